@@ -1,0 +1,41 @@
+# Everything a person or CI does here. `make run` and `make test` work on a fresh machine with Python 3.11+, make and git.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench validate format clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(READY) ## Simulate the baseline scenario and say where its report is
+	$(BIN)/funnelsim run baseline
+
+test: $(READY) ## Run the whole test suite
+	$(BIN)/python -m pytest -m 'not validation'
+
+check: $(READY) ## Lint, check types and check the arrows between the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+validate: $(READY) ## Run the slow statistical proofs
+	$(BIN)/python -m pytest -m validation
+
+bench: $(READY) ## Measure speed against a script written by hand
+	$(BIN)/python -m benchmarks
+
+format: $(READY) ## Put the code in its standard form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Delete what the other targets made
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

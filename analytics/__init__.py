@@ -1,0 +1,1 @@
+"""Everything that reads events: it knows nothing of simulation and works on any Segment-Spec stream."""

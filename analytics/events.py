@@ -1,0 +1,135 @@
+"""The tracking plan: what is tracked, what each event is called, and the columns of the flat event table.
+
+The wire format is the `Segment Spec <https://segment.com/docs/connections/spec/>`_; flattened columns carry the names
+that Segment's warehouses use. Every column is defined once, in :data:`COLUMNS`, and both directions (JSON to flat row,
+flat row to JSON) are read off that table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import polars as pl
+
+from analytics.geography import REGION_OF_COUNTRY, REGIONS
+
+__all__ = [
+    "COLUMNS",
+    "EVENT_SCHEMA",
+    "REGIONS",
+    "REGION_OF_COUNTRY",
+    "SERVER_SIDE_EVENTS",
+    "UTC_MS",
+    "CallType",
+    "Column",
+    "EventName",
+    "FunnelStage",
+]
+
+UTC_MS: Final = pl.Datetime("ms", "UTC")
+"""Type of every time column: UTC, to the millisecond, as Segment writes its timestamps."""
+
+
+class CallType(StrEnum):
+    """The six calls of the Segment Spec; funnelsim sends the first three."""
+
+    PAGE = "page"
+    TRACK = "track"
+    IDENTIFY = "identify"
+    GROUP = "group"
+    SCREEN = "screen"
+    ALIAS = "alias"
+
+
+class EventName(StrEnum):
+    """Names of the `track` calls, in Segment's Object-Action form."""
+
+    WHITE_PAPER_DOWNLOADED = "White Paper Downloaded"
+    WEBINAR_REGISTERED = "Webinar Registered"
+    NEWSLETTER_SUBSCRIBED = "Newsletter Subscribed"
+    DEMO_REQUESTED = "Demo Requested"
+    DEMO_HELD = "Demo Held"
+
+
+class FunnelStage(StrEnum):
+    """How close to buying the reader of a page is: awareness, evaluation, decision."""
+
+    TOP = "top"
+    MIDDLE = "middle"
+    BOTTOM = "bottom"
+
+
+SERVER_SIDE_EVENTS: Final = frozenset({EventName.DEMO_REQUESTED, EventName.DEMO_HELD})
+"""Events sent by the company's servers, not by the visitor's browser: they neither start nor prolong a visit."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the flat event table: its name, where it stands in the JSON event, and what it means.
+
+    Args:
+        name: Column name, as in Segment's warehouses.
+        path: Keys that lead to the value in the JSON event.
+        dtype: Polars type. Vocabularies are ``Categorical``, free text is ``String``.
+        meaning: What the value says, in one line.
+        calls: Calls that carry the column; empty when all do.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    dtype: pl.DataType
+    meaning: str
+    calls: tuple[CallType, ...] = ()
+
+
+_WORD: Final = pl.Categorical()
+_TEXT: Final = pl.String()
+
+_PAGE: Final = (CallType.PAGE,)
+_TRACK: Final = (CallType.TRACK,)
+_IDENTIFY: Final = (CallType.IDENTIFY,)
+
+
+def _column(name: str, path: str, dtype: pl.DataType, meaning: str, calls: tuple[CallType, ...] = ()) -> Column:
+    return Column(name, tuple(path.split(".")), dtype, meaning, calls)
+
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    _column("type", "type", _WORD, "Segment call: page, track, identify, group, screen or alias"),
+    _column("message_id", "messageId", _TEXT, "identifier of the event; a second delivery carries the same one"),
+    _column("anonymous_id", "anonymousId", _TEXT, "identifier of the browser"),
+    _column("user_id", "userId", _TEXT, "identifier of the person, once known"),
+    _column("event", "event", _WORD, "name of a track call, such as Demo Requested", _TRACK),
+    _column("original_timestamp", "originalTimestamp", UTC_MS, "when it happened, by the clock of the device"),
+    _column("sent_at", "sentAt", UTC_MS, "when it was sent, by the clock of the device"),
+    _column("received_at", "receivedAt", UTC_MS, "when it arrived, by the clock of the collector"),
+    _column("timestamp", "timestamp", UTC_MS, "when it happened, as corrected by the sender or collector"),
+    _column("context_campaign_source", "context.campaign.source", _WORD, "utm_source of the visit"),
+    _column("context_campaign_medium", "context.campaign.medium", _WORD, "utm_medium of the visit"),
+    _column("context_campaign_name", "context.campaign.name", _WORD, "utm_campaign of the visit"),
+    _column("context_campaign_term", "context.campaign.term", _WORD, "utm_term of the visit"),
+    _column("context_campaign_content", "context.campaign.content", _WORD, "utm_content of the visit"),
+    _column("context_page_path", "context.page.path", _TEXT, "path of the page on which the call was made"),
+    _column("context_page_referrer", "context.page.referrer", _TEXT, "address the visit came from"),
+    _column("context_page_title", "context.page.title", _TEXT, "title of the page"),
+    _column("context_page_url", "context.page.url", _TEXT, "address of the page, with its query"),
+    _column("context_device_type", "context.device.type", _WORD, "desktop, mobile or tablet"),
+    _column("context_location_country", "context.location.country", _WORD, "ISO 3166-1 alpha-2 code of the country"),
+    _column("context_timezone", "context.timezone", _WORD, "IANA time zone of the device"),
+    _column("context_ip", "context.ip", _TEXT, "address of the device"),
+    _column("context_user_agent", "context.userAgent", _TEXT, "user agent of the browser"),
+    _column("context_group_id", "context.groupId", _TEXT, "identifier of the account (company) the device belongs to"),
+    _column("context_library_name", "context.library.name", _WORD, "library that sent the call"),
+    _column("name", "name", _TEXT, "name of the page", _PAGE),
+    _column("category", "properties.category", _WORD, "content of the page: security, pricing, careers, …", _PAGE),
+    _column("funnel_stage", "properties.funnel_stage", _WORD, "top, middle or bottom of the funnel", _PAGE),
+    _column("asset", "properties.asset", _WORD, "what was downloaded, registered for or requested", _TRACK),
+    _column("email", "traits.email", _TEXT, "address given in a form", _IDENTIFY),
+    _column("extra", "extra", _TEXT, "what the tracking plan does not know, as one JSON object"),
+)
+"""Columns of the flat event table, in order."""
+
+EVENT_SCHEMA: Final = pl.Schema({column.name: column.dtype for column in COLUMNS})
+"""Names and types of the flat event table."""

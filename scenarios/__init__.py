@@ -1,0 +1,1 @@
+"""Scenario files, what runs them, and the command line."""

@@ -1,0 +1,1 @@
+"""The world: visitors, site, traffic, sales and tracker, on the SimPy clock."""
