@@ -1,0 +1,89 @@
+"""The dimensions by which traffic can be cut into segments: where visitors are, how they came, what they saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final, Literal
+
+import polars as pl
+
+from analytics.errors import AnalyticsError
+
+__all__ = ["DIMENSIONS", "NOT_SET", "By", "Dimension", "DimensionError", "dimensions_of"]
+
+NOT_SET: Final = "(not set)"
+"""Value of a dimension where the events say nothing, as Google Analytics writes it."""
+
+
+class DimensionError(AnalyticsError):
+    """A dimension is unknown, named twice, or one too many; the message lists those there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dimension:
+    """One way to cut traffic into segments.
+
+    Args:
+        name: Name of the dimension; also its column in the tables of statistics.
+        meaning: What a value says.
+        expression: How the value is read off an enriched event.
+        touch: ``first``: each visitor has one value, the first that is known (first-touch attribution), so segments add
+            up to the whole. ``any``: a visitor is in every segment of which they have viewed a page, so they do not.
+    """
+
+    name: str
+    meaning: str
+    expression: pl.Expr
+    touch: Literal["first", "any"]
+
+
+_ALL: Final = (
+    Dimension("region", "world region of the visitor", pl.col("region"), "first"),
+    Dimension("country", "country of the visitor (ISO 3166-1 alpha-2)", pl.col("context_location_country"), "first"),
+    Dimension("device", "desktop, mobile or tablet", pl.col("context_device_type"), "first"),
+    Dimension("channel", "how the visitor first came", pl.col("channel"), "first"),
+    Dimension("referrer", "site the visitor first came from", pl.col("referrer_domain"), "first"),
+    Dimension("utm_source", "first campaign source", pl.col("context_campaign_source"), "first"),
+    Dimension("utm_medium", "first campaign medium", pl.col("context_campaign_medium"), "first"),
+    Dimension("utm_campaign", "first campaign name", pl.col("context_campaign_name"), "first"),
+    Dimension("account", "company of the visitor", pl.col("context_group_id"), "first"),
+    Dimension("content", "content of a page: security, pricing, careers, …", pl.col("category"), "any"),
+    Dimension("stage", "funnel stage of a page: top, middle or bottom", pl.col("funnel_stage"), "any"),
+    Dimension("page", "path of a page", pl.col("context_page_path"), "any"),
+)
+
+DIMENSIONS: Final = {dimension.name: dimension for dimension in _ALL}
+"""The dimensions there are, by name."""
+
+By = str | Dimension | Sequence[str | Dimension] | None
+"""One or several dimensions, by name or defined by the user; none for the whole."""
+
+
+def dimensions_of(by: By, *, at_most: int | None = None) -> tuple[Dimension, ...]:
+    """Look dimensions up.
+
+    Args:
+        by: Name of a dimension, a dimension of one's own, or several of either; none for the whole.
+        at_most: How many there may be.
+
+    Raises:
+        DimensionError: A dimension is unknown or named twice, or there are too many.
+    """
+    wanted = () if by is None else (by,) if isinstance(by, str | Dimension) else tuple(by)
+    found = tuple(item if isinstance(item, Dimension) else _named(item) for item in wanted)
+    names = [dimension.name for dimension in found]
+    if len(set(names)) < len(names):
+        raise DimensionError(f"a dimension is named twice: {', '.join(names)}")
+    if at_most is not None and len(found) > at_most:
+        raise DimensionError(f"at most {at_most} dimensions can be combined here (got {', '.join(names)})")
+    return found
+
+
+def _named(name: str) -> Dimension:
+    if name in DIMENSIONS:
+        return DIMENSIONS[name]
+    near = get_close_matches(name, DIMENSIONS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise DimensionError(f"no dimension is called {name!r}; {hint}The dimensions are {', '.join(DIMENSIONS)}")

@@ -1,0 +1,267 @@
+"""What can be read off an event beyond its own columns: when it happened, from where and how the visitor came.
+
+:func:`conform` brings any table of events to the columns of the tracking plan; :func:`enrich` adds the derived columns
+of :data:`DERIVED_SCHEMA`. Both work on whole tables and look at no row by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from analytics.errors import EventFrameError
+from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.geography import REGION_OF_COUNTRY
+
+__all__ = ["CHANNELS", "DERIVED_SCHEMA", "FREE_MAIL_DOMAINS", "conform", "enrich"]
+
+DERIVED_SCHEMA: Final = pl.Schema(
+    {
+        "event_time": UTC_MS,
+        "region": pl.Categorical(),
+        "referrer_domain": pl.Categorical(),
+        "channel": pl.Categorical(),
+        "company_email": pl.Boolean(),
+        "is_bot": pl.Boolean(),
+    }
+)
+"""Names and types of the columns that :func:`enrich` adds.
+
+``event_time``: when it happened, by the collector's clock. ``region``: world region of the country, null when unknown.
+``referrer_domain``: host of another site that the visitor came from, without ``www.``; null when there is none.
+``channel``: one of :data:`CHANNELS`; null for an event that says nothing of how the visitor came.
+``company_email``: the address given is not from a free-mail provider; null when none was given.
+``is_bot``: the user agent says it is a program; never null.
+"""
+
+CHANNELS: Final = (
+    "paid_search",
+    "paid_social",
+    "display",
+    "email",
+    "organic_search",
+    "organic_social",
+    "referral",
+    "direct",
+    "other",
+)
+"""Ways a visitor may come, after Google Analytics' default channel group; ``other`` is a campaign of unknown medium."""
+
+_FREE_MAIL: Final = """
+    gmail.com googlemail.com outlook.com hotmail.com hotmail.co.uk hotmail.fr live.com msn.com yahoo.com yahoo.co.uk
+    yahoo.co.jp yahoo.de yahoo.fr ymail.com rocketmail.com icloud.com me.com mac.com aol.com proton.me protonmail.com
+    pm.me gmx.com gmx.de gmx.net gmx.at web.de t-online.de freenet.de mail.com mail.ru yandex.com yandex.ru qq.com
+    163.com 126.com sina.com naver.com daum.net orange.fr wanadoo.fr free.fr laposte.net libero.it zoho.com
+    fastmail.com hey.com tutanota.com hushmail.com comcast.net verizon.net att.net rediffmail.com uol.com.br bol.com.br
+    freemail.example.net
+"""
+FREE_MAIL_DOMAINS: Final = frozenset(_FREE_MAIL.split())
+"""Domains of free-mail providers, whose addresses say nothing of a company; the last is the simulator's."""
+
+# Full names, as some collectors write them; codes are what the Segment Spec asks for.
+_COUNTRY_NAMES: Final = {
+    "UNITED STATES": "US",
+    "UNITED STATES OF AMERICA": "US",
+    "USA": "US",
+    "CANADA": "CA",
+    "UNITED KINGDOM": "GB",
+    "UK": "GB",
+    "GERMANY": "DE",
+    "FRANCE": "FR",
+    "NETHERLANDS": "NL",
+    "SPAIN": "ES",
+    "ITALY": "IT",
+    "SWEDEN": "SE",
+    "SWITZERLAND": "CH",
+    "IRELAND": "IE",
+    "POLAND": "PL",
+    "INDIA": "IN",
+    "JAPAN": "JP",
+    "CHINA": "CN",
+    "AUSTRALIA": "AU",
+    "SINGAPORE": "SG",
+    "BRAZIL": "BR",
+    "MEXICO": "MX",
+    "ISRAEL": "IL",
+    "SOUTH AFRICA": "ZA",
+}
+_REGION_OF: Final = REGION_OF_COUNTRY | {name: REGION_OF_COUNTRY[code] for name, code in _COUNTRY_NAMES.items()}
+
+_HOST: Final = r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?:www\.)?([^/:?#]+)"
+_SEARCH_HOST: Final = (
+    r"^search\.|(?:^|\.)(?:google|bing|yahoo|baidu|yandex|ecosia|qwant|startpage|naver|ask)\.[a-z]{2,3}(?:\.[a-z]{2})?$"
+    r"|(?:^|\.)duckduckgo\.com$|(?:^|\.)search\.brave\.com$"
+)
+_SOCIAL_HOST: Final = (
+    r"^social\.|(?:^|\.)(?:facebook|instagram|linkedin|twitter|x|reddit|pinterest|tiktok|youtube|quora|threads|whatsapp)\.com$"
+    r"|^(?:t\.co|lnkd\.in|fb\.com|youtu\.be|xing\.com|bsky\.app|mastodon\.social)$"
+)
+_SOCIAL_SOURCE: Final = (
+    r"^(?:facebook|fb|instagram|ig|linkedin|twitter|x|reddit|pinterest|tiktok|youtube|quora|xing|social)$"
+)
+
+_PAID_SOCIAL: Final = (
+    "paid_social",
+    "paid-social",
+    "paidsocial",
+    "paid social",
+    "cpm_social",
+    "cpm-social",
+    "cpm social",
+)
+_PAID_SEARCH: Final = ("cpc", "ppc", "paidsearch", "paid_search", "paid-search", "paid search", "sem")
+_CLICKS: Final = ("cpc", "ppc", "paid", "cpm", "cpa", "cpv")
+_DISPLAY: Final = ("display", "banner", "cpm", "expandable", "interstitial")
+_EMAIL: Final = ("email", "e-mail", "e_mail", "e mail", "newsletter")
+_SOCIAL: Final = ("social", "social-network", "social-media", "social_media", "sm", "organic_social", "organic-social")
+_REFERRAL: Final = ("referral", "link", "app")
+
+# "bot" must end a word; the phone maker Cubot is no bot. The others are names of tools.
+_BOT: Final = (
+    r"(?i)bot\b|bot_|crawl|spider|slurp|headless|phantomjs|selenium|puppeteer|playwright|lighthouse"
+    r"|\bcurl/|\bwget/|python-requests|python-urllib|aiohttp|httpx|go-http-client|okhttp|java/|libwww|scrapy|httpclient"
+    r"|facebookexternalhit|mediapartners-google|pingdom|uptimerobot|statuscake|site24x7|monitoring"
+)
+_CUBOT: Final = r"(?i)\bcubot\b"
+
+
+def conform(events: pl.DataFrame) -> pl.DataFrame:
+    """Bring any table of events to the columns and types of the tracking plan.
+
+    Args:
+        events: Table with some of the columns of :data:`analytics.events.EVENT_SCHEMA`. Times may be naive (taken as
+            UTC), of another zone, ISO 8601 texts or epoch milliseconds.
+
+    Returns:
+        Table with exactly the columns of the tracking plan, in order; what was missing is null, other columns are gone.
+
+    Raises:
+        EventFrameError: A column has a type that cannot hold what the tracking plan says.
+    """
+    if events.schema == EVENT_SCHEMA:
+        return events
+    return pl.DataFrame([_conform_column(events, column.name, column.dtype) for column in COLUMNS])
+
+
+def enrich(events: pl.DataFrame) -> pl.DataFrame:
+    """Add to each event what can be derived from it: :data:`DERIVED_SCHEMA`.
+
+    Args:
+        events: Table of events; see :func:`conform` for what is tolerated.
+
+    Returns:
+        The columns of the tracking plan, then the derived ones, then whatever else was given. Enriching twice changes
+        nothing.
+
+    Raises:
+        EventFrameError: A column has a type that cannot hold what the tracking plan says.
+    """
+    others = [name for name in events.columns if name not in EVENT_SCHEMA and name not in DERIVED_SCHEMA]
+    enriched = conform(events).with_columns(event_time=_event_time())
+    for column, expressions in _LOOK_UPS.items():
+        enriched = _look_up(enriched, [column], expressions)
+    enriched = _look_up(enriched.with_columns(**_arrival()), _ARRIVAL_COLUMNS, {"channel": _channel()})
+    enriched = enriched.select([*EVENT_SCHEMA, *(pl.col(name).cast(dtype) for name, dtype in DERIVED_SCHEMA.items())])
+    return enriched.hstack(events.select(others)) if others else enriched
+
+
+def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
+    if name not in events.columns:
+        return pl.Series(name, [None], dtype=dtype).new_from_index(0, events.height)
+    series = events[name]
+    try:
+        if dtype == UTC_MS:
+            return _utc(series)
+        if series.dtype.is_nested() or series.dtype == pl.Binary:
+            raise EventFrameError(_impossible(series, dtype))
+        return series.cast(dtype)
+    except pl.exceptions.PolarsError as error:
+        raise EventFrameError(_impossible(series, dtype)) from error
+
+
+def _utc(series: pl.Series) -> pl.Series:
+    """Read a column as times: naive ones are UTC, texts ISO 8601, numbers epoch milliseconds."""
+    if series.dtype in {pl.String, pl.Categorical}:
+        return series.cast(pl.String).str.to_datetime(time_unit="ms", time_zone="UTC")
+    if series.dtype.is_numeric():
+        return series.cast(pl.Int64).cast(UTC_MS)
+    if series.dtype == pl.Null or (series.dtype.is_temporal() and series.dtype not in {pl.Duration, pl.Time}):
+        return series.cast(UTC_MS)
+    raise EventFrameError(_impossible(series, UTC_MS))
+
+
+def _impossible(series: pl.Series, dtype: pl.DataType) -> str:
+    return f"column {series.name!r} is {series.dtype} and cannot be read as {dtype}; see analytics.events.EVENT_SCHEMA"
+
+
+def _event_time() -> pl.Expr:
+    """When it happened by the collector's clock: the device's own delay, taken off the arrival."""
+    delay = pl.col("sent_at") - pl.col("original_timestamp")
+    return pl.coalesce(pl.col("received_at") - delay, "timestamp", "received_at")
+
+
+def _look_up(events: pl.DataFrame, columns: list[str], expressions: dict[str, pl.Expr]) -> pl.DataFrame:
+    """Work expressions out once for each distinct value and spread them: few values stand in many rows."""
+    distinct = events.select(columns).unique().with_columns(**expressions)
+    return events.join(distinct, on=columns, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _lower(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
+
+
+def _region() -> pl.Expr:
+    country = pl.col("context_location_country").cast(pl.String).str.strip_chars().str.to_uppercase()
+    return country.replace_strict(_REGION_OF, default=None, return_dtype=pl.Categorical())
+
+
+def _host(name: str) -> pl.Expr:
+    return _lower(name).str.extract(_HOST).cast(pl.Categorical())
+
+
+def _company_email() -> pl.Expr:
+    domain = _lower("email").str.extract(r"@([^@]+)$")
+    return ~domain.is_in(sorted(FREE_MAIL_DOMAINS))
+
+
+def _is_bot() -> pl.Expr:
+    agent = pl.col("context_user_agent")
+    return (agent.str.contains(_BOT) & ~agent.str.contains(_CUBOT)).fill_null(value=False)
+
+
+_LOOK_UPS: Final = {
+    "context_location_country": {"region": _region()},
+    "context_page_referrer": {"_referrer_host": _host("context_page_referrer")},
+    "context_page_url": {"_own_host": _host("context_page_url")},
+    "email": {"company_email": _company_email()},
+    "context_user_agent": {"is_bot": _is_bot()},
+}
+_ARRIVAL_COLUMNS: Final = ["context_campaign_medium", "context_campaign_source", "referrer_domain", "_landing"]
+
+
+def _arrival() -> dict[str, pl.Expr]:
+    """What the channel is told by, besides the campaign: the other site, and whether the page is the visit's first."""
+    internal = (pl.col("_referrer_host") == pl.col("_own_host")).fill_null(value=False)
+    on_a_page = pl.col("context_page_url").is_not_null() | (pl.col("type") == CallType.PAGE)
+    return {"referrer_domain": pl.when(~internal).then("_referrer_host"), "_landing": ~internal & on_a_page}
+
+
+def _channel() -> pl.Expr:
+    """Channel by the campaign's medium, else by the referrer; the first rule that holds decides."""
+    medium, source = _lower("context_campaign_medium"), _lower("context_campaign_source")
+    host = pl.col("referrer_domain").cast(pl.String)
+    from_social = source.str.contains(_SOCIAL_SOURCE).fill_null(value=False)
+    tagged = medium.is_not_null() | source.is_not_null()
+    rules = {
+        "paid_social": medium.is_in(_PAID_SOCIAL) | (medium.is_in(_CLICKS) & from_social),
+        "paid_search": medium.is_in(_PAID_SEARCH),
+        "display": medium.is_in(_DISPLAY),
+        "email": medium.is_in(_EMAIL) | source.is_in(_EMAIL),
+        "organic_social": medium.is_in(_SOCIAL) | (host.str.contains(_SOCIAL_HOST) & ~tagged),
+        "organic_search": (medium == "organic") | (host.str.contains(_SEARCH_HOST) & ~tagged),
+        "referral": medium.is_in(_REFERRAL) | (host.is_not_null() & ~tagged),
+        "other": tagged,
+        "direct": pl.col("_landing"),
+    }
+    return pl.coalesce(pl.when(rule).then(pl.lit(channel)) for channel, rule in rules.items())

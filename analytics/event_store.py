@@ -1,0 +1,354 @@
+"""The event store: the last 24 hours of events, in hour buckets by the time at which each happened.
+
+How a delivery is judged, always as if deliveries came one by one, in whatever batches they come:
+
+1. An event without a usable type, identity or time is *invalid* and becomes a dead letter.
+2. Its event time is that of :func:`analytics.enrichment.enrich`. A time later than its own arrival plus ``skew`` is
+   impossible and is replaced by the arrival, so that no device's clock can move the stream.
+3. Stream time is the latest event time so far. The window is the hour in which it stands and the 23 before.
+4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
+5. An event whose ``messageId`` is remembered is a *duplicate* if it says the same (the columns but ``sent_at``,
+   ``received_at`` and ``timestamp``, which differ between deliveries), else a *conflict*. An identifier is remembered
+   for as long as its event is in the window.
+6. All others are *accepted*, those of bots and of unused calls too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.enrichment import DERIVED_SCHEMA, conform, enrich
+from analytics.errors import AnalyticsError
+from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
+from analytics.ndjson import decode, encode, read_ndjson
+from analytics.seen_ids import Hashes, SeenIds, Verdict
+from analytics.strict_json import MAX_EVENT_BYTES
+from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH, Flattened
+
+__all__ = ["HOURLY_SCHEMA", "Counts", "EventStore", "HourBucket", "Lateness"]
+
+HOURLY_SCHEMA: Final = pl.Schema(
+    {"hour": UTC_MS, "n_events": pl.UInt32(), "n_page_views": pl.UInt32(), "n_demo_requests": pl.UInt32()}
+)
+"""Columns of :meth:`EventStore.hourly`."""
+
+_STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
+_HOUR_MS: Final = 3_600_000
+# Many small frames take far more room than one; small batches are put together now and then.
+_MOST_PARTS: Final = 64
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BODY: Final = [name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"}]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the events received; every one is counted once.
+
+    Raises:
+        AnalyticsError: The parts do not sum to what was received.
+    """
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    late: int = 0
+    invalid: int = 0
+
+    def __post_init__(self) -> None:
+        parts = self.accepted + self.duplicate + self.conflict + self.late + self.invalid
+        if self.received != parts:
+            raise AnalyticsError(f"{self.received} events received, but {parts} accounted for; this is a fault of ours")
+
+    def __add__(self, other: Counts) -> Counts:
+        mine, others = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + others[name] for name in mine})
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How late the late events were: stream time minus event time, in seconds; None when there were none."""
+
+    max_s: float | None = None
+    mean_s: float | None = None
+
+
+@dataclass(frozen=True)
+class HourBucket:
+    """The accepted events of one hour: from ``start``, included, to an hour later, excluded.
+
+    Args:
+        start: Beginning of the hour, UTC.
+        n_events: Events of any kind, bots' included.
+        n_page_views: Of these, `page` calls.
+        n_demo_requests: Of these, `track` calls named Demo Requested.
+        events: The events themselves, enriched, in order of event time and identifier.
+    """
+
+    start: datetime
+    n_events: int
+    n_page_views: int
+    n_demo_requests: int
+    events: pl.DataFrame = field(repr=False, compare=False)
+
+
+class EventStore:
+    """The events of the last hours, in memory, each counted once.
+
+    Args:
+        window_hours: Hours in the window, the running one included.
+        skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds.
+        on_evict: Called with each hour that leaves the window with events in it, oldest first.
+        max_dead_letters: Dead letters kept; all are counted.
+
+    Raises:
+        AnalyticsError: A setting is out of range.
+    """
+
+    def __init__(
+        self,
+        window_hours: int = 24,
+        skew_seconds: float = 60.0,
+        *,
+        on_evict: Callable[[HourBucket], None] | None = None,
+        max_dead_letters: int = 1000,
+    ) -> None:
+        if window_hours < 1 or skew_seconds < 0 or max_dead_letters < 0:
+            given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
+            raise AnalyticsError(f"a store needs at least one hour, and no negative skew or dead letters (got {given})")
+        self.counts = Counts()
+        self.dead_letters: deque[DeadLetter] = deque(maxlen=max_dead_letters)
+        self.n_future = 0
+        self._window_hours = window_hours
+        self._skew_ms = round(skew_seconds * 1000)
+        self._on_evict = on_evict
+        self._stream_ms: int | None = None
+        self._seen = SeenIds()
+        self._parts_of_hour: dict[int, list[pl.DataFrame]] = {}
+        self._accepted_by_type: Counter[str] = Counter()
+        self._invalid_by_reason: Counter[DeadLetterReason] = Counter()
+        self._late_ms_sum = 0
+        self._late_ms_max = 0
+
+    def append(self, events: pl.DataFrame) -> Counts:
+        """Take a batch of events and say what became of them; the state is as if they had come one by one.
+
+        Args:
+            events: Table of events in order of arrival; see :func:`analytics.enrichment.conform`. Rows without
+                identifier get a fingerprint, rows of no use become dead letters.
+
+        Raises:
+            EventFrameError: A column has a type that cannot hold what the tracking plan says.
+        """
+        return self.append_flattened(_checked(conform(events)))
+
+    def append_json(self, lines: bytes | BinaryIO | str | Path) -> Counts:
+        """Take NDJSON, as bytes, open file or path, and say what became of its lines.
+
+        Raises:
+            EventFileError: The file cannot be read. What was read before stays.
+        """
+        if isinstance(lines, bytes):
+            return self.append_flattened(decode(lines))
+        return sum((self.append_flattened(batch) for batch in read_ndjson(lines)), start=Counts())
+
+    def append_flattened(self, batch: Flattened) -> Counts:
+        """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch."""
+        n_invalid = self._bury(batch.dead_letters)
+        verdicts = self._take(batch.frame) if batch.frame.height else np.empty(0, np.int8)
+        n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
+        counts = Counts(
+            received=batch.n_received,
+            accepted=n_of[Verdict.ACCEPTED],
+            duplicate=n_of[Verdict.DUPLICATE],
+            conflict=n_of[Verdict.CONFLICT],
+            late=n_of[Verdict.LATE],
+            invalid=n_invalid,
+        )
+        self.counts += counts
+        return counts
+
+    def advance_to(self, now: datetime) -> None:
+        """Let the stream reach this moment though no event says so; the past is not returned to.
+
+        Args:
+            now: A moment with a time zone.
+
+        Raises:
+            AnalyticsError: The moment has no time zone, or is in no year that events can be in.
+        """
+        if now.tzinfo is None or not EARLIEST <= now <= LATEST:
+            raise AnalyticsError(f"now must have a time zone, and a year from 2 to 9998 (got {now.isoformat()})")
+        self._reach((now - _EPOCH) // timedelta(milliseconds=1))
+
+    @property
+    def stream_time(self) -> datetime | None:
+        """The latest event time so far, which never falls; None before the first event."""
+        return None if self._stream_ms is None else _utc(self._stream_ms)
+
+    @property
+    def window(self) -> tuple[datetime, datetime] | None:
+        """Beginning, included, and end, excluded, of the hours held; None before the first event."""
+        hours = self._hours()
+        return (_utc(hours[0]), _utc(hours[-1] + _HOUR_MS)) if hours else None
+
+    @property
+    def buckets(self) -> tuple[HourBucket, ...]:
+        """The hours of the window, oldest first, also the empty ones; none before the first event."""
+        return tuple(self._bucket(hour) for hour in self._hours())
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the late events were, over all that the store has seen."""
+        if not self.counts.late:
+            return Lateness()
+        return Lateness(self._late_ms_max / 1000, self._late_ms_sum / self.counts.late / 1000)
+
+    @property
+    def counts_by_type(self) -> Mapping[str, int]:
+        """Accepted events of each of the six calls, over all that the store has seen."""
+        return {call.value: self._accepted_by_type[call.value] for call in CallType}
+
+    @property
+    def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
+        """Dead letters by reason, also of those no longer kept."""
+        return dict(self._invalid_by_reason)
+
+    def hourly(self) -> pl.DataFrame:
+        """Count events, page views and demo requests in each hour of the window; empty hours have a row of zeros."""
+        rows = [(bucket.start, bucket.n_events, bucket.n_page_views, bucket.n_demo_requests) for bucket in self.buckets]
+        return pl.DataFrame(rows, schema=HOURLY_SCHEMA, orient="row")
+
+    def events(self) -> pl.DataFrame:
+        """Return the events of the window, enriched, in order of event time and, within that, of identifier."""
+        return pl.concat([_STORED_SCHEMA.to_frame(), *(self._events_of(hour) for hour in self._hours())])
+
+    def _bury(self, dead_letters: tuple[DeadLetter, ...]) -> int:
+        for letter in dead_letters:
+            self._invalid_by_reason[letter.reason] += 1
+            # A line of many megabytes must not stay in memory a thousand times over.
+            self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
+        return len(dead_letters)
+
+    def _take(self, frame: pl.DataFrame) -> NDArray[np.int8]:
+        """Judge usable events, keep the accepted ones and let the window move on."""
+        events = self._without_future(enrich(frame))
+        times = _ms(events["event_time"])
+        stream = np.maximum.accumulate(times if self._stream_ms is None else np.maximum(times, self._stream_ms))
+        hours = times - times % _HOUR_MS
+        floors = stream - stream % _HOUR_MS - (self._window_hours - 1) * _HOUR_MS
+        verdicts = np.full(len(times), Verdict.LATE, np.int8)
+        timely = hours >= floors
+        ids, bodies = _hash(frame, ["message_id"]), _hash(frame, _BODY)
+        verdicts[timely] = self._seen.judge(ids[timely], bodies[timely], hours[timely], floors[timely])
+        accepted = verdicts == Verdict.ACCEPTED
+        self._count_late((stream - times)[~timely])
+        self._keep(events.filter(accepted))
+        self._seen.remember(ids[accepted], bodies[accepted], hours[accepted], int(floors[-1]))
+        self._reach(int(stream[-1]))
+        return verdicts
+
+    def _without_future(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Take the arrival for the event time where that is later than it can be, and the year 2 where it is before."""
+        future = pl.col("event_time") > pl.col("received_at") + pl.duration(milliseconds=self._skew_ms)
+        self.n_future += int(events.select(future.sum()).item())
+        time = pl.when(future).then("received_at").otherwise("event_time")
+        return events.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS)))
+
+    def _count_late(self, lateness_ms: NDArray[np.int64]) -> None:
+        if len(lateness_ms):
+            self._late_ms_sum += int(lateness_ms.sum())
+            self._late_ms_max = max(self._late_ms_max, int(lateness_ms.max()))
+
+    def _keep(self, accepted: pl.DataFrame) -> None:
+        self._accepted_by_type.update(dict(accepted["type"].cast(pl.String).value_counts().iter_rows()))
+        hour = pl.col("event_time").dt.truncate("1h").dt.epoch("ms")
+        in_order = accepted.sort("event_time", "message_id").with_columns(_hour=hour)
+        for (start,), part in in_order.partition_by("_hour", as_dict=True, include_key=False).items():
+            parts = self._parts_of_hour.setdefault(start, [])
+            parts.append(part)
+            if len(parts) > _MOST_PARTS:
+                self._events_of(start)
+
+    def _reach(self, stream_ms: int) -> None:
+        """Move stream time on, never back, and let go of the hours that have left the window."""
+        self._stream_ms = stream_ms if self._stream_ms is None else max(self._stream_ms, stream_ms)
+        floor = self._hours()[0]
+        for hour in sorted(hour for hour in self._parts_of_hour if hour < floor):
+            bucket = self._bucket(hour)
+            del self._parts_of_hour[hour]
+            if self._on_evict is not None:
+                self._on_evict(bucket)
+
+    def _hours(self) -> range:
+        """Beginnings of the window's hours, in epoch milliseconds."""
+        if self._stream_ms is None:
+            return range(0)
+        end = self._stream_ms - self._stream_ms % _HOUR_MS + _HOUR_MS
+        return range(end - self._window_hours * _HOUR_MS, end, _HOUR_MS)
+
+    def _bucket(self, hour: int) -> HourBucket:
+        events = self._events_of(hour)
+        demo_requested = (pl.col("type") == CallType.TRACK) & (pl.col("event") == EventName.DEMO_REQUESTED)
+        sums = events.select((pl.col("type") == CallType.PAGE).sum(), demos=demo_requested.sum())
+        n_page_views, n_demo_requests = sums.row(0)
+        return HourBucket(_utc(hour), events.height, n_page_views, n_demo_requests, events)
+
+    def _events_of(self, hour: int) -> pl.DataFrame:
+        """Bring an hour's parts into one frame in order, once, and keep that."""
+        parts = self._parts_of_hour.get(hour, [])
+        if len(parts) > 1:
+            parts[:] = [pl.concat(parts).sort("event_time", "message_id")]
+        return parts[0] if parts else _STORED_SCHEMA.to_frame()
+
+
+def _checked(frame: pl.DataFrame) -> Flattened:
+    """Sort out the rows that a line of JSON would not have got through as they are, and treat them as lines."""
+    rows = frame.with_row_index("_row").with_columns(_fine=_is_fine())
+    if rows["_fine"].all():
+        return Flattened(frame)
+    doubtful = rows.filter(~pl.col("_fine"))
+    read = decode(encode(doubtful))
+    row_of = doubtful["_row"].to_numpy() + 1
+    letters = tuple(replace(letter, position=int(row_of[(letter.position or 1) - 1])) for letter in read.dead_letters)
+    kept = np.setdiff1d(row_of, [letter.position for letter in letters])
+    mended = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
+    fine = rows.filter("_fine").drop("_fine")
+    return Flattened(pl.concat([fine, mended.select(fine.columns)]).sort("_row").drop("_row"), letters)
+
+
+def _is_fine() -> pl.Expr:
+    """Whether a row has all that a usable event must have, its times and identifiers in range."""
+    time_columns = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
+    given = [pl.col(name).str.len_chars().fill_null(0) for name in ("anonymous_id", "user_id")]
+    return pl.all_horizontal(
+        pl.col("type").cast(pl.String).is_in(list(CallType)).fill_null(value=False),
+        pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH).fill_null(value=False),
+        pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+        pl.col("received_at").is_not_null(),
+        *(pl.col(name).is_between(EARLIEST, LATEST).fill_null(value=True) for name in time_columns),
+    )
+
+
+def _hash(frame: pl.DataFrame, columns: list[str]) -> Hashes:
+    """Hash rows by what they say; a category's number may change when no table holds it any more, its text does not."""
+    texts = (pl.col(name).cast(pl.String) if frame.schema[name] == pl.Categorical else name for name in columns)
+    return frame.select(texts).hash_rows().to_numpy()
+
+
+def _ms(times: pl.Series) -> NDArray[np.int64]:
+    return times.dt.epoch("ms").to_numpy()
+
+
+def _utc(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)

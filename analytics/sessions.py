@@ -1,0 +1,290 @@
+"""Visits: which events of a visitor belong together, and what was known of the visitor at the end of each visit.
+
+A visit (session) is a run of client-side events with no gap longer than the idle time-out. :func:`assign_visits`
+numbers the visits of every event; :func:`visit_table` has one row per visit, with the signals so far and the outcome:
+the person-period table on which the logit of the intent model is fitted.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from analytics.enrichment import DERIVED_SCHEMA, enrich
+from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
+from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, visit_schema
+
+__all__ = ["IDLE_MINUTES", "assign_visits", "enriched", "timeline", "visit_table"]
+
+IDLE_MINUTES: Final = 30.0
+"""Idle time, in minutes, after which a visit is over: the time-out of Google Analytics and of Segment's warehouses."""
+
+
+def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
+    """Number the visit that each event belongs to.
+
+    A gap of more than the idle time-out between two client-side events opens a new visit; a gap of exactly the time-out
+    does not. A server-side event (``Demo Requested``, ``Demo Held``) neither opens nor prolongs a visit: it belongs to
+    the visitor's latest visit if that visit's last client-side event is at most the time-out before it, else to none.
+
+    Args:
+        events: Flat or enriched events, in any order.
+        idle_minutes: Idle time-out, in minutes, greater than 0.
+
+    Returns:
+        The enriched events, sorted by visitor, time and given order, with ``visit`` (UInt32, from 1 for each visitor;
+        null when the event belongs to none, has no time or no visitor). ``anonymous_id`` falls back to ``user_id``.
+
+    Raises:
+        EventFrameError: The table is not a table of events.
+        ValueError: The idle time-out is not greater than 0.
+    """
+    table = enriched(events)
+    visits = timeline(table, idle_minutes=idle_minutes).select("order", "visit")
+    # Sorting three narrow columns and then gathering is cheaper than sorting the wide table by its texts.
+    placed = (
+        pl.DataFrame({"visitor": _visitors(table), "event_time": table["event_time"]})
+        .with_row_index("order")
+        .join(visits, on="order", how="left", maintain_order="left")
+        .sort("visitor", "event_time", "order", nulls_last=True)
+    )
+    return table[placed["order"]].with_columns(placed["visitor"].cast(pl.String).alias("anonymous_id"), placed["visit"])
+
+
+def visit_table(
+    events: pl.DataFrame,
+    *,
+    observed_until: datetime | None = None,
+    signals: tuple[Signal, ...] = SIGNALS,
+    idle_minutes: float = IDLE_MINUTES,
+    include_bots: bool = False,
+) -> pl.DataFrame:
+    """Rebuild the person-period table: one row per visit, the visitor's signals so far, and the outcome.
+
+    A signal counts every event of the visitor up to the end of the visit. In the visit that ends in the visitor's first
+    demo request only what happened strictly before the request counts, page views included: what is seen afterwards
+    cannot have led to it. Whatever happened in that visit after the request counts for the visits that follow.
+
+    Args:
+        events: Flat or enriched events, in any order. Events without a time or a visitor are left out.
+        observed_until: When observation stopped; the time of the latest event unless given. A naive time is UTC.
+        signals: Signals to read off the events, in the order of their columns.
+        idle_minutes: Idle time-out, in minutes, greater than 0.
+        include_bots: Keep the events of programs.
+
+    Returns:
+        Table with the columns of :func:`analytics.signals.visit_schema`, ordered by start, visitor and visit. A visit
+        without a page view (before the request, where there is one) has no row.
+
+    Raises:
+        EventFrameError: The table is not a table of events.
+        ValueError: The idle time-out is not greater than 0.
+    """
+    idle = _idle(idle_minutes)
+    table = enriched(events)
+    until = _utc(observed_until) if observed_until is not None else table["event_time"].max()
+    if not include_bots:
+        table = table.filter(~pl.col("is_bot"))
+    line = _with_visits(_facts(table, signals).lazy(), idle).collect()
+    return _rows(line, signals, pl.lit(until, dtype=DERIVED_SCHEMA["event_time"]), idle)
+
+
+def timeline(table: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
+    """Put each visitor's events in order and say what each is: the narrow table that counting needs.
+
+    Args:
+        table: Enriched events, in any order.
+        idle_minutes: Idle time-out, in minutes, greater than 0.
+
+    Returns:
+        One row per event that has a time and a visitor, sorted by ``visitor`` (Enum of the identifiers) and
+        ``event_time``, with ``order`` (its row in the table), ``page`` and ``request`` (whether it is a page view or a
+        demo request) and ``visit`` (as in :func:`assign_visits`).
+
+    Raises:
+        ValueError: The idle time-out is not greater than 0.
+    """
+    return (
+        _with_visits(_facts(table, ()).lazy(), _idle(idle_minutes))
+        .select("visitor", "event_time", "order", "page", "request", visit=pl.when("in_visit").then("visit_so_far"))
+        .collect()
+    )
+
+
+def enriched(events: pl.DataFrame) -> pl.DataFrame:
+    """Give the events their derived columns, unless they have them all already.
+
+    Args:
+        events: Flat or enriched events.
+
+    Raises:
+        EventFrameError: The table is not a table of events.
+    """
+    # Enriching twice changes nothing but costs as much as everything else here together.
+    wanted = {**EVENT_SCHEMA, **DERIVED_SCHEMA}
+    done = all(events.schema.get(name) == dtype for name, dtype in wanted.items())
+    return events if done else enrich(events)
+
+
+def _idle(minutes: float) -> timedelta:
+    if not minutes > 0:
+        raise ValueError(f"idle_minutes: must be greater than 0 (got {minutes})")
+    return timedelta(minutes=minutes)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _visitors(table: pl.DataFrame) -> pl.Series:
+    """The visitor of each event: the browser, else the person."""
+    keys = table.select(pl.coalesce("anonymous_id", "user_id")).to_series()
+    # As an Enum of sorted names a visitor is a small integer that sorts as the name does: six times faster.
+    return keys.cast(pl.Enum(keys.drop_nulls().unique().sort()))
+
+
+def _seen(signal: EverSeen) -> pl.Expr:
+    """Whether the event shows the signal; an event that says nothing does not."""
+    values = [str(value) if isinstance(value, str) else value for value in signal.values]
+    return pl.col(signal.column).is_in(values).fill_null(value=False).alias(signal.name)
+
+
+def _yes_or_no(signals: tuple[Signal, ...]) -> list[EverSeen]:
+    return [signal for signal in signals if isinstance(signal, EverSeen)]
+
+
+def _facts(table: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.DataFrame:
+    """What visits are made of, in each visitor's order of time; at equal times the server's events come last."""
+    return (
+        table.lazy()
+        .select(
+            "event_time",
+            _visitors(table).alias("visitor"),
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("order"),
+            pl.col("event").is_in([str(name) for name in SERVER_SIDE_EVENTS]).fill_null(value=False).alias("server"),
+            (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False).alias("request"),
+            (pl.col("type") == CallType.PAGE).fill_null(value=False).alias("page"),
+            pl.col("context_group_id").alias("account"),
+            *(_seen(signal) for signal in _yes_or_no(signals)),
+        )
+        .filter(pl.col("event_time").is_not_null() & pl.col("visitor").is_not_null())
+        .sort("visitor", "event_time", "server", "order")
+        .collect()
+    )
+
+
+def _with_visits(facts: pl.LazyFrame, idle: timedelta) -> pl.LazyFrame:
+    """Add ``visit_so_far`` (the visitor's latest visit, 0 before the first) and ``in_visit`` (the event is part of it).
+
+    The table is sorted by visitor and time, so runs and forward fills do what windows over each visitor would, faster.
+    """
+    client, time, visitor = ~pl.col("server"), pl.col("event_time"), pl.col("visitor").to_physical()
+    return (
+        facts.with_columns(
+            client_time=pl.when(client).then(time).forward_fill(),
+            client_visitor=pl.when(client).then(visitor).forward_fill(),
+            arrives=_changes(visitor),
+        )
+        .with_columns(
+            newcomer=(visitor != pl.col("client_visitor").shift()).fill_null(value=True),
+            gap=time - pl.col("client_time").shift(),
+        )
+        .with_columns(opens=client & (pl.col("newcomer") | (pl.col("gap") > idle)))
+        .with_columns(n_opened=pl.col("opens").cum_sum())
+        .with_columns(
+            visit_so_far=pl.col("n_opened")
+            - pl.when("arrives").then(pl.col("n_opened") - pl.col("opens")).forward_fill()
+        )
+        .with_columns(
+            pl.col("visit_so_far").cast(pl.UInt32),
+            in_visit=client | ((pl.col("visit_so_far") > 0) & (time - pl.col("client_time") <= idle)),
+        )
+        .drop("client_time", "client_visitor", "arrives", "newcomer", "gap", "opens", "n_opened")
+    )
+
+
+def _changes(column: pl.Expr) -> pl.Expr:
+    """Whether the value is another than in the row above; true in the first row."""
+    return (column != column.shift()).fill_null(value=True)
+
+
+def _first_requests(line: pl.DataFrame) -> pl.DataFrame:
+    """One row per visitor who asked: when first, and in which visit (null when in none)."""
+    return (
+        line.filter("request")
+        .unique("visitor", keep="first", maintain_order=True)
+        .select("visitor", requested_at="event_time", request_visit=pl.when("in_visit").then("visit_so_far"))
+    )
+
+
+def _rows(line: pl.DataFrame, signals: tuple[Signal, ...], until: pl.Expr, idle: timedelta) -> pl.DataFrame:
+    """Gather the line into the rows of the visit table."""
+    requests = _first_requests(line)
+    accounts = (
+        line.lazy()
+        .filter(pl.col("account").is_not_null())
+        .unique("visitor", keep="first", maintain_order=True)
+        .select("visitor", "account")
+    )
+    return (
+        _stretches(line, requests, _yes_or_no(signals))
+        .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
+        .join(requests.lazy(), on="visitor", how="left")
+        .join(accounts, on="visitor", how="left")
+        .sort("started_at", "visitor", "visit")
+        .with_columns(
+            pl.col("visitor").cast(pl.String).alias("anonymous_id"),
+            *(_session_length(signal) for signal in signals if isinstance(signal, SessionLength)),
+            at_risk=(pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True),
+            censored=pl.col("ended_at") + idle > until,
+            requested_demo=(pl.col("request_visit") == pl.col("visit")).fill_null(value=False),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
+        .collect()
+    )
+
+
+def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: list[EverSeen]) -> pl.LazyFrame:
+    """Gather events into stretches: each visit, and as a stretch of its own (``tail``) whatever follows it.
+
+    The tail holds what the first request cuts off its visit and server-side events outside any visit. It is no row of
+    the visit table, but the visits after it have seen it: signals accumulate over stretches in their order.
+    """
+    after_request = (pl.col("visit_so_far") == pl.col("request_visit")) & (
+        pl.col("event_time") >= pl.col("requested_at")
+    )
+    tail = ~pl.col("in_visit") | after_request.fill_null(value=False)
+    page_time = pl.when("page").then("event_time")
+    names = [signal.name for signal in signals]
+    return (
+        line.lazy()
+        .join(requests.lazy(), on="visitor", how="left", maintain_order="left")
+        .with_columns(tail=tail)
+        .group_by("visitor", pl.col("visit_so_far").alias("visit"), "tail", maintain_order=True)
+        .agg(
+            pl.col("event_time").min().alias("opened_at"),
+            page_time.min().alias("started_at"),
+            page_time.max().alias("ended_at"),
+            pl.col("page").sum().alias("n_page_views"),
+            pl.col(names).any(),
+        )
+        .with_row_index("row")
+        .with_columns(first_row=pl.when(_changes(pl.col("visitor").to_physical())).then("row").forward_fill())
+        .with_columns(_so_far(name) for name in names)
+    )
+
+
+def _so_far(name: str) -> pl.Expr:
+    """Whether the visitor has shown the signal in this stretch or an earlier one.
+
+    It is the cumulative maximum over the visitor: the last stretch with the signal is not above the visitor's first.
+    Said so, it needs no window over each visitor, which would cost more than all the rest of the visit table.
+    """
+    return (pl.when(name).then("row").forward_fill() >= pl.col("first_row")).fill_null(value=False).alias(name)
+
+
+def _session_length(signal: SessionLength) -> pl.Expr:
+    minutes = (pl.col("ended_at") - pl.col("started_at")).dt.total_milliseconds() / 60_000
+    return (minutes.log1p() if signal.scale == "log1p" else minutes).alias(signal.name)

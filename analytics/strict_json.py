@@ -1,0 +1,71 @@
+"""JSON read strictly: what a line of events may hold, and what it may not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from analytics.dead_letters import DeadLetterReason, RejectedError
+
+__all__ = ["MAX_DEPTH", "MAX_EVENT_BYTES", "canonical", "mended", "read_object", "shortened"]
+
+MAX_EVENT_BYTES: Final = 32 * 1024
+"""Longest event accepted, in bytes; Segment's own limit."""
+
+MAX_DEPTH: Final = 100
+"""Deepest nesting accepted; a limit of our own, so that the answer does not depend on the caller's stack."""
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """Read JSON strictly: UTF-8, an object, no NaN, no lone surrogates, not too large, not too deep."""
+    if len(raw) > MAX_EVENT_BYTES:
+        raise RejectedError(DeadLetterReason.TOO_LARGE, f"{len(raw)} bytes; at most {MAX_EVENT_BYTES} are accepted")
+    try:
+        text = raw.removeprefix(_BYTE_ORDER_MARK).decode()
+    except UnicodeDecodeError as error:
+        raise RejectedError(DeadLetterReason.NOT_UTF8, str(error)) from error
+    event: Any = _DECODER.decode(text)
+    if not isinstance(event, dict):
+        raise RejectedError(DeadLetterReason.NOT_AN_OBJECT, f"expected a JSON object, got {shortened(text)}")
+    if text.count("{") + text.count("[") > MAX_DEPTH:
+        _refuse_deep(event)
+    if "\\ud" in text or "\\uD" in text:
+        # An escape may stand for half a surrogate pair, which no UTF-8 can hold.
+        mended_event: dict[str, Any] = _DECODER.decode(mended(canonical(event)))
+        return mended_event
+    return event
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def canonical(value: object) -> str:
+    """Write a value as compact JSON with sorted keys, always the same way."""
+    return _ENCODER.encode(value)
+
+
+def mended(text: str) -> str:
+    """Put the replacement character where half a surrogate pair stands; no UTF-8 can hold that."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def shortened(text: str, length: int = 60) -> str:
+    """Quote a text for an error message, cut where it gets long."""
+    return repr(text if len(text) <= length else text[:length] + "…")
+
+
+def _refuse_deep(event: dict[str, Any]) -> None:
+    level: list[Any] = [event]
+    for _ in range(MAX_DEPTH):
+        inner = [value.values() if isinstance(value, dict) else value for value in level]
+        level = [item for values in inner for item in values if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise RejectedError(DeadLetterReason.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")

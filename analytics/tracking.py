@@ -1,0 +1,315 @@
+"""One Segment-Spec JSON event in, one flat row of the event table out, or a dead letter that says why not.
+
+The walk is driven by :data:`analytics.events.COLUMNS`: each column names the path of its value. What the tracking plan
+does not know is kept, as JSON, in the column ``extra``. Nothing that can stand in a line raises an error here.
+
+Choices that the Segment Spec leaves open:
+
+* The last of two equal keys wins, as in JavaScript's ``JSON.parse``.
+* ``NaN`` and ``Infinity`` are not JSON. Half an emoji (a lone surrogate, left by scripts that cut titles) is read as
+  U+FFFD instead of costing the event.
+* Numbers, truth values, arrays and objects where a text is expected become their JSON text; as an identifier only texts
+  and numbers will do.
+* A column that belongs to certain calls is read from those calls only: the ``properties.category`` of a shop's track
+  call is not the content of a page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.dead_letters import DeadLetter, DeadLetterReason, RejectedError
+from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.strict_json import canonical, mended, read_object, shortened
+
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "MAX_ID_LENGTH",
+    "DeadLetter",
+    "DeadLetterReason",
+    "FlatEvent",
+    "Flattened",
+    "RawEvent",
+    "flatten",
+    "flatten_numbered",
+    "track_view",
+]
+
+FlatEvent = dict[str, str | datetime | None]
+"""One row of the event table: a value, or None, for each column of the tracking plan."""
+
+RawEvent = bytes | str | Mapping[str, Any]
+"""An event as it comes: a line of JSON, or what such a line says."""
+
+EARLIEST: Final = datetime(2, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9998, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+"""First and last time that an event may name; a year of room is left on either side for what is reckoned from it."""
+
+MAX_ID_LENGTH: Final = 100
+"""Longest identifier accepted, in characters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flattened:
+    """A batch of events made flat.
+
+    Args:
+        frame: The usable events, one row each, in the order in which they came; exactly the tracking plan's columns.
+        dead_letters: The others.
+    """
+
+    frame: pl.DataFrame
+    dead_letters: tuple[DeadLetter, ...] = ()
+
+    @property
+    def n_received(self) -> int:
+        """Events that came, usable or not."""
+        return self.frame.height + len(self.dead_letters)
+
+
+def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | DeadLetter:
+    """Make one Segment-Spec event a flat row, or a dead letter that says why that cannot be.
+
+    Args:
+        event: The event: a line of JSON as bytes or text, or the object it says.
+        position: Number of the event in its source, kept in a dead letter.
+
+    Returns:
+        The row, with exactly the columns of :data:`analytics.events.EVENT_SCHEMA`, times as UTC datetimes; a missing
+        ``receivedAt`` is filled from ``sentAt``, ``timestamp`` or ``originalTimestamp``, a missing ``messageId`` by a
+        fingerprint of the event. Or the dead letter. Never an exception.
+    """
+    row = _row_or_dead_letter(event, position)
+    if isinstance(row, DeadLetter):
+        return row
+    for index in _TIMES:
+        if row[index] is not None:
+            row[index] = _EPOCH + timedelta(milliseconds=row[index])
+    return dict(zip(EVENT_SCHEMA, row, strict=True))
+
+
+def flatten(events: Iterable[RawEvent], start: int = 1) -> Flattened:
+    """Make a batch of Segment-Spec events flat; the first has position ``start``."""
+    return flatten_numbered(enumerate(events, start))
+
+
+def flatten_numbered(events: Iterable[tuple[int, RawEvent]]) -> Flattened:
+    """Make a batch of Segment-Spec events flat, each given with its position in the source."""
+    rows: list[_Row] = []
+    dead_letters: list[DeadLetter] = []
+    for position, event in events:
+        row = _row_or_dead_letter(event, position)
+        if isinstance(row, DeadLetter):
+            dead_letters.append(row)
+        else:
+            rows.append(row)
+    values = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+    frame = pl.DataFrame([_series(name, dtype, column) for (name, dtype), column in zip(_TYPES, values, strict=True)])
+    return Flattened(frame, tuple(dead_letters))
+
+
+_Row = list[Any]
+_Tree = dict[str, Any]
+"""Where each column's value stands: keys lead to further trees or, at the end, to the column's index."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS: Final = (EARLIEST - _EPOCH) // timedelta(milliseconds=1)
+_LAST_MS: Final = (LATEST - _EPOCH) // timedelta(milliseconds=1)
+_TYPES: Final = tuple(EVENT_SCHEMA.items())
+_INDEX: Final = {name: index for index, name in enumerate(EVENT_SCHEMA)}
+_TIMES: Final = frozenset(_INDEX[column.name] for column in COLUMNS if column.dtype == UTC_MS)
+_SENT, _RECEIVED = _INDEX["sent_at"], _INDEX["received_at"]
+_ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
+_MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
+_IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
+
+
+def _tree_of(call: CallType) -> _Tree:
+    """Turn the paths of the columns that this call carries into one tree."""
+    tree: _Tree = {}
+    for index, column in enumerate(COLUMNS):
+        if index != _EXTRA and (not column.calls or call in column.calls):
+            node = tree
+            for key in column.path[:-1]:
+                node = node.setdefault(key, {})
+            node[column.path[-1]] = index
+    return tree
+
+
+_TREES: Final = {call.value: _tree_of(call) for call in CallType}
+
+# Other places in which real senders put a column's value, tried when the first place is empty.
+_FALL_BACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
+    CallType.PAGE.value: (
+        (_INDEX["context_page_path"], ("properties", "path")),
+        (_INDEX["context_page_url"], ("properties", "url")),
+        (_INDEX["context_page_title"], ("properties", "title")),
+        (_INDEX["context_page_referrer"], ("properties", "referrer")),
+        (_INDEX["name"], ("properties", "name")),
+        (_INDEX["category"], ("category",)),
+    ),
+    CallType.IDENTIFY.value: ((_INDEX["email"], ("context", "traits", "email")),),
+    CallType.GROUP.value: ((_INDEX["context_group_id"], ("groupId",)),),
+}
+
+
+def _row_or_dead_letter(event: RawEvent, position: int | None) -> _Row | DeadLetter:
+    raw = b""
+    try:
+        raw = _raw(event)
+        return _row(read_object(raw))
+    except RejectedError as rejection:
+        return DeadLetter(raw, rejection.reason, str(rejection), position)
+    except RecursionError:
+        return DeadLetter(raw, DeadLetterReason.TOO_DEEP, "nested too deeply to be read", position)
+    except (ValueError, TypeError) as error:
+        return DeadLetter(raw, DeadLetterReason.NOT_JSON, str(error), position)
+
+
+def _raw(event: RawEvent) -> bytes:
+    """Bring whatever came to bytes, so that every event takes the same way from here."""
+    if isinstance(event, bytes):
+        return event
+    if isinstance(event, str):
+        return mended(event).encode()
+    return json.dumps(event if type(event) is dict else dict(event), default=str).encode()
+
+
+def _row(event: dict[str, Any]) -> _Row:
+    """Lay the event out flat: values in the order of the columns, times as epoch milliseconds."""
+    call = event.get("type")
+    tree = _TREES.get(call) if isinstance(call, str) else None
+    if tree is None:
+        known = ", ".join(_TREES)
+        raise RejectedError(DeadLetterReason.UNKNOWN_TYPE, f"type is {shortened(str(call))}, not one of {known}")
+    _check_identifiers(event)
+    fingerprint = None if event.get("messageId") not in {None, ""} else _fingerprint(event)
+    row: _Row = [None] * len(COLUMNS)
+    rest = _walk(event, tree, row)
+    if fingerprint is not None:
+        row[_MESSAGE_ID] = fingerprint
+    for index, path in _FALL_BACKS.get(event["type"], ()):
+        _fall_back(row, index, rest, path)
+    row[_EXTRA] = _extra(rest) if rest else None
+    _read_times(row)
+    return row
+
+
+def _check_identifiers(event: dict[str, Any]) -> None:
+    for key in _IDENTIFIERS:
+        value = event.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise RejectedError(DeadLetterReason.BAD_ID, f"{key} is {shortened(str(value))}, not a text")
+        if len(str(value)) > MAX_ID_LENGTH:
+            raise RejectedError(DeadLetterReason.ID_TOO_LONG, f"{key} has more than {MAX_ID_LENGTH} characters")
+    if event.get("anonymousId") in {None, ""} and event.get("userId") in {None, ""}:
+        raise RejectedError(DeadLetterReason.NO_IDENTITY, "neither anonymousId nor userId is given")
+
+
+def _fingerprint(event: dict[str, Any]) -> str:
+    """Name an event without identifier by its content, so that a second delivery gets the same name."""
+    unstable = {"messageId", "sentAt", "receivedAt"}
+    if event.get("originalTimestamp") is not None:
+        # The collector works `timestamp` out anew at each delivery; only the device's own time stays.
+        unstable.add("timestamp")
+    content = canonical({key: value for key, value in event.items() if key not in unstable})
+    return "fingerprint-" + hashlib.sha256(content.encode()).hexdigest()
+
+
+def _walk(event: dict[str, Any], tree: _Tree, row: _Row) -> dict[str, Any]:
+    """Put what the tree knows into the row and return the rest, nested as it was."""
+    rest: dict[str, Any] = {}
+    for key, value in event.items():
+        node = tree.get(key)
+        if node is None:
+            rest[key] = value
+        elif node.__class__ is int:
+            plain = value.__class__ is str or value is None or node in _TIMES
+            row[node] = value if plain else canonical(value)
+        elif value.__class__ is dict:
+            inner = _walk(value, node, row)
+            if inner:
+                rest[key] = inner
+        elif value is not None:
+            rest[key] = value
+    return rest
+
+
+def _fall_back(row: _Row, index: int, rest: dict[str, Any], path: tuple[str, ...]) -> None:
+    """Take a column's value from another place; where both places say the same, one is enough."""
+    parents = [rest]
+    for key in path[:-1]:
+        parent = parents[-1].get(key)
+        if not isinstance(parent, dict):
+            return
+        parents.append(parent)
+    found = parents[-1].get(path[-1])
+    if found is None:
+        return
+    text = found if isinstance(found, str) else canonical(found)
+    if row[index] in {None, text}:
+        row[index] = text
+        _remove(parents, path)
+
+
+def _remove(parents: list[dict[str, Any]], path: tuple[str, ...]) -> None:
+    """Take a value out of the rest, with the objects that it leaves empty."""
+    for parent, key in zip(reversed(parents), reversed(path), strict=True):
+        del parent[key]
+        if parent:
+            return
+
+
+def _extra(rest: dict[str, Any]) -> str:
+    """Write what the plan does not know as JSON; what another run wrote under ``extra`` is laid open again."""
+    written = rest.get("extra")
+    if isinstance(written, dict):
+        rest = {key: value for key, value in rest.items() if key != "extra"} | written
+    return canonical(rest)
+
+
+def _read_times(row: _Row) -> None:
+    """Read the four times, and fill the arrival from the best of the others."""
+    for index in _TIMES:
+        if row[index] is not None:
+            row[index] = _epoch_ms(row[index], index)
+    if row[_RECEIVED] is None:
+        others = (row[index] for index in (_SENT, _TIMESTAMP, _ORIGINAL))
+        row[_RECEIVED] = next((time for time in others if time is not None), None)
+    if row[_RECEIVED] is None:
+        raise RejectedError(DeadLetterReason.NO_TIME, "no receivedAt, sentAt, timestamp or originalTimestamp is given")
+
+
+def _epoch_ms(value: object, index: int) -> int:
+    """Read ISO 8601 text (naive is UTC) or epoch milliseconds as whole epoch milliseconds."""
+    try:
+        if isinstance(value, str):
+            time = datetime.fromisoformat(value)
+            delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - _EPOCH
+            ms = delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            ms = int(value)
+        else:
+            ms = _LAST_MS + 1
+    except (ValueError, OverflowError):
+        ms = _LAST_MS + 1
+    if not _FIRST_MS <= ms <= _LAST_MS:
+        key = COLUMNS[index].path[-1]
+        raise RejectedError(DeadLetterReason.BAD_TIME, f"{key} is {shortened(str(value))}, not a time")
+    return ms
+
+
+def _series(name: str, dtype: pl.DataType, values: tuple[Any, ...]) -> pl.Series:
+    if dtype == UTC_MS:
+        return pl.Series(name, values, dtype=pl.Int64).cast(UTC_MS)
+    return pl.Series(name, values, dtype=pl.String).cast(dtype)

@@ -1,0 +1,195 @@
+"""What is read off an event beyond its own columns."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from analytics.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
+from analytics.errors import AnalyticsError, EventFrameError
+from analytics.events import EVENT_SCHEMA, REGIONS
+
+Maker = Callable[..., pl.DataFrame]
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+SITE = "https://www.example.com/pricing"
+
+
+def derived(make_events: Maker, column: str, **values: object) -> object:
+    """The value of a derived column for one event."""
+    return enrich(make_events(values))[column].item()
+
+
+def test_enriched_columns(make_events: Maker):
+    """Enriching adds the derived columns, with their types, after those of the tracking plan."""
+    assert dict(enrich(make_events({})).schema) == {**EVENT_SCHEMA, **DERIVED_SCHEMA}
+
+
+def test_enriching_twice_changes_nothing(make_events: Maker):
+    """Enriching is idempotent and keeps columns that it does not know."""
+    once = enrich(make_events({"context_page_referrer": "https://dev.to/x"}, {"email": "a@gmail.com"}))
+    once = once.with_columns(visit=pl.Series([1, 2]))
+    assert enrich(once).equals(once)
+
+
+def test_enriching_keeps_the_order_of_rows(make_events: Maker):
+    """Rows stay where they are, however often their values repeat."""
+    events = make_events(*({"context_location_country": ["DE", None, "US"][n % 3]} for n in range(100)))
+    assert enrich(events).select(EVENT_SCHEMA.names()).equals(events)
+
+
+def test_no_events_enrich_to_no_events():
+    """A table without rows or columns enriches to an empty table with all columns."""
+    assert enrich(pl.DataFrame()).schema == pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
+
+
+def test_event_time_takes_off_the_delay_of_the_device(make_events: Maker):
+    """A device whose clock is a day ahead, sending after 5 s, is placed 5 s before arrival."""
+    ahead = NOON + timedelta(days=1)
+    when = derived(
+        make_events, "event_time", received_at=NOON, original_timestamp=ahead, sent_at=ahead + timedelta(seconds=5)
+    )
+    assert when == NOON - timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("missing", ["original_timestamp", "sent_at"])
+def test_event_time_falls_back(make_events: Maker, missing: str):
+    """Without the device's delay, event time is `timestamp`, and without that the arrival."""
+    known = {missing: None, "received_at": NOON, "timestamp": NOON - timedelta(minutes=1)}
+    assert derived(make_events, "event_time", **known) == NOON - timedelta(minutes=1)
+    assert derived(make_events, "event_time", **known | {"timestamp": None}) == NOON
+
+
+@pytest.mark.parametrize(
+    ("country", "region"),
+    [("US", "north_america"), ("de", "europe"), ("Germany", "europe"), ("NO", "europe"), ("ZZ", None), (None, None)],
+)
+def test_region(make_events: Maker, country: str | None, region: str | None):
+    """A country's code, in either case, or its name gives its region; an unknown one gives none."""
+    assert region is None or region in REGIONS
+    assert derived(make_events, "region", context_location_country=country) == region
+
+
+@pytest.mark.parametrize(
+    ("referrer", "domain"),
+    [
+        ("https://www.Google.com/search?q=a", "google.com"),
+        ("https://techblog.example.org:8080/post", "techblog.example.org"),
+        ("https://user@news.ycombinator.com", "news.ycombinator.com"),
+        ("https://example.com/blog", None),
+        ("https://www.example.com", None),
+        ("", None),
+        ("about", None),
+        (None, None),
+    ],
+)
+def test_referrer_domain(make_events: Maker, referrer: str | None, domain: str | None):
+    """The referrer's host counts, without www., unless it is the site itself."""
+    assert derived(make_events, "referrer_domain", context_page_referrer=referrer, context_page_url=SITE) == domain
+
+
+@pytest.mark.parametrize(
+    ("medium", "source", "referrer", "channel"),
+    [
+        ("cpc", "google", "https://www.google.com/", "paid_search"),
+        ("PPC", None, None, "paid_search"),
+        ("cpc", "linkedin", None, "paid_social"),
+        ("paid_social", "facebook", None, "paid_social"),
+        ("display", "adnetwork", None, "display"),
+        ("email", "newsletter", None, "email"),
+        ("social", None, None, "organic_social"),
+        (None, None, "https://search.example.com/", "organic_search"),
+        (None, None, "https://www.google.co.uk/", "organic_search"),
+        (None, None, "https://duckduckgo.com/", "organic_search"),
+        (None, None, "https://www.linkedin.com/feed", "organic_social"),
+        (None, None, "https://social.example.com/", "organic_social"),
+        (None, None, "https://techblog.example.org/", "referral"),
+        ("referral", "partner", None, "referral"),
+        ("podcast", "show", "https://www.google.com/", "other"),
+        (None, None, None, "direct"),
+        (None, None, "https://www.example.com/", None),
+    ],
+)
+def test_channel(make_events: Maker, medium: str | None, source: str | None, referrer: str | None, channel: str | None):
+    """The campaign's medium decides, then the referrer; a click within the site says nothing."""
+    assert channel is None or channel in CHANNELS
+    campaign = {"context_campaign_medium": medium, "context_campaign_source": source}
+    page = {"context_page_referrer": referrer, "context_page_url": SITE}
+    assert derived(make_events, "channel", **campaign, **page) == channel
+
+
+def test_a_server_side_event_has_no_channel(make_events: Maker):
+    """An event that was made on no page does not say how the visitor came."""
+    assert derived(make_events, "channel", type="track") is None
+
+
+@pytest.mark.parametrize(
+    ("email", "is_company"),
+    [
+        ("jo@acme.example.com", True),
+        ("jo@GMAIL.com ", False),
+        ("jo@freemail.example.net", False),
+        ("jo", None),
+        (None, None),
+    ],
+)
+def test_company_email(make_events: Maker, email: str | None, is_company: bool | None):  # noqa: FBT001
+    """An address that is not from a free-mail provider is a company's; no address is neither."""
+    assert derived(make_events, "company_email", type="identify", email=email) is is_company
+
+
+@pytest.mark.parametrize(
+    ("agent", "is_bot"),
+    [
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", True),
+        ("Mozilla/5.0 (X11) HeadlessChrome/120", True),
+        ("python-requests/2.31", True),
+        ("Mozilla/5.0 (Linux; Android 9; CUBOT X18) Chrome/120 Mobile", False),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/120 Safari/537.36", False),
+        (None, False),
+    ],
+)
+def test_bot(make_events: Maker, agent: str | None, is_bot: bool):  # noqa: FBT001
+    """A user agent that calls itself a program is a bot's; a Cubot telephone and an unknown agent are not."""
+    assert derived(make_events, "is_bot", context_user_agent=agent) is is_bot
+
+
+def test_conform_fills_and_drops():
+    """A foreign table gets all columns of the plan, in order, and loses the others."""
+    foreign = pl.DataFrame({"shoe_size": [43], "event": ["Bought"], "received_at": ["2026-03-03T13:00:00+01:00"]})
+    conformed = conform(foreign)
+    assert conformed.schema == EVENT_SCHEMA
+    assert conformed.row(0, named=True)["received_at"] == NOON
+    assert conformed.row(0, named=True)["user_id"] is None
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pl.Series([NOON.replace(tzinfo=None)]),
+        pl.Series([NOON]).dt.convert_time_zone("Asia/Kolkata"),
+        pl.Series([NOON]).cast(pl.Datetime("ns", "UTC")),
+        pl.Series(["2026-03-03T12:00:00Z"]),
+        pl.Series([1772539200000]),
+    ],
+)
+def test_conform_reads_times(times: pl.Series):
+    """Naive times are UTC; other zones, texts and epoch milliseconds name the same moment."""
+    assert conform(pl.DataFrame({"received_at": times}))["received_at"].to_list() == [NOON]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series("received_at", ["yesterday"]),
+        pl.Series("received_at", [True]),
+        pl.Series("sent_at", [timedelta(1)]),
+        pl.Series("name", [["a"]]),
+        pl.Series("user_id", [b"a"]),
+    ],
+)
+def test_conform_refuses_impossible_types(column: pl.Series):
+    """A column that cannot hold what the plan says is refused by name."""
+    with pytest.raises(EventFrameError, match=f"column '{column.name}' is .* cannot be read as"):
+        conform(pl.DataFrame([column]))
+    assert issubclass(EventFrameError, AnalyticsError)

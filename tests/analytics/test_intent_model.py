@@ -1,0 +1,387 @@
+"""Claims about the intent model: its digits, its recovery of the truth, and what it refuses."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.special import expit
+from statsmodels.discrete.discrete_model import Logit
+from statsmodels.stats.multitest import multipletests
+
+from analytics.intent_design import INTERCEPT, design_matrix
+from analytics.intent_errors import (
+    ConvergenceError,
+    IntentModelError,
+    OneOutcomeError,
+    SeparationError,
+    TooFewVisitsError,
+    VisitTableError,
+)
+from analytics.intent_model import IntentModel, area_under_curve, holm
+from analytics.intent_results import COEFFICIENT_SCHEMA
+from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, SessionLength, signal_named, visit_schema
+
+TRUTH = {
+    INTERCEPT: -2.5,
+    "security_page_view": 0.9,
+    "careers_page_view": 0.0,
+    "region_europe": -0.3,
+    "log_session_minutes": 0.4,
+    "region_europe:security_page_view": 0.5,
+}
+NAMES = tuple(term for term in TRUTH if term != INTERCEPT and ":" not in term)
+FEW = tuple(signal_named(name) for name in NAMES)
+
+
+def visit_rows(n: int, seed: int, truth: dict[str, float] = TRUTH, account_sd: float = 0.0):
+    """Make a visit table of n independent visits whose true coefficients are known, five visitors to an account."""
+    rng = np.random.default_rng(seed)
+    columns = {
+        signal.name: np.log1p(rng.exponential(8, n)) if isinstance(signal, SessionLength) else rng.random(n) < 0.3
+        for signal in SIGNALS
+    }
+    accounts = np.arange(n) // 5
+    table = pl.DataFrame(columns).with_columns(
+        anonymous_id=pl.Series([f"v{i}" for i in range(n)]),
+        account=pl.Series([f"a{i}" for i in accounts]),
+        visit=pl.lit(1),
+        started_at=pl.lit(None),
+        ended_at=pl.lit(None),
+        n_page_views=pl.lit(1),
+        at_risk=pl.lit(value=True),
+        censored=pl.lit(value=False),
+    )
+    log_odds = design_matrix(table, list(truth)) @ np.array(list(truth.values()))
+    log_odds += account_sd * rng.standard_normal(accounts.max() + 1)[accounts]
+    asked = pl.Series(rng.random(n) < expit(log_odds))
+    return table.with_columns(requested_demo=asked).select(
+        pl.col(name).cast(dtype) for name, dtype in visit_schema().items()
+    )
+
+
+VISITS = visit_rows(4_000, seed=1)
+ALONE = VISITS.with_columns(account=pl.lit(None, dtype=pl.String))
+
+
+def fit(visits: pl.DataFrame = VISITS, **truth: float):
+    """Fit the few signals and their interaction."""
+    return IntentModel(FEW).fit(visits, truth or None)
+
+
+def by_hand(visits: pl.DataFrame, terms: tuple[str, ...], **covariance: object):
+    """Fit with statsmodels alone."""
+    outcome = visits["requested_demo"].cast(pl.Float64).to_numpy()
+    return Logit(outcome, design_matrix(visits, terms)).fit(method="newton", disp=False, **covariance)
+
+
+def test_coefficients_and_errors_equal_statsmodels():
+    """Without accounts: every column that statsmodels has too is equal to 1e-8."""
+    results, hand = fit(ALONE), by_hand(ALONE, tuple(TRUTH))
+    table = results.coefficients
+    assert results.covariance == "nonrobust"
+    assert table["signal"].to_list() == list(TRUTH)
+    for column, expected in [
+        ("coefficient", hand.params),
+        ("standard_error", hand.bse),
+        ("z", hand.tvalues),
+        ("p_value", hand.pvalues),
+        ("ci_low", hand.conf_int()[:, 0]),
+        ("ci_high", hand.conf_int()[:, 1]),
+        ("odds_ratio_high", np.exp(hand.conf_int()[:, 1])),
+    ]:
+        np.testing.assert_allclose(table[column].to_numpy(), expected, rtol=1e-8, atol=1e-12, err_msg=column)
+    assert results.log_likelihood == pytest.approx(hand.llf, rel=1e-12)
+    assert results.pseudo_r2 == pytest.approx(hand.prsquared, rel=1e-8)
+
+
+def test_clustered_errors_equal_the_explicit_sandwich():
+    """With accounts: bread × sum over accounts of score outer products × bread, with the usual small-sample factor."""
+    results = fit()
+    x, b = design_matrix(VISITS, results.terms), results.coefficients["coefficient"].to_numpy()
+    residual = VISITS["requested_demo"].to_numpy() - expit(x @ b)
+    bread = np.linalg.inv((x * (expit(x @ b) * expit(-x @ b))[:, None]).T @ x)
+    scores = (x * residual[:, None]).reshape(-1, 5, x.shape[1]).sum(axis=1)
+    (n, k), g = x.shape, len(scores)
+    expected = bread @ (scores.T @ scores) @ bread * (g / (g - 1)) * ((n - 1) / (n - k))
+    assert results.covariance == "cluster by account"
+    np.testing.assert_allclose(results.covariance_matrix, expected, rtol=1e-7)
+
+
+def test_a_visitor_without_an_account_is_a_cluster_of_their_own():
+    """Clusters by hand, accounts where known and visitors elsewhere, give the same errors, whatever their names."""
+    nobody = pl.int_range(pl.len()) % 3 == 0
+    visits = VISITS.with_columns(
+        account=pl.when(~nobody).then("account"),
+        anonymous_id=pl.when(nobody).then(pl.format("a{}", pl.int_range(pl.len()) // 2)).otherwise("anonymous_id"),
+    )
+    groups = visits.select(
+        pl.when(pl.col("account").is_null()).then(pl.format("me {}", "anonymous_id")).otherwise("account")
+    )
+    hand = by_hand(
+        visits, tuple(TRUTH), cov_type="cluster", cov_kwds={"groups": groups.to_series().rank("dense").to_numpy()}
+    )
+    np.testing.assert_allclose(fit(visits).coefficients["standard_error"].to_numpy(), hand.bse, rtol=1e-8)
+
+
+def test_the_truth_is_recovered():
+    """Of 17 terms on 60,000 visits, each estimate lies within 4 standard errors, and their mean square error is as due.
+
+    The sum of squared standardised errors of 17 nearly independent normals is chi-square: below 40.8 with 99.9 %.
+    """
+    truth = (
+        {INTERCEPT: -3.0}
+        | {s.name: 0.6 - 0.1 * (i % 7) for i, s in enumerate(SIGNALS)}
+        | {DEFAULT_INTERACTIONS[0]: 0.5}
+    )
+    results = IntentModel().fit(visit_rows(60_000, seed=2, truth=truth), truth)
+    table = results.coefficients
+    errors = ((table["coefficient"] - table["truth"]) / table["standard_error"]).to_numpy()
+    assert len(errors) == 17
+    assert np.abs(errors).max() < 4
+    assert (errors**2).sum() < 40.8
+    inside = table.select((pl.col("truth") >= pl.col("ci_low")) & (pl.col("truth") <= pl.col("ci_high"))).to_series()
+    assert table["covered"].to_list() == inside.to_list()
+
+
+def test_only_visits_at_risk_and_over_count():
+    """Visits after the request and visits cut off by the end of observation change nothing, even without signals."""
+    more = VISITS.head(300).with_columns(
+        at_risk=pl.int_range(pl.len()) % 2 == 0,
+        censored=pl.int_range(pl.len()) % 2 == 0,
+        security_page_view=pl.lit(None, dtype=pl.Boolean),
+    )
+    assert fit(pl.concat([more, VISITS])).coefficients.equals(fit().coefficients)
+
+
+def test_counts_describe_the_fit():
+    """Visits, visitors, accounts and requests of the fit, and visits and requests with each signal."""
+    results = fit()
+    n_requests = VISITS["requested_demo"].sum()
+    assert (results.n_visits, results.n_visitors, results.n_accounts) == (4_000, 4_000, 800)
+    assert results.n_requests == n_requests
+    row = results.coefficients.row(by_predicate=pl.col("signal") == "security_page_view", named=True)
+    seen = VISITS.filter("security_page_view")
+    assert (row["n_seen"], row["requests_seen"]) == (seen.height, seen["requested_demo"].sum())
+    assert results.coefficients.select("n_seen", "requests_seen").row(0) == (4_000, n_requests)
+    assert results.coefficients.schema == COEFFICIENT_SCHEMA
+
+
+def effects_by_hand(visits: pl.DataFrame, terms: tuple[str, ...], b: np.ndarray, signal: str):
+    """Average marginal effect of a signal by changing the table itself."""
+    column, eps = pl.col(signal), 1e-5
+    quantity = signal == "log_session_minutes"
+    ends = (column - eps, column + eps) if quantity else (pl.lit(value=False), pl.lit(value=True))
+    low, high = (expit(design_matrix(visits.with_columns(end.alias(signal)), terms) @ b) for end in ends)
+    return float(np.mean(high - low)) / (2 * eps if quantity else 1)
+
+
+@pytest.mark.parametrize("interaction", ["region_europe:security_page_view", "log_session_minutes:security_page_view"])
+@pytest.mark.parametrize("signal", NAMES)
+def test_marginal_effects_equal_changing_the_table(signal: str, interaction: str):
+    """Setting the signal for everybody, products and all, gives the effect; wiggling coefficients, its error."""
+    results = IntentModel(FEW, [interaction]).fit(VISITS)
+    b = results.coefficients["coefficient"].to_numpy()
+    row = results.coefficients.row(by_predicate=pl.col("signal") == signal, named=True)
+    effect = effects_by_hand(VISITS, results.terms, b, signal)
+    eps = 1e-4
+    gradient = np.array(
+        [
+            (
+                effects_by_hand(VISITS, results.terms, b + move, signal)
+                - effects_by_hand(VISITS, results.terms, b - move, signal)
+            )
+            / (2 * eps)
+            for move in eps * np.eye(len(b))
+        ]
+    )
+    error = np.sqrt(gradient @ results.covariance_matrix @ gradient)
+    assert row["average_marginal_effect"] == pytest.approx(effect, rel=1e-6, abs=1e-9)
+    assert row["average_marginal_effect_se"] == pytest.approx(error, rel=1e-4)
+
+
+def test_a_product_and_the_intercept_have_no_marginal_effect_of_their_own():
+    """An interaction cannot move by itself, so its effect is null, not a number."""
+    effects = dict(fit().coefficients.select("signal", "average_marginal_effect").rows())
+    assert [term for term, effect in effects.items() if effect is None] == [
+        INTERCEPT,
+        "region_europe:security_page_view",
+    ]
+
+
+def test_a_constant_signal_is_left_out_with_its_product():
+    """A region nobody comes from is named, and so is the interaction that needs it."""
+    results = fit(VISITS.with_columns(region_europe=pl.lit(value=False)))
+    assert results.left_out == {
+        "region_europe": "constant: 0 in every visit",
+        "region_europe:security_page_view": "incomplete: region_europe not in the model",
+    }
+    assert results.terms == (INTERCEPT, "security_page_view", "careers_page_view", "log_session_minutes")
+
+
+def test_of_two_equal_signals_the_later_is_left_out_and_its_twin_named():
+    """Two names for one column have one coefficient between them."""
+    results = fit(VISITS.with_columns(careers_page_view=pl.col("security_page_view")))
+    assert results.left_out == {"careers_page_view": "collinear: determined by security_page_view"}
+
+
+def test_signals_that_always_sum_to_one_are_collinear_with_the_intercept():
+    """The complement of a signal says nothing new."""
+    results = fit(VISITS.with_columns(region_europe=~pl.col("careers_page_view")))
+    assert results.left_out["region_europe"] == "collinear: determined by intercept, careers_page_view"
+
+
+@pytest.mark.parametrize(
+    ("careers", "reason"),
+    [
+        (~pl.col("requested_demo") & pl.col("careers_page_view"), "no visit with it ended in a request"),
+        (pl.col("requested_demo") & pl.col("careers_page_view"), "every visit with it ended in a request"),
+        (pl.col("requested_demo") | pl.col("careers_page_view"), "no visit without it ended in a request"),
+        (~pl.col("requested_demo") | pl.col("careers_page_view"), "every visit without it ended in a request"),
+    ],
+)
+def test_a_separated_signal_is_left_out_and_named(careers: pl.Expr, reason: str):
+    """An empty cell of signal × outcome means an infinite coefficient: it is not estimated, and the reason is given."""
+    results = fit(VISITS.with_columns(careers_page_view=careers))
+    assert results.left_out == {"careers_page_view": f"separated: {reason}"}
+
+
+def test_a_separation_that_only_two_signals_show_is_refused():
+    """No signal has an empty cell alone, yet with neither of two nobody asks: the fit is refused, not returned."""
+    seen = pl.col("security_page_view") | pl.col("careers_page_view")
+    with pytest.raises(SeparationError, match="infinite"):
+        IntentModel(FEW, ["careers_page_view:security_page_view"]).fit(
+            VISITS.with_columns(requested_demo=pl.col("requested_demo") & seen)
+        )
+
+
+def test_a_separation_by_a_quantity_is_refused():
+    """When exactly the long visits end in a request there is no finite coefficient."""
+    with pytest.raises((SeparationError, ConvergenceError), match=r"infinite|maximised"):
+        fit(VISITS.with_columns(requested_demo=pl.col("log_session_minutes") > 2.5))
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_one_outcome_alone_is_refused(asked: bool):  # noqa: FBT001 - a parameter of the test
+    """When all or none ask there is nothing to tell; the message says so and what to do."""
+    with pytest.raises(OneOutcomeError, match="observe longer"):
+        fit(VISITS.with_columns(requested_demo=pl.lit(asked)))
+
+
+@pytest.mark.parametrize("n", [0, 10])
+def test_too_few_visits_are_refused(n: int):
+    """No visits, or ten with two requests, cannot carry five terms."""
+    asked = VISITS.filter("requested_demo").head(n // 5)
+    rest = VISITS.filter(~pl.col("requested_demo")).head(n - n // 5)
+    with pytest.raises(TooFewVisitsError, match="observe longer"):
+        fit(pl.concat([asked, rest]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("security_page_view", None), ("log_session_minutes", float("nan")), ("requested_demo", None)]
+)
+def test_a_missing_value_is_refused_and_named(column: str, value: float | None):
+    """A row without a value is neither dropped nor taken for a no."""
+    hole = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit(value, dtype=VISITS.schema[column])).otherwise(column)
+    with pytest.raises(VisitTableError, match=rf"{column} \(3\)"):
+        fit(VISITS.with_columns(hole.alias(column)))
+
+
+def test_a_table_that_is_no_visit_table_is_refused():
+    """The message names the missing column and where a visit table comes from."""
+    with pytest.raises(VisitTableError, match=r"no column security_page_view, censored; .*visit_table"):
+        fit(VISITS.drop("security_page_view", "censored"))
+
+
+@pytest.mark.parametrize("interaction", ["region_europe", "region_europe:secruity_page_view"])
+def test_an_impossible_interaction_is_refused(interaction: str):
+    """A single signal is no product and a misspelt one is unknown."""
+    with pytest.raises(IntentModelError, match="interaction"):
+        IntentModel(interactions=[interaction])
+
+
+def test_a_term_named_twice_and_an_impossible_level_are_refused():
+    """Both are mistakes in the call, found before any data are seen."""
+    with pytest.raises(IntentModelError, match="twice"):
+        IntentModel((*FEW, FEW[0]))
+    with pytest.raises(IntentModelError, match="level"):
+        IntentModel(level=95)
+
+
+def test_few_requests_per_term_are_a_warning():
+    """Fewer than ten requests a term: the numbers come with the caution."""
+    visits = visit_rows(400, seed=3)
+    few = pl.concat([visits.filter("requested_demo").head(40), visits.filter(~pl.col("requested_demo"))])
+    assert any("fewer than 10 a term" in warning for warning in fit(few).warnings)
+    assert fit().warnings == ()
+
+
+def test_few_or_one_account_are_a_warning():
+    """Ten accounts are too few to trust robust errors; one account leaves none to compute."""
+    ten = fit(VISITS.with_columns(account=pl.format("a{}", pl.int_range(pl.len()) % 10)))
+    assert any("10 accounts are few" in warning for warning in ten.warnings)
+    one = fit(VISITS.with_columns(account=pl.lit("a")))
+    assert one.covariance == "nonrobust"
+    assert any("one account" in warning for warning in one.warnings)
+
+
+def test_shared_circumstances_widen_the_errors_of_what_accounts_share():
+    """When colleagues share an unseen inclination, errors of an account-level signal grow by clustering."""
+    visits = visit_rows(4_000, seed=5, account_sd=1.5).with_columns(
+        region_europe=(pl.int_range(pl.len()) // 5) % 2 == 0
+    )
+    clustered, naive = fit(visits), fit(visits.with_columns(account=pl.lit(None, dtype=pl.String)))
+    errors = [
+        dict(r.coefficients.select("signal", "standard_error").rows())["region_europe"] for r in (clustered, naive)
+    ]
+    assert errors[0] > 1.05 * errors[1]
+
+
+def test_the_truth_is_set_beside_the_estimates():
+    """A known coefficient is shown with whether the interval holds it; an unknown one is null."""
+    rows = {row["signal"]: row for row in fit(security_page_view=0.9, careers_page_view=9.0).coefficients.to_dicts()}
+    assert (rows["security_page_view"]["truth"], rows["security_page_view"]["covered"]) == (0.9, True)
+    assert rows["careers_page_view"]["covered"] is False
+    assert (rows["region_europe"]["truth"], rows["region_europe"]["covered"]) == (None, None)
+
+
+def test_prediction_gives_the_fitted_probabilities():
+    """Over the visits of the fit they average to the share of requests: the score equation of the intercept."""
+    results = fit()
+    p = results.predict(VISITS)
+    assert p.mean() == pytest.approx(VISITS["requested_demo"].mean(), rel=1e-10)
+    with pytest.raises(VisitTableError, match="careers_page_view"):
+        results.predict(VISITS.drop("careers_page_view"))
+
+
+def test_results_become_json_and_text():
+    """The dictionary survives strict JSON; the renderings name the requests, what was left out and the warnings."""
+    results = fit(VISITS.with_columns(region_europe=pl.lit(value=False)))
+    read = json.loads(json.dumps(results.to_dict(), allow_nan=False))
+    assert [row["signal"] for row in read["coefficients"]] == list(results.terms)
+    assert read["left_out"] == results.left_out
+    for text in (repr(results), results._repr_html_()):
+        assert f"{results.n_requests:,} requests in 4,000 visits" in text
+        assert "left out: region_europe (constant: 0 in every visit)" in text
+    assert results.summary.height == len(results.terms)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 16])
+def test_holm_equals_statsmodels(n: int):
+    """Adjusted p-values are those of statsmodels, also where some are equal."""
+    p_values = np.round(np.random.default_rng(n).random(n) ** 3, 1 if n == 16 else 6)
+    np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], rtol=1e-12)
+
+
+def test_holm_does_not_count_what_is_not_a_number():
+    """A NaN stays NaN and makes the others no worse."""
+    adjusted = holm(np.array([0.01, np.nan, 0.04]))
+    np.testing.assert_allclose(adjusted, [0.02, np.nan, 0.04])
+
+
+def test_the_area_under_the_curve_is_the_share_of_rightly_ranked_pairs():
+    """Counted pair by pair, ties as halves, it is the same."""
+    rng = np.random.default_rng(6)
+    outcome, score = (rng.random(60) < 0.4).astype(float), rng.integers(0, 5, 60).astype(float)
+    ones, zeros = score[outcome == 1][:, None], score[outcome == 0][None, :]
+    assert area_under_curve(outcome, score) == pytest.approx(np.mean((ones > zeros) + 0.5 * (ones == zeros)), rel=1e-12)

@@ -1,0 +1,152 @@
+"""Lines of JSON out of and into the flat event table."""
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics.errors import EventFileError
+from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.ndjson import decode, encode, read_ndjson
+from analytics.strict_json import canonical
+
+Maker = Callable[..., pl.DataFrame]
+
+TEXT = st.text(max_size=6) | st.sampled_from(
+    ['"', "\\", "\n\r\t", "\x00\x1f", "\u2028", "😀", "ß", "null", "{}", ",", ""]
+)
+IDENTIFIER = st.text(min_size=1, max_size=8)
+TIME = st.integers(0, 4 * 10**12).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=4,
+)
+EXTRA = st.dictionaries(TEXT | st.sampled_from(["extra", "properties", "context"]), JSON, min_size=1, max_size=3)
+
+
+@st.composite
+def planned_rows(draw: st.DrawFn) -> dict[str, Any]:
+    """A row that obeys the tracking plan: columns of other calls empty, identifiers and arrival given."""
+    call = draw(st.sampled_from(CallType))
+    row: dict[str, Any] = {}
+    for column in COLUMNS:
+        if not column.calls or call in column.calls:
+            row[column.name] = draw(st.none() | (TIME if column.dtype == UTC_MS else TEXT))
+    required = {"type": call.value, "received_at": draw(TIME)}
+    identifiers = {"message_id": draw(IDENTIFIER), "anonymous_id": draw(IDENTIFIER)}
+    return row | required | identifiers | {"extra": draw(st.none() | EXTRA.map(canonical))}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(planned_rows(), max_size=8))
+def test_reading_gives_back_what_was_written(rows: list[dict[str, Any]]):
+    """Decoding undoes encoding exactly: every value, null, type and the order of rows."""
+    events = pl.DataFrame(rows, schema=EVENT_SCHEMA)
+    batch = decode(encode(events))
+    assert batch.dead_letters == ()
+    assert batch.frame.schema == EVENT_SCHEMA
+    assert batch.frame.equals(events)
+
+
+def test_a_line_is_a_segment_event(make_events: Maker):
+    """A line nests as the Segment Spec does, writes times with milliseconds and Z, and leaves nulls out."""
+    line = encode(make_events({"category": "docs", "context_campaign_source": "google", "extra": '{"a":{"b":1}}'}))
+    time = "2026-03-03T00:00:00.000Z"
+    assert line.endswith(b"\n")
+    assert json.loads(line) == {
+        "type": "page",
+        "messageId": "m0",
+        "anonymousId": "a",
+        **dict.fromkeys(("originalTimestamp", "sentAt", "receivedAt", "timestamp"), time),
+        "context": {"campaign": {"source": "google"}},
+        "properties": {"category": "docs"},
+        "extra": {"a": {"b": 1}},
+    }
+
+
+def test_lines_keep_the_order_of_rows(make_events: Maker):
+    """Rows of different shape stay in order."""
+    events = make_events(*({"user_id": ["u", None, ""][n % 3], "extra": [None, '{"n":1}'][n % 2]} for n in range(50)))
+    identifiers = [json.loads(line)["messageId"] for line in encode(events).splitlines()]
+    assert identifiers == events["message_id"].to_list()
+
+
+@pytest.mark.parametrize("extra", ["{", "no JSON", "[1]", '{"a":\n1}', '"', "[" * 5000])
+def test_an_extra_that_is_no_object_breaks_no_line(make_events: Maker, extra: str):
+    """A text in `extra` that is not one object on one line is written as a text."""
+    assert json.loads(encode(make_events({"extra": extra}))) | {} == json.loads(encode(make_events({}))) | {
+        "extra": extra
+    }
+
+
+def test_nothing_is_written_for_nothing():
+    """No events are no bytes, and back."""
+    assert encode(pl.DataFrame()) == b""
+    assert decode(b"").frame.equals(EVENT_SCHEMA.to_frame())
+
+
+def test_a_time_that_no_calendar_holds_does_not_stop_the_writing(make_events: Maker):
+    """A time out of all range is written as one that no reader accepts."""
+    far = pl.lit(2**62, pl.Int64()).cast(UTC_MS)
+    batch = decode(encode(make_events({}, {}).with_columns(sent_at=far)))
+    assert [letter.reason.value for letter in batch.dead_letters] == ["bad_time", "bad_time"]
+
+
+def test_positions_are_line_numbers(foreign: Path):
+    """Dead letters carry the number of their line, blank lines counted; the same in batches of any size."""
+    whole = decode(foreign)
+    assert [letter.position for letter in whole.dead_letters] == [*range(20, 38), 39, 40]
+    parts = list(read_ndjson(foreign, batch_lines=7))
+    assert [part.n_received for part in parts] == [7, 7, 7, 7, 7, 6]
+    assert tuple(letter for part in parts for letter in part.dead_letters) == whole.dead_letters
+    assert pl.concat(part.frame for part in parts).equals(whole.frame)
+
+
+def test_all_that_is_usable_in_a_foreign_file_is_read(foreign: Path):
+    """Of 41 events 21 are usable, with their calls, and each of the others has a reason."""
+    batch = decode(foreign)
+    calls = dict(batch.frame["type"].cast(pl.String).value_counts().iter_rows())
+    assert calls == {"page": 14, "track": 3, "identify": 1, "group": 1, "screen": 1, "alias": 1}
+    reasons = {letter.reason.value for letter in batch.dead_letters}
+    assert reasons == {
+        "not_json", "not_an_object", "unknown_type", "no_identity", "bad_id", "id_too_long", "no_time", "bad_time",
+        "too_large", "not_utf8",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_any_source_will_do(make_events: Maker, tmp_path: Path, pack: Callable[[bytes], bytes]):
+    """Bytes, an open file, a path as text or Path, gzipped or not, give the same events; a file given stays open."""
+    events = make_events({}, {})
+    path = tmp_path / "events"
+    path.write_bytes(pack(encode(events)))
+    stream = io.BytesIO(path.read_bytes())
+    with path.open("rb") as file, path.open("rb", buffering=0) as raw_file:
+        for source in (path.read_bytes(), path, str(path), file, stream):
+            assert decode(source).frame.equals(events)
+        assert decode(raw_file).frame.equals(events)  # type: ignore[arg-type]
+    assert not stream.closed
+
+
+def test_line_ends_and_blank_lines(make_events: Maker):
+    """Windows line ends, blank lines and a last line without end are read."""
+    lines = b"\r\n \n" + encode(make_events({}, {})).replace(b"\n", b"\r\n").rstrip()
+    assert decode(lines).frame["message_id"].to_list() == ["m0", "m1"]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+    """A missing file, a folder and a torn gzip file raise one error with the file's name."""
+    torn = tmp_path / "torn.gz"
+    torn.write_bytes(gzip.compress(b'{"type":"page"}\n' * 1000)[:-20])
+    for path in (tmp_path / "missing", tmp_path, torn):
+        with pytest.raises(EventFileError, match=f"{path.name}.*cannot be read as NDJSON"):
+            decode(path)

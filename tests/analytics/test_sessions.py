@@ -1,0 +1,278 @@
+"""Claims about visits and the visit table."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from analytics.enrichment import conform, enrich
+from analytics.events import EventName
+from analytics.sessions import assign_visits, timeline, visit_table
+from analytics.signals import SIGNALS, EverSeen, SessionLength, visit_schema
+
+Row = dict[str, Any]
+START = datetime(2026, 3, 3, tzinfo=UTC)
+END = START + timedelta(days=1)
+IDLE = timedelta(minutes=30)
+MOMENT = timedelta(milliseconds=1)
+DEMO, HELD = str(EventName.DEMO_REQUESTED), str(EventName.DEMO_HELD)
+SCHEMA = {
+    "type": pl.String,
+    "anonymous_id": pl.String,
+    "user_id": pl.String,
+    "event": pl.String,
+    "timestamp": pl.Datetime("ms", "UTC"),
+    "category": pl.String,
+    "email": pl.String,
+    "context_campaign_medium": pl.String,
+    "context_group_id": pl.String,
+    "context_user_agent": pl.String,
+}
+
+
+def event(minute: float, kind: str = "page", who: str | None = "ann", **columns: object):
+    """One event; a kind other than a call of Segment is the name of a track call."""
+    call = kind if kind in {"page", "identify"} else "track"
+    name = kind if call == "track" else None
+    return {"type": call, "event": name, "anonymous_id": who, "timestamp": START + timedelta(minutes=minute), **columns}
+
+
+def events_of(*rows: Row):
+    """The flat table of these events."""
+    return conform(pl.DataFrame(list(rows), schema=SCHEMA))
+
+
+def visits_of(*rows: Row):
+    """The visit number of each event, in the order of the result."""
+    return assign_visits(events_of(*rows))["visit"].to_list()
+
+
+def test_a_gap_of_exactly_the_time_out_stays_and_a_longer_one_opens_a_visit():
+    """30 minutes of silence are still the same visit; a millisecond more is another."""
+    assert visits_of(event(0), event(30), event(60 + 1 / 60_000)) == [1, 1, 2]
+
+
+def test_the_idle_time_out_can_be_chosen():
+    """With a time-out of 5 minutes, 10 minutes of silence open a visit."""
+    table = assign_visits(events_of(event(0), event(10)), idle_minutes=5)
+    assert table["visit"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize("minutes", [0, -1, math.nan])
+def test_an_idle_time_out_must_be_positive(minutes: float):
+    """Nothing, less than nothing and NaN are no time-out."""
+    with pytest.raises(ValueError, match="idle_minutes"):
+        assign_visits(events_of(), idle_minutes=minutes)
+
+
+def test_a_server_side_event_neither_opens_nor_prolongs_a_visit():
+    """A request between two page views 50 minutes apart does not make them one visit."""
+    assert visits_of(event(0), event(25, DEMO), event(50)) == [1, 1, 2]
+
+
+def test_a_request_belongs_to_the_visit_it_falls_in_or_to_none():
+    """Within 30 minutes of the last page it is in the visit; later, or without any page before, in none."""
+    assert visits_of(event(0), event(30, DEMO)) == [1, 1]
+    assert visits_of(event(0), event(31, DEMO)) == [1, None]
+    assert visits_of(event(0, DEMO), event(1)) == [None, 1]
+
+
+def test_a_request_at_the_very_moment_of_a_page_view_is_in_its_visit_whatever_their_order():
+    """Ties are settled by what the events are, not by the row they happen to stand in."""
+    assert visits_of(event(0, DEMO), event(0)) == visits_of(event(0), event(0, DEMO)) == [1, 1]
+
+
+def test_events_come_sorted_by_visitor_time_and_given_order():
+    """At equal times the given order stays; the columns of the enriched events are all there."""
+    table = assign_visits(events_of(event(5, who="bob"), event(1, category="b"), event(1, category="a"), event(0)))
+    assert table["anonymous_id"].to_list() == ["ann", "ann", "ann", "bob"]
+    assert table["category"].to_list() == [None, "b", "a", None]
+    assert table.columns == [*enrich(events_of()).columns, "visit"]
+
+
+def test_without_a_browser_the_person_is_the_visitor():
+    """An event without anonymous_id counts for its user_id; one with neither is kept, without a visit."""
+    table = assign_visits(
+        events_of(event(0, who=None, user_id="u1"), event(5, who=None, user_id="u1"), event(9, who=None))
+    )
+    assert table.select("anonymous_id", "visit").rows() == [("u1", 1), ("u1", 1), (None, None)]
+    assert visit_table(events_of(event(0, who=None, user_id="u1"), event(9, who=None)))["anonymous_id"].to_list() == [
+        "u1"
+    ]
+
+
+def test_the_timeline_has_one_row_per_event_with_its_row_in_the_table():
+    """`order` leads back from the timeline to the table of events."""
+    table = enrich(events_of(event(9), event(0, DEMO), event(1)))
+    rows = timeline(table).select("order", "page", "request", "visit").rows()
+    assert rows == [(1, False, True, None), (2, True, False, 1), (0, True, False, 1)]
+
+
+def test_signals_accumulate_over_visits():
+    """What was seen in the first visit is still known in the second, and not the other way round."""
+    table = visit_table(events_of(event(0, category="security"), event(100, category="pricing")))
+    assert table["security_page_view"].to_list() == [True, True]
+    assert table["pricing_page_view"].to_list() == [False, True]
+
+
+def test_what_comes_with_or_after_the_request_does_not_count_for_its_visit_but_for_the_next():
+    """The pricing page at the moment of the request and the careers page after it led to nothing."""
+    rows = [event(0), event(10, category="security"), event(20, category="pricing"), event(20, DEMO)]
+    table = visit_table(events_of(*rows, event(25, category="careers"), event(100)))
+    assert table["security_page_view"].to_list() == [True, True]
+    assert table["pricing_page_view"].to_list() == table["careers_page_view"].to_list() == [False, True]
+    assert table["n_page_views"].to_list() == [2, 1]
+    assert table["log_session_minutes"].to_list() == pytest.approx([math.log(11), 0.0], abs=1e-15)
+    assert table["ended_at"].to_list() == [START + timedelta(minutes=10), START + timedelta(minutes=100)]
+
+
+def test_the_hazard_ends_with_the_first_request():
+    """The visit that ends in the first request is at risk; later visits are not, and their requests do not count."""
+    table = visit_table(events_of(event(0), event(100), event(101, DEMO), event(200), event(201, DEMO)))
+    assert table["at_risk"].to_list() == [True, True, False]
+    assert table["requested_demo"].to_list() == [False, True, False]
+
+
+def test_a_request_outside_any_visit_ends_the_hazard_without_a_visit_to_show_for_it():
+    """The visit before it was at risk and did not end in it; the visit after it is no longer at risk."""
+    table = visit_table(events_of(event(0), event(60, DEMO), event(100)))
+    assert table.select("at_risk", "requested_demo").rows() == [(True, False), (False, False)]
+
+
+def test_a_visit_without_a_page_view_has_no_row_but_keeps_its_number():
+    """A download alone is a visit that the table leaves out, and what it showed counts later."""
+    table = visit_table(events_of(event(0, str(EventName.WHITE_PAPER_DOWNLOADED)), event(100)))
+    assert table.select("visit", "white_paper_download").rows() == [(2, True)]
+
+
+def test_a_visit_is_censored_until_the_time_out_has_passed():
+    """Observed until exactly 30 minutes after the last page a visit is over; a millisecond less and it is not."""
+    frame = events_of(event(0), event(10))
+    over = START + timedelta(minutes=40)
+    assert visit_table(frame, observed_until=over)["censored"].to_list() == [False]
+    assert visit_table(frame, observed_until=over - timedelta(milliseconds=1))["censored"].to_list() == [True]
+    assert visit_table(frame, observed_until=over.replace(tzinfo=None))["censored"].to_list() == [False]
+    assert visit_table(frame)["censored"].to_list() == [True]
+
+
+def test_the_account_is_the_first_that_is_known_of_the_visitor():
+    """A company learnt late holds for all visits; a second company changes nothing."""
+    rows = event(0), event(100, context_group_id="acme"), event(200, context_group_id="other")
+    assert visit_table(events_of(*rows))["account"].to_list() == ["acme"] * 3
+
+
+def test_bots_have_no_visits_unless_asked_for():
+    """A crawler's page views make no row by default."""
+    crawler = event(0, context_user_agent="Googlebot/2.1")
+    assert visit_table(events_of(crawler)).is_empty()
+    assert visit_table(events_of(crawler), include_bots=True).height == 1
+
+
+def test_signals_can_be_chosen():
+    """Signals of one's own become the columns, in their order and with their types."""
+    signals = (
+        SessionLength("minutes", "minutes of the visit", "high", "minutes"),
+        EverSeen("blog_view", "has read the blog", "low", "category", ("blog",)),
+    )
+    table = visit_table(events_of(event(0, category="blog"), event(12.5)), signals=signals)
+    assert table.schema == visit_schema(signals)
+    assert table.select("minutes", "blog_view").rows() == [(12.5, True)]
+
+
+def test_no_events_make_no_visits():
+    """Empty in, empty out, with the right columns."""
+    assert visit_table(events_of()).schema == visit_schema()
+    assert assign_visits(events_of()).is_empty()
+
+
+WHO = st.sampled_from(["ann", "bob", "cy", None])
+ROWS = st.lists(
+    st.builds(
+        event,
+        # Five-minute steps make equal times and gaps of exactly the time-out common.
+        minute=st.integers(0, 40).map(lambda step: 5 * step),
+        kind=st.sampled_from(
+            ["page"] * 5 + ["identify", str(EventName.WHITE_PAPER_DOWNLOADED), DEMO, DEMO, HELD],
+        ),
+        who=WHO,
+        user_id=st.sampled_from(["u1", None]),
+        category=st.sampled_from(["security", "pricing", None, None]),
+        email=st.sampled_from(["a@acme.example.com", "a@gmail.com", None, None]),
+        context_campaign_medium=st.sampled_from(["cpc", None, None]),
+        context_group_id=st.sampled_from(["g1", None, None]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=ROWS, until=st.integers(0, 240))
+def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int):
+    """Whatever happens, the table equals one made visitor by visitor and event by event in plain Python."""
+    observed_until = START + timedelta(minutes=until)
+    frame = events_of(*rows)
+    expected = pl.DataFrame(recount(enrich(frame).to_dicts(), observed_until), schema=visit_schema(), orient="row")
+    table = visit_table(frame, observed_until=observed_until)
+    assert_frame_equal(table, expected, abs_tol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=ROWS, seed=st.integers(0, 100))
+def test_the_order_of_delivery_does_not_matter(rows: list[Row], seed: int):
+    """Shuffled events make the same visit table."""
+    # Which of two companies named at the same time comes first is the one thing that the order decides.
+    one_company = [row | {"context_group_id": "g1"} for row in rows]
+    frame = events_of(*one_company)
+    assert_frame_equal(visit_table(frame), visit_table(frame.sample(fraction=1, shuffle=True, seed=seed)))
+
+
+def recount(events: list[Row], observed_until: datetime):
+    """Make the rows of the visit table the slow way."""
+    by_visitor = {}
+    for row in events:
+        key = row["anonymous_id"] or row["user_id"]
+        if key is not None:
+            by_visitor.setdefault(key, []).append(row)
+    rows = [row for key, own in by_visitor.items() for row in recount_visitor(key, own, observed_until)]
+    return sorted(rows, key=lambda row: (row[3], row[0], row[1]))
+
+
+def recount_visitor(key: str, events: list[Row], observed_until: datetime):
+    """Make the rows of one visitor."""
+    events = sorted(events, key=lambda row: row["event_time"])
+    account = next((row["context_group_id"] for row in events if row["context_group_id"]), None)
+    request = min((row["event_time"] for row in events if row["event"] == DEMO), default=None)
+    client = [row for row in events if row["event"] not in {DEMO, HELD}]
+    visits = []
+    for row in client:
+        if not visits or row["event_time"] - visits[-1][-1]["event_time"] > IDLE:
+            visits.append([])
+        visits[-1].append(row)
+    for number, visit in enumerate(visits, start=1):
+        opened = visit[0]["event_time"]
+        touched = [row["event_time"] for row in visit if request is not None and row["event_time"] <= request]
+        following = visits[number] if number < len(visits) else None
+        asked = bool(touched) and request - max(touched) <= IDLE
+        asked = asked and not (following and following[0]["event_time"] <= request)
+        counted = [row for row in visit if not asked or row["event_time"] < request]
+        pages = [row["event_time"] for row in counted if row["type"] == "page"]
+        if not pages:
+            continue
+        over = min(visit[-1]["event_time"] + IDLE, following[0]["event_time"] - MOMENT if following else END)
+        over = request - MOMENT if asked else over
+        so_far = [row for row in events if row["event_time"] <= over]
+        minutes = (pages[-1] - pages[0]).total_seconds() / 60
+        shown = [
+            math.log1p(minutes)
+            if isinstance(signal, SessionLength)
+            else any(row[signal.column] in signal.values for row in so_far)
+            for signal in SIGNALS
+        ]
+        at_risk = request is None or request >= opened
+        censored = pages[-1] + IDLE > observed_until
+        yield (key, number, account, pages[0], pages[-1], len(pages), *shown, at_risk, censored, asked)

@@ -1,0 +1,285 @@
+"""One JSON event in, one flat row or one dead letter out; never an exception."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events import EVENT_SCHEMA
+from analytics.strict_json import MAX_DEPTH, MAX_EVENT_BYTES
+from analytics.tracking import FlatEvent, flatten, track_view
+
+PAGE: dict[str, Any] = {
+    "type": "page",
+    "messageId": "m1",
+    "anonymousId": "a1",
+    "receivedAt": "2026-03-03T12:00:00.123Z",
+}
+NOON = datetime(2026, 3, 3, 12, 0, 0, 123_000, tzinfo=UTC)
+
+
+def row_of(**changes: object) -> FlatEvent:
+    """The flat row of the event PAGE with changes."""
+    row = track_view(PAGE | changes)
+    assert isinstance(row, dict), row
+    return row
+
+
+def reason_of(raw: bytes | str | dict[str, Any]) -> DeadLetterReason:
+    """Why an event was refused."""
+    letter = track_view(raw)
+    assert isinstance(letter, DeadLetter), letter
+    return letter.reason
+
+
+def test_every_column_is_there():
+    """A row has exactly the columns of the plan, in order, None where the event is silent."""
+    row = row_of()
+    assert list(row) == EVENT_SCHEMA.names()
+    assert {name for name, value in row.items() if value is not None} == {
+        "type", "message_id", "anonymous_id", "received_at",
+    }  # fmt: skip
+
+
+def test_bytes_text_and_mapping_say_the_same():
+    """However an event comes, its row is the same, a byte order mark or not."""
+    text = json.dumps(PAGE)
+    rows = [track_view(event) for event in (PAGE, text, text.encode(), b"\xef\xbb\xbf" + text.encode())]
+    assert rows == [row_of()] * 4
+
+
+def test_nested_values_are_found():
+    """Values stand in the columns that the plan's paths name."""
+    context = {"campaign": {"source": "google"}, "device": {"type": "mobile"}, "groupId": "acme"}
+    row = row_of(context=context, properties={"category": "security"})
+    assert row["context_campaign_source"] == "google"
+    assert row["context_device_type"] == "mobile"
+    assert row["context_group_id"] == "acme"
+    assert row["category"] == "security"
+    assert row["extra"] is None
+
+
+def test_page_properties_stand_in_for_the_context():
+    """Path, URL, title and referrer are taken from properties where the context lacks them, and are no extras."""
+    page = {"path": "/a", "url": "https://example.com/a", "title": "A", "referrer": "https://example.org/"}
+    row = row_of(properties=page, category="docs")
+    assert [row[f"context_page_{key}"] for key in page] == list(page.values())
+    assert row["category"] == "docs"
+    assert row["extra"] is None
+
+
+def test_the_context_has_precedence():
+    """Where context and properties differ, the context counts and the other is kept as an extra."""
+    row = row_of(context={"page": {"path": "/a"}}, properties={"path": "/b"})
+    assert row["context_page_path"] == "/a"
+    assert row["extra"] == '{"properties":{"path":"/b"}}'
+
+
+def test_columns_are_read_from_their_calls_only():
+    """The category of a shop's track call is not the content of a page."""
+    row = row_of(type="track", event="Product Viewed", properties={"category": "security"})
+    assert row["event"] == "Product Viewed"
+    assert row["category"] is None
+    assert row["extra"] == '{"properties":{"category":"security"}}'
+
+
+def test_a_group_call_names_the_account():
+    """The groupId of a group call is the account."""
+    assert row_of(type="group", groupId="acme")["context_group_id"] == "acme"
+
+
+@pytest.mark.parametrize("call", ["page", "track", "identify", "group", "screen", "alias"])
+def test_all_six_calls_are_taken(call: str):
+    """Every call of the Segment Spec gives a row."""
+    assert row_of(type=call)["type"] == call
+
+
+def test_unknown_fields_are_kept():
+    """What the plan does not know is kept as one compact JSON object with sorted keys."""
+    row = row_of(z=1, b=[1, {"c": None}], context={"os": {"name": "iOS"}, "ip": "192.0.2.1"}, integrations={})
+    assert row["extra"] == '{"b":[1,{"c":null}],"context":{"os":{"name":"iOS"}},"integrations":{},"z":1}'
+    assert row["context_ip"] == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(5, "5"), (1.5, "1.5"), (True, "true"), (["a", 1], '["a",1]'), ({"b": 1, "a": "é"}, '{"a":"é","b":1}')],
+)
+def test_other_values_become_text(value: object, text: str):
+    """Numbers, truth values, arrays and objects where a text is expected become their JSON text."""
+    assert row_of(name=value)["name"] == text
+
+
+def test_numbers_identify():
+    """A number is an identifier, written as text."""
+    assert row_of(userId=42)["user_id"] == "42"
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-03-03T12:00:00.123Z",
+        "2026-03-03T12:00:00.123999",
+        "2026-03-03 13:00:00.123+01:00",
+        "20260303T120000.123Z",
+        1772539200123,
+        1772539200123.0,
+    ],
+)
+def test_times(time: object):
+    """ISO 8601 with Z, an offset or neither (UTC), and epoch milliseconds name the same moment."""
+    assert row_of(receivedAt=time)["received_at"] == NOON
+
+
+@pytest.mark.parametrize("key", ["sentAt", "timestamp", "originalTimestamp"])
+def test_arrival_falls_back(key: str):
+    """Without receivedAt the arrival is the best of the other times."""
+    assert row_of(receivedAt=None, **{key: "2026-03-03T12:00:00.123Z"})["received_at"] == NOON
+
+
+def test_fingerprint():
+    """An event without identifier gets one from its content, the same at each delivery, another for another event."""
+    first = row_of(messageId=None, sentAt="2026-03-03T11:00:00Z", originalTimestamp="2026-03-03T10:00:00Z")
+    again = row_of(messageId="", sentAt="2026-03-03T11:30:00Z", originalTimestamp="2026-03-03T10:00:00Z", timestamp=0)
+    other = row_of(messageId=None, originalTimestamp="2026-03-03T10:00:01Z")
+    assert str(first["message_id"]).startswith("fingerprint-")
+    assert first["message_id"] == again["message_id"] != other["message_id"]
+
+
+def test_the_last_of_equal_keys_wins():
+    """Of two equal keys the last one counts, as in JavaScript."""
+    row = track_view(json.dumps(PAGE)[:-1] + ',"name":"A","name":"B"}')
+    assert isinstance(row, dict)
+    assert row["name"] == "B"
+
+
+def test_half_an_emoji_does_not_cost_the_event():
+    """A lone surrogate, escaped or raw, is read as the replacement character, and a whole emoji as itself."""
+    escaped = track_view(json.dumps(PAGE | {"name": "\ud83d", "k\udc00": "😀"}))
+    assert isinstance(escaped, dict)
+    assert escaped["name"] == "\ufffd"
+    assert escaped["extra"] == '{"k\ufffd":"😀"}'
+    assert track_view(json.dumps(PAGE | {"name": "\ud83d", "k\udc00": "😀"}, ensure_ascii=False)) == escaped
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "not_json"),
+        (b"{", "not_json"),
+        (b'{"type":"page"}{}', "not_json"),
+        (b'{"value":NaN}', "not_json"),
+        (b'{"value":-Infinity}', "not_json"),
+        (b"1" * 5000, "not_json"),
+        (b'{"name":"\xff"}', "not_utf8"),
+        (b'"\xed\xa0\x80"', "not_utf8"),
+        (b"[" * 20_000, "too_deep"),
+        (b"[]", "not_an_object"),
+        (b"null", "not_an_object"),
+        (b'{"a":"' + b"x" * MAX_EVENT_BYTES + b'"}', "too_large"),
+        ({"type": float("nan")}, "not_json"),
+        ({1j: object}, "not_json"),
+        ({"type": None}, "unknown_type"),
+        ({"type": ["page"]}, "unknown_type"),
+        ({"type": "Page"}, "unknown_type"),
+        (PAGE | {"anonymousId": None}, "no_identity"),
+        (PAGE | {"anonymousId": "", "userId": ""}, "no_identity"),
+        (PAGE | {"anonymousId": {}}, "bad_id"),
+        (PAGE | {"userId": False}, "bad_id"),
+        (PAGE | {"messageId": ["m"]}, "bad_id"),
+        (PAGE | {"messageId": "m" * 101}, "id_too_long"),
+        (PAGE | {"receivedAt": None}, "no_time"),
+        (PAGE | {"receivedAt": ""}, "bad_time"),
+        (PAGE | {"receivedAt": "2026-02-30T00:00:00Z"}, "bad_time"),
+        (PAGE | {"timestamp": "soon"}, "bad_time"),
+        (PAGE | {"sentAt": True}, "bad_time"),
+        (PAGE | {"sentAt": {}}, "bad_time"),
+        (PAGE | {"originalTimestamp": "9999-12-31T23:59:59-12:00"}, "bad_time"),
+        (PAGE | {"originalTimestamp": "0001-01-01T00:00:00+12:00"}, "bad_time"),
+        (PAGE | {"receivedAt": 1e300}, "bad_time"),
+        (PAGE | {"receivedAt": 10**40}, "bad_time"),
+        (b'{"type":"page","userId":"u","receivedAt":1e999}', "bad_time"),
+        (b'{"type":"page","userId":"u","receivedAt":0,"x":1e999}', "not_json"),
+    ],
+)
+def test_dead_letters(raw: bytes | dict[str, Any], reason: str):
+    """Each kind of useless event is a dead letter with its reason."""
+    assert reason_of(raw) == reason
+
+
+def test_a_dead_letter_keeps_what_came():
+    """A dead letter holds the bytes, the position and what was wrong."""
+    letter = track_view(b'{"type":"page"', 7)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.raw, letter.position) == (b'{"type":"page"', 7)
+    assert "delimiter" in letter.detail
+
+
+def test_nesting_has_a_limit_of_its_own():
+    """The deepest nesting accepted does not depend on the caller's stack."""
+    # The event itself is the first level.
+    deep = json.dumps(PAGE)[:-1] + ',"x":' + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1) + "}"
+    assert isinstance(track_view(deep), dict)
+    assert reason_of(deep.replace("[]", "[[]]")) == "too_deep"
+
+
+def test_a_mapping_that_holds_itself_is_too_deep_or_no_json():
+    """An object that contains itself is refused, not followed."""
+    event: dict[str, Any] = dict(PAGE)
+    event["context"] = event
+    assert reason_of(event) in {"not_json", "too_deep"}
+
+
+def test_flatten_sorts_out():
+    """A batch gives rows in order, dead letters with their positions, and counts both."""
+    batch = flatten([PAGE, b"nonsense", PAGE | {"messageId": "m2"}], start=10)
+    assert batch.frame.schema == EVENT_SCHEMA
+    assert batch.frame["message_id"].to_list() == ["m1", "m2"]
+    assert [letter.position for letter in batch.dead_letters] == [11]
+    assert batch.n_received == 3
+
+
+def test_nothing_flattens_to_nothing():
+    """A batch without events gives an empty frame with all columns."""
+    assert flatten([]).frame.schema == EVENT_SCHEMA
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=[]), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = [
+    "type",
+    "messageId",
+    "anonymousId",
+    "userId",
+    "receivedAt",
+    "timestamp",
+    "context",
+    "properties",
+    "traits",
+    "name",
+]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(KEYS), ANYTHING), st.sampled_from(["page", "track", "identify", "group"]))
+def test_no_object_raises(changes: dict[str, Any], call: str):
+    """Whatever stands in an event, it becomes a row that fits the table, or a dead letter."""
+    event = PAGE | {"type": call} | changes
+    assert flatten([event, json.dumps(event)]).n_received == 2
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.binary(max_size=60) | st.integers(0, 200).map(lambda n: json.dumps(PAGE | {"properties": {"a": 1}}).encode()[:n])
+)
+def test_no_bytes_raise(raw: bytes):
+    """Whatever bytes come, they become a row or a dead letter that keeps them."""
+    result = track_view(raw)
+    assert isinstance(result, dict) or result.raw == raw
