@@ -1,0 +1,99 @@
+"""The simulated clock: UTC on the outside, SimPy seconds inside, whole milliseconds in every event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from heapq import heappush
+from typing import Annotated
+
+import simpy
+from pydantic import AfterValidator
+from simpy.events import NORMAL
+
+from simulator.settings import Count, Settings
+
+__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class ClockSettings(Settings):
+    """When the simulation starts and how long it lasts.
+
+    Attributes:
+        start: First moment, UTC unless it says otherwise. The default is an ordinary Tuesday.
+        hours: Length in hours. The last moment itself is not part of the simulation.
+    """
+
+    start: Annotated[datetime, AfterValidator(_in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
+    hours: Count = 24
+
+
+class ExactEnvironment(simpy.Environment):
+    """A SimPy environment in which one can also wait for a moment, not only for a delay.
+
+    SimPy adds a delay to the current time, and that sum can miss the wanted moment by one unit in the last place. Two
+    agents who reach the same millisecond by different ways must meet there.
+    """
+
+    def at(self, moment: float) -> simpy.Event:
+        """Event that happens exactly at ``moment``, in the environment's unit of time.
+
+        Raises:
+            ValueError: The moment has passed.
+        """
+        if moment < self._now:
+            raise ValueError(f"cannot wait until {moment}: it is {self._now} already")
+        event = _Moment(self)
+        heappush(self._queue, (moment, NORMAL, next(self._eid), event))
+        return event
+
+
+class _Moment(simpy.Event):
+    """An event that is sure to happen, as :class:`simpy.Timeout` is."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        super().__init__(env)
+        self._ok = True
+        self._value = None
+
+
+class Clock:
+    """Converts between simulated seconds, milliseconds since the start, and UTC.
+
+    Args:
+        settings: Start and length.
+        env: SimPy environment whose time is seconds since the start.
+    """
+
+    def __init__(self, settings: ClockSettings, env: ExactEnvironment | None = None) -> None:
+        self.env = ExactEnvironment() if env is None else env
+        self.start = settings.start
+        self.start_ms = round(settings.start.timestamp() * 1000)
+        self.length_ms = settings.hours * HOUR_MS
+
+    @property
+    def end(self) -> datetime:
+        """First moment that is no longer simulated, UTC."""
+        return self.to_utc(self.length_ms / 1000)
+
+    def to_utc(self, seconds: float) -> datetime:
+        """UTC moment of a simulated time in seconds since the start."""
+        return self.start + timedelta(seconds=seconds)
+
+    def to_seconds(self, moment: datetime) -> float:
+        """Simulated time, in seconds since the start, of a UTC moment."""
+        return (moment - self.start).total_seconds()
+
+    def until(self, time_ms: int) -> simpy.Event:
+        """Event that happens exactly at ``time_ms`` milliseconds since the start; yield it to wait for it.
+
+        Raises:
+            ValueError: The moment has passed.
+        """
+        return self.env.at(time_ms / 1000)

@@ -1,0 +1,244 @@
+"""Why visitors ask for a demo: known coefficients on observable signals, and an intercept to match.
+
+At the end of each visit a visitor who has not yet asked requests a demo with probability
+logistic(intercept + Σ coefficient × signal). That is a discrete-time hazard, so the logit of the outcome on the rows of
+the visit table is the true model, and its coefficients can be recovered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import AfterValidator, Field, model_validator
+
+from analytics.events import REGIONS
+from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
+from simulator.arrays import Bools, Floats, Integers, Words
+from simulator.journey import Journeys
+from simulator.population import People, Population
+from simulator.settings import NonNegative, Real, Settings
+from simulator.site import SiteSettings
+from simulator.traffic import ChannelSettings
+
+__all__ = ["IntentSettings", "SignalReader", "SignalValues", "Truth"]
+
+_NAMES = tuple(signal.name for signal in SIGNALS)
+
+
+def _known_signals(coefficients: dict[str, float]) -> dict[str, float]:
+    for term in coefficients:
+        for name in interaction_parts(term):
+            if name not in _NAMES:
+                raise ValueError(f"{term!r}: there is no signal {name!r}; the signals are {', '.join(_NAMES)}")
+    return coefficients
+
+
+def _single(coefficients: dict[str, float]) -> dict[str, float]:
+    for term in coefficients:
+        if ":" in term:
+            raise ValueError(f"{term!r} is an interaction: put it under intent.interactions")
+    return coefficients
+
+
+def _pairs(interactions: dict[str, float]) -> dict[str, float]:
+    for term in interactions:
+        if len(interaction_parts(term)) != 2:  # noqa: PLR2004  (a pair is two)
+            raise ValueError(
+                f"{term!r} is not an interaction: name two signals, as in region_europe:security_page_view"
+            )
+    return interactions
+
+
+class IntentSettings(Settings):
+    """What moves visitors to request a demo. The default figures are assumptions.
+
+    Attributes:
+        visitor_to_demo: Share of visitors who request a demo sooner or later; it calibrates the intercept. It
+            describes the visitors, not the clock: those whose later visits fall after the end of the simulation are
+            not seen to ask.
+        intercept: The intercept itself, in log-odds per visit, instead of ``visitor_to_demo``.
+        coefficients: Effect of each signal in log-odds; a signal that is not named has none.
+        interactions: Effect of two signals together, beyond the sum of both, named ``a:b``.
+        account_sd: Standard deviation of the companies' unobserved willingness, in log-odds.
+    """
+
+    visitor_to_demo: float | None = Field(default=0.015, gt=0, lt=1, strict=True)
+    intercept: Real | None = None
+    coefficients: Annotated[dict[str, Real], AfterValidator(_known_signals), AfterValidator(_single)] = Field(
+        default_factory=lambda: {
+            "white_paper_download": 1.1,
+            "security_page_view": 0.9,
+            "pricing_page_view": 0.8,
+            "customer_story_view": 0.3,
+            "webinar_registration": 0.7,
+            "company_email": 0.8,
+            "careers_page_view": 0.0,
+            "tech_blog_referral": 0.0,
+            "utm_paid_search": 0.2,
+            "device_mobile": -0.4,
+            "region_europe": -0.1,
+            "log_session_minutes": 0.4,
+        }
+    )
+    interactions: Annotated[dict[str, Real], AfterValidator(_known_signals), AfterValidator(_pairs)] = Field(
+        default_factory=lambda: {"region_europe:security_page_view": 0.5}
+    )
+    account_sd: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _one_way_to_the_intercept(self) -> Self:
+        if self.visitor_to_demo is None and self.intercept is None:
+            raise ValueError("give visitor_to_demo or intercept")
+        if self.intercept is not None and "visitor_to_demo" in self.model_fields_set and self.visitor_to_demo:
+            raise ValueError("give visitor_to_demo or intercept, not both (set visitor_to_demo: null)")
+        return self
+
+    @property
+    def effects(self) -> dict[str, float]:
+        """Coefficients and interactions together, in log-odds, by term."""
+        return {**self.coefficients, **self.interactions}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The coefficients that produced a run.
+
+    Attributes:
+        intercept: Log-odds of a request at the end of a visit when every signal is 0.
+        coefficients: True effect of every signal and interaction, 0 for decoys, in log-odds.
+        account_sd: Standard deviation of the companies' unobserved willingness.
+    """
+
+    intercept: float
+    coefficients: Mapping[str, float]
+    account_sd: float
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """The intercept, as ``intercept``, and all coefficients."""
+        return {"intercept": self.intercept, **self.coefficients}
+
+
+@dataclass(frozen=True)
+class SignalValues:
+    """The signals of each visit at its end, as a perfect tracker would have seen them.
+
+    Attributes:
+        seen: One bit for each yes-or-no signal, in the order of the reader's signals; shape (visits,).
+        minutes: Minutes from the first to the last page view of the visit; shape (visits,).
+    """
+
+    signals: tuple[Signal, ...]
+    seen: Words
+    minutes: Floats
+
+    def column(self, name: str) -> Floats | Bools:
+        """Values of one signal; shape (visits,)."""
+        index = next(i for i, signal in enumerate(self.signals) if signal.name == name)
+        signal = self.signals[index]
+        if isinstance(signal, SessionLength):
+            return np.log1p(self.minutes) if signal.scale == "log1p" else self.minutes
+        bits: Bools = (self.seen >> np.uint64(index)) & np.uint64(1) == 1
+        return bits
+
+    def log_odds(self, effects: Mapping[str, float]) -> Floats:
+        """Sum of effect × signal over the terms, interactions as products; shape (visits,)."""
+        total = np.zeros(len(self.seen))
+        for term, effect in effects.items():
+            if effect:
+                total += effect * np.prod([self.column(name) for name in interaction_parts(term)], axis=0)
+        return total
+
+
+class SignalReader:
+    """Reads the signals off the arrays of a cohort.
+
+    Every yes-or-no signal asks whether some event of the visitor so far has one of certain values in a certain column.
+    A column is known of the visitor (country, device, the channel's campaign and referrer), of the page (its category),
+    or of a form that was sent (the event, the address given); for each of these a table of bits is made once.
+
+    Args:
+        site: Pages and forms.
+        channels: Channels by name, in the order in which visitors index them.
+        population: Countries and devices, in the order in which visitors index them.
+        signals: Signals to read.
+    """
+
+    def __init__(
+        self,
+        site: SiteSettings,
+        channels: Mapping[str, ChannelSettings],
+        population: Population,
+        signals: tuple[Signal, ...] = SIGNALS,
+    ) -> None:
+        self.signals = signals
+        pages = list(site.pages.values())
+        self._of_page = self._bits([{"category": page.category} for page in pages])
+        self._of_form = self._bits([{"event": page.form.event if page.form else None} for page in pages])
+        self._of_channel = self._bits([_seen_of_channel(channel) for channel in channels.values()])
+        self._of_region = self._bits([{"region": region} for region in REGIONS])
+        self._of_device = self._bits([{"context_device_type": device} for device in population.devices])
+        self._of_company_email = self._bits([{"company_email": False}, {"company_email": True}])
+
+    def _bits(self, rows: Sequence[Mapping[str, object]]) -> Words:
+        """For each row of column values, the bits of the signals that these values switch on."""
+        return np.array(
+            [
+                sum(
+                    1 << i
+                    for i, signal in enumerate(self.signals)
+                    if isinstance(signal, EverSeen) and row.get(signal.column) in signal.values
+                )
+                for row in rows
+            ],
+            dtype=np.uint64,
+        )
+
+    def read(self, people: People, journeys: Journeys, until_ms: Integers | None = None) -> SignalValues:
+        """Signals of each visit of a cohort at its end.
+
+        Args:
+            people: The visitors.
+            journeys: Their visits and page views.
+            until_ms: When observation stops for each visitor, in ms since the arrival; later views and forms are not
+                seen. None for never.
+        """
+        visit, visitor = journeys.visit_of_view, journeys.visitor[journeys.visit_of_view]
+        viewed, sent = np.ones(len(visit), dtype=bool), journeys.submit_ms >= 0
+        if until_ms is not None:
+            viewed = journeys.view_ms < until_ms[visitor]
+            sent &= journeys.submit_ms < until_ms[visitor]
+        identified = self._of_form[journeys.page] | self._of_company_email[people.company_email.astype(int)][visitor]
+        bits = np.where(viewed, self._of_page[journeys.page], 0) | np.where(sent, identified, 0)
+        seen = np.bitwise_or.reduceat(bits, journeys.first_view) if len(bits) else bits
+        of_visitor = self._of_channel[people.channel] | self._of_region[people.region] | self._of_device[people.device]
+        seen_so_far: Words = (seen | of_visitor[journeys.visitor]).astype(np.uint64)
+        _carry_over(seen_so_far, journeys.number)
+        return SignalValues(self.signals, seen_so_far, _minutes(journeys, viewed))
+
+
+def _seen_of_channel(channel: ChannelSettings) -> dict[str, object]:
+    """Values that the first page view of a visitor of this channel carries."""
+    campaign = channel.campaign
+    return {
+        "referrer_domain": channel.referrer.split("/")[2] if channel.referrer else None,
+        "context_campaign_source": campaign.source if campaign else None,
+        "context_campaign_medium": campaign.medium if campaign else None,
+        "context_campaign_name": campaign.name if campaign else None,
+    }
+
+
+def _carry_over(seen: Words, number: Integers) -> None:
+    """Add to each visit what was seen in the visitor's earlier visits, in place."""
+    for later in range(2, int(number.max(initial=1)) + 1):
+        rows = np.flatnonzero(number == later)
+        seen[rows] |= seen[rows - 1]
+
+
+def _minutes(journeys: Journeys, viewed: Bools) -> Floats:
+    """Minutes from the first to the last page view of each visit that was seen (0 when none was)."""
+    last = np.maximum.reduceat(np.where(viewed, journeys.view_ms, -1), journeys.first_view)
+    return np.maximum(last - journeys.view_ms[journeys.first_view], 0) / 60_000

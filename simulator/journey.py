@@ -1,0 +1,223 @@
+"""What visitors do on the site: visits, the gaps between them, pages, reading times and forms.
+
+All of it is drawn ahead, vectorised, for a whole cohort, because it depends on nothing but the visitor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from pydantic import Field
+
+from simulator.arrays import Floats, Integers, first_rows, running_totals
+from simulator.clock import HOUR_MS
+from simulator.navigation import Navigation
+from simulator.settings import Positive, Settings, Weights
+from simulator.streams import AddressedUniforms, Streams
+
+__all__ = ["IDLE_MS", "JourneyMaker", "Journeys", "VisitSettings"]
+
+IDLE_MS = 30 * 60_000
+"""Time without a sign of the visitor after which analysts call a visit over."""
+
+MAX_DWELL_MS = 29 * 60_000
+"""Longest reading time: below the idle time that ends a visit."""
+
+MIN_GAP_MS = 31 * 60_000
+"""Shortest time between two visits: above the idle time, so that simulated and observed visits agree."""
+
+_LONGEST_GAP_MS = 10 * 365 * 24 * HOUR_MS
+
+# Address of a draw: visitor, visit, step. A visit of more than 2^13 pages has a probability of practically 0.
+_STEP_BITS, _VISIT_BITS = 13, 8
+
+
+class VisitSettings(Settings):
+    """How often visitors come and how long they read. The default figures are assumptions.
+
+    Reading times follow a Weibull distribution with a shape below 1, as measured by Liu, White and Dumais,
+    "Understanding web browsing behaviors through Weibull analysis of dwell time", SIGIR 2010.
+
+    Attributes:
+        return_rate: Probability that a visitor comes again after a visit.
+        max_visits: Most visits of one visitor.
+        gap_hours: Median time between two visits, in hours, beyond the shortest possible 31 minutes.
+        gap_shape: Shape of the gaps' log-logistic distribution; the smaller, the more spread out.
+        dwell_shape: Shape of the reading times' Weibull distribution.
+        return_landing: Relative weights of the pages on which those who come again land.
+    """
+
+    return_rate: float = Field(default=0.34, ge=0, lt=1, strict=True)
+    max_visits: int = Field(default=12, ge=1, lt=2**_VISIT_BITS, strict=True)
+    gap_hours: Positive = 3.0
+    gap_shape: Positive = 1.2
+    dwell_shape: Positive = 0.8
+    return_landing: Weights = Field(
+        default_factory=lambda: {"home": 0.35, "product": 0.2, "pricing": 0.2, "docs": 0.15, "security": 0.1}
+    )
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """The visits and page views of a cohort, as ragged arrays: visitors hold visits, visits hold page views.
+
+    Times are whole milliseconds since the visitor's arrival.
+
+    Attributes:
+        n_visits: Visits of each visitor; shape (visitors,).
+        visitor: Visitor of each visit; shape (visits,). A visitor's visits follow one another.
+        number: Number of each visit, from 1; shape (visits,).
+        n_pages: Page views of each visit; shape (visits,). A visit's page views follow one another.
+        page: Page of each view, as an index; shape (views,).
+        view_ms: When each page was opened; shape (views,).
+        submit_ms: When the form on it was sent, −1 if it was not; shape (views,).
+        end_ms: When each visit was over, last reading time included; shape (visits,).
+    """
+
+    n_visits: Integers
+    visitor: Integers
+    number: Integers
+    n_pages: Integers
+    page: Integers
+    view_ms: Integers
+    submit_ms: Integers
+    end_ms: Integers
+
+    @cached_property
+    def first_visit(self) -> Integers:
+        """Row of each visitor's first visit; shape (visitors,)."""
+        return first_rows(self.n_visits)
+
+    @cached_property
+    def first_view(self) -> Integers:
+        """Row of each visit's first page view; shape (visits,)."""
+        return first_rows(self.n_pages)
+
+    @cached_property
+    def visit_of_view(self) -> Integers:
+        """Visit of each page view; shape (views,)."""
+        return np.repeat(np.arange(len(self.n_pages)), self.n_pages)
+
+    def visit_address(self, rows: Integers) -> Integers:
+        """Address of each visit's draws, given the place of each visitor in the cohort; shape (visits,)."""
+        return (rows[self.visitor] << _VISIT_BITS) | self.number
+
+
+class JourneyMaker:
+    """Draws the journeys of a cohort.
+
+    Args:
+        settings: How often visitors come and how long they read.
+        navigation: The site's chain.
+        landing: Probability of each page as the first a visitor sees, by channel; shape (channels, pages).
+        streams: Randomness of the replication.
+    """
+
+    def __init__(self, settings: VisitSettings, navigation: Navigation, landing: Floats, streams: Streams) -> None:
+        self._settings = settings
+        self._navigation = navigation
+        self._streams = streams
+        # The last row is for those who come again, by whatever channel they came first.
+        tables = np.vstack([landing, navigation.mix(settings.return_landing)])
+        self._landing = np.minimum(np.cumsum(tables, axis=1), 1.0)
+        self._dwell_ms = np.array([page.dwell_seconds * 1000 for page in navigation.pages])
+        self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
+
+    def draw(self, rows: Integers, channel: Integers, cohort: int) -> Journeys:
+        """Draw the journeys of visitors of a cohort.
+
+        Args:
+            rows: Place of each visitor in the cohort, which addresses the draws; shape (visitors,).
+            channel: Channel of each visitor, as an index; shape (visitors,).
+            cohort: Number of the cohort.
+        """
+        n_visits = self._visit_counts(self._uniforms("visits", cohort).at(rows))
+        visitor = np.repeat(np.arange(len(rows)), n_visits)
+        number = np.arange(len(visitor)) - np.repeat(first_rows(n_visits), n_visits) + 1
+        address = (rows[visitor] << _VISIT_BITS) | number
+
+        kind = np.where(number == 1, channel[visitor], len(self._landing) - 1)
+        first_page = self._land(kind, self._uniforms("landing", cohort).at(address))
+        page, n_pages = self._walk(first_page, address, self._uniforms("navigation", cohort))
+        first_view = first_rows(n_pages)
+        visit = np.repeat(np.arange(len(n_pages)), n_pages)
+        view_address = (address[visit] << _STEP_BITS) | (np.arange(len(page)) - first_view[visit])
+
+        dwell = self._dwell(page, self._uniforms("dwell", cohort).at(view_address))
+        gap = np.where(number == 1, 0, self._gaps(self._uniforms("gaps", cohort).at(address)))
+        length = np.add.reduceat(dwell, first_view) if len(dwell) else dwell
+        # A visit starts after its own gap and after the lengths and gaps of the visits before it.
+        start = running_totals(length + gap, first_rows(n_visits), n_visits) + gap
+        view_ms = start[visit] + running_totals(dwell, first_view, n_pages)
+        sends = self._uniforms("forms", cohort).at(view_address) < self._submit_rate[page]
+        return Journeys(
+            n_visits=n_visits,
+            visitor=visitor,
+            number=number,
+            n_pages=n_pages,
+            page=page,
+            view_ms=view_ms,
+            # The form is sent half-way through the reading time, which lasts at least a second.
+            submit_ms=np.where(sends, view_ms + dwell // 2, -1),
+            end_ms=start + length,
+        )
+
+    def _uniforms(self, source: str, cohort: int) -> AddressedUniforms:
+        return self._streams.uniforms(source, cohort)
+
+    def _visit_counts(self, uniforms: Floats) -> Integers:
+        """Geometric number of visits, by inversion, cut at the most that is allowed."""
+        if self._settings.return_rate == 0:
+            return np.ones(len(uniforms), dtype=np.int64)
+        more = np.floor(np.log(uniforms) / np.log(self._settings.return_rate))
+        visits: Integers = np.minimum(more, self._settings.max_visits - 1).astype(np.int64) + 1
+        return visits
+
+    def _land(self, kind: Integers, uniforms: Floats) -> Integers:
+        """First page of each visit, by inversion in row ``kind`` of the landing tables."""
+        kinds, pages = self._landing.shape
+        steps = (self._landing + 2.0 * np.arange(kinds)[:, None]).ravel()
+        found = np.searchsorted(steps, uniforms + 2.0 * kind, side="right") - kind * pages
+        # Rounding can leave a row's last sum below 1: a number above it means the last page.
+        pages_found: Integers = np.minimum(found, pages - 1)
+        return pages_found
+
+    def _walk(self, landing: Integers, address: Integers, uniforms: AddressedUniforms) -> tuple[Integers, Integers]:
+        """Walk all visits through the site at once, a step at a time, keeping only those still reading.
+
+        Returns:
+            Page of each view in the order of the visits, and the number of views of each visit.
+        """
+        left = len(self._navigation.names)
+        n_pages = np.ones(len(landing), dtype=np.int64)
+        reading, page = np.arange(len(landing)), landing
+        trail = [(reading, page)]
+        while len(reading):
+            step = uniforms.at((address[reading] << _STEP_BITS) | len(trail))
+            page = self._navigation.next_pages(page, step)
+            stays = page < left
+            reading, page = reading[stays], page[stays]
+            n_pages[reading] += 1
+            trail.append((reading, page))
+        views = np.empty(int(n_pages.sum()), dtype=np.int64)
+        first = first_rows(n_pages)
+        for step_number, (visits, pages) in enumerate(trail):
+            views[first[visits] + step_number] = pages
+        return views, n_pages
+
+    def _dwell(self, page: Integers, uniforms: Floats) -> Integers:
+        """Reading times in ms: Weibull, conditioned on at most 29 minutes, and at least a second."""
+        scale, shape = self._dwell_ms[page], self._settings.dwell_shape
+        below_most = -np.expm1(-((MAX_DWELL_MS / scale) ** shape))
+        dwell = scale * (-np.log1p(-uniforms * below_most)) ** (1 / shape)
+        whole: Integers = np.clip(dwell, 1000, MAX_DWELL_MS).astype(np.int64)
+        return whole
+
+    def _gaps(self, uniforms: Floats) -> Integers:
+        """Times between visits in ms: log-logistic beyond the shortest possible, at most ten years."""
+        odds = uniforms / (1 - uniforms)
+        beyond = self._settings.gap_hours * HOUR_MS * odds ** (1 / self._settings.gap_shape)
+        gaps: Integers = np.minimum(beyond, _LONGEST_GAP_MS).astype(np.int64) + MIN_GAP_MS
+        return gaps

@@ -1,0 +1,56 @@
+"""How readers walk through the site: a Markov chain over its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from simulator.arrays import Floats, Integers
+from simulator.site import PageSettings, SiteSettings
+
+__all__ = ["Navigation"]
+
+
+class Navigation:
+    """The chain: from each page to the next, with leaving the site as the absorbing state.
+
+    Attributes:
+        names: Names of the pages; everywhere else a page is its index in this list.
+        transition: Probability of going from page i to page j; shape (pages, pages). What a row lacks to 1 is the
+            probability of leaving.
+    """
+
+    def __init__(self, settings: SiteSettings) -> None:
+        self.settings = settings
+        self.names = list(settings.pages)
+        self.pages: Sequence[PageSettings] = list(settings.pages.values())
+        self.transition = np.stack([self.mix(page.links) * (1 - page.exit_rate) for page in self.pages])
+        cumulative = np.minimum(np.cumsum(self.transition, axis=1), 1.0)
+        # One sorted table for all pages: row i, shifted by 2 i, lies within [2 i, 2 i + 1].
+        self._steps = (cumulative + 2.0 * np.arange(len(self.names))[:, None]).ravel()
+
+    def mix(self, weights: Mapping[str, float]) -> Floats:
+        """Probability of each page, from relative weights by name; shape (pages,)."""
+        mix = np.array([weights.get(name, 0.0) for name in self.names])
+        probabilities: Floats = mix / mix.sum()
+        return probabilities
+
+    def next_pages(self, pages: Integers, uniforms: Floats) -> Integers:
+        """Page to which each reader goes on, or ``len(names)`` for one who leaves; shapes (n,).
+
+        Args:
+            pages: Page where each reader is.
+            uniforms: One number between 0 and 1 for each.
+        """
+        return np.searchsorted(self._steps, uniforms + 2.0 * pages, side="right") - pages * len(self.names)
+
+    def expected_views(self, landing: Floats) -> Floats:
+        """Expected views of each page in a visit: landing · (I − P)⁻¹, the chain's fundamental matrix.
+
+        Kemeny and Snell, *Finite Markov Chains*, theorem 3.2.4.
+
+        Args:
+            landing: Probability of each page as the first of a visit; shape (pages,).
+        """
+        return np.linalg.solve(np.eye(len(self.names)) - self.transition.T, landing).astype(np.float64)

@@ -1,0 +1,55 @@
+"""What all settings models share: frozen, closed, and in plain units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+
+__all__ = ["Count", "NonNegative", "Positive", "Probability", "Real", "Settings", "Share", "shares_fault"]
+
+Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Positive = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Strict(), Field(ge=0, le=1)]
+Share = Probability
+Count = Annotated[int, Strict(), Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """A part of a scenario: frozen data, checked whole before the clock starts; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_SHARE_TOLERANCE = 1e-6
+
+
+def shares_fault(shares: Iterable[float]) -> str | None:
+    """Say what is wrong with shares that must sum to 1, or None."""
+    total = math.fsum(shares)
+    if abs(total - 1) > _SHARE_TOLERANCE:
+        return f"shares must sum to 1 (they sum to {total:.6g})"
+    return None
+
+
+def _sum_to_one(shares: dict[str, float]) -> dict[str, float]:
+    if fault := shares_fault(shares.values()):
+        raise ValueError(fault)
+    return shares
+
+
+Shares = Annotated[dict[str, Share], AfterValidator(_sum_to_one)]
+"""Named parts of a whole, which sum to 1."""
+
+
+def _some_weight(weights: dict[str, float]) -> dict[str, float]:
+    if not any(weight > 0 for weight in weights.values()):
+        raise ValueError("at least one weight must be above 0")
+    return weights
+
+
+Weights = Annotated[dict[str, NonNegative], AfterValidator(_some_weight)]
+"""Named relative weights, at least one above 0; they need not sum to 1."""

@@ -1,0 +1,154 @@
+"""The simulation: visitors and sales team on one clock, and a stream of events from it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import simpy
+
+from simulator.calibration import true_intercept
+from simulator.clock import HOUR_MS, Clock, ExactEnvironment
+from simulator.cohort import Cohort, CohortMaker
+from simulator.intent import Truth
+from simulator.sales import DemoRequest, SalesDesk, SalesOutcome
+from simulator.sinks import Sink
+from simulator.streams import Streams
+from simulator.tracker import Tracker
+from simulator.visit_truth import true_visits
+from simulator.visitor import Visitor
+from simulator.world import WorldSettings
+
+__all__ = ["Outcome", "Simulation", "WorldSettings"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulation leaves behind, beside the events.
+
+    Attributes:
+        truth: The coefficients that produced it.
+        visits: The true visit table, row for row as a perfect tracker would let analysts rebuild it.
+        sales: What the sales team achieved.
+        counts: ``visitors``, ``visits``, ``events``, ``page_views`` and ``demo_requests``.
+    """
+
+    truth: Truth
+    visits: pl.DataFrame
+    sales: SalesOutcome
+    counts: dict[str, int]
+
+
+class Simulation:
+    """A world, a seed, and the power to run it.
+
+    Args:
+        world: Settings of the world.
+        seed: Any non-negative integer.
+        replication: Number of the replication, from 0; replications of one seed are independent.
+        visitor: Class of the agents: :class:`Visitor` or a subclass of it.
+    """
+
+    def __init__(
+        self, world: WorldSettings, *, seed: int, replication: int = 0, visitor: type[Visitor] = Visitor
+    ) -> None:
+        self.world = world
+        self.truth = Truth(true_intercept(world), world.intent.effects, world.intent.account_sd)
+        self._streams = Streams(seed, replication)
+        self._visitor = visitor
+
+    def run(self, sinks: Sequence[Sink] = (), progress: Callable[[float], None] | None = None) -> Outcome:
+        """Run from the start to the end of the clock.
+
+        Every run of one simulation gives the same events.
+
+        Args:
+            sinks: Where the events go, an hour at a time; they are closed at the end.
+            progress: Called after every hour with the share of the time that has passed.
+        """
+        stage = _Stage(self.world, self._streams, self.truth, self._visitor)
+        n_events = n_page_views = 0
+        with _collection_off():
+            for share, events in stage.hours():
+                for sink in sinks:
+                    sink.write(events)
+                n_events += events.height
+                n_page_views += int((events["type"] == "page").sum())
+                if progress is not None:
+                    progress(share)
+        for sink in sinks:
+            sink.close()
+        visits = true_visits(stage.cohorts, stage.clock)
+        counts = {
+            "visitors": sum(len(cohort) for cohort in stage.cohorts),
+            "visits": visits.height,
+            "events": n_events,
+            "page_views": n_page_views,
+            "demo_requests": len(stage.sales.requests),
+        }
+        return Outcome(self.truth, visits, stage.sales.outcome(stage.clock.length_ms / 1000), counts)
+
+
+class _Stage:
+    """The live part of a run: the clock, the agents on it, and the sales team."""
+
+    def __init__(self, world: WorldSettings, streams: Streams, truth: Truth, visitor: type[Visitor]) -> None:
+        self.env = ExactEnvironment()
+        self.clock = Clock(world.clock, self.env)
+        self.sales = SalesDesk(self.env, world.sales)
+        self.cohorts: list[Cohort] = []
+        self._maker = CohortMaker(world, streams)
+        self._tracker = Tracker(world, self._maker.population, self.clock)
+        self._truth = truth
+        self._visitor = visitor
+        self.env.process(self._open_cohorts())
+
+    def hours(self) -> Iterator[tuple[float, pl.DataFrame]]:
+        """Let time pass, an hour at a time: the share of the time that has passed and the hour's events."""
+        for end_ms in range(HOUR_MS, self.clock.length_ms + 1, HOUR_MS):
+            self.env.run(until=end_ms / 1000)
+            yield end_ms / self.clock.length_ms, self._tracker.track(self.cohorts)
+
+    def _open_cohorts(self) -> Generator[simpy.Event, None, None]:
+        """Draw each cohort when the first of its visitors may arrive."""
+        for index in range(self._maker.n_cohorts):
+            opens_ms = self._maker.earliest_ms(index)
+            if opens_ms >= self.clock.length_ms:
+                return
+            yield self.clock.until(opens_ms)
+            cohort = self._maker.draw(index, self._truth.intercept)
+            self.cohorts.append(cohort)
+            self.env.process(self._admit(cohort))
+
+    def _admit(self, cohort: Cohort) -> Generator[simpy.Event, None, None]:
+        """Start each visitor's journey at their arrival."""
+        arrivals = cohort.arrival_ms.tolist()
+        for number in np.argsort(cohort.arrival_ms, kind="stable").tolist():
+            yield self.clock.until(arrivals[number])
+            self.env.process(self._visitor(self, cohort, number).journey())
+
+    def request_demo(self, cohort: Cohort, visitor: int) -> None:
+        """Hand a visitor's request to the sales team."""
+
+        def hold(_request: DemoRequest) -> None:
+            cohort.happenings.held.append((visitor, int(self.env.now * 1000)))
+
+        self.sales.request_demo(cohort.anonymous_ids[visitor], float(cohort.demo_minutes[visitor]), hold)
+
+
+@contextmanager
+def _collection_off() -> Iterator[None]:
+    """Keep Python's garbage collector from walking all live agents again and again."""
+    was_on = gc.isenabled()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()

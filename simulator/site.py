@@ -1,0 +1,216 @@
+"""The web site: its pages, the funnel stage of each, and how readers go from one to the next."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from analytics.events import EventName, FunnelStage
+from simulator.settings import Positive, Probability, Settings, Weights
+
+__all__ = ["FormSettings", "PageSettings", "SiteSettings"]
+
+
+class FormSettings(Settings):
+    """A form that a page asks to be filled in; it asks for an e-mail address and so identifies the visitor.
+
+    Attributes:
+        event: Event that is tracked when the form is sent.
+        asset: What the visitor gets for it.
+        submit_rate: Probability that a reader of the page sends the form.
+    """
+
+    event: EventName
+    asset: str
+    submit_rate: Probability
+
+
+class PageSettings(Settings):
+    """One page.
+
+    Attributes:
+        path: Path of its address.
+        title: Its title.
+        category: Its content, as analysts group it.
+        stage: Funnel stage of its readers.
+        exit_rate: Probability that a reader leaves the site from here. It must be above 0, so that visits end.
+        links: Relative weights of the pages to which the other readers go on.
+        dwell_seconds: Scale of the reading time: 63 % of readers have gone on by then.
+        form: Form on the page, or null.
+    """
+
+    path: str = Field(pattern="^/")
+    title: str
+    category: str
+    stage: FunnelStage
+    exit_rate: float = Field(gt=0, le=1, strict=True)
+    links: Weights
+    dwell_seconds: Positive = 45.0
+    form: FormSettings | None = None
+
+
+def _default_pages() -> dict[str, PageSettings]:
+    """Pages of an ordinary B2B software site. The figures are assumptions."""
+    top, middle, bottom = FunnelStage.TOP, FunnelStage.MIDDLE, FunnelStage.BOTTOM
+    white_paper = FormSettings(event=EventName.WHITE_PAPER_DOWNLOADED, asset="architecture-guide", submit_rate=0.42)
+    webinar = FormSettings(event=EventName.WEBINAR_REGISTERED, asset="product-tour", submit_rate=0.38)
+    newsletter = FormSettings(event=EventName.NEWSLETTER_SUBSCRIBED, asset="monthly-digest", submit_rate=0.03)
+    return {
+        "home": PageSettings(
+            path="/",
+            title="Home",
+            category="home",
+            stage=top,
+            exit_rate=0.32,
+            dwell_seconds=30.0,
+            links={
+                "product": 0.40,
+                "pricing": 0.14,
+                "customers": 0.12,
+                "blog": 0.10,
+                "docs": 0.08,
+                "about": 0.08,
+                "careers": 0.05,
+                "security": 0.03,
+            },
+        ),
+        "product": PageSettings(
+            path="/product",
+            title="Product",
+            category="product",
+            stage=middle,
+            exit_rate=0.26,
+            dwell_seconds=60.0,
+            links={
+                "pricing": 0.28,
+                "integrations": 0.18,
+                "customers": 0.18,
+                "security": 0.12,
+                "white_paper": 0.12,
+                "docs": 0.12,
+            },
+        ),
+        "integrations": PageSettings(
+            path="/integrations",
+            title="Integrations",
+            category="integrations",
+            stage=middle,
+            exit_rate=0.30,
+            dwell_seconds=50.0,
+            links={"docs": 0.40, "product": 0.30, "pricing": 0.20, "security": 0.10},
+        ),
+        "docs": PageSettings(
+            path="/docs",
+            title="Documentation",
+            category="docs",
+            stage=middle,
+            exit_rate=0.34,
+            dwell_seconds=110.0,
+            links={"docs": 0.55, "integrations": 0.15, "product": 0.15, "security": 0.10, "pricing": 0.05},
+        ),
+        "customers": PageSettings(
+            path="/customers/northwind",
+            title="Customer story: Northwind",
+            category="customers",
+            stage=middle,
+            exit_rate=0.32,
+            dwell_seconds=70.0,
+            links={"product": 0.35, "pricing": 0.30, "white_paper": 0.20, "home": 0.15},
+        ),
+        "white_paper": PageSettings(
+            path="/resources/architecture-guide",
+            title="White paper: architecture guide",
+            category="resources",
+            stage=middle,
+            exit_rate=0.38,
+            dwell_seconds=55.0,
+            links={"product": 0.40, "security": 0.20, "customers": 0.20, "pricing": 0.20},
+            form=white_paper,
+        ),
+        "webinar": PageSettings(
+            path="/resources/product-tour",
+            title="Webinar: product tour",
+            category="resources",
+            stage=middle,
+            exit_rate=0.42,
+            dwell_seconds=50.0,
+            links={"product": 0.50, "customers": 0.30, "pricing": 0.20},
+            form=webinar,
+        ),
+        "pricing": PageSettings(
+            path="/pricing",
+            title="Pricing",
+            category="pricing",
+            stage=bottom,
+            exit_rate=0.36,
+            dwell_seconds=60.0,
+            links={"product": 0.35, "security": 0.20, "customers": 0.20, "home": 0.15, "docs": 0.10},
+        ),
+        "security": PageSettings(
+            path="/security",
+            title="Security and compliance",
+            category="security",
+            stage=bottom,
+            exit_rate=0.34,
+            dwell_seconds=75.0,
+            links={"docs": 0.30, "pricing": 0.30, "product": 0.25, "white_paper": 0.15},
+        ),
+        "blog": PageSettings(
+            path="/blog",
+            title="Blog",
+            category="blog",
+            stage=top,
+            exit_rate=0.45,
+            dwell_seconds=65.0,
+            links={"blog": 0.45, "home": 0.20, "product": 0.20, "webinar": 0.15},
+            form=newsletter,
+        ),
+        "engineering_blog": PageSettings(
+            path="/blog/engineering",
+            title="Engineering blog",
+            category="engineering_blog",
+            stage=top,
+            exit_rate=0.52,
+            dwell_seconds=120.0,
+            links={"engineering_blog": 0.40, "docs": 0.30, "careers": 0.15, "home": 0.15},
+        ),
+        "careers": PageSettings(
+            path="/careers",
+            title="Careers",
+            category="careers",
+            stage=top,
+            exit_rate=0.40,
+            dwell_seconds=60.0,
+            links={"careers": 0.60, "about": 0.25, "home": 0.15},
+        ),
+        "about": PageSettings(
+            path="/about",
+            title="About us",
+            category="about",
+            stage=top,
+            exit_rate=0.42,
+            dwell_seconds=40.0,
+            links={"careers": 0.35, "home": 0.35, "customers": 0.30},
+        ),
+    }
+
+
+class SiteSettings(Settings):
+    """The pages of the site and its address.
+
+    Attributes:
+        host: Host name of the site; keep to the ``example.com`` family.
+        pages: Pages by name.
+    """
+
+    host: str = "www.example.com"
+    pages: dict[str, PageSettings] = Field(default_factory=_default_pages, min_length=1)
+
+    @model_validator(mode="after")
+    def _links_lead_somewhere(self) -> Self:
+        for name, page in self.pages.items():
+            for target in page.links:
+                if target not in self.pages:
+                    raise ValueError(f"pages.{name}.links: there is no page {target!r}")
+        return self

@@ -1,0 +1,89 @@
+"""Named streams of randomness: one seed, and no source that can move another.
+
+A stream is keyed by (seed, replication, source name, cohort). Within a cohort, numbers are *addressed*: the draw for
+the third page of the second visit of visitor 17 is the same number whatever anybody else did, and whatever else the
+scenario holds. That is what makes common random numbers exact when two scenarios are compared.
+
+Addressed numbers come from SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+OOPSLA 2014), whose n-th output is a function of n alone; each stream has its own start and its own increment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.arrays import Floats, Words
+
+__all__ = ["AddressedUniforms", "Streams"]
+
+_TO_UNIT = 2.0**-53
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+def _mix(words: Words) -> Words:
+    """SplitMix64's finaliser (Stafford's variant 13), in place."""
+    words ^= words >> np.uint64(30)
+    words *= _MIX_1
+    words ^= words >> np.uint64(27)
+    words *= _MIX_2
+    words ^= words >> np.uint64(31)
+    return words
+
+
+@dataclass(frozen=True)
+class AddressedUniforms:
+    """Uniform numbers that can be asked for by address, in any order and as often as one likes."""
+
+    start: np.uint64
+    increment: np.uint64
+
+    def words(self, address: npt.NDArray[np.integer]) -> Words:
+        """64 random bits for each address (a non-negative integer)."""
+        counter = address.astype(np.uint64)
+        counter *= self.increment
+        counter += self.start
+        return _mix(counter)
+
+    def at(self, address: npt.NDArray[np.integer]) -> Floats:
+        """Number strictly between 0 and 1 for each address (a non-negative integer)."""
+        bits = self.words(address)
+        bits >>= np.uint64(11)
+        uniforms = bits.astype(np.float64)
+        # Half a step up: never 0, so that logarithms and logits are finite.
+        uniforms += 0.5
+        uniforms *= _TO_UNIT
+        return uniforms
+
+
+class Streams:
+    """All the randomness of one replication.
+
+    Args:
+        seed: Any non-negative integer; 0 is a seed like another.
+        replication: Number of the replication, from 0. Replications are independent.
+    """
+
+    def __init__(self, seed: int, replication: int = 0) -> None:
+        if seed < 0 or replication < 0:
+            raise ValueError(f"seed and replication must not be negative (got {seed} and {replication})")
+        self.seed = seed
+        self.replication = replication
+
+    def _sequence(self, source: str, cohort: int) -> np.random.SeedSequence:
+        digest = hashlib.sha256(source.encode()).digest()
+        name = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
+        return np.random.SeedSequence(self.seed, spawn_key=(self.replication, *name, cohort))
+
+    def generator(self, source: str, cohort: int = 0) -> np.random.Generator:
+        """NumPy generator of a source, for numbers drawn one after the other."""
+        return np.random.Generator(np.random.PCG64DXSM(self._sequence(source, cohort)))
+
+    def uniforms(self, source: str, cohort: int = 0) -> AddressedUniforms:
+        """Addressed uniform numbers of a source."""
+        start, increment = self._sequence(source, cohort).generate_state(2, np.uint64)
+        return AddressedUniforms(start, increment | np.uint64(1))

@@ -1,0 +1,241 @@
+"""The tracker: turns what visitors do into the events that a tracking library would send. It loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import numpy as np
+import polars as pl
+
+from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
+from simulator.arrays import Integers
+from simulator.clock import Clock
+from simulator.cohort import Cohort, Happenings, hexadecimal
+from simulator.population import USER_AGENTS, Population
+from simulator.traffic import CampaignSettings
+from simulator.world import WorldSettings
+
+__all__ = ["Tracker"]
+
+# Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are sent.
+_VIEW, _IDENTIFY, _SUBMIT, _ASK, _HELD = range(5)
+_CALLS = pl.DataFrame(
+    {
+        "type": [CallType.PAGE, CallType.IDENTIFY, CallType.TRACK, CallType.TRACK, CallType.TRACK],
+        "context_library_name": [*["analytics.js"] * 3, *["analytics-python"] * 2],
+    }
+)
+_TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
+_ORDER = ("received_at", "_cohort", "_row", "_kind")
+_FREE_MAIL = "freemail.example.net"
+# Address blocks set aside for documentation (RFC 5737).
+_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
+
+
+@dataclass(frozen=True)
+class _Occurrences:
+    """What happened, one row each: who, when, what, and on which page view (−1 for none)."""
+
+    visitor: Integers
+    time_ms: Integers
+    kind: Integers
+    view: Integers
+
+
+class Tracker:
+    """Sends events for what the agents of a cohort have done.
+
+    Args:
+        world: The scenario's world.
+        population: Who the visitors are.
+        clock: Simulated time.
+    """
+
+    def __init__(self, world: WorldSettings, population: Population, clock: Clock) -> None:
+        self._population = population
+        self._clock = clock
+        self._pages = list(world.site.pages.values())
+        channels = list(world.traffic.channels.values())
+        root = f"https://{world.site.host}"
+        # Every table ends in a row of nulls, for what has no page, no channel or no referrer.
+        self._of_page = _table(
+            {
+                "context_page_path": [page.path for page in self._pages],
+                "context_page_title": [page.title for page in self._pages],
+            }
+        )
+        self._of_view = _table(
+            {
+                "name": [page.title for page in self._pages],
+                "category": [page.category for page in self._pages],
+                "funnel_stage": [page.stage for page in self._pages],
+            }
+        )
+        forms = [page.form for page in self._pages]
+        self._of_track = _table(
+            {
+                "event": [form.event if form else None for form in forms]
+                + [EventName.DEMO_REQUESTED, EventName.DEMO_HELD],
+                "asset": [form.asset if form else None for form in forms] + ["demo", "demo"],
+            }
+        )
+        self._of_campaign = _table(
+            {
+                f"context_campaign_{key}": [getattr(channel.campaign, key, None) for channel in channels]
+                for key in CampaignSettings.model_fields
+            }
+        )
+        page_urls = [root + page.path for page in self._pages]
+        links = ["?" + _query(channel.campaign) if channel.campaign else "" for channel in channels]
+        # Plain addresses first, then those by which each channel leads to each page.
+        self._urls = _series(page_urls + [url + link for link in links for url in page_urls])
+        self._referrers = _series(page_urls + [channel.referrer for channel in channels])
+
+    def track(self, cohorts: Iterable[Cohort]) -> pl.DataFrame:
+        """Events of all that has happened in these cohorts since the last call, in the order of their times.
+
+        Returns:
+            Rows of the flat event table.
+        """
+        batches = [self._events(cohort, cohort.happenings.drain()) for cohort in cohorts if cohort.happenings]
+        if not batches:
+            return pl.DataFrame(schema=EVENT_SCHEMA)
+        return pl.concat(batches).sort(_ORDER).select(EVENT_SCHEMA.names())
+
+    def _events(self, cohort: Cohort, happened: Happenings) -> pl.DataFrame:
+        """Events of one cohort, with the keys by which they are to be sorted."""
+        what = _occurrences(cohort, happened)
+        frame = pl.concat(
+            [self._who(cohort, what), self._where(cohort, what), self._what(cohort, what)], how="horizontal"
+        ).with_columns(pl.Series(what.time_ms + self._clock.start_ms).cast(UTC_MS).alias(name) for name in _TIMES)
+        missing = [pl.lit(None, dtype).alias(n) for n, dtype in EVENT_SCHEMA.items() if n not in frame.columns]
+        return frame.with_columns(missing).select(
+            *(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()),
+            _cohort=pl.lit(cohort.index),
+            _row=pl.Series(cohort.rows[what.visitor]),
+            _kind=pl.Series(what.kind),
+        )
+
+    def _who(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
+        """Columns that depend on the visitor; the person is known from the first form on."""
+        visitors, n = self._visitors(cohort), len(cohort)
+        by_mail = what.kind == _IDENTIFY
+        known = (what.time_ms >= cohort.identified_ms[what.visitor]) | (what.kind >= _ASK)
+        return (
+            visitors.drop("user_id", "email")[what.visitor]
+            .with_columns(
+                visitors["user_id"].gather(np.where(known, what.visitor, n)),
+                visitors["email"].gather(np.where(by_mail, what.visitor, n)),
+                _message_suffix(cohort, what),
+            )
+            .with_columns(message_id=pl.concat_str("anonymous_id", "message_id"))
+        )
+
+    def _visitors(self, cohort: Cohort) -> pl.DataFrame:
+        """What events say of each visitor of a cohort, with a last row of nulls."""
+        people, population = cohort.people, self._population
+        person = hexadecimal(cohort.identities[:, :1])
+        network = (cohort.identities[:, 1] % np.uint64(256 * len(_NETWORKS))).astype(np.int64)
+        addresses = pl.Series([f"{net}.{host}" for net in _NETWORKS for host in range(256)])
+        domain = cohort.accounts.zip_with(
+            pl.Series(people.company_email), pl.Series([_FREE_MAIL]).new_from_index(0, len(cohort))
+        )
+        visitors = pl.DataFrame(
+            {
+                "anonymous_id": cohort.anonymous_ids,
+                "user_id": "user-" + person,
+                "email": "visitor-" + person + "@" + domain,
+                "context_device_type": _series(population.devices).gather(people.device),
+                "context_user_agent": _series([USER_AGENTS[d] for d in population.devices]).gather(people.device),
+                "context_location_country": _series(population.countries).gather(people.country),
+                "context_timezone": _series(population.zones).gather(people.zone),
+                "context_ip": addresses.gather(network),
+                "context_group_id": cohort.accounts,
+            }
+        )
+        return pl.concat([visitors, visitors.clear(1)])
+
+    def _where(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
+        """Columns that depend on the page, on how the visitor came to it, and on the campaign that led there."""
+        journeys, pages = cohort.journeys, len(self._pages)
+        view = np.maximum(what.view, 0)
+        visit = journeys.visit_of_view[view]
+        on_page, opens_visit = what.view >= 0, view == journeys.first_view[visit]
+        lands = on_page & opens_visit & (journeys.number[visit] == 1)
+        page, channel = journeys.page[view], cohort.people.channel[what.visitor]
+        url = np.where(on_page, page + np.where(lands, (channel + 1) * pages, 0), len(self._urls) - 1)
+        came_from = np.where(lands, pages + channel, journeys.page[np.maximum(view - 1, 0)])
+        referrer = np.where(on_page & (lands | ~opens_visit), came_from, len(self._referrers) - 1)
+        return pl.concat(
+            [
+                self._of_page[np.where(on_page, page, pages)],
+                self._of_campaign[np.where(lands, channel, self._of_campaign.height - 1)],
+                pl.DataFrame(
+                    {
+                        "context_page_url": self._urls.gather(url),
+                        "context_page_referrer": self._referrers.gather(referrer),
+                    }
+                ),
+            ],
+            how="horizontal",
+        )
+
+    def _what(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
+        """Columns that depend on the kind of call."""
+        pages, page = len(self._pages), cohort.journeys.page[np.maximum(what.view, 0)]
+        track = np.select(
+            [what.kind == _SUBMIT, what.kind == _ASK, what.kind == _HELD], [page, pages, pages + 1], pages + 2
+        )
+        return pl.concat(
+            [
+                _CALLS[what.kind],
+                self._of_view[np.where(what.kind == _VIEW, page, pages)],
+                self._of_track[track],
+            ],
+            how="horizontal",
+        )
+
+
+def _occurrences(cohort: Cohort, happened: Happenings) -> _Occurrences:
+    """All that happened, page views first, then forms (each as two calls), requests, and demos."""
+    viewed, sent = np.array(happened.viewed, dtype=np.int64), np.array(happened.sent, dtype=np.int64)
+    asked, held = np.array(happened.asked, dtype=np.int64), np.array(happened.held, dtype=np.int64)
+    hosts, held_ms = held.reshape(-1, 2).T
+    view = np.concatenate((viewed, sent, sent))
+    journeys = cohort.journeys
+    return _Occurrences(
+        visitor=np.concatenate((journeys.visitor[journeys.visit_of_view[view]], journeys.visitor[asked], hosts)),
+        time_ms=np.concatenate(
+            (cohort.view_ms[viewed], cohort.submit_ms[sent], cohort.submit_ms[sent], cohort.end_ms[asked], held_ms)
+        ),
+        kind=np.repeat(np.arange(5), [len(viewed), len(sent), len(sent), len(asked), len(hosts)]),
+        view=np.concatenate((view, np.full(len(asked) + len(hosts), -1))),
+    )
+
+
+def _message_suffix(cohort: Cohort, what: _Occurrences) -> pl.Series:
+    """What makes an event's identifier its own, after the visitor's: kind and number of the page view."""
+    journeys = cohort.journeys
+    first_view = journeys.first_view[journeys.first_visit[what.visitor]]
+    number = np.where(what.view >= 0, what.view - first_view, 0)
+    marks = pl.Series(["-view-", "-identify-", "-form-", "-request-", "-demo-"]).gather(what.kind)
+    return (marks + pl.Series(number).cast(pl.String)).alias("message_id")
+
+
+def _series(values: Sequence[str | None]) -> pl.Series:
+    """A lookup table with a last row of null."""
+    return pl.Series([*values, None], dtype=pl.String)
+
+
+def _table(columns: Mapping[str, Sequence[str | None]]) -> pl.DataFrame:
+    """Lookup tables of the columns of the flat event table, with a last row of nulls."""
+    return pl.DataFrame({name: _series(values).cast(EVENT_SCHEMA[name]) for name, values in columns.items()})
+
+
+def _query(campaign: CampaignSettings) -> str:
+    """The UTM parameters of a link."""
+    names = {"name": "utm_campaign"}
+    given = campaign.model_dump(exclude_none=True)
+    return urlencode({names.get(key, f"utm_{key}"): value for key, value in given.items()})

@@ -1,0 +1,52 @@
+"""The true visit table: what happened, as a perfect tracker would let analysts rebuild it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from analytics.events import UTC_MS
+from analytics.signals import SIGNALS, visit_schema
+from simulator.clock import Clock
+from simulator.cohort import Cohort
+from simulator.journey import IDLE_MS
+
+__all__ = ["true_visits"]
+
+
+def true_visits(cohorts: Sequence[Cohort], clock: Clock) -> pl.DataFrame:
+    """One row per visit that began before the end, in order of its start, with the columns of ``visit_schema()``."""
+    tables = [_visits_of(cohort, clock) for cohort in cohorts]
+    if not tables:
+        return pl.DataFrame(schema=visit_schema())
+    return pl.concat(tables).sort("started_at", "anonymous_id", "visit")
+
+
+def _visits_of(cohort: Cohort, clock: Clock) -> pl.DataFrame:
+    journeys = cohort.journeys
+    seen = cohort.view_ms < clock.length_ms
+    start_ms = cohort.view_ms[journeys.first_view]
+    last_ms = np.maximum.reduceat(np.where(seen, cohort.view_ms, -1), journeys.first_view)
+    last_visit = np.full(len(cohort), np.iinfo(np.int64).max)
+    last_visit[list(cohort.asked_in)] = list(cohort.asked_in.values())
+    happened = np.flatnonzero((start_ms < clock.length_ms) & (np.arange(len(start_ms)) <= last_visit[journeys.visitor]))
+    visitor = journeys.visitor[happened]
+    columns: dict[str, object] = {
+        "anonymous_id": cohort.anonymous_ids.gather(visitor),
+        "visit": journeys.number[happened],
+        "account": cohort.accounts.gather(visitor),
+        "started_at": _utc(start_ms[happened], clock),
+        "ended_at": _utc(last_ms[happened], clock),
+        "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[happened],
+        **{signal.name: cohort.signals.column(signal.name)[happened] for signal in SIGNALS},
+        "at_risk": np.ones(len(happened), dtype=bool),
+        "censored": last_ms[happened] + IDLE_MS > clock.length_ms,
+        "requested_demo": cohort.asked[happened],
+    }
+    return pl.DataFrame(columns, schema=visit_schema())
+
+
+def _utc(times_ms: np.typing.NDArray[np.int64], clock: Clock) -> pl.Series:
+    return pl.Series(times_ms + clock.start_ms).cast(UTC_MS)

@@ -1,0 +1,74 @@
+"""A visitor: an agent that lives its journey on the clock and may ask for a demo."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Protocol
+
+import simpy
+
+from simulator.clock import Clock
+from simulator.cohort import Cohort
+
+__all__ = ["Surroundings", "Visitor"]
+
+
+class Surroundings(Protocol):
+    """What a visitor can touch."""
+
+    clock: Clock
+
+    def request_demo(self, cohort: Cohort, visitor: int) -> None:
+        """Send the demo form."""
+
+
+class Visitor:
+    """One person on the site, visit by visit and page by page, until they ask for a demo, give up, or time runs out.
+
+    Subclass it to change what a visitor does: every step is a method, and ``journey`` is an ordinary SimPy process.
+
+    Args:
+        world: The world the visitor moves in.
+        cohort: The cohort that holds the visitor's draws.
+        number: The visitor's row in the cohort.
+    """
+
+    def __init__(self, world: Surroundings, cohort: Cohort, number: int) -> None:
+        self.world = world
+        self.cohort = cohort
+        self.number = number
+
+    def journey(self) -> Generator[simpy.Event, None, None]:
+        """Live through the visits; a SimPy process."""
+        timetable, clock = self.cohort.timetable, self.world.clock
+        for visit in timetable.visits(self.number):
+            for view in timetable.views(visit):
+                if timetable.view_ms[view] >= clock.length_ms:
+                    return  # the clock stops first: the visitor is censored
+                yield clock.until(timetable.view_ms[view])
+                self.view_page(view)
+                if timetable.submit_ms[view] >= 0:
+                    yield clock.until(timetable.submit_ms[view])
+                    self.send_form(view)
+            yield clock.until(timetable.end_ms[visit])
+            if self.wants_demo(visit):
+                self.request_demo(visit)
+                return
+
+    def view_page(self, view: int) -> None:
+        """Open a page."""
+        self.cohort.happenings.viewed.append(view)
+
+    def send_form(self, view: int) -> None:
+        """Send the form on a page, and so say who one is."""
+        self.cohort.happenings.sent.append(view)
+
+    def wants_demo(self, visit: int) -> bool:
+        """Decide, at the end of a visit, whether to request a demo."""
+        return self.cohort.timetable.resolve[visit] > 0
+
+    def request_demo(self, visit: int) -> None:
+        """Request a demo."""
+        self.cohort.asked_in[self.number] = visit
+        self.cohort.happenings.asked.append(visit)
+        self.world.request_demo(self.cohort, self.number)
