@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
@@ -19,12 +20,13 @@ from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, interact
 from simulator.arrays import Bools, Floats, Integers, Words
 from simulator.journey import Journeys
 from simulator.population import People, Population
-from simulator.settings import NonNegative, Real, Settings
+from simulator.settings import NonNegative, Real, Settings, unknown
 from simulator.site import SiteSettings
 from simulator.traffic import ChannelSettings
 
 __all__ = ["IntentSettings", "SignalReader", "SignalValues", "Truth"]
 
+_VISITOR_TO_DEMO = 0.015
 _NAMES = tuple(signal.name for signal in SIGNALS)
 
 
@@ -32,14 +34,14 @@ def _known_signals(coefficients: dict[str, float]) -> dict[str, float]:
     for term in coefficients:
         for name in interaction_parts(term):
             if name not in _NAMES:
-                raise ValueError(f"{term!r}: there is no signal {name!r}; the signals are {', '.join(_NAMES)}")
+                raise ValueError(f"{term!r}: {unknown('signal', name, _NAMES)}")
     return coefficients
 
 
 def _single(coefficients: dict[str, float]) -> dict[str, float]:
     for term in coefficients:
         if ":" in term:
-            raise ValueError(f"{term!r} is an interaction: put it under intent.interactions")
+            raise ValueError(f"{term!r}: an interaction belongs under intent.interactions")
     return coefficients
 
 
@@ -56,7 +58,8 @@ class IntentSettings(Settings):
     """What moves visitors to request a demo. The default figures are assumptions.
 
     Attributes:
-        visitor_to_demo: Share of visitors who request a demo sooner or later; it calibrates the intercept. It
+        visitor_to_demo: Share of visitors who request a demo sooner or later; it calibrates the intercept. 0.015
+            unless ``intercept`` is given. It
             describes the visitors, not the clock: those whose later visits fall after the end of the simulation are
             not seen to ask.
         intercept: The intercept itself, in log-odds per visit, instead of ``visitor_to_demo``.
@@ -65,7 +68,7 @@ class IntentSettings(Settings):
         account_sd: Standard deviation of the companies' unobserved willingness, in log-odds.
     """
 
-    visitor_to_demo: float | None = Field(default=0.015, gt=0, lt=1, strict=True)
+    visitor_to_demo: float | None = Field(default=None, gt=0, lt=1, strict=True)
     intercept: Real | None = None
     coefficients: Annotated[dict[str, Real], AfterValidator(_known_signals), AfterValidator(_single)] = Field(
         default_factory=lambda: {
@@ -88,12 +91,17 @@ class IntentSettings(Settings):
     )
     account_sd: NonNegative = 0.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _calibrated_unless_told_otherwise(cls, given: object) -> object:
+        if isinstance(given, dict) and "visitor_to_demo" not in given and given.get("intercept") is None:
+            return {"visitor_to_demo": _VISITOR_TO_DEMO, **given}
+        return given
+
     @model_validator(mode="after")
     def _one_way_to_the_intercept(self) -> Self:
-        if self.visitor_to_demo is None and self.intercept is None:
-            raise ValueError("give visitor_to_demo or intercept")
-        if self.intercept is not None and "visitor_to_demo" in self.model_fields_set and self.visitor_to_demo:
-            raise ValueError("give visitor_to_demo or intercept, not both (set visitor_to_demo: null)")
+        if (self.visitor_to_demo is None) == (self.intercept is None):
+            raise ValueError("give visitor_to_demo or intercept, and null for the other")
         return self
 
     @property
@@ -178,7 +186,7 @@ class SignalReader:
         pages = list(site.pages.values())
         self._of_page = self._bits([{"category": page.category} for page in pages])
         self._of_form = self._bits([{"event": page.form.event if page.form else None} for page in pages])
-        self._of_channel = self._bits([_seen_of_channel(channel) for channel in channels.values()])
+        self._of_channel = self._bits([_seen_of_channel(channel, site.host) for channel in channels.values()])
         self._of_region = self._bits([{"region": region} for region in REGIONS])
         self._of_device = self._bits([{"context_device_type": device} for device in population.devices])
         self._of_company_email = self._bits([{"company_email": False}, {"company_email": True}])
@@ -220,15 +228,22 @@ class SignalReader:
         return SignalValues(self.signals, seen_so_far, _minutes(journeys, viewed))
 
 
-def _seen_of_channel(channel: ChannelSettings) -> dict[str, object]:
+def _seen_of_channel(channel: ChannelSettings, own_host: str) -> dict[str, object]:
     """Values that the first page view of a visitor of this channel carries."""
-    campaign = channel.campaign
+    campaign, referrer = channel.campaign, _domain(channel.referrer or "")
     return {
-        "referrer_domain": channel.referrer.split("/")[2] if channel.referrer else None,
+        # A link from the site itself refers nobody to it.
+        "referrer_domain": referrer if referrer != _domain(f"https://{own_host}") else None,
         "context_campaign_source": campaign.source if campaign else None,
         "context_campaign_medium": campaign.medium if campaign else None,
         "context_campaign_name": campaign.name if campaign else None,
     }
+
+
+def _domain(address: str) -> str | None:
+    """Host of an address as analysts read it, without user, port and ``www.``; None without a host."""
+    host = urlsplit(address).hostname
+    return host.removeprefix("www.") if host else None
 
 
 def _carry_over(seen: Words, number: Integers) -> None:

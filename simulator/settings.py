@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
-__all__ = ["Count", "NonNegative", "Positive", "Probability", "Real", "Settings", "Share", "shares_fault"]
+__all__ = [
+    "Count",
+    "NonNegative",
+    "Positive",
+    "Probability",
+    "Real",
+    "Settings",
+    "Share",
+    "Shares",
+    "Weights",
+    "shares_fault",
+    "unknown",
+]
 
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Positive = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
@@ -22,6 +35,13 @@ class Settings(BaseModel):
     """A part of a scenario: frozen data, checked whole before the clock starts; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """Say that there is no such thing, and what may have been meant."""
+    near = get_close_matches(name, known, n=1)
+    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    return f"there is no {kind} {name!r}; {advice}"
 
 
 _SHARE_TOLERANCE = 1e-6

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from analytics.events import EventName, FunnelStage
-from simulator.settings import Positive, Probability, Settings, Weights
+from analytics.events import SERVER_SIDE_EVENTS, EventName, FunnelStage
+from simulator.settings import Positive, Probability, Settings, Weights, unknown
 
 __all__ = ["FormSettings", "PageSettings", "SiteSettings"]
+
+
+def _sent_by_browser(event: EventName) -> EventName:
+    if event in SERVER_SIDE_EVENTS:
+        raise ValueError(f"{event.value!r} follows from the visitor's decision; no form sends it")
+    return event
 
 
 class FormSettings(Settings):
@@ -21,7 +27,7 @@ class FormSettings(Settings):
         submit_rate: Probability that a reader of the page sends the form.
     """
 
-    event: EventName
+    event: Annotated[EventName, AfterValidator(_sent_by_browser)]
     asset: str
     submit_rate: Probability
 
@@ -212,5 +218,5 @@ class SiteSettings(Settings):
         for name, page in self.pages.items():
             for target in page.links:
                 if target not in self.pages:
-                    raise ValueError(f"pages.{name}.links: there is no page {target!r}")
+                    raise ValueError(f"pages.{name}.links: {unknown('page', target, self.pages)}")
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
@@ -56,6 +57,7 @@ class Tracker:
     def __init__(self, world: WorldSettings, population: Population, clock: Clock) -> None:
         self._population = population
         self._clock = clock
+        self._profiles: WeakKeyDictionary[Cohort, pl.DataFrame] = WeakKeyDictionary()
         self._pages = list(world.site.pages.values())
         channels = list(world.traffic.channels.values())
         root = f"https://{world.site.host}"
@@ -120,7 +122,9 @@ class Tracker:
 
     def _who(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
         """Columns that depend on the visitor; the person is known from the first form on."""
-        visitors, n = self._visitors(cohort), len(cohort)
+        if cohort not in self._profiles:
+            self._profiles[cohort] = self._visitors(cohort)
+        visitors, n = self._profiles[cohort], len(cohort)
         by_mail = what.kind == _IDENTIFY
         known = (what.time_ms >= cohort.identified_ms[what.visitor]) | (what.kind >= _ASK)
         return (

@@ -11,7 +11,7 @@ from simulator.intent import IntentSettings
 from simulator.journey import VisitSettings
 from simulator.population import PopulationSettings
 from simulator.sales import SalesSettings
-from simulator.settings import Settings
+from simulator.settings import Settings, unknown
 from simulator.site import SiteSettings
 from simulator.traffic import TrafficSettings
 
@@ -45,5 +45,5 @@ class WorldSettings(Settings):
         for where, landing in {**landings, "visits.return_landing": self.visits.return_landing}.items():
             for page in landing:
                 if page not in self.site.pages:
-                    raise ValueError(f"{where}: there is no page {page!r}; pages are {', '.join(self.site.pages)}")
+                    raise ValueError(f"{where}: {unknown('page', page, self.site.pages)}")
         return self

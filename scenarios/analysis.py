@@ -1,0 +1,86 @@
+"""What events say, worked out when it is asked for: statistics, visits and the intent model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from analytics.sessions import enriched, visit_table
+from analytics.settings import AnalyticsSettings
+from analytics.statistics import FunnelStatistics
+
+if TYPE_CHECKING:
+    from analytics.intent_results import IntentResults
+
+__all__ = ["Analysis"]
+
+
+class Analysis:
+    """Statistics, visits and intent model of some events; each is worked out once, at the first question.
+
+    Args:
+        events: Returns the flat or enriched events, each once.
+        settings: What the analyst chose.
+        truth: True coefficient of every term, where it is known.
+        observed_from: Start of the observed period; the first event unless given.
+        observed_until: End of the observed period, itself excluded; just after the last event unless given.
+    """
+
+    def __init__(
+        self,
+        events: Callable[[], pl.DataFrame],
+        settings: AnalyticsSettings,
+        *,
+        truth: Mapping[str, float] | None = None,
+        observed_from: datetime | None = None,
+        observed_until: datetime | None = None,
+    ) -> None:
+        self.settings = settings
+        self._read_events = events
+        self._truth = truth
+        self._observed_from = observed_from
+        self._observed_until = observed_until
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The events with the columns derived from them, such as the region."""
+        return enriched(self._read_events())
+
+    @cached_property
+    def statistics(self) -> FunnelStatistics:
+        """Counts and rates by hour and segment."""
+        return FunnelStatistics(self.events, observed_from=self._observed_from, observed_until=self._observed_until)
+
+    @cached_property
+    def visits(self) -> pl.DataFrame:
+        """The visit table: one row per visit, with the signals so far and the outcome."""
+        return visit_table(self.events, observed_until=self._observed_until)
+
+    @cached_property
+    def intent(self) -> IntentResults:
+        """The fitted intent model, beside the truth where it is known.
+
+        Raises:
+            AnalyticsError: It cannot be fitted to these visits; the message says why.
+        """
+        # statsmodels takes more than a second to import; who asks for counts only should not wait for it.
+        from analytics.intent_model import IntentModel  # noqa: PLC0415
+
+        return IntentModel(interactions=self.settings.interactions).fit(self.visits, truth=self._truth)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation."""
+        statistics, settings = self.statistics, self.settings
+        tables = {
+            "totals": statistics.totals(),
+            "hourly": statistics.hourly(),
+            "moving_average": statistics.moving_average(settings.moving_average_hours),
+            "funnel": statistics.funnel(),
+        }
+        for segment in settings.segments:
+            tables[f"by_{segment.replace(':', '_and_')}"] = statistics.segments(segment.split(":"))
+        return tables

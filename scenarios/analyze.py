@@ -1,0 +1,131 @@
+"""Analysing events that funnelsim may not have made: any Segment-Spec NDJSON, or Parquet of the flat table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.errors import AnalyticsError
+from analytics.events import EVENT_SCHEMA
+from analytics.ndjson import read_ndjson
+from analytics.settings import AnalyticsSettings
+from scenarios.accepted_events import AcceptedEvents
+from scenarios.analysis import Analysis
+from scenarios.atomic_folder import MANIFEST, new_folder
+from scenarios.errors import InputError
+from scenarios.results import model_data, write_dead_letters, write_json, write_tables
+from scenarios.run import versions
+
+__all__ = ["EventsAnalysis", "analyze_events"]
+
+_PARQUET_MAGIC: Final = b"PAR1"
+_STDIN: Final = "-"
+_ROWS_AT_ONCE: Final = 100_000
+
+
+class EventsAnalysis:
+    """What some files of events say.
+
+    The store judges every event as it comes (first delivery, duplicate, late, …); statistics and model are about all
+    events that it accepted, also those that have since left its 24-hour window.
+
+    Args:
+        inputs: Names of the files, as given.
+        accepted: Has taken the events in.
+        settings: What the analyst chose.
+    """
+
+    def __init__(self, inputs: Sequence[str], accepted: AcceptedEvents, settings: AnalyticsSettings) -> None:
+        self.inputs = tuple(inputs)
+        self.store = accepted.store
+        self.analysis = Analysis(accepted.frame, settings)
+
+    @property
+    def nothing_usable(self) -> bool:
+        """Whether there were events and not one could be used: most likely something else was given."""
+        return 0 < self.store.counts.received == self.store.counts.invalid
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the store's counters and the results as plain data."""
+        tables = self.analysis.tables()
+        return {
+            **asdict(self.store.counts),
+            "inputs": list(self.inputs),
+            "invalid_by_reason": {str(reason): n for reason, n in self.store.dead_letter_counts.items()},
+            "totals": tables["totals"].to_dicts()[0],
+            "funnel": tables["funnel"].to_dicts(),
+            "model": model_data(self.analysis),
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write a folder of results; it appears whole or not at all.
+
+        Raises:
+            OutputError: The folder cannot be written, or holds what funnelsim did not make.
+        """
+        with new_folder(folder) as working:
+            write_dead_letters(working / "dead_letters.ndjson", self.store.dead_letters)
+            write_tables(working / "statistics", self.analysis.tables())
+            write_json(working / "model.json", model_data(self.analysis))
+            _write_report(working / "report.html", self)
+            counts = {"store": asdict(self.store.counts)}
+            manifest = {"kind": "analysis", "inputs": list(self.inputs), "versions": versions(), **counts}
+            write_json(working / MANIFEST, manifest)
+
+
+def analyze_events(inputs: Sequence[str], settings: AnalyticsSettings | None = None) -> EventsAnalysis:
+    """Read files of events, in the order given, and analyse them together.
+
+    Args:
+        inputs: Paths of NDJSON files (gzipped or not) or Parquet files; ``-`` is NDJSON on standard input. What a file
+            is shows in its first bytes, not in its name.
+        settings: What the analyst chose; the defaults if not given.
+
+    Raises:
+        InputError: A file cannot be read, or is Parquet of something else.
+    """
+    accepted = AcceptedEvents()
+    for name in inputs:
+        try:
+            _read(name, accepted)
+        except (AnalyticsError, OSError, pl.exceptions.PolarsError) as error:
+            raise InputError(_reason(name, error)) from None
+    return EventsAnalysis(inputs, accepted, settings or AnalyticsSettings())
+
+
+def _read(name: str, accepted: AcceptedEvents) -> None:
+    if name == _STDIN:
+        for batch in read_ndjson(sys.stdin.buffer):
+            accepted.store.append_flattened(batch)
+        return
+    with Path(name).open("rb") as file:
+        is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+    if is_parquet:
+        _read_parquet(name, accepted)
+        return
+    for batch in read_ndjson(name):
+        accepted.store.append_flattened(batch)
+
+
+def _read_parquet(name: str, accepted: AcceptedEvents) -> None:
+    table = pl.scan_parquet(name, glob=False)
+    columns = [column for column in table.collect_schema() if column in EVENT_SCHEMA]
+    if not columns:
+        raise AnalyticsError("has none of the columns of the event table, such as anonymous_id or received_at")
+    for batch in table.select(columns).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
+        accepted.store.append(batch)
+
+
+def _reason(name: str, error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
+    shown = "standard input" if name == _STDIN else name
+    return text if text.startswith(f"{shown}: ") else f"{shown}: {text}"
+
+
+def _write_report(path: Path, analysis: EventsAnalysis) -> None:
+    """Write the report. The one place where an analysis meets its rendering."""

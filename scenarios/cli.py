@@ -1,0 +1,226 @@
+"""The command line. Commands work things out and return what is to be said; :func:`main` says it.
+
+Nothing heavy is imported before it is known that it will be needed: ``funnelsim --help`` must be quick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+from typer.exceptions import TyperException
+
+from scenarios.errors import FunnelsimError, InputError, did_you_mean
+
+__all__ = ["main"]
+
+_DONE: Final = 0
+_FAILED: Final = 1
+_INPUT_WRONG: Final = 2
+_INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="funnelsim",
+    help="Simulate the web analytics of a company that sells by demo, where the truth is known.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich's help takes longer to import than everything else here
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command has to say.
+
+    Args:
+        text: For standard output.
+        complaint: For standard error, when the input was wrong after all.
+    """
+
+    text: str
+    complaint: str = ""
+
+
+class EventsChoice(StrEnum):
+    """How a run folder keeps its events."""
+
+    PARQUET = "parquet"
+    NDJSON = "ndjson"
+    NONE = "none"
+
+
+_Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as clock.hours=48.")
+]
+_Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a library scenario, or a YAML file.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of this run; the scenario's own if not given.")] = None,
+    set_: _Set = None,
+    out: _Out = None,
+    events: Annotated[EventsChoice, typer.Option(help="Form in which the events are kept.")] = EventsChoice.PARQUET,
+    *,
+    json: _Json = False,
+) -> Output:
+    """Simulate a scenario and leave a run folder with a report."""
+    from scenarios.run_folder import default_folder, run_to_folder  # noqa: PLC0415
+    from scenarios.scenario import Scenario  # noqa: PLC0415
+    from scenarios.summary import run_summary  # noqa: PLC0415
+    from scenarios.terminal import progress_bar  # noqa: PLC0415
+
+    settings = Scenario.load(scenario, set_ or ())
+    folder = out or default_folder(settings, settings.seed if seed is None else seed)
+    with progress_bar(f"Simulating {settings.name}") as progress:
+        result, manifest = run_to_folder(settings, folder, seed=seed, events=events.value, progress=progress)
+    return Output(_as_json({**manifest, "folder": str(folder)}) if json else run_summary(result, folder))
+
+
+@app.command()
+def analyze(
+    events: Annotated[list[str], typer.Argument(metavar="EVENTS...", help="NDJSON ('-' is stdin) or Parquet.")],
+    out: _Out = None,
+    *,
+    json: _Json = False,
+) -> Output:
+    """Analyse Segment-Spec events, wherever they come from."""
+    from scenarios.analyze import analyze_events  # noqa: PLC0415
+    from scenarios.summary import analysis_summary  # noqa: PLC0415
+
+    analysis = analyze_events(events)
+    if out is not None:
+        analysis.write(out)
+    complaint = ""
+    if analysis.nothing_usable:
+        letter = analysis.store.dead_letters[0]
+        complaint = f"{', '.join(events)}: holds no usable event; line {letter.position}: {letter.detail}"
+    text = _as_json(analysis.to_dict()) if json else analysis_summary(analysis, out)
+    return Output(text, complaint)
+
+
+@app.command("scenarios")
+def list_scenarios() -> Output:
+    """List the scenarios of the library."""
+    from scenarios.scenario import Scenario  # noqa: PLC0415
+
+    names = Scenario.library()
+    width = max(map(len, names), default=0)
+    lines = (f"{name:<{width}}  {' '.join(Scenario.load(name).description.split())}".rstrip() for name in names)
+    return Output("\n".join(lines))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a library scenario, or a YAML file.")],
+    set_: _Set = None,
+) -> Output:
+    """Print a scenario with everything it extends and every default, as YAML."""
+    from scenarios.scenario import Scenario  # noqa: PLC0415
+
+    return Output(Scenario.load(name, set_ or ()).to_yaml().rstrip("\n"))
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario file, or a name of the library.")],
+    set_: _Set = None,
+) -> Output:
+    """Check a scenario file and report every fault with its line and column."""
+    from scenarios.scenario import Scenario  # noqa: PLC0415
+
+    scenario = Scenario.load(file, set_ or ())
+    return Output(f"{file}: scenario {scenario.name!r} is valid")
+
+
+@app.command()
+def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to describe: scenario.")]) -> Output:
+    """Print the JSON Schema of a kind of file, for editors."""
+    from scenarios.scenario import scenario_schema  # noqa: PLC0415
+
+    kinds = {"scenario": scenario_schema}
+    if kind not in kinds:
+        raise InputError(f"there is no schema {kind!r}{did_you_mean(kind, list(kinds))}")
+    return Output(_as_json(kinds[kind]()))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
+    # A polite request to end should clean up as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+    except KeyboardInterrupt:
+        status = _complain("interrupted", _INTERRUPTED)
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        output = app(arguments, prog_name="funnelsim", standalone_mode=False)
+        if isinstance(output, Output):
+            return _say(output)
+        # Typer turns help into 0 and Ctrl-C into 130.
+        return _complain("interrupted", _INTERRUPTED) if output == _INTERRUPTED else int(output or _DONE)
+    except TyperException as error:
+        return _complain(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
+    except FunnelsimError as error:
+        return _complain(str(error), _INPUT_WRONG)
+    except MemoryError:
+        return _complain("there is not enough memory for this run", _FAILED)
+    except Exception as error:  # noqa: BLE001 - the last stop before a traceback
+        return _unexpected(error)
+
+
+def _say(output: Output) -> int:
+    """Print what a command has to say. A reader who has gone away (``| head``) has read enough: that is no failure."""
+    try:
+        sys.stdout.write(output.text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        return _complain(f"standard output cannot be written: {error.strerror}", _FAILED)
+    return _complain(output.complaint, _INPUT_WRONG) if output.complaint else _DONE
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's own last flush go nowhere instead of failing once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(message: str, status: int) -> int:
+    try:
+        sys.stderr.write(f"funnelsim: {message}\n")
+    except OSError:
+        return status
+    return status
+
+
+def _unexpected(error: Exception) -> int:
+    """Tell of an error nobody foresaw, in one line; FUNNELSIM_TRACEBACK=1 shows where it came from."""
+    if os.environ.get("FUNNELSIM_TRACEBACK"):
+        raise error
+    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+    return _complain(f"the run failed: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _as_json(data: object) -> str:
+    from scenarios.results import to_json  # noqa: PLC0415
+
+    return to_json(data)

@@ -1,0 +1,80 @@
+"""The scenarios that come with funnelsim, and how a name or path finds a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from scenarios.errors import Fault, ScenarioError
+
+__all__ = ["LIBRARY", "find_scenario", "library_names", "read_text", "shown_name"]
+
+LIBRARY: Final = Path(__file__).parent / "library"
+"""Folder of the library's scenario files."""
+
+_SUFFIXES: Final = (".yaml", ".yml")
+
+_LARGEST_FILE_BYTES: Final = 5_000_000
+"""No scenario is larger; something else was given by mistake."""
+
+
+def library_names() -> list[str]:
+    """Names of the scenarios of the library, sorted."""
+    return sorted(path.stem for path in LIBRARY.glob("*.yaml"))
+
+
+def shown_name(path: Path) -> str:
+    """Name of a file in messages: as the user gave it; a file of the library by its bare name."""
+    return path.name if path.parent == LIBRARY else str(path)
+
+
+def find_scenario(name_or_path: str | Path, *, beside: Path | None = None, fault: Fault | None = None) -> Path:
+    """Find a scenario file.
+
+    Args:
+        name_or_path: Name of a library scenario, or path of a file. Text is a path when it ends in ``.yaml`` or
+            ``.yml`` or contains a separator.
+        beside: Folder that a relative path starts from; the working folder if not given.
+        fault: Where and in which setting the name stands, when a file states it.
+
+    Raises:
+        ScenarioError: There is no such file or name; with what there is, and what may have been meant.
+    """
+    text = str(name_or_path)
+    is_path = isinstance(name_or_path, Path) or text.endswith(_SUFFIXES) or "/" in text or "\\" in text
+    path = (beside or Path()) / text if is_path else LIBRARY / f"{text}.yaml"
+    if path.is_file() or (is_path and path.exists()):
+        return path
+    what = "there is no such file" if is_path else f"there is no scenario {text!r} in the library"
+    message = what + _advice(path.stem if is_path else text, library_names())
+    if fault is not None:
+        raise ScenarioError([Fault(fault.where, fault.path, f"{fault.message}{message}")])
+    raise ScenarioError([Fault(text if is_path else "", "", message)])
+
+
+def read_text(path: Path) -> str:
+    """Read a scenario file, which must be text in UTF-8.
+
+    Raises:
+        ScenarioError: It cannot be read, or is not text.
+    """
+    name = shown_name(path)
+    try:
+        if path.is_file() and path.stat().st_size > _LARGEST_FILE_BYTES:
+            raise ScenarioError([Fault(name, "", f"is larger than {_LARGEST_FILE_BYTES:,} bytes; not a scenario")])
+        # An editor's byte order mark is not part of the text.
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScenarioError([Fault(name, "", f"is not text in UTF-8 (byte {error.start})")]) from None
+    except OSError as error:
+        raise ScenarioError([Fault(name, "", f"cannot be read: {error.strerror or error}")]) from None
+
+
+def _advice(given: str, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    close = get_close_matches(given.lower(), names, n=1)
+    guess = f"; did you mean {close[0]!r}?" if close else "."
+    return f"{guess} The library has: {', '.join(names)}"

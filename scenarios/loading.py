@@ -1,0 +1,151 @@
+"""From scenario files and overrides to checked settings: what is extended, what is laid over what, who stated it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from scenarios.errors import Fault, ScenarioError
+from scenarios.layers import Layers
+from scenarios.library import find_scenario, read_text, shown_name
+from scenarios.settings import ScenarioSettings
+from scenarios.validation import check
+from scenarios.yaml_source import YamlSource, dotted, read_scalar, read_yaml
+
+__all__ = ["Overrides", "load", "parse", "with_changes"]
+
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Single settings by dotted path: ``{"traffic.visitors_per_day": 10}`` or ``["traffic.visitors_per_day=10"]``."""
+
+Model = TypeVar("Model", bound=ScenarioSettings)
+
+
+def load(model: type[Model], name_or_path: str | Path, overrides: Overrides = ()) -> Model:
+    """Read a scenario of the library or a file, with what it extends, and lay overrides over it.
+
+    Raises:
+        ScenarioError: Something is wrong; with every fault and its place.
+    """
+    path = find_scenario(name_or_path)
+    return _build(model, _chain(path, _read(path, read_text(path))), overrides)
+
+
+def parse(model: type[Model], text: str, name: str, overrides: Overrides = ()) -> Model:
+    """Read a scenario from text; what it extends is looked for beside the working folder.
+
+    Raises:
+        ScenarioError: Something is wrong; with every fault and its place.
+    """
+    path = Path(name)
+    return _build(model, _chain(path, _read(path, text)), overrides)
+
+
+def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mapping[str, Any]) -> Model:
+    """Change single settings of a scenario, by dotted path.
+
+    Raises:
+        ScenarioError: A path or value is wrong.
+    """
+    layers = Layers(settings.name)
+    layers.fill(settings.to_data())
+    _override(layers, changes)
+    return check(model, layers)
+
+
+def _build(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides) -> Model:
+    layers = Layers(chain[-1].name)
+    for source in chain[:-1]:
+        layers.lay_file(source)
+        _fill_defaults(model, layers)
+    # A scenario is not called, nor described, as the one it extends.
+    layers.drop("name", "description")
+    layers.lay_file(chain[-1])
+    if overrides:
+        _fill_defaults(model, layers)
+        _override(layers, overrides)
+    return check(model, layers)
+
+
+def _fill_defaults(model: type[ScenarioSettings], layers: Layers) -> None:
+    """State the defaults, so that the next layer changes single entries of them instead of replacing them whole."""
+    try:
+        layers.fill(check(model, layers).to_data())
+    except ScenarioError:
+        # What is wrong is told once, when all layers are there; one of them may put it right.
+        return
+
+
+def _chain(path: Path, source: YamlSource) -> list[YamlSource]:
+    """Read what a file extends, and what that extends; the farthest first."""
+    sources, seen = [source], [path.resolve()]
+    while (base := source.data.pop("extends", None)) is not None:
+        fault = Fault(source.where(("extends",)), "extends", "")
+        if not isinstance(base, str):
+            raise ScenarioError([Fault(fault.where, "extends", f"must be a library name or a path (got {base!r})")])
+        path = find_scenario(base, beside=path.parent, fault=fault)
+        if path.resolve() in seen:
+            names = " → ".join(shown_name(known) for known in [*map(Path, (s.name for s in sources)), path])
+            raise ScenarioError([Fault(fault.where, "extends", f"goes round in a circle: {names}")])
+        source = _read(path, read_text(path))
+        sources.append(source)
+        seen.append(path.resolve())
+    return sources[::-1]
+
+
+def _read(path: Path, text: str) -> YamlSource:
+    source = read_yaml(text, shown_name(path))
+    if source.data is None:
+        raise ScenarioError([Fault(f"{source.name}:1:1", "", "is empty; a scenario needs at least a name")])
+    if not isinstance(source.data, dict):
+        raise ScenarioError([Fault(f"{source.name}:1:1", "", "must be a mapping (key: value)")])
+    return source
+
+
+def _override(layers: Layers, overrides: Overrides) -> None:
+    faults: list[Fault] = []
+    for where, key, value in _each(overrides, faults):
+        try:
+            layers.lay_value(_path_of(key, where), value, where)
+        except ScenarioError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise ScenarioError(faults)
+
+
+def _each(overrides: Overrides, faults: list[Fault]) -> Iterator[tuple[str, str, Any]]:
+    """Split overrides into who says it, the dotted path and the value."""
+    if isinstance(overrides, Mapping):
+        for key, value in overrides.items():
+            yield f"{key}={value!r}", key, _plain(value, key, faults)
+        return
+    for text in [overrides] if isinstance(overrides, str) else overrides:
+        where = f"--set {text}"
+        key, equals, value = text.partition("=")
+        if not equals:
+            faults.append(Fault(where, "", "must be of the form path.to.key=value"))
+            continue
+        try:
+            yield where, key.strip(), read_scalar(value, where)
+        except ScenarioError as error:
+            faults.extend(error.faults)
+
+
+def _plain(value: object, key: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - any plain data
+    """Turn a Python value (a time, a tuple, settings of a component) into what a file would say."""
+    try:
+        return to_jsonable_python(value, inf_nan_mode="constants")
+    except PydanticSerializationError:
+        faults.append(Fault("", key, f"a {type(value).__name__} cannot stand in a scenario file"))
+        return None
+
+
+def _path_of(key: str, where: str) -> tuple[str, ...]:
+    path = tuple(key.split("."))
+    if not all(path):
+        raise ScenarioError([Fault(where, "", f"{key!r} is not a path such as clock.hours")])
+    if path[0] == "extends":
+        raise ScenarioError([Fault(where, dotted(path), "can only be said in a file")])
+    return path

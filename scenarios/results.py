@@ -1,0 +1,95 @@
+"""Results as files and as plain data: tables, the model, the truth."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from analytics.dead_letters import DeadLetter
+from analytics.errors import AnalyticsError
+from scenarios.analysis import Analysis
+
+__all__ = ["model_data", "to_json", "write_dead_letters", "write_json", "write_tables"]
+
+
+def to_json(data: object) -> str:
+    """Write plain data as JSON: times as ISO 8601, and null for what is not a finite number."""
+    return json.dumps(_jsonable(data), ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write plain data to a JSON file."""
+    path.write_text(to_json(data) + "\n", encoding="utf-8")
+
+
+def write_tables(folder: Path, tables: Mapping[str, pl.DataFrame]) -> None:
+    """Write each table to a CSV file of its name; times as ISO 8601 in UTC."""
+    folder.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.write_csv(folder / f"{name}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
+
+
+def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
+    """Write unusable events to an NDJSON file: reason, detail, position, and the bytes as they came.
+
+    Bytes that are not text are written in Base64, under ``raw_base64``.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        for letter in dead_letters:
+            file.write(json.dumps(_dead_letter(letter), ensure_ascii=False) + "\n")
+
+
+def model_data(analysis: Analysis) -> dict[str, Any]:
+    """Describe the intent model, one entry of ``coefficients`` for each term; or the ``error`` if there is none."""
+    try:
+        return dict(analysis.intent.to_dict())
+    except AnalyticsError as error:
+        return {"coefficients": [], "error": str(error)}
+
+
+def _dead_letter(letter: DeadLetter) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "position": letter.position,
+        "reason": str(letter.reason),
+        "detail": letter.detail,
+    }
+    try:
+        entry["raw"] = letter.raw.decode()
+    except UnicodeDecodeError:
+        entry["raw_base64"] = base64.b64encode(letter.raw).decode()
+    return entry
+
+
+def _jsonable(value: object) -> object:
+    """Turn results into what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, pl.DataFrame):
+        return [_jsonable(row) for row in value.to_dicts()]
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return _jsonable(asdict(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return _scalar(value)
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    item = getattr(value, "item", None)  # a NumPy scalar
+    return _jsonable(item()) if callable(item) else str(value)

@@ -1,0 +1,211 @@
+"""A run: one simulated world, the events it left behind, and what they say."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from analytics.event_store import EventStore
+from analytics.signals import SIGNALS
+from analytics.statistics import FunnelStatistics
+from scenarios.accepted_events import AcceptedEvents
+from scenarios.analysis import Analysis
+from scenarios.digest import EventsDigest
+from scenarios.event_files import EventRecord, EventsInMemory
+from scenarios.settings import ScenarioSettings
+from simulator.intent import Truth
+from simulator.sales import SalesOutcome
+from simulator.simulation import Outcome, Simulation
+from simulator.sinks import Sink
+
+if TYPE_CHECKING:
+    from analytics.intent_results import IntentResults
+
+__all__ = ["Run", "Timings", "simulate", "versions"]
+
+_LIBRARIES: Final = ("funnelsim", "polars", "numpy", "simpy", "statsmodels")
+
+
+@dataclass(frozen=True)
+class Timings:
+    """When a run was made and how long it took: the only part of a run that the seed does not determine.
+
+    Args:
+        started_at: When the simulation began, UTC.
+        simulate_s: Seconds of the simulation, with everything its events were streamed to.
+    """
+
+    started_at: datetime
+    simulate_s: float
+
+
+class Run:
+    """One simulated world and what its events say.
+
+    Made by :func:`simulate`, or ``Scenario.run``. What is costly is worked out at the first question.
+
+    Args:
+        scenario: The scenario that was run.
+        seed: Seed of the run.
+        replication: Which of the independent repetitions with this seed.
+        outcome: What the simulation knows of itself: the truth, the sales desk, counts.
+        record: Keeps the events.
+        accepted: Took the events in as they arrived.
+        digest: Sha256 of the events.
+        timings: When, and how long.
+    """
+
+    def __init__(
+        self,
+        scenario: ScenarioSettings,
+        *,
+        seed: int,
+        replication: int,
+        outcome: Outcome,
+        record: EventRecord,
+        accepted: AcceptedEvents,
+        digest: str,
+        timings: Timings,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.replication = replication
+        self.outcome = outcome
+        self.store: EventStore = accepted.store
+        self.digest = digest
+        self.timings = timings
+        self._record = record
+        self._accepted = accepted
+
+    def __repr__(self) -> str:
+        return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
+
+    @property
+    def wake(self) -> str:
+        """Which visitors lived on the clock: all of them, the only way there is so far, and right for every setting."""
+        return "all"
+
+    @property
+    def truth(self) -> Truth:
+        """What the estimates are held against: the intercept and the coefficients."""
+        return self.outcome.truth
+
+    @property
+    def sales(self) -> SalesOutcome:
+        """What became of the demo requests: one row each, and a summary."""
+        return self.outcome.sales
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The flat events in the order in which they arrived: every delivery, whatever the store made of it."""
+        return self._record.frame()
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Statistics, visits and intent model of the accepted events, over the simulated period."""
+        start, settings = self.scenario.clock.start, self.scenario.analytics
+        # A signal that the scenario does not name has no effect: that is known too.
+        without_effect = dict.fromkeys([*(signal.name for signal in SIGNALS), *settings.interactions], 0.0)
+        return Analysis(
+            self._accepted.frame,
+            settings,
+            truth={**without_effect, **self.truth.terms},
+            observed_from=start,
+            observed_until=start + timedelta(hours=self.scenario.clock.hours),
+        )
+
+    @property
+    def statistics(self) -> FunnelStatistics:
+        """Counts and rates by hour and segment."""
+        return self.analysis.statistics
+
+    @property
+    def intent(self) -> IntentResults:
+        """The fitted intent model beside the truth.
+
+        Raises:
+            AnalyticsError: It cannot be fitted to these visits; the message says why.
+        """
+        return self.analysis.intent
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What was run, with which versions, and what came out; only ``timings`` differs between equal runs."""
+        return {
+            "kind": "run",
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "replication": self.replication,
+            "wake": self.wake,
+            "versions": versions(),
+            "counts": dict(self.outcome.counts),
+            "store": asdict(self.store.counts),
+            "digest": self.digest,
+            "timings": {
+                "started_at": self.timings.started_at.isoformat(timespec="seconds"),
+                "simulate_s": round(self.timings.simulate_s, 3),
+            },
+        }
+
+
+def simulate(
+    scenario: ScenarioSettings,
+    *,
+    seed: int | None = None,
+    replication: int = 0,
+    record: EventRecord | None = None,
+    sinks: Sequence[Sink] = (),
+    progress: Callable[[float], None] | None = None,
+) -> Run:
+    """Run a scenario.
+
+    Args:
+        scenario: What to run; it is not written on.
+        seed: Seed of this run; the scenario's own if not given. 0 is a seed.
+        replication: Which of the independent repetitions with this seed.
+        record: Keeps the events; in memory if not given.
+        sinks: Where else each batch of events goes, such as a file.
+        progress: Told now and then which share of the clock has passed, from 0 to 1.
+    """
+    seed = scenario.seed if seed is None else seed
+    record = EventsInMemory() if record is None else record
+    accepted, digest = AcceptedEvents(), EventsDigest()
+    simulation = Simulation(scenario.world, seed=seed, replication=replication)
+    started_at, clock = datetime.now(UTC), time.perf_counter()
+    outcome = simulation.run([_StoreSink(accepted.store), digest, record, *sinks], progress)
+    return Run(
+        scenario,
+        seed=seed,
+        replication=replication,
+        outcome=outcome,
+        record=record,
+        accepted=accepted,
+        digest=digest.hexdigest(),
+        timings=Timings(started_at, time.perf_counter() - clock),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that the numbers depend on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _LIBRARIES}
+
+
+class _StoreSink:
+    """Hands the stream to an event store."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def write(self, events: pl.DataFrame) -> None:
+        self._store.append(events)
+
+    def close(self) -> None:
+        """Leave the store open: it is asked questions after the run."""

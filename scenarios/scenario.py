@@ -1,0 +1,96 @@
+"""The scenario: a world that can be named, changed, written down and run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from scenarios import library
+from scenarios.loading import Overrides, load, parse, with_changes
+from scenarios.run import Run, simulate
+from scenarios.settings import ScenarioSettings
+
+__all__ = ["Scenario", "scenario_schema"]
+
+
+class Scenario(ScenarioSettings):
+    """A world to simulate, and how to analyse what it leaves behind.
+
+    Frozen: running it never writes on it. Start from the library, ``Scenario.load("baseline")``, and change what you
+    like with :meth:`replace`.
+    """
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, overrides: Overrides = ()) -> Self:
+        """Read a scenario of the library, by name, or a scenario file, by path.
+
+        Args:
+            name_or_path: Such as ``baseline`` or ``my.yaml``.
+            overrides: Settings to change, by dotted path: ``{"traffic.visitors_per_day": 10}``, or as the command
+                line has them: ``["traffic.visitors_per_day=10"]``.
+
+        Raises:
+            ScenarioError: Something is wrong; with every fault and its line and column.
+        """
+        return load(cls, name_or_path, overrides)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "scenario.yaml", overrides: Overrides = ()) -> Self:
+        """Read a scenario from YAML text.
+
+        Args:
+            text: What would stand in a scenario file.
+            name: Name of the text in messages.
+            overrides: As for :meth:`load`.
+
+        Raises:
+            ScenarioError: Something is wrong; with every fault and its line and column.
+        """
+        return parse(cls, text, name, overrides)
+
+    @staticmethod
+    def library() -> list[str]:
+        """Names of the scenarios that come with funnelsim."""
+        return library.library_names()
+
+    def replace(self, changes: Mapping[str, Any] | None = None, /, **top_level: object) -> Self:
+        """Return the same scenario with some settings changed.
+
+        Args:
+            changes: New values by dotted path, such as ``{"traffic.visitors_per_day": 10}``. A mapping as a value
+                changes the entries it names and no others.
+            top_level: New values of top-level settings, such as ``seed=8``.
+
+        Raises:
+            ScenarioError: A path or value is wrong.
+        """
+        return with_changes(type(self), self, {**(changes or {}), **top_level})
+
+    def run(
+        self,
+        seed: int | None = None,
+        replication: int = 0,
+        progress: Callable[[float], None] | None = None,
+    ) -> Run:
+        """Simulate the scenario, keeping its events in memory.
+
+        Args:
+            seed: Seed of this run; the scenario's own if not given. 0 is a seed.
+            replication: Which of the independent repetitions with this seed.
+            progress: Told now and then which share of the clock has passed, from 0 to 1.
+        """
+        return simulate(self, seed=seed, replication=replication, progress=progress)
+
+
+def scenario_schema() -> dict[str, Any]:
+    """JSON Schema of scenario files, for editors."""
+    schema = Scenario.model_json_schema(mode="validation")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "funnelsim scenario"
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "title": "Extends",
+        "description": "Library scenario or file (relative to this one) that this scenario changes.",
+    }
+    return schema

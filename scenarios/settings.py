@@ -1,0 +1,59 @@
+"""What a scenario says: the world of the simulator, and how a run of it is named, seeded and analysed."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+from ruamel.yaml import YAML
+
+from analytics.settings import AnalyticsSettings
+from simulator.world import WorldSettings
+
+__all__ = ["ScenarioSettings", "Wake"]
+
+Wake = Literal["auto", "all"]
+"""Which visitors live on the clock: all of them, or whichever way suits the size of the run (so far, all)."""
+
+_HEAD: Final = ("name", "description", "seed", "wake")
+
+
+class ScenarioSettings(WorldSettings):
+    """A scenario as data: frozen, checked whole, composed of the settings of each component.
+
+    Args:
+        name: Name of the scenario: small letters, digits and hyphens.
+        description: What the scenario is for, in a sentence or two.
+        seed: The one seed of all randomness, unless a run is given another; 0 is a seed.
+        wake: Which visitors live on the clock; the events are the same.
+        analytics: How the events are analysed.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+    description: str = ""
+    seed: Annotated[int, Field(ge=0)] = 7
+    wake: Wake = "auto"
+    analytics: AnalyticsSettings = AnalyticsSettings()
+
+    @property
+    def world(self) -> WorldSettings:
+        """The simulator's part of the scenario, without name, seed and analysis."""
+        return WorldSettings(**{name: getattr(self, name) for name in WorldSettings.model_fields})
+
+    def to_data(self) -> dict[str, Any]:
+        """Write everything the scenario says, defaults too, as plain data in the order of a scenario file."""
+        data = self.model_dump(mode="json")
+        return {key: data[key] for key in (*_HEAD, *(key for key in data if key not in _HEAD))}
+
+    def to_yaml(self) -> str:
+        """Write everything the scenario says, defaults too, as a scenario file that extends no other."""
+        yaml = YAML(typ="safe", pure=True)
+        # Only the innermost lists and mappings stand in one line, as a person would write them.
+        yaml.default_flow_style = None
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares it None
+        yaml.allow_unicode = True
+        yaml.width = 110
+        text = StringIO()
+        yaml.dump(self.to_data(), text)
+        return text.getvalue()

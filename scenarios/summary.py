@@ -1,0 +1,97 @@
+"""Results in plain text, as the command line shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from scenarios.analysis import Analysis
+from scenarios.analyze import EventsAnalysis
+from scenarios.results import model_data
+from scenarios.run import Run
+
+__all__ = ["analysis_summary", "run_summary"]
+
+_MOST_TERMS: Final = 8
+
+
+def run_summary(run: Run, folder: Path) -> str:
+    """Summarise a run: what happened, the conversion, the strongest coefficients beside the truth, where to read on."""
+    counts = run.outcome.counts
+    took = f"{run.timings.simulate_s:.1f} s (wake: {run.wake})"
+    lines = [
+        f"{run.scenario.name}, seed {run.seed}: {run.scenario.clock.hours} hours simulated in {took}",
+        "",
+        *_aligned([(name.replace("_", " "), f"{counts[name]:,}") for name in counts]),
+        "",
+        *_analysis_lines(run.analysis),
+        "",
+        *_where_to_read_on(folder),
+    ]
+    return "\n".join(lines)
+
+
+def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> str:
+    """Summarise the analysis of files of events."""
+    counts = vars(analysis.store.counts)
+    lines = [
+        ", ".join(analysis.inputs),
+        "",
+        *_aligned([(name, f"{n:,}") for name, n in counts.items()]),
+        *(f"  of these {n:,} {reason}" for reason, n in analysis.store.dead_letter_counts.items()),
+        "",
+        *_analysis_lines(analysis.analysis),
+        *(["", *_where_to_read_on(folder)] if folder else []),
+    ]
+    return "\n".join(lines)
+
+
+def _where_to_read_on(folder: Path) -> Iterator[str]:
+    yield f"results: {folder}"
+    report = folder / "report.html"
+    if report.exists():
+        yield f"report:  {report}"
+
+
+def _analysis_lines(analysis: Analysis) -> Iterator[str]:
+    totals = analysis.statistics.totals().row(0, named=True)
+    yield (
+        f"{totals['visitors']:,} visitors seen, {totals['visits']:,} visits, {totals['page_views']:,} page views, "
+        f"{totals['demo_requests']:,} demo requests"
+    )
+    if totals["visitors"]:
+        yield (
+            f"conversion {totals['conversion']:.2%} [{totals['conversion_low']:.2%}, {totals['conversion_high']:.2%}] "
+            f"of {totals['visitors']:,} visitors"
+        )
+    yield ""
+    yield from _model_lines(model_data(analysis))
+
+
+def _model_lines(model: dict[str, Any]) -> Iterator[str]:
+    """Show the terms that are surest to matter, one a line, and what to mind."""
+    if "error" in model:
+        yield f"intent model: not fitted: {model['error']}"
+        return
+    terms = [row for row in model["coefficients"] if row["signal"] != "intercept"]
+    terms.sort(key=lambda row: (row["p_value"] is None, row["p_value"]))
+    with_truth = any(row["truth"] is not None for row in terms)
+    header = ("signal", "coefficient", "std. error", "p", *(("truth",) if with_truth else ()))
+    yield f"intent model on {model['n_visits']:,} visits with {model['n_requests']:,} demo requests, surest first:"
+    yield from _aligned([header, *(_term(row, with_truth=with_truth) for row in terms[:_MOST_TERMS])])
+    yield from (f"  mind: {warning}" for warning in model["warnings"])
+
+
+def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
+    p = "<0.0001" if row["p_value"] < 1e-4 else f"{row['p_value']:.4f}"  # noqa: PLR2004 - four places
+    truth = ("–" if row["truth"] is None else f"{row['truth']:+.2f}",) if with_truth else ()
+    return (row["signal"], f"{row['coefficient']:+.2f}", f"{row['standard_error']:.2f}", p, *truth)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Set rows in columns: the first flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
+        yield "  ".join((f"  {first:<{widths[0]}}", *cells))

@@ -1,0 +1,191 @@
+"""What pydantic found wrong with nested settings, in the words of the person who wrote them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Final, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from scenarios.errors import Fault, ScenarioError, did_you_mean
+from scenarios.layers import Layers
+from scenarios.yaml_source import Path, dotted
+
+__all__ = ["check"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_PLAIN_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "finite_number": "must be a finite number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "too_short": "must have at least {min_length} items, not {actual_length}",
+    "too_long": "must have at most {max_length} items, not {actual_length}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "dict_type": "must be a mapping (key: value)",
+    "model_type": "must be a mapping (key: value)",
+    "model_attributes_type": "must be a mapping (key: value)",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "set_type": "must be a list",
+    "frozen_set_type": "must be a list",
+    "none_required": "must be null",
+    "datetime_parsing": "must be a date and time such as 2026-03-03T00:00:00Z",
+    "datetime_from_date_parsing": "must be a date and time such as 2026-03-03T00:00:00Z",
+    "datetime_type": "must be a date and time such as 2026-03-03T00:00:00Z",
+    "timezone_aware": "must name its time zone, as in 2026-03-03T00:00:00Z",
+    "date_type": "must be a date such as 2026-03-03",
+    "date_parsing": "must be a date such as 2026-03-03",
+    "time_parsing": "must be a time of day such as 09:00",
+    "time_type": "must be a time of day such as 09:00",
+}
+"""Plain words for pydantic's kinds of error; the braces name entries of the error's context."""
+
+
+def check(model: type[Model], layers: Layers) -> Model:
+    """Turn plain data into settings.
+
+    Args:
+        model: The settings' model.
+        layers: The data and the places it comes from.
+
+    Raises:
+        ScenarioError: Something is wrong; all faults are reported, in the order of the settings.
+    """
+    try:
+        # JSON in strict mode is what a settings file means: text is not a number and 1 is not true, yet a time may
+        # be written as text and a tuple as a list.
+        return model.model_validate_json(json.dumps(layers.data), strict=True)
+    except ValidationError as error:
+        raise ScenarioError(_faults(model, layers, error)) from None
+
+
+def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> list[Fault]:
+    # The branches of a union complain one by one about the same value: told together, as one fault.
+    messages: dict[Path, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        path = _path_in(layers.data, detail["loc"])
+        path, message = _narrowed(model, layers.data, path, _message(model, path, detail))
+        said = messages.setdefault(path, [])
+        if message not in said:
+            said.append(message)
+    faults = [Fault(layers.where(path), dotted(path), " or ".join(said)) for path, said in messages.items()]
+    return sorted(faults, key=_reading_order)
+
+
+def _reading_order(fault: Fault) -> tuple[bool, str, int, int]:
+    """Order faults by file, line and column; what the command line says comes last."""
+    name, *numbers = fault.where.rsplit(":", 2)
+    if len(numbers) == 2 and all(number.isdecimal() for number in numbers):  # noqa: PLR2004 - line and column
+        return False, name, int(numbers[0]), int(numbers[1])
+    return True, "", 0, 0
+
+
+def _narrowed(model: type[BaseModel], data: object, path: Path, message: str) -> tuple[Path, str]:
+    """Follow a validator that names the key it complains of, as in ``channels: shares must sum to 1``."""
+    named = re.match(r"'?([\w.:-]+)'?: (.+)", message, re.DOTALL)
+    if named is None:
+        return path, message
+    inner = tuple(named[1].split("."))
+    for part in path:
+        data = data[part] if isinstance(data, list | dict) else None  # type: ignore[index]
+    stated = isinstance(data, dict) and inner[0] in data
+    return ((*path, *inner), named[2]) if stated or inner[0] in _fields_at(model, path) else (path, message)
+
+
+def _path_in(data: object, loc: Path) -> Path:
+    """Follow pydantic's location through the data, leaving out what names a branch of a union and not a key."""
+    path: Path = ()
+    for position, part in enumerate(loc):
+        if isinstance(data, dict) and part in data:
+            data = data[str(part)]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif position < len(loc) - 1 or not isinstance(data, dict | list) or "[" in str(part):
+            continue
+        path = (*path, part)
+    return path
+
+
+def _message(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:
+    kind, given = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        return f"unknown key {path[-1]!r}{did_you_mean(str(path[-1]), sorted(_fields_at(model, path[:-1])))}"
+    if kind in {"value_error", "assertion_error"}:
+        return re.sub(r"^(Value|Assertion) error, ", "", detail["msg"])
+    words = _words(kind, detail)
+    if kind == "missing":
+        return words
+    return f"{words} (got {_shown(given)}){_guess(detail)}"
+
+
+def _words(kind: str, detail: ErrorDetails) -> str:
+    template = _PLAIN_WORDS.get(kind)
+    if template is None:
+        return re.sub(r"^Input should ", "must ", detail["msg"])
+    context = detail.get("ctx", {})
+    return template.format_map({key: _number(value) for key, value in context.items()})
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _shown(value: object) -> str:
+    """Show a value as the user wrote it, and not at length."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004 - a line of a terminal
+
+
+def _guess(detail: ErrorDetails) -> str:
+    choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+    close = get_close_matches(str(detail["input"]), choices, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _fields_at(model: type[BaseModel], path: Path) -> set[str]:
+    """Names of the settings that may stand at a path, read off the models."""
+    models = {model}
+    for part in path:
+        models = {inner for outer in models for inner in _inner_models(outer, part)}
+    names: set[str] = set()
+    return names.union(*(outer.model_fields for outer in models))
+
+
+def _inner_models(model: type[BaseModel], part: str | int) -> Iterator[type[BaseModel]]:
+    if isinstance(part, str) and part in model.model_fields:
+        yield from _models_in(model.model_fields[part].annotation)
+    else:
+        # A key of a dictionary or a position in a list: the models of the field that holds it were already found.
+        yield model
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,183 @@
+"""YAML 1.2 text as plain data that remembers where each value stands.
+
+The nodes of the document are read, not the objects that a YAML library would make of them: so a place is known for
+every key and item, a key given twice is refused instead of the last one winning, and dates stay text as written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from scenarios.errors import Fault, ScenarioError
+
+__all__ = ["Path", "YamlSource", "dotted", "read_scalar", "read_yaml"]
+
+Path = tuple[str | int, ...]
+"""Way to a value: keys of mappings and positions in lists, counted from 0."""
+
+_TAG: Final = "tag:yaml.org,2002:"
+_TEXT_TAGS: Final = frozenset({"str", "timestamp"})
+_CONSTRUCTED_TAGS: Final = frozenset({"int", "float", "bool", "null"})
+
+_MOST_VALUES: Final = 100_000
+"""Values a file may hold once its aliases are written out; more is a mistake, or an attack."""
+
+
+@dataclass(frozen=True)
+class YamlSource:
+    """What a YAML text says, and where.
+
+    Args:
+        name: Name of the file, as messages show it.
+        data: Mappings, lists, text, numbers, booleans and None.
+        places: Line and column, counted from 1, at which each key or list item begins.
+    """
+
+    name: str
+    data: Any
+    places: Mapping[Path, tuple[int, int]]
+
+    def where(self, path: Path) -> str:
+        """Return the place of a value as ``file:line:column``; of the nearest value around it when it is not stated."""
+        while path and path not in self.places:
+            path = path[:-1]
+        line, column = self.places.get(path, (1, 1))
+        return f"{self.name}:{line}:{column}"
+
+
+def dotted(path: Path) -> str:
+    """Write a path as ``site.pages[2].name``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def read_yaml(text: str, name: str) -> YamlSource:
+    """Read one YAML 1.2 document.
+
+    Args:
+        text: The document.
+        name: Name of the file, for messages.
+
+    Raises:
+        ScenarioError: It is not YAML, holds several documents, or gives a key twice; with the line and column.
+    """
+    reader = _Reader(name)
+    return YamlSource(name, reader.read(text), reader.places)
+
+
+def read_scalar(text: str, name: str) -> Any:  # noqa: ANN401 - any value that YAML can write
+    """Read the value of a ``--set key=value``, which is YAML as well: ``20000``, ``[a, b]``, ``{start: 2026-03-03}``.
+
+    Raises:
+        ScenarioError: It is not YAML; ``name`` is given as the place.
+    """
+    try:
+        return read_yaml(text, name).data
+    except ScenarioError as error:
+        # A line and column within one argument would say less than the argument itself.
+        raise ScenarioError(Fault(name, fault.path, fault.message) for fault in error.faults) from None
+
+
+class _Reader:
+    """Turns the nodes of one document into plain data and notes their places."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.places: dict[Path, tuple[int, int]] = {}
+        self._faults: list[Fault] = []
+        self._n_values = 0
+        self._open: set[int] = set()
+        self._yaml = YAML(typ="safe", pure=True)
+
+    def read(self, text: str) -> Any:  # noqa: ANN401
+        root = self._compose(text)
+        data = None if root is None else self._value(root, ())
+        if self._faults:
+            raise ScenarioError(self._faults)
+        return data
+
+    def _compose(self, text: str) -> Node | None:
+        try:
+            root: Node | None = self._yaml.compose(text)
+        except MarkedYAMLError as error:
+            raise ScenarioError([_syntax_fault(error, self.name)]) from None
+        except (YAMLError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ScenarioError([Fault(f"{self.name}:1:1", "", f"not readable as YAML: {reason}")]) from None
+        except RecursionError:
+            raise ScenarioError([Fault(f"{self.name}:1:1", "", "nested too deeply")]) from None
+        return root
+
+    def _value(self, node: Node, path: Path) -> Any:  # noqa: ANN401
+        self._n_values += 1
+        if id(node) in self._open or self._n_values > _MOST_VALUES:
+            reason = "an alias that holds itself" if id(node) in self._open else f"more than {_MOST_VALUES:,} values"
+            raise ScenarioError([*self._faults, self._fault(node, path, reason)])
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        self._open.add(id(node))
+        value: Any = self._mapping(node, path) if isinstance(node, MappingNode) else self._list(node, path)
+        self._open.discard(id(node))
+        return value
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                self._faults.append(self._fault(key_node, path, "a key must be a single word"))
+                continue
+            key = str(key_node.value)
+            inner = (*path, key)
+            if key in result:
+                first = self.places[inner][0]
+                self._faults.append(self._fault(key_node, inner, f"given twice (first in line {first})"))
+                continue
+            self.places[inner] = _place(key_node)
+            result[key] = self._value(value_node, inner)
+        return result
+
+    def _list(self, node: Node, path: Path) -> list[Any]:
+        assert isinstance(node, SequenceNode)  # noqa: S101 - YAML knows three kinds of nodes
+        for position, item in enumerate(node.value):
+            self.places[*path, position] = _place(item)
+        return [self._value(item, (*path, position)) for position, item in enumerate(node.value)]
+
+    def _scalar(self, node: ScalarNode, path: Path) -> Any:  # noqa: ANN401
+        kind = str(node.tag).removeprefix(_TAG)
+        if kind in _TEXT_TAGS:
+            return str(node.value)
+        if kind not in _CONSTRUCTED_TAGS:
+            self._faults.append(self._fault(node, path, f"the tag {node.tag} is not understood"))
+            return None
+        try:
+            return self._yaml.constructor.construct_object(node)
+        except (YAMLError, ValueError, KeyError):
+            self._faults.append(self._fault(node, path, f"{node.value!r} is not a value of type {kind}"))
+            return None
+
+    def _fault(self, node: Node, path: Path, message: str) -> Fault:
+        line, column = _place(node)
+        return Fault(f"{self.name}:{line}:{column}", dotted(path), message)
+
+
+def _place(node: Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _syntax_fault(error: MarkedYAMLError, name: str) -> Fault:
+    """Say in one line what the parser stumbled over, and where."""
+    mark = error.problem_mark or error.context_mark
+    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark is not None else f"{name}:1:1"
+    problem = str(error.problem or error)
+    if "another document" in problem:
+        return Fault(where, "", "a second document begins here; a file holds one")
+    if r"'\t'" in problem:
+        return Fault(where, "", "a tab cannot indent YAML; use spaces")
+    context = f" ({error.context})" if error.context else ""
+    return Fault(where, "", f"not valid YAML: {problem}{context}")

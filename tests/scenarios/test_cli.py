@@ -1,0 +1,220 @@
+"""Claims about the command line: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scenarios.cli import main
+from scenarios.scenario import Scenario
+
+COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
+SMALL = "name: small\nclock: {hours: 2}\ntraffic: {visitors_per_day: 1000}\n"
+
+PAGE = {"type": "page", "messageId": "1", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
+DEMO = PAGE | {"type": "track", "event": "Demo Requested", "messageId": "2"}
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small scenario file; the working folder is its own."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("small.yaml")
+    path.write_text(SMALL)
+    return path
+
+
+class Ended:
+    """How a command ended: status, what it printed, and what it complained of."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        self.status = caught.value.code
+        self.out, self.err = capsys.readouterr()
+
+
+def test_run_says_what_happened_and_where_to_read_on(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run prints counts, conversion and the folder on standard output, and nothing on standard error."""
+    ended = Ended(capsys, "run", "small.yaml")
+    assert (ended.status, ended.err) == (0, "")
+    assert "page views" in ended.out
+    assert "conversion" in ended.out
+    assert "runs/small-seed7" in ended.out
+    assert Path("runs/small-seed7/manifest.json").is_file()
+
+
+def test_run_json_is_the_manifest_and_nothing_else(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json standard output is one object, which holds the manifest as written; seed 0 is a seed."""
+    ended = Ended(capsys, "run", "small.yaml", "--seed", "0", "--set", "clock.hours=1", "--out", "o", "--json")
+    printed = json.loads(ended.out)
+    assert (ended.status, printed["seed"], printed.pop("folder")) == (0, 0, "o")
+    assert set(printed["counts"]) == {"visitors", "visits", "events", "page_views", "demo_requests"}
+    assert printed == json.loads(Path("o/manifest.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "basline"], "there is no scenario 'basline' in the library; did you mean 'baseline'?"),
+        (["run", "none.yaml"], "none.yaml: there is no such file"),
+        (["run", "small.yaml", "--set", "traffic.visitors_per_day=-5"], "must be greater than 0 (got -5)"),
+        (["run", "small.yaml", "--seed", "-1"], "--seed"),
+        (["run", "small.yaml", "--events", "csv"], "'csv'"),
+        (["run", "small.yaml", "--out", "small.yaml/x"], "cannot be written: Not a directory"),
+        (["run", "small.yaml", "--out", "."], "funnelsim did not make"),
+        (["run", "small.yaml", "--sed", "1"], "--sed"),
+        (["walk"], "walk"),
+        (["validate", "syntax.yaml"], "syntax.yaml:2:2: a tab cannot indent YAML; use spaces"),
+        (["show", "none"], "there is no scenario 'none'"),
+        (["schema", "scenaro"], "did you mean 'scenario'?"),
+        (["analyze", "none.ndjson"], "none.ndjson: "),
+        (["analyze"], "EVENTS"),
+        (["analyze", "small.yaml"], "holds no usable event; line 1: "),
+    ],
+)
+def test_wrong_input_is_one_message_and_status_2(
+    small: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Whatever is wrong with the input is told in one line on standard error, and no folder is left."""
+    Path("syntax.yaml").write_text("name: x\n \tseed: 1\n")
+    ended = Ended(capsys, *arguments)
+    assert ended.status == 2
+    assert message in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert {path.name for path in Path().iterdir()} == {"small.yaml", "syntax.yaml"}
+
+
+def test_a_failed_run_is_one_message_and_status_1(
+    small: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that fails for a reason nobody foresaw says so without a traceback, and leaves nothing."""
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("scenarios.run_folder.simulate", full_disk)
+    ended = Ended(capsys, "run", "small.yaml")
+    assert (ended.status, ended.out) == (1, "")
+    assert "No space left on device" in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert [path.name for path in Path().iterdir()] == ["small.yaml"]
+
+
+def test_validate_tells_every_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A valid file is called valid; of a faulty one all faults are told."""
+    path = tmp_path / "s.yaml"
+    path.write_text(SMALL)
+    assert Ended(capsys, "validate", str(path)).out == f"{path}: scenario 'small' is valid\n"
+    path.write_text("name: x\nseed: x\nclock: {hours: x}\n")
+    assert len(Ended(capsys, "validate", str(path)).err.splitlines()) == 2
+
+
+def test_show_prints_a_file_that_can_be_run(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `show` prints is the whole scenario, and reads as the same."""
+    shown = Ended(capsys, "show", "small.yaml", "--set", "seed=9").out
+    assert Scenario.parse(shown) == Scenario.load(small, ["seed=9"])
+
+
+def test_scenarios_lists_the_library(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each scenario of the library has one line, which begins with its name."""
+    ended = Ended(capsys, "scenarios")
+    assert [line.split()[0] for line in ended.out.splitlines()] == Scenario.library()
+
+
+def test_schema_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The schema is one JSON object."""
+    assert json.loads(Ended(capsys, "schema", "scenario").out)["type"] == "object"
+
+
+def test_analyze_counts_what_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Broken lines, duplicates and events days apart are counted; the statistics are about all that was accepted."""
+    monkeypatch.chdir(tmp_path)
+    days_later = PAGE | {"messageId": "3", "timestamp": "2026-03-09T10:00:00Z"}
+    late = PAGE | {"messageId": "4"}
+    lines = [json.dumps(event) for event in (PAGE, DEMO, PAGE)] + ["{broken", json.dumps(days_later), json.dumps(late)]
+    with gzip.open("events.gz", "wt") as file:
+        file.write("\n".join(lines))
+    ended = Ended(capsys, "analyze", "events.gz", "--json", "--out", "o")
+    printed = json.loads(ended.out)
+    counters = ["received", "accepted", "duplicate", "conflict", "late", "invalid"]
+    assert [printed[name] for name in counters] == [6, 3, 1, 0, 1, 1]
+    assert (printed["totals"]["page_views"], printed["totals"]["demo_requests"]) == (2, 1)
+    assert printed["model"]["error"]
+    letter = json.loads(Path("o/dead_letters.ndjson").read_text())
+    assert (letter["position"], letter["raw"]) == (4, "{broken")
+
+
+def test_analyze_reads_what_run_wrote_in_any_form(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Parquet, NDJSON and standard input give the same results."""
+    printed = []
+    for form in ("parquet", "ndjson"):
+        Ended(capsys, "run", "small.yaml", "--events", form, "--out", form)
+        printed.append(json.loads(Ended(capsys, "analyze", f"{form}/events.{form}", "--json").out))
+    with Path("ndjson/events.ndjson").open("rb") as stdin:
+        piped = subprocess.run([*COMMAND, "analyze", "-", "--json"], stdin=stdin, capture_output=True, check=True)
+    printed.append(json.loads(piped.stdout))
+    inputs = [each.pop("inputs") for each in printed]
+    assert inputs == [["parquet/events.parquet"], ["ndjson/events.ndjson"], ["-"]]
+    assert printed[0] == printed[1] == printed[2]
+
+
+def test_the_same_seed_gives_the_same_events_in_any_process(small: Path) -> None:
+    """Two processes with different hash seeds agree on the digest."""
+    digests = set()
+    for hash_seed in ("1", "2"):
+        command = [*COMMAND, "run", "small.yaml", "--json"]
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        ended = subprocess.run(command, capture_output=True, check=True, env=environment)
+        digests.add(json.loads(ended.stdout)["digest"])
+    assert len(digests) == 1
+
+
+def test_a_reader_who_leaves_is_no_failure(small: Path) -> None:
+    """Into a pipe that nobody reads (`| head`) the command ends quietly."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([*COMMAND, "show", "small.yaml"], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_output_that_cannot_be_written_is_one_message(small: Path) -> None:
+    """Standard output on a full disk is a failure, told in one line."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*COMMAND, "show", "small.yaml"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.decode() == "funnelsim: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_nothing(small: Path, sent: signal.Signals, status: int) -> None:
+    """Ctrl-C and a polite kill end a run with at most one line, and without its folder."""
+    command = [*COMMAND, "run", "small.yaml", "--set", "clock.hours=2000", "--out", "deep/o"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not Path("deep").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(sent)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert len(complaint.splitlines()) <= 1
+    assert [path.name for path in Path().iterdir()] == ["small.yaml"]
+
+
+def test_help_is_quick_to_load() -> None:
+    """The command line itself loads none of the heavy libraries."""
+    script = "import sys, scenarios.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split()
+    assert not {"polars", "numpy", "scipy", "statsmodels", "altair", "pydantic", "rich", "simpy"} & set(loaded)

@@ -1,0 +1,245 @@
+"""Claims about scenario files: what is merged over what, and how faults are told."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import jsonschema
+import pytest
+from pydantic import ValidationError
+
+from scenarios.errors import ScenarioError
+from scenarios.scenario import Scenario, scenario_schema
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    """A file of this text."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(path: Path | str, *overrides: str) -> list[str]:
+    """The lines of the error that loading this scenario ends in; the folder is cut off."""
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.load(path, overrides)
+    return str(caught.value).replace(f"{Path(path).parent}/", "").splitlines()
+
+
+def test_every_key_but_the_name_has_a_default(tmp_path: Path) -> None:
+    """A file of one line is a scenario; the default seed is the one of the documentation."""
+    scenario = Scenario.load(written(tmp_path, "s.yaml", "name: least\n"))
+    assert (scenario.name, scenario.seed, scenario.wake, scenario.clock.hours) == ("least", 7, "auto", 24)
+
+
+def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    """Six faults of six kinds are six lines, in the order of the file."""
+    text = """\
+name: faulty
+seed: -1
+wake: interactin
+clock: {hours: many}
+traffic:
+    visitors_per_dya: 5
+    visitors_per_day: -5
+visits: 3
+"""
+    assert faults(written(tmp_path, "s.yaml", text)) == [
+        "s.yaml:2:1: seed: must be at least 0 (got -1)",
+        "s.yaml:3:1: wake: must be 'auto', 'all' or 'interacting' (got \"interactin\"); did you mean 'interacting'?",
+        's.yaml:4:9: clock.hours: must be a whole number (got "many")',
+        "s.yaml:6:5: traffic.visitors_per_dya: unknown key 'visitors_per_dya'; did you mean 'visitors_per_day'?",
+        "s.yaml:7:5: traffic.visitors_per_day: must be greater than 0 (got -5)",
+        "s.yaml:8:1: visits: must be a mapping (key: value) (got 3)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("description: x\n", "s.yaml:1:1: name: is missing"),
+        ("", "s.yaml:1:1: is empty; a scenario needs at least a name"),
+        ("- name: x\n", "s.yaml:1:1: must be a mapping (key: value)"),
+        ("name: x\ntrafic: {}\n", "s.yaml:2:1: trafic: unknown key 'trafic'; did you mean 'traffic'?"),
+        ("name: x\nclock: {hours: true}\n", "s.yaml:2:9: clock.hours: must be a whole number (got true)"),
+        ('name: x\ntraffic: {visitors_per_day: "5"}\n', 'traffic.visitors_per_day: must be a number (got "5")'),
+        ("name: x\ntraffic: {visitors_per_day: .inf}\n", "traffic.visitors_per_day: must be a finite number"),
+        ("name: x\nclock: {start: noon}\n", "clock.start: must be a date and time such as 2026-03-03T00:00:00Z"),
+        (
+            "name: x\ntraffic: {channels: {direct: {share: 1.5}}}\n",
+            "channels.direct.share: must be at most 1 (got 1.5)",
+        ),
+        ("name: x\ntraffic: {channels: {direct: {}}}\n", "s.yaml:2:22: traffic.channels.direct.share: is missing"),
+        ("name: x\ntraffic: {weekday_weights: [1]}\n", "weekday_weights: must have at least 7 items, not 1"),
+        ("name: No Slug\n", "s.yaml:1:1: name: must match the pattern"),
+        ("name: x\nanalytics: {segments: [contnet]}\n", "did you mean 'content'?"),
+    ],
+)
+def test_a_fault_is_told_in_plain_words(tmp_path: Path, text: str, fault: str) -> None:
+    """One fault is one line that says what was expected and what was given."""
+    (line,) = faults(written(tmp_path, "s.yaml", text))
+    assert fault in line
+
+
+def test_shares_that_do_not_sum_to_one_are_told_where_they_stand(tmp_path: Path) -> None:
+    """A fault of several values together is located at the key that holds them."""
+    text = "name: x\ntraffic:\n  channels:\n    direct: {share: 0.5}\n    email: {share: 0.4}\n"
+    assert faults(written(tmp_path, "s.yaml", text)) == [
+        "s.yaml:3:3: traffic.channels: shares must sum to 1 (they sum to 0.9)"
+    ]
+
+
+def test_a_scenario_changes_what_it_extends_key_by_key(tmp_path: Path) -> None:
+    """Mappings are merged, dictionaries and defaults too; lists are replaced; name and description are one's own."""
+    written(
+        tmp_path, "base.yaml", "name: base\ndescription: old\nseed: 3\nintent: {coefficients: {company_email: 2.0}}\n"
+    )
+    text = """\
+name: child
+extends: base.yaml
+intent: {coefficients: {careers_page_view: 0.5}}
+traffic: {channels: {email: {landing: {blog: 1.0}}}}
+analytics: {segments: [region]}
+"""
+    base = Scenario.load(tmp_path / "base.yaml")
+    child = Scenario.load(written(tmp_path, "child.yaml", text))
+    assert (child.name, child.description, child.seed) == ("child", "", 3)
+    assert child.intent.coefficients == {"company_email": 2.0, "careers_page_view": 0.5}
+    assert child.traffic.channels["email"].landing == base.traffic.channels["email"].landing | {"blog": 1.0}
+    assert child.traffic.channels["direct"] == base.traffic.channels["direct"]
+    assert child.analytics.segments == ("region",)
+
+
+def test_an_inherited_fault_is_told_in_the_file_that_states_it(tmp_path: Path) -> None:
+    """What is wrong in the extended file is located there, what is wrong here is located here."""
+    written(tmp_path, "base.yaml", "name: base\nclock: {hours: 0}\n")
+    path = written(tmp_path, "s.yaml", "name: s\nextends: base.yaml\nseed: x\n")
+    assert faults(path) == [
+        "base.yaml:2:9: clock.hours: must be at least 1 (got 0)",
+        's.yaml:3:1: seed: must be a whole number (got "x")',
+    ]
+
+
+def test_a_circle_of_extensions_is_refused(tmp_path: Path) -> None:
+    """Two files that extend each other are told with the whole circle."""
+    written(tmp_path, "b.yaml", "name: b\nextends: a.yaml\n")
+    path = written(tmp_path, "a.yaml", "name: a\nextends: b.yaml\n")
+    assert faults(path) == ["b.yaml:2:1: extends: goes round in a circle: a.yaml → b.yaml → a.yaml"]
+
+
+def test_what_is_extended_must_exist(tmp_path: Path) -> None:
+    """A wrong name after `extends` is located and advice given."""
+    (line,) = faults(written(tmp_path, "s.yaml", "name: s\nextends: baselin\n"))
+    assert line.startswith(
+        "s.yaml:2:1: extends: there is no scenario 'baselin' in the library; did you mean 'baseline'?"
+    )
+
+
+def test_missing_files_and_names_are_answered_with_what_there_is() -> None:
+    """Whoever mistypes a name is told the library's names."""
+    assert faults("baselin")[0].endswith("did you mean 'baseline'? The library has: " + ", ".join(Scenario.library()))
+    with pytest.raises(ScenarioError, match=r"^no/such\.yaml: there is no such file\. The library has: "):
+        Scenario.load("no/such.yaml")
+
+
+def test_what_cannot_be_read_as_text_is_no_scenario(tmp_path: Path) -> None:
+    """A folder and a binary file are one message each."""
+    (tmp_path / "binary.yaml").write_bytes(b"name: \xff\xfe")
+    (tmp_path / "folder.yaml").mkdir()
+    assert faults(tmp_path / "binary.yaml") == ["binary.yaml: is not text in UTF-8 (byte 6)"]
+    assert faults(tmp_path / "folder.yaml") == ["folder.yaml: cannot be read: Is a directory"]
+
+
+def test_overrides_are_yaml_and_later_ones_win(tmp_path: Path) -> None:
+    """`--set` reads its values as YAML and reaches into defaults, dictionaries and lists."""
+    path = written(tmp_path, "s.yaml", "name: s\n")
+    scenario = Scenario.load(
+        path,
+        [
+            "clock.hours=3",
+            "clock.hours=5",
+            "clock.start=2026-03-04T00:00:00Z",
+            "intent.coefficients.company_email=1.5",
+            "traffic.weekday_weights.6=0.9",
+        ],
+    )
+    assert (scenario.clock.hours, scenario.clock.start.day) == (5, 4)
+    assert scenario.intent.coefficients["company_email"] == 1.5
+    assert (
+        scenario.intent.coefficients["security_page_view"]
+        == Scenario.load(path).intent.coefficients["security_page_view"]
+    )
+    assert scenario.traffic.weekday_weights[5:] == (0.35, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("traffic.visitors_per_day=-5", "traffic.visitors_per_day: must be greater than 0 (got -5)"),
+        ("traffic.visitors_per_dya=5", "traffic.visitors_per_dya: unknown key 'visitors_per_dya'; did you mean"),
+        ("clock.hours", "must be of the form path.to.key=value"),
+        ("clock..hours=3", "'clock..hours' is not a path"),
+        ("clock.hours=[1", "not valid YAML"),
+        ("seed.more=1", "seed: is the single value 7"),
+        ("traffic.weekday_weights.9=1", "has no '9': it is a list with positions 0 to 6"),
+        ("extends=baseline", "extends: can only be said in a file"),
+    ],
+)
+def test_a_fault_in_an_override_is_told_with_the_override(tmp_path: Path, override: str, fault: str) -> None:
+    """The place of the fault is the `--set` itself."""
+    (line,) = faults(written(tmp_path, "s.yaml", "name: s\n"), override)
+    assert line.startswith(f"--set {override}: ")
+    assert fault in line
+
+
+def test_overrides_may_be_python_values(tmp_path: Path) -> None:
+    """A mapping of dotted paths says the same as `--set`, and so does `replace`."""
+    path = written(tmp_path, "s.yaml", "name: s\n")
+    changed = Scenario.load(path, {"traffic.visitors_per_day": 10, "clock.hours": 2})
+    scenario = Scenario.load(path)
+    assert scenario.replace({"traffic.visitors_per_day": 10, "clock": changed.clock}) == changed
+    assert scenario.replace(seed=0).seed == 0
+    assert scenario == Scenario.load(path)
+    with pytest.raises(ScenarioError, match="must be greater than 0"):
+        scenario.replace({"traffic.visitors_per_day": 0})
+
+
+def test_a_scenario_written_down_is_the_same_scenario(tmp_path: Path) -> None:
+    """Writing a scenario and reading it gives back the same, library scenarios and hostile descriptions too."""
+    scenario = Scenario.load(written(tmp_path, "s.yaml", "name: s\ntraffic: {visitors_per_day: 1e-5}\n"))
+    hostile = scenario.replace(description="NO: 12:30 # not a comment\n---\t'\"é\u2028")
+    for each in (scenario, hostile, *map(Scenario.load, Scenario.library())):
+        assert Scenario.load(written(tmp_path, "again.yaml", each.to_yaml())) == each
+
+
+def test_a_scenario_cannot_be_changed() -> None:
+    """Settings are frozen, the nested ones too."""
+    scenario = Scenario(name="s")
+    with pytest.raises(ValidationError):
+        scenario.seed = 8  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        scenario.clock.hours = 8  # type: ignore[misc]
+
+
+def test_faults_survive_the_way_between_processes() -> None:
+    """A scenario's error can be pickled, as a study's workers need."""
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse("name: s\nseed: x\n")
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert again.faults == caught.value.faults
+    assert str(again) == str(caught.value)
+
+
+def test_the_schema_accepts_what_the_loader_accepts() -> None:
+    """The JSON Schema takes every library scenario and refuses a misspelt key and a wrong type."""
+    schema = scenario_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for name in Scenario.library():
+        validator.validate(json.loads(Scenario.load(name).model_dump_json()))
+    validator.validate({"name": "x", "extends": "baseline"})
+    assert not validator.is_valid({"name": "x", "trafic": {}})
+    assert not validator.is_valid({"name": "x", "clock": {"hours": "x"}})
+    assert not validator.is_valid({"extends": "baseline"})

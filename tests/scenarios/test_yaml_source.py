@@ -1,0 +1,82 @@
+"""Claims about reading YAML with places."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.errors import ScenarioError
+from scenarios.yaml_source import dotted, read_scalar, read_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("NO", "NO"),
+        ("yes", "yes"),
+        ("12:30", "12:30"),
+        ("2026-03-03T00:00:00Z", "2026-03-03T00:00:00Z"),
+        ("010", 10),
+        ("1e3", 1000.0),
+        ("true", True),
+        ("~", None),
+        ("", None),
+        ("[a, {b: 1}]", ["a", {"b": 1}]),
+    ],
+)
+def test_values_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    """Norway is not false, half past twelve is not 750, and a date stays as it was written."""
+    assert read_scalar(text, "--set x") == value
+
+
+def test_every_key_and_item_has_a_place() -> None:
+    """Keys and list items are found by line and column, what is not stated by what stands around it."""
+    source = read_yaml("a:\n  b: 1\n  c:\n    - x\n    - y: 2\n", "f.yaml")
+    assert source.data == {"a": {"b": 1, "c": ["x", {"y": 2}]}}
+    assert source.where(("a", "b")) == "f.yaml:2:3"
+    assert source.where(("a", "c", 1)) == "f.yaml:5:7"
+    assert source.where(("a", "c", 1, "z")) == "f.yaml:5:7"
+    assert source.where(("nowhere",)) == "f.yaml:1:1"
+
+
+def test_all_equal_keys_are_refused() -> None:
+    """A key that stands twice is a fault, at its second place, and every such key is told."""
+    with pytest.raises(ScenarioError) as caught:
+        read_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", "f.yaml")
+    assert (
+        str(caught.value)
+        == "f.yaml:4:3: b.c: given twice (first in line 3)\nf.yaml:5:1: a: given twice (first in line 1)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1\nb: 2", "f.yaml:2:2: not valid YAML: "),
+        ("a:\n\tb: 1", "f.yaml:2:1: a tab cannot indent YAML; use spaces"),
+        ("a: 1\n---\na: 2", "f.yaml:2:1: a second document begins here"),
+        ("a: *x", "f.yaml:1:4: not valid YAML: found undefined alias"),
+        ("a: &x [*x]", "f.yaml:1:4: a[0]: an alias that holds itself"),
+        ("a: !thing 1", "f.yaml:1:4: a: the tag !thing is not understood"),
+        ("? [a]\n: 1", "f.yaml:1:3: a key must be a single word"),
+        ("a: \x00", "f.yaml:1:1: not readable as YAML"),
+        ("[" * 5000, "f.yaml:1:1: nested too deeply"),
+    ],
+)
+def test_what_is_not_yaml_is_told_in_one_line_with_its_place(text: str, message: str) -> None:
+    """A syntax error is one line that begins with file, line and column."""
+    with pytest.raises(ScenarioError) as caught:
+        read_yaml(text, "f.yaml")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_aliases_cannot_be_made_to_explode() -> None:
+    """Nine levels of aliases, nine to a level, are refused instead of filling the memory."""
+    lines = ["a0: &a0 [x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
+    with pytest.raises(ScenarioError, match="more than 100,000 values"):
+        read_yaml("\n".join(lines), "f.yaml")
+
+
+def test_paths_are_written_with_dots_and_positions() -> None:
+    """Keys are joined by dots, positions stand in brackets."""
+    assert dotted(("site", "pages", 2, "name")) == "site.pages[2].name"
