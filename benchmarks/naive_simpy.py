@@ -2,8 +2,8 @@
 
 It walks the same site by the same probabilities as the baseline scenario, decides by the same logit, queues requests at
 the same sales team, and counts page views by hour. It is the yardstick for the speed of funnelsim, and it shows what
-funnelsim does beside simulating faster: this script has no streams of randomness to compare scenarios by, no time zones,
-no tracking, no store and no truth to hold an estimate against.
+funnelsim does beside simulating faster: this script has no streams of randomness to compare scenarios by, no time
+zones, no tracking, no store and no truth to hold an estimate against.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class NaiveFunnel:
                 number += 1
                 self.env.process(self.visitor(f"visitor-{number}"))
 
-    def track(self, visitor: dict[str, Any], kind: str, name: str, **properties: Any) -> None:
+    def track(self, visitor: dict[str, Any], kind: str, name: str, **properties: str) -> None:
         """Record an event as a dict."""
         if kind == "page":
             self.views_by_hour[int(self.env.now // 3600)] += 1

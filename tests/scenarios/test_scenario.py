@@ -39,7 +39,7 @@ def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None
     text = """\
 name: faulty
 seed: -1
-wake: interactin
+wake: al
 clock: {hours: many}
 traffic:
     visitors_per_dya: 5

@@ -1,0 +1,107 @@
+"""Claims about the round trip from the simulator's truth through a file of events and back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from analytics.event_store import EventStore
+from analytics.ndjson import encode, read_ndjson
+from analytics.sessions import visit_table
+from simulator.clock import Clock
+from simulator.simulation import Simulation, WorldSettings
+from simulator.sinks import CollectingSink
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "36 hours": {"clock": {"hours": 36}},
+    "one hour": {"clock": {"hours": 1}, "traffic": {"visitors_per_day": 12_000}},
+    "many returns": {"visits": {"return_rate": 0.9, "gap_hours": 0.05, "max_visits": 255}},
+    "no returns": {"visits": {"return_rate": 0.0}},
+    "half-hour start": {"clock": {"start": "2026-03-07T13:37:41.123Z", "hours": 24}},
+    "start elsewhere": {"clock": {"start": "2026-03-28T22:30:00+05:30", "hours": 30}},
+    "low traffic": {"traffic": {"visitors_per_day": 40}, "intent": {"visitor_to_demo": 0.3}},
+    "one visitor a day": {"traffic": {"visitors_per_day": 1}, "intent": {"visitor_to_demo": 0.3}},
+    "willing accounts": {"intent": {"account_sd": 1.5}, "population": {"accounts": 30}},
+    "no accounts": {"population": {"account_rate": 0.0}},
+    "only company mail": {"population": {"account_rate": 1.0, "company_email_rate": 1.0, "accounts": 5}},
+    "eager": {"intent": {"visitor_to_demo": 0.5}, "sales": {"reps": 1}},
+    "eager and returning": {"intent": {"visitor_to_demo": 0.5}, "visits": {"return_rate": 0.8, "gap_hours": 0.5}},
+    "slow readers": {"visits": {"dwell_shape": 0.3}},
+    "several cohorts": {"traffic": {"visitors_per_day": 9_000}},
+}
+
+
+def world_of(settings: dict[str, Any]) -> WorldSettings:
+    """A world of some thousand visitors, but for these settings."""
+    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 1500}, **settings})
+
+
+def check_rebuilt(world: WorldSettings, seed: int, path: Path) -> pl.DataFrame:
+    """Simulate, write the file, read it into a store, and compare; returns the visit table."""
+    sink = CollectingSink()
+    outcome = Simulation(world, seed=seed).run([sink])
+    path.write_bytes(encode(sink.events))
+
+    # Two hours more than the simulation, so that it fits also where it begins within an hour.
+    store = EventStore(window_hours=world.clock.hours + 2)
+    for batch in read_ndjson(path):
+        store.append_flattened(batch)
+    rebuilt = visit_table(store.events(), observed_until=Clock(world.clock).end)
+
+    length = "log_session_minutes"
+    assert_frame_equal(rebuilt.drop(length), outcome.visits.drop(length), check_exact=True)
+    np.testing.assert_allclose(rebuilt[length], outcome.visits[length], rtol=1e-12, atol=0)
+
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    pages_in_file = sum(line["type"] == "page" for line in lines)
+    asked_in_file = sum(line.get("event") == "Demo Requested" for line in lines)
+    assert outcome.counts["page_views"] == pages_in_file == store.hourly()["n_page_views"].sum()
+    assert outcome.counts["demo_requests"] == asked_in_file == store.hourly()["n_demo_requests"].sum()
+    assert outcome.counts["events"] == len(lines) == store.counts.received == store.counts.accepted
+    assert outcome.counts["visits"] == rebuilt.height
+    return rebuilt
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_visit_table_rebuilt_from_the_file_is_the_true_one(seed: int, tmp_path: Path):
+    """Without loss, the file holds everything: visits, signals, outcomes and counts come back row for row."""
+    visits = check_rebuilt(world_of({"intent": {"visitor_to_demo": 0.1}}), seed, tmp_path / "events.ndjson")
+    assert visits["requested_demo"].any()
+    assert visits["censored"].any()
+    assert (visits["visit"] > 1).any()
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_odd_worlds_are_rebuilt_as_well(name: str, tmp_path: Path):
+    """No setting of the world makes the analytics see another table than the simulator."""
+    check_rebuilt(world_of(WORLDS[name]), 7, tmp_path / "events.ndjson")
+
+
+def test_a_world_in_which_nobody_comes_is_rebuilt_as_an_empty_table(tmp_path: Path):
+    """A simulation without visitors leaves no lines and no visits, and no error."""
+    world = world_of({"traffic": {"visitors_per_day": 1e-9}})
+    assert check_rebuilt(world, 0, tmp_path / "events.ndjson").height == 0
+
+
+def test_the_window_of_24_hours_holds_a_day_that_begins_on_the_hour(tmp_path: Path):
+    """An ordinary day fits into the store as it comes: no event of it is late."""
+    sink = CollectingSink()
+    world = world_of({})
+    outcome = Simulation(world, seed=3).run([sink])
+    store = EventStore()
+    store.append_json(encode(sink.events))
+    assert store.counts.accepted == outcome.counts["events"]
+    assert store.hourly()["n_page_views"].sum() == outcome.counts["page_views"]
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("seed", range(20))
+def test_any_seed_and_world_is_rebuilt(seed: int, tmp_path: Path):
+    """Twenty seeds, each in every odd world, leave no row that differs."""
+    for number, settings in enumerate(WORLDS.values()):
+        check_rebuilt(world_of(settings), 1000 + seed, tmp_path / f"{number}.ndjson")
