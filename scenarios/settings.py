@@ -53,7 +53,7 @@ class ScenarioSettings(WorldSettings):
         yaml.default_flow_style = None
         yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares it None
         yaml.allow_unicode = True
-        yaml.width = 110
+        yaml.width = 1000
         text = StringIO()
         yaml.dump(self.to_data(), text)
         return text.getvalue()
