@@ -1,1 +1,35 @@
 """Everything that reads events: it knows nothing of simulation and works on any Segment-Spec stream."""
+
+from analytics.errors import AnalyticsError
+from analytics.event_store import Counts, EventStore, HourBucket
+from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.intent_model import IntentModel
+from analytics.intent_results import IntentResults
+from analytics.ndjson import decode, encode, read_ndjson
+from analytics.sessions import assign_visits, visit_table
+from analytics.signals import SIGNALS, EverSeen, SessionLength
+from analytics.statistics import FunnelStatistics
+from analytics.tracking import DeadLetter, Flattened, track_view
+
+__all__ = [
+    "COLUMNS",
+    "EVENT_SCHEMA",
+    "SIGNALS",
+    "AnalyticsError",
+    "Counts",
+    "DeadLetter",
+    "EventStore",
+    "EverSeen",
+    "Flattened",
+    "FunnelStatistics",
+    "HourBucket",
+    "IntentModel",
+    "IntentResults",
+    "SessionLength",
+    "assign_visits",
+    "decode",
+    "encode",
+    "read_ndjson",
+    "track_view",
+    "visit_table",
+]

@@ -18,6 +18,7 @@ from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.errors import InputError
+from scenarios.reporting import write_analysis_report
 from scenarios.results import model_data, write_dead_letters, write_json, write_tables
 from scenarios.run import versions
 
@@ -129,3 +130,6 @@ def _reason(name: str, error: Exception) -> str:
 
 def _write_report(path: Path, analysis: EventsAnalysis) -> None:
     """Write the report. The one place where an analysis meets its rendering."""
+    inputs = ", ".join("standard input" if name == _STDIN else name for name in analysis.inputs)
+    provenance = {"inputs": inputs, **versions()}
+    write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)

@@ -12,8 +12,9 @@ import polars as pl
 
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.event_files import EventsFormat, NdjsonFile, ParquetParts
+from scenarios.reporting import write_analysis_report
 from scenarios.results import model_data, write_dead_letters, write_json, write_tables
-from scenarios.run import Run, simulate
+from scenarios.run import Run, simulate, versions
 from scenarios.settings import ScenarioSettings
 
 __all__ = ["default_folder", "run_to_folder"]
@@ -88,3 +89,13 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
 
 def _write_report(path: Path, run: Run) -> None:
     """Write the report. The one place where a run meets its rendering."""
+    write_analysis_report(
+        path,
+        run.analysis,
+        run.store,
+        title=run.scenario.name,
+        provenance={"replication": run.replication, "wake": run.wake, "events sha256": run.digest, **versions()},
+        description=run.scenario.description,
+        seed=run.seed,
+        sales=run.sales.summary,
+    )

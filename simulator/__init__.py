@@ -1,1 +1,24 @@
 """The world: visitors, site, traffic, sales and tracker, on the SimPy clock."""
+
+from simulator.cohort import Cohort
+from simulator.intent import Truth
+from simulator.sales import SalesDesk, SalesOutcome
+from simulator.simulation import Outcome, Simulation
+from simulator.sinks import CollectingSink, Sink
+from simulator.streams import Streams
+from simulator.visitor import Visitor
+from simulator.world import WorldSettings
+
+__all__ = [
+    "Cohort",
+    "CollectingSink",
+    "Outcome",
+    "SalesDesk",
+    "SalesOutcome",
+    "Simulation",
+    "Sink",
+    "Streams",
+    "Truth",
+    "Visitor",
+    "WorldSettings",
+]

@@ -1,0 +1,106 @@
+"""What all charts have in common: colours, labels, and how a chart becomes a still picture in a page.
+
+Text and lines take the colour of the page around them (``currentColor``), so that a picture suits light, dark and
+paper; what has a meaning has a colour of Okabe and Ito's palette, which the colour-blind can tell apart, and a shape or
+a place besides. Importing this module imports Altair.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, Final
+
+import altair as alt
+import vl_convert
+
+__all__ = ["BLUE", "GREY", "INK", "VERMILLION", "Rows", "distinct", "inline", "label", "layered", "to_svg"]
+
+BLUE: Final = "#0072B2"
+VERMILLION: Final = "#D55E00"
+GREY: Final = "#888888"
+INK: Final = "currentColor"
+
+_FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
+"""The first is bundled with vl-convert, which measures with it; the others have the same widths."""
+
+Rows = list[dict[str, Any]]
+"""The data of a chart, row by row."""
+
+
+def label(value: object, *, longest: int = 36) -> str:
+    """Shorten a value that came from outside to what fits beside an axis, with nothing in it that cannot be seen."""
+    text = "".join("�" if unicodedata.category(character)[0] == "C" else character for character in str(value)[:200])
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def to_svg(chart: alt.TopLevelMixin, name: str) -> str:
+    """Draw a chart as an ``svg`` element to be put into a page.
+
+    Args:
+        chart: What to draw.
+        name: Prefix of the identifiers within, so that several pictures can share a page.
+
+    Returns:
+        The element, scaling with its width; hidden from screen readers, for which the figure around it has words.
+
+    Raises:
+        RuntimeError: The drawing came out empty.
+    """
+    styled: Any = chart
+    styled = (
+        styled.configure(font=_FONT, background="transparent", aria=False, padding=4)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=INK,
+            titleColor=INK,
+            tickColor=GREY,
+            domainColor=GREY,
+            gridColor=GREY,
+            gridOpacity=0.25,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            labelLimit=260,
+            labelFlush=False,
+            labelPadding=5,
+        )
+        .configure_title(color=INK, fontSize=13, anchor="start", frame="group")
+    )
+    spec = styled.to_dict()
+    svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
+    if "<text" not in svg:  # Vega tells its errors to stderr only, and hands out an empty picture
+        raise RuntimeError(f"the chart {name!r} came out empty; this is a fault of ours")
+    return _embedded(svg, name)
+
+
+def _embedded(svg: str, name: str) -> str:
+    """Fit a stand-alone drawing into a page: no namespaces, a fluid width, identifiers of its own."""
+    head, body = svg.split(">", maxsplit=1)
+    box = re.search(r'width="([\d.]+)" height="([\d.]+)"', head)
+    width, height = box.groups() if box else ("600", "400")
+    body = re.sub(r'(<[^<>]*\s)id="', rf'\1id="{name}-', body)
+    body = body.replace('="url(#', f'="url(#{name}-')
+    shape = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return f'<svg class="chart" aria-hidden="true" {shape}>{body}'
+
+
+def layered(*charts: alt.Chart, **properties: object) -> alt.LayerChart:
+    """Put charts on top of each other, the first at the bottom, and set properties such as the width."""
+    return alt.LayerChart(layer=list(charts)).properties(**properties)
+
+
+def inline(rows: Rows) -> alt.InlineData:
+    """Put rows into a chart."""
+    return alt.InlineData(values=rows)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Number the names that shortening has made equal, lest two things share a place on an axis."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return result

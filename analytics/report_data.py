@@ -1,0 +1,117 @@
+"""What a report shows: the tables of the statistics, the model, and whatever else is known of the events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from analytics.intent_results import IntentResults
+    from analytics.statistics import FunnelStatistics
+
+__all__ = ["REPORTED_SEGMENTS", "ReportData"]
+
+REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:content")
+"""Segmentations that every report shows: dimensions, and pairs of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """What a report shows. Tables are those of :class:`analytics.statistics.FunnelStatistics`.
+
+    Args:
+        title: What the report is about, such as the name of the scenario.
+        totals: Counts and conversion of the whole, one row.
+        hourly: Counts by hour.
+        moving_average: Averages of these counts.
+        funnel: Visitors by stage.
+        segments: Counts and conversion by segment, under ``channel``, or ``region:content`` for a pair.
+        moving_average_hours: Length of the averages in hours.
+        level: Confidence level of the intervals of rates, between 0 and 1.
+        description: What the title stands for, in a sentence or two.
+        seed: Seed of the simulation, for events that were simulated.
+        intent: The intent model; None when it could not be fitted.
+        model_error: Why it could not be fitted.
+        sales: What became of the demo requests: ``requests``, ``started``, ``held``, ``wait_minutes_mean``,
+            ``wait_minutes_p90``, ``utilisation``; as many as are known, others under their own names.
+        store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
+            ``invalid``.
+        invalid_by_reason: How many events could not be used, by reason.
+        provenance: Where the numbers come from: versions, digest, inputs, by what each is.
+    """
+
+    title: str
+    totals: pl.DataFrame
+    hourly: pl.DataFrame
+    moving_average: pl.DataFrame
+    funnel: pl.DataFrame
+    segments: Mapping[str, pl.DataFrame]
+    moving_average_hours: int = 3
+    level: float = 0.95
+    description: str = ""
+    seed: int | None = None
+    intent: IntentResults | None = None
+    model_error: str | None = None
+    sales: Mapping[str, float | None] | None = None
+    store: Mapping[str, int] | None = None
+    invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        statistics: FunnelStatistics,
+        *,
+        title: str,
+        segments: Sequence[str] = (),
+        moving_average_hours: int = 3,
+        description: str = "",
+        seed: int | None = None,
+        intent: IntentResults | None = None,
+        model_error: str | None = None,
+        sales: Mapping[str, float | None] | None = None,
+        store: Mapping[str, int] | None = None,
+        invalid_by_reason: Mapping[str, int] | None = None,
+        provenance: Mapping[str, object] | None = None,
+    ) -> ReportData:
+        """Gather the tables of a report from the statistics; the arguments are those of the class.
+
+        Args:
+            statistics: Counts the events.
+            title: What the report is about.
+            segments: Dimensions, or pairs such as ``region:content``, to show beside :data:`REPORTED_SEGMENTS`.
+            moving_average_hours: Length of the averages in hours.
+            description: What the title stands for.
+            seed: Seed of the simulation.
+            intent: The intent model.
+            model_error: Why there is none.
+            sales: What became of the demo requests.
+            store: The event store's counters.
+            invalid_by_reason: How many events could not be used, by reason.
+            provenance: Where the numbers come from.
+
+        Raises:
+            DimensionError: A dimension is unknown.
+        """
+        wanted = dict.fromkeys((*REPORTED_SEGMENTS, *segments))
+        return cls(
+            title=title,
+            totals=statistics.totals(),
+            hourly=statistics.hourly(),
+            moving_average=statistics.moving_average(moving_average_hours),
+            funnel=statistics.funnel(),
+            segments={name: statistics.segments(name.split(":")) for name in wanted},
+            moving_average_hours=moving_average_hours,
+            level=statistics.level,
+            description=description,
+            seed=seed,
+            intent=intent,
+            model_error=model_error,
+            sales=sales,
+            store=store,
+            invalid_by_reason=invalid_by_reason or {},
+            provenance=provenance or {},
+        )

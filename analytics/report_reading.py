@@ -1,0 +1,152 @@
+"""The intent model in plain words: what each coefficient says to somebody who has never seen a logit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from analytics.charts import SIGNIFICANT
+from analytics.report_html import times
+from analytics.signals import SIGNALS, EverSeen, SessionLength, interaction_parts
+
+if TYPE_CHECKING:
+    from analytics.intent_results import IntentResults
+
+__all__ = ["Reading", "coefficient_groups", "readings", "term_name"]
+
+_SIGNAL: Final = {signal.name: signal for signal in SIGNALS}
+_HEADINGS: Final = {
+    "high": "High-intent signals",
+    "context": "Circumstances",
+    "low": "Low-intent signals",
+    "together": "Two together (interactions)",
+    "other": "Other terms",
+}
+
+
+_PAIR: Final = 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One coefficient, read aloud.
+
+    Args:
+        sentence: What it says, with its interval.
+        verdict: Whether it can be told from no effect.
+        truth: Whether the truth lies within the interval; empty where it is not known.
+    """
+
+    sentence: str
+    verdict: str
+    truth: str
+
+
+def term_name(term: str) -> str:
+    """Name a term for a reader: ``security_page_view`` is ``security page view``."""
+    return " × ".join(part.replace("_", " ") for part in interaction_parts(term))
+
+
+def coefficient_groups(coefficients: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Sort the coefficients without the intercept under headings: high intent, circumstances, low intent, interactions.
+
+    Args:
+        coefficients: As of ``IntentResults.coefficients``.
+    """
+    groups = [_group(term) for term in coefficients["signal"]]
+    grouped = coefficients.with_columns(group=pl.Series(groups, dtype=pl.String))
+    tables = {heading: grouped.filter(group=key).drop("group") for key, heading in _HEADINGS.items()}
+    return {heading: table for heading, table in tables.items() if table.height}
+
+
+def _group(term: str) -> str | None:
+    if term == "intercept":
+        return None
+    if ":" in term:
+        return "together"
+    return _SIGNAL[term].expectation if term in _SIGNAL else "other"
+
+
+def readings(results: IntentResults) -> list[Reading]:
+    """Read the coefficients aloud, in the order of their groups."""
+    tables = coefficient_groups(results.coefficients).values()
+    return [_reading(row, results) for table in tables for row in table.to_dicts()]
+
+
+def _reading(row: Mapping[str, Any], results: IntentResults) -> Reading:
+    p = row["p_adjusted"]
+    told = p is not None and p < SIGNIFICANT
+    direction = "raises" if row["coefficient"] > 0 else "lowers"
+    verdict = f"{direction} the odds" if told else "cannot be told from no effect"
+    return Reading(_sentence(row, results), verdict, _truth(row))
+
+
+def _truth(row: Mapping[str, Any]) -> str:
+    if row["truth"] is None:
+        return ""
+    signal = _SIGNAL.get(row["signal"])
+    base = 2 if isinstance(signal, SessionLength) and signal.scale == "log1p" else math.e
+    factor = base ** row["truth"]
+    return f"× {factor:.2f}, {'inside' if row['covered'] else 'outside'} the interval"
+
+
+def _sentence(row: Mapping[str, Any], results: IntentResults) -> str:
+    term = row["signal"]
+    if ":" in term:
+        return _interaction(row, results)
+    signal = _SIGNAL.get(term)
+    if isinstance(signal, SessionLength):
+        return _session(signal, row)
+    factor = times(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
+    who = f"who {signal.meaning}" if isinstance(signal, EverSeen) else f"with one more of “{term_name(term)}”"
+    return f"A visitor {who}{_except(term, results)} has {factor} times the odds of a demo request."
+
+
+def _except(term: str, results: IntentResults) -> str:
+    """Where the signal is also part of an interaction, its own coefficient is about the others only."""
+    partners = [
+        part
+        for other in results.terms
+        if ":" in other and term in (parts := interaction_parts(other))
+        for part in parts
+    ]
+    meanings = [_SIGNAL[part].meaning for part in partners if part != term and part in _SIGNAL]
+    return f", but not one who also {' or '.join(meanings)}," if meanings else ""
+
+
+def _session(signal: SessionLength, row: Mapping[str, Any]) -> str:
+    if signal.scale == "minutes":
+        factor = times(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
+        return f"Each further minute of the visit multiplies the odds of a demo request by {factor}."
+    doubled = times(*(2 ** row[key] for key in ("coefficient", "ci_low", "ci_high")))
+    return f"A visit twice as long (in 1 + minutes) has {doubled} times the odds of a demo request."
+
+
+def _interaction(row: Mapping[str, Any], results: IntentResults) -> str:
+    parts = interaction_parts(row["signal"])
+    factor = times(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
+    signals = [_SIGNAL[part] for part in parts if part in _SIGNAL]
+    if len(parts) != _PAIR or len(signals) < len(parts) or not all(isinstance(signal, EverSeen) for signal in signals):
+        return f"{term_name(row['signal'])} multiplies the odds of a demo request by a further {factor}."
+    first, second = signals
+    extra = f"A visitor who {first.meaning} and {second.meaning} has a further {factor} times the odds"
+    total = _joint(second.name, row["signal"], results)
+    if total is None:
+        return f"{extra}."
+    return f"{extra}: among those of whom the first holds, the second multiplies the odds by {total} in all."
+
+
+def _joint(term: str, interaction: str, results: IntentResults) -> str | None:
+    """Effect of a signal where its partner holds: the sum of its own coefficient and the interaction's."""
+    if term not in results.terms:
+        return None
+    i, j = results.terms.index(term), results.terms.index(interaction)
+    b, v = results.coefficients["coefficient"], results.covariance_matrix
+    error = math.sqrt(max(0.0, v[i, i] + v[j, j] + 2 * v[i, j])) * NormalDist().inv_cdf(0.5 + results.level / 2)
+    total = b[i] + b[j]
+    return times(*(math.exp(min(x, 700.0)) for x in (total, total - error, total + error)))

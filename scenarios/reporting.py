@@ -1,0 +1,66 @@
+"""Where results meet their rendering: what a run, or an analysis of events, has to report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analytics.errors import AnalyticsError
+from analytics.event_store import EventStore
+from analytics.report import ReportData, write_report
+from scenarios.analysis import Analysis
+
+if TYPE_CHECKING:
+    from analytics.intent_results import IntentResults
+
+__all__ = ["write_analysis_report"]
+
+
+def write_analysis_report(
+    path: Path,
+    analysis: Analysis,
+    store: EventStore,
+    *,
+    title: str,
+    provenance: Mapping[str, object],
+    description: str = "",
+    seed: int | None = None,
+    sales: Mapping[str, float | None] | None = None,
+) -> None:
+    """Write the report of an analysis; what is not known is left out of it.
+
+    Args:
+        path: The file to write.
+        analysis: Statistics and intent model.
+        store: Took the events in.
+        title: What the report is about.
+        provenance: Where the numbers come from: versions, digest, inputs.
+        description: What the title stands for.
+        seed: Seed of the simulation, for events that were simulated.
+        sales: What became of the demo requests, by measure.
+    """
+    intent, error = _model_or_reason(analysis)
+    data = ReportData.of(
+        analysis.statistics,
+        title=title,
+        segments=analysis.settings.segments,
+        moving_average_hours=analysis.settings.moving_average_hours,
+        description=description,
+        seed=seed,
+        intent=intent,
+        model_error=error,
+        sales=sales,
+        store=asdict(store.counts),
+        invalid_by_reason={str(reason): n for reason, n in store.dead_letter_counts.items()},
+        provenance=provenance,
+    )
+    write_report(path, data)
+
+
+def _model_or_reason(analysis: Analysis) -> tuple[IntentResults | None, str | None]:
+    try:
+        return analysis.intent, None
+    except AnalyticsError as error:
+        return None, str(error)

@@ -1,0 +1,176 @@
+"""Charts draw the numbers that they are given, and only those that can be told."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from analytics.chart_style import label, to_svg
+from analytics.charts import (
+    SMALL_N,
+    coefficient_chart,
+    funnel_chart,
+    heat_map,
+    hourly_chart,
+    segment_chart,
+    segment_rows,
+    traffic_by,
+)
+from analytics.events import UTC_MS
+from analytics.intent_results import COEFFICIENT_SCHEMA
+from analytics.report_reading import coefficient_groups
+
+
+def _texts(svg: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+def _hours(n: int) -> pl.DataFrame:
+    start = datetime(2026, 3, 3, tzinfo=UTC)
+    hours = pl.Series("hour", [start + timedelta(hours=i) for i in range(n)], dtype=UTC_MS)
+    return pl.DataFrame({"hour": hours, "page_views": range(n), "demo_requests": [1] * n})
+
+
+def _traffic(n: int) -> tuple[str, int | None, pl.DataFrame]:
+    hourly = _hours(n)
+    return traffic_by(hourly, hourly.with_columns(pl.col("page_views", "demo_requests").rolling_mean(3)))
+
+
+def _segments(**sizes: int) -> pl.DataFrame:
+    n = list(sizes.values())
+    rates = {"conversion": [0.1] * len(n), "conversion_low": [0.05] * len(n), "conversion_high": [0.2] * len(n)}
+    return pl.DataFrame({"region": list(sizes), "n": n, **rates})
+
+
+def _coefficients(**adjusted: float) -> pl.DataFrame:
+    rows = [
+        {"signal": name, "coefficient": 0.5, "ci_low": 0.1, "ci_high": 0.9, "p_adjusted": p, "truth": None}
+        for name, p in adjusted.items()
+    ]
+    return pl.DataFrame(rows, schema=COEFFICIENT_SCHEMA)
+
+
+def test_day_is_drawn_by_the_hour_in_utc() -> None:
+    """24 hours are 24 bars a panel, and the axis reads midnight at midnight UTC wherever the reader is."""
+    svg = to_svg(hourly_chart(_traffic(24)[2]), "t")
+    assert len(re.findall(r'<path[^>]*opacity="0.35"', svg)) == 48
+    assert [text for text in _texts(svg) if ":" in text][:3] == ["00:00", "03:00", "06:00"]
+
+
+@pytest.mark.parametrize(
+    ("n_hours", "grain", "n_rows"), [(24, "hour", 24), (30 * 24, "day", 30), (730 * 24, "month", 25)]
+)
+def test_long_periods_are_drawn_coarser(n_hours: int, grain: str, n_rows: int) -> None:
+    """Over two weeks traffic is summed by the day, over a year by the month, and nothing gets lost."""
+    drawn_grain, _, traffic = _traffic(n_hours)
+    assert (drawn_grain, traffic.height) == (grain, n_rows)
+    assert traffic["page_views"].sum() == n_hours * (n_hours - 1) // 2
+    assert (traffic["start"][1:] == traffic["end"][:-1]).all()
+
+
+def test_hours_without_requests_have_an_axis_from_zero() -> None:
+    """Where nothing was counted the axis still reads 0 and 1, not a line in the middle of nowhere."""
+    quiet = _hours(24).with_columns(demo_requests=pl.lit(0))
+    texts = _texts(to_svg(hourly_chart(traffic_by(quiet, quiet)[2]), "t"))
+    assert [text for text in texts if text in {"0", "1"}] == ["0", "0", "1"], "one axis of page views, one of requests"
+
+
+def test_funnel_names_shares_and_steps() -> None:
+    """Each stage is drawn with its visitors, their share of all, and the share of the stage before."""
+    funnel = pl.DataFrame(
+        {
+            "stage": ["top", "middle"],
+            "visitors": [2000, 500],
+            "share": [1.0, 0.25],
+            "step_rate": [None, 0.25],
+        }
+    )
+    texts = _texts(to_svg(funnel_chart(funnel), "f"))
+    assert "500 visitors · 25% of all" in texts
+    assert "25% of the stage before" in texts
+
+
+def test_segments_with_few_visitors_are_left_to_the_table() -> None:
+    """A rate of three visitors says nothing and would stretch the axis: it is counted, not drawn."""
+    drawn, n_left = segment_rows(_segments(europe=900, asia_pacific=500, latin_america=3))
+    assert (drawn["region"].to_list(), n_left) == (["europe", "asia_pacific"], 1)
+
+
+def test_small_tables_are_drawn_whole() -> None:
+    """Where every segment is small they are drawn nevertheless: there is nothing better."""
+    drawn, n_left = segment_rows(_segments(europe=2, asia_pacific=1))
+    assert (drawn.height, n_left) == (2, 0)
+
+
+def test_segments_whose_short_names_are_equal_keep_apart() -> None:
+    """Two long names that begin alike stay two rows of the chart."""
+    table = _segments(**dict.fromkeys(["x" * 60 + "1", "x" * 60 + "2"], 500))
+    texts = [text for text in _texts(to_svg(segment_chart(table), "s")) if text.startswith("xx")]
+    assert len(set(texts)) == 2
+
+
+def test_small_cells_are_muted() -> None:
+    """A cell of the heat map below the limit has its numbers but no colour."""
+    pairs = _segments(europe=SMALL_N, asia_pacific=SMALL_N - 1).with_columns(content=pl.lit("security"))
+    svg = to_svg(heat_map(pairs.select("region", "content", pl.exclude("region", "content"))), "h")
+    assert {f"n {SMALL_N}", f"n {SMALL_N - 1}"} <= set(_texts(svg))
+    coloured = re.findall(r'<path[^>]*fill="rgb[^"]*"', svg)
+    assert len(coloured) == 1
+
+
+def test_outlined_pair_is_never_left_out() -> None:
+    """European visitors × security page is drawn even where twenty contents are commoner."""
+    sizes = {f"content {i}": 1000 - i for i in range(20)} | {"security": 200}
+    pairs = _segments(**sizes).rename({"region": "content"}).select(pl.lit("europe").alias("region"), pl.all())
+    texts = _texts(to_svg(heat_map(pairs, ("europe", "security")), "h"))
+    assert "security" in texts
+    assert "content 18" not in texts
+
+
+def test_significance_shows_in_the_shape() -> None:
+    """A significant coefficient is a filled dot, another one a hollow ring."""
+    groups = coefficient_groups(_coefficients(security_page_view=0.01, pricing_page_view=0.6))
+    svg = to_svg(coefficient_chart(groups, {}), "c")
+    dots = re.findall(r'<path[^>]*d="M[^>]*A[^>]*>', svg)
+    assert ['fill="#0072B2"' in dot for dot in dots] == [True, False], "without a fill of its own it is hollow"
+
+
+def test_signals_stand_in_the_order_of_intent() -> None:
+    """High-intent signals come first, then circumstances, then low intent, then interactions."""
+    table = _coefficients(**dict.fromkeys(("a:b", "careers_page_view", "device_mobile", "company_email"), 0.5))
+    assert [group["signal"][0] for group in coefficient_groups(table).values()] == [
+        "company_email",
+        "device_mobile",
+        "careers_page_view",
+        "a:b",
+    ]
+
+
+def test_absurd_coefficients_stay_on_the_page() -> None:
+    """A coefficient of 40 is drawn at the edge instead of squeezing all others into a line."""
+    table = _coefficients(company_email=0.5).with_columns(coefficient=pl.lit(40.0), ci_high=pl.lit(float("inf")))
+    numbers = [t for t in _texts(to_svg(coefficient_chart(coefficient_groups(table), {}), "c")) if re.match(r"\d", t)]
+    assert max(float(number) for number in numbers) <= 5
+
+
+@pytest.mark.parametrize("value", ["a\u202eb", "a\x00b", "a\nb", "a\u200bb"])
+def test_labels_hold_nothing_invisible(value: str) -> None:
+    """Marks that nobody can see, or that turn the text around, become visible."""
+    assert label(value) == "a\ufffdb"
+
+
+def test_drawing_adapts_to_the_page() -> None:
+    """A drawing takes the ink of the page, scales with it, and names nothing outside of it."""
+    svg = to_svg(segment_chart(_segments(europe=500), 0.1), "s")
+    assert "currentColor" in svg
+    assert "viewBox" in svg
+    assert "http" not in svg
+    assert "<script" not in svg
+
+
+def test_empty_drawing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vega hands out an empty picture when it fails: we do not."""
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda *_, **__: "<svg></svg>")
+    with pytest.raises(RuntimeError, match="came out empty"):
+        to_svg(segment_chart(_segments(europe=500)), "s")
