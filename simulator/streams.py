@@ -20,7 +20,7 @@ from simulator.arrays import Floats, Words
 
 __all__ = ["AddressedUniforms", "Streams"]
 
-_TO_UNIT = 2.0**-53
+_TO_UNIT = 2.0**-52
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
@@ -52,7 +52,8 @@ class AddressedUniforms:
     def at(self, address: npt.NDArray[np.integer]) -> Floats:
         """Number strictly between 0 and 1 for each address (a non-negative integer)."""
         bits = self.words(address)
-        bits >>= np.uint64(11)
+        # 52 bits and a half fill the 53 of a float; with one more, the largest number would be rounded up to 1.
+        bits >>= np.uint64(12)
         uniforms = bits.astype(np.float64)
         # Half a step up: never 0, so that logarithms and logits are finite.
         uniforms += 0.5

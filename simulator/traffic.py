@@ -41,7 +41,7 @@ class ChannelSettings(Settings):
     """
 
     share: Share
-    referrer: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+")
+    referrer: str | None = Field(default=None, pattern=r"^https?://[^\s/?#\[\]]+")
     campaign: CampaignSettings | None = None
     landing: Weights = Field(default_factory=lambda: {"home": 1.0})
 

@@ -43,7 +43,7 @@ def request(minute: float, who: str = "ann", **columns: object):
     return view(minute, who, **columns) | {"type": "track", "event": DEMO}
 
 
-def statistics(*rows: Row, **options: Any):  # noqa: ANN401 - what FunnelStatistics takes
+def statistics(*rows: Row, **options: Any):
     """The statistics of these events."""
     return FunnelStatistics(conform(pl.DataFrame(list(rows), schema=SCHEMA)), **options)
 

@@ -16,6 +16,13 @@ from simulator.clock import Clock
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
 
+
+def referred(address: str, **campaign: str) -> dict[str, Any]:
+    """Settings of a world to which all come by one link."""
+    channel = {"share": 1.0, "referrer": address, "campaign": campaign or None}
+    return {"traffic": {"visitors_per_day": 400, "channels": {"link": channel}}}
+
+
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "36 hours": {"clock": {"hours": 36}},
@@ -33,6 +40,13 @@ WORLDS: dict[str, dict[str, Any]] = {
     "eager and returning": {"intent": {"visitor_to_demo": 0.5}, "visits": {"return_rate": 0.8, "gap_hours": 0.5}},
     "slow readers": {"visits": {"dwell_shape": 0.3}},
     "several cohorts": {"traffic": {"visitors_per_day": 9_000}},
+    "tech blog with www": referred("https://www.techblog.example.org/x"),
+    "tech blog with port, user and capitals": referred("http://me@TechBlog.example.org:8080?page=1"),
+    "a link from the site itself": {**referred("https://dev.to/"), "site": {"host": "dev.to"}},
+    "campaign full of signs": referred("https://x.example.org", source='a"\\\n', medium="cpc", name="ä&b=?#é", term=""),
+    "campaign in capitals": referred("https://x.example.org", source="S", medium="CPC"),
+    "demos of no length": {"intent": {"visitor_to_demo": 0.5}, "sales": {"demo_minutes": 1e-5}},
+    "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
 }
 
 

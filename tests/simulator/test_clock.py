@@ -1,0 +1,104 @@
+"""Claims about the simulated clock."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+import simpy
+from pydantic import ValidationError
+
+from simulator.clock import HOUR_MS, Clock, ClockSettings
+
+START = datetime(2026, 3, 3, tzinfo=UTC)
+
+
+def times_of(clock: Clock, moments_ms: list[int]) -> list[float]:
+    """Simulated times, in seconds, at which a process wakes that waits for these moments."""
+    woken = []
+
+    def wait() -> Generator[simpy.Event, None, None]:
+        for moment in moments_ms:
+            yield clock.until(moment)
+            woken.append(clock.env.now)
+
+    clock.env.process(wait())
+    clock.env.run()
+    return woken
+
+
+def test_waiting_until_a_moment_is_exact():
+    """A process wakes at exactly the millisecond it waits for, where sums of delays would miss it."""
+    assert times_of(Clock(ClockSettings()), [100, 300, 300, 86_399_999]) == [0.1, 0.3, 0.3, 86_399.999]
+    assert 0.1 + 0.2 != 0.3
+
+
+def test_two_who_wait_for_one_moment_meet_in_the_order_in_which_they_began_to_wait():
+    """Processes that reach the same millisecond by different ways meet there, first come first."""
+    clock, log = Clock(ClockSettings()), []
+
+    def walk(name: str, stops_ms: list[int]) -> Generator[simpy.Event, None, None]:
+        for stop in stops_ms:
+            yield clock.until(stop)
+        log.append((name, clock.env.now))
+
+    clock.env.process(walk("a", [100, 200, 700]))
+    clock.env.process(walk("b", [700]))
+    clock.env.run()
+    assert log == [("b", 0.7), ("a", 0.7)]
+
+
+def test_one_can_wait_for_now():
+    """The present moment has not passed."""
+    assert times_of(Clock(ClockSettings()), [0, 5, 5]) == [0.0, 0.005, 0.005]
+
+
+def test_a_past_moment_is_refused():
+    """Waiting for what has passed is an error that says what time it is."""
+    clock = Clock(ClockSettings())
+    clock.env.run(until=2)
+    with pytest.raises(ValueError, match=r"cannot wait until 1\.999: it is 2 already"):
+        clock.until(1999)
+
+
+def test_simulated_time_is_utc_time():
+    """Seconds and UTC are two names of a moment, and the end is as many hours after the start as were asked for."""
+    clock = Clock(ClockSettings(start=START, hours=36))
+    assert clock.to_utc(90.5) == START + timedelta(seconds=90.5)
+    assert clock.to_seconds(START + timedelta(hours=2)) == 7200
+    assert clock.to_seconds(clock.to_utc(12_345.678)) == 12_345.678
+    assert clock.end == START + timedelta(hours=36)
+    assert clock.length_ms == 36 * HOUR_MS
+    assert clock.start_ms == START.timestamp() * 1000
+
+
+@pytest.mark.parametrize(
+    ("given", "utc"),
+    [
+        (datetime(2026, 3, 3, 12), datetime(2026, 3, 3, 12, tzinfo=UTC)),  # noqa: DTZ001 - naive on purpose
+        (datetime(2026, 3, 3, 12, tzinfo=timezone(timedelta(hours=5, minutes=30))), START + timedelta(hours=6.5)),
+        (datetime(2026, 3, 2, 19, tzinfo=ZoneInfo("America/New_York")), START),
+        ("2026-03-03T01:00:00+01:00", START),
+    ],
+)
+def test_the_start_is_brought_to_utc(given: datetime | str, utc: datetime):
+    """A start without time zone is UTC; one with another zone is converted."""
+    settings = ClockSettings.model_validate({"start": given})
+    assert settings.start == utc
+    assert settings.start.tzinfo == UTC
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Kolkata"])
+def test_the_clock_knows_no_summer_time(zone: str):
+    """An hour is an hour: over the change of summer time 48 hours of simulation are 48 hours of UTC."""
+    start = datetime(2026, 3, 28, 12, tzinfo=ZoneInfo(zone))
+    clock = Clock(ClockSettings(start=start, hours=48))
+    assert clock.end - clock.start == timedelta(hours=48)
+    assert times_of(clock, [13 * HOUR_MS, 47 * HOUR_MS]) == [13 * 3600, 47 * 3600]
+
+
+@pytest.mark.parametrize("hours", [0, -1, 1.5, "24"])
+def test_a_length_that_is_no_number_of_hours_is_refused(hours: object):
+    """The length is a whole number of hours, at least 1."""
+    with pytest.raises(ValidationError, match="hours"):
+        ClockSettings.model_validate({"hours": hours})

@@ -1,0 +1,212 @@
+"""Claims about visits, pages and reading times."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy import stats
+
+from analytics.sessions import IDLE_MINUTES
+from simulator.clock import HOUR_MS
+from simulator.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, JourneyMaker, Journeys, VisitSettings
+from simulator.navigation import Navigation
+from simulator.site import SiteSettings
+from simulator.streams import Streams
+
+N = 20_000
+ROWS = np.arange(N)
+CHANCE = 1e-3
+"""A test of a distribution fails by chance in one of a thousand choices of the (fixed) seed."""
+
+
+@pytest.fixture(scope="module")
+def navigation() -> Navigation:
+    """The default site."""
+    return Navigation(SiteSettings())
+
+
+def maker_of(navigation: Navigation, seed: int = 1, **settings: Any) -> JourneyMaker:
+    """Maker of journeys of two channels: one lands on the home page, the other on documentation or blog."""
+    landing = np.stack([navigation.mix({"home": 1.0}), navigation.mix({"docs": 0.25, "blog": 0.75})])
+    return JourneyMaker(VisitSettings.model_validate(settings), navigation, landing, Streams(seed))
+
+
+@pytest.fixture(scope="module")
+def journeys(navigation: Navigation) -> Journeys:
+    """Journeys of the default settings, half of each channel."""
+    return maker_of(navigation).draw(ROWS, ROWS % 2, 0)
+
+
+def dwells(journeys: Journeys) -> np.ndarray:
+    """Reading time of each page view, in ms."""
+    following = np.append(journeys.view_ms[1:], 0)
+    last = journeys.first_view + journeys.n_pages - 1
+    following[last] = journeys.end_ms
+    return following - journeys.view_ms
+
+
+def test_the_ragged_arrays_fit_together(journeys: Journeys):
+    """Visitors hold visits and visits hold views: all lengths, indices and numbers agree."""
+    n_visits, n_views = len(journeys.visitor), len(journeys.page)
+    assert journeys.n_visits.sum() == n_visits == len(journeys.number) == len(journeys.n_pages) == len(journeys.end_ms)
+    assert journeys.n_pages.sum() == n_views == len(journeys.view_ms) == len(journeys.submit_ms)
+    np.testing.assert_array_equal(np.bincount(journeys.visitor, minlength=N), journeys.n_visits)
+    np.testing.assert_array_equal(np.bincount(journeys.visit_of_view, minlength=n_visits), journeys.n_pages)
+    assert journeys.n_visits.min() == 1 == journeys.n_pages.min()
+    assert (np.diff(journeys.visitor) >= 0).all()
+    np.testing.assert_array_equal(journeys.visitor[journeys.first_visit], ROWS)
+    np.testing.assert_array_equal(journeys.visit_of_view[journeys.first_view], np.arange(n_visits))
+    np.testing.assert_array_equal(journeys.number, np.arange(n_visits) - journeys.first_visit[journeys.visitor] + 1)
+
+
+def test_the_first_page_opens_at_the_arrival(journeys: Journeys):
+    """A visitor's time begins with the first page."""
+    assert not journeys.view_ms[journeys.first_view[journeys.first_visit]].any()
+
+
+def test_time_never_runs_back(journeys: Journeys):
+    """A visitor's page views follow one another by at least a second, and the visit ends after the last."""
+    same = np.diff(journeys.visitor[journeys.visit_of_view]) == 0
+    assert (np.diff(journeys.view_ms)[same] >= 1000).all()
+    assert dwells(journeys).min() >= 1000
+
+
+def test_a_page_is_read_for_29_minutes_at_most(navigation: Navigation):
+    """However slow the readers, no page is open long enough to end the visit."""
+    slow = maker_of(navigation, dwell_shape=0.2).draw(ROWS, ROWS % 2, 0)
+    assert dwells(slow).max() <= MAX_DWELL_MS == 29 * 60_000 < IDLE_MS
+
+
+def test_the_simulators_idle_time_is_that_of_the_analytics():
+    """Both rooms mean the same by a visit."""
+    assert IDLE_MS == IDLE_MINUTES * 60_000
+    assert MIN_GAP_MS > IDLE_MS > MAX_DWELL_MS
+
+
+def test_visits_are_further_apart_than_the_idle_time(navigation: Navigation):
+    """Between the end of a visit and the next one lie more than 30 minutes, however short the gaps are set."""
+    journeys = maker_of(navigation, gap_hours=1e-6, return_rate=0.6).draw(ROWS, ROWS % 2, 0)
+    starts = journeys.view_ms[journeys.first_view]
+    same = np.diff(journeys.visitor) == 0
+    assert (starts[1:] - journeys.end_ms[:-1])[same].min() >= MIN_GAP_MS
+
+
+def test_gaps_follow_their_log_logistic_distribution(navigation: Navigation):
+    """Beyond 31 minutes gaps are log-logistic with the median and shape of the settings (Kolmogorov–Smirnov)."""
+    journeys = maker_of(navigation, gap_hours=5.0, gap_shape=1.7, return_rate=0.5).draw(ROWS, ROWS % 2, 0)
+    starts, same = journeys.view_ms[journeys.first_view], np.diff(journeys.visitor) == 0
+    beyond = (starts[1:] - journeys.end_ms[:-1])[same] - MIN_GAP_MS
+    assert stats.kstest(beyond, stats.fisk(c=1.7, scale=5.0 * HOUR_MS).cdf).pvalue > CHANCE
+
+
+@pytest.mark.parametrize("name", ["home", "docs"])
+def test_reading_times_follow_their_weibull_distribution(journeys: Journeys, navigation: Navigation, name: str):
+    """Reading times are Weibull, conditioned on at most 29 minutes; those below a second last a second."""
+    page = navigation.names.index(name)
+    scale, shape = navigation.pages[page].dwell_seconds * 1000, VisitSettings().dwell_shape
+    weibull = stats.weibull_min(shape, scale=scale)
+    found = dwells(journeys)[journeys.page == page]
+    below_most, at_least = weibull.cdf(MAX_DWELL_MS), weibull.cdf(1001)
+
+    shortest = at_least / below_most
+    assert abs((found == 1000).mean() - shortest) < 4 * np.sqrt(shortest * (1 - shortest) / len(found))
+    longer = found[found > 1000]
+    # Times are cut to whole milliseconds, which moves the distribution by far less than it can be told.
+    assert stats.kstest(longer, lambda t: (weibull.cdf(t) - at_least) / (below_most - at_least)).pvalue > CHANCE
+
+
+def test_visit_counts_are_geometric(navigation: Navigation):
+    """A visitor comes again with the return rate after every visit, up to the most that is allowed (chi-square)."""
+    rate, most = 0.6, 5
+    found = maker_of(navigation, return_rate=rate, max_visits=most).draw(ROWS, ROWS % 2, 0).n_visits
+    expected = np.array([(1 - rate) * rate**k for k in range(most - 1)] + [rate ** (most - 1)])
+    assert found.max() == most
+    assert stats.chisquare(np.bincount(found, minlength=most + 1)[1:], N * expected).pvalue > CHANCE
+
+
+def test_without_returns_everybody_comes_once(navigation: Navigation):
+    """A return rate of 0 means one visit each."""
+    assert (maker_of(navigation, return_rate=0).draw(ROWS, ROWS % 2, 0).n_visits == 1).all()
+
+
+def test_visitors_land_as_their_channel_says(journeys: Journeys, navigation: Navigation):
+    """First visits begin on the channel's landing pages, later ones on the pages for those who return (chi-square)."""
+    first_page = journeys.page[journeys.first_view]
+    later = VisitSettings().return_landing
+    channel = (journeys.visitor % 2)[journeys.number == 1]
+    first = first_page[journeys.number == 1]
+    assert (first[channel == 0] == navigation.names.index("home")).all()
+    for found, mix in (
+        (first[channel == 1], navigation.mix({"docs": 0.25, "blog": 0.75})),
+        (first_page[journeys.number > 1], navigation.mix(later)),
+    ):
+        counts = np.bincount(found, minlength=len(mix))
+        assert not counts[mix == 0].any()
+        assert stats.chisquare(counts[mix > 0], len(found) * mix[mix > 0]).pvalue > CHANCE
+
+
+def test_views_per_visit_are_those_of_the_chain(journeys: Journeys, navigation: Navigation):
+    """Mean views of each page in a visit equal the fundamental matrix's, within 4.5 SE over visits (26 comparisons)."""
+    visits = np.flatnonzero(journeys.number == 1)
+    for channel, landing in enumerate([{"home": 1.0}, {"docs": 0.25, "blog": 0.75}]):
+        chosen = visits[journeys.visitor[visits] % 2 == channel]
+        pages = len(navigation.names)
+        views = np.bincount(journeys.visit_of_view * pages + journeys.page, minlength=len(journeys.visitor) * pages)
+        per_visit = views.reshape(-1, pages)[chosen]
+        error = per_visit.std(axis=0, ddof=1) / np.sqrt(len(chosen))
+        difference = per_visit.mean(axis=0) - navigation.expected_views(navigation.mix(landing))
+        assert (np.abs(difference) <= 4.5 * error).all()
+
+
+def test_forms_are_sent_at_their_rate_while_the_page_is_open(journeys: Journeys, navigation: Navigation):
+    """Each form is sent at its rate (4 SE), after the page opened and before the next; pages without form send none."""
+    sent, reading = journeys.submit_ms >= 0, dwells(journeys)
+    assert (journeys.submit_ms > journeys.view_ms)[sent].all()
+    assert (journeys.submit_ms < journeys.view_ms + reading)[sent].all()
+    for index in np.unique(journeys.page):
+        page = navigation.pages[index]
+        found, rate = sent[journeys.page == index], page.form.submit_rate if page.form else 0.0
+        assert abs(found.mean() - rate) <= 4 * np.sqrt(rate * (1 - rate) / len(found))
+
+
+def test_a_journey_does_not_depend_on_the_other_visitors(journeys: Journeys, navigation: Navigation):
+    """A visitor drawn alone does what they do among twenty thousand."""
+    for row in (0, 7, 19_999):
+        alone = maker_of(navigation).draw(np.array([row]), np.array([row % 2]), 0)
+        visits = np.flatnonzero(journeys.visitor == row)
+        views = np.isin(journeys.visit_of_view, visits)
+        np.testing.assert_array_equal(alone.end_ms, journeys.end_ms[visits])
+        for name in ("page", "view_ms", "submit_ms"):
+            np.testing.assert_array_equal(getattr(alone, name), getattr(journeys, name)[views])
+
+
+def test_longer_reading_moves_no_page(journeys: Journeys, navigation: Navigation):
+    """With another distribution of reading times the same visitors see the same pages (common random numbers)."""
+    slower = maker_of(navigation, dwell_shape=0.5).draw(ROWS, ROWS % 2, 0)
+    np.testing.assert_array_equal(slower.page, journeys.page)
+    assert (slower.view_ms != journeys.view_ms).any()
+
+
+def test_nobody_makes_no_journeys(navigation: Navigation):
+    """A cohort without visitors is empty, not an error."""
+    nobody = maker_of(navigation).draw(np.array([], dtype=int), np.array([], dtype=int), 0)
+    assert len(nobody.page) == len(nobody.visitor) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"return_rate": 1.0}, "less than 1"),
+        ({"max_visits": 0}, "greater than or equal to 1"),
+        ({"max_visits": 256}, "less than 256"),
+        ({"gap_hours": 0}, "greater than 0"),
+        ({"dwell_shape": -1}, "greater than 0"),
+        ({"return_landing": {"home": 0.0}}, "at least one weight must be above 0"),
+        ({"returnrate": 0.5}, "Extra inputs"),
+    ],
+)
+def test_impossible_visits_are_refused(settings: dict[str, Any], message: str):
+    """Rates and shapes that cannot be are refused with the reason."""
+    with pytest.raises(ValidationError, match=message):
+        VisitSettings.model_validate(settings)

@@ -1,0 +1,104 @@
+"""Claims about the chain by which readers walk through the site."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy import stats
+
+from simulator.navigation import Navigation
+from simulator.site import SiteSettings
+from simulator.streams import Streams
+
+
+def page(exit_rate: float, **links: float) -> dict[str, Any]:
+    """Settings of a page that matter to the chain."""
+    words = {"path": "/", "title": "t", "category": "c", "stage": "top"}
+    return {**words, "exit_rate": exit_rate, "links": links}
+
+
+def chain(**pages: dict[str, Any]) -> Navigation:
+    """Chain over these pages."""
+    return Navigation(SiteSettings.model_validate({"pages": pages}))
+
+
+@pytest.fixture(scope="module")
+def site() -> Navigation:
+    """The default site."""
+    return Navigation(SiteSettings())
+
+
+def test_expected_views_of_two_pages_are_those_worked_out_by_hand():
+    """A ↔ B with exit rates ½ and ¼, landing on A: 8/5 views of A and 4/5 of B."""
+    two = chain(a=page(0.5, b=1.0), b=page(0.25, a=1.0))
+    np.testing.assert_allclose(two.expected_views(np.array([1.0, 0.0])), [8 / 5, 4 / 5], rtol=1e-12)
+
+
+def test_a_page_that_links_to_itself_is_read_a_geometric_number_of_times():
+    """One page with exit rate p is seen 1 / p times."""
+    assert chain(a=page(0.2, a=1.0)).expected_views(np.array([1.0]))[0] == pytest.approx(5.0, rel=1e-12)
+
+
+def test_expected_views_are_the_sum_of_the_powers_of_the_chain(site: Navigation):
+    """Landing · (I − P)⁻¹ equals landing · Σ Pᵏ, added up until nobody is left."""
+    landing = site.mix({"home": 2.0, "docs": 1.0, "engineering_blog": 1.0})
+    total, here = np.zeros(len(landing)), landing
+    while here.sum() > 1e-15:
+        total, here = total + here, here @ site.transition
+    np.testing.assert_allclose(site.expected_views(landing), total, rtol=1e-12)
+
+
+def test_rows_of_the_chain_leave_the_exit_rate(site: Navigation):
+    """What a row lacks to 1 is the page's exit rate, and links share the rest by their weights."""
+    np.testing.assert_allclose(1 - site.transition.sum(axis=1), [page.exit_rate for page in site.pages], rtol=1e-12)
+    home, product = site.names.index("home"), site.names.index("product")
+    assert site.transition[home, product] == pytest.approx(0.68 * 0.40)
+
+
+def test_weights_are_relative(site: Navigation):
+    """Landing weights of 2 and 6 are shares of a quarter and three quarters."""
+    mix = site.mix({"home": 2.0, "docs": 6.0})
+    assert (mix[site.names.index("home")], mix[site.names.index("docs")], mix.sum()) == (0.25, 0.75, 1.0)
+
+
+def test_readers_go_on_as_the_chain_says(site: Navigation):
+    """From each page, the next pages and the exits of 50,000 readers fit the row of the chain (chi-square)."""
+    n = 50_000
+    p_values = []
+    for here in range(len(site.names)):
+        following = site.next_pages(np.full(n, here), Streams(4).uniforms("test", here).at(np.arange(n)))
+        row = np.append(site.transition[here], 1 - site.transition[here].sum())
+        found = np.bincount(following, minlength=len(row))
+        assert not found[row == 0].any()
+        p_values.append(stats.chisquare(found[row > 0], n * row[row > 0]).pvalue)
+    # Bonferroni: by chance the smallest of 13 falls below this in one of a thousand seeds.
+    assert min(p_values) > 1e-3 / len(p_values)
+
+
+def test_the_edges_of_the_uniform_numbers_stay_on_the_row():
+    """The smallest number leads to the first link, the largest out of the site, from whatever page."""
+    two = chain(a=page(0.5, b=1.0), b=page(0.25, a=1.0))
+    np.testing.assert_array_equal(two.next_pages(np.array([0, 1]), np.full(2, 2.0**-54)), [1, 0])
+    np.testing.assert_array_equal(two.next_pages(np.array([0, 1]), np.full(2, 1 - 2.0**-53)), [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("pages", "message"),
+    [
+        ({"a": page(0.5, b=1.0)}, "pages.a.links: there is no page 'b'"),
+        ({"a": page(0.0, a=1.0)}, "greater than 0"),
+        ({"a": page(1.1, a=1.0)}, "less than or equal to 1"),
+        ({"a": page(0.5, a=0.0)}, "at least one weight must be above 0"),
+        ({"a": page(0.5, a=-1.0)}, "greater than or equal to 0"),
+        ({"a": {**page(0.5, a=1.0), "path": "pricing"}}, "should match pattern"),
+        ({"a": {**page(0.5, a=1.0), "stage": "below"}}, "'top', 'middle' or 'bottom'"),
+        ({"a": {**page(0.5, a=1.0), "form": {"event": "Demo Requested", "asset": "x", "submit_rate": 1}}}, "no form"),
+        ({"a": {**page(0.5, a=1.0), "form": {"event": "Tea Poured", "asset": "x", "submit_rate": 1}}}, "Input should"),
+        ({}, "at least 1 item"),
+    ],
+)
+def test_impossible_sites_are_refused(pages: dict[str, Any], message: str):
+    """Links to nowhere, visits without end and forms that only the visitor's decision can send are refused."""
+    with pytest.raises(ValidationError, match=message):
+        SiteSettings.model_validate({"pages": pages})

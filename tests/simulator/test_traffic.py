@@ -1,0 +1,177 @@
+"""Claims about arrivals: how many visitors are expected when, and how positions become moments."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from simulator.clock import HOUR_MS, Clock, ClockSettings
+from simulator.traffic import Arrivals, TrafficSettings
+
+ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/Los_Angeles"]
+ONLY_NINE = tuple(float(hour == 9) for hour in range(24))
+FLAT = (1.0,) * 24
+
+
+def clock_of(start: datetime = datetime(2026, 3, 3, tzinfo=UTC), hours: int = 24) -> Clock:
+    """A clock."""
+    return Clock(ClockSettings(start=start, hours=hours))
+
+
+def integral(traffic: TrafficSettings, zone: str, start: datetime, minutes: int) -> float:
+    """Expected visitors by adding up minutes, each by the local hour and weekday that Python's zoneinfo gives."""
+    total = 0.0
+    for minute in range(minutes):
+        local = (start + timedelta(minutes=minute)).astimezone(ZoneInfo(zone))
+        share = traffic.hourly_profile[local.hour] / sum(traffic.hourly_profile)
+        total += traffic.visitors_per_day * share / 60 * traffic.weekday_weights[local.weekday()]
+    return total
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(
+    "start",
+    [
+        datetime(2026, 3, 3, tzinfo=UTC),
+        datetime(2026, 3, 6, 17, 7, tzinfo=UTC),  # into the week-end, off the quarter of an hour
+        datetime(2026, 3, 28, 20, tzinfo=UTC),  # over Europe's change to summer time
+    ],
+)
+def test_the_expected_visitors_are_the_integral_of_the_profile(zone: str, start: datetime):
+    """At every hour the expected visitors so far equal the sum over the minutes, weighted by local hour and weekday."""
+    traffic = TrafficSettings(visitors_per_day=1000.0)
+    arrivals = Arrivals(traffic, clock_of(start, 30), [zone])
+    hours = range(0, 31, 5)
+    expected = [integral(traffic, zone, start, 60 * hour) for hour in hours]
+    found = arrivals.expected_until(np.array(hours) * HOUR_MS, 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    assert arrivals.expected_visitors[0] == pytest.approx(integral(traffic, zone, start, 1800), rel=1e-9)
+
+
+def test_an_ordinary_day_brings_the_visitors_it_is_said_to_bring():
+    """Over a whole local weekday the profile cancels out and visitors_per_day remain."""
+    arrivals = Arrivals(TrafficSettings(visitors_per_day=1234.0), clock_of(), ["UTC"])
+    assert arrivals.expected_visitors[0] == pytest.approx(1234.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("zone", range(len(ZONES)))
+def test_inversion_is_the_inverse(zone: int):
+    """At the moment of the n-th visitor n visitors are expected, to the millisecond to which moments are cut."""
+    arrivals = Arrivals(TrafficSettings(visitors_per_day=5000.0), clock_of(hours=48), ZONES)
+    positions = np.linspace(0, arrivals.expected_visitors[zone], 1001)[1:-1]
+    times = arrivals.times_ms(positions, np.full(len(positions), zone))
+    assert (arrivals.expected_until(times, zone) <= positions + 1e-9).all()
+    assert (arrivals.expected_until(times + 1, zone) >= positions - 1e-9).all()
+    assert (np.diff(times) >= 0).all()
+
+
+def test_who_would_come_after_the_end_comes_at_the_end():
+    """A position beyond all expected visitors has the end of the simulation for its time, and so does not arrive."""
+    clock = clock_of(hours=2)
+    arrivals = Arrivals(TrafficSettings(visitors_per_day=240.0), clock, ["UTC"])
+    assert arrivals.times_ms(np.array([1e9]), np.array([0]))[0] == clock.length_ms
+
+
+def test_the_earliest_moment_is_a_lower_bound_over_the_zones():
+    """Nobody of a position or a later one arrives before the earliest moment, and somebody could arrive then."""
+    arrivals = Arrivals(TrafficSettings(visitors_per_day=5000.0), clock_of(), ZONES)
+    for position in (0.5, 700.0, 3210.0):
+        zones = np.arange(len(ZONES))
+        assert arrivals.earliest_ms(position) == arrivals.times_ms(np.full(len(ZONES), position), zones).min()
+
+
+def test_the_nth_visitor_stays_the_nth_when_traffic_grows():
+    """With twice the traffic visitor n comes when visitor n / 2 came before, in the same order."""
+    positions, zone = np.linspace(1, 900, 500), np.zeros(500, dtype=int)
+    slow = Arrivals(TrafficSettings(visitors_per_day=1000.0), clock_of(), ["UTC"])
+    fast = Arrivals(TrafficSettings(visitors_per_day=2000.0), clock_of(), ["UTC"])
+    np.testing.assert_allclose(fast.times_ms(2 * positions, zone), slow.times_ms(positions, zone), atol=1)
+
+
+def test_the_day_of_the_change_to_summer_time_has_23_hours():
+    """In Berlin 29 March 2026 has no hour of 2 o'clock: its share of a Sunday's visitors does not come."""
+    traffic = TrafficSettings(visitors_per_day=1000.0)
+    local_midnight = datetime(2026, 3, 29, tzinfo=ZoneInfo("Europe/Berlin"))
+    next_midnight = datetime(2026, 3, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    hours = (next_midnight.astimezone(UTC) - local_midnight.astimezone(UTC)) / timedelta(hours=1)
+    assert hours == 23
+    arrivals = Arrivals(traffic, clock_of(local_midnight, 23), ["Europe/Berlin"])
+    profile, sunday = traffic.hourly_profile, traffic.weekday_weights[6]
+    assert arrivals.expected_visitors[0] == pytest.approx(1000 * sunday * (1 - profile[2] / sum(profile)), rel=1e-12)
+
+
+def test_the_day_of_the_change_to_winter_time_has_2_o_clock_twice():
+    """In Berlin 25 October 2026 lasts 25 hours and has the hour of 2 o'clock twice."""
+    traffic = TrafficSettings(visitors_per_day=1000.0)
+    arrivals = Arrivals(
+        traffic, clock_of(datetime(2026, 10, 25, tzinfo=ZoneInfo("Europe/Berlin")), 25), ["Europe/Berlin"]
+    )
+    profile, sunday = traffic.hourly_profile, traffic.weekday_weights[6]
+    assert arrivals.expected_visitors[0] == pytest.approx(1000 * sunday * (1 + profile[2] / sum(profile)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("zone", "opens"), [("Asia/Kolkata", 3.5), ("Asia/Kathmandu", 3.25), ("UTC", 9), ("America/New_York", 14)]
+)
+def test_local_hours_begin_where_the_zone_says(zone: str, opens: float):
+    """A site visited only at 9 o'clock local time is visited from 3:30 UTC by India and from 3:15 by Nepal."""
+    traffic = TrafficSettings(visitors_per_day=1000.0, hourly_profile=ONLY_NINE)
+    arrivals = Arrivals(traffic, clock_of(), [zone])
+    times = arrivals.times_ms(np.linspace(0.001, 999.999, 500), np.zeros(500, dtype=int)) / HOUR_MS
+    assert opens <= times.min() < opens + 0.01
+    assert opens + 0.99 < times.max() < opens + 1
+
+
+def test_weekday_weights_go_by_the_local_weekday():
+    """Saturday 16:00 UTC is Sunday in Tokyo and still Saturday in Los Angeles."""
+    weights = (0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 5.0)
+    traffic = TrafficSettings(visitors_per_day=240.0, hourly_profile=FLAT, weekday_weights=weights)
+    saturday = datetime(2026, 3, 7, 16, tzinfo=UTC)
+    arrivals = Arrivals(traffic, clock_of(saturday, 1), ["Asia/Tokyo", "America/Los_Angeles"])
+    np.testing.assert_allclose(arrivals.expected_visitors, [50.0, 30.0])
+
+
+def test_only_the_proportions_of_the_profile_count():
+    """A profile ten times as high brings the same visitors at the same moments."""
+    low = TrafficSettings(visitors_per_day=500.0)
+    high = TrafficSettings(visitors_per_day=500.0, hourly_profile=tuple(10 * w for w in low.hourly_profile))
+    one, two = (Arrivals(traffic, clock_of(), ["UTC"]).expected_visitors for traffic in (low, high))
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def channels(*shares: float) -> dict[str, Any]:
+    """Channels with these shares."""
+    return {"channels": {f"channel {i}": {"share": share} for i, share in enumerate(shares)}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (channels(0.5, 0.4), r"shares must sum to 1 \(they sum to 0\.9\)"),
+        (channels(0.5, 0.6), r"shares must sum to 1 \(they sum to 1\.1\)"),
+        (channels(1.2, -0.2), "less than or equal to 1"),
+        ({"channels": {}}, "at least 1 item"),
+        ({"hourly_profile": [1.0] * 23}, "at least 24 items"),
+        ({"hourly_profile": [0.0] * 24}, "at least one weight must be above 0"),
+        ({"hourly_profile": [-1.0, *[1.0] * 23]}, "greater than or equal to 0"),
+        ({"weekday_weights": [1.0] * 8}, "at most 7 items"),
+        ({"visitors_per_day": -5}, "greater than 0"),
+        ({"visitors_per_day": float("inf")}, "finite"),
+        ({"visitors_per_dya": 5}, "Extra inputs"),
+        ({"channels": {"a": {"share": 1.0, "referrer": "techblog.example.org"}}}, "should match pattern"),
+        ({"channels": {"a": {"share": 1.0, "landing": {"home": 0.0}}}}, "at least one weight must be above 0"),
+    ],
+)
+def test_impossible_traffic_is_refused(settings: dict[str, Any], message: str):
+    """Shares that do not sum to 1, profiles of other lengths and impossible numbers are refused with the reason."""
+    with pytest.raises(ValidationError, match=message):
+        TrafficSettings.model_validate(settings)
+
+
+def test_shares_that_miss_1_by_rounding_are_accepted():
+    """Ten tenths and three thirds make a whole, though not in floating point."""
+    assert len(TrafficSettings.model_validate(channels(*[0.1] * 10)).channels) == 10
+    assert len(TrafficSettings.model_validate(channels(*[1 / 3] * 3)).channels) == 3

@@ -1,0 +1,197 @@
+"""Claims about visitors as agents on the clock."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from simulator.clock import HOUR_MS, Clock, ClockSettings
+from simulator.cohort import Cohort
+from simulator.journey import Journeys
+from simulator.simulation import Simulation
+from simulator.sinks import CollectingSink
+from simulator.visitor import Surroundings, Visitor
+from simulator.world import WorldSettings
+
+NEVER = -1
+Log = list[tuple[float, str, int]]
+
+
+class Diary(Visitor):
+    """A visitor who writes down what they do, in milliseconds."""
+
+    log: Log
+
+    def view_page(self, view: int) -> None:
+        """Open a page and write it down."""
+        super().view_page(view)
+        self._note("view", view)
+
+    def send_form(self, view: int) -> None:
+        """Send a form and write it down."""
+        super().send_form(view)
+        self._note("form", view)
+
+    def wants_demo(self, visit: int) -> bool:
+        """Decide, and write down when."""
+        self._note("decide", visit)
+        return super().wants_demo(visit)
+
+    def _note(self, what: str, number: int) -> None:
+        self.log.append((round(1000 * self.world.clock.env.now), what, number))
+
+
+class World:
+    """A world with a clock and nothing else, which notes the requests."""
+
+    def __init__(self, log: Log) -> None:
+        self.clock = Clock(ClockSettings(hours=1))
+        self.log = log
+
+    def request_demo(self, cohort: Cohort, visitor: int) -> None:
+        """Note the request."""
+        self.log.append((round(1000 * self.clock.env.now), "request", visitor))
+
+
+def cohort_of(arrival_ms: int, resolve: list[float], forms: dict[int, int] | None = None) -> Cohort:
+    """One visitor with two visits: two pages, read for 1 and 2 s, and after half an hour and more one, for 3 s."""
+    submit = np.full(3, NEVER)
+    for view, at in (forms or {}).items():
+        submit[view] = at
+    journeys = Journeys(
+        n_visits=np.array([2]),
+        visitor=np.array([0, 0]),
+        number=np.array([1, 2]),
+        n_pages=np.array([2, 1]),
+        page=np.array([0, 1, 0]),
+        view_ms=np.array([0, 1000, 2_000_000]),
+        submit_ms=submit,
+        end_ms=np.array([3000, 2_003_000]),
+    )
+    unused: Any = None
+    return Cohort(
+        index=0,
+        rows=np.array([0]),
+        people=cast("Any", SimpleNamespace(__len__=lambda: 1)),
+        arrival_ms=np.array([arrival_ms]),
+        journeys=journeys,
+        signals=unused,
+        resolve=np.array(resolve),
+        demo_minutes=np.array([30.0]),
+        identities=np.zeros((1, 2), dtype=np.uint64),
+        accounts=unused,
+    )
+
+
+def live(cohort: Cohort) -> Log:
+    """Let the visitor live through an hour and return the diary."""
+    log: Log = []
+    world = World(log)
+    visitor = Diary(cast("Surroundings", world), cohort, 0)
+    visitor.log = log
+    world.clock.env.process(visitor.journey())
+    world.clock.env.run(until=world.clock.length_ms / 1000)
+    return log
+
+
+def test_a_visitor_lives_the_journey_page_by_page():
+    """Pages, forms and decisions come at their milliseconds, and one who never wants a demo comes to the end."""
+    cohort = cohort_of(500, [-1.0, -0.001], forms={1: 1400})
+    assert live(cohort) == [
+        (500, "view", 0),
+        (1500, "view", 1),
+        (1900, "form", 1),
+        (3500, "decide", 0),
+        (2_000_500, "view", 2),
+        (2_003_500, "decide", 1),
+    ]
+    assert cohort.happenings.viewed == [0, 1, 2]
+    assert cohort.happenings.sent == [1]
+    assert cohort.happenings.asked == []
+    assert cohort.asked_in == {}
+
+
+def test_who_asks_does_not_come_again():
+    """A request ends the journey: the second visit does not take place."""
+    cohort = cohort_of(500, [0.001, 5.0])
+    assert live(cohort)[-2:] == [(3500, "decide", 0), (3500, "request", 0)]
+    assert cohort.asked_in == {0: 0}
+    assert cohort.happenings.asked == [0]
+    assert cohort.asked.tolist() == [True, False]
+
+
+def test_one_can_ask_in_the_second_visit():
+    """Whoever does not ask at first may ask later."""
+    cohort = cohort_of(0, [-1.0, 1.0])
+    assert live(cohort)[-1] == (2_003_000, "request", 0)
+    assert cohort.asked_in == {0: 1}
+
+
+def test_even_odds_against_the_number_are_no_request():
+    """At exactly 0 the visitor does not ask: the probability is that of a uniform number strictly below it."""
+    assert live(cohort_of(0, [0.0, 0.0]))[-1] == (2_003_000, "decide", 1)
+
+
+@pytest.mark.parametrize(
+    ("arrival_ms", "last"),
+    [
+        (HOUR_MS - 2000, (HOUR_MS - 1000, "view", 1)),  # the page is open when the clock stops, and the form unsent
+        (HOUR_MS - 1000, (HOUR_MS - 1000, "view", 0)),  # the second page would open at the very end
+        (HOUR_MS - 1001, (HOUR_MS - 1, "view", 1)),
+        (HOUR_MS - 3000, (HOUR_MS - 2000, "view", 1)),  # the decision would be taken at the very end
+        (HOUR_MS - 3001, (HOUR_MS - 1, "request", 0)),
+    ],
+)
+def test_the_end_itself_is_not_lived(arrival_ms: int, last: tuple[int, str, int]):
+    """What would happen at the last moment or after it does not: the visitor is censored."""
+    assert (
+        live(cohort_of(arrival_ms, [1.0, 1.0], forms={1: 2000 if arrival_ms == HOUR_MS - 2000 else NEVER}))[-1] == last
+    )
+
+
+class Shy(Visitor):
+    """A visitor who never asks."""
+
+    def wants_demo(self, visit: int) -> bool:
+        """Never."""
+        return False
+
+
+class Keen(Visitor):
+    """A visitor who asks at the end of the first visit."""
+
+    def wants_demo(self, visit: int) -> bool:
+        """Always."""
+        return True
+
+
+@pytest.fixture(scope="module")
+def world() -> WorldSettings:
+    """A small world in which many ask."""
+    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 300}, "intent": {"visitor_to_demo": 0.3}})
+
+
+def test_a_simulation_can_be_given_other_visitors(world: WorldSettings):
+    """Visitors who never ask make no requests, those who always ask make one each, at the end of the first visit."""
+    shy = Simulation(world, seed=1, visitor=Shy).run()
+    keen = Simulation(world, seed=1, visitor=Keen).run()
+    usual = Simulation(world, seed=1).run()
+    assert shy.counts["demo_requests"] == 0
+    assert shy.counts["page_views"] > usual.counts["page_views"] > keen.counts["page_views"]
+    assert keen.visits["visit"].max() == 1
+    assert keen.visits.filter("requested_demo").height == keen.counts["demo_requests"]
+    # Only whose first visit was cut by the end has not asked.
+    assert keen.visits.filter(~keen.visits["requested_demo"])["censored"].all()
+
+
+def test_a_subclass_that_changes_nothing_changes_nothing(world: WorldSettings):
+    """Agents of a subclass live the very same events."""
+
+    class Same(Visitor):
+        pass
+
+    sinks = CollectingSink(), CollectingSink()
+    Simulation(world, seed=1).run([sinks[0]])
+    Simulation(world, seed=1, visitor=Same).run([sinks[1]])
+    assert sinks[0].events.equals(sinks[1].events)

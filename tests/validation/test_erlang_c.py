@@ -1,0 +1,116 @@
+"""Claims about the sales queue of whole simulations and of long runs: a stable one is M/M/c."""
+
+from collections.abc import Generator
+
+import numpy as np
+import polars as pl
+import pytest
+import simpy
+from scipy import stats
+
+from simulator.sales import SalesDesk, SalesSettings
+from simulator.simulation import Simulation, WorldSettings
+
+SKIPPED_HOURS = 36
+"""What is left out at the beginning, where the queue is still near its empty start.
+
+The relaxation time of 18 representatives at 15 Erlang is 1 / (√18 − √15)² = 7.3 demos of 45 minutes, or 5.5 hours;
+after six and a half of them 0.15 % of the start is left.
+"""
+
+
+def erlang_c(reps: int, load: float) -> float:
+    """Probability of waiting in M/M/c: from Erlang's B recursion (Cooper, *Introduction to Queueing Theory*, ch. 3)."""
+    blocked = 1.0
+    for servers in range(1, reps + 1):
+        blocked = load * blocked / (servers + load * blocked)
+    return blocked / (1 - load / reps * (1 - blocked))
+
+
+def theory(reps: int, load: float) -> np.ndarray:
+    """Mean wait in service times, and share of those who wait."""
+    p_wait = erlang_c(reps, load)
+    return np.array([p_wait / (reps - load), p_wait])
+
+
+def figures(wait: np.ndarray) -> tuple[float, float]:
+    """The same of waits in service times."""
+    return float(wait.mean()), float((wait > 1e-9).mean())
+
+
+def check(found: list[tuple[float, float]], expected: np.ndarray) -> None:
+    """Compare the means of independent replications with theory, within 4 standard errors.
+
+    The error is estimated from the replications, so the bound is that of Student's distribution for the same risk.
+    """
+    n = len(found)
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(n)
+    z = (np.mean(found, axis=0) - expected) / error
+    print(f"mean wait, P(wait): {np.mean(found, axis=0).round(4)}, theory {expected.round(4)}, z {z.round(2)}")
+    assert (np.abs(z) < stats.t.ppf(stats.norm.cdf(4), df=n - 1)).all()
+
+
+def replication(world: WorldSettings, seed: int) -> tuple[float, float]:
+    """Figures of the requests of a simulation, but for those of its first hours and its last."""
+    requests = Simulation(world, seed=seed).run().sales.requests
+    # Who asks just before the end may not be taken up in time: leaving out only those would favour short waits.
+    between = pl.col("requested_s").is_between(3600 * SKIPPED_HOURS, 3600 * (world.clock.hours - 12))
+    waits = requests.filter(between)["wait_minutes"]
+    assert waits.null_count() == 0
+    return figures(waits.to_numpy() / world.sales.demo_minutes)
+
+
+def steady_world(hours: int) -> tuple[WorldSettings, float]:
+    """A world in which requests are a steady Poisson process, and its load in Erlang.
+
+    Everybody comes once, at any hour and day alike, and asks with the same probability of 4/5: 600 visitors a day make
+    20 requests an hour, each of 45 minutes: 15 Erlang.
+    """
+    world = WorldSettings.model_validate(
+        {
+            "clock": {"hours": hours},
+            "traffic": {"visitors_per_day": 600, "hourly_profile": [1.0] * 24, "weekday_weights": [1.0] * 7},
+            "visits": {"return_rate": 0},
+            "intent": {"visitor_to_demo": None, "intercept": float(np.log(4)), "coefficients": {}, "interactions": {}},
+            "sales": {"reps": 18, "demo_minutes": 45.0},
+        }
+    )
+    return world, 600 / 24 * 0.8 * 0.75
+
+
+def test_a_stable_sales_queue_of_a_simulation_matches_erlang_c():
+    """Waits behind 10 whole simulations of eight days equal Erlang C."""
+    world, load = steady_world(192)
+    check([replication(world, seed) for seed in range(10)], theory(18, load))
+
+
+@pytest.mark.validation
+def test_long_simulations_match_erlang_c():
+    """The same over 20 simulations of 60 days."""
+    world, load = steady_world(1440)
+    check([replication(world, 100 + seed) for seed in range(20)], theory(18, load))
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize(("reps", "load"), [(1, 0.8), (2, 1.4), (5, 4.25), (14, 12.6)])
+def test_long_queues_match_erlang_c(reps: int, load: float):
+    """The desk alone, 20 replications of 15,000 requests each; 20 relaxation times are left out."""
+    skipped = 20 / (np.sqrt(reps) - np.sqrt(load)) ** 2
+    found = []
+    for seed in range(20):
+        rng, env = np.random.default_rng(seed), simpy.Environment()
+        desk = SalesDesk(env, SalesSettings(reps=reps))
+        pauses, demos = rng.exponential(1 / load, 15_000).tolist(), rng.exponential(1.0, 15_000).tolist()
+
+        def arrive(
+            env: simpy.Environment, desk: SalesDesk, pauses: list[float], demos: list[float]
+        ) -> Generator[simpy.Event, None, None]:
+            for pause, length in zip(pauses, demos, strict=True):
+                yield env.timeout(60 * pause)
+                desk.request_demo("somebody", length)
+
+        env.process(arrive(env, desk, pauses, demos))
+        env.run()
+        requests = desk.outcome(env.now).requests.filter(pl.col("requested_s") > 60 * skipped)
+        found.append(figures(requests["wait_minutes"].to_numpy()))
+    check(found, theory(reps, load))

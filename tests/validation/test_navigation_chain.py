@@ -1,0 +1,93 @@
+"""Claims about the pages that whole simulations show: they are those of the navigation chain."""
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from analytics.sessions import assign_visits
+from simulator.navigation import Navigation
+from simulator.simulation import Simulation, WorldSettings
+from simulator.sinks import CollectingSink
+
+CHANCE = 1e-3
+"""Each test fails by chance in one of a thousand choices of its (fixed) seeds."""
+
+# A visit that begins six hours before the end and is still going on then has a probability of practically 0: it would
+# need at least 13 pages of 29 minutes each. So the visits are chosen by their beginning, which says nothing of pages.
+MARGIN = timedelta(hours=6)
+
+
+def views_by_visit(world: WorldSettings, seed: int) -> dict[str, np.ndarray]:
+    """Views of each page in each uncut visit, of first and of later visits; shape (visits, pages)."""
+    sink = CollectingSink()
+    Simulation(world, seed=seed).run([sink])
+    paths = [page.path for page in world.site.pages.values()]
+    last_start = world.clock.start + timedelta(hours=world.clock.hours) - MARGIN
+    pages = assign_visits(sink.events).filter(pl.col("type") == "page")
+    key = ["anonymous_id", "visit"]
+    pages = pages.filter(pl.col("event_time").min().over(key) < last_start)
+    counts = pages.group_by(key).agg(*((pl.col("context_page_path") == path).sum().alias(path) for path in paths))
+    first = pl.col("visit") == 1
+    return {
+        "first": counts.filter(first).select(paths).to_numpy().astype(float),
+        "later": counts.filter(~first).select(paths).to_numpy().astype(float),
+    }
+
+
+def analytic_views(world: WorldSettings) -> dict[str, np.ndarray]:
+    """Expected views of each page in first and later visits, from the fundamental matrix of the chain."""
+    navigation = Navigation(world.site)
+    landing = sum(channel.share * navigation.mix(channel.landing) for channel in world.traffic.channels.values())
+    return {
+        "first": navigation.expected_views(np.asarray(landing)),
+        "later": navigation.expected_views(navigation.mix(world.visits.return_landing)),
+    }
+
+
+def fit(views: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
+    """Largest difference of a page in standard errors, and the p-value of all pages together (Hotelling's T²)."""
+    difference = views.mean(axis=0) - expected
+    covariance = np.cov(views.T) / len(views)
+    seen = np.diag(covariance) > 0
+    assert not expected[~seen].any()
+    z = difference[seen] / np.sqrt(np.diag(covariance)[seen])
+    statistic = difference[seen] @ np.linalg.solve(covariance[np.ix_(seen, seen)], difference[seen])
+    # With thousands of visits T² is chi-square.
+    return float(np.abs(z).max()), float(stats.chi2(df=seen.sum()).sf(statistic))
+
+
+def check(world: WorldSettings, seeds: range) -> None:
+    """Compare the pages of several simulations with the chain."""
+    runs = [views_by_visit(world, seed) for seed in seeds]
+    for kind, expected in analytic_views(world).items():
+        views = np.concatenate([run[kind] for run in runs])
+        largest, p_value = fit(views, expected)
+        print(f"{kind} visits: {len(views)}, largest |z| of a page {largest:.2f}, p = {p_value:.3f}")
+        assert p_value > CHANCE
+        # Of 13 pages one misses by 4 standard errors in one of a thousand seeds.
+        assert largest < 4
+
+
+def world_of(**settings: Any) -> WorldSettings:
+    """A world of five thousand visitors a day."""
+    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 5000}, **settings})
+
+
+def test_page_frequencies_are_those_of_the_chain():
+    """Page views per visit, of first and later visits that the end does not cut, equal landing · (I − P)⁻¹."""
+    check(world_of(), range(2))
+
+
+def test_asking_for_demos_does_not_change_the_pages_of_a_visit():
+    """Where half of the visitors ask, the pages of the visits they make are still those of the chain."""
+    check(world_of(intent={"visitor_to_demo": 0.5}), range(10, 12))
+
+
+@pytest.mark.validation
+def test_page_frequencies_are_those_of_the_chain_to_a_fraction_of_a_percent():
+    """The same over 40 simulations and a quarter of a million visits."""
+    check(world_of(), range(100, 140))
