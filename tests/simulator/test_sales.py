@@ -1,5 +1,6 @@
 """Claims about the sales team as a queue."""
 
+import itertools
 from collections.abc import Generator
 from typing import Any
 
