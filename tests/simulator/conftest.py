@@ -1,12 +1,13 @@
 """A small simulation for the tests of the simulator, run once."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
-from simulator.cohort import Cohort, CohortMaker
-from simulator.simulation import Outcome, Simulation
+from simulator.cohort import CohortMaker
+from simulator.simulation import Simulation
 from simulator.streams import Streams
 from simulator.world import WorldSettings
 
@@ -29,28 +30,13 @@ class Recorder:
         self.n_closed += 1
 
 
-@dataclass(frozen=True)
-class SmallRun:
-    """What a small simulation was made of and what it left."""
-
-    world: WorldSettings
-    simulation: Simulation
-    outcome: Outcome
-    recorder: Recorder
-    events: pl.DataFrame
-    progress: list[float]
-
-    @property
-    def cohort(self) -> Cohort:
-        """The one cohort of the simulation, drawn again."""
-        maker = CohortMaker(self.world, Streams(SEED))
-        assert maker.n_cohorts == 1
-        return maker.draw(0, self.simulation.truth.intercept)
-
-
 @pytest.fixture(scope="session")
-def small_run() -> SmallRun:
-    """A day of a thousand visitors of whom many ask and many come again."""
+def small_run() -> SimpleNamespace:
+    """A day of a thousand visitors of whom many ask and many come again, and all that is known of it.
+
+    ``world``, ``simulation``, ``outcome``, ``recorder`` (the sink), ``events``, ``progress`` (what was told of it) and
+    ``cohort`` (the one cohort, drawn again).
+    """
     world = WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000},
@@ -60,4 +46,14 @@ def small_run() -> SmallRun:
     )
     simulation, recorder, progress = Simulation(world, seed=SEED), Recorder(), []
     outcome = simulation.run([recorder], progress.append)
-    return SmallRun(world, simulation, outcome, recorder, pl.concat(recorder.batches), progress)
+    maker = CohortMaker(world, Streams(SEED))
+    assert maker.n_cohorts == 1
+    return SimpleNamespace(
+        world=world,
+        simulation=simulation,
+        outcome=outcome,
+        recorder=recorder,
+        events=pl.concat(recorder.batches),
+        progress=progress,
+        cohort=maker.draw(0, simulation.truth.intercept),
+    )

@@ -19,7 +19,7 @@ from simulator.world import WorldSettings
 Facts = dict[str, object]
 
 
-def world_of(**settings: Any) -> WorldSettings:
+def world_of(**settings: object) -> WorldSettings:
     """A world of some thousand visitors."""
     return WorldSettings.model_validate({"traffic": {"visitors_per_day": 3000}, **settings})
 

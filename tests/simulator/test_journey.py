@@ -26,7 +26,7 @@ def navigation() -> Navigation:
     return Navigation(SiteSettings())
 
 
-def maker_of(navigation: Navigation, seed: int = 1, **settings: Any) -> JourneyMaker:
+def maker_of(navigation: Navigation, seed: int = 1, **settings: object) -> JourneyMaker:
     """Maker of journeys of two channels: one lands on the home page, the other on documentation or blog."""
     landing = np.stack([navigation.mix({"home": 1.0}), navigation.mix({"docs": 0.25, "blog": 0.75})])
     return JourneyMaker(VisitSettings.model_validate(settings), navigation, landing, Streams(seed))

@@ -16,7 +16,7 @@ CHANNELS = {"direct": 0.5, "search": 0.3, "blog": 0.2}
 SE = 4.5
 
 
-def population_of(seed: int = 1, **settings: Any) -> Population:
+def population_of(seed: int = 1, **settings: object) -> Population:
     """A population drawn from these settings."""
     return Population(PopulationSettings.model_validate(settings), CHANNELS, Streams(seed))
 

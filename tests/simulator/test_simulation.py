@@ -7,7 +7,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -40,7 +40,7 @@ class Recorder:
 SMALL = {"traffic": {"visitors_per_day": 400}, "intent": {"visitor_to_demo": 0.2}}
 
 
-def world_of(**settings: Any) -> WorldSettings:
+def world_of(**settings: object) -> WorldSettings:
     """A small world in which many ask."""
     return WorldSettings.model_validate(SMALL | settings)
 
@@ -106,7 +106,7 @@ def test_a_simulation_does_not_depend_on_those_before_it():
     assert digest(1) == before
 
 
-def test_running_without_sinks_counts_the_same(small_run: Any):
+def test_running_without_sinks_counts_the_same(small_run: SimpleNamespace):
     """Who listens does not matter to what happens."""
     assert small_run.simulation.run().counts == small_run.outcome.counts
 
@@ -138,7 +138,7 @@ def test_the_collector_of_garbage_is_left_as_it_was():
     assert gc.get_freeze_count() == 0
 
 
-def test_batches_are_hours_half_open(small_run: Any):
+def test_batches_are_hours_half_open(small_run: SimpleNamespace):
     """One batch for each hour, with what happened from its beginning, included, to its end, excluded."""
     start, batches = small_run.world.clock.start, small_run.recorder.batches
     assert len(batches) == small_run.world.clock.hours
@@ -175,7 +175,7 @@ def test_an_event_at_the_very_end_does_not_happen(monkeypatch: pytest.MonkeyPatc
     assert only.height == 0
 
 
-def test_nothing_happens_before_the_start_or_from_the_end_on(small_run: Any):
+def test_nothing_happens_before_the_start_or_from_the_end_on(small_run: SimpleNamespace):
     """All events and visits lie in the simulated time, its end excluded."""
     clock = small_run.world.clock
     end = clock.start + clock.hours * HOUR
@@ -184,13 +184,13 @@ def test_nothing_happens_before_the_start_or_from_the_end_on(small_run: Any):
         assert small_run.outcome.visits[name].is_between(clock.start, end, closed="left").all()
 
 
-def test_progress_grows_to_1_and_sinks_are_closed_once(small_run: Any):
+def test_progress_grows_to_1_and_sinks_are_closed_once(small_run: SimpleNamespace):
     """Progress is told after every hour, the last time as 1; each sink is closed when all is done."""
     assert small_run.progress == [(hour + 1) / 24 for hour in range(24)]
     assert small_run.recorder.n_closed == 1
 
 
-def test_counts_agree_with_events_and_visits(small_run: Any):
+def test_counts_agree_with_events_and_visits(small_run: SimpleNamespace):
     """Visitors, visits, events, page views and requests are as many as can be counted in the events."""
     counts, events, visits = small_run.outcome.counts, small_run.events, small_run.outcome.visits
     pages = events.filter(pl.col("type") == "page")
@@ -202,7 +202,7 @@ def test_counts_agree_with_events_and_visits(small_run: Any):
     assert counts["visitors"] == events["anonymous_id"].n_unique() == visits["anonymous_id"].n_unique()
 
 
-def test_the_sales_desk_got_the_requests(small_run: Any):
+def test_the_sales_desk_got_the_requests(small_run: SimpleNamespace):
     """The team has the requests of the events, by the same visitors and at the same moments, and the demos held."""
     clock, requests = small_run.world.clock, small_run.outcome.sales.requests
     events = small_run.events.filter(pl.col("event") == "Demo Requested").sort("anonymous_id")

@@ -1,7 +1,7 @@
 """Claims about the events that the tracker sends."""
 
 from ipaddress import ip_address, ip_network
-from typing import Any
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
@@ -16,7 +16,7 @@ CAMPAIGN = [name for name in EVENT_SCHEMA if name.startswith("context_campaign_"
 
 
 @pytest.fixture(scope="module")
-def events(small_run: Any) -> pl.DataFrame:
+def events(small_run: SimpleNamespace) -> pl.DataFrame:
     """The events of a small simulation."""
     return small_run.events
 
@@ -31,7 +31,7 @@ def views(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def test_events_have_the_columns_of_the_tracking_plan(events: pl.DataFrame, small_run: Any):
+def test_events_have_the_columns_of_the_tracking_plan(events: pl.DataFrame, small_run: SimpleNamespace):
     """Every batch has exactly the columns and types of the flat event table, empty ones included."""
     assert events.schema == EVENT_SCHEMA
     assert all(batch.schema == EVENT_SCHEMA for batch in small_run.recorder.batches)
@@ -81,7 +81,7 @@ def test_the_campaign_is_that_of_the_address(views: pl.DataFrame):
         assert query == {key: value for key, value in columns.items() if value is not None}
 
 
-def test_visitors_come_in_the_channels_of_the_world(views: pl.DataFrame, small_run: Any):
+def test_visitors_come_in_the_channels_of_the_world(views: pl.DataFrame, small_run: SimpleNamespace):
     """Referrer and campaign of each first page view are those of the visitor's channel."""
     channels, cohort = list(small_run.world.traffic.channels.values()), small_run.cohort
     channel_of = dict(zip(cohort.anonymous_ids, cohort.people.channel, strict=True))
@@ -182,7 +182,7 @@ def test_addresses_are_synthetic(events: pl.DataFrame):
     assert all(f".{host}".endswith(EXAMPLE_DOMAINS) for host in hosts)
 
 
-def test_page_views_are_those_of_the_cohort(events: pl.DataFrame, small_run: Any):
+def test_page_views_are_those_of_the_cohort(events: pl.DataFrame, small_run: SimpleNamespace):
     """Every page view that was lived is sent once, with the page's path and at its millisecond."""
     cohort, clock = small_run.cohort, small_run.world.clock
     asked = dict(

@@ -1,7 +1,5 @@
 """Claims about arrivals in whole worlds: they are a Poisson process with the intensity of the settings."""
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 import pytest
@@ -18,7 +16,7 @@ CHANCE = 1e-3
 """Each test fails by chance in one of a thousand choices of its (fixed) seeds."""
 
 
-def world_of(**settings: Any) -> WorldSettings:
+def world_of(**settings: object) -> WorldSettings:
     """The default world, but for these settings."""
     return WorldSettings.model_validate(settings)
 

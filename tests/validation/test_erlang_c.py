@@ -79,15 +79,15 @@ def steady_world(hours: int) -> tuple[WorldSettings, float]:
 
 
 def test_a_stable_sales_queue_of_a_simulation_matches_erlang_c():
-    """Waits behind 10 whole simulations of eight days equal Erlang C."""
-    world, load = steady_world(192)
+    """Waits behind 10 whole simulations of five days equal Erlang C."""
+    world, load = steady_world(120)
     check([replication(world, seed) for seed in range(10)], theory(18, load))
 
 
 @pytest.mark.validation
 def test_long_simulations_match_erlang_c():
-    """The same over 20 simulations of 60 days."""
-    world, load = steady_world(1440)
+    """The same over 20 simulations of 20 days."""
+    world, load = steady_world(480)
     check([replication(world, 100 + seed) for seed in range(20)], theory(18, load))
 
 

@@ -1,7 +1,6 @@
 """Claims about the pages that whole simulations show: they are those of the navigation chain."""
 
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -72,7 +71,7 @@ def check(world: WorldSettings, seeds: range) -> None:
         assert largest < 4
 
 
-def world_of(**settings: Any) -> WorldSettings:
+def world_of(**settings: object) -> WorldSettings:
     """A world of five thousand visitors a day."""
     return WorldSettings.model_validate({"traffic": {"visitors_per_day": 5000}, **settings})
 

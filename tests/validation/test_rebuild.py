@@ -27,7 +27,10 @@ WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "36 hours": {"clock": {"hours": 36}},
     "one hour": {"clock": {"hours": 1}, "traffic": {"visitors_per_day": 12_000}},
-    "many returns": {"visits": {"return_rate": 0.9, "gap_hours": 0.05, "max_visits": 255}},
+    "many returns": {
+        "traffic": {"visitors_per_day": 500},
+        "visits": {"return_rate": 0.9, "gap_hours": 0.05, "max_visits": 255},
+    },
     "no returns": {"visits": {"return_rate": 0.0}},
     "half-hour start": {"clock": {"start": "2026-03-07T13:37:41.123Z", "hours": 24}},
     "start elsewhere": {"clock": {"start": "2026-03-28T22:30:00+05:30", "hours": 30}},
