@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from analytics.event_store import EventStore
-from analytics.signals import SIGNALS
 from analytics.statistics import FunnelStatistics
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
@@ -112,8 +111,8 @@ class Run:
     def analysis(self) -> Analysis:
         """Statistics, visits and intent model of the accepted events, over the simulated period."""
         start, settings = self.scenario.clock.start, self.scenario.analytics
-        # A signal that the scenario does not name has no effect: that is known too.
-        without_effect = dict.fromkeys([*(signal.name for signal in SIGNALS), *settings.interactions], 0.0)
+        # A product that the scenario does not name has no effect: that is known too.
+        without_effect = dict.fromkeys(settings.interactions, 0.0)
         return Analysis(
             self._accepted.frame,
             settings,

@@ -19,7 +19,9 @@ DAY_MS = 24 * HOUR_MS
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Events are stamped in whole milliseconds, so the clock starts on one.
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 class ClockSettings(Settings):

@@ -120,9 +120,9 @@ class SalesDesk:
         ).with_columns(wait_minutes=(pl.col("started_s") - pl.col("requested_s")) / 60)
         waits = table["wait_minutes"].drop_nulls().to_numpy()
         busy_s = sum(
-            min(request.started_s + request.demo_s, length_s) - request.started_s
+            min(request.demo_s, length_s - request.started_s)
             for request in self.requests
-            if request.started_s is not None
+            if request.started_s is not None and request.started_s < length_s
         )
         summary: dict[str, float | None] = {
             "requests": table.height,

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import simpy
 
+from analytics.signals import SIGNALS
 from simulator.calibration import true_intercept
 from simulator.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.cohort import Cohort, CohortMaker
@@ -57,7 +58,8 @@ class Simulation:
         self, world: WorldSettings, *, seed: int, replication: int = 0, visitor: type[Visitor] = Visitor
     ) -> None:
         self.world = world
-        self.truth = Truth(true_intercept(world), world.intent.effects, world.intent.account_sd)
+        decoys = dict.fromkeys((signal.name for signal in SIGNALS), 0.0)
+        self.truth = Truth(true_intercept(world), {**decoys, **world.intent.effects}, world.intent.account_sd)
         self._streams = Streams(seed, replication)
         self._visitor = visitor
 

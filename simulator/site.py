@@ -40,7 +40,7 @@ class PageSettings(Settings):
         title: Its title.
         category: Its content, as analysts group it.
         stage: Funnel stage of its readers.
-        exit_rate: Probability that a reader leaves the site from here. It must be above 0, so that visits end.
+        exit_rate: Probability that a reader leaves the site from here. At least 0.01, so that visits end.
         links: Relative weights of the pages to which the other readers go on.
         dwell_seconds: Scale of the reading time: 63 % of readers have gone on by then.
         form: Form on the page, or null.
@@ -50,7 +50,7 @@ class PageSettings(Settings):
     title: str
     category: str
     stage: FunnelStage
-    exit_rate: float = Field(gt=0, le=1, strict=True)
+    exit_rate: float = Field(ge=0.01, le=1, strict=True)
     links: Weights
     dwell_seconds: Positive = 45.0
     form: FormSettings | None = None
