@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from scenarios.analysis import Analysis
 from scenarios.analyze import EventsAnalysis
@@ -12,8 +12,6 @@ from scenarios.results import model_data
 from scenarios.run import Run
 
 __all__ = ["analysis_summary", "run_summary"]
-
-_MOST_TERMS: Final = 8
 
 
 def run_summary(run: Run, folder: Path) -> str:
@@ -70,23 +68,30 @@ def _analysis_lines(analysis: Analysis) -> Iterator[str]:
 
 
 def _model_lines(model: dict[str, Any]) -> Iterator[str]:
-    """Show the terms that are surest to matter, one a line, and what to mind."""
+    """Show every term, one a line, the surest to matter first, and what to mind."""
     if "error" in model:
         yield f"intent model: not fitted: {model['error']}"
         return
     terms = [row for row in model["coefficients"] if row["signal"] != "intercept"]
     terms.sort(key=lambda row: (row["p_value"] is None, row["p_value"]))
     with_truth = any(row["truth"] is not None for row in terms)
-    header = ("signal", "coefficient", "std. error", "p", *(("truth",) if with_truth else ()))
+    header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
     yield f"intent model on {model['n_visits']:,} visits with {model['n_requests']:,} demo requests, surest first:"
-    yield from _aligned([header, *(_term(row, with_truth=with_truth) for row in terms[:_MOST_TERMS])])
+    yield from _aligned([header, *(_term(row, with_truth=with_truth) for row in terms)])
     yield from (f"  mind: {warning}" for warning in model["warnings"])
 
 
 def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
     p = "<0.0001" if row["p_value"] < 1e-4 else f"{row['p_value']:.4f}"  # noqa: PLR2004 - four places
     truth = ("–" if row["truth"] is None else f"{row['truth']:+.2f}",) if with_truth else ()
-    return (row["signal"], f"{row['coefficient']:+.2f}", f"{row['standard_error']:.2f}", p, *truth)
+    return (
+        row["signal"],
+        f"{row['coefficient']:+.2f}",
+        f"{row['standard_error']:.2f}",
+        f"{row['odds_ratio']:.2f}",
+        p,
+        *truth,
+    )
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
