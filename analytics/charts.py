@@ -166,7 +166,7 @@ def segment_rows(segments: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     known = segments.filter(pl.col("conversion").is_not_null())
     enough = known.filter(pl.col("n") >= SMALL_N // 2)
     drawn = (known if enough.is_empty() else enough).head(_MOST_SEGMENTS)
-    return drawn, segments.height - drawn.height
+    return drawn.sort("n", segments.columns[0], descending=[True, False]), segments.height - drawn.height
 
 
 def segment_chart(segments: pl.DataFrame, overall: float | None = None, most: float | None = None) -> alt.LayerChart:

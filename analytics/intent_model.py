@@ -188,8 +188,8 @@ def _clusters(visits: pl.DataFrame) -> NDArray[np.int64] | None:
         return None
     # A visitor may be named as an account is, so each name says what it is of.
     account, visitor = pl.lit("account ") + pl.col("account"), pl.lit("visitor ") + pl.col("anonymous_id")
-    keys = visits.select(pl.coalesce(account, visitor).cast(pl.Categorical).to_physical()).to_series().to_numpy()
-    numbers = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+    # Numbered by name: the sums over clusters are made in this order, and their last digits depend on it.
+    numbers = visits.select(pl.coalesce(account, visitor).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
     return numbers if numbers.max() > 0 else None
 
 

@@ -170,6 +170,7 @@ svg.chart { display: block; max-width: 100%; height: auto; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(27rem, 100%), 1fr)); gap: 0 1.5rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .3rem; }
+td, th { overflow-wrap: break-word; min-width: 4.5rem; }
 th, td { padding: .28rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: left;
   font-weight: 400; }
 thead th { font-weight: 600; vertical-align: bottom; }

@@ -290,14 +290,20 @@ def _read_times(row: _Row) -> None:
         raise RejectedError(DeadLetterReason.NO_TIME, "no receivedAt, sentAt, timestamp or originalTimestamp is given")
 
 
+_SMALLEST_EPOCH_MS: Final = 10**11
+
+
 def _epoch_ms(value: object, index: int) -> int:
-    """Read ISO 8601 text (naive is UTC) or epoch milliseconds as whole epoch milliseconds."""
+    """Read ISO 8601 text (naive is UTC) or epoch milliseconds as whole epoch milliseconds.
+
+    A number that would be a time before March 1973 is refused: it is far likelier to count seconds.
+    """
     try:
         if isinstance(value, str):
             time = datetime.fromisoformat(value)
             delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - _EPOCH
             ms = delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _SMALLEST_EPOCH_MS:
             ms = int(value)
         else:
             ms = _LAST_MS + 1

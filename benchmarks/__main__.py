@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from analytics.event_store import EventStore
 from benchmarks.naive_simpy import NaiveFunnel
 from scenarios.digest import EventsDigest
-from simulator.simulation import Simulation, WorldSettings
+from scenarios.scenario import Scenario
+from simulator.simulation import Simulation
 from simulator.sinks import Sink
 
 ROUNDS = 5
+WORLD = Scenario.load("baseline").world
 
 
 class StoreSink:
@@ -33,14 +35,14 @@ class StoreSink:
 
 def naive() -> int:
     """Events of a day of the naive script."""
-    return NaiveFunnel(WorldSettings(), seed=7).run()
+    return NaiveFunnel(WORLD, seed=7).run()
 
 
 def funnelsim(*sinks: Callable[[], Sink]) -> Callable[[], int]:
     """Return a function that simulates the same day into new sinks and returns the number of events."""
 
     def run() -> int:
-        return Simulation(WorldSettings(), seed=7).run([sink() for sink in sinks]).counts["events"]
+        return Simulation(WORLD, seed=7).run([sink() for sink in sinks]).counts["events"]
 
     return run
 

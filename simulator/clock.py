@@ -7,19 +7,25 @@ from heapq import heappush
 from typing import Annotated
 
 import simpy
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from simpy.events import NORMAL
 
-from simulator.settings import Count, Settings
+from simulator.settings import Settings
 
 __all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
+# Time zones have rules for these years, and ten years more stay far from the limits of a date.
+_EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
+_LONGEST_HOURS = 10 * 366 * 24
+
 
 def _in_utc(moment: datetime) -> datetime:
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
+        raise ValueError(f"must be in the years {_EARLIEST_YEAR} to {_LATEST_YEAR}")
     # Events are stamped in whole milliseconds, so the clock starts on one.
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
@@ -29,11 +35,11 @@ class ClockSettings(Settings):
 
     Attributes:
         start: First moment, UTC unless it says otherwise. The default is an ordinary Tuesday.
-        hours: Length in hours. The last moment itself is not part of the simulation.
+        hours: Length in hours, ten years at most. The last moment itself is not part of the simulation.
     """
 
     start: Annotated[datetime, AfterValidator(_in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
-    hours: Count = 24
+    hours: int = Field(default=24, ge=1, le=_LONGEST_HOURS, strict=True)
 
 
 class ExactEnvironment(simpy.Environment):

@@ -20,7 +20,7 @@ from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, interact
 from simulator.arrays import Bools, Floats, Integers, Words
 from simulator.journey import Journeys
 from simulator.population import People, Population
-from simulator.settings import NonNegative, Real, Settings, unknown
+from simulator.settings import Real, Settings, unknown
 from simulator.site import SiteSettings
 from simulator.traffic import ChannelSettings
 
@@ -54,6 +54,10 @@ def _pairs(interactions: dict[str, float]) -> dict[str, float]:
     return interactions
 
 
+LogOdds = Annotated[Real, Field(ge=-50, le=50)]
+"""An effect in log-odds; beyond 50 a probability can no longer be told from 0 or 1."""
+
+
 class IntentSettings(Settings):
     """What moves visitors to request a demo. The default figures are assumptions.
 
@@ -69,8 +73,8 @@ class IntentSettings(Settings):
     """
 
     visitor_to_demo: float | None = Field(default=None, gt=0, lt=1, strict=True)
-    intercept: Real | None = None
-    coefficients: Annotated[dict[str, Real], AfterValidator(_known_signals), AfterValidator(_single)] = Field(
+    intercept: LogOdds | None = None
+    coefficients: Annotated[dict[str, LogOdds], AfterValidator(_known_signals), AfterValidator(_single)] = Field(
         default_factory=lambda: {
             "white_paper_download": 1.1,
             "security_page_view": 0.9,
@@ -86,10 +90,10 @@ class IntentSettings(Settings):
             "log_session_minutes": 0.4,
         }
     )
-    interactions: Annotated[dict[str, Real], AfterValidator(_known_signals), AfterValidator(_pairs)] = Field(
+    interactions: Annotated[dict[str, LogOdds], AfterValidator(_known_signals), AfterValidator(_pairs)] = Field(
         default_factory=lambda: {"region_europe:security_page_view": 0.5}
     )
-    account_sd: NonNegative = 0.0
+    account_sd: float = Field(default=0.0, ge=0, le=10, strict=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,7 @@ from pydantic import Field
 from simulator.arrays import Floats, Integers, first_rows, running_totals
 from simulator.clock import HOUR_MS
 from simulator.navigation import Navigation
-from simulator.settings import Positive, Settings, Weights
+from simulator.settings import Settings, Weights
 from simulator.streams import AddressedUniforms, Streams
 
 __all__ = ["IDLE_MS", "JourneyMaker", "Journeys", "VisitSettings"]
@@ -51,9 +51,9 @@ class VisitSettings(Settings):
 
     return_rate: float = Field(default=0.34, ge=0, lt=1, strict=True)
     max_visits: int = Field(default=12, ge=1, lt=2**_VISIT_BITS, strict=True)
-    gap_hours: Positive = 3.0
-    gap_shape: Positive = 1.2
-    dwell_shape: Positive = 0.8
+    gap_hours: float = Field(default=3.0, gt=0, le=8760, strict=True)
+    gap_shape: float = Field(default=1.2, ge=0.2, le=20, strict=True)
+    dwell_shape: float = Field(default=0.8, ge=0.2, le=20, strict=True)
     return_landing: Weights = Field(
         default_factory=lambda: {"home": 0.35, "product": 0.2, "pricing": 0.2, "docs": 0.15, "security": 0.1}
     )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
 from simulator.arrays import Bools, Floats, Integers
-from simulator.settings import Count, NonNegative, Probability, Settings, Share, Shares, shares_fault
+from simulator.settings import Count, Probability, Settings, Share, Shares, shares_fault
 from simulator.streams import Streams
 
 __all__ = ["Accounts", "CountrySettings", "People", "Population", "PopulationSettings"]
@@ -76,7 +76,7 @@ class PopulationSettings(Settings):
         countries: Countries by ISO 3166-1 alpha-2 code; their shares sum to 1.
         devices: Shares of desktop, mobile and tablet, which sum to 1.
         accounts: Number of companies whose people may visit.
-        account_size_spread: Standard deviation of the logarithm of a company's share of the visitors.
+        account_size_spread: Standard deviation of the logarithm of a company's share of the visitors, 5 at most.
         account_rate: Probability that a visitor belongs to a company that is recognised (``context.groupId``).
         company_email_rate: Probability that a visitor from a company gives the company address in a form; all others
             give a private one.
@@ -85,7 +85,7 @@ class PopulationSettings(Settings):
     countries: dict[str, CountrySettings] = Field(default_factory=_default_countries, min_length=1)
     devices: Shares = Field(default_factory=lambda: {"desktop": 0.66, "mobile": 0.30, "tablet": 0.04})
     accounts: Count = 4000
-    account_size_spread: NonNegative = 0.8
+    account_size_spread: float = Field(default=0.8, ge=0, le=5, strict=True)
     account_rate: Probability = 0.6
     company_email_rate: Probability = 0.8
 

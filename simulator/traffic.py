@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from simulator.arrays import Floats, Integers
 from simulator.clock import DAY_MS, Clock
-from simulator.settings import NonNegative, Positive, Settings, Share, Weights, shares_fault
+from simulator.settings import NonNegative, Settings, Share, Weights, shares_fault
 
 __all__ = ["Arrivals", "CampaignSettings", "ChannelSettings", "TrafficSettings"]
 
@@ -97,13 +96,13 @@ class TrafficSettings(Settings):
     """How many visitors arrive, when, and by which channels. The default figures are assumptions.
 
     Attributes:
-        visitors_per_day: New visitors expected on a day of weekday weight 1, world-wide.
+        visitors_per_day: New visitors expected on a day of weekday weight 1, world-wide; a thousand million at most.
         hourly_profile: Relative weights of the 24 local hours, midnight first; only their proportions count.
         weekday_weights: Traffic of Monday … Sunday relative to ``visitors_per_day``.
         channels: Channels by name; their shares sum to 1.
     """
 
-    visitors_per_day: Positive = 20_000.0
+    visitors_per_day: float = Field(default=20_000.0, gt=0, le=1e9, strict=True)
     hourly_profile: Annotated[
         tuple[NonNegative, ...], Field(min_length=24, max_length=24), AfterValidator(_some_traffic)
     ] = (
@@ -144,11 +143,7 @@ class Arrivals:
 
     def _expected_in(self, zone: str, traffic: TrafficSettings, clock: Clock) -> Floats:
         """Expected visitors up to each point of the grid, were all visitors in this zone."""
-        local = (
-            pl.Series([clock.start + timedelta(milliseconds=int(ms)) for ms in self._grid_ms[:-1]])
-            .cast(pl.Datetime("ms", "UTC"))
-            .dt.convert_time_zone(zone)
-        )
+        local = pl.Series(self._grid_ms[:-1] + clock.start_ms).cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(zone)
         profile = np.array(traffic.hourly_profile) / np.mean(traffic.hourly_profile)
         weekday = np.array(traffic.weekday_weights)[local.dt.weekday().to_numpy() - 1]
         per_ms = traffic.visitors_per_day / DAY_MS * profile[local.dt.hour().to_numpy()] * weekday

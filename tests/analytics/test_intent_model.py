@@ -108,6 +108,15 @@ def test_clustered_errors_equal_the_explicit_sandwich():
     np.testing.assert_allclose(results.covariance_matrix, expected, rtol=1e-7)
 
 
+def test_errors_do_not_depend_on_what_was_read_before():
+    """Errors are equal to the last bit, in whatever order the process has met the names of the accounts."""
+    before = fit().covariance_matrix
+    keep = pl.Series(["account " + name for name in VISITS["account"].unique().sort(descending=True)])
+    met = keep.cast(pl.Categorical)
+    assert met.to_physical().is_sorted()
+    np.testing.assert_array_equal(fit().covariance_matrix, before)
+
+
 def test_a_visitor_without_an_account_is_a_cluster_of_their_own():
     """Clusters by hand, accounts where known and visitors elsewhere, give the same errors, whatever their names."""
     nobody = pl.int_range(pl.len()) % 3 == 0

@@ -144,10 +144,19 @@ def test_arrival_falls_back(key: str):
 def test_fingerprint():
     """An event without identifier gets one from its content, the same at each delivery, another for another event."""
     first = row_of(messageId=None, sentAt="2026-03-03T11:00:00Z", originalTimestamp="2026-03-03T10:00:00Z")
-    again = row_of(messageId="", sentAt="2026-03-03T11:30:00Z", originalTimestamp="2026-03-03T10:00:00Z", timestamp=0)
+    again = row_of(
+        messageId="", sentAt="2026-03-03T11:30:00Z", originalTimestamp="2026-03-03T10:00:00Z", timestamp=10**12
+    )
     other = row_of(messageId=None, originalTimestamp="2026-03-03T10:00:01Z")
     assert str(first["message_id"]).startswith("fingerprint-")
     assert first["message_id"] == again["message_id"] != other["message_id"]
+
+
+def test_seconds_are_not_taken_for_milliseconds():
+    """A number of epoch seconds is refused as a time instead of being read as a day in January 1970."""
+    letter = track_view(PAGE | {"timestamp": 1_772_539_200})
+    assert isinstance(letter, DeadLetter)
+    assert letter.reason == DeadLetterReason.BAD_TIME
 
 
 def test_the_last_of_equal_keys_wins():

@@ -102,3 +102,19 @@ def test_a_length_that_is_no_number_of_hours_is_refused(hours: object):
     """The length is a whole number of hours, at least 1."""
     with pytest.raises(ValidationError, match="hours"):
         ClockSettings.model_validate({"hours": hours})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"hours": 0}, {"hours": 24.0}, {"hours": 10**7}, {"start": "9999-12-31T00:00:00Z"}, {"start": "0001-01-01T05:00"}],
+)
+def test_impossible_clocks_are_refused(settings: dict[str, object]):
+    """A clock that lasts no time, or longer than ten years, or starts where calendars end, is refused."""
+    with pytest.raises(ValidationError):
+        ClockSettings.model_validate(settings)
+
+
+def test_the_clock_starts_on_a_whole_millisecond():
+    """Events are stamped in whole milliseconds, so a finer start is cut to one."""
+    settings = ClockSettings.model_validate({"start": "2026-03-03T12:00:00.123456Z"})
+    assert settings.start.microsecond == 123_000

@@ -201,7 +201,7 @@ def test_nobody_makes_no_journeys(navigation: Navigation):
         ({"max_visits": 0}, "greater than or equal to 1"),
         ({"max_visits": 256}, "less than 256"),
         ({"gap_hours": 0}, "greater than 0"),
-        ({"dwell_shape": -1}, "greater than 0"),
+        ({"dwell_shape": 0.1}, "greater than or equal to 0.2"),
         ({"return_landing": {"home": 0.0}}, "at least one weight must be above 0"),
         ({"returnrate": 0.5}, "Extra inputs"),
     ],

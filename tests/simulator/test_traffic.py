@@ -159,7 +159,7 @@ def channels(*shares: float) -> dict[str, Any]:
         ({"hourly_profile": [-1.0, *[1.0] * 23]}, "greater than or equal to 0"),
         ({"weekday_weights": [1.0] * 8}, "at most 7 items"),
         ({"visitors_per_day": -5}, "greater than 0"),
-        ({"visitors_per_day": float("inf")}, "finite"),
+        ({"visitors_per_day": float("inf")}, "less than or equal to"),
         ({"visitors_per_dya": 5}, "Extra inputs"),
         ({"channels": {"a": {"share": 1.0, "referrer": "techblog.example.org"}}}, "should match pattern"),
         ({"channels": {"a": {"share": 1.0, "landing": {"home": 0.0}}}}, "at least one weight must be above 0"),
