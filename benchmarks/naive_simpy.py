@@ -100,7 +100,7 @@ class NaiveFunnel:
         landing = channel.landing
         while True:
             started = last = self.env.now
-            page_name = draw.choices(list(landing), list(landing.values()))[0]
+            page_name: str | None = draw.choices(list(landing), list(landing.values()))[0]
             while page_name is not None:
                 page = self.world.site.pages[page_name]
                 last = self.env.now
