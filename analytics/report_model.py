@@ -77,6 +77,12 @@ def _forest(results: IntentResults) -> Html:
         "a ring whose interval leaves out 0 may be chance among so many. "
         "What lies beyond ±5 is drawn at the edge."
     )
+    if known:
+        covered = [row["covered"] for row in rows if row["covered"] is not None]
+        caption += (
+            f" {sum(covered)} of {len(covered)} intervals hold the truth; of very many, {100 * results.level:g}% would: "
+            "a miss now and then is to be expected."
+        )
     return element("figure", _keys(known=known), frame, element("figcaption", caption))
 
 
