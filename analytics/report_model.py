@@ -80,7 +80,7 @@ def _forest(results: IntentResults) -> Html:
     if known:
         covered = [row["covered"] for row in rows if row["covered"] is not None]
         caption += (
-            f" {sum(covered)} of {len(covered)} intervals hold the truth; of very many, {100 * results.level:g}% would: "
+            f" {sum(covered)} of {len(covered)} intervals hold the truth; of many, {100 * results.level:g}% would: "
             "a miss now and then is to be expected."
         )
     return element("figure", _keys(known=known), frame, element("figcaption", caption))
