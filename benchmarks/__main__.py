@@ -13,7 +13,7 @@ from benchmarks.naive_simpy import NaiveFunnel
 from scenarios.digest import EventsDigest
 from scenarios.scenario import Scenario
 from simulator.simulation import Simulation
-from simulator.sinks import Sink
+from simulator.sinks import Delivery, Sink
 
 ROUNDS = 5
 WORLD = Scenario.load("baseline").world
@@ -25,9 +25,9 @@ class StoreSink:
     def __init__(self) -> None:
         self.store = EventStore()
 
-    def write(self, events: object) -> None:
+    def write(self, delivery: Delivery) -> None:
         """Put one batch into the store."""
-        self.store.append(events)  # type: ignore[arg-type]
+        self.store.append(delivery.events)
 
     def close(self) -> None:
         """Nothing is left to do."""

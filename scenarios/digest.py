@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
+from simulator.sinks import Delivery
 
 __all__ = ["EventsDigest", "digest_of"]
 
@@ -26,8 +27,12 @@ class EventsDigest:
     def __init__(self) -> None:
         self._hashes = {name: (hashlib.sha256(), hashlib.sha256()) for name in EVENT_SCHEMA}
 
-    def write(self, events: pl.DataFrame) -> None:
-        """Add a batch of flat events, in the order of the stream."""
+    def write(self, delivery: Delivery) -> None:
+        """Add the events of a batch; broken lines are none."""
+        self.update(delivery.events)
+
+    def update(self, events: pl.DataFrame) -> None:
+        """Add flat events, in the order of the stream."""
         for name, (values, lengths) in self._hashes.items():
             column = events[name]
             if isinstance(column.dtype, pl.Datetime):
@@ -53,7 +58,7 @@ class EventsDigest:
 def digest_of(events: pl.DataFrame) -> str:
     """Sha256 of a frame of flat events, in their order; 64 hexadecimal digits."""
     digest = EventsDigest()
-    digest.write(events)
+    digest.update(events)
     return digest.hexdigest()
 
 

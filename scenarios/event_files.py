@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
-from analytics.ndjson import encode
+from scenarios.delivered_lines import delivered_lines
+from simulator.sinks import Delivery
 
 __all__ = ["EventRecord", "EventsFormat", "EventsInMemory", "NdjsonFile", "ParquetParts"]
 
@@ -17,10 +18,10 @@ EventsFormat = Literal["parquet", "ndjson", "none"]
 
 
 class EventRecord(Protocol):
-    """A sink that can give back the events it was given."""
+    """A sink that can give back the events that were received; not the broken lines, which are no events."""
 
-    def write(self, events: pl.DataFrame) -> None:
-        """Take a batch of flat events."""
+    def write(self, delivery: Delivery) -> None:
+        """Take a batch."""
 
     def close(self) -> None:
         """Take note that there will be no more."""
@@ -35,9 +36,9 @@ class EventsInMemory:
     def __init__(self) -> None:
         self._batches: list[pl.DataFrame] = []
 
-    def write(self, events: pl.DataFrame) -> None:
-        """Take a batch of flat events."""
-        self._batches.append(events)
+    def write(self, delivery: Delivery) -> None:
+        """Take a batch."""
+        self._batches.append(delivery.events)
 
     def close(self) -> None:
         """Do nothing."""
@@ -62,13 +63,13 @@ class ParquetParts:
         self._folder = folder
         self._parts: list[Path] = []
 
-    def write(self, events: pl.DataFrame) -> None:
-        """Take a batch of flat events."""
-        if events.is_empty():
+    def write(self, delivery: Delivery) -> None:
+        """Take a batch."""
+        if delivery.events.is_empty():
             return
         part = self._folder / f"{len(self._parts):06}.parquet"
         # The parts live for a moment: quick to write counts more than small.
-        events.write_parquet(part, compression="lz4")
+        delivery.events.write_parquet(part, compression="lz4")
         self._parts.append(part)
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class ParquetParts:
 
 
 class NdjsonFile:
-    """Writes the events as the tracker would send them: one Segment-Spec JSON object a line.
+    """Writes what the collector received: one Segment-Spec JSON object a line, and broken lines where they arrived.
 
     Args:
         path: File to create.
@@ -98,9 +99,9 @@ class NdjsonFile:
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
 
-    def write(self, events: pl.DataFrame) -> None:
-        """Write a batch of flat events."""
-        self._file.write(encode(events))
+    def write(self, delivery: Delivery) -> None:
+        """Write a batch."""
+        self._file.write(delivered_lines(delivery))
 
     def close(self) -> None:
         """Close the file."""

@@ -15,15 +15,17 @@ import polars as pl
 
 from analytics.event_store import EventStore
 from analytics.statistics import FunnelStatistics
+from analytics.tracking import flatten_numbered
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
+from scenarios.delivered_lines import broken_lines
 from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, EventsInMemory
 from scenarios.settings import ScenarioSettings
 from simulator.intent import Truth
 from simulator.sales import SalesOutcome
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import Sink
+from simulator.sinks import Delivery, Sink
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -98,6 +100,11 @@ class Run:
         return self.outcome.truth
 
     @property
+    def labels(self) -> pl.DataFrame:
+        """What befell which event on its way; columns as in :data:`simulator.labels.LABELS_SCHEMA`."""
+        return self.outcome.labels
+
+    @property
     def sales(self) -> SalesOutcome:
         """What became of the demo requests: one row each, and a summary."""
         return self.outcome.sales
@@ -146,6 +153,7 @@ class Run:
             "wake": self.wake,
             "versions": versions(),
             "counts": dict(self.outcome.counts),
+            "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
             "store": asdict(self.store.counts),
             "digest": self.digest,
             "timings": {
@@ -198,13 +206,18 @@ def versions() -> dict[str, str]:
 
 
 class _StoreSink:
-    """Hands the stream to an event store."""
+    """Hands the stream to an event store, its broken lines too, with the positions they have in a file of all lines."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
+        self._n_lines = 0
 
-    def write(self, events: pl.DataFrame) -> None:
-        self._store.append(events)
+    def write(self, delivery: Delivery) -> None:
+        self._store.append(delivery.events)
+        malformed = delivery.malformed
+        positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
+        self._store.append_flattened(flatten_numbered(zip(positions, broken_lines(malformed), strict=True)))
+        self._n_lines += delivery.events.height + malformed.height
 
     def close(self) -> None:
         """Leave the store open: it is asked questions after the run."""

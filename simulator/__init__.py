@@ -4,7 +4,7 @@ from simulator.cohort import Cohort
 from simulator.intent import Truth
 from simulator.sales import SalesDesk, SalesOutcome
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink, Sink
+from simulator.sinks import CollectingSink, Delivery, Sink
 from simulator.streams import Streams
 from simulator.visitor import Visitor
 from simulator.world import WorldSettings
@@ -12,6 +12,7 @@ from simulator.world import WorldSettings
 __all__ = [
     "Cohort",
     "CollectingSink",
+    "Delivery",
     "Outcome",
     "SalesDesk",
     "SalesOutcome",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from simulator.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.cohort import Cohort, CohortMaker
 from simulator.intent import Truth
 from simulator.sales import DemoRequest, SalesDesk, SalesOutcome
-from simulator.sinks import Sink
+from simulator.sinks import Delivery, Sink
 from simulator.streams import Streams
 from simulator.tracker import Tracker
+from simulator.transport import Transport
 from simulator.visit_truth import true_visits
 from simulator.visitor import Visitor
 from simulator.world import WorldSettings
@@ -35,13 +37,16 @@ class Outcome:
         truth: The coefficients that produced it.
         visits: The true visit table, row for row as a perfect tracker would let analysts rebuild it.
         sales: What the sales team achieved.
-        counts: ``visitors``, ``visits``, ``events``, ``page_views`` and ``demo_requests``.
+        counts: ``visitors``, ``visits``, ``demo_requests``, ``true_events`` and ``true_page_views`` that happened;
+            ``events``, ``page_views`` (of bots and delivered again, too) and ``malformed_lines`` that were received.
+        labels: What befell which event between the two; columns as in :data:`simulator.labels.LABELS_SCHEMA`.
     """
 
     truth: Truth
     visits: pl.DataFrame
     sales: SalesOutcome
     counts: dict[str, int]
+    labels: pl.DataFrame
 
 
 class Simulation:
@@ -69,17 +74,16 @@ class Simulation:
         Every run of one simulation gives the same events.
 
         Args:
-            sinks: Where the events go, an hour at a time; they are closed at the end.
+            sinks: Where what the collector receives goes, an hour at a time; they are closed at the end.
             progress: Called after every hour with the share of the time that has passed.
         """
         stage = _Stage(self.world, self._streams, self.truth, self._visitor)
-        n_events = n_page_views = 0
+        tally: Counter[str] = Counter()
         with _collection_off():
-            for share, events in stage.hours():
+            for share, sent, delivery in stage.hours():
                 for sink in sinks:
-                    sink.write(events)
-                n_events += events.height
-                n_page_views += int((events["type"] == "page").sum())
+                    sink.write(delivery)
+                tally.update(_counts(sent, delivery))
                 if progress is not None:
                     progress(share)
         for sink in sinks:
@@ -88,11 +92,13 @@ class Simulation:
         counts = {
             "visitors": sum(len(cohort) for cohort in stage.cohorts),
             "visits": visits.height,
-            "events": n_events,
-            "page_views": n_page_views,
+            "events": tally["events"],
+            "page_views": tally["page_views"],
             "demo_requests": len(stage.sales.requests),
+            **{name: tally[name] for name in ("true_events", "true_page_views", "malformed_lines")},
         }
-        return Outcome(self.truth, visits, stage.sales.outcome(stage.clock.length_ms / 1000), counts)
+        sales = stage.sales.outcome(stage.clock.length_ms / 1000)
+        return Outcome(self.truth, visits, sales, counts, stage.transport.labels)
 
 
 class _Stage:
@@ -105,15 +111,17 @@ class _Stage:
         self.cohorts: list[Cohort] = []
         self._maker = CohortMaker(world, streams)
         self._tracker = Tracker(world, self._maker.population, self.clock)
+        self.transport = Transport(world, streams, self.clock)
         self._truth = truth
         self._visitor = visitor
         self.env.process(self._open_cohorts())
 
-    def hours(self) -> Iterator[tuple[float, pl.DataFrame]]:
-        """Let time pass, an hour at a time: the share of the time that has passed and the hour's events."""
+    def hours(self) -> Iterator[tuple[float, pl.DataFrame, Delivery]]:
+        """Let time pass, an hour at a time: the share that has passed, the hour's events, and what was received."""
         for end_ms in range(HOUR_MS, self.clock.length_ms + 1, HOUR_MS):
             self.env.run(until=end_ms / 1000)
-            yield end_ms / self.clock.length_ms, self._tracker.track(self.cohorts)
+            sent = self._tracker.track(self.cohorts)
+            yield end_ms / self.clock.length_ms, sent, self.transport.deliver(sent, end_ms // HOUR_MS - 1)
 
     def _open_cohorts(self) -> Generator[simpy.Event, None, None]:
         """Draw each cohort when the first of its visitors may arrive."""
@@ -140,6 +148,21 @@ class _Stage:
             cohort.happenings.held.append((visitor, int(self.env.now * 1000)))
 
         self.sales.request_demo(cohort.anonymous_ids[visitor], float(cohort.demo_minutes[visitor]), hold)
+
+
+def _counts(sent: pl.DataFrame, delivery: Delivery) -> dict[str, int]:
+    """How much happened and how much of what was received in an hour."""
+    return {
+        "events": delivery.events.height,
+        "page_views": _n_page_views(delivery.events),
+        "true_events": sent.height,
+        "true_page_views": _n_page_views(sent),
+        "malformed_lines": delivery.malformed.height,
+    }
+
+
+def _n_page_views(events: pl.DataFrame) -> int:
+    return int((events["type"] == "page").sum())
 
 
 @contextmanager

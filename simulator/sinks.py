@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
+from simulator.mishaps import DAMAGES
 
-__all__ = ["CollectingSink", "Sink"]
+__all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink"]
+
+MALFORMED_SCHEMA: Final = pl.Schema(
+    {**EVENT_SCHEMA, "damage": pl.Enum(DAMAGES), "place": pl.Float64(), "n_before": pl.UInt32()}
+)
+"""Columns of broken lines: the event that the line was to tell of, ``truncated`` or ``garbled``, where in the line
+(from 0, its beginning, to 1, its end), and how many events of the same delivery arrived before it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """What the collector received in one hour.
+
+    Attributes:
+        events: Rows of the flat event table, in the order in which they were received.
+        malformed: Lines that arrived broken, in the same order; columns as in :data:`MALFORMED_SCHEMA`.
+    """
+
+    events: pl.DataFrame
+    malformed: pl.DataFrame = field(default_factory=MALFORMED_SCHEMA.to_frame)
 
 
 class Sink(Protocol):
-    """Takes the events of a simulation, an hour at a time."""
+    """Takes what the collector receives, an hour at a time."""
 
-    def write(self, events: pl.DataFrame) -> None:
-        """Take one batch: rows of the flat event table, in the order in which they were received."""
+    def write(self, delivery: Delivery) -> None:
+        """Take one batch."""
 
     def close(self) -> None:
         """Learn that no more will come."""
 
 
 class CollectingSink:
-    """Keeps all events in memory."""
+    """Keeps all that was received in memory."""
 
     def __init__(self) -> None:
-        self._batches: list[pl.DataFrame] = []
+        self.deliveries: list[Delivery] = []
 
-    def write(self, events: pl.DataFrame) -> None:
+    def write(self, delivery: Delivery) -> None:
         """Keep a batch."""
-        self._batches.append(events)
+        self.deliveries.append(delivery)
 
     def close(self) -> None:
         """Nothing is left to do."""
 
     @property
     def events(self) -> pl.DataFrame:
-        """All events so far, in the order in which they were received."""
-        return pl.concat(self._batches) if self._batches else pl.DataFrame(schema=EVENT_SCHEMA)
+        """All events so far, in the order in which they were received; without broken lines."""
+        return pl.concat([EVENT_SCHEMA.to_frame(), *(delivery.events for delivery in self.deliveries)])
+
+    @property
+    def malformed(self) -> pl.DataFrame:
+        """All broken lines so far, in the order in which they were received."""
+        return pl.concat([MALFORMED_SCHEMA.to_frame(), *(delivery.malformed for delivery in self.deliveries)])

@@ -18,7 +18,11 @@ from simulator.population import USER_AGENTS, Population
 from simulator.traffic import CampaignSettings
 from simulator.world import WorldSettings
 
-__all__ = ["Tracker"]
+__all__ = ["TRACKED_SCHEMA", "Tracker"]
+
+TRACKED_SCHEMA = pl.Schema({**EVENT_SCHEMA, "_cohort": pl.Int64(), "_row": pl.Int64(), "_message": pl.Int64()})
+"""The flat event table, and the address of each event: the visitor's cohort, row in the cohort, and number of the event
+within the visitor, below 2³², in the order of kinds and page views."""
 
 # Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are sent.
 _VIEW, _IDENTIFY, _SUBMIT, _ASK, _HELD = range(5)
@@ -29,6 +33,7 @@ _CALLS = pl.DataFrame(
     }
 )
 _TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
+_KIND_SHIFT = 28
 _ORDER = ("received_at", "_cohort", "_row", "_kind")
 _FREE_MAIL = "freemail.example.net"
 # Address blocks set aside for documentation (RFC 5737).
@@ -99,12 +104,12 @@ class Tracker:
         """Events of all that has happened in these cohorts since the last call, in the order of their times.
 
         Returns:
-            Rows of the flat event table.
+            Rows of the flat event table with their addresses: :data:`TRACKED_SCHEMA`.
         """
         batches = [self._events(cohort, cohort.happenings.drain()) for cohort in cohorts if cohort.happenings]
         if not batches:
-            return pl.DataFrame(schema=EVENT_SCHEMA)
-        return pl.concat(batches).sort(_ORDER).select(EVENT_SCHEMA.names())
+            return TRACKED_SCHEMA.to_frame()
+        return pl.concat(batches).sort(_ORDER).select(TRACKED_SCHEMA.names())
 
     def _events(self, cohort: Cohort, happened: Happenings) -> pl.DataFrame:
         """Events of one cohort, with the keys by which they are to be sorted."""
@@ -115,9 +120,10 @@ class Tracker:
         missing = [pl.lit(None, dtype).alias(n) for n, dtype in EVENT_SCHEMA.items() if n not in frame.columns]
         return frame.with_columns(missing).select(
             *(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()),
-            _cohort=pl.lit(cohort.index),
+            _cohort=pl.lit(cohort.index, pl.Int64()),
             _row=pl.Series(cohort.rows[what.visitor]),
             _kind=pl.Series(what.kind),
+            _message=pl.Series((what.kind << _KIND_SHIFT) | _numbers(cohort, what)),
         )
 
     def _who(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
@@ -221,11 +227,15 @@ def _occurrences(cohort: Cohort, happened: Happenings) -> _Occurrences:
 
 def _message_suffix(cohort: Cohort, what: _Occurrences) -> pl.Series:
     """What makes an event's identifier its own, after the visitor's: kind and number of the page view."""
+    marks = pl.Series(["-view-", "-identify-", "-form-", "-request-", "-demo-"]).gather(what.kind)
+    return (marks + pl.Series(_numbers(cohort, what)).cast(pl.String)).alias("message_id")
+
+
+def _numbers(cohort: Cohort, what: _Occurrences) -> Integers:
+    """Number of each occurrence's page view among those of its visitor, from 0; 0 where there is no page view."""
     journeys = cohort.journeys
     first_view = journeys.first_view[journeys.first_visit[what.visitor]]
-    number = np.where(what.view >= 0, what.view - first_view, 0)
-    marks = pl.Series(["-view-", "-identify-", "-form-", "-request-", "-demo-"]).gather(what.kind)
-    return (marks + pl.Series(number).cast(pl.String)).alias("message_id")
+    return np.where(what.view >= 0, what.view - first_view, 0)
 
 
 def _series(values: Sequence[str | None]) -> pl.Series:

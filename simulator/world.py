@@ -13,6 +13,7 @@ from simulator.population import PopulationSettings
 from simulator.sales import SalesSettings
 from simulator.settings import Settings, unknown
 from simulator.site import SiteSettings
+from simulator.tracking import TrackingSettings
 from simulator.traffic import TrafficSettings
 
 __all__ = ["WorldSettings"]
@@ -29,6 +30,7 @@ class WorldSettings(Settings):
         visits: How often they come and how long they read.
         intent: What moves them to request a demo.
         sales: Who answers the requests.
+        tracking: What is lost, damaged and invented before the events reach the collector.
     """
 
     clock: ClockSettings = Field(default_factory=ClockSettings)
@@ -38,6 +40,7 @@ class WorldSettings(Settings):
     visits: VisitSettings = Field(default_factory=VisitSettings)
     intent: IntentSettings = Field(default_factory=IntentSettings)
     sales: SalesSettings = Field(default_factory=SalesSettings)
+    tracking: TrackingSettings = Field(default_factory=TrackingSettings)
 
     @model_validator(mode="after")
     def _landing_pages_exist(self) -> Self:

@@ -42,7 +42,7 @@ def test_it_does_not_matter_how_the_stream_is_cut(
     events, digest = frame(rows), EventsDigest()
     bounds = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
     for start, end in pairwise(bounds):
-        digest.write(events[start:end])
+        digest.update(events[start:end])
     assert digest.hexdigest() == digest_of(events)
 
 

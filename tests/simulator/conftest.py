@@ -8,6 +8,7 @@ import pytest
 
 from simulator.cohort import CohortMaker
 from simulator.simulation import Simulation
+from simulator.sinks import Delivery
 from simulator.streams import Streams
 from simulator.world import WorldSettings
 
@@ -21,9 +22,9 @@ class Recorder:
     batches: list[pl.DataFrame] = field(default_factory=list)
     n_closed: int = 0
 
-    def write(self, events: pl.DataFrame) -> None:
+    def write(self, delivery: Delivery) -> None:
         """Keep a batch."""
-        self.batches.append(events)
+        self.batches.append(delivery.events)
 
     def close(self) -> None:
         """Count."""

@@ -17,7 +17,7 @@ from analytics.ndjson import encode
 from simulator.clock import HOUR_MS
 from simulator.cohort import Cohort, CohortMaker
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.sinks import CollectingSink, Delivery
 from simulator.world import WorldSettings
 
 HOUR = timedelta(hours=1)
@@ -29,9 +29,9 @@ class Recorder:
     def __init__(self) -> None:
         self.batches: list[pl.DataFrame] = []
 
-    def write(self, events: pl.DataFrame) -> None:
+    def write(self, delivery: Delivery) -> None:
         """Keep a batch."""
-        self.batches.append(events)
+        self.batches.append(delivery.events)
 
     def close(self) -> None:
         """Nothing to do."""
@@ -123,7 +123,7 @@ def test_the_collector_of_garbage_is_left_as_it_was():
     """The run switches Python's garbage collection off only for itself, also when a sink fails."""
 
     class Full:
-        def write(self, events: pl.DataFrame) -> None:
+        def write(self, delivery: Delivery) -> None:
             raise OSError("no space left")
 
         def close(self) -> None:

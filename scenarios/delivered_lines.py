@@ -1,0 +1,42 @@
+"""What the collector received as lines of JSON: the events, and the broken lines at their places among them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from analytics.ndjson import encode
+from simulator.sinks import Delivery
+
+__all__ = ["broken_lines", "delivered_lines"]
+
+# No UTF-8 text holds this byte, so that no reader can take a garbled line for an event.
+_NOISE = b"\xff"
+
+
+def delivered_lines(delivery: Delivery) -> bytes:
+    """Write all that was received, in the order in which it was, each line ended by a newline."""
+    lines = encode(delivery.events)
+    if delivery.malformed.is_empty():
+        return lines
+    whole, pieces, begin = lines.splitlines(keepends=True), [], 0
+    for n_before, line in zip(delivery.malformed["n_before"], broken_lines(delivery.malformed), strict=True):
+        pieces += [*whole[begin:n_before], line, b"\n"]
+        begin = n_before
+    return b"".join([*pieces, *whole[begin:]])
+
+
+def broken_lines(malformed: pl.DataFrame) -> list[bytes]:
+    """Break the lines of events: the bytes as they arrived, without newlines.
+
+    Args:
+        malformed: Events and the damage to them; columns as in :data:`simulator.sinks.MALFORMED_SCHEMA`.
+    """
+    lines = encode(malformed).splitlines()
+    damages = malformed.select("damage", "place").iter_rows()
+    return [_broken(line, damage, place) for line, (damage, place) in zip(lines, damages, strict=True)]
+
+
+def _broken(line: bytes, damage: str, place: float) -> bytes:
+    """Cut a line off, or garble one byte of it; something is left in any case, and it is never an event."""
+    at = 1 + int(place * (len(line) - 1))
+    return line[:at] if damage == "truncated" else line[: at - 1] + _NOISE + line[at:]

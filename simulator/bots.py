@@ -1,0 +1,114 @@
+"""Bots: invented visitors that open the site's pages one after the other, at a machine's pace."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
+from simulator.clock import DAY_MS, HOUR_MS, Clock
+from simulator.cohort import hexadecimal
+from simulator.labels import Label
+from simulator.population import USER_AGENTS
+from simulator.streams import Streams
+from simulator.tracker import TRACKED_SCHEMA
+from simulator.world import WorldSettings
+
+__all__ = ["Bots"]
+
+_CRAWLER_AGENT: Final = "Mozilla/5.0 (compatible; ExampleBot/1.0; +https://bot.example.com/about)"
+_DEVICE: Final = "desktop"
+_TIMES: Final = ("original_timestamp", "sent_at", "received_at", "timestamp")
+
+
+class Bots:
+    """Invents the bots of one kind, which come at any hour alike, as a Poisson process.
+
+    Args:
+        label: ``CRAWLER``, or ``DISGUISED_BOT``, whose user agent is that of an ordinary browser.
+        world: The scenario's world. The bots stand in the country that most visitors come from.
+        streams: Randomness of the replication.
+        clock: Simulated time.
+    """
+
+    def __init__(self, label: Label, world: WorldSettings, streams: Streams, clock: Clock) -> None:
+        self.label = label
+        self._settings = world.tracking
+        self._streams = streams
+        self._clock = clock
+        crawls = label is Label.CRAWLER
+        self._per_day = world.tracking.bots_per_day if crawls else world.tracking.disguised_bots_per_day
+        # Bots stand before (below) all cohorts in the order of what arrives in the same millisecond.
+        self._cohort = -1 if crawls else -2
+        self._pages = _page_columns(world)
+        countries = world.population.countries
+        country = max(countries, key=lambda code: countries[code].share)
+        self._constants = {
+            "type": CallType.PAGE.value,
+            "context_device_type": _DEVICE,
+            "context_location_country": country,
+            "context_timezone": next(iter(countries[country].time_zones)),
+            "context_user_agent": _CRAWLER_AGENT if crawls else USER_AGENTS[_DEVICE],
+            "context_library_name": "analytics.js",
+        }
+
+    def arriving(self, hour: int) -> pl.DataFrame:
+        """Page views of the bots that come in an hour of the simulation, as the tracker gives events.
+
+        Args:
+            hour: Number of the hour, from 0. Page views may lie in the hours after it, but in none after the end.
+        """
+        if not self._per_day:
+            return TRACKED_SCHEMA.to_frame()
+        rng = self._streams.generator(f"tracking.{self.label}", hour)
+        n_bots = rng.poisson(self._per_day * HOUR_MS / DAY_MS)
+        first_ms = hour * HOUR_MS + np.floor(np.sort(rng.random(n_bots)) * HOUR_MS).astype(np.int64)
+        n_pages = self._settings.bot_pages
+        bot, page = np.repeat(np.arange(n_bots), n_pages), np.tile(np.arange(n_pages), n_bots)
+        time_ms = first_ms[bot] + np.rint(page * self._settings.bot_seconds * 1000).astype(np.int64)
+        seen = time_ms < self._clock.length_ms
+        return self._views(hour, bot[seen], page[seen], time_ms[seen])
+
+    def _views(
+        self,
+        hour: int,
+        bot: np.typing.NDArray[np.int64],
+        page: np.typing.NDArray[np.int64],
+        time_ms: np.typing.NDArray[np.int64],
+    ) -> pl.DataFrame:
+        identity = self._streams.uniforms(f"tracking.{self.label}_identity", hour)
+        words = np.stack([identity.words(2 * bot + i) for i in (0, 1)], axis=1)
+        time = pl.Series(time_ms + self._clock.start_ms).cast(UTC_MS)
+        frame = self._pages[page % self._pages.height].with_columns(
+            anonymous_id=hexadecimal(words),
+            context_page_referrer=pl.when(pl.Series(page > 0)).then("context_page_referrer"),
+            context_ip="203.0.113." + pl.Series(words[:, 1] % np.uint64(256)).cast(pl.String),
+            _number=pl.Series(page).cast(pl.String),
+            _row=pl.Series(bot),
+            _message=pl.Series(page),
+            _cohort=pl.lit(self._cohort),
+            **{name: pl.lit(value) for name, value in self._constants.items()},
+            **{name: time.alias(name) for name in _TIMES},
+        )
+        frame = frame.with_columns(message_id=pl.concat_str("anonymous_id", pl.lit("-view-"), "_number"))
+        missing = [pl.lit(None, dtype).alias(n) for n, dtype in EVENT_SCHEMA.items() if n not in frame.columns]
+        return frame.with_columns(missing).select(pl.col(n).cast(dtype) for n, dtype in TRACKED_SCHEMA.items())
+
+
+def _page_columns(world: WorldSettings) -> pl.DataFrame:
+    """What a page view says of each page; the referrer is the page before it in the order of the site."""
+    pages = list(world.site.pages.values())
+    urls = [f"https://{world.site.host}{page.path}" for page in pages]
+    return pl.DataFrame(
+        {
+            "context_page_path": [page.path for page in pages],
+            "context_page_title": [page.title for page in pages],
+            "context_page_url": urls,
+            "context_page_referrer": [urls[-1], *urls[:-1]],
+            "name": [page.title for page in pages],
+            "category": [page.category for page in pages],
+            "funnel_stage": [str(page.stage) for page in pages],
+        }
+    )

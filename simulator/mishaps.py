@@ -1,0 +1,154 @@
+"""Mishaps: what goes wrong with each event that a browser would send, drawn before it is sent.
+
+Every draw is addressed: those of a visitor by cohort and row, those of an event by its number besides. So no rate moves
+the draws of another, and of two scenarios with the same seed the one with the higher rate loses what the other loses,
+and more.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from analytics.events import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
+from simulator.arrays import Bools, Floats, Integers
+from simulator.streams import AddressedUniforms, Streams
+from simulator.tracking import TrackingSettings
+
+__all__ = ["DAMAGES", "Mishaps"]
+
+DAMAGES: Final = ("truncated", "garbled")
+"""What may happen to a line."""
+
+_ROW_SHIFT = np.int64(32)
+# A mean time to go, as uniform numbers have it, in milliseconds.
+_SECOND_MS, _MINUTE_MS = 1000.0, 60_000.0
+
+
+class Mishaps:
+    """Draws what goes wrong.
+
+    Args:
+        settings: How often and how badly.
+        streams: Randomness of the replication.
+    """
+
+    def __init__(self, settings: TrackingSettings, streams: Streams) -> None:
+        self._settings = settings
+        self._streams = streams
+        self._uniforms: dict[str, list[AddressedUniforms]] = {}
+
+    def draw(self, sent: pl.DataFrame) -> pl.DataFrame:
+        """Draw the mishaps of a batch.
+
+        Args:
+            sent: Events as the tracker gives them, with their addresses.
+
+        Returns:
+            One row for each event. ``_blocked`` and ``_refused``: whether it is never sent; then nothing else befalls
+            it. ``_late_ms``, ``_network_ms``, ``_skew_ms``: delays and error of the clock, null without.
+            ``_duplicate_ms``, ``_conflict_ms``: time to a second delivery, null without; a line that breaks is not sent
+            again. ``_damage`` (one of :data:`DAMAGES`, null without) and ``_place``, where in the line, from 0 to 1.
+        """
+        settings, draws = self._settings, _Draws(self, sent)
+        in_browser = ~sent["event"].cast(pl.String).is_in(list(SERVER_SIDE_EVENTS)).fill_null(value=False).to_numpy()
+        blocked = in_browser & draws.visitor_hit("ad_blocker", _rates(settings.ad_blocker_rate, _devices(sent)))
+        refused = in_browser & draws.visitor_hit("consent", _rates(settings.consent_refusal_rate, _regions(sent)))
+        goes = in_browser & ~blocked & ~refused
+        breaks = goes & draws.hit("malformed", settings.malformed_rate)
+        whole = goes & ~breaks
+        skewed = goes & draws.visitor_hit("clock_skew", settings.clock_skew_rate)
+        again_ms = settings.duplicate_minutes * _MINUTE_MS
+        return pl.DataFrame(
+            {
+                "_blocked": blocked,
+                "_refused": refused,
+                "_late_ms": draws.delay("late", goes, settings.late_rate, settings.late_minutes * _MINUTE_MS),
+                "_network_ms": draws.delay(
+                    "reorder", goes, settings.reorder_rate, settings.reorder_seconds * _SECOND_MS
+                ),
+                "_skew_ms": draws.clock_error(skewed, settings.clock_skew_seconds * _SECOND_MS),
+                "_duplicate_ms": draws.delay("duplicate", whole, settings.duplicate_rate, again_ms),
+                "_conflict_ms": draws.delay("conflict", whole, settings.conflict_rate, again_ms),
+                **draws.damage(breaks),
+            }
+        )
+
+    def uniforms(self, source: str, cohort: Integers, address: Integers) -> Floats:
+        """Uniform numbers of a source, each from the stream of its own cohort."""
+        known = self._uniforms.setdefault(source, [])
+        for index in range(len(known), int(cohort.max(initial=-1)) + 1):
+            known.append(self._streams.uniforms(f"tracking.{source}", index))
+        starts = np.array([stream.start for stream in known], dtype=np.uint64)
+        increments = np.array([stream.increment for stream in known], dtype=np.uint64)
+        return AddressedUniforms(starts[cohort], increments[cohort]).at(address)
+
+
+class _Draws:
+    """The draws of one batch; a source that hits nobody is not asked."""
+
+    def __init__(self, mishaps: Mishaps, sent: pl.DataFrame) -> None:
+        self._mishaps = mishaps
+        self._cohort: Integers = sent["_cohort"].to_numpy()
+        self._visitor: Integers = sent["_row"].to_numpy()
+        self._event: Integers = (self._visitor << _ROW_SHIFT) | sent["_message"].to_numpy()
+
+    def visitor_hit(self, source: str, rate: float | Floats) -> Bools:
+        """Whether each event's visitor is one whom a source hits."""
+        return self._below(source, rate, self._visitor)
+
+    def hit(self, source: str, rate: float) -> Bools:
+        """Whether a source hits each event."""
+        return self._below(source, rate, self._event)
+
+    def delay(self, source: str, may: Bools, rate: float, mean_ms: float) -> pl.Series:
+        """Exponential delay, in whole milliseconds and at least one, of the events that a source hits."""
+        rows = np.flatnonzero(may & self.hit(source, rate))
+        uniforms = self._at(f"{source}_delay", self._event, rows)
+        return _sparse(len(may), rows, np.ceil(-mean_ms * np.log(uniforms)).astype(np.int64))
+
+    def clock_error(self, skewed: Bools, deviation_ms: float) -> pl.Series:
+        """Normal error, in whole milliseconds, of the clocks that are wrong; by the Box–Muller transform."""
+        rows = np.flatnonzero(skewed)
+        radius = np.sqrt(-2 * np.log(self._at("clock_skew_radius", self._visitor, rows)))
+        angle = 2 * np.pi * self._at("clock_skew_angle", self._visitor, rows)
+        return _sparse(len(skewed), rows, np.rint(deviation_ms * radius * np.cos(angle)).astype(np.int64))
+
+    def damage(self, breaks: Bools) -> dict[str, pl.Series]:
+        """How and where each line that breaks does so."""
+        rows = np.flatnonzero(breaks)
+        kind = (self._at("damage", self._event, rows) * len(DAMAGES)).astype(np.int64)
+        place = _sparse(len(breaks), rows, self._at("damage_place", self._event, rows))
+        names = pl.Series([*DAMAGES], dtype=pl.Enum(DAMAGES))
+        return {"_damage": names.gather(_sparse(len(breaks), rows, kind)), "_place": place}
+
+    def _below(self, source: str, rate: float | Floats, address: Integers) -> Bools:
+        if not np.any(rate):
+            return np.zeros(len(address), dtype=bool)
+        below: Bools = self._mishaps.uniforms(source, self._cohort, address) < rate
+        return below
+
+    def _at(self, source: str, address: Integers, rows: Integers) -> Floats:
+        return self._mishaps.uniforms(source, self._cohort[rows], address[rows])
+
+
+def _sparse(n: int, rows: Integers, values: Integers | Floats) -> pl.Series:
+    """A column of nulls but for these rows."""
+    return pl.Series([None], dtype=pl.Series(values[:0]).dtype).new_from_index(0, n).scatter(rows, values)
+
+
+def _rates(rate: float | dict[str, float], classes: pl.Series) -> float | Floats:
+    """The rate of each event: one for all, or that of its class."""
+    if not isinstance(rate, dict):
+        return rate
+    return classes.replace_strict(rate, default=0.0, return_dtype=pl.Float64).to_numpy()
+
+
+def _devices(sent: pl.DataFrame) -> pl.Series:
+    return sent["context_device_type"].cast(pl.String)
+
+
+def _regions(sent: pl.DataFrame) -> pl.Series:
+    return sent["context_location_country"].cast(pl.String).replace_strict(REGION_OF_COUNTRY, default=None)

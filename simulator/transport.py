@@ -1,0 +1,163 @@
+"""Transport: takes the true events of each hour and delivers what the collector receives.
+
+Between the two stand ad blockers, refused consent, devices that are offline or have a wrong clock, slow networks,
+retries and broken lines; and bots add what nobody did. All of that is labelled, so that of every true event one can say
+what became of it, and of every event received whether it is true.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from analytics.events import EVENT_SCHEMA, UTC_MS
+from simulator.bots import Bots
+from simulator.clock import HOUR_MS, Clock
+from simulator.labels import LABELS_SCHEMA, Label, labelled
+from simulator.mishaps import DAMAGES, Mishaps
+from simulator.sinks import MALFORMED_SCHEMA, Delivery
+from simulator.streams import Streams
+from simulator.tracker import TRACKED_SCHEMA
+from simulator.world import WorldSettings
+
+__all__ = ["Transport"]
+
+# An event on its way: which of its deliveries this is (0 the first, 1 a duplicate, 2 a conflict), and the damage to it.
+_ON_ITS_WAY: Final = pl.Schema(
+    {**TRACKED_SCHEMA, "_copy": pl.Int8(), "_damage": pl.Enum(DAMAGES), "_place": pl.Float64()}
+)
+_COPIES: Final = ("first delivery", "duplicate", "conflict")
+_ORDER: Final = ("received_at", "_cohort", "_row", "_message", "_copy")
+
+
+class Transport:
+    """The way from the visitors' browsers, and the company's servers, to the collector.
+
+    Args:
+        world: The scenario's world.
+        streams: Randomness of the replication.
+        clock: Simulated time; what is due after its end is never received.
+    """
+
+    def __init__(self, world: WorldSettings, streams: Streams, clock: Clock) -> None:
+        self._lossless = world.tracking.is_lossless
+        self._clock = clock
+        self._mishaps = Mishaps(world.tracking, streams)
+        self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
+        self._waiting = _ON_ITS_WAY.to_frame()
+        self._labels = [LABELS_SCHEMA.to_frame()]
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """What befell which event so far, in order of true time; columns as in ``LABELS_SCHEMA``."""
+        return pl.concat(self._labels).sort("true_time", "message_id", "label", "detail")
+
+    def deliver(self, sent: pl.DataFrame, hour: int) -> Delivery:
+        """Send the events of an hour on their way; returns what arrives within that hour, in order of arrival.
+
+        Args:
+            sent: The hour's true events, as the tracker gives them.
+            hour: Number of the hour, from 0; each hour in turn.
+        """
+        if self._lossless:
+            return Delivery(sent.select(EVENT_SCHEMA.names()))
+        on_its_way = pl.concat([self._waiting, self._send(sent), *(self._invent(bots, hour) for bots in self._bots)])
+        is_due = pl.col("received_at") < pl.lit(self._clock.to_utc((hour + 1) * HOUR_MS / 1000), UTC_MS)
+        self._waiting = on_its_way.filter(~is_due)
+        return _unpacked(on_its_way.filter(is_due).sort(_ORDER))
+
+    def _invent(self, bots: Bots, hour: int) -> pl.DataFrame:
+        """Page views of the bots that come in this hour, which arrive at once and as they are."""
+        views = bots.arriving(hour)
+        self._labels.append(labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label))
+        whole = (pl.lit(None, _ON_ITS_WAY[name]).alias(name) for name in ("_damage", "_place"))
+        return views.with_columns(pl.lit(0, pl.Int8()).alias("_copy"), *whole)
+
+    def _send(self, sent: pl.DataFrame) -> pl.DataFrame:
+        """Deliveries of true events that will arrive before the end."""
+        fated = pl.concat([sent, self._mishaps.draw(sent)], how="horizontal").with_columns(_true_time="timestamp")
+        is_lost = pl.col("_blocked") | pl.col("_refused")
+        first = fated.filter(~is_lost).with_columns(**_first_times())
+        deliveries = pl.concat([_copy(first, 0), *_second_deliveries(first)]).with_columns(
+            _arrival=pl.when(pl.col("received_at") < pl.lit(self._clock.end, UTC_MS)).then("received_at")
+        )
+        self._labels += _loss_labels(fated.filter(is_lost))
+        self._labels += _delivery_labels(deliveries)
+        return deliveries.filter(pl.col("_arrival").is_not_null()).select(_ON_ITS_WAY.names())
+
+
+def _first_times() -> dict[str, pl.Expr]:
+    """The four times of a first delivery; the collector corrects ``timestamp`` as the Segment Spec says."""
+    late, network, skew = (
+        pl.duration(milliseconds=pl.col(name).fill_null(0)) for name in ("_late_ms", "_network_ms", "_skew_ms")
+    )
+    true_time = pl.col("_true_time")
+    times = {
+        "original_timestamp": true_time + skew,
+        "sent_at": true_time + skew + late,
+        "received_at": true_time + late + network,
+        # received_at − (sent_at − original_timestamp): right but for the time on the network.
+        "timestamp": true_time + network,
+    }
+    return {name: time.cast(UTC_MS) for name, time in times.items()}
+
+
+def _copy(first: pl.DataFrame, number: int) -> pl.DataFrame:
+    return first.with_columns(pl.lit(number, pl.Int8()).alias("_copy"))
+
+
+def _second_deliveries(first: pl.DataFrame) -> list[pl.DataFrame]:
+    """What is sent again: the device sends and the collector receives it later by the same time."""
+    found = []
+    for number, delay in ((1, "_duplicate_ms"), (2, "_conflict_ms")):
+        later = (pl.col("sent_at", "received_at") + pl.duration(milliseconds=delay)).cast(UTC_MS)
+        found.append(_copy(first.filter(pl.col(delay).is_not_null()), number).with_columns(later))
+    # The tab's title has got a count of unread messages before the retry.
+    found[1] = found[1].with_columns(context_page_title=pl.lit("(1) ") + pl.col("context_page_title"))
+    return found
+
+
+def _loss_labels(lost: pl.DataFrame) -> list[pl.DataFrame]:
+    """Labels of events that were never sent."""
+    lost = lost.with_columns(_arrival=pl.lit(None, UTC_MS))
+    return [
+        labelled(lost, Label.BLOCKED, pl.col("_blocked"), pl.col("context_device_type")),
+        labelled(lost, Label.NO_CONSENT, pl.col("_refused"), pl.col("context_location_country")),
+    ]
+
+
+def _delivery_labels(deliveries: pl.DataFrame) -> list[pl.DataFrame]:
+    """Labels of events that were sent."""
+    first = deliveries.filter(pl.col("_copy") == 0)
+    delays = {
+        Label.LATE: (first, "_late_ms"),
+        Label.REORDERED: (first, "_network_ms"),
+        Label.CLOCK_SKEW: (first, "_skew_ms"),
+        Label.DUPLICATE: (deliveries.filter(pl.col("_copy") == 1), "_duplicate_ms"),
+        Label.CONFLICT: (deliveries.filter(pl.col("_copy") == 2), "_conflict_ms"),  # noqa: PLR2004 - see _COPIES
+    }
+    which = pl.col("_copy").replace_strict(dict(enumerate(_COPIES)), return_dtype=pl.String)
+    return [
+        *(
+            labelled(table, label, pl.col(name).is_not_null(), _seconds(pl.col(name)))
+            for label, (table, name) in delays.items()
+        ),
+        labelled(first, Label.MALFORMED, pl.col("_damage").is_not_null(), pl.col("_damage")),
+        labelled(deliveries, Label.NOT_RECEIVED, pl.col("_arrival").is_null(), which),
+    ]
+
+
+def _seconds(time_ms: pl.Expr) -> pl.Expr:
+    return (time_ms / 1000).cast(pl.String) + " s"
+
+
+def _unpacked(arrived: pl.DataFrame) -> Delivery:
+    """Tell events from broken lines."""
+    is_broken = pl.col("_damage").is_not_null()
+    numbered = arrived.with_columns(n_before=(~is_broken).cum_sum())
+    malformed = numbered.filter(is_broken).rename({"_damage": "damage", "_place": "place"})
+    return Delivery(
+        events=arrived.filter(~is_broken).select(EVENT_SCHEMA.names()),
+        malformed=malformed.select(pl.col(name).cast(dtype) for name, dtype in MALFORMED_SCHEMA.items()),
+    )
