@@ -12,13 +12,14 @@ from simpy.events import NORMAL
 
 from simulator.settings import Count, Settings
 
-__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment"]
+__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment", "in_utc"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC, cut to whole milliseconds; without a time zone it is UTC already."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     # Events are stamped in whole milliseconds, so the clock starts on one.
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
@@ -32,7 +33,7 @@ class ClockSettings(Settings):
         hours: Length in hours. The last moment itself is not part of the simulation.
     """
 
-    start: Annotated[datetime, AfterValidator(_in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
+    start: Annotated[datetime, AfterValidator(in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
     hours: Count = 24
 
 
