@@ -121,6 +121,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _column("context_ip", "context.ip", _TEXT, "address of the device"),
     _column("context_user_agent", "context.userAgent", _TEXT, "user agent of the browser"),
     _column("context_group_id", "context.groupId", _TEXT, "identifier of the account (company) the device belongs to"),
+    _column("context_experiments", "context.experiments", _WORD, "arms of the visitor: experiment=arm, joined by ;"),
     _column("context_library_name", "context.library.name", _WORD, "library that sent the call"),
     _column("name", "name", _TEXT, "name of the page", _PAGE),
     _column("category", "properties.category", _WORD, "content of the page: security, pricing, careers, …", _PAGE),

@@ -167,6 +167,7 @@ def _facts(table: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.DataFrame:
             (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False).alias("request"),
             (pl.col("type") == CallType.PAGE).fill_null(value=False).alias("page"),
             pl.col("context_group_id").alias("account"),
+            pl.col("context_experiments").cast(pl.String).alias("experiments"),
             *(_seen(signal) for signal in _yes_or_no(signals)),
         )
         .filter(pl.col("event_time").is_not_null() & pl.col("visitor").is_not_null())
@@ -219,20 +220,25 @@ def _first_requests(line: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _first_known(line: pl.DataFrame, column: str) -> pl.LazyFrame:
+    """One row per visitor of whom the column says something: what it says first."""
+    return (
+        line.lazy()
+        .filter(pl.col(column).is_not_null())
+        .unique("visitor", keep="first", maintain_order=True)
+        .select("visitor", column)
+    )
+
+
 def _rows(line: pl.DataFrame, signals: tuple[Signal, ...], until: pl.Expr, idle: timedelta) -> pl.DataFrame:
     """Gather the line into the rows of the visit table."""
     requests = _first_requests(line)
-    accounts = (
-        line.lazy()
-        .filter(pl.col("account").is_not_null())
-        .unique("visitor", keep="first", maintain_order=True)
-        .select("visitor", "account")
-    )
     return (
         _stretches(line, requests, _yes_or_no(signals))
         .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
         .join(requests.lazy(), on="visitor", how="left")
-        .join(accounts, on="visitor", how="left")
+        .join(_first_known(line, "account"), on="visitor", how="left")
+        .join(_first_known(line, "experiments"), on="visitor", how="left")
         .sort("started_at", "visitor", "visit")
         .with_columns(
             pl.col("visitor").cast(pl.String).alias("anonymous_id"),

@@ -152,6 +152,7 @@ VISIT_KEY_COLUMNS: Final = pl.Schema(
         "anonymous_id": pl.String(),
         "visit": pl.UInt32(),
         "account": pl.String(),
+        "experiments": pl.String(),
         "started_at": UTC_MS,
         "ended_at": UTC_MS,
         "n_page_views": pl.UInt32(),
@@ -160,7 +161,8 @@ VISIT_KEY_COLUMNS: Final = pl.Schema(
 """Columns of the visit table that come before the signals.
 
 ``visit`` counts a visitor's visits from 1; ``started_at`` and ``ended_at`` are the times of its first and last page
-view; ``account`` is null when the company is not known.
+view; ``account`` is null when the company is not known; ``experiments`` holds the visitor's arms as ``experiment=arm``,
+joined by ``;``, null when there are none.
 """
 
 VISIT_OUTCOME_COLUMNS: Final = pl.Schema(

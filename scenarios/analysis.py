@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analytics.experiments import arm_signals
 from analytics.sessions import enriched, visit_table
 from analytics.settings import AnalyticsSettings
+from analytics.signals import SIGNALS, Signal
 from analytics.statistics import FunnelStatistics
 
 if TYPE_CHECKING:
@@ -57,8 +59,12 @@ class Analysis:
 
     @cached_property
     def visits(self) -> pl.DataFrame:
-        """The visit table: one row per visit, with the signals so far and the outcome."""
-        return visit_table(self.events, observed_until=self._observed_until)
+        """The visit table: one row per visit, with the signals and arms so far, and the outcome."""
+        return visit_table(self.events, observed_until=self._observed_until, signals=self._signals)
+
+    @cached_property
+    def _signals(self) -> tuple[Signal, ...]:
+        return (*SIGNALS, *arm_signals(self.events))
 
     @cached_property
     def intent(self) -> IntentResults:
@@ -70,7 +76,7 @@ class Analysis:
         # statsmodels takes more than a second to import; who asks for counts only should not wait for it.
         from analytics.intent_model import IntentModel  # noqa: PLC0415
 
-        return IntentModel(interactions=self.settings.interactions).fit(self.visits, truth=self._truth)
+        return IntentModel(self._signals, self.settings.interactions).fit(self.visits, truth=self._truth)
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation."""

@@ -88,7 +88,8 @@ class Bots:
             _number=pl.Series(page).cast(pl.String),
             _row=pl.Series(bot),
             _message=pl.Series(page),
-            _cohort=pl.lit(self._cohort),
+            _inflow=pl.lit("bots"),
+            _cohort=pl.lit(self._cohort, pl.Int64()),
             **{name: pl.lit(value) for name, value in self._constants.items()},
             **{name: time.alias(name) for name in _TIMES},
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from pydantic.main import IncEx
 
 from simulator.arrays import Floats, Integers
 from simulator.cohort import CohortMaker
@@ -21,14 +22,18 @@ _PILOT_SEED = 20_260_303
 def true_intercept(world: WorldSettings) -> float:
     """Intercept of a world's visitors, in log-odds per visit: as given, or calibrated on a pilot population.
 
-    The pilot has some 65,000 visitors, so the share it is calibrated to is met to about one part in a hundred.
+    It is that of the ordinary traffic before any experiment. The pilot has some 65,000 visitors, so the share it is
+    calibrated to is met to about one part in a hundred.
     """
     if world.intent.intercept is not None:
         return world.intent.intercept
     wished = world.intent.visitor_to_demo
     if wished is None:
         raise ValueError("give intent.visitor_to_demo or intent.intercept")
-    return _calibrate(world.model_dump_json(exclude={"clock", "sales"}), wished)
+    # The truth is that of the ordinary traffic: neither a campaign nor an experiment moves it.
+    volume: IncEx = {"campaigns", "events", "visitors_per_day", "growth_per_week"}
+    apart: dict[str, IncEx | bool] = {"clock": True, "sales": True, "experiments": True, "traffic": volume}
+    return _calibrate(world.model_dump_json(exclude=apart), wished)
 
 
 @lru_cache(maxsize=64)

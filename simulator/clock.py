@@ -12,7 +12,7 @@ from simpy.events import NORMAL
 
 from simulator.settings import Settings
 
-__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment"]
+__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment", "in_utc"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -22,7 +22,8 @@ _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
 _LONGEST_HOURS = 10 * 366 * 24
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC, cut to whole milliseconds; without a time zone it is UTC already."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
         raise ValueError(f"must be in the years {_EARLIEST_YEAR} to {_LATEST_YEAR}")
@@ -38,7 +39,7 @@ class ClockSettings(Settings):
         hours: Length in hours, ten years at most. The last moment itself is not part of the simulation.
     """
 
-    start: Annotated[datetime, AfterValidator(_in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
+    start: Annotated[datetime, AfterValidator(in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
     hours: int = Field(default=24, ge=1, le=_LONGEST_HOURS, strict=True)
 
 

@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from simulator.arrays import Bools, Floats, Integers, Words
+from simulator.behaviour import Behaviours
 from simulator.clock import Clock
+from simulator.experiments import Experiments
+from simulator.inflows import ORDINARY, Inflow, arrivals_of, inflows_of, origins_of
 from simulator.intent import SignalReader, SignalValues
 from simulator.journey import JourneyMaker, Journeys
 from simulator.navigation import Navigation
+from simulator.outages import bounced, struck
 from simulator.population import People, Population
 from simulator.streams import AddressedUniforms, Streams
-from simulator.traffic import Arrivals
 from simulator.world import WorldSettings
 
 __all__ = ["COHORT_SIZE", "Cohort", "CohortMaker", "Happenings", "hexadecimal"]
@@ -60,7 +63,7 @@ class Cohort:
     Times are whole milliseconds since the start of the simulation.
 
     Attributes:
-        index: Number of the cohort.
+        index: Number of the cohort within its inflow.
         rows: Place of each visitor in the cohort as drawn; shape (visitors,).
         people: Who they are.
         arrival_ms: When each arrives; shape (visitors,).
@@ -71,6 +74,9 @@ class Cohort:
         demo_minutes: How long a demo for each visitor takes; shape (visitors,).
         identities: Two random words for each visitor; shape (visitors, 2).
         accounts: Domain of each visitor's company, null without one; shape (visitors,).
+        experiments: Arm of each visitor in every experiment, as events say it, null without experiments; shape
+            (visitors,).
+        inflow: Name of the inflow whose visitors they are.
     """
 
     index: int
@@ -83,6 +89,8 @@ class Cohort:
     demo_minutes: Floats
     identities: Words
     accounts: pl.Series
+    experiments: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
+    inflow: str = ORDINARY
     happenings: Happenings = field(default_factory=Happenings)
     asked_in: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor who has asked did so, by visitor."""
@@ -169,26 +177,28 @@ class Timetable:
 
 
 class CohortMaker:
-    """Draws the cohorts of one replication.
+    """Draws the cohorts of one inflow of visitors in one replication.
 
     Args:
         world: The scenario's world.
         streams: Randomness of the replication.
+        inflow: Whose cohorts; the ordinary traffic's unless given.
     """
 
-    def __init__(self, world: WorldSettings, streams: Streams) -> None:
-        channels = world.traffic.channels
+    def __init__(self, world: WorldSettings, streams: Streams, inflow: Inflow | None = None) -> None:
+        origins = origins_of(world.traffic)
         self._world = world
-        self._streams = streams
-        self.population = Population(
-            world.population, {name: channel.share for name, channel in channels.items()}, streams
-        )
+        self._inflow = inflows_of(world.traffic)[0] if inflow is None else inflow
+        self._streams = streams.within(self._inflow.name)
+        self.population = Population(world.population, self._inflow.shares, streams, self._inflow.name)
         self.clock = Clock(world.clock)
-        self._arrivals = Arrivals(world.traffic, self.clock, self.population.zones)
-        navigation = Navigation(world.site)
-        landing = np.stack([navigation.mix(channel.landing) for channel in channels.values()])
-        self._journeys = JourneyMaker(world.visits, navigation, landing, streams)
-        self._reader = SignalReader(world.site, channels, self.population)
+        self._arrivals = arrivals_of(self._inflow, world.traffic, self.clock, self.population.zone_shares)
+        self._experiments = Experiments(world.experiments, self._streams)
+        self._behaviours = Behaviours(list(origins.values()), self._experiments.combinations)
+        navigation = Navigation(world.site, self._behaviours.kinds)
+        landing = np.stack([navigation.mix(origin.landing) for origin in origins.values()])
+        self._journeys = JourneyMaker(world.visits, navigation, landing, self._streams)
+        self._reader = SignalReader(world.site, origins, self.population)
 
     @property
     def n_cohorts(self) -> int:
@@ -206,14 +216,19 @@ class CohortMaker:
             Log-odds of each visit without the intercept, visitor of each visit, number of visitors.
         """
         rows = np.arange(COHORT_SIZE)
-        people = self.population.draw(len(rows), index)
-        journeys = self._journeys.draw(rows, people.channel, index)
+        people = self._people(len(rows), index)
+        journeys = self._journeys.draw(rows, people.channel, index, self._behaviours.of(people.channel, 0 * rows))
         return self._log_odds(people, journeys, self._reader.read(people, journeys)), journeys.visitor, len(rows)
 
     def _log_odds(self, people: People, journeys: Journeys, signals: SignalValues) -> Floats:
         """Log-odds of a request at the end of each visit, without the intercept; shape (visits,)."""
         intent = self._world.intent
         return signals.log_odds(intent.effects) + intent.account_sd * people.effect[journeys.visitor]
+
+    def _people(self, n: int, index: int) -> People:
+        """Visitors of a cohort, with how they come as a place among the origins of all inflows."""
+        people = self.population.draw(n, index)
+        return replace(people, channel=people.channel + self._inflow.first_origin)
 
     def draw(self, index: int, intercept: float) -> Cohort:
         """Draw a cohort.
@@ -224,13 +239,19 @@ class CohortMaker:
         """
         rng = self._streams.generator("arrivals", index)
         positions = COHORT_SIZE * (index + np.sort(rng.random(rng.poisson(COHORT_SIZE))))
-        everybody = self.population.draw(len(positions), index)
+        everybody = self._people(len(positions), index)
         arrival_ms = self._arrivals.times_ms(positions, everybody.zone)
         rows = np.flatnonzero(arrival_ms < self.clock.length_ms)
         people, arrival_ms = everybody.take(rows), arrival_ms[rows]
-        journeys = self._journeys.draw(rows, people.channel, index)
+        arms = self._experiments.combination(rows, index)
+        planned = self._journeys.draw(rows, people.channel, index, self._behaviours.of(people.channel, arms))
+        starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
+        fails = struck(starts_ms, self._world.traffic.events.values(), self.clock)
+        journeys = bounced(planned, fails)
         signals = self._reader.read(people, journeys, self.clock.length_ms - arrival_ms)
-        chance = self._uniforms("decision", index).at(journeys.visit_address(rows))
+        log_odds = (
+            intercept + self._log_odds(people, journeys, signals) + self._experiments.log_odds[arms][journeys.visitor]
+        )
         return Cohort(
             index=index,
             rows=rows,
@@ -238,11 +259,19 @@ class CohortMaker:
             arrival_ms=arrival_ms,
             journeys=journeys,
             signals=signals,
-            resolve=intercept + self._log_odds(people, journeys, signals) - np.log(chance / (1 - chance)),
+            resolve=self._resolve(np.where(fails, -np.inf, log_odds), journeys.visit_address(rows), index),
             demo_minutes=-self._world.sales.demo_minutes * np.log(self._uniforms("demo_length", index).at(rows)),
             identities=np.stack([self._uniforms("identity", index).words(2 * rows + i) for i in (0, 1)], axis=1),
             accounts=self.population.accounts.domains_of(people.account),
+            experiments=self._experiments.labels.gather(arms),
+            inflow=self._inflow.name,
         )
+
+    def _resolve(self, log_odds: Floats, address: Integers, index: int) -> Floats:
+        """Log-odds of each visit less the logit of its uniform number; shape (visits,)."""
+        chance = self._uniforms("decision", index).at(address)
+        resolve: Floats = log_odds - np.log(chance / (1 - chance))
+        return resolve
 
     def _uniforms(self, source: str, cohort: int) -> AddressedUniforms:
         return self._streams.uniforms(source, cohort)

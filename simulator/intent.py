@@ -8,7 +8,7 @@ the visit table is the true model, and its coefficients can be recovered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -122,16 +122,31 @@ class Truth:
         intercept: Log-odds of a request at the end of a visit when every signal is 0.
         coefficients: True effect of every signal and interaction, 0 for decoys, in log-odds.
         account_sd: Standard deviation of the companies' unobserved willingness.
+        arms: True effect of every arm of every experiment, by ``experiment=arm``, in log-odds.
     """
 
     intercept: float
     coefficients: Mapping[str, float]
     account_sd: float
+    arms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def terms(self) -> dict[str, float]:
-        """The intercept, as ``intercept``, and all coefficients."""
-        return {"intercept": self.intercept, **self.coefficients}
+        """The intercept, as ``intercept``, and all coefficients.
+
+        The first arm of each experiment, by name, is the reference: its effect is part of the intercept, and those of
+        the other arms are differences to it.
+        """
+        reference: dict[str, str] = {}
+        for arm in sorted(self.arms):
+            reference.setdefault(arm.split("=")[0], arm)
+        contrasts = {arm: effect - self.arms[reference[arm.split("=")[0]]] for arm, effect in self.arms.items()}
+        for arm in reference.values():
+            del contrasts[arm]
+        return {"intercept": self.intercept + sum(self.arms[arm] for arm in reference.values())} | {
+            **self.coefficients,
+            **contrasts,
+        }
 
 
 @dataclass(frozen=True)

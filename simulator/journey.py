@@ -119,28 +119,31 @@ class JourneyMaker:
         self._settings = settings
         self._navigation = navigation
         self._streams = streams
-        # The last row is for those who come again, by whatever channel they came first.
-        tables = np.vstack([landing, navigation.mix(settings.return_landing)])
+        # The first row is for those who come again, by whatever channel they came first.
+        tables = np.vstack([navigation.mix(settings.return_landing), landing])
         self._landing = np.minimum(np.cumsum(tables, axis=1), 1.0)
         self._dwell_ms = np.array([page.dwell_seconds * 1000 for page in navigation.pages])
         self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
 
-    def draw(self, rows: Integers, channel: Integers, cohort: int) -> Journeys:
+    def draw(self, rows: Integers, channel: Integers, cohort: int, behaviour: Integers | None = None) -> Journeys:
         """Draw the journeys of visitors of a cohort.
 
         Args:
             rows: Place of each visitor in the cohort, which addresses the draws; shape (visitors,).
             channel: Channel of each visitor, as an index; shape (visitors,).
             cohort: Number of the cohort.
+            behaviour: How each visitor walks, as an index of the navigation's behaviours; shape (visitors,). None for
+                the first.
         """
         n_visits = self._visit_counts(self._uniforms("visits", cohort).at(rows))
         visitor = np.repeat(np.arange(len(rows)), n_visits)
         number = np.arange(len(visitor)) - np.repeat(first_rows(n_visits), n_visits) + 1
         address = (rows[visitor] << _VISIT_BITS) | number
 
-        kind = np.where(number == 1, channel[visitor], len(self._landing) - 1)
+        kind = np.where(number == 1, channel[visitor] + 1, 0)
         first_page = self._land(kind, self._uniforms("landing", cohort).at(address))
-        page, n_pages = self._walk(first_page, address, self._uniforms("navigation", cohort))
+        walks = np.zeros(len(rows), dtype=np.int64) if behaviour is None else behaviour
+        page, n_pages = self._walk(first_page, walks[visitor], address, self._uniforms("navigation", cohort))
         first_view = first_rows(n_pages)
         visit = np.repeat(np.arange(len(n_pages)), n_pages)
         view_address = (address[visit] << _STEP_BITS) | (np.arange(len(page)) - first_view[visit])
@@ -184,7 +187,9 @@ class JourneyMaker:
         pages_found: Integers = np.minimum(found, pages - 1)
         return pages_found
 
-    def _walk(self, landing: Integers, address: Integers, uniforms: AddressedUniforms) -> tuple[Integers, Integers]:
+    def _walk(
+        self, landing: Integers, behaviour: Integers, address: Integers, uniforms: AddressedUniforms
+    ) -> tuple[Integers, Integers]:
         """Walk all visits through the site at once, a step at a time, keeping only those still reading.
 
         Returns:
@@ -196,7 +201,7 @@ class JourneyMaker:
         trail = [(reading, page)]
         while len(reading):
             step = uniforms.at((address[reading] << _STEP_BITS) | len(trail))
-            page = self._navigation.next_pages(page, step)
+            page = self._navigation.next_pages(page, step, behaviour[reading])
             stays = page < left
             reading, page = reading[stays], page[stays]
             n_pages[reading] += 1

@@ -7,6 +7,7 @@ and more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,9 @@ __all__ = ["DAMAGES", "Mishaps"]
 
 DAMAGES: Final = ("truncated", "garbled")
 """What may happen to a line."""
+
+_Cohort = tuple[str, int]
+"""Inflow and number of a cohort."""
 
 _ROW_SHIFT = np.int64(32)
 # A mean time to go, as uniform numbers have it, in milliseconds.
@@ -38,7 +42,7 @@ class Mishaps:
     def __init__(self, settings: TrackingSettings, streams: Streams) -> None:
         self._settings = settings
         self._streams = streams
-        self._uniforms: dict[str, list[AddressedUniforms]] = {}
+        self._uniforms: dict[tuple[str, str, int], AddressedUniforms] = {}
 
     def draw(self, sent: pl.DataFrame) -> pl.DataFrame:
         """Draw the mishaps of a batch.
@@ -76,14 +80,18 @@ class Mishaps:
             }
         )
 
-    def uniforms(self, source: str, cohort: Integers, address: Integers) -> Floats:
-        """Uniform numbers of a source, each from the stream of its own cohort."""
-        known = self._uniforms.setdefault(source, [])
-        for index in range(len(known), int(cohort.max(initial=-1)) + 1):
-            known.append(self._streams.uniforms(f"tracking.{source}", index))
-        starts = np.array([stream.start for stream in known], dtype=np.uint64)
-        increments = np.array([stream.increment for stream in known], dtype=np.uint64)
+    def uniforms(self, source: str, cohorts: Sequence[_Cohort], cohort: Integers, address: Integers) -> Floats:
+        """Uniform numbers of a source, each from the stream of its own cohort, given as its place in ``cohorts``."""
+        streams = [self._stream(source, inflow, index) for inflow, index in cohorts]
+        starts = np.array([stream.start for stream in streams], dtype=np.uint64)
+        increments = np.array([stream.increment for stream in streams], dtype=np.uint64)
         return AddressedUniforms(starts[cohort], increments[cohort]).at(address)
+
+    def _stream(self, source: str, inflow: str, index: int) -> AddressedUniforms:
+        key = (source, inflow, index)
+        if key not in self._uniforms:
+            self._uniforms[key] = self._streams.within(inflow).uniforms(f"tracking.{source}", index)
+        return self._uniforms[key]
 
 
 class _Draws:
@@ -91,7 +99,12 @@ class _Draws:
 
     def __init__(self, mishaps: Mishaps, sent: pl.DataFrame) -> None:
         self._mishaps = mishaps
-        self._cohort: Integers = sent["_cohort"].to_numpy()
+        cohorts = sent.select("_inflow", "_cohort").unique(maintain_order=True).with_row_index("_place")
+        self._cohorts: list[_Cohort] = cohorts.select("_inflow", "_cohort").rows()
+        keys = sent.select("_inflow", "_cohort")
+        self._cohort: Integers = keys.join(cohorts, on=["_inflow", "_cohort"], maintain_order="left")[
+            "_place"
+        ].to_numpy()
         self._visitor: Integers = sent["_row"].to_numpy()
         self._event: Integers = (self._visitor << _ROW_SHIFT) | sent["_message"].to_numpy()
 
@@ -127,11 +140,11 @@ class _Draws:
     def _below(self, source: str, rate: float | Floats, address: Integers) -> Bools:
         if not np.any(rate):
             return np.zeros(len(address), dtype=bool)
-        below: Bools = self._mishaps.uniforms(source, self._cohort, address) < rate
+        below: Bools = self._mishaps.uniforms(source, self._cohorts, self._cohort, address) < rate
         return below
 
     def _at(self, source: str, address: Integers, rows: Integers) -> Floats:
-        return self._mishaps.uniforms(source, self._cohort[rows], address[rows])
+        return self._mishaps.uniforms(source, self._cohorts, self._cohort[rows], address[rows])
 
 
 def _sparse(n: int, rows: Integers, values: Integers | Floats) -> pl.Series:

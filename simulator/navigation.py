@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from simulator.arrays import Floats, Integers
+from simulator.behaviour import PLAIN, Behaviour
 from simulator.site import PageSettings, SiteSettings
 
 __all__ = ["Navigation"]
@@ -15,20 +16,36 @@ __all__ = ["Navigation"]
 class Navigation:
     """The chain: from each page to the next, with leaving the site as the absorbing state.
 
+    Args:
+        settings: The site.
+        behaviours: The ways in which visitors may walk through it; a visitor's is given as an index of these.
+
     Attributes:
         names: Names of the pages; everywhere else a page is its index in this list.
-        transition: Probability of going from page i to page j; shape (pages, pages). What a row lacks to 1 is the
-            probability of leaving.
+        transitions: Probability of going from page i to page j, by behaviour; shape (behaviours, pages, pages). What a
+            row lacks to 1 is the probability of leaving.
     """
 
-    def __init__(self, settings: SiteSettings) -> None:
+    def __init__(self, settings: SiteSettings, behaviours: Sequence[Behaviour] = (PLAIN,)) -> None:
         self.settings = settings
         self.names = list(settings.pages)
         self.pages: Sequence[PageSettings] = list(settings.pages.values())
-        self.transition = np.stack([self.mix(page.links) * (1 - page.exit_rate) for page in self.pages])
-        cumulative = np.minimum(np.cumsum(self.transition, axis=1), 1.0)
-        # One sorted table for all pages: row i, shifted by 2 i, lies within [2 i, 2 i + 1].
-        self._steps = (cumulative + 2.0 * np.arange(len(self.names))[:, None]).ravel()
+        self.transitions = np.stack([self._transition(behaviour) for behaviour in behaviours])
+        rows = self.transitions.reshape(-1, len(self.names))
+        cumulative = np.minimum(np.cumsum(rows, axis=1), 1.0)
+        # One sorted table for all pages and behaviours: row i, shifted by 2 i, lies within [2 i, 2 i + 1].
+        self._steps = (cumulative + 2.0 * np.arange(len(rows))[:, None]).ravel()
+
+    @property
+    def transition(self) -> Floats:
+        """Probability of going from page i to page j, by the first behaviour; shape (pages, pages)."""
+        first: Floats = self.transitions[0]
+        return first
+
+    def _transition(self, behaviour: Behaviour) -> Floats:
+        exits = [behaviour.exit_rate(name, page) for name, page in self.settings.pages.items()]
+        links = [self.mix(behaviour.link_weights(page)) for page in self.pages]
+        return np.stack([mix * (1 - leaves) for mix, leaves in zip(links, exits, strict=True)])
 
     def mix(self, weights: Mapping[str, float]) -> Floats:
         """Probability of each page, from relative weights by name; shape (pages,)."""
@@ -36,14 +53,16 @@ class Navigation:
         probabilities: Floats = mix / mix.sum()
         return probabilities
 
-    def next_pages(self, pages: Integers, uniforms: Floats) -> Integers:
+    def next_pages(self, pages: Integers, uniforms: Floats, behaviour: Integers | int = 0) -> Integers:
         """Page to which each reader goes on, or ``len(names)`` for one who leaves; shapes (n,).
 
         Args:
             pages: Page where each reader is.
             uniforms: One number between 0 and 1 for each.
+            behaviour: How each walks, as an index of the behaviours.
         """
-        return np.searchsorted(self._steps, uniforms + 2.0 * pages, side="right") - pages * len(self.names)
+        row = pages + np.asarray(behaviour, dtype=np.int64) * len(self.names)
+        return np.searchsorted(self._steps, uniforms + 2.0 * row, side="right") - row * len(self.names)
 
     def expected_views(self, landing: Floats) -> Floats:
         """Expected views of each page in a visit: landing · (I − P)⁻¹, the chain's fundamental matrix.

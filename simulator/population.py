@@ -181,15 +181,19 @@ class Population:
         settings: Who they are.
         channel_shares: Share of each channel, by name.
         streams: Randomness of the replication.
+        scope: Inflow of visitors whose draws these are; the companies are those of the whole world.
     """
 
-    def __init__(self, settings: PopulationSettings, channel_shares: Mapping[str, float], streams: Streams) -> None:
+    def __init__(
+        self, settings: PopulationSettings, channel_shares: Mapping[str, float], streams: Streams, scope: str = ""
+    ) -> None:
         self.settings = settings
         self.countries = list(settings.countries)
         self.devices = list(settings.devices)
         self.channels = list(channel_shares)
         self.zones = list(dict.fromkeys(z for country in settings.countries.values() for z in country.time_zones))
         self._streams = streams
+        self._visitor_streams = streams.within(scope)
         self._places = [
             (c, self.zones.index(zone), country.share * share)
             for c, country in enumerate(settings.countries.values())
@@ -200,6 +204,14 @@ class Population:
         self._device_steps = _steps(list(settings.devices.values()))
         self._channel_steps = _steps(list(channel_shares.values()))
         self.accounts = self._draw_accounts()
+
+    @property
+    def zone_shares(self) -> dict[str, float]:
+        """Share of the visitors who live in each time zone, by IANA name."""
+        shares = dict.fromkeys(self.zones, 0.0)
+        for _, zone, share in self._places:
+            shares[self.zones[zone]] += share
+        return shares
 
     def _draw_accounts(self) -> Accounts:
         n = self.settings.accounts
@@ -222,7 +234,7 @@ class Population:
         rows = np.arange(n)
 
         def uniforms(source: str) -> Floats:
-            return self._streams.uniforms(source, cohort).at(rows)
+            return self._visitor_streams.uniforms(source, cohort).at(rows)
 
         place = np.searchsorted(self._place_steps, uniforms("place"), side="right")
         country = np.array([c for c, _, _ in self._places])[place]

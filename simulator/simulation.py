@@ -16,7 +16,10 @@ from analytics.signals import SIGNALS
 from simulator.calibration import true_intercept
 from simulator.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.cohort import Cohort, CohortMaker
+from simulator.experiments import arm_effects
+from simulator.inflows import inflows_of
 from simulator.intent import Truth
+from simulator.recording import RecordingStreams
 from simulator.sales import DemoRequest, SalesDesk, SalesOutcome
 from simulator.sinks import Delivery, Sink
 from simulator.streams import Streams
@@ -64,9 +67,24 @@ class Simulation:
     ) -> None:
         self.world = world
         decoys = dict.fromkeys((signal.name for signal in SIGNALS), 0.0)
-        self.truth = Truth(true_intercept(world), {**decoys, **world.intent.effects}, world.intent.account_sd)
+        self.truth = Truth(
+            true_intercept(world),
+            {**decoys, **world.intent.effects},
+            world.intent.account_sd,
+            arm_effects(world.experiments),
+        )
         self._streams = Streams(seed, replication)
         self._visitor = visitor
+
+    def draws(self) -> dict[str, str]:
+        """What a run draws: for every source of randomness, by name, a sha256 of all its addresses and numbers.
+
+        Two worlds in which a source has the same digest have drawn the same from it.
+        """
+        streams = RecordingStreams(self._streams.seed, self._streams.replication)
+        for _ in _Stage(self.world, streams, self.truth, self._visitor).hours():
+            pass
+        return streams.digests()
 
     def run(self, sinks: Sequence[Sink] = (), progress: Callable[[float], None] | None = None) -> Outcome:
         """Run from the start to the end of the clock.
@@ -109,12 +127,13 @@ class _Stage:
         self.clock = Clock(world.clock, self.env)
         self.sales = SalesDesk(self.env, world.sales)
         self.cohorts: list[Cohort] = []
-        self._maker = CohortMaker(world, streams)
-        self._tracker = Tracker(world, self._maker.population, self.clock)
+        makers = [CohortMaker(world, streams, inflow) for inflow in inflows_of(world.traffic)]
+        self._tracker = Tracker(world, makers[0].population, self.clock)
         self.transport = Transport(world, streams, self.clock)
         self._truth = truth
         self._visitor = visitor
-        self.env.process(self._open_cohorts())
+        for maker in makers:
+            self.env.process(self._open_cohorts(maker))
 
     def hours(self) -> Iterator[tuple[float, pl.DataFrame, Delivery]]:
         """Let time pass, an hour at a time: the share that has passed, the hour's events, and what was received."""
@@ -123,14 +142,14 @@ class _Stage:
             sent = self._tracker.track(self.cohorts)
             yield end_ms / self.clock.length_ms, sent, self.transport.deliver(sent, end_ms // HOUR_MS - 1)
 
-    def _open_cohorts(self) -> Generator[simpy.Event, None, None]:
+    def _open_cohorts(self, maker: CohortMaker) -> Generator[simpy.Event, None, None]:
         """Draw each cohort when the first of its visitors may arrive."""
-        for index in range(self._maker.n_cohorts):
-            opens_ms = self._maker.earliest_ms(index)
+        for index in range(maker.n_cohorts):
+            opens_ms = maker.earliest_ms(index)
             if opens_ms >= self.clock.length_ms:
                 return
             yield self.clock.until(opens_ms)
-            cohort = self._maker.draw(index, self._truth.intercept)
+            cohort = maker.draw(index, self._truth.intercept)
             self.cohorts.append(cohort)
             self.env.process(self._admit(cohort))
 

@@ -11,7 +11,9 @@ OOPSLA 2014), whose n-th output is a function of n alone; each stream has its ow
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +73,9 @@ class Streams:
     Args:
         seed: Any non-negative integer; 0 is a seed like another.
         replication: Number of the replication, from 0. Replications are independent.
+
+    Attributes:
+        scope: What is set before the names of the sources.
     """
 
     def __init__(self, seed: int, replication: int = 0) -> None:
@@ -78,9 +83,24 @@ class Streams:
             raise ValueError(f"seed and replication must not be negative (got {seed} and {replication})")
         self.seed = seed
         self.replication = replication
+        self.scope = ""
+
+    def within(self, scope: str) -> Self:
+        """The same randomness for a part of the world: its sources are others than those of every other part.
+
+        Args:
+            scope: Name of the part; empty for the whole.
+        """
+        narrowed = copy(self)
+        narrowed.scope = f"{scope}/" if scope else ""
+        return narrowed
+
+    def full_name(self, source: str) -> str:
+        """Name of a source with the part of the world that it belongs to."""
+        return self.scope + source
 
     def _sequence(self, source: str, cohort: int) -> np.random.SeedSequence:
-        digest = hashlib.sha256(source.encode()).digest()
+        digest = hashlib.sha256(self.full_name(source).encode()).digest()
         name = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
         return np.random.SeedSequence(self.seed, spawn_key=(self.replication, *name, cohort))
 

@@ -14,13 +14,16 @@ from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from simulator.arrays import Integers
 from simulator.clock import Clock
 from simulator.cohort import Cohort, Happenings, hexadecimal
+from simulator.inflows import origins_of
 from simulator.population import USER_AGENTS, Population
 from simulator.traffic import CampaignSettings
 from simulator.world import WorldSettings
 
 __all__ = ["TRACKED_SCHEMA", "Tracker"]
 
-TRACKED_SCHEMA = pl.Schema({**EVENT_SCHEMA, "_cohort": pl.Int64(), "_row": pl.Int64(), "_message": pl.Int64()})
+TRACKED_SCHEMA = pl.Schema(
+    {**EVENT_SCHEMA, "_inflow": pl.String(), "_cohort": pl.Int64(), "_row": pl.Int64(), "_message": pl.Int64()}
+)
 """The flat event table, and the address of each event: the visitor's cohort, row in the cohort, and number of the event
 within the visitor, below 2³², in the order of kinds and page views."""
 
@@ -34,7 +37,7 @@ _CALLS = pl.DataFrame(
 )
 _TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
 _KIND_SHIFT = 28
-_ORDER = ("received_at", "_cohort", "_row", "_kind")
+_ORDER = ("received_at", "_inflow", "_cohort", "_row", "_kind")
 _FREE_MAIL = "freemail.example.net"
 # Address blocks set aside for documentation (RFC 5737).
 _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
@@ -64,7 +67,7 @@ class Tracker:
         self._clock = clock
         self._profiles: WeakKeyDictionary[Cohort, pl.DataFrame] = WeakKeyDictionary()
         self._pages = list(world.site.pages.values())
-        channels = list(world.traffic.channels.values())
+        channels = list(origins_of(world.traffic).values())
         root = f"https://{world.site.host}"
         # Every table ends in a row of nulls, for what has no page, no channel or no referrer.
         self._of_page = _table(
@@ -120,6 +123,7 @@ class Tracker:
         missing = [pl.lit(None, dtype).alias(n) for n, dtype in EVENT_SCHEMA.items() if n not in frame.columns]
         return frame.with_columns(missing).select(
             *(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()),
+            _inflow=pl.lit(cohort.inflow),
             _cohort=pl.lit(cohort.index, pl.Int64()),
             _row=pl.Series(cohort.rows[what.visitor]),
             _kind=pl.Series(what.kind),
@@ -163,6 +167,7 @@ class Tracker:
                 "context_timezone": _series(population.zones).gather(people.zone),
                 "context_ip": addresses.gather(network),
                 "context_group_id": cohort.accounts,
+                "context_experiments": cohort.experiments,
             }
         )
         return pl.concat([visitors, visitors.clear(1)])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Self
 
 import numpy as np
@@ -10,23 +12,14 @@ import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
 from simulator.arrays import Floats, Integers
+from simulator.campaigns import CampaignSettings, Engagement, Name, TimedCampaignSettings, WorldEventSettings
 from simulator.clock import DAY_MS, Clock
-from simulator.settings import NonNegative, Settings, Share, Weights, shares_fault
+from simulator.settings import NonNegative, Settings, Share, Weights, shares_fault, unknown
 
-__all__ = ["Arrivals", "CampaignSettings", "ChannelSettings", "TrafficSettings"]
+__all__ = ["Arrivals", "CampaignSettings", "ChannelSettings", "Stretch", "TrafficSettings", "Window"]
 
 # Time zones change their offset, and local hours begin, on quarters of an hour at most.
 _STEP_MS = 15 * 60_000
-
-
-class CampaignSettings(Settings):
-    """UTM parameters of the links by which a channel brings its visitors (utm_source, utm_medium, …)."""
-
-    source: str
-    medium: str
-    name: str | None = None
-    term: str | None = None
-    content: str | None = None
 
 
 class ChannelSettings(Settings):
@@ -37,12 +30,15 @@ class ChannelSettings(Settings):
         referrer: Address of the page that links to the site, or null.
         campaign: UTM parameters of that link, or null.
         landing: Relative weights of the pages on which visitors of this channel land.
+        engagement: Factor on the odds that a visitor of this channel goes on to another page; 1 changes nothing. It
+            touches what they see, never the decision beyond that.
     """
 
     share: Share
     referrer: str | None = Field(default=None, pattern=r"^https?://[^\s/?#\[\]]+")
     campaign: CampaignSettings | None = None
     landing: Weights = Field(default_factory=lambda: {"home": 1.0})
+    engagement: Engagement = 1.0
 
 
 def _default_channels() -> dict[str, ChannelSettings]:
@@ -100,6 +96,10 @@ class TrafficSettings(Settings):
         hourly_profile: Relative weights of the 24 local hours, midnight first; only their proportions count.
         weekday_weights: Traffic of Monday … Sunday relative to ``visitors_per_day``.
         channels: Channels by name; their shares sum to 1.
+        growth_per_week: Relative growth of the ordinary traffic in a week, compounded at every moment from the start of
+            the clock; -0.1 loses a tenth.
+        campaigns: Campaigns by name, each bringing visitors of its own beside the ordinary traffic.
+        events: World events by name: launches and outages.
     """
 
     visitors_per_day: float = Field(default=20_000.0, gt=0, le=1e9, strict=True)
@@ -113,12 +113,52 @@ class TrafficSettings(Settings):
         tuple[NonNegative, ...], Field(min_length=7, max_length=7), AfterValidator(_some_traffic)
     ] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.35, 0.30)
     channels: dict[str, ChannelSettings] = Field(default_factory=_default_channels, min_length=1)
+    growth_per_week: float = Field(default=0.0, gt=-1, strict=True, allow_inf_nan=False)
+    campaigns: dict[Name, TimedCampaignSettings] = Field(default_factory=dict)
+    events: dict[Name, WorldEventSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _channels_make_a_whole(self) -> Self:
         if fault := shares_fault(channel.share for channel in self.channels.values()):
             raise ValueError(f"channels: {fault}")
         return self
+
+    @model_validator(mode="after")
+    def _channels_are_known(self) -> Self:
+        wanted = [(f"campaigns.{name}.channel", campaign.channel) for name, campaign in self.campaigns.items()]
+        for name, event in self.events.items():
+            wanted += [(f"events.{name}.channels", channel) for channel in event.channels or ()]
+        for where, channel in wanted:
+            if channel not in self.channels:
+                raise ValueError(f"{where}: {unknown('channel', channel, self.channels)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of time.
+
+    Attributes:
+        start: Its first moment, UTC.
+        length_ms: How long it lasts, in ms.
+    """
+
+    start: datetime
+    length_ms: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time with an intensity of its own.
+
+    Attributes:
+        start_ms, end_ms: From when on and until when, in ms since the start; either may lie outside the simulation.
+        factor: Intensity in it, as a multiple of the ordinary one. Outside it nobody comes.
+    """
+
+    start_ms: int
+    end_ms: int
+    factor: float
 
 
 class Arrivals:
@@ -131,23 +171,36 @@ class Arrivals:
 
     Args:
         traffic: Volume and profiles.
-        clock: Start and end of the simulation.
+        clock: Start and end of the simulation, or of any stretch of time.
         time_zones: IANA names of the visitors' time zones.
+        window: When alone visitors come, and how many times the ordinary ones; None for the ordinary traffic.
     """
 
-    def __init__(self, traffic: TrafficSettings, clock: Clock, time_zones: Sequence[str]) -> None:
-        first_step = -(clock.start_ms % _STEP_MS)
-        inner = np.arange(first_step + _STEP_MS, clock.length_ms, _STEP_MS)
-        self._grid_ms = np.concatenate(([0], inner, [clock.length_ms])).astype(np.int64)
-        self._expected = np.stack([self._expected_in(zone, traffic, clock) for zone in time_zones])
+    def __init__(
+        self, traffic: TrafficSettings, clock: Clock | Stretch, time_zones: Sequence[str], window: Window | None = None
+    ) -> None:
+        start, length_ms = clock.start, clock.length_ms
+        first_step = -(round(start.timestamp() * 1000) % _STEP_MS)
+        inner = np.arange(first_step + _STEP_MS, length_ms, _STEP_MS)
+        bounds = [] if window is None else [ms for ms in (window.start_ms, window.end_ms) if 0 < ms < length_ms]
+        self._grid_ms = np.union1d(np.concatenate(([0], inner, [length_ms])), bounds).astype(np.int64)
+        amount = _growth_integral(self._grid_ms, traffic.growth_per_week)
+        if window is not None:
+            inside = (self._grid_ms[:-1] >= window.start_ms) & (self._grid_ms[:-1] < window.end_ms)
+            amount = amount * np.where(inside, window.factor, 0.0)
+        self._expected = np.stack([self._expected_in(zone, traffic, start, amount) for zone in time_zones])
 
-    def _expected_in(self, zone: str, traffic: TrafficSettings, clock: Clock) -> Floats:
+    def _expected_in(self, zone: str, traffic: TrafficSettings, start: datetime, amount: Floats) -> Floats:
         """Expected visitors up to each point of the grid, were all visitors in this zone."""
-        local = pl.Series(self._grid_ms[:-1] + clock.start_ms).cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(zone)
+        local = (
+            pl.Series(self._grid_ms[:-1] + round(start.timestamp() * 1000))
+            .cast(pl.Datetime("ms", "UTC"))
+            .dt.convert_time_zone(zone)
+        )
         profile = np.array(traffic.hourly_profile) / np.mean(traffic.hourly_profile)
         weekday = np.array(traffic.weekday_weights)[local.dt.weekday().to_numpy() - 1]
         per_ms = traffic.visitors_per_day / DAY_MS * profile[local.dt.hour().to_numpy()] * weekday
-        expected: Floats = np.concatenate(([0.0], np.cumsum(per_ms * np.diff(self._grid_ms))))
+        expected: Floats = np.concatenate(([0.0], np.cumsum(per_ms * amount)))
         return expected
 
     @property
@@ -181,3 +234,12 @@ class Arrivals:
             here = np.flatnonzero(zones == zone)
             times[here] = np.interp(positions[here], self._expected[zone], self._grid_ms)
         return times
+
+
+def _growth_integral(grid_ms: Integers, growth_per_week: float) -> Floats:
+    """Length of each step of the grid in ms, weighted by the growth since the start: ∫ (1 + g)^(t / week) dt."""
+    rate = np.log1p(growth_per_week) / (7 * DAY_MS)
+    if rate == 0:
+        return np.diff(grid_ms).astype(np.float64)
+    total: Floats = np.expm1(rate * grid_ms) / rate
+    return np.diff(total)

@@ -28,7 +28,7 @@ _ON_ITS_WAY: Final = pl.Schema(
     {**TRACKED_SCHEMA, "_copy": pl.Int8(), "_damage": pl.Enum(DAMAGES), "_place": pl.Float64()}
 )
 _COPIES: Final = ("first delivery", "duplicate", "conflict")
-_ORDER: Final = ("received_at", "_cohort", "_row", "_message", "_copy")
+_ORDER: Final = ("received_at", "_inflow", "_cohort", "_row", "_message", "_copy")
 
 
 class Transport:

@@ -37,6 +37,7 @@ def _visits_of(cohort: Cohort, clock: Clock) -> pl.DataFrame:
         "anonymous_id": cohort.anonymous_ids.gather(visitor),
         "visit": journeys.number[happened],
         "account": cohort.accounts.gather(visitor),
+        "experiments": cohort.experiments.gather(visitor),
         "started_at": _utc(start_ms[happened], clock),
         "ended_at": _utc(last_ms[happened], clock),
         "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[happened],

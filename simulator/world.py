@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from simulator.clock import ClockSettings
+from simulator.experiments import ExperimentsSettings
 from simulator.intent import IntentSettings
 from simulator.journey import VisitSettings
 from simulator.population import PopulationSettings
@@ -31,6 +33,7 @@ class WorldSettings(Settings):
         intent: What moves them to request a demo.
         sales: Who answers the requests.
         tracking: What is lost, damaged and invented before the events reach the collector.
+        experiments: What is tried out on some visitors and not on others, by name.
     """
 
     clock: ClockSettings = Field(default_factory=ClockSettings)
@@ -41,12 +44,27 @@ class WorldSettings(Settings):
     intent: IntentSettings = Field(default_factory=IntentSettings)
     sales: SalesSettings = Field(default_factory=SalesSettings)
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
+    experiments: ExperimentsSettings = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _landing_pages_exist(self) -> Self:
-        landings = {f"traffic.channels.{name}.landing": c.landing for name, c in self.traffic.channels.items()}
-        for where, landing in {**landings, "visits.return_landing": self.visits.return_landing}.items():
-            for page in landing:
+        for where, pages in self._named_pages():
+            for page in pages:
                 if page not in self.site.pages:
                     raise ValueError(f"{where}: {unknown('page', page, self.site.pages)}")
         return self
+
+    def _named_pages(self) -> Iterator[tuple[str, Collection[str]]]:
+        """Where pages are named outside the site, and which."""
+        traffic = self.traffic
+        for name, channel in traffic.channels.items():
+            yield f"traffic.channels.{name}.landing", channel.landing
+        for name, campaign in traffic.campaigns.items():
+            yield f"traffic.campaigns.{name}.landing", campaign.landing or ()
+        for name, event in traffic.events.items():
+            yield f"traffic.events.{name}.landing", event.landing or ()
+        yield "visits.return_landing", self.visits.return_landing
+        for name, experiment in self.experiments.items():
+            for arm, effects in experiment.arms.items():
+                yield f"experiments.{name}.arms.{arm}.links", effects.links
+                yield f"experiments.{name}.arms.{arm}.exit_rate", effects.exit_rate

@@ -45,6 +45,7 @@ def visit_rows(n: int, seed: int, truth: dict[str, float] = TRUTH, account_sd: f
     table = pl.DataFrame(columns).with_columns(
         anonymous_id=pl.Series([f"v{i}" for i in range(n)]),
         account=pl.Series([f"a{i}" for i in accounts]),
+        experiments=pl.lit(None),
         visit=pl.lit(1),
         started_at=pl.lit(None),
         ended_at=pl.lit(None),

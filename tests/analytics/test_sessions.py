@@ -205,6 +205,7 @@ ROWS = st.lists(
         email=st.sampled_from(["a@acme.example.com", "a@gmail.com", None, None]),
         context_campaign_medium=st.sampled_from(["cpc", None, None]),
         context_group_id=st.sampled_from(["g1", None, None]),
+        context_experiments=st.sampled_from(["e=a", None, None]),
     ),
     max_size=25,
 )
@@ -239,13 +240,14 @@ def recount(events: list[Row], observed_until: datetime):
         if key is not None:
             by_visitor.setdefault(key, []).append(row)
     rows = [row for key, own in by_visitor.items() for row in recount_visitor(key, own, observed_until)]
-    return sorted(rows, key=lambda row: (row[3], row[0], row[1]))
+    return sorted(rows, key=lambda row: (row[4], row[0], row[1]))
 
 
 def recount_visitor(key: str, events: list[Row], observed_until: datetime):
     """Make the rows of one visitor."""
     events = sorted(events, key=lambda row: row["event_time"])
     account = next((row["context_group_id"] for row in events if row["context_group_id"]), None)
+    arms = next((row["context_experiments"] for row in events if row["context_experiments"]), None)
     request = min((row["event_time"] for row in events if row["event"] == DEMO), default=None)
     client = [row for row in events if row["event"] not in {DEMO, HELD}]
     visits = []
@@ -275,4 +277,4 @@ def recount_visitor(key: str, events: list[Row], observed_until: datetime):
         ]
         at_risk = request is None or request >= opened
         censored = pages[-1] + IDLE > observed_until
-        yield (key, number, account, pages[0], pages[-1], len(pages), *shown, at_risk, censored, asked)
+        yield (key, number, account, arms, pages[0], pages[-1], len(pages), *shown, at_risk, censored, asked)

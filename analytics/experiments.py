@@ -1,0 +1,55 @@
+"""Experiments as events tell of them: who was in which arm, as segments and as signals of the intent model.
+
+``context.experiments`` of an event holds the arms of its visitor, ``experiment=arm`` joined by ``;``.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from analytics.dimensions import Dimension
+from analytics.signals import EverSeen
+
+__all__ = ["arm_dimension", "arm_signals"]
+
+
+def arm_dimension(experiment: str) -> Dimension:
+    """The arms of one experiment as a dimension, named after it.
+
+    Args:
+        experiment: Name of the experiment.
+    """
+    text = pl.col("context_experiments").cast(pl.String)
+    arm = text.str.extract(rf"(?:^|;){re.escape(experiment)}=([^;]*)").cast(pl.Categorical)
+    return Dimension(experiment, f"arm of the visitor in {experiment}", arm, "first")
+
+
+def arm_signals(events: pl.DataFrame) -> tuple[EverSeen, ...]:
+    """A signal for each arm that the events tell of, but for the first arm of each experiment, which is the reference.
+
+    Args:
+        events: Flat or enriched events.
+
+    Returns:
+        Signals named ``experiment=arm``, in order of their names, for ``visit_table`` and ``IntentModel``.
+    """
+    if "context_experiments" not in events.columns:
+        return ()
+    texts = sorted(events["context_experiments"].cast(pl.String).drop_nulls().unique())
+    labels = sorted({label for text in texts for label in text.split(";") if "=" in label})
+    reference: dict[str, str] = {}
+    for label in labels:
+        reference.setdefault(label.split("=")[0], label)
+    return tuple(
+        EverSeen(
+            label,
+            f"is in the arm {label}",
+            "context",
+            "context_experiments",
+            tuple(text for text in texts if label in text.split(";")),
+        )
+        for label in labels
+        if label not in reference.values()
+    )

@@ -1,0 +1,127 @@
+"""Inflows: the ordinary traffic, each campaign and each launch, every one a Poisson process of its own.
+
+Superposed, they are what comes to the site. Each has its own cohorts and its own streams of randomness, so an inflow
+that is added moves no visitor of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from simulator.arrays import Floats
+from simulator.campaigns import TimedCampaignSettings, WorldEventSettings
+from simulator.clock import Clock
+from simulator.traffic import Arrivals, ChannelSettings, Stretch, TrafficSettings, Window
+
+__all__ = ["ORDINARY", "Inflow", "arrivals_of", "inflows_of", "origins_of"]
+
+ORDINARY = ""
+"""Name of the ordinary traffic among the inflows."""
+
+
+@dataclass(frozen=True)
+class Inflow:
+    """Visitors who come for one reason.
+
+    Attributes:
+        name: ``campaign:NAME``, ``event:NAME``, or :data:`ORDINARY`; also the scope of its randomness.
+        origins: The ways by which its visitors come, by name; their shares sum to 1.
+        first_origin: Number of the first of them among the origins of all inflows.
+        reason: The campaign or launch; None for the ordinary traffic.
+    """
+
+    name: str
+    origins: Mapping[str, ChannelSettings]
+    first_origin: int = 0
+    reason: TimedCampaignSettings | WorldEventSettings | None = None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of each origin among the inflow's visitors."""
+        return {name: origin.share for name, origin in self.origins.items()}
+
+
+def inflows_of(traffic: TrafficSettings) -> tuple[Inflow, ...]:
+    """All inflows, the ordinary traffic first."""
+    inflows: list[Inflow] = []
+    n_origins = 0
+    for name, origins, reason in _parts(traffic):
+        inflows.append(Inflow(name, origins, n_origins, reason))
+        n_origins += len(origins)
+    return tuple(inflows)
+
+
+def origins_of(traffic: TrafficSettings) -> dict[str, ChannelSettings]:
+    """The ways by which visitors of all inflows come, in the order in which visitors index them: channels first."""
+    return dict(chain.from_iterable(inflow.origins.items() for inflow in inflows_of(traffic)))
+
+
+_Part = tuple[str, Mapping[str, ChannelSettings], TimedCampaignSettings | WorldEventSettings | None]
+
+
+def _parts(traffic: TrafficSettings) -> Iterator[_Part]:
+    """Name, origins and reason of each inflow."""
+    yield ORDINARY, traffic.channels, None
+    for name, campaign in traffic.campaigns.items():
+        yield f"campaign:{name}", _origin_of_campaign(name, campaign, traffic), campaign
+    for name, event in traffic.events.items():
+        if event.kind == "launch":
+            yield f"event:{name}", _origins_of_launch(name, event, traffic), event
+
+
+def _origin_of_campaign(
+    name: str, campaign: TimedCampaignSettings, traffic: TrafficSettings
+) -> dict[str, ChannelSettings]:
+    channel = traffic.channels[campaign.channel]
+    renamed = channel.campaign.model_copy(update={"name": name}) if channel.campaign else None
+    changes = {
+        "share": 1.0,
+        "campaign": campaign.utm or renamed,
+        "landing": campaign.landing or channel.landing,
+        "engagement": channel.engagement if campaign.engagement is None else campaign.engagement,
+    }
+    return {f"campaign:{name}/{campaign.channel}": channel.model_copy(update=changes)}
+
+
+def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSettings) -> dict[str, ChannelSettings]:
+    shares = event.channels or {channel: settings.share for channel, settings in traffic.channels.items()}
+    origins = {}
+    for channel, share in shares.items():
+        ordinary = traffic.channels[channel]
+        changes = {"share": share, "landing": event.landing or ordinary.landing}
+        origins[f"event:{name}/{channel}"] = ordinary.model_copy(update=changes)
+    return origins
+
+
+def arrivals_of(inflow: Inflow, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
+    """When the visitors of an inflow come.
+
+    Args:
+        inflow: The inflow.
+        traffic: Volume and profiles of the ordinary traffic.
+        clock: Start and end of the simulation.
+        zone_shares: Share of the visitors who live in each time zone, by IANA name.
+
+    Raises:
+        ValueError: The profiles leave no time within a campaign's window at which anybody could come.
+    """
+    zones = list(zone_shares)
+    if inflow.reason is None:
+        return Arrivals(traffic, clock, zones)
+    start_ms, end_ms = (round(clock.to_seconds(moment) * 1000) for moment in (inflow.reason.start, inflow.reason.end))
+    if isinstance(inflow.reason, WorldEventSettings):
+        return Arrivals(traffic, clock, zones, Window(start_ms, end_ms, (inflow.reason.factor or 1.0) - 1))
+    steady = traffic.model_copy(update={"growth_per_week": 0.0})
+    whole = Arrivals(steady, Stretch(inflow.reason.start, end_ms - start_ms), zones)
+    ordinary = float(np.dot(whole.expected_visitors, _shares(zone_shares)))
+    if ordinary == 0:
+        raise ValueError(f"{inflow.name}: by the profiles of the traffic, nobody comes between its start and end")
+    return Arrivals(steady, clock, zones, Window(start_ms, end_ms, inflow.reason.visitors / ordinary))
+
+
+def _shares(zone_shares: Mapping[str, float]) -> Floats:
+    return np.array(list(zone_shares.values()))

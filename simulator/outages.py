@@ -1,0 +1,58 @@
+"""Outages: while the site fails, a visit that begins ends with its first page view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from simulator.arrays import Bools, Integers
+from simulator.campaigns import WorldEventSettings
+from simulator.clock import Clock
+from simulator.journey import Journeys
+
+__all__ = ["bounced", "struck"]
+
+
+def struck(start_ms: Integers, events: Iterable[WorldEventSettings], clock: Clock) -> Bools:
+    """Whether each visit begins during an outage.
+
+    Args:
+        start_ms: When each visit begins, in ms since the start of the simulation; shape (visits,).
+        events: World events, of which the outages count.
+        clock: Start of the simulation.
+    """
+    fails = np.zeros(len(start_ms), dtype=bool)
+    for event in events:
+        if event.kind == "outage":
+            since, until = (round(clock.to_seconds(moment) * 1000) for moment in (event.start, event.end))
+            fails |= (start_ms >= since) & (start_ms < until)
+    return fails
+
+
+def bounced(journeys: Journeys, visits: Bools) -> Journeys:
+    """Cut these visits down to their first page view, without a form.
+
+    Whatever else the visitors do stays where it was, later visits too: an outage changes only what it strikes.
+
+    Args:
+        journeys: Journeys of a cohort.
+        visits: Which visits to cut; shape (visits,).
+    """
+    if not visits.any():
+        return journeys
+    first = np.zeros(len(journeys.page), dtype=bool)
+    first[journeys.first_view] = True
+    cut = visits[journeys.visit_of_view]
+    stays = ~cut | first
+    second_ms = journeys.view_ms[np.minimum(journeys.first_view + 1, len(journeys.page) - 1)]
+    first_read_ms = np.where(journeys.n_pages > 1, second_ms, journeys.end_ms)
+    return replace(
+        journeys,
+        n_pages=np.where(visits, 1, journeys.n_pages),
+        page=journeys.page[stays],
+        view_ms=journeys.view_ms[stays],
+        submit_ms=np.where(cut, -1, journeys.submit_ms)[stays],
+        end_ms=np.where(visits, first_read_ms, journeys.end_ms),
+    )

@@ -1,0 +1,69 @@
+"""Streams that write down what is drawn from them, to show that no source moves another."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.arrays import Words
+from simulator.streams import AddressedUniforms, Streams
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["RecordingStreams"]
+
+
+@dataclass(frozen=True)
+class _RecordedUniforms(AddressedUniforms):
+    """Addressed numbers that leave a trace: every address and what was found there."""
+
+    trace: _Hash
+
+    def words(self, address: npt.NDArray[np.integer]) -> Words:
+        """64 random bits for each address."""
+        words = super().words(address)
+        self.trace.update(address.astype("<u8").tobytes() + words.astype("<u8").tobytes())
+        return words
+
+
+class RecordingStreams(Streams):
+    """The same randomness as :class:`Streams`, with a digest of what each source has given.
+
+    Args:
+        seed: Any non-negative integer.
+        replication: Number of the replication, from 0.
+    """
+
+    def __init__(self, seed: int, replication: int = 0) -> None:
+        super().__init__(seed, replication)
+        self._traces: dict[tuple[str, int], _Hash] = {}
+        self._generators: dict[tuple[str, int], np.random.Generator] = {}
+
+    def generator(self, source: str, cohort: int = 0) -> np.random.Generator:
+        """NumPy generator of a source; how far it was drawn from shows in its last state."""
+        generator = super().generator(source, cohort)
+        # Asked for again, as the companies are for each inflow, a source gives the same numbers once more.
+        self._generators[self.full_name(source), cohort] = generator
+        return generator
+
+    def uniforms(self, source: str, cohort: int = 0) -> AddressedUniforms:
+        """Addressed uniform numbers of a source, recorded."""
+        plain = super().uniforms(source, cohort)
+        trace = self._traces.setdefault((self.full_name(source), cohort), hashlib.sha256())
+        return _RecordedUniforms(plain.start, plain.increment, trace)
+
+    def digests(self) -> dict[str, str]:
+        """Sha256 of all that each source has given so far, over its cohorts in their order; by the source's name."""
+        parts = [(name, cohort, trace.digest()) for (name, cohort), trace in self._traces.items()]
+        parts += [
+            (name, cohort, str(rng.bit_generator.state).encode()) for (name, cohort), rng in self._generators.items()
+        ]
+        whole: dict[str, _Hash] = {}
+        for name, cohort, drawn in sorted(parts):
+            whole.setdefault(name, hashlib.sha256()).update(f"{cohort}:".encode() + drawn)
+        return {name: digest.hexdigest() for name, digest in whole.items()}
