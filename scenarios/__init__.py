@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from scenarios.errors import Fault, FunnelsimError, InputError, OutputError, ScenarioError
     from scenarios.run import Run
+    from scenarios.run_folder import run_to_folder
     from scenarios.scenario import Scenario, scenario_schema
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Run",
     "Scenario",
     "ScenarioError",
+    "run_to_folder",
     "scenario_schema",
 ]
 
@@ -29,6 +31,7 @@ _HOMES: Final = {
     "Run": "scenarios.run",
     "Scenario": "scenarios.scenario",
     "ScenarioError": "scenarios.errors",
+    "run_to_folder": "scenarios.run_folder",
     "scenario_schema": "scenarios.scenario",
 }
 

@@ -16,11 +16,12 @@ from analytics.ndjson import read_ndjson
 from analytics.settings import AnalyticsSettings
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
+from scenarios.archive import Archive
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.errors import InputError
 from scenarios.reporting import write_analysis_report
 from scenarios.results import model_data, write_dead_letters, write_json, write_tables
-from scenarios.run import versions
+from scenarios.versions import versions
 
 __all__ = ["EventsAnalysis", "analyze_events"]
 
@@ -32,8 +33,8 @@ _ROWS_AT_ONCE: Final = 100_000
 class EventsAnalysis:
     """What some files of events say.
 
-    The store judges every event as it comes (first delivery, duplicate, late, …); statistics and model are about all
-    events that it accepted, also those that have since left its 24-hour window.
+    The store judges all events in order of arrival (first delivery, duplicate, late, …); statistics and model are
+    about all that it accepted, also those that have since left its 24-hour window.
 
     Args:
         inputs: Names of the files, as given.
@@ -47,9 +48,13 @@ class EventsAnalysis:
         self.analysis = Analysis(accepted.frame, settings)
 
     @property
-    def nothing_usable(self) -> bool:
-        """Whether there were events and not one could be used: most likely something else was given."""
-        return 0 < self.store.counts.received == self.store.counts.invalid
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the results must mind."""
+        counts, lateness = self.store.counts, self.store.lateness
+        if not counts.late or lateness.max_s is None:
+            return ()
+        late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
+        return (f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure",)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the store's counters and the results as plain data."""
@@ -57,6 +62,7 @@ class EventsAnalysis:
         return {
             **asdict(self.store.counts),
             "inputs": list(self.inputs),
+            "warnings": list(self.warnings),
             "invalid_by_reason": {str(reason): n for reason, n in self.store.dead_letter_counts.items()},
             "totals": tables["totals"].to_dicts()[0],
             "funnel": tables["funnel"].to_dicts(),
@@ -80,7 +86,9 @@ class EventsAnalysis:
 
 
 def analyze_events(inputs: Sequence[str], settings: AnalyticsSettings | None = None) -> EventsAnalysis:
-    """Read files of events, in the order given, and analyse them together.
+    """Read files of events and analyse them together, in the order in which the events arrived.
+
+    In which order an archive lists its files and lines does not matter.
 
     Args:
         inputs: Paths of NDJSON files (gzipped or not) or Parquet files; ``-`` is NDJSON on standard input. What a file
@@ -88,48 +96,60 @@ def analyze_events(inputs: Sequence[str], settings: AnalyticsSettings | None = N
         settings: What the analyst chose; the defaults if not given.
 
     Raises:
-        InputError: A file cannot be read, or is Parquet of something else.
+        InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
     """
-    accepted = AcceptedEvents()
+    archive = Archive()
     for name in inputs:
         try:
-            _read(name, accepted)
+            _read(name, archive)
         except (AnalyticsError, OSError, pl.exceptions.PolarsError) as error:
             raise InputError(_reason(name, error)) from None
+    if archive.fault:
+        raise InputError(f"{', '.join(map(_shown, inputs))}: {archive.fault}")
+    accepted = AcceptedEvents()
+    for batch in archive.in_order_of_arrival():
+        accepted.store.append_flattened(batch)
     return EventsAnalysis(inputs, accepted, settings or AnalyticsSettings())
 
 
-def _read(name: str, accepted: AcceptedEvents) -> None:
+def _read(name: str, archive: Archive) -> None:
+    archive.begin_file()
     if name == _STDIN:
+        if sys.stdin is None:
+            raise InputError("standard input: is closed")
         for batch in read_ndjson(sys.stdin.buffer):
-            accepted.store.append_flattened(batch)
+            archive.append_flattened(batch)
         return
     with Path(name).open("rb") as file:
         is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     if is_parquet:
-        _read_parquet(name, accepted)
+        _read_parquet(name, archive)
         return
     for batch in read_ndjson(name):
-        accepted.store.append_flattened(batch)
+        archive.append_flattened(batch)
 
 
-def _read_parquet(name: str, accepted: AcceptedEvents) -> None:
+def _read_parquet(name: str, archive: Archive) -> None:
     table = pl.scan_parquet(name, glob=False)
     columns = [column for column in table.collect_schema() if column in EVENT_SCHEMA]
     if not columns:
         raise AnalyticsError("has none of the columns of the event table, such as anonymous_id or received_at")
     for batch in table.select(columns).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
-        accepted.store.append(batch)
+        archive.append(batch)
 
 
 def _reason(name: str, error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
-    shown = "standard input" if name == _STDIN else name
+    shown = _shown(name)
     return text if text.startswith(f"{shown}: ") else f"{shown}: {text}"
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == _STDIN else name
 
 
 def _write_report(path: Path, analysis: EventsAnalysis) -> None:
     """Write the report. The one place where an analysis meets its rendering."""
-    inputs = ", ".join("standard input" if name == _STDIN else name for name in analysis.inputs)
+    inputs = ", ".join(map(_shown, analysis.inputs))
     provenance = {"inputs": inputs, **versions()}
     write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)

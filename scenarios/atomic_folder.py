@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -17,6 +18,23 @@ __all__ = ["MANIFEST", "new_folder"]
 MANIFEST: Final = "manifest.json"
 """File by which a folder is known to be funnelsim's own, and so may be replaced."""
 
+_KINDS: Final = frozenset({"run", "analysis"})
+_ENTRIES: Final = frozenset(
+    {
+        MANIFEST,
+        "scenario.yaml",
+        "events.parquet",
+        "events.ndjson",
+        "dead_letters.ndjson",
+        "truth.json",
+        "labels.parquet",
+        "statistics",
+        "model.json",
+        "report.html",
+    }
+)
+"""All that funnelsim leaves at the top of a folder; whatever else stands there is somebody's work."""
+
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
@@ -26,7 +44,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     step. If anything fails, or the user interrupts, nothing is left of it and what stood there before still stands.
 
     Args:
-        path: The folder to make. A folder of an earlier run (with a ``manifest.json``) or an empty one is replaced.
+        path: The folder to make. An empty folder is replaced, and one that holds what funnelsim wrote and no more.
 
     Yields:
         The hidden folder to write into.
@@ -58,15 +76,38 @@ def _refuse_foreign(path: Path) -> None:
     Raises:
         OutputError: There is a file of this name, or a folder with other things in it.
     """
+    if not os.path.lexists(path):
+        return
     try:
-        if path.is_dir() and ((path / MANIFEST).is_file() or not any(path.iterdir())):
-            return
-        if not os.path.lexists(path):
-            return
+        objection = _objection(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    what = "is a folder that funnelsim did not make" if path.is_dir() else "is a file"
-    raise OutputError(f"{path}: {what}; it is left as it is. Give another --out")
+    if objection:
+        raise OutputError(f"{path}: {objection}; it is left as it is. Give another --out")
+
+
+def _objection(path: Path) -> str:
+    """Say why something that stands there must not be replaced; nothing when it may."""
+    if not path.is_dir():
+        return "is a file"
+    entries = sorted(entry.name for entry in path.iterdir())
+    if not entries:
+        return ""
+    if not _is_our_manifest(path / MANIFEST):
+        return "is a folder that funnelsim did not make"
+    foreign = [name for name in entries if name not in _ENTRIES]
+    return f"holds {foreign[0]!r}, which funnelsim did not write" if foreign else ""
+
+
+def _is_our_manifest(path: Path) -> bool:
+    """Whether a file is a manifest of ours: browsers' extensions and Python wheels have manifests too."""
+    if not path.is_file():
+        return False
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("kind") in _KINDS and "versions" in manifest
 
 
 def _make_parents(path: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from scenarios.errors import FunnelsimError, InputError, did_you_mean
+from scenarios.errors import FunnelsimError, InputError, advice
 
 __all__ = ["main"]
 
@@ -42,11 +42,9 @@ class Output:
 
     Args:
         text: For standard output.
-        complaint: For standard error, when the input was wrong after all.
     """
 
     text: str
-    complaint: str = ""
 
 
 class EventsChoice(StrEnum):
@@ -83,7 +81,9 @@ def run(
     settings = Scenario.load(scenario, set_ or ())
     folder = out or default_folder(settings, settings.seed if seed is None else seed)
     with progress_bar(f"Simulating {settings.name}") as progress:
-        result, manifest = run_to_folder(settings, folder, seed=seed, events=events.value, progress=progress)
+        result, manifest = run_to_folder(
+            settings, folder, seed=seed, events=events.value, progress=progress.share, announce=progress.announce
+        )
     return Output(_as_json({**manifest, "folder": str(folder)}) if json else run_summary(result, folder))
 
 
@@ -101,12 +101,7 @@ def analyze(
     analysis = analyze_events(events)
     if out is not None:
         analysis.write(out)
-    complaint = ""
-    if analysis.nothing_usable:
-        letter = analysis.store.dead_letters[0]
-        complaint = f"{', '.join(events)}: holds no usable event; line {letter.position}: {letter.detail}"
-    text = _as_json(analysis.to_dict()) if json else analysis_summary(analysis, out)
-    return Output(text, complaint)
+    return Output(_as_json(analysis.to_dict()) if json else analysis_summary(analysis, out))
 
 
 @app.command("scenarios")
@@ -150,7 +145,7 @@ def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to des
 
     kinds = {"scenario": scenario_schema}
     if kind not in kinds:
-        raise InputError(f"there is no schema {kind!r}{did_you_mean(kind, list(kinds))}")
+        raise InputError(f"there is no schema {kind!r}{advice(kind, list(kinds))}")
     return Output(_as_json(kinds[kind]()))
 
 
@@ -158,11 +153,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
     # A polite request to end should clean up as Ctrl-C does.
     signal.signal(signal.SIGTERM, _terminate)
+    _open_closed_outputs()
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
     except KeyboardInterrupt:
         status = _complain("interrupted", _INTERRUPTED)
     sys.exit(status)
+
+
+def _open_closed_outputs() -> None:
+    """Let what is said to nobody (``>&-``) go nowhere: Python has no object for a stream that was closed before."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open for as long as the process
 
 
 def _run(arguments: list[str]) -> int:
@@ -192,7 +195,7 @@ def _say(output: Output) -> int:
     except OSError as error:
         _silence_stdout()
         return _complain(f"standard output cannot be written: {error.strerror}", _FAILED)
-    return _complain(output.complaint, _INPUT_WRONG) if output.complaint else _DONE
+    return _DONE
 
 
 def _silence_stdout() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-__all__ = ["Fault", "FunnelsimError", "InputError", "OutputError", "ScenarioError", "did_you_mean"]
+__all__ = ["Fault", "FunnelsimError", "InputError", "OutputError", "ScenarioError", "advice", "did_you_mean"]
 
 
 class FunnelsimError(Exception):
@@ -59,13 +59,16 @@ class ScenarioError(FunnelsimError):
 
 
 def did_you_mean(given: str, known: Sequence[str]) -> str:
-    """Advice on a misspelt word: ``; did you mean 'traffic'?``, or else the words there are, or nothing.
+    """Guess what a misspelt word was to be: ``; did you mean 'traffic'?``, or nothing when none is near.
 
     Args:
         given: The word as written.
         known: The words that would have been understood.
     """
     close = get_close_matches(given.lower(), known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def advice(given: str, known: Sequence[str]) -> str:
+    """Advise on a misspelt word: a guess, or else the words there are; the arguments are those of the guess."""
+    return did_you_mean(given, known) or (f"; known: {', '.join(known)}" if known else "")

@@ -1,4 +1,4 @@
-"""Where the events of a run go: memory, or files that grow hour by hour."""
+"""Where the events of a run go: files that grow hour by hour."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Literal, Protocol
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
+from analytics.ndjson import decode, encode
 from scenarios.delivered_lines import delivered_lines
+from scenarios.errors import OutputError
 from simulator.sinks import Delivery
 
-__all__ = ["EventRecord", "EventsFormat", "EventsInMemory", "NdjsonFile", "ParquetParts"]
+__all__ = ["EventRecord", "EventsFormat", "NdjsonFile", "ParquetParts", "save_events"]
 
 EventsFormat = Literal["parquet", "ndjson", "none"]
 """Form in which a run folder keeps the events."""
@@ -26,28 +28,9 @@ class EventRecord(Protocol):
     def close(self) -> None:
         """Take note that there will be no more."""
 
-    def frame(self) -> pl.DataFrame:
-        """Return all events so far, in the order in which they came."""
-
-
-class EventsInMemory:
-    """Keeps the events in memory, for notebooks and tests."""
-
-    def __init__(self) -> None:
-        self._batches: list[pl.DataFrame] = []
-
-    def write(self, delivery: Delivery) -> None:
-        """Take a batch."""
-        self._batches.append(delivery.events)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def frame(self) -> pl.DataFrame:
-        """Return all events so far, in the order in which they came."""
-        if len(self._batches) > 1:
-            self._batches = [pl.concat(self._batches, rechunk=True)]
-        return self._batches[0] if self._batches else pl.DataFrame(schema=EVENT_SCHEMA)
+    @property
+    def events(self) -> pl.DataFrame:
+        """All events so far, in the order in which they came."""
 
 
 class ParquetParts:
@@ -62,6 +45,8 @@ class ParquetParts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parts: list[Path] = []
+        self._moved = False
+        self._saved: Path | None = None
 
     def write(self, delivery: Delivery) -> None:
         """Take a batch."""
@@ -75,9 +60,22 @@ class ParquetParts:
     def close(self) -> None:
         """Do nothing: each part is whole once written."""
 
-    def frame(self) -> pl.DataFrame:
-        """Return all events so far, in the order in which they came."""
-        return self._scan().collect()
+    @property
+    def events(self) -> pl.DataFrame:
+        """All events so far, in the order in which they came.
+
+        Raises:
+            OutputError: The parts are gone and no file took their place.
+        """
+        if not self._moved:
+            return self._scan().collect()
+        if self._saved is None:
+            raise OutputError("the events of this run were not kept; run it with events as parquet or ndjson")
+        return pl.read_parquet(self._saved) if self._saved.suffix == ".parquet" else decode(self._saved).frame
+
+    def moved_to(self, path: Path | None) -> None:
+        """Learn that the parts are gone, and which Parquet or NDJSON file took their place, if any."""
+        self._moved, self._saved = True, path
 
     def save(self, path: Path) -> None:
         """Stream all parts into one Parquet file."""
@@ -106,3 +104,11 @@ class NdjsonFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def save_events(events: pl.DataFrame, folder: Path, form: EventsFormat) -> None:
+    """Write flat events to the file of a run folder that is for their form; none for ``none``."""
+    if form == "parquet":
+        events.write_parquet(folder / "events.parquet", compression="zstd")
+    elif form == "ndjson":
+        (folder / "events.ndjson").write_bytes(encode(events))

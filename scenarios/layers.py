@@ -1,19 +1,41 @@
 """Settings that come from several places, laid over one another, each value remembering who stated it.
 
 A scenario file may extend another, and the command line may set single values: later layers win. Mappings are merged
-key by key, everything else (lists too) is replaced as a whole.
+key by key, everything else (lists too) is replaced as a whole. Null removes an entry of a dictionary, such
+as a channel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
 
 from scenarios.errors import Fault, ScenarioError
+from scenarios.model_paths import Types, is_dictionary, types_at, types_inside
 from scenarios.yaml_source import Path, YamlSource, dotted
 
 __all__ = ["Layers"]
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Who states something.
+
+    Args:
+        where: Returns the place that states the value at a path.
+        is_own: Whether it is the file whose settings these are, and not one that it extends.
+    """
+
+    where: Callable[[Path], str]
+    is_own: bool = False
 
 
 class Layers:
@@ -21,11 +43,14 @@ class Layers:
 
     Args:
         name: Name of the file whose settings these are; the place of what nobody stated.
+        model: Model of the settings: says what is a dictionary, and which settings are alternatives.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, model: type[BaseModel]) -> None:
         self.name = name
         self.data: dict[str, Any] = {}
+        self._model = model
+        self._inherited: dict[Path, list[str]] = {}
         self._where: dict[Path, str] = {}
 
     def where(self, path: Path) -> str:
@@ -40,10 +65,14 @@ class Layers:
         Args:
             source: The file; its data must be a mapping.
         """
-        for key, value in source.data.items():
-            # A section whose lines are all commented out says nothing; it does not say "null".
-            if value is not None:
-                self._merge(self.data, (key,), value, source)
+        # A section whose lines are all commented out says nothing; it does not say "null".
+        stated = {key: value for key, value in source.data.items() if value is not None}
+        layer = _Layer(source.where, is_own=source.name == self.name)
+        self._merge(self.data, (), stated, layer)
+
+    def inherited(self, path: Path) -> list[str]:
+        """Entries of a dictionary that the last layer to change it did not name, and so left as they were."""
+        return self._inherited.get(path, [])
 
     def fill(self, defaults: Mapping[str, Any]) -> None:
         """Add what nobody has stated, without a place of its own: later layers then change it key by key.
@@ -82,36 +111,50 @@ class Layers:
             elif not isinstance(inner, dict | list):
                 raise ScenarioError([Fault(where, dotted(taken), f"is the single value {inner!r}")])
             container = inner
-        self._merge_at(container, (*taken, _key_in(container, path[-1], taken, where)), value, where)
+        self._merge(container, taken, {_key_in(container, path[-1], taken, where): value}, _Layer(lambda _: where))
 
-    def _merge_at(self, container: Any, path: Path, value: object, where: str) -> None:  # noqa: ANN401
-        old = _value_at(container, path[-1])
-        if isinstance(old, dict) and isinstance(value, Mapping):
-            for key, inner in value.items():
-                self._merge_at(old, (*path, str(key)), inner, where)
-            return
-        self._forget(path)
-        self._where[path] = where
-        container[path[-1]] = deepcopy(value)
+    def _merge(self, container: Any, path: Path, stated: Mapping[Any, Any], layer: _Layer) -> None:  # noqa: ANN401
+        """Lay entries over those of a mapping, or items over those of a list."""
+        types = types_at(self._model, path)
+        may_remove = is_dictionary(types)
+        self._drop_alternatives(container, path, stated, types)
+        if may_remove:
+            self._inherited[path] = [key for key in container if key not in stated]
+        for key, value in stated.items():
+            if may_remove and value is None and key in container:
+                self._forget((*path, key))
+                del container[key]
+            else:
+                self._lay(container, (*path, key), value, layer, types_inside(types, key))
 
-    def _merge(self, container: dict[str, Any], path: Path, value: object, source: YamlSource) -> None:
-        key = str(path[-1])
-        if isinstance(value, dict) and isinstance(container.get(key), dict):
-            for inner_key, inner in value.items():
-                self._merge(container[key], (*path, inner_key), inner, source)
-            if source.name == self.name:
-                # What is missing in a section should be told where the reader's own file opens that section.
-                self._where[path] = source.where(path)
-            return
-        self._forget(path)
-        self._note(path, value, source)
-        container[key] = deepcopy(value)
+    def _lay(self, container: Any, path: Path, value: object, layer: _Layer, types: Types) -> None:  # noqa: ANN401
+        key = path[-1]
+        merges = isinstance(_value_at(container, key), dict) and isinstance(value, Mapping)
+        if not merges:
+            self._forget(path)
+            container[key] = {} if isinstance(value, Mapping) else _as_time(deepcopy(value), types)
+        # What is missing in a section should be told where the reader's own file opens that section.
+        if layer.is_own or not merges:
+            self._where[path] = layer.where(path)
+        if isinstance(value, Mapping):
+            self._merge(container[key], path, value, layer)
+        elif isinstance(value, list):
+            self._note_items(path, value, layer)
 
-    def _note(self, path: Path, value: object, source: YamlSource) -> None:
-        self._where[path] = source.where(path)
+    def _drop_alternatives(self, container: Any, path: Path, stated: Mapping[Any, Any], types: Types) -> None:  # noqa: ANN401
+        """Where a layer states one of several settings that exclude each other, what was said of the others ends."""
+        for group in (group for each in types for group in getattr(each, "alternatives", ())):
+            if any(stated.get(name) is not None for name in group):
+                for name in set(group) - set(stated):
+                    container.pop(name, None)
+                    self._forget((*path, name))
+
+    def _note_items(self, path: Path, value: object, layer: _Layer) -> None:
+        """Note the places of all that a list holds."""
         inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for key, item in inner:
-            self._note((*path, key), item, source)
+            self._where[*path, key] = layer.where((*path, key))
+            self._note_items((*path, key), item, layer)
 
     def _forget(self, path: Path) -> None:
         """Drop the places of a value that is being replaced, and of all it held."""
@@ -133,6 +176,12 @@ def _key_in(container: object, part: str | int, taken: Path, where: str) -> str 
 def _value_at(container: Any, key: str | int) -> Any:  # noqa: ANN401 - any plain data
     """Return the value of a key, or None; the positions of a list have been checked before."""
     return container.get(key) if isinstance(container, dict) else container[key]
+
+
+def _as_time(value: object, types: Types) -> object:
+    """Read a date that stands for a moment as its first, in UTC."""
+    is_date = datetime in types and isinstance(value, str) and _DATE.fullmatch(value)
+    return f"{value}T00:00:00Z" if is_date else value
 
 
 def _fill(data: dict[str, Any], defaults: Mapping[str, Any]) -> None:

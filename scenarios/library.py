@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from scenarios.errors import Fault, ScenarioError
+from scenarios.errors import Fault, ScenarioError, did_you_mean
 
 __all__ = ["LIBRARY", "find_scenario", "library_names", "read_text", "shown_name"]
 
@@ -75,6 +74,4 @@ def read_text(path: Path) -> str:
 def _advice(given: str, names: Sequence[str]) -> str:
     if not names:
         return ""
-    close = get_close_matches(given.lower(), names, n=1)
-    guess = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{guess} The library has: {', '.join(names)}"
+    return f"{did_you_mean(given, names) or '.'} The library has: {', '.join(names)}"

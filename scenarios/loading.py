@@ -49,14 +49,14 @@ def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mappin
     Raises:
         ScenarioError: A path or value is wrong.
     """
-    layers = Layers(settings.name)
+    layers = Layers(settings.name, model)
     layers.fill(settings.to_data())
     _override(layers, changes)
     return check(model, layers)
 
 
 def _build(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides) -> Model:
-    layers = Layers(chain[-1].name)
+    layers = Layers(chain[-1].name, model)
     for source in chain[:-1]:
         layers.lay_file(source)
         _fill_defaults(model, layers)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -20,19 +19,19 @@ from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.delivered_lines import broken_lines
 from scenarios.digest import EventsDigest
-from scenarios.event_files import EventRecord, EventsInMemory
+from scenarios.event_files import EventRecord, EventsFormat
+from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
+from scenarios.versions import versions
 from simulator.intent import Truth
 from simulator.sales import SalesOutcome
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import Delivery, Sink
+from simulator.sinks import CollectingSink, Delivery, Sink
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
 
-__all__ = ["Run", "Timings", "simulate", "versions"]
-
-_LIBRARIES: Final = ("funnelsim", "polars", "numpy", "simpy", "statsmodels")
+__all__ = ["Run", "Timings", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -111,8 +110,12 @@ class Run:
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The flat events in the order in which they arrived: every delivery, whatever the store made of it."""
-        return self._record.frame()
+        """The flat events in the order in which they arrived: every delivery, whatever the store made of it.
+
+        Raises:
+            OutputError: The run went to a folder that keeps no events.
+        """
+        return self._record.events
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -141,6 +144,18 @@ class Run:
             AnalyticsError: It cannot be fitted to these visits; the message says why.
         """
         return self.analysis.intent
+
+    def save(self, folder: str | Path, events: EventsFormat = "parquet") -> None:
+        """Write a run folder, as ``funnelsim run`` does; it appears whole or not at all.
+
+        Args:
+            folder: The run folder; an earlier run there is replaced.
+            events: Form in which the events are kept; ``none`` keeps results only.
+
+        Raises:
+            OutputError: The folder cannot be written, or holds what funnelsim did not make.
+        """
+        save_run(self, Path(folder), events)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -183,7 +198,7 @@ def simulate(
         progress: Told now and then which share of the clock has passed, from 0 to 1.
     """
     seed = scenario.seed if seed is None else seed
-    record = EventsInMemory() if record is None else record
+    record = CollectingSink() if record is None else record
     accepted, digest = AcceptedEvents(), EventsDigest()
     simulation = Simulation(scenario.world, seed=seed, replication=replication)
     started_at, clock = datetime.now(UTC), time.perf_counter()
@@ -198,11 +213,6 @@ def simulate(
         digest=digest.hexdigest(),
         timings=Timings(started_at, time.perf_counter() - clock),
     )
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that the numbers depend on."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _LIBRARIES}
 
 
 class _StoreSink:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from scenarios.atomic_folder import MANIFEST, new_folder
+from scenarios.atomic_folder import new_folder
 from scenarios.event_files import EventsFormat, NdjsonFile, ParquetParts
-from scenarios.reporting import write_analysis_report
-from scenarios.results import model_data, write_dead_letters, write_json, write_tables
-from scenarios.run import Run, simulate, versions
+from scenarios.run import Run, simulate
+from scenarios.run_results import write_results
 from scenarios.settings import ScenarioSettings
 
 __all__ = ["default_folder", "run_to_folder"]
@@ -27,12 +23,13 @@ def default_folder(scenario: ScenarioSettings, seed: int) -> Path:
 
 def run_to_folder(
     scenario: ScenarioSettings,
-    folder: Path,
+    folder: str | Path,
     *,
     seed: int | None = None,
     replication: int = 0,
     events: EventsFormat = "parquet",
     progress: Callable[[float], None] | None = None,
+    announce: Callable[[str], None] = lambda _: None,
 ) -> tuple[Run, dict[str, Any]]:
     """Run a scenario and leave a run folder, which appears when all of it is written, or not at all.
 
@@ -43,13 +40,15 @@ def run_to_folder(
         replication: Which of the independent repetitions with this seed.
         events: Form in which the events are kept; ``none`` keeps results only.
         progress: Told now and then which share of the clock has passed, from 0 to 1.
+        announce: Told what goes on once the simulation is over.
 
     Returns:
-        The run and its manifest as written. The run's ``events`` stand in the folder, not in memory.
+        The run and its manifest as written. The run's ``events`` are read from the folder when asked for.
 
     Raises:
         OutputError: The folder cannot be written, or holds what funnelsim did not make.
     """
+    folder = Path(folder).absolute()  # its events are found again from another working folder too
     with new_folder(folder) as working:
         parts_folder = working / ".parts"
         parts_folder.mkdir()
@@ -61,42 +60,9 @@ def run_to_folder(
             for sink in sinks:
                 sink.close()
         if events == "parquet":
+            announce("Writing the events")
             record.save(working / "events.parquet")
-        manifest = _write_results(working, run)
+        manifest = write_results(working, run, announce)
         shutil.rmtree(parts_folder)
+    record.moved_to(None if events == "none" else folder / f"events.{events}")
     return run, manifest
-
-
-def _write_results(folder: Path, run: Run) -> dict[str, Any]:
-    """Write all but the events; returns the manifest."""
-    began = time.perf_counter()
-    (folder / "scenario.yaml").write_text(run.scenario.to_yaml(), encoding="utf-8")
-    write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
-    write_json(folder / "truth.json", run.truth)
-    run.labels.write_parquet(folder / "labels.parquet")
-    write_tables(folder / "statistics", {**run.analysis.tables(), "sales": _summary(run.sales.summary)})
-    write_json(folder / "model.json", model_data(run.analysis))
-    _write_report(folder / "report.html", run)
-    manifest = run.manifest
-    manifest["timings"]["analyse_s"] = round(time.perf_counter() - began, 3)
-    write_json(folder / MANIFEST, manifest)
-    return manifest
-
-
-def _summary(summary: dict[str, Any]) -> pl.DataFrame:
-    """A summary as a table of measures and values."""
-    return pl.DataFrame({"measure": list(summary), "value": [str(value) for value in summary.values()]})
-
-
-def _write_report(path: Path, run: Run) -> None:
-    """Write the report. The one place where a run meets its rendering."""
-    write_analysis_report(
-        path,
-        run.analysis,
-        run.store,
-        title=run.scenario.name,
-        provenance={"replication": run.replication, "wake": run.wake, "events sha256": run.digest, **versions()},
-        description=run.scenario.description,
-        seed=run.seed,
-        sales=run.sales.summary,
-    )

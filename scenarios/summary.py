@@ -19,7 +19,7 @@ def run_summary(run: Run, folder: Path) -> str:
     counts = run.outcome.counts
     took = f"{run.timings.simulate_s:.1f} s (wake: {run.wake})"
     lines = [
-        f"{run.scenario.name}, seed {run.seed}: {run.scenario.clock.hours} hours simulated in {took}",
+        f"{run.scenario.name}, seed {run.seed}: {_counted(run.scenario.clock.hours, 'hour')} simulated in {took}",
         "",
         *_aligned([(name.replace("_", " "), f"{counts[name]:,}") for name in counts]),
         "",
@@ -38,6 +38,7 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> str:
         "",
         *_aligned([(name, f"{n:,}") for name, n in counts.items()]),
         *(f"  of these {n:,} {reason}" for reason, n in analysis.store.dead_letter_counts.items()),
+        *(f"  WARNING: {warning}" for warning in analysis.warnings),
         "",
         *_analysis_lines(analysis.analysis),
         *(["", *_where_to_read_on(folder)] if folder else []),
@@ -55,13 +56,13 @@ def _where_to_read_on(folder: Path) -> Iterator[str]:
 def _analysis_lines(analysis: Analysis) -> Iterator[str]:
     totals = analysis.statistics.totals().row(0, named=True)
     yield (
-        f"{totals['visitors']:,} visitors seen, {totals['visits']:,} visits, {totals['page_views']:,} page views, "
-        f"{totals['demo_requests']:,} demo requests"
+        f"{_counted(totals['visitors'], 'visitor')} seen, {_counted(totals['visits'], 'visit')}, "
+        f"{_counted(totals['page_views'], 'page view')}, {_counted(totals['demo_requests'], 'demo request')}"
     )
     if totals["visitors"]:
         yield (
             f"conversion {totals['conversion']:.2%} [{totals['conversion_low']:.2%}, {totals['conversion_high']:.2%}] "
-            f"of {totals['visitors']:,} visitors"
+            f"of {_counted(totals['visitors'], 'visitor')}"
         )
     yield ""
     yield from _model_lines(model_data(analysis))
@@ -76,7 +77,8 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     terms.sort(key=lambda row: (row["p_value"] is None, row["p_value"]))
     with_truth = any(row["truth"] is not None for row in terms)
     header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
-    yield f"intent model on {model['n_visits']:,} visits with {model['n_requests']:,} demo requests, surest first:"
+    data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
+    yield f"intent model on {data}, surest first:"
     yield from _aligned([header, *(_term(row, with_truth=with_truth) for row in terms)])
     yield from (f"  mind: {warning}" for warning in model["warnings"])
 
@@ -92,6 +94,11 @@ def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
         p,
         *truth,
     )
+
+
+def _counted(n: int, what: str) -> str:
+    """Say how many there are of something."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

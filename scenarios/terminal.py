@@ -5,22 +5,33 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-__all__ = ["progress_bar"]
+__all__ = ["ProgressBar", "progress_bar"]
+
+
+@dataclass(frozen=True)
+class ProgressBar:
+    """What may be told to a progress bar; when there is nobody to see it, nothing comes of it.
+
+    Args:
+        share: Told the share that is done, from 0 to 1; None when there is nobody to see it.
+        announce: Told what is going on from now on, where no share can be named.
+    """
+
+    share: Callable[[float], None] | None = None
+    announce: Callable[[str], None] = lambda _: None
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[float], None] | None]:
+def progress_bar(what: str) -> Iterator[ProgressBar]:
     """Show a progress bar on standard error, if that is a terminal.
 
     Args:
         what: What is going on.
-
-    Yields:
-        A function to be told the share that is done, from 0 to 1; None when there is nobody to see it.
     """
     if not sys.stderr.isatty():
-        yield None
+        yield ProgressBar()
         return
     # Imported here: nobody who redirects the output should wait for it.
     from rich.console import Console  # noqa: PLC0415
@@ -28,4 +39,10 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None] | None]:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+
+        def announce(now: str) -> None:
+            for known in bar.task_ids:
+                bar.remove_task(known)
+            bar.add_task(now, total=None)  # a bar without an end, as nobody knows how far it is
+
+        yield ProgressBar(lambda share: bar.update(task, completed=share), announce)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from typing import Final, TypeVar, get_args
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from scenarios.errors import Fault, ScenarioError, did_you_mean
+from scenarios.errors import Fault, ScenarioError, advice, did_you_mean
 from scenarios.layers import Layers
+from scenarios.model_paths import fields_of, types_at
 from scenarios.yaml_source import Path, dotted
 
 __all__ = ["check"]
@@ -86,11 +86,18 @@ def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> l
     for detail in error.errors(include_url=False):
         path = _path_in(layers.data, detail["loc"])
         path, message = _narrowed(model, layers.data, path, _message(model, path, detail))
+        message += _what_stays(layers, path, message)
         said = messages.setdefault(path, [])
         if message not in said:
             said.append(message)
     faults = [Fault(layers.where(path), dotted(path), " or ".join(said)) for path, said in messages.items()]
     return sorted(faults, key=_reading_order)
+
+
+def _what_stays(layers: Layers, path: Path, message: str) -> str:
+    """Recall the entries that the reader's file does not show, where all entries together are at fault."""
+    inherited = layers.inherited(path) if "sum to 1" in message else []
+    return f"; inherited: {', '.join(inherited)}; null removes an entry" if inherited else ""
 
 
 def _reading_order(fault: Fault) -> tuple[bool, str, int, int]:
@@ -110,7 +117,7 @@ def _narrowed(model: type[BaseModel], data: object, path: Path, message: str) ->
     for part in path:
         data = data[part] if isinstance(data, list | dict) else None  # type: ignore[index]
     stated = isinstance(data, dict) and inner[0] in data
-    return ((*path, *inner), named[2]) if stated or inner[0] in _fields_at(model, path) else (path, message)
+    return ((*path, *inner), named[2]) if stated or inner[0] in fields_of(types_at(model, path)) else (path, message)
 
 
 def _path_in(data: object, loc: Path) -> Path:
@@ -130,7 +137,7 @@ def _path_in(data: object, loc: Path) -> Path:
 def _message(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return f"unknown key {path[-1]!r}{did_you_mean(str(path[-1]), sorted(_fields_at(model, path[:-1])))}"
+        return f"unknown key {path[-1]!r}{advice(str(path[-1]), sorted(fields_of(types_at(model, path[:-1]))))}"
     if kind in {"value_error", "assertion_error"}:
         return re.sub(r"^(Value|Assertion) error, ", "", detail["msg"])
     words = _words(kind, detail)
@@ -163,29 +170,4 @@ def _shown(value: object) -> str:
 
 def _guess(detail: ErrorDetails) -> str:
     choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-    close = get_close_matches(str(detail["input"]), choices, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _fields_at(model: type[BaseModel], path: Path) -> set[str]:
-    """Names of the settings that may stand at a path, read off the models."""
-    models = {model}
-    for part in path:
-        models = {inner for outer in models for inner in _inner_models(outer, part)}
-    names: set[str] = set()
-    return names.union(*(outer.model_fields for outer in models))
-
-
-def _inner_models(model: type[BaseModel], part: str | int) -> Iterator[type[BaseModel]]:
-    if isinstance(part, str) and part in model.model_fields:
-        yield from _models_in(model.model_fields[part].annotation)
-    else:
-        # A key of a dictionary or a position in a list: the models of the field that holds it were already found.
-        yield model
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)
+    return did_you_mean(str(detail["input"]), choices)

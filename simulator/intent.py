@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -71,6 +71,9 @@ class IntentSettings(Settings):
         interactions: Effect of two signals together, beyond the sum of both, named ``a:b``.
         account_sd: Standard deviation of the companies' unobserved willingness, in log-odds.
     """
+
+    alternatives: ClassVar = (("visitor_to_demo", "intercept"),)
+    """Settings that exclude each other: who states one of them takes back what was said of the other."""
 
     visitor_to_demo: float | None = Field(default=None, gt=0, lt=1, strict=True)
     intercept: LogOdds | None = None

@@ -40,3 +40,8 @@ def test_every_make_target_of_the_readme_exists() -> None:
     makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^(\w+):", makefile, flags=re.MULTILINE))
     assert set(re.findall(r"`make (\w+)", README)) <= targets
+
+
+def test_the_readme_is_finished() -> None:
+    """No placeholder such as `@@` is left to be filled in."""
+    assert "@@" not in README

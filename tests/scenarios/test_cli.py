@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import signal
@@ -11,10 +12,14 @@ import sys
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from analytics.ndjson import decode
+from scenarios.analyze import analyze_events
 from scenarios.cli import main
 from scenarios.scenario import Scenario
+from scenarios.terminal import progress_bar
 
 COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
 SMALL = "name: small\nclock: {hours: 2}\ntraffic: {visitors_per_day: 1000}\n"
@@ -78,7 +83,8 @@ def test_run_json_is_the_manifest_and_nothing_else(small: Path, capsys: pytest.C
         (["schema", "scenaro"], "did you mean 'scenario'?"),
         (["analyze", "none.ndjson"], "none.ndjson: "),
         (["analyze"], "EVENTS"),
-        (["analyze", "small.yaml"], "holds no usable event; line 1: "),
+        (["analyze", "small.yaml", "--out", "o"], "small.yaml: holds no usable event; line 1: "),
+        (["analyze", "empty", "--out", "o"], "empty: holds no events"),
     ],
 )
 def test_wrong_input_is_one_message_and_status_2(
@@ -86,11 +92,12 @@ def test_wrong_input_is_one_message_and_status_2(
 ) -> None:
     """Whatever is wrong with the input is told in one line on standard error, and no folder is left."""
     Path("syntax.yaml").write_text("name: x\n \tseed: 1\n")
+    Path("empty").touch()
     ended = Ended(capsys, *arguments)
     assert ended.status == 2
     assert message in ended.err
     assert len(ended.err.splitlines()) == 1
-    assert {path.name for path in Path().iterdir()} == {"small.yaml", "syntax.yaml"}
+    assert {path.name for path in Path().iterdir()} == {"small.yaml", "syntax.yaml", "empty"}
 
 
 def test_a_failed_run_is_one_message_and_status_1(
@@ -141,7 +148,7 @@ def test_analyze_counts_what_it_was_given(
     """Broken lines, duplicates and events days apart are counted; the statistics are about all that was accepted."""
     monkeypatch.chdir(tmp_path)
     days_later = PAGE | {"messageId": "3", "timestamp": "2026-03-09T10:00:00Z"}
-    late = PAGE | {"messageId": "4"}
+    late = PAGE | {"messageId": "4", "receivedAt": "2026-03-09T11:00:00Z"}
     lines = [json.dumps(event) for event in (PAGE, DEMO, PAGE)] + ["{broken", json.dumps(days_later), json.dumps(late)]
     with gzip.open("events.gz", "wt") as file:
         file.write("\n".join(lines))
@@ -151,8 +158,64 @@ def test_analyze_counts_what_it_was_given(
     assert [printed[name] for name in counters] == [6, 3, 1, 0, 1, 1]
     assert (printed["totals"]["page_views"], printed["totals"]["demo_requests"]) == (2, 1)
     assert printed["model"]["error"]
+    (warning,) = printed["warnings"]
+    assert warning.startswith("1 of 6 events arrived after their hour had left the 24-hour window, up to 144.0 hours")
+    assert f"WARNING: {warning}" in Ended(capsys, "analyze", "events.gz").out
     letter = json.loads(Path("o/dead_letters.ndjson").read_text())
     assert (letter["position"], letter["raw"]) == (4, "{broken")
+
+
+def test_the_order_of_files_and_lines_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Days of pages and then days of tracks, in one file or two, backwards too: no event is late, all results agree."""
+    monkeypatch.chdir(tmp_path)
+    times = [f"2026-03-0{day}T10:00:00Z" for day in range(1, 7)]
+    pages = [json.dumps(PAGE | {"messageId": f"p{time}", "timestamp": time}) for time in times]
+    tracks = [json.dumps(DEMO | {"messageId": f"t{time}", "timestamp": time}) for time in times]
+    files = {"pages": ["{broken", *pages], "tracks": tracks, "backwards": ["{broken", *tracks[::-1], *pages[::-1]]}
+    for name, lines in files.items():
+        Path(name).write_text("\n".join(lines))
+    printed = [
+        json.loads(Ended(capsys, "analyze", *names, "--json").out)
+        for names in (["pages", "tracks"], ["tracks", "pages"], ["backwards"])
+    ]
+    assert [each.pop("inputs") for each in printed] == [["pages", "tracks"], ["tracks", "pages"], ["backwards"]]
+    assert (printed[0]["received"], printed[0]["accepted"], printed[0]["invalid"]) == (13, 12, 1)
+    assert printed[0]["warnings"] == []
+    assert printed[0] == printed[1] == printed[2]
+
+
+def test_rows_of_a_table_keep_their_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A dead letter of a Parquet file names its row in the file, though events are sorted and read in batches."""
+    monkeypatch.setattr("scenarios.analyze._ROWS_AT_ONCE", 2)
+    times = [f"2026-03-0{day}T10:00:00Z" for day in range(1, 7)]
+    lines = [json.dumps(PAGE | {"messageId": time, "timestamp": time}) for time in reversed(times)]
+    table = decode("\n".join(lines).encode()).frame
+    nobody = pl.int_range(pl.len()) == 4
+    table.with_columns(anonymous_id=pl.when(~nobody).then("anonymous_id")).write_parquet(tmp_path / "table")
+    analysis = analyze_events([str(tmp_path / "table")])
+    assert (analysis.store.counts.accepted, analysis.store.counts.invalid) == (5, 1)
+    assert [letter.position for letter in analysis.store.dead_letters] == [5]
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "complaint"),
+    [("show small.yaml >&-", 0, ""), ("analyze - <&-", 2, "funnelsim: standard input: is closed\n")],
+)
+def test_closed_streams_are_no_accident(small: Path, command: str, status: int, complaint: str) -> None:
+    """Nobody listening is a quiet success, nobody talking wrong input; `python -m scenarios` is the command too."""
+    line = f"'{sys.executable}' -m scenarios {command}"
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, check=False, text=True)
+    assert (ended.returncode, ended.stderr) == (status, complaint)
+
+
+def test_one_of_a_kind_is_told_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One page is one visitor, not "1 visitors"."""
+    (tmp_path / "one").write_text(json.dumps(PAGE))
+    assert (
+        "1 visitor seen, 1 visit, 1 page view, 0 demo requests" in Ended(capsys, "analyze", str(tmp_path / "one")).out
+    )
 
 
 def test_analyze_reads_what_run_wrote_in_any_form(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,6 +274,21 @@ def test_an_interrupted_run_leaves_nothing(small: Path, sent: signal.Signals, st
     assert process.returncode == status
     assert len(complaint.splitlines()) <= 1
     assert [path.name for path in Path().iterdir()] == ["small.yaml"]
+
+
+def test_a_terminal_is_told_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the bar first shows the share that is done and then each step by name."""
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress_bar("Simulating") as progress:
+        progress.share(0.5)
+        time.sleep(0.2)
+        progress.announce("Analysing")
+        time.sleep(0.2)
+    shown = terminal.getvalue()
+    assert 0 <= shown.find("Simulating") < shown.find("50%") < shown.find("Analysing")
 
 
 def test_help_is_quick_to_load() -> None:

@@ -19,7 +19,10 @@ from scenarios.run import Run
 from scenarios.run_folder import default_folder, run_to_folder
 from scenarios.scenario import Scenario
 
+MANIFEST = {"kind": "run", "versions": {}}
 SMALL = {"clock.hours": 3, "traffic.visitors_per_day": 2000}
+
+TINY = {"clock.hours": 1, "traffic.visitors_per_day": 200}
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +121,8 @@ def earlier(tmp_path: Path) -> Iterator[Path]:
     """A folder of an earlier run."""
     folder = tmp_path / "out"
     folder.mkdir()
-    (folder / "manifest.json").write_text("{}")
-    (folder / "old.txt").write_text("old")
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    (folder / "model.json").write_text("old")
     return folder
 
 
@@ -127,7 +130,7 @@ def test_an_earlier_run_is_replaced_whole(earlier: Path) -> None:
     """The new folder takes the place of the old one, of which nothing stays."""
     with new_folder(earlier) as working:
         (working / "manifest.json").write_text("new")
-        assert files(earlier) == ["manifest.json", "old.txt"]
+        assert files(earlier) == ["manifest.json", "model.json"]
     assert files(earlier.parent) == ["out", "out/manifest.json"]
 
 
@@ -135,7 +138,7 @@ def test_an_earlier_run_outlives_a_failure(earlier: Path) -> None:
     """When the new run fails the old one still stands."""
     with pytest.raises(RuntimeError), new_folder(earlier):
         raise RuntimeError
-    assert files(earlier.parent) == ["out", "out/manifest.json", "out/old.txt"]
+    assert files(earlier.parent) == ["out", "out/manifest.json", "out/model.json"]
 
 
 def test_what_funnelsim_did_not_make_is_not_replaced(tmp_path: Path) -> None:
@@ -151,6 +154,57 @@ def test_what_funnelsim_did_not_make_is_not_replaced(tmp_path: Path) -> None:
     with new_folder(tmp_path / "empty") as working:
         (working / "x").write_text("x")
     assert files(tmp_path) == ["empty", "empty/x", "file", "thesis", "thesis/chapter.txt"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "other"),
+    [
+        ({"manifest_version": 3, "name": "a browser extension"}, "model.json"),
+        ({"kind": "run"}, "model.json"),
+        ({"kind": "study", "versions": {}}, "model.json"),
+        ([MANIFEST], "model.json"),
+        (MANIFEST, "thesis.txt"),
+        (MANIFEST, ".git"),
+    ],
+)
+def test_a_manifest_does_not_make_a_folder_ours(tmp_path: Path, manifest: object, other: str) -> None:
+    """Other tools write a manifest.json too, and people put their work into our folders: both are left as they are."""
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / other).write_text("years of work")
+    with pytest.raises(OutputError, match="funnelsim did not"), new_folder(tmp_path):
+        pass
+    assert files(tmp_path) == sorted(["manifest.json", other])
+
+
+@pytest.mark.parametrize("form", ["parquet", "ndjson"])
+def test_events_of_a_run_folder_can_still_be_asked_for(scenario: Scenario, tmp_path: Path, form: EventsFormat) -> None:
+    """The events have moved into the folder; the run reads them there."""
+    tiny, _ = run_to_folder(scenario.replace(TINY), str(tmp_path / "out"), events=form)
+    assert digest_of(tiny.events) == tiny.digest
+
+
+def test_events_that_were_not_kept_are_missed_with_a_reason(scenario: Scenario, tmp_path: Path) -> None:
+    """A run that was told to keep no events says so when asked for them."""
+    tiny, _ = run_to_folder(scenario.replace(TINY), tmp_path / "out", events="none")
+    with pytest.raises(OutputError, match="were not kept"):
+        _ = tiny.events
+
+
+def test_a_run_in_memory_can_be_saved(scenario: Scenario, tmp_path: Path) -> None:
+    """A notebook's run leaves the folder that the command line would have left; a second time replaces the first."""
+    tiny = scenario.replace(TINY).run()
+    run_to_folder(tiny.scenario, tmp_path / "streamed")
+    for _ in range(2):
+        tiny.save(str(tmp_path / "saved"))
+    assert files(tmp_path / "saved") == files(tmp_path / "streamed")
+    assert pl.read_parquet(tmp_path / "saved" / "events.parquet").equals(tiny.events)
+
+
+def test_what_goes_on_after_the_simulation_is_announced(scenario: Scenario, tmp_path: Path) -> None:
+    """The wait after the simulation is not silent: each step says its name."""
+    said: list[str] = []
+    run_to_folder(scenario.replace(TINY), tmp_path / "out", announce=said.append)
+    assert said == ["Writing the events", "Analysing", "Writing the report"]
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work_begins(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ visits: 3
         ("name: x\ntrafic: {}\n", "s.yaml:2:1: trafic: unknown key 'trafic'; did you mean 'traffic'?"),
         ("name: x\nclock: {hours: true}\n", "s.yaml:2:9: clock.hours: must be a whole number (got true)"),
         ('name: x\ntraffic: {visitors_per_day: "5"}\n', 'traffic.visitors_per_day: must be a number (got "5")'),
-        ("name: x\ntraffic: {visitors_per_day: .inf}\n", "traffic.visitors_per_day: must be a finite number"),
+        ("name: x\nintent: {intercept: .nan}\n", "intent.intercept: must be a finite number"),
         ("name: x\nclock: {start: noon}\n", "clock.start: must be a date and time such as 2026-03-03T00:00:00Z"),
         (
             "name: x\ntraffic: {channels: {direct: {share: 1.5}}}\n",
@@ -110,6 +110,55 @@ analytics: {segments: [region]}
     assert child.traffic.channels["email"].landing == base.traffic.channels["email"].landing | {"blog": 1.0}
     assert child.traffic.channels["direct"] == base.traffic.channels["direct"]
     assert child.analytics.segments == ("region",)
+
+
+@pytest.mark.parametrize(
+    ("base", "changed"),
+    [("visitor_to_demo: 0.02", "intercept=-3"), ("intercept: -3", "visitor_to_demo=0.02")],
+)
+def test_of_alternatives_the_later_statement_wins(tmp_path: Path, base: str, changed: str) -> None:
+    """Who states the intercept takes back the inherited calibration, or the reverse; in a file and by --set."""
+    path = written(tmp_path, "base.yaml", f"name: base\nintent: {{{base}}}\n")
+    text = f"name: child\nextends: base.yaml\nintent: {{{changed.replace('=', ': ')}}}\n"
+    child = Scenario.load(written(tmp_path, "child.yaml", text)).intent
+    assert child == Scenario.load(path, [f"intent.{changed}"]).intent
+    name, value = changed.split("=")
+    assert getattr(child, name) == float(value)
+    assert getattr(child, base.split(":", maxsplit=1)[0]) is None
+
+
+def test_null_for_an_alternative_takes_nothing_back(tmp_path: Path) -> None:
+    """To say that there is no intercept leaves the inherited calibration as it was."""
+    path = written(tmp_path, "base.yaml", "name: base\nintent: {visitor_to_demo: 0.02}\n")
+    assert Scenario.load(path, ["intent.intercept=null"]).intent.visitor_to_demo == 0.02
+
+
+def test_null_removes_an_entry_of_a_dictionary(tmp_path: Path) -> None:
+    """Channels and coefficients of the base can be left out, in a file and by --set; null elsewhere is a value."""
+    text = "name: s\nextends: baseline\nintent: {coefficients: {company_email: null}}\n"
+    text += "traffic: {channels: {email: null, partner: null, direct: {share: 0.36, referrer: null}}}\n"
+    path = written(tmp_path, "s.yaml", text)
+    base, scenario = Scenario.load("baseline"), Scenario.load(path, ["intent.coefficients.device_mobile=null"])
+    assert base.traffic.channels.keys() - scenario.traffic.channels.keys() == {"email", "partner"}
+    assert base.intent.coefficients.keys() - scenario.intent.coefficients.keys() == {"company_email", "device_mobile"}
+    (line,) = faults(path, "intent.coefficients.company_email=null")
+    assert line.endswith("intent.coefficients.company_email: must be a number (got null)")
+
+
+def test_inherited_shares_are_recalled_where_they_do_not_sum_to_one(tmp_path: Path) -> None:
+    """Who restates some channels is told which others the base still has, and how to be rid of them."""
+    written(tmp_path, "base.yaml", "name: b\ntraffic: {channels: {direct: {share: 0.5}, email: {share: 0.5}}}\n")
+    text = "name: s\nextends: base.yaml\ntraffic:\n  channels: {direct: {share: 1.0}}\n"
+    assert faults(written(tmp_path, "s.yaml", text)) == [
+        "s.yaml:4:3: traffic.channels: shares must sum to 1 (they sum to 1.5); inherited: email; null removes an entry"
+    ]
+
+
+def test_a_date_is_its_first_moment(tmp_path: Path) -> None:
+    """A start without a time of day is midnight in UTC, in a file and by --set."""
+    path = written(tmp_path, "s.yaml", "name: s\nclock: {start: 2026-03-03}\n")
+    assert Scenario.load(path).clock.start.isoformat() == "2026-03-03T00:00:00+00:00"
+    assert Scenario.load(path, ["clock.start=2026-03-04"]).clock.start.isoformat() == "2026-03-04T00:00:00+00:00"
 
 
 def test_an_inherited_fault_is_told_in_the_file_that_states_it(tmp_path: Path) -> None:

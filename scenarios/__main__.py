@@ -1,0 +1,7 @@
+"""``python -m scenarios`` is the command line too."""
+
+from __future__ import annotations
+
+from scenarios.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""Where a path leads in nested settings: what may stand there, read off the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from scenarios.yaml_source import Path
+
+__all__ = ["Types", "fields_of", "is_dictionary", "types_at", "types_inside"]
+
+Types = tuple[Any, ...]
+"""What a value may be: the branches of a union; models, plain types, aliases such as ``dict[str, float]``."""
+
+
+def types_at(model: type[BaseModel], path: Path) -> Types:
+    """Types that a value at this path may have; none when nothing may stand there."""
+    types: Types = (model,)
+    for part in path:
+        types = types_inside(types, part)
+    return types
+
+
+def types_inside(types: Types, part: str | int) -> Types:
+    """Types that an entry, such as a field or an item, of a value of one of these types may have."""
+    return tuple(inner for outer in types for inner in _inside(outer, part))
+
+
+def fields_of(types: Types) -> set[str]:
+    """Names of the settings of all models among these types."""
+    return {name for each in types if _is_model(each) for name in each.model_fields}
+
+
+def is_dictionary(types: Types) -> bool:
+    """Whether a value is a dictionary whose keys the user chooses, such as the channels."""
+    origins: list[object] = [get_origin(each) for each in types]
+    return dict in origins or Mapping in origins
+
+
+def _inside(outer: Any, part: str | int) -> Iterable[Any]:  # noqa: ANN401 - any annotation
+    if _is_model(outer):
+        field = outer.model_fields.get(part)
+        return () if field is None else _branches(field.annotation)
+    arguments = get_args(outer)
+    # The entries of a dictionary are of its second type, the items of a list or tuple of its first.
+    return _branches(arguments[-1] if is_dictionary((outer,)) else arguments[0]) if arguments else ()
+
+
+def _branches(annotation: Any) -> Types:  # noqa: ANN401 - any annotation
+    """Take a union, or a type with annotations, apart."""
+    origin = get_origin(annotation)
+    if origin is None or origin in {dict, Mapping, list, tuple, set, frozenset}:
+        return (annotation,)
+    return tuple(branch for argument in get_args(annotation) for branch in _branches(argument))
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

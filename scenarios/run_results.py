@@ -1,0 +1,79 @@
+"""What a run leaves in a folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from scenarios.atomic_folder import MANIFEST, new_folder
+from scenarios.event_files import EventsFormat, save_events
+from scenarios.reporting import write_analysis_report
+from scenarios.results import model_data, write_dead_letters, write_json, write_tables
+from scenarios.versions import versions
+
+if TYPE_CHECKING:
+    from scenarios.run import Run
+
+__all__ = ["save_run", "write_results"]
+
+
+def save_run(run: Run, folder: Path, events: EventsFormat) -> None:
+    """Write the folder of a run that has been; the arguments are those of ``Run.save``.
+
+    Raises:
+        OutputError: The folder cannot be written, or holds what funnelsim did not make.
+    """
+    with new_folder(folder) as working:
+        if events != "none":
+            save_events(run.events, working, events)
+        write_results(working, run)
+
+
+def write_results(folder: Path, run: Run, announce: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Write all but the events.
+
+    Args:
+        folder: Where to.
+        run: What was run.
+        announce: Told what goes on.
+
+    Returns:
+        The manifest as written.
+    """
+    announce("Analysing")
+    began = time.perf_counter()
+    (folder / "scenario.yaml").write_text(run.scenario.to_yaml(), encoding="utf-8")
+    write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
+    write_json(folder / "truth.json", run.truth)
+    run.labels.write_parquet(folder / "labels.parquet")
+    write_tables(folder / "statistics", {**run.analysis.tables(), "sales": _summary(run.sales.summary)})
+    write_json(folder / "model.json", model_data(run.analysis))
+    announce("Writing the report")
+    _write_report(folder / "report.html", run)
+    manifest = run.manifest
+    manifest["timings"]["analyse_s"] = round(time.perf_counter() - began, 3)
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def _summary(summary: dict[str, Any]) -> pl.DataFrame:
+    """A summary as a table of measures and values."""
+    return pl.DataFrame({"measure": list(summary), "value": [str(value) for value in summary.values()]})
+
+
+def _write_report(path: Path, run: Run) -> None:
+    """Write the report. The one place where a run meets its rendering."""
+    write_analysis_report(
+        path,
+        run.analysis,
+        run.store,
+        title=run.scenario.name,
+        provenance={"replication": run.replication, "wake": run.wake, "events sha256": run.digest, **versions()},
+        description=run.scenario.description,
+        seed=run.seed,
+        sales=run.sales.summary,
+    )
