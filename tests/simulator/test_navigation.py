@@ -87,7 +87,7 @@ def test_the_edges_of_the_uniform_numbers_stay_on_the_row():
     ("pages", "message"),
     [
         ({"a": page(0.5, b=1.0)}, "pages.a.links: there is no page 'b'"),
-        ({"a": page(0.0, a=1.0)}, "greater than 0"),
+        ({"a": page(0.009, a=1.0)}, "greater than or equal to 0.01"),
         ({"a": page(1.1, a=1.0)}, "less than or equal to 1"),
         ({"a": page(0.5, a=0.0)}, "at least one weight must be above 0"),
         ({"a": page(0.5, a=-1.0)}, "greater than or equal to 0"),
