@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
+from simulator.arrays import Integers
 from simulator.clock import DAY_MS, HOUR_MS, Clock
 from simulator.cohort import hexadecimal
 from simulator.labels import Label
@@ -62,19 +63,15 @@ class Bots:
         rng = self._streams.generator(f"tracking.{self.label}", hour)
         n_bots = rng.poisson(self._per_day * HOUR_MS / DAY_MS)
         first_ms = hour * HOUR_MS + np.floor(np.sort(rng.random(n_bots)) * HOUR_MS).astype(np.int64)
-        n_pages = self._settings.bot_pages
+        pace_ms = 1000 * self._settings.bot_seconds
+        # No more than fit into the simulated time.
+        n_pages = min(self._settings.bot_pages, int(self._clock.length_ms / pace_ms) + 1)
         bot, page = np.repeat(np.arange(n_bots), n_pages), np.tile(np.arange(n_pages), n_bots)
-        time_ms = first_ms[bot] + np.rint(page * self._settings.bot_seconds * 1000).astype(np.int64)
+        time_ms = first_ms[bot] + np.rint(page * pace_ms).astype(np.int64)
         seen = time_ms < self._clock.length_ms
         return self._views(hour, bot[seen], page[seen], time_ms[seen])
 
-    def _views(
-        self,
-        hour: int,
-        bot: np.typing.NDArray[np.int64],
-        page: np.typing.NDArray[np.int64],
-        time_ms: np.typing.NDArray[np.int64],
-    ) -> pl.DataFrame:
+    def _views(self, hour: int, bot: Integers, page: Integers, time_ms: Integers) -> pl.DataFrame:
         identity = self._streams.uniforms(f"tracking.{self.label}_identity", hour)
         words = np.stack([identity.words(2 * bot + i) for i in (0, 1)], axis=1)
         time = pl.Series(time_ms + self._clock.start_ms).cast(UTC_MS)
