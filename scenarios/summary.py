@@ -16,7 +16,7 @@ __all__ = ["analysis_summary", "run_summary"]
 
 def run_summary(run: Run, folder: Path) -> str:
     """Summarise a run: what happened, the conversion, the strongest coefficients beside the truth, where to read on."""
-    counts = run.outcome.counts
+    counts = _telling_counts(run)
     took = f"{run.timings.simulate_s:.1f} s (wake: {run.wake})"
     lines = [
         f"{run.scenario.name}, seed {run.seed}: {_counted(run.scenario.clock.hours, 'hour')} simulated in {took}",
@@ -28,6 +28,14 @@ def run_summary(run: Run, folder: Path) -> str:
         *_where_to_read_on(folder),
     ]
     return "\n".join(lines)
+
+
+def _telling_counts(run: Run) -> dict[str, int]:
+    """Counts of a run; where tracking changed nothing, what happened is what was received and is told once."""
+    counts = run.outcome.counts
+    if not run.labels.is_empty():
+        return counts
+    return {name: n for name, n in counts.items() if name != "malformed_lines" and not name.startswith("true_")}
 
 
 def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> str:

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
+from simulator.arrays import Integers
 from simulator.clock import DAY_MS, HOUR_MS, Clock
 from simulator.cohort import hexadecimal
 from simulator.labels import Label
 from simulator.population import USER_AGENTS
 from simulator.streams import Streams
-from simulator.tracker import TRACKED_SCHEMA
 from simulator.world import WorldSettings
 
 __all__ = ["Bots"]
@@ -40,8 +40,6 @@ class Bots:
         self._clock = clock
         crawls = label is Label.CRAWLER
         self._per_day = world.tracking.bots_per_day if crawls else world.tracking.disguised_bots_per_day
-        # Bots stand before (below) all cohorts in the order of what arrives in the same millisecond.
-        self._cohort = -1 if crawls else -2
         self._pages = _page_columns(world)
         countries = world.population.countries
         country = max(countries, key=lambda code: countries[code].share)
@@ -55,29 +53,25 @@ class Bots:
         }
 
     def arriving(self, hour: int) -> pl.DataFrame:
-        """Page views of the bots that come in an hour of the simulation, as the tracker gives events.
+        """Page views of the bots that come in an hour of the simulation, as rows of the flat event table.
 
         Args:
             hour: Number of the hour, from 0. Page views may lie in the hours after it, but in none after the end.
         """
         if not self._per_day:
-            return TRACKED_SCHEMA.to_frame()
+            return EVENT_SCHEMA.to_frame()
         rng = self._streams.generator(f"tracking.{self.label}", hour)
         n_bots = rng.poisson(self._per_day * HOUR_MS / DAY_MS)
         first_ms = hour * HOUR_MS + np.floor(np.sort(rng.random(n_bots)) * HOUR_MS).astype(np.int64)
-        n_pages = self._settings.bot_pages
+        pace_ms = 1000 * self._settings.bot_seconds
+        # No more than fit into the simulated time.
+        n_pages = min(self._settings.bot_pages, int(self._clock.length_ms / pace_ms) + 1)
         bot, page = np.repeat(np.arange(n_bots), n_pages), np.tile(np.arange(n_pages), n_bots)
-        time_ms = first_ms[bot] + np.rint(page * self._settings.bot_seconds * 1000).astype(np.int64)
+        time_ms = first_ms[bot] + np.rint(page * pace_ms).astype(np.int64)
         seen = time_ms < self._clock.length_ms
         return self._views(hour, bot[seen], page[seen], time_ms[seen])
 
-    def _views(
-        self,
-        hour: int,
-        bot: np.typing.NDArray[np.int64],
-        page: np.typing.NDArray[np.int64],
-        time_ms: np.typing.NDArray[np.int64],
-    ) -> pl.DataFrame:
+    def _views(self, hour: int, bot: Integers, page: Integers, time_ms: Integers) -> pl.DataFrame:
         identity = self._streams.uniforms(f"tracking.{self.label}_identity", hour)
         words = np.stack([identity.words(2 * bot + i) for i in (0, 1)], axis=1)
         time = pl.Series(time_ms + self._clock.start_ms).cast(UTC_MS)
@@ -86,16 +80,12 @@ class Bots:
             context_page_referrer=pl.when(pl.Series(page > 0)).then("context_page_referrer"),
             context_ip="203.0.113." + pl.Series(words[:, 1] % np.uint64(256)).cast(pl.String),
             _number=pl.Series(page).cast(pl.String),
-            _row=pl.Series(bot),
-            _message=pl.Series(page),
-            _inflow=pl.lit("bots"),
-            _cohort=pl.lit(self._cohort, pl.Int64()),
             **{name: pl.lit(value) for name, value in self._constants.items()},
             **{name: time.alias(name) for name in _TIMES},
         )
         frame = frame.with_columns(message_id=pl.concat_str("anonymous_id", pl.lit("-view-"), "_number"))
         missing = [pl.lit(None, dtype).alias(n) for n, dtype in EVENT_SCHEMA.items() if n not in frame.columns]
-        return frame.with_columns(missing).select(pl.col(n).cast(dtype) for n, dtype in TRACKED_SCHEMA.items())
+        return frame.with_columns(missing).select(pl.col(n).cast(dtype) for n, dtype in EVENT_SCHEMA.items())
 
 
 def _page_columns(world: WorldSettings) -> pl.DataFrame:

@@ -1,21 +1,20 @@
 """Mishaps: what goes wrong with each event that a browser would send, drawn before it is sent.
 
-Every draw is addressed: those of a visitor by cohort and row, those of an event by its number besides. So no rate moves
-the draws of another, and of two scenarios with the same seed the one with the higher rate loses what the other loses,
-and more.
+Every source has a stream of its own, and every draw is addressed: those of a visitor by the random word that cohort and
+row have given the visitor, those of an event by its number besides. So no rate moves the draws of another, and of two
+scenarios with the same seed the one with the higher rate loses what the other loses, and more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from analytics.events import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
-from simulator.arrays import Bools, Floats, Integers
-from simulator.streams import AddressedUniforms, Streams
+from simulator.arrays import Bools, Floats, Integers, Words
+from simulator.streams import Streams
 from simulator.tracking import TrackingSettings
 
 __all__ = ["DAMAGES", "Mishaps"]
@@ -23,10 +22,6 @@ __all__ = ["DAMAGES", "Mishaps"]
 DAMAGES: Final = ("truncated", "garbled")
 """What may happen to a line."""
 
-_Cohort = tuple[str, int]
-"""Inflow and number of a cohort."""
-
-_ROW_SHIFT = np.int64(32)
 # A mean time to go, as uniform numbers have it, in milliseconds.
 _SECOND_MS, _MINUTE_MS = 1000.0, 60_000.0
 
@@ -42,7 +37,6 @@ class Mishaps:
     def __init__(self, settings: TrackingSettings, streams: Streams) -> None:
         self._settings = settings
         self._streams = streams
-        self._uniforms: dict[tuple[str, str, int], AddressedUniforms] = {}
 
     def draw(self, sent: pl.DataFrame) -> pl.DataFrame:
         """Draw the mishaps of a batch.
@@ -56,7 +50,7 @@ class Mishaps:
             ``_duplicate_ms``, ``_conflict_ms``: time to a second delivery, null without; a line that breaks is not sent
             again. ``_damage`` (one of :data:`DAMAGES`, null without) and ``_place``, where in the line, from 0 to 1.
         """
-        settings, draws = self._settings, _Draws(self, sent)
+        settings, draws = self._settings, _Draws(self._streams, sent)
         in_browser = ~sent["event"].cast(pl.String).is_in(list(SERVER_SIDE_EVENTS)).fill_null(value=False).to_numpy()
         blocked = in_browser & draws.visitor_hit("ad_blocker", _rates(settings.ad_blocker_rate, _devices(sent)))
         refused = in_browser & draws.visitor_hit("consent", _rates(settings.consent_refusal_rate, _regions(sent)))
@@ -80,33 +74,15 @@ class Mishaps:
             }
         )
 
-    def uniforms(self, source: str, cohorts: Sequence[_Cohort], cohort: Integers, address: Integers) -> Floats:
-        """Uniform numbers of a source, each from the stream of its own cohort, given as its place in ``cohorts``."""
-        streams = [self._stream(source, inflow, index) for inflow, index in cohorts]
-        starts = np.array([stream.start for stream in streams], dtype=np.uint64)
-        increments = np.array([stream.increment for stream in streams], dtype=np.uint64)
-        return AddressedUniforms(starts[cohort], increments[cohort]).at(address)
-
-    def _stream(self, source: str, inflow: str, index: int) -> AddressedUniforms:
-        key = (source, inflow, index)
-        if key not in self._uniforms:
-            self._uniforms[key] = self._streams.within(inflow).uniforms(f"tracking.{source}", index)
-        return self._uniforms[key]
-
 
 class _Draws:
     """The draws of one batch; a source that hits nobody is not asked."""
 
-    def __init__(self, mishaps: Mishaps, sent: pl.DataFrame) -> None:
-        self._mishaps = mishaps
-        cohorts = sent.select("_inflow", "_cohort").unique(maintain_order=True).with_row_index("_place")
-        self._cohorts: list[_Cohort] = cohorts.select("_inflow", "_cohort").rows()
-        keys = sent.select("_inflow", "_cohort")
-        self._cohort: Integers = keys.join(cohorts, on=["_inflow", "_cohort"], maintain_order="left")[
-            "_place"
-        ].to_numpy()
-        self._visitor: Integers = sent["_row"].to_numpy()
-        self._event: Integers = (self._visitor << _ROW_SHIFT) | sent["_message"].to_numpy()
+    def __init__(self, streams: Streams, sent: pl.DataFrame) -> None:
+        self._streams = streams
+        self._visitor: Words = sent["_visitor"].to_numpy()
+        # Two events share an address if their visitors' words of 64 bits happen to lie this close: never, in practice.
+        self._event: Words = self._visitor + sent["_message"].to_numpy().astype(np.uint64)
 
     def visitor_hit(self, source: str, rate: float | Floats) -> Bools:
         """Whether each event's visitor is one whom a source hits."""
@@ -137,14 +113,17 @@ class _Draws:
         names = pl.Series([*DAMAGES], dtype=pl.Enum(DAMAGES))
         return {"_damage": names.gather(_sparse(len(breaks), rows, kind)), "_place": place}
 
-    def _below(self, source: str, rate: float | Floats, address: Integers) -> Bools:
+    def _below(self, source: str, rate: float | Floats, address: Words) -> Bools:
         if not np.any(rate):
             return np.zeros(len(address), dtype=bool)
-        below: Bools = self._mishaps.uniforms(source, self._cohorts, self._cohort, address) < rate
+        below: Bools = self._uniforms(source, address) < rate
         return below
 
-    def _at(self, source: str, address: Integers, rows: Integers) -> Floats:
-        return self._mishaps.uniforms(source, self._cohorts, self._cohort[rows], address[rows])
+    def _at(self, source: str, address: Words, rows: Integers) -> Floats:
+        return self._uniforms(source, address[rows])
+
+    def _uniforms(self, source: str, address: Words) -> Floats:
+        return self._streams.uniforms(f"tracking.{source}").at(address)
 
 
 def _sparse(n: int, rows: Integers, values: Integers | Floats) -> pl.Series:

@@ -39,14 +39,10 @@ def _mix(words: Words) -> Words:
 
 @dataclass(frozen=True)
 class AddressedUniforms:
-    """Uniform numbers that can be asked for by address, in any order and as often as one likes.
+    """Uniform numbers that can be asked for by address, in any order and as often as one likes."""
 
-    Attributes:
-        start, increment: The stream; or, as arrays, one for each address.
-    """
-
-    start: np.uint64 | Words
-    increment: np.uint64 | Words
+    start: np.uint64
+    increment: np.uint64
 
     def words(self, address: npt.NDArray[np.integer]) -> Words:
         """64 random bits for each address (a non-negative integer)."""

@@ -21,11 +21,9 @@ from simulator.world import WorldSettings
 
 __all__ = ["TRACKED_SCHEMA", "Tracker"]
 
-TRACKED_SCHEMA = pl.Schema(
-    {**EVENT_SCHEMA, "_inflow": pl.String(), "_cohort": pl.Int64(), "_row": pl.Int64(), "_message": pl.Int64()}
-)
-"""The flat event table, and the address of each event: the visitor's cohort, row in the cohort, and number of the event
-within the visitor, below 2³², in the order of kinds and page views."""
+TRACKED_SCHEMA = pl.Schema({**EVENT_SCHEMA, "_visitor": pl.UInt64(), "_message": pl.Int64()})
+"""The flat event table, and the address of each event: the visitor's own random word, and a number of the event among
+those of the visitor."""
 
 # Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are sent.
 _VIEW, _IDENTIFY, _SUBMIT, _ASK, _HELD = range(5)
@@ -124,9 +122,10 @@ class Tracker:
         return frame.with_columns(missing).select(
             *(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()),
             _inflow=pl.lit(cohort.inflow),
-            _cohort=pl.lit(cohort.index, pl.Int64()),
+            _cohort=pl.lit(cohort.index),
             _row=pl.Series(cohort.rows[what.visitor]),
             _kind=pl.Series(what.kind),
+            _visitor=pl.Series((cohort.identities[:, 0] + cohort.identities[:, 1])[what.visitor]),
             _message=pl.Series((what.kind << _KIND_SHIFT) | _numbers(cohort, what)),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
 from analytics.events import REGIONS
 from simulator.population import USER_AGENTS
@@ -25,12 +25,13 @@ def _all_known(kind: str, rate: float | dict[str, float], known: Collection[str]
     return rate
 
 
-_DeviceRates = Annotated[
-    Probability | dict[str, Probability], AfterValidator(lambda rate: _all_known("device", rate, USER_AGENTS))
+# Told apart before they are checked, so that only the form that was meant complains.
+_Rates = Annotated[
+    Annotated[Probability, Tag("rate")] | Annotated[dict[str, Probability], Tag("rates")],
+    Discriminator(lambda given: "rates" if isinstance(given, dict) else "rate"),
 ]
-_RegionRates = Annotated[
-    Probability | dict[str, Probability], AfterValidator(lambda rate: _all_known("region", rate, REGIONS))
-]
+_DeviceRates = Annotated[_Rates, AfterValidator(lambda rate: _all_known("device", rate, USER_AGENTS))]
+_RegionRates = Annotated[_Rates, AfterValidator(lambda rate: _all_known("region", rate, REGIONS))]
 
 
 class TrackingSettings(Settings):
@@ -61,7 +62,7 @@ class TrackingSettings(Settings):
         bots_per_day: Expected crawlers a day, which say in their user agent what they are.
         disguised_bots_per_day: Expected bots a day whose user agent is that of an ordinary browser.
         bot_pages: Pages that a bot opens, those of the site in order, over and over.
-        bot_seconds: Time from one of them to the next, in seconds.
+        bot_seconds: Time from one of them to the next, in seconds; at least a millisecond.
     """
 
     ad_blocker_rate: _DeviceRates = 0.0
@@ -79,7 +80,7 @@ class TrackingSettings(Settings):
     bots_per_day: NonNegative = 0.0
     disguised_bots_per_day: NonNegative = 0.0
     bot_pages: Count = 30
-    bot_seconds: _Duration = 2.0
+    bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MOST_SECONDS)] = 2.0
 
     @property
     def is_lossless(self) -> bool:

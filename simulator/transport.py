@@ -18,17 +18,23 @@ from simulator.labels import LABELS_SCHEMA, Label, labelled
 from simulator.mishaps import DAMAGES, Mishaps
 from simulator.sinks import MALFORMED_SCHEMA, Delivery
 from simulator.streams import Streams
-from simulator.tracker import TRACKED_SCHEMA
 from simulator.world import WorldSettings
 
 __all__ = ["Transport"]
 
-# An event on its way: which of its deliveries this is (0 the first, 1 a duplicate, 2 a conflict), and the damage to it.
+# An event on its way: its number among the true events (−1 for a bot's), which of its deliveries this is (0 the first,
+# 1 a duplicate, 2 a conflict), and the damage to it.
 _ON_ITS_WAY: Final = pl.Schema(
-    {**TRACKED_SCHEMA, "_copy": pl.Int8(), "_damage": pl.Enum(DAMAGES), "_place": pl.Float64()}
+    {
+        **EVENT_SCHEMA,
+        "_order": pl.Int64(),
+        "_copy": pl.Int8(),
+        "_damage": pl.Enum(DAMAGES),
+        "_place": pl.Float64(),
+    }
 )
 _COPIES: Final = ("first delivery", "duplicate", "conflict")
-_ORDER: Final = ("received_at", "_inflow", "_cohort", "_row", "_message", "_copy")
+_ORDER: Final = ("received_at", "_order", "_copy", "message_id")
 
 
 class Transport:
@@ -45,6 +51,7 @@ class Transport:
         self._clock = clock
         self._mishaps = Mishaps(world.tracking, streams)
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
+        self._n_sent = 0
         self._waiting = _ON_ITS_WAY.to_frame()
         self._labels = [LABELS_SCHEMA.to_frame()]
 
@@ -71,12 +78,16 @@ class Transport:
         """Page views of the bots that come in this hour, which arrive at once and as they are."""
         views = bots.arriving(hour)
         self._labels.append(labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label))
-        whole = (pl.lit(None, _ON_ITS_WAY[name]).alias(name) for name in ("_damage", "_place"))
-        return views.with_columns(pl.lit(0, pl.Int8()).alias("_copy"), *whole)
+        values = {"_order": -1, "_copy": 0, "_damage": None, "_place": None}
+        return views.with_columns(pl.lit(value, _ON_ITS_WAY[name]).alias(name) for name, value in values.items())
 
     def _send(self, sent: pl.DataFrame) -> pl.DataFrame:
         """Deliveries of true events that will arrive before the end."""
-        fated = pl.concat([sent, self._mishaps.draw(sent)], how="horizontal").with_columns(_true_time="timestamp")
+        order = pl.int_range(self._n_sent, self._n_sent + sent.height, dtype=pl.Int64())
+        self._n_sent += sent.height
+        fated = pl.concat([sent, self._mishaps.draw(sent)], how="horizontal").with_columns(
+            _true_time="timestamp", _order=order
+        )
         is_lost = pl.col("_blocked") | pl.col("_refused")
         first = fated.filter(~is_lost).with_columns(**_first_times())
         deliveries = pl.concat([_copy(first, 0), *_second_deliveries(first)]).with_columns(

@@ -39,6 +39,7 @@ def test_any_rate_above_0_makes_tracking_lossy(name: str):
         ({"late_minutes": 0.0}, "greater than 0"),
         ({"late_minutes": float("inf")}, "less than or equal to"),
         ({"bots_per_day": -1.0}, "greater than or equal to 0"),
+        ({"bot_seconds": 0.0005}, "greater than or equal to 0.001"),
         ({"bot_pages": 0}, "greater than or equal to 1"),
         ({"adblocker_rate": 0.1}, "Extra inputs"),
     ],
