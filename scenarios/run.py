@@ -21,7 +21,7 @@ from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, EventsInMemory
 from scenarios.settings import ScenarioSettings
 from simulator.intent import Truth
-from simulator.sales import SalesOutcome
+from simulator.sales_outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import Sink
 

@@ -73,7 +73,8 @@ def _write_results(folder: Path, run: Run) -> dict[str, Any]:
     (folder / "scenario.yaml").write_text(run.scenario.to_yaml(), encoding="utf-8")
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
     write_json(folder / "truth.json", run.truth)
-    write_tables(folder / "statistics", {**run.analysis.tables(), "sales": _summary(run.sales.summary)})
+    sales = {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region}
+    write_tables(folder / "statistics", {**run.analysis.tables(), **sales})
     write_json(folder / "model.json", model_data(run.analysis))
     _write_report(folder / "report.html", run)
     manifest = run.manifest
