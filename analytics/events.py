@@ -50,7 +50,11 @@ class EventName(StrEnum):
     WEBINAR_REGISTERED = "Webinar Registered"
     NEWSLETTER_SUBSCRIBED = "Newsletter Subscribed"
     DEMO_REQUESTED = "Demo Requested"
+    DEMO_SCHEDULED = "Demo Scheduled"
     DEMO_HELD = "Demo Held"
+    DEMO_MISSED = "Demo Missed"
+    OPPORTUNITY_CREATED = "Opportunity Created"
+    DEAL_WON = "Deal Won"
 
 
 class FunnelStage(StrEnum):
@@ -61,7 +65,16 @@ class FunnelStage(StrEnum):
     BOTTOM = "bottom"
 
 
-SERVER_SIDE_EVENTS: Final = frozenset({EventName.DEMO_REQUESTED, EventName.DEMO_HELD})
+SERVER_SIDE_EVENTS: Final = frozenset(
+    {
+        EventName.DEMO_REQUESTED,
+        EventName.DEMO_SCHEDULED,
+        EventName.DEMO_HELD,
+        EventName.DEMO_MISSED,
+        EventName.OPPORTUNITY_CREATED,
+        EventName.DEAL_WON,
+    }
+)
 """Events sent by the company's servers, not by the visitor's browser: they neither start nor prolong a visit."""
 
 

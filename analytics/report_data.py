@@ -35,8 +35,8 @@ class ReportData:
         seed: Seed of the simulation, for events that were simulated.
         intent: The intent model; None when it could not be fitted.
         model_error: Why it could not be fitted.
-        sales: What became of the demo requests: ``requests``, ``started``, ``held``, ``wait_minutes_mean``,
-            ``wait_minutes_p90``, ``utilisation``; as many as are known, others under their own names.
+        sales: What became of the demo requests: counts, rates, waits and utilisations, under the names of the
+            simulator's sales summary; as many as are known, others under their own names.
         store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
             ``invalid``.
         invalid_by_reason: How many events could not be used, by reason.

@@ -30,11 +30,21 @@ _EUROPE_SECURITY: Final = ("europe", "security")
 _MOST_TABLE_ROWS: Final = 200
 _SALES_NAMES: Final = {
     "requests": "demo requests at the desk",
-    "started": "taken up",
+    "responded": "answered",
+    "scheduled": "demos booked",
     "held": "demos held",
-    "wait_minutes_mean": "mean wait of those taken up, minutes",
-    "wait_minutes_p90": "90% of them waited at most, minutes",
-    "utilisation": "share of the team's time spent in demos",
+    "missed": "demos missed by the buyer",
+    "opportunities": "opportunities",
+    "deals_won": "deals won",
+    "deal_value": "value of the deals won, US dollars a year",
+    "held_rate": "share held of the demos whose time came",
+    "no_show_rate": "share missed of the demos whose time came",
+    "response_minutes_mean": "speed-to-lead: mean wait for an answer, minutes",
+    "response_minutes_p90": "90% of those answered waited at most, minutes",
+    "slot_wait_hours_mean": "mean wait from booking to demo, hours",
+    "slot_wait_hours_p90": "90% of those booked wait at most, hours",
+    "sdr_utilisation": "share of their office hours that development representatives spent on answers",
+    "executive_utilisation": "share of their office hours that executives spent on demos",
 }
 _STORE_NAMES: Final = {
     "accepted": "stored and counted",
@@ -74,9 +84,9 @@ def _headline(data: ReportData) -> Html:
         ("Demo requests", count(totals["demo_requests"]), ""),
         ("Conversion", percent(totals["conversion"]), f"{interval}, {100 * data.level:g}% interval"),
     ]
-    if data.sales and data.sales.get("wait_minutes_mean") is not None:
-        p90 = data.sales.get("wait_minutes_p90")
-        facts.append(("Wait for sales", f"{decimal(data.sales['wait_minutes_mean'], 1)} min", _p90(p90)))
+    if data.sales and data.sales.get("response_minutes_mean") is not None:
+        p90 = data.sales.get("response_minutes_p90")
+        facts.append(("Speed-to-lead", f"{decimal(data.sales['response_minutes_mean'], 1)} min", _p90(p90)))
     return join(
         [
             element("h1", element("bdi", data.title)),
@@ -288,7 +298,7 @@ def _sales(data: ReportData) -> Html:
 
 
 def _sales_value(name: str, value: float | None) -> str:
-    if name == "utilisation":
+    if name.endswith(("_rate", "_utilisation")):
         return percent(value)
     return count(value) if value is None or float(value).is_integer() else decimal(value, 1)
 

@@ -1,7 +1,7 @@
 """The script a good analyst would write: one SimPy process per visitor, scalar draws, a dict per event.
 
 It walks the same site by the same probabilities as the baseline scenario, decides by the same logit, queues requests at
-the same sales team, and counts page views by hour. It is the yardstick for the speed of funnelsim, and it shows what
+a simple sales team, and counts page views by hour. It is the yardstick for the speed of funnelsim, and it shows what
 funnelsim does beside simulating faster: this script has no streams of randomness to compare scenarios by, no time
 zones, no tracking, no store and no truth to hold an estimate against.
 """
@@ -35,7 +35,7 @@ class NaiveFunnel:
         self.world = world
         self.random = random.Random(seed)
         self.env = simpy.Environment()
-        self.reps = simpy.Resource(self.env, world.sales.reps)
+        self.reps = simpy.Resource(self.env, sum(team.executives.reps for team in world.sales.teams.values()))
         self.events: list[dict[str, Any]] = []
         self.views_by_hour: Counter[int] = Counter()
         self.channels = list(world.traffic.channels.items())
@@ -147,7 +147,7 @@ class NaiveFunnel:
         """Wait for a representative, then hold the demo."""
         with self.reps.request() as turn:
             yield turn
-            yield self.env.timeout(self.random.expovariate(1 / (60 * self.world.sales.demo_minutes)))
+            yield self.env.timeout(60 * self.world.sales.slot_minutes)
         self.track(person, "track", "Demo Held")
 
 

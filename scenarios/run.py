@@ -24,7 +24,7 @@ from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
 from scenarios.versions import versions
 from simulator.intent import Truth
-from simulator.sales import SalesOutcome
+from simulator.sales_outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink, Delivery, Sink
 

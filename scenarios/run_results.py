@@ -50,7 +50,8 @@ def write_results(folder: Path, run: Run, announce: Callable[[str], None] = lamb
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
     write_json(folder / "truth.json", run.truth)
     run.labels.write_parquet(folder / "labels.parquet")
-    write_tables(folder / "statistics", {**run.analysis.tables(), "sales": _summary(run.sales.summary)})
+    sales = {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region}
+    write_tables(folder / "statistics", {**run.analysis.tables(), **sales})
     write_json(folder / "model.json", model_data(run.analysis))
     announce("Writing the report")
     _write_report(folder / "report.html", run)

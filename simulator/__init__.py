@@ -2,7 +2,8 @@
 
 from simulator.cohort import Cohort
 from simulator.intent import Truth
-from simulator.sales import SalesDesk, SalesOutcome
+from simulator.sales import SalesDesk
+from simulator.sales_outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink, Delivery, Sink
 from simulator.streams import Streams

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from analytics.events import EventName
 from simulator.arrays import Bools, Floats, Integers, Words
 from simulator.behaviour import Behaviours
 from simulator.clock import Clock
@@ -21,6 +22,7 @@ from simulator.journey import JourneyMaker, Journeys
 from simulator.navigation import Navigation
 from simulator.outages import bounced, struck
 from simulator.population import People, Population
+from simulator.sales import BuyerLuck
 from simulator.streams import AddressedUniforms, Streams
 from simulator.world import WorldSettings
 
@@ -38,22 +40,22 @@ class Happenings:
         viewed: Rows of page views.
         sent: Rows of page views whose form was sent.
         asked: Rows of visits that ended in a demo request.
-        held: Visitor and time in ms of demos held.
+        sales: Visitor, time in ms and event of what the sales desk told of.
     """
 
     viewed: list[int] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
-    held: list[tuple[int, int]] = field(default_factory=list)
+    sales: list[tuple[int, int, EventName]] = field(default_factory=list)
 
     def drain(self) -> Happenings:
         """Hand over what has happened and start afresh."""
-        happened = Happenings(self.viewed, self.sent, self.asked, self.held)
-        self.viewed, self.sent, self.asked, self.held = [], [], [], []
+        happened = Happenings(self.viewed, self.sent, self.asked, self.sales)
+        self.viewed, self.sent, self.asked, self.sales = [], [], [], []
         return happened
 
     def __bool__(self) -> bool:
-        return bool(self.viewed or self.sent or self.asked or self.held)
+        return bool(self.viewed or self.sent or self.asked or self.sales)
 
 
 @dataclass(eq=False)
@@ -71,7 +73,7 @@ class Cohort:
         signals: Signals of each visit at its end.
         resolve: Log-odds of a request at the end of each visit less the logit of the decision's uniform number: above
             0 the visitor requests a demo; shape (visits,).
-        demo_minutes: How long a demo for each visitor takes; shape (visitors,).
+        buyer_luck: The fields of each visitor's :class:`BuyerLuck`, in order; shape (visitors, fields).
         identities: Two random words for each visitor; shape (visitors, 2).
         accounts: Domain of each visitor's company, null without one; shape (visitors,).
         experiments: Arm of each visitor in every experiment, as events say it, null without experiments; shape
@@ -86,7 +88,7 @@ class Cohort:
     journeys: Journeys
     signals: SignalValues
     resolve: Floats
-    demo_minutes: Floats
+    buyer_luck: Floats
     identities: Words
     accounts: pl.Series
     experiments: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
@@ -260,7 +262,9 @@ class CohortMaker:
             journeys=journeys,
             signals=signals,
             resolve=self._resolve(np.where(fails, -np.inf, log_odds), journeys.visit_address(rows), index),
-            demo_minutes=-self._world.sales.demo_minutes * np.log(self._uniforms("demo_length", index).at(rows)),
+            buyer_luck=np.stack(
+                [self._uniforms(f"buyer_{name}", index).at(rows) for name in BuyerLuck._fields], axis=1
+            ),
             identities=np.stack([self._uniforms("identity", index).words(2 * rows + i) for i in (0, 1)], axis=1),
             accounts=self.population.accounts.domains_of(people.account),
             experiments=self._experiments.labels.gather(arms),

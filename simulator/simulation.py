@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import simpy
 
+from analytics.events import REGIONS, EventName
 from analytics.signals import SIGNALS
 from simulator.calibration import true_intercept
 from simulator.clock import HOUR_MS, Clock, ExactEnvironment
@@ -20,7 +21,8 @@ from simulator.experiments import arm_effects
 from simulator.inflows import inflows_of
 from simulator.intent import Truth
 from simulator.recording import RecordingStreams
-from simulator.sales import DemoRequest, SalesDesk, SalesOutcome
+from simulator.sales import BuyerLuck, SalesDesk
+from simulator.sales_outcome import SalesOutcome
 from simulator.sinks import Delivery, Sink
 from simulator.streams import Streams
 from simulator.tracker import Tracker
@@ -125,7 +127,7 @@ class _Stage:
     def __init__(self, world: WorldSettings, streams: Streams, truth: Truth, visitor: type[Visitor]) -> None:
         self.env = ExactEnvironment()
         self.clock = Clock(world.clock, self.env)
-        self.sales = SalesDesk(self.env, world.sales)
+        self.sales = SalesDesk(self.clock, world.sales)
         self.cohorts: list[Cohort] = []
         makers = [CohortMaker(world, streams, inflow) for inflow in inflows_of(world.traffic)]
         self._tracker = Tracker(world, makers[0].population, self.clock)
@@ -161,12 +163,22 @@ class _Stage:
             self.env.process(self._visitor(self, cohort, number).journey())
 
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
-        """Hand a visitor's request to the sales team."""
+        """Hand a visitor's request to the sales desk."""
 
-        def hold(_request: DemoRequest) -> None:
-            cohort.happenings.held.append((visitor, int(self.env.now * 1000)))
+        def tell(event: EventName) -> None:
+            # A whole millisecond in seconds may lie a rounding error below it.
+            cohort.happenings.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
 
-        self.sales.request_demo(cohort.anonymous_ids[visitor], float(cohort.demo_minutes[visitor]), hold)
+        luck = BuyerLuck(*cohort.buyer_luck[visitor].tolist())
+        self.sales.request_demo(cohort.anonymous_ids[visitor], _region(cohort, visitor), luck, tell)
+
+    def discouragement(self, cohort: Cohort, visitor: int) -> float:
+        """Effect of the visible wait for a demo on a visitor's decision to request one, in log-odds; 0 or below."""
+        return self.sales.discouragement(_region(cohort, visitor))
+
+
+def _region(cohort: Cohort, visitor: int) -> str:
+    return REGIONS[cohort.people.region[visitor]]
 
 
 def _counts(sent: pl.DataFrame, delivery: Delivery) -> dict[str, int]:

@@ -17,7 +17,7 @@ LEAST_EXIT_RATE = 0.01
 
 def _sent_by_browser(event: EventName) -> EventName:
     if event in SERVER_SIDE_EVENTS:
-        raise ValueError(f"{event.value!r} follows from the visitor's decision; no form sends it")
+        raise ValueError(f"{event.value!r} is sent by the company's servers; no form sends it")
     return event
 
 

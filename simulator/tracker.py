@@ -16,6 +16,7 @@ from simulator.clock import Clock
 from simulator.cohort import Cohort, Happenings, hexadecimal
 from simulator.inflows import origins_of
 from simulator.population import USER_AGENTS, Population
+from simulator.sales import SALES_EVENTS
 from simulator.traffic import CampaignSettings
 from simulator.world import WorldSettings
 
@@ -25,14 +26,28 @@ TRACKED_SCHEMA = pl.Schema({**EVENT_SCHEMA, "_visitor": pl.UInt64(), "_message":
 """The flat event table, and the address of each event: the visitor's own random word, and a number of the event among
 those of the visitor."""
 
-# Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are sent.
-_VIEW, _IDENTIFY, _SUBMIT, _ASK, _HELD = range(5)
+# Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are sent. From the last
+# on, each event of the sales desk is a kind.
+_VIEW, _IDENTIFY, _SUBMIT, _ASK, _SALES = range(5)
 _CALLS = pl.DataFrame(
     {
-        "type": [CallType.PAGE, CallType.IDENTIFY, CallType.TRACK, CallType.TRACK, CallType.TRACK],
-        "context_library_name": [*["analytics.js"] * 3, *["analytics-python"] * 2],
+        "type": [
+            CallType.PAGE,
+            CallType.IDENTIFY,
+            CallType.TRACK,
+            CallType.TRACK,
+            *[CallType.TRACK] * len(SALES_EVENTS),
+        ],
+        "context_library_name": [*["analytics.js"] * 3, *["analytics-python"] * (1 + len(SALES_EVENTS))],
     }
 )
+_MARKS = [
+    "-view-",
+    "-identify-",
+    "-form-",
+    "-request-",
+    *(f"-{event.lower().replace(' ', '-')}-" for event in SALES_EVENTS),
+]
 _TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
 _KIND_SHIFT = 28
 _ORDER = ("received_at", "_inflow", "_cohort", "_row", "_kind")
@@ -84,9 +99,8 @@ class Tracker:
         forms = [page.form for page in self._pages]
         self._of_track = _table(
             {
-                "event": [form.event if form else None for form in forms]
-                + [EventName.DEMO_REQUESTED, EventName.DEMO_HELD],
-                "asset": [form.asset if form else None for form in forms] + ["demo", "demo"],
+                "event": [form.event if form else None for form in forms] + [EventName.DEMO_REQUESTED, *SALES_EVENTS],
+                "asset": [form.asset if form else None for form in forms] + ["demo"] * (1 + len(SALES_EVENTS)),
             }
         )
         self._of_campaign = _table(
@@ -199,9 +213,8 @@ class Tracker:
     def _what(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
         """Columns that depend on the kind of call."""
         pages, page = len(self._pages), cohort.journeys.page[np.maximum(what.view, 0)]
-        track = np.select(
-            [what.kind == _SUBMIT, what.kind == _ASK, what.kind == _HELD], [page, pages, pages + 1], pages + 2
-        )
+        nothing = pages + 1 + len(SALES_EVENTS)
+        track = np.select([what.kind == _SUBMIT, what.kind >= _ASK], [page, pages + what.kind - _ASK], nothing)
         return pl.concat(
             [
                 _CALLS[what.kind],
@@ -213,25 +226,26 @@ class Tracker:
 
 
 def _occurrences(cohort: Cohort, happened: Happenings) -> _Occurrences:
-    """All that happened, page views first, then forms (each as two calls), requests, and demos."""
+    """All that happened, page views first, then forms (each as two calls), requests, and what the sales desk did."""
     viewed, sent = np.array(happened.viewed, dtype=np.int64), np.array(happened.sent, dtype=np.int64)
-    asked, held = np.array(happened.asked, dtype=np.int64), np.array(happened.held, dtype=np.int64)
-    hosts, held_ms = held.reshape(-1, 2).T
+    asked = np.array(happened.asked, dtype=np.int64)
+    steps = [(visitor, time_ms, _SALES + SALES_EVENTS.index(event)) for visitor, time_ms, event in happened.sales]
+    buyers, steps_ms, step = np.array(steps, dtype=np.int64).reshape(-1, 3).T
     view = np.concatenate((viewed, sent, sent))
     journeys = cohort.journeys
     return _Occurrences(
-        visitor=np.concatenate((journeys.visitor[journeys.visit_of_view[view]], journeys.visitor[asked], hosts)),
+        visitor=np.concatenate((journeys.visitor[journeys.visit_of_view[view]], journeys.visitor[asked], buyers)),
         time_ms=np.concatenate(
-            (cohort.view_ms[viewed], cohort.submit_ms[sent], cohort.submit_ms[sent], cohort.end_ms[asked], held_ms)
+            (cohort.view_ms[viewed], cohort.submit_ms[sent], cohort.submit_ms[sent], cohort.end_ms[asked], steps_ms)
         ),
-        kind=np.repeat(np.arange(5), [len(viewed), len(sent), len(sent), len(asked), len(hosts)]),
-        view=np.concatenate((view, np.full(len(asked) + len(hosts), -1))),
+        kind=np.concatenate((np.repeat(np.arange(_SALES), [len(viewed), len(sent), len(sent), len(asked)]), step)),
+        view=np.concatenate((view, np.full(len(asked) + len(buyers), -1))),
     )
 
 
 def _message_suffix(cohort: Cohort, what: _Occurrences) -> pl.Series:
     """What makes an event's identifier its own, after the visitor's: kind and number of the page view."""
-    marks = pl.Series(["-view-", "-identify-", "-form-", "-request-", "-demo-"]).gather(what.kind)
+    marks = pl.Series(_MARKS).gather(what.kind)
     return (marks + pl.Series(_numbers(cohort, what)).cast(pl.String)).alias("message_id")
 
 

@@ -21,6 +21,9 @@ class Surroundings(Protocol):
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
         """Send the demo form."""
 
+    def discouragement(self, cohort: Cohort, visitor: int) -> float:
+        """Effect of the state of the world on the decision to request a demo, in log-odds; 0 or below."""
+
 
 class Visitor:
     """One person on the site, visit by visit and page by page, until they ask for a demo, give up, or time runs out.
@@ -65,7 +68,9 @@ class Visitor:
 
     def wants_demo(self, visit: int) -> bool:
         """Decide, at the end of a visit, whether to request a demo."""
-        return self.cohort.timetable.resolve[visit] > 0
+        resolve = self.cohort.timetable.resolve[visit]
+        # The world can only discourage: whoever would not ask in the best of worlds need not look at it.
+        return resolve > 0 and resolve + self.world.discouragement(self.cohort, self.number) > 0
 
     def request_demo(self, visit: int) -> None:
         """Request a demo."""

@@ -12,7 +12,7 @@ from simulator.experiments import ExperimentsSettings
 from simulator.intent import IntentSettings
 from simulator.journey import VisitSettings
 from simulator.population import PopulationSettings
-from simulator.sales import SalesSettings
+from simulator.sales_settings import SalesSettings
 from simulator.settings import Settings, unknown
 from simulator.site import SiteSettings
 from simulator.tracking import TrackingSettings

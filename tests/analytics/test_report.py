@@ -114,9 +114,10 @@ def page(statistics: FunnelStatistics, intent: IntentResults) -> str:
             sales={
                 "requests": 250,
                 "held": 240,
-                "wait_minutes_mean": 12.34,
-                "wait_minutes_p90": 40.0,
-                "utilisation": 0.5,
+                "no_show_rate": None,
+                "response_minutes_mean": 12.34,
+                "response_minutes_p90": 40.0,
+                "sdr_utilisation": 0.5,
             },
             store={"received": 1110, "accepted": 1000, "duplicate": 60, "conflict": 20, "late": 10, "invalid": 20},
             invalid_by_reason={"not_json": 20},
@@ -200,7 +201,8 @@ def test_store_sales_and_provenance_are_shown(page: str) -> None:
     balance = "1,110 received = 1,000 accepted + 60 duplicate + 20 conflict + 10 late + 20 invalid."
     assert balance in parsed.text
     assert parsed.row("demos held")[1] == "240"
-    assert parsed.row("mean wait of those taken up, minutes")[1] == "12.3"
+    assert parsed.row("speed-to-lead: mean wait for an answer, minutes")[1] == "12.3"
+    assert parsed.row("share missed of the demos whose time came")[1] == "–"
     assert parsed.row("not_json")[1] == "20"
     assert parsed.row("digest")[1] == "c0ffee"
 

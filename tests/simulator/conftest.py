@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from simulator.cohort import CohortMaker
+from simulator.sales_settings import WEEKDAYS
 from simulator.simulation import Simulation
 from simulator.sinks import Delivery
 from simulator.streams import Streams
@@ -43,6 +44,21 @@ def small_run() -> SimpleNamespace:
             "traffic": {"visitors_per_day": 1000},
             "intent": {"visitor_to_demo": 0.2},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
+            # A desk that never closes, and buyers who know what they want: a day sees everything up to the deal.
+            "sales": {
+                "teams": {
+                    "default": {
+                        "opens": "00:00",
+                        "closes": "24:00",
+                        "weekdays": list(WEEKDAYS),
+                        "sdrs": {"reps": 5},
+                        "executives": {"reps": 20},
+                    }
+                },
+                "lead_hours": 0.5,
+                "buyer_delay_days": 0.05,
+                "days_to_close": 0.05,
+            },
         }
     )
     simulation, recorder, progress = Simulation(world, seed=SEED), Recorder(), []

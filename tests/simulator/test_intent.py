@@ -169,7 +169,7 @@ def test_the_truth_belongs_to_the_world_not_to_the_seed():
     """Every seed has the same true intercept, and so has a world with another clock or another sales team."""
     world = world_of()
     assert Simulation(world, seed=1).truth == Simulation(world, seed=2, replication=5).truth
-    other = world_of(clock={"hours": 48, "start": "2026-06-01T00:00:00Z"}, sales={"reps": 1})
+    other = world_of(clock={"hours": 48, "start": "2026-06-01T00:00:00Z"}, sales={"slot_minutes": 30.0})
     assert true_intercept(other) == true_intercept(world)
 
 
@@ -194,7 +194,7 @@ def test_a_cohort_is_a_function_of_its_number():
     maker = CohortMaker(world, Streams(2))
     maker.draw(0, -5.0)
     after, alone = maker.draw(1, -5.0), CohortMaker(world, Streams(2)).draw(1, -5.0)
-    for name in ("rows", "arrival_ms", "view_ms", "resolve", "identities", "demo_minutes"):
+    for name in ("rows", "arrival_ms", "view_ms", "resolve", "identities", "buyer_luck"):
         np.testing.assert_array_equal(getattr(after, name), getattr(alone, name))
 
 

@@ -1,9 +1,12 @@
-"""Claims about the sales team as a queue."""
+"""Claims about the sales desk: the queue for an answer, the diary of demo slots, and what becomes of a demo."""
 
-import itertools
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
+from datetime import date, datetime, timedelta
 from heapq import heapreplace
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -12,32 +15,68 @@ import simpy
 from pydantic import ValidationError
 from scipy import stats
 
-from simulator.sales import DemoRequest, SalesDesk, SalesOutcome, SalesSettings
+from analytics.events import EventName
+from simulator.clock import Clock, ClockSettings
+from simulator.cohort import CohortMaker
+from simulator.sales import BuyerLuck, SalesDesk, no_show_probability
+from simulator.sales_outcome import SalesOutcome
+from simulator.sales_settings import WEEKDAYS, SalesSettings
+from simulator.streams import Streams
+from simulator.world import WorldSettings
+
+ALWAYS = {"time_zone": "UTC", "opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
+TUESDAY = "2026-03-03T00:00:00Z"
+DAY_S = 86_400.0
+COMES = BuyerLuck(*[0.5] * 7)._replace(show=0.999_999, delay=1.0)
+"""A buyer who wants the demo at once, comes to it, and buys nothing by a rate below a half."""
 
 
-def serve(
-    reps: int,
-    arrivals_min: list[float] | np.ndarray,
-    demos_min: list[float] | np.ndarray,
-    until_min: float | None = None,
+def settings_of(team: dict[str, Any] | None = None, **settings: Any) -> SalesSettings:
+    """A desk of one team, in office hours around the clock unless told otherwise, with many executives."""
+    whole = {**ALWAYS, "sdrs": {"reps": 1}, "executives": {"reps": 500}, **(team or {})}
+    return SalesSettings.model_validate({"teams": {"default": whole}, "lead_hours": 0.0, **settings})
+
+
+def run(
+    settings: SalesSettings,
+    requests: Iterable[tuple[float, BuyerLuck]],
+    until_s: float,
+    start: str = TUESDAY,
+    regions: Sequence[str] = ("europe",),
 ) -> SalesOutcome:
-    """Let a team serve requests that arrive at these minutes and take this long."""
-    env = simpy.Environment()
-    desk = SalesDesk(env, SalesSettings(reps=reps))
+    """Let a desk have requests at these seconds, the regions taken in turn."""
+    clock = Clock(ClockSettings.model_validate({"start": start}))
+    desk = SalesDesk(clock, settings)
 
     def arrive() -> Generator[simpy.Event, None, None]:
-        for number, (at, length) in enumerate(zip(arrivals_min, demos_min, strict=True)):
-            yield env.timeout(60 * at - env.now)
-            desk.request_demo(str(number), length)
+        for number, (at, luck) in enumerate(requests):
+            yield clock.env.at(at)
+            desk.request_demo(str(number), regions[number % len(regions)], luck)
 
-    env.process(arrive())
-    env.run(until=None if until_min is None else 60 * until_min)
-    return desk.outcome(env.now)
+    clock.env.process(arrive())
+    clock.env.run(until=until_s)
+    return desk.outcome(until_s)
 
 
-def minutes(outcome: SalesOutcome, column: str) -> list[float | None]:
-    """A column of the requests, in minutes."""
-    return (outcome.requests[column] / 60).to_list()
+def answer(
+    sdrs: int,
+    arrivals_min: Iterable[float],
+    lengths_min: Iterable[float],
+    until_min: float,
+    team: dict[str, Any] | None = None,
+) -> SalesOutcome:
+    """Let a team answer requests that arrive at these minutes, each in this many minutes."""
+    lucks = [COMES._replace(response=float(np.exp(-length))) for length in lengths_min]
+    settings = settings_of({**(team or {}), "sdrs": {"reps": sdrs}}, response_minutes=1.0)
+    return run(settings, zip((60 * at for at in arrivals_min), lucks, strict=True), 60 * until_min)
+
+
+def responded_min(outcome: SalesOutcome) -> list[float | None]:
+    """When each request was taken up, in minutes."""
+    return (outcome.requests["responded_s"] / 60).to_list()
+
+
+# The queue for an answer.
 
 
 def erlang_c(reps: int, load: float) -> float:
@@ -48,123 +87,107 @@ def erlang_c(reps: int, load: float) -> float:
     return blocked / (1 - load / reps * (1 - blocked))
 
 
-def test_one_representative_serves_in_order():
-    """Requests at minutes 0, 1 and 25, demos of 10, 5 and 20: begun at 0, 10 and 25."""
-    outcome = serve(1, [0, 1, 25], [10, 5, 20])
-    assert minutes(outcome, "started_s") == [0, 10, 25]
-    assert minutes(outcome, "held_s") == [10, 15, 45]
-    assert outcome.requests["wait_minutes"].to_list() == [0, 9, 0]
+def test_one_representative_answers_in_order():
+    """Requests at minutes 0, 1 and 25, answers of 10, 5 and 20: begun at 0, 10 and 25."""
+    outcome = answer(1, [0, 1, 25], [10, 5, 20], 100)
+    assert responded_min(outcome) == pytest.approx([0, 10, 25])
+    assert (outcome.requests["scheduled_s"] / 60).to_list() == pytest.approx([10, 15, 45])
+    assert outcome.requests["response_minutes"].to_list() == pytest.approx([0, 9, 0])
 
 
 def test_two_representatives_share_the_work():
     """The third of three at once waits for the first who is free."""
-    assert minutes(serve(2, [0, 0, 0], [10, 4, 5]), "started_s") == [0, 0, 4]
-
-
-def test_the_summary_is_that_of_the_requests():
-    """Counts, waits and utilisation of a case small enough to work out by hand."""
-    outcome = serve(1, [0, 5, 12, 13], [10, 10, 10, 10], until_min=25)
-    assert outcome.summary["requests"] == 4
-    assert outcome.summary["started"] == 3
-    assert outcome.summary["held"] == 2
-    assert outcome.summary["wait_minutes_mean"] == pytest.approx((0 + 5 + 8) / 3)
-    assert outcome.summary["wait_minutes_p90"] == pytest.approx(np.quantile([0, 5, 8], 0.9))
-    assert outcome.summary["utilisation"] == pytest.approx(1.0)
-    assert serve(2, [0, 5], [10, 10], until_min=20).summary["utilisation"] == pytest.approx(20 / 40)
-
-
-def test_a_demo_that_outlasts_the_clock_counts_up_to_its_end():
-    """Of a demo of 60 minutes begun 10 minutes before the end, 10 minutes are busy time, and it is not held."""
-    outcome = serve(1, [30], [60], until_min=40)
-    assert outcome.summary["utilisation"] == pytest.approx(10 / 40)
-    assert outcome.requests["held_s"].to_list() == [None]
-
-
-def test_no_requests_are_no_waits():
-    """Without requests there is no mean wait, rather than one of 0."""
-    outcome = serve(3, [], [], until_min=60)
-    assert outcome.summary == {
-        "requests": 0,
-        "started": 0,
-        "held": 0,
-        "wait_minutes_mean": None,
-        "wait_minutes_p90": None,
-        "utilisation": 0.0,
-    }
-    assert outcome.requests.schema["wait_minutes"] == pl.Float64
-
-
-def test_whoever_asks_is_told_when_the_demo_is_over():
-    """The callback comes once, at the end of the demo, with the request."""
-    env, told = simpy.Environment(), []
-
-    def note(request: DemoRequest) -> None:
-        told.append((env.now, request.visitor, request.held_s))
-
-    SalesDesk(env, SalesSettings(reps=1)).request_demo("ann", 2.0, note)
-    env.run()
-    assert told == [(120.0, "ann", 120.0)]
+    assert responded_min(answer(2, [0, 0, 0], [10, 4, 5], 100)) == pytest.approx([0, 0, 4])
 
 
 def queue(seed: int, reps: int, load: float, n: int) -> SalesOutcome:
-    """One replication of M/M/c with demos of 1 minute on average; ``load`` is in Erlang."""
+    """One replication of M/M/c with answers of 1 minute on average; ``load`` is in Erlang."""
     rng = np.random.default_rng(seed)
-    return serve(reps, np.cumsum(rng.exponential(1 / load, n)), rng.exponential(1.0, n))
+    arrivals, lengths = np.cumsum(rng.exponential(1 / load, n)), rng.exponential(1.0, n)
+    return answer(reps, arrivals, lengths, arrivals[-1] + 1e-3)
 
 
 @pytest.mark.parametrize(("reps", "load"), [(1, 0.9), (3, 2.8), (20, 19.0)])
 def test_waits_are_those_of_a_reckoning_without_a_clock(reps: int, load: float):
     """Each wait is that of the recursion: a request goes to the representative who is free first, in order."""
     rng = np.random.default_rng(9)
-    arrivals, demos = np.cumsum(rng.exponential(1 / load, 3000)), rng.exponential(1.0, 3000)
+    arrivals, lengths = np.cumsum(rng.exponential(1 / load, 2000)), rng.exponential(1.0, 2000)
     free, waits = [0.0] * reps, []
-    for at, length in zip(arrivals.tolist(), demos.tolist(), strict=True):
+    for at, length in zip(arrivals.tolist(), lengths.tolist(), strict=True):
         begins = max(at, free[0])
         waits.append(begins - at)
         heapreplace(free, begins + length)
-    # Sums of some 3,000 numbers, once in seconds and once in minutes, differ by their rounding.
-    np.testing.assert_allclose(serve(reps, arrivals, demos).requests["wait_minutes"], waits, atol=1e-6)
+    found = answer(reps, arrivals, lengths, arrivals[-1] + 1000).requests["response_minutes"]
+    # Sums of some 2,000 numbers, once in seconds and once in minutes, differ by their rounding.
+    np.testing.assert_allclose(found, waits, atol=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_first_come_first_served(seed: int):
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
+def test_answers_keep_office_hours(zone: str):
+    """Waits over two weeks and a change of the clocks are those of the recursion with the wall clock in it.
+
+    Whoever is free takes up the next request at the first minute at which the wall clock stands in the office hours;
+    what was begun is finished after closing. Begun on Tuesday, 24 March 2026 (Berlin changes on the 29th, and the 27th
+    is a holiday here).
+    """
+    start = datetime.fromisoformat("2026-03-24T00:00:00+00:00")
+
+    def first_open(at_min: float) -> float:
+        while True:
+            wall = (start + timedelta(minutes=at_min)).astimezone(ZoneInfo(zone))
+            if wall.weekday() < 5 and wall.date() != date(2026, 3, 27) and 9 <= wall.hour < 17:
+                return at_min
+            at_min = np.floor(at_min) + 1
+
+    rng = np.random.default_rng(3)
+    arrivals, lengths = np.sort(rng.uniform(0, 14 * 1440, 300)), rng.exponential(25.0, 300)
+    free, expected = [0.0] * 3, []
+    for at, length in zip(arrivals.tolist(), lengths.tolist(), strict=True):
+        begins = first_open(max(at, free[0]))
+        expected.append(begins)
+        heapreplace(free, begins + length)
+    team = {"time_zone": zone, "opens": "09:00", "closes": "17:00", "weekdays": list(WEEKDAYS[:5])}
+    settings = settings_of({**team, "holidays": ["2026-03-27"], "sdrs": {"reps": 3}}, response_minutes=25.0)
+    lucks = [COMES._replace(response=float(np.exp(-length / 25))) for length in lengths]
+    outcome = run(settings, zip(60 * arrivals, lucks, strict=True), 40 * DAY_S, start="2026-03-24T00:00:00Z")
+    np.testing.assert_allclose(responded_min(outcome), expected, atol=1e-6)
+
+
+def test_first_come_first_served():
     """Nobody is taken up before one who asked earlier."""
-    started = queue(seed, 3, 2.8, 2000).requests["started_s"].to_numpy()
+    started = queue(2, 3, 2.8, 1500).requests["responded_s"].drop_nulls().to_numpy()
     assert (np.diff(started) >= 0).all()
 
 
 def test_more_representatives_make_nobody_wait_longer():
-    """With the same requests and the same demos, each wait is no longer with one more representative."""
-    waits = [queue(4, reps, 2.8, 3000).requests["wait_minutes"].to_numpy() for reps in (2, 3, 4, 6)]
-    for fewer, more in itertools.pairwise(waits):
+    """With the same requests, each is answered no later by one representative more."""
+    office = {"opens": "08:00", "closes": "16:00"}
+    rng = np.random.default_rng(4)
+    arrivals, lengths = np.sort(rng.uniform(0, 7 * 1440, 400)), rng.exponential(15.0, 400)
+    waits = [
+        answer(reps, arrivals, lengths, 60 * 1440, office).requests["response_minutes"].to_numpy()
+        for reps in (2, 3, 4, 6)
+    ]
+    for fewer, more in pairwise(waits):
         assert (more <= fewer + 1e-9).all()
-    means = [wait.mean() for wait in waits]
-    assert means == sorted(means, reverse=True)
-    assert means[0] > means[-1]
-
-
-def test_longer_demos_make_nobody_wait_less():
-    """With demos a tenth longer no wait is shorter."""
-    rng = np.random.default_rng(8)
-    arrivals, demos = np.cumsum(rng.exponential(0.5, 3000)), rng.exponential(1.0, 3000)
-    shorter, longer = (serve(3, arrivals, factor * demos).requests["wait_minutes"].to_numpy() for factor in (1, 1.1))
-    assert (longer >= shorter - 1e-9).all()
+        assert more.mean() < fewer.mean()
 
 
 @pytest.mark.parametrize(("reps", "load"), [(1, 0.6), (3, 2.1)])
-def test_a_stable_queue_matches_erlang_c(reps: int, load: float):
+def test_a_stable_queue_around_the_clock_matches_erlang_c(reps: int, load: float):
     """Waits, share of those who wait, and utilisation equal theory within 4 standard errors over 10 replications.
 
     P(wait) = C(c, a), mean wait = C / (c − a) service times, utilisation = a / c. Each replication starts empty; what
-    comes before 20 relaxation times, 1 / (√c − √a)² service times each, is left out.
+    comes before 20 relaxation times, 1 / (√c − √a)² service times each, is left out, and as much at the end.
     """
     skipped = 20 / (np.sqrt(reps) - np.sqrt(load)) ** 2
     found = []
     for seed in range(10):
-        outcome = queue(100 + seed, reps, load, 4000)
-        requests = outcome.requests.filter(pl.col("requested_s") > 60 * skipped)
-        wait = requests["wait_minutes"].to_numpy()
-        found.append((wait.mean(), (wait > 1e-9).mean(), outcome.summary["utilisation"]))
+        outcome = queue(100 + seed, reps, load, 3000)
+        last = outcome.requests["requested_s"].max() - 60 * skipped
+        requests = outcome.requests.filter(pl.col("requested_s").is_between(60 * skipped, last))
+        wait = requests["response_minutes"].to_numpy()
+        found.append((wait.mean(), (wait > 1e-9).mean(), outcome.summary["sdr_utilisation"]))
     p_wait = erlang_c(reps, load)
     theory = np.array([p_wait / (reps - load), p_wait, load / reps])
     # 4 standard errors of a normal, said of Student's distribution, as the error itself is estimated from ten.
@@ -179,10 +202,294 @@ def test_erlangs_formula_is_right_where_it_is_known():
     assert erlang_c(2, 1.0) == pytest.approx(1 / 3)
 
 
+def test_who_is_away_answers_nothing():
+    """The one representative is away on Tuesday and Wednesday, and answers at Thursday's opening."""
+    away = {"reps": 1, "absences": [{"rep": 1, "first": date(2026, 3, 3), "last": date(2026, 3, 4)}]}
+    settings = settings_of({"opens": "09:00", "closes": "17:00", "sdrs": away})
+    outcome = run(settings, [(10 * 3600.0, COMES)], 10 * DAY_S)
+    assert outcome.requests["responded_s"].to_list() == [2 * DAY_S + 9 * 3600]
+
+
+def test_requests_go_to_the_team_of_their_region():
+    """A region with its own team is answered in its hours, and the others in those of the default team."""
+    europe = {**ALWAYS, "time_zone": "Europe/Berlin", "opens": "09:00", "closes": "17:00"}
+    default = {**ALWAYS, "time_zone": "America/New_York", "opens": "09:00", "closes": "17:00"}
+    settings = SalesSettings.model_validate({"teams": {"europe": europe, "default": default}})
+    regions = ("europe", "latin_america", "asia_pacific")
+    outcome = run(settings, [(at, COMES) for at in (0.0, 1.0, 2.0)], DAY_S, regions=regions)
+    assert outcome.requests["team"].to_list() == ["europe", "default", "default"]
+    assert (outcome.requests["responded_s"] / 3600).to_list() == [8, 14, 14]
+    assert outcome.by_region["region"].to_list() == sorted(regions)
+    assert outcome.by_region["requests"].sum() == outcome.summary["requests"] == 3
+
+
+# The diary.
+
+
+def slots_of(office_min: list[int], slot: int, capacity: dict[int, int]) -> Counter[int]:
+    """Places by minute of beginning: runs of open minutes cut into slots; the last piece of a run is left."""
+    places: Counter[int] = Counter()
+    runs: list[list[int]] = []
+    for minute in office_min:
+        if runs and runs[-1][-1] == minute - 1:
+            runs[-1].append(minute)
+        else:
+            runs.append([minute])
+    for run_ in runs:
+        for first in range(0, len(run_) - slot + 1, slot):
+            places[run_[first]] = capacity[run_[first] // 1440]
+    return places
+
+
+def test_demos_are_in_the_earliest_free_slots():
+    """Slots over two weeks and a change of the clocks are those of a search through the open minutes of the wall clock.
+
+    Bookings are looked at in the order in which they were made; each has the first slot with a place left that begins
+    no earlier than the lead time and the buyer allow. Three executives in Berlin, 9:00 to 17:30, slots of 45 minutes;
+    one is away in the second week, from 30 March on.
+    """
+    away = {"rep": 2, "first": date(2026, 3, 30), "last": date(2026, 4, 30)}
+    team = {"time_zone": "Europe/Berlin", "opens": "09:00", "closes": "17:30", "weekdays": list(WEEKDAYS[:5])}
+    settings = settings_of(
+        {**team, "sdrs": {"reps": 50}, "executives": {"reps": 3, "absences": [away]}},
+        lead_hours=2.0,
+        buyer_delay_days=0.7,
+        response_minutes=5.0,
+    )
+    rng = np.random.default_rng(5)
+    lucks = [COMES._replace(response=r, delay=d) for r, d in rng.uniform(size=(300, 2)).tolist()]
+    outcome = run(settings, zip(np.sort(rng.uniform(0, 10 * DAY_S, 300)), lucks, strict=True), 60 * DAY_S, "2026-03-24")
+
+    start, zone = datetime.fromisoformat("2026-03-24T00:00:00+00:00"), ZoneInfo("Europe/Berlin")
+    walls = [(start + timedelta(minutes=m)).astimezone(zone) for m in range(50 * 1440)]
+    open_min = [m for m, w in enumerate(walls) if w.weekday() < 5 and "09:00" <= w.strftime("%H:%M") < "17:30"]
+    capacity = {day: 3 if day < 6 else 2 for day in range(50) if day < 38} | dict.fromkeys(range(38, 50), 3)
+    places = slots_of(open_min, 45, capacity)
+    for row in outcome.requests.sort("scheduled_s").iter_rows(named=True):
+        delay_s = -0.7 * DAY_S * np.log(lucks[int(row["anonymous_id"])].delay)
+        not_before = row["scheduled_s"] + max(7200.0, delay_s)
+        expected = next(m for m in sorted(places) if 60 * m >= not_before and places[m] > 0)
+        places[expected] -= 1
+        assert row["slot_s"] == 60 * expected
+    assert outcome.requests.height == outcome.summary["held"] == 300
+
+
+def test_an_executive_has_one_demo_at_a_time():
+    """At no moment are there more demos than executives, and with enough requests there are as many."""
+    settings = settings_of({"sdrs": {"reps": 50}, "executives": {"reps": 2}})
+    outcome = run(settings, [(float(at), COMES) for at in range(100)], 10 * DAY_S)
+    assert set(outcome.requests["slot_s"].value_counts()["count"]) == {2}
+    assert set(np.diff(outcome.requests["slot_s"].unique().sort())) == {45 * 60.0}
+
+
+def test_more_executives_bring_each_demo_forward_and_lose_none():
+    """With the same buyers no demo is later with an executive more, and whoever came then comes now."""
+    rng = np.random.default_rng(6)
+    requests = list(
+        zip(np.sort(rng.uniform(0, 4 * DAY_S, 300)), map(BuyerLuck._make, rng.random((300, 7))), strict=True)
+    )
+    office = {"opens": "09:00", "closes": "17:00", "sdrs": {"reps": 20}}
+    outcomes = [
+        run(
+            settings_of({**office, "executives": {"reps": reps}}, no_show_growth_per_day=0.2), requests, 100 * DAY_S
+        ).requests
+        for reps in (2, 3, 5, 20)
+    ]
+    for fewer, more in pairwise(outcomes):
+        assert (more["slot_s"] <= fewer["slot_s"]).all()
+        assert not (more["held_s"].is_null() & fewer["held_s"].is_not_null()).any()
+        assert more["held_s"].count() > fewer["held_s"].count()
+
+
+def test_a_new_executive_fills_the_mornings_first():
+    """With one week of ramp-up an executive has half the slots in the first week and all of them in the second."""
+    joiner = {"rep": 1, "on": date(2026, 3, 3)}
+    executives = {"reps": 1, "ramp_weeks": 1, "joiners": [joiner]}
+    settings = settings_of({"sdrs": {"reps": 90}, "executives": executives}, slot_minutes=60.0)
+    outcome = run(settings, [(0.0, COMES)] * 300, DAY_S)
+    by_day = Counter((outcome.requests["slot_s"] // DAY_S).to_list())
+    # The first answers take until the morning's first slots are gone, so day 0 is left out.
+    assert [by_day[day] for day in range(1, 9)] == [12, 12, 12, 12, 12, 12, 24, 24]
+
+
+def test_without_a_slot_in_sight_nothing_is_booked():
+    """When all executives are away for good, a request is answered and goes no further."""
+    away = {"reps": 1, "absences": [{"rep": 1, "first": date(2026, 1, 1), "last": date(2030, 1, 1)}]}
+    outcome = run(settings_of({"executives": away}), [(0.0, COMES)], 5 * DAY_S)
+    assert outcome.requests["stage"].to_list() == ["responded"]
+    assert outcome.summary["scheduled"] == 0
+    assert outcome.summary["executive_utilisation"] is None
+
+
+def test_the_visible_wait_discourages_by_the_day():
+    """On Tuesday noon the next slot is on Wednesday at 9: 21 hours, each day of which counts."""
+    clock = Clock(ClockSettings.model_validate({"start": "2026-03-03T12:00:00Z"}))
+    team = {"opens": "09:00", "closes": "12:30", "executives": {"reps": 1}}
+    desk = SalesDesk(clock, settings_of(team, wait_effect_per_day=-0.8))
+    assert desk.visible_wait_days("europe") == pytest.approx(21 / 24)
+    assert desk.discouragement("europe") == pytest.approx(-0.8 * 21 / 24)
+    assert SalesDesk(clock, settings_of(team)).discouragement("europe") == 0.0
+
+
+# What becomes of a demo.
+
+
+def fates(settings: SalesSettings, n: int = 4000, until_s: float = 400 * DAY_S) -> pl.DataFrame:
+    """What becomes of many requests with independent luck."""
+    rng = np.random.default_rng(11)
+    lucks = [BuyerLuck(*row) for row in rng.random((n, 7)).tolist()]
+    return run(settings, zip(np.sort(rng.uniform(0, DAY_S, n)), lucks, strict=True), until_s).requests
+
+
+def test_no_shows_grow_with_the_wait_by_the_formula():
+    """In each sixth of the waits the share missed is the formula's mean, within 4 standard errors, and it grows."""
+    settings = settings_of(
+        {"sdrs": {"reps": 60}}, buyer_delay_days=10.0, no_show_rate=0.05, no_show_growth_per_day=0.08
+    )
+    requests = fates(settings).with_columns(wait=pl.col("slot_s") - pl.col("requested_s")).sort("wait")
+    missed = (requests["missed_s"].is_not_null()).to_numpy()
+    p = 1 - 0.95 * np.exp(-0.08 * requests["wait"].to_numpy() / DAY_S)
+    shares = []
+    for rows in np.array_split(np.arange(len(p)), 6):
+        error = np.sqrt((p[rows] * (1 - p[rows])).sum()) / len(rows)
+        assert abs(missed[rows].mean() - p[rows].mean()) < 4 * error
+        shares.append(missed[rows].mean())
+    assert shares == sorted(shares)
+
+
+def test_the_no_show_formula_is_right_where_it_is_known():
+    """Without a wait it is the base rate, without growth it stays there, and at rate ln 2 each day halves the rest."""
+    settings = settings_of(no_show_rate=0.2, no_show_growth_per_day=float(np.log(2)))
+    assert [no_show_probability(settings, d * DAY_S) for d in (0, 1, 2)] == pytest.approx([0.2, 0.6, 0.8])
+    assert no_show_probability(settings_of(no_show_rate=0.2, no_show_growth_per_day=0.0), 9e9) == pytest.approx(0.2)
+
+
+def test_the_pipeline_has_its_rates_and_its_values():
+    """Shares of opportunities and deals, time to close and value have their means, within 4 standard errors."""
+    settings = settings_of(
+        {"sdrs": {"reps": 60}},
+        no_show_rate=0.0,
+        no_show_growth_per_day=0.0,
+        held_to_opportunity=0.6,
+        opportunity_to_won=0.5,
+        days_to_close=20.0,
+        deal_value=1000.0,
+        deal_value_spread=0.5,
+    )
+    requests = fates(settings)
+    opportunities = requests.filter(pl.col("opportunity_s").is_not_null())
+    won = requests.filter(pl.col("won_s").is_not_null())
+    n, m = requests.height, opportunities.height
+    assert requests["held_s"].count() == n
+    assert abs(m / n - 0.6) < 4 * np.sqrt(0.6 * 0.4 / n)
+    assert abs(won.height / m - 0.5) < 4 * np.sqrt(0.25 / m)
+    days = (won["won_s"] - won["opportunity_s"]) / DAY_S
+    assert abs(days.mean() - 20) < 4 * 20 / np.sqrt(won.height)
+    logs = np.log(won["deal_value"].to_numpy() / 1000)
+    assert abs(logs.mean()) < 4 * 0.5 / np.sqrt(won.height)
+    assert abs(logs.std() - 0.5) < 4 * 0.5 / np.sqrt(2 * won.height)
+    assert requests.filter(pl.col("won_s").is_null())["deal_value"].null_count() == n - won.height
+
+
+def test_deals_are_signed_in_office_hours():
+    """Every deal is won between opening and closing on a working day."""
+    team = {"opens": "09:00", "closes": "17:00", "weekdays": list(WEEKDAYS[:5]), "sdrs": {"reps": 60}}
+    settings = settings_of(team, opportunity_to_won=1.0, no_show_rate=0.0)
+    won = fates(settings, 500)["won_s"].drop_nulls()
+    assert won.len() > 50
+    assert ((won % DAY_S).is_between(9 * 3600, 17 * 3600)).all()
+    assert (((won // DAY_S).cast(pl.Int64) + 1) % 7 < 5).all()  # day 0 is a Tuesday
+
+
+def test_steps_are_told_in_order_and_at_their_moments():
+    """A buyer with all the luck goes from booking to deal; one who does not come is told of as such."""
+    clock, told = Clock(ClockSettings.model_validate({"start": TUESDAY})), []
+    settings = settings_of(response_minutes=10.0, days_to_close=1.0)
+    desk = SalesDesk(clock, settings)
+
+    def tell(event: EventName) -> None:
+        told.append((round(clock.env.now), str(event)))
+
+    lucky = COMES._replace(response=float(np.exp(-1)), opportunity=0.0, win=0.0, close=float(np.exp(-2)))
+    desk.request_demo("ann", "europe", lucky, tell)
+    clock.env.run(until=3 * DAY_S)
+    end = (2 * 45) * 60  # answered by 0:10, so in the slot from 0:45 to 1:30
+    assert told == [
+        (600, "Demo Scheduled"),
+        (end, "Demo Held"),
+        (end, "Opportunity Created"),
+        (end + round(2 * DAY_S), "Deal Won"),
+    ]
+    told.clear()
+    desk.request_demo("bob", "europe", COMES._replace(show=0.0), tell)
+    clock.env.run(until=4 * DAY_S)
+    assert [event for _, event in told] == ["Demo Scheduled", "Demo Missed"]
+    assert [request.stage for request in desk.requests] == ["won", "missed"]
+
+
+def test_the_summary_is_that_of_the_requests():
+    """Counts, waits, rates and utilisations of a case small enough to work out by hand."""
+    lucks = [COMES._replace(response=float(np.exp(-10))), COMES._replace(response=float(np.exp(-10)), show=0.0)] * 2
+    settings = settings_of({"executives": {"reps": 2}}, response_minutes=1.0)
+    outcome = run(settings, zip((0.0, 300.0, 720.0, 4500.0), lucks, strict=True), 5400.0 + 1)
+    summary = outcome.summary
+    assert [summary[key] for key in ("requests", "responded", "scheduled", "held", "missed")] == [4, 4, 4, 1, 1]
+    assert summary["held_rate"] == summary["no_show_rate"] == 0.5
+    assert summary["response_minutes_mean"] == pytest.approx((0 + 5 + 8 + 0) / 4)
+    assert summary["response_minutes_p90"] == pytest.approx(np.quantile([0, 5, 8, 0], 0.9))
+    # Booked at minutes 10, 20, 30 and 85: the slots from minute 45 for two, and those from 90 for the others.
+    assert summary["slot_wait_hours_mean"] == pytest.approx((35 + 25 + 60 + 5) / 4 / 60)
+    assert summary["sdr_utilisation"] == pytest.approx(2400 / 5401)
+    assert summary["executive_utilisation"] == pytest.approx((2 * 2700 + 2 * 1) / (2 * 5401))
+
+
+def test_an_answer_that_outlasts_the_clock_counts_up_to_its_end():
+    """Of an answer of 60 minutes begun 10 minutes before the end, 10 minutes are busy time, and nothing is booked."""
+    outcome = answer(1, [30], [60], 40)
+    assert outcome.summary["sdr_utilisation"] == pytest.approx(10 / 40)
+    assert outcome.requests["scheduled_s"].to_list() == [None]
+
+
+def test_no_requests_are_no_waits():
+    """Without requests there is no mean wait, rather than one of 0, and no region."""
+    outcome = answer(3, [], [], 60)
+    nothing = {key for key, value in outcome.summary.items() if value is None}
+    assert nothing == {
+        *("held_rate", "no_show_rate"),
+        *("response_minutes_mean", "response_minutes_p90", "slot_wait_hours_mean", "slot_wait_hours_p90"),
+    }
+    assert {outcome.summary[key] for key in outcome.summary.keys() - nothing} == {0}
+    assert outcome.requests.schema["response_minutes"] == pl.Float64
+    assert outcome.by_region.height == 0
+
+
+def test_luck_belongs_to_the_visitor():
+    """Another desk moves no draw, and the draws of a cohort are uniform and independent of one another."""
+    worlds = [WorldSettings(), WorldSettings.model_validate({"sales": {"slot_minutes": 20.0, "no_show_rate": 0.9}})]
+    one, two = (CohortMaker(world, Streams(3)).draw(0, -5.0).buyer_luck for world in worlds)
+    np.testing.assert_array_equal(one, two)
+    n, fields = one.shape
+    assert fields == len(BuyerLuck._fields)
+    # 4 standard errors of a mean of uniforms, and of a correlation of independent numbers, for 7 means and 21 pairs.
+    assert (np.abs(one.mean(axis=0) - 0.5) < 4 / np.sqrt(12 * n)).all()
+    assert (np.abs(np.corrcoef(one.T)[np.triu_indices(fields, 1)]) < 4 / np.sqrt(n)).all()
+
+
 @pytest.mark.parametrize(
-    "settings", [{"reps": 0}, {"reps": 2.5}, {"demo_minutes": 0}, {"demo_minutes": "45"}, {"rep": 1}]
+    ("settings", "message"),
+    [
+        ({"response_minutes": 0}, "greater than 0"),
+        ({"slot_minutes": "45"}, "valid number"),
+        ({"slot_minutes": 541.0}, "a slot of 541 minutes does not fit its office hours"),
+        ({"no_show_rate": 1.5}, "less than or equal to 1"),
+        ({"wait_effect_per_day": 0.1}, "less than or equal to 0"),
+        ({"wait_effect_per_day": float("-inf")}, "finite"),
+        ({"reps": 1}, "Extra inputs"),
+        ({"teams": {"europe": {}}}, "nobody serves north_america, asia_pacific, .*; add a team 'default'"),
+        ({"teams": {"default": {}, "europa": {}}}, "there is no region 'europa'; did you mean 'europe'"),
+    ],
 )
-def test_impossible_teams_are_refused(settings: dict[str, Any]):
-    """A team has at least one representative, and a demo some length."""
-    with pytest.raises(ValidationError):
+def test_impossible_desks_are_refused(settings: dict[str, Any], message: str):
+    """What cannot be is refused, with what was given and what is wrong with it."""
+    with pytest.raises(ValidationError, match=message):
         SalesSettings.model_validate(settings)

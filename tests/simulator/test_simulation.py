@@ -16,11 +16,13 @@ from polars.testing import assert_frame_equal
 from analytics.ndjson import encode
 from simulator.clock import HOUR_MS
 from simulator.cohort import Cohort, CohortMaker
+from simulator.sales_settings import WEEKDAYS
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink, Delivery
 from simulator.world import WorldSettings
 
 HOUR = timedelta(hours=1)
+ALWAYS = {"opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
 
 
 class Recorder:
@@ -203,38 +205,90 @@ def test_counts_agree_with_events_and_visits(small_run: SimpleNamespace):
 
 
 def test_the_sales_desk_got_the_requests(small_run: SimpleNamespace):
-    """The team has the requests of the events, by the same visitors and at the same moments, and the demos held."""
+    """The desk has the requests of the events, by the same visitors and at the same moments, and so for each step."""
     clock, requests = small_run.world.clock, small_run.outcome.sales.requests
     events = small_run.events.filter(pl.col("event") == "Demo Requested").sort("anonymous_id")
     at = requests.sort("anonymous_id").select("anonymous_id", ms=(pl.col("requested_s") * 1000).round().cast(pl.Int64))
     assert at["anonymous_id"].equals(events["anonymous_id"])
     assert (at["ms"] == events["timestamp"].dt.epoch("ms") - round(clock.start.timestamp() * 1000)).all()
-    held = small_run.events.filter(pl.col("event") == "Demo Held").height
-    assert held == requests["held_s"].count() == small_run.outcome.sales.summary["held"] > 0
+    start_ms = round(clock.start.timestamp() * 1000)
+    for event, column in STEPS.items():
+        steps = small_run.events.filter(pl.col("event") == event).sort("anonymous_id")
+        rows = requests.filter(pl.col(column).is_not_null()).sort("anonymous_id")
+        assert rows.height > 0, event
+        assert rows["anonymous_id"].equals(steps["anonymous_id"])
+        assert (steps["asset"] == "demo").all()
+        # Events are stamped in whole milliseconds.
+        late_ms = 1000 * rows[column] - (steps["timestamp"].dt.epoch("ms") - start_ms)
+        assert late_ms.is_between(-1e-5, 1).all()
 
 
-def test_more_representatives_make_no_wait_longer():
+STEPS = {
+    "Demo Scheduled": "scheduled_s",
+    "Demo Held": "held_s",
+    "Demo Missed": "missed_s",
+    "Opportunity Created": "opportunity_s",
+    "Deal Won": "won_s",
+}
+
+
+def world_with(executives: int, wait_effect_per_day: float = 0.0) -> WorldSettings:
+    """A small world over a working week, with so many executives."""
+    sales = {
+        "teams": {"default": {"executives": {"reps": executives}}},
+        "wait_effect_per_day": wait_effect_per_day,
+    }
+    return world_of(sales=sales, clock={"hours": 120})
+
+
+def test_more_executives_make_no_wait_longer_and_no_demo_fewer():
     """With common random numbers the same people ask at the same moments, and nobody waits longer for a larger team."""
-    waits, asked = [], []
-    for reps in (1, 2, 4, 14):
-        outcome = Simulation(world_of(sales={"reps": reps}), seed=6).run()
-        asked.append(outcome.sales.requests.select("anonymous_id", "requested_s"))
-        waits.append(outcome.sales.requests["wait_minutes"])
-    for one, two in pairwise(asked):
-        assert_frame_equal(one, two)
-    for fewer, more in pairwise(waits):
-        # Whoever is not taken up before the end waits for longer than any number.
-        assert (more.fill_null(float("inf")) <= fewer.fill_null(float("inf")) + 1e-9).all()
-    assert waits[0].drop_nulls().mean() > waits[-1].mean()
+    outcomes = [Simulation(world_with(executives), seed=6).run().sales for executives in (2, 4, 12)]
+    for fewer, more in pairwise(outcomes):
+        same = ["anonymous_id", "requested_s", "responded_s"]
+        assert_frame_equal(fewer.requests.select(same), more.requests.select(same))
+        assert (more.requests["slot_s"] <= fewer.requests["slot_s"]).all()
+        # Whoever comes after a long wait comes after a short one.
+        assert not (fewer.requests["held_s"].is_not_null() & more.requests["held_s"].is_null()).any()
+        assert more.summary["held"] > fewer.summary["held"]
+        assert more.summary["slot_wait_hours_mean"] < fewer.summary["slot_wait_hours_mean"]
 
 
 def test_a_larger_team_changes_no_page_view():
     """The sales team is behind the form: what visitors see does not depend on it."""
     sinks = CollectingSink(), CollectingSink()
-    for reps, sink in zip((1, 20), sinks, strict=True):
-        Simulation(world_of(sales={"reps": reps}), seed=6).run([sink])
-    one, two = (sink.events.filter(pl.col("event").fill_null("") != "Demo Held") for sink in sinks)
+    for executives, sink in zip((2, 20), sinks, strict=True):
+        Simulation(world_with(executives), seed=6).run([sink])
+    one, two = (sink.events.filter(~pl.col("event").cast(pl.String).fill_null("").is_in(list(STEPS))) for sink in sinks)
     assert_frame_equal(one, two)
+
+
+def test_a_long_visible_wait_only_discourages():
+    """Whoever asks in spite of the visible wait would have asked without it, and some do not: fewer the more it counts.
+
+    One who is discouraged may still ask at a later visit, when the wait is shorter, so that the sets are compared and
+    not the moments.
+    """
+    asked = []
+    for effect in (0.0, -0.2, -1.0):
+        requests = Simulation(world_with(2, effect), seed=6).run().sales.requests
+        asked.append(dict(requests.select("anonymous_id", "requested_s").iter_rows()))
+    undisturbed, some, most = asked
+    for fewer in (some, most):
+        assert fewer.keys() < undisturbed.keys()
+        assert all(at >= undisturbed[who] for who, at in fewer.items())
+    assert len(most) < len(some)
+
+
+def test_without_a_wait_the_effect_of_the_wait_is_nothing():
+    """Where the next slot begins at once, the log-odds are lowered by no more than a slot's length."""
+    teams = {"default": {**ALWAYS, "executives": {"reps": 500}}}
+    events = []
+    for effect in (0.0, -1e-9):
+        sink, sales = CollectingSink(), {"teams": teams, "lead_hours": 0.0, "wait_effect_per_day": effect}
+        Simulation(world_of(sales=sales), seed=6).run([sink])
+        events.append(sink.events)
+    assert_frame_equal(*events)
 
 
 def test_replications_are_independent():

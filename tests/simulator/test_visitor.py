@@ -53,6 +53,10 @@ class World:
         """Note the request."""
         self.log.append((round(1000 * self.clock.env.now), "request", visitor))
 
+    def discouragement(self, cohort: Cohort, visitor: int) -> float:
+        """Nothing stands in the way."""
+        return 0.0
+
 
 def cohort_of(arrival_ms: int, resolve: list[float], forms: dict[int, int] | None = None) -> Cohort:
     """One visitor with two visits: two pages, read for 1 and 2 s, and after half an hour and more one, for 3 s."""
@@ -78,7 +82,7 @@ def cohort_of(arrival_ms: int, resolve: list[float], forms: dict[int, int] | Non
         journeys=journeys,
         signals=unused,
         resolve=np.array(resolve),
-        demo_minutes=np.array([30.0]),
+        buyer_luck=np.full((1, 7), 0.5),
         identities=np.zeros((1, 2), dtype=np.uint64),
         accounts=unused,
     )

@@ -13,6 +13,7 @@ from analytics.event_store import EventStore
 from analytics.ndjson import encode, read_ndjson
 from analytics.sessions import visit_table
 from simulator.clock import Clock
+from simulator.sales_settings import WEEKDAYS
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
 
@@ -22,6 +23,14 @@ def referred(address: str, **campaign: str) -> dict[str, Any]:
     channel = {"share": 1.0, "referrer": address, "campaign": campaign or None}
     return {"traffic": {"visitors_per_day": 400, "channels": {"link": channel}}}
 
+
+AT_ONCE: dict[str, Any] = {
+    "teams": {"default": {"opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}},
+    "lead_hours": 0.0,
+    "buyer_delay_days": 0.0,
+    "days_to_close": 0.01,
+}
+"""A desk that never closes and buyers who cannot wait."""
 
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -39,7 +48,10 @@ WORLDS: dict[str, dict[str, Any]] = {
     "willing accounts": {"intent": {"account_sd": 1.5}, "population": {"accounts": 30}},
     "no accounts": {"population": {"account_rate": 0.0}},
     "only company mail": {"population": {"account_rate": 1.0, "company_email_rate": 1.0, "accounts": 5}},
-    "eager": {"intent": {"visitor_to_demo": 0.5}, "sales": {"reps": 1}},
+    "eager": {
+        "intent": {"visitor_to_demo": 0.5},
+        "sales": {"teams": {"default": {"sdrs": {"reps": 1}, "executives": {"reps": 1}}}},
+    },
     "eager and returning": {"intent": {"visitor_to_demo": 0.5}, "visits": {"return_rate": 0.8, "gap_hours": 0.5}},
     "slow readers": {"visits": {"dwell_shape": 0.3}},
     "several cohorts": {"traffic": {"visitors_per_day": 9_000}},
@@ -48,7 +60,9 @@ WORLDS: dict[str, dict[str, Any]] = {
     "a link from the site itself": {**referred("https://dev.to/"), "site": {"host": "dev.to"}},
     "campaign full of signs": referred("https://x.example.org", source='a"\\\n', medium="cpc", name="ä&b=?#é", term=""),
     "campaign in capitals": referred("https://x.example.org", source="S", medium="CPC"),
-    "demos of no length": {"intent": {"visitor_to_demo": 0.5}, "sales": {"demo_minutes": 1e-5}},
+    "answers of no length": {"intent": {"visitor_to_demo": 0.5}, "sales": {**AT_ONCE, "response_minutes": 1e-5}},
+    "demos that end with a visit": {"intent": {"visitor_to_demo": 0.5}, "sales": {**AT_ONCE, "slot_minutes": 1.0}},
+    "discouraged by the wait": {"intent": {"visitor_to_demo": 0.5}, "sales": {"wait_effect_per_day": -2.0}},
     "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
 }
 

@@ -15,7 +15,6 @@ EFFICIENT: dict[str, Any] = {
     "traffic": {"visitors_per_day": 6000},
     "visits": {"gap_hours": 0.5, "return_rate": 0.45},
     "intent": {"visitor_to_demo": 0.15},
-    "sales": {"reps": 40},
 }
 
 

@@ -1,0 +1,142 @@
+"""Office hours: when a sales team, and each representative of it, is at work, on the simulated clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from simulator.clock import Clock
+from simulator.sales_settings import WEEKDAYS, StaffSettings, TeamSettings, minutes_of
+
+__all__ = ["Duty", "OfficeHours", "Shift", "duties"]
+
+_SEARCH_DAYS = 400
+"""How far ahead anybody looks: further than the longest holiday."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A stretch of work, from ``opens_s`` to ``closes_s`` in seconds since the start of the simulation."""
+
+    opens_s: float
+    closes_s: float
+
+    @property
+    def length_s(self) -> float:
+        """Length in seconds: on a day of 23 or 25 hours not always the same."""
+        return self.closes_s - self.opens_s
+
+
+class OfficeHours:
+    """A team's office hours, right across daylight-saving changes.
+
+    Opening and closing are moments of the wall clock. One that occurs twice is taken the first time; one that the
+    change leaves out is taken by the offset before the change.
+
+    Args:
+        team: Time zone, hours, weekdays and holidays.
+        clock: Simulated time.
+    """
+
+    def __init__(self, team: TeamSettings, clock: Clock) -> None:
+        self._zone = ZoneInfo(team.time_zone)
+        self._opens, self._closes = minutes_of(team.opens), minutes_of(team.closes)
+        self._weekdays = {WEEKDAYS.index(name) for name in team.weekdays}
+        self._holidays = frozenset(team.holidays)
+        self._clock = clock
+
+    def day_of(self, time_s: float) -> date:
+        """Local date at a simulated time."""
+        return self._clock.to_utc(time_s).astimezone(self._zone).date()
+
+    def on(self, day: date) -> Shift | None:
+        """Office hours of a local date; None if the office is closed all day."""
+        if day.weekday() not in self._weekdays or day in self._holidays:
+            return None
+        return Shift(self._moment(day, self._opens), self._moment(day, self._closes))
+
+    def _moment(self, day: date, minutes: int) -> float:
+        """Simulated time of a moment of the wall clock; minute 1440 is the next midnight."""
+        days, minute = divmod(minutes, 24 * 60)
+        wall = datetime.combine(day + timedelta(days=days), time(minute // 60, minute % 60), self._zone)
+        return self._clock.to_seconds(wall.astimezone(UTC))
+
+    def days_from(self, time_s: float) -> Iterator[date]:
+        """Local dates from a simulated time on, as far as anybody looks ahead."""
+        first = self.day_of(time_s)
+        return (first + timedelta(days=ahead) for ahead in range(_SEARCH_DAYS))
+
+    def next_open(self, time_s: float) -> float | None:
+        """First moment in office hours at or after a time; None if there is none in sight."""
+        shift = Duty(self).next_shift(time_s)
+        return None if shift is None else shift.opens_s
+
+
+@dataclass(frozen=True)
+class Duty:
+    """When one representative is at work.
+
+    A new representative learns in the last part of the day: in week k of the N weeks of ramp-up they work the first
+    k / (N + 1) of each day's office hours.
+
+    Attributes:
+        office: The team's office hours.
+        joins: First day of work; None for one who has always been there.
+        ramp_weeks: Weeks until somebody new works the whole day.
+        absences: First and last days of each absence.
+    """
+
+    office: OfficeHours
+    joins: date | None = None
+    ramp_weeks: int = 0
+    absences: tuple[tuple[date, date], ...] = ()
+
+    def on(self, day: date) -> Shift | None:
+        """The shift of a local date; None for a day off."""
+        share = self._share(day)
+        hours = self.office.on(day) if share else None
+        if hours is None or share == 1:
+            return hours
+        return Shift(hours.opens_s, hours.opens_s + share * hours.length_s)
+
+    def _share(self, day: date) -> float:
+        """Share of the day's office hours that is worked."""
+        if any(first <= day <= last for first, last in self.absences):
+            return 0.0
+        if self.joins is None:
+            return 1.0
+        weeks = (day - self.joins).days // 7
+        return 0.0 if weeks < 0 else min(1.0, (weeks + 1) / (self.ramp_weeks + 1))
+
+    def next_shift(self, time_s: float) -> Shift | None:
+        """What is left of the current shift, or the next one; None if there is none in sight."""
+        for day in self.office.days_from(time_s):
+            shift = self.on(day)
+            if shift is not None and shift.closes_s > time_s:
+                return Shift(max(shift.opens_s, time_s), shift.closes_s)
+        return None
+
+    def seconds_until(self, length_s: float) -> float:
+        """Time at work from the start of the simulation to ``length_s``, in seconds."""
+        day, last, total = self.office.day_of(0.0), self.office.day_of(length_s), 0.0
+        while day <= last:
+            if shift := self.on(day):
+                total += max(0.0, min(shift.closes_s, length_s) - max(shift.opens_s, 0.0))
+            day += timedelta(days=1)
+        return total
+
+
+def duties(staff: StaffSettings, office: OfficeHours) -> list[Duty]:
+    """Working times of each representative of a staff, in order of their numbers."""
+    joins = {joiner.rep: joiner.on for joiner in staff.joiners}
+    return [
+        Duty(
+            office,
+            joins.get(rep),
+            staff.ramp_weeks,
+            tuple((absence.first, absence.last) for absence in staff.absences if absence.rep == rep),
+        )
+        for rep in range(1, staff.reps + 1)
+    ]

@@ -1,0 +1,196 @@
+"""What became of the demo requests: one record each, and the measures that sales teams are steered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+__all__ = ["DemoRequest", "SalesOutcome", "SalesStage", "TeamHours", "sales_outcome"]
+
+Summary = dict[str, float | None]
+
+
+class SalesStage(StrEnum):
+    """How far a request has come."""
+
+    REQUESTED = "requested"
+    RESPONDED = "responded"
+    SCHEDULED = "scheduled"
+    MISSED = "missed"
+    HELD = "held"
+    OPPORTUNITY = "opportunity"
+    WON = "won"
+
+
+@dataclass
+class DemoRequest:
+    """One request and what became of it. Times are simulated seconds; None for what has not happened.
+
+    Attributes:
+        visitor: Identifier of who asked (the anonymous id).
+        region: World region of the visitor.
+        requested_s: When the form was sent.
+        response_s: How long the response takes once somebody has taken it up, in seconds.
+        stage: How far it has come.
+        responded_s: When a sales development representative took it up.
+        scheduled_s: When the demo was booked.
+        slot_s: When the booked slot begins; it may lie ahead.
+        held_s: When the demo was over.
+        missed_s: When the slot was over to which the buyer did not come.
+        opportunity_s: When it became an opportunity.
+        won_s: When the deal was won.
+        deal_value: What the deal is worth, in US dollars a year.
+    """
+
+    visitor: str
+    region: str
+    requested_s: float
+    response_s: float
+    stage: SalesStage = SalesStage.REQUESTED
+    responded_s: float | None = None
+    scheduled_s: float | None = None
+    slot_s: float | None = None
+    held_s: float | None = None
+    missed_s: float | None = None
+    opportunity_s: float | None = None
+    won_s: float | None = None
+    deal_value: float | None = None
+
+
+_NUMBERS = (
+    "requested_s",
+    "response_s",
+    "responded_s",
+    "scheduled_s",
+    "slot_s",
+    "held_s",
+    "missed_s",
+    "opportunity_s",
+    "won_s",
+    "deal_value",
+)
+
+
+@dataclass(frozen=True)
+class TeamHours:
+    """Time at work of a team up to some moment, in seconds, summed over its representatives."""
+
+    sdrs_s: float
+    executives_s: float
+
+
+@dataclass(frozen=True)
+class SalesOutcome:
+    """What the sales desk achieved.
+
+    Attributes:
+        requests: One row per request, in order: ``anonymous_id``, ``region``, ``team``, ``stage``; ``requested_s``,
+            ``responded_s``, ``scheduled_s``, ``held_s``, ``missed_s``, ``opportunity_s``, ``won_s`` (seconds since the
+            start, null for what has not happened), ``slot_s`` (begin of the booked slot, which may lie ahead),
+            ``deal_value`` (US dollars a year, null unless won), ``response_minutes`` (speed-to-lead: from the request
+            until somebody took it up) and ``slot_wait_hours`` (from booking to the slot).
+        summary: Counts ``requests``, ``responded``, ``scheduled``, ``held``, ``missed``, ``opportunities``,
+            ``deals_won``, their ``deal_value``; ``held_rate`` and ``no_show_rate`` of the demos whose slot is over;
+            mean and 90 % quantile of ``response_minutes`` and ``slot_wait_hours`` of those who have one;
+            ``sdr_utilisation`` and ``executive_utilisation``: time spent on responses, and in slots held or missed, by
+            time at work. Work begun is finished after closing, so that a utilisation can exceed 1. None where
+            there is nothing to take a mean or a share of.
+        by_region: The same for each region with a request, the utilisations those of its team; sorted.
+    """
+
+    requests: pl.DataFrame
+    summary: Summary
+    by_region: pl.DataFrame
+
+
+def sales_outcome(
+    requests: list[DemoRequest], team_of: Mapping[str, str], hours: Mapping[str, TeamHours], slot_s: float, now_s: float
+) -> SalesOutcome:
+    """Reckon up what became of the requests.
+
+    Args:
+        requests: The requests, in order.
+        team_of: Name of the team that serves each region.
+        hours: Time at work of each team up to now.
+        slot_s: Length of a demo slot, in seconds.
+        now_s: The moment of the reckoning.
+    """
+    table = _table(requests, team_of)
+    busy = table.select(
+        "team",
+        # Whoever has not ended by now has worked until now.
+        sdrs=pl.min_horizontal("response_s", now_s - pl.col("responded_s")),
+        executives=(now_s - pl.col("slot_s")).clip(0, slot_s),
+    )
+    table = table.drop("response_s")
+
+    def measures(rows: pl.DataFrame, teams: set[str]) -> Summary:
+        work = busy.filter(pl.col("team").is_in(list(teams)))
+        return {
+            **_measures(rows),
+            "sdr_utilisation": _ratio(float(work["sdrs"].sum()), sum(hours[team].sdrs_s for team in teams)),
+            "executive_utilisation": _ratio(
+                float(work["executives"].sum()), sum(hours[team].executives_s for team in teams)
+            ),
+        }
+
+    summary = measures(table, set(hours))
+    regions = {
+        region: measures(table.filter(pl.col("region") == region), {team_of[region]})
+        for region in table["region"].unique().sort().to_list()
+    }
+    schema = {"region": pl.String} | {name: pl.Float64 if _is_share(name) else pl.Int64 for name in summary}
+    rows = [{"region": region, **values} for region, values in regions.items()]
+    return SalesOutcome(table, summary, pl.DataFrame(rows, schema=schema))
+
+
+def _table(requests: list[DemoRequest], team_of: Mapping[str, str]) -> pl.DataFrame:
+    words = {
+        "anonymous_id": [request.visitor for request in requests],
+        "region": [request.region for request in requests],
+        "team": [team_of[request.region] for request in requests],
+        "stage": [str(request.stage) for request in requests],
+    }
+    numbers = {name: [getattr(request, name) for request in requests] for name in _NUMBERS}
+    schema = dict.fromkeys(words, pl.String()) | dict.fromkeys(numbers, pl.Float64())
+    return pl.DataFrame({**words, **numbers}, schema=schema).with_columns(
+        response_minutes=(pl.col("responded_s") - pl.col("requested_s")) / 60,
+        slot_wait_hours=(pl.col("slot_s") - pl.col("scheduled_s")) / 3600,
+    )
+
+
+def _measures(rows: pl.DataFrame) -> Summary:
+    """Counts, rates and waits of some requests."""
+    held, missed = rows["held_s"].count(), rows["missed_s"].count()
+    return {
+        "requests": rows.height,
+        "responded": rows["responded_s"].count(),
+        "scheduled": rows["scheduled_s"].count(),
+        "held": held,
+        "missed": missed,
+        "opportunities": rows["opportunity_s"].count(),
+        "deals_won": rows["won_s"].count(),
+        "deal_value": float(rows["deal_value"].sum()),
+        "held_rate": _ratio(held, held + missed),
+        "no_show_rate": _ratio(missed, held + missed),
+        **_spread(rows["response_minutes"]),
+        **_spread(rows["slot_wait_hours"]),
+    }
+
+
+def _spread(waits: pl.Series) -> Summary:
+    """Mean and 90 % quantile of those who have a wait; None when nobody has."""
+    quantile, found = waits.quantile(0.9, "linear"), waits.drop_nulls().to_numpy()
+    return {f"{waits.name}_mean": float(found.mean()) if len(found) else None, f"{waits.name}_p90": quantile}
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _is_share(name: str) -> bool:
+    """Whether a measure is a number of its own rather than a count."""
+    return name.startswith(("deal_value", "response_", "slot_")) or name.endswith(("_rate", "_utilisation"))

@@ -1,0 +1,198 @@
+"""The settings of the sales desk: its teams, its steps from a request to a deal, and what buyers put up with."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Literal, Self, get_args
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, model_validator
+
+from analytics.events import REGIONS
+from simulator.settings import Count, NonNegative, Positive, Probability, Settings, unknown
+
+__all__ = [
+    "DEFAULT_TEAM",
+    "WEEKDAYS",
+    "AbsenceSettings",
+    "JoinerSettings",
+    "SalesSettings",
+    "StaffSettings",
+    "TeamSettings",
+    "Weekday",
+    "minutes_of",
+]
+
+DEFAULT_TEAM = "default"
+"""Name of the team that serves the regions without their own."""
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+
+_TIME_ZONES = frozenset(available_timezones())
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in _TIME_ZONES:
+        raise ValueError(f"{zone!r} is not an IANA time zone such as 'Europe/Berlin'")
+    return zone
+
+
+def _time_of_day(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", text):
+        raise ValueError(f"{text!r} is not a time of day from 00:00 to 24:00, such as '09:00'")
+    return text
+
+
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+
+
+def minutes_of(time_of_day: str) -> int:
+    """Minutes since midnight of a time such as ``09:30``; 1440 for ``24:00``."""
+    hours, minutes = time_of_day.split(":")
+    return 60 * int(hours) + int(minutes)
+
+
+class AbsenceSettings(Settings):
+    """A representative is away.
+
+    Attributes:
+        rep: Number of the representative, from 1.
+        first: First day of the absence, by the team's calendar.
+        last: Last day of the absence.
+    """
+
+    rep: Count
+    first: date
+    last: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last < self.first:
+            raise ValueError(f"an absence must not end ({self.last}) before it begins ({self.first})")
+        return self
+
+
+class JoinerSettings(Settings):
+    """A representative is new.
+
+    Attributes:
+        rep: Number of the representative, from 1.
+        on: First day of work, by the team's calendar.
+    """
+
+    rep: Count
+    on: date
+
+
+class StaffSettings(Settings):
+    """The representatives of a team who do the same work. The default figures are assumptions.
+
+    Attributes:
+        reps: How many they are, those who join later included.
+        ramp_weeks: Weeks in which a new representative's day grows to the whole: in week k of N they work the first
+            k / (N + 1) of each day's office hours, and learn in the rest.
+        joiners: Who joins when; all others have always been there.
+        absences: Who is away when.
+    """
+
+    reps: Count = 1
+    ramp_weeks: int = Field(default=4, ge=0, strict=True)
+    joiners: tuple[JoinerSettings, ...] = ()
+    absences: tuple[AbsenceSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _there_are_such_reps(self) -> Self:
+        numbers = [joiner.rep for joiner in self.joiners]
+        for number in (*numbers, *(absence.rep for absence in self.absences)):
+            if number > self.reps:
+                raise ValueError(f"there is no rep {number}; there are {self.reps}, numbered from 1")
+        for number in numbers:
+            if numbers.count(number) > 1:
+                raise ValueError(f"rep {number} joins twice; give each joiner once")
+        return self
+
+
+class TeamSettings(Settings):
+    """A team that serves a region. The default figures are assumptions.
+
+    Attributes:
+        time_zone: IANA name of the zone in which it works.
+        opens: Local time at which the office opens, such as ``09:00``.
+        closes: Local time at which it closes, later on the same day; ``24:00`` is midnight.
+        weekdays: Working days, such as ``monday``.
+        holidays: Dates on which nobody works.
+        sdrs: Sales development representatives, who answer requests and book demos.
+        executives: Account executives, who hold the demos.
+    """
+
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
+    opens: TimeOfDay = "09:00"
+    closes: TimeOfDay = "18:00"
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS[:5]
+    holidays: tuple[date, ...] = ()
+    sdrs: StaffSettings = StaffSettings(reps=12)
+    executives: StaffSettings = StaffSettings(reps=30)
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> Self:
+        if minutes_of(self.opens) >= minutes_of(self.closes):
+            raise ValueError(f"the office must open ({self.opens}) before it closes ({self.closes})")
+        return self
+
+
+class SalesSettings(Settings):
+    """From a demo request to a deal. The default figures are assumptions.
+
+    Attributes:
+        teams: Teams by the region they serve; the team ``default`` serves the regions without their own.
+        response_minutes: Mean time that a sales development representative spends on a request, in minutes; lengths
+            are exponential.
+        slot_minutes: Length of a demo slot, in minutes.
+        lead_hours: Least time between booking and demo, in hours.
+        buyer_delay_days: Mean of the time before which the buyer does not want the demo, in days after booking;
+            exponential. The later of this and ``lead_hours`` counts.
+        no_show_rate: Probability that a buyer misses a demo at once, without any wait.
+        no_show_growth_per_day: Rate at which buyers cool, per day: a demo w days after the request is missed with
+            probability 1 − (1 − ``no_show_rate``) · exp(−``no_show_growth_per_day`` · w).
+        held_to_opportunity: Probability that a demo held becomes an opportunity; it does so when the demo ends.
+        opportunity_to_won: Probability that an opportunity is won.
+        days_to_close: Mean time from opportunity to deal, in days; exponential, then the next office hour.
+        deal_value: Median value of a deal, in US dollars a year; values are lognormal.
+        deal_value_spread: Standard deviation of the value's logarithm.
+        wait_effect_per_day: Effect of the visible wait, from now to the next free demo slot, on the decision to request
+            a demo, in log-odds per day. It can only discourage: 0 or below. ``intent.visitor_to_demo`` is calibrated
+            without it.
+    """
+
+    teams: dict[str, TeamSettings] = Field(default_factory=lambda: {DEFAULT_TEAM: TeamSettings()})
+    response_minutes: Positive = 15.0
+    slot_minutes: Positive = 45.0
+    lead_hours: NonNegative = 2.0
+    buyer_delay_days: NonNegative = 1.0
+    no_show_rate: Probability = 0.1
+    no_show_growth_per_day: NonNegative = 0.04
+    held_to_opportunity: Probability = 0.4
+    opportunity_to_won: Probability = 0.25
+    days_to_close: NonNegative = 60.0
+    deal_value: Positive = 60_000.0
+    deal_value_spread: NonNegative = 0.9
+    wait_effect_per_day: float = Field(default=0.0, le=0, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _every_region_is_served(self) -> Self:
+        for name in self.teams:
+            if name not in {*REGIONS, DEFAULT_TEAM}:
+                raise ValueError(f"teams.{name}: {unknown('region', name, (*REGIONS, DEFAULT_TEAM))}")
+        unserved = [region for region in REGIONS if region not in self.teams]
+        if unserved and DEFAULT_TEAM not in self.teams:
+            raise ValueError(f"teams: nobody serves {', '.join(unserved)}; add a team {DEFAULT_TEAM!r}")
+        for name, team in self.teams.items():
+            if self.slot_minutes > minutes_of(team.closes) - minutes_of(team.opens):
+                raise ValueError(f"teams.{name}: a slot of {self.slot_minutes:g} minutes does not fit its office hours")
+        return self
+
+    def team_of(self, region: str) -> str:
+        """Name of the team that serves a region."""
+        return region if region in self.teams else DEFAULT_TEAM

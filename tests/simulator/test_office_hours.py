@@ -1,0 +1,169 @@
+"""Claims about office hours and shifts, held against the wall clock minute by minute."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from simulator.clock import Clock, ClockSettings
+from simulator.office_hours import Duty, OfficeHours, duties
+from simulator.sales_settings import WEEKDAYS, StaffSettings, TeamSettings
+
+HOUR_S = 3600.0
+
+
+def office(start: str, **team: Any) -> OfficeHours:
+    """Office hours of a team on a clock that starts at this moment."""
+    clock = Clock(ClockSettings.model_validate({"start": start}))
+    return OfficeHours(TeamSettings.model_validate(team), clock)
+
+
+def in_office(team: TeamSettings, moment: datetime) -> bool:
+    """Whether the office is open at a UTC moment, by a look at the wall clock."""
+    wall = moment.astimezone(ZoneInfo(team.time_zone))
+    day = wall.date()
+    works = WEEKDAYS[day.weekday()] in team.weekdays and day not in team.holidays
+    return works and team.opens <= wall.strftime("%H:%M") < team.closes
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("Europe/Berlin", "2026-03-27T00:00:00Z"),  # spring forward on Sunday the 29th
+        ("Europe/Berlin", "2026-10-23T12:34:00Z"),  # fall back on Sunday the 25th
+        ("America/New_York", "2026-03-06T00:00:00Z"),
+        ("America/New_York", "2026-10-30T00:00:00Z"),
+        ("Australia/Lord_Howe", "2026-04-03T00:00:00Z"),  # by half an hour
+        ("Asia/Kolkata", "2026-03-27T00:00:00Z"),
+        ("Pacific/Kiritimati", "2026-03-27T00:00:00Z"),
+    ],
+)
+@pytest.mark.parametrize(
+    "hours",
+    [
+        {"opens": "09:00", "closes": "17:30"},
+        {"opens": "00:00", "closes": "24:00", "weekdays": WEEKDAYS},
+        {"opens": "08:15", "closes": "24:00", "weekdays": ["friday", "sunday"]},
+        {"opens": "09:00", "closes": "18:00", "weekdays": WEEKDAYS, "holidays": ["2026-03-29", "2026-10-31"]},
+    ],
+)
+def test_office_hours_are_those_of_the_wall_clock(zone: str, start: str, hours: dict[str, Any]):
+    """Each of the minutes of five days over a change of the clocks is in a shift when the wall clock says so."""
+    team = TeamSettings.model_validate({"time_zone": zone, **hours})
+    hours_of_team = office(start, **team.model_dump())
+    duty, begins = Duty(hours_of_team), datetime.fromisoformat(start)
+    for minute in range(5 * 24 * 60):
+        at_work = duty.next_shift(60.0 * minute)
+        is_open = at_work is not None and at_work.opens_s == 60.0 * minute
+        assert is_open == in_office(team, begins + timedelta(minutes=minute)), minute
+        if at_work is not None and is_open:
+            assert not in_office(team, begins + timedelta(seconds=at_work.closes_s)) or team.closes == "24:00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Berlin", "2026-03-29", 23),
+        ("Europe/Berlin", "2026-10-25", 25),
+        ("America/New_York", "2026-03-08", 23),
+        ("America/New_York", "2026-11-01", 25),
+        ("Australia/Lord_Howe", "2026-04-05", 24.5),
+        ("Asia/Kolkata", "2026-03-29", 24),
+    ],
+)
+def test_a_day_has_as_many_hours_as_the_sun_gave_it(zone: str, day: str, hours: float):
+    """An office that never closes is open for 23 or 25 hours when the clocks change, and days meet without a gap."""
+    never_closes = office(f"{day}T00:00:00Z", time_zone=zone, opens="00:00", closes="24:00", weekdays=WEEKDAYS)
+    around = [never_closes.on(date.fromisoformat(day) + timedelta(days=d)) for d in (-1, 0, 1)]
+    shifts = [shift for shift in around if shift is not None]
+    assert shifts[1].length_s == hours * HOUR_S
+    assert all(one.closes_s == two.opens_s for one, two in pairwise(shifts))
+
+
+def test_after_the_weekend_of_the_change_the_office_opens_an_hour_earlier_in_utc():
+    """Berlin opens at 8 UTC on Friday, and at 7 UTC on Monday."""
+    berlin = office("2026-03-27T00:00:00Z", time_zone="Europe/Berlin")
+    assert berlin.next_open(0.0) == 8 * HOUR_S
+    assert berlin.next_open(17 * HOUR_S) == 3 * 24 * HOUR_S + 7 * HOUR_S
+
+
+def test_an_office_without_a_day_in_sight_never_opens():
+    """A year and more of holidays has no next office hour."""
+    holidays = [date(2026, 1, 1) + timedelta(days=d) for d in range(900)]
+    assert office("2026-03-03T00:00:00Z", holidays=holidays).next_open(0.0) is None
+
+
+def staff(**settings: Any) -> list[Duty]:
+    """Working times of a staff with office hours of 00:00–24:00 UTC from Monday to Friday, from Monday 2 March 2026."""
+    hours = office("2026-03-02T00:00:00Z", time_zone="UTC", opens="00:00", closes="24:00")
+    return duties(StaffSettings.model_validate(settings), hours)
+
+
+def test_an_absence_holds_from_its_first_day_to_its_last():
+    """Away from Tuesday to Wednesday and on Friday is at work on Monday and Thursday; colleagues are not touched."""
+    tuesday, wednesday, friday = (date(2026, 3, day) for day in (3, 4, 6))
+    away = [{"rep": 2, "first": tuesday, "last": wednesday}, {"rep": 2, "first": friday, "last": friday}]
+    first, second = staff(reps=2, absences=away)
+    days = [date(2026, 3, day) for day in range(2, 9)]
+    assert [duty.on(day) is not None for duty in (first, second) for day in days] == [
+        *(True, True, True, True, True, False, False),
+        *(True, False, False, True, False, False, False),
+    ]
+    assert first.seconds_until(7 * 24 * HOUR_S) == 5 * 24 * HOUR_S
+    assert second.seconds_until(7 * 24 * HOUR_S) == 2 * 24 * HOUR_S
+
+
+def test_somebody_new_grows_into_the_whole_day():
+    """With two weeks of ramp-up the day is a third in the first week, two thirds in the second, and then whole."""
+    (new,) = staff(reps=1, ramp_weeks=2, joiners=[{"rep": 1, "on": date(2026, 3, 9)}])
+    worked = []
+    for day in (6, 9, 13, 16, 20, 23, 30):
+        shift = new.on(date(2026, 3, day))
+        worked.append(None if shift is None else shift.length_s / HOUR_S)
+    assert worked == pytest.approx([None, 8, 8, 16, 16, 24, 24])
+
+
+def test_without_ramp_up_somebody_new_is_there_at_once():
+    """The first day is a whole one, and there is none before it."""
+    (new,) = staff(reps=1, ramp_weeks=0, joiners=[{"rep": 1, "on": date(2026, 3, 4)}])
+    assert new.seconds_until(7 * 24 * HOUR_S) == 3 * 24 * HOUR_S
+
+
+def test_time_at_work_counts_up_to_the_moment():
+    """Of a day from 9 to 18 half is over at 13:30, and a clock that starts at noon has lost the morning."""
+    assert Duty(office("2026-03-03T00:00:00Z", time_zone="UTC")).seconds_until(13.5 * HOUR_S) == 4.5 * HOUR_S
+    assert Duty(office("2026-03-03T12:00:00Z", time_zone="UTC")).seconds_until(24 * HOUR_S) == (6 + 3) * HOUR_S
+    assert datetime(2026, 3, 3, tzinfo=UTC).weekday() == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        (TeamSettings, {"time_zone": "Europe/Bonn"}, "not an IANA time zone"),
+        (TeamSettings, {"opens": "9:00"}, "'9:00' is not a time of day"),
+        (TeamSettings, {"closes": "24:30"}, "not a time of day"),
+        (TeamSettings, {"opens": "18:00", "closes": "09:00"}, r"must open \(18:00\) before it closes \(09:00\)"),
+        (TeamSettings, {"weekdays": []}, "at least 1"),
+        (TeamSettings, {"weekdays": ["mon"]}, "monday"),
+        (TeamSettings, {"holidays": ["someday"]}, "date"),
+        (StaffSettings, {"reps": 0}, "greater than or equal to 1"),
+        (StaffSettings, {"reps": 2.5}, "integer"),
+        (StaffSettings, {"ramp_weeks": -1}, "greater than or equal to 0"),
+        (StaffSettings, {"reps": 2, "joiners": [{"rep": 3, "on": "2026-03-03"}]}, "there is no rep 3; there are 2"),
+        (StaffSettings, {"reps": 2, "joiners": [{"rep": 1, "on": "2026-03-03"}] * 2}, "rep 1 joins twice"),
+        (
+            StaffSettings,
+            {"absences": [{"rep": 1, "first": "2026-03-04", "last": "2026-03-03"}]},
+            r"must not end \(2026-03-03\) before it begins",
+        ),
+    ],
+)
+def test_impossible_hours_and_staffs_are_refused(
+    model: type[TeamSettings] | type[StaffSettings], settings: dict[str, Any], message: str
+):
+    """What cannot be is refused, with what was given and what is wrong with it."""
+    with pytest.raises(ValidationError, match=message):
+        model.model_validate(settings)
