@@ -59,7 +59,7 @@ class Analysis:
 
     @cached_property
     def visits(self) -> pl.DataFrame:
-        """The visit table: one row per visit, with the signals and arms so far, and the outcome."""
+        """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
         return visit_table(self.events, observed_until=self._observed_until, signals=self._signals)
 
     @cached_property

@@ -82,7 +82,8 @@ class WorldEventSettings(WindowSettings):
     Attributes:
         kind: ``launch``: more visitors come. ``outage``: pages fail, and every visit that begins in the window ends
             with its first page view, without form and without decision.
-        factor: Of a launch: arrivals in the window are this many times the ordinary ones; above 1.
+        factor: Of a launch: arrivals in the window are this many times those of the ordinary traffic;
+            above 1. Campaigns are not multiplied.
         channels: Of a launch: shares of the channels by which its visitors come, which sum to 1; null for the
             ordinary mix.
         landing: Of a launch: relative weights of the pages on which they land; null for those of their channels.

@@ -1,5 +1,6 @@
 """Claims about arrivals: how many visitors are expected when, and how positions become moments."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -134,6 +135,83 @@ def test_weekday_weights_go_by_the_local_weekday():
     np.testing.assert_allclose(arrivals.expected_visitors, [50.0, 30.0])
 
 
+def local_counts(arrivals: Arrivals, zone: str, start: datetime, index: int = 0) -> dict[tuple[int, int], int]:
+    """Arrivals of a zone by local day and hour, told by Python's zoneinfo, one visitor to each expected one."""
+    positions = np.arange(0.5, arrivals.expected_visitors[index])
+    times = arrivals.times_ms(positions, np.full(len(positions), index)).tolist()
+    locals_ = [(start + timedelta(milliseconds=ms)).astimezone(ZoneInfo(zone)) for ms in times]
+    return Counter((local.day, local.hour) for local in locals_)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "odd"),
+    [
+        ("Europe/Berlin", "2026-03-29", {2: 0}),
+        ("Europe/Berlin", "2026-10-25", {2: 2}),
+        ("America/New_York", "2026-03-08", {2: 0}),
+        ("America/New_York", "2026-11-01", {1: 2}),
+        ("Pacific/Auckland", "2026-09-27", {2: 0}),
+        ("Pacific/Auckland", "2026-04-05", {2: 2}),
+        ("Australia/Lord_Howe", "2026-10-04", {2: 0.5}),  # half an hour is skipped
+        ("Australia/Lord_Howe", "2026-04-05", {1: 1.5}),
+    ],
+)
+def test_a_day_on_which_the_clocks_change_keeps_its_local_hours(zone: str, day: str, odd: dict[int, float]):
+    """On the local day of a change every hour has its share of the visitors, the odd hour as often as it occurs."""
+    traffic = TrafficSettings(visitors_per_day=24_000.0, weekday_weights=(1.0,) * 7)
+    start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    arrivals = Arrivals(traffic, clock_of(start, 26), [zone])
+    found = local_counts(arrivals, zone, start)
+    for hour, weight in enumerate(traffic.hourly_profile):
+        expected = 24_000 * weight / sum(traffic.hourly_profile) * odd.get(hour, 1)
+        assert abs(found[int(day[-2:]), hour] - expected) <= 2, hour
+
+
+def test_both_sides_of_the_date_line_have_their_own_day():
+    """The same moment is Monday in Pago Pago and Tuesday in Auckland and Kiritimati; each follows its own weekday."""
+    zones = ["Pacific/Auckland", "Pacific/Kiritimati", "Pacific/Pago_Pago"]
+    weights = (1.0, 10.0, 100.0, 1.0, 1.0, 1.0, 1.0)
+    traffic = TrafficSettings(visitors_per_day=2400.0, hourly_profile=FLAT, weekday_weights=weights)
+    # 10:30 UTC on a Tuesday is 23:30 in Auckland, 0:30 on Wednesday in Kiritimati, and 23:30 on Monday in Pago Pago.
+    arrivals = Arrivals(traffic, clock_of(datetime(2026, 3, 3, 10, 30, tzinfo=UTC), 1), zones)
+    halves = np.array([0, HOUR_MS // 2, HOUR_MS])
+    first, second = np.diff(np.stack([arrivals.expected_until(halves, zone) for zone in range(3)])).T
+    np.testing.assert_allclose(first, [500.0, 5000.0, 50.0])
+    np.testing.assert_allclose(second, [5000.0, 5000.0, 500.0])
+
+
+def test_a_week_has_the_weights_of_its_days():
+    """Each local day of a week brings visitors_per_day times the weight of its weekday, in every zone."""
+    traffic = TrafficSettings(visitors_per_day=1000.0)
+    for zone in ("Asia/Kathmandu", "America/Los_Angeles", "Pacific/Kiritimati"):
+        monday = datetime(2026, 5, 4, tzinfo=ZoneInfo(zone))
+        arrivals = Arrivals(traffic, clock_of(monday.astimezone(UTC), 7 * 24), [zone])
+        daily = np.diff(arrivals.expected_until(np.arange(8) * 24 * HOUR_MS, 0))
+        np.testing.assert_allclose(daily, 1000 * np.array(traffic.weekday_weights), rtol=1e-12)
+
+
+@pytest.mark.parametrize("growth", [0.25, -0.4, 5.0])
+def test_growth_is_compounded_at_every_moment(growth: float):
+    """With a flat profile the visitors up to t weeks are those of a week times ((1 + g)^t − 1) / ln(1 + g)."""
+    traffic = TrafficSettings(
+        visitors_per_day=100.0, hourly_profile=FLAT, weekday_weights=(1.0,) * 7, growth_per_week=growth
+    )
+    start = datetime(2026, 3, 3, 5, tzinfo=UTC)
+    arrivals = Arrivals(traffic, clock_of(start, 3 * 168), ["UTC"])
+    weeks = np.array([0.0, 1.0, 2.0, 3.0])
+    expected = 700 * np.expm1(weeks * np.log1p(growth)) / np.log1p(growth)
+    found = arrivals.expected_until((weeks * 168 * HOUR_MS).astype(int), 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_growth_multiplies_the_weekly_pattern():
+    """The third week brings the visitors of the first times (1 + g)², hour by hour."""
+    traffic = TrafficSettings(visitors_per_day=100.0, growth_per_week=0.3)
+    arrivals = Arrivals(traffic, clock_of(hours=3 * 168), ["UTC"])
+    hourly = np.diff(arrivals.expected_until(np.arange(3 * 168 + 1) * HOUR_MS, 0)).reshape(3, 168)
+    np.testing.assert_allclose(hourly[2], hourly[0] * 1.3**2, rtol=1e-9)
+
+
 def test_only_the_proportions_of_the_profile_count():
     """A profile ten times as high brings the same visitors at the same moments."""
     low = TrafficSettings(visitors_per_day=500.0)
@@ -161,6 +239,8 @@ def channels(*shares: float) -> dict[str, Any]:
         ({"visitors_per_day": -5}, "greater than 0"),
         ({"visitors_per_day": float("inf")}, "less than or equal to"),
         ({"visitors_per_dya": 5}, "Extra inputs"),
+        ({"growth_per_week": -1.0}, "greater than -1"),
+        ({"growth_per_week": float("nan")}, "greater than -1|finite"),
         ({"channels": {"a": {"share": 1.0, "referrer": "techblog.example.org"}}}, "should match pattern"),
         ({"channels": {"a": {"share": 1.0, "landing": {"home": 0.0}}}}, "at least one weight must be above 0"),
     ],

@@ -32,6 +32,47 @@ AT_ONCE: dict[str, Any] = {
 }
 """A desk that never closes and buyers who cannot wait."""
 
+RESTLESS: dict[str, Any] = {
+    "campaigns": {
+        "spring-sale": {
+            "start": "2026-03-03T07:10:30.5+01:00",
+            "end": "2026-03-03T15:00:00Z",
+            "channel": "paid_search",
+            "visitors": 300,
+            "landing": {"pricing": 2.0, "white_paper": 1.0},
+        },
+        "friends": {
+            "start": "2026-03-02T00:00:00Z",
+            "end": "2026-03-05T00:00:00Z",
+            "channel": "direct",
+            "visitors": 300,
+            "utm": {"source": "S=;&?", "medium": "email", "term": "ä"},
+            "engagement": 5.0,
+        },
+    },
+    "events": {
+        "launch": {
+            "kind": "launch",
+            "start": "2026-03-03T14:00:00Z",
+            "end": "2026-03-03T17:00:00Z",
+            "factor": 4.0,
+            "channels": {"tech_blog": 0.5, "email": 0.5},
+            "landing": {"product": 1.0},
+        },
+        "crowd": {"kind": "launch", "start": "2026-03-03T20:00:00Z", "end": "2026-03-04T20:00:00Z", "factor": 1.5},
+        "outage": {"kind": "outage", "start": "2026-03-03T13:00:00Z", "end": "2026-03-03T15:30:00Z"},
+    },
+}
+EXPERIMENTS: dict[str, Any] = {
+    "pricing-page": {
+        "arms": {
+            "a": {"share": 0.5},
+            "b": {"share": 0.5, "links": {"pricing": 3.0}, "exit_rate": {"pricing": 0.5}, "log_odds": 0.7},
+        }
+    },
+    "button.color": {"arms": {"red": {"share": 0.2, "log_odds": -0.5}, "green": {"share": 0.3}, "x": {"share": 0.5}}},
+}
+
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "36 hours": {"clock": {"hours": 36}},
@@ -63,6 +104,19 @@ WORLDS: dict[str, dict[str, Any]] = {
     "answers of no length": {"intent": {"visitor_to_demo": 0.5}, "sales": {**AT_ONCE, "response_minutes": 1e-5}},
     "demos that end with a visit": {"intent": {"visitor_to_demo": 0.5}, "sales": {**AT_ONCE, "slot_minutes": 1.0}},
     "discouraged by the wait": {"intent": {"visitor_to_demo": 0.5}, "sales": {"wait_effect_per_day": -2.0}},
+    "growing": {"traffic": {"visitors_per_day": 600, "growth_per_week": 20.0}, "clock": {"hours": 36}},
+    "campaigns, launch and outage": {"traffic": {"visitors_per_day": 700, **RESTLESS}},
+    "experiments": {
+        "traffic": {"visitors_per_day": 700},
+        "experiments": EXPERIMENTS,
+        "intent": {"visitor_to_demo": 0.3},
+    },
+    "everything together": {
+        "traffic": {"visitors_per_day": 700, "growth_per_week": -0.5, **RESTLESS},
+        "experiments": EXPERIMENTS,
+        "intent": {"visitor_to_demo": 0.3},
+        "visits": {"return_rate": 0.8, "gap_hours": 0.5},
+    },
     "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
 }
 

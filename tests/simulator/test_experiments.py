@@ -1,0 +1,180 @@
+"""Claims about experiments: who is in which arm, what an arm changes, and that nothing else is changed."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from pydantic import ValidationError
+
+from simulator.cohort import CohortMaker
+from simulator.simulation import Outcome, Simulation
+from simulator.sinks import CollectingSink
+from simulator.streams import Streams
+from simulator.world import WorldSettings
+
+
+def arms(**of_b: object) -> dict[str, Any]:
+    """Arms in halves, of which b has these effects."""
+    return {"arms": {"a": {"share": 0.5}, "b": {"share": 0.5, **of_b}}}
+
+
+def world_of(**experiments: object) -> WorldSettings:
+    """A world with these experiments."""
+    return WorldSettings.model_validate(
+        {
+            "traffic": {"visitors_per_day": 2000},
+            "intent": {"visitor_to_demo": 0.2},
+            "sales": {"reps": 10_000},
+            "experiments": experiments,
+        }
+    )
+
+
+def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, Outcome]:
+    """Events and outcome."""
+    sink = CollectingSink()
+    outcome = Simulation(world, seed=seed).run([sink])
+    return sink.events, outcome
+
+
+@pytest.fixture(scope="module")
+def ordinary() -> tuple[pl.DataFrame, Outcome]:
+    """The world without experiments."""
+    return simulated(world_of())
+
+
+@pytest.mark.parametrize(
+    "experiments",
+    [
+        {"e": arms()},
+        {"e": arms(), "f": {"arms": {"x": {"share": 0.1}, "y": {"share": 0.2}, "z": {"share": 0.7}}}},
+        {"e": arms(links={"pricing": 1.0}, exit_rate={"home": 1.0}, log_odds=0.0)},
+    ],
+    ids=["one", "two", "factors of 1"],
+)
+def test_an_experiment_without_effect_changes_nothing(
+    experiments: dict[str, Any], ordinary: tuple[pl.DataFrame, Outcome]
+):
+    """All events and visits are the same but for the column that names the arm."""
+    events, outcome = simulated(world_of(**experiments))
+    assert_frame_equal(events.drop("context_experiments"), ordinary[0].drop("context_experiments"))
+    assert_frame_equal(outcome.visits.drop("experiments"), ordinary[1].visits.drop("experiments"))
+    assert ordinary[0]["context_experiments"].is_null().all()
+    assert events["context_experiments"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    "effect", [{"links": {"pricing": 4.0}}, {"exit_rate": {"product": 0.3}}, {"log_odds": 2.0}], ids=str
+)
+def test_an_effect_is_felt_in_its_arm_alone(effect: dict[str, Any], ordinary: tuple[pl.DataFrame, Outcome]):
+    """Visitors of the other arm do what they do without the experiment; those of the arm do not."""
+    events, _ = simulated(world_of(e=arms(**effect)))
+    label = pl.col("context_experiments").cast(pl.String)
+    control, treated = (events.filter(label == f"e={arm}").drop("context_experiments") for arm in "ab")
+    before = ordinary[0].drop("context_experiments")
+    ids = control["anonymous_id"].unique().implode()
+    assert_frame_equal(control, before.filter(pl.col("anonymous_id").is_in(ids)))
+    assert not treated.equals(before.filter(~pl.col("anonymous_id").is_in(ids)))
+
+
+def test_arms_have_their_shares():
+    """Of 40,000 visitors every arm has its share within 4 SE, in one experiment as in combination with another."""
+    shares = {"x": 0.1, "y": 0.25, "z": 0.65}
+    world = world_of(e=arms(), f={"arms": {name: {"share": share} for name, share in shares.items()}})
+    makers = [CohortMaker(world, Streams(seed)) for seed in range(20)]
+    labels = pl.concat([maker.draw(0, -5.0).experiments for maker in makers])
+    n = len(labels)
+    assert n > 35_000
+    for arm in "ab":
+        for name, share in shares.items():
+            p = 0.5 * share
+            assert abs((labels == f"e={arm};f={name}").mean() - p) < 4 * np.sqrt(p * (1 - p) / n), (arm, name)
+
+
+def test_a_visitor_keeps_the_arm():
+    """All events of a visitor name the same arm, over all visits, forms, requests and demos."""
+    events, outcome = simulated(world_of(e=arms(links={"pricing": 2.0}, log_odds=1.0)))
+    assert (
+        events.group_by("anonymous_id").agg(pl.col("context_experiments").n_unique())["context_experiments"] == 1
+    ).all()
+    per_visitor = outcome.visits.group_by("anonymous_id").agg(pl.col("experiments").n_unique(), pl.len())
+    assert (per_visitor["experiments"] == 1).all()
+    assert (per_visitor["len"] > 1).sum() > 200
+
+
+def test_an_experiment_does_not_know_of_another(ordinary: tuple[pl.DataFrame, Outcome]):
+    """Who is in which arm stays when another experiment is added before or after it."""
+    alone = simulated(world_of(e=arms()))[0]["context_experiments"].cast(pl.String)
+    both = simulated(world_of(d=arms(), e=arms()))[0]["context_experiments"].cast(pl.String)
+    assert (both.str.extract("(e=.)") == alone).all()
+
+
+def test_a_link_is_taken_as_often_as_its_arm_says():
+    """From a page with two links of equal weight, an arm that trebles one has it taken ¾ of the times, within 4 SE."""
+    page = {"path": "/", "title": "t", "category": "c", "stage": "top", "exit_rate": 0.2}
+    pages = {
+        "a": {**page, "links": {"b": 1.0, "c": 1.0}},
+        "b": {**page, "links": {"a": 1.0}},
+        "c": {**page, "links": {"a": 1.0}},
+    }
+    world = WorldSettings.model_validate(
+        {
+            "site": {"pages": pages},
+            "traffic": {"channels": {"x": {"share": 1.0, "landing": {"a": 1.0}}}, "visitors_per_day": 4000},
+            "visits": {"return_landing": {"a": 1.0}},
+            "experiments": {"e": arms(links={"c": 3.0}, exit_rate={"a": 2.0})},
+        }
+    )
+    cohort = CohortMaker(world, Streams(2)).draw(0, -5.0)
+    journeys = cohort.journeys
+    treated = (cohort.experiments == "e=b").to_numpy()[journeys.visitor][journeys.visit_of_view]
+    last = np.zeros(len(journeys.page), dtype=bool)
+    last[journeys.first_view + journeys.n_pages - 1] = True
+    for who, p_leave, p_link in ((treated, 0.4, 0.75), (~treated, 0.2, 0.5)):
+        on_a = np.flatnonzero(who & (journeys.page == 0))
+        assert abs(last[on_a].mean() - p_leave) < 4 * np.sqrt(p_leave * (1 - p_leave) / len(on_a))
+        following = journeys.page[on_a[~last[on_a]] + 1]
+        assert abs((following == 2).mean() - p_link) < 4 * np.sqrt(p_link * (1 - p_link) / len(following))
+
+
+def test_an_arm_adds_its_log_odds_to_the_decision():
+    """The decision of every visit of the arm is moved by exactly its effect, that of the others by nothing."""
+    plain, moved = (CohortMaker(world_of(e=arms(log_odds=effect)), Streams(1)).draw(0, -5.0) for effect in (0.0, 0.75))
+    treated = (moved.experiments == "e=b").to_numpy()[moved.journeys.visitor]
+    np.testing.assert_allclose(moved.resolve - plain.resolve, np.where(treated, 0.75, 0.0), atol=1e-12)
+
+
+def test_the_truth_names_the_arms_against_the_first():
+    """The first arm by name is the reference, as in the model; its own effect goes into the intercept."""
+    experiment = {"arms": {"b": {"share": 0.5, "log_odds": 1.0}, "a": {"share": 0.5, "log_odds": 0.25}}}
+    truth = Simulation(world_of(e=experiment), seed=1).truth
+    plain = Simulation(world_of(), seed=1).truth
+    assert truth.arms == {"e=b": 1.0, "e=a": 0.25}
+    assert truth.terms == {**plain.terms, "intercept": plain.intercept + 0.25, "e=b": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "message"),
+    [
+        ({"arms": {"a": {"share": 0.5}, "b": {"share": 0.6}}}, r"arms: shares must sum to 1 \(they sum to 1\.1\)"),
+        ({"arms": {"a": {"share": 1.0}}}, "at least 2 items"),
+        ({"arms": {"a=1": {"share": 0.5}, "b": {"share": 0.5}}}, "should match pattern"),
+        (arms(links={"princing": 2.0}), r"experiments\.e\.arms\.b\.links: .*did you mean 'pricing'"),
+        (arms(exit_rate={"princing": 2.0}), r"experiments\.e\.arms\.b\.exit_rate: .*did you mean 'pricing'"),
+        (arms(links={"pricing": 0.0}), "greater than 0"),
+        (arms(log_odds=float("nan")), "finite"),
+        ({**arms(), "unit": "account"}, "'visitor'"),
+    ],
+)
+def test_impossible_experiments_are_refused(experiment: dict[str, Any], message: str):
+    """Shares that make no whole, names that cannot stand in events, and unknown pages are refused with the reason."""
+    with pytest.raises(ValidationError, match=message):
+        world_of(e=experiment)
+
+
+def test_too_many_combinations_are_refused():
+    """Thirteen experiments of two arms have 8192 combinations: more than are kept apart."""
+    with pytest.raises(ValidationError, match="8192 combinations"):
+        world_of(**{f"e{i}": arms() for i in range(13)})

@@ -1,0 +1,31 @@
+"""Claims about A/B tests from end to end: the model finds the effect that the world gave an arm."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analytics.experiments import arm_signals
+from analytics.intent_model import IntentModel
+from analytics.sessions import visit_table
+from analytics.signals import SIGNALS
+from simulator.simulation import Simulation, WorldSettings
+from simulator.sinks import CollectingSink
+
+
+def test_the_effect_of_an_arm_is_found_again():
+    """An arm of log-odds 1.2 is estimated within 4 standard errors, beside the signals; so is one of none."""
+    experiments: dict[str, Any] = {
+        "e": {"arms": {"a": {"share": 0.5}, "b": {"share": 0.5, "log_odds": 1.2}}},
+        "f": {"arms": {"x": {"share": 0.5}, "y": {"share": 0.5}}},
+    }
+    world = {"traffic": {"visitors_per_day": 8000}, "intent": {"visitor_to_demo": 0.15}, "experiments": experiments}
+    simulation, sink = Simulation(WorldSettings.model_validate(world), seed=1), CollectingSink()
+    outcome = simulation.run([sink])
+    signals = (*SIGNALS, *arm_signals(sink.events))
+    visits = visit_table(sink.events, signals=signals)
+    results = IntentModel(signals).fit(visits, truth=outcome.truth.terms)
+    arms = results.coefficients.filter(pl.col("signal").is_in(["e=b", "f=y"])).sort("signal")
+    assert arms["truth"].to_list() == [1.2, 0.0]
+    assert (np.abs(arms["coefficient"] - arms["truth"]) < 4 * arms["standard_error"]).all()
+    assert arms["standard_error"].max() < 0.15
