@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from analytics.intent_model import IntentModel
+from analytics.signals import SIGNALS
 from simulator.simulation import Simulation, WorldSettings
 
 # Many requests from few visitors: a world in which every coefficient can be estimated from one day.
@@ -46,10 +47,11 @@ def test_the_intent_model_recovers_the_coefficients():
 
 
 def test_the_truth_names_every_term_with_an_effect():
-    """The truth holds the intercept, all coefficients and the interactions of the world."""
+    """The truth holds the intercept, every signal, and the interactions of the world."""
     world = WorldSettings.model_validate(EFFICIENT)
     truth = Simulation(world, seed=1).truth
-    assert set(truth.terms) == {"intercept", *world.intent.coefficients, *world.intent.interactions}
+    signals = {signal.name for signal in SIGNALS}
+    assert set(truth.terms) == {"intercept", *signals, *world.intent.interactions}
 
 
 @pytest.mark.validation
