@@ -65,7 +65,7 @@ visits: 3
         ("name: x\ntrafic: {}\n", "s.yaml:2:1: trafic: unknown key 'trafic'; did you mean 'traffic'?"),
         ("name: x\nclock: {hours: true}\n", "s.yaml:2:9: clock.hours: must be a whole number (got true)"),
         ('name: x\ntraffic: {visitors_per_day: "5"}\n', 'traffic.visitors_per_day: must be a number (got "5")'),
-        ("name: x\ntraffic: {visitors_per_day: .inf}\n", "traffic.visitors_per_day: must be a finite number"),
+        ("name: x\nintent: {intercept: .nan}\n", "intent.intercept: must be a finite number"),
         ("name: x\nclock: {start: noon}\n", "clock.start: must be a date and time such as 2026-03-03T00:00:00Z"),
         (
             "name: x\ntraffic: {channels: {direct: {share: 1.5}}}\n",
