@@ -274,6 +274,13 @@ def test_demos_are_in_the_earliest_free_slots():
     assert outcome.requests.height == outcome.summary["held"] == 300
 
 
+def test_a_slot_can_be_booked_up_to_its_beginning():
+    """A request answered in no time at midnight has the slot of midnight, and one of a millisecond later the next."""
+    at_once = COMES._replace(response=1.0)
+    outcome = run(settings_of(), [(0.0, at_once), (0.001, at_once)], DAY_S)
+    assert outcome.requests["slot_s"].to_list() == [0.0, 45 * 60.0]
+
+
 def test_an_executive_has_one_demo_at_a_time():
     """At no moment are there more demos than executives, and with enough requests there are as many."""
     settings = settings_of({"sdrs": {"reps": 50}, "executives": {"reps": 2}})
@@ -362,6 +369,19 @@ def test_the_no_show_formula_is_right_where_it_is_known():
     settings = settings_of(no_show_rate=0.2, no_show_growth_per_day=float(np.log(2)))
     assert [no_show_probability(settings, d * DAY_S) for d in (0, 1, 2)] == pytest.approx([0.2, 0.6, 0.8])
     assert no_show_probability(settings_of(no_show_rate=0.2, no_show_growth_per_day=0.0), 9e9) == pytest.approx(0.2)
+
+
+def test_buyers_cool_from_the_request_on():
+    """The wait for an answer counts: after two days without one a demo held on the spot is missed as after two days.
+
+    A buyer whose number is 0.7 comes up to a no-show probability of 0.7: at ln 2 a day that is 1.74 days.
+    """
+    away = {"reps": 1, "absences": [{"rep": 1, "first": date(2026, 3, 3), "last": date(2026, 3, 4)}]}
+    cooling = {"no_show_rate": 0.0, "no_show_growth_per_day": float(np.log(2))}
+    buyer = COMES._replace(response=1.0, show=0.7)
+    outcome = run(settings_of({"sdrs": away}, **cooling), [(0.0, buyer), (0.5 * DAY_S, buyer)], 4 * DAY_S)
+    assert outcome.requests["slot_s"].to_list() == [2 * DAY_S, 2 * DAY_S]
+    assert outcome.requests["stage"].to_list() == ["missed", "held"]
 
 
 def test_the_pipeline_has_its_rates_and_its_values():
