@@ -32,7 +32,7 @@ def world_of(**traffic: object) -> WorldSettings:
         {
             "traffic": {"visitors_per_day": 1000, **traffic},
             "intent": {"visitor_to_demo": 0.2},
-            "sales": {"reps": 10_000},
+            "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
         }
     )

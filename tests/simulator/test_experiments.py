@@ -26,7 +26,7 @@ def world_of(**experiments: object) -> WorldSettings:
         {
             "traffic": {"visitors_per_day": 2000},
             "intent": {"visitor_to_demo": 0.2},
-            "sales": {"reps": 10_000},
+            "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
             "experiments": experiments,
         }
     )

@@ -45,7 +45,7 @@ ADDITIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an experiment": ({"experiments": {"e": {"arms": ARMS}}}, "experiment:e"),
     "a page": ({"site": lonely_page()}, "(nothing)"),
-    "a smaller sales team": ({"sales": {"reps": 1}}, "(nothing)"),
+    "a smaller sales team": ({"sales": {"teams": {"default": {"executives": {"reps": 1}}}}}, "(nothing)"),
 }
 
 
