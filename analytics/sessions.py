@@ -8,18 +8,14 @@ the person-period table on which the logit of the intent model is fitted.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import polars as pl
 
 from analytics.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
-from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, visit_schema
+from analytics.signals import IDLE_MINUTES, SIGNALS, EverSeen, SessionLength, Signal, visit_schema
 
-__all__ = ["IDLE_MINUTES", "assign_visits", "enriched", "timeline", "visit_table"]
-
-IDLE_MINUTES: Final = 30.0
-"""Idle time, in minutes, after which a visit is over: the time-out of Google Analytics and of Segment's warehouses."""
+__all__ = ["assign_visits", "enriched", "timeline", "visit_table"]
 
 
 def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:

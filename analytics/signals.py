@@ -16,6 +16,7 @@ from analytics.events import UTC_MS, EventName
 
 __all__ = [
     "DEFAULT_INTERACTIONS",
+    "IDLE_MINUTES",
     "SIGNALS",
     "TECH_BLOG_DOMAINS",
     "VISIT_KEY_COLUMNS",
@@ -146,6 +147,9 @@ def interaction_parts(name: str) -> tuple[str, ...]:
     """Split the name of a term into its signals: ``a:b`` into ``a`` and ``b``, ``a`` into ``a`` alone."""
     return tuple(name.split(":"))
 
+
+IDLE_MINUTES: Final = 30.0
+"""Idle time, in minutes, after which a visit is over: the time-out of Google Analytics and of Segment's warehouses."""
 
 VISIT_KEY_COLUMNS: Final = pl.Schema(
     {

@@ -17,7 +17,8 @@ from analytics.dimensions import DIMENSIONS, NOT_SET, By, Dimension, dimensions_
 from analytics.errors import AnalyticsError
 from analytics.events import UTC_MS, FunnelStage
 from analytics.intervals import rate_with_interval
-from analytics.sessions import IDLE_MINUTES, enriched, timeline
+from analytics.sessions import enriched, timeline
+from analytics.signals import IDLE_MINUTES
 
 __all__ = ["FunnelStatistics"]
 

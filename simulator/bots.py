@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
+from analytics.events import EVENT_SCHEMA, CallType
 from simulator.arrays import Integers
 from simulator.clock import DAY_MS, HOUR_MS, Clock
 from simulator.cohort import hexadecimal
@@ -74,7 +74,7 @@ class Bots:
     def _views(self, hour: int, bot: Integers, page: Integers, time_ms: Integers) -> pl.DataFrame:
         identity = self._streams.uniforms(f"tracking.{self.label}_identity", hour)
         words = np.stack([identity.words(2 * bot + i) for i in (0, 1)], axis=1)
-        time = pl.Series(time_ms + self._clock.start_ms).cast(UTC_MS)
+        time = self._clock.timestamps(time_ms)
         frame = self._pages[page % self._pages.height].with_columns(
             anonymous_id=hexadecimal(words),
             context_page_referrer=pl.when(pl.Series(page > 0)).then("context_page_referrer"),

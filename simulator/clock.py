@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappush
 from typing import Annotated
 
+import polars as pl
 import simpy
 from pydantic import AfterValidator, Field
 from simpy.events import NORMAL
 
+from analytics.events import UTC_MS
+from simulator.arrays import Integers
 from simulator.settings import Settings
 
 __all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment", "in_utc"]
@@ -98,6 +101,14 @@ class Clock:
     def to_seconds(self, moment: datetime) -> float:
         """Simulated time, in seconds since the start, of a UTC moment."""
         return (moment - self.start).total_seconds()
+
+    def to_ms(self, moment: datetime) -> int:
+        """Milliseconds since the start of a UTC moment, to the nearest whole one."""
+        return round(self.to_seconds(moment) * 1000)
+
+    def timestamps(self, times_ms: Integers) -> pl.Series:
+        """UTC moments of times in milliseconds since the start, as the time columns of tables; shape (n,)."""
+        return pl.Series(times_ms + self.start_ms).cast(UTC_MS)
 
     def until(self, time_ms: int) -> simpy.Event:
         """Event that happens exactly at ``time_ms`` milliseconds since the start; yield it to wait for it.

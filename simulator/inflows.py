@@ -112,7 +112,7 @@ def arrivals_of(inflow: Inflow, traffic: TrafficSettings, clock: Clock, zone_sha
     zones = list(zone_shares)
     if inflow.reason is None:
         return Arrivals(traffic, clock, zones)
-    start_ms, end_ms = (round(clock.to_seconds(moment) * 1000) for moment in (inflow.reason.start, inflow.reason.end))
+    start_ms, end_ms = clock.to_ms(inflow.reason.start), clock.to_ms(inflow.reason.end)
     if isinstance(inflow.reason, WorldEventSettings):
         return Arrivals(traffic, clock, zones, Window(start_ms, end_ms, (inflow.reason.factor or 1.0) - 1))
     steady = traffic.model_copy(update={"growth_per_week": 0.0})

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from pydantic import Field
 
+from analytics.signals import IDLE_MINUTES
 from simulator.arrays import Floats, Integers, first_rows, running_totals
 from simulator.clock import HOUR_MS
 from simulator.navigation import Navigation
@@ -19,13 +20,13 @@ from simulator.streams import AddressedUniforms, Streams
 
 __all__ = ["IDLE_MS", "JourneyMaker", "Journeys", "VisitSettings"]
 
-IDLE_MS = 30 * 60_000
+IDLE_MS = round(60_000 * IDLE_MINUTES)
 """Time without a sign of the visitor after which analysts call a visit over."""
 
-MAX_DWELL_MS = 29 * 60_000
+MAX_DWELL_MS = IDLE_MS - 60_000
 """Longest reading time: below the idle time that ends a visit."""
 
-MIN_GAP_MS = 31 * 60_000
+MIN_GAP_MS = IDLE_MS + 60_000
 """Shortest time between two visits: above the idle time, so that simulated and observed visits agree."""
 
 _LONGEST_GAP_MS = 10 * 365 * 24 * HOUR_MS

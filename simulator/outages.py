@@ -26,7 +26,7 @@ def struck(start_ms: Integers, events: Iterable[WorldEventSettings], clock: Cloc
     fails = np.zeros(len(start_ms), dtype=bool)
     for event in events:
         if event.kind == "outage":
-            since, until = (round(clock.to_seconds(moment) * 1000) for moment in (event.start, event.end))
+            since, until = clock.to_ms(event.start), clock.to_ms(event.end)
             fails |= (start_ms >= since) & (start_ms < until)
     return fails
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
+from analytics.events import EVENT_SCHEMA, CallType, EventName
 from simulator.arrays import Integers
 from simulator.clock import Clock
 from simulator.cohort import Cohort, Happenings, hexadecimal
@@ -131,7 +131,7 @@ class Tracker:
         what = _occurrences(cohort, happened)
         frame = pl.concat(
             [self._who(cohort, what), self._where(cohort, what), self._what(cohort, what)], how="horizontal"
-        ).with_columns(pl.Series(what.time_ms + self._clock.start_ms).cast(UTC_MS).alias(name) for name in _TIMES)
+        ).with_columns(self._clock.timestamps(what.time_ms).alias(name) for name in _TIMES)
         missing = [pl.lit(None, dtype).alias(n) for n, dtype in EVENT_SCHEMA.items() if n not in frame.columns]
         return frame.with_columns(missing).select(
             *(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from analytics.events import UTC_MS
 from analytics.signals import SIGNALS, visit_schema
 from simulator.clock import Clock
 from simulator.cohort import Cohort
@@ -38,8 +37,8 @@ def _visits_of(cohort: Cohort, clock: Clock) -> pl.DataFrame:
         "visit": journeys.number[happened],
         "account": cohort.accounts.gather(visitor),
         "experiments": cohort.experiments.gather(visitor),
-        "started_at": _utc(start_ms[happened], clock),
-        "ended_at": _utc(last_ms[happened], clock),
+        "started_at": clock.timestamps(start_ms[happened]),
+        "ended_at": clock.timestamps(last_ms[happened]),
         "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[happened],
         **{signal.name: cohort.signals.column(signal.name)[happened] for signal in SIGNALS},
         "at_risk": np.ones(len(happened), dtype=bool),
@@ -47,7 +46,3 @@ def _visits_of(cohort: Cohort, clock: Clock) -> pl.DataFrame:
         "requested_demo": cohort.asked[happened],
     }
     return pl.DataFrame(columns, schema=visit_schema())
-
-
-def _utc(times_ms: np.typing.NDArray[np.int64], clock: Clock) -> pl.Series:
-    return pl.Series(times_ms + clock.start_ms).cast(UTC_MS)
