@@ -160,7 +160,17 @@ def _delivery_labels(deliveries: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _seconds(time_ms: pl.Expr) -> pl.Expr:
-    return (time_ms / 1000).cast(pl.String) + " s"
+    """Whole milliseconds in seconds, as text.
+
+    By whole numbers: a quotient's last digit depends on where in a table the number stands.
+    """
+    size = time_ms.abs()
+    return pl.format(
+        "{}{}.{} s",
+        pl.when(time_ms < 0).then(pl.lit("-")).otherwise(pl.lit("")),
+        size // 1000,
+        (size % 1000).cast(pl.String).str.zfill(3),
+    )
 
 
 def _unpacked(arrived: pl.DataFrame) -> Delivery:
