@@ -49,6 +49,8 @@ _ALL: Final = (
     Dimension("utm_medium", "first campaign medium", pl.col("context_campaign_medium"), "first"),
     Dimension("utm_campaign", "first campaign name", pl.col("context_campaign_name"), "first"),
     Dimension("account", "company of the visitor", pl.col("context_group_id"), "first"),
+    Dimension("industry", "industry of the visitor's company", pl.col("context_company_industry"), "first"),
+    Dimension("company_size", "size band of the visitor's company", pl.col("context_company_size"), "first"),
     Dimension("arm", "arms of the visitor in the experiments", pl.col("context_experiments"), "first"),
     Dimension("content", "content of a page: security, pricing, careers, …", pl.col("category"), "any"),
     Dimension("stage", "funnel stage of a page: top, middle or bottom", pl.col("funnel_stage"), "any"),

@@ -134,6 +134,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _column("context_ip", "context.ip", _TEXT, "address of the device"),
     _column("context_user_agent", "context.userAgent", _TEXT, "user agent of the browser"),
     _column("context_group_id", "context.groupId", _TEXT, "identifier of the account (company) the device belongs to"),
+    _column("context_company_industry", "context.company.industry", _WORD, "industry of the company, as looked up"),
+    _column("context_company_size", "context.company.size", _WORD, "size band of the company, as looked up"),
     _column("context_experiments", "context.experiments", _WORD, "arms of the visitor: experiment=arm, joined by ;"),
     _column("context_library_name", "context.library.name", _WORD, "library that sent the call"),
     _column("name", "name", _TEXT, "name of the page", _PAGE),

@@ -114,6 +114,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
         ("paid_social",),
     ),
     EverSeen("utm_email", "came by an e-mail campaign", "context", "context_campaign_medium", ("email",)),
+    EverSeen("company_enterprise", "works for a large company", "context", "context_company_size", ("enterprise",)),
     EverSeen("device_mobile", "uses a mobile phone", "context", "context_device_type", ("mobile",)),
     EverSeen("region_europe", "is in Europe", "context", "region", ("europe",)),
     EverSeen("region_asia_pacific", "is in Asia or the Pacific", "context", "region", ("asia_pacific",)),

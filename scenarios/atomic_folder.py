@@ -28,6 +28,8 @@ _ENTRIES: Final = frozenset(
         "dead_letters.ndjson",
         "truth.json",
         "labels.parquet",
+        "people.parquet",
+        "accounts.parquet",
         "statistics",
         "model.json",
         "report.html",

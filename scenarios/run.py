@@ -104,6 +104,16 @@ class Run:
         return self.outcome.labels
 
     @property
+    def people(self) -> pl.DataFrame:
+        """Who stands behind each browser; columns as in :data:`simulator.people_truth.PEOPLE_SCHEMA`."""
+        return self.outcome.people
+
+    @property
+    def accounts(self) -> pl.DataFrame:
+        """The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`."""
+        return self.outcome.accounts
+
+    @property
     def sales(self) -> SalesOutcome:
         """What became of the demo requests: one row each, and a summary."""
         return self.outcome.sales

@@ -50,6 +50,8 @@ def write_results(folder: Path, run: Run, announce: Callable[[str], None] = lamb
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
     write_json(folder / "truth.json", run.truth)
     run.labels.write_parquet(folder / "labels.parquet")
+    run.people.write_parquet(folder / "people.parquet")
+    run.accounts.write_parquet(folder / "accounts.parquet")
     sales = {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region}
     write_tables(folder / "statistics", {**run.analysis.tables(), **sales})
     write_json(folder / "model.json", model_data(run.analysis))

@@ -10,6 +10,7 @@ import numpy as np
 
 from simulator.arrays import Integers
 from simulator.experiments import ArmSettings
+from simulator.personas import PersonaSettings
 from simulator.site import LEAST_EXIT_RATE, PageSettings
 from simulator.traffic import ChannelSettings
 
@@ -55,31 +56,44 @@ class Behaviours:
     Args:
         origins: Ways by which visitors come, in the order in which visitors index them.
         combinations: Arms of each combination of experiments.
+        personas: Personas, in the order in which visitors index them.
 
     Attributes:
         kinds: All behaviours, :data:`PLAIN` first.
     """
 
-    def __init__(self, origins: Sequence[ChannelSettings], combinations: Sequence[Sequence[ArmSettings]]) -> None:
+    def __init__(
+        self,
+        origins: Sequence[ChannelSettings],
+        combinations: Sequence[Sequence[ArmSettings]],
+        personas: Sequence[PersonaSettings],
+    ) -> None:
         number = {PLAIN: 0}
-        walks = [
-            (_joint([arm.links for arm in arms]), _joint([arm.exit_rate for arm in arms])) for arms in combinations
-        ]
-        table = [
-            [number.setdefault(Behaviour(origin.engagement, *walk), len(number)) for walk in walks]
-            for origin in origins
-        ]
-        self.kinds = tuple(number)
-        self._table = np.array(table, dtype=np.int64)
+        exits = [_joint([arm.exit_rate for arm in arms]) for arms in combinations]
+        links = [[_joint([*(arm.links for arm in arms), who.pages]) for who in personas] for arms in combinations]
 
-    def of(self, origin: Integers, combination: Integers) -> Integers:
+        def kind(origin: ChannelSettings, combination: int, persona: int) -> int:
+            engagement = origin.engagement * personas[persona].engagement
+            behaviour = Behaviour(engagement, links[combination][persona], exits[combination])
+            return number.setdefault(behaviour, len(number))
+
+        self._table = np.array(
+            [
+                [[kind(origin, c, p) for p in range(len(personas))] for c in range(len(combinations))]
+                for origin in origins
+            ],
+            dtype=np.int64,
+        )
+        self.kinds = tuple(number)
+
+    def of(self, origin: Integers, combination: Integers, persona: Integers) -> Integers:
         """Behaviour of each visitor, as an index of ``kinds``; shapes (visitors,)."""
-        found: Integers = self._table[origin, combination]
+        found: Integers = self._table[origin, combination, persona]
         return found
 
 
 def _joint(factors: Sequence[Mapping[str, float]]) -> _Factors:
-    """Products of the factors of several arms, by page; factors of 1 are left out."""
-    pages = sorted({page for arm in factors for page in arm})
-    products = [(page, prod(arm.get(page, 1.0) for arm in factors)) for page in pages]
+    """Products of several factors, by page; those of 1 are left out."""
+    pages = sorted({page for each in factors for page in each})
+    products = [(page, prod(each.get(page, 1.0) for each in factors)) for page in pages]
     return tuple((page, factor) for page, factor in products if factor != 1)

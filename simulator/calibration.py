@@ -8,7 +8,7 @@ import numpy as np
 from pydantic.main import IncEx
 
 from simulator.arrays import Floats, Integers
-from simulator.cohort import CohortMaker
+from simulator.cohort_maker import CohortMaker
 from simulator.streams import Streams
 from simulator.world import WorldSettings
 

@@ -1,11 +1,8 @@
-"""A cohort: some thousands of visitors, everything about them that depends on nothing but themselves.
-
-``CohortMaker.draw(i)`` is a pure function of (scenario, seed, replication, i).
-"""
+"""A cohort: some thousands of visitors, everything about them that depends on nothing but themselves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,23 +10,12 @@ import polars as pl
 
 from analytics.events import EventName
 from simulator.arrays import Bools, Floats, Integers, Words
-from simulator.behaviour import Behaviours
-from simulator.clock import Clock
-from simulator.experiments import Experiments
-from simulator.inflows import ORDINARY, Inflow, arrivals_of, inflows_of, origins_of
-from simulator.intent import SignalReader, SignalValues
-from simulator.journey import JourneyMaker, Journeys
-from simulator.navigation import Navigation
-from simulator.outages import bounced, struck
-from simulator.population import People, Population
-from simulator.sales import BuyerLuck
-from simulator.streams import AddressedUniforms, Streams
-from simulator.world import WorldSettings
+from simulator.inflows import ORDINARY
+from simulator.intent import SignalValues
+from simulator.journey import Journeys
+from simulator.population import People
 
-__all__ = ["COHORT_SIZE", "Cohort", "CohortMaker", "Happenings", "hexadecimal"]
-
-COHORT_SIZE = 4096
-"""Expected number of visitors in a cohort."""
+__all__ = ["Cohort", "Happenings", "hexadecimal"]
 
 
 @dataclass
@@ -74,11 +60,14 @@ class Cohort:
         resolve: Log-odds of a request at the end of each visit less the logit of the decision's uniform number: above
             0 the visitor requests a demo; shape (visits,).
         buyer_luck: The fields of each visitor's :class:`BuyerLuck`, in order; shape (visitors, fields).
-        identities: Two random words for each visitor; shape (visitors, 2).
+        identities: Two random words for each browser, those of all first browsers before those of the second ones;
+            shape (2 × visitors, 2).
+        second_browser: Whether each visit is made with the visitor's second browser; shape (visits,).
         accounts: Domain of each visitor's company, null without one; shape (visitors,).
         experiments: Arm of each visitor in every experiment, as events say it, null without experiments; shape
             (visitors,).
-        inflow: Name of the inflow whose visitors they are.
+        inflow: Name of the inflow whose visitors they are, or of those whom its visitors have invited.
+        invited_by: Person who has invited each visitor, null for who came unasked; shape (visitors,).
     """
 
     index: int
@@ -90,9 +79,11 @@ class Cohort:
     resolve: Floats
     buyer_luck: Floats
     identities: Words
+    second_browser: Bools
     accounts: pl.Series
     experiments: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     inflow: str = ORDINARY
+    invited_by: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     happenings: Happenings = field(default_factory=Happenings)
     asked_in: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor who has asked did so, by visitor."""
@@ -119,17 +110,44 @@ class Cohort:
         return self.journeys.end_ms + self.arrival_ms[self.journeys.visitor]
 
     @cached_property
+    def browser(self) -> Integers:
+        """Browser of each visit, as a row of ``identities``; shape (visits,)."""
+        return self.journeys.visitor + len(self) * self.second_browser
+
+    @cached_property
     def identified_ms(self) -> Integers:
-        """When each visitor first sends a form, a time beyond all others if never; shape (visitors,)."""
-        first = np.full(len(self), np.iinfo(np.int64).max)
+        """When a form is first sent in each browser, a time beyond all others if never; shape (2 × visitors,)."""
+        first = np.full(2 * len(self), np.iinfo(np.int64).max)
         sends = np.flatnonzero(self.submit_ms >= 0)
-        np.minimum.at(first, self.journeys.visitor[self.journeys.visit_of_view[sends]], self.submit_ms[sends])
+        np.minimum.at(first, self.browser[self.journeys.visit_of_view[sends]], self.submit_ms[sends])
         return first
 
     @cached_property
-    def anonymous_ids(self) -> pl.Series:
-        """Identifier of each visitor's browser, 32 hexadecimal digits."""
+    def browser_ids(self) -> pl.Series:
+        """Anonymous identifier of each browser, 32 hexadecimal digits, in the order of ``identities``."""
         return hexadecimal(self.identities)
+
+    @cached_property
+    def person_ids(self) -> pl.Series:
+        """Identifier of each person: that of the first browser."""
+        return self.browser_ids.head(len(self))
+
+    @cached_property
+    def user_ids(self) -> pl.Series:
+        """What events call each person once they have said who they are."""
+        return "user-" + hexadecimal(self.identities[: len(self), :1])
+
+    def happened(self, length_ms: int) -> Integers:
+        """Rows of the visits that have taken place: begun before the end, and none after a demo request.
+
+        Args:
+            length_ms: Length of the simulation, in ms.
+        """
+        journeys = self.journeys
+        last_visit = np.full(len(self), np.iinfo(np.int64).max)
+        last_visit[list(self.asked_in)] = list(self.asked_in.values())
+        begun = self.view_ms[journeys.first_view] < length_ms
+        return np.flatnonzero(begun & (np.arange(len(begun)) <= last_visit[journeys.visitor]))
 
     @cached_property
     def timetable(self) -> Timetable:
@@ -176,109 +194,6 @@ class Timetable:
         """Page views of a visit."""
         first = self.first_view[visit]
         return range(first, first + self.n_pages[visit])
-
-
-class CohortMaker:
-    """Draws the cohorts of one inflow of visitors in one replication.
-
-    Args:
-        world: The scenario's world.
-        streams: Randomness of the replication.
-        inflow: Whose cohorts; the ordinary traffic's unless given.
-    """
-
-    def __init__(self, world: WorldSettings, streams: Streams, inflow: Inflow | None = None) -> None:
-        origins = origins_of(world.traffic)
-        self._world = world
-        self._inflow = inflows_of(world.traffic)[0] if inflow is None else inflow
-        self._streams = streams.within(self._inflow.name)
-        self.population = Population(world.population, self._inflow.shares, streams, self._inflow.name)
-        self.clock = Clock(world.clock)
-        self._arrivals = arrivals_of(self._inflow, world.traffic, self.clock, self.population.zone_shares)
-        self._experiments = Experiments(world.experiments, self._streams)
-        self._behaviours = Behaviours(list(origins.values()), self._experiments.combinations)
-        navigation = Navigation(world.site, self._behaviours.kinds)
-        landing = np.stack([navigation.mix(origin.landing) for origin in origins.values()])
-        self._journeys = JourneyMaker(world.visits, navigation, landing, self._streams)
-        self._reader = SignalReader(world.site, origins, self.population)
-
-    @property
-    def n_cohorts(self) -> int:
-        """Number of cohorts of whom somebody can arrive before the end."""
-        return int(np.ceil(self._arrivals.expected_visitors.max() / COHORT_SIZE))
-
-    def earliest_ms(self, index: int) -> int:
-        """Moment before which nobody of this or a later cohort arrives."""
-        return self._arrivals.earliest_ms(index * COHORT_SIZE)
-
-    def pilot(self, index: int) -> tuple[Floats, Integers, int]:
-        """Draw journeys without a clock to cut them short, to calibrate the intercept.
-
-        Returns:
-            Log-odds of each visit without the intercept, visitor of each visit, number of visitors.
-        """
-        rows = np.arange(COHORT_SIZE)
-        people = self._people(len(rows), index)
-        journeys = self._journeys.draw(rows, people.channel, index, self._behaviours.of(people.channel, 0 * rows))
-        return self._log_odds(people, journeys, self._reader.read(people, journeys)), journeys.visitor, len(rows)
-
-    def _log_odds(self, people: People, journeys: Journeys, signals: SignalValues) -> Floats:
-        """Log-odds of a request at the end of each visit, without the intercept; shape (visits,)."""
-        intent = self._world.intent
-        return signals.log_odds(intent.effects) + intent.account_sd * people.effect[journeys.visitor]
-
-    def _people(self, n: int, index: int) -> People:
-        """Visitors of a cohort, with how they come as a place among the origins of all inflows."""
-        people = self.population.draw(n, index)
-        return replace(people, channel=people.channel + self._inflow.first_origin)
-
-    def draw(self, index: int, intercept: float) -> Cohort:
-        """Draw a cohort.
-
-        Args:
-            index: Number of the cohort, from 0.
-            intercept: Log-odds of a request at the end of a visit when every signal is 0.
-        """
-        rng = self._streams.generator("arrivals", index)
-        positions = COHORT_SIZE * (index + np.sort(rng.random(rng.poisson(COHORT_SIZE))))
-        everybody = self._people(len(positions), index)
-        arrival_ms = self._arrivals.times_ms(positions, everybody.zone)
-        rows = np.flatnonzero(arrival_ms < self.clock.length_ms)
-        people, arrival_ms = everybody.take(rows), arrival_ms[rows]
-        arms = self._experiments.combination(rows, index)
-        planned = self._journeys.draw(rows, people.channel, index, self._behaviours.of(people.channel, arms))
-        starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
-        fails = struck(starts_ms, self._world.traffic.events.values(), self.clock)
-        journeys = bounced(planned, fails)
-        signals = self._reader.read(people, journeys, self.clock.length_ms - arrival_ms)
-        log_odds = (
-            intercept + self._log_odds(people, journeys, signals) + self._experiments.log_odds[arms][journeys.visitor]
-        )
-        return Cohort(
-            index=index,
-            rows=rows,
-            people=people,
-            arrival_ms=arrival_ms,
-            journeys=journeys,
-            signals=signals,
-            resolve=self._resolve(np.where(fails, -np.inf, log_odds), journeys.visit_address(rows), index),
-            buyer_luck=np.stack(
-                [self._uniforms(f"buyer_{name}", index).at(rows) for name in BuyerLuck._fields], axis=1
-            ),
-            identities=np.stack([self._uniforms("identity", index).words(2 * rows + i) for i in (0, 1)], axis=1),
-            accounts=self.population.accounts.domains_of(people.account),
-            experiments=self._experiments.labels.gather(arms),
-            inflow=self._inflow.name,
-        )
-
-    def _resolve(self, log_odds: Floats, address: Integers, index: int) -> Floats:
-        """Log-odds of each visit less the logit of its uniform number; shape (visits,)."""
-        chance = self._uniforms("decision", index).at(address)
-        resolve: Floats = log_odds - np.log(chance / (1 - chance))
-        return resolve
-
-    def _uniforms(self, source: str, cohort: int) -> AddressedUniforms:
-        return self._streams.uniforms(source, cohort)
 
 
 def hexadecimal(words: Words) -> pl.Series:

@@ -86,7 +86,6 @@ class Experiments:
 
     Args:
         settings: Experiments by name.
-        streams: Randomness of the replication.
 
     Attributes:
         combinations: The arms of each combination.
@@ -94,9 +93,8 @@ class Experiments:
         log_odds: Effect of each combination on the decision; shape (combinations,).
     """
 
-    def __init__(self, settings: Mapping[str, ExperimentSettings], streams: Streams) -> None:
+    def __init__(self, settings: Mapping[str, ExperimentSettings]) -> None:
         self._settings = settings
-        self._streams = streams
         self._shape = tuple(len(experiment.arms) for experiment in settings.values())
         named = [
             [(f"{name}={arm}", effects) for arm, effects in experiment.arms.items()]
@@ -108,11 +106,11 @@ class Experiments:
         self.labels = pl.Series(texts, dtype=pl.String)
         self.log_odds: Floats = np.array([sum(arm.log_odds for arm in arms) for arms in self.combinations], dtype=float)
 
-    def combination(self, rows: Integers, cohort: int) -> Integers:
+    def combination(self, rows: Integers, streams: Streams, cohort: int) -> Integers:
         """Combination of each visitor of a cohort, given their places in it; shape (visitors,)."""
         combination = np.zeros(len(rows), dtype=np.int64)
         for (name, experiment), n_arms in zip(self._settings.items(), self._shape, strict=True):
             steps = np.cumsum([arm.share for arm in experiment.arms.values()])[:-1]
-            uniforms = self._streams.uniforms(f"experiment:{name}", cohort).at(rows)
+            uniforms = streams.uniforms(f"experiment:{name}", cohort).at(rows)
             combination = combination * n_arms + np.searchsorted(steps, uniforms, side="right")
         return combination

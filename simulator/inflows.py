@@ -17,10 +17,18 @@ from simulator.campaigns import TimedCampaignSettings, WorldEventSettings
 from simulator.clock import Clock
 from simulator.traffic import Arrivals, ChannelSettings, Stretch, TrafficSettings, Window
 
-__all__ = ["ORDINARY", "Inflow", "arrivals_of", "inflows_of", "origins_of"]
+__all__ = ["INVITATION", "ORDINARY", "Inflow", "arrivals_of", "guests_of", "inflows_of", "origins_of"]
 
 ORDINARY = ""
 """Name of the ordinary traffic among the inflows."""
+
+INVITATION = "(invitation)"
+"""Name of the way by which invited colleagues come, the last of all origins: a link without referrer or campaign."""
+
+
+def guests_of(inflow: str) -> str:
+    """Name of those whom the visitors of an inflow have invited; also the scope of their randomness."""
+    return f"{inflow}/invited" if inflow else "invited"
 
 
 @dataclass(frozen=True)
@@ -32,10 +40,12 @@ class Inflow:
         origins: The ways by which its visitors come, by name; their shares sum to 1.
         first_origin: Number of the first of them among the origins of all inflows.
         reason: The campaign or launch; None for the ordinary traffic.
+        channels: The channel of each origin.
     """
 
     name: str
     origins: Mapping[str, ChannelSettings]
+    channels: tuple[str, ...]
     first_origin: int = 0
     reason: TimedCampaignSettings | WorldEventSettings | None = None
 
@@ -50,14 +60,20 @@ def inflows_of(traffic: TrafficSettings) -> tuple[Inflow, ...]:
     inflows: list[Inflow] = []
     n_origins = 0
     for name, origins, reason in _parts(traffic):
-        inflows.append(Inflow(name, origins, n_origins, reason))
+        prefix = f"{name}/" if name else ""
+        channels = tuple(origin.removeprefix(prefix) for origin in origins)
+        inflows.append(Inflow(name, origins, channels, n_origins, reason))
         n_origins += len(origins)
     return tuple(inflows)
 
 
 def origins_of(traffic: TrafficSettings) -> dict[str, ChannelSettings]:
-    """The ways by which visitors of all inflows come, in the order in which visitors index them: channels first."""
-    return dict(chain.from_iterable(inflow.origins.items() for inflow in inflows_of(traffic)))
+    """The ways by which visitors of all inflows come, in the order in which visitors index them.
+
+    Channels come first, the invitation last: those who come by it land like those who come again.
+    """
+    origins = dict(chain.from_iterable(inflow.origins.items() for inflow in inflows_of(traffic)))
+    return {**origins, INVITATION: ChannelSettings(share=1.0)}
 
 
 _Part = tuple[str, Mapping[str, ChannelSettings], TimedCampaignSettings | WorldEventSettings | None]

@@ -126,12 +126,14 @@ class Truth:
         coefficients: True effect of every signal and interaction, 0 for decoys, in log-odds.
         account_sd: Standard deviation of the companies' unobserved willingness.
         arms: True effect of every arm of every experiment, by ``experiment=arm``, in log-odds.
+        personas: True effect of every persona, which no event tells of, in log-odds.
     """
 
     intercept: float
     coefficients: Mapping[str, float]
     account_sd: float
     arms: Mapping[str, float] = field(default_factory=dict)
+    personas: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def terms(self) -> dict[str, float]:
@@ -187,13 +189,14 @@ class SignalReader:
     """Reads the signals off the arrays of a cohort.
 
     Every yes-or-no signal asks whether some event of the visitor so far has one of certain values in a certain column.
-    A column is known of the visitor (country, device, the channel's campaign and referrer), of the page (its category),
-    or of a form that was sent (the event, the address given); for each of these a table of bits is made once.
+    A column is known of the visitor (country, company, the channel's campaign and referrer), of the visit (the device),
+    of the page (its category), or of a form that was sent (the event, the address given); for each of these a table of
+    bits is made once.
 
     Args:
         site: Pages and forms.
         channels: Channels by name, in the order in which visitors index them.
-        population: Countries and devices, in the order in which visitors index them.
+        population: Companies and devices, in the order in which visitors index them.
         signals: Signals to read.
     """
 
@@ -212,6 +215,11 @@ class SignalReader:
         self._of_region = self._bits([{"region": region} for region in REGIONS])
         self._of_device = self._bits([{"context_device_type": device} for device in population.devices])
         self._of_company_email = self._bits([{"company_email": False}, {"company_email": True}])
+        accounts = population.accounts
+        of_size = self._bits([{"context_company_size": size} for size in accounts.sizes])
+        of_industry = self._bits([{"context_company_industry": industry} for industry in accounts.industries])
+        # Visitors without a company have the index −1, and so the last row, of no bits.
+        self._of_account = np.append(of_size[accounts.size] | of_industry[accounts.industry], np.uint64(0))
 
     def _bits(self, rows: Sequence[Mapping[str, object]]) -> Words:
         """For each row of column values, the bits of the signals that these values switch on."""
@@ -227,12 +235,15 @@ class SignalReader:
             dtype=np.uint64,
         )
 
-    def read(self, people: People, journeys: Journeys, until_ms: Integers | None = None) -> SignalValues:
+    def read(
+        self, people: People, journeys: Journeys, devices: Integers, until_ms: Integers | None = None
+    ) -> SignalValues:
         """Signals of each visit of a cohort at its end.
 
         Args:
             people: The visitors.
             journeys: Their visits and page views.
+            devices: Device of each visit; shape (visits,).
             until_ms: When observation stops for each visitor, in ms since the arrival; later views and forms are not
                 seen. None for never.
         """
@@ -244,8 +255,10 @@ class SignalReader:
         identified = self._of_form[journeys.page] | self._of_company_email[people.company_email.astype(int)][visitor]
         bits = np.where(viewed, self._of_page[journeys.page], 0) | np.where(sent, identified, 0)
         seen = np.bitwise_or.reduceat(bits, journeys.first_view) if len(bits) else bits
-        of_visitor = self._of_channel[people.channel] | self._of_region[people.region] | self._of_device[people.device]
-        seen_so_far: Words = (seen | of_visitor[journeys.visitor]).astype(np.uint64)
+        of_visitor = (
+            self._of_channel[people.channel] | self._of_region[people.region] | self._of_account[people.account]
+        )
+        seen_so_far: Words = (seen | of_visitor[journeys.visitor] | self._of_device[devices]).astype(np.uint64)
         _carry_over(seen_so_far, journeys.number)
         return SignalValues(self.signals, seen_so_far, _minutes(journeys, viewed))
 

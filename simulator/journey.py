@@ -13,12 +13,13 @@ from pydantic import Field
 
 from analytics.signals import IDLE_MINUTES
 from simulator.arrays import Floats, Integers, first_rows, running_totals
+from simulator.choices import Choices
 from simulator.clock import HOUR_MS
 from simulator.navigation import Navigation
 from simulator.settings import Settings, Weights
 from simulator.streams import AddressedUniforms, Streams
 
-__all__ = ["IDLE_MS", "JourneyMaker", "Journeys", "VisitSettings"]
+__all__ = ["IDLE_MS", "Habits", "JourneyMaker", "Journeys", "VisitSettings"]
 
 IDLE_MS = round(60_000 * IDLE_MINUTES)
 """Time without a sign of the visitor after which analysts call a visit over."""
@@ -106,56 +107,71 @@ class Journeys:
         return (rows[self.visitor] << _VISIT_BITS) | self.number
 
 
+@dataclass(frozen=True)
+class Habits:
+    """How each of some visitors comes to the site and moves about it; shapes (visitors,).
+
+    Attributes:
+        landing: Row of the landing tables for the first visit.
+        returning: Row of the landing tables for the visits after it.
+        behaviour: Index of the navigation's behaviours.
+        return_rate: Probability of coming again after a visit.
+    """
+
+    landing: Integers
+    returning: Integers
+    behaviour: Integers
+    return_rate: Floats
+
+
 class JourneyMaker:
-    """Draws the journeys of a cohort.
+    """Draws the journeys of visitors.
 
     Args:
         settings: How often visitors come and how long they read.
         navigation: The site's chain.
-        landing: Probability of each page as the first a visitor sees, by channel; shape (channels, pages).
-        streams: Randomness of the replication.
+        landing: Landing tables: probability of each page as the first of a visit; shape (tables, pages).
     """
 
-    def __init__(self, settings: VisitSettings, navigation: Navigation, landing: Floats, streams: Streams) -> None:
+    def __init__(self, settings: VisitSettings, navigation: Navigation, landing: Floats) -> None:
         self._settings = settings
         self._navigation = navigation
-        self._streams = streams
-        # The first row is for those who come again, by whatever channel they came first.
-        tables = np.vstack([navigation.mix(settings.return_landing), landing])
-        self._landing = np.minimum(np.cumsum(tables, axis=1), 1.0)
+        self._landing = Choices(landing)
         self._dwell_ms = np.array([page.dwell_seconds * 1000 for page in navigation.pages])
         self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
 
-    def draw(self, rows: Integers, channel: Integers, cohort: int, behaviour: Integers | None = None) -> Journeys:
+    def draw(self, rows: Integers, habits: Habits, streams: Streams, cohort: int) -> Journeys:
         """Draw the journeys of visitors of a cohort.
 
         Args:
             rows: Place of each visitor in the cohort, which addresses the draws; shape (visitors,).
-            channel: Channel of each visitor, as an index; shape (visitors,).
+            habits: How they move.
+            streams: Randomness of the replication.
             cohort: Number of the cohort.
-            behaviour: How each visitor walks, as an index of the navigation's behaviours; shape (visitors,). None for
-                the first.
         """
-        n_visits = self._visit_counts(self._uniforms("visits", cohort).at(rows))
+
+        def uniforms(source: str) -> AddressedUniforms:
+            return streams.uniforms(source, cohort)
+
+        n_visits = self._visit_counts(uniforms("visits").at(rows), habits.return_rate)
         visitor = np.repeat(np.arange(len(rows)), n_visits)
         number = np.arange(len(visitor)) - np.repeat(first_rows(n_visits), n_visits) + 1
         address = (rows[visitor] << _VISIT_BITS) | number
 
-        kind = np.where(number == 1, channel[visitor] + 1, 0)
-        first_page = self._land(kind, self._uniforms("landing", cohort).at(address))
-        walks = np.zeros(len(rows), dtype=np.int64) if behaviour is None else behaviour
-        page, n_pages = self._walk(first_page, walks[visitor], address, self._uniforms("navigation", cohort))
+        table = np.where(number == 1, habits.landing[visitor], habits.returning[visitor])
+        first_page = self._landing.pick(table, uniforms("landing").at(address))
+        page, n_pages = self._walk(first_page, habits.behaviour[visitor], address, uniforms("navigation"))
         first_view = first_rows(n_pages)
         visit = np.repeat(np.arange(len(n_pages)), n_pages)
         view_address = (address[visit] << _STEP_BITS) | (np.arange(len(page)) - first_view[visit])
 
-        dwell = self._dwell(page, self._uniforms("dwell", cohort).at(view_address))
-        gap = np.where(number == 1, 0, self._gaps(self._uniforms("gaps", cohort).at(address)))
+        dwell = self._dwell(page, uniforms("dwell").at(view_address))
+        gap = np.where(number == 1, 0, self._gaps(uniforms("gaps").at(address)))
         length = np.add.reduceat(dwell, first_view) if len(dwell) else dwell
         # A visit starts after its own gap and after the lengths and gaps of the visits before it.
         start = running_totals(length + gap, first_rows(n_visits), n_visits) + gap
         view_ms = start[visit] + running_totals(dwell, first_view, n_pages)
-        sends = self._uniforms("forms", cohort).at(view_address) < self._submit_rate[page]
+        sends = uniforms("forms").at(view_address) < self._submit_rate[page]
         return Journeys(
             n_visits=n_visits,
             visitor=visitor,
@@ -168,25 +184,12 @@ class JourneyMaker:
             end_ms=start + length,
         )
 
-    def _uniforms(self, source: str, cohort: int) -> AddressedUniforms:
-        return self._streams.uniforms(source, cohort)
-
-    def _visit_counts(self, uniforms: Floats) -> Integers:
+    def _visit_counts(self, uniforms: Floats, return_rate: Floats) -> Integers:
         """Geometric number of visits, by inversion, cut at the most that is allowed."""
-        if self._settings.return_rate == 0:
-            return np.ones(len(uniforms), dtype=np.int64)
-        more = np.floor(np.log(uniforms) / np.log(self._settings.return_rate))
+        # The smallest number that is not 0 stands for it: nobody comes again at that rate either.
+        more = np.floor(np.log(uniforms) / np.log(np.maximum(return_rate, np.finfo(float).tiny)))
         visits: Integers = np.minimum(more, self._settings.max_visits - 1).astype(np.int64) + 1
         return visits
-
-    def _land(self, kind: Integers, uniforms: Floats) -> Integers:
-        """First page of each visit, by inversion in row ``kind`` of the landing tables."""
-        kinds, pages = self._landing.shape
-        steps = (self._landing + 2.0 * np.arange(kinds)[:, None]).ravel()
-        found = np.searchsorted(steps, uniforms + 2.0 * kind, side="right") - kind * pages
-        # Rounding can leave a row's last sum below 1: a number above it means the last page.
-        pages_found: Integers = np.minimum(found, pages - 1)
-        return pages_found
 
     def _walk(
         self, landing: Integers, behaviour: Integers, address: Integers, uniforms: AddressedUniforms

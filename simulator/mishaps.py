@@ -1,7 +1,7 @@
 """Mishaps: what goes wrong with each event that a browser would send, drawn before it is sent.
 
-Every source has a stream of its own, and every draw is addressed: those of a visitor by the random word that cohort and
-row have given the visitor, those of an event by its number besides. So no rate moves the draws of another, and of two
+Every source has a stream of its own, and every draw is addressed: those of a browser by the random word that cohort and
+row have given it, those of an event by its number besides. So no rate moves the draws of another, and of two
 scenarios with the same seed the one with the higher rate loses what the other loses, and more.
 """
 
@@ -52,12 +52,13 @@ class Mishaps:
         """
         settings, draws = self._settings, _Draws(self._streams, sent)
         in_browser = ~sent["event"].cast(pl.String).is_in(list(SERVER_SIDE_EVENTS)).fill_null(value=False).to_numpy()
-        blocked = in_browser & draws.visitor_hit("ad_blocker", _rates(settings.ad_blocker_rate, _devices(sent)))
-        refused = in_browser & draws.visitor_hit("consent", _rates(settings.consent_refusal_rate, _regions(sent)))
+        ad_blocker_rate = _rates(settings.ad_blocker_rate, _devices(sent)) * _factors(settings, sent["_persona"])
+        blocked = in_browser & draws.browser_hit("ad_blocker", ad_blocker_rate)
+        refused = in_browser & draws.browser_hit("consent", _rates(settings.consent_refusal_rate, _regions(sent)))
         goes = in_browser & ~blocked & ~refused
         breaks = goes & draws.hit("malformed", settings.malformed_rate)
         whole = goes & ~breaks
-        skewed = goes & draws.visitor_hit("clock_skew", settings.clock_skew_rate)
+        skewed = goes & draws.browser_hit("clock_skew", settings.clock_skew_rate)
         again_ms = settings.duplicate_minutes * _MINUTE_MS
         return pl.DataFrame(
             {
@@ -80,13 +81,13 @@ class _Draws:
 
     def __init__(self, streams: Streams, sent: pl.DataFrame) -> None:
         self._streams = streams
-        self._visitor: Words = sent["_visitor"].to_numpy()
-        # Two events share an address if their visitors' words of 64 bits happen to lie this close: never, in practice.
-        self._event: Words = self._visitor + sent["_message"].to_numpy().astype(np.uint64)
+        self._browser: Words = sent["_browser"].to_numpy()
+        # Two events share an address if their browsers' words of 64 bits happen to lie this close: never, in practice.
+        self._event: Words = self._browser + sent["_message"].to_numpy().astype(np.uint64)
 
-    def visitor_hit(self, source: str, rate: float | Floats) -> Bools:
-        """Whether each event's visitor is one whom a source hits."""
-        return self._below(source, rate, self._visitor)
+    def browser_hit(self, source: str, rate: float | Floats) -> Bools:
+        """Whether each event's browser is one that a source hits."""
+        return self._below(source, rate, self._browser)
 
     def hit(self, source: str, rate: float) -> Bools:
         """Whether a source hits each event."""
@@ -101,8 +102,8 @@ class _Draws:
     def clock_error(self, skewed: Bools, deviation_ms: float) -> pl.Series:
         """Normal error, in whole milliseconds, of the clocks that are wrong; by the Box–Muller transform."""
         rows = np.flatnonzero(skewed)
-        radius = np.sqrt(-2 * np.log(self._at("clock_skew_radius", self._visitor, rows)))
-        angle = 2 * np.pi * self._at("clock_skew_angle", self._visitor, rows)
+        radius = np.sqrt(-2 * np.log(self._at("clock_skew_radius", self._browser, rows)))
+        angle = 2 * np.pi * self._at("clock_skew_angle", self._browser, rows)
         return _sparse(len(skewed), rows, np.rint(deviation_ms * radius * np.cos(angle)).astype(np.int64))
 
     def damage(self, breaks: Bools) -> dict[str, pl.Series]:
@@ -136,6 +137,14 @@ def _rates(rate: float | dict[str, float], classes: pl.Series) -> float | Floats
     if not isinstance(rate, dict):
         return rate
     return classes.replace_strict(rate, default=0.0, return_dtype=pl.Float64).to_numpy()
+
+
+def _factors(settings: TrackingSettings, personas: pl.Series) -> float | Floats:
+    """Factor on the rate of ad blockers of each event's visitor."""
+    factors = settings.ad_blocker_factors
+    if not factors:
+        return 1.0
+    return personas.cast(pl.String).replace_strict(factors, default=1.0, return_dtype=pl.Float64).to_numpy()
 
 
 def _devices(sent: pl.DataFrame) -> pl.Series:

@@ -8,6 +8,7 @@ import numpy as np
 
 from simulator.arrays import Floats, Integers
 from simulator.behaviour import PLAIN, Behaviour
+from simulator.choices import Choices, probabilities
 from simulator.site import PageSettings, SiteSettings
 
 __all__ = ["Navigation"]
@@ -31,10 +32,7 @@ class Navigation:
         self.names = list(settings.pages)
         self.pages: Sequence[PageSettings] = list(settings.pages.values())
         self.transitions = np.stack([self._transition(behaviour) for behaviour in behaviours])
-        rows = self.transitions.reshape(-1, len(self.names))
-        cumulative = np.minimum(np.cumsum(rows, axis=1), 1.0)
-        # One sorted table for all pages and behaviours: row i, shifted by 2 i, lies within [2 i, 2 i + 1].
-        self._steps = (cumulative + 2.0 * np.arange(len(rows))[:, None]).ravel()
+        self._choices = Choices(self.transitions.reshape(-1, len(self.names)))
 
     @property
     def transition(self) -> Floats:
@@ -47,11 +45,10 @@ class Navigation:
         links = [self.mix(behaviour.link_weights(page)) for page in self.pages]
         return np.stack([mix * (1 - leaves) for mix, leaves in zip(links, exits, strict=True)])
 
-    def mix(self, weights: Mapping[str, float]) -> Floats:
-        """Probability of each page, from relative weights by name; shape (pages,)."""
-        mix = np.array([weights.get(name, 0.0) for name in self.names])
-        probabilities: Floats = mix / mix.sum()
-        return probabilities
+    def mix(self, weights: Mapping[str, float], factors: Mapping[str, float] | None = None) -> Floats:
+        """Probability of each page, from relative weights and factors on them by name; shape (pages,)."""
+        others = factors or {}
+        return probabilities(np.array([weights.get(name, 0.0) * others.get(name, 1.0) for name in self.names]))
 
     def next_pages(self, pages: Integers, uniforms: Floats, behaviour: Integers | int = 0) -> Integers:
         """Page to which each reader goes on, or ``len(names)`` for one who leaves; shapes (n,).
@@ -61,8 +58,7 @@ class Navigation:
             uniforms: One number between 0 and 1 for each.
             behaviour: How each walks, as an index of the behaviours.
         """
-        row = pages + np.asarray(behaviour, dtype=np.int64) * len(self.names)
-        return np.searchsorted(self._steps, uniforms + 2.0 * row, side="right") - row * len(self.names)
+        return self._choices.pick_or_none(pages + np.asarray(behaviour, dtype=np.int64) * len(self.names), uniforms)
 
     def expected_views(self, landing: Floats) -> Floats:
         """Expected views of each page in a visit: landing · (I − P)⁻¹, the chain's fundamental matrix.

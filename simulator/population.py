@@ -1,22 +1,26 @@
-"""Who the visitors are: country, time zone, device, channel, company and e-mail address."""
+"""Who the visitors are: country, time zone, devices, channel, persona, company and e-mail address."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
 import numpy as np
-import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
+from simulator.accounts import DEFAULT_INDUSTRIES, DEFAULT_SIZES, Accounts, CompanySizeSettings, draw_accounts
 from simulator.arrays import Bools, Floats, Integers
-from simulator.settings import Count, Probability, Settings, Share, Shares, shares_fault
+from simulator.campaigns import Name
+from simulator.choices import Choices, probabilities
+from simulator.inflows import guests_of
+from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_mix
+from simulator.settings import Count, Positive, Probability, Settings, Share, Shares, shares_fault, unknown
 from simulator.streams import Streams
 
-__all__ = ["Accounts", "CountrySettings", "People", "Population", "PopulationSettings"]
+__all__ = ["CountrySettings", "People", "Population", "PopulationSettings"]
 
 _TIME_ZONES = frozenset(available_timezones())
 
@@ -75,8 +79,17 @@ class PopulationSettings(Settings):
     Attributes:
         countries: Countries by ISO 3166-1 alpha-2 code; their shares sum to 1.
         devices: Shares of desktop, mobile and tablet, which sum to 1.
+        second_device_rate: Probability that a person also uses a second device, with a browser and so an anonymous
+            identifier of its own.
+        second_device_share: Share of such a person's visits, from the second on, that are made with it.
+        personas: Kinds of people, by name; none to make them all alike.
+        invitation_hours: Mean time from a visit to the arrival of a colleague who is invited after it, exponential, in
+            hours.
         accounts: Number of companies whose people may visit.
-        account_size_spread: Standard deviation of the logarithm of a company's share of the visitors, 5 at most.
+        company_sizes: Size bands of the companies, by name; their shares sum to 1.
+        industries: Shares of the companies' industries, which sum to 1.
+        account_size_spread: Standard deviation of the logarithm of a company's share of the visitors within its size
+            band, 5 at most.
         account_rate: Probability that a visitor belongs to a company that is recognised (``context.groupId``).
         company_email_rate: Probability that a visitor from a company gives the company address in a form; all others
             give a private one.
@@ -84,7 +97,13 @@ class PopulationSettings(Settings):
 
     countries: dict[str, CountrySettings] = Field(default_factory=_default_countries, min_length=1)
     devices: Shares = Field(default_factory=lambda: {"desktop": 0.66, "mobile": 0.30, "tablet": 0.04})
+    second_device_rate: Probability = 0.0
+    second_device_share: Probability = 0.5
+    personas: dict[Name, PersonaSettings] = Field(default_factory=lambda: dict(DEFAULT_PERSONAS))
+    invitation_hours: Positive = 20.0
     accounts: Count = 4000
+    company_sizes: dict[Name, CompanySizeSettings] = Field(default_factory=lambda: dict(DEFAULT_SIZES), min_length=1)
+    industries: Shares = Field(default_factory=lambda: dict(DEFAULT_INDUSTRIES))
     account_size_spread: float = Field(default=0.8, ge=0, le=5, strict=True)
     account_rate: Probability = 0.6
     company_email_rate: Probability = 0.8
@@ -96,8 +115,18 @@ class PopulationSettings(Settings):
                 raise ValueError(f"countries.{code}: not an ISO 3166-1 alpha-2 country code")
         if fault := shares_fault(country.share for country in self.countries.values()):
             raise ValueError(f"countries: {fault}")
-        if unknown := set(self.devices) - set(USER_AGENTS):
-            raise ValueError(f"devices: unknown device {min(unknown)!r}; known are {', '.join(USER_AGENTS)}")
+        if strange := set(self.devices) - set(USER_AGENTS):
+            raise ValueError(f"devices: unknown device {min(strange)!r}; known are {', '.join(USER_AGENTS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _companies_and_colleagues_fit(self) -> Self:
+        if fault := shares_fault(size.share for size in self.company_sizes.values()):
+            raise ValueError(f"company_sizes: {fault}")
+        for name, persona in self.personas.items():
+            for guest in persona.invites:
+                if guest not in self.personas:
+                    raise ValueError(f"personas.{name}.invites: {unknown('persona', guest, self.personas)}")
         return self
 
 
@@ -109,41 +138,7 @@ USER_AGENTS: Mapping[str, str] = {
 }
 """User agent of each device; it also says which devices there are."""
 
-_COMPANY_WORDS = (
-    *("acorn", "basalt", "cedar", "delta", "ember", "fjord", "granite", "harbor", "indigo", "juniper"),
-    *("krypton", "lantern", "meridian", "nimbus", "orchard", "pioneer", "quarry", "ridge", "summit", "tundra"),
-)
-
-
-@dataclass(frozen=True)
-class Accounts:
-    """The companies of one replication.
-
-    Attributes:
-        domains: Domain of each, below ``example.com``; also its identifier.
-        by_region: Indices of the accounts of each region of :data:`REGIONS`.
-        cumulative_share: For each region, the accounts' running share of the region's company visitors.
-        effects: Unobserved willingness of each account, standard normal.
-    """
-
-    domains: pl.Series
-    by_region: Sequence[Integers]
-    cumulative_share: Sequence[Floats]
-    effects: Floats
-
-    def domains_of(self, accounts: Integers) -> pl.Series:
-        """Domain of each account, null for −1; shape (n,)."""
-        nowhere = len(self.domains)
-        return self.domains.extend_constant(None, 1).gather(np.where(accounts >= 0, accounts, nowhere))
-
-    def choose(self, regions: Integers, uniforms: Floats) -> Integers:
-        """Account of each visitor, from the accounts of the visitor's region; shapes (n,)."""
-        chosen = np.full(len(regions), -1, dtype=np.int64)
-        for region, (members, shares) in enumerate(zip(self.by_region, self.cumulative_share, strict=True)):
-            here = np.flatnonzero(regions == region)
-            if len(members):
-                chosen[here] = members[np.searchsorted(shares, uniforms[here], side="right")]
-        return chosen
+_NOBODY_SPECIAL = PersonaSettings()
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,8 @@ class People:
     """The visitors of a cohort, one row each; the whole-number columns index the population's lists.
 
     Attributes:
-        country, zone, region, device, channel: Indices; shape (n,).
+        country, zone, region, device, channel, persona: Indices; shape (n,).
+        second_device: Index of the device of the second browser, −1 without one; shape (n,).
         account: Index of the company, −1 for none; shape (n,).
         company_email: Whether the address given in a form is the company's; shape (n,).
         effect: Unobserved willingness of the visitor's account, 0 without one; shape (n,).
@@ -161,7 +157,9 @@ class People:
     zone: Integers
     region: Integers
     device: Integers
+    second_device: Integers
     channel: Integers
+    persona: Integers
     account: Integers
     company_email: Bools
     effect: Floats
@@ -182,18 +180,30 @@ class Population:
         channel_shares: Share of each channel, by name.
         streams: Randomness of the replication.
         scope: Inflow of visitors whose draws these are; the companies are those of the whole world.
+        channels: Channel that personas know each of these by, where it is not the name itself.
+        accounts: The companies, where they have been drawn already.
+
+    Attributes:
+        personas: Names of the personas, None for the one of all where the settings know none.
     """
 
     def __init__(
-        self, settings: PopulationSettings, channel_shares: Mapping[str, float], streams: Streams, scope: str = ""
+        self,
+        settings: PopulationSettings,
+        channel_shares: Mapping[str, float],
+        streams: Streams,
+        *,
+        scope: str = "",
+        channels: Sequence[str] | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self.settings = settings
         self.countries = list(settings.countries)
         self.devices = list(settings.devices)
         self.channels = list(channel_shares)
+        self.personas: list[str | None] = [*settings.personas] or [None]
         self.zones = list(dict.fromkeys(z for country in settings.countries.values() for z in country.time_zones))
-        self._streams = streams
-        self._visitor_streams = streams.within(scope)
+        self._streams, self._scope = streams, scope
         self._places = [
             (c, self.zones.index(zone), country.share * share)
             for c, country in enumerate(settings.countries.values())
@@ -202,8 +212,13 @@ class Population:
         self._region_of = np.array([REGIONS.index(REGION_OF_COUNTRY[code]) for code in self.countries])
         self._place_steps = _steps([share for _, _, share in self._places])
         self._device_steps = _steps(list(settings.devices.values()))
+        self._second_devices = Choices(_other_devices(np.array(list(settings.devices.values()))))
         self._channel_steps = _steps(list(channel_shares.values()))
-        self.accounts = self._draw_accounts()
+        personas = list(settings.personas.values()) or [_NOBODY_SPECIAL]
+        self._personas = Choices(persona_mix(personas, self.channels if channels is None else channels))
+        self._account_rate = np.array([_given(p.account_rate, settings.account_rate) for p in personas])
+        self._email_rate = np.array([_given(p.company_email_rate, settings.company_email_rate) for p in personas])
+        self.accounts = self._draw_accounts(streams) if accounts is None else accounts
 
     @property
     def zone_shares(self) -> dict[str, float]:
@@ -213,44 +228,93 @@ class Population:
             shares[self.zones[zone]] += share
         return shares
 
-    def _draw_accounts(self) -> Accounts:
-        n = self.settings.accounts
-        rng = self._streams.generator("accounts")
-        shares = np.array([country.share for country in self.settings.countries.values()])
-        of_region = np.bincount(self._region_of, weights=shares, minlength=len(REGIONS))
-        region = np.searchsorted(_steps(list(of_region)), rng.random(n), side="right")
-        sizes = np.exp(self.settings.account_size_spread * rng.standard_normal(n))
-        members = [np.flatnonzero(region == r) for r in range(len(REGIONS))]
-        words = len(_COMPANY_WORDS)
-        return Accounts(
-            domains=pl.Series([f"{_COMPANY_WORDS[i % words]}-{i // words:04d}.example.com" for i in range(n)]),
-            by_region=members,
-            cumulative_share=[_steps(list(sizes[m] / sizes[m].sum())) if len(m) else np.empty(0) for m in members],
-            effects=self._streams.generator("account_effects").standard_normal(n),
+    def _draw_accounts(self, streams: Streams) -> Accounts:
+        settings = self.settings
+        shares = np.array([country.share for country in settings.countries.values()])
+        of_region: Floats = np.bincount(self._region_of, weights=shares, minlength=len(REGIONS)).astype(np.float64)
+        return draw_accounts(
+            settings.accounts,
+            of_region,
+            sizes=settings.company_sizes,
+            industries=settings.industries,
+            size_spread=settings.account_size_spread,
+            streams=streams,
         )
 
     def draw(self, n: int, cohort: int) -> People:
         """Draw the ``n`` visitors of a cohort."""
-        rows = np.arange(n)
-
-        def uniforms(source: str) -> Floats:
-            return self._visitor_streams.uniforms(source, cohort).at(rows)
-
-        place = np.searchsorted(self._place_steps, uniforms("place"), side="right")
+        draws = _Draws(self._streams.within(self._scope), cohort, np.arange(n))
+        place = np.searchsorted(self._place_steps, draws.uniforms("place"), side="right")
         country = np.array([c for c, _, _ in self._places])[place]
         region = self._region_of[country]
-        in_company = uniforms("company") < self.settings.account_rate
-        account = np.where(in_company, self.accounts.choose(region, uniforms("account")), -1)
+        channel = np.searchsorted(self._channel_steps, draws.uniforms("channel"), side="right")
+        persona = self._personas.pick(channel, draws.uniforms("persona"))
+        in_company = draws.uniforms("company") < self._account_rate[persona]
+        account = np.where(in_company, self.accounts.choose(region, draws.uniforms("account")), -1)
         return People(
             country=country,
             zone=np.array([zone for _, zone, _ in self._places])[place],
             region=region,
-            device=np.searchsorted(self._device_steps, uniforms("device"), side="right"),
-            channel=np.searchsorted(self._channel_steps, uniforms("channel"), side="right"),
+            channel=channel,
+            persona=persona,
             account=account,
-            company_email=(account >= 0) & (uniforms("email") < self.settings.company_email_rate),
             effect=np.where(account >= 0, self.accounts.effects[account], 0.0),
+            **self._equipment(draws, persona, account),
         )
+
+    def colleagues(self, hosts: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
+        """Draw those whom visitors have invited: people of the same company and place, with habits of their own.
+
+        Args:
+            hosts: Who has invited each of them.
+            persona: Index of the persona of each; shape (n,).
+            channel: Index of the way by which they come.
+            rows: Place of each among the invited of the cohort, which addresses the draws; shape (n,).
+            cohort: Number of the hosts' cohort.
+        """
+        draws = _Draws(self._streams.within(guests_of(self._scope)), cohort, rows)
+        return replace(
+            hosts,
+            channel=np.full(len(rows), channel),
+            persona=persona,
+            **self._equipment(draws, persona, hosts.account),
+        )
+
+    def _equipment(self, draws: _Draws, persona: Integers, account: Integers) -> dict[str, Any]:
+        """Devices and e-mail address."""
+        device = np.searchsorted(self._device_steps, draws.uniforms("device"), side="right")
+        second = self._second_devices.pick(device, draws.uniforms("second_device"))
+        has_second = draws.uniforms("has_second_device") < self.settings.second_device_rate
+        return {
+            "device": device,
+            "second_device": np.where(has_second, second, -1),
+            "company_email": (account >= 0) & (draws.uniforms("email") < self._email_rate[persona]),
+        }
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """The draws of some visitors of a cohort."""
+
+    streams: Streams
+    cohort: int
+    rows: Integers
+
+    def uniforms(self, source: str) -> Floats:
+        """A number between 0 and 1 for each visitor."""
+        return self.streams.uniforms(source, self.cohort).at(self.rows)
+
+
+def _other_devices(shares: Floats) -> Floats:
+    """Probability of each device as a second one, by the first; where all have one kind, it is that again."""
+    others = shares * (1 - np.eye(len(shares)))
+    alone = others.sum(axis=1) == 0
+    others[alone] = np.eye(len(shares))[alone]
+    return probabilities(others)
+
+
+def _given(rate: float | None, otherwise: float) -> float:
+    return otherwise if rate is None else rate
 
 
 def _steps(shares: Sequence[float]) -> Floats:

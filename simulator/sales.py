@@ -14,6 +14,7 @@ import simpy
 from simpy.resources.resource import Request
 
 from analytics.events import REGIONS, EventName
+from simulator.accounts import UNKNOWN_COMPANY, Company
 from simulator.clock import Clock
 from simulator.office_hours import Duty, OfficeHours, duties
 from simulator.sales_outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
@@ -133,10 +134,11 @@ class _Team:
 
 @dataclass(frozen=True)
 class _Lead:
-    """A request in somebody's inbox, with the buyer's luck, and whom to tell of what becomes of it."""
+    """A request in somebody's inbox, with the buyer's luck and company, and whom to tell of what becomes of it."""
 
     request: DemoRequest
     luck: BuyerLuck
+    company: Company
     team: _Team
     tell: Tell
 
@@ -170,7 +172,14 @@ class SalesDesk:
             for duty in team.sdrs:
                 self._env.process(self._work(duty, team.inbox))
 
-    def request_demo(self, visitor: str, region: str, luck: BuyerLuck, tell: Tell | None = None) -> DemoRequest:
+    def request_demo(
+        self,
+        visitor: str,
+        region: str,
+        luck: BuyerLuck,
+        tell: Tell | None = None,
+        company: Company = UNKNOWN_COMPANY,
+    ) -> DemoRequest:
         """Enter a request now.
 
         Args:
@@ -178,12 +187,13 @@ class SalesDesk:
             region: World region of who asks.
             luck: What settles the fate of the request.
             tell: Told of each step, as one of ``SALES_EVENTS``, when it happens.
+            company: The company of who asks.
         """
         response_s = -60 * self.settings.response_minutes * math.log(luck.response)
-        request = DemoRequest(visitor, region, self._env.now, response_s)
+        request = DemoRequest(visitor, region, self._env.now, response_s, account=company.account)
         self.requests.append(request)
         team = self._team(region)
-        team.inbox.put(_Lead(request, luck, team, tell or (lambda _step: None)))
+        team.inbox.put(_Lead(request, luck, company, team, tell or (lambda _step: None)))
         return request
 
     def visible_wait_days(self, region: str) -> float:
@@ -245,7 +255,8 @@ class SalesDesk:
             return
         request.held_s, request.stage = self._env.now, SalesStage.HELD
         lead.tell(EventName.DEMO_HELD)
-        if lead.luck.opportunity < self.settings.held_to_opportunity:
+        factor = 1.0 if lead.company.good_fit else self.settings.poor_fit_factor
+        if lead.luck.opportunity < factor * self.settings.held_to_opportunity:
             yield from self._sell(lead)
 
     def _sell(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
@@ -263,5 +274,5 @@ class SalesDesk:
         yield self._env.at(signed_s)
         request.won_s, request.stage = self._env.now, SalesStage.WON
         spread = self.settings.deal_value_spread * NormalDist().inv_cdf(lead.luck.value)
-        request.deal_value = self.settings.deal_value * math.exp(spread)
+        request.deal_value = lead.company.deal_factor * self.settings.deal_value * math.exp(spread)
         lead.tell(EventName.DEAL_WON)

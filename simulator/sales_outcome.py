@@ -43,6 +43,7 @@ class DemoRequest:
         opportunity_s: When it became an opportunity.
         won_s: When the deal was won.
         deal_value: What the deal is worth, in US dollars a year.
+        account: Identifier of the visitor's company, None where it is not known.
     """
 
     visitor: str
@@ -58,6 +59,7 @@ class DemoRequest:
     opportunity_s: float | None = None
     won_s: float | None = None
     deal_value: float | None = None
+    account: str | None = None
 
 
 _NUMBERS = (
@@ -87,11 +89,12 @@ class SalesOutcome:
     """What the sales desk achieved.
 
     Attributes:
-        requests: One row per request, in order: ``anonymous_id``, ``region``, ``team``, ``stage``; ``requested_s``,
-            ``responded_s``, ``scheduled_s``, ``held_s``, ``missed_s``, ``opportunity_s``, ``won_s`` (seconds since the
-            start, null for what has not happened), ``slot_s`` (begin of the booked slot, which may lie ahead),
-            ``deal_value`` (US dollars a year, null unless won), ``response_minutes`` (speed-to-lead: from the request
-            until somebody took it up) and ``slot_wait_hours`` (from booking to the slot).
+        requests: One row per request, in order: ``anonymous_id``, ``account`` (null where it is not known), ``region``,
+            ``team``, ``stage``; ``requested_s``, ``responded_s``, ``scheduled_s``, ``held_s``, ``missed_s``,
+            ``opportunity_s``, ``won_s`` (seconds since the start, null for what has not happened), ``slot_s`` (begin of
+            the booked slot, which may lie ahead), ``deal_value`` (US dollars a year, null unless won),
+            ``response_minutes`` (speed-to-lead: from the request until somebody took it up) and ``slot_wait_hours``
+            (from booking to the slot).
         summary: Counts ``requests``, ``responded``, ``scheduled``, ``held``, ``missed``, ``opportunities``,
             ``deals_won``, their ``deal_value``; ``held_rate`` and ``no_show_rate`` of the demos whose slot is over;
             mean and 90 % quantile of ``response_minutes`` and ``slot_wait_hours`` of those who have one;
@@ -150,6 +153,7 @@ def sales_outcome(
 def _table(requests: list[DemoRequest], team_of: Mapping[str, str]) -> pl.DataFrame:
     words = {
         "anonymous_id": [request.visitor for request in requests],
+        "account": [request.account for request in requests],
         "region": [request.region for request in requests],
         "team": [team_of[request.region] for request in requests],
         "stage": [str(request.stage) for request in requests],

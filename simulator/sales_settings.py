@@ -157,9 +157,11 @@ class SalesSettings(Settings):
         no_show_growth_per_day: Rate at which buyers cool, per day: a demo w days after the request is missed with
             probability 1 − (1 − ``no_show_rate``) · exp(−``no_show_growth_per_day`` · w).
         held_to_opportunity: Probability that a demo held becomes an opportunity; it does so when the demo ends.
+        poor_fit_factor: Factor on that probability for companies that the product does not fit.
         opportunity_to_won: Probability that an opportunity is won.
         days_to_close: Mean time from opportunity to deal, in days; exponential, then the next office hour.
-        deal_value: Median value of a deal, in US dollars a year; values are lognormal.
+        deal_value: Median value of a deal, in US dollars a year, before the factor of the company's size band; values
+            are lognormal.
         deal_value_spread: Standard deviation of the value's logarithm.
         wait_effect_per_day: Effect of the visible wait, from now to the next free demo slot, on the decision to request
             a demo, in log-odds per day. It can only discourage: 0 or below. ``intent.visitor_to_demo`` is calibrated
@@ -174,6 +176,7 @@ class SalesSettings(Settings):
     no_show_rate: Probability = 0.1
     no_show_growth_per_day: NonNegative = 0.04
     held_to_opportunity: Probability = 0.4
+    poor_fit_factor: Probability = 0.5
     opportunity_to_won: Probability = 0.25
     days_to_close: NonNegative = 60.0
     deal_value: Positive = 60_000.0

@@ -16,10 +16,12 @@ from analytics.events import REGIONS, EventName
 from analytics.signals import SIGNALS
 from simulator.calibration import true_intercept
 from simulator.clock import HOUR_MS, Clock, ExactEnvironment
-from simulator.cohort import Cohort, CohortMaker
+from simulator.cohort import Cohort
+from simulator.cohort_maker import CohortMaker
 from simulator.experiments import arm_effects
 from simulator.inflows import inflows_of
 from simulator.intent import Truth
+from simulator.people_truth import true_people
 from simulator.recording import RecordingStreams
 from simulator.sales import BuyerLuck, SalesDesk
 from simulator.sales_outcome import SalesOutcome
@@ -30,6 +32,7 @@ from simulator.transport import Transport
 from simulator.visit_truth import true_visits
 from simulator.visitor import Visitor
 from simulator.world import WorldSettings
+from simulator.world_tables import WorldTables
 
 __all__ = ["Outcome", "Simulation", "WorldSettings"]
 
@@ -45,6 +48,8 @@ class Outcome:
         counts: ``visitors``, ``visits``, ``demo_requests``, ``true_events`` and ``true_page_views`` that happened;
             ``events``, ``page_views`` (of bots and delivered again, too) and ``malformed_lines`` that were received.
         labels: What befell which event between the two; columns as in :data:`simulator.labels.LABELS_SCHEMA`.
+        people: Who stands behind each browser; columns as in :data:`simulator.people_truth.PEOPLE_SCHEMA`.
+        accounts: The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`.
     """
 
     truth: Truth
@@ -52,6 +57,8 @@ class Outcome:
     sales: SalesOutcome
     counts: dict[str, int]
     labels: pl.DataFrame
+    people: pl.DataFrame
+    accounts: pl.DataFrame
 
 
 class Simulation:
@@ -74,6 +81,7 @@ class Simulation:
             {**decoys, **world.intent.effects},
             world.intent.account_sd,
             arm_effects(world.experiments),
+            {name: persona.log_odds for name, persona in world.population.personas.items()},
         )
         self._streams = Streams(seed, replication)
         self._visitor = visitor
@@ -118,7 +126,10 @@ class Simulation:
             **{name: tally[name] for name in ("true_events", "true_page_views", "malformed_lines")},
         }
         sales = stage.sales.outcome(stage.clock.length_ms / 1000)
-        return Outcome(self.truth, visits, sales, counts, stage.transport.labels)
+        people = true_people(stage.cohorts, stage.population, stage.clock)
+        return Outcome(
+            self.truth, visits, sales, counts, stage.transport.labels, people, stage.population.accounts.table()
+        )
 
 
 class _Stage:
@@ -129,8 +140,10 @@ class _Stage:
         self.clock = Clock(world.clock, self.env)
         self.sales = SalesDesk(self.clock, world.sales)
         self.cohorts: list[Cohort] = []
-        makers = [CohortMaker(world, streams, inflow) for inflow in inflows_of(world.traffic)]
-        self._tracker = Tracker(world, makers[0].population, self.clock)
+        tables = WorldTables(world, streams)
+        self.population = tables.population
+        makers = [CohortMaker(world, streams, inflow, tables) for inflow in inflows_of(world.traffic)]
+        self._tracker = Tracker(world, self.population, self.clock)
         self.transport = Transport(world, streams, self.clock)
         self._truth = truth
         self._visitor = visitor
@@ -152,8 +165,10 @@ class _Stage:
                 return
             yield self.clock.until(opens_ms)
             cohort = maker.draw(index, self._truth.intercept)
-            self.cohorts.append(cohort)
-            self.env.process(self._admit(cohort))
+            guests = maker.guests(cohort, self._truth.intercept)
+            for drawn in (cohort, guests) if len(guests) else (cohort,):
+                self.cohorts.append(drawn)
+                self.env.process(self._admit(drawn))
 
     def _admit(self, cohort: Cohort) -> Generator[simpy.Event, None, None]:
         """Start each visitor's journey at their arrival."""
@@ -169,8 +184,10 @@ class _Stage:
             # A whole millisecond in seconds may lie a rounding error below it.
             cohort.happenings.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
 
+        browser = cohort.browser_ids[int(cohort.browser[cohort.asked_in[visitor]])]
         luck = BuyerLuck(*cohort.buyer_luck[visitor].tolist())
-        self.sales.request_demo(cohort.anonymous_ids[visitor], _region(cohort, visitor), luck, tell)
+        company = self.population.accounts.company(int(cohort.people.account[visitor]))
+        self.sales.request_demo(browser, _region(cohort, visitor), luck, tell, company)
 
     def discouragement(self, cohort: Cohort, visitor: int) -> float:
         """Effect of the visible wait for a demo on a visitor's decision to request one, in log-odds; 0 or below."""

@@ -13,7 +13,7 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA, CallType, EventName
 from simulator.arrays import Integers
 from simulator.clock import Clock
-from simulator.cohort import Cohort, Happenings, hexadecimal
+from simulator.cohort import Cohort, Happenings
 from simulator.inflows import origins_of
 from simulator.population import USER_AGENTS, Population
 from simulator.sales import SALES_EVENTS
@@ -22,9 +22,11 @@ from simulator.world import WorldSettings
 
 __all__ = ["TRACKED_SCHEMA", "Tracker"]
 
-TRACKED_SCHEMA = pl.Schema({**EVENT_SCHEMA, "_visitor": pl.UInt64(), "_message": pl.Int64()})
-"""The flat event table, and the address of each event: the visitor's own random word, and a number of the event among
-those of the visitor."""
+TRACKED_SCHEMA = pl.Schema(
+    {**EVENT_SCHEMA, "_browser": pl.UInt64(), "_message": pl.Int64(), "_persona": pl.Categorical()}
+)
+"""The flat event table, and the address of each event: the browser's own random word, and a number of the event among
+those of the visitor; and the visitor's persona, which no event tells."""
 
 # Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are sent. From the last
 # on, each event of the sales desk is a kind.
@@ -58,9 +60,9 @@ _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
 
 @dataclass(frozen=True)
 class _Occurrences:
-    """What happened, one row each: who, when, what, and on which page view (−1 for none)."""
+    """What happened, one row each: in which visit, when, what, and on which page view (−1 for none)."""
 
-    visitor: Integers
+    visit: Integers
     time_ms: Integers
     kind: Integers
     view: Integers
@@ -79,6 +81,7 @@ class Tracker:
         self._population = population
         self._clock = clock
         self._profiles: WeakKeyDictionary[Cohort, pl.DataFrame] = WeakKeyDictionary()
+        self._personas = pl.Series(population.personas, dtype=pl.Categorical())
         self._pages = list(world.site.pages.values())
         channels = list(origins_of(world.traffic).values())
         root = f"https://{world.site.host}"
@@ -129,6 +132,7 @@ class Tracker:
     def _events(self, cohort: Cohort, happened: Happenings) -> pl.DataFrame:
         """Events of one cohort, with the keys by which they are to be sorted."""
         what = _occurrences(cohort, happened)
+        visitor, browser = cohort.journeys.visitor[what.visit], cohort.browser[what.visit]
         frame = pl.concat(
             [self._who(cohort, what), self._where(cohort, what), self._what(cohort, what)], how="horizontal"
         ).with_columns(self._clock.timestamps(what.time_ms).alias(name) for name in _TIMES)
@@ -137,33 +141,33 @@ class Tracker:
             *(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()),
             _inflow=pl.lit(cohort.inflow),
             _cohort=pl.lit(cohort.index),
-            _row=pl.Series(cohort.rows[what.visitor]),
+            _row=pl.Series(cohort.rows[visitor]),
             _kind=pl.Series(what.kind),
-            _visitor=pl.Series((cohort.identities[:, 0] + cohort.identities[:, 1])[what.visitor]),
+            _browser=pl.Series((cohort.identities[:, 0] + cohort.identities[:, 1])[browser]),
+            _persona=self._personas.gather(cohort.people.persona[visitor]),
             _message=pl.Series((what.kind << _KIND_SHIFT) | _numbers(cohort, what)),
         )
 
     def _who(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
         """Columns that depend on the visitor; the person is known from the first form on."""
         if cohort not in self._profiles:
-            self._profiles[cohort] = self._visitors(cohort)
-        visitors, n = self._profiles[cohort], len(cohort)
+            self._profiles[cohort] = self._browsers(cohort)
+        profiles, browser, nobody = self._profiles[cohort], cohort.browser[what.visit], 2 * len(cohort)
         by_mail = what.kind == _IDENTIFY
-        known = (what.time_ms >= cohort.identified_ms[what.visitor]) | (what.kind >= _ASK)
+        known = (what.time_ms >= cohort.identified_ms[browser]) | (what.kind >= _ASK)
         return (
-            visitors.drop("user_id", "email")[what.visitor]
+            profiles.drop("user_id", "email")[browser]
             .with_columns(
-                visitors["user_id"].gather(np.where(known, what.visitor, n)),
-                visitors["email"].gather(np.where(by_mail, what.visitor, n)),
+                profiles["user_id"].gather(np.where(known, browser, nobody)),
+                profiles["email"].gather(np.where(by_mail, browser, nobody)),
                 _message_suffix(cohort, what),
             )
             .with_columns(message_id=pl.concat_str("anonymous_id", "message_id"))
         )
 
-    def _visitors(self, cohort: Cohort) -> pl.DataFrame:
-        """What events say of each visitor of a cohort, with a last row of nulls."""
-        people, population = cohort.people, self._population
-        person = hexadecimal(cohort.identities[:, :1])
+    def _browsers(self, cohort: Cohort) -> pl.DataFrame:
+        """What events say of each browser of a cohort and of its visitor, with a last row of nulls."""
+        people, population, accounts = cohort.people, self._population, self._population.accounts
         network = (cohort.identities[:, 1] % np.uint64(256 * len(_NETWORKS))).astype(np.int64)
         addresses = pl.Series([f"{net}.{host}" for net in _NETWORKS for host in range(256)])
         domain = cohort.accounts.zip_with(
@@ -171,19 +175,25 @@ class Tracker:
         )
         visitors = pl.DataFrame(
             {
-                "anonymous_id": cohort.anonymous_ids,
-                "user_id": "user-" + person,
-                "email": "visitor-" + person + "@" + domain,
-                "context_device_type": _series(population.devices).gather(people.device),
-                "context_user_agent": _series([USER_AGENTS[d] for d in population.devices]).gather(people.device),
+                "user_id": cohort.user_ids,
+                "email": cohort.user_ids.str.replace("user", "visitor", literal=True) + "@" + domain,
                 "context_location_country": _series(population.countries).gather(people.country),
                 "context_timezone": _series(population.zones).gather(people.zone),
-                "context_ip": addresses.gather(network),
                 "context_group_id": cohort.accounts,
+                "context_company_industry": accounts.industries_of(people.account),
+                "context_company_size": accounts.sizes_of(people.account),
                 "context_experiments": cohort.experiments,
             }
         )
-        return pl.concat([visitors, visitors.clear(1)])
+        # Without a second device its browser has a row all the same, which no visit asks for.
+        device = np.concatenate((people.device, people.second_device))
+        browsers = pl.concat([visitors, visitors]).with_columns(
+            anonymous_id=cohort.browser_ids,
+            context_device_type=_series(population.devices).gather(device),
+            context_user_agent=_series([USER_AGENTS[d] for d in population.devices]).gather(device),
+            context_ip=addresses.gather(network),
+        )
+        return pl.concat([browsers, browsers.clear(1)])
 
     def _where(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
         """Columns that depend on the page, on how the visitor came to it, and on the campaign that led there."""
@@ -192,7 +202,7 @@ class Tracker:
         visit = journeys.visit_of_view[view]
         on_page, opens_visit = what.view >= 0, view == journeys.first_view[visit]
         lands = on_page & opens_visit & (journeys.number[visit] == 1)
-        page, channel = journeys.page[view], cohort.people.channel[what.visitor]
+        page, channel = journeys.page[view], cohort.people.channel[journeys.visitor[what.visit]]
         url = np.where(on_page, page + np.where(lands, (channel + 1) * pages, 0), len(self._urls) - 1)
         came_from = np.where(lands, pages + channel, journeys.page[np.maximum(view - 1, 0)])
         referrer = np.where(on_page & (lands | ~opens_visit), came_from, len(self._referrers) - 1)
@@ -229,17 +239,19 @@ def _occurrences(cohort: Cohort, happened: Happenings) -> _Occurrences:
     """All that happened, page views first, then forms (each as two calls), requests, and what the sales desk did."""
     viewed, sent = np.array(happened.viewed, dtype=np.int64), np.array(happened.sent, dtype=np.int64)
     asked = np.array(happened.asked, dtype=np.int64)
-    steps = [(visitor, time_ms, _SALES + SALES_EVENTS.index(event)) for visitor, time_ms, event in happened.sales]
-    buyers, steps_ms, step = np.array(steps, dtype=np.int64).reshape(-1, 3).T
+    steps = [
+        (cohort.asked_in[visitor], time_ms, _SALES + SALES_EVENTS.index(event))
+        for visitor, time_ms, event in happened.sales
+    ]
+    visits, steps_ms, step = np.array(steps, dtype=np.int64).reshape(-1, 3).T
     view = np.concatenate((viewed, sent, sent))
-    journeys = cohort.journeys
     return _Occurrences(
-        visitor=np.concatenate((journeys.visitor[journeys.visit_of_view[view]], journeys.visitor[asked], buyers)),
+        visit=np.concatenate((cohort.journeys.visit_of_view[view], asked, visits)),
         time_ms=np.concatenate(
             (cohort.view_ms[viewed], cohort.submit_ms[sent], cohort.submit_ms[sent], cohort.end_ms[asked], steps_ms)
         ),
         kind=np.concatenate((np.repeat(np.arange(_SALES), [len(viewed), len(sent), len(sent), len(asked)]), step)),
-        view=np.concatenate((view, np.full(len(asked) + len(buyers), -1))),
+        view=np.concatenate((view, np.full(len(asked) + len(visits), -1))),
     )
 
 
@@ -252,7 +264,7 @@ def _message_suffix(cohort: Cohort, what: _Occurrences) -> pl.Series:
 def _numbers(cohort: Cohort, what: _Occurrences) -> Integers:
     """Number of each occurrence's page view among those of its visitor, from 0; 0 where there is no page view."""
     journeys = cohort.journeys
-    first_view = journeys.first_view[journeys.first_visit[what.visitor]]
+    first_view = journeys.first_view[journeys.first_visit[journeys.visitor[what.visit]]]
     return np.where(what.view >= 0, what.view - first_view, 0)
 
 

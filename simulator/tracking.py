@@ -41,9 +41,11 @@ class TrackingSettings(Settings):
     blocked, delayed, repeated or damaged. Rates are probabilities; the default durations are assumptions.
 
     Attributes:
-        ad_blocker_rate: Share of visitors whose browser blocks tracking: one number, or one for each device
+        ad_blocker_rate: Share of browsers that block tracking: one number, or one for each device
             (``{desktop: 0.4}``; 0 for devices that are not named).
-        consent_refusal_rate: Share of visitors who refuse to be tracked: one number, or one for each region
+        ad_blocker_factors: Factors on that rate by persona (``{evaluator: 1.5}``; 1 for personas that are not named);
+            beyond a rate of 1 all of them block.
+        consent_refusal_rate: Share of browsers whose users refuse to be tracked: one number, or one for each region
             (``{europe: 0.5}``; 0 for regions that are not named).
         late_rate: Share of events that the device could not send at once because it was offline. Their ``sentAt`` is
             late by as much as their ``receivedAt``, so that the event time comes out right.
@@ -55,7 +57,7 @@ class TrackingSettings(Settings):
         conflict_rate: Share of events that are sent a second time, under the same ``messageId``, from a page that has
             got another title in the meantime.
         duplicate_minutes: Mean time from the first to the second delivery, exponential, in minutes.
-        clock_skew_rate: Share of visitors whose device has a wrong clock. ``originalTimestamp`` and ``sentAt`` are off
+        clock_skew_rate: Share of browsers on a device with a wrong clock. ``originalTimestamp`` and ``sentAt`` are off
             by the same time, so that the event time comes out right.
         clock_skew_seconds: Standard deviation of the clocks' error, normal with mean 0, in seconds.
         malformed_rate: Share of events whose line arrives truncated or garbled (as often one as the other): no event.
@@ -66,6 +68,7 @@ class TrackingSettings(Settings):
     """
 
     ad_blocker_rate: _DeviceRates = 0.0
+    ad_blocker_factors: dict[str, NonNegative] = Field(default_factory=dict)
     consent_refusal_rate: _RegionRates = 0.0
     late_rate: Probability = 0.0
     late_minutes: _Duration = 60.0

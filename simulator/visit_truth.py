@@ -28,12 +28,10 @@ def _visits_of(cohort: Cohort, clock: Clock) -> pl.DataFrame:
     seen = cohort.view_ms < clock.length_ms
     start_ms = cohort.view_ms[journeys.first_view]
     last_ms = np.maximum.reduceat(np.where(seen, cohort.view_ms, -1), journeys.first_view)
-    last_visit = np.full(len(cohort), np.iinfo(np.int64).max)
-    last_visit[list(cohort.asked_in)] = list(cohort.asked_in.values())
-    happened = np.flatnonzero((start_ms < clock.length_ms) & (np.arange(len(start_ms)) <= last_visit[journeys.visitor]))
+    happened = cohort.happened(clock.length_ms)
     visitor = journeys.visitor[happened]
     columns: dict[str, object] = {
-        "anonymous_id": cohort.anonymous_ids.gather(visitor),
+        "anonymous_id": cohort.person_ids.gather(visitor),
         "visit": journeys.number[happened],
         "account": cohort.accounts.gather(visitor),
         "experiments": cohort.experiments.gather(visitor),

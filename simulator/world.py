@@ -11,6 +11,7 @@ from simulator.clock import ClockSettings
 from simulator.experiments import ExperimentsSettings
 from simulator.intent import IntentSettings
 from simulator.journey import VisitSettings
+from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_mix
 from simulator.population import PopulationSettings
 from simulator.sales_settings import SalesSettings
 from simulator.settings import Settings, unknown
@@ -45,6 +46,28 @@ class WorldSettings(Settings):
     sales: SalesSettings = Field(default_factory=SalesSettings)
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     experiments: ExperimentsSettings = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        personas, channels = self.population.personas, self.traffic.channels
+        for name in self.tracking.ad_blocker_factors:
+            if name not in personas:
+                raise ValueError(f"tracking.ad_blocker_factors: {unknown('persona', name, personas)}")
+        for name, persona in personas.items():
+            # Scenarios with pages and channels of their own keep the default personas, which know the default ones.
+            usual = DEFAULT_PERSONAS.get(name, PersonaSettings())
+            for kind, given, known in (
+                ("channel", persona.channels.keys() - usual.channels.keys(), channels),
+                ("page", persona.pages.keys() - usual.pages.keys(), self.site.pages),
+            ):
+                for strange in sorted(given - known.keys()):
+                    raise ValueError(f"population.personas.{name}.{kind}s: {unknown(kind, strange, known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_comes_by_every_channel(self) -> Self:
+        persona_mix([*self.population.personas.values()] or [PersonaSettings()], list(self.traffic.channels))
+        return self
 
     @model_validator(mode="after")
     def _landing_pages_exist(self) -> Self:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from simulator.cohort import CohortMaker
+from simulator.cohort_maker import CohortMaker
 from simulator.sales_settings import WEEKDAYS
 from simulator.simulation import Simulation
 from simulator.sinks import Delivery
@@ -44,6 +44,7 @@ def small_run() -> SimpleNamespace:
             "traffic": {"visitors_per_day": 1000},
             "intent": {"visitor_to_demo": 0.2},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
+            "population": {"personas": {"reader": {}, "careful": {"pages": {"security": 3.0}}}},
             # A desk that never closes, and buyers who know what they want: a day sees everything up to the deal.
             "sales": {
                 "teams": {

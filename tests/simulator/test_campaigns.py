@@ -13,7 +13,7 @@ from scipy import stats
 from analytics.sessions import assign_visits
 from simulator.calibration import true_intercept
 from simulator.clock import HOUR_MS
-from simulator.cohort import CohortMaker
+from simulator.cohort_maker import CohortMaker
 from simulator.inflows import inflows_of, origins_of
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
@@ -27,13 +27,14 @@ OUTAGE = {"kind": "outage", "start": DAY.format("13:00"), "end": DAY.format("16:
 
 
 def world_of(**traffic: object) -> WorldSettings:
-    """A small world in which many ask, and in which a sales team is never busy."""
+    """A small world in which many ask and nobody brings colleagues, and in which a sales team is never busy."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000, **traffic},
             "intent": {"visitor_to_demo": 0.2},
             "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
+            "population": {"personas": {}},
         }
     )
 

@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from simulator.cohort import CohortMaker
+from simulator.cohort_maker import CohortMaker
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
 from simulator.streams import Streams
@@ -21,13 +21,14 @@ def arms(**of_b: object) -> dict[str, Any]:
 
 
 def world_of(**experiments: object) -> WorldSettings:
-    """A world with these experiments."""
+    """A world with these experiments, in which nobody brings colleagues: they would carry an effect along."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 2000},
             "intent": {"visitor_to_demo": 0.2},
             "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
             "experiments": experiments,
+            "population": {"personas": {}},
         }
     )
 

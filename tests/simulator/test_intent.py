@@ -10,7 +10,8 @@ from scipy import stats
 from analytics.events import REGIONS
 from analytics.signals import SIGNALS, EverSeen, interaction_parts
 from simulator.calibration import calibrated_intercept, true_intercept
-from simulator.cohort import Cohort, CohortMaker
+from simulator.cohort import Cohort
+from simulator.cohort_maker import CohortMaker
 from simulator.intent import IntentSettings
 from simulator.simulation import Simulation
 from simulator.streams import Streams
@@ -34,13 +35,15 @@ def facts_of_visits(world: WorldSettings, maker: CohortMaker, cohort: Cohort) ->
     """What the events of each visit up to the end of the clock would say, gathered in plain Python, visit by visit."""
     pages, channels = list(world.site.pages.values()), list(world.traffic.channels.values())
     people, journeys, end = cohort.people, cohort.journeys, maker.clock.length_ms
-    facts = []
+    accounts, facts = maker.population.accounts, []
+    sizes = [accounts.sizes[size] for size in accounts.size]
     for visit in range(len(journeys.visitor)):
         who = journeys.visitor[visit]
         channel = channels[people.channel[who]]
         said: list[Facts] = [
             {
                 "region": REGIONS[people.region[who]],
+                "context_company_size": sizes[people.account[who]] if people.account[who] >= 0 else None,
                 "context_device_type": maker.population.devices[people.device[who]],
                 "context_campaign_medium": channel.campaign.medium if channel.campaign else None,
                 "referrer_domain": channel.referrer.split("/")[2] if channel.referrer else None,

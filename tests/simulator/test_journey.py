@@ -9,7 +9,7 @@ from scipy import stats
 
 from analytics.sessions import IDLE_MINUTES
 from simulator.clock import HOUR_MS
-from simulator.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, JourneyMaker, Journeys, VisitSettings
+from simulator.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, Habits, JourneyMaker, Journeys, VisitSettings
 from simulator.navigation import Navigation
 from simulator.site import SiteSettings
 from simulator.streams import Streams
@@ -26,16 +26,19 @@ def navigation() -> Navigation:
     return Navigation(SiteSettings())
 
 
-def maker_of(navigation: Navigation, seed: int = 1, **settings: object) -> JourneyMaker:
-    """Maker of journeys of two channels: one lands on the home page, the other on documentation or blog."""
-    landing = np.stack([navigation.mix({"home": 1.0}), navigation.mix({"docs": 0.25, "blog": 0.75})])
-    return JourneyMaker(VisitSettings.model_validate(settings), navigation, landing, Streams(seed))
+def drawn(navigation: Navigation, rows: np.ndarray = ROWS, seed: int = 1, **settings: object) -> Journeys:
+    """Journeys of two channels: those in even rows land on the home page, the others on documentation or blog."""
+    visits = VisitSettings.model_validate(settings)
+    landings = [{"home": 1.0}, {"docs": 0.25, "blog": 0.75}, visits.return_landing]
+    maker = JourneyMaker(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
+    habits = Habits(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
+    return maker.draw(rows, habits, Streams(seed), 0)
 
 
 @pytest.fixture(scope="module")
 def journeys(navigation: Navigation) -> Journeys:
     """Journeys of the default settings, half of each channel."""
-    return maker_of(navigation).draw(ROWS, ROWS % 2, 0)
+    return drawn(navigation)
 
 
 def dwells(journeys: Journeys) -> np.ndarray:
@@ -74,7 +77,7 @@ def test_time_never_runs_back(journeys: Journeys):
 
 def test_a_page_is_read_for_29_minutes_at_most(navigation: Navigation):
     """However slow the readers, no page is open long enough to end the visit."""
-    slow = maker_of(navigation, dwell_shape=0.2).draw(ROWS, ROWS % 2, 0)
+    slow = drawn(navigation, dwell_shape=0.2)
     assert dwells(slow).max() <= MAX_DWELL_MS == 29 * 60_000 < IDLE_MS
 
 
@@ -86,7 +89,7 @@ def test_the_simulators_idle_time_is_that_of_the_analytics():
 
 def test_visits_are_further_apart_than_the_idle_time(navigation: Navigation):
     """Between the end of a visit and the next one lie more than 30 minutes, however short the gaps are set."""
-    journeys = maker_of(navigation, gap_hours=1e-6, return_rate=0.6).draw(ROWS, ROWS % 2, 0)
+    journeys = drawn(navigation, gap_hours=1e-6, return_rate=0.6)
     starts = journeys.view_ms[journeys.first_view]
     same = np.diff(journeys.visitor) == 0
     assert (starts[1:] - journeys.end_ms[:-1])[same].min() >= MIN_GAP_MS
@@ -94,7 +97,7 @@ def test_visits_are_further_apart_than_the_idle_time(navigation: Navigation):
 
 def test_gaps_follow_their_log_logistic_distribution(navigation: Navigation):
     """Beyond 31 minutes gaps are log-logistic with the median and shape of the settings (Kolmogorov–Smirnov)."""
-    journeys = maker_of(navigation, gap_hours=5.0, gap_shape=1.7, return_rate=0.5).draw(ROWS, ROWS % 2, 0)
+    journeys = drawn(navigation, gap_hours=5.0, gap_shape=1.7, return_rate=0.5)
     starts, same = journeys.view_ms[journeys.first_view], np.diff(journeys.visitor) == 0
     beyond = (starts[1:] - journeys.end_ms[:-1])[same] - MIN_GAP_MS
     assert stats.kstest(beyond, stats.fisk(c=1.7, scale=5.0 * HOUR_MS).cdf).pvalue > CHANCE
@@ -119,7 +122,7 @@ def test_reading_times_follow_their_weibull_distribution(journeys: Journeys, nav
 def test_visit_counts_are_geometric(navigation: Navigation):
     """A visitor comes again with the return rate after every visit, up to the most that is allowed (chi-square)."""
     rate, most = 0.6, 5
-    found = maker_of(navigation, return_rate=rate, max_visits=most).draw(ROWS, ROWS % 2, 0).n_visits
+    found = drawn(navigation, return_rate=rate, max_visits=most).n_visits
     expected = np.array([(1 - rate) * rate**k for k in range(most - 1)] + [rate ** (most - 1)])
     assert found.max() == most
     assert stats.chisquare(np.bincount(found, minlength=most + 1)[1:], N * expected).pvalue > CHANCE
@@ -127,7 +130,7 @@ def test_visit_counts_are_geometric(navigation: Navigation):
 
 def test_without_returns_everybody_comes_once(navigation: Navigation):
     """A return rate of 0 means one visit each."""
-    assert (maker_of(navigation, return_rate=0).draw(ROWS, ROWS % 2, 0).n_visits == 1).all()
+    assert (drawn(navigation, return_rate=0).n_visits == 1).all()
 
 
 def test_visitors_land_as_their_channel_says(journeys: Journeys, navigation: Navigation):
@@ -173,7 +176,7 @@ def test_forms_are_sent_at_their_rate_while_the_page_is_open(journeys: Journeys,
 def test_a_journey_does_not_depend_on_the_other_visitors(journeys: Journeys, navigation: Navigation):
     """A visitor drawn alone does what they do among twenty thousand."""
     for row in (0, 7, 19_999):
-        alone = maker_of(navigation).draw(np.array([row]), np.array([row % 2]), 0)
+        alone = drawn(navigation, np.array([row]))
         visits = np.flatnonzero(journeys.visitor == row)
         views = np.isin(journeys.visit_of_view, visits)
         np.testing.assert_array_equal(alone.end_ms, journeys.end_ms[visits])
@@ -183,14 +186,14 @@ def test_a_journey_does_not_depend_on_the_other_visitors(journeys: Journeys, nav
 
 def test_longer_reading_moves_no_page(journeys: Journeys, navigation: Navigation):
     """With another distribution of reading times the same visitors see the same pages (common random numbers)."""
-    slower = maker_of(navigation, dwell_shape=0.5).draw(ROWS, ROWS % 2, 0)
+    slower = drawn(navigation, dwell_shape=0.5)
     np.testing.assert_array_equal(slower.page, journeys.page)
     assert (slower.view_ms != journeys.view_ms).any()
 
 
 def test_nobody_makes_no_journeys(navigation: Navigation):
     """A cohort without visitors is empty, not an error."""
-    nobody = maker_of(navigation).draw(np.array([], dtype=int), np.array([], dtype=int), 0)
+    nobody = drawn(navigation, np.array([], dtype=int))
     assert len(nobody.page) == len(nobody.visitor) == 0
 
 

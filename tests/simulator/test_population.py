@@ -17,8 +17,8 @@ SE = 4.5
 
 
 def population_of(seed: int = 1, **settings: object) -> Population:
-    """A population drawn from these settings."""
-    return Population(PopulationSettings.model_validate(settings), CHANNELS, Streams(seed))
+    """A population drawn from these settings, of people who are all alike unless the settings say otherwise."""
+    return Population(PopulationSettings.model_validate({"personas": {}, **settings}), CHANNELS, Streams(seed))
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +75,8 @@ def test_attributes_are_independent(people: People):
 
 def test_a_visitor_belongs_to_an_account_of_their_region(population: Population, people: People):
     """A European visitor works for a company counted in Europe."""
-    region_of_account = np.full(population.settings.accounts, -1)
-    for region, members in enumerate(population.accounts.by_region):
-        region_of_account[members] = region
     known = people.account >= 0
-    np.testing.assert_array_equal(region_of_account[people.account[known]], people.region[known])
-
-
-def test_every_account_has_one_region(population: Population):
-    """The accounts are divided among the regions: all of them, each once."""
-    members = np.sort(np.concatenate(population.accounts.by_region))
-    np.testing.assert_array_equal(members, np.arange(population.settings.accounts))
+    np.testing.assert_array_equal(population.accounts.region[people.account[known]], people.region[known])
 
 
 def test_accounts_are_recognised_at_the_rate_of_the_settings(population: Population, people: People):
@@ -109,7 +100,10 @@ def test_some_accounts_send_many_people(people: People):
 
 def test_equal_accounts_are_equally_large():
     """Without a spread of sizes, the visitors of each account of a region are Poisson: variance = mean in 4.5 SE."""
-    people = population_of(account_size_spread=0.0, countries={"DE": {"share": 1, "time_zones": {"Europe/Berlin": 1}}})
+    alike = {"any": {"share": 1.0}}
+    people = population_of(
+        account_size_spread=0.0, company_sizes=alike, countries={"DE": {"share": 1, "time_zones": {"Europe/Berlin": 1}}}
+    )
     drawn = people.draw(N, 0)
     sizes = np.bincount(drawn.account[drawn.account >= 0], minlength=4000)
     # The index of dispersion of n Poisson counts has the variance 2 / (n − 1).
@@ -155,7 +149,7 @@ def test_a_new_device_share_moves_nothing_else(population: Population):
     """Changing one attribute leaves the draws of all others where they were."""
     other = population_of(devices={"desktop": 0.1, "mobile": 0.9}).draw(1000, 0)
     same = population.draw(1000, 0)
-    for name in ("country", "zone", "channel", "account", "company_email", "effect"):
+    for name in ("country", "zone", "channel", "account", "company_email", "effect", "persona"):
         np.testing.assert_array_equal(getattr(other, name), getattr(same, name))
 
 

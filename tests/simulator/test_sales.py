@@ -17,7 +17,7 @@ from scipy import stats
 
 from analytics.events import EventName
 from simulator.clock import Clock, ClockSettings
-from simulator.cohort import CohortMaker
+from simulator.cohort_maker import CohortMaker
 from simulator.sales import BuyerLuck, SalesDesk, no_show_probability
 from simulator.sales_outcome import SalesOutcome
 from simulator.sales_settings import WEEKDAYS, SalesSettings

@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 
 from analytics.ndjson import encode
 from simulator.clock import HOUR_MS
-from simulator.cohort import Cohort, CohortMaker
+from simulator.cohort import Cohort
+from simulator.cohort_maker import CohortMaker
 from simulator.sales_settings import WEEKDAYS
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink, Delivery

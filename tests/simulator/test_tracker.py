@@ -84,7 +84,7 @@ def test_the_campaign_is_that_of_the_address(views: pl.DataFrame):
 def test_visitors_come_in_the_channels_of_the_world(views: pl.DataFrame, small_run: SimpleNamespace):
     """Referrer and campaign of each first page view are those of the visitor's channel."""
     channels, cohort = list(small_run.world.traffic.channels.values()), small_run.cohort
-    channel_of = dict(zip(cohort.anonymous_ids, cohort.people.channel, strict=True))
+    channel_of = dict(zip(cohort.person_ids, cohort.people.channel, strict=True))
     for row in views.filter(pl.col("number") == 0).iter_rows(named=True):
         channel = channels[channel_of[row["anonymous_id"]]]
         assert row["context_page_referrer"] == channel.referrer
@@ -190,7 +190,7 @@ def test_page_views_are_those_of_the_cohort(events: pl.DataFrame, small_run: Sim
     )
     start_ms, expected = round(clock.start.timestamp() * 1000), []
     paths = [page.path for page in small_run.world.site.pages.values()]
-    ids = cohort.anonymous_ids.to_list()
+    ids = cohort.person_ids.to_list()
     for view, visit in enumerate(cohort.journeys.visit_of_view.tolist()):
         who, at = ids[cohort.journeys.visitor[visit]], int(cohort.view_ms[view])
         gone = who in asked and start_ms + at > asked[who].timestamp() * 1000

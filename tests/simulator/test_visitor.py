@@ -83,7 +83,8 @@ def cohort_of(arrival_ms: int, resolve: list[float], forms: dict[int, int] | Non
         signals=unused,
         resolve=np.array(resolve),
         buyer_luck=np.full((1, 7), 0.5),
-        identities=np.zeros((1, 2), dtype=np.uint64),
+        identities=np.zeros((2, 2), dtype=np.uint64),
+        second_browser=np.zeros(2, dtype=bool),
         accounts=unused,
     )
 

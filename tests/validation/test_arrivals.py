@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from simulator.clock import HOUR_MS
-from simulator.cohort import CohortMaker
+from simulator.cohort_maker import CohortMaker
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
 from simulator.streams import Streams

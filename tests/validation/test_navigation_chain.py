@@ -72,8 +72,9 @@ def check(world: WorldSettings, seeds: range) -> None:
 
 
 def world_of(**settings: object) -> WorldSettings:
-    """A world of five thousand visitors a day."""
-    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 5000}, **settings})
+    """A world of five thousand visitors a day who are all alike."""
+    alike = {"traffic": {"visitors_per_day": 5000}, "population": {"personas": {}}}
+    return WorldSettings.model_validate({**alike, **settings})
 
 
 def test_page_frequencies_are_those_of_the_chain():

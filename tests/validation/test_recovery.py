@@ -36,14 +36,14 @@ def estimates(world: WorldSettings, seed: int, replications: range) -> tuple[lis
 def test_the_intent_model_recovers_the_coefficients():
     """Over 6 replications together no term misses its truth by 4.1 standard errors, and the errors are as they say.
 
-    The sum of standardised errors over √replications is standard normal if the model is true; of 17 terms one is beyond
+    The sum of standardised errors over √replications is standard normal if the model is true; of 18 terms one is beyond
     4.1 by chance in one of 1,400 seeds. Their squares together are chi-square with a degree each.
     """
     terms, errors, _ = estimates(WorldSettings.model_validate(EFFICIENT), 1, range(6))
-    assert len(terms) == 17
+    assert len(terms) == 18
     pooled = errors.sum(axis=0) / np.sqrt(len(errors))
     assert np.abs(pooled).max() < 4.1, dict(zip(terms, pooled.round(2), strict=True))
-    assert stats.chi2(df=17).sf((pooled**2).sum()) > 1e-3
+    assert stats.chi2(df=18).sf((pooled**2).sum()) > 1e-3
 
 
 def test_the_truth_names_every_term_with_an_effect():

@@ -1,0 +1,216 @@
+"""The companies whose people visit: their firmographics, and which of them each visitor belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from analytics.events import REGIONS
+from simulator.arrays import Bools, Floats, Integers
+from simulator.settings import Positive, Probability, Settings, Share
+from simulator.streams import Streams
+
+__all__ = [
+    "ACCOUNTS_SCHEMA",
+    "DEFAULT_INDUSTRIES",
+    "DEFAULT_SIZES",
+    "UNKNOWN_COMPANY",
+    "Accounts",
+    "Company",
+    "CompanySizeSettings",
+    "draw_accounts",
+]
+
+
+class CompanySizeSettings(Settings):
+    """One size band of companies.
+
+    Attributes:
+        share: Share of the companies; the shares of all bands sum to 1.
+        visitors: How many visitors such a company sends, relative to the other bands.
+        good_fit_rate: Probability that the product fits such a company.
+        deal_value: Factor on the value of a deal with it.
+    """
+
+    share: Share
+    visitors: Positive = 1.0
+    good_fit_rate: Probability = 0.5
+    deal_value: Positive = 1.0
+
+
+DEFAULT_SIZES: Final = {
+    "small": CompanySizeSettings(share=0.60, visitors=0.7, good_fit_rate=0.4, deal_value=0.4),
+    "mid_market": CompanySizeSettings(share=0.30, visitors=1.2, good_fit_rate=0.6, deal_value=1.0),
+    "enterprise": CompanySizeSettings(share=0.10, visitors=3.0, good_fit_rate=0.7, deal_value=3.0),
+}
+"""Size bands: below 200, below 2,000, and more employees. The figures are assumptions."""
+
+DEFAULT_INDUSTRIES: Final = {
+    "software": 0.26,
+    "financial_services": 0.18,
+    "manufacturing": 0.15,
+    "healthcare": 0.13,
+    "retail": 0.12,
+    "professional_services": 0.10,
+    "public_sector": 0.06,
+}
+"""Shares of the industries. The figures are assumptions."""
+
+ACCOUNTS_SCHEMA: Final = pl.Schema(
+    {
+        "account": pl.String(),
+        "region": pl.String(),
+        "industry": pl.String(),
+        "size": pl.String(),
+        "good_fit": pl.Boolean(),
+        "willingness": pl.Float64(),
+    }
+)
+"""Columns of the table of companies: domain, world region, industry and size band; whether the product fits; and the
+unobserved willingness (standard normal), which no event tells."""
+
+_COMPANY_WORDS: Final = (
+    *("acorn", "basalt", "cedar", "delta", "ember", "fjord", "granite", "harbor", "indigo", "juniper"),
+    *("krypton", "lantern", "meridian", "nimbus", "orchard", "pioneer", "quarry", "ridge", "summit", "tundra"),
+)
+
+
+class Company(NamedTuple):
+    """What a company means to the sales desk.
+
+    Attributes:
+        account: Its identifier, None where it is not known.
+        good_fit: Whether the product fits it.
+        deal_factor: Factor on the value of a deal with it.
+    """
+
+    account: str | None = None
+    good_fit: bool = True
+    deal_factor: float = 1.0
+
+
+UNKNOWN_COMPANY: Final = Company()
+"""The company of a visitor whose company is not recognised: an ordinary one, for all anybody knows."""
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The companies of one replication, one row each.
+
+    Attributes:
+        domains: Domain of each, below ``example.com``; also its identifier.
+        region: Index in :data:`REGIONS`; shape (accounts,).
+        industry, size: Indices in ``industries`` and ``sizes``; shape (accounts,).
+        good_fit: Whether the product fits; shape (accounts,).
+        weight: How many visitors each sends, relative to the others of its region; shape (accounts,).
+        effects: Unobserved willingness, standard normal; shape (accounts,).
+        industries, sizes: Names.
+        deal_factors: Factor on the value of a deal, by size.
+    """
+
+    domains: pl.Series
+    region: Integers
+    industry: Integers
+    size: Integers
+    good_fit: Bools
+    weight: Floats
+    effects: Floats
+    industries: Sequence[str]
+    sizes: Sequence[str]
+    deal_factors: Floats
+
+    def choose(self, regions: Integers, uniforms: Floats) -> Integers:
+        """Account of each visitor, from the accounts of the visitor's region, −1 where it has none; shapes (n,)."""
+        chosen = np.full(len(regions), -1, dtype=np.int64)
+        for region in range(len(REGIONS)):
+            members = np.flatnonzero(self.region == region)
+            here = np.flatnonzero(regions == region)
+            if len(members):
+                steps = np.cumsum(self.weight[members] / self.weight[members].sum())[:-1]
+                chosen[here] = members[np.searchsorted(steps, uniforms[here], side="right")]
+        return chosen
+
+    def domains_of(self, accounts: Integers) -> pl.Series:
+        """Domain of each account, null for −1; shape (n,)."""
+        return _named(self.domains, accounts)
+
+    def industries_of(self, accounts: Integers) -> pl.Series:
+        """Industry of each account, null for −1; shape (n,)."""
+        return _named(pl.Series(self.industries, dtype=pl.String).gather(self.industry), accounts)
+
+    def sizes_of(self, accounts: Integers) -> pl.Series:
+        """Size band of each account, null for −1; shape (n,)."""
+        return _named(pl.Series(self.sizes, dtype=pl.String).gather(self.size), accounts)
+
+    def company(self, account: int) -> Company:
+        """What the sales desk may know of an account; −1 for none."""
+        if account < 0:
+            return UNKNOWN_COMPANY
+        factor = float(self.deal_factors[self.size[account]])
+        return Company(self.domains[account], bool(self.good_fit[account]), factor)
+
+    def table(self) -> pl.DataFrame:
+        """All companies; columns as in :data:`ACCOUNTS_SCHEMA`."""
+        return pl.DataFrame(
+            {
+                "account": self.domains,
+                "region": pl.Series(REGIONS).gather(self.region),
+                "industry": pl.Series(self.industries).gather(self.industry),
+                "size": pl.Series(self.sizes).gather(self.size),
+                "good_fit": self.good_fit,
+                "willingness": self.effects,
+            },
+            schema=ACCOUNTS_SCHEMA,
+        )
+
+
+def _named(names: pl.Series, accounts: Integers) -> pl.Series:
+    """Name of each account, null for −1."""
+    return names.extend_constant(None, 1).gather(np.where(accounts >= 0, accounts, len(names)))
+
+
+def draw_accounts(
+    n: int,
+    region_shares: Floats,
+    *,
+    sizes: Mapping[str, CompanySizeSettings],
+    industries: Mapping[str, float],
+    size_spread: float,
+    streams: Streams,
+) -> Accounts:
+    """Draw the companies.
+
+    Args:
+        n: How many.
+        region_shares: Share of each of :data:`REGIONS` among the visitors, and so among the companies.
+        sizes: Size bands, by name.
+        industries: Shares of the industries, by name.
+        size_spread: Standard deviation of the logarithm of a company's share of the visitors within its band.
+        streams: Randomness of the replication; the companies are those of the whole world.
+    """
+    rng = streams.generator("accounts")
+    region = np.searchsorted(np.cumsum(region_shares)[:-1], rng.random(n), side="right")
+    spread = np.exp(size_spread * rng.standard_normal(n))
+    rows, bands = np.arange(n), list(sizes.values())
+
+    def drawn(source: str, shares: Sequence[float]) -> Integers:
+        return np.searchsorted(np.cumsum(shares)[:-1], streams.uniforms(source).at(rows), side="right")
+
+    size = drawn("account_size", [band.share for band in bands])
+    words = len(_COMPANY_WORDS)
+    return Accounts(
+        domains=pl.Series([f"{_COMPANY_WORDS[i % words]}-{i // words:04d}.example.com" for i in range(n)]),
+        region=region,
+        industry=drawn("account_industry", list(industries.values())),
+        size=size,
+        good_fit=streams.uniforms("account_fit").at(rows) < np.array([band.good_fit_rate for band in bands])[size],
+        weight=spread * np.array([band.visitors for band in bands])[size],
+        effects=streams.generator("account_effects").standard_normal(n),
+        industries=list(industries),
+        sizes=list(sizes),
+        deal_factors=np.array([band.deal_value for band in bands]),
+    )

@@ -1,0 +1,222 @@
+"""Draws cohorts: ``CohortMaker.draw(i)`` is a pure function of (scenario, seed, replication, i)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from simulator.arrays import Bools, Floats, Integers
+from simulator.clock import HOUR_MS, Clock
+from simulator.cohort import Cohort
+from simulator.inflows import Inflow, arrivals_of, guests_of, inflows_of
+from simulator.intent import SignalValues
+from simulator.journey import Journeys
+from simulator.outages import bounced, struck
+from simulator.population import People, Population
+from simulator.sales import BuyerLuck
+from simulator.streams import Streams
+from simulator.world import WorldSettings
+from simulator.world_tables import WorldTables
+
+__all__ = ["COHORT_SIZE", "CohortMaker"]
+
+COHORT_SIZE = 4096
+"""Expected number of visitors in a cohort."""
+
+# Address of a guest: the persona's code, then the place of the host. No cohort has 2^16 visitors.
+_HOST_BITS, _CODE_BYTES = 16, 3
+
+
+class CohortMaker:
+    """Draws the cohorts of one inflow of visitors in one replication.
+
+    Args:
+        world: The scenario's world.
+        streams: Randomness of the replication.
+        inflow: Whose cohorts; the ordinary traffic's unless given.
+        tables: What all cohorts of the world share, where it has been made already.
+    """
+
+    def __init__(
+        self,
+        world: WorldSettings,
+        streams: Streams,
+        inflow: Inflow | None = None,
+        tables: WorldTables | None = None,
+    ) -> None:
+        self.tables = WorldTables(world, streams) if tables is None else tables
+        self._world = world
+        self._inflow = inflows_of(world.traffic)[0] if inflow is None else inflow
+        self._streams = streams
+        self.population = Population(
+            world.population,
+            self._inflow.shares,
+            streams,
+            scope=self._inflow.name,
+            channels=self._inflow.channels,
+            accounts=self.tables.population.accounts,
+        )
+        self.clock = Clock(world.clock)
+        self._arrivals = arrivals_of(self._inflow, world.traffic, self.clock, self.population.zone_shares)
+        names = [name or "" for name in self.population.personas]
+        self._codes = np.array([_code(name) for name in names], dtype=np.int64)
+
+    @property
+    def n_cohorts(self) -> int:
+        """Number of cohorts of whom somebody can arrive before the end."""
+        return int(np.ceil(self._arrivals.expected_visitors.max() / COHORT_SIZE))
+
+    def earliest_ms(self, index: int) -> int:
+        """Moment before which nobody of this or a later cohort arrives."""
+        return self._arrivals.earliest_ms(index * COHORT_SIZE)
+
+    def pilot(self, index: int) -> tuple[Floats, Integers, int]:
+        """Draw journeys without a clock to cut them short, to calibrate the intercept.
+
+        Returns:
+            Log-odds of each visit without the intercept, visitor of each visit, number of visitors.
+        """
+        rows = np.arange(COHORT_SIZE)
+        people, streams = self._people(len(rows), index), self._streams.within(self._inflow.name)
+        journeys = self.tables.journeys.draw(rows, self.tables.habits(people, 0 * rows), streams, index)
+        second = self._second_browser(people, journeys, rows, streams, index)
+        signals = self.tables.reader.read(people, journeys, _devices(people, journeys, second))
+        return self._log_odds(people, journeys, signals), journeys.visitor, len(rows)
+
+    def draw(self, index: int, intercept: float) -> Cohort:
+        """Draw a cohort.
+
+        Args:
+            index: Number of the cohort, from 0.
+            intercept: Log-odds of a request at the end of a visit when every signal is 0.
+        """
+        rng = self._streams.within(self._inflow.name).generator("arrivals", index)
+        positions = COHORT_SIZE * (index + np.sort(rng.random(rng.poisson(COHORT_SIZE))))
+        everybody = self._people(len(positions), index)
+        arrival_ms = self._arrivals.times_ms(positions, everybody.zone)
+        rows = np.flatnonzero(arrival_ms < self.clock.length_ms)
+        nobody = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
+        return self._cohort(
+            self._inflow.name,
+            index,
+            rows,
+            everybody.take(rows),
+            arrival_ms[rows],
+            invited_by=nobody,
+            intercept=intercept,
+        )
+
+    def guests(self, hosts: Cohort, intercept: float) -> Cohort:
+        """Draw those whom the visitors of a cohort invite: a cohort of their own, empty where nobody does.
+
+        An invitation follows the host's first visit, which takes place whatever the state of the world.
+
+        Args:
+            hosts: The cohort, as :meth:`draw` gives it.
+            intercept: As there.
+        """
+        host, persona, rows = self._invitations(hosts)
+        scope = guests_of(self._inflow.name)
+        wait = self._streams.within(scope).uniforms("invitation_wait", hosts.index).at(rows)
+        delay_ms = np.minimum(-self._world.population.invitation_hours * HOUR_MS * np.log(wait), self.clock.length_ms)
+        arrival_ms = hosts.end_ms[hosts.journeys.first_visit[host]] + delay_ms.astype(np.int64)
+        comes = arrival_ms < self.clock.length_ms
+        host, persona, rows, arrival_ms = host[comes], persona[comes], rows[comes], arrival_ms[comes]
+        people = self.population.colleagues(hosts.people.take(host), persona, self.tables.invitation, rows, hosts.index)
+        return self._cohort(
+            scope, hosts.index, rows, people, arrival_ms, invited_by=hosts.person_ids.gather(host), intercept=intercept
+        )
+
+    def _invitations(self, hosts: Cohort) -> tuple[Integers, Integers, Integers]:
+        """Host, persona and address of everybody who is invited."""
+        may = np.flatnonzero(hosts.people.account >= 0)
+        rates = self.tables.invites[hosts.people.persona[may]]
+        host, persona = np.nonzero(rates)
+        # The address names the persona, not its place among the others: a new one moves no guest.
+        rows = (self._codes[persona] << _HOST_BITS) | hosts.rows[may[host]]
+        streams = self._streams.within(guests_of(self._inflow.name))
+        comes = streams.uniforms("invitation", hosts.index).at(rows) < rates[host, persona]
+        return may[host[comes]], persona[comes], rows[comes]
+
+    def _people(self, n: int, index: int) -> People:
+        """Visitors of a cohort, with how they come as a place among the origins of all inflows."""
+        people = self.population.draw(n, index)
+        return replace(people, channel=people.channel + self._inflow.first_origin)
+
+    def _cohort(
+        self,
+        scope: str,
+        index: int,
+        rows: Integers,
+        people: People,
+        arrival_ms: Integers,
+        *,
+        invited_by: pl.Series,
+        intercept: float,
+    ) -> Cohort:
+        """Draw all that visitors do, given who they are and when they come."""
+        streams, tables, accounts = self._streams.within(scope), self.tables, self.population.accounts
+        arms = tables.experiments.combination(rows, streams, index)
+        planned = tables.journeys.draw(rows, tables.habits(people, arms), streams, index)
+        starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
+        fails = struck(starts_ms, self._world.traffic.events.values(), self.clock)
+        journeys = bounced(planned, fails)
+        second = self._second_browser(people, journeys, rows, streams, index)
+        devices = _devices(people, journeys, second)
+        signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
+        log_odds = (
+            intercept + self._log_odds(people, journeys, signals) + tables.experiments.log_odds[arms][journeys.visitor]
+        )
+        chance = streams.uniforms("decision", index).at(journeys.visit_address(rows))
+        identities = [
+            streams.uniforms(source, index).words(2 * rows + i)
+            for source in ("identity", "second_identity")
+            for i in (0, 1)
+        ]
+        return Cohort(
+            index=index,
+            rows=rows,
+            people=people,
+            arrival_ms=arrival_ms,
+            journeys=journeys,
+            signals=signals,
+            resolve=np.where(fails, -np.inf, log_odds) - np.log(chance / (1 - chance)),
+            buyer_luck=np.stack(
+                [streams.uniforms(f"buyer_{name}", index).at(rows) for name in BuyerLuck._fields], axis=1
+            ),
+            identities=np.concatenate([np.stack(identities[:2], axis=1), np.stack(identities[2:], axis=1)]),
+            second_browser=second,
+            accounts=accounts.domains_of(people.account),
+            experiments=tables.experiments.labels.gather(arms),
+            inflow=scope,
+            invited_by=invited_by,
+        )
+
+    def _log_odds(self, people: People, journeys: Journeys, signals: SignalValues) -> Floats:
+        """Log-odds of a request at the end of each visit, without the intercept; shape (visits,)."""
+        intent = self._world.intent
+        unobserved = intent.account_sd * people.effect + self.tables.log_odds[people.persona]
+        return signals.log_odds(intent.effects) + unobserved[journeys.visitor]
+
+    def _second_browser(
+        self, people: People, journeys: Journeys, rows: Integers, streams: Streams, index: int
+    ) -> Bools:
+        """Whether each visit is made with the visitor's second browser; never the first visit; shape (visits,)."""
+        may = (people.second_device[journeys.visitor] >= 0) & (journeys.number > 1)
+        switch = streams.uniforms("browser", index).at(journeys.visit_address(rows))
+        second: Bools = may & (switch < self._world.population.second_device_share)
+        return second
+
+
+def _devices(people: People, journeys: Journeys, second_browser: Bools) -> Integers:
+    """Device of each visit, as an index; shape (visits,)."""
+    first, second = people.device[journeys.visitor], people.second_device[journeys.visitor]
+    return np.where(second_browser, second, first)
+
+
+def _code(name: str) -> int:
+    """Number of a name that does not depend on other names."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:_CODE_BYTES], "little")

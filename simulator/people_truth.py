@@ -1,0 +1,67 @@
+"""Who stands behind each browser: what no analyst knows, so that stitching and segments can be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from analytics.events import UTC_MS
+from simulator.clock import Clock
+from simulator.cohort import Cohort
+from simulator.population import Population
+
+__all__ = ["PEOPLE_SCHEMA", "true_people"]
+
+PEOPLE_SCHEMA: Final = pl.Schema(
+    {
+        "anonymous_id": pl.String(),
+        "person_id": pl.String(),
+        "user_id": pl.String(),
+        "persona": pl.String(),
+        "device": pl.String(),
+        "country": pl.String(),
+        "account": pl.String(),
+        "inflow": pl.String(),
+        "invited_by": pl.String(),
+        "first_seen_at": UTC_MS,
+    }
+)
+"""Columns of the table of people, one row for each browser that was used.
+
+``person_id`` is the ``anonymous_id`` of the person's first browser; ``user_id`` is what events call the person once
+they have said who they are; ``inflow`` is the campaign or launch that brought them, empty for the ordinary traffic;
+``invited_by`` is the person who has sent them the link; ``first_seen_at`` is the browser's first page view.
+"""
+
+
+def true_people(cohorts: Sequence[Cohort], population: Population, clock: Clock) -> pl.DataFrame:
+    """Everybody who came before the end; columns as in :data:`PEOPLE_SCHEMA`, in order of the first page view."""
+    tables = [_people_of(cohort, population, clock) for cohort in cohorts]
+    return pl.concat([PEOPLE_SCHEMA.to_frame(), *tables]).sort("first_seen_at", "anonymous_id")
+
+
+def _people_of(cohort: Cohort, population: Population, clock: Clock) -> pl.DataFrame:
+    happened = cohort.happened(clock.length_ms)
+    # Visits follow one another, so the first of a browser is its earliest.
+    browser, first = np.unique(cohort.browser[happened], return_index=True)
+    visit = happened[first]
+    visitor, people = cohort.journeys.visitor[visit], cohort.people
+    device = np.where(cohort.second_browser[visit], people.second_device[visitor], people.device[visitor])
+    return pl.DataFrame(
+        {
+            "anonymous_id": cohort.browser_ids.gather(browser),
+            "person_id": cohort.person_ids.gather(visitor),
+            "user_id": cohort.user_ids.gather(visitor),
+            "persona": pl.Series(population.personas, dtype=pl.String).gather(people.persona[visitor]),
+            "device": pl.Series(population.devices).gather(device),
+            "country": pl.Series(population.countries).gather(people.country[visitor]),
+            "account": cohort.accounts.gather(visitor),
+            "inflow": pl.Series([cohort.inflow]).new_from_index(0, len(visit)),
+            "invited_by": cohort.invited_by.gather(visitor),
+            "first_seen_at": clock.timestamps(cohort.view_ms[cohort.journeys.first_view[visit]]),
+        },
+        schema=PEOPLE_SCHEMA,
+    )

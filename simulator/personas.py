@@ -1,0 +1,117 @@
+"""Personas: why people come to the site, and so what they read, how often they return and whom they bring along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from simulator.arrays import Floats
+from simulator.campaigns import Engagement, Name
+from simulator.choices import probabilities
+from simulator.settings import NonNegative, Positive, Probability, Real, Settings
+
+__all__ = ["DEFAULT_PERSONAS", "PersonaSettings", "persona_mix"]
+
+
+class PersonaSettings(Settings):
+    """One kind of visitor; as it stands by default it differs from no other.
+
+    A persona is never part of an event. It shows in what its people read, and ``people.parquet`` of a run keeps it.
+
+    Attributes:
+        weight: How many there are of it, relative to the other personas.
+        channels: Factors on that weight by the channel by which a visitor comes; 1 for those not named.
+        account_rate: Probability that it belongs to a company that is recognised; null for
+            ``population.account_rate``.
+        company_email_rate: Probability that it gives the company's address; null for
+            ``population.company_email_rate``.
+        pages: Factors on the weight of a page, wherever a link leads to it and wherever a visit may begin with it.
+        engagement: Factor on the odds of going on to another page.
+        return_rate: Probability of coming again after a visit; null for ``visits.return_rate``.
+        log_odds: Effect on the log-odds of a demo request at the end of every visit. No event tells of it: it confounds
+            whatever the persona reads.
+        invites: Probability that somebody from a company sends a colleague of this persona a link to the site, by
+            persona. It happens after their first visit; who was invited invites nobody.
+    """
+
+    weight: Positive = 1.0
+    channels: dict[str, NonNegative] = Field(default_factory=dict)
+    account_rate: Probability | None = None
+    company_email_rate: Probability | None = None
+    pages: dict[str, Positive] = Field(default_factory=dict)
+    engagement: Engagement = 1.0
+    return_rate: Annotated[float, Field(ge=0, lt=1, strict=True)] | None = None
+    log_odds: Real = 0.0
+    invites: dict[Name, Probability] = Field(default_factory=dict)
+
+
+DEFAULT_PERSONAS = {
+    "champion": PersonaSettings(
+        weight=0.14,
+        pages={"product": 1.3, "customers": 1.5, "white_paper": 1.5, "careers": 0.3},
+        engagement=1.3,
+        return_rate=0.45,
+        invites={"evaluator": 0.10, "security_reviewer": 0.08, "economic_buyer": 0.08},
+    ),
+    "evaluator": PersonaSettings(
+        weight=0.26,
+        channels={"tech_blog": 1.5},
+        pages={"docs": 1.8, "integrations": 1.8, "engineering_blog": 1.3, "careers": 0.4},
+        return_rate=0.40,
+    ),
+    "security_reviewer": PersonaSettings(
+        weight=0.06, pages={"security": 6.0, "docs": 1.5, "white_paper": 1.5, "careers": 0.2}
+    ),
+    "economic_buyer": PersonaSettings(
+        weight=0.06,
+        channels={"email": 1.5, "tech_blog": 0.2},
+        pages={"pricing": 3.0, "customers": 2.5, "docs": 0.3, "careers": 0.2},
+        engagement=0.8,
+    ),
+    "job_seeker": PersonaSettings(
+        weight=0.11,
+        channels={"paid_search": 0.2, "paid_social": 0.2, "email": 0.2},
+        account_rate=0.0,
+        pages={"careers": 12.0, "about": 4.0, "engineering_blog": 1.5, "pricing": 0.2, "white_paper": 0.2},
+    ),
+    "student": PersonaSettings(
+        weight=0.12,
+        account_rate=0.0,
+        pages={"docs": 2.0, "blog": 2.0, "engineering_blog": 2.0, "webinar": 1.5, "pricing": 0.3},
+        return_rate=0.25,
+    ),
+    "existing_customer": PersonaSettings(
+        weight=0.21,
+        channels={"direct": 2.0, "paid_search": 0.3, "paid_social": 0.3},
+        account_rate=0.9,
+        pages={"docs": 5.0, "integrations": 2.0, "pricing": 0.6, "customers": 0.5},
+        return_rate=0.45,
+    ),
+    "competitor": PersonaSettings(
+        weight=0.04, account_rate=0.2, company_email_rate=0.1, pages={"pricing": 3.0, "product": 1.5, "customers": 1.5}
+    ),
+}
+"""The people of an ordinary B2B software site: four who buy together, and four who do not buy. The figures are
+assumptions. None has an effect of its own on the decision: whatever sets their requests apart is what they read."""
+
+
+def persona_mix(personas: Sequence[PersonaSettings], channels: Sequence[str]) -> Floats:
+    """Share of each persona among the visitors of each channel; shape (channels, personas).
+
+    Args:
+        personas: The personas.
+        channels: Names of the channels.
+
+    Raises:
+        ValueError: No persona comes by one of the channels.
+    """
+    weights = np.array(
+        [[persona.weight * persona.channels.get(name, 1.0) for persona in personas] for name in channels]
+    )
+    empty = [name for name, row in zip(channels, weights, strict=True) if not row.any()]
+    if empty:
+        raise ValueError(f"nobody comes by the channel {empty[0]!r}: all personas have a factor of 0 for it")
+    return probabilities(weights)

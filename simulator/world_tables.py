@@ -1,0 +1,77 @@
+"""What all cohorts of a world share: its companies, its pages, and how each kind of visitor moves about them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.arrays import Floats, Integers
+from simulator.behaviour import Behaviours
+from simulator.experiments import Experiments
+from simulator.inflows import INVITATION, inflows_of, origins_of
+from simulator.intent import SignalReader
+from simulator.journey import Habits, JourneyMaker
+from simulator.navigation import Navigation
+from simulator.personas import PersonaSettings
+from simulator.population import People, Population
+from simulator.streams import Streams
+from simulator.world import WorldSettings
+
+__all__ = ["WorldTables"]
+
+
+class WorldTables:
+    """Tables that are made once for a world and a replication.
+
+    Args:
+        world: The scenario's world.
+        streams: Randomness of the replication, from which the companies are drawn.
+
+    Attributes:
+        population: Who the visitors of the ordinary traffic are, and the companies.
+        experiments: Who is in which arm.
+        journeys: Draws what visitors do.
+        reader: Reads the signals off what they do.
+        invitation: Index of the way by which invited colleagues come.
+        invites: Probability that a visitor of one persona invites a colleague of another; shape (personas, personas).
+        log_odds: Effect of each persona on the decision; shape (personas,).
+    """
+
+    def __init__(self, world: WorldSettings, streams: Streams) -> None:
+        origins = origins_of(world.traffic)
+        personas = [*world.population.personas.values()] or [PersonaSettings()]
+        self.population = Population(world.population, inflows_of(world.traffic)[0].shares, streams)
+        self.experiments = Experiments(world.experiments)
+        self._behaviours = Behaviours(list(origins.values()), self.experiments.combinations, personas)
+        navigation = Navigation(world.site, self._behaviours.kinds)
+        # Those who come again, by whatever channel they came first, and those whom a colleague sends.
+        landings = [world.visits.return_landing, *(origin.landing for origin in origins.values())]
+        landings[-1] = world.visits.return_landing
+        tables = np.array([[navigation.mix(landing, persona.pages) for persona in personas] for landing in landings])
+        self.journeys = JourneyMaker(world.visits, navigation, tables.reshape(-1, len(navigation.names)))
+        self.reader = SignalReader(world.site, origins, self.population)
+        self.invitation = list(origins).index(INVITATION)
+        self.invites = _invites(personas, world)
+        self.log_odds: Floats = np.array([persona.log_odds for persona in personas])
+        self._return_rates = np.array(
+            [world.visits.return_rate if persona.return_rate is None else persona.return_rate for persona in personas]
+        )
+
+    def habits(self, people: People, arms: Integers) -> Habits:
+        """How visitors move.
+
+        Args:
+            people: The visitors, with how they come as an index of all origins.
+            arms: Combination of experiment arms of each; shape (visitors,).
+        """
+        n_personas = len(self.log_odds)
+        return Habits(
+            landing=(people.channel + 1) * n_personas + people.persona,
+            returning=people.persona,
+            behaviour=self._behaviours.of(people.channel, arms, people.persona),
+            return_rate=self._return_rates[people.persona],
+        )
+
+
+def _invites(personas: list[PersonaSettings], world: WorldSettings) -> Floats:
+    names = list(world.population.personas) or [""]
+    return np.array([[persona.invites.get(guest, 0.0) for guest in names] for persona in personas])
