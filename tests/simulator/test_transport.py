@@ -398,3 +398,42 @@ def test_nobody_comes_and_nothing_breaks():
     empty = simulated(rates, traffic={"visitors_per_day": 1e-9})
     assert empty.events.schema == EVENT_SCHEMA
     assert empty.events.height == empty.labels.height == empty.malformed.height == 0
+
+
+def test_ad_blockers_go_by_persona_and_device():
+    """A browser blocks at its device's rate times its persona's factor, at most 1 (4 SE); without factors at the rate."""
+    personas = {"careful": {}, "careless": {}, "plain": {}}
+    tracking = {
+        "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},
+        "ad_blocker_factors": {"careful": 2.0, "careless": 0.0},
+    }
+    run = simulated(tracking, population={"personas": personas}, traffic={"visitors_per_day": 6000})
+    blocked = set(run.labels.filter(pl.col("label") == Label.BLOCKED.value)["anonymous_id"])
+    people = run.outcome.people.with_columns(hit=pl.col("anonymous_id").is_in(list(blocked)))
+    for device, rate in (("desktop", 0.4), ("mobile", 0.1)):
+        for persona, factor in (("careful", 2.0), ("plain", 1.0)):
+            chosen = people.filter((pl.col("device") == device) & (pl.col("persona") == persona))
+            check_share(chosen["hit"].to_numpy(), factor * rate)
+    assert not people.filter(pl.col("persona") == "careless")["hit"].any()
+
+
+def test_a_factor_that_goes_beyond_a_rate_of_1_blocks_everybody():
+    """Three times 0.4 is all of them: nothing that browsers send arrives, and demo requests do."""
+    tracking = {"ad_blocker_rate": 0.4, "ad_blocker_factors": {"only": 3.0}}
+    run = simulated(tracking, population={"personas": {"only": {}}})
+    assert browser_events(run.events).is_empty()
+    assert run.counts["demo_requests"] == run.events.filter(pl.col("event") == "Demo Requested").height > 10
+
+
+def test_each_browser_of_a_person_has_an_ad_blocker_of_its_own():
+    """Of people with two browsers some block in one and not in the other."""
+    run = simulated(
+        {"ad_blocker_rate": 0.5},
+        population={"second_device_rate": 1.0, "personas": {}},
+        visits={"return_rate": 0.7, "gap_hours": 0.5},
+    )
+    blocked = set(run.labels.filter(pl.col("label") == Label.BLOCKED.value)["anonymous_id"])
+    hits = run.outcome.people.with_columns(hit=pl.col("anonymous_id").is_in(list(blocked)))
+    both = hits.group_by("person_id").agg(pl.len(), pl.col("hit").sum()).filter(pl.col("len") == 2)
+    # One of two independent halves: as often as not.
+    check_share((both["hit"] == 1).to_numpy(), 0.5)

@@ -1,0 +1,167 @@
+"""Claims about invitations: who brings whom, when they come, and that nobody else is moved."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from scipy import stats
+
+from simulator.clock import HOUR_MS
+from simulator.cohort import Cohort
+from simulator.cohort_maker import CohortMaker
+from simulator.simulation import Simulation
+from simulator.sinks import CollectingSink
+from simulator.streams import Streams
+from simulator.world import WorldSettings
+
+PERSONAS: dict[str, Any] = {
+    "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_rate": 0.8},
+    "guest": {"invites": {"guest": 1.0}, "account_rate": 0.0, "pages": {"security": 8.0}},
+    "boss": {"account_rate": 0.0, "return_rate": 0.0},
+}
+
+
+def world_of(**settings: Any) -> WorldSettings:
+    """A world in which hosts bring guests and nobody asks for a demo."""
+    return WorldSettings.model_validate(
+        {
+            "population": {"personas": PERSONAS, "invitation_hours": 2.0, **settings.pop("population", {})},
+            "traffic": {"visitors_per_day": 4000},
+            "intent": {"intercept": -50.0},
+            **settings,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def cohorts() -> tuple[Cohort, Cohort]:
+    """Hosts over a time so long that everybody who is invited comes, and their guests."""
+    maker = CohortMaker(world_of(clock={"hours": 24 * 60}), Streams(8))
+    hosts = maker.draw(0, -50.0)
+    return hosts, maker.guests(hosts, -50.0)
+
+
+def host_of(hosts: Cohort, guests: Cohort) -> np.ndarray:
+    """Number of each guest's host."""
+    number = {person: row for row, person in enumerate(hosts.person_ids)}
+    return np.array([number[person] for person in guests.invited_by])
+
+
+def test_hosts_with_a_company_invite_at_their_rates(cohorts: tuple[Cohort, Cohort]):
+    """Each persona is brought by the hosts of a company at its own rate (4.5 SE), and by nobody else."""
+    hosts, guests = cohorts
+    may = (hosts.people.persona == 0) & (hosts.people.account >= 0)
+    host = host_of(hosts, guests)
+    for persona, rate in ((1, 0.3), (2, 0.1)):
+        brought = np.zeros(len(hosts), dtype=bool)
+        brought[host[guests.people.persona == persona]] = True
+        assert not brought[~may & (hosts.people.persona == 0)].any()
+        assert abs(brought[may].mean() - rate) < 4.5 * np.sqrt(rate * (1 - rate) / may.sum())
+    assert may[host].all()
+
+
+def test_a_guest_is_a_colleague(cohorts: tuple[Cohort, Cohort]):
+    """Company, country, region and time zone are the host's; identity and devices are the guest's own."""
+    hosts, guests = cohorts
+    host = host_of(hosts, guests)
+    for name in ("account", "country", "region", "zone", "effect"):
+        np.testing.assert_array_equal(getattr(guests.people, name), getattr(hosts.people, name)[host])
+    assert (guests.people.device != hosts.people.device[host]).any()
+    assert (guests.accounts == hosts.accounts.gather(host)).all()
+
+
+def test_guests_come_after_their_hosts_first_visit_by_an_exponential_wait(cohorts: tuple[Cohort, Cohort]):
+    """From the end of the host's first visit to the guest's arrival: exponential with mean invitation_hours (KS)."""
+    hosts, guests = cohorts
+    wait = guests.arrival_ms - hosts.end_ms[hosts.journeys.first_visit[host_of(hosts, guests)]]
+    assert (wait >= 0).all()
+    assert stats.kstest(wait, stats.expon(scale=2.0 * HOUR_MS).cdf).pvalue > 1e-3
+
+
+def test_guests_land_like_those_who_come_again_and_read_by_their_persona(cohorts: tuple[Cohort, Cohort]):
+    """A guest's first page is of the landing pages of returning visits, with the factors of the guest's persona."""
+    _, guests = cohorts
+    chosen = guests.people.persona == 1
+    pages = list(world_of().site.pages)
+    weights = dict(world_of().visits.return_landing)
+    weights["security"] *= 8.0
+    first = guests.journeys.page[guests.journeys.first_view[guests.journeys.first_visit[chosen]]]
+    counts = np.array([np.sum(first == pages.index(name)) for name in weights])
+    assert counts.sum() == chosen.sum()
+    expected = np.array(list(weights.values())) / sum(weights.values()) * chosen.sum()
+    assert stats.chisquare(counts, expected).pvalue > 1e-3
+
+
+def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Events and people."""
+    sink = CollectingSink()
+    outcome = Simulation(world, seed=seed).run([sink])
+    return sink.events, outcome.people
+
+
+def without(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """Events of all but these people."""
+    return events.filter(~pl.col("anonymous_id").is_in(people["anonymous_id"].implode()))
+
+
+def test_guests_move_nobody_else():
+    """Without invitations, all others do what they do beside the guests, event for event."""
+    events, people = simulated(world_of())
+    guests = people.filter(pl.col("invited_by").is_not_null())
+    assert guests.height > 100
+    alone = {name: {**persona, "invites": {}} for name, persona in PERSONAS.items()}
+    assert_frame_equal(without(events, guests), simulated(world_of(population={"personas": alone}))[0])
+
+
+def test_one_more_kind_of_guest_moves_no_other_guest():
+    """The draws of a guest hang on host and persona, not on how many personas there are or in which order."""
+    events, _ = simulated(world_of())
+    more = {"auditor": {"weight": 1e-12}, **PERSONAS}
+    more["host"] = {**more["host"], "invites": {"auditor": 0.2, **more["host"]["invites"]}}
+    others, everybody = simulated(world_of(population={"personas": more}))
+    added = everybody.filter(pl.col("persona") == "auditor")
+    assert added.height > 50
+    assert_frame_equal(without(others, added), events)
+
+
+def test_who_was_invited_invites_nobody():
+    """Even where every guest would bring another guest, invitations end after one step."""
+    _, people = simulated(world_of())
+    guests = people.filter(pl.col("invited_by").is_not_null())
+    hosts = set(guests["invited_by"])
+    assert not hosts & set(guests["person_id"])
+    assert set(people.filter(pl.col("person_id").is_in(list(hosts)))["persona"]) == {"host"}
+
+
+def test_a_guest_comes_by_a_bare_link():
+    """An invitation leaves neither referrer nor campaign: to analysts it is direct traffic."""
+    events, people = simulated(world_of())
+    guests = people.filter(pl.col("invited_by").is_not_null())["anonymous_id"].implode()
+    first = events.filter(pl.col("anonymous_id").is_in(guests)).unique("anonymous_id", keep="first")
+    assert first["context_page_referrer"].is_null().all()
+    assert first["context_campaign_source"].is_null().all()
+
+
+def test_campaigns_bring_hosts_too():
+    """Whom a campaign brings may bring colleagues, in an inflow of their own name."""
+    sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 1500}
+    _, people = simulated(world_of(traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}}))
+    guests = people.filter(pl.col("inflow") == "campaign:sale/invited")
+    hosts = people.filter(pl.col("inflow") == "campaign:sale")
+    assert guests.height > 50
+    assert set(guests["invited_by"]) <= set(hosts["person_id"])
+
+
+def test_no_two_people_have_the_same_identifier():
+    """Over cohorts, inflows, guests and second browsers, browsers are unique, and so are persons and users."""
+    sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 3000}
+    world = world_of(
+        traffic={"visitors_per_day": 9000, "campaigns": {"sale": sale}}, population={"second_device_rate": 0.5}
+    )
+    _, people = simulated(world)
+    assert people["anonymous_id"].is_unique().all()
+    persons = people.select("person_id", "user_id", "persona", "account", "country").unique()
+    assert persons["person_id"].is_unique().all()
+    assert persons["user_id"].is_unique().all()

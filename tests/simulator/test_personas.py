@@ -1,0 +1,201 @@
+"""Claims about personas: who is which, what each reads, and what no event tells."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from simulator.arrays import Integers
+from simulator.behaviour import Behaviour
+from simulator.cohort import Cohort
+from simulator.cohort_maker import CohortMaker
+from simulator.navigation import Navigation
+from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_mix
+from simulator.population import Population, PopulationSettings
+from simulator.simulation import Simulation
+from simulator.sinks import CollectingSink
+from simulator.streams import Streams
+from simulator.world import WorldSettings
+
+N = 60_000
+SE = 4.5
+"""A share misses its value by 4.5 standard errors in one of 150,000 seeds."""
+
+TWO: dict[str, Any] = {
+    "reader": {"weight": 3.0, "channels": {"blog": 2.0}, "account_rate": 0.9, "company_email_rate": 1.0},
+    "rest": {"weight": 1.0, "account_rate": 0.0},
+}
+
+
+def off_by(found: np.ndarray, share: float) -> float:
+    """How many standard errors the frequency of some truths is away from a share."""
+    return float(abs(found.mean() - share) / np.sqrt(share * (1 - share) / len(found)))
+
+
+def world_of(personas: dict[str, Any], **settings: Any) -> WorldSettings:
+    """A world of these personas whose visits are many and whose people bring nobody."""
+    return WorldSettings.model_validate(
+        {"population": {"personas": personas}, "traffic": {"visitors_per_day": 4000}, **settings}
+    )
+
+
+def visits_of(cohort: Cohort, persona: int) -> Integers:
+    """Visits of the visitors of a persona."""
+    return np.flatnonzero(cohort.people.persona[cohort.journeys.visitor] == persona)
+
+
+def test_personas_come_by_their_weights_and_channels():
+    """Within each channel a persona's share is its weight times its factor there, by the sum of all (4.5 SE)."""
+    settings = PopulationSettings.model_validate({"personas": TWO})
+    people = Population(settings, {"direct": 0.6, "blog": 0.4}, Streams(1)).draw(N, 0)
+    for channel, share in enumerate((3 / 4, 6 / 7)):
+        assert off_by(people.persona[people.channel == channel] == 0, share) < SE
+
+
+def test_visitors_of_a_campaign_are_those_of_its_channel():
+    """A campaign by e-mail brings the personas of the channel e-mail, whatever it is called among the origins."""
+    sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 3000}
+    only_by_email = {"a": {}, "b": {"channels": {"email": 0.0}}}
+    world = world_of(only_by_email, traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}})
+    people = Simulation(world, seed=1).run().people
+    assert set(people.filter(people["inflow"] == "campaign:sale")["persona"]) == {"a"}
+    assert set(people["persona"]) == {"a", "b"}
+
+
+def test_rates_of_a_persona_replace_those_of_the_population():
+    """Who belongs to a company, and gives its address, is a question of the persona where it says so (4.5 SE)."""
+    settings = PopulationSettings.model_validate({"personas": {**TWO, "plain": {}}, "account_rate": 0.3})
+    people = Population(settings, {"direct": 1.0}, Streams(2)).draw(N, 0)
+    for persona, (account, email) in enumerate(((0.9, 1.0), (0.0, 0.0), (0.3, 0.8))):
+        chosen = people.persona == persona
+        in_company = people.account[chosen] >= 0
+        if account in {0.0, 1.0}:
+            assert (in_company == account).all()
+        else:
+            assert off_by(in_company, account) < SE
+            given = people.company_email[chosen][in_company]
+            assert given.all() if email == 1.0 else off_by(given, email) < SE
+
+
+def test_every_persona_reads_by_a_chain_of_its_own():
+    """Page views in first visits equal landing · (I − P)⁻¹ with the persona's factors and engagement, within 4.5 SE."""
+    personas = {"plain": {}, "careful": {"pages": {"security": 5.0, "careers": 0.1}, "engagement": 1.5}}
+    world = world_of(personas)
+    cohort = CohortMaker(world, Streams(4)).draw(0, -5.0)
+    kinds = [Behaviour(), Behaviour(1.5, (("careers", 0.1), ("security", 5.0)))]
+    for persona, factors in enumerate(({}, personas["careful"]["pages"])):
+        navigation = Navigation(world.site, [kinds[persona]])
+        landing = sum(
+            channel.share * navigation.mix(channel.landing, factors) for channel in world.traffic.channels.values()
+        )
+        first = visits_of(cohort, persona)
+        first = first[cohort.journeys.number[first] == 1]
+        pages, visit = len(navigation.names), cohort.journeys.visit_of_view
+        n_visits = len(cohort.journeys.number)
+        views = np.bincount(visit * pages + cohort.journeys.page, minlength=n_visits * pages).reshape(-1, pages)[first]
+        error = views.std(axis=0, ddof=1) / np.sqrt(len(first))
+        assert (np.abs(views.mean(axis=0) - navigation.expected_views(np.asarray(landing))) <= SE * error).all()
+
+
+def test_returning_visits_land_by_the_persona_too():
+    """A factor on a page multiplies its weight among the pages on which later visits begin (4.5 SE)."""
+    world = world_of({"a": {"pages": {"security": 9.0}, "return_rate": 0.6}})
+    cohort = CohortMaker(world, Streams(5)).draw(0, -5.0)
+    later = cohort.journeys.first_view[cohort.journeys.number > 1]
+    weights = {name: w * (9.0 if name == "security" else 1.0) for name, w in world.visits.return_landing.items()}
+    landed = cohort.journeys.page[later] == list(world.site.pages).index("security")
+    assert off_by(landed, weights["security"] / sum(weights.values())) < SE
+
+
+def test_a_persona_may_come_again_more_often_than_others():
+    """Its return rate replaces that of all visits; a second visit follows at that rate (4.5 SE)."""
+    cohort = CohortMaker(world_of({"once": {"return_rate": 0.0}, "often": {"return_rate": 0.7}}), Streams(6)).draw(
+        0, -5
+    )
+    again = cohort.journeys.n_visits > 1
+    assert not again[cohort.people.persona == 0].any()
+    assert off_by(again[cohort.people.persona == 1], 0.7) < SE
+
+
+def test_an_effect_on_the_decision_moves_that_persona_alone():
+    """With 0.75 log-odds more, every visit of the persona has exactly that much more resolve, and no other visit."""
+    plain, moved = (
+        CohortMaker(world_of({"a": {}, "b": {"log_odds": effect}}), Streams(1)).draw(0, -5.0) for effect in (0.0, 0.75)
+    )
+    difference = moved.resolve - plain.resolve
+    np.testing.assert_allclose(difference[visits_of(plain, 1)], 0.75, rtol=1e-12)
+    assert not difference[visits_of(plain, 0)].any()
+
+
+def test_the_intercept_is_calibrated_for_all_personas_together():
+    """Personas who ask less often leave the share of all visitors where it was wished, so the intercept rises."""
+    apart = {"a": {}, "b": {"log_odds": -3.0}}
+    fixed = {"intent": {"visitor_to_demo": 0.1}}
+    assert Simulation(world_of(apart, **fixed), seed=1).truth.intercept > (
+        Simulation(world_of({"a": {}, "b": {}}, **fixed), seed=1).truth.intercept + 0.1
+    )
+    assert Simulation(world_of(apart), seed=1).truth.personas == {"a": 0.0, "b": -3.0}
+
+
+def test_the_default_personas_have_no_effect_of_their_own():
+    """In a world by default the signals carry all there is to know, so the coefficients can be recovered."""
+    assert all(persona.log_odds == 0 for persona in DEFAULT_PERSONAS.values())
+
+
+def test_no_event_tells_of_a_persona():
+    """Neither a column nor a value of the events bears the name of a persona; the table of people does."""
+    world = world_of({"zebra": {}, "quagga": {}}, traffic={"visitors_per_day": 300})
+    sink = CollectingSink()
+    people = Simulation(world, seed=3).run([sink]).people
+    assert set(people["persona"]) == {"zebra", "quagga"}
+    assert "zebra" not in sink.events.write_csv()
+    assert set(people["anonymous_id"]) == set(sink.events["anonymous_id"])
+
+
+def test_without_personas_all_are_alike():
+    """No personas is one persona without a name, and nobody invites anybody."""
+    world = world_of({}, traffic={"visitors_per_day": 300})
+    people = Simulation(world, seed=3).run().people
+    assert people["persona"].is_null().all()
+    assert people["invited_by"].is_null().all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"population": {"personas": {"a": {"pages": {"securty": 2.0}}}}},
+            "personas.a.pages: .*did you mean 'security'",
+        ),
+        ({"population": {"personas": {"a": {"channels": {"emial": 2.0}}}}}, "personas.a.channels: .*mean 'email'"),
+        ({"population": {"personas": {"a": {"invites": {"b": 0.1}}}}}, "personas.a.invites: there is no persona 'b'"),
+        ({"population": {"personas": {"a": {"weight": 0.0}}}}, "greater than 0"),
+        ({"population": {"personas": {"a": {"channels": {"email": 0.0}}}}}, "nobody comes by the channel 'email'"),
+        ({"population": {"personas": {"a": {"pages": {"home": 0.0}}}}}, "greater than 0"),
+        ({"tracking": {"ad_blocker_factors": {"campion": 2.0}}}, "ad_blocker_factors: .*did you mean 'champion'"),
+    ],
+)
+def test_impossible_personas_are_refused(settings: dict[str, Any], message: str):
+    """Unknown pages, channels and personas, and weights that leave nobody, are refused with the reason."""
+    with pytest.raises(ValidationError, match=message):
+        WorldSettings.model_validate(settings)
+
+
+def test_a_site_of_ones_own_keeps_the_default_personas():
+    """Pages and channels that only the default personas name need not exist."""
+    page = {"path": "/", "title": "t", "category": "c", "stage": "top", "exit_rate": 0.5, "links": {"a": 1.0}}
+    world = WorldSettings.model_validate(
+        {
+            "site": {"pages": {"a": page}},
+            "traffic": {"channels": {"post": {"share": 1.0, "landing": {"a": 1.0}}}, "visitors_per_day": 100},
+            "visits": {"return_landing": {"a": 1.0}},
+        }
+    )
+    assert Simulation(world, seed=1).run().counts["page_views"] > 50
+
+
+def test_the_mix_of_personas_sums_to_one_in_every_channel():
+    """Shares are weights times factors over their sum; a factor of 0 keeps a persona out of a channel."""
+    personas = [PersonaSettings(weight=1.0), PersonaSettings(weight=3.0, channels={"x": 0.0, "y": 2.0})]
+    np.testing.assert_allclose(persona_mix(personas, ["x", "y", "z"]), [[1, 0], [1 / 7, 6 / 7], [0.25, 0.75]])
