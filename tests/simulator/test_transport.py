@@ -401,7 +401,7 @@ def test_nobody_comes_and_nothing_breaks():
 
 
 def test_ad_blockers_go_by_persona_and_device():
-    """A browser blocks at its device's rate times its persona's factor, at most 1 (4 SE); without factors at the rate."""
+    """A browser blocks at its device's rate times its persona's factor (4 SE), at the rate alone without one."""
     personas = {"careful": {}, "careless": {}, "plain": {}}
     tracking = {
         "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},
