@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -108,7 +109,7 @@ class Simulation:
                     progress(share)
         for sink in sinks:
             sink.close()
-        visits = true_visits(stage.cohorts, stage.clock)
+        visits = true_visits(stage.cohorts, stage.clock, self.world.intent.demo_per)
         counts = {
             "visitors": sum(len(cohort) for cohort in stage.cohorts),
             "visits": visits.height,
@@ -134,6 +135,8 @@ class _Stage:
         self.transport = Transport(world, streams, self.clock)
         self._truth = truth
         self._visitor = visitor
+        self._demo_per_account = world.intent.demo_per == "account"
+        self._accounts_that_asked: set[int] = set()
         for maker in makers:
             self.env.process(self._open_cohorts(maker))
 
@@ -169,11 +172,18 @@ class _Stage:
             # A whole millisecond in seconds may lie a rounding error below it.
             cohort.happenings.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
 
+        if self._demo_per_account and cohort.people.account[visitor] >= 0:
+            self._accounts_that_asked.add(int(cohort.people.account[visitor]))
         luck = BuyerLuck(*cohort.buyer_luck[visitor].tolist())
         self.sales.request_demo(cohort.anonymous_ids[visitor], _region(cohort, visitor), luck, tell)
 
     def discouragement(self, cohort: Cohort, visitor: int) -> float:
-        """Effect of the visible wait for a demo on a visitor's decision to request one, in log-odds; 0 or below."""
+        """Effect of the state of the world on a visitor's decision to request a demo, in log-odds; 0 or below.
+
+        Once a colleague has asked, nothing is left to ask for; else the visible wait for a demo discourages.
+        """
+        if int(cohort.people.account[visitor]) in self._accounts_that_asked:
+            return -math.inf
         return self.sales.discouragement(_region(cohort, visitor))
 
 
