@@ -3,6 +3,7 @@
 from analytics.errors import AnalyticsError
 from analytics.event_store import Counts, EventStore, HourBucket
 from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.ndjson import decode, encode, read_ndjson
@@ -26,10 +27,14 @@ __all__ = [
     "IntentModel",
     "IntentResults",
     "SessionLength",
+    "StitchingScore",
     "assign_visits",
     "decode",
     "encode",
     "read_ndjson",
+    "score_stitching",
+    "stitch",
+    "stitched",
     "track_view",
     "visit_table",
 ]

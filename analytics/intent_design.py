@@ -46,7 +46,7 @@ class Design:
 
 
 def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFrame:
-    """Return the visits that tell of the hazard: the visitor had not asked before, and the visit is known to be over.
+    """Return the visits that tell of the hazard: at its end a first request could be made, and it is known to be over.
 
     Args:
         visits: A visit table.

@@ -65,7 +65,7 @@ class IntentModel:
             raise IntentModelError(f"level: must lie between 0 and 1 (got {level})")
 
     def fit(self, visits: pl.DataFrame, truth: Mapping[str, float] | None = None) -> IntentResults:
-        """Fit the model on the visits that are over and whose visitor had not asked before.
+        """Fit the model on the visits that are over and at whose end a first request could be made.
 
         Standard errors are clustered by account where accounts are known, a visitor without one being their own
         cluster: colleagues share what we do not see.

@@ -67,7 +67,7 @@ class IntentResults:
 
     Args:
         coefficients: One row per term; columns as in :data:`COEFFICIENT_SCHEMA`.
-        n_visits: Visits in the fit: the visitor had not asked before, and the visit is known to be over.
+        n_visits: Visits in the fit: a first request could be made, and the visit is known to be over.
         n_visitors: Visitors of these visits.
         n_accounts: Companies of these visitors, as far as known.
         n_requests: Visits that ended in a demo request.

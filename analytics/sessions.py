@@ -8,12 +8,13 @@ the person-period table on which the logit of the intent model is fitted.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import polars as pl
 
 from analytics.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
-from analytics.signals import IDLE_MINUTES, SIGNALS, EverSeen, SessionLength, Signal, visit_schema
+from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, EverSeen, SessionLength, Signal, visit_schema
 
 __all__ = ["assign_visits", "enriched", "timeline", "visit_table"]
 
@@ -56,6 +57,7 @@ def visit_table(
     signals: tuple[Signal, ...] = SIGNALS,
     idle_minutes: float = IDLE_MINUTES,
     include_bots: bool = False,
+    demo_per: DemoPer = "account",
 ) -> pl.DataFrame:
     """Rebuild the person-period table: one row per visit, the visitor's signals so far, and the outcome.
 
@@ -63,12 +65,20 @@ def visit_table(
     demo request only what happened strictly before the request counts, page views included: what is seen afterwards
     cannot have led to it. Whatever happened in that visit after the request counts for the visits that follow.
 
+    Where an account asks for one demo, its people ask no more once one of them has: visits whose last page view is at
+    its first request or later cannot end in another, and are not at risk. Were they left in, what is common in large
+    accounts would seem to keep people from asking. The dwell on the last page leaves no event, so a visit whose
+    decision fell after a colleague's request but whose last page view lay before it counts as at risk: some minutes'
+    worth of visits in each account, which is negligible.
+
     Args:
         events: Flat or enriched events, in any order. Events without a time or a visitor are left out.
         observed_until: When observation stopped; the time of the latest event unless given. A naive time is UTC.
         signals: Signals to read off the events, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
         include_bots: Keep the events of programs.
+        demo_per: Who asks for one demo at most: ``account``, every visitor for their whole account, which is the first
+            known of them, or ``visitor``, each for themselves.
 
     Returns:
         Table with the columns of :func:`analytics.signals.visit_schema`, ordered by start, visitor and visit. A visit
@@ -76,15 +86,17 @@ def visit_table(
 
     Raises:
         EventFrameError: The table is not a table of events.
-        ValueError: The idle time-out is not greater than 0.
+        ValueError: The idle time-out is not greater than 0, or ``demo_per`` is neither.
     """
     idle = _idle(idle_minutes)
+    if demo_per not in get_args(DemoPer):
+        raise ValueError(f"demo_per: must be one of {', '.join(get_args(DemoPer))} (got {demo_per!r})")
     table = enriched(events)
     until = _utc(observed_until) if observed_until is not None else table["event_time"].max()
     if not include_bots:
         table = table.filter(~pl.col("is_bot"))
     line = _with_visits(_facts(table, signals).lazy(), idle).collect()
-    return _rows(line, signals, pl.lit(until, dtype=DERIVED_SCHEMA["event_time"]), idle)
+    return _rows(line, signals, pl.lit(until, dtype=DERIVED_SCHEMA["event_time"]), idle, demo_per)
 
 
 def timeline(table: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
@@ -226,20 +238,31 @@ def _first_known(line: pl.DataFrame, column: str) -> pl.LazyFrame:
     )
 
 
-def _rows(line: pl.DataFrame, signals: tuple[Signal, ...], until: pl.Expr, idle: timedelta) -> pl.DataFrame:
+def _settled(requests: pl.DataFrame, accounts: pl.LazyFrame, demo_per: DemoPer) -> pl.LazyFrame:
+    """One row per account in which somebody asked for all: when first."""
+    asked = requests.lazy() if demo_per == "account" else requests.clear().lazy()
+    return asked.join(accounts, on="visitor").group_by("account").agg(settled_at=pl.col("requested_at").min())
+
+
+def _rows(
+    line: pl.DataFrame, signals: tuple[Signal, ...], until: pl.Expr, idle: timedelta, demo_per: DemoPer
+) -> pl.DataFrame:
     """Gather the line into the rows of the visit table."""
-    requests = _first_requests(line)
+    requests, accounts = _first_requests(line), _first_known(line, "account")
+    may_ask = (pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True)
+    unsettled = (pl.col("ended_at") < pl.col("settled_at")).fill_null(value=True)
     return (
         _stretches(line, requests, _yes_or_no(signals))
         .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
         .join(requests.lazy(), on="visitor", how="left")
-        .join(_first_known(line, "account"), on="visitor", how="left")
+        .join(accounts, on="visitor", how="left")
+        .join(_settled(requests, accounts, demo_per), on="account", how="left")
         .join(_first_known(line, "experiments"), on="visitor", how="left")
         .sort("started_at", "visitor", "visit")
         .with_columns(
             pl.col("visitor").cast(pl.String).alias("anonymous_id"),
             *(_session_length(signal) for signal in signals if isinstance(signal, SessionLength)),
-            at_risk=(pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True),
+            at_risk=may_ask & unsettled,
             censored=pl.col("ended_at") + idle > until,
             requested_demo=(pl.col("request_visit") == pl.col("visit")).fill_null(value=False),
         )

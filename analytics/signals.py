@@ -21,6 +21,7 @@ __all__ = [
     "TECH_BLOG_DOMAINS",
     "VISIT_KEY_COLUMNS",
     "VISIT_OUTCOME_COLUMNS",
+    "DemoPer",
     "EverSeen",
     "SessionLength",
     "Signal",
@@ -152,6 +153,9 @@ def interaction_parts(name: str) -> tuple[str, ...]:
 IDLE_MINUTES: Final = 30.0
 """Idle time, in minutes, after which a visit is over: the time-out of Google Analytics and of Segment's warehouses."""
 
+DemoPer = Literal["account", "visitor"]
+"""Who asks for one demo at most: a whole account, its first visitor for all, or each visitor by themselves."""
+
 VISIT_KEY_COLUMNS: Final = pl.Schema(
     {
         "anonymous_id": pl.String(),
@@ -175,7 +179,8 @@ VISIT_OUTCOME_COLUMNS: Final = pl.Schema(
 )
 """Columns of the visit table that come after the signals.
 
-``at_risk``: the visitor had not asked for a demo before this visit. ``censored``: observation stopped before the visit
+``at_risk``: the visit could end in a first request: the visitor had not asked for a demo before it and, where an
+account asks once, no colleague had asked by its last page view. ``censored``: observation stopped before the visit
 could be known to be over (within the idle time-out of its last page view), so its outcome is left out, whatever it
 was. ``requested_demo``: the visit ended in the visitor's first demo request.
 """

@@ -12,7 +12,7 @@ import polars as pl
 from analytics.experiments import arm_signals
 from analytics.sessions import enriched, visit_table
 from analytics.settings import AnalyticsSettings
-from analytics.signals import SIGNALS, Signal
+from analytics.signals import SIGNALS, DemoPer, Signal
 from analytics.statistics import FunnelStatistics
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Analysis:
         truth: True coefficient of every term, where it is known.
         observed_from: Start of the observed period; the first event unless given.
         observed_until: End of the observed period, itself excluded; just after the last event unless given.
+        demo_per: Who asks for one demo at most, ``account`` or ``visitor``.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Analysis:
         truth: Mapping[str, float] | None = None,
         observed_from: datetime | None = None,
         observed_until: datetime | None = None,
+        demo_per: DemoPer = "account",
     ) -> None:
         self.settings = settings
         self._read_events = events
         self._truth = truth
         self._observed_from = observed_from
         self._observed_until = observed_until
+        self._demo_per: DemoPer = demo_per
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -60,7 +63,9 @@ class Analysis:
     @cached_property
     def visits(self) -> pl.DataFrame:
         """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
-        return visit_table(self.events, observed_until=self._observed_until, signals=self._signals)
+        return visit_table(
+            self.events, observed_until=self._observed_until, signals=self._signals, demo_per=self._demo_per
+        )
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:

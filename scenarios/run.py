@@ -139,6 +139,7 @@ class Run:
             truth={**without_effect, **self.truth.terms},
             observed_from=start,
             observed_until=start + timedelta(hours=self.scenario.clock.hours),
+            demo_per=self.scenario.intent.demo_per,
         )
 
     @property

@@ -22,8 +22,10 @@ _PILOT_SEED = 20_260_303
 def true_intercept(world: WorldSettings) -> float:
     """Intercept of a world's visitors, in log-odds per visit: as given, or calibrated on a pilot population.
 
-    It is that of the ordinary traffic before any experiment. The pilot has some 65,000 visitors, so the share it is
-    calibrated to is met to about one part in a hundred.
+    It is that of the ordinary traffic before any experiment, and of visitors left to themselves: a long wait or a
+    colleague who has already asked belong to the state of the world, and keep the share that is seen below the one
+    wished for. The pilot has some 65,000 visitors, so the share it is calibrated to is met to about one part in a
+    hundred.
     """
     if world.intent.intercept is not None:
         return world.intent.intercept

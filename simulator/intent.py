@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
 from analytics.events import REGIONS
-from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
+from analytics.signals import SIGNALS, DemoPer, EverSeen, SessionLength, Signal, interaction_parts
 from simulator.arrays import Bools, Floats, Integers, Words
 from simulator.journey import Journeys
 from simulator.population import People, Population
@@ -65,11 +65,13 @@ class IntentSettings(Settings):
         visitor_to_demo: Share of visitors who request a demo sooner or later; it calibrates the intercept. 0.015
             unless ``intercept`` is given. It
             describes the visitors, not the clock: those whose later visits fall after the end of the simulation are
-            not seen to ask.
+            not seen to ask, and neither are those whose colleague was first (``demo_per``).
         intercept: The intercept itself, in log-odds per visit, instead of ``visitor_to_demo``.
         coefficients: Effect of each signal in log-odds; a signal that is not named has none.
         interactions: Effect of two signals together, beyond the sum of both, named ``a:b``.
         account_sd: Standard deviation of the companies' unobserved willingness, in log-odds.
+        demo_per: ``account``: once a visitor of a recognised company has asked, their colleagues go on visiting but no
+            longer ask. ``visitor``: everybody asks for themselves. A visitor without a company always does.
     """
 
     alternatives: ClassVar = (("visitor_to_demo", "intercept"),)
@@ -97,6 +99,7 @@ class IntentSettings(Settings):
         default_factory=lambda: {"region_europe:security_page_view": 0.5}
     )
     account_sd: float = Field(default=0.0, ge=0, le=10, strict=True)
+    demo_per: DemoPer = "account"
 
     @model_validator(mode="before")
     @classmethod

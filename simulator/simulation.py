@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -116,7 +117,7 @@ class Simulation:
                     progress(share)
         for sink in sinks:
             sink.close()
-        visits = true_visits(stage.cohorts, stage.clock)
+        visits = true_visits(stage.cohorts, stage.clock, self.world.intent.demo_per)
         counts = {
             "visitors": sum(len(cohort) for cohort in stage.cohorts),
             "visits": visits.height,
@@ -147,6 +148,8 @@ class _Stage:
         self.transport = Transport(world, streams, self.clock)
         self._truth = truth
         self._visitor = visitor
+        self._demo_per_account = world.intent.demo_per == "account"
+        self._accounts_that_asked: set[int] = set()
         for maker in makers:
             self.env.process(self._open_cohorts(maker))
 
@@ -184,13 +187,20 @@ class _Stage:
             # A whole millisecond in seconds may lie a rounding error below it.
             cohort.happenings.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
 
+        if self._demo_per_account and cohort.people.account[visitor] >= 0:
+            self._accounts_that_asked.add(int(cohort.people.account[visitor]))
         browser = cohort.browser_ids[int(cohort.browser[cohort.asked_in[visitor]])]
         luck = BuyerLuck(*cohort.buyer_luck[visitor].tolist())
         company = self.population.accounts.company(int(cohort.people.account[visitor]))
         self.sales.request_demo(browser, _region(cohort, visitor), luck, tell, company)
 
     def discouragement(self, cohort: Cohort, visitor: int) -> float:
-        """Effect of the visible wait for a demo on a visitor's decision to request one, in log-odds; 0 or below."""
+        """Effect of the state of the world on a visitor's decision to request a demo, in log-odds; 0 or below.
+
+        Once a colleague has asked, nothing is left to ask for; else the visible wait for a demo discourages.
+        """
+        if int(cohort.people.account[visitor]) in self._accounts_that_asked:
+            return -math.inf
         return self.sales.discouragement(_region(cohort, visitor))
 
 

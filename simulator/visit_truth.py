@@ -7,23 +7,47 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from analytics.signals import SIGNALS, visit_schema
+from analytics.signals import SIGNALS, DemoPer, visit_schema
+from simulator.arrays import Integers
 from simulator.clock import Clock
 from simulator.cohort import Cohort
 from simulator.journey import IDLE_MS
 
 __all__ = ["true_visits"]
 
+_NEVER_MS = np.iinfo(np.int64).max
 
-def true_visits(cohorts: Sequence[Cohort], clock: Clock) -> pl.DataFrame:
-    """One row per visit that began before the end, in order of its start, with the columns of ``visit_schema()``."""
-    tables = [_visits_of(cohort, clock) for cohort in cohorts]
-    if not tables:
+
+def true_visits(cohorts: Sequence[Cohort], clock: Clock, demo_per: DemoPer = "account") -> pl.DataFrame:
+    """One row per visit that began before the end, in order of its start, with the columns of ``visit_schema()``.
+
+    Args:
+        cohorts: The visitors, after the simulation.
+        clock: Start and end of the simulation.
+        demo_per: Whether visits of colleagues that end after the account's first request are no longer at risk.
+    """
+    if not cohorts:
         return pl.DataFrame(schema=visit_schema())
+    settled_ms = _settled_ms(cohorts, demo_per)
+    tables = [_visits_of(cohort, clock, settled_ms) for cohort in cohorts]
     return pl.concat(tables).sort("started_at", "anonymous_id", "visit")
 
 
-def _visits_of(cohort: Cohort, clock: Clock) -> pl.DataFrame:
+def _settled_ms(cohorts: Sequence[Cohort], demo_per: DemoPer) -> Integers:
+    """When each account had asked as often as it does, a time beyond all others if never; shape (accounts + 1,).
+
+    The last entry, which index −1 finds, is that of the visitors without an account: nobody speaks for them.
+    """
+    n_accounts = 1 + max(int(cohort.people.account.max(initial=-1)) for cohort in cohorts)
+    settled = np.full(n_accounts + 1, _NEVER_MS)
+    for cohort in cohorts if demo_per == "account" else ():
+        askers, visits = np.array(list(cohort.asked_in.items()), dtype=np.int64).reshape(-1, 2).T
+        np.minimum.at(settled, cohort.people.account[askers], cohort.end_ms[visits])
+    settled[-1] = _NEVER_MS
+    return settled
+
+
+def _visits_of(cohort: Cohort, clock: Clock, settled_ms: Integers) -> pl.DataFrame:
     journeys = cohort.journeys
     seen = cohort.view_ms < clock.length_ms
     start_ms = cohort.view_ms[journeys.first_view]
@@ -39,7 +63,7 @@ def _visits_of(cohort: Cohort, clock: Clock) -> pl.DataFrame:
         "ended_at": clock.timestamps(last_ms[happened]),
         "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[happened],
         **{signal.name: cohort.signals.column(signal.name)[happened] for signal in SIGNALS},
-        "at_risk": np.ones(len(happened), dtype=bool),
+        "at_risk": last_ms[happened] < settled_ms[cohort.people.account[visitor]],
         "censored": last_ms[happened] + IDLE_MS > clock.length_ms,
         "requested_demo": cohort.asked[happened],
     }

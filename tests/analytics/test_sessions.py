@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from analytics.enrichment import conform, enrich
 from analytics.events import EventName
 from analytics.sessions import assign_visits, timeline, visit_table
-from analytics.signals import SIGNALS, EverSeen, SessionLength, visit_schema
+from analytics.signals import SIGNALS, DemoPer, EverSeen, SessionLength, visit_schema
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)
@@ -144,6 +144,55 @@ def test_a_request_outside_any_visit_ends_the_hazard_without_a_visit_to_show_for
     assert table.select("at_risk", "requested_demo").rows() == [(True, False), (False, False)]
 
 
+def acme(minute: float, who: str, kind: str = "page", account: str | None = "acme"):
+    """An event of somebody from Acme, or from elsewhere."""
+    return event(minute, kind, who, context_group_id=account)
+
+
+def test_once_a_colleague_has_asked_visits_are_no_longer_at_risk():
+    """A visit whose last page view is at the account's first request or later is out, an earlier one is not.
+
+    Strangers, and visitors of whom no company is known, go on.
+    """
+    rows = [acme(0, "ann"), acme(20, "ann", DEMO)]
+    others = [acme(9, "bob"), acme(19.5, "bob"), acme(5, "cy"), acme(20, "cy"), acme(300, "di")]
+    strangers = [acme(300, "ed", account="other"), acme(300, "flo", account=None)]
+    table = visit_table(events_of(*rows, *others, *strangers)).sort("anonymous_id")
+    at_risk = dict(table.select("anonymous_id", "at_risk").iter_rows())
+    assert at_risk == {"ann": True, "bob": True, "cy": False, "di": False, "ed": True, "flo": True}
+    assert table["requested_demo"].to_list() == [True, *[False] * 5]
+    assert visit_table(events_of(*rows, *others, *strangers), demo_per="visitor")["at_risk"].all()
+
+
+def test_a_second_request_of_an_account_counts_for_its_visitor_only():
+    """Where people ask for themselves both visits count; where the account asks once, only that of the first."""
+    rows = [acme(0, "ann"), acme(20, "ann", DEMO), acme(100, "bob"), acme(101, "bob", DEMO)]
+    each, one = (visit_table(events_of(*rows), demo_per=per) for per in ("visitor", "account"))
+    assert each["at_risk"].to_list() == [True, True]
+    assert one["at_risk"].to_list() == [True, False]
+    assert each["requested_demo"].to_list() == one["requested_demo"].to_list() == [True, True]
+
+
+def test_a_request_that_belongs_to_no_visit_speaks_for_the_account_as_well():
+    """A colleague whose tracker was blocked leaves the request alone, and that is enough."""
+    table = visit_table(events_of(acme(0, "ann", DEMO), acme(50, "bob"), event(60, DEMO, "bob")))
+    assert table.select("anonymous_id", "at_risk").rows() == [("bob", False)]
+
+
+def test_an_account_learnt_after_the_request_counts():
+    """The company first known of who asked is the company that has asked, whenever it was learnt."""
+    table = visit_table(events_of(event(0), event(1, DEMO), acme(500, "ann"), acme(100, "bob")))
+    assert (
+        dict(table.select("anonymous_id", "at_risk").unique("anonymous_id", keep="first").iter_rows())["bob"] is False
+    )
+
+
+def test_who_asks_must_be_known():
+    """A misspelt `demo_per` is refused with what there is."""
+    with pytest.raises(ValueError, match="demo_per: must be one of account, visitor"):
+        visit_table(events_of(), demo_per="company")
+
+
 def test_a_visit_without_a_page_view_has_no_row_but_keeps_its_number():
     """A download alone is a visit that the table leaves out, and what it showed counts later."""
     table = visit_table(events_of(event(0, str(EventName.WHITE_PAPER_DOWNLOADED)), event(100)))
@@ -204,7 +253,7 @@ ROWS = st.lists(
         category=st.sampled_from(["security", "pricing", None, None]),
         email=st.sampled_from(["a@acme.example.com", "a@gmail.com", None, None]),
         context_campaign_medium=st.sampled_from(["cpc", None, None]),
-        context_group_id=st.sampled_from(["g1", None, None]),
+        context_group_id=st.sampled_from(["g1", "g2", None, None]),
         context_experiments=st.sampled_from(["e=a", None, None]),
     ),
     max_size=25,
@@ -212,13 +261,14 @@ ROWS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(rows=ROWS, until=st.integers(0, 240))
-def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int):
+@given(rows=ROWS, until=st.integers(0, 240), demo_per=st.sampled_from(get_args(DemoPer)))
+def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int, demo_per: DemoPer):
     """Whatever happens, the table equals one made visitor by visitor and event by event in plain Python."""
     observed_until = START + timedelta(minutes=until)
     frame = events_of(*rows)
-    expected = pl.DataFrame(recount(enrich(frame).to_dicts(), observed_until), schema=visit_schema(), orient="row")
-    table = visit_table(frame, observed_until=observed_until)
+    recounted = recount(enrich(frame).to_dicts(), observed_until, demo_per)
+    expected = pl.DataFrame(recounted, schema=visit_schema(), orient="row")
+    table = visit_table(frame, observed_until=observed_until, demo_per=demo_per)
     assert_frame_equal(table, expected, abs_tol=1e-12)
 
 
@@ -232,23 +282,39 @@ def test_the_order_of_delivery_does_not_matter(rows: list[Row], seed: int):
     assert_frame_equal(visit_table(frame), visit_table(frame.sample(fraction=1, shuffle=True, seed=seed)))
 
 
-def recount(events: list[Row], observed_until: datetime):
+def recount(events: list[Row], observed_until: datetime, demo_per: DemoPer):
     """Make the rows of the visit table the slow way."""
     by_visitor = {}
     for row in events:
         key = row["anonymous_id"] or row["user_id"]
         if key is not None:
             by_visitor.setdefault(key, []).append(row)
-    rows = [row for key, own in by_visitor.items() for row in recount_visitor(key, own, observed_until)]
+    settled = dict[str | None, datetime]()
+    for own in by_visitor.values() if demo_per == "account" else ():
+        account, request = account_and_request(own)
+        if request is not None:
+            settled[account] = min(request, settled.get(account, request))
+    settled.pop(None, None)
+    rows = [row for key, own in by_visitor.items() for row in recount_visitor(key, own, observed_until, settled)]
     return sorted(rows, key=lambda row: (row[4], row[0], row[1]))
 
 
-def recount_visitor(key: str, events: list[Row], observed_until: datetime):
-    """Make the rows of one visitor."""
-    events = sorted(events, key=lambda row: row["event_time"])
-    account = next((row["context_group_id"] for row in events if row["context_group_id"]), None)
+def account_and_request(events: list[Row]) -> tuple[str | None, datetime | None]:
+    """The account first known of a visitor, and when they first asked."""
+    account = next((row["context_group_id"] for row in in_order(events) if row["context_group_id"]), None)
+    return account, min((row["event_time"] for row in events if row["event"] == DEMO), default=None)
+
+
+def in_order(events: list[Row]) -> list[Row]:
+    """Events by time; at equal times the server's come last."""
+    return sorted(events, key=lambda row: (row["event_time"], row["event"] in {DEMO, HELD}))
+
+
+def recount_visitor(key: str, events: list[Row], observed_until: datetime, settled: dict[str | None, datetime]):
+    """Make the rows of one visitor, given when each account had asked."""
+    events = in_order(events)
+    account, request = account_and_request(events)
     arms = next((row["context_experiments"] for row in events if row["context_experiments"]), None)
-    request = min((row["event_time"] for row in events if row["event"] == DEMO), default=None)
     client = [row for row in events if row["event"] not in {DEMO, HELD}]
     visits = []
     for row in client:
@@ -275,6 +341,6 @@ def recount_visitor(key: str, events: list[Row], observed_until: datetime):
             else any(row[signal.column] in signal.values for row in so_far)
             for signal in SIGNALS
         ]
-        at_risk = request is None or request >= opened
+        at_risk = (request is None or request >= opened) and not (account in settled and pages[-1] >= settled[account])
         censored = pages[-1] + IDLE > observed_until
         yield (key, number, account, arms, pages[0], pages[-1], len(pages), *shown, at_risk, censored, asked)

@@ -27,11 +27,11 @@ OUTAGE = {"kind": "outage", "start": DAY.format("13:00"), "end": DAY.format("16:
 
 
 def world_of(**traffic: object) -> WorldSettings:
-    """A small world in which many ask and nobody brings colleagues, and in which a sales team is never busy."""
+    """A small world in which many ask, everybody for themselves, and in which a sales team is never busy."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000, **traffic},
-            "intent": {"visitor_to_demo": 0.2},
+            "intent": {"visitor_to_demo": 0.2, "demo_per": "visitor"},
             "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
             "population": {"personas": {}},

@@ -21,11 +21,11 @@ def arms(**of_b: object) -> dict[str, Any]:
 
 
 def world_of(**experiments: object) -> WorldSettings:
-    """A world with these experiments, in which nobody brings colleagues: they would carry an effect along."""
+    """A world with these experiments, in which everybody asks for themselves and nobody brings a colleague along."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 2000},
-            "intent": {"visitor_to_demo": 0.2},
+            "intent": {"visitor_to_demo": 0.2, "demo_per": "visitor"},
             "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
             "experiments": experiments,
             "population": {"personas": {}},

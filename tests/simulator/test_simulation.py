@@ -234,12 +234,12 @@ STEPS = {
 
 
 def world_with(executives: int, wait_effect_per_day: float = 0.0) -> WorldSettings:
-    """A small world over a working week, with so many executives."""
+    """A small world over a working week, with so many executives, in which everybody asks for themselves."""
     sales = {
         "teams": {"default": {"executives": {"reps": executives}}},
         "wait_effect_per_day": wait_effect_per_day,
     }
-    return world_of(sales=sales, clock={"hours": 120})
+    return world_of(sales=sales, clock={"hours": 120}, intent={"visitor_to_demo": 0.2, "demo_per": "visitor"})
 
 
 def test_more_executives_make_no_wait_longer_and_no_demo_fewer():

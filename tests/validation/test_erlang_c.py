@@ -74,15 +74,15 @@ def always_open(sdrs: int) -> dict[str, Any]:
 def steady_world(hours: int) -> tuple[WorldSettings, float]:
     """A world in which requests are a steady Poisson process, and its load in Erlang.
 
-    Everybody comes once, at any hour and day alike, and asks with the same probability of 4/5: 600 visitors a day make
-    20 requests an hour, each of 45 minutes: 15 Erlang.
+    Everybody comes once, at any hour and day alike, and asks for themselves with the same probability of 4/5: 600
+    visitors a day make 20 requests an hour, each of 45 minutes: 15 Erlang.
     """
     world = WorldSettings.model_validate(
         {
             "clock": {"hours": hours},
             "traffic": {"visitors_per_day": 600, "hourly_profile": [1.0] * 24, "weekday_weights": [1.0] * 7},
             "visits": {"return_rate": 0},
-            "intent": {"visitor_to_demo": None, "intercept": float(np.log(4)), "coefficients": {}, "interactions": {}},
+            "intent": {"intercept": float(np.log(4)), "coefficients": {}, "interactions": {}, "demo_per": "visitor"},
             "sales": {"teams": always_open(18), "response_minutes": 45.0},
         }
     )

@@ -117,6 +117,23 @@ WORLDS: dict[str, dict[str, Any]] = {
         "intent": {"visitor_to_demo": 0.3},
         "visits": {"return_rate": 0.8, "gap_hours": 0.5},
     },
+    "one demo per account": {
+        "population": {"accounts": 12, "account_rate": 1.0},
+        "intent": {"visitor_to_demo": 0.3},
+        "visits": {"return_rate": 0.8, "gap_hours": 0.5},
+    },
+    "few accounts, several cohorts": {
+        "traffic": {"visitors_per_day": 9_000},
+        "population": {"accounts": 60},
+        "intent": {"visitor_to_demo": 0.1},
+    },
+    "a demo per visitor": {"population": {"accounts": 30}, "intent": {"visitor_to_demo": 0.3, "demo_per": "visitor"}},
+    "campaigns with shared accounts": {
+        "traffic": {"visitors_per_day": 700, **RESTLESS},
+        "population": {"accounts": 40},
+        "intent": {"visitor_to_demo": 0.2},
+        "visits": {"return_rate": 0.8, "gap_hours": 0.5},
+    },
     "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
 }
 
@@ -136,7 +153,7 @@ def check_rebuilt(world: WorldSettings, seed: int, path: Path) -> pl.DataFrame:
     store = EventStore(window_hours=world.clock.hours + 2)
     for batch in read_ndjson(path):
         store.append_flattened(batch)
-    rebuilt = visit_table(store.events(), observed_until=Clock(world.clock).end)
+    rebuilt = visit_table(store.events(), observed_until=Clock(world.clock).end, demo_per=world.intent.demo_per)
 
     length = "log_session_minutes"
     assert_frame_equal(rebuilt.drop(length), outcome.visits.drop(length), check_exact=True)
@@ -159,6 +176,7 @@ def test_the_visit_table_rebuilt_from_the_file_is_the_true_one(seed: int, tmp_pa
     assert visits["requested_demo"].any()
     assert visits["censored"].any()
     assert (visits["visit"] > 1).any()
+    assert not visits["at_risk"].all()
 
 
 @pytest.mark.parametrize("name", WORLDS)
