@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analytics.dimensions import Dimension, dimensions_of
 from analytics.experiments import arm_signals
 from analytics.sessions import enriched, visit_table
 from analytics.settings import AnalyticsSettings
@@ -49,6 +50,7 @@ class Analysis:
         self._observed_from = observed_from
         self._observed_until = observed_until
         self._demo_per: DemoPer = demo_per
+        self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -83,15 +85,32 @@ class Analysis:
 
         return IntentModel(self._signals, self.settings.interactions).fit(self.visits, truth=self._truth)
 
+    def segments(self, *dimensions: Dimension) -> pl.DataFrame:
+        """Counts and rates by one or two dimensions, or of the whole; each table is worked out once."""
+        return self._cut("segments", dimensions, self.statistics.segments)
+
+    def hourly(self, *dimensions: Dimension) -> pl.DataFrame:
+        """Counts by UTC hour, and by dimensions if any; each table is worked out once."""
+        return self._cut("hourly", dimensions, self.statistics.hourly)
+
+    def _cut(
+        self, kind: str, dimensions: tuple[Dimension, ...], work_out: Callable[[Sequence[Dimension]], pl.DataFrame]
+    ) -> pl.DataFrame:
+        # The arms of each experiment are a dimension of their own, told apart by its meaning.
+        key = (kind, *(f"{dimension.name}: {dimension.meaning}" for dimension in dimensions))
+        if key not in self._cuts:
+            self._cuts[key] = work_out(dimensions)
+        return self._cuts[key]
+
     def tables(self) -> dict[str, pl.DataFrame]:
         """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation."""
         statistics, settings = self.statistics, self.settings
         tables = {
             "totals": statistics.totals(),
-            "hourly": statistics.hourly(),
+            "hourly": self.hourly(),
             "moving_average": statistics.moving_average(settings.moving_average_hours),
             "funnel": statistics.funnel(),
         }
         for segment in settings.segments:
-            tables[f"by_{segment.replace(':', '_and_')}"] = statistics.segments(segment.split(":"))
+            tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions_of(segment.split(":")))
         return tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -21,6 +21,9 @@ Overrides = Mapping[str, Any] | Sequence[str]
 """Single settings by dotted path: ``{"traffic.visitors_per_day": 10}`` or ``["traffic.visitors_per_day=10"]``."""
 
 Model = TypeVar("Model", bound=ScenarioSettings)
+
+_SAME_WORLD: Final = frozenset({"name", "description", "seed", "wake", "claims"})
+"""Settings that change neither the world nor how it is analysed."""
 
 
 def load(model: type[Model], name_or_path: str | Path, overrides: Overrides = ()) -> Model:
@@ -58,10 +61,11 @@ def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mappin
 def _build(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides) -> Model:
     layers = Layers(chain[-1].name, model)
     for source in chain[:-1]:
+        layers.drop("claims")
         layers.lay_file(source)
         _fill_defaults(model, layers)
-    # A scenario is not called, nor described, as the one it extends.
-    layers.drop("name", "description")
+    # A scenario is not called, nor described, as the one it extends, and promises nothing that the other does.
+    layers.drop("name", "description", "claims")
     layers.lay_file(chain[-1])
     if overrides:
         _fill_defaults(model, layers)
@@ -105,8 +109,17 @@ def _read(path: Path, text: str) -> YamlSource:
 
 
 def _override(layers: Layers, overrides: Overrides) -> None:
+    """Lay single settings over what there is.
+
+    Whoever changes the world, or how it is analysed, makes another scenario, as a file does that extends this one: the
+    claims were about the world as it stood, and a promise that nobody made cannot be broken (nor need its words still
+    mean anything: the arm it speaks of may be gone). Under another name or seed they stay.
+    """
     faults: list[Fault] = []
-    for where, key, value in _each(overrides, faults):
+    changes = list(_each(overrides, faults))
+    if any(key.split(".")[0] not in _SAME_WORLD for _, key, _ in changes):
+        layers.drop("claims")
+    for where, key, value in changes:
         try:
             layers.lay_value(_path_of(key, where), value, where)
         except ScenarioError as error:

@@ -17,9 +17,11 @@ from analytics.statistics import FunnelStatistics
 from analytics.tracking import flatten_numbered
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
+from scenarios.claims import ClaimResult, check_claims
 from scenarios.delivered_lines import broken_lines
 from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, EventsFormat
+from scenarios.measures import Measure, Reading
 from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
 from scenarios.versions import versions
@@ -156,6 +158,23 @@ class Run:
         """
         return self.analysis.intent
 
+    @cached_property
+    def claims(self) -> tuple[ClaimResult, ...]:
+        """What this run says of each claim of its scenario, in order."""
+        return check_claims(self.scenario.claims, self)
+
+    def measure(self, expression: str) -> Reading:
+        """Read a single number off the run.
+
+        Args:
+            expression: Such as ``conversion(region="europe")``; :mod:`scenarios.measures` lists the words.
+
+        Raises:
+            ExpressionError: It is not understood; the message says what may have been meant.
+        """
+        parts = {name: getattr(self.scenario, name) for name in type(self.scenario).model_fields}
+        return Measure.parse(expression, parts).read(self)
+
     def save(self, folder: str | Path, events: EventsFormat = "parquet") -> None:
         """Write a run folder, as ``funnelsim run`` does; it appears whole or not at all.
 
@@ -181,6 +200,7 @@ class Run:
             "counts": dict(self.outcome.counts),
             "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
             "store": asdict(self.store.counts),
+            "claims": [asdict(claim) for claim in self.claims],
             "digest": self.digest,
             "timings": {
                 "started_at": self.timings.started_at.isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ from pydantic import Field
 from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
+from scenarios.claims import Claims
 from simulator.world import WorldSettings
 
 __all__ = ["ScenarioSettings", "Wake"]
@@ -28,6 +29,7 @@ class ScenarioSettings(WorldSettings):
         seed: The one seed of all randomness, unless a run is given another; 0 is a seed.
         wake: Which visitors live on the clock; the events are the same.
         analytics: How the events are analysed.
+        claims: What the scenario promises of its runs: comparisons of measures, by story.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
@@ -35,6 +37,7 @@ class ScenarioSettings(WorldSettings):
     seed: Annotated[int, Field(ge=0)] = 7
     wake: Wake = "auto"
     analytics: AnalyticsSettings = AnalyticsSettings()
+    claims: Claims = Field(default_factory=dict)
 
     @property
     def world(self) -> WorldSettings:

@@ -8,6 +8,7 @@ from typing import Any
 
 from scenarios.analysis import Analysis
 from scenarios.analyze import EventsAnalysis
+from scenarios.claims import ClaimResult
 from scenarios.results import model_data
 from scenarios.run import Run
 
@@ -25,6 +26,7 @@ def run_summary(run: Run, folder: Path) -> str:
         "",
         *_analysis_lines(run.analysis),
         "",
+        *_claim_lines(run.claims),
         *_where_to_read_on(folder),
     ]
     return "\n".join(lines)
@@ -102,6 +104,19 @@ def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
         p,
         *truth,
     )
+
+
+def _claim_lines(claims: Sequence[ClaimResult]) -> Iterator[str]:
+    """Say how many claims hold, and of the others what the run says instead."""
+    if not claims:
+        return
+    yield f"claims: {sum(claim.holds is True for claim in claims)} of {len(claims)} hold"
+    for claim in claims:
+        if not claim.holds:
+            verdict = "cannot be told" if claim.holds is None else "does not hold"
+            yield f"  {verdict}: {claim.story}"
+            yield f"    {claim.expression}: {claim.reason or claim.numbers}"
+    yield ""
 
 
 def _counted(n: int, what: str) -> str:

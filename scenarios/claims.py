@@ -1,0 +1,94 @@
+"""Claims: what a scenario promises of its runs, each a story and a comparison of measures that a machine can check.
+
+.. code-block:: yaml
+
+    claims:
+      "some 1.5 % of the visitors are seen to ask": 240 <= counts.demo_requests <= 380
+      "the security page foretells a demo": conversion(content="security") > conversion()
+
+A claim that does not hold makes no run fail: it may be the seed, and it may be the scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from scenarios.expressions import Expression, ExpressionError, compared, parse_comparison, references
+from scenarios.measure_words import Parts
+from scenarios.measures import check_references, reading
+
+if TYPE_CHECKING:
+    from scenarios.run import Run
+
+__all__ = ["ClaimResult", "Claims", "check_claims"]
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """What a run says of a claim.
+
+    Args:
+        story: The claim in words.
+        expression: The comparison as written.
+        holds: Whether it is true of the run; None where a number that it needs does not exist.
+        values: The numbers compared, from left to right; None for one that does not exist.
+        reason: Why a number does not exist.
+    """
+
+    story: str
+    expression: str
+    holds: bool | None
+    values: tuple[float | None, ...]
+    reason: str | None = None
+
+    @property
+    def numbers(self) -> str:
+        """The comparison with its numbers, such as ``240 <= 412 <= 380``."""
+        signs = _parsed(self.expression)[1]
+        first, *others = (f"{value:.6g}" if value is not None else "?" for value in self.values)
+        return " ".join([first, *(f"{sign} {value}" for sign, value in zip(signs, others, strict=True))])
+
+
+def check_claims(claims: Mapping[str, str], run: Run) -> tuple[ClaimResult, ...]:
+    """Hold a run against claims.
+
+    Args:
+        claims: Comparisons by story; they have been checked with the run's scenario, or one of the same world.
+        run: The run.
+    """
+    return tuple(_result(story, text, run) for story, text in claims.items())
+
+
+def _result(story: str, text: str, run: Run) -> ClaimResult:
+    sides, signs = _parsed(text)
+    readings = [reading(side, run) for side in sides]
+    values = tuple(each.value for each in readings)
+    reasons = [each.reason for each in readings if each.reason is not None]
+    known = tuple(value for value in values if value is not None)
+    holds = None if reasons else compared(known, signs)
+    return ClaimResult(story, text, holds, values, "; ".join(dict.fromkeys(reasons)) or None)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
+    return parse_comparison(text)
+
+
+def _checked(text: str, info: ValidationInfo) -> str:
+    """Refuse what cannot be checked; the settings before this one, as far as they are valid, say what there is."""
+    parts: Parts = info.data
+    sides, _ = _parsed(text)
+    for side in sides:
+        check_references(side, parts)
+    if not any(True for side in sides for _ in references(side)):
+        raise ExpressionError("says nothing about the run: it compares numbers with numbers")
+    return text
+
+
+Claims = dict[Annotated[str, Field(min_length=1)], Annotated[str, AfterValidator(_checked)]]
+"""Comparisons of measures by story. In a settings model they must stand after the settings that they speak of."""

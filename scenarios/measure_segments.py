@@ -1,0 +1,238 @@
+"""Measures of the traffic as analysts see it: counts and conversion of a segment, of an hour, of a day, of a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from analytics.dimensions import DIMENSIONS, NOT_SET, Dimension
+from analytics.events import REGIONS, FunnelStage
+from analytics.experiments import arm_dimension
+from scenarios.expressions import Constant, ExpressionError, Reference, Undefined
+from scenarios.measure_words import Arguments, Parts, Word, arguments_of, chosen, defined
+from simulator.experiments import arm_effects
+
+if TYPE_CHECKING:
+    from scenarios.run import Run
+
+__all__ = ["SEGMENT_WORDS"]
+
+_MOST_DIMENSIONS: Final = 2
+_DAY_HOURS: Final = 24
+
+_COUNTS: Final = {
+    "visitors": "visitors of whom a page view was seen",
+    "visits": "visits with a page view",
+    "page_views": "page views",
+    "demo_requests": "demo requests, also of visitors of whom nothing else was seen",
+    "converted": "visitors, seen by a page view, who asked for a demo",
+}
+_RATES: Final = {
+    "conversion": "share of the visitors who asked for a demo",
+    "conversion_low": "lower end of the conversion's 95 % interval",
+    "conversion_high": "upper end of the conversion's 95 % interval",
+}
+_AGGREGATES: Final[Mapping[str, Callable[[list[int]], float]]] = {
+    "sum": sum,
+    "mean": fmean,
+    "median": median,
+    "min": min,
+    "max": max,
+}
+_HOURLY: Final = ("page_views", "visitors", "visits", "demo_requests")
+# A visitor who comes in several hours of a day is in all of their counts, so these do not sum.
+_DAILY: Final = ("page_views", "visits", "demo_requests")
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_FUNNEL: Final = {
+    "stage_visitors": ("visitors", "visitors who reach a stage of the funnel or a later one"),
+    "stage_share": ("share", "their share of all visitors"),
+    "step_rate": ("step_rate", "their share of those who reach the stage before"),
+}
+_STAGES: Final = (*map(str, FunnelStage), "demo request")
+# The channels are told by rules, not listed, in the analytics.
+_CHANNELS: Final = (
+    *("direct", "organic_search", "paid_search", "organic_social", "paid_social", "display", "email", "referral"),
+    "other",
+)
+
+# Which settings say what values a dimension can have, and how; none of them for what is the same everywhere.
+_VALUES: Final[Mapping[str, tuple[str, Callable[[Any], list[str]]]]] = {
+    "region": ("", lambda _: list(REGIONS)),
+    "channel": ("", lambda _: list(_CHANNELS)),
+    "stage": ("", lambda _: [str(stage) for stage in FunnelStage]),
+    "country": ("population", lambda population: list(population.countries)),
+    "device": ("population", lambda population: list(population.devices)),
+    "content": ("site", lambda site: sorted({page.category for page in site.pages.values()})),
+    "page": ("site", lambda site: sorted(page.path for page in site.pages.values())),
+    "arm": ("experiments", lambda experiments: list(arm_effects(experiments))),
+}
+
+
+def _segment_word(name: str, meaning: str) -> Word:
+    def check(reference: Reference, parts: Parts) -> None:
+        _check_segment(arguments_of(reference, optional=DIMENSIONS), parts)
+
+    def read(reference: Reference, run: Run) -> float:
+        segment = arguments_of(reference, optional=DIMENSIONS)
+        dimensions = _dimensions(segment)
+        rows = _rows_of(run.analysis.segments(*dimensions), segment, dimensions)
+        if rows.height:
+            return defined(rows[name][0], f"{reference.text}: nobody was seen there")
+        if name in _COUNTS:
+            return 0.0
+        raise Undefined(f"{reference.text}: nobody was seen there")
+
+    return Word(name, meaning, check, read, f'{name}(), {name}(region="europe", content="security")')
+
+
+def _check_segment(segment: Arguments, parts: Parts) -> None:
+    """Refuse dimensions that cannot be combined and values that no event can have."""
+    if len(segment) > _MOST_DIMENSIONS:
+        raise ExpressionError(f"at most {_MOST_DIMENSIONS} dimensions can be combined (got {', '.join(segment)})")
+    for name, value in segment.items():
+        if not isinstance(value, str):
+            raise ExpressionError(f"{name} must be a text in quotes (got {value:g})")
+        known = _values_of(name, parts)
+        if known is not None:
+            chosen(name, value, known if name == "arm" else [*known, NOT_SET])
+
+
+def _values_of(dimension: str, parts: Parts) -> list[str] | None:
+    """Values that a dimension can have in a scenario; None where only a run can tell."""
+    part, values = _VALUES.get(dimension, ("", None))
+    if values is None or (part and part not in parts):
+        return None
+    return values(parts.get(part))
+
+
+def _dimensions(segment: Arguments) -> list[Dimension]:
+    """Dimensions that a segment is told by; of the arms, the one experiment that is named."""
+    return [
+        replace(arm_dimension(_text(value).split("=")[0]), name="arm") if name == "arm" else DIMENSIONS[name]
+        for name, value in segment.items()
+    ]
+
+
+def _rows_of(table: pl.DataFrame, segment: Arguments, dimensions: list[Dimension]) -> pl.DataFrame:
+    """Rows of a table of statistics that are about a segment."""
+    values = {name: _text(value).partition("=")[2] if name == "arm" else value for name, value in segment.items()}
+    wanted = [pl.col(dimension.name) == pl.lit(values[dimension.name]) for dimension in dimensions]
+    return table.filter(wanted) if wanted else table
+
+
+def _hourly_word() -> Word:
+    def check(reference: Reference, parts: Parts) -> None:
+        series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
+        hours = parts["clock"].hours if "clock" in parts else None
+        _check_window(reference, window, hours)
+        _check_segment(segment, parts)
+        chosen("aggregate", series["aggregate"], _AGGREGATES)
+
+    def read(reference: Reference, run: Run) -> float:
+        series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
+        counts = _hourly(run, _text(series["series"]), segment)
+        counts = counts[int(window.get("start", 0)) : int(window.get("end", len(counts)))]
+        return _aggregate(reference, series, counts)
+
+    usage = 'hourly("page_views", "max"), hourly("demo_requests", "mean", start=9, end=17, region="europe")'
+    return Word("hourly", "a count by UTC hour: its sum, mean, median, min or max over hours", check, read, usage)
+
+
+def _daily_word() -> Word:
+    def check(reference: Reference, parts: Parts) -> None:
+        series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
+        _check_window(reference, window, parts["clock"].hours // _DAY_HOURS if "clock" in parts else None)
+        if "weekday" in segment:
+            chosen("weekday", segment.pop("weekday"), _WEEKDAYS)
+        _check_segment(segment, parts)
+        chosen("aggregate", series["aggregate"], _AGGREGATES)
+
+    def read(reference: Reference, run: Run) -> float:
+        series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
+        weekday = segment.pop("weekday", None)
+        hours = _hourly(run, _text(series["series"]), segment)
+        start, end = int(window.get("start", 0)), int(window.get("end", len(hours) // _DAY_HOURS))
+        days = [
+            sum(hours[day * _DAY_HOURS : (day + 1) * _DAY_HOURS])
+            for day in range(start, min(end, len(hours) // _DAY_HOURS))
+            if weekday in {None, _weekday(run, day)}
+        ]
+        return _aggregate(reference, series, days)
+
+    usage = 'daily("page_views", "mean", weekday="sunday"), daily("visits", "sum", start=0, end=7)'
+    return Word("daily", "the same by whole days of 24 hours from the start", check, read, usage)
+
+
+def _series_call(
+    reference: Reference, known: tuple[str, ...], window: tuple[str, ...], others: tuple[str, ...] = ()
+) -> tuple[Arguments, dict[str, float], Arguments]:
+    """Take a call apart: the series and its aggregate, the window, and the segment with what else there is."""
+    found = arguments_of(reference, ("series", "aggregate"), (*window, *others, *DIMENSIONS))
+    series = {"series": chosen("series", found.pop("series"), known), "aggregate": found.pop("aggregate")}
+    bounds: dict[str, float] = {}
+    for name in window:
+        bound = found.pop(name, None)
+        if isinstance(bound, str) or (bound is not None and (bound < 0 or bound != int(bound))):
+            raise ExpressionError(f"{reference.text}: {name} must be a whole number, 0 or above")
+        if bound is not None:
+            bounds[name] = bound
+    return series, bounds, found
+
+
+def _check_window(reference: Reference, window: dict[str, float], longest: int | None) -> None:
+    start, end = window.get("start", 0), window.get("end", longest)
+    if end is not None and start >= end:
+        raise ExpressionError(f"{reference.text}: end must come after start")
+    if longest is not None and end is not None and end > longest:
+        raise ExpressionError(f"{reference.text}: the window ends after the simulation ({longest})")
+
+
+def _hourly(run: Run, series: str, segment: Arguments) -> list[int]:
+    """Counts of a segment by UTC hour, the hour of the start first."""
+    dimensions = _dimensions(segment)
+    rows = _rows_of(run.analysis.hourly(*dimensions), segment, dimensions)
+    if rows.is_empty():
+        return [0] * run.analysis.hourly().height
+    counts: list[int] = rows.sort("hour")[series].to_list()
+    return counts
+
+
+def _weekday(run: Run, day: int) -> str:
+    return _WEEKDAYS[(run.scenario.clock.start + timedelta(days=day)).weekday()]
+
+
+def _aggregate(reference: Reference, series: Arguments, counts: list[int]) -> float:
+    if not counts:
+        raise Undefined(f"{reference.text}: the run has no such time")
+    return float(_AGGREGATES[_text(series["aggregate"])](counts))
+
+
+def _funnel_word(name: str, column: str, meaning: str) -> Word:
+    def check(reference: Reference, _: Parts) -> None:
+        chosen("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
+
+    def read(reference: Reference, run: Run) -> float:
+        stage = arguments_of(reference, ("stage",))["stage"]
+        row = run.statistics.funnel().row(_STAGES.index(_text(stage)), named=True)
+        return defined(row[column], f"{reference.text}: nobody could get there")
+
+    return Word(name, meaning, check, read, f'{name}("bottom")')
+
+
+def _text(value: Constant) -> str:
+    """The value, which has been checked to be a text."""
+    return str(value)
+
+
+SEGMENT_WORDS: Final = (
+    *(_segment_word(name, meaning) for name, meaning in {**_COUNTS, **_RATES}.items()),
+    _hourly_word(),
+    _daily_word(),
+    *(_funnel_word(name, column, meaning) for name, (column, meaning) in _FUNNEL.items()),
+)
+"""Words about the traffic as analysts see it."""

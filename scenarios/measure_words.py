@@ -1,0 +1,108 @@
+"""What a word of the measures is, and how its arguments are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from scenarios.errors import advice, did_you_mean
+from scenarios.expressions import Constant, ExpressionError, Reference, Undefined
+
+if TYPE_CHECKING:
+    from scenarios.run import Run
+
+__all__ = ["Arguments", "Parts", "Word", "arguments_of", "chosen", "defined", "plain_word"]
+
+Parts = Mapping[str, Any]
+"""Settings of a scenario by name, such as ``site``; those that are faulty themselves are left out."""
+
+Arguments = dict[str, Constant]
+"""Arguments of a call by name."""
+
+_SHOWN: Final = 12
+"""Words that a message lists at most."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One name of the measures.
+
+    Args:
+        name: The name, such as ``conversion`` or ``counts.visitors``.
+        meaning: What its number says.
+        check: Raises ExpressionError when a reference to it is wrong whatever the run may bring.
+        read: Returns the number that a run has for a reference; raises Undefined when there is none.
+        usage: How it is written, with its arguments.
+    """
+
+    name: str
+    meaning: str
+    check: Callable[[Reference, Parts], None]
+    read: Callable[[Reference, Run], float]
+    usage: str
+
+
+def plain_word(name: str, meaning: str, read: Callable[[Run], float | None]) -> Word:
+    """A word without arguments."""
+
+    def check(reference: Reference, _: Parts) -> None:
+        if reference.is_call:
+            raise ExpressionError(f"{name} is not called: write it without parentheses")
+
+    return Word(name, meaning, check, lambda _, run: defined(read(run), f"{name} has no value in this run"), name)
+
+
+def arguments_of(reference: Reference, required: Collection[str] = (), optional: Collection[str] = ()) -> Arguments:
+    """Arguments of a call by name; those in order are the required ones.
+
+    Args:
+        reference: The call.
+        required: Names of the arguments that must be there.
+        optional: Names of those that may be.
+
+    Raises:
+        ExpressionError: It is no call, or an argument is missing, unknown or given twice.
+    """
+    name, names = reference.name, list(required)
+    usage = f"write {name}({', '.join(f'<{each}>' for each in names)})"
+    if not reference.is_call:
+        raise ExpressionError(f"{name} has arguments: {usage}")
+    if len(reference.arguments) > len(names):
+        raise ExpressionError(f"{reference.text}: too many arguments without a name; {usage}")
+    found = dict(zip(names, reference.arguments, strict=False))
+    for key, value in reference.keywords:
+        if key in found:
+            raise ExpressionError(f"{reference.text}: the argument {key!r} is given twice")
+        if key not in names and key not in optional:
+            raise ExpressionError(f"{reference.text}: unknown argument {key!r}{advice(key, [*names, *optional])}")
+        found[key] = value
+    if missing := [each for each in names if each not in found]:
+        raise ExpressionError(f"{reference.text}: the argument {missing[0]!r} is missing; {usage}")
+    return found
+
+
+def chosen(kind: str, value: Constant, known: Collection[str]) -> str:
+    """The value itself, if it is one of those known.
+
+    Raises:
+        ExpressionError: It is none; with what may have been meant.
+    """
+    text = value if isinstance(value, str) else f"{value:g}"
+    if text not in known:
+        # A list that fills the screen helps nobody.
+        listed = advice(text, list(known)) if len(known) <= _SHOWN else did_you_mean(text, list(known))
+        listed = listed or ("" if known else "; the scenario has none")
+        raise ExpressionError(f"there is no {kind} {text!r}{listed}")
+    return text
+
+
+def defined(value: float | None, why_not: str) -> float:
+    """The value as a number.
+
+    Raises:
+        Undefined: There is none.
+    """
+    if value is None:
+        raise Undefined(why_not)
+    return float(value)

@@ -1,0 +1,188 @@
+"""Measures: single numbers read off a run, written as expressions such as ``conversion(region="europe")``.
+
+Claims compare them, and whatever else wants one number of a run can use them too. The words
+(see :func:`vocabulary` for the meaning of each):
+
+- ``counts.visitors``, …: what happened in the world and what was received, as in the manifest
+- ``store.accepted``, …: what the event store made of the events; ``labels.blocked``, …: events by what befell them
+- ``sales.held``, …, ``sales.held(region="europe")``: measures of the sales desk, of all or of one region
+- ``visitors()``, ``conversion(region="europe", content="security")``, …: what analysts see, of all or of a segment by
+  one or two dimensions; ``arm="pricing-page=b"`` is an arm of an experiment
+- ``hourly("page_views", "max", start=9, end=17)``, ``daily("visits", "mean", weekday="sunday")``: a count by UTC hour
+  or day, aggregated over a window that is counted from 0 at the start of the clock, its end not included
+- ``stage_visitors("middle")``, ``stage_share("bottom")``, ``step_rate("demo request")``: the funnel
+- ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``truth(…)``, …, ``model.n_requests``: the
+  intent model and the truth
+
+Arithmetic is that of :mod:`scenarios.expressions`. Whatever a scenario alone can tell to be wrong (a word, a dimension,
+a region, a term) is told when it is checked, before any run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import TYPE_CHECKING, Final, Self
+
+import polars as pl
+
+from analytics.event_store import Counts
+from analytics.events import REGIONS
+from scenarios.errors import did_you_mean
+from scenarios.expressions import (
+    Expression,
+    ExpressionError,
+    Reference,
+    Undefined,
+    evaluate,
+    parse_expression,
+    references,
+)
+from scenarios.measure_model import MODEL_WORDS
+from scenarios.measure_segments import SEGMENT_WORDS
+from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
+from simulator.labels import Label
+from simulator.sales_outcome import sales_outcome
+
+if TYPE_CHECKING:
+    from scenarios.run import Run
+
+__all__ = ["Measure", "Reading", "check_references", "reading", "vocabulary"]
+
+_COUNTS: Final = {
+    "visitors": "visitors who came",
+    "visits": "visits that began",
+    "demo_requests": "demo requests that were made",
+    "true_events": "events that happened",
+    "true_page_views": "page views that happened",
+    "events": "events that were received, those of bots and second deliveries too",
+    "page_views": "page views that were received, likewise",
+    "malformed_lines": "lines that were received broken",
+}
+
+
+def _count_word(name: str, meaning: str) -> Word:
+    return plain_word(f"counts.{name}", meaning, lambda run: run.outcome.counts[name])
+
+
+def _store_word(name: str) -> Word:
+    return plain_word(
+        f"store.{name}", f"events that the store counted as {name}", lambda r: getattr(r.store.counts, name)
+    )
+
+
+def _label_word(label: Label) -> Word:
+    def read(run: Run) -> float:
+        return run.labels.filter(pl.col("label") == label.value).height
+
+    return plain_word(f"labels.{label.value}", f"events with the label {label.value}", read)
+
+
+def _sales_word(key: str) -> Word:
+    name = f"sales.{key}"
+
+    def check(reference: Reference, _: Parts) -> None:
+        if reference.is_call:
+            chosen("region", arguments_of(reference, ("region",))["region"], REGIONS)
+
+    def read(reference: Reference, run: Run) -> float:
+        summary = run.sales.summary
+        if reference.is_call:
+            region = arguments_of(reference, ("region",))["region"]
+            rows = run.sales.by_region.filter(pl.col("region") == pl.lit(region))
+            summary = rows.row(0, named=True) if rows.height else _nothing_sold()
+        return defined(summary[key], f"{reference.text}: there is nothing to take it of")
+
+    meaning = f"{key.replace('_', ' ')} of the sales desk, of all or of a region"
+    return Word(name, meaning, check, read, f'{name}, {name}(region="europe")')
+
+
+@cache
+def _nothing_sold() -> dict[str, float | None]:
+    """Measures of a sales desk that nobody has asked for anything; also says which there are."""
+    return sales_outcome([], {}, {}, slot_s=1.0, now_s=0.0).summary
+
+
+@cache
+def vocabulary() -> dict[str, Word]:
+    """The words there are, by name."""
+    words: list[Word] = [_count_word(name, meaning) for name, meaning in _COUNTS.items()]
+    words += [_store_word(field.name) for field in fields(Counts)]
+    words += [_label_word(label) for label in Label]
+    words += [_sales_word(key) for key in _nothing_sold()]
+    return {word.name: word for word in (*words, *SEGMENT_WORDS, *MODEL_WORDS)}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a measure says of a run.
+
+    Args:
+        value: The number; None where there is none.
+        reason: Why there is none; None where there is one.
+    """
+
+    value: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that a run can be asked for; made by :meth:`parse`.
+
+    Args:
+        text: The expression as written.
+        expression: The expression as understood.
+    """
+
+    text: str
+    expression: Expression
+
+    @classmethod
+    def parse(cls, text: str, parts: Parts | None = None) -> Self:
+        """Read a measure.
+
+        Args:
+            text: Such as ``conversion(region="europe")``.
+            parts: Settings of the scenario it is about, by name; without them, what depends on them goes unchecked.
+
+        Raises:
+            ExpressionError: It is not understood; the message says what is wrong and what may have been meant.
+        """
+        expression = parse_expression(text)
+        check_references(expression, parts or {})
+        return cls(text, expression)
+
+    def read(self, run: Run) -> Reading:
+        """Read the measure off a run."""
+        return reading(self.expression, run)
+
+
+def check_references(expression: Expression, parts: Parts) -> None:
+    """Refuse words that there are not, and arguments that no run of the scenario could answer.
+
+    Raises:
+        ExpressionError: With what may have been meant.
+    """
+    for reference in references(expression):
+        _word(reference).check(reference, parts)
+
+
+def reading(expression: Expression, run: Run) -> Reading:
+    """Work an expression out on a run; its references must have been checked."""
+    try:
+        return Reading(evaluate(expression, lambda reference: _word(reference).read(reference, run)))
+    except Undefined as missing:
+        return Reading(None, str(missing))
+
+
+def _word(reference: Reference) -> Word:
+    words = vocabulary()
+    if reference.name in words:
+        return words[reference.name]
+    group, dot, _ = reference.name.partition(".")
+    siblings = [name.partition(".")[2] for name in words if dot and name.startswith(f"{group}.")]
+    guess = did_you_mean(reference.name, list(words))
+    families = dict.fromkeys(f"{name.partition('.')[0]}.…" if "." in name else f"{name}(…)" for name in words)
+    known = f"; {group} has {', '.join(siblings)}" if siblings else f"; known: {', '.join(families)}"
+    raise ExpressionError(f"unknown measure {reference.name!r}{guess or known}")

@@ -1,0 +1,56 @@
+"""Claims about the scenarios of the library: each runs, and shows what it promises, whatever the seed."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from scenarios.claims import check_claims
+from scenarios.run import Run
+from scenarios.scenario import Scenario
+
+NAMES = Scenario.library()
+SEEDS = (101, 102, 103, 104, 105)
+
+
+@cache
+def short_run(name: str) -> Run:
+    """A run of a scenario with little traffic and, where it lasts long, three days of it."""
+    scenario = Scenario.load(name)
+    hours = min(scenario.clock.hours, 72)
+    per_day = min(scenario.traffic.visitors_per_day, 36_000 / hours)
+    return scenario.replace({"clock.hours": hours, "traffic.visitors_per_day": per_day}).run()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_tells_its_story_and_makes_claims(name: str) -> None:
+    """A scenario is named as its file, has a paragraph of description, and three claims or more."""
+    scenario = Scenario.load(name)
+    assert scenario.name == name
+    assert len(scenario.description.split()) >= 40
+    assert len(scenario.claims) >= 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_runs(name: str) -> None:
+    """With little traffic each scenario runs, and each of its claims is judged or says which number is missing."""
+    run = short_run(name)
+    assert run.outcome.counts["visitors"] > 0
+    for claim in check_claims(Scenario.load(name).claims, run):
+        assert (claim.holds is None) == (claim.reason is not None), claim
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_keeps_its_claims(name: str) -> None:
+    """Every claim holds for five seeds; their margins are four standard errors or more."""
+    scenario, broken = Scenario.load(name), []
+    print(f"\n{name}, seeds {', '.join(map(str, SEEDS))}")
+    results = list(zip(*(scenario.run(seed=seed).claims for seed in SEEDS), strict=True))
+    for each in results:
+        print(f"  {sum(claim.holds is True for claim in each)} of {len(each)}: {each[0].story}")
+        print(f"    {each[0].expression}\n    {'; '.join(claim.numbers for claim in each)}")
+        broken += [(seed, claim) for seed, claim in zip(SEEDS, each, strict=True) if not claim.holds]
+    assert results
+    assert broken == []
