@@ -190,9 +190,11 @@ class CohortMaker:
             identities=np.concatenate([np.stack(identities[:2], axis=1), np.stack(identities[2:], axis=1)]),
             second_browser=second,
             accounts=accounts.domains_of(people.account),
+            arms=arms,
             experiments=tables.experiments.labels.gather(arms),
             inflow=scope,
             invited_by=invited_by,
+            rank=(self._inflow.first_origin, int(scope != self._inflow.name), index),
         )
 
     def _log_odds(self, people: People, journeys: Journeys, signals: SignalValues) -> Floats:
