@@ -134,8 +134,13 @@ class Cohort:
 
     @cached_property
     def browser_ids(self) -> pl.Series:
-        """Anonymous identifier of each browser, 32 hexadecimal digits, in the order of ``identities``."""
-        return hexadecimal(self.identities)
+        """Anonymous identifier of each browser, 32 hexadecimal digits, in the order of ``identities``.
+
+        Null for second browsers where no visit is made with one.
+        """
+        if self.second_browser.any():
+            return hexadecimal(self.identities)
+        return hexadecimal(self.identities[: len(self)]).extend_constant(None, len(self))
 
     @cached_property
     def person_ids(self) -> pl.Series:
@@ -213,7 +218,7 @@ class Timetable:
 def hexadecimal(words: Words) -> pl.Series:
     """Each row of random words as one text of hexadecimal digits; shape (n, words) to (n,)."""
     digits = _HEX_PAIRS[words.astype(">u8").view(np.uint8)].view(f"S{16 * words.shape[1]}")
-    return pl.Series(digits.ravel().astype(str), dtype=pl.String)
+    return pl.Series(digits.ravel()).cast(pl.String)
 
 
 _HEX_PAIRS = np.array([f"{byte:02x}" for byte in range(256)], dtype="S2").view(np.uint16)

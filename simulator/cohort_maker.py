@@ -23,7 +23,7 @@ from simulator.world_tables import WorldTables
 
 __all__ = ["COHORT_SIZE", "CohortMaker"]
 
-COHORT_SIZE = 4096
+COHORT_SIZE = 16_384
 """Expected number of visitors in a cohort."""
 
 # Address of a guest: the persona's code, then the place of the host. No cohort has 2^16 visitors.

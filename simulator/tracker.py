@@ -75,7 +75,7 @@ class Tracker:
             "context_device_type": _series(population.devices).cast(pl.Categorical()),
             "context_location_country": _series(population.countries).cast(pl.Categorical()),
             "context_timezone": _series(population.zones).cast(pl.Categorical()),
-            "context_group_id": accounts.domains.extend_constant(None, 1),
+            "context_group_id": accounts.domains_or_none,
             "context_company_industry": _series(accounts.industries).cast(pl.Categorical()),
             "context_company_size": _series(accounts.sizes).cast(pl.Categorical()),
             "context_experiments": Experiments(world.experiments).labels.cast(pl.Categorical()),
