@@ -27,7 +27,7 @@ from scenarios.settings import ScenarioSettings
 from scenarios.versions import versions
 from simulator.intent import Truth
 from simulator.sales_outcome import SalesOutcome
-from simulator.simulation import Outcome, Simulation
+from simulator.simulation import Outcome, Simulation, Wake
 from simulator.sinks import CollectingSink, Delivery, Sink
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Run:
         scenario: The scenario that was run.
         seed: Seed of the run.
         replication: Which of the independent repetitions with this seed.
+        wake: Which visitors lived on the clock: ``all`` of them, or the ``interacting`` ones.
         outcome: What the simulation knows of itself: the truth, the sales desk, counts.
         record: Keeps the events.
         accepted: Took the events in as they arrived.
@@ -71,6 +72,7 @@ class Run:
         *,
         seed: int,
         replication: int,
+        wake: Wake,
         outcome: Outcome,
         record: EventRecord,
         accepted: AcceptedEvents,
@@ -80,6 +82,7 @@ class Run:
         self.scenario = scenario
         self.seed = seed
         self.replication = replication
+        self.wake = wake
         self.outcome = outcome
         self.store: EventStore = accepted.store
         self.digest = digest
@@ -89,11 +92,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
-
-    @property
-    def wake(self) -> str:
-        """Which visitors lived on the clock: all of them, the only way there is so far, and right for every setting."""
-        return "all"
 
     @property
     def truth(self) -> Truth:
@@ -231,13 +229,14 @@ def simulate(
     seed = scenario.seed if seed is None else seed
     record = CollectingSink() if record is None else record
     accepted, digest = AcceptedEvents(), EventsDigest()
-    simulation = Simulation(scenario.world, seed=seed, replication=replication)
+    simulation = Simulation(scenario.world, seed=seed, replication=replication, wake=scenario.wake)
     started_at, clock = datetime.now(UTC), time.perf_counter()
     outcome = simulation.run([_StoreSink(accepted.store), digest, record, *sinks], progress)
     return Run(
         scenario,
         seed=seed,
         replication=replication,
+        wake=simulation.wake,
         outcome=outcome,
         record=record,
         accepted=accepted,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
 from scenarios.claims import Claims
+from simulator.simulation import Wake
 from simulator.world import WorldSettings
 
-__all__ = ["ScenarioSettings", "Wake"]
-
-Wake = Literal["auto", "all"]
-"""Which visitors live on the clock: all of them, or whichever way suits the size of the run (so far, all)."""
+__all__ = ["ScenarioSettings"]
 
 _HEAD: Final = ("name", "description", "seed", "wake")
 

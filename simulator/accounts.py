@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -134,17 +135,14 @@ class Accounts:
                 chosen[here] = members[np.searchsorted(steps, uniforms[here], side="right")]
         return chosen
 
+    @cached_property
+    def domains_or_none(self) -> pl.Series:
+        """Domain of each account, and a last row of null for no account."""
+        return self.domains.extend_constant(None, 1)
+
     def domains_of(self, accounts: Integers) -> pl.Series:
         """Domain of each account, null for −1; shape (n,)."""
-        return _named(self.domains, accounts)
-
-    def industries_of(self, accounts: Integers) -> pl.Series:
-        """Industry of each account, null for −1; shape (n,)."""
-        return _named(pl.Series(self.industries, dtype=pl.String).gather(self.industry), accounts)
-
-    def sizes_of(self, accounts: Integers) -> pl.Series:
-        """Size band of each account, null for −1; shape (n,)."""
-        return _named(pl.Series(self.sizes, dtype=pl.String).gather(self.size), accounts)
+        return self.domains_or_none.gather(np.where(accounts >= 0, accounts, len(self.domains)))
 
     def company(self, account: int) -> Company:
         """What the sales desk may know of an account; −1 for none."""
@@ -166,11 +164,6 @@ class Accounts:
             },
             schema=ACCOUNTS_SCHEMA,
         )
-
-
-def _named(names: pl.Series, accounts: Integers) -> pl.Series:
-    """Name of each account, null for −1."""
-    return names.extend_constant(None, 1).gather(np.where(accounts >= 0, accounts, len(names)))
 
 
 def draw_accounts(

@@ -20,6 +20,9 @@ __all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment", "i
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
+# SimPy's priorities end at NORMAL; all ranked events share the next, so that ranks are compared with ranks only.
+_RANKED = NORMAL + 1
+
 # Time zones have rules for these years, and ten years more stay far from the limits of a date.
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
 _LONGEST_HOURS = 10 * 366 * 24
@@ -53,8 +56,14 @@ class ExactEnvironment(simpy.Environment):
     agents who reach the same millisecond by different ways must meet there.
     """
 
-    def at(self, moment: float) -> simpy.Event:
+    def at(self, moment: float, rank: tuple[int, ...] | None = None) -> simpy.Event:
         """Event that happens exactly at ``moment``, in the environment's unit of time.
+
+        Args:
+            moment: When.
+            rank: Place among the ranked events of the moment, which come after all others. Two events must not have the
+                same. SimPy takes events of one moment in the order in which somebody began to wait for them; a rank
+                makes their order a matter of who they are.
 
         Raises:
             ValueError: The moment has passed.
@@ -62,7 +71,8 @@ class ExactEnvironment(simpy.Environment):
         if moment < self._now:
             raise ValueError(f"cannot wait until {moment}: it is {self._now} already")
         event = _Moment(self)
-        heappush(self._queue, (moment, NORMAL, next(self._eid), event))
+        place: tuple[int, object] = (NORMAL, next(self._eid)) if rank is None else (_RANKED, rank)
+        heappush(self._queue, (moment, *place, event))  # type: ignore[misc]  # SimPy never looks at the rank
         return event
 
 
@@ -110,10 +120,14 @@ class Clock:
         """UTC moments of times in milliseconds since the start, as the time columns of tables; shape (n,)."""
         return pl.Series(times_ms + self.start_ms).cast(UTC_MS)
 
-    def until(self, time_ms: int) -> simpy.Event:
+    def until(self, time_ms: int, rank: tuple[int, ...] | None = None) -> simpy.Event:
         """Event that happens exactly at ``time_ms`` milliseconds since the start; yield it to wait for it.
+
+        Args:
+            time_ms: When.
+            rank: Place among the ranked events of that millisecond; see :meth:`ExactEnvironment.at`.
 
         Raises:
             ValueError: The moment has passed.
         """
-        return self.env.at(time_ms / 1000)
+        return self.env.at(time_ms / 1000, rank)

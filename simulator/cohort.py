@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,10 @@ from simulator.population import People
 __all__ = ["Cohort", "Happenings", "hexadecimal"]
 
 
+_NONE = np.empty(0, dtype=np.int64)
+NOTHING_PLANNED = (_NONE, _NONE)
+
+
 @dataclass
 class Happenings:
     """What the agents of a cohort have done since somebody last looked.
@@ -25,23 +29,26 @@ class Happenings:
     Attributes:
         viewed: Rows of page views.
         sent: Rows of page views whose form was sent.
+        planned: The same two, read off the cohort's itinerary.
         asked: Rows of visits that ended in a demo request.
         sales: Visitor, time in ms and event of what the sales desk told of.
     """
 
     viewed: list[int] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
+    planned: tuple[Integers, Integers] = NOTHING_PLANNED
     asked: list[int] = field(default_factory=list)
     sales: list[tuple[int, int, EventName]] = field(default_factory=list)
 
     def drain(self) -> Happenings:
         """Hand over what has happened and start afresh."""
-        happened = Happenings(self.viewed, self.sent, self.asked, self.sales)
+        happened = replace(self)
         self.viewed, self.sent, self.asked, self.sales = [], [], [], []
+        self.planned = NOTHING_PLANNED
         return happened
 
     def __bool__(self) -> bool:
-        return bool(self.viewed or self.sent or self.asked or self.sales)
+        return any(len(each) for each in (self.viewed, self.sent, *self.planned, self.asked, self.sales))
 
 
 @dataclass(eq=False)
@@ -64,10 +71,11 @@ class Cohort:
             shape (2 × visitors, 2).
         second_browser: Whether each visit is made with the visitor's second browser; shape (visits,).
         accounts: Domain of each visitor's company, null without one; shape (visitors,).
-        experiments: Arm of each visitor in every experiment, as events say it, null without experiments; shape
-            (visitors,).
+        arms: Combination of experiment arms of each visitor; shape (visitors,).
+        experiments: The same as events say it, null without experiments; shape (visitors,).
         inflow: Name of the inflow whose visitors they are, or of those whom its visitors have invited.
         invited_by: Person who has invited each visitor, null for who came unasked; shape (visitors,).
+        rank: Place of the cohort among all others: inflow, whether they are guests, number.
     """
 
     index: int
@@ -81,9 +89,11 @@ class Cohort:
     identities: Words
     second_browser: Bools
     accounts: pl.Series
+    arms: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     experiments: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     inflow: str = ORDINARY
     invited_by: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
+    rank: tuple[int, ...] = ()
     happenings: Happenings = field(default_factory=Happenings)
     asked_in: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor who has asked did so, by visitor."""
@@ -124,8 +134,13 @@ class Cohort:
 
     @cached_property
     def browser_ids(self) -> pl.Series:
-        """Anonymous identifier of each browser, 32 hexadecimal digits, in the order of ``identities``."""
-        return hexadecimal(self.identities)
+        """Anonymous identifier of each browser, 32 hexadecimal digits, in the order of ``identities``.
+
+        Null for second browsers where no visit is made with one.
+        """
+        if self.second_browser.any():
+            return hexadecimal(self.identities)
+        return hexadecimal(self.identities[: len(self)]).extend_constant(None, len(self))
 
     @cached_property
     def person_ids(self) -> pl.Series:
@@ -137,17 +152,21 @@ class Cohort:
         """What events call each person once they have said who they are."""
         return "user-" + hexadecimal(self.identities[: len(self), :1])
 
+    @property
+    def last_visit(self) -> Integers:
+        """Visit that ended each visitor's journey, a number beyond all others if none has; shape (visitors,)."""
+        last = np.full(len(self), np.iinfo(np.int64).max)
+        last[list(self.asked_in)] = list(self.asked_in.values())
+        return last
+
     def happened(self, length_ms: int) -> Integers:
         """Rows of the visits that have taken place: begun before the end, and none after a demo request.
 
         Args:
             length_ms: Length of the simulation, in ms.
         """
-        journeys = self.journeys
-        last_visit = np.full(len(self), np.iinfo(np.int64).max)
-        last_visit[list(self.asked_in)] = list(self.asked_in.values())
-        begun = self.view_ms[journeys.first_view] < length_ms
-        return np.flatnonzero(begun & (np.arange(len(begun)) <= last_visit[journeys.visitor]))
+        begun = self.view_ms[self.journeys.first_view] < length_ms
+        return np.flatnonzero(begun & (np.arange(len(begun)) <= self.last_visit[self.journeys.visitor]))
 
     @cached_property
     def timetable(self) -> Timetable:
@@ -199,7 +218,7 @@ class Timetable:
 def hexadecimal(words: Words) -> pl.Series:
     """Each row of random words as one text of hexadecimal digits; shape (n, words) to (n,)."""
     digits = _HEX_PAIRS[words.astype(">u8").view(np.uint8)].view(f"S{16 * words.shape[1]}")
-    return pl.Series(digits.ravel().astype(str), dtype=pl.String)
+    return pl.Series(digits.ravel()).cast(pl.String)
 
 
 _HEX_PAIRS = np.array([f"{byte:02x}" for byte in range(256)], dtype="S2").view(np.uint16)

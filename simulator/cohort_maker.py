@@ -23,7 +23,7 @@ from simulator.world_tables import WorldTables
 
 __all__ = ["COHORT_SIZE", "CohortMaker"]
 
-COHORT_SIZE = 4096
+COHORT_SIZE = 16_384
 """Expected number of visitors in a cohort."""
 
 # Address of a guest: the persona's code, then the place of the host. No cohort has 2^16 visitors.
@@ -190,9 +190,11 @@ class CohortMaker:
             identities=np.concatenate([np.stack(identities[:2], axis=1), np.stack(identities[2:], axis=1)]),
             second_browser=second,
             accounts=accounts.domains_of(people.account),
+            arms=arms,
             experiments=tables.experiments.labels.gather(arms),
             inflow=scope,
             invited_by=invited_by,
+            rank=(self._inflow.first_origin, int(scope != self._inflow.name), index),
         )
 
     def _log_odds(self, people: People, journeys: Journeys, signals: SignalValues) -> Floats:

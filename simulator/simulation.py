@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,7 @@ from simulator.cohort_maker import CohortMaker
 from simulator.experiments import arm_effects
 from simulator.inflows import inflows_of
 from simulator.intent import Truth
+from simulator.itinerary import Itinerary
 from simulator.people_truth import true_people
 from simulator.recording import RecordingStreams
 from simulator.sales import BuyerLuck, SalesDesk
@@ -35,7 +37,14 @@ from simulator.visitor import Visitor
 from simulator.world import WorldSettings
 from simulator.world_tables import WorldTables
 
-__all__ = ["Outcome", "Simulation", "WorldSettings"]
+__all__ = ["Outcome", "Simulation", "Wake", "WorldSettings"]
+
+Wake = Literal["auto", "all", "interacting"]
+"""Who lives on the clock: everybody, page by page; those alone who can touch the world, when they can; or whichever
+suits the size of the world. The events are the same, byte for byte."""
+
+_SMALL = 20_000
+"""Expected visitors up to which ``auto`` wakes everybody."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,29 @@ class Simulation:
         seed: Any non-negative integer.
         replication: Number of the replication, from 0; replications of one seed are independent.
         visitor: Class of the agents: :class:`Visitor` or a subclass of it.
+        wake: Who lives on the clock. ``auto`` takes ``all`` for a small world and for visitors of a subclass, who may
+            do something else on every page, and ``interacting`` otherwise.
+
+    Attributes:
+        wake: Which of the two it is.
+
+    Raises:
+        ValueError: Visitors of a subclass are to be woken for their decisions only.
     """
 
     def __init__(
-        self, world: WorldSettings, *, seed: int, replication: int = 0, visitor: type[Visitor] = Visitor
+        self,
+        world: WorldSettings,
+        *,
+        seed: int,
+        replication: int = 0,
+        visitor: type[Visitor] = Visitor,
+        wake: Wake = "auto",
     ) -> None:
+        if wake == "interacting" and visitor is not Visitor:
+            raise ValueError(f"wake: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
         self.world = world
+        self.wake = _wake(world, visitor) if wake == "auto" else wake
         decoys = dict.fromkeys((signal.name for signal in SIGNALS), 0.0)
         self.truth = Truth(
             true_intercept(world),
@@ -93,7 +119,7 @@ class Simulation:
         Two worlds in which a source has the same digest have drawn the same from it.
         """
         streams = RecordingStreams(self._streams.seed, self._streams.replication)
-        for _ in _Stage(self.world, streams, self.truth, self._visitor).hours():
+        for _ in self._stage(streams).hours():
             pass
         return streams.digests()
 
@@ -106,7 +132,7 @@ class Simulation:
             sinks: Where what the collector receives goes, an hour at a time; they are closed at the end.
             progress: Called after every hour with the share of the time that has passed.
         """
-        stage = _Stage(self.world, self._streams, self.truth, self._visitor)
+        stage = self._stage(self._streams)
         tally: Counter[str] = Counter()
         with _collection_off():
             for share, sent, delivery in stage.hours():
@@ -132,11 +158,23 @@ class Simulation:
             self.truth, visits, sales, counts, stage.transport.labels, people, stage.population.accounts.table()
         )
 
+    def _stage(self, streams: Streams) -> _Stage:
+        return _Stage(self.world, streams, self.truth, self._visitor, wakes_all=self.wake == "all")
+
+
+def _wake(world: WorldSettings, visitor: type[Visitor]) -> Wake:
+    """Whom to wake where nobody has said."""
+    days = world.clock.hours / 24
+    is_small = world.traffic.visitors_per_day * days <= _SMALL
+    return "all" if is_small or visitor is not Visitor else "interacting"
+
 
 class _Stage:
     """The live part of a run: the clock, the agents on it, and the sales team."""
 
-    def __init__(self, world: WorldSettings, streams: Streams, truth: Truth, visitor: type[Visitor]) -> None:
+    def __init__(
+        self, world: WorldSettings, streams: Streams, truth: Truth, visitor: type[Visitor], *, wakes_all: bool
+    ) -> None:
         self.env = ExactEnvironment()
         self.clock = Clock(world.clock, self.env)
         self.sales = SalesDesk(self.clock, world.sales)
@@ -150,15 +188,21 @@ class _Stage:
         self._visitor = visitor
         self._demo_per_account = world.intent.demo_per == "account"
         self._accounts_that_asked: set[int] = set()
+        self._wakes_all = wakes_all
+        self._itineraries: list[Itinerary] = []
         for maker in makers:
             self.env.process(self._open_cohorts(maker))
 
     def hours(self) -> Iterator[tuple[float, pl.DataFrame, Delivery]]:
         """Let time pass, an hour at a time: the share that has passed, the hour's events, and what was received."""
         for end_ms in range(HOUR_MS, self.clock.length_ms + 1, HOUR_MS):
+            hour = end_ms // HOUR_MS - 1
             self.env.run(until=end_ms / 1000)
+            for itinerary in self._itineraries:
+                itinerary.happen(hour)
+            self._itineraries = [itinerary for itinerary in self._itineraries if itinerary.last_hour > hour]
             sent = self._tracker.track(self.cohorts)
-            yield end_ms / self.clock.length_ms, sent, self.transport.deliver(sent, end_ms // HOUR_MS - 1)
+            yield end_ms / self.clock.length_ms, sent, self.transport.deliver(sent, hour)
 
     def _open_cohorts(self, maker: CohortMaker) -> Generator[simpy.Event, None, None]:
         """Draw each cohort when the first of its visitors may arrive."""
@@ -171,9 +215,18 @@ class _Stage:
             guests = maker.guests(cohort, self._truth.intercept)
             for drawn in (cohort, guests) if len(guests) else (cohort,):
                 self.cohorts.append(drawn)
-                self.env.process(self._admit(drawn))
+                self._admit(drawn)
 
-    def _admit(self, cohort: Cohort) -> Generator[simpy.Event, None, None]:
+    def _admit(self, cohort: Cohort) -> None:
+        """Let the visitors of a cohort in: all of them at their arrival, or those who may ask for a demo."""
+        if self._wakes_all:
+            self.env.process(self._arrive(cohort))
+            return
+        self._itineraries.append(Itinerary(cohort, self.clock.length_ms // HOUR_MS))
+        for number in np.unique(cohort.journeys.visitor[cohort.resolve > 0]).tolist():
+            self.env.process(self._visitor(self, cohort, number).decisions())
+
+    def _arrive(self, cohort: Cohort) -> Generator[simpy.Event, None, None]:
         """Start each visitor's journey at their arrival."""
         arrivals = cohort.arrival_ms.tolist()
         for number in np.argsort(cohort.arrival_ms, kind="stable").tolist():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
@@ -13,8 +12,10 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA, CallType, EventName
 from simulator.arrays import Integers
 from simulator.clock import Clock
-from simulator.cohort import Cohort, Happenings
+from simulator.cohort import Cohort
+from simulator.experiments import Experiments
 from simulator.inflows import origins_of
+from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Occurrences, occurrences
 from simulator.population import USER_AGENTS, Population
 from simulator.sales import SALES_EVENTS
 from simulator.traffic import CampaignSettings
@@ -28,9 +29,6 @@ TRACKED_SCHEMA = pl.Schema(
 """The flat event table, and the address of each event: the browser's own random word, and a number of the event among
 those of the visitor; and the visitor's persona, which no event tells."""
 
-# Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are sent. From the last
-# on, each event of the sales desk is a kind.
-_VIEW, _IDENTIFY, _SUBMIT, _ASK, _SALES = range(5)
 _CALLS = pl.DataFrame(
     {
         "type": [
@@ -41,7 +39,8 @@ _CALLS = pl.DataFrame(
             *[CallType.TRACK] * len(SALES_EVENTS),
         ],
         "context_library_name": [*["analytics.js"] * 3, *["analytics-python"] * (1 + len(SALES_EVENTS))],
-    }
+    },
+    schema={name: EVENT_SCHEMA[name] for name in ("type", "context_library_name")},
 )
 _MARKS = [
     "-view-",
@@ -52,20 +51,10 @@ _MARKS = [
 ]
 _TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
 _KIND_SHIFT = 28
-_ORDER = ("received_at", "_inflow", "_cohort", "_row", "_kind")
 _FREE_MAIL = "freemail.example.net"
 # Address blocks set aside for documentation (RFC 5737).
 _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
-
-
-@dataclass(frozen=True)
-class _Occurrences:
-    """What happened, one row each: in which visit, when, what, and on which page view (−1 for none)."""
-
-    visit: Integers
-    time_ms: Integers
-    kind: Integers
-    view: Integers
+_ADDRESSES = pl.Series([f"{network}.{host}" for network in _NETWORKS for host in range(256)])
 
 
 class Tracker:
@@ -80,8 +69,19 @@ class Tracker:
     def __init__(self, world: WorldSettings, population: Population, clock: Clock) -> None:
         self._population = population
         self._clock = clock
-        self._profiles: WeakKeyDictionary[Cohort, pl.DataFrame] = WeakKeyDictionary()
-        self._personas = pl.Series(population.personas, dtype=pl.Categorical())
+        self._profiles: WeakKeyDictionary[Cohort, Integers] = WeakKeyDictionary()
+        accounts = population.accounts
+        self._of_browser = {
+            "context_device_type": _series(population.devices).cast(pl.Categorical()),
+            "context_location_country": _series(population.countries).cast(pl.Categorical()),
+            "context_timezone": _series(population.zones).cast(pl.Categorical()),
+            "context_group_id": accounts.domains_or_none,
+            "context_company_industry": _series(accounts.industries).cast(pl.Categorical()),
+            "context_company_size": _series(accounts.sizes).cast(pl.Categorical()),
+            "context_experiments": Experiments(world.experiments).labels.cast(pl.Categorical()),
+            "_persona": pl.Series(population.personas, dtype=pl.Categorical()),
+        }
+        self._user_agents = _series([USER_AGENTS[device] for device in population.devices])
         self._pages = list(world.site.pages.values())
         channels = list(origins_of(world.traffic).values())
         root = f"https://{world.site.host}"
@@ -124,148 +124,109 @@ class Tracker:
         Returns:
             Rows of the flat event table with their addresses: :data:`TRACKED_SCHEMA`.
         """
-        batches = [self._events(cohort, cohort.happenings.drain()) for cohort in cohorts if cohort.happenings]
-        if not batches:
+        happened = [(cohort, cohort.happenings.drain()) for cohort in cohorts if cohort.happenings]
+        if not happened:
             return TRACKED_SCHEMA.to_frame()
-        return pl.concat(batches).sort(_ORDER).select(TRACKED_SCHEMA.names())
-
-    def _events(self, cohort: Cohort, happened: Happenings) -> pl.DataFrame:
-        """Events of one cohort, with the keys by which they are to be sorted."""
-        what = _occurrences(cohort, happened)
-        visitor, browser = cohort.journeys.visitor[what.visit], cohort.browser[what.visit]
-        frame = pl.concat(
-            [self._who(cohort, what), self._where(cohort, what), self._what(cohort, what)], how="horizontal"
-        ).with_columns(self._clock.timestamps(what.time_ms).alias(name) for name in _TIMES)
-        missing = [pl.lit(None, dtype).alias(n) for n, dtype in EVENT_SCHEMA.items() if n not in frame.columns]
-        return frame.with_columns(missing).select(
-            *(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()),
-            _inflow=pl.lit(cohort.inflow),
-            _cohort=pl.lit(cohort.index),
-            _row=pl.Series(cohort.rows[visitor]),
-            _kind=pl.Series(what.kind),
-            _browser=pl.Series((cohort.identities[:, 0] + cohort.identities[:, 1])[browser]),
-            _persona=self._personas.gather(cohort.people.persona[visitor]),
-            _message=pl.Series((what.kind << _KIND_SHIFT) | _numbers(cohort, what)),
+        what, those = occurrences(happened), [cohort for cohort, _ in happened]
+        time = self._clock.timestamps(what.time_ms)
+        columns = {
+            **dict.fromkeys(_TIMES, time),
+            **self._browser(those, what),
+            **self._person(those, what),
+            **self._page(what),
+        }
+        nothing = pl.Series([None]).new_from_index(0, len(what))
+        return pl.DataFrame(
+            [columns.get(name, nothing).cast(dtype).alias(name) for name, dtype in TRACKED_SCHEMA.items()]
         )
 
-    def _who(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
-        """Columns that depend on the visitor; the person is known from the first form on."""
+    def _browser(self, cohorts: Sequence[Cohort], what: Occurrences) -> dict[str, pl.Series]:
+        """Columns that depend on the browser and its visitor."""
+        anonymous_id = pl.concat([cohort.browser_ids for cohort in cohorts]).gather(what.browser)
+        profiles = np.concatenate([self._profile_of(cohort) for cohort in cohorts])[what.browser]
+        words = np.concatenate([cohort.identities for cohort in cohorts])[what.browser]
+        found = {name: table.gather(profiles[:, place]) for place, (name, table) in enumerate(self._of_browser.items())}
+        return {
+            **found,
+            "anonymous_id": anonymous_id,
+            "context_user_agent": self._user_agents.gather(profiles[:, 0]),
+            "context_ip": _ADDRESSES.gather((words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
+            "message_id": anonymous_id + _suffixes(what),
+            "_browser": pl.Series(words[:, 0] + words[:, 1]),
+            "_message": pl.Series((what.kind << _KIND_SHIFT) | what.number),
+        }
+
+    def _profile_of(self, cohort: Cohort) -> Integers:
+        """What is known of each browser, as rows of the tables of ``_of_browser``; shape (browsers, tables)."""
         if cohort not in self._profiles:
-            self._profiles[cohort] = self._browsers(cohort)
-        profiles, browser, nobody = self._profiles[cohort], cohort.browser[what.visit], 2 * len(cohort)
-        by_mail = what.kind == _IDENTIFY
-        known = (what.time_ms >= cohort.identified_ms[browser]) | (what.kind >= _ASK)
-        return (
-            profiles.drop("user_id", "email")[browser]
-            .with_columns(
-                profiles["user_id"].gather(np.where(known, browser, nobody)),
-                profiles["email"].gather(np.where(by_mail, browser, nobody)),
-                _message_suffix(cohort, what),
-            )
-            .with_columns(message_id=pl.concat_str("anonymous_id", "message_id"))
-        )
+            people, accounts = cohort.people, self._population.accounts
+            n_accounts, known = len(accounts.domains), people.account >= 0
+            of_visitor = [
+                people.country,
+                people.zone,
+                np.where(known, people.account, n_accounts),
+                np.where(known, accounts.industry[people.account], len(accounts.industries)),
+                np.where(known, accounts.size[people.account], len(accounts.sizes)),
+                cohort.arms,
+                people.persona,
+            ]
+            # Without a second device its browser has a row all the same, which no visit asks for.
+            device = np.concatenate((people.device, np.maximum(people.second_device, 0)))
+            both = np.tile(np.stack(of_visitor, axis=1), (2, 1))
+            self._profiles[cohort] = np.column_stack((device, both)).astype(np.int32)
+        return self._profiles[cohort]
 
-    def _browsers(self, cohort: Cohort) -> pl.DataFrame:
-        """What events say of each browser of a cohort and of its visitor, with a last row of nulls."""
-        people, population, accounts = cohort.people, self._population, self._population.accounts
-        network = (cohort.identities[:, 1] % np.uint64(256 * len(_NETWORKS))).astype(np.int64)
-        addresses = pl.Series([f"{net}.{host}" for net in _NETWORKS for host in range(256)])
-        domain = cohort.accounts.zip_with(
-            pl.Series(people.company_email), pl.Series([_FREE_MAIL]).new_from_index(0, len(cohort))
-        )
-        visitors = pl.DataFrame(
-            {
-                "user_id": cohort.user_ids,
-                "email": cohort.user_ids.str.replace("user", "visitor", literal=True) + "@" + domain,
-                "context_location_country": _series(population.countries).gather(people.country),
-                "context_timezone": _series(population.zones).gather(people.zone),
-                "context_group_id": cohort.accounts,
-                "context_company_industry": accounts.industries_of(people.account),
-                "context_company_size": accounts.sizes_of(people.account),
-                "context_experiments": cohort.experiments,
-            }
-        )
-        # Without a second device its browser has a row all the same, which no visit asks for.
-        device = np.concatenate((people.device, people.second_device))
-        browsers = pl.concat([visitors, visitors]).with_columns(
-            anonymous_id=cohort.browser_ids,
-            context_device_type=_series(population.devices).gather(device),
-            context_user_agent=_series([USER_AGENTS[d] for d in population.devices]).gather(device),
-            context_ip=addresses.gather(network),
-        )
-        return pl.concat([browsers, browsers.clear(1)])
+    def _person(self, cohorts: Sequence[Cohort], what: Occurrences) -> dict[str, pl.Series]:
+        """Columns that say who the visitor is: known to a browser from its first form on, and to the servers always."""
+        n, known, mails = len(what), np.flatnonzero(what.known), np.flatnonzero(what.kind == IDENTIFY)
+        users = pl.concat([cohort.user_ids for cohort in cohorts])
+        by_company = np.concatenate([cohort.people.company_email for cohort in cohorts])
+        domains = pl.concat([cohort.accounts for cohort in cohorts])
+        named = users.gather(what.visitor[mails]).str.replace("user", "visitor", literal=True)
+        private = pl.Series([_FREE_MAIL]).new_from_index(0, len(mails))
+        domain = domains.gather(what.visitor[mails]).zip_with(pl.Series(by_company[what.visitor[mails]]), private)
+        return {
+            "user_id": _scattered(n, known, users.gather(what.visitor[known])),
+            "email": _scattered(n, mails, named + "@" + domain),
+        }
 
-    def _where(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
-        """Columns that depend on the page, on how the visitor came to it, and on the campaign that led there."""
-        journeys, pages = cohort.journeys, len(self._pages)
-        view = np.maximum(what.view, 0)
-        visit = journeys.visit_of_view[view]
-        on_page, opens_visit = what.view >= 0, view == journeys.first_view[visit]
-        lands = on_page & opens_visit & (journeys.number[visit] == 1)
-        page, channel = journeys.page[view], cohort.people.channel[journeys.visitor[what.visit]]
-        url = np.where(on_page, page + np.where(lands, (channel + 1) * pages, 0), len(self._urls) - 1)
-        came_from = np.where(lands, pages + channel, journeys.page[np.maximum(view - 1, 0)])
-        referrer = np.where(on_page & (lands | ~opens_visit), came_from, len(self._referrers) - 1)
-        return pl.concat(
-            [
-                self._of_page[np.where(on_page, page, pages)],
-                self._of_campaign[np.where(lands, channel, self._of_campaign.height - 1)],
-                pl.DataFrame(
-                    {
-                        "context_page_url": self._urls.gather(url),
-                        "context_page_referrer": self._referrers.gather(referrer),
-                    }
-                ),
-            ],
-            how="horizontal",
-        )
-
-    def _what(self, cohort: Cohort, what: _Occurrences) -> pl.DataFrame:
-        """Columns that depend on the kind of call."""
-        pages, page = len(self._pages), cohort.journeys.page[np.maximum(what.view, 0)]
+    def _page(self, what: Occurrences) -> dict[str, pl.Series]:
+        """Columns that depend on the kind of call, the page, how the visitor came to it, and the campaign."""
+        pages, origins = len(self._pages), self._of_campaign.height - 1
+        on_page = np.where(what.page >= 0, what.page, pages)
+        viewed = np.where(what.kind == VIEW, on_page, pages)
         nothing = pages + 1 + len(SALES_EVENTS)
-        track = np.select([what.kind == _SUBMIT, what.kind >= _ASK], [page, pages + what.kind - _ASK], nothing)
-        return pl.concat(
-            [
-                _CALLS[what.kind],
-                self._of_view[np.where(what.kind == _VIEW, page, pages)],
-                self._of_track[track],
-            ],
-            how="horizontal",
-        )
+        track = np.select([what.kind == SUBMIT, what.kind >= ASK], [what.page, pages + what.kind - ASK], nothing)
+        lands = what.channel >= 0
+        url = np.where(what.page >= 0, what.page + (what.channel + 1) * pages, len(self._urls) - 1)
+        last = len(self._referrers) - 1
+        referrer = np.where(lands, pages + what.channel, np.where(what.came_from >= 0, what.came_from, last))
+        parts = [
+            _CALLS[what.kind],
+            self._of_page[on_page],
+            self._of_view[viewed],
+            self._of_track[track],
+            self._of_campaign[np.where(lands, what.channel, origins)],
+        ]
+        return {
+            **{column.name: column for part in parts for column in part},
+            "context_page_url": self._urls.gather(url),
+            "context_page_referrer": self._referrers.gather(referrer),
+        }
 
 
-def _occurrences(cohort: Cohort, happened: Happenings) -> _Occurrences:
-    """All that happened, page views first, then forms (each as two calls), requests, and what the sales desk did."""
-    viewed, sent = np.array(happened.viewed, dtype=np.int64), np.array(happened.sent, dtype=np.int64)
-    asked = np.array(happened.asked, dtype=np.int64)
-    steps = [
-        (cohort.asked_in[visitor], time_ms, _SALES + SALES_EVENTS.index(event))
-        for visitor, time_ms, event in happened.sales
-    ]
-    visits, steps_ms, step = np.array(steps, dtype=np.int64).reshape(-1, 3).T
-    view = np.concatenate((viewed, sent, sent))
-    return _Occurrences(
-        visit=np.concatenate((cohort.journeys.visit_of_view[view], asked, visits)),
-        time_ms=np.concatenate(
-            (cohort.view_ms[viewed], cohort.submit_ms[sent], cohort.submit_ms[sent], cohort.end_ms[asked], steps_ms)
-        ),
-        kind=np.concatenate((np.repeat(np.arange(_SALES), [len(viewed), len(sent), len(sent), len(asked)]), step)),
-        view=np.concatenate((view, np.full(len(asked) + len(visits), -1))),
-    )
+def _suffixes(what: Occurrences) -> pl.Series:
+    """What makes an event's identifier its own, after the browser's: kind and number of the page view."""
+    most = int(what.number.max(initial=0)) + 1
+    table = pl.Series([f"{mark}{number}" for mark in _MARKS for number in range(most)])
+    return table.gather(what.kind * most + what.number)
 
 
-def _message_suffix(cohort: Cohort, what: _Occurrences) -> pl.Series:
-    """What makes an event's identifier its own, after the visitor's: kind and number of the page view."""
-    marks = pl.Series(_MARKS).gather(what.kind)
-    return (marks + pl.Series(_numbers(cohort, what)).cast(pl.String)).alias("message_id")
-
-
-def _numbers(cohort: Cohort, what: _Occurrences) -> Integers:
-    """Number of each occurrence's page view among those of its visitor, from 0; 0 where there is no page view."""
-    journeys = cohort.journeys
-    first_view = journeys.first_view[journeys.first_visit[journeys.visitor[what.visit]]]
-    return np.where(what.view >= 0, what.view - first_view, 0)
+def _scattered(n: int, rows: Integers, values: pl.Series) -> pl.Series:
+    """A column of nulls but for these rows."""
+    place = np.full(n, len(values))
+    place[rows] = np.arange(len(rows))
+    return values.extend_constant(None, 1).gather(place)
 
 
 def _series(values: Sequence[str | None]) -> pl.Series:

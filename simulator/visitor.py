@@ -53,10 +53,31 @@ class Visitor:
                 if timetable.submit_ms[view] >= 0:
                     yield clock.until(timetable.submit_ms[view])
                     self.send_form(view)
-            yield clock.until(timetable.end_ms[visit])
+            yield self.end_of(visit)
             if self.wants_demo(visit):
                 self.request_demo(visit)
                 return
+
+    def decisions(self) -> Generator[simpy.Event, None, None]:
+        """Live through nothing but the decisions in which the world has a say; a SimPy process.
+
+        The world can only discourage, so a visit without resolve ends without a request, and nothing else that a
+        visitor does touches anybody: that is read off the arrays.
+        """
+        timetable = self.cohort.timetable
+        for visit in timetable.visits(self.number):
+            if timetable.resolve[visit] > 0:
+                yield self.end_of(visit)
+                if self.wants_demo(visit):
+                    self.request_demo(visit)
+                    return
+
+    def end_of(self, visit: int) -> simpy.Event:
+        """The end of a visit, when the visitor decides.
+
+        Those who decide in the same millisecond do so in an order that hangs on who they are, not on who else is awake.
+        """
+        return self.world.clock.until(self.cohort.timetable.end_ms[visit], (*self.cohort.rank, self.number))
 
     def view_page(self, view: int) -> None:
         """Open a page."""

@@ -48,7 +48,7 @@ visits: 3
 """
     assert faults(written(tmp_path, "s.yaml", text)) == [
         "s.yaml:2:1: seed: must be at least 0 (got -1)",
-        "s.yaml:3:1: wake: must be 'auto' or 'all' (got \"al\"); did you mean 'all'?",
+        "s.yaml:3:1: wake: must be 'auto', 'all' or 'interacting' (got \"al\"); did you mean 'all'?",
         's.yaml:4:9: clock.hours: must be a whole number (got "many")',
         "s.yaml:6:5: traffic.visitors_per_dya: unknown key 'visitors_per_dya'; did you mean 'visitors_per_day'?",
         "s.yaml:7:5: traffic.visitors_per_day: must be greater than 0 (got -5)",

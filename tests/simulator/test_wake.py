@@ -1,0 +1,193 @@
+"""Claims about who is woken: whoever lives on the clock, the events are the same, byte for byte."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from simulator.clock import ExactEnvironment
+from simulator.simulation import Outcome, Simulation
+from simulator.sinks import CollectingSink
+from simulator.visitor import Visitor
+from simulator.world import WorldSettings
+
+DAY = "2026-03-03T{:02}:00:00Z"
+ROUND_THE_CLOCK = {"opens": "00:00", "closes": "24:00"}
+DIRTY = {
+    "ad_blocker_rate": 0.3,
+    "consent_refusal_rate": {"europe": 0.5},
+    "late_rate": 0.05,
+    "reorder_rate": 0.1,
+    "duplicate_rate": 0.05,
+    "conflict_rate": 0.05,
+    "clock_skew_rate": 0.2,
+    "malformed_rate": 0.05,
+    "bots_per_day": 20.0,
+}
+SALE = {"start": DAY.format(6), "end": DAY.format(12), "channel": "email", "visitors": 300}
+BOOM = {"kind": "launch", "start": DAY.format(8), "end": DAY.format(10), "factor": 3.0}
+OUTAGE = {"kind": "outage", "start": DAY.format(9), "end": DAY.format(11)}
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "eager": {"intent": {"visitor_to_demo": 0.5}},
+    "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
+    "nobody": {"intent": {"visitor_to_demo": None, "intercept": -50.0}},
+    "no visitors": {"traffic": {"visitors_per_day": 1e-9}},
+    "discouraged": {
+        "intent": {"visitor_to_demo": 0.5},
+        "sales": {"wait_effect_per_day": -1.0, "lead_hours": 0.0, "buyer_delay_days": 0.0},
+    },
+    "few accounts": {"intent": {"visitor_to_demo": 0.5}, "population": {"accounts": 5, "account_rate": 1.0}},
+    "sales round the clock": {
+        "intent": {"visitor_to_demo": 0.5},
+        "sales": {
+            "teams": {"default": ROUND_THE_CLOCK},
+            "lead_hours": 0.0,
+            "buyer_delay_days": 0.0,
+            "days_to_close": 0.01,
+        },
+    },
+    "many returns": {"visits": {"return_rate": 0.9, "gap_hours": 0.05}, "intent": {"visitor_to_demo": 0.3}},
+    "dirty": {"tracking": DIRTY},
+    "campaign, launch and outage": {
+        "traffic": {"visitors_per_day": 900, "campaigns": {"c": SALE}, "events": {"l": BOOM, "o": OUTAGE}}
+    },
+    "two devices": {"population": {"second_device_rate": 0.5}, "visits": {"return_rate": 0.7, "gap_hours": 0.3}},
+    "experiment": {"experiments": {"e": {"arms": {"a": {"share": 0.5}, "b": {"share": 0.5, "log_odds": 1.0}}}}},
+    "thirty hours from an odd moment": {"clock": {"start": "2026-03-07T13:37:41.123Z", "hours": 30}},
+}
+
+
+def simulated(world: WorldSettings, wake: Any, seed: int = 3) -> tuple[CollectingSink, Outcome]:
+    """What is received, and the outcome."""
+    sink = CollectingSink()
+    return sink, Simulation(world, seed=seed, wake=wake).run([sink])
+
+
+def check_equal(world: WorldSettings, seed: int = 3) -> Outcome:
+    """Hold all that comes of both ways equal, and return the outcome."""
+    (awake, one), (asleep, other) = simulated(world, "all", seed), simulated(world, "interacting", seed)
+    assert_frame_equal(asleep.events, awake.events)
+    assert_frame_equal(asleep.malformed, awake.malformed)
+    for name in ("visits", "labels", "people", "accounts"):
+        assert_frame_equal(getattr(other, name), getattr(one, name))
+    assert_frame_equal(other.sales.requests, one.sales.requests)
+    assert other.sales.summary == one.sales.summary
+    assert other.counts == one.counts
+    assert other.truth == one.truth
+    return other
+
+
+def world_of(given: dict[str, Any]) -> WorldSettings:
+    """A small world with these settings."""
+    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 1500}, **given})
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_whoever_is_woken_the_events_are_the_same(name: str):
+    """Events, broken lines, labels, the visit table, sales and counts are equal in odd worlds."""
+    check_equal(world_of(WORLDS[name]))
+
+
+def test_several_cohorts_are_no_exception():
+    """Also where cohorts overlap and people of one company are in several of them."""
+    outcome = check_equal(world_of({"traffic": {"visitors_per_day": 40_000}, "intent": {"visitor_to_demo": 0.1}}))
+    assert outcome.counts["visitors"] > 30_000
+
+
+worlds = st.fixed_dictionaries(
+    {
+        "clock": st.fixed_dictionaries(
+            {"hours": st.integers(1, 30), "start": st.sampled_from([DAY.format(0), "2026-03-03T05:17:41.123Z"])}
+        ),
+        "traffic": st.fixed_dictionaries(
+            {"visitors_per_day": st.sampled_from([30.0, 400.0, 1200.0])},
+            optional={
+                "campaigns": st.just({"c": SALE}),
+                "events": st.just({"l": BOOM, "o": OUTAGE}),
+                "growth_per_week": st.sampled_from([-0.5, 5.0]),
+            },
+        ),
+        "intent": st.fixed_dictionaries({"visitor_to_demo": st.floats(0.01, 0.9)}),
+        "population": st.fixed_dictionaries(
+            {
+                "accounts": st.integers(1, 60),
+                "account_rate": st.floats(0, 1),
+                "second_device_rate": st.floats(0, 1),
+                "invitation_hours": st.floats(0.1, 5),
+            }
+        ),
+        "visits": st.fixed_dictionaries({"return_rate": st.floats(0, 0.9), "gap_hours": st.floats(0.01, 5)}),
+        "sales": st.fixed_dictionaries(
+            {
+                "wait_effect_per_day": st.sampled_from([0.0, -0.5, -5.0]),
+                "lead_hours": st.sampled_from([0.0, 2.0]),
+                "response_minutes": st.floats(0.01, 60),
+                "slot_minutes": st.sampled_from([1.0, 45.0]),
+                "teams": st.just({"default": ROUND_THE_CLOCK}),
+            }
+        ),
+        "tracking": st.sampled_from([{}, DIRTY]),
+    }
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(worlds, st.integers(0, 2**32))
+def test_in_any_world_the_events_are_the_same(given: dict[str, Any], seed: int):
+    """Worlds drawn at random, with any seed, leave no byte that differs."""
+    check_equal(WorldSettings.model_validate(given), seed)
+
+
+@pytest.mark.validation
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds, st.integers(0, 2**32))
+def test_in_hundreds_of_worlds_the_events_are_the_same(given: dict[str, Any], seed: int):
+    """The same for hundreds of worlds."""
+    check_equal(WorldSettings.model_validate(given), seed)
+
+
+class Odd(Visitor):
+    """A visitor of a subclass."""
+
+
+def test_auto_wakes_all_of_a_small_world_and_of_a_subclass():
+    """A large world is read off the arrays, unless its visitors may do something else on every page."""
+    small, large = world_of({}), world_of({"traffic": {"visitors_per_day": 50_000}})
+    assert Simulation(small, seed=1).wake == "all"
+    assert Simulation(large, seed=1).wake == "interacting"
+    assert Simulation(large, seed=1, visitor=Odd).wake == "all"
+    assert Simulation(small, seed=1, wake="interacting").wake == "interacting"
+    with pytest.raises(ValueError, match="a Odd may act on every page; give 'all' or 'auto'"):
+        Simulation(small, seed=1, visitor=Odd, wake="interacting")
+
+
+def test_only_who_may_ask_is_woken():
+    """In a world in which nobody can want a demo, no visitor lives on the clock at all."""
+    simulation = Simulation(world_of(WORLDS["nobody"]), seed=1, visitor=Visitor, wake="interacting")
+    woken: list[int] = []
+    original = Visitor.decisions
+    try:
+        Visitor.decisions = lambda self: woken.append(self.number) or original(self)  # type: ignore[method-assign]
+        assert simulation.run().counts["page_views"] > 3000
+        assert not woken
+        Simulation(world_of(WORLDS["eager"]), seed=1, wake="interacting").run()
+        assert 100 < len(woken) < 1500
+    finally:
+        Visitor.decisions = original  # type: ignore[method-assign]
+
+
+def test_ranked_events_follow_the_others_of_their_moment_in_the_order_of_their_ranks():
+    """Whoever began to wait first, of one moment the ranked come last and by rank."""
+    env, log = ExactEnvironment(), []
+
+    def waits(name: str, rank: tuple[int, ...] | None) -> Any:
+        yield env.at(1.0, rank)
+        log.append(name)
+
+    for name, rank in (("c", (2, 0)), ("a", (1, 5)), ("first", None), ("b", (1, 7)), ("second", None)):
+        env.process(waits(name, rank))
+    env.run()
+    assert log == ["first", "second", "a", "b", "c"]
