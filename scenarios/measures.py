@@ -5,6 +5,7 @@ Claims compare them, and whatever else wants one number of a run can use them to
 
 - ``counts.visitors``, …: what happened in the world and what was received, as in the manifest
 - ``store.accepted``, …: what the event store made of the events; ``labels.blocked``, …: events by what befell them
+- ``people.invited``, ``people.accounts_that_asked``, …: the people behind the events
 - ``sales.held``, …, ``sales.held(region="europe")``: measures of the sales desk, of all or of one region
 - ``visitors()``, ``conversion(region="europe", content="security")``, …: what analysts see, of all or of a segment by
   one or two dimensions; ``arm="pricing-page=b"`` is an arm of an experiment
@@ -39,6 +40,7 @@ from scenarios.expressions import (
     references,
 )
 from scenarios.measure_model import MODEL_WORDS
+from scenarios.measure_people import PEOPLE_WORDS
 from scenarios.measure_segments import SEGMENT_WORDS
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
 from simulator.labels import Label
@@ -110,7 +112,7 @@ def vocabulary() -> dict[str, Word]:
     words += [_store_word(field.name) for field in fields(Counts)]
     words += [_label_word(label) for label in Label]
     words += [_sales_word(key) for key in _nothing_sold()]
-    return {word.name: word for word in (*words, *SEGMENT_WORDS, *MODEL_WORDS)}
+    return {word.name: word for word in (*words, *PEOPLE_WORDS, *SEGMENT_WORDS, *MODEL_WORDS)}
 
 
 @dataclass(frozen=True)

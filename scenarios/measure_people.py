@@ -1,0 +1,38 @@
+"""Measures of the people behind the events, which no event tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import polars as pl
+
+from scenarios.measure_words import Word, plain_word
+
+__all__ = ["PEOPLE_WORDS"]
+
+_OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
+    "browsers": ("browsers that were used", lambda people: people.height),
+    "persons": ("persons who came", lambda people: people["person_id"].n_unique()),
+    "accounts": ("companies of which somebody came", lambda people: people["account"].drop_nulls().n_unique()),
+    "invited": (
+        "persons who came because a colleague had sent them a link",
+        lambda people: people.filter(pl.col("invited_by").is_not_null())["person_id"].n_unique(),
+    ),
+}
+
+
+def _people_word(name: str) -> Word:
+    meaning, count = _OF_PEOPLE[name]
+    return plain_word(f"people.{name}", meaning, lambda run: count(run.people))
+
+
+PEOPLE_WORDS: Final = (
+    *map(_people_word, _OF_PEOPLE),
+    plain_word(
+        "people.accounts_that_asked",
+        "companies of which somebody has requested a demo",
+        lambda run: run.sales.requests["account"].drop_nulls().n_unique(),
+    ),
+)
+"""The words, in order."""

@@ -1,0 +1,76 @@
+"""Claims about identities: what the analytics make of browsers, held against the persons who used them."""
+
+import polars as pl
+import pytest
+
+from analytics.identity import score_stitching, stitch, stitched
+from analytics.statistics import FunnelStatistics
+from simulator.simulation import Outcome, Simulation
+from simulator.sinks import CollectingSink
+from simulator.world import WorldSettings
+
+
+def simulated(seed: int, **tracking: object) -> tuple[pl.DataFrame, Outcome]:
+    """Events and outcome of a world in which many use two devices and many fill in forms."""
+    world = WorldSettings.model_validate(
+        {
+            "traffic": {"visitors_per_day": 2500},
+            "population": {"second_device_rate": 0.6},
+            "visits": {"return_rate": 0.75, "gap_hours": 0.3, "return_landing": {"white_paper": 1.0, "webinar": 1.0}},
+            "intent": {"visitor_to_demo": 0.1},
+            "tracking": tracking,
+        }
+    )
+    sink = CollectingSink()
+    outcome = Simulation(world, seed=seed).run([sink])
+    return sink.events, outcome
+
+
+def told_pairs(events: pl.DataFrame, people: pl.DataFrame) -> int:
+    """Persons whose two browsers have both told who uses them, counted by hand."""
+    told = set(events.filter(pl.col("user_id").is_not_null())["anonymous_id"])
+    both = people.filter(pl.col("anonymous_id").is_in(list(told))).group_by("person_id").len()
+    return both.filter(pl.col("len") == 2).height
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_without_loss_identities_stitch_back_to_the_truth(seed: int):
+    """No two persons are ever joined, and of one person all browsers that have told who uses them are."""
+    events, outcome = simulated(seed)
+    score = score_stitching(stitch(events), outcome.people)
+    two = outcome.people.group_by("person_id").len().filter(pl.col("len") == 2).height
+    n_told = told_pairs(events, outcome.people)
+    assert score.precision == 1.0
+    assert score.recall == n_told / two
+    assert 50 < n_told < two
+
+
+def test_where_every_browser_tells_its_user_nothing_is_missed():
+    """If each event named its user, stitching would give back every person."""
+    events, outcome = simulated(3)
+    user = dict(outcome.people.select("anonymous_id", "user_id").iter_rows())
+    told = events.with_columns(user_id=pl.col("anonymous_id").replace_strict(user))
+    score = score_stitching(stitch(told), outcome.people)
+    assert score.precision == score.recall == 1.0
+
+
+def test_stitching_brings_the_count_of_visitors_nearer_to_the_persons():
+    """Browsers overstate persons, stitched events less so; with the true identities persons are counted."""
+    events, outcome = simulated(4)
+    n_persons = outcome.people["person_id"].n_unique()
+
+    def visitors(table: pl.DataFrame) -> int:
+        return FunnelStatistics(table).totals()["visitors"].item()
+
+    assert visitors(events) == outcome.people.height > visitors(stitched(events)) > n_persons
+    assert visitors(stitched(events, outcome.people)) == n_persons
+
+
+def test_loss_costs_recall_and_not_precision():
+    """Where ad blockers swallow forms, fewer browsers are joined, and still no two persons."""
+    events, outcome = simulated(1, ad_blocker_rate=0.5)
+    clean = simulated(1)[0]
+    lossy, whole = (score_stitching(stitch(table), outcome.people) for table in (events, clean))
+    assert lossy.precision == 1.0
+    assert told_pairs(events, outcome.people) < told_pairs(clean, outcome.people)
+    assert whole.recall is not None
