@@ -109,10 +109,17 @@ def list_scenarios() -> Output:
     """List the scenarios of the library."""
     from scenarios.scenario import Scenario  # noqa: PLC0415
 
-    names = Scenario.library()
-    width = max(map(len, names), default=0)
-    lines = (f"{name:<{width}}  {' '.join(Scenario.load(name).description.split())}".rstrip() for name in names)
-    return Output("\n".join(lines))
+    described = ((name, Scenario.load(name).description) for name in Scenario.library())
+    return Output("\n\n".join(f"{name}\n{_paragraph(text)}".rstrip() for name, text in described))
+
+
+def _paragraph(text: str) -> str:
+    """Set a text as an indented paragraph, as wide as the terminal, but no wider than one likes to read."""
+    from shutil import get_terminal_size  # noqa: PLC0415
+    from textwrap import fill  # noqa: PLC0415
+
+    width = max(40, min(get_terminal_size().columns, 100))
+    return fill(" ".join(text.split()), width, initial_indent="  ", subsequent_indent="  ")
 
 
 @app.command()

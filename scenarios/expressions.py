@@ -193,7 +193,8 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
         with warnings.catch_warnings():
             # Python warns of what it may refuse one day, such as "\d"; to us these are characters.
             warnings.simplefilter("ignore")
-            tree = ast.parse(text.strip(), mode="eval")
+            # An expression may be broken into lines anywhere; to Python it would end there.
+            tree = ast.parse(text.replace("\n", " ").strip(), mode="eval")
         return convert(tree.body)
     except SyntaxError as error:
         place = f" at {error.text[max(error.offset - 1, 0) :].strip()!r}" if error.text and error.offset else ""

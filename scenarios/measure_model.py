@@ -31,6 +31,7 @@ _ESTIMATES: Final = {
     "odds_ratio_low": "lower end of the odds ratio's 95 % interval",
     "odds_ratio_high": "upper end of the odds ratio's 95 % interval",
     "average_marginal_effect": "change in the probability of a request in a visit",
+    "average_marginal_effect_se": "its standard error",
     "covered": "1 if the coefficient's interval holds the truth, else 0",
     "n_seen": "visits with the term",
     "requests_seen": "visits with the term that ended in a request",

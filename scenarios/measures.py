@@ -22,6 +22,7 @@ a region, a term) is told when it is checked, before any run.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Final, Self
 
@@ -182,9 +183,10 @@ def _word(reference: Reference) -> Word:
     words = vocabulary()
     if reference.name in words:
         return words[reference.name]
-    group, dot, _ = reference.name.partition(".")
+    group, dot, member = reference.name.partition(".")
     siblings = [name.partition(".")[2] for name in words if dot and name.startswith(f"{group}.")]
-    guess = did_you_mean(reference.name, list(words))
+    near = [f"{group}.{each}" for each in get_close_matches(member, siblings, n=1)] if siblings else list(words)
+    guess = did_you_mean(reference.name, near)
     families = dict.fromkeys(f"{name.partition('.')[0]}.…" if "." in name else f"{name}(…)" for name in words)
     known = f"; {group} has {', '.join(siblings)}" if siblings else f"; known: {', '.join(families)}"
     raise ExpressionError(f"unknown measure {reference.name!r}{guess or known}")

@@ -49,12 +49,20 @@ class ScenarioSettings(WorldSettings):
 
     def to_yaml(self) -> str:
         """Write everything the scenario says, defaults too, as a scenario file that extends no other."""
-        yaml = YAML(typ="safe", pure=True)
-        # Only the innermost lists and mappings stand in one line, as a person would write them.
-        yaml.default_flow_style = None
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares it None
-        yaml.allow_unicode = True
-        yaml.width = 1000
-        text = StringIO()
-        yaml.dump(self.to_data(), text)
-        return text.getvalue()
+        data = self.to_data()
+        claims = data.pop("claims")
+        # The innermost lists and mappings stand in one line, as a person would write them; but each claim has its own.
+        text = _yaml(data, flow=None)
+        return text + _yaml({"claims": claims}, flow=False) if claims else text
+
+
+def _yaml(data: dict[str, Any], *, flow: bool | None) -> str:
+    """Write plain data as YAML: mappings in one line each, or in lines of their own, or (None) the innermost in one."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = flow
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares it None
+    yaml.allow_unicode = True
+    yaml.width = 1000
+    text = StringIO()
+    yaml.dump(data, text)
+    return text.getvalue()

@@ -133,9 +133,44 @@ def test_show_prints_a_file_that_can_be_run(small: Path, capsys: pytest.CaptureF
 
 
 def test_scenarios_lists_the_library(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each scenario of the library has one line, which begins with its name."""
-    ended = Ended(capsys, "scenarios")
-    assert [line.split()[0] for line in ended.out.splitlines()] == Scenario.library()
+    """Each scenario of the library has its name on a line, and under it its story, no line of it too long to read."""
+    lines = Ended(capsys, "scenarios").out.splitlines()
+    assert [line for line in lines if line and not line.startswith("  ")] == Scenario.library()
+    assert max(map(len, lines)) <= 100
+    told = " ".join(" ".join(lines).split())
+    assert all(" ".join(Scenario.load(name).description.split()) in told for name in Scenario.library())
+
+
+def test_run_says_which_claims_do_not_hold(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Claims are counted; one that fails is told with its numbers, one without a number with the reason; status 0."""
+    claims = {
+        "somebody came": "counts.visitors > 0",
+        "nobody came": "counts.visitors == 0",
+        "the moon": 'conversion(region="europe", utm_campaign="moon") < 1',
+    }
+    small.write_text(SMALL + f"claims: {json.dumps(claims)}\n")
+    ended = Ended(capsys, "run", "small.yaml", "--out", "o")
+    assert ended.status == 0
+    n_visitors = json.loads(Path("o/manifest.json").read_text())["counts"]["visitors"]
+    told = ended.out[ended.out.index("claims: ") :].splitlines()
+    assert told[:5] == [
+        "claims: 1 of 3 hold",
+        "  does not hold: nobody came",
+        f"    counts.visitors == 0: {n_visitors} == 0",
+        "  cannot be told: the moon",
+        (
+            '    conversion(region="europe", utm_campaign="moon") < 1: '
+            "conversion(region='europe', utm_campaign='moon'): nobody was seen there"
+        ),
+    ]
+    printed = json.loads(Ended(capsys, "run", "small.yaml", "--out", "o", "--json").out)["claims"]
+    assert [claim["holds"] for claim in printed] == [True, False, None]
+    assert printed[1]["values"] == [n_visitors, 0]
+
+
+def test_a_scenario_without_claims_says_nothing_of_them(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No claims, no line."""
+    assert "claims" not in Ended(capsys, "run", "small.yaml").out
 
 
 def test_schema_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
