@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -24,13 +23,13 @@ class PersonaSettings(Settings):
     Attributes:
         weight: How many there are of it, relative to the other personas.
         channels: Factors on that weight by the channel by which a visitor comes; 1 for those not named.
-        account_rate: Probability that it belongs to a company that is recognised; null for
-            ``population.account_rate``.
-        company_email_rate: Probability that it gives the company's address; null for
-            ``population.company_email_rate``.
+        account_factor: Factor on ``population.account_rate``, the probability of belonging to a company that is
+            recognised; beyond a rate of 1 all of them do.
+        company_email_factor: Factor on ``population.company_email_rate``, likewise.
         pages: Factors on the weight of a page, wherever a link leads to it and wherever a visit may begin with it.
         engagement: Factor on the odds of going on to another page.
-        return_rate: Probability of coming again after a visit; null for ``visits.return_rate``.
+        return_factor: Factor on ``visits.return_rate``, the probability of coming again after a visit; it leads to
+            0.99 at most.
         log_odds: Effect on the log-odds of a demo request at the end of every visit. No event tells of it: it confounds
             whatever the persona reads.
         invites: Probability that somebody from a company sends a colleague of this persona a link to the site, by
@@ -39,11 +38,11 @@ class PersonaSettings(Settings):
 
     weight: Positive = 1.0
     channels: dict[str, NonNegative] = Field(default_factory=dict)
-    account_rate: Probability | None = None
-    company_email_rate: Probability | None = None
+    account_factor: NonNegative = 1.0
+    company_email_factor: NonNegative = 1.0
     pages: dict[str, Positive] = Field(default_factory=dict)
     engagement: Engagement = 1.0
-    return_rate: Annotated[float, Field(ge=0, lt=1, strict=True)] | None = None
+    return_factor: NonNegative = 1.0
     log_odds: Real = 0.0
     invites: dict[Name, Probability] = Field(default_factory=dict)
 
@@ -53,14 +52,14 @@ DEFAULT_PERSONAS = {
         weight=0.14,
         pages={"product": 1.3, "customers": 1.5, "white_paper": 1.5, "careers": 0.3},
         engagement=1.3,
-        return_rate=0.45,
+        return_factor=1.3,
         invites={"evaluator": 0.10, "security_reviewer": 0.08, "economic_buyer": 0.08},
     ),
     "evaluator": PersonaSettings(
         weight=0.26,
         channels={"tech_blog": 1.5},
         pages={"docs": 1.8, "integrations": 1.8, "engineering_blog": 1.3, "careers": 0.4},
-        return_rate=0.40,
+        return_factor=1.2,
     ),
     "security_reviewer": PersonaSettings(
         weight=0.06, pages={"security": 6.0, "docs": 1.5, "white_paper": 1.5, "careers": 0.2}
@@ -74,24 +73,27 @@ DEFAULT_PERSONAS = {
     "job_seeker": PersonaSettings(
         weight=0.11,
         channels={"paid_search": 0.2, "paid_social": 0.2, "email": 0.2},
-        account_rate=0.0,
+        account_factor=0.0,
         pages={"careers": 12.0, "about": 4.0, "engineering_blog": 1.5, "pricing": 0.2, "white_paper": 0.2},
     ),
     "student": PersonaSettings(
         weight=0.12,
-        account_rate=0.0,
+        account_factor=0.0,
         pages={"docs": 2.0, "blog": 2.0, "engineering_blog": 2.0, "webinar": 1.5, "pricing": 0.3},
-        return_rate=0.25,
+        return_factor=0.7,
     ),
     "existing_customer": PersonaSettings(
         weight=0.21,
         channels={"direct": 2.0, "paid_search": 0.3, "paid_social": 0.3},
-        account_rate=0.9,
+        account_factor=1.5,
         pages={"docs": 5.0, "integrations": 2.0, "pricing": 0.6, "customers": 0.5},
-        return_rate=0.45,
+        return_factor=1.3,
     ),
     "competitor": PersonaSettings(
-        weight=0.04, account_rate=0.2, company_email_rate=0.1, pages={"pricing": 3.0, "product": 1.5, "customers": 1.5}
+        weight=0.04,
+        account_factor=0.3,
+        company_email_factor=0.1,
+        pages={"pricing": 3.0, "product": 1.5, "customers": 1.5},
     ),
 }
 """The people of an ordinary B2B software site: four who buy together, and four who do not buy. The figures are

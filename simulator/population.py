@@ -216,8 +216,8 @@ class Population:
         self._channel_steps = _steps(list(channel_shares.values()))
         personas = list(settings.personas.values()) or [_NOBODY_SPECIAL]
         self._personas = Choices(persona_mix(personas, self.channels if channels is None else channels))
-        self._account_rate = np.array([_given(p.account_rate, settings.account_rate) for p in personas])
-        self._email_rate = np.array([_given(p.company_email_rate, settings.company_email_rate) for p in personas])
+        self._account_rate = settings.account_rate * np.array([persona.account_factor for persona in personas])
+        self._email_rate = settings.company_email_rate * np.array([p.company_email_factor for p in personas])
         self.accounts = self._draw_accounts(streams) if accounts is None else accounts
 
     @property
@@ -311,10 +311,6 @@ def _other_devices(shares: Floats) -> Floats:
     alone = others.sum(axis=1) == 0
     others[alone] = np.eye(len(shares))[alone]
     return probabilities(others)
-
-
-def _given(rate: float | None, otherwise: float) -> float:
-    return otherwise if rate is None else rate
 
 
 def _steps(shares: Sequence[float]) -> Floats:

@@ -18,6 +18,9 @@ from simulator.world import WorldSettings
 
 __all__ = ["WorldTables"]
 
+MOST_RETURNS = 0.99
+"""Largest return rate that a persona's factor can lead to."""
+
 
 class WorldTables:
     """Tables that are made once for a world and a replication.
@@ -52,9 +55,9 @@ class WorldTables:
         self.invitation = list(origins).index(INVITATION)
         self.invites = _invites(personas, world)
         self.log_odds: Floats = np.array([persona.log_odds for persona in personas])
-        self._return_rates = np.array(
-            [world.visits.return_rate if persona.return_rate is None else persona.return_rate for persona in personas]
-        )
+        returns = world.visits.return_rate * np.array([persona.return_factor for persona in personas])
+        # A factor may not keep anybody coming for ever; a rate that the settings themselves give stays as it is.
+        self._return_rates = np.minimum(returns, max(world.visits.return_rate, MOST_RETURNS))
 
     def habits(self, people: People, arms: Integers) -> Habits:
         """How visitors move.

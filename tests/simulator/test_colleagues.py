@@ -17,9 +17,9 @@ from simulator.streams import Streams
 from simulator.world import WorldSettings
 
 PERSONAS: dict[str, Any] = {
-    "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_rate": 0.8},
-    "guest": {"invites": {"guest": 1.0}, "account_rate": 0.0, "pages": {"security": 8.0}},
-    "boss": {"account_rate": 0.0, "return_rate": 0.0},
+    "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_factor": 0.8},
+    "guest": {"invites": {"guest": 1.0}, "account_factor": 0.0, "pages": {"security": 8.0}},
+    "boss": {"account_factor": 0.0, "return_factor": 0.0},
 }
 
 

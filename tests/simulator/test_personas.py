@@ -23,8 +23,8 @@ SE = 4.5
 """A share misses its value by 4.5 standard errors in one of 150,000 seeds."""
 
 TWO: dict[str, Any] = {
-    "reader": {"weight": 3.0, "channels": {"blog": 2.0}, "account_rate": 0.9, "company_email_rate": 1.0},
-    "rest": {"weight": 1.0, "account_rate": 0.0},
+    "reader": {"weight": 3.0, "channels": {"blog": 2.0}, "account_factor": 3.0, "company_email_factor": 2.0},
+    "rest": {"weight": 1.0, "account_factor": 0.0},
 }
 
 
@@ -63,8 +63,8 @@ def test_visitors_of_a_campaign_are_those_of_its_channel():
     assert set(people["persona"]) == {"a", "b"}
 
 
-def test_rates_of_a_persona_replace_those_of_the_population():
-    """Who belongs to a company, and gives its address, is a question of the persona where it says so (4.5 SE)."""
+def test_factors_of_a_persona_multiply_the_rates_of_the_population():
+    """Who belongs to a company, and gives its address, is a question of the persona too, at a rate of 1 at most."""
     settings = PopulationSettings.model_validate({"personas": {**TWO, "plain": {}}, "account_rate": 0.3})
     people = Population(settings, {"direct": 1.0}, Streams(2)).draw(N, 0)
     for persona, (account, email) in enumerate(((0.9, 1.0), (0.0, 0.0), (0.3, 0.8))):
@@ -100,7 +100,7 @@ def test_every_persona_reads_by_a_chain_of_its_own():
 
 def test_returning_visits_land_by_the_persona_too():
     """A factor on a page multiplies its weight among the pages on which later visits begin (4.5 SE)."""
-    world = world_of({"a": {"pages": {"security": 9.0}, "return_rate": 0.6}})
+    world = world_of({"a": {"pages": {"security": 9.0}}}, visits={"return_rate": 0.6})
     cohort = CohortMaker(world, Streams(5)).draw(0, -5.0)
     later = cohort.journeys.first_view[cohort.journeys.number > 1]
     weights = {name: w * (9.0 if name == "security" else 1.0) for name, w in world.visits.return_landing.items()}
@@ -109,13 +109,13 @@ def test_returning_visits_land_by_the_persona_too():
 
 
 def test_a_persona_may_come_again_more_often_than_others():
-    """Its return rate replaces that of all visits; a second visit follows at that rate (4.5 SE)."""
-    cohort = CohortMaker(world_of({"once": {"return_rate": 0.0}, "often": {"return_rate": 0.7}}), Streams(6)).draw(
+    """Its factor multiplies the return rate; a second visit follows at the rate that comes of it (4.5 SE)."""
+    cohort = CohortMaker(world_of({"once": {"return_factor": 0.0}, "often": {"return_factor": 2.0}}), Streams(6)).draw(
         0, -5
     )
     again = cohort.journeys.n_visits > 1
     assert not again[cohort.people.persona == 0].any()
-    assert off_by(again[cohort.people.persona == 1], 0.7) < SE
+    assert off_by(again[cohort.people.persona == 1], 2 * 0.34) < SE
 
 
 def test_an_effect_on_the_decision_moves_that_persona_alone():

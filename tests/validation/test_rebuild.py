@@ -142,7 +142,7 @@ WORLDS: dict[str, dict[str, Any]] = {
             "invitation_hours": 0.5,
             "personas": {
                 "host": {"invites": {"guest": 0.9}, "pages": {"pricing": 3.0}},
-                "guest": {"weight": 0.1, "log_odds": 2.0, "return_rate": 0.6},
+                "guest": {"weight": 0.1, "log_odds": 2.0, "return_factor": 2.0},
             },
         },
         "intent": {"visitor_to_demo": 0.2},
