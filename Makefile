@@ -19,7 +19,7 @@ run: $(READY) ## Simulate the baseline scenario and say where its report is
 	$(BIN)/funnelsim run baseline
 
 test: $(READY) ## Run the whole test suite
-	$(BIN)/python -m pytest -m 'not validation'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not validation'
 
 check: $(READY) ## Lint, check types and check the arrows between the rooms
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ check: $(READY) ## Lint, check types and check the arrows between the rooms
 	$(BIN)/lint-imports
 
 validate: $(READY) ## Run the slow statistical proofs
-	$(BIN)/python -m pytest -m validation
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m validation
 
 bench: $(READY) ## Measure speed against a script written by hand
 	$(BIN)/python -m benchmarks

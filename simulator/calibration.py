@@ -14,7 +14,7 @@ from simulator.world import WorldSettings
 
 __all__ = ["calibrated_intercept", "true_intercept"]
 
-_PILOT_COHORTS = 16
+_PILOT_COHORTS = 4
 # The pilot has a seed of its own: the truth belongs to the scenario, not to the seed of a run.
 _PILOT_SEED = 20_260_303
 

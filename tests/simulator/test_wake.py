@@ -49,7 +49,7 @@ WORLDS: dict[str, dict[str, Any]] = {
             "days_to_close": 0.01,
         },
     },
-    "many returns": {"visits": {"return_rate": 0.9, "gap_hours": 0.05}, "intent": {"visitor_to_demo": 0.3}},
+    "many returns": {"visits": {"return_rate": 0.6, "gap_hours": 0.05}, "intent": {"visitor_to_demo": 0.3}},
     "dirty": {"tracking": DIRTY},
     "campaign, launch and outage": {
         "traffic": {"visitors_per_day": 900, "campaigns": {"c": SALE}, "events": {"l": BOOM, "o": OUTAGE}}
@@ -119,7 +119,7 @@ worlds = st.fixed_dictionaries(
                 "invitation_hours": st.floats(0.1, 5),
             }
         ),
-        "visits": st.fixed_dictionaries({"return_rate": st.floats(0, 0.9), "gap_hours": st.floats(0.01, 5)}),
+        "visits": st.fixed_dictionaries({"return_rate": st.floats(0, 0.7), "gap_hours": st.floats(0.01, 5)}),
         "sales": st.fixed_dictionaries(
             {
                 "wait_effect_per_day": st.sampled_from([0.0, -0.5, -5.0]),

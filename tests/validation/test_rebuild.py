@@ -81,6 +81,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "many returns": {
         "traffic": {"visitors_per_day": 500},
         "visits": {"return_rate": 0.9, "gap_hours": 0.05, "max_visits": 255},
+        "population": {"personas": {}},
     },
     "no returns": {"visits": {"return_rate": 0.0}},
     "half-hour start": {"clock": {"start": "2026-03-07T13:37:41.123Z", "hours": 24}},
