@@ -47,8 +47,8 @@ def test_arithmetic_is_that_of_python(text: str, expected: float) -> None:
     assert value(text) == expected
 
 
-# With a point, since Python's whole numbers are exact at any size and ours are not; of a size that a dozen of them cannot
-# overflow, since of an infinite number ours say so at once, and Python may yet divide by it.
+# With a point, since Python's whole numbers are exact at any size and ours are not; and of a size that a dozen of them
+# cannot overflow, since we refuse an infinite number at once, and Python may yet divide by it.
 _NUMBERS = (st.floats(1e-3, 1e6) | st.just(0.0)).map(repr)
 _ARITHMETIC = st.recursive(
     _NUMBERS,
