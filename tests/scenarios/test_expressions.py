@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 
 import pytest
@@ -48,8 +47,9 @@ def test_arithmetic_is_that_of_python(text: str, expected: float) -> None:
     assert value(text) == expected
 
 
-# With a point, since Python's whole numbers are exact at any size and ours are not.
-_NUMBERS = st.floats(0, 1e6, allow_nan=False).map(repr)
+# With a point, since Python's whole numbers are exact at any size and ours are not; and of a size that a dozen of them
+# cannot overflow, since we refuse an infinite number at once, and Python may yet divide by it.
+_NUMBERS = (st.floats(1e-3, 1e6) | st.just(0.0)).map(repr)
 _ARITHMETIC = st.recursive(
     _NUMBERS,
     lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda parts: f"({' '.join(parts)})"),
@@ -59,16 +59,14 @@ _ARITHMETIC = st.recursive(
 
 @given(_ARITHMETIC)
 def test_every_arithmetic_expression_has_the_value_that_python_gives_it(text: str) -> None:
-    """Whatever is put together of numbers and signs has Python's value, or is undefined where Python has none."""
+    """Whatever is put together of numbers and signs has Python's value, or is undefined where Python divides by 0."""
     try:
         expected = float(eval(text))  # noqa: S307 - numbers and signs that we have put together ourselves
     except ZeroDivisionError:
-        expected = math.nan
-    if math.isfinite(expected):
-        assert value(text) == expected
-    else:
-        with pytest.raises(Undefined, match=r"division by zero|is not a finite number"):
+        with pytest.raises(Undefined, match="division by zero"):
             value(text)
+    else:
+        assert value(text) == expected
 
 
 @given(st.text(max_size=60))
