@@ -17,6 +17,7 @@ from analytics.statistics import FunnelStatistics
 from analytics.tracking import flatten_numbered
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
+from scenarios.batches import Batches
 from scenarios.claims import ClaimResult, check_claims
 from scenarios.delivered_lines import broken_lines
 from scenarios.digest import EventsDigest
@@ -231,7 +232,7 @@ def simulate(
     accepted, digest = AcceptedEvents(), EventsDigest()
     simulation = Simulation(scenario.world, seed=seed, replication=replication, wake=scenario.wake)
     started_at, clock = datetime.now(UTC), time.perf_counter()
-    outcome = simulation.run([_StoreSink(accepted.store), digest, record, *sinks], progress)
+    outcome = simulation.run([Batches([_StoreSink(accepted.store), digest, record, *sinks])], progress)
     return Run(
         scenario,
         seed=seed,

@@ -1,0 +1,90 @@
+"""Claims about batches: whoever takes them, together or one by one, takes the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from scenarios.batches import Batches
+from scenarios.delivered_lines import delivered_lines
+from scenarios.digest import EventsDigest
+from simulator.simulation import Simulation
+from simulator.sinks import CollectingSink, Delivery
+from simulator.world import WorldSettings
+
+
+@dataclass
+class Listener:
+    """A sink that keeps what it takes apart, and counts how often it is closed."""
+
+    taken: list[Delivery] = field(default_factory=list)
+    n_closed: int = 0
+
+    def write(self, delivery: Delivery) -> None:
+        """Keep a batch."""
+        self.taken.append(delivery)
+
+    def close(self) -> None:
+        """Count."""
+        self.n_closed += 1
+
+
+@pytest.fixture(scope="module")
+def hours() -> list[Delivery]:
+    """A day with broken lines, hour by hour."""
+    world = WorldSettings.model_validate(
+        {"traffic": {"visitors_per_day": 500}, "tracking": {"malformed_rate": 0.1, "late_rate": 0.1}}
+    )
+    sink = CollectingSink()
+    Simulation(world, seed=2).run([sink])
+    return sink.deliveries
+
+
+def batched(hours: list[Delivery], least: int) -> Listener:
+    """What a listener takes in batches of a size."""
+    listener = Listener()
+    batches = Batches([listener], least)
+    for delivery in hours:
+        batches.write(delivery)
+    batches.close()
+    return listener
+
+
+@pytest.mark.parametrize("least", [1, 300, 10_000])
+def test_batches_hold_what_the_deliveries_held(hours: list[Delivery], least: int) -> None:
+    """Events, broken lines and the lines of a file of both are the same, in one order, however they are gathered."""
+    whole, gathered = CollectingSink(), CollectingSink()
+    whole.deliveries, gathered.deliveries = hours, batched(hours, least).taken
+    assert_frame_equal(gathered.events, whole.events)
+    assert_frame_equal(gathered.malformed.drop("n_before"), whole.malformed.drop("n_before"))
+    lines = [b"".join(map(delivered_lines, sink.deliveries)) for sink in (whole, gathered)]
+    assert lines[0] == lines[1]
+    assert whole.malformed.height > 100
+
+
+def test_batches_are_as_large_as_asked_for_and_the_last_is_what_is_left(hours: list[Delivery]) -> None:
+    """Every batch but the last has the least size or more, and would not have it without its last hour."""
+    taken = batched(hours, 300).taken
+    sizes = [batch.events.height + batch.malformed.height for batch in taken]
+    assert 1 < len(sizes) < len(hours)
+    assert all(size >= 300 for size in sizes[:-1])
+    assert len(batched(hours, 10**9).taken) == 1
+
+
+def test_everybody_is_closed_once(hours: list[Delivery]) -> None:
+    """The listeners learn of the end once, also where nothing came."""
+    assert batched(hours, 300).n_closed == 1
+    assert batched([], 300).n_closed == 1
+    assert batched([], 300).taken == []
+
+
+def test_the_digest_does_not_hang_on_the_batches(hours: list[Delivery]) -> None:
+    """A digest of batches is the digest of the hours."""
+    by_hour, by_batch = EventsDigest(), EventsDigest()
+    for delivery in hours:
+        by_hour.write(delivery)
+    for batch in batched(hours, 700).taken:
+        by_batch.write(batch)
+    assert by_hour.hexdigest() == by_batch.hexdigest()
