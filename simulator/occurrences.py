@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 
-from simulator.arrays import Bools, Integers, first_rows
+from simulator.arrays import Bools, Integers, Words, first_rows
 from simulator.cohort import Cohort, Happenings
 from simulator.sales import SALES_EVENTS
 
@@ -37,6 +37,8 @@ class Occurrences:
         channel: How the visitor came, where this is the first page of all; −1 elsewhere.
         number: Number of the page view among those of its visitor, from 0; 0 where there is none.
         known: Whether the browser knows its person by now.
+        words: The browser's random words; shape (n, 2).
+        profile: What is known of the browser; shape (n, tables).
     """
 
     time_ms: Integers
@@ -48,22 +50,26 @@ class Occurrences:
     channel: Integers
     number: Integers
     known: Bools
+    words: Words
+    profile: Integers
 
     def __len__(self) -> int:
         return len(self.time_ms)
 
 
-def occurrences(happened: Sequence[tuple[Cohort, Happenings]]) -> Occurrences:
+def occurrences(happened: Sequence[tuple[Cohort, Happenings]], profile_of: Callable[[Cohort], Integers]) -> Occurrences:
     """Bring what has happened in several cohorts into the order of time.
 
     Those of the same millisecond follow the order of the cohorts, of their visitors, and of the kinds.
 
     Args:
         happened: Cohorts, each with what its visitors have done; at least one.
+        profile_of: What is known of each browser of a cohort; shape (browsers, tables).
     """
     sizes = np.array([len(cohort) for cohort, _ in happened])
     parts = [
-        _of_cohort(cohort, what, int(first)) for (cohort, what), first in zip(happened, first_rows(sizes), strict=True)
+        _of_cohort(cohort, what, profile_of(cohort), int(first))
+        for (cohort, what), first in zip(happened, first_rows(sizes), strict=True)
     ]
     together = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Occurrences)
@@ -76,7 +82,7 @@ def occurrences(happened: Sequence[tuple[Cohort, Happenings]]) -> Occurrences:
     return Occurrences(**{name: values[order] for name, values in together.items()})
 
 
-def _of_cohort(cohort: Cohort, happened: Happenings, first_visitor: int) -> Occurrences:
+def _of_cohort(cohort: Cohort, happened: Happenings, profile: Integers, first_visitor: int) -> Occurrences:
     """Page views first, then forms (each as two calls), requests, and what the sales desk did."""
     journeys = cohort.journeys
     lived = (np.array(rows, dtype=np.int64) for rows in (happened.viewed, happened.sent))
@@ -117,4 +123,6 @@ def _of_cohort(cohort: Cohort, happened: Happenings, first_visitor: int) -> Occu
         channel=channel,
         number=number,
         known=(time_ms >= cohort.identified_ms[browser]) | (kind >= ASK),
+        words=cohort.identities[browser],
+        profile=profile[browser],
     )

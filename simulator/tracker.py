@@ -127,7 +127,7 @@ class Tracker:
         happened = [(cohort, cohort.happenings.drain()) for cohort in cohorts if cohort.happenings]
         if not happened:
             return TRACKED_SCHEMA.to_frame()
-        what, those = occurrences(happened), [cohort for cohort, _ in happened]
+        what, those = occurrences(happened, self._profile_of), [cohort for cohort, _ in happened]
         time = self._clock.timestamps(what.time_ms)
         columns = {
             **dict.fromkeys(_TIMES, time),
@@ -143,13 +143,14 @@ class Tracker:
     def _browser(self, cohorts: Sequence[Cohort], what: Occurrences) -> dict[str, pl.Series]:
         """Columns that depend on the browser and its visitor."""
         anonymous_id = pl.concat([cohort.browser_ids for cohort in cohorts]).gather(what.browser)
-        profiles = np.concatenate([self._profile_of(cohort) for cohort in cohorts])[what.browser]
-        words = np.concatenate([cohort.identities for cohort in cohorts])[what.browser]
-        found = {name: table.gather(profiles[:, place]) for place, (name, table) in enumerate(self._of_browser.items())}
+        words = what.words
+        found = {
+            name: table.gather(what.profile[:, place]) for place, (name, table) in enumerate(self._of_browser.items())
+        }
         return {
             **found,
             "anonymous_id": anonymous_id,
-            "context_user_agent": self._user_agents.gather(profiles[:, 0]),
+            "context_user_agent": self._user_agents.gather(what.profile[:, 0]),
             "context_ip": _ADDRESSES.gather((words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
             "message_id": anonymous_id + _suffixes(what),
             "_browser": pl.Series(words[:, 0] + words[:, 1]),
