@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from simulator.arrays import Bools, Integers, Words, first_rows
 from simulator.cohort import Cohort, Happenings
@@ -78,8 +79,8 @@ def occurrences(happened: Sequence[tuple[Cohort, Happenings]], profile_of: Calla
     time = together["time_ms"] - together["time_ms"].min() if len(together["time_ms"]) else together["time_ms"]
     visitor_bits = int(sizes.sum()).bit_length()
     key = (((time << visitor_bits) | together["visitor"]) << _KIND_BITS) | together["kind"]
-    order = np.argsort(key)
-    return Occurrences(**{name: values[order] for name, values in together.items()})
+    order = pl.Series(key).arg_sort().to_numpy()
+    return Occurrences(**{name: np.take(values, order, axis=0) for name, values in together.items()})
 
 
 def _of_cohort(cohort: Cohort, happened: Happenings, profile: Integers, first_visitor: int) -> Occurrences:
@@ -123,6 +124,6 @@ def _of_cohort(cohort: Cohort, happened: Happenings, profile: Integers, first_vi
         channel=channel,
         number=number,
         known=(time_ms >= cohort.identified_ms[browser]) | (kind >= ASK),
-        words=cohort.identities[browser],
-        profile=profile[browser],
+        words=np.take(cohort.identities, browser, axis=0),
+        profile=np.take(profile, browser, axis=0),
     )

@@ -24,7 +24,6 @@ from simulator.experiments import arm_effects
 from simulator.inflows import inflows_of
 from simulator.intent import Truth
 from simulator.itinerary import Itinerary
-from simulator.people_truth import true_people
 from simulator.recording import RecordingStreams
 from simulator.sales import BuyerLuck, SalesDesk
 from simulator.sales_outcome import SalesOutcome
@@ -32,7 +31,7 @@ from simulator.sinks import Delivery, Sink
 from simulator.streams import Streams
 from simulator.tracker import Tracker
 from simulator.transport import Transport
-from simulator.visit_truth import true_visits
+from simulator.truth_tables import TruthTables
 from simulator.visitor import Visitor
 from simulator.world import WorldSettings
 from simulator.world_tables import WorldTables
@@ -53,22 +52,33 @@ class Outcome:
 
     Attributes:
         truth: The coefficients that produced it.
-        visits: The true visit table, row for row as a perfect tracker would let analysts rebuild it.
         sales: What the sales team achieved.
         counts: ``visitors``, ``visits``, ``demo_requests``, ``true_events`` and ``true_page_views`` that happened;
             ``events``, ``page_views`` (of bots and delivered again, too) and ``malformed_lines`` that were received.
         labels: What befell which event between the two; columns as in :data:`simulator.labels.LABELS_SCHEMA`.
-        people: Who stands behind each browser; columns as in :data:`simulator.people_truth.PEOPLE_SCHEMA`.
-        accounts: The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`.
+        tables: What happened, made into tables when asked for.
     """
 
     truth: Truth
-    visits: pl.DataFrame
     sales: SalesOutcome
     counts: dict[str, int]
     labels: pl.DataFrame
-    people: pl.DataFrame
-    accounts: pl.DataFrame
+    tables: TruthTables
+
+    @property
+    def visits(self) -> pl.DataFrame:
+        """The true visit table, row for row as a perfect tracker would let analysts rebuild it."""
+        return self.tables.visits
+
+    @property
+    def people(self) -> pl.DataFrame:
+        """Who stands behind each browser; columns as in :data:`simulator.people_truth.PEOPLE_SCHEMA`."""
+        return self.tables.people
+
+    @property
+    def accounts(self) -> pl.DataFrame:
+        """The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`."""
+        return self.tables.accounts
 
 
 class Simulation:
@@ -143,20 +153,17 @@ class Simulation:
                     progress(share)
         for sink in sinks:
             sink.close()
-        visits = true_visits(stage.cohorts, stage.clock, self.world.intent.demo_per)
+        tables = TruthTables(stage.cohorts, stage.population, stage.clock, self.world.intent.demo_per)
         counts = {
-            "visitors": sum(len(cohort) for cohort in stage.cohorts),
-            "visits": visits.height,
+            "visitors": tables.n_visitors,
+            "visits": tables.n_visits,
             "events": tally["events"],
             "page_views": tally["page_views"],
             "demo_requests": len(stage.sales.requests),
             **{name: tally[name] for name in ("true_events", "true_page_views", "malformed_lines")},
         }
         sales = stage.sales.outcome(stage.clock.length_ms / 1000)
-        people = true_people(stage.cohorts, stage.population, stage.clock)
-        return Outcome(
-            self.truth, visits, sales, counts, stage.transport.labels, people, stage.population.accounts.table()
-        )
+        return Outcome(self.truth, sales, counts, stage.transport.labels, tables)
 
     def _stage(self, streams: Streams) -> _Stage:
         return _Stage(self.world, streams, self.truth, self._visitor, wakes_all=self.wake == "all")

@@ -1,0 +1,60 @@
+"""The tables of what happened, made when somebody asks for them: a run that nobody questions does not pay for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from analytics.signals import DemoPer
+from simulator.clock import Clock
+from simulator.cohort import Cohort
+from simulator.people_truth import true_people
+from simulator.population import Population
+from simulator.visit_truth import true_visits
+
+__all__ = ["TruthTables"]
+
+
+@dataclass(frozen=True)
+class TruthTables:
+    """What a world was like, after the simulation.
+
+    Args:
+        cohorts: The visitors, after all that they have done.
+        population: Who they are.
+        clock: Start and end of the simulation.
+        demo_per: Whether an account or each of its visitors asks for one demo.
+    """
+
+    cohorts: Sequence[Cohort]
+    population: Population
+    clock: Clock
+    demo_per: DemoPer
+
+    @property
+    def n_visitors(self) -> int:
+        """Visitors who came."""
+        return sum(len(cohort) for cohort in self.cohorts)
+
+    @property
+    def n_visits(self) -> int:
+        """Visits that began."""
+        return sum(len(cohort.happened(self.clock.length_ms)) for cohort in self.cohorts)
+
+    @cached_property
+    def visits(self) -> pl.DataFrame:
+        """The true visit table; see :func:`simulator.visit_truth.true_visits`."""
+        return true_visits(self.cohorts, self.clock, self.demo_per)
+
+    @cached_property
+    def people(self) -> pl.DataFrame:
+        """Who stands behind each browser; see :func:`simulator.people_truth.true_people`."""
+        return true_people(self.cohorts, self.population, self.clock)
+
+    @property
+    def accounts(self) -> pl.DataFrame:
+        """The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`."""
+        return self.population.accounts.table()
