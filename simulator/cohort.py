@@ -170,7 +170,7 @@ class Cohort:
 
     @cached_property
     def timetable(self) -> Timetable:
-        """The journeys as Python lists, for agents that go through them one by one."""
+        """The journeys as Python lists, for agents that go through them page by page."""
         journeys = self.journeys
         return Timetable(
             first_visit=journeys.first_visit.tolist(),
@@ -179,8 +179,6 @@ class Cohort:
             n_pages=journeys.n_pages.tolist(),
             view_ms=self.view_ms.tolist(),
             submit_ms=self.submit_ms.tolist(),
-            end_ms=self.end_ms.tolist(),
-            resolve=self.resolve.tolist(),
         )
 
     @property
@@ -201,8 +199,6 @@ class Timetable:
     n_pages: list[int]
     view_ms: list[int]
     submit_ms: list[int]
-    end_ms: list[int]
-    resolve: list[float]
 
     def visits(self, visitor: int) -> range:
         """Visits of a visitor."""

@@ -100,7 +100,7 @@ class Journeys:
     @cached_property
     def visit_of_view(self) -> Integers:
         """Visit of each page view; shape (views,)."""
-        return np.repeat(np.arange(len(self.n_pages)), self.n_pages)
+        return np.repeat(np.arange(len(self.n_pages), dtype=np.int32), self.n_pages)
 
     def visit_address(self, rows: Integers) -> Integers:
         """Address of each visit's draws, given the place of each visitor in the cohort; shape (visits,)."""

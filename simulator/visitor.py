@@ -64,9 +64,10 @@ class Visitor:
         The world can only discourage, so a visit without resolve ends without a request, and nothing else that a
         visitor does touches anybody: that is read off the arrays.
         """
-        timetable = self.cohort.timetable
-        for visit in timetable.visits(self.number):
-            if timetable.resolve[visit] > 0:
+        journeys, number = self.cohort.journeys, self.number
+        first = int(journeys.first_visit[number])
+        for visit in range(first, first + int(journeys.n_visits[number])):
+            if self.cohort.resolve[visit] > 0:
                 yield self.end_of(visit)
                 if self.wants_demo(visit):
                     self.request_demo(visit)
@@ -77,7 +78,7 @@ class Visitor:
 
         Those who decide in the same millisecond do so in an order that hangs on who they are, not on who else is awake.
         """
-        return self.world.clock.until(self.cohort.timetable.end_ms[visit], (*self.cohort.rank, self.number))
+        return self.world.clock.until(int(self.cohort.end_ms[visit]), (*self.cohort.rank, self.number))
 
     def view_page(self, view: int) -> None:
         """Open a page."""
@@ -89,7 +90,7 @@ class Visitor:
 
     def wants_demo(self, visit: int) -> bool:
         """Decide, at the end of a visit, whether to request a demo."""
-        resolve = self.cohort.timetable.resolve[visit]
+        resolve = float(self.cohort.resolve[visit])
         # The world can only discourage: whoever would not ask in the best of worlds need not look at it.
         return resolve > 0 and resolve + self.world.discouragement(self.cohort, self.number) > 0
 
