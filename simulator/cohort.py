@@ -107,12 +107,27 @@ class Cohort:
         arrival = self.arrival_ms[self.journeys.visitor]
         return self.journeys.view_ms + arrival[self.journeys.visit_of_view]
 
-    @cached_property
+    @property
     def submit_ms(self) -> Integers:
         """When the form on each page is sent, −1 if it is not; shape (views,)."""
-        sent = self.journeys.submit_ms
-        arrival = self.arrival_ms[self.journeys.visitor][self.journeys.visit_of_view]
-        return np.where(sent >= 0, sent + arrival, -1)
+        # Few pages have a form that is sent: not worth the room of another time for every page view.
+        sent = np.full(len(self.journeys.page), -1)
+        sent[self.sends] = self.sent_at(self.sends)
+        return sent
+
+    @cached_property
+    def sends(self) -> Integers:
+        """Rows of the page views whose form will be sent."""
+        return np.flatnonzero(self.journeys.submit_ms >= 0)
+
+    def sent_at(self, views: Integers) -> Integers:
+        """When the forms on some pages are sent; shape (n,).
+
+        Args:
+            views: Rows of page views whose form is sent; shape (n,).
+        """
+        journeys = self.journeys
+        return journeys.submit_ms[views] + self.arrival_ms[journeys.visitor[journeys.visit_of_view[views]]]
 
     @cached_property
     def end_ms(self) -> Integers:
@@ -128,8 +143,7 @@ class Cohort:
     def identified_ms(self) -> Integers:
         """When a form is first sent in each browser, a time beyond all others if never; shape (2 × visitors,)."""
         first = np.full(2 * len(self), np.iinfo(np.int64).max)
-        sends = np.flatnonzero(self.submit_ms >= 0)
-        np.minimum.at(first, self.browser[self.journeys.visit_of_view[sends]], self.submit_ms[sends])
+        np.minimum.at(first, self.browser[self.journeys.visit_of_view[self.sends]], self.sent_at(self.sends))
         return first
 
     @cached_property

@@ -22,8 +22,7 @@ class Itinerary:
     def __init__(self, cohort: Cohort, n_hours: int) -> None:
         self._cohort = cohort
         self._views = _Hours(np.arange(len(cohort.view_ms)), cohort.view_ms, n_hours)
-        sends = np.flatnonzero(cohort.submit_ms >= 0)
-        self._forms = _Hours(sends, cohort.submit_ms[sends], n_hours)
+        self._forms = _Hours(cohort.sends, cohort.sent_at(cohort.sends), n_hours)
 
     @property
     def last_hour(self) -> int:

@@ -98,9 +98,8 @@ def _of_cohort(cohort: Cohort, happened: Happenings, profile: Integers, first_vi
     on_page = len(view)
 
     visit = np.concatenate((journeys.visit_of_view[view], asked, visits))
-    time_ms = np.concatenate(
-        (cohort.view_ms[viewed], cohort.submit_ms[sent], cohort.submit_ms[sent], cohort.end_ms[asked], steps_ms)
-    )
+    sent_ms = cohort.sent_at(sent)
+    time_ms = np.concatenate((cohort.view_ms[viewed], sent_ms, sent_ms, cohort.end_ms[asked], steps_ms))
     counts = [len(viewed), len(sent), len(sent), len(asked)]
     kind = np.concatenate((np.repeat(np.arange(SALES), counts), step))
     visitor = journeys.visitor[visit]
