@@ -17,7 +17,7 @@ from simulator.journey import Journeys
 from simulator.outages import bounced, struck
 from simulator.population import People, Population
 from simulator.sales import BuyerLuck
-from simulator.streams import Streams
+from simulator.streams import Streams, VisitorDraws
 from simulator.world import WorldSettings
 from simulator.world_tables import WorldTables
 
@@ -171,11 +171,7 @@ class CohortMaker:
             intercept + self._log_odds(people, journeys, signals) + tables.experiments.log_odds[arms][journeys.visitor]
         )
         chance = streams.uniforms("decision", index).at(journeys.visit_address(rows))
-        identities = [
-            streams.uniforms(source, index).words(2 * rows + i)
-            for source in ("identity", "second_identity")
-            for i in (0, 1)
-        ]
+        draws = VisitorDraws(streams, index, rows)
         return Cohort(
             index=index,
             rows=rows,
@@ -184,10 +180,8 @@ class CohortMaker:
             journeys=journeys,
             signals=signals,
             resolve=np.where(fails, -np.inf, log_odds) - np.log(chance / (1 - chance)),
-            buyer_luck=np.stack(
-                [streams.uniforms(f"buyer_{name}", index).at(rows) for name in BuyerLuck._fields], axis=1
-            ),
-            identities=np.concatenate([np.stack(identities[:2], axis=1), np.stack(identities[2:], axis=1)]),
+            buyer_luck=np.stack([draws.uniforms(f"buyer_{name}") for name in BuyerLuck._fields], axis=1),
+            identities=np.concatenate([draws.words(source, 2) for source in ("identity", "second_identity")]),
             second_browser=second,
             accounts=accounts.domains_of(people.account),
             arms=arms,

@@ -18,7 +18,7 @@ from simulator.choices import Choices, probabilities
 from simulator.inflows import guests_of
 from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_mix
 from simulator.settings import Count, Positive, Probability, Settings, Share, Shares, shares_fault, unknown
-from simulator.streams import Streams
+from simulator.streams import Streams, VisitorDraws
 
 __all__ = ["CountrySettings", "People", "Population", "PopulationSettings"]
 
@@ -243,7 +243,7 @@ class Population:
 
     def draw(self, n: int, cohort: int) -> People:
         """Draw the ``n`` visitors of a cohort."""
-        draws = _Draws(self._streams.within(self._scope), cohort, np.arange(n))
+        draws = VisitorDraws(self._streams.within(self._scope), cohort, np.arange(n))
         place = np.searchsorted(self._place_steps, draws.uniforms("place"), side="right")
         country = np.array([c for c, _, _ in self._places])[place]
         region = self._region_of[country]
@@ -272,7 +272,7 @@ class Population:
             rows: Place of each among the invited of the cohort, which addresses the draws; shape (n,).
             cohort: Number of the hosts' cohort.
         """
-        draws = _Draws(self._streams.within(guests_of(self._scope)), cohort, rows)
+        draws = VisitorDraws(self._streams.within(guests_of(self._scope)), cohort, rows)
         return replace(
             hosts,
             channel=np.full(len(rows), channel),
@@ -280,7 +280,7 @@ class Population:
             **self._equipment(draws, persona, hosts.account),
         )
 
-    def _equipment(self, draws: _Draws, persona: Integers, account: Integers) -> dict[str, Any]:
+    def _equipment(self, draws: VisitorDraws, persona: Integers, account: Integers) -> dict[str, Any]:
         """Devices and e-mail address."""
         device = np.searchsorted(self._device_steps, draws.uniforms("device"), side="right")
         second = self._second_devices.pick(device, draws.uniforms("second_device"))
@@ -290,19 +290,6 @@ class Population:
             "second_device": np.where(has_second, second, -1),
             "company_email": (account >= 0) & (draws.uniforms("email") < self._email_rate[persona]),
         }
-
-
-@dataclass(frozen=True)
-class _Draws:
-    """The draws of some visitors of a cohort."""
-
-    streams: Streams
-    cohort: int
-    rows: Integers
-
-    def uniforms(self, source: str) -> Floats:
-        """A number between 0 and 1 for each visitor."""
-        return self.streams.uniforms(source, self.cohort).at(self.rows)
 
 
 def _other_devices(shares: Floats) -> Floats:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from simulator.arrays import Floats, Words
 
-__all__ = ["AddressedUniforms", "Streams"]
+__all__ = ["AddressedUniforms", "Streams", "VisitorDraws"]
 
 _TO_UNIT = 2.0**-52
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -108,3 +108,27 @@ class Streams:
         """Addressed uniform numbers of a source."""
         start, increment = self._sequence(source, cohort).generate_state(2, np.uint64)
         return AddressedUniforms(start, increment | np.uint64(1))
+
+
+@dataclass(frozen=True)
+class VisitorDraws:
+    """The draws of some visitors of a cohort, each addressed by the visitor's place in it.
+
+    Args:
+        streams: Randomness of the replication, or of a part of the world.
+        cohort: Number of the cohort.
+        rows: Place of each visitor in the cohort; shape (visitors,).
+    """
+
+    streams: Streams
+    cohort: int
+    rows: npt.NDArray[np.int64]
+
+    def uniforms(self, source: str) -> Floats:
+        """A number strictly between 0 and 1 for each visitor; shape (visitors,)."""
+        return self.streams.uniforms(source, self.cohort).at(self.rows)
+
+    def words(self, source: str, n: int) -> Words:
+        """Random words of 64 bits for each visitor; shape (visitors, n)."""
+        addressed = self.streams.uniforms(source, self.cohort)
+        return np.stack([addressed.words(n * self.rows + i) for i in range(n)], axis=1)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import urlencode
+from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, CallType, EventName
+from analytics.events import EVENT_SCHEMA, CallType
 from simulator.arrays import Integers
 from simulator.clock import Clock
 from simulator.cohort import Cohort
-from simulator.experiments import Experiments
-from simulator.inflows import origins_of
+from simulator.event_words import EventWords
 from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Occurrences, occurrences
-from simulator.population import USER_AGENTS, Population
+from simulator.population import Population
 from simulator.sales import SALES_EVENTS
-from simulator.traffic import CampaignSettings
 from simulator.world import WorldSettings
 
 __all__ = ["TRACKED_SCHEMA", "Tracker"]
@@ -69,54 +66,8 @@ class Tracker:
     def __init__(self, world: WorldSettings, population: Population, clock: Clock) -> None:
         self._population = population
         self._clock = clock
+        self._words = EventWords(world, population)
         self._profiles: WeakKeyDictionary[Cohort, Integers] = WeakKeyDictionary()
-        accounts = population.accounts
-        self._of_browser = {
-            "context_device_type": _series(population.devices).cast(pl.Categorical()),
-            "context_location_country": _series(population.countries).cast(pl.Categorical()),
-            "context_timezone": _series(population.zones).cast(pl.Categorical()),
-            "context_group_id": accounts.domains_or_none,
-            "context_company_industry": _series(accounts.industries).cast(pl.Categorical()),
-            "context_company_size": _series(accounts.sizes).cast(pl.Categorical()),
-            "context_experiments": Experiments(world.experiments).labels.cast(pl.Categorical()),
-            "_persona": pl.Series(population.personas, dtype=pl.Categorical()),
-        }
-        self._user_agents = _series([USER_AGENTS[device] for device in population.devices])
-        self._pages = list(world.site.pages.values())
-        channels = list(origins_of(world.traffic).values())
-        root = f"https://{world.site.host}"
-        # Every table ends in a row of nulls, for what has no page, no channel or no referrer.
-        self._of_page = _table(
-            {
-                "context_page_path": [page.path for page in self._pages],
-                "context_page_title": [page.title for page in self._pages],
-            }
-        )
-        self._of_view = _table(
-            {
-                "name": [page.title for page in self._pages],
-                "category": [page.category for page in self._pages],
-                "funnel_stage": [page.stage for page in self._pages],
-            }
-        )
-        forms = [page.form for page in self._pages]
-        self._of_track = _table(
-            {
-                "event": [form.event if form else None for form in forms] + [EventName.DEMO_REQUESTED, *SALES_EVENTS],
-                "asset": [form.asset if form else None for form in forms] + ["demo"] * (1 + len(SALES_EVENTS)),
-            }
-        )
-        self._of_campaign = _table(
-            {
-                f"context_campaign_{key}": [getattr(channel.campaign, key, None) for channel in channels]
-                for key in CampaignSettings.model_fields
-            }
-        )
-        page_urls = [root + page.path for page in self._pages]
-        links = ["?" + _query(channel.campaign) if channel.campaign else "" for channel in channels]
-        # Plain addresses first, then those by which each channel leads to each page.
-        self._urls = _series(page_urls + [url + link for link in links for url in page_urls])
-        self._referrers = _series(page_urls + [channel.referrer for channel in channels])
 
     def track(self, cohorts: Iterable[Cohort]) -> pl.DataFrame:
         """Events of all that has happened in these cohorts since the last call, in the order of their times.
@@ -144,13 +95,12 @@ class Tracker:
         """Columns that depend on the browser and its visitor."""
         anonymous_id = pl.concat([cohort.browser_ids for cohort in cohorts]).gather(what.browser)
         words = what.words
-        found = {
-            name: table.gather(what.profile[:, place]) for place, (name, table) in enumerate(self._of_browser.items())
-        }
+        tables = enumerate(self._words.of_browser.items())
+        found = {name: table.gather(what.profile[:, place]) for place, (name, table) in tables}
         return {
             **found,
             "anonymous_id": anonymous_id,
-            "context_user_agent": self._user_agents.gather(what.profile[:, 0]),
+            "context_user_agent": self._words.user_agents.gather(what.profile[:, 0]),
             "context_ip": _ADDRESSES.gather((words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
             "message_id": anonymous_id + _suffixes(what),
             "_browser": pl.Series(words[:, 0] + words[:, 1]),
@@ -158,7 +108,7 @@ class Tracker:
         }
 
     def _profile_of(self, cohort: Cohort) -> Integers:
-        """What is known of each browser, as rows of the tables of ``_of_browser``; shape (browsers, tables)."""
+        """What is known of each browser, as rows of ``EventWords.of_browser``; shape (browsers, tables)."""
         if cohort not in self._profiles:
             people, accounts = cohort.people, self._population.accounts
             n_accounts, known = len(accounts.domains), people.account >= 0
@@ -193,26 +143,27 @@ class Tracker:
 
     def _page(self, what: Occurrences) -> dict[str, pl.Series]:
         """Columns that depend on the kind of call, the page, how the visitor came to it, and the campaign."""
-        pages, origins = len(self._pages), self._of_campaign.height - 1
+        words = self._words
+        pages, origins = words.n_pages, words.n_origins
         on_page = np.where(what.page >= 0, what.page, pages)
         viewed = np.where(what.kind == VIEW, on_page, pages)
         nothing = pages + 1 + len(SALES_EVENTS)
         track = np.select([what.kind == SUBMIT, what.kind >= ASK], [what.page, pages + what.kind - ASK], nothing)
         lands = what.channel >= 0
-        url = np.where(what.page >= 0, what.page + (what.channel + 1) * pages, len(self._urls) - 1)
-        last = len(self._referrers) - 1
+        url = np.where(what.page >= 0, what.page + (what.channel + 1) * pages, len(words.urls) - 1)
+        last = len(words.referrers) - 1
         referrer = np.where(lands, pages + what.channel, np.where(what.came_from >= 0, what.came_from, last))
         parts = [
             _CALLS[what.kind],
-            self._of_page[on_page],
-            self._of_view[viewed],
-            self._of_track[track],
-            self._of_campaign[np.where(lands, what.channel, origins)],
+            words.of_page[on_page],
+            words.of_view[viewed],
+            words.of_track[track],
+            words.of_campaign[np.where(lands, what.channel, origins)],
         ]
         return {
             **{column.name: column for part in parts for column in part},
-            "context_page_url": self._urls.gather(url),
-            "context_page_referrer": self._referrers.gather(referrer),
+            "context_page_url": words.urls.gather(url),
+            "context_page_referrer": words.referrers.gather(referrer),
         }
 
 
@@ -228,20 +179,3 @@ def _scattered(n: int, rows: Integers, values: pl.Series) -> pl.Series:
     place = np.full(n, len(values))
     place[rows] = np.arange(len(rows))
     return values.extend_constant(None, 1).gather(place)
-
-
-def _series(values: Sequence[str | None]) -> pl.Series:
-    """A lookup table with a last row of null."""
-    return pl.Series([*values, None], dtype=pl.String)
-
-
-def _table(columns: Mapping[str, Sequence[str | None]]) -> pl.DataFrame:
-    """Lookup tables of the columns of the flat event table, with a last row of nulls."""
-    return pl.DataFrame({name: _series(values).cast(EVENT_SCHEMA[name]) for name, values in columns.items()})
-
-
-def _query(campaign: CampaignSettings) -> str:
-    """The UTM parameters of a link."""
-    names = {"name": "utm_campaign"}
-    given = campaign.model_dump(exclude_none=True)
-    return urlencode({names.get(key, f"utm_{key}"): value for key, value in given.items()})
