@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.events import REGIONS
 from simulator.arrays import Bools, Floats, Integers
-from simulator.settings import Positive, Probability, Settings, Share
+from simulator.settings import PositiveFactor, Probability, Settings, Share
 from simulator.streams import Streams
 
 __all__ = [
@@ -38,9 +38,9 @@ class CompanySizeSettings(Settings):
     """
 
     share: Share
-    visitors: Positive = 1.0
+    visitors: PositiveFactor = 1.0
     good_fit_rate: Probability = 0.5
-    deal_value: Positive = 1.0
+    deal_value: PositiveFactor = 1.0
 
 
 DEFAULT_SIZES: Final = {

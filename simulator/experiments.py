@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from simulator.arrays import Floats, Integers
 from simulator.campaigns import Name
-from simulator.settings import Positive, Real, Settings, Share, shares_fault
+from simulator.settings import LogOdds, Positive, Settings, Share, shares_fault
 from simulator.streams import Streams
 
 __all__ = ["ArmSettings", "ExperimentSettings", "Experiments", "ExperimentsSettings", "arm_effects"]
@@ -37,7 +37,7 @@ class ArmSettings(Settings):
     share: Share
     links: dict[str, Positive] = Field(default_factory=dict)
     exit_rate: dict[str, Positive] = Field(default_factory=dict)
-    log_odds: Real = 0.0
+    log_odds: LogOdds = 0.0
 
 
 class ExperimentSettings(Settings):

@@ -20,7 +20,7 @@ from analytics.signals import SIGNALS, DemoPer, EverSeen, SessionLength, Signal,
 from simulator.arrays import Bools, Floats, Integers, Words
 from simulator.journey import Journeys
 from simulator.population import People, Population
-from simulator.settings import Real, Settings, unknown
+from simulator.settings import LogOdds, Settings, unknown
 from simulator.site import SiteSettings
 from simulator.traffic import ChannelSettings
 
@@ -52,10 +52,6 @@ def _pairs(interactions: dict[str, float]) -> dict[str, float]:
                 f"{term!r} is not an interaction: name two signals, as in region_europe:security_page_view"
             )
     return interactions
-
-
-LogOdds = Annotated[Real, Field(ge=-50, le=50)]
-"""An effect in log-odds; beyond 50 a probability can no longer be told from 0 or 1."""
 
 
 class IntentSettings(Settings):

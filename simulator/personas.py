@@ -10,7 +10,7 @@ from pydantic import Field
 from simulator.arrays import Floats
 from simulator.campaigns import Engagement, Name
 from simulator.choices import probabilities
-from simulator.settings import NonNegative, Positive, Probability, Real, Settings
+from simulator.settings import Factor, LogOdds, PositiveFactor, Probability, Settings
 
 __all__ = ["DEFAULT_PERSONAS", "PersonaSettings", "persona_mix"]
 
@@ -36,14 +36,14 @@ class PersonaSettings(Settings):
             persona. It happens after their first visit; who was invited invites nobody.
     """
 
-    weight: Positive = 1.0
-    channels: dict[str, NonNegative] = Field(default_factory=dict)
-    account_factor: NonNegative = 1.0
-    company_email_factor: NonNegative = 1.0
-    pages: dict[str, Positive] = Field(default_factory=dict)
+    weight: PositiveFactor = 1.0
+    channels: dict[str, Factor] = Field(default_factory=dict)
+    account_factor: Factor = 1.0
+    company_email_factor: Factor = 1.0
+    pages: dict[str, PositiveFactor] = Field(default_factory=dict)
     engagement: Engagement = 1.0
-    return_factor: NonNegative = 1.0
-    log_odds: Real = 0.0
+    return_factor: Factor = 1.0
+    log_odds: LogOdds = 0.0
     invites: dict[Name, Probability] = Field(default_factory=dict)
 
 

@@ -11,8 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 __all__ = [
     "Count",
+    "Factor",
+    "LogOdds",
     "NonNegative",
     "Positive",
+    "PositiveFactor",
     "Probability",
     "Real",
     "Settings",
@@ -24,10 +27,16 @@ __all__ = [
 ]
 
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+LogOdds = Annotated[Real, Field(ge=-50, le=50)]
+"""An effect in log-odds; beyond 50 a probability can no longer be told from 0 or 1."""
 Positive = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Strict(), Field(ge=0, le=1)]
 Share = Probability
+Factor = Annotated[float, Strict(), Field(ge=0, le=1e6)]
+"""How many times something ordinary; beyond a million, sums could no longer be told from infinity."""
+PositiveFactor = Annotated[float, Strict(), Field(ge=1e-6, le=1e6)]
+"""The same, where nothing may vanish."""
 Count = Annotated[int, Strict(), Field(ge=1)]
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
 from analytics.events import REGIONS
 from simulator.population import USER_AGENTS
-from simulator.settings import Count, NonNegative, Probability, Settings, unknown
+from simulator.settings import Count, Factor, NonNegative, Probability, Settings, unknown
 
 __all__ = ["TrackingSettings"]
 
@@ -68,7 +68,7 @@ class TrackingSettings(Settings):
     """
 
     ad_blocker_rate: _DeviceRates = 0.0
-    ad_blocker_factors: dict[str, NonNegative] = Field(default_factory=dict)
+    ad_blocker_factors: dict[str, Factor] = Field(default_factory=dict)
     consent_refusal_rate: _RegionRates = 0.0
     late_rate: Probability = 0.0
     late_minutes: _Duration = 60.0

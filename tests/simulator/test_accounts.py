@@ -145,7 +145,7 @@ def test_the_sales_desk_minds_the_company(company: Company, opportunities: int, 
     [
         ({"company_sizes": {"a": {"share": 0.5}}}, "company_sizes: shares must sum to 1"),
         ({"company_sizes": {}}, "at least 1 item"),
-        ({"company_sizes": {"a": {"share": 1.0, "visitors": 0.0}}}, "greater than 0"),
+        ({"company_sizes": {"a": {"share": 1.0, "visitors": 0.0}}}, "greater than or equal to 0.000001"),
         ({"industries": {"a": 0.5}}, "shares must sum to 1"),
     ],
 )

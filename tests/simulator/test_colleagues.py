@@ -118,7 +118,7 @@ def test_guests_move_nobody_else():
 def test_one_more_kind_of_guest_moves_no_other_guest():
     """The draws of a guest hang on host and persona, not on how many personas there are or in which order."""
     events, _ = simulated(world_of())
-    more = {"auditor": {"weight": 1e-12}, **PERSONAS}
+    more = {"auditor": {"weight": 1e-6}, **PERSONAS}
     more["host"] = {**more["host"], "invites": {"auditor": 0.2, **more["host"]["invites"]}}
     others, everybody = simulated(world_of(population={"personas": more}))
     added = everybody.filter(pl.col("persona") == "auditor")

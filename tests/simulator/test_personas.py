@@ -170,9 +170,9 @@ def test_without_personas_all_are_alike():
         ),
         ({"population": {"personas": {"a": {"channels": {"emial": 2.0}}}}}, "personas.a.channels: .*mean 'email'"),
         ({"population": {"personas": {"a": {"invites": {"b": 0.1}}}}}, "personas.a.invites: there is no persona 'b'"),
-        ({"population": {"personas": {"a": {"weight": 0.0}}}}, "greater than 0"),
+        ({"population": {"personas": {"a": {"weight": 0.0}}}}, "greater than or equal to 0.000001"),
         ({"population": {"personas": {"a": {"channels": {"email": 0.0}}}}}, "nobody comes by the channel 'email'"),
-        ({"population": {"personas": {"a": {"pages": {"home": 0.0}}}}}, "greater than 0"),
+        ({"population": {"personas": {"a": {"pages": {"home": 0.0}}}}}, "greater than or equal to 0.000001"),
         ({"tracking": {"ad_blocker_factors": {"campion": 2.0}}}, "ad_blocker_factors: .*did you mean 'champion'"),
     ],
 )
