@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from analytics.errors import AnalyticsError
 from analytics.events import EVENT_SCHEMA
 from analytics.ndjson import read_ndjson
 from analytics.settings import AnalyticsSettings
+from analytics.signals import DemoPer
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.archive import Archive
@@ -40,21 +41,34 @@ class EventsAnalysis:
         inputs: Names of the files, as given.
         accepted: Has taken the events in.
         settings: What the analyst chose.
+        demo_per: Who asks for one demo at most.
     """
 
-    def __init__(self, inputs: Sequence[str], accepted: AcceptedEvents, settings: AnalyticsSettings) -> None:
+    def __init__(
+        self, inputs: Sequence[str], accepted: AcceptedEvents, settings: AnalyticsSettings, demo_per: DemoPer
+    ) -> None:
         self.inputs = tuple(inputs)
         self.store = accepted.store
-        self.analysis = Analysis(accepted.frame, settings)
+        self.analysis = Analysis(accepted.frame, settings, demo_per=demo_per)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the results must mind."""
+        return (*self._late_events(), *self._requests_left_out())
+
+    def _late_events(self) -> Iterator[str]:
         counts, lateness = self.store.counts, self.store.lateness
-        if not counts.late or lateness.max_s is None:
-            return ()
-        late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
-        return (f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure",)
+        if counts.late and lateness.max_s is not None:
+            late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
+            yield f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure"
+
+    def _requests_left_out(self) -> Iterator[str]:
+        left_out = self.analysis.visits.filter(pl.col("requested_demo") & ~pl.col("at_risk")).height
+        if left_out:
+            yield (
+                f"{left_out:,} demo requests came after the first one of their account; the intent model leaves these "
+                "visits out (--demo-per visitor keeps them)"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the store's counters and the results as plain data."""
@@ -85,7 +99,9 @@ class EventsAnalysis:
             write_json(working / MANIFEST, manifest)
 
 
-def analyze_events(inputs: Sequence[str], settings: AnalyticsSettings | None = None) -> EventsAnalysis:
+def analyze_events(
+    inputs: Sequence[str], settings: AnalyticsSettings | None = None, demo_per: DemoPer = "account"
+) -> EventsAnalysis:
     """Read files of events and analyse them together, in the order in which the events arrived.
 
     In which order an archive lists its files and lines does not matter.
@@ -94,6 +110,8 @@ def analyze_events(inputs: Sequence[str], settings: AnalyticsSettings | None = N
         inputs: Paths of NDJSON files (gzipped or not) or Parquet files; ``-`` is NDJSON on standard input. What a file
             is shows in its first bytes, not in its name.
         settings: What the analyst chose; the defaults if not given.
+        demo_per: Who asks for one demo at most: with ``account`` the visits of colleagues after an account's first
+            request are left out of the intent model, with ``visitor`` they are kept.
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
@@ -109,7 +127,7 @@ def analyze_events(inputs: Sequence[str], settings: AnalyticsSettings | None = N
     accepted = AcceptedEvents()
     for batch in archive.in_order_of_arrival():
         accepted.store.append_flattened(batch)
-    return EventsAnalysis(inputs, accepted, settings or AnalyticsSettings())
+    return EventsAnalysis(inputs, accepted, settings or AnalyticsSettings(), demo_per)
 
 
 def _read(name: str, archive: Archive) -> None:

@@ -55,6 +55,13 @@ class EventsChoice(StrEnum):
     NONE = "none"
 
 
+class DemoPerChoice(StrEnum):
+    """Who asks for one demo at most."""
+
+    ACCOUNT = "account"
+    VISITOR = "visitor"
+
+
 _Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as clock.hours=48.")
 ]
@@ -91,6 +98,7 @@ def run(
 def analyze(
     events: Annotated[list[str], typer.Argument(metavar="EVENTS...", help="NDJSON ('-' is stdin) or Parquet.")],
     out: _Out = None,
+    demo_per: Annotated[DemoPerChoice, typer.Option(help="Who asks for one demo at most.")] = DemoPerChoice.ACCOUNT,
     *,
     json: _Json = False,
 ) -> Output:
@@ -98,7 +106,7 @@ def analyze(
     from scenarios.analyze import analyze_events  # noqa: PLC0415
     from scenarios.summary import analysis_summary  # noqa: PLC0415
 
-    analysis = analyze_events(events)
+    analysis = analyze_events(events, demo_per=demo_per.value)
     if out is not None:
         analysis.write(out)
     return Output(_as_json(analysis.to_dict()) if json else analysis_summary(analysis, out))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ Result = TypeVar("Result")
 
 _LONGEST: Final = 1000
 """Characters of an expression; what is longer was given by mistake."""
+
+_DEEPEST: Final = 60
+"""Levels of an expression; whoever evaluates it must not run out of stack."""
+
+_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 class ExpressionError(ValueError):
@@ -195,6 +201,10 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
             warnings.simplefilter("ignore")
             # An expression may be broken into lines anywhere; to Python it would end there.
             tree = ast.parse(text.replace("\n", " ").strip(), mode="eval")
+        if _depth(tree) > _DEEPEST:
+            raise ExpressionError("is nested too deeply")
+        if "#" in _QUOTED.sub("", text):
+            raise ExpressionError("holds a '#'; a comment would hide the rest of it")
         return convert(tree.body)
     except SyntaxError as error:
         place = f" at {error.text[max(error.offset - 1, 0) :].strip()!r}" if error.text and error.offset else ""
@@ -207,6 +217,14 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
         raise (
             error if isinstance(error, ExpressionError) else ExpressionError(f"is not an expression: {error}")
         ) from None
+
+
+def _depth(tree: ast.AST) -> int:
+    """How many levels a tree has, counted without recursion."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _expression(node: ast.expr) -> Expression:

@@ -2,7 +2,7 @@
 
 A scenario file may extend another, and the command line may set single values: later layers win. Mappings are merged
 key by key, everything else (lists too) is replaced as a whole. Null removes an entry of a dictionary, such
-as a channel.
+as a channel, and an empty dictionary removes them all.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ class Layers:
 
     def _lay(self, container: Any, path: Path, value: object, layer: _Layer, types: Types) -> None:  # noqa: ANN401
         key = path[-1]
-        merges = isinstance(_value_at(container, key), dict) and isinstance(value, Mapping)
+        # Of a dictionary, as of personas or channels, an empty one says that there are none.
+        says_none = isinstance(value, Mapping) and not value and is_dictionary(types)
+        merges = isinstance(_value_at(container, key), dict) and isinstance(value, Mapping) and not says_none
         if not merges:
             self._forget(path)
             container[key] = {} if isinstance(value, Mapping) else _as_time(deepcopy(value), types)

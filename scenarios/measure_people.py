@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from analytics.identity import score_stitching, stitch
 from scenarios.measure_words import Word, plain_word
 
 __all__ = ["PEOPLE_WORDS"]
@@ -33,6 +34,16 @@ PEOPLE_WORDS: Final = (
         "people.accounts_that_asked",
         "companies of which somebody has requested a demo",
         lambda run: run.sales.requests["account"].drop_nulls().n_unique(),
+    ),
+    plain_word(
+        "people.requests_of_accounts",
+        "demo requests by people of known companies",
+        lambda run: run.sales.requests["account"].count(),
+    ),
+    plain_word(
+        "people.stitching_recall",
+        "share of the true pairs of browsers of one person that stitching by user id joins",
+        lambda run: score_stitching(stitch(run.analysis.events), run.people).recall,
     ),
 )
 """The words, in order."""

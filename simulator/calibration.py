@@ -64,10 +64,19 @@ def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, v
         n_visitors: Number of visitors in the pilot.
         visitor_to_demo: Wished share, between 0 and 1.
     """
+
+    def share(intercept: float) -> float:
+        survives = -np.logaddexp(0.0, intercept + log_odds)
+        return float(-np.expm1(np.bincount(visitor, weights=survives, minlength=n_visitors)).mean())
+
     low, high = -60.0, 60.0
-    while high - low > 1e-12:  # noqa: PLR2004  (far below any standard error)
+    while share(low) > visitor_to_demo:
+        low *= 2
+    while share(high) < visitor_to_demo:
+        high *= 2
+    middle = (low + high) / 2
+    # Far below any standard error, or as near as numbers of this size can be.
+    while high - low > 1e-12 and low < middle < high:  # noqa: PLR2004
+        low, high = (middle, high) if share(middle) < visitor_to_demo else (low, middle)
         middle = (low + high) / 2
-        survives = -np.logaddexp(0.0, middle + log_odds)
-        share = -np.expm1(np.bincount(visitor, weights=survives, minlength=n_visitors)).mean()
-        low, high = (middle, high) if share < visitor_to_demo else (low, middle)
-    return (low + high) / 2
+    return middle

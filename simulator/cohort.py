@@ -59,7 +59,7 @@ class Cohort:
 
     Attributes:
         index: Number of the cohort within its inflow.
-        rows: Place of each visitor in the cohort as drawn; shape (visitors,).
+        rows: Place of each visitor in the cohort as drawn, or address of each guest; shape (visitors,).
         people: Who they are.
         arrival_ms: When each arrives; shape (visitors,).
         journeys: What they will do unless the world stops them; times since the arrival.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from simulator.arrays import Bools, Floats, Integers
-from simulator.clock import HOUR_MS, Clock
+from simulator.clock import DAY_MS, HOUR_MS, Clock
 from simulator.cohort import Cohort
-from simulator.inflows import Inflow, arrivals_of, guests_of, inflows_of
+from simulator.inflows import Inflow, arrivals_of, guests_of, inflows_of, usual_arrivals
 from simulator.intent import SignalValues
 from simulator.journey import Journeys
 from simulator.outages import bounced, struck
+from simulator.personas import persona_code
 from simulator.population import People, Population
 from simulator.sales import BuyerLuck
 from simulator.streams import Streams, VisitorDraws
@@ -27,7 +27,7 @@ COHORT_SIZE = 16_384
 """Expected number of visitors in a cohort."""
 
 # Address of a guest: the persona's code, then the place of the host. No cohort has 2^16 visitors.
-_HOST_BITS, _CODE_BYTES = 16, 3
+_HOST_BITS = 16
 
 
 class CohortMaker:
@@ -62,7 +62,8 @@ class CohortMaker:
         self.clock = Clock(world.clock)
         self._arrivals = arrivals_of(self._inflow, world.traffic, self.clock, self.population.zone_shares)
         names = [name or "" for name in self.population.personas]
-        self._codes = np.array([_code(name) for name in names], dtype=np.int64)
+        self._codes = np.array([persona_code(name) for name in names], dtype=np.int64)
+        self._usual = usual_arrivals(world.traffic, self.clock, self.population.zone_shares)
 
     @property
     def n_cohorts(self) -> int:
@@ -112,7 +113,8 @@ class CohortMaker:
     def guests(self, hosts: Cohort, intercept: float) -> Cohort:
         """Draw those whom the visitors of a cohort invite: a cohort of their own, empty where nobody does.
 
-        An invitation follows the host's first visit, which takes place whatever the state of the world.
+        An invitation follows the host's first visit, which takes place whatever the state of the world, unless an
+        outage has struck it. Guests keep the hours of their time zone: the wait passes as fast as visitors come.
 
         Args:
             hosts: The cohort, as :meth:`draw` gives it.
@@ -121,8 +123,12 @@ class CohortMaker:
         host, persona, rows = self._invitations(hosts)
         scope = guests_of(self._inflow.name)
         wait = self._streams.within(scope).uniforms("invitation_wait", hosts.index).at(rows)
-        delay_ms = np.minimum(-self._world.population.invitation_hours * HOUR_MS * np.log(wait), self.clock.length_ms)
-        arrival_ms = hosts.end_ms[hosts.journeys.first_visit[host]] + delay_ms.astype(np.int64)
+        per_hour = self._world.traffic.visitors_per_day * HOUR_MS / DAY_MS
+        arrival_ms = self._usual.times_after(
+            hosts.end_ms[hosts.journeys.first_visit[host]],
+            -np.log(wait) * per_hour * self.tables.invitation_hours[persona],
+            hosts.people.zone[host],
+        )
         comes = arrival_ms < self.clock.length_ms
         host, persona, rows, arrival_ms = host[comes], persona[comes], rows[comes], arrival_ms[comes]
         people = self.population.colleagues(hosts.people.take(host), persona, self.tables.invitation, rows, hosts.index)
@@ -132,7 +138,8 @@ class CohortMaker:
 
     def _invitations(self, hosts: Cohort) -> tuple[Integers, Integers, Integers]:
         """Host, persona and address of everybody who is invited."""
-        may = np.flatnonzero(hosts.people.account >= 0)
+        was_struck = np.isneginf(hosts.resolve[hosts.journeys.first_visit])
+        may = np.flatnonzero((hosts.people.account >= 0) & ~was_struck)
         rates = self.tables.invites[hosts.people.persona[may]]
         host, persona = np.nonzero(rates)
         # The address names the persona, not its place among the others: a new one moves no guest.
@@ -211,8 +218,3 @@ def _devices(people: People, journeys: Journeys, second_browser: Bools) -> Integ
     """Device of each visit, as an index; shape (visits,)."""
     first, second = people.device[journeys.visitor], people.second_device[journeys.visitor]
     return np.where(second_browser, second, first)
-
-
-def _code(name: str) -> int:
-    """Number of a name that does not depend on other names."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:_CODE_BYTES], "little")

@@ -17,7 +17,7 @@ from simulator.campaigns import TimedCampaignSettings, WorldEventSettings
 from simulator.clock import Clock
 from simulator.traffic import Arrivals, ChannelSettings, Stretch, TrafficSettings, Window
 
-__all__ = ["INVITATION", "ORDINARY", "Inflow", "arrivals_of", "guests_of", "inflows_of", "origins_of"]
+__all__ = ["INVITATION", "ORDINARY", "Inflow", "arrivals_of", "guests_of", "inflows_of", "origins_of", "usual_arrivals"]
 
 ORDINARY = ""
 """Name of the ordinary traffic among the inflows."""
@@ -137,6 +137,11 @@ def arrivals_of(inflow: Inflow, traffic: TrafficSettings, clock: Clock, zone_sha
     if ordinary == 0:
         raise ValueError(f"{inflow.name}: by the profiles of the traffic, nobody comes between its start and end")
     return Arrivals(steady, clock, zones, Window(start_ms, end_ms, inflow.reason.visitors / ordinary))
+
+
+def usual_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
+    """The ordinary traffic without its growth: how fast time passes for those who keep the hours of their time zone."""
+    return Arrivals(traffic.model_copy(update={"growth_per_week": 0.0}), clock, list(zone_shares))
 
 
 def _shares(zone_shares: Mapping[str, float]) -> Floats:

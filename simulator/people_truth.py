@@ -32,8 +32,9 @@ PEOPLE_SCHEMA: Final = pl.Schema(
 """Columns of the table of people, one row for each browser that was used.
 
 ``person_id`` is the ``anonymous_id`` of the person's first browser; ``user_id`` is what events call the person once
-they have said who they are; ``inflow`` is the campaign or launch that brought them, empty for the ordinary traffic;
-``invited_by`` is the person who has sent them the link; ``first_seen_at`` is the browser's first page view.
+they have said who they are; ``inflow`` is the campaign or launch that brought them, empty for the ordinary traffic, and
+ends in ``invited`` for those whom a colleague has sent; ``invited_by`` is that colleague; ``first_seen_at`` is the
+browser's first page view.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from simulator.campaigns import Engagement, Name
 from simulator.choices import probabilities
 from simulator.settings import Factor, LogOdds, PositiveFactor, Probability, Settings
 
-__all__ = ["DEFAULT_PERSONAS", "PersonaSettings", "persona_mix"]
+__all__ = ["DEFAULT_PERSONAS", "PersonaSettings", "persona_code", "persona_mix"]
 
 
 class PersonaSettings(Settings):
@@ -32,6 +33,7 @@ class PersonaSettings(Settings):
             0.99 at most.
         log_odds: Effect on the log-odds of a demo request at the end of every visit. No event tells of it: it confounds
             whatever the persona reads.
+        invitation_factor: Factor on ``population.invitation_hours`` for those of this persona who are invited.
         invites: Probability that somebody from a company sends a colleague of this persona a link to the site, by
             persona. It happens after their first visit; who was invited invites nobody.
     """
@@ -44,6 +46,7 @@ class PersonaSettings(Settings):
     engagement: Engagement = 1.0
     return_factor: Factor = 1.0
     log_odds: LogOdds = 0.0
+    invitation_factor: PositiveFactor = 1.0
     invites: dict[Name, Probability] = Field(default_factory=dict)
 
 
@@ -62,12 +65,15 @@ DEFAULT_PERSONAS = {
         return_factor=1.2,
     ),
     "security_reviewer": PersonaSettings(
-        weight=0.06, pages={"security": 6.0, "docs": 1.5, "white_paper": 1.5, "careers": 0.2}
+        weight=0.06,
+        pages={"security": 6.0, "docs": 1.5, "white_paper": 1.5, "careers": 0.2},
+        invitation_factor=1.5,
     ),
     "economic_buyer": PersonaSettings(
         weight=0.06,
         channels={"email": 1.5, "tech_blog": 0.2},
         pages={"pricing": 3.0, "customers": 2.5, "docs": 0.3, "careers": 0.2},
+        invitation_factor=2.0,
         engagement=0.8,
     ),
     "job_seeker": PersonaSettings(
@@ -100,6 +106,11 @@ DEFAULT_PERSONAS = {
 assumptions. None has an effect of its own on the decision: whatever sets their requests apart is what they read."""
 
 
+def persona_code(name: str) -> int:
+    """Number of 24 bits that a name has whatever other names there are; it addresses those who are invited."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "little")
+
+
 def persona_mix(personas: Sequence[PersonaSettings], channels: Sequence[str]) -> Floats:
     """Share of each persona among the visitors of each channel; shape (channels, personas).
 
@@ -115,5 +126,7 @@ def persona_mix(personas: Sequence[PersonaSettings], channels: Sequence[str]) ->
     )
     empty = [name for name, row in zip(channels, weights, strict=True) if not row.any()]
     if empty:
-        raise ValueError(f"nobody comes by the channel {empty[0]!r}: all personas have a factor of 0 for it")
+        raise ValueError(
+            f"population.personas: nobody comes by the channel {empty[0]!r}: all personas have a factor of 0 for it"
+        )
     return probabilities(weights)

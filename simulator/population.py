@@ -16,8 +16,8 @@ from simulator.arrays import Bools, Floats, Integers
 from simulator.campaigns import Name
 from simulator.choices import Choices, probabilities
 from simulator.inflows import guests_of
-from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_mix
-from simulator.settings import Count, Positive, Probability, Settings, Share, Shares, shares_fault, unknown
+from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_code, persona_mix
+from simulator.settings import Positive, Probability, Settings, Share, Shares, shares_fault, unknown
 from simulator.streams import Streams, VisitorDraws
 
 __all__ = ["CountrySettings", "People", "Population", "PopulationSettings"]
@@ -84,7 +84,7 @@ class PopulationSettings(Settings):
         second_device_share: Share of such a person's visits, from the second on, that are made with it.
         personas: Kinds of people, by name; none to make them all alike.
         invitation_hours: Mean time from a visit to the arrival of a colleague who is invited after it, exponential, in
-            hours.
+            hours of average traffic: by night and on weekends, when few come, it passes more slowly.
         accounts: Number of companies whose people may visit.
         company_sizes: Size bands of the companies, by name; their shares sum to 1.
         industries: Shares of the companies' industries, which sum to 1.
@@ -101,7 +101,7 @@ class PopulationSettings(Settings):
     second_device_share: Probability = 0.5
     personas: dict[Name, PersonaSettings] = Field(default_factory=lambda: dict(DEFAULT_PERSONAS))
     invitation_hours: Positive = 20.0
-    accounts: Count = 4000
+    accounts: int = Field(default=4000, ge=1, le=10_000_000, strict=True)
     company_sizes: dict[Name, CompanySizeSettings] = Field(default_factory=lambda: dict(DEFAULT_SIZES), min_length=1)
     industries: Shares = Field(default_factory=lambda: dict(DEFAULT_INDUSTRIES))
     account_size_spread: float = Field(default=0.8, ge=0, le=5, strict=True)
@@ -117,6 +117,20 @@ class PopulationSettings(Settings):
             raise ValueError(f"countries: {fault}")
         if strange := set(self.devices) - set(USER_AGENTS):
             raise ValueError(f"devices: unknown device {min(strange)!r}; known are {', '.join(USER_AGENTS)}")
+        return self
+
+    @property
+    def persona_list(self) -> list[PersonaSettings]:
+        """The personas in their order; where there are none, one that differs from nobody."""
+        return [*self.personas.values()] or [PersonaSettings()]
+
+    @model_validator(mode="after")
+    def _personas_can_be_told_apart(self) -> Self:
+        names: dict[int, str] = {}
+        for name in self.personas:
+            other = names.setdefault(persona_code(name), name)
+            if other != name:
+                raise ValueError(f"personas.{name}: looks like {other!r} to the draws of colleagues; rename one")
         return self
 
     @model_validator(mode="after")
@@ -137,8 +151,6 @@ USER_AGENTS: Mapping[str, str] = {
     "tablet": _BROWSERS.format("iPad; CPU OS 18_6 like Mac OS X", "Version/18.6 Safari/604.1"),
 }
 """User agent of each device; it also says which devices there are."""
-
-_NOBODY_SPECIAL = PersonaSettings()
 
 
 @dataclass(frozen=True)
@@ -214,7 +226,7 @@ class Population:
         self._device_steps = _steps(list(settings.devices.values()))
         self._second_devices = Choices(_other_devices(np.array(list(settings.devices.values()))))
         self._channel_steps = _steps(list(channel_shares.values()))
-        personas = list(settings.personas.values()) or [_NOBODY_SPECIAL]
+        personas = settings.persona_list
         self._personas = Choices(persona_mix(personas, self.channels if channels is None else channels))
         self._account_rate = settings.account_rate * np.array([persona.account_factor for persona in personas])
         self._email_rate = settings.company_email_rate * np.array([p.company_email_factor for p in personas])

@@ -43,7 +43,7 @@ Wake = Literal["auto", "all", "interacting"]
 suits the size of the world. The events are the same, byte for byte."""
 
 _SMALL = 20_000
-"""Expected visitors up to which ``auto`` wakes everybody."""
+"""Visitors, reckoned on the high side, up to which ``auto`` wakes everybody."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,13 @@ class Simulation:
 
 def _wake(world: WorldSettings, visitor: type[Visitor]) -> Wake:
     """Whom to wake where nobody has said."""
-    days = world.clock.hours / 24
-    is_small = world.traffic.visitors_per_day * days <= _SMALL
+    traffic, days = world.traffic, world.clock.hours / 24
+    ordinary = traffic.visitors_per_day * days * max(1.0, (1 + traffic.growth_per_week) ** (days / 7))
+    launched = sum(
+        traffic.visitors_per_day * (event.factor or 0) * (event.end - event.start).total_seconds() / 86_400
+        for event in traffic.events.values()
+    )
+    is_small = ordinary + launched + sum(campaign.visitors for campaign in traffic.campaigns.values()) <= _SMALL
     return "all" if is_small or visitor is not Visitor else "interacting"
 
 

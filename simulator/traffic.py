@@ -22,6 +22,10 @@ __all__ = ["Arrivals", "CampaignSettings", "ChannelSettings", "Stretch", "Traffi
 _STEP_MS = 15 * 60_000
 
 
+ChannelName = Annotated[str, Field(pattern=r"^[^:/()]+$", max_length=100)]
+"""Name of a channel; the signs it may not hold make the names of campaigns and invitations."""
+
+
 class ChannelSettings(Settings):
     """One way by which visitors find the site.
 
@@ -112,7 +116,7 @@ class TrafficSettings(Settings):
     weekday_weights: Annotated[
         tuple[NonNegative, ...], Field(min_length=7, max_length=7), AfterValidator(_some_traffic)
     ] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.35, 0.30)
-    channels: dict[str, ChannelSettings] = Field(default_factory=_default_channels, min_length=1)
+    channels: dict[ChannelName, ChannelSettings] = Field(default_factory=_default_channels, min_length=1)
     growth_per_week: float = Field(default=0.0, gt=-1, strict=True, allow_inf_nan=False)
     campaigns: dict[Name, TimedCampaignSettings] = Field(default_factory=dict)
     events: dict[Name, WorldEventSettings] = Field(default_factory=dict)
@@ -234,6 +238,23 @@ class Arrivals:
             here = np.flatnonzero(zones == zone)
             times[here] = np.interp(positions[here], self._expected[zone], self._grid_ms)
         return times
+
+    def times_after(self, since_ms: Integers, positions: Floats, zones: Integers) -> Integers:
+        """Moments by which some more visitors would have been expected than at other moments.
+
+        Args:
+            since_ms: From when on, in ms since the start; shape (n,).
+            positions: Expected visitors between the two moments, were all of them in the zone; shape (n,).
+            zones: Index of the time zone of each; shape (n,).
+
+        Returns:
+            Times in ms since the start, not before ``since_ms``; the end of the simulation where it comes first.
+        """
+        expected = np.empty(len(positions))
+        for zone in np.unique(zones):
+            here = np.flatnonzero(zones == zone)
+            expected[here] = self.expected_until(since_ms[here], int(zone)) + positions[here]
+        return np.maximum(self.times_ms(expected, zones), since_ms)
 
 
 def _growth_integral(grid_ms: Integers, growth_per_week: float) -> Floats:

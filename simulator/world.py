@@ -66,7 +66,7 @@ class WorldSettings(Settings):
 
     @model_validator(mode="after")
     def _somebody_comes_by_every_channel(self) -> Self:
-        persona_mix([*self.population.personas.values()] or [PersonaSettings()], list(self.traffic.channels))
+        persona_mix(self.population.persona_list, list(self.traffic.channels))
         return self
 
     @model_validator(mode="after")

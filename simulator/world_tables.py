@@ -36,12 +36,13 @@ class WorldTables:
         reader: Reads the signals off what they do.
         invitation: Index of the way by which invited colleagues come.
         invites: Probability that a visitor of one persona invites a colleague of another; shape (personas, personas).
+        invitation_hours: Mean time until somebody of each persona who is invited comes; shape (personas,).
         log_odds: Effect of each persona on the decision; shape (personas,).
     """
 
     def __init__(self, world: WorldSettings, streams: Streams) -> None:
         origins = origins_of(world.traffic)
-        personas = [*world.population.personas.values()] or [PersonaSettings()]
+        personas = world.population.persona_list
         self.population = Population(world.population, inflows_of(world.traffic)[0].shares, streams)
         self.experiments = Experiments(world.experiments)
         self._behaviours = Behaviours(list(origins.values()), self.experiments.combinations, personas)
@@ -54,6 +55,9 @@ class WorldTables:
         self.reader = SignalReader(world.site, origins, self.population)
         self.invitation = list(origins).index(INVITATION)
         self.invites = _invites(personas, world)
+        self.invitation_hours: Floats = world.population.invitation_hours * np.array(
+            [persona.invitation_factor for persona in personas]
+        )
         self.log_odds: Floats = np.array([persona.log_odds for persona in personas])
         returns = world.visits.return_rate * np.array([persona.return_factor for persona in personas])
         # A factor may not keep anybody coming for ever; a rate that the settings themselves give stays as it is.

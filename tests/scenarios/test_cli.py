@@ -332,3 +332,23 @@ def test_help_is_quick_to_load() -> None:
     script = "import sys, scenarios.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split()
     assert not {"polars", "numpy", "scipy", "statsmodels", "altair", "pydantic", "rich", "simpy"} & set(loaded)
+
+
+def test_analyze_says_which_requests_it_leaves_out_and_can_be_told_to_keep_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two colleagues who ask, the second's visit is left out with a warning, unless demos are per visitor."""
+    lines = []
+    for hour, who in ((10, "a"), (12, "b")):
+        at = {"anonymousId": who, "context": {"groupId": "acme.example.com"}}
+        lines.append(PAGE | at | {"messageId": f"{who}1", "timestamp": f"2026-03-03T{hour}:00:00Z"})
+        lines.append(DEMO | at | {"messageId": f"{who}2", "timestamp": f"2026-03-03T{hour}:05:00Z"})
+    path = tmp_path / "events.ndjson"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    told = Ended(capsys, "analyze", str(path), "--json")
+    (warning,) = json.loads(told.out)["warnings"]
+    assert warning.startswith("1 demo requests came after the first one of their account")
+    assert "--demo-per visitor" in warning
+    kept = Ended(capsys, "analyze", str(path), "--json", "--demo-per", "visitor")
+    assert json.loads(kept.out)["warnings"] == []
+    assert analyze_events([str(path)], demo_per="visitor").analysis.visits["at_risk"].all()

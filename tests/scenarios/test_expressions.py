@@ -182,3 +182,17 @@ def test_what_is_no_number_is_undefined(text: str) -> None:
     """Division by zero and overflow give no number, and say so."""
     with pytest.raises(Undefined, match=r"division by zero|is not a finite number"):
         value(text)
+
+
+def test_what_would_run_out_of_stack_is_refused_before_any_run() -> None:
+    """An expression of hundreds of levels is refused when it is read; sixty and a few are enough for anybody."""
+    with pytest.raises(ExpressionError, match="nested too deeply"):
+        parse_expression("-" * 200 + "1")
+    assert evaluate(parse_expression("(" * 20 + "1" + ")" * 20), lambda _: 0.0) == 1.0
+
+
+def test_a_comment_does_not_swallow_the_rest() -> None:
+    """A '#' outside of quotes is refused, because what follows it would not count; within quotes it is a character."""
+    with pytest.raises(ExpressionError, match="holds a '#'"):
+        parse_expression("counts.visitors  # at least\n+ 100")
+    parse_expression('conversion(page="/a#b")')

@@ -292,3 +292,11 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
     assert not validator.is_valid({"name": "x", "trafic": {}})
     assert not validator.is_valid({"name": "x", "clock": {"hours": "x"}})
     assert not validator.is_valid({"extends": "baseline"})
+
+
+def test_an_empty_dictionary_removes_all_that_was_inherited() -> None:
+    """Personas can be done away with in one word, also inherited ones; an empty section says nothing."""
+    text = "name: s\nextends: baseline\npopulation: {personas: {}}\ntraffic: {}\n"
+    scenario = Scenario.parse(text, "s.yaml")
+    assert scenario.population.personas == {}
+    assert scenario.traffic == Scenario.load("baseline").traffic

@@ -1,16 +1,20 @@
 """Claims about invitations: who brings whom, when they come, and that nobody else is moved."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from pydantic import ValidationError
 from scipy import stats
 
-from simulator.clock import HOUR_MS
+from simulator.clock import Clock
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
+from simulator.inflows import usual_arrivals
+from simulator.population import Population
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.streams import Streams
@@ -19,7 +23,7 @@ from simulator.world import WorldSettings
 PERSONAS: dict[str, Any] = {
     "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_factor": 0.8},
     "guest": {"invites": {"guest": 1.0}, "account_factor": 0.0, "pages": {"security": 8.0}},
-    "boss": {"account_factor": 0.0, "return_factor": 0.0},
+    "boss": {"account_factor": 0.0, "return_factor": 0.0, "invitation_factor": 3.0},
 }
 
 
@@ -73,11 +77,54 @@ def test_a_guest_is_a_colleague(cohorts: tuple[Cohort, Cohort]):
 
 
 def test_guests_come_after_their_hosts_first_visit_by_an_exponential_wait(cohorts: tuple[Cohort, Cohort]):
-    """From the end of the host's first visit to the guest's arrival: exponential with mean invitation_hours (KS)."""
+    """The visitors expected from the host's first visit to the guest's arrival are exponential (KS).
+
+    Their mean is what the average traffic of invitation_hours brings, times the factor of the guest's persona.
+    """
     hosts, guests = cohorts
-    wait = guests.arrival_ms - hosts.end_ms[hosts.journeys.first_visit[host_of(hosts, guests)]]
-    assert (wait >= 0).all()
-    assert stats.kstest(wait, stats.expon(scale=2.0 * HOUR_MS).cdf).pvalue > 1e-3
+    world, zones = world_of(clock={"hours": 24 * 60}), Population(world_of().population, {"any": 1.0}, Streams(8))
+    usual = usual_arrivals(world.traffic, Clock(world.clock), zones.zone_shares)
+    since_ms = hosts.end_ms[hosts.journeys.first_visit[host_of(hosts, guests)]]
+    assert (guests.arrival_ms >= since_ms).all()
+    expected = np.empty(len(guests))
+    for zone in np.unique(guests.people.zone):
+        here = guests.people.zone == zone
+        until, since = (usual.expected_until(time_ms[here], zone) for time_ms in (guests.arrival_ms, since_ms))
+        expected[here] = until - since
+    for persona, factor in ((1, 1.0), (2, 3.0)):
+        mean = 2.0 * factor * world.traffic.visitors_per_day / 24
+        assert stats.kstest(expected[guests.people.persona == persona], stats.expon(scale=mean).cdf).pvalue > 1e-3
+
+
+def test_guests_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Cohort]):
+    """Where hosts wait for long, guests come by the local profile: from midnight to six as few as of all others."""
+    hosts, _ = cohorts
+    maker = CohortMaker(world_of(clock={"hours": 24 * 90}, population={"invitation_hours": 200.0}), Streams(8))
+    guests = maker.guests(maker.draw(0, -50.0), -50.0)
+    clock, zones = Clock(world_of().clock), maker.population.zones
+    local = [
+        clock.to_utc(arrival_ms / 1000).astimezone(ZoneInfo(zones[zone]))
+        for arrival_ms, zone in zip(guests.arrival_ms.tolist(), guests.people.zone.tolist(), strict=True)
+    ]
+    night = np.array([moment.hour < 6 for moment in local])
+    profile = np.array(world_of().traffic.hourly_profile)
+    share = profile[:6].sum() / profile.sum()
+    assert len(hosts) > 3000 < 10 * len(night)
+    assert abs(night.mean() - share) < 4.5 * np.sqrt(share * (1 - share) / len(night))
+
+
+def test_an_outage_brings_no_guests():
+    """Who has seen nothing but a page that failed sends nobody a link."""
+    outage = {"kind": "outage", "start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z"}
+    _, people = simulated(world_of(traffic={"visitors_per_day": 1000, "events": {"down": outage}}))
+    assert people.height > 500
+    assert people["invited_by"].null_count() == people.height
+
+
+def test_personas_that_the_draws_cannot_tell_apart_are_refused():
+    """Two names with the same number would bring the same person twice."""
+    with pytest.raises(ValidationError, match=r"personas\.p8055: looks like 'p5497' to the draws of colleagues"):
+        world_of(population={"personas": {"p5497": {}, "p8055": {}}})
 
 
 def test_guests_land_like_those_who_come_again_and_read_by_their_persona(cohorts: tuple[Cohort, Cohort]):

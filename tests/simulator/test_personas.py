@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
@@ -199,3 +200,25 @@ def test_the_mix_of_personas_sums_to_one_in_every_channel():
     """Shares are weights times factors over their sum; a factor of 0 keeps a persona out of a channel."""
     personas = [PersonaSettings(weight=1.0), PersonaSettings(weight=3.0, channels={"x": 0.0, "y": 2.0})]
     np.testing.assert_allclose(persona_mix(personas, ["x", "y", "z"]), [[1, 0], [1 / 7, 6 / 7], [0.25, 0.75]])
+
+
+def test_no_factor_keeps_people_coming_for_ever():
+    """Whatever the factor, nobody returns after more than 99 of 100 visits; the settings' own rate stays as it is."""
+    huge = CohortMaker(
+        world_of({"a": {"return_factor": 1e6}}, visits={"return_rate": 0.5, "max_visits": 255}), Streams(1)
+    )
+    assert off_by(huge.draw(0, -5.0).journeys.n_visits > 1, 0.99) < SE
+    own = CohortMaker(world_of({"a": {}}, visits={"return_rate": 0.995, "max_visits": 255}), Streams(1))
+    assert off_by(own.draw(0, -5.0).journeys.n_visits > 1, 0.995) < SE
+
+
+def test_people_are_first_seen_when_their_browser_first_views_a_page():
+    """The time in the table of people is that of the browser's first page view among the events."""
+    sink = CollectingSink()
+    settings = {"traffic": {"visitors_per_day": 500}, "visits": {"return_rate": 0.6, "gap_hours": 0.5}}
+    world = WorldSettings.model_validate({**settings, "population": {"second_device_rate": 0.5}})
+    people = Simulation(world, seed=3).run([sink]).people
+    first = sink.events.filter(pl.col("type") == "page").group_by("anonymous_id").agg(seen=pl.col("timestamp").min())
+    joined = people.join(first, on="anonymous_id")
+    assert joined.height == people.height
+    assert (joined["seen"] == joined["first_seen_at"]).all()

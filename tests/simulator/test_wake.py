@@ -60,6 +60,9 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
+NO_WISH = WorldSettings.model_validate({"intent": {"visitor_to_demo": None, "intercept": -50.0}}).intent
+
+
 def simulated(world: WorldSettings, wake: Any, seed: int = 3) -> tuple[CollectingSink, Outcome]:
     """What is received, and the outcome."""
     sink = CollectingSink()
@@ -162,6 +165,17 @@ def test_auto_wakes_all_of_a_small_world_and_of_a_subclass():
     assert Simulation(small, seed=1, wake="interacting").wake == "interacting"
     with pytest.raises(ValueError, match="a Odd may act on every page; give 'all' or 'auto'"):
         Simulation(small, seed=1, visitor=Odd, wake="interacting")
+
+
+def test_auto_counts_whoever_comes():
+    """A campaign, a launch or growth makes a world large in which few come otherwise."""
+    for traffic in (
+        {"campaigns": {"c": {**SALE, "visitors": 50_000}}},
+        {"events": {"l": {**BOOM, "factor": 1000.0}}},
+        {"growth_per_week": 1e6},
+    ):
+        world = world_of({"traffic": {"visitors_per_day": 5000, **traffic}})
+        assert Simulation(world.model_copy(update={"intent": NO_WISH}), seed=1).wake == "interacting"
 
 
 def test_only_who_may_ask_is_woken():
