@@ -1,7 +1,7 @@
 """Events as lines of JSON in the Segment Spec, written from and read into the flat event table.
 
-Writing works on whole columns (:mod:`analytics.json_lines`). Reading goes in batches, so that a file of any length needs
-little memory: line by line through :func:`analytics.tracking.track_view`'s walk, or many lines of one shape at a time.
+Writing works on whole columns (:mod:`analytics.json_lines`). Reading goes in batches, so that a file of any length
+needs little memory: many lines of one shape at a time (:mod:`analytics.line_shapes`), the others one by one.
 
 For events that obey the tracking plan (``received_at`` and ``message_id`` given, columns filled only where the call
 carries them, ``extra`` a compact object with sorted keys) reading gives back exactly what was written.
@@ -24,7 +24,8 @@ from analytics.enrichment import conform
 from analytics.errors import EventFileError
 from analytics.events import EVENT_SCHEMA
 from analytics.json_lines import json_lines
-from analytics.tracking import Flattened, flatten_numbered
+from analytics.line_shapes import flatten_lines
+from analytics.tracking import Flattened
 
 __all__ = ["decode", "encode", "read_ndjson"]
 
@@ -64,7 +65,7 @@ def decode(lines: bytes | BinaryIO | str | Path) -> Flattened:
     return Flattened(pl.concat(frames), tuple(letter for batch in batches for letter in batch.dead_letters))
 
 
-def read_ndjson(source: BinaryIO | str | Path, batch_lines: int = 50_000) -> Iterator[Flattened]:
+def read_ndjson(source: BinaryIO | str | Path, batch_lines: int = 100_000) -> Iterator[Flattened]:
     """Read NDJSON in batches, with memory for one batch only.
 
     Args:
@@ -89,7 +90,7 @@ def read_ndjson(source: BinaryIO | str | Path, batch_lines: int = 50_000) -> Ite
 
 def _batches(numbered: Iterator[tuple[int, bytes]], batch_lines: int) -> Iterator[Flattened]:
     while batch := list(islice(numbered, batch_lines)):
-        yield flatten_numbered(batch)
+        yield flatten_lines(batch)
 
 
 @contextmanager
