@@ -155,9 +155,12 @@ def _shape_of(pieces: list[str]) -> _Shape | None:
         return None
     found = {name: value for name, value in zip(EVENT_SCHEMA, row, strict=True) if value is not None}
     found["type"] = event["type"]
-    usable = marks.keys() == set(found.values()) and found.keys() >= _NEEDED
-    piece_of = tuple((name, marks[mark]) for name, mark in found.items() if mark in marks)
-    return _Shape(call, begins, ends, piece_of) if usable else None
+    # A time may still be anything.
+    texts = {value for value in found.values() if isinstance(value, str)}
+    usable = texts == marks.keys() and len(found) == len(marks) and found.keys() >= _NEEDED
+    if not usable:
+        return None
+    return _Shape(call, begins, ends, tuple((name, marks[mark]) for name, mark in found.items()))
 
 
 def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
