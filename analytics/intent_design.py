@@ -159,12 +159,12 @@ class _Counts:
 def _collapsed(visits: pl.DataFrame, signals: Sequence[str]) -> tuple[Integers | None, pl.DataFrame]:
     """The pattern of each visit and one visit of each pattern, or None and the visits where it does not pay."""
     most = visits.height // _WORTHWHILE
+    if any(visits[name].dtype != pl.Boolean and visits[name].n_unique() > most for name in signals):
+        return None, visits
     codes = np.zeros(visits.height, np.int64)
     n_codes = 1
     for name in signals:
         values, n_values = _coded(visits[name])
-        if n_values > most:
-            return None, visits
         if n_codes * n_values > np.iinfo(np.int64).max:
             distinct, codes = np.unique(codes, return_inverse=True)
             n_codes = len(distinct)

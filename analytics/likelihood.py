@@ -72,64 +72,52 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
         SeparationError: Coefficients would be infinite.
         ConvergenceError: No maximum was found.
     """
-    fit, converged = _fit_visits(design, clusters) if design.pattern is None else _fit_patterns(design, clusters)
+    try:
+        b, inverse, converged = (_by_visits if design.pattern is None else _by_patterns)(design)
+    except (np.linalg.LinAlgError, Warning) as error:
+        raise ConvergenceError(f"the likelihood could not be maximised ({error}); ask of fewer signals") from error
+    p = expit(design.matrix @ b)
+    covariance = inverse if clusters is None else _cluster_robust(inverse, design, p, clusters)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Where the likelihood is a ridge, the inverse may be of anything; it is refused below.
+        se = np.sqrt(np.diag(covariance))
+        p_values = erfc(np.abs(b / se) / np.sqrt(2))
+    log_likelihood = xlogy(design.n_requests, p) + xlog1py(design.n_visits - design.n_requests, -p)
+    fit = LogitFit(
+        coefficients=b,
+        standard_errors=se,
+        p_values=p_values,
+        covariance=covariance,
+        log_likelihood=float(log_likelihood.sum()),
+        p_request=p,
+    )
     _refuse_separated(fit, design.terms)
     if not converged:
         raise ConvergenceError(f"Newton's method did not converge in {_MAX_ITERATIONS} steps; ask of fewer signals")
     return fit
 
 
-def _fit_visits(design: Design, clusters: Integers | None) -> tuple[LogitFit, bool]:
-    """Let statsmodels fit; also say whether it converged."""
+def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
+    """Let statsmodels fit: coefficients, inverse of the information, and whether the search converged."""
     from statsmodels.discrete.discrete_model import Logit  # noqa: PLC0415 - takes a second to import
     from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning  # noqa: PLC0415
 
-    cluster = {} if clusters is None else {"cov_type": "cluster", "cov_kwds": {"groups": clusters}}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            # The rank has been seen to already, and what has not converged is refused below.
-            model = Logit(design.outcome, design.matrix, check_rank=False)
-            fitted = model.fit(
-                _start(design), "newton", maxiter=_MAX_ITERATIONS, disp=False, warn_convergence=False, **cluster
-            )
+            # The rank has been seen to already, and what has not converged is refused by the caller.
+            model = Logit(design.outcome, design.matrix, check_rank=False, hasconst=True)
+            fitted = model.fit(_start(design), "newton", maxiter=_MAX_ITERATIONS, disp=False, warn_convergence=False)
     except (PerfectSeparationError, PerfectSeparationWarning) as error:
         raise SeparationError(_ADVICE) from error
-    except (np.linalg.LinAlgError, Warning) as error:
-        raise _impossible(error) from error
-    fit = LogitFit(
-        coefficients=np.asarray(fitted.params),
-        standard_errors=np.asarray(fitted.bse),
-        p_values=np.asarray(fitted.pvalues),
-        covariance=np.asarray(fitted.cov_params()),
-        log_likelihood=float(fitted.llf),
-        p_request=np.asarray(fitted.predict()),
-    )
-    return fit, bool(fitted.mle_retvals["converged"])
+    return np.asarray(fitted.params), np.asarray(fitted.cov_params()), bool(fitted.mle_retvals["converged"])
 
 
-def _fit_patterns(design: Design, clusters: Integers | None) -> tuple[LogitFit, bool]:
-    """Fit collapsed visits; also say whether the search converged."""
-    try:
-        b, converged = _climb(design)
-        p = expit(design.matrix @ b)
-        covariance: Floats = np.linalg.inv(_information(design, p)).astype(np.float64)
-    except np.linalg.LinAlgError as error:
-        raise _impossible(error) from error
-    if clusters is not None:
-        scores = _cluster_scores(design, p, clusters)
-        covariance = covariance @ (scores.T @ scores) @ covariance * _correction(len(scores), design)
-    se = np.sqrt(np.diag(covariance))
-    log_likelihood = xlogy(design.n_requests, p) + xlog1py(design.n_visits - design.n_requests, -p)
-    fit = LogitFit(
-        coefficients=b,
-        standard_errors=se,
-        p_values=erfc(np.abs(b / se) / np.sqrt(2)),
-        covariance=covariance,
-        log_likelihood=float(log_likelihood.sum()),
-        p_request=p,
-    )
-    return fit, converged
+def _by_patterns(design: Design) -> tuple[Floats, Floats, bool]:
+    """Fit collapsed visits: coefficients, inverse of the information, and whether the search converged."""
+    b, converged = _climb(design)
+    inverse: Floats = np.linalg.inv(_information(design, expit(design.matrix @ b))).astype(np.float64)
+    return b, inverse, converged
 
 
 def _climb(design: Design) -> tuple[Floats, bool]:
@@ -174,23 +162,18 @@ def _information(design: Design, p: Floats) -> Floats:
     return information
 
 
-def _cluster_scores(design: Design, p: Floats, clusters: Integers) -> Floats:
-    """First derivatives of the log-likelihood, summed over each cluster's visits; clusters × terms."""
-    pattern = np.asarray(design.pattern)
-    shape = (int(clusters.max()) + 1, len(p))
-    residuals = coo_array((design.outcome - p[pattern], (clusters, pattern)), shape=shape).tocsr()
-    scores: Floats = residuals @ design.matrix
-    return scores
+def _cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integers) -> Floats:
+    """Covariance that allows for what a cluster's visits share, with statsmodels' and Stata's small-sample correction.
 
-
-def _correction(n_clusters: int, design: Design) -> float:
-    """Small-sample correction of a cluster-robust covariance, as in statsmodels and Stata."""
-    n, n_terms = len(design.outcome), len(design.terms)
-    return n_clusters / (n_clusters - 1) * (n - 1) / (n - n_terms)
-
-
-def _impossible(error: Exception) -> ConvergenceError:
-    return ConvergenceError(f"the likelihood could not be maximised ({error}); ask of fewer signals")
+    Source: A. C. Cameron and D. L. Miller, Journal of Human Resources 50 (2015) 317–372, section II.C.
+    """
+    pattern = np.arange(len(p)) if design.pattern is None else design.pattern
+    n_clusters, n, n_terms = int(clusters.max()) + 1, len(design.outcome), len(design.terms)
+    residuals = coo_array((design.outcome - p[pattern], (clusters, pattern)), shape=(n_clusters, len(p)))
+    scores = residuals.tocsr() @ design.matrix
+    correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_terms)
+    covariance = inverse @ (scores.T @ scores) @ inverse * correction
+    return np.asarray(covariance)
 
 
 def _refuse_separated(fit: LogitFit, terms: tuple[str, ...]) -> None:
