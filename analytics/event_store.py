@@ -314,17 +314,18 @@ class EventStore:
 
 def _checked(frame: pl.DataFrame) -> Flattened:
     """Sort out the rows that a line of JSON would not have got through as they are, and treat them as lines."""
-    rows = frame.with_row_index("_row").with_columns(_fine=_is_fine())
-    if rows["_fine"].all():
+    fine = frame.select(_fine=_FINE).to_series()
+    if fine.all():
         return Flattened(frame)
+    rows = frame.with_row_index("_row").with_columns(fine)
     doubtful = rows.filter(~pl.col("_fine"))
     read = decode(encode(doubtful))
     row_of = doubtful["_row"].to_numpy() + 1
     letters = tuple(replace(letter, position=int(row_of[(letter.position or 1) - 1])) for letter in read.dead_letters)
     kept = np.setdiff1d(row_of, [letter.position for letter in letters])
     mended = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
-    fine = rows.filter("_fine").drop("_fine")
-    return Flattened(pl.concat([fine, mended.select(fine.columns)]).sort("_row").drop("_row"), letters)
+    others = rows.filter("_fine").drop("_fine")
+    return Flattened(pl.concat([others, mended.select(others.columns)]).sort("_row").drop("_row"), letters)
 
 
 def _is_fine() -> pl.Expr:
@@ -340,10 +341,13 @@ def _is_fine() -> pl.Expr:
     )
 
 
+# Built once: for a small batch that would take longer than to work it out.
+_FINE: Final = _is_fine()
+
+
 def _hash(frame: pl.DataFrame, columns: list[str]) -> Hashes:
     """Hash rows by what they say; a category's number may change when no table holds it any more, its text does not."""
-    texts = (pl.col(name).cast(pl.String) if frame.schema[name] == pl.Categorical else name for name in columns)
-    return frame.select(texts).hash_rows().to_numpy()
+    return frame.select(pl.col(columns)).cast({pl.Categorical: pl.String}).hash_rows().to_numpy()
 
 
 def _ms(times: pl.Series) -> NDArray[np.int64]:
