@@ -27,9 +27,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.dimensions import By, dimensions_of
 from analytics.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.errors import AnalyticsError
 from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
+from analytics.hour_counts import HourCounts
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.seen_ids import Hashes, SeenIds, Verdict
 from analytics.strict_json import MAX_EVENT_BYTES
@@ -135,6 +137,7 @@ class EventStore:
         self._stream_ms: int | None = None
         self._seen = SeenIds()
         self._parts_of_hour: dict[int, list[pl.DataFrame]] = {}
+        self._hour_counts = HourCounts()
         self._accepted_by_type: Counter[str] = Counter()
         self._invalid_by_reason: Counter[DeadLetterReason] = Counter()
         self._late_ms_sum = 0
@@ -229,6 +232,24 @@ class EventStore:
         rows = [(bucket.start, bucket.n_events, bucket.n_page_views, bucket.n_demo_requests) for bucket in self.buckets]
         return pl.DataFrame(rows, schema=HOURLY_SCHEMA, orient="row")
 
+    def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
+        """Count page views by hour of the window and segment; an hour that has passed is counted once for all.
+
+        A view counts for the value that it has itself, where :class:`analytics.statistics.FunnelStatistics` goes by
+        what is first known of its visitor (for dimensions of touch ``first``).
+
+        Args:
+            by: Dimensions to cut each hour by, if any.
+            include_bots: Count the page views of programs too.
+
+        Returns:
+            One row per ``hour`` (its start) and segment that occurs in it, in that order, with ``page_views``.
+
+        Raises:
+            DimensionError: A dimension is unknown or named twice.
+        """
+        return self._hour_counts.views(self._parts_of_hour, dimensions_of(by), include_bots=include_bots)
+
     def events(self) -> pl.DataFrame:
         """Return the events of the window, enriched, in order of event time and, within that, of identifier."""
         return pl.concat([_STORED_SCHEMA.to_frame(), *(self._events_of(hour) for hour in self._hours())])
@@ -287,6 +308,7 @@ class EventStore:
         for hour in sorted(hour for hour in self._parts_of_hour if hour < floor):
             bucket = self._bucket(hour)
             del self._parts_of_hour[hour]
+            self._hour_counts.forget(hour)
             if self._on_evict is not None:
                 self._on_evict(bucket)
 
