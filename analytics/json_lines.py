@@ -8,14 +8,14 @@ at by itself, and a line holds neither nulls nor empty objects.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from analytics.events import COLUMNS, UTC_MS
+from analytics.events import COLUMNS, UTC_MS, Column
 
 __all__ = ["TIME_HEAD", "json_lines", "time_tails"]
 
@@ -28,6 +28,10 @@ _PRINTABLE: Final = tuple(pl.lit(ms, pl.Int64()).cast(UTC_MS) for ms in (-62_135
 # A text column is written value by value if its first rows repeat themselves at least twice over.
 _FIRST_ROWS: Final = 1000
 
+# Rows put together at a time: few enough to stay in the cache.
+_SLICE: Final = 25_000
+_TAIL: Final = " (seconds)"
+
 _Tree = dict[str, Any]
 """Which column stands where: keys lead to further trees or, at the end, to the column's name."""
 
@@ -38,8 +42,14 @@ def json_lines(events: pl.DataFrame) -> pl.Series:
     Args:
         events: Flat events; exactly the columns of the tracking plan.
     """
-    parts = [pl.lit("{"), _inside(_members(_TREE, events)), pl.lit("}")]
-    return events.select(pl.concat_str(parts).alias("line")).to_series()
+    filled = [column for column in COLUMNS if events[column.name].null_count() < events.height]
+    parts = pl.DataFrame([part for column in filled for part in _parts(column, events[column.name])])
+    if parts.is_empty():
+        return pl.Series(["{}"], dtype=pl.String).new_from_index(0, events.height)
+    line = pl.concat_str(pl.lit("{"), _inside(_members(_TREE, parts.columns)), pl.lit("}"))
+    # One expression keeps one core busy; several slices of the rows keep all.
+    slices = (parts.lazy().slice(start, _SLICE) for start in range(0, events.height, _SLICE))
+    return pl.concat(pl.collect_all([rows.select(line) for rows in slices])).to_series()
 
 
 @cache
@@ -63,16 +73,16 @@ def _tree() -> _Tree:
 _TREE: Final = _tree()
 
 
-def _members(tree: _Tree, events: pl.DataFrame) -> Iterator[pl.Expr]:
+def _members(tree: _Tree, parts: Sequence[str]) -> Iterator[pl.Expr]:
     """The parts of an object's members; of a column without values there are none."""
     for key, node in tree.items():
         if isinstance(node, dict):
-            inside = list(_members(node, events))
+            inside = list(_members(node, parts))
             if inside:
                 text = _inside(inside)
                 yield pl.when(text != "").then(pl.concat_str(pl.lit(f',"{key}":{{'), text, pl.lit("}")))
-        elif events[node].null_count() < events.height:
-            yield from _parts(f',"{key}":', events[node])
+        else:
+            yield from (pl.col(name) for name in (node, node + _TAIL) if name in parts)
 
 
 def _inside(parts: Iterable[pl.Expr]) -> pl.Expr:
@@ -80,40 +90,45 @@ def _inside(parts: Iterable[pl.Expr]) -> pl.Expr:
     return pl.concat_str(list(parts), ignore_nulls=True).str.strip_prefix(",")
 
 
-def _parts(key: str, values: pl.Series) -> list[pl.Expr]:
+def _parts(column: Column, values: pl.Series) -> list[pl.Series]:
     """A column's part of the line, null where the row has no value; the parts of a time are two."""
-    if values.dtype == UTC_MS:
+    key = f',"{column.path[-1]}":'
+    if column.dtype == UTC_MS:
         return _time_parts(key, values)
-    if values.name == "extra":
+    if column.name == "extra":
         # It is JSON already, and seldom the same twice.
-        return [pl.lit(key) + pl.lit(_json_of(values))]
-    if values.dtype == pl.Categorical or values.head(_FIRST_ROWS).n_unique() < _FIRST_ROWS // 2:
-        distinct = pl.DataFrame({"value": values.unique().drop_nulls()})
-        written = distinct.with_columns(part=pl.lit(key) + _quoted(distinct["value"].cast(pl.String)))
-        return [pl.lit(_looked_up(values, written))]
-    return [pl.lit(key) + _quoted(values)]
+        return [(key + _json_of(values)).alias(column.name)]
+    if column.dtype == pl.Categorical or values.head(_FIRST_ROWS).n_unique() < _FIRST_ROWS // 2:
+        distinct = values.unique().drop_nulls()
+        return [_looked_up(values, distinct, _quoted(distinct.cast(pl.String), key))]
+    return [_quoted(values, key)]
 
 
-def _time_parts(key: str, times: pl.Series) -> list[pl.Expr]:
+def _time_parts(key: str, times: pl.Series) -> list[pl.Series]:
     """A time's minute, written once for all times in it, and its seconds, read off a table."""
     ms = times.to_frame("time").select(pl.col("time").clip(*_PRINTABLE)).to_series().to_physical()
-    minutes = (ms // _MINUTE_MS).alias("value")
-    heads = pl.DataFrame({"value": minutes.unique().drop_nulls()}).with_columns(
-        part=pl.lit(f'{key}"') + (pl.col("value") * _MINUTE_MS).cast(UTC_MS).dt.strftime(TIME_HEAD)
-    )
-    return [pl.lit(_looked_up(minutes, heads)), pl.lit(time_tails().gather(ms % _MINUTE_MS) + '"')]
+    minutes = (ms // _MINUTE_MS).alias(times.name)
+    distinct = minutes.unique().drop_nulls()
+    heads = f'{key}"' + (distinct * _MINUTE_MS).cast(UTC_MS).dt.strftime(TIME_HEAD)
+    tails = time_tails().gather(ms % _MINUTE_MS) + '"'
+    return [_looked_up(minutes, distinct, heads), tails.alias(times.name + _TAIL)]
 
 
-def _looked_up(values: pl.Series, written: pl.DataFrame) -> pl.Series:
-    return values.to_frame("value").join(written, on="value", how="left", maintain_order="left")["part"]
+def _looked_up(values: pl.Series, distinct: pl.Series, written: pl.Series) -> pl.Series:
+    table = pl.DataFrame({"value": distinct, values.name: written})
+    return values.to_frame("value").join(table, on="value", how="left", maintain_order="left")[values.name]
 
 
-def _quoted(texts: pl.Series) -> pl.Expr:
-    """Texts as JSON. Most hold nothing that must be escaped, and are put between quotes as they are."""
+def _quoted(texts: pl.Series, key: str) -> pl.Series:
+    """Key and JSON text. Most texts hold nothing that must be escaped, and are put between quotes as they are."""
+    text = pl.col(texts.name)
     if _is_plain(texts):
-        return pl.concat_str(pl.lit('"'), pl.lit(texts), pl.lit('"'))
-    prefix, suffix = '{"text":', "}"
-    return pl.struct(pl.lit(texts).alias("text")).struct.json_encode().str.slice(len(prefix)).str.head(-len(suffix))
+        part = pl.concat_str(pl.lit(key + '"'), text, pl.lit('"'))
+    else:
+        prefix, suffix = '{"text":', "}"
+        encoded = pl.struct(text.alias("text")).struct.json_encode()
+        part = pl.when(text.is_not_null()).then(pl.lit(key) + encoded.str.slice(len(prefix)).str.head(-len(suffix)))
+    return texts.to_frame().select(part.alias(texts.name)).to_series()
 
 
 def _is_plain(texts: pl.Series) -> bool:
