@@ -39,6 +39,7 @@ _MINUTE: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:", re.ASCII
 _MINUTE_LENGTH: Final = len("2026-03-03T00:00:")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_SCHEMA, pl.String())})
+_TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
 _NEEDED: Final = frozenset({"message_id", "received_at"})
 # What stands before the last text of a piece, the text, and what stands after it.
 _VALUE: Final = re.compile(r'(.*")([^"]*)("[^"]*)', re.DOTALL)
@@ -167,7 +168,8 @@ def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
     """``_row``, the values of the columns if the line is of this shape, and whether it is (``_is_alike``)."""
     # Step by step: Polars is slower if it takes a piece out of its list and strips it at one go.
     values = (
-        lines.select("_row", "bytes", *(pl.col("pieces").list.get(n).alias(column) for column, n in shape.piece_of))
+        lines.lazy()
+        .select("_row", "bytes", *(pl.col("pieces").list.get(n).alias(column) for column, n in shape.piece_of))
         .with_columns(pl.col(column).str.strip_prefix(shape.begins[n]) for column, n in shape.piece_of)
         .with_columns(pl.col(column).str.strip_suffix(shape.ends[n]) for column, n in shape.piece_of)
     )
@@ -175,35 +177,44 @@ def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
     rest = pl.sum_horizontal(pl.col(column).str.len_bytes() for column, _ in shape.piece_of)
     glue = len("".join((*shape.begins, *shape.ends)).encode()) + len(_SEPARATOR) * (len(shape.begins) - 1)
     is_alike = (pl.col("bytes") == rest + glue) & (pl.col("type") == shape.call)
-    return values.with_columns(_is_alike=is_alike).drop("bytes")
+    return values.with_columns(_is_alike=is_alike).drop("bytes").collect()
 
 
 def _read(texts: pl.DataFrame) -> pl.DataFrame:
     """Rows of the event table, with their ``_row``; without those that must be looked at more closely."""
     given = [pl.col(name).str.len_chars().fill_null(0) for name in ("anonymous_id", "user_id")]
-    usual = texts.filter(
-        ~pl.any_horizontal(pl.col(pl.String).str.contains('"', literal=True)).fill_null(value=False),
-        pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
-        pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+    minutes = _minutes(texts)
+    times = {name: _time(name, minutes) for name in _TIMES}
+    misread = [pl.col(name).is_not_null() & time.is_null() for name, time in times.items()]
+    words = [pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items() if name not in times]
+    return (
+        texts.lazy()
+        .filter(
+            ~pl.any_horizontal(pl.col(pl.String).str.contains('"', literal=True)).fill_null(value=False),
+            pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
+            pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+        )
+        .with_columns(*words, **times, _misread=pl.any_horizontal(misread))
+        .filter(~pl.col("_misread"))
+        .select("_row", *EVENT_SCHEMA)
+        .collect()
     )
-    frame = pl.DataFrame([usual["_row"], *(_column(usual[name], dtype) for name, dtype in EVENT_SCHEMA.items())])
-    times = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
-    read = [frame[name].is_null() == usual[name].is_null() for name in times]
-    return frame.filter(*read)
 
 
-def _column(values: pl.Series, dtype: pl.DataType) -> pl.Series:
-    return _times(values) if dtype == UTC_MS else values.cast(dtype)
+def _minutes(texts: pl.DataFrame) -> pl.DataFrame:
+    """The minutes in which the times are: ``head``, as it is written, and ``minute``, in epoch milliseconds."""
+    heads = texts.select(pl.col(_TIMES).str.head(_MINUTE_LENGTH))
+    distinct = pl.concat([heads[name].unique().alias("head") for name in _TIMES]).unique().drop_nulls()
+    return pl.DataFrame(
+        {"head": distinct, "minute": pl.Series([_minute_ms(head) for head in distinct], dtype=pl.Int64)}
+    )
 
 
-def _times(texts: pl.Series) -> pl.Series:
+def _time(name: str, minutes: pl.DataFrame) -> pl.Expr:
     """Read times as we write them, UTC to the millisecond; what is written otherwise is null."""
-    heads = texts.str.head(_MINUTE_LENGTH)
-    distinct = heads.unique().drop_nulls()
-    minutes = pl.Series([_minute_ms(head) for head in distinct], dtype=pl.Int64)
-    tails = texts.str.slice(_MINUTE_LENGTH).cast(_tails(), strict=False)
-    starts = heads.replace_strict(distinct, minutes, default=None, return_dtype=pl.Int64)
-    return (starts + tails.to_physical()).cast(UTC_MS)
+    head, tail = pl.col(name).str.head(_MINUTE_LENGTH), pl.col(name).str.slice(_MINUTE_LENGTH)
+    start = head.replace_strict(minutes["head"], minutes["minute"], default=None, return_dtype=pl.Int64)
+    return (start + tail.cast(_tails(), strict=False).to_physical()).cast(UTC_MS)
 
 
 @cache
