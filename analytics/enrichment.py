@@ -117,6 +117,9 @@ _EMAIL: Final = ("email", "e-mail", "e_mail", "e mail", "newsletter")
 _SOCIAL: Final = ("social", "social-network", "social-media", "social_media", "sm", "organic_social", "organic-social")
 _REFERRAL: Final = ("referral", "link", "app")
 
+# Rows fewer than which are not worth the search for distinct values.
+_FEW: Final = 1000
+
 # "bot" must end a word; the phone maker Cubot is no bot. The others are names of tools.
 _BOT: Final = (
     r"(?i)bot\b|bot_|crawl|spider|slurp|headless|phantomjs|selenium|puppeteer|playwright|lighthouse"
@@ -158,12 +161,25 @@ def enrich(events: pl.DataFrame) -> pl.DataFrame:
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
     """
     others = [name for name in events.columns if name not in EVENT_SCHEMA and name not in DERIVED_SCHEMA]
-    enriched = conform(events).with_columns(event_time=_event_time())
-    for column, expressions in _LOOK_UPS.items():
-        enriched = _look_up(enriched, [column], expressions)
-    enriched = _look_up(enriched.with_columns(**_arrival()), _ARRIVAL_COLUMNS, {"channel": _channel()})
-    enriched = enriched.select([*EVENT_SCHEMA, *(pl.col(name).cast(dtype) for name, dtype in DERIVED_SCHEMA.items())])
-    return enriched.hstack(events.select(others)) if others else enriched
+    flat = conform(events)
+    derived = _worked_out(flat) if flat.height < _FEW else _looked_up(flat)
+    return pl.concat([flat, derived, *([events.select(others)] if others else [])], how="horizontal")
+
+
+def _worked_out(flat: pl.DataFrame) -> pl.DataFrame:
+    """The derived columns, worked out in every row: quickest where rows are few."""
+    each = {name: expression for expressions in _LOOK_UPS.values() for name, expression in expressions.items()}
+    derived = flat.lazy().with_columns(event_time=_EVENT_TIME, **each).with_columns(**_ARRIVAL)
+    return derived.with_columns(channel=_CHANNEL).select(_DERIVED).collect()
+
+
+def _looked_up(flat: pl.DataFrame) -> pl.DataFrame:
+    """The derived columns, worked out once for each distinct value: few values stand in many rows."""
+    columns = [_look_up(flat.select(column), expressions) for column, expressions in _LOOK_UPS.items()]
+    facts = flat.select(*_ARRIVAL_FACTS, event_time=_EVENT_TIME)
+    derived = pl.concat([facts, *columns], how="horizontal").with_columns(**_ARRIVAL)
+    channel = _look_up(derived.select(_ARRIVAL_COLUMNS), {"channel": _CHANNEL})
+    return derived.hstack(channel).select(_DERIVED)
 
 
 def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
@@ -201,10 +217,11 @@ def _event_time() -> pl.Expr:
     return pl.coalesce(pl.col("received_at") - delay, "timestamp", "received_at")
 
 
-def _look_up(events: pl.DataFrame, columns: list[str], expressions: dict[str, pl.Expr]) -> pl.DataFrame:
-    """Work expressions out once for each distinct value and spread them: few values stand in many rows."""
-    distinct = events.select(columns).unique().with_columns(**expressions)
-    return events.join(distinct, on=columns, how="left", nulls_equal=True, maintain_order="left")
+def _look_up(values: pl.DataFrame, expressions: dict[str, pl.Expr]) -> pl.DataFrame:
+    """Work expressions out once for each distinct row and spread them."""
+    distinct = values.unique().with_columns(**expressions)
+    spread = values.join(distinct, on=values.columns, how="left", nulls_equal=True, maintain_order="left")
+    return spread.select(expressions.keys())
 
 
 def _lower(name: str) -> pl.Expr:
@@ -237,6 +254,7 @@ _LOOK_UPS: Final = {
     "email": {"company_email": _company_email()},
     "context_user_agent": {"is_bot": _is_bot()},
 }
+_ARRIVAL_FACTS: Final = ["type", "context_page_url", "context_campaign_medium", "context_campaign_source"]
 _ARRIVAL_COLUMNS: Final = ["context_campaign_medium", "context_campaign_source", "referrer_domain", "_landing"]
 
 
@@ -265,3 +283,10 @@ def _channel() -> pl.Expr:
         "direct": pl.col("_landing"),
     }
     return pl.coalesce(pl.when(rule).then(pl.lit(channel)) for channel, rule in rules.items())
+
+
+# Expressions are built once: for a small batch that would take longer than to work them out.
+_EVENT_TIME: Final = _event_time()
+_ARRIVAL: Final = _arrival()
+_CHANNEL: Final = _channel()
+_DERIVED: Final = [pl.col(name).cast(dtype) for name, dtype in DERIVED_SCHEMA.items()]

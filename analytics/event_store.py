@@ -27,9 +27,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.dimensions import By, dimensions_of
 from analytics.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.errors import AnalyticsError
 from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
+from analytics.hour_counts import HourCounts
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.seen_ids import Hashes, SeenIds, Verdict
 from analytics.strict_json import MAX_EVENT_BYTES
@@ -135,6 +137,7 @@ class EventStore:
         self._stream_ms: int | None = None
         self._seen = SeenIds()
         self._parts_of_hour: dict[int, list[pl.DataFrame]] = {}
+        self._hour_counts = HourCounts()
         self._accepted_by_type: Counter[str] = Counter()
         self._invalid_by_reason: Counter[DeadLetterReason] = Counter()
         self._late_ms_sum = 0
@@ -229,6 +232,24 @@ class EventStore:
         rows = [(bucket.start, bucket.n_events, bucket.n_page_views, bucket.n_demo_requests) for bucket in self.buckets]
         return pl.DataFrame(rows, schema=HOURLY_SCHEMA, orient="row")
 
+    def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
+        """Count page views by hour of the window and segment; an hour that has passed is counted once for all.
+
+        A view counts for the value that it has itself, where :class:`analytics.statistics.FunnelStatistics` goes by
+        what is first known of its visitor (for dimensions of touch ``first``).
+
+        Args:
+            by: Dimensions to cut each hour by, if any.
+            include_bots: Count the page views of programs too.
+
+        Returns:
+            One row per ``hour`` (its start) and segment that occurs in it, in that order, with ``page_views``.
+
+        Raises:
+            DimensionError: A dimension is unknown or named twice.
+        """
+        return self._hour_counts.views(self._parts_of_hour, dimensions_of(by), include_bots=include_bots)
+
     def events(self) -> pl.DataFrame:
         """Return the events of the window, enriched, in order of event time and, within that, of identifier."""
         return pl.concat([_STORED_SCHEMA.to_frame(), *(self._events_of(hour) for hour in self._hours())])
@@ -287,6 +308,7 @@ class EventStore:
         for hour in sorted(hour for hour in self._parts_of_hour if hour < floor):
             bucket = self._bucket(hour)
             del self._parts_of_hour[hour]
+            self._hour_counts.forget(hour)
             if self._on_evict is not None:
                 self._on_evict(bucket)
 
@@ -314,17 +336,18 @@ class EventStore:
 
 def _checked(frame: pl.DataFrame) -> Flattened:
     """Sort out the rows that a line of JSON would not have got through as they are, and treat them as lines."""
-    rows = frame.with_row_index("_row").with_columns(_fine=_is_fine())
-    if rows["_fine"].all():
+    fine = frame.select(_fine=_FINE).to_series()
+    if fine.all():
         return Flattened(frame)
+    rows = frame.with_row_index("_row").with_columns(fine)
     doubtful = rows.filter(~pl.col("_fine"))
     read = decode(encode(doubtful))
     row_of = doubtful["_row"].to_numpy() + 1
     letters = tuple(replace(letter, position=int(row_of[(letter.position or 1) - 1])) for letter in read.dead_letters)
     kept = np.setdiff1d(row_of, [letter.position for letter in letters])
     mended = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
-    fine = rows.filter("_fine").drop("_fine")
-    return Flattened(pl.concat([fine, mended.select(fine.columns)]).sort("_row").drop("_row"), letters)
+    others = rows.filter("_fine").drop("_fine")
+    return Flattened(pl.concat([others, mended.select(others.columns)]).sort("_row").drop("_row"), letters)
 
 
 def _is_fine() -> pl.Expr:
@@ -340,10 +363,13 @@ def _is_fine() -> pl.Expr:
     )
 
 
+# Built once: for a small batch that would take longer than to work it out.
+_FINE: Final = _is_fine()
+
+
 def _hash(frame: pl.DataFrame, columns: list[str]) -> Hashes:
     """Hash rows by what they say; a category's number may change when no table holds it any more, its text does not."""
-    texts = (pl.col(name).cast(pl.String) if frame.schema[name] == pl.Categorical else name for name in columns)
-    return frame.select(texts).hash_rows().to_numpy()
+    return frame.select(pl.col(columns)).cast({pl.Categorical: pl.String}).hash_rows().to_numpy()
 
 
 def _ms(times: pl.Series) -> NDArray[np.int64]:

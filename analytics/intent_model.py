@@ -20,7 +20,7 @@ from analytics.intent_design import Design, eligible_visits, prepare
 from analytics.intent_errors import IntentModelError
 from analytics.intent_results import COEFFICIENT_SCHEMA, IntentResults
 from analytics.likelihood import LogitFit, maximise
-from analytics.marginal_effects import average_marginal_effect
+from analytics.marginal_effects import MarginalEffects
 from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, EverSeen, Signal, interaction_parts
 
 __all__ = ["IntentModel", "area_under_curve", "holm"]
@@ -98,7 +98,7 @@ class IntentModel:
             n_requests=n_requests,
             log_likelihood=fitted.log_likelihood,
             pseudo_r2=1 - fitted.log_likelihood / _log_likelihood_of_intercept(n_requests, eligible.height),
-            auc_in_sample=area_under_curve(design.outcome, fitted.p_request),
+            auc_in_sample=_area_under_curve(design.n_requests, design.n_visits - design.n_requests, fitted.p_request),
             covariance="nonrobust" if clusters is None else "cluster by account",
             covariance_matrix=fitted.covariance,
             level=self.level,
@@ -112,7 +112,7 @@ class IntentModel:
         low, high = b - z * se, b + z * se
         effects = self._effects(design, fitted)
         truths = [truth.get(term) for term in design.terms]
-        seen = design.matrix != 0
+        seen = (design.matrix != 0).astype(np.float64)
         columns = {
             "signal": design.terms,
             "coefficient": b,
@@ -129,24 +129,16 @@ class IntentModel:
             "average_marginal_effect_se": [error for _, error in effects],
             "truth": truths,
             "covered": [None if t is None else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)],
-            "n_seen": seen.sum(axis=0),
-            "requests_seen": seen[design.outcome == 1].sum(axis=0),
+            "n_seen": (design.n_visits @ seen).astype(np.int64),
+            "requests_seen": (design.n_requests @ seen).astype(np.int64),
         }
         return pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
 
     def _effects(self, design: Design, fitted: LogitFit) -> list[tuple[float | None, float | None]]:
         yes_or_no = {signal.name: isinstance(signal, EverSeen) for signal in self.signals}
+        effects = MarginalEffects(design, fitted)
         return [
-            average_marginal_effect(
-                term,
-                design.terms,
-                design.matrix,
-                coefficients=fitted.coefficients,
-                covariance=fitted.covariance,
-                yes_or_no=yes_or_no[term],
-            )
-            if term in yes_or_no
-            else (None, None)
+            effects.average(term, yes_or_no=yes_or_no[term]) if term in yes_or_no else (None, None)
             for term in design.terms
         ]
 
@@ -177,20 +169,32 @@ def area_under_curve(outcome: Floats, score: Floats) -> float:
         outcome: Ones and zeros, at least one of each.
         score: One number each; higher for a likelier one.
     """
-    n_ones = int(outcome.sum())
-    rank_sum = float((pl.Series(score).rank("average").to_numpy() * outcome).sum())
-    return (rank_sum - n_ones * (n_ones + 1) / 2) / (n_ones * (len(outcome) - n_ones))
+    return _area_under_curve(outcome, 1 - outcome, score)
+
+
+def _area_under_curve(n_ones: Floats, n_zeros: Floats, score: Floats) -> float:
+    """The area under the curve where each score stands for many ones and zeros."""
+    distinct, place = np.unique(score, return_inverse=True)
+    ones, zeros = (np.bincount(place, n, minlength=len(distinct)) for n in (n_ones, n_zeros))
+    below = np.cumsum(zeros) - zeros
+    return float(ones @ (below + zeros / 2) / (ones.sum() * zeros.sum()))
 
 
 def _clusters(visits: pl.DataFrame) -> NDArray[np.int64] | None:
     """Number the clusters of the visits: account, else visitor; none when no account, or only one cluster, is known."""
     if "account" not in visits.columns or visits["account"].is_null().all():
         return None
-    # A visitor may be named as an account is, so each name says what it is of.
-    account, visitor = pl.lit("account ") + pl.col("account"), pl.lit("visitor ") + pl.col("anonymous_id")
-    # Numbered by name: the sums over clusters are made in this order, and their last digits depend on it.
-    numbers = visits.select(pl.coalesce(account, visitor).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
+    account = _numbered(visits["account"])
+    alone = account.is_null()
+    numbers = account.fill_null(0).to_numpy(writable=True)
+    numbers[alone.to_numpy()] = numbers.max() + 1 + _numbered(visits["anonymous_id"].filter(alone)).to_numpy()
     return numbers if numbers.max() > 0 else None
+
+
+def _numbered(names: pl.Series) -> pl.Series:
+    """Numbers from 0 by name: sums over clusters are made in this order, and their last digits depend on it."""
+    distinct = names.cast(pl.String).unique().drop_nulls().sort()
+    return names.cast(pl.String).cast(pl.Enum(distinct)).to_physical().cast(pl.Int64)
 
 
 def _cautions(design: Design, visits: pl.DataFrame, clusters: NDArray[np.int64] | None) -> tuple[str, ...]:

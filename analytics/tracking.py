@@ -38,8 +38,10 @@ __all__ = [
     "FlatEvent",
     "Flattened",
     "RawEvent",
+    "Row",
     "flatten",
     "flatten_numbered",
+    "lay_out",
     "track_view",
 ]
 
@@ -48,6 +50,9 @@ FlatEvent = dict[str, str | datetime | None]
 
 RawEvent = bytes | str | Mapping[str, Any]
 """An event as it comes: a line of JSON, or what such a line says."""
+
+Row = list[Any]
+"""Values in the order of the columns of the event table."""
 
 EARLIEST: Final = datetime(2, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9998, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
@@ -103,7 +108,7 @@ def flatten(events: Iterable[RawEvent], start: int = 1) -> Flattened:
 
 def flatten_numbered(events: Iterable[tuple[int, RawEvent]]) -> Flattened:
     """Make a batch of Segment-Spec events flat, each given with its position in the source."""
-    rows: list[_Row] = []
+    rows: list[Row] = []
     dead_letters: list[DeadLetter] = []
     for position, event in events:
         row = _row_or_dead_letter(event, position)
@@ -116,7 +121,6 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]]) -> Flattened:
     return Flattened(frame, tuple(dead_letters))
 
 
-_Row = list[Any]
 _Tree = dict[str, Any]
 """Where each column's value stands: keys lead to further trees or, at the end, to the column's index."""
 
@@ -161,7 +165,7 @@ _FALL_BACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
 }
 
 
-def _row_or_dead_letter(event: RawEvent, position: int | None) -> _Row | DeadLetter:
+def _row_or_dead_letter(event: RawEvent, position: int | None) -> Row | DeadLetter:
     raw = b""
     try:
         raw = _raw(event)
@@ -183,8 +187,19 @@ def _raw(event: RawEvent) -> bytes:
     return json.dumps(event if type(event) is dict else dict(event), default=str).encode()
 
 
-def _row(event: dict[str, Any]) -> _Row:
-    """Lay the event out flat: values in the order of the columns, times as epoch milliseconds."""
+def _row(event: dict[str, Any]) -> Row:
+    """Lay the event out flat and read its times, as epoch milliseconds."""
+    row = lay_out(event)
+    _read_times(row)
+    return row
+
+
+def lay_out(event: dict[str, Any]) -> Row:
+    """Lay the event out flat: values in the order of the columns, times as they stand there.
+
+    Raises:
+        RejectedError: Type or identifiers make the event useless.
+    """
     call = event.get("type")
     tree = _TREES.get(call) if isinstance(call, str) else None
     if tree is None:
@@ -192,14 +207,13 @@ def _row(event: dict[str, Any]) -> _Row:
         raise RejectedError(DeadLetterReason.UNKNOWN_TYPE, f"type is {shortened(str(call))}, not one of {known}")
     _check_identifiers(event)
     fingerprint = None if event.get("messageId") not in {None, ""} else _fingerprint(event)
-    row: _Row = [None] * len(COLUMNS)
+    row: Row = [None] * len(COLUMNS)
     rest = _walk(event, tree, row)
     if fingerprint is not None:
         row[_MESSAGE_ID] = fingerprint
     for index, path in _FALL_BACKS.get(event["type"], ()):
         _fall_back(row, index, rest, path)
     row[_EXTRA] = _extra(rest) if rest else None
-    _read_times(row)
     return row
 
 
@@ -226,7 +240,7 @@ def _fingerprint(event: dict[str, Any]) -> str:
     return "fingerprint-" + hashlib.sha256(content.encode()).hexdigest()
 
 
-def _walk(event: dict[str, Any], tree: _Tree, row: _Row) -> dict[str, Any]:
+def _walk(event: dict[str, Any], tree: _Tree, row: Row) -> dict[str, Any]:
     """Put what the tree knows into the row and return the rest, nested as it was."""
     rest: dict[str, Any] = {}
     for key, value in event.items():
@@ -245,7 +259,7 @@ def _walk(event: dict[str, Any], tree: _Tree, row: _Row) -> dict[str, Any]:
     return rest
 
 
-def _fall_back(row: _Row, index: int, rest: dict[str, Any], path: tuple[str, ...]) -> None:
+def _fall_back(row: Row, index: int, rest: dict[str, Any], path: tuple[str, ...]) -> None:
     """Take a column's value from another place; where both places say the same, one is enough."""
     parents = [rest]
     for key in path[:-1]:
@@ -278,7 +292,7 @@ def _extra(rest: dict[str, Any]) -> str:
     return canonical(rest)
 
 
-def _read_times(row: _Row) -> None:
+def _read_times(row: Row) -> None:
     """Read the four times, and fill the arrival from the best of the others."""
     for index in _TIMES:
         if row[index] is not None:

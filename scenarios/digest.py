@@ -33,16 +33,22 @@ class EventsDigest:
 
     def update(self, events: pl.DataFrame) -> None:
         """Add flat events, in the order of the stream."""
-        for name, (values, lengths) in self._hashes.items():
-            column = events[name]
-            if isinstance(column.dtype, pl.Datetime):
-                values.update(_times(column))
-            elif column.null_count() == len(column):
-                lengths.update(_NULL_TEXT.to_bytes(4, "little", signed=True) * len(column))
+        texts = [name for name, dtype in EVENT_SCHEMA.items() if not isinstance(dtype, pl.Datetime)]
+        filled = [name for name in texts if events[name].null_count() < events.height]
+        whole = events.with_columns(pl.col(filled).cast(pl.String))
+        joined = whole.select(pl.col(filled).str.join("", ignore_nulls=True))
+        lengths = whole.select(pl.col(filled).str.len_bytes().cast(pl.Int32).fill_null(_NULL_TEXT))
+        nothing = _NULL_TEXT.to_bytes(4, "little", signed=True) * events.height
+        for name in texts:
+            text_hash, length_hash = self._hashes[name]
+            if name in joined.columns:
+                text_hash.update(str(joined[name].item()).encode())
+                length_hash.update(_octets(lengths[name], "<i4"))
             else:
-                text = column.cast(pl.String)
-                values.update(_joined(text))
-                lengths.update(_lengths(text))
+                length_hash.update(nothing)
+        times = events.select(pl.col(pl.Datetime).cast(pl.Int64).fill_null(_NULL_TIME))
+        for time in times:
+            self._hashes[time.name][0].update(_octets(time, "<i8"))
 
     def close(self) -> None:
         """Do nothing: the digest can be read at any time."""
@@ -62,13 +68,5 @@ def digest_of(events: pl.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _times(column: pl.Series) -> bytes:
-    return column.cast(pl.Int64).fill_null(_NULL_TIME).to_numpy().astype("<i8").tobytes()
-
-
-def _lengths(text: pl.Series) -> bytes:
-    return text.str.len_bytes().cast(pl.Int32).fill_null(_NULL_TEXT).to_numpy().astype("<i4").tobytes()
-
-
-def _joined(text: pl.Series) -> bytes:
-    return str(text.str.join("", ignore_nulls=True).item()).encode()
+def _octets(column: pl.Series, dtype: str) -> bytes:
+    return column.to_numpy().astype(dtype, copy=False).tobytes()

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from analytics.enrichment import DERIVED_SCHEMA
 from analytics.errors import AnalyticsError
@@ -246,6 +247,45 @@ def test_many_small_batches_take_one_frame(make_events: Maker):
         store.append(make_events({"message_id": f"m{number}"}))
     assert max(len(parts) for parts in store._parts_of_hour.values()) <= 65
     assert store.events().height == 130
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    hours=st.lists(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["docs", "pricing", None])), max_size=5)),
+    by=st.sampled_from([None, "content", ("content", "country")]),
+)
+def test_views_are_those_of_the_events(
+    make_events: Maker, hours: list[list[tuple[int, str | None]]], by: str | tuple[str, ...] | None
+):
+    """However often it is asked and whatever comes in between, the store counts the page views of its events."""
+    store = EventStore()
+    for number, batch in enumerate(hours):
+        rows = [
+            {"at": at, "category": category, "message_id": f"{number}-{k}"} for k, (at, category) in enumerate(batch)
+        ]
+        store.append(make_events(*rows, {"type": "track", "at": 1, "message_id": f"{number}"}))
+        names = [] if by is None else [by] if isinstance(by, str) else list(by)
+        expected = (
+            store.events()
+            .filter(pl.col("type") == "page")
+            .with_columns(
+                pl.col("event_time").dt.truncate("1h").alias("hour"),
+                pl.col("category").cast(pl.String).fill_null("(not set)").alias("content"),
+                pl.col("context_location_country").cast(pl.String).fill_null("(not set)").alias("country"),
+            )
+            .group_by("hour", *names)
+            .agg(page_views=pl.len())
+            .sort("hour", *names)
+        )
+        assert_frame_equal(store.views(by), expected)
+
+
+def test_views_leave_programs_out(make_events: Maker):
+    """Page views of programs are counted only if asked for."""
+    store = EventStore()
+    store.append(make_events({}, {"context_user_agent": "Googlebot/2.1"}))
+    assert store.views()["page_views"].to_list() == [1]
+    assert store.views(include_bots=True)["page_views"].to_list() == [2]
 
 
 Delivery = tuple[int, int, int, str]

@@ -5,11 +5,13 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from scipy.special import expit
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.multitest import multipletests
 
-from analytics.intent_design import INTERCEPT, design_matrix
+from analytics import intent_design
+from analytics.intent_design import INTERCEPT, design_matrix, prepare
 from analytics.intent_errors import (
     ConvergenceError,
     IntentModelError,
@@ -107,6 +109,63 @@ def test_clustered_errors_equal_the_explicit_sandwich():
     expected = bread @ (scores.T @ scores) @ bread * (g / (g - 1)) * ((n - 1) / (n - k))
     assert results.covariance == "cluster by account"
     np.testing.assert_allclose(results.covariance_matrix, expected, rtol=1e-7)
+
+
+DISCRETE = VISITS.with_columns(pl.col("log_session_minutes").round(0))
+"""Visits that are alike in all signals of many others: one of them counts, the others are yes or no."""
+
+
+def test_collapsed_visits_give_the_same_ten_digits():
+    """On collapsed patterns, estimates, errors, p-values and likelihood are those of all visits, to ten digits."""
+    results = fit(DISCRETE)
+    groups = DISCRETE["account"].rank("dense").to_numpy().astype(np.int64)
+    hand = by_hand(DISCRETE, results.terms, cov_type="cluster", cov_kwds={"groups": groups})
+    for column, expected in [
+        ("coefficient", hand.params), ("standard_error", hand.bse), ("p_value", hand.pvalues),
+    ]:  # fmt: skip
+        np.testing.assert_allclose(results.coefficients[column].to_numpy(), expected, rtol=1e-10, err_msg=column)
+    np.testing.assert_allclose(results.covariance_matrix, hand.cov_params(), rtol=1e-10)
+    assert results.log_likelihood == pytest.approx(hand.llf, rel=1e-12)
+
+
+def test_collapsing_changes_no_result(monkeypatch: pytest.MonkeyPatch):
+    """Every number of the results is the same to ten digits whether or not visits are collapsed."""
+    collapsed, names = fit(DISCRETE), [signal.name for signal in FEW]
+    assert len(prepare(DISCRETE, names, ()).matrix) < DISCRETE.height / 4
+    monkeypatch.setattr(intent_design, "_WORTHWHILE", DISCRETE.height)
+    single = fit(DISCRETE)
+    assert len(prepare(DISCRETE, names, ()).matrix) == DISCRETE.height
+    assert_frame_equal(collapsed.coefficients, single.coefficients, rel_tol=1e-10, abs_tol=1e-14)
+    assert collapsed.auc_in_sample == pytest.approx(single.auc_in_sample, rel=1e-12)
+    assert collapsed.pseudo_r2 == pytest.approx(single.pseudo_r2, rel=1e-10)
+    assert collapsed.left_out == single.left_out
+
+
+def test_what_is_left_out_does_not_depend_on_collapsing(monkeypatch: pytest.MonkeyPatch):
+    """Constant, separated and collinear signals are found in patterns as in visits, with the same reasons."""
+    security = pl.col("security_page_view")
+    visits = DISCRETE.with_columns(
+        device_mobile=pl.lit(value=True),
+        webinar_registration=pl.col("requested_demo") & security,
+        region_europe=~security,
+    )
+    names = ["security_page_view", "device_mobile", "webinar_registration", "region_europe", "log_session_minutes"]
+    patterns = prepare(visits, names, ())
+    monkeypatch.setattr(intent_design, "_WORTHWHILE", visits.height)
+    single = prepare(visits, names, ())
+    assert (patterns.terms, patterns.left_out) == (single.terms, single.left_out)
+    assert {reason.split(":")[0] for reason in single.left_out.values()} == {"constant", "separated", "collinear"}
+
+
+def test_more_patterns_than_a_number_can_name():
+    """Seventy yes-or-no columns have more combinations than 64 bits; visits are still told apart by all of them."""
+    rng = np.random.default_rng(5)
+    columns = {f"s{number}": np.repeat(rng.random(3) < 0.5, 10) for number in range(70)}
+    columns["s0"], columns["s69"] = np.repeat([True, False, False], 10), np.repeat([True, True, False], 10)
+    pattern, rows = intent_design._collapsed(pl.DataFrame(columns), list(columns))
+    assert pattern is not None
+    assert rows[pattern].equals(pl.DataFrame(columns))
+    assert rows.height == 3
 
 
 def test_errors_do_not_depend_on_what_was_read_before():

@@ -1,0 +1,151 @@
+"""Rows of the event table as lines of JSON: whole columns at a time, and each distinct value written once.
+
+A line is put together from parts: for each column ``,"key":"value"``, or nothing where the row has no value. An object
+is the parts of its members in braces, without the first comma, or nothing where it would be empty. So no row is looked
+at by itself, and a line holds neither nulls nor empty objects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from analytics.events import COLUMNS, UTC_MS, Column
+
+__all__ = ["TIME_HEAD", "json_lines", "time_tails"]
+
+TIME_HEAD: Final = "%Y-%m-%dT%H:%M:"
+"""The part of a written time that is the same for a whole minute; :func:`time_tails` has the rest."""
+
+_MINUTE_MS: Final = 60_000
+# Polars panics where it cannot print a year; the years 0 and 10000 it can, and no reader takes them for a time.
+_PRINTABLE: Final = tuple(pl.lit(ms, pl.Int64()).cast(UTC_MS) for ms in (-62_135_596_800_001, 253_402_300_800_000))
+# A text column is written value by value if its first rows repeat themselves at least twice over.
+_FIRST_ROWS: Final = 1000
+
+# Rows put together at a time: few enough to stay in the cache.
+_SLICE: Final = 25_000
+_TAIL: Final = " (seconds)"
+
+_Tree = dict[str, Any]
+"""Which column stands where: keys lead to further trees or, at the end, to the column's name."""
+
+
+def json_lines(events: pl.DataFrame) -> pl.Series:
+    """Write each row as one Segment-Spec JSON object, without newline.
+
+    Args:
+        events: Flat events; exactly the columns of the tracking plan.
+    """
+    filled = [column for column in COLUMNS if events[column.name].null_count() < events.height]
+    parts = pl.DataFrame([part for column in filled for part in _parts(column, events[column.name])])
+    if parts.is_empty():
+        return pl.Series(["{}"], dtype=pl.String).new_from_index(0, events.height)
+    line = pl.concat_str(pl.lit("{"), _inside(_members(_TREE, parts.columns)), pl.lit("}"))
+    # One expression keeps one core busy; several slices of the rows keep all.
+    slices = (parts.lazy().slice(start, _SLICE) for start in range(0, events.height, _SLICE))
+    return pl.concat(pl.collect_all([rows.select(line) for rows in slices])).to_series()
+
+
+@cache
+def time_tails() -> pl.Series:
+    """The 60,000 ends that a written time can have, ``00.000Z`` to ``59.999Z``, by the milliseconds of the minute."""
+    ms = pl.Series(range(_MINUTE_MS), dtype=pl.Int32)
+    seconds, rest = ((part.cast(pl.String).str.zfill(n)) for part, n in ((ms // 1000, 2), (ms % 1000, 3)))
+    return seconds + "." + rest + "Z"
+
+
+def _tree() -> _Tree:
+    tree: _Tree = {}
+    for column in COLUMNS:
+        node = tree
+        for key in column.path[:-1]:
+            node = node.setdefault(key, {})
+        node[column.path[-1]] = column.name
+    return tree
+
+
+_TREE: Final = _tree()
+
+
+def _members(tree: _Tree, parts: Sequence[str]) -> Iterator[pl.Expr]:
+    """The parts of an object's members; of a column without values there are none."""
+    for key, node in tree.items():
+        if isinstance(node, dict):
+            inside = list(_members(node, parts))
+            if inside:
+                text = _inside(inside)
+                yield pl.when(text != "").then(pl.concat_str(pl.lit(f',"{key}":{{'), text, pl.lit("}")))
+        else:
+            yield from (pl.col(name) for name in (node, node + _TAIL) if name in parts)
+
+
+def _inside(parts: Iterable[pl.Expr]) -> pl.Expr:
+    """What stands between the braces of an object."""
+    return pl.concat_str(list(parts), ignore_nulls=True).str.strip_prefix(",")
+
+
+def _parts(column: Column, values: pl.Series) -> list[pl.Series]:
+    """A column's part of the line, null where the row has no value; the parts of a time are two."""
+    key = f',"{column.path[-1]}":'
+    if column.dtype == UTC_MS:
+        return _time_parts(key, values)
+    if column.name == "extra":
+        # It is JSON already, and seldom the same twice.
+        return [(key + _json_of(values)).alias(column.name)]
+    if column.dtype == pl.Categorical or values.head(_FIRST_ROWS).n_unique() < _FIRST_ROWS // 2:
+        distinct = values.unique().drop_nulls()
+        return [_looked_up(values, distinct, _quoted(distinct.cast(pl.String), key))]
+    return [_quoted(values, key)]
+
+
+def _time_parts(key: str, times: pl.Series) -> list[pl.Series]:
+    """A time's minute, written once for all times in it, and its seconds, read off a table."""
+    ms = times.to_frame("time").select(pl.col("time").clip(*_PRINTABLE)).to_series().to_physical()
+    minutes = (ms // _MINUTE_MS).alias(times.name)
+    distinct = minutes.unique().drop_nulls()
+    heads = f'{key}"' + (distinct * _MINUTE_MS).cast(UTC_MS).dt.strftime(TIME_HEAD)
+    tails = time_tails().gather(ms % _MINUTE_MS) + '"'
+    return [_looked_up(minutes, distinct, heads), tails.alias(times.name + _TAIL)]
+
+
+def _looked_up(values: pl.Series, distinct: pl.Series, written: pl.Series) -> pl.Series:
+    table = pl.DataFrame({"value": distinct, values.name: written})
+    return values.to_frame("value").join(table, on="value", how="left", maintain_order="left")[values.name]
+
+
+def _quoted(texts: pl.Series, key: str) -> pl.Series:
+    """Key and JSON text. Most texts hold nothing that must be escaped, and are put between quotes as they are."""
+    text = pl.col(texts.name)
+    if _is_plain(texts):
+        part = pl.concat_str(pl.lit(key + '"'), text, pl.lit('"'))
+    else:
+        prefix, suffix = '{"text":', "}"
+        encoded = pl.struct(text.alias("text")).struct.json_encode()
+        part = pl.when(text.is_not_null()).then(pl.lit(key) + encoded.str.slice(len(prefix)).str.head(-len(suffix)))
+    return texts.to_frame().select(part.alias(texts.name)).to_series()
+
+
+def _is_plain(texts: pl.Series) -> bool:
+    """Whether no text holds a character that JSON escapes: a quote, a backslash or a control character."""
+    joined = texts.str.join("").item().encode()
+    octets = np.frombuffer(joined, np.uint8)
+    return not (b'"' in joined or b"\\" in joined or bool((octets < ord(" ")).any()))
+
+
+def _json_of(texts: pl.Series) -> pl.Series:
+    """Make sure that what goes into a line is JSON: a text that is no object is written as a text."""
+    return texts.map_elements(_checked, return_dtype=pl.String)
+
+
+def _checked(text: str) -> str:
+    try:
+        is_object = isinstance(json.loads(text), dict) and "\n" not in text
+    except (ValueError, RecursionError):
+        is_object = False
+    return text if is_object else json.dumps(text)

@@ -1,0 +1,231 @@
+"""Lines of one shape, read many at a time.
+
+Lines of one sender differ in little but their values. Cut at ``,"``, each piece of a line is a key (and braces), one
+value, and what closes it; lines that differ in the values only are of one *shape*. Where the values hold neither
+quotes, backslashes nor control characters they are plain JSON strings, and so all lines of a shape have one structure:
+the walk of :mod:`analytics.tracking` over one of them, with the numbers of the pieces in place of the values, says
+which piece goes to which column. Whatever this does not settle beyond doubt (rare shapes, unknown fields, escapes,
+times written otherwise, useless events) goes the slow way, line by line: the outcome is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from analytics.dead_letters import RejectedError
+from analytics.events import EVENT_SCHEMA, UTC_MS
+from analytics.json_lines import time_tails
+from analytics.strict_json import MAX_EVENT_BYTES, read_object
+from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH, Flattened, flatten_numbered, lay_out
+
+__all__ = ["flatten_lines"]
+
+_SEPARATOR: Final = ',"'
+# Fewer lines of a shape than this are read sooner one by one.
+_ENOUGH: Final = 200
+# Lines looked at to find the commonest shape among those left.
+_SAMPLE: Final = 10
+
+_MINUTE: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:", re.ASCII)
+_MINUTE_LENGTH: Final = len("2026-03-03T00:00:")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_SCHEMA, pl.String())})
+_TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
+_NEEDED: Final = frozenset({"message_id", "received_at"})
+# What stands before the last text of a piece, the text, and what stands after it.
+_VALUE: Final = re.compile(r'(.*")([^"]*)("[^"]*)', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What lines have in common.
+
+    Args:
+        call: Their type.
+        begins: What stands before the value, in each piece.
+        ends: What stands after it.
+        piece_of: Columns and the piece that holds each one's value; no piece is left
+            over, and the other columns are empty.
+    """
+
+    call: str
+    begins: tuple[str, ...]
+    ends: tuple[str, ...]
+    piece_of: tuple[tuple[str, int], ...]
+
+
+def flatten_lines(numbered: Sequence[tuple[int, bytes]], *, enough: int = _ENOUGH) -> Flattened:
+    """Make lines flat as :func:`analytics.tracking.flatten_numbered` does, faster where many are of one shape.
+
+    Args:
+        numbered: Lines, each with its position in the source; no two positions are equal.
+        enough: Lines of one shape that are worth reading together, at least 1.
+    """
+    parts = _by_shape(_cut([line for _, line in numbered]), enough) if len(numbered) >= enough else []
+    if not parts:
+        return flatten_numbered(numbered)
+    together = _read(pl.concat([*parts, _TEXTS], how="diagonal"))
+    is_left = np.ones(len(numbered), np.bool_)
+    is_left[together["_row"].to_numpy()] = False
+    row_by_row = np.flatnonzero(is_left).tolist()
+    others = flatten_numbered(numbered[row] for row in row_by_row)
+    useless = {letter.position for letter in others.dead_letters}
+    rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in useless], pl.UInt32)
+    frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row").drop("_row")
+    return Flattened(frame, others.dead_letters)
+
+
+def _cut(lines: Sequence[bytes]) -> pl.DataFrame:
+    """Cut lines into ``pieces``; those whose values may not be what stands there are left out."""
+    texts = _texts(lines)
+    n_bytes = texts.str.len_bytes()
+    usual = (n_bytes <= MAX_EVENT_BYTES) & ~texts.str.contains("\\", literal=True)
+    if _hold_control_characters(lines):
+        usual &= ~texts.str.contains(r"[\x00-\x1f]")
+    cut = pl.DataFrame({"bytes": n_bytes, "pieces": texts.str.split(_SEPARATOR)}).with_row_index("_row")
+    return cut.filter(usual.fill_null(value=False)).with_columns(n=pl.col("pieces").list.len())
+
+
+def _texts(lines: Sequence[bytes]) -> pl.Series:
+    """The lines as texts, null where one is not UTF-8."""
+    octets = pl.Series(lines, dtype=pl.Binary)
+    try:
+        return octets.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        # A single faulty line fails the whole cast.
+        return pl.Series([_decoded(line) for line in lines], dtype=pl.String)
+
+
+def _decoded(line: bytes) -> str | None:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _hold_control_characters(lines: Sequence[bytes]) -> bool:
+    """Whether any line does: asked of many at once, for hardly ever one does; not of all, to stay in the cache."""
+    chunks = (b"".join(lines[start : start + 1000]) for start in range(0, len(lines), 1000))
+    return any(np.frombuffer(chunk, np.uint8).min(initial=ord(" ")) < ord(" ") for chunk in chunks)
+
+
+def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
+    """Take shape after shape, as long as enough lines have it: ``_row``, and the columns' values as texts."""
+    parts = []
+    for group in lines.partition_by("n", maintain_order=True):
+        left = group
+        while left.height >= enough and (shape := _usual_shape(left)) is not None:
+            values = _values(left, shape)
+            alike = values.filter("_is_alike").drop("_is_alike")
+            if alike.height < enough:
+                break
+            parts.append(alike)
+            left = left.filter(~values["_is_alike"])
+    return parts
+
+
+def _usual_shape(lines: pl.DataFrame) -> _Shape | None:
+    """The commonest shape of a few lines; None if none of them can be read by its shape alone."""
+    shapes = [_shape_of(pieces) for pieces in lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()]
+    counts = Counter(shape for shape in shapes if shape is not None)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _shape_of(pieces: list[str]) -> _Shape | None:
+    """The shape of a line that was cut into these pieces; None if it cannot be read by its shape alone."""
+    cuts = [_VALUE.fullmatch(piece) for piece in pieces]
+    if not all(cuts):
+        return None
+    begins, values, ends = zip(*(cut.groups() for cut in cuts if cut), strict=True)
+    marks = {f"#{number}": number for number in range(len(pieces))}
+    skeleton = _SEPARATOR.join("".join(parts) for parts in zip(begins, marks, ends, strict=True))
+    try:
+        event = read_object(skeleton.encode())
+        call = values[marks[event["type"]]]
+        row = lay_out(event | {"type": call})
+    except (KeyError, TypeError, ValueError, RecursionError, RejectedError):
+        return None
+    found = {name: value for name, value in zip(EVENT_SCHEMA, row, strict=True) if value is not None}
+    found["type"] = event["type"]
+    # A time may still be anything.
+    texts = {value for value in found.values() if isinstance(value, str)}
+    usable = texts == marks.keys() and len(found) == len(marks) and found.keys() >= _NEEDED
+    if not usable:
+        return None
+    return _Shape(call, begins, ends, tuple((name, marks[mark]) for name, mark in found.items()))
+
+
+def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
+    """``_row``, the values of the columns if the line is of this shape, and whether it is (``_is_alike``)."""
+    # Step by step: Polars is slower if it takes a piece out of its list and strips it at one go.
+    values = (
+        lines.lazy()
+        .select("_row", "bytes", *(pl.col("pieces").list.get(n).alias(column) for column, n in shape.piece_of))
+        .with_columns(pl.col(column).str.strip_prefix(shape.begins[n]) for column, n in shape.piece_of)
+        .with_columns(pl.col(column).str.strip_suffix(shape.ends[n]) for column, n in shape.piece_of)
+    )
+    # Nothing is stripped but what is there: where the lengths come out right, every piece had its begin and end.
+    rest = pl.sum_horizontal(pl.col(column).str.len_bytes() for column, _ in shape.piece_of)
+    glue = len("".join((*shape.begins, *shape.ends)).encode()) + len(_SEPARATOR) * (len(shape.begins) - 1)
+    is_alike = (pl.col("bytes") == rest + glue) & (pl.col("type") == shape.call)
+    return values.with_columns(_is_alike=is_alike).drop("bytes").collect()
+
+
+def _read(texts: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the event table, with their ``_row``; without those that must be looked at more closely."""
+    given = [pl.col(name).str.len_chars().fill_null(0) for name in ("anonymous_id", "user_id")]
+    minutes = _minutes(texts)
+    times = {name: _time(name, minutes) for name in _TIMES}
+    misread = [pl.col(name).is_not_null() & time.is_null() for name, time in times.items()]
+    words = [pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items() if name not in times]
+    return (
+        texts.lazy()
+        .filter(
+            ~pl.any_horizontal(pl.col(pl.String).str.contains('"', literal=True)).fill_null(value=False),
+            pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
+            pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+        )
+        .with_columns(*words, **times, _misread=pl.any_horizontal(misread))
+        .filter(~pl.col("_misread"))
+        .select("_row", *EVENT_SCHEMA)
+        .collect()
+    )
+
+
+def _minutes(texts: pl.DataFrame) -> pl.DataFrame:
+    """The minutes in which the times are: ``head``, as it is written, and ``minute``, in epoch milliseconds."""
+    heads = texts.select(pl.col(_TIMES).str.head(_MINUTE_LENGTH))
+    distinct = pl.concat([heads[name].unique().alias("head") for name in _TIMES]).unique().drop_nulls()
+    return pl.DataFrame(
+        {"head": distinct, "minute": pl.Series([_minute_ms(head) for head in distinct], dtype=pl.Int64)}
+    )
+
+
+def _time(name: str, minutes: pl.DataFrame) -> pl.Expr:
+    """Read times as we write them, UTC to the millisecond; what is written otherwise is null."""
+    head, tail = pl.col(name).str.head(_MINUTE_LENGTH), pl.col(name).str.slice(_MINUTE_LENGTH)
+    start = head.replace_strict(minutes["head"], minutes["minute"], default=None, return_dtype=pl.Int64)
+    return (start + tail.cast(_tails(), strict=False).to_physical()).cast(UTC_MS)
+
+
+@cache
+def _tails() -> pl.Enum:
+    return pl.Enum(time_tails())
+
+
+def _minute_ms(head: str) -> int | None:
+    """Epoch milliseconds of a minute written as ``2026-03-03T00:00:``; None if it is no such minute."""
+    try:
+        minute = datetime.fromisoformat(head + "00").replace(tzinfo=UTC) if _MINUTE.fullmatch(head) else None
+    except ValueError:
+        return None
+    return (minute - _EPOCH) // timedelta(milliseconds=1) if minute and EARLIEST <= minute <= LATEST else None

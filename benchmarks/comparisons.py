@@ -1,0 +1,24 @@
+"""All comparisons, in the order of the table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks import counting, files, fitting, generation, startup
+from benchmarks.measuring import Comparison
+
+__all__ = ["COMPARISONS"]
+
+COMPARISONS: Final[tuple[Comparison, ...]] = (
+    generation.COMPARISON,
+    files.NDJSON_OUT,
+    files.NDJSON_IN,
+    files.PARQUET_OUT,
+    files.PARQUET_IN,
+    counting.COMPARISON,
+    counting.STATISTICS,
+    fitting.ALL_SIGNALS,
+    fitting.DISCRETE,
+    fitting.LIKELIHOOD,
+    startup.COMPARISON,
+)

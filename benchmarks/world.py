@@ -1,0 +1,35 @@
+"""The simulated data that the comparisons work on: days of the baseline scenario."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import polars as pl
+
+from scenarios.scenario import Scenario
+from simulator.simulation import Outcome, Simulation
+from simulator.sinks import CollectingSink
+from simulator.world import WorldSettings
+
+__all__ = ["baseline", "busy_day", "day_of"]
+
+_BUSY_VISITORS = 60_000.0
+
+
+def baseline() -> WorldSettings:
+    """The world of the baseline scenario."""
+    return Scenario.load("baseline").world
+
+
+def day_of(visitors: float) -> WorldSettings:
+    """The baseline's world with other traffic."""
+    world = baseline()
+    return world.model_copy(update={"traffic": world.traffic.model_copy(update={"visitors_per_day": visitors})})
+
+
+@cache
+def busy_day() -> tuple[pl.DataFrame, Outcome]:
+    """The events of a day of 60,000 visitors, and the truth of it."""
+    sink = CollectingSink()
+    outcome = Simulation(day_of(_BUSY_VISITORS), seed=7).run([sink])
+    return sink.events.rechunk(), outcome

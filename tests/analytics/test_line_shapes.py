@@ -1,0 +1,111 @@
+"""Lines read by their shape: the same rows and dead letters as line by line."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics import line_shapes
+from analytics.events import CallType, EventName
+from analytics.line_shapes import flatten_lines
+from analytics.ndjson import encode
+from analytics.tracking import Flattened, flatten_numbered
+
+Maker = Callable[..., pl.DataFrame]
+
+PAGE: dict[str, Any] = {
+    "type": "page",
+    "messageId": "m",
+    "anonymousId": "a",
+    "receivedAt": "2026-03-03T12:00:00.123Z",
+    "context": {"campaign": {"source": "google"}, "page": {"path": "/a"}},
+    "properties": {"category": "docs"},
+}
+ODD_TEXTS = [
+    "", "page", "track", "x" * 101, '"', "\\", "\t", ",", ',"', '","', '":"', "}", "#1", "ü", "\u2028", "\x7f", "null",
+    "2026-03-03T12:00:00.123Z", "2026-03-03T24:00:00.000Z", "2026-02-30T00:00:00.000Z", "0001-03-03T00:00:00.000Z",
+    "2026-03-03T12:00:60.000Z", "2026-03-03 12:00:00.123Z", "2026-03-03T12:00:00.123+01:00", "2026-03-03T12:00:00Z",
+]  # fmt: skip
+VALUES = st.sampled_from(ODD_TEXTS) | st.sampled_from([None, 5, 10**12, True, [], ["a", "b"], {}, {"source": "b"}])
+KEYS = st.sampled_from(
+    [
+        "type",
+        "messageId",
+        "anonymousId",
+        "userId",
+        "receivedAt",
+        "sentAt",
+        "context",
+        "properties",
+        "name",
+        "extra",
+        "k",
+    ]
+)
+PIECES = [b'"', b",", b'","', b"{", b"}", b"[", b":", b"\\", b"\\u0041", b"\xff", b"\x00", b" ", b"1", b"a", b"NaN"]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A line of an ordinary event with some values changed, perhaps cut, or with bytes put in or taken out."""
+    event = PAGE | draw(st.dictionaries(KEYS, VALUES, max_size=2))
+    event |= {"context": PAGE["context"] | draw(st.dictionaries(st.sampled_from(["ip", "page", "k"]), VALUES))}
+    line = json.dumps(event, separators=draw(st.sampled_from([(",", ":"), (", ", ": ")])), ensure_ascii=False).encode()
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(line)))
+        line = line[:at] + draw(st.sampled_from(PIECES)) + line[at + draw(st.integers(0, 2)) :]
+    return line
+
+
+def assert_same(ours: Flattened, theirs: Flattened) -> None:
+    """Two readings agree in every row, type and dead letter."""
+    assert ours.dead_letters == theirs.dead_letters
+    assert ours.frame.schema == theirs.frame.schema
+    assert ours.frame.equals(theirs.frame)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(mutated() | st.binary(max_size=20) | st.just(json.dumps(PAGE).encode()), min_size=1, max_size=8))
+def test_by_shape_or_one_by_one(lines: list[bytes]):
+    """Whatever stands in lines, reading them by their shape gives what reading each by itself does."""
+    numbered = list(enumerate(lines, 1))
+    assert_same(flatten_lines(numbered, enough=1), flatten_numbered(numbered))
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+@pytest.mark.parametrize("key", ["type", "messageId", "anonymousId", "receivedAt", "sentAt", "name"])
+def test_one_odd_value_among_its_like(key: str, text: str):
+    """An odd value in one of many lines of a shape is read, or refused, as by itself."""
+    events = [PAGE | {"sentAt": PAGE["receivedAt"], "name": "A"} for _ in range(3)]
+    events[1][key] = text
+    lines = [json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() for event in events]
+    numbered = list(enumerate(lines, 1))
+    assert_same(flatten_lines(numbered, enough=1), flatten_numbered(numbered))
+
+
+def test_our_own_lines_are_not_read_one_by_one(make_events: Maker):
+    """What we have written ourselves is read by its shape, all of it: the reading that it saves is not called."""
+    rows = [
+        {"category": "docs", "context_page_path": "/docs", "name": "Docs"},
+        {"type": "track", "event": EventName.DEMO_REQUESTED, "asset": "demo", "user_id": "u"},
+        {"type": "identify", "email": "a@example.com", "context_campaign_source": "google"},
+    ]
+    events = make_events(*rows * 5)
+    numbered = list(enumerate(encode(events).splitlines(), 1))
+    with patch.object(line_shapes, "flatten_numbered", wraps=flatten_numbered) as one_by_one:
+        batch = flatten_lines(numbered, enough=1)
+    assert list(one_by_one.call_args.args[0]) == []
+    assert batch.frame.equals(events)
+
+
+@pytest.mark.parametrize("call", CallType)
+def test_what_belongs_to_other_calls_is_kept(call: CallType):
+    """A value that the call does not carry is an extra, also where many lines have it."""
+    line = json.dumps(PAGE | {"type": call, "event": "E"}, separators=(",", ":")).encode()
+    numbered = [(position, line) for position in range(1, 4)]
+    assert_same(flatten_lines(numbered, enough=1), flatten_numbered(numbered))
