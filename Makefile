@@ -30,7 +30,7 @@ check: $(READY) ## Lint, check types and check the arrows between the rooms
 validate: $(READY) ## Run the slow statistical proofs
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m validation
 
-bench: $(READY) ## Measure speed against a script written by hand
+bench: $(READY) ## Measure speed against what one would otherwise have
 	$(BIN)/python -m benchmarks
 
 format: $(READY) ## Put the code in its standard form
