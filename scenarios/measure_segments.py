@@ -16,6 +16,7 @@ from analytics.experiments import arm_dimension
 from scenarios.expressions import Constant, ExpressionError, Reference, Undefined
 from scenarios.measure_words import Arguments, Parts, Word, arguments_of, chosen, defined
 from simulator.experiments import arm_effects
+from simulator.sales_settings import WEEKDAYS
 
 if TYPE_CHECKING:
     from scenarios.run import Run
@@ -47,7 +48,6 @@ _AGGREGATES: Final[Mapping[str, Callable[[list[int]], float]]] = {
 _HOURLY: Final = ("page_views", "visitors", "visits", "demo_requests")
 # A visitor who comes in several hours of a day is in all of their counts, so these do not sum.
 _DAILY: Final = ("page_views", "visits", "demo_requests")
-_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _FUNNEL: Final = {
     "stage_visitors": ("visitors", "visitors who reach a stage of the funnel or a later one"),
     "stage_share": ("share", "their share of all visitors"),
@@ -148,7 +148,7 @@ def _daily_word() -> Word:
         series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
         _check_window(reference, window, parts["clock"].hours // _DAY_HOURS if "clock" in parts else None)
         if "weekday" in segment:
-            chosen("weekday", segment.pop("weekday"), _WEEKDAYS)
+            chosen("weekday", segment.pop("weekday"), WEEKDAYS)
         _check_segment(segment, parts)
         chosen("aggregate", series["aggregate"], _AGGREGATES)
 
@@ -203,7 +203,7 @@ def _hourly(run: Run, series: str, segment: Arguments) -> list[int]:
 
 
 def _weekday(run: Run, day: int) -> str:
-    return _WEEKDAYS[(run.scenario.clock.start + timedelta(days=day)).weekday()]
+    return WEEKDAYS[(run.scenario.clock.start + timedelta(days=day)).weekday()]
 
 
 def _aggregate(reference: Reference, series: Arguments, counts: list[int]) -> float:

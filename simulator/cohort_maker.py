@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from simulator.personas import persona_code
 from simulator.population import People, Population
 from simulator.sales import BuyerLuck
 from simulator.streams import Streams, VisitorDraws
+from simulator.traffic import Arrivals
 from simulator.world import WorldSettings
 from simulator.world_tables import WorldTables
 
@@ -63,7 +65,11 @@ class CohortMaker:
         self._arrivals = arrivals_of(self._inflow, world.traffic, self.clock, self.population.zone_shares)
         names = [name or "" for name in self.population.personas]
         self._codes = np.array([persona_code(name) for name in names], dtype=np.int64)
-        self._usual = usual_arrivals(world.traffic, self.clock, self.population.zone_shares)
+
+    @cached_property
+    def _usual(self) -> Arrivals:
+        """How fast the time of those who are invited passes; who draws no guests need not know."""
+        return usual_arrivals(self._world.traffic, self.clock, self.population.zone_shares)
 
     @property
     def n_cohorts(self) -> int:
@@ -84,7 +90,7 @@ class CohortMaker:
         people, streams = self._people(len(rows), index), self._streams.within(self._inflow.name)
         journeys = self.tables.journeys.draw(rows, self.tables.habits(people, 0 * rows), streams, index)
         second = self._second_browser(people, journeys, rows, streams, index)
-        signals = self.tables.reader.read(people, journeys, _devices(people, journeys, second))
+        signals = self.tables.reader.read(people, journeys, people.device_used(journeys.visitor, second))
         return self._log_odds(people, journeys, signals), journeys.visitor, len(rows)
 
     def draw(self, index: int, intercept: float) -> Cohort:
@@ -172,7 +178,7 @@ class CohortMaker:
         fails = struck(starts_ms, self._world.traffic.events.values(), self.clock)
         journeys = bounced(planned, fails)
         second = self._second_browser(people, journeys, rows, streams, index)
-        devices = _devices(people, journeys, second)
+        devices = people.device_used(journeys.visitor, second)
         signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
         log_odds = (
             intercept + self._log_odds(people, journeys, signals) + tables.experiments.log_odds[arms][journeys.visitor]
@@ -212,9 +218,3 @@ class CohortMaker:
         switch = streams.uniforms("browser", index).at(journeys.visit_address(rows))
         second: Bools = may & (switch < self._world.population.second_device_share)
         return second
-
-
-def _devices(people: People, journeys: Journeys, second_browser: Bools) -> Integers:
-    """Device of each visit, as an index; shape (visits,)."""
-    first, second = people.device[journeys.visitor], people.second_device[journeys.visitor]
-    return np.where(second_browser, second, first)

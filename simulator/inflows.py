@@ -131,7 +131,7 @@ def arrivals_of(inflow: Inflow, traffic: TrafficSettings, clock: Clock, zone_sha
     start_ms, end_ms = clock.to_ms(inflow.reason.start), clock.to_ms(inflow.reason.end)
     if isinstance(inflow.reason, WorldEventSettings):
         return Arrivals(traffic, clock, zones, Window(start_ms, end_ms, (inflow.reason.factor or 1.0) - 1))
-    steady = traffic.model_copy(update={"growth_per_week": 0.0})
+    steady = _steady(traffic)
     whole = Arrivals(steady, Stretch(inflow.reason.start, end_ms - start_ms), zones)
     ordinary = float(np.dot(whole.expected_visitors, _shares(zone_shares)))
     if ordinary == 0:
@@ -141,7 +141,12 @@ def arrivals_of(inflow: Inflow, traffic: TrafficSettings, clock: Clock, zone_sha
 
 def usual_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
     """The ordinary traffic without its growth: how fast time passes for those who keep the hours of their time zone."""
-    return Arrivals(traffic.model_copy(update={"growth_per_week": 0.0}), clock, list(zone_shares))
+    return Arrivals(_steady(traffic), clock, list(zone_shares))
+
+
+def _steady(traffic: TrafficSettings) -> TrafficSettings:
+    """The same traffic without its growth."""
+    return traffic.model_copy(update={"growth_per_week": 0.0})
 
 
 def _shares(zone_shares: Mapping[str, float]) -> Floats:

@@ -35,14 +35,18 @@ class Itinerary:
         Args:
             hour: Number of the hour, from 0, whose requests have all been made.
         """
-        self._cohort.happenings.planned = self._done(self._views.of(hour)), self._done(self._forms.of(hour))
+        cohort, planned = self._cohort, (self._views.of(hour), self._forms.of(hour))
+        if cohort.asked_in:
+            last_visit = cohort.last_visit
+            views, forms = planned
+            planned = self._done(views, last_visit), self._done(forms, last_visit)
+        cohort.happenings.planned = planned
 
-    def _done(self, views: Integers) -> Integers:
-        cohort = self._cohort
-        if not cohort.asked_in:
-            return views
-        visit = cohort.journeys.visit_of_view[views]
-        kept: Integers = views[visit <= cohort.last_visit[cohort.journeys.visitor[visit]]]
+    def _done(self, views: Integers, last_visit: Integers) -> Integers:
+        """Those of some page views that their visitors have not given up."""
+        journeys = self._cohort.journeys
+        visit = journeys.visit_of_view[views]
+        kept: Integers = views[visit <= last_visit[journeys.visitor[visit]]]
         return kept
 
 

@@ -13,13 +13,11 @@ from simulator.arrays import Bools, Integers, Words, first_rows
 from simulator.cohort import Cohort, Happenings
 from simulator.sales import SALES_EVENTS
 
-__all__ = ["ASK", "IDENTIFY", "N_KINDS", "SALES", "SUBMIT", "VIEW", "Occurrences", "occurrences"]
+__all__ = ["ASK", "IDENTIFY", "SALES", "SUBMIT", "VIEW", "Occurrences", "occurrences"]
 
 VIEW, IDENTIFY, SUBMIT, ASK, SALES = range(5)
 """Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are told. From the last
 on, each event of the sales desk is a kind."""
-
-N_KINDS: Final = SALES + len(SALES_EVENTS)
 
 _KIND_BITS: Final = 4
 

@@ -50,7 +50,7 @@ def _people_of(cohort: Cohort, population: Population, clock: Clock) -> pl.DataF
     browser, first = np.unique(cohort.browser[happened], return_index=True)
     visit = happened[first]
     visitor, people = cohort.journeys.visitor[visit], cohort.people
-    device = np.where(cohort.second_browser[visit], people.second_device[visitor], people.device[visitor])
+    device = people.device_used(visitor, cohort.second_browser[visit])
     return pl.DataFrame(
         {
             "anonymous_id": cohort.browser_ids.gather(browser),

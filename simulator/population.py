@@ -179,6 +179,10 @@ class People:
     def __len__(self) -> int:
         return len(self.country)
 
+    def device_used(self, visitor: Integers, second_browser: Bools) -> Integers:
+        """Device of some visits, as an index, by visitor and browser of each; shapes (visits,)."""
+        return np.where(second_browser, self.second_device[visitor], self.device[visitor])
+
     def take(self, rows: Integers) -> Self:
         """The visitors in these rows."""
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})

@@ -48,8 +48,9 @@ class WorldTables:
         self._behaviours = Behaviours(list(origins.values()), self.experiments.combinations, personas)
         navigation = Navigation(world.site, self._behaviours.kinds)
         # Those who come again, by whatever channel they came first, and those whom a colleague sends.
-        landings = [world.visits.return_landing, *(origin.landing for origin in origins.values())]
-        landings[-1] = world.visits.return_landing
+        *ways, _invitation = origins.values()
+        returning = world.visits.return_landing
+        landings = [returning, *(way.landing for way in ways), returning]
         tables = np.array([[navigation.mix(landing, persona.pages) for persona in personas] for landing in landings])
         self.journeys = JourneyMaker(world.visits, navigation, tables.reshape(-1, len(navigation.names)))
         self.reader = SignalReader(world.site, origins, self.population)
