@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -37,26 +37,31 @@ class HourCounts:
             One row per ``hour`` and segment that occurs in it, in that order, with ``page_views``.
         """
         names = [dimension.name for dimension in dimensions]
-        hours = (self._of(hour, held, dimensions) for hour, held in events_of_hour.items())
-        counts = pl.concat([_schema(dimensions).to_frame(), *hours])
+        self._bring_up_to_date(events_of_hour, dimensions)
+        known = (self._counted[hour, dimensions][1] for hour in events_of_hour)
+        counts = pl.concat([_schema(dimensions).to_frame(), *known])
         kept = counts if include_bots else counts.filter(~pl.col("is_bot"))
-        return _added_up(kept, "hour", *names).sort("hour", *names)
+        return _added_up(kept.lazy(), ["hour", *names]).collect().sort("hour", *names)
 
     def forget(self, hour: int) -> None:
         """Let go of an hour."""
         self._counted = {key: counted for key, counted in self._counted.items() if key[0] != hour}
 
-    def _of(self, hour: int, held: HourEvents, dimensions: tuple[Dimension, ...]) -> pl.DataFrame:
-        """The counts of an hour: those known already, and of the events that have come since."""
-        n_counted, counts = self._counted.get((hour, dimensions), (0, _schema(dimensions).to_frame()))
-        fresh = held.since(n_counted)
-        if fresh is None:
-            fresh, counts = held.since(0) or [], counts.clear()
-        if fresh:
-            parts = [counts, *pl.collect_all([_count(part, hour, dimensions) for part in fresh])]
-            counts = _added_up(pl.concat(parts), *counts.columns[:-1])
-            self._counted[hour, dimensions] = held.n_events, counts
-        return counts
+    def _bring_up_to_date(self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...]) -> None:
+        """Count in each hour what has come since it was last asked for, all hours at once."""
+        fresh: dict[int, list[pl.LazyFrame]] = {}
+        for hour, held in events_of_hour.items():
+            n_counted, counts = self._counted.get((hour, dimensions), (0, _schema(dimensions).to_frame()))
+            since = held.since(n_counted)
+            if since == []:
+                continue
+            if since is None:
+                since, counts = held.since(0) or [], counts.clear()
+            fresh[hour] = [counts.lazy(), *(_count(events, hour, dimensions) for events in since)]
+        keys = _schema(dimensions).names()[:-1]
+        known = pl.collect_all(_added_up(pl.concat(parts), keys) for parts in fresh.values())
+        for hour, counts in zip(fresh, known, strict=True):
+            self._counted[hour, dimensions] = events_of_hour[hour].n_events, counts
 
 
 def _schema(dimensions: tuple[Dimension, ...]) -> pl.Schema:
@@ -64,7 +69,7 @@ def _schema(dimensions: tuple[Dimension, ...]) -> pl.Schema:
     return pl.Schema({"hour": UTC_MS, **values, "is_bot": pl.Boolean(), "page_views": pl.UInt32()})
 
 
-def _added_up(counts: pl.DataFrame, *keys: str) -> pl.DataFrame:
+def _added_up(counts: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     return counts.group_by(keys).agg(pl.col("page_views").sum())
 
 
