@@ -14,7 +14,8 @@ import polars as pl
 
 from analytics.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
-from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, EverSeen, SessionLength, Signal, visit_schema
+from analytics.signal_values import gathered, known, shown, values
+from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, Signal, visit_schema
 
 __all__ = ["assign_visits", "enriched", "timeline", "visit_table"]
 
@@ -153,16 +154,6 @@ def _visitors(table: pl.DataFrame) -> pl.Series:
     return keys.cast(pl.Enum(keys.drop_nulls().unique().sort()))
 
 
-def _seen(signal: EverSeen) -> pl.Expr:
-    """Whether the event shows the signal; an event that says nothing does not."""
-    values = [str(value) if isinstance(value, str) else value for value in signal.values]
-    return pl.col(signal.column).is_in(values).fill_null(value=False).alias(signal.name)
-
-
-def _yes_or_no(signals: tuple[Signal, ...]) -> list[EverSeen]:
-    return [signal for signal in signals if isinstance(signal, EverSeen)]
-
-
 def _facts(table: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.DataFrame:
     """What visits are made of, in each visitor's order of time; at equal times the server's events come last."""
     return (
@@ -176,7 +167,7 @@ def _facts(table: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.DataFrame:
             (pl.col("type") == CallType.PAGE).fill_null(value=False).alias("page"),
             pl.col("context_group_id").alias("account"),
             pl.col("context_experiments").cast(pl.String).alias("experiments"),
-            *(_seen(signal) for signal in _yes_or_no(signals)),
+            *shown(signals),
         )
         .filter(pl.col("event_time").is_not_null() & pl.col("visitor").is_not_null())
         .sort("visitor", "event_time", "server", "order")
@@ -252,7 +243,7 @@ def _rows(
     may_ask = (pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True)
     unsettled = (pl.col("ended_at") < pl.col("settled_at")).fill_null(value=True)
     return (
-        _stretches(line, requests, _yes_or_no(signals))
+        _stretches(line, requests, signals)
         .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
         .join(requests.lazy(), on="visitor", how="left")
         .join(accounts, on="visitor", how="left")
@@ -261,7 +252,7 @@ def _rows(
         .sort("started_at", "visitor", "visit")
         .with_columns(
             pl.col("visitor").cast(pl.String).alias("anonymous_id"),
-            *(_session_length(signal) for signal in signals if isinstance(signal, SessionLength)),
+            *values(signals),
             at_risk=may_ask & unsettled,
             censored=pl.col("ended_at") + idle > until,
             requested_demo=(pl.col("request_visit") == pl.col("visit")).fill_null(value=False),
@@ -271,7 +262,7 @@ def _rows(
     )
 
 
-def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: list[EverSeen]) -> pl.LazyFrame:
+def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.LazyFrame:
     """Gather events into stretches: each visit, and as a stretch of its own (``tail``) whatever follows it.
 
     The tail holds what the first request cuts off its visit and server-side events outside any visit. It is no row of
@@ -282,7 +273,6 @@ def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: list[EverSee
     )
     tail = ~pl.col("in_visit") | after_request.fill_null(value=False)
     page_time = pl.when("page").then("event_time")
-    names = [signal.name for signal in signals]
     return (
         line.lazy()
         .join(requests.lazy(), on="visitor", how="left", maintain_order="left")
@@ -293,23 +283,9 @@ def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: list[EverSee
             page_time.min().alias("started_at"),
             page_time.max().alias("ended_at"),
             pl.col("page").sum().alias("n_page_views"),
-            pl.col(names).any(),
+            *gathered(signals),
         )
         .with_row_index("row")
         .with_columns(first_row=pl.when(_changes(pl.col("visitor").to_physical())).then("row").forward_fill())
-        .with_columns(_so_far(name) for name in names)
+        .with_columns(known(signals))
     )
-
-
-def _so_far(name: str) -> pl.Expr:
-    """Whether the visitor has shown the signal in this stretch or an earlier one.
-
-    It is the cumulative maximum over the visitor: the last stretch with the signal is not above the visitor's first.
-    Said so, it needs no window over each visitor, which would cost more than all the rest of the visit table.
-    """
-    return (pl.when(name).then("row").forward_fill() >= pl.col("first_row")).fill_null(value=False).alias(name)
-
-
-def _session_length(signal: SessionLength) -> pl.Expr:
-    minutes = (pl.col("ended_at") - pl.col("started_at")).dt.total_milliseconds() / 60_000
-    return (minutes.log1p() if signal.scale == "log1p" else minutes).alias(signal.name)

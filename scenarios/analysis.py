@@ -71,7 +71,7 @@ class Analysis:
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
-        return (*SIGNALS, *arm_signals(self.events))
+        return (*SIGNALS, *arm_signals(self.events), *self.settings.user_signals)
 
     @cached_property
     def intent(self) -> IntentResults:
