@@ -18,6 +18,7 @@ from analytics.statistics import FunnelStatistics
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
+    from analytics.segment_content import SegmentContent
 
 __all__ = ["Analysis"]
 
@@ -89,6 +90,19 @@ class Analysis:
         """Counts and rates by one or two dimensions, or of the whole; each table is worked out once."""
         return self._cut("segments", dimensions, self.statistics.segments)
 
+    def content_by(self, segment: str) -> SegmentContent:
+        """Conversion by segment and content seen before the decision, with a test of interaction.
+
+        Args:
+            segment: A dimension of which each visitor has one value, such as ``region``.
+
+        Raises:
+            AnalyticsError: There is no such dimension, or visitors are in several of its segments.
+        """
+        from analytics.segment_content import segment_content  # noqa: PLC0415 - needs what the model needs
+
+        return segment_content(self.events, segment, observed_until=self._observed_until, demo_per=self._demo_per)
+
     def hourly(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts by UTC hour, and by dimensions if any; each table is worked out once."""
         return self._cut("hourly", dimensions, self.statistics.hourly)
@@ -103,7 +117,11 @@ class Analysis:
         return self._cuts[key]
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation."""
+        """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation.
+
+        Where a segment is crossed with content, so are the conversion by content seen before the decision, and the test
+        of interaction.
+        """
         statistics, settings = self.statistics, self.settings
         tables = {
             "totals": statistics.totals(),
@@ -112,5 +130,10 @@ class Analysis:
             "funnel": statistics.funnel(),
         }
         for segment in settings.segments:
-            tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions_of(segment.split(":")))
+            dimensions = dimensions_of(segment.split(":"))
+            tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions)
+            if len(dimensions) > 1 and dimensions[0].touch == "first" and dimensions[1].name == "content":
+                crossed = self.content_by(dimensions[0].name)
+                tables[f"content_by_{dimensions[0].name}"] = crossed.conversion
+                tables[f"content_by_{dimensions[0].name}_tests"] = crossed.tests
         return tables
