@@ -132,8 +132,15 @@ class Analysis:
         for segment in settings.segments:
             dimensions = dimensions_of(segment.split(":"))
             tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions)
-            if len(dimensions) > 1 and dimensions[0].touch == "first" and dimensions[1].name == "content":
-                crossed = self.content_by(dimensions[0].name)
-                tables[f"content_by_{dimensions[0].name}"] = crossed.conversion
-                tables[f"content_by_{dimensions[0].name}_tests"] = crossed.tests
+            for dimension in _crossed_with_content(dimensions):
+                crossed = self.content_by(dimension.name)
+                tables[f"content_by_{dimension.name}"] = crossed.conversion
+                tables[f"content_by_{dimension.name}_tests"] = crossed.tests
         return tables
+
+
+def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
+    """The dimension that content is crossed with, if each visitor is in one of its segments."""
+    if "content" not in {dimension.name for dimension in dimensions}:
+        return []
+    return [dimension for dimension in dimensions if dimension.touch == "first"]
