@@ -40,8 +40,8 @@ class MergeableCounts:
 
     @property
     def table(self) -> pl.DataFrame:
-        """One row per combination of keys that occurs, in their order; a single row where there are no keys."""
-        return self._table.sort(self._keys) if self._keys else self._table
+        """One row per combination of keys that occurs, in any order; a single row where there are no keys."""
+        return self._table
 
     @classmethod
     def sum(cls, counts: Iterable[MergeableCounts]) -> MergeableCounts:
@@ -56,15 +56,18 @@ class MergeableCounts:
         parts = list(counts)
         if len(parts) == 1:
             return parts[0]
-        if len({(part.keys, tuple(part._table.schema.items())) for part in parts}) != 1:  # noqa: SLF001
+        if len({(part.keys, tuple(part.table.schema.items())) for part in parts}) != 1:
             raise AnalyticsError("these counts count different things; only those of equal columns add up")
-        return cls(pl.concat([part._table for part in parts]), parts[0].keys)  # noqa: SLF001
+        return cls(pl.concat([part.table for part in parts]), parts[0].keys)
 
     def __add__(self, other: MergeableCounts) -> MergeableCounts:
         return MergeableCounts.sum([self, other])
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MergeableCounts) and self.keys == other.keys and self.table.equals(other.table)
+        if not isinstance(other, MergeableCounts) or self.keys != other.keys:
+            return False
+        mine, others = (counts.table.sort(counts.keys) if counts.keys else counts.table for counts in (self, other))
+        return mine.equals(others)
 
     def __hash__(self) -> int:
         return hash((self._keys, self._names))

@@ -277,7 +277,9 @@ def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: list[EverSee
                 pl.col("page_time").alias("started_at"),
             ),
             last.select(
-                pl.col("page_time").alias("ended_at"), pl.col("n_pages").diff().fill_null(pl.col("n_pages").first()).alias("n_page_views"), *names
+                pl.col("page_time").alias("ended_at"),
+                pl.col("n_pages").diff().fill_null(pl.col("n_pages").first()).alias("n_page_views"),
+                *names,
             ),
         ],
         how="horizontal",

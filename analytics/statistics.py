@@ -168,9 +168,7 @@ class FunnelStatistics:
         stages = [*(str(stage) for stage in FunnelStage), "demo request"]
         reached = [int(depths.filter(pl.col("depth") >= depth)["visitors"].sum()) for depth in range(len(stages) + 1)]
         return (
-            pl.DataFrame(
-                {"stage": stages, "visitors": reached[1:]}, schema_overrides={"visitors": pl.UInt32}
-            )
+            pl.DataFrame({"stage": stages, "visitors": reached[1:]}, schema_overrides={"visitors": pl.UInt32})
             .with_columns(n=pl.lit(reached[0], dtype=pl.UInt32), n_step=pl.col("visitors").shift())
             .with_columns(rate_with_interval("visitors", "n", "share", self.level).alias("share_of_all"))
             .with_columns(rate_with_interval("visitors", "n_step", "step_rate", self.level).alias("step"))

@@ -17,10 +17,23 @@ from numpy.typing import NDArray
 from analytics.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
 
-__all__ = ["VISITOR", "as_words", "changes", "enriched", "first_known", "idle_time", "stable_order", "timeline"]
+__all__ = [
+    "VISITOR",
+    "VISITOR_COLUMNS",
+    "as_words",
+    "changes",
+    "enriched",
+    "first_known",
+    "idle_time",
+    "stable_order",
+    "timeline",
+]
 
-VISITOR: Final = pl.coalesce("anonymous_id", "user_id").alias("visitor")
-"""Who an event is of: the browser, else the person."""
+VISITOR_COLUMNS: Final = ("anonymous_id", "user_id")
+"""Columns that say who an event is of, the first that says something: the browser, else the person."""
+
+VISITOR: Final = pl.coalesce(VISITOR_COLUMNS).alias("visitor")
+"""Who an event is of."""
 
 
 def enriched(events: pl.DataFrame) -> pl.DataFrame:
@@ -49,9 +62,7 @@ def idle_time(minutes: float) -> timedelta:
     return timedelta(minutes=minutes)
 
 
-def timeline(
-    table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: pl.Expr | None = None
-) -> pl.DataFrame:
+def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: pl.Expr | None = None) -> pl.DataFrame:
     """Put each visitor's events in order and say what each is.
 
     Args:
@@ -90,6 +101,7 @@ def timeline(
         .filter("kept" & known)
         .drop("kept")
         .collect()
+        .rechunk()
     )
     return _with_visits(_in_order(events), idle)
 
@@ -119,7 +131,7 @@ def as_words(values: pl.Series) -> pl.Series:
     Args:
         values: Vocabularies are returned as they are; other values as the words for them.
     """
-    if values.dtype in {pl.Categorical, pl.Enum}:
+    if isinstance(values.dtype, pl.Categorical | pl.Enum):
         return values
     # A vocabulary of its own is forgotten with the column; one shared by the process would only ever grow.
     return values.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))

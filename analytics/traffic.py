@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analytics.dimensions import NOT_SET, Dimension, DimensionError
 from analytics.events import FunnelStage
@@ -115,8 +116,8 @@ class Traffic:
         depth = self._read(pl.sum_horizontal(is_stage).cast(pl.UInt8), self._views["order"]).to_numpy()
         starts = self._views.select(changes(_code("visitor")).arg_true()).to_series().to_numpy()
         deepest = np.maximum.reduceat(depth, starts) if len(starts) else depth
-        asked = self._views["visitor"].gather(starts).is_in(self._requests["visitor"].implode())
-        deepest = np.where(asked.to_numpy(), len(stages) + 1, deepest)
+        asked = self._are_among(self._views["visitor"].gather(starts), self._requests["visitor"])
+        deepest = np.where(asked, len(stages) + 1, deepest)
         return MergeableCounts(pl.DataFrame({"depth": deepest.astype(np.uint8)}).with_columns(visitors=1), ["depth"])
 
     def _read(self, expression: pl.Expr, order: pl.Series) -> pl.Series:
@@ -163,11 +164,18 @@ class Traffic:
         views = views.with_columns(comes=comes)
         requests = self._requests
         if content:
-            exposures = views.filter("comes").select("visitor", *names, seen_at="event_time")
+            asks = pl.Series(self._are_among(views["visitor"], requests["visitor"]))
+            exposures = views.filter("comes", asks).select("visitor", *names, seen_at="event_time")
             requests = requests.join(exposures, on="visitor").filter(pl.col("seen_at") < pl.col("event_time"))
-        seen = pl.col("visitor").is_in(views["visitor"].unique().implode())
+        seen = pl.Series(self._are_among(requests["visitor"], self._views["visitor"]))
         first = pl.struct("visitor", *names).is_first_distinct()
-        return _Ledger(_by_hour(views, names), requests.select("visitor", "hour", *names, converted=seen & first))
+        return _Ledger(_by_hour(views, names), requests.select("visitor", "hour", *names, converted=first & seen))
+
+    def _are_among(self, visitors: pl.Series, others: pl.Series) -> NDArray[np.bool_]:
+        """Whether each visitor is one of the others."""
+        is_one = np.zeros(self._n_visitors, dtype=np.bool_)
+        is_one[others.to_physical().to_numpy()] = True
+        return is_one[visitors.to_physical().to_numpy()]
 
 
 def _code(name: str) -> pl.Expr:
