@@ -22,8 +22,9 @@ from analytics.events import CallType
 from analytics.intent_model import holm
 from analytics.intervals import rate_with_interval
 from analytics.odds_ratios import homogeneity_of_odds_ratios
-from analytics.sessions import enriched, visit_table
+from analytics.sessions import visit_table
 from analytics.signals import IDLE_MINUTES, DemoPer, EverSeen
+from analytics.timeline import enriched
 
 __all__ = ["SegmentContent", "segment_content"]
 

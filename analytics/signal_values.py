@@ -1,8 +1,9 @@
 """How signals are read off events, as expressions on the tables that lead from events to the visit table.
 
-Four steps, in this order: what an event shows (:func:`shown`), what a stretch of events shows (:func:`gathered`), what
-is known at its end (:func:`known`), and how that stands in the visit table (:func:`values`). A *stretch* is a visit, or
-whatever follows it before the next; stretches stand in each visitor's order of time.
+Five steps, in this order: what an event shows (:func:`shown`), what events up to it have (:func:`so_far`), what a
+stretch of events shows (:func:`gathered`), what is known at its end (:func:`known`), and how that stands in the visit
+table (:func:`values`). A *stretch* is a visit, or whatever follows it before the next; events and stretches stand in
+each visitor's order of time.
 
 Until the last step the columns of signals are set apart by their names: users choose those of their own signals.
 """
@@ -17,7 +18,7 @@ import polars as pl
 from analytics.events import COLUMNS, CallType
 from analytics.signals import EventCount, EverSeen, SessionLength, Signal
 
-__all__ = ["gathered", "known", "shown", "values"]
+__all__ = ["gathered", "known", "shown", "so_far", "values"]
 
 _COLUMN_AT: Final = {column.path: column.name for column in COLUMNS}
 _MS_PER_MINUTE: Final = 60_000
@@ -32,14 +33,33 @@ def shown(signals: Sequence[Signal]) -> list[pl.Expr]:
     return [_shown(signal).alias(_apart(signal)) for signal in _of_events(signals)]
 
 
-def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
-    """What each stretch shows of the signals, whether or how often, as aggregations of its events.
+def so_far(signals: Sequence[Signal]) -> list[pl.Expr]:
+    """What all events down to each row have shown: whether the visitor has, or how often all visitors above have.
 
     Args:
         signals: The signals.
+
+    Returns:
+        Expressions on the line of events, with ``row`` (their number) and ``since`` (that of the visitor's first).
+    """
+    columns = [(signal, _apart(signal)) for signal in _of_events(signals)]
+    return [_ever(name) if isinstance(signal, EverSeen) else pl.col(name).cum_sum() for signal, name in columns]
+
+
+def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
+    """What is known of each signal at the last event of each stretch, or how often the stretch shows it.
+
+    Args:
+        signals: The signals.
+
+    Returns:
+        Expressions on the last rows of all stretches.
     """
     columns = [(signal, pl.col(_apart(signal))) for signal in _of_events(signals)]
-    return [column.any() if isinstance(signal, EverSeen) else column.sum() for signal, column in columns]
+    return [
+        column if isinstance(signal, EverSeen) else column.diff().fill_null(column.first())
+        for signal, column in columns
+    ]
 
 
 def known(signals: Sequence[Signal]) -> list[pl.Expr]:
@@ -50,7 +70,7 @@ def known(signals: Sequence[Signal]) -> list[pl.Expr]:
 
     Returns:
         Expressions on the stretches, in order, with ``row`` (their number), ``first_row`` (that of the visitor's
-        first), ``visit``, ``started_at`` and ``ended_at``.
+        first), ``visit``, ``started_at``, ``ended_at`` and ``n_page_views``.
     """
     return [_known(signal).alias(_apart(signal)) for signal in signals]
 
@@ -84,7 +104,7 @@ def _shown(signal: EverSeen | EventCount) -> pl.Expr:
 def _known(signal: Signal) -> pl.Expr:
     match signal:
         case EverSeen():
-            return _ever(_apart(signal))
+            return pl.col(_apart(signal))
         case EventCount(of="visits"):
             return pl.col("visit")
         case EventCount(within="visit"):
@@ -130,12 +150,11 @@ def _found(column: str) -> pl.Expr:
 
 
 def _ever(name: str) -> pl.Expr:
-    """Whether the visitor has shown the signal in this stretch or an earlier one.
+    """Whether the visitor has shown the signal in this event or an earlier one.
 
-    It is the cumulative maximum over the visitor: the last stretch with the signal is not above the visitor's first.
-    Said so, it needs no window over each visitor, which would cost more than all the rest of the visit table.
+    It is the cumulative maximum over the visitor: the last event with the signal is not above the visitor's first.
     """
-    return (pl.when(name).then("row").forward_fill() >= pl.col("first_row")).fill_null(value=False)
+    return (pl.when(name).then("row").forward_fill() >= pl.col("since")).fill_null(value=False).alias(name)
 
 
 def _sum_so_far(amount: pl.Expr) -> pl.Expr:
@@ -153,5 +172,6 @@ def _length() -> pl.Expr:
 def _length_added() -> pl.Expr:
     """Milliseconds that a stretch adds to the length of its visit: what follows a request goes on from before it."""
     goes_on = (pl.col("visit") == pl.col("visit").shift()) & (pl.col("row") != pl.col("first_row"))
-    began = pl.coalesce(pl.when(goes_on).then(pl.col("ended_at").shift()), "started_at")
-    return (pl.col("ended_at") - began).dt.total_milliseconds().fill_null(0)
+    ended = pl.when(pl.col("n_page_views") > 0).then("ended_at")
+    began = pl.coalesce(pl.when(goes_on).then(ended.shift()), "started_at")
+    return (ended - began).dt.total_milliseconds().fill_null(0)

@@ -11,10 +11,11 @@ import polars as pl
 
 from analytics.dimensions import Dimension, dimensions_of
 from analytics.experiments import arm_signals
-from analytics.sessions import enriched, visit_table
+from analytics.sessions import visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals import SIGNALS, DemoPer, Signal
 from analytics.statistics import FunnelStatistics
+from analytics.timeline import enriched
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
