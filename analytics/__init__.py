@@ -7,7 +7,8 @@ from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.ndjson import decode, encode, read_ndjson
-from analytics.sessions import assign_visits, visit_table
+from analytics.partitions import partitions_by_visitor
+from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals import SIGNALS, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
 from analytics.tracking import DeadLetter, Flattened, track_view
@@ -31,10 +32,12 @@ __all__ = [
     "assign_visits",
     "decode",
     "encode",
+    "partitions_by_visitor",
     "read_ndjson",
     "score_stitching",
     "stitch",
     "stitched",
     "track_view",
     "visit_table",
+    "visit_table_of_parts",
 ]
