@@ -106,7 +106,7 @@ class Traffic:
         return MergeableCounts(pl.concat([seen, asked], how="diagonal_relaxed"), keys)
 
     def depths(self) -> MergeableCounts:
-        """Count ``visitors`` by the ``depth`` they reach: 0 for no stage, then the stages in order, then the request."""
+        """Count ``visitors`` by the ``depth`` they reach: 0 for no stage, then the stages in order, then a request."""
         return self._deepest
 
     @cached_property
@@ -175,7 +175,7 @@ class Traffic:
         """Whether each visitor is one of the others."""
         is_one = np.zeros(self._n_visitors, dtype=np.bool_)
         is_one[others.to_physical().to_numpy()] = True
-        return is_one[visitors.to_physical().to_numpy()]
+        return np.take(is_one, visitors.to_physical().to_numpy())
 
 
 def _code(name: str) -> pl.Expr:
