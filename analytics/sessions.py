@@ -148,6 +148,8 @@ def visit_table_of_parts(
             at_risk=pl.col("at_risk") & unsettled, censored=pl.col("ended_at") + idle > pl.lit(until, dtype=UTC_MS)
         )
         .sort("started_at", "anonymous_id", "visit")
+        # The last digit of a logarithm hangs on its place in the column, so it is taken when all rows are in theirs.
+        .with_columns(_session_length(signal) for signal in signals if isinstance(signal, SessionLength))
         .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
         .collect()
     )
@@ -158,7 +160,7 @@ class _Read:
     """What is known of a part of the visitors: all of the visit table that needs no other visitor.
 
     Args:
-        rows: The visit table without ``censored``; ``at_risk`` says nothing yet of colleagues.
+        rows: The visit table without ``censored`` and session lengths; ``at_risk`` says nothing yet of colleagues.
         settled: One row per ``account`` in which somebody asked for all, with ``settled_at``, when first.
         last_time: Time of the latest event.
     """
@@ -220,7 +222,7 @@ def _rows(
     experiments: pl.DataFrame,
 ) -> pl.DataFrame:
     """Gather the line into the rows of the visit table."""
-    names = [name for name in visit_schema(signals) if name != "censored"]
+    later = {"censored", *(signal.name for signal in signals if isinstance(signal, SessionLength))}
     return (
         _stretches(line, requests, _yes_or_no(signals))
         .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
@@ -229,11 +231,10 @@ def _rows(
         .join(experiments.lazy(), on="visitor", how="left")
         .with_columns(
             pl.col("visitor").cast(pl.String).alias("anonymous_id"),
-            *(_session_length(signal) for signal in signals if isinstance(signal, SessionLength)),
             at_risk=(pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True),
             requested_demo=(pl.col("request_visit") == pl.col("visit")).fill_null(value=False),
         )
-        .select(pl.col(name).cast(visit_schema(signals)[name]) for name in names)
+        .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items() if name not in later)
         .collect()
     )
 
