@@ -15,7 +15,7 @@ from typing import get_args
 import polars as pl
 
 from analytics.events import UTC_MS
-from analytics.signal_values import gathered, known, shown, so_far, values
+from analytics.signal_values import gathered, known, known_columns, shown, so_far, values
 from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, Signal, visit_schema
 from analytics.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 
@@ -149,6 +149,8 @@ def visit_table_of_parts(
             at_risk=pl.col("at_risk") & unsettled, censored=pl.col("ended_at") + idle > pl.lit(until, dtype=UTC_MS)
         )
         .sort("started_at", "anonymous_id", "visit")
+        # The last digit of a logarithm hangs on its place in the column, so it is taken when all rows are in theirs.
+        .with_columns(values(signals))
         .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
         .collect()
     )
@@ -159,7 +161,8 @@ class _Read:
     """What is known of a part of the visitors: all of the visit table that needs no other visitor.
 
     Args:
-        rows: The visit table without ``censored``; ``at_risk`` says nothing yet of colleagues.
+        rows: The visit table without ``censored``, and what is known of the signals instead of their values;
+            ``at_risk`` says nothing yet of colleagues.
         settled: One row per ``account`` in which somebody asked for all, with ``settled_at``, when first.
         last_time: Time of the latest event.
     """
@@ -212,7 +215,8 @@ def _rows(
     experiments: pl.DataFrame,
 ) -> pl.DataFrame:
     """Gather the line into the rows of the visit table."""
-    names = [name for name in visit_schema(signals) if name != "censored"]
+    later = {"censored", *(signal.name for signal in signals)}
+    plain = [pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items() if name not in later]
     return (
         _stretches(line, requests, signals)
         .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
@@ -221,11 +225,10 @@ def _rows(
         .join(experiments.lazy(), on="visitor", how="left")
         .with_columns(
             pl.col("visitor").cast(pl.String).alias("anonymous_id"),
-            *values(signals),
             at_risk=(pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True),
             requested_demo=(pl.col("request_visit") == pl.col("visit")).fill_null(value=False),
         )
-        .select(pl.col(name).cast(visit_schema(signals)[name]) for name in names)
+        .select(*plain, *known_columns(signals))
         .collect()
     )
 

@@ -18,7 +18,7 @@ import polars as pl
 from analytics.events import COLUMNS, CallType
 from analytics.signals import EventCount, EverSeen, SessionLength, Signal
 
-__all__ = ["gathered", "known", "shown", "so_far", "values"]
+__all__ = ["gathered", "known", "known_columns", "shown", "so_far", "values"]
 
 _COLUMN_AT: Final = {column.path: column.name for column in COLUMNS}
 _MS_PER_MINUTE: Final = 60_000
@@ -73,6 +73,15 @@ def known(signals: Sequence[Signal]) -> list[pl.Expr]:
         first), ``visit``, ``started_at``, ``ended_at`` and ``n_page_views``.
     """
     return [_known(signal).alias(_apart(signal)) for signal in signals]
+
+
+def known_columns(signals: Sequence[Signal]) -> list[str]:
+    """Names of the columns that :func:`known` makes.
+
+    Args:
+        signals: The signals.
+    """
+    return [_apart(signal) for signal in signals]
 
 
 def values(signals: Sequence[Signal]) -> list[pl.Expr]:
