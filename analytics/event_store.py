@@ -32,7 +32,7 @@ from analytics.enrichment import conform, event_times
 from analytics.errors import AnalyticsError
 from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
 from analytics.hour_counts import HourCounts
-from analytics.hour_events import STORED_SCHEMA, HourEvents
+from analytics.hour_events import NO_EVENTS, STORED_SCHEMA, HourEvents
 from analytics.ndjson import decode, read_ndjson
 from analytics.seen_ids import Hashes, SeenIds, Verdict
 from analytics.spill_files import SpillFolder
@@ -311,18 +311,18 @@ class EventStore:
         verdicts = np.full(len(rows), Verdict.ACCEPTED, np.int8)
         if earlier.is_new.all():
             return verdicts
-        here = np.flatnonzero(earlier.row >= 0)
-        again = np.flatnonzero(earlier.is_remembered)
-        verdicts[here] = _compared(frame[rows[here]], frame[rows[earlier.row[here]]])
-        deliveries = frame[rows[again]]
-        verdicts[again] = _compared(deliveries, self._first_of(deliveries["message_id"], earlier.hour[again]))
+        here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)
+        deliveries = frame[rows[np.concatenate([here, again])]]
+        before = self._first_of(deliveries["message_id"].tail(len(again)), earlier.hour[again])
+        firsts = pl.concat([frame[rows[earlier.row[here]]].select(_BODY), before.select(_BODY)])
+        verdicts[np.concatenate([here, again])] = _compared(deliveries, firsts)
         return verdicts
 
     def _first_of(self, message_ids: pl.Series, hours: NDArray[np.int64]) -> pl.DataFrame:
         """The accepted events with these identifiers, row by row, which are remembered in these hours."""
         found = [self._events_of_hour[hour].find(message_ids.filter(hours == hour)) for hour in np.unique(hours)]
         # No body is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
-        first = pl.concat([EVENT_SCHEMA.to_frame(), *found])
+        first = pl.concat([NO_EVENTS, *found])
         return message_ids.to_frame().join(first, on="message_id", how="left", maintain_order="left")
 
     def _timed(self, events: pl.DataFrame) -> pl.DataFrame:

@@ -12,10 +12,13 @@ from analytics.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events import EVENT_SCHEMA, CallType, EventName
 from analytics.spill_files import SpillFile, SpillFolder
 
-__all__ = ["STORED_SCHEMA", "HourEvents"]
+__all__ = ["NO_EVENTS", "STORED_SCHEMA", "HourEvents"]
 
 STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 """Columns of the events that a store keeps: flat and enriched."""
+
+NO_EVENTS: Final = EVENT_SCHEMA.to_frame()
+"""A table of flat events without any; made once, for that takes as long as to search an hour."""
 
 # Many small frames take far more room than one; small batches are put together now and then.
 _MOST_PARTS: Final = 64
@@ -89,7 +92,7 @@ class HourEvents:
         held = [pl.concat(parts).lazy() for parts in (self._parts, self._new) if parts]
         sources = [*(pl.scan_parquet(file.path) for file in self._files), *held]
         found = [source.filter(wanted).select(EVENT_SCHEMA.names()).collect() for source in sources]
-        return pl.concat([EVENT_SCHEMA.to_frame(), *found])
+        return pl.concat([NO_EVENTS, *found])
 
     def spill(self, folder: SpillFolder, name: str) -> None:
         """Move what is in memory to a new file.
