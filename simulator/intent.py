@@ -322,4 +322,5 @@ def _minutes(journeys: Journeys, unseen: Integers) -> Floats:
     n_unseen = np.bincount(journeys.visit_of_view[unseen], minlength=len(journeys.n_pages))
     # What is not seen of a visit is its end. Where nothing is, the first page view stands for the last.
     last = journeys.first_view + np.maximum(journeys.n_pages - n_unseen, 1) - 1
-    return (journeys.view_ms[last] - journeys.view_ms[journeys.first_view]) / 60_000
+    minutes: Floats = (journeys.view_ms[last] - journeys.view_ms[journeys.first_view]) / 60_000
+    return minutes
