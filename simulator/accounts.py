@@ -12,6 +12,8 @@ import polars as pl
 
 from analytics.events import REGIONS
 from simulator.arrays import Bools, Floats, Integers
+from simulator.choices import Choices, probabilities
+from simulator.lookup import looked_up
 from simulator.settings import PositiveFactor, Probability, Settings, Share
 from simulator.streams import Streams
 
@@ -127,22 +129,29 @@ class Accounts:
     def choose(self, regions: Integers, uniforms: Floats) -> Integers:
         """Account of each visitor, from the accounts of the visitor's region, −1 where it has none; shapes (n,)."""
         chosen = np.full(len(regions), -1, dtype=np.int64)
+        for region, (members, choices) in self._by_region.items():
+            here = np.flatnonzero(regions == region)
+            chosen[here] = members[choices.pick(0, uniforms[here])]
+        return chosen
+
+    @cached_property
+    def _by_region(self) -> dict[int, tuple[Integers, Choices]]:
+        """The accounts of each region that has any, and the choice among them."""
+        found = {}
         for region in range(len(REGIONS)):
             members = np.flatnonzero(self.region == region)
-            here = np.flatnonzero(regions == region)
             if len(members):
-                steps = np.cumsum(self.weight[members] / self.weight[members].sum())[:-1]
-                chosen[here] = members[np.searchsorted(steps, uniforms[here], side="right")]
-        return chosen
+                found[region] = members, Choices(probabilities(self.weight[members])[None, :])
+        return found
 
     @cached_property
     def domains_or_none(self) -> pl.Series:
         """Domain of each account, and a last row of null for no account."""
-        return self.domains.extend_constant(None, 1)
+        return self.domains.extend_constant(None, 1).rechunk()
 
     def domains_of(self, accounts: Integers) -> pl.Series:
         """Domain of each account, null for −1; shape (n,)."""
-        return self.domains_or_none.gather(np.where(accounts >= 0, accounts, len(self.domains)))
+        return looked_up(self.domains_or_none, np.where(accounts >= 0, accounts, len(self.domains)))
 
     def company(self, account: int) -> Company:
         """What the sales desk may know of an account; −1 for none."""

@@ -1,11 +1,11 @@
-"""Names for the array types of the simulator, and sums over ragged arrays."""
+"""Names for the array types of the simulator, and what ragged arrays need."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bools", "Floats", "Integers", "Words", "first_rows", "running_totals"]
+__all__ = ["Bools", "Floats", "Integers", "Words", "first_rows", "part_of_each"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -20,15 +20,13 @@ def first_rows(lengths: Integers) -> Integers:
     return starts
 
 
-def running_totals(values: Integers, starts: Integers, lengths: Integers) -> Integers:
-    """Sum of the earlier values of the same part, for each value of a ragged array (0 for the first of a part).
+def part_of_each(starts: Integers, n: int) -> Integers:
+    """Part that each value of a ragged array belongs to.
 
     Args:
-        values: The ragged array, flat; shape (n,).
-        starts: First row of each part; shape (parts,).
-        lengths: Number of values in each part; shape (parts,).
+        starts: First row of each part, none of which is empty; shape (parts,).
+        n: Number of values.
     """
-    if len(values) == 0:
-        return values.copy()
-    before = np.cumsum(values) - values
-    return before - np.repeat(before[np.minimum(starts, len(values) - 1)], lengths)
+    part = np.zeros(n, dtype=np.int64)
+    part[starts[1:]] = 1
+    return np.cumsum(part, out=part)

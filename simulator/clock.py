@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from heapq import heappush
 from typing import Annotated
@@ -15,7 +16,7 @@ from analytics.events import UTC_MS
 from simulator.arrays import Integers
 from simulator.settings import Settings
 
-__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment", "in_utc"]
+__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment", "Wait", "in_utc"]
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -49,6 +50,10 @@ class ClockSettings(Settings):
     hours: int = Field(default=24, ge=1, le=_LONGEST_HOURS, strict=True)
 
 
+Wait = tuple[float, tuple[int, ...] | None]
+"""Moment and rank of a wait, as for :meth:`ExactEnvironment.at`."""
+
+
 class ExactEnvironment(simpy.Environment):
     """A SimPy environment in which one can also wait for a moment, not only for a delay.
 
@@ -75,12 +80,35 @@ class ExactEnvironment(simpy.Environment):
         heappush(self._queue, (moment, *place, event))  # type: ignore[misc]  # SimPy never looks at the rank
         return event
 
+    def follow(self, waits: Iterator[Wait]) -> None:
+        """Let somebody go on at each of the moments that they wait for, one after the other.
+
+        As a process that yields :meth:`at` each time, and at the same moments. But as long as nothing else is due
+        before the next of them, there is no need to put an event on SimPy's list only to take it off again.
+
+        Args:
+            waits: Moment and rank of each wait, as for :meth:`at`; what it does before the first one happens at once.
+        """
+
+        def go_on(_event: simpy.Event | None) -> None:
+            queue = self._queue
+            for moment, rank in waits:
+                if queue and queue[0][0] <= moment:
+                    event = self.at(moment, rank)
+                    event.callbacks.append(go_on)
+                    return
+                self._now = moment
+
+        go_on(None)
+
 
 class _Moment(simpy.Event):
     """An event that is sure to happen, as :class:`simpy.Timeout` is."""
 
     def __init__(self, env: simpy.Environment) -> None:
-        super().__init__(env)
+        # As simpy.Event does, without the detour: there is one for each step of each process.
+        self.env = env
+        self.callbacks = []
         self._ok = True
         self._value = None
 

@@ -104,8 +104,8 @@ class Cohort:
     @cached_property
     def view_ms(self) -> Integers:
         """When each page is opened; shape (views,)."""
-        arrival = self.arrival_ms[self.journeys.visitor]
-        return self.journeys.view_ms + arrival[self.journeys.visit_of_view]
+        arrival = self.arrival_ms.take(self.journeys.visitor)
+        return self.journeys.view_ms + arrival.take(self.journeys.visit_of_view)
 
     @property
     def submit_ms(self) -> Integers:
@@ -154,12 +154,16 @@ class Cohort:
         """
         if self.second_browser.any():
             return hexadecimal(self.identities)
-        return hexadecimal(self.identities[: len(self)]).extend_constant(None, len(self))
+        return hexadecimal(self.identities[: len(self)]).extend_constant(None, len(self)).rechunk()
 
     @cached_property
     def person_ids(self) -> pl.Series:
         """Identifier of each person: that of the first browser."""
         return self.browser_ids.head(len(self))
+
+    def persons(self, visitors: Integers) -> pl.Series:
+        """Identifier of some persons, given their rows; shape (n,)."""
+        return hexadecimal(self.identities[visitors])
 
     @cached_property
     def user_ids(self) -> pl.Series:
@@ -227,8 +231,13 @@ class Timetable:
 
 def hexadecimal(words: Words) -> pl.Series:
     """Each row of random words as one text of hexadecimal digits; shape (n, words) to (n,)."""
-    digits = _HEX_PAIRS[words.astype(">u8").view(np.uint8)].view(f"S{16 * words.shape[1]}")
-    return pl.Series(digits.ravel()).cast(pl.String)
+    digits = _HEX_FOURS[words.astype(">u8").view(">u2")].view(np.uint8)
+    # Lists of octets become binaries, and these texts, without a Python object for any of them.
+    return pl.Series(digits).cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)
 
 
-_HEX_PAIRS = np.array([f"{byte:02x}" for byte in range(256)], dtype="S2").view(np.uint16)
+_HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+_HEX_FOURS = (
+    np.stack(np.broadcast_arrays(*np.ix_(_HEX, _HEX, _HEX, _HEX)), axis=-1).reshape(-1, 4).view(np.uint32).ravel()
+)
+"""The four digits of each number of 16 bits."""

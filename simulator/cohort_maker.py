@@ -8,12 +8,13 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from simulator.arrays import Bools, Floats, Integers
+from simulator.arrays import Bools, Floats, Integers, Words
 from simulator.clock import DAY_MS, HOUR_MS, Clock
 from simulator.cohort import Cohort
 from simulator.inflows import Inflow, arrivals_of, guests_of, inflows_of, usual_arrivals
 from simulator.intent import SignalValues
 from simulator.journey import Journeys
+from simulator.lookup import looked_up
 from simulator.outages import bounced, struck
 from simulator.personas import persona_code
 from simulator.population import People, Population
@@ -139,7 +140,7 @@ class CohortMaker:
         host, persona, rows, arrival_ms = host[comes], persona[comes], rows[comes], arrival_ms[comes]
         people = self.population.colleagues(hosts.people.take(host), persona, self.tables.invitation, rows, hosts.index)
         return self._cohort(
-            scope, hosts.index, rows, people, arrival_ms, invited_by=hosts.person_ids.gather(host), intercept=intercept
+            scope, hosts.index, rows, people, arrival_ms, invited_by=hosts.persons(host), intercept=intercept
         )
 
     def _invitations(self, hosts: Cohort) -> tuple[Integers, Integers, Integers]:
@@ -194,11 +195,11 @@ class CohortMaker:
             signals=signals,
             resolve=np.where(fails, -np.inf, log_odds) - np.log(chance / (1 - chance)),
             buyer_luck=np.stack([draws.uniforms(f"buyer_{name}") for name in BuyerLuck._fields], axis=1),
-            identities=np.concatenate([draws.words(source, 2) for source in ("identity", "second_identity")]),
+            identities=_identities(draws, second),
             second_browser=second,
             accounts=accounts.domains_of(people.account),
             arms=arms,
-            experiments=tables.experiments.labels.gather(arms),
+            experiments=looked_up(tables.experiments.labels, arms),
             inflow=scope,
             invited_by=invited_by,
             rank=(self._inflow.first_origin, int(scope != self._inflow.name), index),
@@ -214,7 +215,15 @@ class CohortMaker:
         self, people: People, journeys: Journeys, rows: Integers, streams: Streams, index: int
     ) -> Bools:
         """Whether each visit is made with the visitor's second browser; never the first visit; shape (visits,)."""
-        may = (people.second_device[journeys.visitor] >= 0) & (journeys.number > 1)
-        switch = streams.uniforms("browser", index).at(journeys.visit_address(rows))
-        second: Bools = may & (switch < self._world.population.second_device_share)
+        second = np.zeros(len(journeys.visitor), dtype=bool)
+        may = np.flatnonzero((people.second_device >= 0).take(journeys.visitor) & (journeys.number > 1))
+        if len(may):
+            switch = streams.uniforms("browser", index).at(journeys.visit_address(rows)[may])
+            second[may] = switch < self._world.population.second_device_share
         return second
+
+
+def _identities(draws: VisitorDraws, second_browser: Bools) -> Words:
+    """Two random words for each first browser, then for each second one; zeros where nobody has one."""
+    first = draws.words("identity", 2)
+    return np.concatenate((first, draws.words("second_identity", 2) if second_browser.any() else 0 * first))

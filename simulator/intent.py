@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import takewhile
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -177,11 +179,28 @@ class SignalValues:
 
     def log_odds(self, effects: Mapping[str, float]) -> Floats:
         """Sum of effect × signal over the terms, interactions as products; shape (visits,)."""
-        total = np.zeros(len(self.seen))
-        for term, effect in effects.items():
-            if effect:
-                total += effect * np.prod([self.column(name) for name in interaction_parts(term)], axis=0)
+        terms = [(interaction_parts(term), effect) for term, effect in effects.items() if effect]
+        plain = list(takewhile(lambda term: self._bits.keys() >= set(term[0]), terms))
+        if 2 ** len(self.signals) > len(self.seen):
+            total = self._added(np.zeros(len(self.seen)), self.seen, plain)
+        else:
+            # There are fewer patterns of bits than visits: what they come to is worked out once for each.
+            patterns = np.arange(2 ** len(self.signals), dtype=np.uint64)
+            total = self._added(np.zeros(len(patterns)), patterns, plain).take(self.seen.astype(np.int64))
+        return self._added(total, self.seen, terms[len(plain) :])
+
+    def _added(self, total: Floats, seen: Words, terms: Sequence[tuple[Sequence[str], float]]) -> Floats:
+        """Add effect × signal over some terms to a sum, one after the other, in place."""
+        for names, effect in terms:
+            pattern = np.uint64(sum({1 << self._bits[name] for name in names if name in self._bits}))
+            lasting = [self.column(name) for name in names if name not in self._bits]
+            total += effect * np.prod([(seen & pattern) == pattern, *lasting], axis=0)
         return total
+
+    @cached_property
+    def _bits(self) -> dict[str, int]:
+        """Place of the bit of each yes-or-no signal, by name."""
+        return {signal.name: i for i, signal in enumerate(self.signals) if not isinstance(signal, SessionLength)}
 
 
 class SignalReader:
@@ -246,20 +265,27 @@ class SignalReader:
             until_ms: When observation stops for each visitor, in ms since the arrival; later views and forms are not
                 seen. None for never.
         """
-        visit, visitor = journeys.visit_of_view, journeys.visitor[journeys.visit_of_view]
-        viewed, sent = np.ones(len(visit), dtype=bool), journeys.submit_ms >= 0
+        bits = self._of_page.take(journeys.page)
+        unseen, sent = np.empty(0, dtype=np.int64), np.flatnonzero(journeys.submit_ms >= 0)
+        sender = journeys.visitor[journeys.visit_of_view[sent]]
         if until_ms is not None:
-            viewed = journeys.view_ms < until_ms[visitor]
-            sent &= journeys.submit_ms < until_ms[visitor]
-        identified = self._of_form[journeys.page] | self._of_company_email[people.company_email.astype(int)][visitor]
-        bits = np.where(viewed, self._of_page[journeys.page], 0) | np.where(sent, identified, 0)
+            unseen = np.flatnonzero(journeys.view_ms >= until_ms.take(journeys.visitor).take(journeys.visit_of_view))
+            bits[unseen] = 0
+            in_time = journeys.submit_ms[sent] < until_ms[sender]
+            sent, sender = sent[in_time], sender[in_time]
+        address = self._of_company_email[people.company_email[sender].astype(np.int64)]
+        bits[sent] |= self._of_form[journeys.page[sent]] | address
         seen = np.bitwise_or.reduceat(bits, journeys.first_view) if len(bits) else bits
         of_visitor = (
-            self._of_channel[people.channel] | self._of_region[people.region] | self._of_account[people.account]
+            self._of_channel.take(people.channel)
+            | self._of_region.take(people.region)
+            # Visitors without a company have the index −1, and so the last row, of no bits.
+            | self._of_account[people.account]
         )
-        seen_so_far: Words = (seen | of_visitor[journeys.visitor] | self._of_device[devices]).astype(np.uint64)
-        _carry_over(seen_so_far, journeys.number)
-        return SignalValues(self.signals, seen_so_far, _minutes(journeys, viewed))
+        seen |= of_visitor.take(journeys.visitor)
+        seen |= self._of_device.take(devices)
+        _carry_over(seen, journeys.number)
+        return SignalValues(self.signals, seen, _minutes(journeys, unseen))
 
 
 def _seen_of_channel(channel: ChannelSettings, own_host: str) -> dict[str, object]:
@@ -282,12 +308,19 @@ def _domain(address: str) -> str | None:
 
 def _carry_over(seen: Words, number: Integers) -> None:
     """Add to each visit what was seen in the visitor's earlier visits, in place."""
-    for later in range(2, int(number.max(initial=1)) + 1):
-        rows = np.flatnonzero(number == later)
+    later = np.flatnonzero(number > 1)
+    while len(later):
+        # All second visits, then all third ones, and so on.
+        earliest = number[later] == number[later].min()
+        rows = later[earliest]
         seen[rows] |= seen[rows - 1]
+        later = later[~earliest]
 
 
-def _minutes(journeys: Journeys, viewed: Bools) -> Floats:
+def _minutes(journeys: Journeys, unseen: Integers) -> Floats:
     """Minutes from the first to the last page view of each visit that was seen (0 when none was)."""
-    last = np.maximum.reduceat(np.where(viewed, journeys.view_ms, -1), journeys.first_view)
-    return np.maximum(last - journeys.view_ms[journeys.first_view], 0) / 60_000
+    n_unseen = np.bincount(journeys.visit_of_view[unseen], minlength=len(journeys.n_pages))
+    # What is not seen of a visit is its end. Where nothing is, the first page view stands for the last.
+    last = journeys.first_view + np.maximum(journeys.n_pages - n_unseen, 1) - 1
+    minutes: Floats = (journeys.view_ms[last] - journeys.view_ms[journeys.first_view]) / 60_000
+    return minutes

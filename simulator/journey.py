@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from analytics.signals import IDLE_MINUTES
-from simulator.arrays import Floats, Integers, first_rows, running_totals
+from simulator.arrays import Floats, Integers, first_rows, part_of_each
 from simulator.choices import Choices
 from simulator.clock import HOUR_MS
 from simulator.navigation import Navigation
@@ -100,7 +100,7 @@ class Journeys:
     @cached_property
     def visit_of_view(self) -> Integers:
         """Visit of each page view; shape (views,)."""
-        return np.repeat(np.arange(len(self.n_pages), dtype=np.int32), self.n_pages)
+        return part_of_each(self.first_view, len(self.page))
 
     def visit_address(self, rows: Integers) -> Integers:
         """Address of each visit's draws, given the place of each visitor in the cohort; shape (visits,)."""
@@ -138,7 +138,9 @@ class JourneyMaker:
         self._navigation = navigation
         self._landing = Choices(landing)
         self._dwell_ms = np.array([page.dwell_seconds * 1000 for page in navigation.pages])
+        self._below_most = -np.expm1(-((MAX_DWELL_MS / self._dwell_ms) ** settings.dwell_shape))
         self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
+        self._has_form = self._submit_rate > 0
 
     def draw(self, rows: Integers, habits: Habits, streams: Streams, cohort: int) -> Journeys:
         """Draw the journeys of visitors of a cohort.
@@ -154,24 +156,34 @@ class JourneyMaker:
             return streams.uniforms(source, cohort)
 
         n_visits = self._visit_counts(uniforms("visits").at(rows), habits.return_rate)
-        visitor = np.repeat(np.arange(len(rows)), n_visits)
-        number = np.arange(len(visitor)) - np.repeat(first_rows(n_visits), n_visits) + 1
-        address = (rows[visitor] << _VISIT_BITS) | number
+        first_visit = first_rows(n_visits)
+        visitor = part_of_each(first_visit, int(n_visits.sum()))
+        number = np.arange(1, len(visitor) + 1) - first_visit.take(visitor)
+        address = (rows.take(visitor) << _VISIT_BITS) | number
 
-        table = np.where(number == 1, habits.landing[visitor], habits.returning[visitor])
+        is_first = number == 1
+        table = np.where(is_first, habits.landing.take(visitor), habits.returning.take(visitor))
         first_page = self._landing.pick(table, uniforms("landing").at(address))
-        page, n_pages = self._walk(first_page, habits.behaviour[visitor], address, uniforms("navigation"))
+        page, n_pages = self._walk(first_page, habits.behaviour.take(visitor), address, uniforms("navigation"))
         first_view = first_rows(n_pages)
-        visit = np.repeat(np.arange(len(n_pages)), n_pages)
-        view_address = (address[visit] << _STEP_BITS) | (np.arange(len(page)) - first_view[visit])
+        visit = part_of_each(first_view, len(page))
+        # The step within the visit is the row less that of the visit's first view.
+        view_address = ((address << _STEP_BITS) - first_view).take(visit) + np.arange(len(page))
 
         dwell = self._dwell(page, uniforms("dwell").at(view_address))
-        gap = np.where(number == 1, 0, self._gaps(uniforms("gaps").at(address)))
-        length = np.add.reduceat(dwell, first_view) if len(dwell) else dwell
+        read = np.cumsum(dwell)
+        opened = read - dwell
+        opened_first = opened[first_view]
+        length = read[first_view + n_pages - 1] - opened_first
+        gap = np.where(is_first, 0, self._gaps(uniforms("gaps").at(address)))
         # A visit starts after its own gap and after the lengths and gaps of the visits before it.
-        start = running_totals(length + gap, first_rows(n_visits), n_visits) + gap
-        view_ms = start[visit] + running_totals(dwell, first_view, n_pages)
-        sends = uniforms("forms").at(view_address) < self._submit_rate[page]
+        start = np.cumsum(length + gap) - length
+        start -= start[first_visit].take(visitor)
+        view_ms = opened + (start - opened_first).take(visit)
+        sends = self._forms_sent(page, view_address, uniforms("forms"))
+        submit_ms = np.full(len(page), -1)
+        # The form is sent half-way through the reading time, which lasts at least a second.
+        submit_ms[sends] = view_ms[sends] + dwell[sends] // 2
         return Journeys(
             n_visits=n_visits,
             visitor=visitor,
@@ -179,10 +191,15 @@ class JourneyMaker:
             n_pages=n_pages,
             page=page,
             view_ms=view_ms,
-            # The form is sent half-way through the reading time, which lasts at least a second.
-            submit_ms=np.where(sends, view_ms + dwell // 2, -1),
+            submit_ms=submit_ms,
             end_ms=start + length,
         )
+
+    def _forms_sent(self, page: Integers, address: Integers, uniforms: AddressedUniforms) -> Integers:
+        """Rows of the page views whose form is sent; pages that have none are not asked."""
+        asks = np.flatnonzero(self._has_form.take(page))
+        sent: Integers = asks[uniforms.at(address[asks]) < self._submit_rate[page[asks]]]
+        return sent
 
     def _visit_counts(self, uniforms: Floats, return_rate: Floats) -> Integers:
         """Geometric number of visits, by inversion, cut at the most that is allowed."""
@@ -201,28 +218,33 @@ class JourneyMaker:
         """
         left = len(self._navigation.names)
         n_pages = np.ones(len(landing), dtype=np.int64)
+        address = address << _STEP_BITS
         reading, page = np.arange(len(landing)), landing
         trail = [(reading, page)]
         while len(reading):
-            step = uniforms.at((address[reading] << _STEP_BITS) | len(trail))
-            page = self._navigation.next_pages(page, step, behaviour[reading])
-            stays = page < left
-            reading, page = reading[stays], page[stays]
-            n_pages[reading] += 1
+            step = uniforms.at(address.take(reading) | len(trail))
+            page = self._navigation.next_pages(page, step, behaviour.take(reading))
+            stays = np.flatnonzero(page < left)
+            reading, page = reading.take(stays), page.take(stays)
             trail.append((reading, page))
+            n_pages[reading] = len(trail)
         views = np.empty(int(n_pages.sum()), dtype=np.int64)
         first = first_rows(n_pages)
         for step_number, (visits, pages) in enumerate(trail):
-            views[first[visits] + step_number] = pages
+            views[first.take(visits) + step_number] = pages
         return views, n_pages
 
     def _dwell(self, page: Integers, uniforms: Floats) -> Integers:
         """Reading times in ms: Weibull, conditioned on at most 29 minutes, and at least a second."""
-        scale, shape = self._dwell_ms[page], self._settings.dwell_shape
-        below_most = -np.expm1(-((MAX_DWELL_MS / scale) ** shape))
-        dwell = scale * (-np.log1p(-uniforms * below_most)) ** (1 / shape)
-        whole: Integers = np.clip(dwell, 1000, MAX_DWELL_MS).astype(np.int64)
-        return whole
+        # All in the place of the uniform numbers: −log(1 − u) to the power of 1 / shape, times the scale.
+        dwell = uniforms
+        dwell *= self._below_most.take(page)
+        np.negative(dwell, out=dwell)
+        np.log1p(dwell, out=dwell)
+        np.negative(dwell, out=dwell)
+        dwell **= 1 / self._settings.dwell_shape
+        dwell *= self._dwell_ms.take(page)
+        return np.clip(dwell, 1000, MAX_DWELL_MS, out=dwell).astype(np.int64)
 
     def _gaps(self, uniforms: Floats) -> Integers:
         """Times between visits in ms: log-logistic beyond the shortest possible, at most ten years."""

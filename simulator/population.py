@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
@@ -226,10 +226,12 @@ class Population:
             for zone, share in country.time_zones.items()
         ]
         self._region_of = np.array([REGIONS.index(REGION_OF_COUNTRY[code]) for code in self.countries])
-        self._place_steps = _steps([share for _, _, share in self._places])
-        self._device_steps = _steps(list(settings.devices.values()))
+        self._country_of = np.array([country for country, _, _ in self._places])
+        self._zone_of = np.array([zone for _, zone, _ in self._places])
+        self._place_choices = _one_of([share for _, _, share in self._places])
+        self._device_choices = _one_of(settings.devices.values())
         self._second_devices = Choices(_other_devices(np.array(list(settings.devices.values()))))
-        self._channel_steps = _steps(list(channel_shares.values()))
+        self._channel_choices = _one_of(channel_shares.values())
         personas = settings.persona_list
         self._personas = Choices(persona_mix(personas, self.channels if channels is None else channels))
         self._account_rate = settings.account_rate * np.array([persona.account_factor for persona in personas])
@@ -260,23 +262,28 @@ class Population:
     def draw(self, n: int, cohort: int) -> People:
         """Draw the ``n`` visitors of a cohort."""
         draws = VisitorDraws(self._streams.within(self._scope), cohort, np.arange(n))
-        place = np.searchsorted(self._place_steps, draws.uniforms("place"), side="right")
-        country = np.array([c for c, _, _ in self._places])[place]
-        region = self._region_of[country]
-        channel = np.searchsorted(self._channel_steps, draws.uniforms("channel"), side="right")
+        place = self._place_choices.pick(0, draws.uniforms("place"))
+        region = self._region_of.take(self._country_of).take(place)
+        channel = self._channel_choices.pick(0, draws.uniforms("channel"))
         persona = self._personas.pick(channel, draws.uniforms("persona"))
-        in_company = draws.uniforms("company") < self._account_rate[persona]
-        account = np.where(in_company, self.accounts.choose(region, draws.uniforms("account")), -1)
+        in_company = draws.uniforms("company") < self._account_rate.take(persona)
+        account = self._accounts_of(in_company, region, draws)
         return People(
-            country=country,
-            zone=np.array([zone for _, zone, _ in self._places])[place],
+            country=self._country_of.take(place),
+            zone=self._zone_of.take(place),
             region=region,
             channel=channel,
             persona=persona,
             account=account,
-            effect=np.where(account >= 0, self.accounts.effects[account], 0.0),
+            effect=np.where(account >= 0, self.accounts.effects.take(account), 0.0),
             **self._equipment(draws, persona, account),
         )
+
+    def _accounts_of(self, in_company: Bools, region: Integers, draws: VisitorDraws) -> Integers:
+        """Company of each visitor, −1 for those who are in none or whose region has none; shape (visitors,)."""
+        account, members = np.full(len(in_company), -1), np.flatnonzero(in_company)
+        account[members] = self.accounts.choose(region.take(members), draws.uniforms("account").take(members))
+        return account
 
     def colleagues(self, hosts: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
         """Draw those whom visitors have invited: people of the same company and place, with habits of their own.
@@ -298,13 +305,16 @@ class Population:
 
     def _equipment(self, draws: VisitorDraws, persona: Integers, account: Integers) -> dict[str, Any]:
         """Devices and e-mail address."""
-        device = np.searchsorted(self._device_steps, draws.uniforms("device"), side="right")
-        second = self._second_devices.pick(device, draws.uniforms("second_device"))
-        has_second = draws.uniforms("has_second_device") < self.settings.second_device_rate
+        device = self._device_choices.pick(0, draws.uniforms("device"))
+        second_device = np.full(len(device), -1)
+        if self.settings.second_device_rate > 0:
+            second = self._second_devices.pick(device, draws.uniforms("second_device"))
+            has_second = draws.uniforms("has_second_device") < self.settings.second_device_rate
+            second_device = np.where(has_second, second, -1)
         return {
             "device": device,
-            "second_device": np.where(has_second, second, -1),
-            "company_email": (account >= 0) & (draws.uniforms("email") < self._email_rate[persona]),
+            "second_device": second_device,
+            "company_email": (account >= 0) & (draws.uniforms("email") < self._email_rate.take(persona)),
         }
 
 
@@ -316,6 +326,6 @@ def _other_devices(shares: Floats) -> Floats:
     return probabilities(others)
 
 
-def _steps(shares: Sequence[float]) -> Floats:
-    """Running sum of shares without its last entry, which rounding could leave a little below 1."""
-    return np.cumsum(shares)[:-1]
+def _one_of(shares: Iterable[float]) -> Choices:
+    """The choice among things with these shares, which sum to 1."""
+    return Choices(np.array([list(shares)]))

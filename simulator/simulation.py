@@ -25,6 +25,7 @@ from simulator.inflows import inflows_of
 from simulator.intent import Truth
 from simulator.itinerary import Itinerary
 from simulator.recording import RecordingStreams
+from simulator.rounds import wake
 from simulator.sales import BuyerLuck, SalesDesk
 from simulator.sales_outcome import SalesOutcome
 from simulator.sinks import Delivery, Sink
@@ -232,18 +233,11 @@ class _Stage:
     def _admit(self, cohort: Cohort) -> None:
         """Let the visitors of a cohort in: all of them at their arrival, or those who may ask for a demo."""
         if self._wakes_all:
-            self.env.process(self._arrive(cohort))
+            wake(self, cohort, self._visitor)
             return
         self._itineraries.append(Itinerary(cohort, self.clock.length_ms // HOUR_MS))
         for number in np.unique(cohort.journeys.visitor[cohort.resolve > 0]).tolist():
             self.env.process(self._visitor(self, cohort, number).decisions())
-
-    def _arrive(self, cohort: Cohort) -> Generator[simpy.Event, None, None]:
-        """Start each visitor's journey at their arrival."""
-        arrivals = cohort.arrival_ms.tolist()
-        for number in np.argsort(cohort.arrival_ms, kind="stable").tolist():
-            yield self.clock.until(arrivals[number])
-            self.env.process(self._visitor(self, cohort, number).journey())
 
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
         """Hand a visitor's request to the sales desk."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -27,14 +28,24 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
-def _mix(words: Words) -> Words:
-    """SplitMix64's finaliser (Stafford's variant 13), in place."""
-    words ^= words >> np.uint64(30)
+# So many words are mixed at a time that they, and their shifted copies, stay in the core's cache.
+_BLOCK = 16_384
+
+
+def _mix(words: Words, shifted: Words) -> None:
+    """SplitMix64's finaliser (Stafford's variant 13), in place, with room for as many words again."""
+    words ^= np.right_shift(words, np.uint64(30), out=shifted)
     words *= _MIX_1
-    words ^= words >> np.uint64(27)
+    words ^= np.right_shift(words, np.uint64(27), out=shifted)
     words *= _MIX_2
-    words ^= words >> np.uint64(31)
-    return words
+    words ^= np.right_shift(words, np.uint64(31), out=shifted)
+
+
+@lru_cache(maxsize=4096)
+def _key_of(name: str) -> tuple[int, ...]:
+    """The name of a source as four whole numbers of 32 bits."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
 
 
 @dataclass(frozen=True)
@@ -47,9 +58,13 @@ class AddressedUniforms:
     def words(self, address: npt.NDArray[np.integer]) -> Words:
         """64 random bits for each address (a non-negative integer)."""
         counter = address.astype(np.uint64)
-        counter *= self.increment
-        counter += self.start
-        return _mix(counter)
+        shifted = np.empty(min(len(counter), _BLOCK), dtype=np.uint64)
+        for first in range(0, len(counter), _BLOCK):
+            block = counter[first : first + _BLOCK]
+            block *= self.increment
+            block += self.start
+            _mix(block, shifted[: len(block)])
+        return counter
 
     def at(self, address: npt.NDArray[np.integer]) -> Floats:
         """Number strictly between 0 and 1 for each address (a non-negative integer)."""
@@ -96,9 +111,7 @@ class Streams:
         return self.scope + source
 
     def _sequence(self, source: str, cohort: int) -> np.random.SeedSequence:
-        digest = hashlib.sha256(self.full_name(source).encode()).digest()
-        name = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
-        return np.random.SeedSequence(self.seed, spawn_key=(self.replication, *name, cohort))
+        return np.random.SeedSequence(self.seed, spawn_key=(self.replication, *_key_of(self.full_name(source)), cohort))
 
     def generator(self, source: str, cohort: int = 0) -> np.random.Generator:
         """NumPy generator of a source, for numbers drawn one after the other."""

@@ -234,7 +234,7 @@ class Arrivals:
             Arrival times; the end of the simulation for those who would arrive after it.
         """
         times = np.full(len(positions), self._grid_ms[-1], dtype=np.int64)
-        for zone in np.unique(zones):
+        for zone in np.flatnonzero(np.bincount(zones)):
             here = np.flatnonzero(zones == zone)
             times[here] = np.interp(positions[here], self._expected[zone], self._grid_ms)
         return times
@@ -251,7 +251,7 @@ class Arrivals:
             Times in ms since the start, not before ``since_ms``; the end of the simulation where it comes first.
         """
         expected = np.empty(len(positions))
-        for zone in np.unique(zones):
+        for zone in np.flatnonzero(np.bincount(zones)):
             here = np.flatnonzero(zones == zone)
             expected[here] = self.expected_until(since_ms[here], int(zone)) + positions[here]
         return np.maximum(self.times_ms(expected, zones), since_ms)

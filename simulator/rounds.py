@@ -1,0 +1,87 @@
+"""Rounds: the steps of all visitors of a cohort, one after the other, each taken by its visitor at its moment."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Final
+
+import numpy as np
+import polars as pl
+import simpy
+
+from simulator.arrays import Integers
+from simulator.clock import Wait
+from simulator.cohort import Cohort
+from simulator.visitor import Surroundings, Visitor
+
+__all__ = ["wake"]
+
+_VIEW: Final = 0
+_SEND: Final = 1
+_DECIDE: Final = 2
+
+
+def wake(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> None:
+    """Let all visitors of a cohort live on the clock, page by page.
+
+    A process for each visitor and an event for each page would do, and do where a subclass makes a journey of its own.
+    Otherwise all steps are known, and one round after the other takes far less time.
+
+    Args:
+        world: The world that they move in.
+        cohort: The cohort.
+        visitor: Class of the agents.
+    """
+    env = world.clock.env
+    if visitor.journey is Visitor.journey and visitor.end_of is Visitor.end_of:
+        env.follow(_rounds(world, cohort, visitor))
+    else:
+        env.process(_arrive(world, cohort, visitor))
+
+
+def _arrive(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> Generator[simpy.Event, None, None]:
+    """Start each visitor's journey at their arrival."""
+    arrivals = cohort.arrival_ms.tolist()
+    for number in np.argsort(cohort.arrival_ms, kind="stable").tolist():
+        yield world.clock.until(arrivals[number])
+        world.clock.env.process(visitor(world, cohort, number).journey())
+
+
+def _rounds(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> Iterator[Wait]:
+    """Wait for each step of any visitor and let that visitor take it: what :meth:`Visitor.journey` does, for all."""
+    agents: dict[int, Visitor] = {}
+    gone: set[int] = set()
+    rank = cohort.rank
+    for moment, kind, row, number in _steps(cohort, world.clock.length_ms):
+        if number in gone:
+            continue
+        yield moment, (*rank, number) if kind == _DECIDE else None
+        agent = agents.get(number)
+        if agent is None:
+            agent = agents[number] = visitor(world, cohort, number)
+        if kind == _VIEW:
+            agent.view_page(row)
+        elif kind == _SEND:
+            agent.send_form(row)
+        elif agent.wants_demo(row):
+            agent.request_demo(row)
+            gone.add(number)
+
+
+def _steps(cohort: Cohort, length_ms: int) -> Iterator[tuple[float, int, int, int]]:
+    """When, what, in which page view or visit, and who; in the order of time, decisions last, by visitor."""
+    journeys, sends = cohort.journeys, cohort.sends
+    time_ms = np.concatenate((cohort.view_ms, cohort.sent_at(sends), cohort.end_ms))
+    visit = np.concatenate((journeys.visit_of_view, journeys.visit_of_view[sends], np.arange(len(cohort.end_ms))))
+    row = np.concatenate((np.arange(len(cohort.view_ms)), sends, np.arange(len(cohort.end_ms))))
+    kind = np.repeat((_VIEW, _SEND, _DECIDE), (len(cohort.view_ms), len(sends), len(cohort.end_ms)))
+    number = journeys.visitor[visit]
+    # One whole number a step, so that a single sort does.
+    key = (((time_ms << 1) | (kind == _DECIDE)) << len(cohort).bit_length()) | number
+    order = pl.Series(key[time_ms < length_ms]).arg_sort().to_numpy()
+
+    def column(values: Integers) -> list[int]:
+        return values[time_ms < length_ms][order].tolist()
+
+    moments = (time_ms[time_ms < length_ms][order] / 1000).tolist()
+    return zip(moments, column(kind), column(row), column(number), strict=True)
