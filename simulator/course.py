@@ -28,13 +28,15 @@ class Course:
 
     Attributes:
         stage: The agents on their clock, and the sales team.
+        openings: All cohorts, in order.
     """
 
     def __init__(self, world: WorldSettings, workshop: Workshop, visitor: type[Visitor] = Visitor) -> None:
         self.stage = Stage(world, workshop.population.accounts, visitor)
         self._world = world
         self._workshop = workshop
-        self._openings = deque(workshop.openings)
+        self.openings = workshop.openings
+        self._openings = deque(self.openings)
         self._awake: list[Cohort] = []
         self._n_visitors = self._n_visits = 0
 

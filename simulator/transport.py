@@ -65,13 +65,15 @@ class Transport:
         clock: Simulated time; what is due after its end is never received.
 
     Attributes:
-        is_lossless: Whether everything arrives at once and as it is; then there is no need to ask for anything.
+        is_lossless: Whether everything arrives at once and as it is.
+        nothing_on_its_way: What ``send`` gives where nothing is sent.
     """
 
     def __init__(self, world: WorldSettings, streams: Streams, clock: Clock) -> None:
         self.is_lossless = world.tracking.is_lossless
         self._clock = clock
         self._mishaps = Mishaps(world.tracking, streams)
+        self.nothing_on_its_way = _ON_ITS_WAY.to_frame()
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
 
     def send(self, sent: pl.DataFrame, hour: int) -> Sent:
@@ -136,7 +138,7 @@ class Post:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._waiting = _ON_ITS_WAY.to_frame()
+        self._waiting = transport.nothing_on_its_way
 
     def deliver(self, sent: Sent, hour: int) -> Delivery:
         """Take what is sent in an hour, each in turn, and deliver what arrives in it."""
