@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from analytics.errors import EventFrameError
 from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.geography import REGION_OF_COUNTRY
 
-__all__ = ["CHANNELS", "DERIVED_SCHEMA", "FREE_MAIL_DOMAINS", "conform", "enrich"]
+__all__ = ["CHANNELS", "DERIVED_SCHEMA", "FREE_MAIL_DOMAINS", "conform", "enrich", "event_times"]
 
 DERIVED_SCHEMA: Final = pl.Schema(
     {
@@ -166,6 +167,11 @@ def enrich(events: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([flat, derived, *([events.select(others)] if others else [])], how="horizontal")
 
 
+def event_times(events: pl.DataFrame) -> pl.Series:
+    """Say of each flat event when it happened, by the collector's clock: the column ``event_time``."""
+    return events.select(event_time=_EVENT_TIME).to_series()
+
+
 def _worked_out(flat: pl.DataFrame) -> pl.DataFrame:
     """The derived columns, worked out in every row: quickest where rows are few."""
     each = {name: expression for expressions in _LOOK_UPS.values() for name, expression in expressions.items()}
@@ -175,11 +181,36 @@ def _worked_out(flat: pl.DataFrame) -> pl.DataFrame:
 
 def _looked_up(flat: pl.DataFrame) -> pl.DataFrame:
     """The derived columns, worked out once for each distinct value: few values stand in many rows."""
-    columns = [_look_up(flat.select(column), expressions) for column, expressions in _LOOK_UPS.items()]
+    columns = [_of_distinct(flat[column], expressions) for column, expressions in _LOOK_UPS.items()]
     facts = flat.select(*_ARRIVAL_FACTS, event_time=_EVENT_TIME)
     derived = pl.concat([facts, *columns], how="horizontal").with_columns(**_ARRIVAL)
-    channel = _look_up(derived.select(_ARRIVAL_COLUMNS), {"channel": _CHANNEL})
-    return derived.hstack(channel).select(_DERIVED)
+    return derived.with_columns(_channels(derived)).select(_DERIVED)
+
+
+def _of_distinct(values: pl.Series, expressions: dict[str, pl.Expr]) -> pl.DataFrame:
+    """Work expressions out once for each distinct value of a column and spread them by the number of the value."""
+    # Texts get numbers of their own, which are forgotten with the batch: a stream may hold any number of texts.
+    words = values if values.dtype == pl.Categorical else values.cast(pl.Categorical(pl.Categories.random()))
+    distinct = words.unique()
+    # Numbers from 1, so that 0 is left for what is not said.
+    number, known = ((each.to_physical() + 1).fill_null(0).to_numpy() for each in (words, distinct))
+    row_of = np.zeros(int(known.max(initial=0)) + 1, dtype=np.int64)
+    row_of[known] = np.arange(len(distinct))
+    derived = distinct.cast(pl.String).to_frame(values.name).select(**expressions)
+    return derived.select(pl.all().gather(pl.Series(row_of[number])))
+
+
+def _channels(arrivals: pl.DataFrame) -> pl.Series:
+    """Channel of each event; its rules are asked only where there is a campaign or another site to go by."""
+    causes = ("context_campaign_medium", "context_campaign_source", "referrer_domain")
+    has_cause = arrivals.select(pl.any_horizontal(pl.col(causes).is_not_null())).to_series()
+    told = arrivals.select(_ARRIVAL_COLUMNS).filter(has_cause)
+    distinct = told.unique().with_columns(channel=_CHANNEL)
+    by_rule = told.join(distinct, on=told.columns, how="left", nulls_equal=True, maintain_order="left")["channel"]
+    direct_or_nothing = pl.Series("channel", [CHANNELS[-2], None])
+    place = np.where(arrivals["_landing"], len(by_rule), len(by_rule) + 1)
+    place[has_cause.arg_true().to_numpy()] = np.arange(len(by_rule))
+    return by_rule.append(direct_or_nothing).gather(place)
 
 
 def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
@@ -215,13 +246,6 @@ def _event_time() -> pl.Expr:
     """When it happened by the collector's clock: the device's own delay, taken off the arrival."""
     delay = pl.col("sent_at") - pl.col("original_timestamp")
     return pl.coalesce(pl.col("received_at") - delay, "timestamp", "received_at")
-
-
-def _look_up(values: pl.DataFrame, expressions: dict[str, pl.Expr]) -> pl.DataFrame:
-    """Work expressions out once for each distinct row and spread them."""
-    distinct = values.unique().with_columns(**expressions)
-    spread = values.join(distinct, on=values.columns, how="left", nulls_equal=True, maintain_order="left")
-    return spread.select(expressions.keys())
 
 
 def _lower(name: str) -> pl.Expr:

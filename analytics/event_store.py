@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
 from analytics.dimensions import By, dimensions_of
-from analytics.enrichment import DERIVED_SCHEMA, conform, enrich
+from analytics.enrichment import conform, event_times
 from analytics.errors import AnalyticsError
-from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
+from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
 from analytics.hour_counts import HourCounts
+from analytics.hour_events import STORED_SCHEMA, HourEvents
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.seen_ids import Hashes, SeenIds, Verdict
 from analytics.strict_json import MAX_EVENT_BYTES
@@ -44,10 +45,9 @@ HOURLY_SCHEMA: Final = pl.Schema(
 )
 """Columns of :meth:`EventStore.hourly`."""
 
-_STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 _HOUR_MS: Final = 3_600_000
-# Many small frames take far more room than one; small batches are put together now and then.
-_MOST_PARTS: Final = 64
+# Events of an hour that has passed which are worth a file of their own, where events go to files.
+_WORTH_A_FILE: Final = 5_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BODY: Final = [name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"}]
 
@@ -94,14 +94,18 @@ class HourBucket:
         n_events: Events of any kind, bots' included.
         n_page_views: Of these, `page` calls.
         n_demo_requests: Of these, `track` calls named Demo Requested.
-        events: The events themselves, enriched, in order of event time and identifier.
     """
 
     start: datetime
     n_events: int
     n_page_views: int
     n_demo_requests: int
-    events: pl.DataFrame = field(repr=False, compare=False)
+    _held: HourEvents = field(repr=False, compare=False)
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """The events themselves, enriched, in order of event time and identifier; read when they are asked for."""
+        return self._held.events()
 
 
 class EventStore:
@@ -112,6 +116,9 @@ class EventStore:
         skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds.
         on_evict: Called with each hour that leaves the window with events in it, oldest first.
         max_dead_letters: Dead letters kept; all are counted.
+        spill: A folder to which the events of hours that are no longer the newest may go, so that memory holds little
+            more than their identifiers; the store deletes its files there when their hour leaves the window, and what
+            is left is the caller's to delete. All stay in memory unless given.
 
     Raises:
         AnalyticsError: A setting is out of range.
@@ -124,6 +131,7 @@ class EventStore:
         *,
         on_evict: Callable[[HourBucket], None] | None = None,
         max_dead_letters: int = 1000,
+        spill: Path | None = None,
     ) -> None:
         if window_hours < 1 or skew_seconds < 0 or max_dead_letters < 0:
             given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
@@ -136,7 +144,8 @@ class EventStore:
         self._on_evict = on_evict
         self._stream_ms: int | None = None
         self._seen = SeenIds()
-        self._parts_of_hour: dict[int, list[pl.DataFrame]] = {}
+        self._spill = spill
+        self._events_of_hour: dict[int, HourEvents] = {}
         self._hour_counts = HourCounts()
         self._accepted_by_type: Counter[str] = Counter()
         self._invalid_by_reason: Counter[DeadLetterReason] = Counter()
@@ -248,11 +257,12 @@ class EventStore:
         Raises:
             DimensionError: A dimension is unknown or named twice.
         """
-        return self._hour_counts.views(self._parts_of_hour, dimensions_of(by), include_bots=include_bots)
+        return self._hour_counts.views(self._events_of_hour, dimensions_of(by), include_bots=include_bots)
 
     def events(self) -> pl.DataFrame:
         """Return the events of the window, enriched, in order of event time and, within that, of identifier."""
-        return pl.concat([_STORED_SCHEMA.to_frame(), *(self._events_of(hour) for hour in self._hours())])
+        held = (self._events_of_hour[hour].events() for hour in self._hours() if hour in self._events_of_hour)
+        return pl.concat([STORED_SCHEMA.to_frame(), *held])
 
     def _bury(self, dead_letters: tuple[DeadLetter, ...]) -> int:
         for letter in dead_letters:
@@ -263,54 +273,82 @@ class EventStore:
 
     def _take(self, frame: pl.DataFrame) -> NDArray[np.int8]:
         """Judge usable events, keep the accepted ones and let the window move on."""
-        events = self._without_future(enrich(frame))
+        events = self._timed(frame)
         times = _ms(events["event_time"])
         stream = np.maximum.accumulate(times if self._stream_ms is None else np.maximum(times, self._stream_ms))
         hours = times - times % _HOUR_MS
         floors = stream - stream % _HOUR_MS - (self._window_hours - 1) * _HOUR_MS
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids, bodies = _hash(frame, ["message_id"]), _hash(frame, _BODY)
-        verdicts[timely] = self._seen.judge(ids[timely], bodies[timely], hours[timely], floors[timely])
+        ids = _hashes(frame["message_id"])
+        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
         accepted = verdicts == Verdict.ACCEPTED
         self._count_late((stream - times)[~timely])
-        self._keep(events.filter(accepted))
-        self._seen.remember(ids[accepted], bodies[accepted], hours[accepted], int(floors[-1]))
+        self._keep(events if accepted.all() else events.filter(accepted), hours[accepted])
+        self._seen.remember(ids[accepted], hours[accepted], int(floors[-1]))
         self._reach(int(stream[-1]))
         return verdicts
 
-    def _without_future(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Take the arrival for the event time where that is later than it can be, and the year 2 where it is before."""
+    def _judge(
+        self,
+        frame: pl.DataFrame,
+        rows: NDArray[np.intp],
+        ids: Hashes,
+        hours: NDArray[np.int64],
+        floors: NDArray[np.int64],
+    ) -> NDArray[np.int8]:
+        """Decide for each of these rows, which are not late, whether its identifier is new, or its body the same."""
+        earlier = self._seen.find(ids[rows], hours[rows], floors[rows])
+        verdicts = np.full(len(rows), Verdict.ACCEPTED, np.int8)
+        if earlier.is_new.all():
+            return verdicts
+        here = np.flatnonzero(earlier.row >= 0)
+        verdicts[here] = _compared(frame[rows[here]], frame[rows[earlier.row[here]]])
+        for hour in np.unique(earlier.hour[earlier.is_remembered]).tolist():
+            again = np.flatnonzero(earlier.hour == hour)
+            deliveries = frame[rows[again]]
+            first = self._events_of_hour[hour].find(deliveries["message_id"]).select(frame.columns)
+            # A left join leaves no body where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
+            verdicts[again] = _compared(
+                deliveries,
+                deliveries.select("message_id").join(first, on="message_id", how="left", maintain_order="left"),
+            )
+        return verdicts
+
+    def _timed(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Add the event time: the arrival where it is later than it can be, the year 2 where it is before that."""
+        timed = events.with_columns(event_times(events))
         future = pl.col("event_time") > pl.col("received_at") + pl.duration(milliseconds=self._skew_ms)
-        self.n_future += int(events.select(future.sum()).item())
+        self.n_future += int(timed.select(future.sum()).item())
         time = pl.when(future).then("received_at").otherwise("event_time")
-        return events.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS)))
+        return timed.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS)))
 
     def _count_late(self, lateness_ms: NDArray[np.int64]) -> None:
         if len(lateness_ms):
             self._late_ms_sum += int(lateness_ms.sum())
             self._late_ms_max = max(self._late_ms_max, int(lateness_ms.max()))
 
-    def _keep(self, accepted: pl.DataFrame) -> None:
+    def _keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64]) -> None:
         self._accepted_by_type.update(dict(accepted["type"].cast(pl.String).value_counts().iter_rows()))
-        hour = pl.col("event_time").dt.truncate("1h").dt.epoch("ms")
-        in_order = accepted.sort("event_time", "message_id").with_columns(_hour=hour)
-        for (start,), part in in_order.partition_by("_hour", as_dict=True, include_key=False).items():
-            parts = self._parts_of_hour.setdefault(start, [])
-            parts.append(part)
-            if len(parts) > _MOST_PARTS:
-                self._events_of(start)
+        distinct = np.unique(hours).tolist()
+        for hour in distinct:
+            part = accepted if len(distinct) == 1 else accepted.filter(hours == hour)
+            self._events_of_hour.setdefault(hour, HourEvents()).add(part)
 
     def _reach(self, stream_ms: int) -> None:
         """Move stream time on, never back, and let go of the hours that have left the window."""
         self._stream_ms = stream_ms if self._stream_ms is None else max(self._stream_ms, stream_ms)
-        floor = self._hours()[0]
-        for hour in sorted(hour for hour in self._parts_of_hour if hour < floor):
-            bucket = self._bucket(hour)
-            del self._parts_of_hour[hour]
+        hours = self._hours()
+        for hour in sorted(hour for hour in self._events_of_hour if hour < hours[0]):
+            bucket, held = self._bucket(hour), self._events_of_hour.pop(hour)
             self._hour_counts.forget(hour)
             if self._on_evict is not None:
                 self._on_evict(bucket)
+            held.delete_files()
+        if self._spill is not None:
+            for hour, held in self._events_of_hour.items():
+                if hour < hours[-1] and held.n_in_memory >= _WORTH_A_FILE:
+                    held.spill(self._spill / f"{hour}-{held.n_files:04}.parquet")
 
     def _hours(self) -> range:
         """Beginnings of the window's hours, in epoch milliseconds."""
@@ -320,18 +358,8 @@ class EventStore:
         return range(end - self._window_hours * _HOUR_MS, end, _HOUR_MS)
 
     def _bucket(self, hour: int) -> HourBucket:
-        events = self._events_of(hour)
-        demo_requested = (pl.col("type") == CallType.TRACK) & (pl.col("event") == EventName.DEMO_REQUESTED)
-        sums = events.select((pl.col("type") == CallType.PAGE).sum(), demos=demo_requested.sum())
-        n_page_views, n_demo_requests = sums.row(0)
-        return HourBucket(_utc(hour), events.height, n_page_views, n_demo_requests, events)
-
-    def _events_of(self, hour: int) -> pl.DataFrame:
-        """Bring an hour's parts into one frame in order, once, and keep that."""
-        parts = self._parts_of_hour.get(hour, [])
-        if len(parts) > 1:
-            parts[:] = [pl.concat(parts).sort("event_time", "message_id")]
-        return parts[0] if parts else _STORED_SCHEMA.to_frame()
+        held = self._events_of_hour.get(hour, HourEvents())
+        return HourBucket(_utc(hour), held.n_events, held.n_page_views, held.n_demo_requests, held)
 
 
 def _checked(frame: pl.DataFrame) -> Flattened:
@@ -367,9 +395,15 @@ def _is_fine() -> pl.Expr:
 _FINE: Final = _is_fine()
 
 
-def _hash(frame: pl.DataFrame, columns: list[str]) -> Hashes:
-    """Hash rows by what they say; a category's number may change when no table holds it any more, its text does not."""
-    return frame.select(pl.col(columns)).cast({pl.Categorical: pl.String}).hash_rows().to_numpy()
+def _hashes(identifiers: pl.Series) -> Hashes:
+    return identifiers.hash().to_numpy()
+
+
+def _compared(deliveries: pl.DataFrame, firsts: pl.DataFrame) -> NDArray[np.int8]:
+    """Whether each delivery says the same as the first one with its identifier."""
+    one, other = (frame.select(_BODY).cast({pl.Categorical: pl.String}) for frame in (deliveries, firsts))
+    same = pl.DataFrame([one[name].eq_missing(other[name]) for name in _BODY]).select(pl.all_horizontal(pl.all()))
+    return np.where(same.to_series().to_numpy(), Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.int8)
 
 
 def _ms(times: pl.Series) -> NDArray[np.int64]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from analytics.dimensions import NOT_SET, Dimension
 from analytics.events import UTC_MS, CallType
+from analytics.hour_events import HourEvents
 
 __all__ = ["HourCounts"]
 
@@ -23,13 +24,12 @@ class HourCounts:
         self._counted: dict[tuple[int, tuple[Dimension, ...]], tuple[int, pl.DataFrame]] = {}
 
     def views(
-        self, parts_of_hour: Mapping[int, list[pl.DataFrame]], dimensions: tuple[Dimension, ...], *, include_bots: bool
+        self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...], *, include_bots: bool
     ) -> pl.DataFrame:
         """Count page views by hour and by the value that each view itself has in the dimensions.
 
         Args:
-            parts_of_hour: Enriched events, in any parts, by the beginning of their hour in epoch milliseconds; those of
-                an hour asked for before may only have become more.
+            events_of_hour: Events by the beginning of their hour in epoch milliseconds.
             dimensions: Dimensions to cut each hour by, if any.
             include_bots: Count the page views of programs too.
 
@@ -37,37 +37,47 @@ class HourCounts:
             One row per ``hour`` and segment that occurs in it, in that order, with ``page_views``.
         """
         names = [dimension.name for dimension in dimensions]
-        schema = {
-            "hour": UTC_MS,
-            **dict.fromkeys(names, pl.String()),
-            "is_bot": pl.Boolean(),
-            "page_views": pl.UInt32(),
-        }
-        hours = (self._of(hour, parts, dimensions) for hour, parts in parts_of_hour.items())
-        counts = pl.concat([pl.DataFrame(schema=schema), *hours])
+        self._bring_up_to_date(events_of_hour, dimensions)
+        known = (self._counted[hour, dimensions][1] for hour in events_of_hour)
+        counts = pl.concat([_schema(dimensions).to_frame(), *known])
         kept = counts if include_bots else counts.filter(~pl.col("is_bot"))
-        return kept.group_by("hour", *names).agg(pl.col("page_views").sum()).sort("hour", *names)
+        return _added_up(kept.lazy(), ["hour", *names]).collect().sort("hour", *names)
 
     def forget(self, hour: int) -> None:
         """Let go of an hour."""
         self._counted = {key: counted for key, counted in self._counted.items() if key[0] != hour}
 
-    def _of(self, hour: int, parts: list[pl.DataFrame], dimensions: tuple[Dimension, ...]) -> pl.DataFrame:
-        """The counts of an hour; how many events it has tells whether they are still right."""
-        n_events = sum(part.height for part in parts)
-        n_counted, counts = self._counted.get((hour, dimensions), (0, None))
-        if counts is None or n_counted != n_events:
-            counts = pl.concat([_count(part, hour, dimensions) for part in parts])
-            self._counted[hour, dimensions] = n_events, counts
-        return counts
+    def _bring_up_to_date(self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...]) -> None:
+        """Count in each hour what has come since it was last asked for, all hours at once."""
+        fresh: dict[int, list[pl.LazyFrame]] = {}
+        for hour, held in events_of_hour.items():
+            n_counted, counts = self._counted.get((hour, dimensions), (0, _schema(dimensions).to_frame()))
+            since = held.since(n_counted)
+            if since == []:
+                continue
+            if since is None:
+                since, counts = held.since(0) or [], counts.clear()
+            fresh[hour] = [counts.lazy(), *(_count(events, hour, dimensions) for events in since)]
+        keys = _schema(dimensions).names()[:-1]
+        known = pl.collect_all(_added_up(pl.concat(parts), keys) for parts in fresh.values())
+        for hour, counts in zip(fresh, known, strict=True):
+            self._counted[hour, dimensions] = events_of_hour[hour].n_events, counts
 
 
-def _count(events: pl.DataFrame, hour: int, dimensions: tuple[Dimension, ...]) -> pl.DataFrame:
+def _schema(dimensions: tuple[Dimension, ...]) -> pl.Schema:
+    values = {dimension.name: pl.String() for dimension in dimensions}
+    return pl.Schema({"hour": UTC_MS, **values, "is_bot": pl.Boolean(), "page_views": pl.UInt32()})
+
+
+def _added_up(counts: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    return counts.group_by(keys).agg(pl.col("page_views").sum())
+
+
+def _count(events: pl.LazyFrame, hour: int, dimensions: tuple[Dimension, ...]) -> pl.LazyFrame:
     names = [dimension.name for dimension in dimensions]
     values = (dimension.expression.alias(dimension.name) for dimension in dimensions)
     return (
-        events.lazy()
-        .filter(pl.col("type") == CallType.PAGE)
+        events.filter(pl.col("type") == CallType.PAGE)
         .select(*values, "is_bot")
         .group_by(*names, "is_bot")
         .agg(page_views=pl.len().cast(pl.UInt32))
@@ -78,5 +88,4 @@ def _count(events: pl.DataFrame, hour: int, dimensions: tuple[Dimension, ...]) -
             "is_bot",
             "page_views",
         )
-        .collect()
     )

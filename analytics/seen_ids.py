@@ -1,22 +1,26 @@
 """The identifiers of accepted events, remembered for as long as their hour is in the window.
 
-Identifiers and bodies are remembered as 64-bit hashes: 16 bytes and an hour each. Among a million identifiers in the
-window two share a hash with a probability of about 3 in 100 million.
+An identifier is remembered by a hash of 64 bits, in the hour of its event. Most identifiers come once: a sieve lets
+nearly all of them through at the cost of two looks at a bit, and only what it holds back is searched for.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SeenIds", "Verdict"]
+__all__ = ["Earlier", "SeenIds", "Verdict"]
 
 Hashes = NDArray[np.uint64]
 Hours = NDArray[np.int64]
-Verdicts = NDArray[np.int8]
+Bools = NDArray[np.bool_]
+
+_NO_ROW: Final = -1
+_NO_HOUR: Final = int(np.iinfo(np.int64).min)
 
 
 class Verdict(IntEnum):
@@ -28,68 +32,140 @@ class Verdict(IntEnum):
     LATE = 3
 
 
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """Where the accepted event stands whose identifier each of some deliveries bears; shapes (deliveries,).
+
+    Attributes:
+        row: Its row, for one of the same batch; −1 elsewhere.
+        hour: The hour in which it is remembered, for one of an earlier batch; the least of all numbers elsewhere.
+    """
+
+    row: NDArray[np.int64]
+    hour: Hours
+
+    @property
+    def is_remembered(self) -> Bools:
+        """Whether it came in an earlier batch."""
+        return np.not_equal(self.hour, _NO_HOUR)
+
+    @property
+    def is_new(self) -> Bools:
+        """Whether there is none."""
+        return np.equal(self.row, _NO_ROW) & ~self.is_remembered
+
+
 class SeenIds:
-    """Memory of which identifiers have been accepted, with which body and in which hour.
+    """Memory of which identifiers have been accepted, and in which hour.
 
     An identifier is known while the hour of its accepted event is in the window; after that it is forgotten, and a
     delivery that is not itself late counts as new.
     """
 
     def __init__(self) -> None:
-        self._ids: Hashes = np.empty(0, np.uint64)
-        self._bodies: Hashes = np.empty(0, np.uint64)
-        self._hours: Hours = np.empty(0, np.int64)
+        # Sorted runs by hour, each of another length.
+        self._runs: dict[int, list[Hashes]] = {}
+        self._sieve = _Sieve(0)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return sum(len(run) for runs in self._runs.values() for run in runs)
 
-    def judge(self, ids: Hashes, bodies: Hashes, hours: Hours, floors: Hours) -> Verdicts:
-        """Decide for each of a batch of deliveries, in order, exactly as if they came one by one; remember nothing yet.
+    def find(self, ids: Hashes, hours: Hours, floors: Hours) -> Earlier:
+        """Look for the accepted event of each of a batch of deliveries, exactly as if they came one by one.
+
+        Nothing is remembered yet.
 
         Args:
-            ids: Hash of each delivery's identifier.
-            bodies: Hash of what each delivery says.
-            hours: Hour in which each happened.
+            ids: Hash of each delivery's identifier, in order of arrival.
+            hours: Hour in which each happened, in epoch milliseconds.
             floors: Oldest hour of the window when each arrived; never falls.
-
-        Returns:
-            ``ACCEPTED``, ``DUPLICATE`` or ``CONFLICT`` for each delivery.
         """
-        verdicts = np.full(len(ids), Verdict.ACCEPTED, np.int8)
-        known, place = self._find(ids, floors)
-        verdicts[known] = _repeated(bodies[known], self._bodies[place[known]])
-        rest = np.flatnonzero(~known)
-        # Each round accepts the first delivery of every identifier left and settles those that came while it was
-        # remembered. Only a batch longer than the window, with the same identifier far apart in it, has a second round.
-        while len(rest):
-            _, first, head_of = np.unique(ids[rest], return_index=True, return_inverse=True)
-            heads = rest[first][head_of]
-            known = (hours[heads] >= floors[rest]) & (heads != rest)
-            verdicts[rest[known]] = _repeated(bodies[rest[known]], bodies[heads[known]])
-            rest = rest[~known & (heads != rest)]
-        return verdicts
+        earlier = Earlier(np.full(len(ids), _NO_ROW), self._hours_of(ids, floors))
+        in_order = np.sort(ids)
+        repeated = in_order[1:][in_order[1:] == in_order[:-1]]
+        if len(repeated):
+            rest = np.flatnonzero(np.isin(ids, repeated) & ~earlier.is_remembered)
+            _find_in_batch(earlier.row, rest, ids, hours, floors)
+        return earlier
 
-    def remember(self, ids: Hashes, bodies: Hashes, hours: Hours, floor: int) -> None:
+    def remember(self, ids: Hashes, hours: Hours, floor: int) -> None:
         """Add accepted events and forget all that happened before the hour ``floor``."""
-        kept = np.concatenate([self._hours, hours]) >= floor
-        all_ids = np.concatenate([self._ids, ids])[kept]
-        # The old part is sorted already, which a stable sort makes use of.
-        order = np.argsort(all_ids, kind="stable")
-        self._ids = all_ids[order]
-        self._bodies = np.concatenate([self._bodies, bodies])[kept][order]
-        self._hours = np.concatenate([self._hours, hours])[kept][order]
+        self._runs = {hour: runs for hour, runs in self._runs.items() if hour >= floor}
+        first, last = (int(hours.min()), int(hours.max())) if len(hours) else (0, -1)
+        for hour in [first] if first == last else np.unique(hours).tolist():
+            if hour >= floor:
+                _add_run(self._runs.setdefault(hour, []), np.sort(ids if first == last else ids[hours == hour]))
+        if not self._sieve.has_room_for(len(ids)):
+            self._sieve = _Sieve(2 * (len(self) + len(ids)))
+            for run in (run for runs in self._runs.values() for run in runs):
+                self._sieve.add(run)
+        self._sieve.add(ids)
 
-    def _find(self, ids: Hashes, floors: Hours) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-        """Whether each identifier is still known on arrival, and where it stands in the memory."""
-        if not len(self._ids):
-            return np.zeros(len(ids), np.bool_), np.zeros(len(ids), np.intp)
-        place = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-        return (self._ids[place] == ids) & (self._hours[place] >= floors), place
+    def _hours_of(self, ids: Hashes, floors: Hours) -> Hours:
+        """The hour in which each identifier is remembered and still known on arrival."""
+        found = np.full(len(ids), _NO_HOUR)
+        rows = np.flatnonzero(self._sieve.may_hold(ids))
+        if len(rows):
+            candidates, oldest = ids[rows], floors[rows]
+            for hour, runs in self._runs.items():
+                for run in runs:
+                    place = np.minimum(np.searchsorted(run, candidates), len(run) - 1)
+                    found[rows[(run[place] == candidates) & (hour >= oldest)]] = hour
+        return found
 
 
-def _repeated(bodies: Hashes, first_bodies: Hashes) -> Verdicts:
-    return np.where(bodies == first_bodies, _DUPLICATE, _CONFLICT)
+def _find_in_batch(row: NDArray[np.int64], rest: NDArray[np.intp], ids: Hashes, hours: Hours, floors: Hours) -> None:
+    """Fill in the row of the accepted delivery that each of the rest repeats.
+
+    Each round accepts the first delivery of every identifier left and settles those that came while it was remembered.
+    Only a batch longer than the window, with the same identifier far apart in it, has a second round.
+    """
+    while len(rest):
+        _, first, head_of = np.unique(ids[rest], return_index=True, return_inverse=True)
+        heads = rest[first][head_of]
+        known = (hours[heads] >= floors[rest]) & (heads != rest)
+        row[rest[known]] = heads[known]
+        rest = rest[~known & (heads != rest)]
 
 
-_DUPLICATE: Final = np.int8(Verdict.DUPLICATE)
-_CONFLICT: Final = np.int8(Verdict.CONFLICT)
+def _add_run(runs: list[Hashes], run: Hashes) -> None:
+    """Add a sorted run; runs are joined so that each is more than twice as long as the next, and there are few."""
+    while runs and len(runs[-1]) <= 2 * len(run):
+        run = np.sort(np.concatenate([runs.pop(), run]))
+    runs.append(run)
+
+
+class _Sieve:
+    """Says of an identifier that it is certainly not held, or may be: wrongly so for one in about 250.
+
+    A Bloom filter of two bits in 32 for each identifier. Source: B. H. Bloom, Communications of the ACM 13 (1970)
+    422–426.
+
+    Args:
+        room: Identifiers that it is to hold.
+    """
+
+    def __init__(self, room: int) -> None:
+        n_bits = 1 << max(15, (32 * room - 1).bit_length())
+        self._bits = np.zeros(n_bits // 8, np.uint8)
+        self._mask = np.uint64(n_bits - 1)
+        self._room = n_bits // 32
+
+    def has_room_for(self, n: int) -> bool:
+        """Whether so many more can be added."""
+        return n <= self._room
+
+    def add(self, ids: Hashes) -> None:
+        """Hold identifiers."""
+        for place, bit in self._bits_of(ids):
+            np.bitwise_or.at(self._bits, place, bit)
+        self._room -= len(ids)
+
+    def may_hold(self, ids: Hashes) -> Bools:
+        """Whether each identifier may be among those held."""
+        first, second = (self._bits[place] & bit != 0 for place, bit in self._bits_of(ids))
+        return np.asarray(first & second)
+
+    def _bits_of(self, ids: Hashes) -> list[tuple[Hashes, NDArray[np.uint8]]]:
+        numbers = (half & self._mask for half in (ids, ids >> np.uint64(32)))
+        return [(n >> np.uint64(3), np.left_shift(1, n & np.uint64(7)).astype(np.uint8)) for n in numbers]

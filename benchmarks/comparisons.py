@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks import counting, files, fitting, generation, startup
+from benchmarks import counting, files, fitting, generation, startup, whole_runs
 from benchmarks.measuring import Comparison
 
 __all__ = ["COMPARISONS"]
 
 COMPARISONS: Final[tuple[Comparison, ...]] = (
     generation.COMPARISON,
+    generation.ALL_AWAKE,
+    generation.DRAWING,
     files.NDJSON_OUT,
     files.NDJSON_IN,
     files.PARQUET_OUT,
@@ -21,4 +23,8 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     fitting.DISCRETE,
     fitting.LIKELIHOOD,
     startup.COMPARISON,
+    whole_runs.GROWTH,
+    whole_runs.WORKERS,
+    whole_runs.DAYS,
+    whole_runs.TEN_MILLION,
 )

@@ -9,14 +9,21 @@ from analytics.event_store import EventStore
 from benchmarks import bare_simpy
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.naive_simpy import NaiveFunnel
-from benchmarks.world import baseline
+from benchmarks.world import baseline, day_of
 from scenarios.digest import EventsDigest
-from simulator.simulation import Simulation
+from simulator.cohort_maker import CohortMaker
+from simulator.simulation import Simulation, Wake
 from simulator.sinks import Delivery, Sink
+from simulator.streams import Streams
+from simulator.world import WorldSettings
 
-__all__ = ["COMPARISON"]
+__all__ = ["ALL_AWAKE", "COMPARISON", "DRAWING"]
 
+_NAIVE: Final = "naive SimPy script, 20,000 visitors"
 _STORED: Final = "funnelsim, through tracker and event store"
+_ALL: Final = "funnelsim, wake: all, through tracker and event store"
+_MANY: Final = 400_000.0
+"""Visitors of the large day; the script gets slower with their number and is measured at the baseline's."""
 
 
 class _StoreSink:
@@ -33,7 +40,28 @@ class _StoreSink:
         """Nothing is left to do."""
 
 
+def _naive(world: WorldSettings) -> Subject:
+    return lambda: NaiveFunnel(world, seed=7).run()
+
+
+def _funnelsim(world: WorldSettings, wake: Wake, *sinks: Callable[[], Sink]) -> Subject:
+    def run() -> int:
+        return Simulation(world, seed=7, wake=wake).run([sink() for sink in sinks]).counts["events"]
+
+    return run
+
+
 def _prepare() -> Mapping[str, Subject]:
+    world = day_of(_MANY)
+    return {
+        _NAIVE: _naive(baseline()),
+        "funnelsim, events only": _funnelsim(world, "interacting"),
+        _STORED: _funnelsim(world, "interacting", _StoreSink),
+        "funnelsim, the same with digest": _funnelsim(world, "interacting", _StoreSink, EventsDigest),
+    }
+
+
+def _prepare_all() -> Mapping[str, Subject]:
     world = baseline()
     outcome = Simulation(world, seed=7).run()
     visits_of = outcome.visits.group_by("anonymous_id").len()["len"].to_list()
@@ -44,17 +72,25 @@ def _prepare() -> Mapping[str, Subject]:
         bare_simpy.run(visits_of)
         return n_events
 
-    def funnelsim(*sinks: Callable[[], Sink]) -> Subject:
-        return lambda: Simulation(world, seed=7).run([sink() for sink in sinks]).counts["events"]
-
     return {
-        "naive SimPy script": lambda: NaiveFunnel(world, seed=7).run(),
+        _NAIVE: _naive(world),
         "bare SimPy loop, one time-out a visit": bare,
-        "funnelsim, events only": funnelsim(),
-        _STORED: funnelsim(_StoreSink),
-        "funnelsim, the same with digest": funnelsim(_StoreSink, EventsDigest),
+        "funnelsim, wake: all, events only": _funnelsim(world, "all"),
+        _ALL: _funnelsim(world, "all", _StoreSink),
     }
 
 
-# `wake: all` wakes every visitor page by page; at least three times as fast as the script.
-COMPARISON: Final = Comparison("generation", "A day of the baseline scenario", "events", _prepare, {_STORED: 3.0})
+def _prepare_drawing() -> Mapping[str, Subject]:
+    world = day_of(_MANY)
+    intercept = Simulation(world, seed=7).truth.intercept
+    maker = CohortMaker(world, Streams(7))
+
+    def draw() -> int:
+        return sum(len(maker.draw(index, intercept).journeys.page) for index in range(maker.n_cohorts))
+
+    return {_NAIVE: _naive(baseline()), "cohorts drawn, nobody lives them": draw}
+
+
+COMPARISON: Final = Comparison("generation", "A day of 400,000 visitors", "events", _prepare, {_STORED: 30.0})
+ALL_AWAKE: Final = Comparison("wake-all", "A day of 20,000 visitors, all awake", "events", _prepare_all, {_ALL: 3.0})
+DRAWING: Final = Comparison("drawing", "Cohorts of a day of 400,000 visitors", "views", _prepare_drawing)

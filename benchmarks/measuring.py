@@ -6,10 +6,25 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-__all__ = ["Comparison", "Result", "Subject", "measure"]
+__all__ = ["Comparison", "Result", "Subject", "Work", "measure"]
 
-Subject = Callable[[], int]
+
+@dataclass(frozen=True)
+class Work:
+    """What a subject has done that runs in processes of its own.
+
+    Args:
+        n_items: Events, visitors, starts, … that it has dealt with.
+        peak_mib: Largest memory of its largest process, in MiB.
+    """
+
+    n_items: int
+    peak_mib: float
+
+
+Subject = Callable[[], int | Work]
 """Does the work once and says how many items (events, rows, visits, starts) it has dealt with."""
 
 
@@ -22,7 +37,9 @@ class Comparison:
         title: What is compared, for the table.
         items: What is counted: ``events``, ``rows``, …
         prepare: Makes the data and returns the subjects by name; the first is the yardstick.
-        goals: Smallest ratio that a subject should reach, by its name.
+        goals: The ratio that a subject should reach, by its name: at least in speed, at most in memory.
+        of: What the ratio is of.
+        rounds: How often to measure at most: long runs differ little.
     """
 
     name: str
@@ -30,6 +47,13 @@ class Comparison:
     items: str
     prepare: Callable[[], Mapping[str, Subject]]
     goals: Mapping[str, float] = field(default_factory=dict)
+    of: Literal["speed", "memory"] = "speed"
+    rounds: int = 1_000
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a single go takes so long that none is spent on warming up."""
+        return self.rounds == 1
 
 
 @dataclass(frozen=True)
@@ -39,46 +63,73 @@ class Result:
     Args:
         comparison: Name of the comparison.
         subject: Name of the subject.
-        ratio: Median over the rounds of its speed relative to the yardstick's in the same round.
+        of: What the ratio is of, ``speed`` or ``memory``.
+        ratio: Median over the rounds of its speed, or peak memory, relative to the yardstick's in the same round.
         per_second: Median speed, in items a second.
         seconds: Median time of one go, in seconds.
-        goal: Smallest ratio that it should reach; None when there is none.
+        peak_mib: Median peak of its memory, in MiB; None for what does not run in a process of its own.
+        goal: The ratio that it should reach, at least in speed and at most in memory; None when there is none.
     """
 
     comparison: str
     subject: str
+    of: str
     ratio: float
     per_second: float
     seconds: float
+    peak_mib: float | None
     goal: float | None
+
+
+@dataclass(frozen=True)
+class _Go:
+    """One go of one subject."""
+
+    n_items: int
+    seconds: float
+    peak_mib: float | None
+
+    @property
+    def per_second(self) -> float:
+        return self.n_items / self.seconds
+
+    def over(self, other: _Go, of: str) -> float:
+        """Speed or peak memory as a ratio to another's."""
+        if of == "speed":
+            return self.per_second / other.per_second
+        return (self.peak_mib or 0.0) / (other.peak_mib or 1.0)
 
 
 def measure(comparison: Comparison, rounds: int) -> list[Result]:
     """Let all subjects warm up, then take turns."""
     subjects = comparison.prepare()
-    for subject in subjects.values():
-        subject()
-    goes = [{name: _timed(subject) for name, subject in subjects.items()} for _ in range(rounds)]
+    if not comparison.is_long:
+        for subject in subjects.values():
+            subject()
+    goes = [{name: _go(subject) for name, subject in subjects.items()} for _ in range(min(rounds, comparison.rounds))]
     yardstick = next(iter(subjects))
     return [
         Result(
             comparison=comparison.name,
             subject=name,
-            ratio=statistics.median(_speed(go[name]) / _speed(go[yardstick]) for go in goes),
-            per_second=statistics.median(_speed(go[name]) for go in goes),
-            seconds=statistics.median(go[name][1] for go in goes),
+            of=comparison.of,
+            ratio=statistics.median(go[name].over(go[yardstick], comparison.of) for go in goes),
+            per_second=statistics.median(go[name].per_second for go in goes),
+            seconds=statistics.median(go[name].seconds for go in goes),
+            peak_mib=_median([go[name].peak_mib for go in goes]),
             goal=comparison.goals.get(name),
         )
         for name in subjects
     ]
 
 
-def _timed(subject: Subject) -> tuple[int, float]:
+def _go(subject: Subject) -> _Go:
     started = time.perf_counter()
-    n_items = subject()
-    return n_items, time.perf_counter() - started
+    done = subject()
+    seconds = time.perf_counter() - started
+    return _Go(done.n_items, seconds, done.peak_mib) if isinstance(done, Work) else _Go(done, seconds, None)
 
 
-def _speed(go: tuple[int, float]) -> float:
-    n_items, seconds = go
-    return n_items / seconds
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None

@@ -1,6 +1,7 @@
 """The promises of the event store."""
 
 import gzip
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from analytics import event_store
 from analytics.enrichment import DERIVED_SCHEMA
 from analytics.errors import AnalyticsError
 from analytics.event_store import HOURLY_SCHEMA, Counts, EventStore, HourBucket
@@ -245,7 +247,7 @@ def test_many_small_batches_take_one_frame(make_events: Maker):
     store = EventStore()
     for number in range(130):
         store.append(make_events({"message_id": f"m{number}"}))
-    assert max(len(parts) for parts in store._parts_of_hour.values()) <= 65
+    assert max(len(held._parts) for held in store._events_of_hour.values()) <= 65
     assert store.events().height == 130
 
 
@@ -347,6 +349,31 @@ def test_batches_do_not_matter(make_events: Maker, deliveries: list[Delivery], c
     whole.append(events)
     assert (whole.lateness, whole.stream_time, whole.n_future) == (store.lateness, store.stream_time, store.n_future)
     assert whole.events().equals(store.events())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(deliveries=DELIVERIES, cuts=st.lists(st.integers(0, 30), max_size=4))
+def test_files_do_not_matter(make_events: Maker, deliveries: list[Delivery], cuts: list[int]):
+    """A store whose past hours are in files judges, counts and gives back its events like one without files."""
+    events = as_frame(make_events, deliveries)
+    edges = [0, *sorted(min(cut, len(deliveries)) for cut in cuts), len(deliveries)]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event_store, "_WORTH_A_FILE", 1)
+        evicted: list[list[pl.DataFrame]] = [[], []]
+        stores = [
+            EventStore(4, on_evict=lambda bucket: evicted[0].append(bucket.events)),
+            EventStore(4, on_evict=lambda bucket: evicted[1].append(bucket.events), spill=Path(folder)),
+        ]
+        for begin, end in pairwise(edges):
+            counts = [store.append(events[begin:end]) for store in stores]
+            assert counts[0] == counts[1]
+            assert_frame_equal(stores[0].views("content"), stores[1].views("content"))
+        assert stores[0].buckets == stores[1].buckets
+        assert stores[0].events().equals(stores[1].events())
+        assert all(one.equals(other) for one, other in zip(*evicted, strict=True))
+        kept = {bucket.start for bucket in stores[1].buckets}
+        files = [START.fromtimestamp(int(path.name.split("-")[0]) / 1000, UTC) for path in Path(folder).iterdir()]
+        assert kept.issuperset(files)
 
 
 def test_lines_and_tables_are_stored_alike(make_events: Maker):

@@ -1,0 +1,107 @@
+"""Whole runs of the command line, each a process of its own: how cost and memory grow, and what a second core brings.
+
+Growth is measured in visitors a second relative to ten thousand of them: a ratio of 1 is a cost that grows in
+proportion. Everything is in it: start-up, events on disk, store, statistics, intent model and report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from benchmarks.measuring import Comparison, Subject, Work
+
+__all__ = ["DAYS", "GROWTH", "TEN_MILLION", "WORKERS"]
+
+_SIZES: Final = (10_000, 100_000, 1_000_000)
+_MANY: Final = 10_000_000
+_ALONE, _TWO = "one process", "two workers"
+
+
+def _run(visitors_per_day: int, *options: str, of: str = "visitors") -> Subject:
+    """A run of the baseline scenario with other traffic."""
+
+    def once() -> Work:
+        with tempfile.TemporaryDirectory() as folder:
+            traffic = f"traffic.visitors_per_day={visitors_per_day}"
+            command = ["run", "baseline", "--seed", "7", "--set", traffic, "--out", f"{folder}/run", "--json", *options]
+            printed, peak_mib = _watched([sys.executable, "-m", "scenarios", *command], Path(folder))
+        manifest = json.loads(printed)
+        return Work(manifest["counts"][of], peak_mib)
+
+    return once
+
+
+def _watched(command: list[str], folder: Path) -> tuple[str, float]:
+    """What a command prints, and the largest memory that it and its workers held at the same time, in MiB."""
+    with (folder / "printed.json").open("w+") as printed:
+        process = subprocess.Popen(command, stdout=printed)
+        peak = _Peak(process.pid)
+        status = process.wait()
+        peak.stop()
+        printed.seek(0)
+        if status:
+            raise RuntimeError(f"{' '.join(command)} ended with status {status}")
+        return printed.read(), peak.mib
+
+
+class _Peak(threading.Thread):
+    """Watches the memory of a process and of those that it starts.
+
+    Pages that several of them share are counted for each in part (``pss``).
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.mib = 0.0
+        self._process = psutil.Process(pid)
+        self._over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        """Look every tenth of a second."""
+        while not self._over.wait(0.1):
+            # A process may end between being found and being asked.
+            with suppress(psutil.Error):
+                family = [self._process, *self._process.children(recursive=True)]
+                self.mib = max(self.mib, sum(each.memory_full_info().pss for each in family) / 2**20)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self.join()
+
+
+def _growth() -> Mapping[str, Subject]:
+    return {f"{size:,} visitors": _run(size) for size in _SIZES}
+
+
+def _ten_million() -> Mapping[str, Subject]:
+    options = ("--jobs", str(os.cpu_count() or 1))
+    return {f"{_SIZES[0]:,} visitors": _run(_SIZES[0]), f"{_MANY:,} visitors": _run(_MANY, *options)}
+
+
+def _days() -> Mapping[str, Subject]:
+    return {f"{days} days": _run(40_000, "--set", f"clock.hours={24 * days}") for days in (3, 30)}
+
+
+def _workers() -> Mapping[str, Subject]:
+    return {_ALONE: _run(_SIZES[-1], "--jobs", "1"), _TWO: _run(_SIZES[-1], "--jobs", "2")}
+
+
+GROWTH: Final = Comparison("growth", "A run of 24 hours, everything in it", "visitors", _growth, rounds=3)
+TEN_MILLION: Final = Comparison("ten-million", "Ten million visitors in a day", "visitors", _ten_million, rounds=1)
+DAYS: Final = Comparison(
+    "days", "Peak memory, 40,000 visitors a day", "visitors", _days, {"30 days": 1.3}, of="memory", rounds=1
+)
+WORKERS: Final = Comparison("workers", "A run of a million visitors", "visitors", _workers, {_TWO: 1.7}, rounds=3)
