@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import polars as pl
 
@@ -25,6 +27,7 @@ from simulator.streams import Streams
 from simulator.transport import Post
 from simulator.truth_tables import TruthTables
 from simulator.visitor import Visitor
+from simulator.workers import HourWork, Recipe, SharedRun
 from simulator.workshop import Workshop
 from simulator.world import WorldSettings
 
@@ -33,6 +36,8 @@ __all__ = ["Outcome", "Simulation", "Wake", "WorldSettings"]
 Wake = Literal["auto", "all", "interacting"]
 """Who lives on the clock: everybody, page by page; those alone who can touch the world, when they can; or whichever
 suits the size of the world. The events are the same, byte for byte."""
+
+Result = TypeVar("Result")
 
 _SMALL = 20_000
 """Visitors, reckoned on the high side, up to which ``auto`` wakes everybody."""
@@ -159,6 +164,45 @@ class Simulation:
                     progress((hour + 1) / n_hours)
         for sink in sinks:
             sink.close()
+        return self._outcome(course, tally, labels)
+
+    def share(
+        self,
+        executor: Executor,
+        work: HourWork[Result],
+        take: Callable[[Result], None],
+        *,
+        n_workers: int,
+        folder: Path,
+        labels: LabelKeeper,
+        progress: Callable[[float], None] | None = None,
+    ) -> Outcome:
+        """Run with the help of others; what is received is the same as that of :meth:`run`.
+
+        Args:
+            executor: Where cohorts are drawn and hours told: any of ``concurrent.futures``. It is left running.
+            work: What a worker does with what arrives in an hour, such as writing it to a file.
+            take: Takes what comes of that, hour by hour.
+            n_workers: How many tasks run at a time.
+            folder: An empty folder, which all workers can see, for what they tell one another; the caller removes it.
+            labels: Gives back what befell which event; to fill it is up to ``work`` and ``take``.
+            progress: Called after every hour with the share of the time that has passed.
+
+        Raises:
+            ValueError: All visitors live on the clock, so that there is nothing to share.
+        """
+        if self.wake == "all":
+            raise ValueError("visitors who live on the clock cannot be shared out among workers; wake the interacting")
+        recipe = Recipe(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
+        course = Course(self.world, recipe.workshop())
+        shared = SharedRun(recipe, course, executor, n_workers=n_workers, folder=folder, work=work)
+        tally, n_hours = Counter[str](), self.world.clock.hours
+        with _collection_off():
+            for hour, (counts, result) in enumerate(shared.results()):
+                take(result)
+                tally.update(counts)
+                if progress is not None:
+                    progress((hour + 1) / n_hours)
         return self._outcome(course, tally, labels)
 
     def _outcome(self, course: Course, tally: Counter[str], labels: LabelKeeper) -> Outcome:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import polars as pl
 
@@ -31,6 +31,7 @@ from simulator.world import WorldSettings
 __all__ = ["HourWork", "Recipe", "SharedRun"]
 
 Result = TypeVar("Result")
+Aside = TypeVar("Aside")
 
 HourWork = Callable[[int, Delivery], Result]
 """What is to be done, by a worker, with what arrives in an hour; given the hour's number, from 0. It can be pickled."""
@@ -73,12 +74,20 @@ class _Parcel:
 
 
 @dataclass(frozen=True)
+class _Delivered(Generic[Result]):
+    """What a worker has made of what arrived in an hour, and counts of that."""
+
+    result: Result
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
 class _HourTold(Generic[Result]):
-    """What a worker says of an hour: what happened, and its result, or what is on its way by hour of arrival."""
+    """What a worker says of an hour: what happened, and what became of it, or is on its way by hour of arrival."""
 
     counts: Counter[str]
-    result: Result | None = None
-    parcels: dict[int, _Parcel] | None = None
+    delivered: _Delivered[Result] | None = None
+    parcels: Mapping[int, _Parcel] = field(default_factory=dict)
     labels: Path | None = None
 
 
@@ -116,44 +125,36 @@ class SharedRun(Generic[Result]):
         self._arriving: defaultdict[int, list[_Parcel]] = defaultdict(list)
 
     def results(self) -> Iterator[tuple[Counter[str], Result]]:
-        """Let time pass: of each hour in turn, counts of what happened, and what a worker has made of it."""
-        delivered: deque[tuple[Counter[str], Future[Result]]] = deque()
-        for counts, future in self._deliveries():
-            delivered.append((counts, future))
-            while delivered and (len(delivered) > self._n_ahead or delivered[0][1].done()):
-                counts, future = delivered.popleft()
-                yield counts, future.result()
-        for counts, future in delivered:
-            yield counts, future.result()
+        """Let time pass: of each hour in turn, counts of it, and what a worker has made of what arrived in it."""
+        for counts, future in _ahead(self._deliveries(), self._n_ahead):
+            delivered = future.result()
+            counts.update(delivered.counts)
+            yield counts, delivered.result
 
-    def _deliveries(self) -> Iterator[tuple[Counter[str], Future[Result]]]:
-        """Hours that have been told, in turn, and what becomes of what arrives in them."""
-        told: deque[Future[_HourTold[Result]]] = deque()
-        hour = 0
-        for future in self._told():
-            told.append(future)
-            while told and (len(told) > self._n_ahead or told[0].done()):
-                yield self._deliver(hour, told.popleft())
-                hour += 1
-        for future in told:
-            yield self._deliver(hour, future)
-            hour += 1
+    def _deliveries(self) -> Iterator[tuple[Counter[str], Future[_Delivered[Result]]]]:
+        """Counts of what happened in each hour, in turn, and what becomes of what arrives in it."""
+        for hour, (_, future) in enumerate(_ahead(self._told(), self._n_ahead)):
+            told = future.result()
+            self._delete_plans(hour)
+            yield told.counts, self._deliver(hour, told)
 
-    def _deliver(self, hour: int, future: Future[_HourTold[Result]]) -> tuple[Counter[str], Future[Result]]:
-        told = future.result()
-        for file in self._planned.pop(hour, []):
-            if max(file.places) == hour:
-                file.path.unlink()
-        if told.parcels is None:
-            done: Future[Any] = Future()
-            done.set_result(told.result)
-            return told.counts, done
+    def _deliver(self, hour: int, told: _HourTold[Result]) -> Future[_Delivered[Result]]:
+        if told.delivered is not None:
+            done: Future[_Delivered[Result]] = Future()
+            done.set_result(told.delivered)
+            return done
         for arrival, parcel in told.parcels.items():
             self._arriving[arrival].append(parcel)
         arriving = self._arriving.pop(hour, [])
-        return told.counts, self._executor.submit(_arrive, self._recipe, hour, arriving, told.labels, self._work)
+        return self._executor.submit(_arrive, self._recipe, hour, arriving, told.labels, self._work)
 
-    def _told(self) -> Iterator[Future[_HourTold[Result]]]:
+    def _delete_plans(self, hour: int) -> None:
+        """Delete the files of which an hour was the last."""
+        for file in self._planned.pop(hour, []):
+            if max(file.places) == hour:
+                file.path.unlink()
+
+    def _told(self) -> Iterator[tuple[int, Future[_HourTold[Result]]]]:
         """Let the clock run, as fast as cohorts are drawn; each hour is given to a worker to be told."""
         drawn = self._drawn()
         waiting: deque[Drawn] = deque()
@@ -165,9 +166,8 @@ class SharedRun(Generic[Result]):
             lived = self._course.live(hour)
             files = [file.only(hour) for file in self._planned[hour]]
             given_up = dict(self._course.stage.given_up)
-            yield self._executor.submit(
-                _tell, self._recipe, hour, files, lived, given_up, self._folder, self._work
-            )
+            told = self._executor.submit(_tell, self._recipe, hour, files, lived, given_up, self._folder, self._work)
+            yield hour, told
 
     def _drawn(self) -> Iterator[list[Drawn]]:
         """Cohorts drawn by the workers, some at a time, in order; a few tasks are always ahead."""
@@ -209,7 +209,7 @@ def _tell(
     told = workshop.tell(hour, hour_in_files(files, hour), lived, given_up)
     transport = workshop.transport
     if transport.is_lossless:
-        return _HourTold(told.counts, work(hour, transport.deliver([told.sent.on_its_way])))
+        return _HourTold(told.counts, _delivered(hour, transport.deliver([told.sent.on_its_way]), work))
     arrival = transport.arrival_hour().alias("_arrival_hour")
     on_its_way = told.sent.on_its_way.with_columns(arrival).sort("_arrival_hour", maintain_order=True)
     path, labels = folder / f"way-{hour:06}", folder / f"labels-{hour:06}"
@@ -225,12 +225,28 @@ def _tell(
 
 def _arrive(
     recipe: bytes, hour: int, arriving: Sequence[_Parcel], labels: Path | None, work: HourWork[Result]
-) -> Result:
+) -> _Delivered[Result]:
     """Deliver what arrives in an hour. A task."""
     transport = _workshop(recipe).transport
     befell = LABELS_SCHEMA.to_frame() if labels is None else pl.read_ipc(labels)
     nothing = transport.nothing_on_its_way
-    return work(hour, transport.deliver([nothing, *(parcel.read() for parcel in arriving)], befell))
+    return _delivered(hour, transport.deliver([nothing, *(parcel.read() for parcel in arriving)], befell), work)
+
+
+def _delivered(hour: int, delivery: Delivery, work: HourWork[Result]) -> _Delivered[Result]:
+    return _Delivered(work(hour, delivery), delivery.counts)
+
+
+def _ahead(
+    futures: Iterator[tuple[Aside, Future[Result]]], most: int
+) -> Iterator[tuple[Aside, Future[Result]]]:
+    """The same in the same order, but each is waited for only when it is done or others are well ahead of it."""
+    waiting: deque[tuple[Aside, Future[Result]]] = deque()
+    for each in futures:
+        waiting.append(each)
+        while len(waiting) > most or (waiting and waiting[0][1].done()):
+            yield waiting.popleft()
+    yield from waiting
 
 
 @lru_cache(maxsize=1)
