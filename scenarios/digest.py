@@ -136,7 +136,7 @@ class _Hour:
     def add(self, columns: _Columns, begin: int, end: int) -> None:
         """Add some rows."""
         self._n += end - begin
-        parts = [memoryview(column[begin:end]).cast("B") for column in columns.fixed]
+        parts = [column[begin:end].view(np.uint8).data for column in columns.fixed]
         for text, ends in zip(columns.texts, columns.ends, strict=True):
             parts.append(memoryview(text)[int(ends[begin - 1]) if begin else 0 : int(ends[end - 1])])
         for hashed, part in zip(self._hashes, parts, strict=True):

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
 
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
-from scenarios.delivered_lines import delivered_lines
 from scenarios.digest import hour_digest
 from simulator.sinks import Delivery
 
 __all__ = ["HourParts", "HourWriter"]
-
-_EVENTS: Final = "events"
-_LABELS: Final = "labels"
-_LINES: Final = "lines"
 
 
 @dataclass(frozen=True)
@@ -29,14 +23,12 @@ class HourParts:
         malformed: Its broken lines.
         events: File of its events; None if there are none.
         labels: File of its labels; None if there are none.
-        lines: File of all that was received, as lines of JSON; None unless asked for.
     """
 
     digest: bytes
     malformed: pl.DataFrame
     events: Path | None
     labels: Path | None
-    lines: Path | None
 
     def delivery(self) -> Delivery:
         """What was received, without the labels."""
@@ -46,47 +38,40 @@ class HourParts:
 
 @dataclass(frozen=True)
 class HourWriter:
-    """Writes what arrives in an hour to files in folders of its own, which must exist.
+    """Writes what arrives in an hour to files.
 
     Args:
-        folder: Where they are, for all workers to see.
-        compression: Of the Parquet files.
-        lines: Whether lines of JSON are asked for.
+        events: Folder for the events; all workers must see it.
+        labels: Folder for the labels; likewise.
     """
 
-    folder: Path
-    compression: Literal["lz4", "zstd"] = "lz4"
-    lines: bool = False
+    events: Path
+    labels: Path
 
     @classmethod
-    def prepare(cls, folder: Path) -> None:
-        """Make the folders."""
-        for name in (_EVENTS, _LABELS, _LINES):
-            (folder / name).mkdir()
-
-    @property
-    def events_folder(self) -> Path:
-        """Where the events are."""
-        return self.folder / _EVENTS
+    def in_folder(cls, folder: Path, events: Path | None = None) -> HourWriter:
+        """One that makes folders within another, also for the events unless they have a place already."""
+        labels = folder / "labels"
+        labels.mkdir()
+        if events is None:
+            events = folder / "events"
+            events.mkdir()
+        return cls(events, labels)
 
     def __call__(self, hour: int, delivery: Delivery) -> HourParts:
         """Write an hour."""
         return HourParts(
             hour_digest(delivery.events),
             delivery.malformed,
-            self._parquet(_EVENTS, hour, delivery.events),
-            self._parquet(_LABELS, hour, delivery.labels),
-            self._lines(hour, delivery) if self.lines else None,
+            _written(self.events, hour, delivery.events),
+            _written(self.labels, hour, delivery.labels),
         )
 
-    def _parquet(self, name: str, hour: int, table: pl.DataFrame) -> Path | None:
-        if table.is_empty():
-            return None
-        path = self.folder / name / f"{hour:06}.parquet"
-        table.write_parquet(path, compression=self.compression)
-        return path
 
-    def _lines(self, hour: int, delivery: Delivery) -> Path:
-        path = self.folder / _LINES / f"{hour:06}.ndjson"
-        path.write_bytes(delivered_lines(delivery))
-        return path
+def _written(folder: Path, hour: int, table: pl.DataFrame) -> Path | None:
+    if table.is_empty():
+        return None
+    path = folder / f"{hour:06}.parquet"
+    # Much of what is written lives for a moment: quick to write counts more than small.
+    table.write_parquet(path, compression="lz4")
+    return path

@@ -80,8 +80,8 @@ OCCURRENCE: Final = np.dtype(
     ],
     align=True,
 )
-"""Something that happened: when, in ms since the start; the number of the page view among those of its visitor, from 0; on
-which page and after which in the same visit, −1 for none; and what, one of the kinds above."""
+"""Something that happened: when, in ms since the start; the number of the page view among those of its visitor, from 0;
+on which page and after which in the same visit, −1 for none; and what, one of the kinds above."""
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Prospects: those of a cohort who may ask for a demo. They alone can touch the world, so all others can be let go of."""
+"""Prospects: those of a cohort who may ask for a demo. They alone can touch the world: all others can be let go of."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One run on many workers: they draw cohorts and tell of hours; one process keeps the clock and the sales team.
 
-Whatever depends on no state of the world is done by tasks that any worker can do, on this machine or another, as long as
-all see the same folder. Only those who may ask for a demo come back to the clock. What is received does not hang on how
-many workers there are.
+Whatever depends on no state of the world is done by tasks that any worker can do, on this machine or another, as long
+as all see the same folder. Only those who may ask for a demo come back to the clock. What is received does not hang on
+how many workers there are.
 """
 
 from __future__ import annotations
@@ -71,6 +71,23 @@ class _Parcel:
 
     def read(self) -> pl.DataFrame:
         return pl.scan_ipc(self.path).slice(self.begin, self.n).collect()
+
+
+@dataclass(frozen=True)
+class _HourToTell:
+    """What a worker must know of an hour to tell of it.
+
+    Attributes:
+        hour: Its number, from 0.
+        plans: What visitors mean to do.
+        lived: What has happened on the clock.
+        given_up: Who does not come any more.
+    """
+
+    hour: int
+    plans: Sequence[HoursInFile]
+    lived: Hour
+    given_up: GivenUp
 
 
 @dataclass(frozen=True)
@@ -164,10 +181,9 @@ class SharedRun(Generic[Result]):
                     waiting.extend(next(drawn))
                 self._course.admit(waiting.popleft())
             lived = self._course.live(hour)
-            files = [file.only(hour) for file in self._planned[hour]]
-            given_up = dict(self._course.stage.given_up)
-            told = self._executor.submit(_tell, self._recipe, hour, files, lived, given_up, self._folder, self._work)
-            yield hour, told
+            plans = [file.only(hour) for file in self._planned[hour]]
+            task = _HourToTell(hour, plans, lived, dict(self._course.stage.given_up))
+            yield hour, self._executor.submit(_tell, self._recipe, task, self._folder, self._work)
 
     def _drawn(self) -> Iterator[list[Drawn]]:
         """Cohorts drawn by the workers, some at a time, in order; a few tasks are always ahead."""
@@ -195,18 +211,10 @@ def _draw(recipe: bytes, openings: Sequence[Opening], path: Path) -> tuple[list[
     return found, to_come.write(path)
 
 
-def _tell(
-    recipe: bytes,
-    hour: int,
-    files: Sequence[HoursInFile],
-    lived: Hour,
-    given_up: GivenUp,
-    folder: Path,
-    work: HourWork[Result],
-) -> _HourTold[Result]:
+def _tell(recipe: bytes, task: _HourToTell, folder: Path, work: HourWork[Result]) -> _HourTold[Result]:
     """Tell of an hour; where everything arrives at once, deliver it, too. A task."""
-    workshop = _workshop(recipe)
-    told = workshop.tell(hour, hour_in_files(files, hour), lived, given_up)
+    workshop, hour = _workshop(recipe), task.hour
+    told = workshop.tell(hour, hour_in_files(task.plans, hour), task.lived, task.given_up)
     transport = workshop.transport
     if transport.is_lossless:
         return _HourTold(told.counts, _delivered(hour, transport.deliver([told.sent.on_its_way]), work))
@@ -237,9 +245,7 @@ def _delivered(hour: int, delivery: Delivery, work: HourWork[Result]) -> _Delive
     return _Delivered(work(hour, delivery), delivery.counts)
 
 
-def _ahead(
-    futures: Iterator[tuple[Aside, Future[Result]]], most: int
-) -> Iterator[tuple[Aside, Future[Result]]]:
+def _ahead(futures: Iterator[tuple[Aside, Future[Result]]], most: int) -> Iterator[tuple[Aside, Future[Result]]]:
     """The same in the same order, but each is waited for only when it is done or others are well ahead of it."""
     waiting: deque[tuple[Aside, Future[Result]]] = deque()
     for each in futures:
