@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import polars as pl
 
 from analytics.event_store import EventStore, HourBucket
@@ -12,18 +15,32 @@ __all__ = ["AcceptedEvents"]
 class AcceptedEvents:
     """An event store, and the hours that have left it: statistics are about all events, not the last 24 hours.
 
+    Args:
+        on_disk: Whether hours that are no longer the newest go to temporary files, which last as long as this object;
+            so memory holds little until all events are asked for.
+
     Attributes:
         store: The store; append to it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_disk: bool = False) -> None:
+        self._folder = TemporaryDirectory(prefix="funnelsim-") if on_disk else None
         # A folder should name every event that could not be used; the bound is against a file that is no events at all.
-        self.store = EventStore(on_evict=self._keep, max_dead_letters=100_000)
-        self._left: list[pl.DataFrame] = []
+        self.store = EventStore(
+            on_evict=self._keep, max_dead_letters=100_000, spill=Path(self._folder.name) if self._folder else None
+        )
+        self._left: list[pl.DataFrame | Path] = []
 
     def frame(self) -> pl.DataFrame:
         """Return all accepted events so far, enriched, in order of event time."""
-        return pl.concat([*self._left, self.store.events()])
+        left = (pl.read_parquet(part) if isinstance(part, Path) else part for part in self._left)
+        return pl.concat([*left, self.store.events()])
 
     def _keep(self, bucket: HourBucket) -> None:
-        self._left.append(bucket.events)
+        events = bucket.events
+        if self._folder is None:
+            self._left.append(events)
+            return
+        part = Path(self._folder.name) / f"left-{len(self._left):06}.parquet"
+        events.write_parquet(part, compression="lz4")
+        self._left.append(part)

@@ -80,10 +80,15 @@ def run(
     set_: _Set = None,
     out: _Out = None,
     events: Annotated[EventsChoice, typer.Option(help="Form in which the events are kept.")] = EventsChoice.PARQUET,
+    jobs: Annotated[int, typer.Option(min=1, help="Workers that share a large run; the events are the same.")] = 1,
+    executor: Annotated[
+        str | None, typer.Option(help="What the workers are: loky, dask:ADDRESS or ray[:ADDRESS].")
+    ] = None,
     *,
     json: _Json = False,
 ) -> Output:
     """Simulate a scenario and leave a run folder with a report."""
+    from scenarios.executors import pool_of  # noqa: PLC0415
     from scenarios.run_folder import default_folder, run_to_folder  # noqa: PLC0415
     from scenarios.scenario import Scenario  # noqa: PLC0415
     from scenarios.summary import run_summary  # noqa: PLC0415
@@ -91,9 +96,16 @@ def run(
 
     settings = Scenario.load(scenario, set_ or ())
     folder = out or default_folder(settings, settings.seed if seed is None else seed)
+    pool = None if jobs == 1 and executor is None else pool_of(executor, jobs if jobs > 1 else None)
     with progress_bar(f"Simulating {settings.name}") as progress:
         result, manifest = run_to_folder(
-            settings, folder, seed=seed, events=events.value, progress=progress.share, announce=progress.announce
+            settings,
+            folder,
+            seed=seed,
+            events=events.value,
+            pool=pool,
+            progress=progress.share,
+            announce=progress.announce,
         )
     return Output(_as_json({**manifest, "folder": str(folder)}) if json else run_summary(result, folder))
 

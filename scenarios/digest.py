@@ -1,31 +1,54 @@
-"""A fingerprint of a stream of events: equal for equal events, however the stream is cut into batches."""
+"""A fingerprint of a stream of events: equal for equal events, however the stream is cut into batches.
+
+It is a sha256 over those of the hours of arrival, so that the hours of a large run can be fingerprinted apart.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
 from simulator.sinks import Delivery
 
-__all__ = ["EventsDigest", "digest_of"]
+__all__ = ["EventsDigest", "digest_of", "hour_digest"]
 
 _NULL_TIME: Final = -(2**63)
 _NULL_TEXT: Final = -1
+_HOUR_MS: Final = 3_600_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if isinstance(dtype, pl.Datetime)]
+_TEXTS: Final = ["message_id", "anonymous_id", "user_id", "email", "extra"]
+"""Columns that say something else in almost every row; in all others a few words come again and again."""
+_WORDS: Final = [name for name in EVENT_SCHEMA if name not in {*_TIMES, *_TEXTS}]
+
+Numbers = npt.NDArray[np.int64]
 
 
 class EventsDigest:
     """Sha256 of a stream of flat events, computed as it passes by; a sink of the simulation.
 
-    Each column is hashed by itself, so that whole columns are fed at once and no row is ever touched: times as int64
-    milliseconds, text as UTF-8 in one hash and the lengths that separate it (-1 for null) in another, all
-    little-endian. The digest is the hash over the columns' names and hashes.
+    An hour is a run of events that are received in one hour; an event without such a time belongs to the hour of the one
+    before. Whole columns are hashed at once, all numbers little-endian: each time as int64 milliseconds; message,
+    browser, person, address and ``extra`` as UTF-8 in one hash and the lengths that separate them (-1 for null) in
+    another; for all other columns one number a row, the sum of 64-bit hashes of its words (see :func:`_hash_of_word`).
+
+    Args:
+        start: The moment from which hours are counted.
     """
 
-    def __init__(self) -> None:
-        self._hashes = {name: (hashlib.sha256(), hashlib.sha256()) for name in EVENT_SCHEMA}
+    def __init__(self, start: datetime = _EPOCH) -> None:
+        self._start_ms = round(start.timestamp() * 1000)
+        self._whole = hashlib.sha256()
+        self._hour: int | None = None
+        self._open = _Hour()
 
     def write(self, delivery: Delivery) -> None:
         """Add the events of a batch; broken lines are none."""
@@ -33,40 +56,117 @@ class EventsDigest:
 
     def update(self, events: pl.DataFrame) -> None:
         """Add flat events, in the order of the stream."""
-        texts = [name for name, dtype in EVENT_SCHEMA.items() if not isinstance(dtype, pl.Datetime)]
-        filled = [name for name in texts if events[name].null_count() < events.height]
-        whole = events.with_columns(pl.col(filled).cast(pl.String))
-        joined = whole.select(pl.col(filled).str.join("", ignore_nulls=True))
-        lengths = whole.select(pl.col(filled).str.len_bytes().cast(pl.Int32).fill_null(_NULL_TEXT))
-        nothing = _NULL_TEXT.to_bytes(4, "little", signed=True) * events.height
-        for name in texts:
-            text_hash, length_hash = self._hashes[name]
-            if name in joined.columns:
-                text_hash.update(str(joined[name].item()).encode())
-                length_hash.update(_octets(lengths[name], "<i4"))
-            else:
-                length_hash.update(nothing)
-        times = events.select(pl.col(pl.Datetime).cast(pl.Int64).fill_null(_NULL_TIME))
-        for time in times:
-            self._hashes[time.name][0].update(_octets(time, "<i8"))
+        if events.is_empty():
+            return
+        columns = _Columns(events)
+        since = events["received_at"].dt.epoch("ms") - self._start_ms
+        hours = (since // _HOUR_MS).fill_null(strategy="forward").fill_null(_NULL_TIME).to_numpy()
+        begins = (1 + np.flatnonzero(np.diff(hours))).tolist()
+        for begin, end in pairwise([0, *begins, len(hours)]):
+            hour = int(hours[begin])
+            if hour not in (_NULL_TIME, self._hour):
+                self._finish()
+                self._hour = hour
+            self._open.add(columns, begin, end)
+
+    def add_hour(self, digest: bytes) -> None:
+        """Add an hour of which nothing has been added and no more will be.
+
+        Args:
+            digest: What :func:`hour_digest` gives for it.
+        """
+        self._finish()
+        self._whole.update(digest)
 
     def close(self) -> None:
         """Do nothing: the digest can be read at any time."""
 
     def hexdigest(self) -> str:
         """Return the digest of all events so far, 64 hexadecimal digits."""
-        whole = hashlib.sha256()
-        for name, (values, lengths) in self._hashes.items():
-            whole.update(name.encode() + b"\0" + values.digest() + lengths.digest())
+        whole = self._whole.copy()
+        whole.update(self._open.digest())
         return whole.hexdigest()
 
+    def _finish(self) -> None:
+        self._whole.update(self._open.digest())
+        self._hour, self._open = None, _Hour()
 
-def digest_of(events: pl.DataFrame) -> str:
-    """Sha256 of a frame of flat events, in their order; 64 hexadecimal digits."""
-    digest = EventsDigest()
+
+def digest_of(events: pl.DataFrame, start: datetime = _EPOCH) -> str:
+    """Sha256 of a frame of flat events, in their order; 64 hexadecimal digits.
+
+    Args:
+        events: The events.
+        start: The moment from which hours are counted.
+    """
+    digest = EventsDigest(start)
     digest.update(events)
     return digest.hexdigest()
 
 
-def _octets(column: pl.Series, dtype: str) -> bytes:
-    return column.to_numpy().astype(dtype, copy=False).tobytes()
+def hour_digest(events: pl.DataFrame) -> bytes:
+    """Sha256 of events that are received in one hour, 32 bytes; none for no events."""
+    hour = _Hour()
+    if not events.is_empty():
+        hour.add(_Columns(events), 0, events.height)
+    return hour.digest()
+
+
+class _Columns:
+    """The columns of some events as bytes that can be cut anywhere."""
+
+    def __init__(self, events: pl.DataFrame) -> None:
+        numbers = events.select(pl.col(_TIMES).cast(pl.Int64).fill_null(_NULL_TIME))
+        lengths = events.select(pl.col(_TEXTS).str.len_bytes().cast(pl.Int32).fill_null(_NULL_TEXT))
+        joined = events.select(pl.col(_TEXTS).str.join("", ignore_nulls=True))
+        self.fixed = [numbers[name].to_numpy().astype("<i8", copy=False) for name in _TIMES]
+        self.fixed += [_sums(events).astype("<u8", copy=False)]
+        self.fixed += [lengths[name].to_numpy().astype("<i4", copy=False) for name in _TEXTS]
+        self.texts = [str(joined[name].item()).encode() for name in _TEXTS]
+        self.ends = [np.cumsum(np.maximum(each, 0), dtype=np.int64) for each in self.fixed[-len(_TEXTS) :]]
+
+
+class _Hour:
+    """Hashes of the columns of an hour."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._hashes = [hashlib.sha256() for _ in range(len(_TIMES) + 1 + 2 * len(_TEXTS))]
+
+    def add(self, columns: _Columns, begin: int, end: int) -> None:
+        """Add some rows."""
+        self._n += end - begin
+        parts = [column[begin:end].view(np.uint8).data for column in columns.fixed]
+        for text, ends in zip(columns.texts, columns.ends, strict=True):
+            parts.append(memoryview(text)[int(ends[begin - 1]) if begin else 0 : int(ends[end - 1])])
+        for hashed, part in zip(self._hashes, parts, strict=True):
+            hashed.update(part)
+
+    def digest(self) -> bytes:
+        if not self._n:
+            return b""
+        return hashlib.sha256(b"".join(hashed.digest() for hashed in self._hashes)).digest()
+
+
+def _sums(events: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    """Sum of the hashes of all words of a row, modulo 2⁶⁴; null counts for nothing; shape (events,)."""
+    filled = [name for name in _WORDS if events[name].null_count() < events.height]
+    # A category's number depends on what else the process has seen: it tells words apart, and nothing more.
+    places = events.select((pl.col(filled).cast(pl.Categorical()).to_physical() + 1).fill_null(0))
+    total, rows = np.zeros(events.height, dtype=np.uint64), np.arange(events.height)
+    for name in filled:
+        place = places[name].to_numpy()
+        where = np.full(int(place.max()) + 1, -1)
+        where[place] = rows  # any row that says it will do
+        where[0] = -1
+        used = np.flatnonzero(where >= 0)
+        hashes = np.zeros(len(where), dtype=np.uint64)
+        hashes[used] = [_hash_of_word(name, word) for word in events[name].gather(where[used]).cast(pl.String)]
+        total += hashes[place]
+    return total
+
+
+@lru_cache(maxsize=2**16)
+def _hash_of_word(column: str, word: str) -> int:
+    """The first 64 bits of BLAKE2b of a word, with the name of its column as the key."""
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8, key=column.encode()).digest(), "little")

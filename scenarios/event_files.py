@@ -40,10 +40,13 @@ class ParquetParts:
 
     Args:
         folder: An empty folder for the parts; the caller removes it.
+
+    Attributes:
+        folder: The folder.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._parts: list[Path] = []
         self._moved = False
         self._saved: Path | None = None
@@ -52,9 +55,13 @@ class ParquetParts:
         """Take a batch."""
         if delivery.events.is_empty():
             return
-        part = self._folder / f"{len(self._parts):06}.parquet"
+        part = self.folder / f"{len(self._parts):06}.parquet"
         # The parts live for a moment: quick to write counts more than small.
         delivery.events.write_parquet(part, compression="lz4")
+        self._parts.append(part)
+
+    def add(self, part: Path) -> None:
+        """Take a batch that somebody else has written into the folder."""
         self._parts.append(part)
 
     def close(self) -> None:

@@ -14,23 +14,25 @@ import polars as pl
 
 from analytics.event_store import EventStore
 from analytics.statistics import FunnelStatistics
-from analytics.tracking import flatten_numbered
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.batches import Batches
 from scenarios.claims import ClaimResult, check_claims
-from scenarios.delivered_lines import broken_lines
 from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, EventsFormat
+from scenarios.executors import Pool
 from scenarios.measures import Measure, Reading
 from scenarios.model_truth import known_truth
 from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
+from scenarios.shared_run import share
+from scenarios.store_sink import StoreSink
 from scenarios.versions import versions
 from simulator.intent import Truth
+from simulator.labels import KeptLabels, LabelKeeper
 from simulator.sales_outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
-from simulator.sinks import CollectingSink, Delivery, Sink
+from simulator.sinks import CollectingSink, Sink
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -213,8 +215,11 @@ def simulate(
     seed: int | None = None,
     replication: int = 0,
     record: EventRecord | None = None,
+    labels: LabelKeeper | None = None,
     sinks: Sequence[Sink] = (),
     progress: Callable[[float], None] | None = None,
+    pool: Pool | None = None,
+    accepted: AcceptedEvents | None = None,
 ) -> Run:
     """Run a scenario.
 
@@ -223,15 +228,23 @@ def simulate(
         seed: Seed of this run; the scenario's own if not given. 0 is a seed.
         replication: Which of the independent repetitions with this seed.
         record: Keeps the events; in memory if not given.
+        labels: Keeps what befell which event; in memory if not given.
         sinks: Where else each batch of events goes, such as a file.
         progress: Told now and then which share of the clock has passed, from 0 to 1.
+        pool: Workers to share the run; a small one, whose visitors all live on the clock, is not worth it.
+        accepted: Takes the events in; keeps them in memory if not given.
     """
     seed = scenario.seed if seed is None else seed
     record = CollectingSink() if record is None else record
-    accepted, digest = AcceptedEvents(), EventsDigest()
+    labels = KeptLabels() if labels is None else labels
+    accepted, digest = AcceptedEvents() if accepted is None else accepted, EventsDigest(scenario.clock.start)
     simulation = Simulation(scenario.world, seed=seed, replication=replication, wake=scenario.wake)
     started_at, clock = datetime.now(UTC), time.perf_counter()
-    outcome = simulation.run([Batches([_StoreSink(accepted.store), digest, record, *sinks])], progress)
+    store = StoreSink(accepted.store)
+    if pool is None or simulation.wake == "all":
+        outcome = simulation.run([Batches([store, digest, record, *sinks])], progress, labels)
+    else:
+        outcome = share(simulation, pool, Batches([store]), digest, record, labels, sinks, progress)
     return Run(
         scenario,
         seed=seed,
@@ -243,21 +256,3 @@ def simulate(
         digest=digest.hexdigest(),
         timings=Timings(started_at, time.perf_counter() - clock),
     )
-
-
-class _StoreSink:
-    """Hands the stream to an event store, its broken lines too, with the positions they have in a file of all lines."""
-
-    def __init__(self, store: EventStore) -> None:
-        self._store = store
-        self._n_lines = 0
-
-    def write(self, delivery: Delivery) -> None:
-        self._store.append(delivery.events)
-        malformed = delivery.malformed
-        positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
-        self._store.append_flattened(flatten_numbered(zip(positions, broken_lines(malformed), strict=True)))
-        self._n_lines += delivery.events.height + malformed.height
-
-    def close(self) -> None:
-        """Leave the store open: it is asked questions after the run."""

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scenarios.accepted_events import AcceptedEvents
 from scenarios.atomic_folder import new_folder
 from scenarios.event_files import EventsFormat, NdjsonFile, ParquetParts
+from scenarios.executors import Pool
+from scenarios.label_parts import LabelParts
 from scenarios.run import Run, simulate
 from scenarios.run_results import write_results
 from scenarios.settings import ScenarioSettings
@@ -28,6 +31,7 @@ def run_to_folder(
     seed: int | None = None,
     replication: int = 0,
     events: EventsFormat = "parquet",
+    pool: Pool | None = None,
     progress: Callable[[float], None] | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> tuple[Run, dict[str, Any]]:
@@ -39,6 +43,7 @@ def run_to_folder(
         seed: Seed of this run; the scenario's own if not given.
         replication: Which of the independent repetitions with this seed.
         events: Form in which the events are kept; ``none`` keeps results only.
+        pool: Workers to share the run, which must see the folder.
         progress: Told now and then which share of the clock has passed, from 0 to 1.
         announce: Told what goes on once the simulation is over.
 
@@ -51,11 +56,22 @@ def run_to_folder(
     folder = Path(folder).absolute()  # its events are found again from another working folder too
     with new_folder(folder) as working:
         parts_folder = working / ".parts"
-        parts_folder.mkdir()
-        record = ParquetParts(parts_folder)
+        for name in ("events", "labels"):
+            (parts_folder / name).mkdir(parents=True)
+        record, labels = ParquetParts(parts_folder / "events"), LabelParts(parts_folder / "labels")
         sinks = [NdjsonFile(working / "events.ndjson")] if events == "ndjson" else []
         try:
-            run = simulate(scenario, seed=seed, replication=replication, record=record, sinks=sinks, progress=progress)
+            run = simulate(
+                scenario,
+                seed=seed,
+                replication=replication,
+                record=record,
+                labels=labels,
+                sinks=sinks,
+                progress=progress,
+                pool=pool,
+                accepted=AcceptedEvents(on_disk=True),
+            )
         finally:
             for sink in sinks:
                 sink.close()
@@ -64,5 +80,6 @@ def run_to_folder(
             record.save(working / "events.parquet")
         manifest = write_results(working, run, announce)
         shutil.rmtree(parts_folder)
+    labels.moved_to(folder / "labels.parquet")
     record.moved_to(None if events == "none" else folder / f"events.{events}")
     return run, manifest

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Self
 
 from scenarios import library
+from scenarios.executors import pool_of
 from scenarios.loading import Overrides, load, parse, with_changes
 from scenarios.run import Run, simulate
 from scenarios.settings import ScenarioSettings
@@ -72,6 +74,9 @@ class Scenario(ScenarioSettings):
         seed: int | None = None,
         replication: int = 0,
         progress: Callable[[float], None] | None = None,
+        *,
+        jobs: int = 1,
+        executor: str | Executor | Callable[[], Executor] | None = None,
     ) -> Run:
         """Simulate the scenario, keeping its events in memory.
 
@@ -79,8 +84,16 @@ class Scenario(ScenarioSettings):
             seed: Seed of this run; the scenario's own if not given. 0 is a seed.
             replication: Which of the independent repetitions with this seed.
             progress: Told now and then which share of the clock has passed, from 0 to 1.
+            jobs: Workers that share the run. What comes of it does not depend on them; they are worth having from
+                some hundred thousand visitors on.
+            executor: What the workers are, if not processes of this machine: as for a study, or any executor of
+                ``concurrent.futures``.
+
+        Raises:
+            InputError: There is no such executor.
         """
-        return simulate(self, seed=seed, replication=replication, progress=progress)
+        pool = None if jobs == 1 and executor is None else pool_of(executor, jobs if jobs > 1 else None)
+        return simulate(self, seed=seed, replication=replication, progress=progress, pool=pool)
 
 
 def scenario_schema() -> dict[str, Any]:

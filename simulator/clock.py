@@ -87,10 +87,11 @@ class ExactEnvironment(simpy.Environment):
         before the next of them, there is no need to put an event on SimPy's list only to take it off again.
 
         Args:
-            waits: Moment and rank of each wait, as for :meth:`at`; what it does before the first one happens at once.
+            waits: Moment and rank of each wait, as for :meth:`at`; what it does before the first one happens now, as soon
+                as time passes.
         """
 
-        def go_on(_event: simpy.Event | None) -> None:
+        def go_on(_event: simpy.Event) -> None:
             queue = self._queue
             for moment, rank in waits:
                 if queue and queue[0][0] <= moment:
@@ -99,7 +100,7 @@ class ExactEnvironment(simpy.Environment):
                     return
                 self._now = moment
 
-        go_on(None)
+        self.at(self._now).callbacks.append(go_on)
 
 
 class _Moment(simpy.Event):

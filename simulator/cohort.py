@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,10 +18,6 @@ from simulator.population import People
 __all__ = ["Cohort", "Happenings", "hexadecimal"]
 
 
-_NONE = np.empty(0, dtype=np.int64)
-NOTHING_PLANNED = (_NONE, _NONE)
-
-
 @dataclass
 class Happenings:
     """What the agents of a cohort have done since somebody last looked.
@@ -29,26 +25,14 @@ class Happenings:
     Attributes:
         viewed: Rows of page views.
         sent: Rows of page views whose form was sent.
-        planned: The same two, read off the cohort's itinerary.
         asked: Rows of visits that ended in a demo request.
         sales: Visitor, time in ms and event of what the sales desk told of.
     """
 
     viewed: list[int] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
-    planned: tuple[Integers, Integers] = NOTHING_PLANNED
     asked: list[int] = field(default_factory=list)
     sales: list[tuple[int, int, EventName]] = field(default_factory=list)
-
-    def drain(self) -> Happenings:
-        """Hand over what has happened and start afresh."""
-        happened = replace(self)
-        self.viewed, self.sent, self.asked, self.sales = [], [], [], []
-        self.planned = NOTHING_PLANNED
-        return happened
-
-    def __bool__(self) -> bool:
-        return any(len(each) for each in (self.viewed, self.sent, *self.planned, self.asked, self.sales))
 
 
 @dataclass(eq=False)
@@ -76,6 +60,7 @@ class Cohort:
         inflow: Name of the inflow whose visitors they are, or of those whom its visitors have invited.
         invited_by: Person who has invited each visitor, null for who came unasked; shape (visitors,).
         rank: Place of the cohort among all others: inflow, whether they are guests, number.
+        place: Its place in the order in which cohorts open, which is that of visitors of one millisecond in the stream.
     """
 
     index: int
@@ -94,6 +79,7 @@ class Cohort:
     inflow: str = ORDINARY
     invited_by: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     rank: tuple[int, ...] = ()
+    place: int = 0
     happenings: Happenings = field(default_factory=Happenings)
     asked_in: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor who has asked did so, by visitor."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import polars as pl
 
 from analytics.events import UTC_MS
 
-__all__ = ["LABELS_SCHEMA", "Label", "labelled"]
+__all__ = ["LABELS_ORDER", "LABELS_SCHEMA", "KeptLabels", "Label", "LabelKeeper", "labelled"]
 
 
 class Label(StrEnum):
@@ -46,6 +46,38 @@ LABELS_SCHEMA: Final = pl.Schema(
 speaks of arrived (for ``duplicate`` and ``conflict`` the second one), null if it never did. ``detail``: the device or
 country of a loss, the length of a delay, the error of a clock, the kind of damage, which delivery was not received.
 """
+
+LABELS_ORDER: Final = ("true_time", "message_id", "label", "detail")
+"""What the table of labels is sorted by."""
+
+
+class LabelKeeper(Protocol):
+    """Keeps the labels of a run."""
+
+    def add(self, labels: pl.DataFrame) -> None:
+        """Take the labels of an hour."""
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """All labels so far, in order of true time."""
+
+
+class KeptLabels:
+    """Keeps labels in memory."""
+
+    def __init__(self) -> None:
+        self._parts = [LABELS_SCHEMA.to_frame()]
+
+    def add(self, labels: pl.DataFrame) -> None:
+        """Take the labels of an hour."""
+        if not labels.is_empty():
+            self._parts.append(labels)
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """All labels so far, in order of true time."""
+        self._parts = [pl.concat(self._parts).sort(LABELS_ORDER)]
+        return self._parts[0]
 
 
 def labelled(

@@ -1,126 +1,223 @@
-"""Occurrences: what visitors and the sales desk have done, as whole numbers, in the order in which it is told."""
+"""Occurrences: what visitors and the sales desk do, as whole numbers, from which the tracker tells.
+
+They are kept apart from the cohorts, hour by hour, with all that events need to know of the visits in which they fall: so
+a cohort can be let go of as soon as it has been drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 
-from simulator.arrays import Bools, Integers, Words, first_rows
-from simulator.cohort import Cohort, Happenings
+from simulator.arrays import Bools, Integers
+from simulator.clock import HOUR_MS
+from simulator.cohort import Cohort
 from simulator.sales import SALES_EVENTS
 
-__all__ = ["ASK", "IDENTIFY", "SALES", "SUBMIT", "VIEW", "Occurrences", "occurrences"]
+__all__ = [
+    "ASK",
+    "IDENTIFY",
+    "OCCURRENCE",
+    "SALES",
+    "SUBMIT",
+    "VIEW",
+    "VISIT",
+    "Hour",
+    "Records",
+    "at_desk",
+    "lived",
+    "planned",
+    "step_of",
+    "visits_of",
+]
 
 VIEW, IDENTIFY, SUBMIT, ASK, SALES = range(5)
 """Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are told. From the last
 on, each event of the sales desk is a kind."""
 
-_KIND_BITS: Final = 4
+Records = npt.NDArray[Any]
+
+VISIT: Final = np.dtype(
+    [
+        ("words", np.uint64, 2),
+        ("person", np.uint64),
+        ("identified_ms", np.int64),
+        ("cohort", np.int32),
+        ("visitor", np.int32),
+        ("visit", np.int32),
+        ("account", np.int32),
+        ("arms", np.int32),
+        ("n", np.int32),
+        ("device", np.int16),
+        ("country", np.int16),
+        ("zone", np.int16),
+        ("persona", np.int16),
+        ("channel", np.int16),
+        ("company_email", np.bool_),
+        ("may_ask", np.bool_),
+    ],
+    align=True,
+)
+"""What is known of a visit, or of the part of it that falls into an hour.
+
+``words`` are the random words of its browser, ``person`` the first of the person's first browser; ``identified_ms`` is
+when the browser first sends a form. ``cohort`` is the place of the cohort among all, ``visitor`` the row there, ``visit``
+too; ``n`` is how many occurrences there are. The others are indices of the population; ``may_ask`` is whether the visitor
+may request a demo in any visit.
+"""
+
+OCCURRENCE: Final = np.dtype(
+    [
+        ("time_ms", np.int64),
+        ("number", np.int32),
+        ("page", np.int16),
+        ("came_from", np.int16),
+        ("kind", np.int8),
+    ],
+    align=True,
+)
+"""Something that happened: when, in ms since the start; the number of the page view among those of its visitor, from 0;
+on which page and after which in the same visit, −1 for none; and what, one of the kinds above."""
+
+_NONE: Final = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Occurrences:
-    """What happened in some cohorts, one row each; shapes (n,).
+class Hour:
+    """What happens in an hour.
 
     Attributes:
-        time_ms: When, in ms since the start of the simulation.
-        kind: What, one of the kinds above.
-        visitor: Who, as a row of the cohorts' visitors one after the other.
-        browser: In which browser, as a row of the cohorts' browsers one after the other.
-        page: On which page, −1 for none.
-        came_from: Page before it in the same visit, −1 for none.
-        channel: How the visitor came, where this is the first page of all; −1 elsewhere.
-        number: Number of the page view among those of its visitor, from 0; 0 where there is none.
-        known: Whether the browser knows its person by now.
-        words: The browser's random words; shape (n, 2).
-        profile: What is known of the browser; shape (n, tables).
+        visits: Records of :data:`VISIT`, in any order; a visit may have several.
+        occurrences: Records of :data:`OCCURRENCE`: those of the first visit, then those of the second, and so on.
     """
 
-    time_ms: Integers
-    kind: Integers
-    visitor: Integers
-    browser: Integers
-    page: Integers
-    came_from: Integers
-    channel: Integers
-    number: Integers
-    known: Bools
-    words: Words
-    profile: Integers
+    visits: Records
+    occurrences: Records
 
-    def __len__(self) -> int:
-        return len(self.time_ms)
+    def __bool__(self) -> bool:
+        return len(self.occurrences) > 0
+
+    @classmethod
+    def of(cls, parts: Sequence[Hour]) -> Hour:
+        """What several parts of the hour hold together."""
+        if len(parts) == 1:
+            return parts[0]
+        visits = [np.empty(0, dtype=VISIT), *(part.visits for part in parts)]
+        occurrences = [np.empty(0, dtype=OCCURRENCE), *(part.occurrences for part in parts)]
+        return cls(np.concatenate(visits), np.concatenate(occurrences))
+
+    def of_visits(self, kept: Bools) -> Hour:
+        """What happens in some of the visits; shape (visits,)."""
+        if kept.all():
+            return self
+        return Hour(self.visits[kept], self.occurrences[np.repeat(kept, self.visits["n"])])
 
 
-def occurrences(happened: Sequence[tuple[Cohort, Happenings]], profile_of: Callable[[Cohort], Integers]) -> Occurrences:
-    """Bring what has happened in several cohorts into the order of time.
-
-    Those of the same millisecond follow the order of the cohorts, of their visitors, and of the kinds.
+def planned(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, Hour]]:
+    """All that the visitors of a cohort will do on the site unless the world stops them, by hour.
 
     Args:
-        happened: Cohorts, each with what its visitors have done; at least one.
-        profile_of: What is known of each browser of a cohort; shape (browsers, tables).
+        cohort: The cohort.
+        length_ms: Length of the simulation; what lies beyond it is never done.
     """
-    sizes = np.array([len(cohort) for cohort, _ in happened])
-    parts = [
-        _of_cohort(cohort, what, profile_of(cohort), int(first))
-        for (cohort, what), first in zip(happened, first_rows(sizes), strict=True)
-    ]
-    together = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Occurrences)
-    }
-    # One whole number a row, so that a single sort does: time, visitor (so cohort, too), kind.
-    time = together["time_ms"] - together["time_ms"].min() if len(together["time_ms"]) else together["time_ms"]
-    visitor_bits = int(sizes.sum()).bit_length()
-    key = (((time << visitor_bits) | together["visitor"]) << _KIND_BITS) | together["kind"]
-    order = pl.Series(key).arg_sort().to_numpy()
-    return Occurrences(**{name: np.take(values, order, axis=0) for name, values in together.items()})
+    viewed = np.flatnonzero(cohort.view_ms < length_ms)
+    sent = cohort.sends[cohort.sent_at(cohort.sends) < length_ms]
+    visit, occurrences = _on_site(cohort, viewed, sent)
+    hour = occurrences["time_ms"] // HOUR_MS
+    first, last = (int(hour.min()), int(hour.max())) if len(hour) else (0, -1)
+    # Whole numbers of sixteen bits are sorted by counting, several times faster than longer ones.
+    order = np.argsort((hour - first).astype(np.min_scalar_type(max(last - first, 0))), kind="stable")
+    visit, hour, occurrences = visit[order], hour[order], np.take(occurrences, order)
+    begins = np.flatnonzero(np.diff(visit, prepend=-1) | np.diff(hour, prepend=-1))
+    visits = visits_of(cohort, visit[begins])
+    visits["n"] = np.diff(begins, append=len(visit))
+    hours = np.arange(first, last + 2)
+    bounds_of_visits = np.searchsorted(hour[begins], hours).tolist()
+    bounds = np.searchsorted(hour, hours).tolist()
+    for place in range(last + 1 - first):
+        if bounds[place] < bounds[place + 1]:
+            # Copies, so that an hour that has passed takes no room, whatever the others do.
+            yield (
+                first + place,
+                Hour(
+                    visits[bounds_of_visits[place] : bounds_of_visits[place + 1]].copy(),
+                    occurrences[bounds[place] : bounds[place + 1]].copy(),
+                ),
+            )
 
 
-def _of_cohort(cohort: Cohort, happened: Happenings, profile: Integers, first_visitor: int) -> Occurrences:
-    """Page views first, then forms (each as two calls), requests, and what the sales desk did."""
-    journeys = cohort.journeys
-    lived = (np.array(rows, dtype=np.int64) for rows in (happened.viewed, happened.sent))
-    viewed, sent = (np.concatenate(both) for both in zip(lived, happened.planned, strict=True))
-    asked = np.array(happened.asked, dtype=np.int64)
-    steps = [
-        (cohort.asked_in[visitor], time_ms, SALES + SALES_EVENTS.index(event))
-        for visitor, time_ms, event in happened.sales
-    ]
-    visits, steps_ms, step = np.array(steps, dtype=np.int64).reshape(-1, 3).T
+def lived(cohort: Cohort, viewed: Integers, sent: Integers) -> Hour:
+    """What the agents of a cohort have done on the site.
+
+    Args:
+        cohort: The cohort.
+        viewed: Rows of the page views, in any order; shape (n,).
+        sent: Rows of the page views whose form was sent; shape (n,).
+    """
+    visit, occurrences = _on_site(cohort, viewed, sent)
+    begins = np.flatnonzero(np.diff(visit, prepend=-1))
+    visits = visits_of(cohort, visit[begins])
+    visits["n"] = np.diff(begins, append=len(visit))
+    return Hour(visits, occurrences)
+
+
+def at_desk(visits: Records, times_ms: Sequence[int], kinds: Sequence[int]) -> Hour:
+    """Requests, and what the sales desk did about them.
+
+    Args:
+        visits: The visit that ended in the request, for each of them; shape (n,).
+        times_ms: When; shape (n,).
+        kinds: :data:`ASK`, or :data:`SALES` and beyond.
+    """
+    occurrences = np.zeros(len(visits), dtype=OCCURRENCE)
+    occurrences["time_ms"], occurrences["kind"] = times_ms, kinds
+    occurrences["page"] = occurrences["came_from"] = -1
+    visits = visits.copy()
+    visits["n"] = 1
+    return Hour(visits, occurrences)
+
+
+def step_of(event: str) -> int:
+    """Kind of an event of the sales desk."""
+    return SALES + SALES_EVENTS.index(event)
+
+
+def visits_of(cohort: Cohort, visits: Integers) -> Records:
+    """What is known of some visits of a cohort: records of :data:`VISIT`; shape (n,)."""
+    people, journeys, browser = cohort.people, cohort.journeys, cohort.browser[visits]
+    visitor = journeys.visitor[visits]
+    may_ask = np.zeros(len(cohort), dtype=bool)
+    may_ask[journeys.visitor[cohort.resolve > 0]] = True
+    records = np.zeros(len(visits), dtype=VISIT)
+    records["words"] = np.take(cohort.identities, browser, axis=0)
+    records["person"] = cohort.identities[visitor, 0]
+    records["identified_ms"] = cohort.identified_ms[browser]
+    records["cohort"] = cohort.place
+    records["visitor"], records["visit"] = visitor, visits
+    records["device"] = people.device_used(visitor, cohort.second_browser[visits])
+    records["arms"], records["may_ask"] = cohort.arms[visitor], may_ask[visitor]
+    for name in ("account", "country", "zone", "persona", "channel", "company_email"):
+        records[name] = getattr(people, name)[visitor]
+    return records
+
+
+def _on_site(cohort: Cohort, viewed: Integers, sent: Integers) -> tuple[Integers, Records]:
+    """Page views and forms (each as two calls), visit after visit: the visit of each, and what it is."""
+    journeys, sent_ms = cohort.journeys, cohort.sent_at(sent)
     view = np.concatenate((viewed, sent, sent))
-    on_page = len(view)
-
-    visit = np.concatenate((journeys.visit_of_view[view], asked, visits))
-    sent_ms = cohort.sent_at(sent)
-    time_ms = np.concatenate((cohort.view_ms[viewed], sent_ms, sent_ms, cohort.end_ms[asked], steps_ms))
-    counts = [len(viewed), len(sent), len(sent), len(asked)]
-    kind = np.concatenate((np.repeat(np.arange(SALES), counts), step))
-    visitor = journeys.visitor[visit]
-    browser = cohort.browser[visit]
-
-    page, came_from, channel = (np.full(len(visit), -1) for _ in range(3))
-    number = np.zeros(len(visit), dtype=np.int64)
-    page[:on_page] = journeys.page[view]
-    opens = view == journeys.first_view[visit[:on_page]]
-    came_from[:on_page] = np.where(opens, -1, journeys.page[np.maximum(view - 1, 0)])
-    lands = opens & (journeys.number[visit[:on_page]] == 1)
-    channel[:on_page] = np.where(lands, cohort.people.channel[visitor[:on_page]], -1)
-    number[:on_page] = view - journeys.first_view[journeys.first_visit[visitor[:on_page]]]
-    return Occurrences(
-        time_ms=time_ms,
-        kind=kind,
-        visitor=visitor + first_visitor,
-        browser=browser + 2 * first_visitor,
-        page=page,
-        came_from=came_from,
-        channel=channel,
-        number=number,
-        known=(time_ms >= cohort.identified_ms[browser]) | (kind >= ASK),
-        words=np.take(cohort.identities, browser, axis=0),
-        profile=np.take(profile, browser, axis=0),
-    )
+    # Three runs that are in order each, which a merge sort puts together without much ado.
+    order = np.argsort(view, kind="stable")
+    view = view[order]
+    visit = journeys.visit_of_view[view]
+    occurrences = np.zeros(len(view), dtype=OCCURRENCE)
+    occurrences["time_ms"] = np.concatenate((cohort.view_ms[viewed], sent_ms, sent_ms))[order]
+    occurrences["kind"] = np.repeat(np.arange(ASK), [len(viewed), len(sent), len(sent)])[order]
+    occurrences["page"] = journeys.page[view]
+    opens = view == journeys.first_view[visit]
+    occurrences["came_from"] = np.where(opens, -1, journeys.page[np.maximum(view - 1, 0)])
+    occurrences["number"] = view - journeys.first_view[journeys.first_visit[journeys.visitor[visit]]]
+    return visit, occurrences

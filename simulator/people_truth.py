@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -38,7 +38,7 @@ browser's first page view.
 """
 
 
-def true_people(cohorts: Sequence[Cohort], population: Population, clock: Clock) -> pl.DataFrame:
+def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock) -> pl.DataFrame:
     """Everybody who came before the end; columns as in :data:`PEOPLE_SCHEMA`, in order of the first page view."""
     tables = [_people_of(cohort, population, clock) for cohort in cohorts]
     return pl.concat([PEOPLE_SCHEMA.to_frame(), *tables]).sort("first_seen_at", "anonymous_id")

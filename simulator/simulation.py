@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 import gc
-import math
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
-import numpy as np
 import polars as pl
-import simpy
 
-from analytics.events import REGIONS, EventName
 from analytics.signals import SIGNALS
 from simulator.calibration import true_intercept
-from simulator.clock import HOUR_MS, Clock, ExactEnvironment
-from simulator.cohort import Cohort
-from simulator.cohort_maker import CohortMaker
+from simulator.course import Course
 from simulator.experiments import arm_effects
-from simulator.inflows import inflows_of
+from simulator.hours import HoursToCome
 from simulator.intent import Truth
-from simulator.itinerary import Itinerary
+from simulator.labels import KeptLabels, LabelKeeper
 from simulator.recording import RecordingStreams
-from simulator.rounds import wake
-from simulator.sales import BuyerLuck, SalesDesk
 from simulator.sales_outcome import SalesOutcome
 from simulator.sinks import Delivery, Sink
 from simulator.streams import Streams
-from simulator.tracker import Tracker
-from simulator.transport import Transport
+from simulator.transport import Post
 from simulator.truth_tables import TruthTables
 from simulator.visitor import Visitor
+from simulator.workers import HourWork, Recipe, SharedRun
+from simulator.workshop import Workshop
 from simulator.world import WorldSettings
-from simulator.world_tables import WorldTables
 
 __all__ = ["Outcome", "Simulation", "Wake", "WorldSettings"]
 
 Wake = Literal["auto", "all", "interacting"]
 """Who lives on the clock: everybody, page by page; those alone who can touch the world, when they can; or whichever
 suits the size of the world. The events are the same, byte for byte."""
+
+Result = TypeVar("Result")
 
 _SMALL = 20_000
 """Visitors, reckoned on the high side, up to which ``auto`` wakes everybody."""
@@ -56,15 +52,20 @@ class Outcome:
         sales: What the sales team achieved.
         counts: ``visitors``, ``visits``, ``demo_requests``, ``true_events`` and ``true_page_views`` that happened;
             ``events``, ``page_views`` (of bots and delivered again, too) and ``malformed_lines`` that were received.
-        labels: What befell which event between the two; columns as in :data:`simulator.labels.LABELS_SCHEMA`.
+        label_keeper: Keeps what befell which event between the two.
         tables: What happened, made into tables when asked for.
     """
 
     truth: Truth
     sales: SalesOutcome
     counts: dict[str, int]
-    labels: pl.DataFrame
+    label_keeper: LabelKeeper
     tables: TruthTables
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """What befell which event on its way; columns as in :data:`simulator.labels.LABELS_SCHEMA`."""
+        return self.label_keeper.labels
 
     @property
     def visits(self) -> pl.DataFrame:
@@ -130,11 +131,17 @@ class Simulation:
         Two worlds in which a source has the same digest have drawn the same from it.
         """
         streams = RecordingStreams(self._streams.seed, self._streams.replication)
-        for _ in self._stage(streams).hours():
+        workshop = Workshop(self.world, streams, self.truth.intercept)
+        for _ in self._deliveries(workshop, Course(self.world, workshop, self._visitor)):
             pass
         return streams.digests()
 
-    def run(self, sinks: Sequence[Sink] = (), progress: Callable[[float], None] | None = None) -> Outcome:
+    def run(
+        self,
+        sinks: Sequence[Sink] = (),
+        progress: Callable[[float], None] | None = None,
+        labels: LabelKeeper | None = None,
+    ) -> Outcome:
         """Run from the start to the end of the clock.
 
         Every run of one simulation gives the same events.
@@ -142,32 +149,79 @@ class Simulation:
         Args:
             sinks: Where what the collector receives goes, an hour at a time; they are closed at the end.
             progress: Called after every hour with the share of the time that has passed.
+            labels: Keeps what befell which event; in memory if not given.
         """
-        stage = self._stage(self._streams)
-        tally: Counter[str] = Counter()
+        workshop = Workshop(self.world, self._streams, self.truth.intercept)
+        course = Course(self.world, workshop, self._visitor)
+        labels, tally, n_hours = KeptLabels() if labels is None else labels, Counter[str](), self.world.clock.hours
         with _collection_off():
-            for share, sent, delivery in stage.hours():
+            for hour, (true_counts, delivery) in enumerate(self._deliveries(workshop, course)):
                 for sink in sinks:
                     sink.write(delivery)
-                tally.update(_counts(sent, delivery))
+                labels.add(delivery.labels)
+                tally.update({**true_counts, **delivery.counts})
                 if progress is not None:
-                    progress(share)
+                    progress((hour + 1) / n_hours)
         for sink in sinks:
             sink.close()
-        tables = TruthTables(stage.cohorts, stage.population, stage.clock, self.world.intent.demo_per)
-        counts = {
-            "visitors": tables.n_visitors,
-            "visits": tables.n_visits,
-            "events": tally["events"],
-            "page_views": tally["page_views"],
-            "demo_requests": len(stage.sales.requests),
-            **{name: tally[name] for name in ("true_events", "true_page_views", "malformed_lines")},
-        }
-        sales = stage.sales.outcome(stage.clock.length_ms / 1000)
-        return Outcome(self.truth, sales, counts, stage.transport.labels, tables)
+        return self._outcome(course, tally, labels)
 
-    def _stage(self, streams: Streams) -> _Stage:
-        return _Stage(self.world, streams, self.truth, self._visitor, wakes_all=self.wake == "all")
+    def share(
+        self,
+        executor: Executor,
+        work: HourWork[Result],
+        take: Callable[[Result], None],
+        *,
+        n_workers: int,
+        folder: Path,
+        labels: LabelKeeper,
+        progress: Callable[[float], None] | None = None,
+    ) -> Outcome:
+        """Run with the help of others; what is received is the same as that of :meth:`run`.
+
+        Args:
+            executor: Where cohorts are drawn and hours told: any of ``concurrent.futures``. It is left running.
+            work: What a worker does with what arrives in an hour, such as writing it to a file.
+            take: Takes what comes of that, hour by hour.
+            n_workers: How many tasks run at a time.
+            folder: An empty folder, which all workers can see, for what they tell one another; the caller removes it.
+            labels: Gives back what befell which event; to fill it is up to ``work`` and ``take``.
+            progress: Called after every hour with the share of the time that has passed.
+
+        Raises:
+            ValueError: All visitors live on the clock, so that there is nothing to share.
+        """
+        if self.wake == "all":
+            raise ValueError("visitors who live on the clock cannot be shared out among workers; wake the interacting")
+        recipe = Recipe(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
+        course = Course(self.world, recipe.workshop())
+        shared = SharedRun(recipe, course, executor, n_workers=n_workers, folder=folder, work=work)
+        tally, n_hours = Counter[str](), self.world.clock.hours
+        with _collection_off():
+            for hour, (counts, result) in enumerate(shared.results()):
+                take(result)
+                tally.update(counts)
+                if progress is not None:
+                    progress((hour + 1) / n_hours)
+        return self._outcome(course, tally, labels)
+
+    def _outcome(self, course: Course, tally: Counter[str], labels: LabelKeeper) -> Outcome:
+        sales = course.stage.sales.outcome(course.stage.clock.length_ms / 1000)
+        return Outcome(self.truth, sales, course.counts(tally), labels, course.tables())
+
+    def _deliveries(self, workshop: Workshop, course: Course) -> Iterator[tuple[Counter[str], Delivery]]:
+        """Let time pass, an hour at a time: counts of what happened, and what was received."""
+        to_come, post = HoursToCome(), Post(workshop.transport)
+        for hour in range(self.world.clock.hours):
+            for opening in course.opening(hour):
+                if self.wake == "all":
+                    course.wake(workshop.cohorts(opening))
+                else:
+                    drawn = workshop.draw(opening)
+                    to_come.add(drawn.hours)
+                    course.admit(drawn)
+            told = workshop.tell(hour, to_come.take(hour), course.live(hour), course.stage.given_up)
+            yield told.counts, post.deliver(told.sent, hour)
 
 
 def _wake(world: WorldSettings, visitor: type[Visitor]) -> Wake:
@@ -180,106 +234,6 @@ def _wake(world: WorldSettings, visitor: type[Visitor]) -> Wake:
     )
     is_small = ordinary + launched + sum(campaign.visitors for campaign in traffic.campaigns.values()) <= _SMALL
     return "all" if is_small or visitor is not Visitor else "interacting"
-
-
-class _Stage:
-    """The live part of a run: the clock, the agents on it, and the sales team."""
-
-    def __init__(
-        self, world: WorldSettings, streams: Streams, truth: Truth, visitor: type[Visitor], *, wakes_all: bool
-    ) -> None:
-        self.env = ExactEnvironment()
-        self.clock = Clock(world.clock, self.env)
-        self.sales = SalesDesk(self.clock, world.sales)
-        self.cohorts: list[Cohort] = []
-        tables = WorldTables(world, streams)
-        self.population = tables.population
-        makers = [CohortMaker(world, streams, inflow, tables) for inflow in inflows_of(world.traffic)]
-        self._tracker = Tracker(world, self.population, self.clock)
-        self.transport = Transport(world, streams, self.clock)
-        self._truth = truth
-        self._visitor = visitor
-        self._demo_per_account = world.intent.demo_per == "account"
-        self._accounts_that_asked: set[int] = set()
-        self._wakes_all = wakes_all
-        self._itineraries: list[Itinerary] = []
-        for maker in makers:
-            self.env.process(self._open_cohorts(maker))
-
-    def hours(self) -> Iterator[tuple[float, pl.DataFrame, Delivery]]:
-        """Let time pass, an hour at a time: the share that has passed, the hour's events, and what was received."""
-        for end_ms in range(HOUR_MS, self.clock.length_ms + 1, HOUR_MS):
-            hour = end_ms // HOUR_MS - 1
-            self.env.run(until=end_ms / 1000)
-            for itinerary in self._itineraries:
-                itinerary.happen(hour)
-            self._itineraries = [itinerary for itinerary in self._itineraries if itinerary.last_hour > hour]
-            sent = self._tracker.track(self.cohorts)
-            yield end_ms / self.clock.length_ms, sent, self.transport.deliver(sent, hour)
-
-    def _open_cohorts(self, maker: CohortMaker) -> Generator[simpy.Event, None, None]:
-        """Draw each cohort when the first of its visitors may arrive."""
-        for index in range(maker.n_cohorts):
-            opens_ms = maker.earliest_ms(index)
-            if opens_ms >= self.clock.length_ms:
-                return
-            yield self.clock.until(opens_ms)
-            cohort = maker.draw(index, self._truth.intercept)
-            guests = maker.guests(cohort, self._truth.intercept)
-            for drawn in (cohort, guests) if len(guests) else (cohort,):
-                self.cohorts.append(drawn)
-                self._admit(drawn)
-
-    def _admit(self, cohort: Cohort) -> None:
-        """Let the visitors of a cohort in: all of them at their arrival, or those who may ask for a demo."""
-        if self._wakes_all:
-            wake(self, cohort, self._visitor)
-            return
-        self._itineraries.append(Itinerary(cohort, self.clock.length_ms // HOUR_MS))
-        for number in np.unique(cohort.journeys.visitor[cohort.resolve > 0]).tolist():
-            self.env.process(self._visitor(self, cohort, number).decisions())
-
-    def request_demo(self, cohort: Cohort, visitor: int) -> None:
-        """Hand a visitor's request to the sales desk."""
-
-        def tell(event: EventName) -> None:
-            # A whole millisecond in seconds may lie a rounding error below it.
-            cohort.happenings.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
-
-        if self._demo_per_account and cohort.people.account[visitor] >= 0:
-            self._accounts_that_asked.add(int(cohort.people.account[visitor]))
-        browser = cohort.browser_ids[int(cohort.browser[cohort.asked_in[visitor]])]
-        luck = BuyerLuck(*cohort.buyer_luck[visitor].tolist())
-        company = self.population.accounts.company(int(cohort.people.account[visitor]))
-        self.sales.request_demo(browser, _region(cohort, visitor), luck, tell, company)
-
-    def discouragement(self, cohort: Cohort, visitor: int) -> float:
-        """Effect of the state of the world on a visitor's decision to request a demo, in log-odds; 0 or below.
-
-        Once a colleague has asked, nothing is left to ask for; else the visible wait for a demo discourages.
-        """
-        if int(cohort.people.account[visitor]) in self._accounts_that_asked:
-            return -math.inf
-        return self.sales.discouragement(_region(cohort, visitor))
-
-
-def _region(cohort: Cohort, visitor: int) -> str:
-    return REGIONS[cohort.people.region[visitor]]
-
-
-def _counts(sent: pl.DataFrame, delivery: Delivery) -> dict[str, int]:
-    """How much happened and how much of what was received in an hour."""
-    return {
-        "events": delivery.events.height,
-        "page_views": _n_page_views(delivery.events),
-        "true_events": sent.height,
-        "true_page_views": _n_page_views(sent),
-        "malformed_lines": delivery.malformed.height,
-    }
-
-
-def _n_page_views(events: pl.DataFrame) -> int:
-    return int((events["type"] == "page").sum())
 
 
 @contextmanager

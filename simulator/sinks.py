@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
+from simulator.labels import LABELS_SCHEMA
 from simulator.mishaps import DAMAGES
 
 __all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink"]
@@ -26,10 +27,19 @@ class Delivery:
     Attributes:
         events: Rows of the flat event table, in the order in which they were received.
         malformed: Lines that arrived broken, in the same order; columns as in :data:`MALFORMED_SCHEMA`.
+        labels: What befell the events that happened in that hour, whether and whenever they arrived; columns as in
+            :data:`simulator.labels.LABELS_SCHEMA`.
     """
 
     events: pl.DataFrame
     malformed: pl.DataFrame = field(default_factory=MALFORMED_SCHEMA.to_frame)
+    labels: pl.DataFrame = field(default_factory=LABELS_SCHEMA.to_frame)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``events``, ``page_views`` and ``malformed_lines`` that were received."""
+        n_page_views = int((self.events["type"] == "page").sum())
+        return {"events": self.events.height, "page_views": n_page_views, "malformed_lines": self.malformed.height}
 
 
 class Sink(Protocol):

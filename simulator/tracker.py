@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,9 +10,9 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA, CallType
 from simulator.arrays import Integers
 from simulator.clock import Clock
-from simulator.cohort import Cohort
+from simulator.cohort import hexadecimal
 from simulator.event_words import EventWords
-from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Occurrences, occurrences
+from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
 from simulator.population import Population
 from simulator.sales import SALES_EVENTS
 from simulator.world import WorldSettings
@@ -48,6 +47,7 @@ _MARKS = [
 ]
 _TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
 _KIND_SHIFT = 28
+_KIND_BITS = 4
 _FREE_MAIL = "freemail.example.net"
 # Address blocks set aside for documentation (RFC 5737).
 _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
@@ -55,7 +55,7 @@ _ADDRESSES = pl.Series([f"{network}.{host}" for network in _NETWORKS for host in
 
 
 class Tracker:
-    """Sends events for what the agents of a cohort have done.
+    """Sends events for what happens.
 
     Args:
         world: The scenario's world.
@@ -67,81 +67,82 @@ class Tracker:
         self._population = population
         self._clock = clock
         self._words = EventWords(world, population)
-        self._profiles: WeakKeyDictionary[Cohort, Integers] = WeakKeyDictionary()
 
-    def track(self, cohorts: Iterable[Cohort]) -> pl.DataFrame:
-        """Events of all that has happened in these cohorts since the last call, in the order of their times.
+    def track(self, hour: Hour) -> pl.DataFrame:
+        """Events of all that happens in an hour, in the order of their times.
+
+        Those of the same millisecond follow the order of the cohorts, of their visitors, and of the kinds.
 
         Returns:
             Rows of the flat event table with their addresses: :data:`TRACKED_SCHEMA`.
         """
-        happened = [(cohort, cohort.happenings.drain()) for cohort in cohorts if cohort.happenings]
-        if not happened:
+        if not hour:
             return TRACKED_SCHEMA.to_frame()
-        what, those = occurrences(happened, self._profile_of), [cohort for cohort, _ in happened]
+        what = _in_order(hour)
         time = self._clock.timestamps(what.time_ms)
         columns = {
             **dict.fromkeys(_TIMES, time),
-            **self._browser(those, what),
-            **self._person(those, what),
+            **self._browser(what),
+            **self._person(what),
             **self._page(what),
         }
-        nothing = pl.Series([None]).new_from_index(0, len(what))
+        nothing = pl.Series([None]).new_from_index(0, len(time))
         return pl.DataFrame(
             [columns.get(name, nothing).cast(dtype).alias(name) for name, dtype in TRACKED_SCHEMA.items()]
         )
 
-    def _browser(self, cohorts: Sequence[Cohort], what: Occurrences) -> dict[str, pl.Series]:
-        """Columns that depend on the browser and its visitor."""
-        anonymous_id = pl.concat([cohort.browser_ids for cohort in cohorts]).gather(what.browser)
-        words = what.words
-        tables = enumerate(self._words.of_browser.items())
-        found = {name: table.gather(what.profile[:, place]) for place, (name, table) in tables}
+    def _browser(self, what: _Ordered) -> dict[str, pl.Series]:
+        """Columns that depend on the browser and its visitor: looked up once a visit, then for each event."""
+        visits, accounts = what.visits, self._population.accounts
+        account, known = visits["account"], visits["account"] >= 0
+        tables = zip(
+            self._words.of_browser.items(),
+            (
+                visits["device"],
+                visits["country"],
+                visits["zone"],
+                np.where(known, account, len(accounts.domains)),
+                np.where(known, accounts.industry[account], len(accounts.industries)),
+                np.where(known, accounts.size[account], len(accounts.sizes)),
+                visits["arms"],
+                visits["persona"],
+            ),
+            strict=True,
+        )
+        words = visits["words"]
+        of_visit = pl.DataFrame(
+            {
+                **{name: table.gather(rows) for (name, table), rows in tables},
+                "anonymous_id": hexadecimal(words),
+                "context_user_agent": self._words.user_agents.gather(visits["device"]),
+                "context_ip": _ADDRESSES.gather((words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
+                "_browser": words[:, 0] + words[:, 1],
+            }
+        )
+        found = of_visit[what.visit].to_dict()
         return {
             **found,
-            "anonymous_id": anonymous_id,
-            "context_user_agent": self._words.user_agents.gather(what.profile[:, 0]),
-            "context_ip": _ADDRESSES.gather((words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
-            "message_id": anonymous_id + _suffixes(what),
-            "_browser": pl.Series(words[:, 0] + words[:, 1]),
+            "message_id": found["anonymous_id"] + _suffixes(what),
             "_message": pl.Series((what.kind << _KIND_SHIFT) | what.number),
         }
 
-    def _profile_of(self, cohort: Cohort) -> Integers:
-        """What is known of each browser, as rows of ``EventWords.of_browser``; shape (browsers, tables)."""
-        if cohort not in self._profiles:
-            people, accounts = cohort.people, self._population.accounts
-            n_accounts, known = len(accounts.domains), people.account >= 0
-            of_visitor = [
-                people.country,
-                people.zone,
-                np.where(known, people.account, n_accounts),
-                np.where(known, accounts.industry[people.account], len(accounts.industries)),
-                np.where(known, accounts.size[people.account], len(accounts.sizes)),
-                cohort.arms,
-                people.persona,
-            ]
-            # Without a second device its browser has a row all the same, which no visit asks for.
-            device = np.concatenate((people.device, np.maximum(people.second_device, 0)))
-            both = np.tile(np.stack(of_visitor, axis=1), (2, 1))
-            self._profiles[cohort] = np.column_stack((device, both)).astype(np.int32)
-        return self._profiles[cohort]
-
-    def _person(self, cohorts: Sequence[Cohort], what: Occurrences) -> dict[str, pl.Series]:
+    def _person(self, what: _Ordered) -> dict[str, pl.Series]:
         """Columns that say who the visitor is: known to a browser from its first form on, and to the servers always."""
-        n, known, mails = len(what), np.flatnonzero(what.known), np.flatnonzero(what.kind == IDENTIFY)
-        users = pl.concat([cohort.user_ids for cohort in cohorts])
-        by_company = np.concatenate([cohort.people.company_email for cohort in cohorts])
-        domains = pl.concat([cohort.accounts for cohort in cohorts])
-        named = users.gather(what.visitor[mails]).str.replace("user", "visitor", literal=True)
+        n, visits = len(what.time_ms), what.visits
+        is_known = (what.time_ms >= visits["identified_ms"][what.visit]) | (what.kind >= ASK)
+        known, mails = np.flatnonzero(is_known), np.flatnonzero(what.kind == IDENTIFY)
+        users = "user-" + hexadecimal(np.take(visits["person"], what.visit[known])[:, None])
+        mailing = what.visit[mails]
+        named = users.gather(np.searchsorted(known, mails)).str.replace("user", "visitor", literal=True)
         private = pl.Series([_FREE_MAIL]).new_from_index(0, len(mails))
-        domain = domains.gather(what.visitor[mails]).zip_with(pl.Series(by_company[what.visitor[mails]]), private)
+        domain = self._population.accounts.domains_of(visits["account"][mailing])
+        domain = domain.zip_with(pl.Series(visits["company_email"][mailing]), private)
         return {
-            "user_id": _scattered(n, known, users.gather(what.visitor[known])),
+            "user_id": _scattered(n, known, users),
             "email": _scattered(n, mails, named + "@" + domain),
         }
 
-    def _page(self, what: Occurrences) -> dict[str, pl.Series]:
+    def _page(self, what: _Ordered) -> dict[str, pl.Series]:
         """Columns that depend on the kind of call, the page, how the visitor came to it, and the campaign."""
         words = self._words
         pages, origins = words.n_pages, words.n_origins
@@ -167,7 +168,50 @@ class Tracker:
         }
 
 
-def _suffixes(what: Occurrences) -> pl.Series:
+@dataclass(frozen=True)
+class _Ordered:
+    """What happens in an hour, in the order in which it is told; shapes (n,).
+
+    Attributes:
+        visits: The hour's visits, as records; shape (visits,).
+        visit: In which visit, as a row of these.
+        time_ms, kind, page, came_from, number: As in :data:`simulator.occurrences.OCCURRENCE`.
+        channel: How the visitor came, where this is the first page of all; −1 elsewhere.
+    """
+
+    visits: Records
+    visit: Integers
+    time_ms: Integers
+    kind: Integers
+    page: Integers
+    came_from: Integers
+    number: Integers
+    channel: Integers
+
+
+def _in_order(hour: Hour) -> _Ordered:
+    """Bring what happens in an hour into the order of time."""
+    visits, occurrences = hour.visits, hour.occurrences
+    visit = np.repeat(np.arange(len(visits)), visits["n"])
+    time, kind = occurrences["time_ms"], occurrences["kind"].astype(np.int64)
+    # One whole number a row, so that a single sort does: time, cohort, visitor, kind.
+    bits = int(visits["visitor"].max()).bit_length()
+    first = int(visits["cohort"].min())
+    who = ((visits["cohort"].astype(np.int64) - first) << bits) | visits["visitor"]
+    bits += (int(visits["cohort"].max()) - first).bit_length()
+    key = ((((time - time.min()) << bits) | who[visit]) << _KIND_BITS) | kind
+    order = pl.Series(key).arg_sort().to_numpy()
+    visit, told = visit[order], np.take(occurrences, order)
+    lands = (told["number"] == 0) & (told["kind"] < ASK)
+    return _Ordered(
+        visits,
+        visit,
+        channel=np.where(lands, visits["channel"][visit], -1),
+        **{name: told[name].astype(np.int64) for name in ("time_ms", "kind", "page", "came_from", "number")},
+    )
+
+
+def _suffixes(what: _Ordered) -> pl.Series:
     """What makes an event's identifier its own, after the browser's: kind and number of the page view."""
     most = int(what.number.max(initial=0)) + 1
     table = pl.Series([f"{mark}{number}" for mark in _MARKS for number in range(most)])

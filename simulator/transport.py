@@ -7,6 +7,8 @@ what became of it, and of every event received whether it is true.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
@@ -20,7 +22,7 @@ from simulator.sinks import MALFORMED_SCHEMA, Delivery
 from simulator.streams import Streams
 from simulator.world import WorldSettings
 
-__all__ = ["Transport"]
+__all__ = ["Post", "Sent", "Transport"]
 
 # An event on its way: its number among the true events (−1 for a bot's), which of its deliveries this is (0 the first,
 # 1 a duplicate, 2 a conflict), and the damage to it.
@@ -34,57 +36,87 @@ _ON_ITS_WAY: Final = pl.Schema(
     }
 )
 _COPIES: Final = ("first delivery", "duplicate", "conflict")
+_ROW_BITS: Final = 36
+"""Bits for the row within an hour in the number of a true event; the hour stands above them."""
 _ORDER: Final = ("received_at", "_order", "_copy", "message_id")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What is sent in an hour.
+
+    Attributes:
+        on_its_way: Deliveries that will arrive before the end, in this hour or a later one, in no order.
+        labels: What befalls the hour's events; columns as in ``LABELS_SCHEMA``.
+    """
+
+    on_its_way: pl.DataFrame
+    labels: pl.DataFrame
 
 
 class Transport:
     """The way from the visitors' browsers, and the company's servers, to the collector.
 
+    What it makes of an hour depends on nothing but the hour.
+
     Args:
         world: The scenario's world.
         streams: Randomness of the replication.
         clock: Simulated time; what is due after its end is never received.
+
+    Attributes:
+        is_lossless: Whether everything arrives at once and as it is.
+        nothing_on_its_way: What ``send`` gives where nothing is sent.
     """
 
     def __init__(self, world: WorldSettings, streams: Streams, clock: Clock) -> None:
-        self._lossless = world.tracking.is_lossless
+        self.is_lossless = world.tracking.is_lossless
         self._clock = clock
         self._mishaps = Mishaps(world.tracking, streams)
+        self.nothing_on_its_way = _ON_ITS_WAY.to_frame()
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
-        self._n_sent = 0
-        self._waiting = _ON_ITS_WAY.to_frame()
-        self._labels = [LABELS_SCHEMA.to_frame()]
 
-    @property
-    def labels(self) -> pl.DataFrame:
-        """What befell which event so far, in order of true time; columns as in ``LABELS_SCHEMA``."""
-        return pl.concat(self._labels).sort("true_time", "message_id", "label", "detail")
-
-    def deliver(self, sent: pl.DataFrame, hour: int) -> Delivery:
-        """Send the events of an hour on their way; returns what arrives within that hour, in order of arrival.
+    def send(self, sent: pl.DataFrame, hour: int) -> Sent:
+        """Send the events of an hour on their way, and those of the bots that come in it.
 
         Args:
             sent: The hour's true events, as the tracker gives them.
-            hour: Number of the hour, from 0; each hour in turn.
+            hour: Number of the hour, from 0.
         """
-        if self._lossless:
-            return Delivery(sent.select(EVENT_SCHEMA.names()))
-        on_its_way = pl.concat([self._waiting, self._send(sent), *(self._invent(bots, hour) for bots in self._bots)])
-        is_due = pl.col("received_at") < pl.lit(self._clock.to_utc((hour + 1) * HOUR_MS / 1000), UTC_MS)
-        self._waiting = on_its_way.filter(~is_due)
-        return _unpacked(on_its_way.filter(is_due).sort(_ORDER))
+        if self.is_lossless:
+            return Sent(sent, LABELS_SCHEMA.to_frame())
+        parts = [self._send(sent, hour), *(self._invent(bots, hour) for bots in self._bots)]
+        return Sent(pl.concat([part.on_its_way for part in parts]), pl.concat([part.labels for part in parts]))
 
-    def _invent(self, bots: Bots, hour: int) -> pl.DataFrame:
+    def arrival_hour(self) -> pl.Expr:
+        """Hour of the simulation in which what is on its way arrives, from 0."""
+        since = pl.col("received_at") - pl.lit(self._clock.start, UTC_MS)
+        return since.dt.total_milliseconds() // HOUR_MS
+
+    def deliver(self, due: Sequence[pl.DataFrame], labels: pl.DataFrame | None = None) -> Delivery:
+        """What arrives in an hour, in order of arrival.
+
+        Args:
+            due: All that is on its way and arrives in the hour, in parts.
+            labels: What befalls the events of the hour.
+        """
+        arrived = pl.concat(due)
+        if self.is_lossless:
+            return Delivery(arrived.select(EVENT_SCHEMA.names()))
+        delivery = _unpacked(arrived.sort(_ORDER))
+        return delivery if labels is None else replace(delivery, labels=labels)
+
+    def _invent(self, bots: Bots, hour: int) -> Sent:
         """Page views of the bots that come in this hour, which arrive at once and as they are."""
         views = bots.arriving(hour)
-        self._labels.append(labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label))
+        labels = labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label)
         values = {"_order": -1, "_copy": 0, "_damage": None, "_place": None}
-        return views.with_columns(pl.lit(value, _ON_ITS_WAY[name]).alias(name) for name, value in values.items())
+        return Sent(views.with_columns(_constants(values)), labels)
 
-    def _send(self, sent: pl.DataFrame) -> pl.DataFrame:
+    def _send(self, sent: pl.DataFrame, hour: int) -> Sent:
         """Deliveries of true events that will arrive before the end."""
-        order = pl.int_range(self._n_sent, self._n_sent + sent.height, dtype=pl.Int64())
-        self._n_sent += sent.height
+        first_order = hour << _ROW_BITS
+        order = pl.int_range(first_order, first_order + sent.height, dtype=pl.Int64())
         fated = pl.concat([sent, self._mishaps.draw(sent)], how="horizontal").with_columns(
             _true_time="timestamp", _order=order
         )
@@ -93,9 +125,35 @@ class Transport:
         deliveries = pl.concat([_copy(first, 0), *_second_deliveries(first)]).with_columns(
             _arrival=pl.when(pl.col("received_at") < pl.lit(self._clock.end, UTC_MS)).then("received_at")
         )
-        self._labels += _loss_labels(fated.filter(is_lost))
-        self._labels += _delivery_labels(deliveries)
-        return deliveries.filter(pl.col("_arrival").is_not_null()).select(_ON_ITS_WAY.names())
+        labels = pl.concat([*_loss_labels(fated.filter(is_lost)), *_delivery_labels(deliveries)])
+        return Sent(deliveries.filter(pl.col("_arrival").is_not_null()).select(_ON_ITS_WAY.names()), labels)
+
+
+class Post:
+    """Keeps what is on its way until it is due.
+
+    Args:
+        transport: Sends and delivers.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._waiting = transport.nothing_on_its_way
+
+    def deliver(self, sent: Sent, hour: int) -> Delivery:
+        """Take what is sent in an hour, each in turn, and deliver what arrives in it."""
+        transport = self._transport
+        if transport.is_lossless:
+            return transport.deliver([sent.on_its_way])
+        on_its_way = pl.concat([self._waiting, sent.on_its_way])
+        is_due = transport.arrival_hour() <= hour
+        self._waiting = on_its_way.filter(~is_due)
+        return transport.deliver([on_its_way.filter(is_due)], sent.labels)
+
+
+def _constants(values: Mapping[str, int | None]) -> list[pl.Expr]:
+    """The same values in all rows."""
+    return [pl.lit(value, _ON_ITS_WAY[name]).alias(name) for name, value in values.items()]
 
 
 def _first_times() -> dict[str, pl.Expr]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,36 +23,26 @@ class TruthTables:
     """What a world was like, after the simulation.
 
     Args:
-        cohorts: The visitors, after all that they have done.
+        cohorts: Returns the visitors, with what they have asked for; drawn once more where they have not been kept.
         population: Who they are.
         clock: Start and end of the simulation.
         demo_per: Whether an account or each of its visitors asks for one demo.
     """
 
-    cohorts: Sequence[Cohort]
+    cohorts: Callable[[], Iterable[Cohort]]
     population: Population
     clock: Clock
     demo_per: DemoPer
 
-    @property
-    def n_visitors(self) -> int:
-        """Visitors who came."""
-        return sum(len(cohort) for cohort in self.cohorts)
-
-    @property
-    def n_visits(self) -> int:
-        """Visits that began."""
-        return sum(len(cohort.happened(self.clock.length_ms)) for cohort in self.cohorts)
-
     @cached_property
     def visits(self) -> pl.DataFrame:
         """The true visit table; see :func:`simulator.visit_truth.true_visits`."""
-        return true_visits(self.cohorts, self.clock, self.demo_per)
+        return true_visits(list(self.cohorts()), self.clock, self.demo_per)
 
     @cached_property
     def people(self) -> pl.DataFrame:
         """Who stands behind each browser; see :func:`simulator.people_truth.true_people`."""
-        return true_people(self.cohorts, self.population, self.clock)
+        return true_people(self.cohorts(), self.population, self.clock)
 
     @property
     def accounts(self) -> pl.DataFrame:

@@ -1,0 +1,146 @@
+"""Where replications run: in this process, in processes of this machine, or on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, ParamSpec, TypeVar
+
+from scenarios.errors import InputError, advice
+
+__all__ = ["InProcess", "Pool", "available_cores", "pool_of"]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+_ONE_THREAD: Final = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+"""Environment of a worker: each has a core of its own, and threads that fight over it would only be in the way."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Workers that can be had, and had again when they have broken down.
+
+    Args:
+        n_workers: How many tasks run at a time.
+        open: Starts the workers.
+        close: Ends them at once, whatever they are doing.
+        n_ahead: Batches to hand over beyond those at work, so that nobody waits for the next.
+    """
+
+    n_workers: int
+    open: Callable[[], Executor]
+    close: Callable[[Executor], None] = lambda executor: executor.shutdown(wait=True, cancel_futures=True)
+    n_ahead: int = 1
+
+
+class InProcess(Executor):
+    """Runs each task at once, in this process."""
+
+    def submit(
+        self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Future[Result]:
+        """Run a task; the future is done when this returns. An interruption is not the task's and is passed on."""
+        future: Future[Result] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - told by the future, as any executor does
+            future.set_exception(error)
+        return future
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def pool_of(executor: str | Executor | Callable[[], Executor] | None = None, jobs: int | None = None) -> Pool:
+    """Say where to run.
+
+    Args:
+        executor: ``loky``, ``dask:ADDRESS``, ``ray``, ``ray:ADDRESS``, any executor of ``concurrent.futures``, or a
+            function that makes one (and makes another when it breaks). By default this process for one job and loky
+            for more.
+        jobs: Tasks at a time; as many as there are cores, or workers of a cluster, if not given.
+
+    Raises:
+        InputError: There is no such executor, or what it needs is not installed.
+    """
+    if isinstance(executor, Executor):
+        # Somebody else's: it is left running, and cannot be had again.
+        known = getattr(executor, "_max_workers", None)
+        return Pool(int(jobs or known or available_cores()), lambda: executor, lambda _: None)
+    if callable(executor):
+        return Pool(jobs or available_cores(), executor)
+    if executor is None and jobs == 1:
+        return Pool(1, InProcess, n_ahead=0)
+    kind, _, address = (executor or "loky").partition(":")
+    if kind not in _KINDS:
+        raise InputError(f"there is no executor {executor!r}{advice(kind, list(_KINDS))}")
+    return _KINDS[kind](address, jobs)
+
+
+def _loky(address: str, jobs: int | None) -> Pool:
+    if address:
+        raise InputError(f"loky runs on this machine and has no address (got {address!r})")
+    n_workers = jobs or available_cores()
+
+    def start() -> Executor:
+        executor: Executor = import_module("loky").ProcessPoolExecutor(n_workers, timeout=None, env=_ONE_THREAD)
+        return executor
+
+    def end(executor: Any) -> None:  # noqa: ANN401 - loky has no types
+        executor.shutdown(wait=True, kill_workers=True)
+
+    return Pool(n_workers, start, end)
+
+
+def _dask(address: str, jobs: int | None) -> Pool:
+    if not address:
+        raise InputError("dask needs the address of its scheduler: dask:ADDRESS, such as dask:tcp://127.0.0.1:8786")
+    distributed = _extra("distributed", "dask")
+    try:
+        client = distributed.Client(address, timeout=10)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(f"dask:{address}: there is no scheduler to be reached: {error}") from None
+    # Deterministic work needs no result that somebody else may have computed, nor a second try of what killed a worker.
+    return Pool(jobs or sum(client.ncores().values()) or 1, lambda: client.get_executor(pure=False, retries=0))
+
+
+def _ray(address: str, jobs: int | None) -> Pool:
+    ray = _extra("ray", "ray")
+    if not ray.is_initialized():
+        ray.init(address=address or None, num_cpus=None if address else jobs, log_to_driver=False)
+    n_workers = jobs or int(ray.cluster_resources().get("CPU", 1))
+    return Pool(n_workers, lambda: _RayExecutor(ray))
+
+
+class _RayExecutor(Executor):
+    """Hands tasks to a Ray cluster."""
+
+    def __init__(self, ray: Any) -> None:  # noqa: ANN401 - an optional library
+        self._call = ray.remote(max_retries=0, runtime_env={"env_vars": _ONE_THREAD})(_call)
+
+    def submit(
+        self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Future[Result]:
+        future: Future[Result] = self._call.remote(fn, args, kwargs).future()
+        return future
+
+
+def _call(fn: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    return fn(*args, **kwargs)
+
+
+def _extra(module: str, extra: str) -> Any:  # noqa: ANN401 - an optional library
+    try:
+        return import_module(module)
+    except ImportError:
+        raise InputError(f"{extra} is not installed; install funnelsim[{extra}]") from None
+
+
+_KINDS: Final[dict[str, Callable[[str, int | None], Pool]]] = {"loky": _loky, "dask": _dask, "ray": _ray}

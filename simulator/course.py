@@ -1,0 +1,90 @@
+"""The course of a run: who has been drawn, who lives on the clock, and what is left of it in the end."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+
+from simulator.clock import HOUR_MS
+from simulator.cohort import Cohort
+from simulator.occurrences import Hour
+from simulator.openings import Opening
+from simulator.stage import Stage
+from simulator.truth_tables import TruthTables
+from simulator.visitor import Visitor
+from simulator.workshop import Drawn, Workshop
+from simulator.world import WorldSettings
+
+__all__ = ["Course"]
+
+
+class Course:
+    """One run, as far as it has come.
+
+    Args:
+        world: Settings of the world.
+        workshop: Draws cohorts and tells of hours.
+        visitor: Class of the agents.
+
+    Attributes:
+        stage: The agents on their clock, and the sales team.
+        openings: All cohorts, in order.
+    """
+
+    def __init__(self, world: WorldSettings, workshop: Workshop, visitor: type[Visitor] = Visitor) -> None:
+        self.stage = Stage(world, workshop.population.accounts, visitor)
+        self._world = world
+        self._workshop = workshop
+        self.openings = workshop.openings
+        self._openings = deque(self.openings)
+        self._awake: list[Cohort] = []
+        self._n_visitors = self._n_visits = 0
+
+    def opening(self, hour: int) -> Iterator[Opening]:
+        """Cohorts that open in an hour, in order; each hour in turn."""
+        while self._openings and self._openings[0].opens_ms < (hour + 1) * HOUR_MS:
+            yield self._openings.popleft()
+
+    def wake(self, cohorts: Iterable[Cohort]) -> None:
+        """Let everybody in at their arrival, to live page by page."""
+        for cohort in cohorts:
+            self._awake.append(cohort)
+            self.stage.admit(cohort)
+
+    def admit(self, drawn: Drawn) -> None:
+        """Let those in who may ask for a demo; all others are but counted."""
+        self._n_visitors += drawn.n_visitors
+        self._n_visits += drawn.n_visits
+        for prospects in drawn.prospects:
+            self.stage.admit(prospects)
+
+    def live(self, hour: int) -> Hour:
+        """Let an hour pass whose visitors have all been let in; see :meth:`Stage.live`."""
+        return self.stage.live(hour)
+
+    def counts(self, tally: Counter[str]) -> dict[str, int]:
+        """How much happened and how much was received.
+
+        Args:
+            tally: The counts of all hours together.
+        """
+        length_ms = self.stage.clock.length_ms
+        awake = self._awake
+        return {
+            "visitors": self._n_visitors + sum(len(cohort) for cohort in awake),
+            "visits": self._n_visits - self.stage.n_given_up + sum(len(each.happened(length_ms)) for each in awake),
+            "events": tally["events"],
+            "page_views": tally["page_views"],
+            "demo_requests": len(self.stage.sales.requests),
+            **{name: tally[name] for name in ("true_events", "true_page_views", "malformed_lines")},
+        }
+
+    def tables(self) -> TruthTables:
+        """What happened, as tables; who was not awake is drawn once more for them."""
+        awake, asked, workshop = self._awake, self.stage.asked, self._workshop
+        return TruthTables(
+            (lambda: awake) if awake else lambda: workshop.redrawn(asked),
+            workshop.population,
+            workshop.clock,
+            self._world.intent.demo_per,
+        )

@@ -1,0 +1,48 @@
+"""Openings: when each cohort is drawn, and so the order of all cohorts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+from simulator.cohort_maker import CohortMaker
+
+__all__ = ["Opening", "openings_of"]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A cohort, and those whom its visitors invite, before they are drawn.
+
+    Attributes:
+        place: Place among all, from 0.
+        opens_ms: Moment before which none of them arrives, in ms since the start.
+        inflow: Number of the inflow.
+        index: Number of the cohort within it.
+    """
+
+    place: int
+    opens_ms: int
+    inflow: int
+    index: int
+
+
+def openings_of(makers: Sequence[CohortMaker], length_ms: int) -> Iterator[Opening]:
+    """All cohorts that open before the end, in order; of those that open at once, whose turn came first is first.
+
+    Args:
+        makers: What draws the cohorts of each inflow.
+        length_ms: Length of the simulation, in ms.
+    """
+    waiting = [(maker.earliest_ms(0), turn, turn, 0) for turn, maker in enumerate(makers) if maker.n_cohorts]
+    heapify(waiting)
+    turn, place = len(makers), 0
+    while waiting:
+        opens_ms, _, inflow, index = heappop(waiting)
+        if opens_ms >= length_ms:
+            continue
+        yield Opening(place, opens_ms, inflow, index)
+        place, turn = place + 1, turn + 1
+        if index + 1 < makers[inflow].n_cohorts:
+            heappush(waiting, (makers[inflow].earliest_ms(index + 1), turn, inflow, index + 1))

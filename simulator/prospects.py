@@ -1,0 +1,82 @@
+"""Prospects: those of a cohort who may ask for a demo. They alone can touch the world: all others can be let go of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from simulator.arrays import Integers
+from simulator.cohort import Cohort
+from simulator.journey import Journeys
+from simulator.occurrences import VISIT, Records, visits_of
+
+__all__ = ["Prospects", "prospects_of"]
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+@dataclass(eq=False)
+class Prospects(Cohort):
+    """A cohort of nobody but those who may ask, with no visit but those in which they may; it knows of no pages.
+
+    Attributes:
+        records: What the tracker must know of each visit, and where it was in the whole cohort; shape (visits,).
+        n_later: Later visits of the visitor that begin before the end, which a request would prevent; shape (visits,).
+    """
+
+    records: Records = field(default_factory=lambda: np.empty(0, dtype=VISIT))
+    n_later: Integers = field(default_factory=lambda: _NONE)
+
+
+def prospects_of(cohort: Cohort, length_ms: int) -> Prospects:
+    """Those of a cohort who may ask before the end.
+
+    Args:
+        cohort: The cohort.
+        length_ms: Length of the simulation, in ms.
+    """
+    journeys = cohort.journeys
+    visits = np.flatnonzero((cohort.resolve > 0) & (cohort.end_ms < length_ms))
+    visitors, visitor = np.unique(journeys.visitor[visits], return_inverse=True)
+    return Prospects(
+        index=cohort.index,
+        rows=cohort.rows[visitors],
+        people=cohort.people.take(visitors),
+        arrival_ms=cohort.arrival_ms[visitors],
+        journeys=_pageless(journeys, visits, visitor),
+        signals=replace(cohort.signals, seen=cohort.signals.seen[visits], minutes=cohort.signals.minutes[visits]),
+        resolve=cohort.resolve[visits],
+        buyer_luck=cohort.buyer_luck[visitors],
+        identities=cohort.identities[np.concatenate((visitors, visitors + len(cohort)))],
+        second_browser=cohort.second_browser[visits],
+        accounts=cohort.accounts.gather(visitors),
+        arms=cohort.arms[visitors],
+        experiments=cohort.experiments.gather(visitors),
+        inflow=cohort.inflow,
+        invited_by=cohort.invited_by.gather(visitors),
+        rank=cohort.rank,
+        place=cohort.place,
+        records=visits_of(cohort, visits),
+        n_later=(_n_begun(cohort, length_ms)[journeys.visitor] - journeys.number)[visits],
+    )
+
+
+def _pageless(journeys: Journeys, visits: Integers, visitor: Integers) -> Journeys:
+    """Some visits of some visitors, without their page views; times are still counted from the arrival."""
+    return Journeys(
+        n_visits=np.bincount(visitor),
+        visitor=visitor,
+        number=journeys.number[visits],
+        n_pages=np.zeros(len(visits), dtype=np.int64),
+        page=_NONE,
+        view_ms=_NONE,
+        submit_ms=_NONE,
+        end_ms=journeys.end_ms[visits],
+    )
+
+
+def _n_begun(cohort: Cohort, length_ms: int) -> Integers:
+    """Visits of each visitor that begin before the end unless a request prevents them; shape (visitors,)."""
+    begun = cohort.view_ms[cohort.journeys.first_view] < length_ms
+    return np.bincount(cohort.journeys.visitor[begun], minlength=len(cohort))

@@ -1,0 +1,134 @@
+"""The stage: the clock, the agents on it, and the sales team; the part of a run that has a state."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import numpy as np
+
+from analytics.events import REGIONS, EventName
+from simulator.accounts import Accounts
+from simulator.clock import HOUR_MS, Clock, ExactEnvironment
+from simulator.cohort import Cohort
+from simulator.occurrences import ASK, Hour, at_desk, lived, step_of, visits_of
+from simulator.prospects import Prospects
+from simulator.rounds import wake
+from simulator.sales import BuyerLuck, SalesDesk
+from simulator.visitor import Visitor
+from simulator.world import WorldSettings
+
+__all__ = ["Stage"]
+
+
+class Stage:
+    """Where agents live, and ask for demos.
+
+    Args:
+        world: Settings of the world.
+        accounts: The companies.
+        visitor: Class of the agents.
+
+    Attributes:
+        clock: Simulated time.
+        sales: The sales desk.
+        asked: Visit in which each visitor who has asked did so, by place of the cohort and visitor.
+        given_up: The same, of those prospects alone who would have come again, by both.
+        n_given_up: Visits before the end that they would have made.
+    """
+
+    def __init__(self, world: WorldSettings, accounts: Accounts, visitor: type[Visitor] = Visitor) -> None:
+        self.env = ExactEnvironment()
+        self.clock = Clock(world.clock, self.env)
+        self.sales = SalesDesk(self.clock, world.sales)
+        self.asked: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self.given_up: dict[tuple[int, int], int] = {}
+        self.n_given_up = 0
+        self._accounts = accounts
+        self._visitor = visitor
+        self._demo_per_account = world.intent.demo_per == "account"
+        self._accounts_that_asked: set[int] = set()
+        self._at_home: list[Cohort] = []
+        self._moved: set[Cohort] = set()
+
+    def admit(self, cohort: Cohort) -> None:
+        """Let visitors in: prospects for their decisions, all others at their arrival, page by page."""
+        if isinstance(cohort, Prospects):
+            for number in range(len(cohort)):
+                self.env.process(self._visitor(self, cohort, number).decisions())
+        else:
+            self._at_home.append(cohort)
+            wake(self, cohort, self._visitor)
+
+    def live(self, hour: int) -> Hour:
+        """Let an hour pass and say what has happened in it that was not planned.
+
+        Args:
+            hour: Number of the hour, from 0; each hour in turn.
+        """
+        self.env.run(until=(hour + 1) * HOUR_MS / 1000)
+        parts = [_lived(cohort) for cohort in self._at_home if cohort.happenings.viewed or cohort.happenings.sent]
+        # In the order of their places, so that nothing hangs on where objects lie in memory.
+        moved, self._moved = sorted(self._moved, key=lambda cohort: cohort.place), set()
+        return Hour.of([*parts, *(_at_desk(cohort) for cohort in moved)])
+
+    def request_demo(self, cohort: Cohort, visitor: int) -> None:
+        """Hand a visitor's request to the sales desk."""
+
+        def tell(event: EventName) -> None:
+            # A whole millisecond in seconds may lie a rounding error below it.
+            cohort.happenings.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
+            self._moved.add(cohort)
+
+        self._note(cohort, visitor)
+        account = int(cohort.people.account[visitor])
+        if self._demo_per_account and account >= 0:
+            self._accounts_that_asked.add(account)
+        browser = cohort.browser_ids[int(cohort.browser[cohort.asked_in[visitor]])]
+        luck = BuyerLuck(*cohort.buyer_luck[visitor].tolist())
+        self.sales.request_demo(browser, _region(cohort, visitor), luck, tell, self._accounts.company(account))
+
+    def discouragement(self, cohort: Cohort, visitor: int) -> float:
+        """Effect of the state of the world on a visitor's decision to request a demo, in log-odds; 0 or below.
+
+        Once a colleague has asked, nothing is left to ask for; else the visible wait for a demo discourages.
+        """
+        if int(cohort.people.account[visitor]) in self._accounts_that_asked:
+            return -math.inf
+        return self.sales.discouragement(_region(cohort, visitor))
+
+    def _note(self, cohort: Cohort, visitor: int) -> None:
+        """Take note of who has asked, and whom nobody need expect again."""
+        self._moved.add(cohort)
+        visit = cohort.asked_in[visitor]
+        if not isinstance(cohort, Prospects):
+            self.asked[cohort.place][visitor] = visit
+            return
+        was, n_later = cohort.records[visit], int(cohort.n_later[visit])
+        self.asked[cohort.place][int(was["visitor"])] = int(was["visit"])
+        if n_later:
+            self.given_up[cohort.place, int(was["visitor"])] = int(was["visit"])
+            self.n_given_up += n_later
+
+
+def _region(cohort: Cohort, visitor: int) -> str:
+    return REGIONS[cohort.people.region[visitor]]
+
+
+def _lived(cohort: Cohort) -> Hour:
+    """What the agents of a cohort have done on the site since the last look."""
+    happened = cohort.happenings
+    viewed, happened.viewed = np.array(happened.viewed, dtype=np.int64), []
+    sent, happened.sent = np.array(happened.sent, dtype=np.int64), []
+    return lived(cohort, viewed, sent)
+
+
+def _at_desk(cohort: Cohort) -> Hour:
+    """What visitors of a cohort have asked for since the last look, and what the sales desk has done about it."""
+    happened = cohort.happenings
+    asked, happened.asked = happened.asked, []
+    steps, happened.sales = happened.sales, []
+    visits = np.array([*asked, *(cohort.asked_in[visitor] for visitor, _, _ in steps)], dtype=np.int64)
+    records = cohort.records[visits] if isinstance(cohort, Prospects) else visits_of(cohort, visits)
+    times = [*cohort.end_ms[asked].tolist(), *(time_ms for _, time_ms, _ in steps)]
+    return at_desk(records, times, [*[ASK] * len(asked), *(step_of(event) for _, _, event in steps)])

@@ -1,0 +1,262 @@
+"""One run on many workers: they draw cohorts and tell of hours; one process keeps the clock and the sales team.
+
+Whatever depends on no state of the world is done by tasks that any worker can do, on this machine or another, as long
+as all see the same folder. Only those who may ask for a demo come back to the clock. What is received does not hang on
+how many workers there are.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+import polars as pl
+
+from simulator.course import Course
+from simulator.hours import HoursInFile, HoursToCome, hour_in_files
+from simulator.labels import LABELS_SCHEMA
+from simulator.occurrences import Hour
+from simulator.openings import Opening
+from simulator.sinks import Delivery
+from simulator.streams import Streams
+from simulator.workshop import Drawn, GivenUp, Workshop
+from simulator.world import WorldSettings
+
+__all__ = ["HourWork", "Recipe", "SharedRun"]
+
+Result = TypeVar("Result")
+Aside = TypeVar("Aside")
+
+HourWork = Callable[[int, Delivery], Result]
+"""What is to be done, by a worker, with what arrives in an hour; given the hour's number, from 0. It can be pickled."""
+
+_COHORTS_A_TASK: Final = 8
+"""Cohorts that a task draws: half a second's work, against which sending it costs nothing."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a worker must know of a run.
+
+    Attributes:
+        world: Settings of the world.
+        seed: Seed of the run.
+        replication: Number of the replication.
+        intercept: Log-odds of a request at the end of a visit when every signal is 0.
+    """
+
+    world: WorldSettings
+    seed: int
+    replication: int
+    intercept: float
+
+    def workshop(self) -> Workshop:
+        """A workshop for it."""
+        return Workshop(self.world, Streams(self.seed, self.replication), self.intercept)
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """Deliveries that were sent in one hour and arrive in a later one, as rows of a file."""
+
+    path: Path
+    begin: int
+    n: int
+
+    def read(self) -> pl.DataFrame:
+        return pl.scan_ipc(self.path).slice(self.begin, self.n).collect()
+
+
+@dataclass(frozen=True)
+class _HourToTell:
+    """What a worker must know of an hour to tell of it.
+
+    Attributes:
+        hour: Its number, from 0.
+        plans: What visitors mean to do.
+        lived: What has happened on the clock.
+        given_up: Who does not come any more.
+    """
+
+    hour: int
+    plans: Sequence[HoursInFile]
+    lived: Hour
+    given_up: GivenUp
+
+
+@dataclass(frozen=True)
+class _Delivered(Generic[Result]):
+    """What a worker has made of what arrived in an hour, and counts of that."""
+
+    result: Result
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _HourTold(Generic[Result]):
+    """What a worker says of an hour: what happened, and what became of it, or is on its way by hour of arrival."""
+
+    counts: Counter[str]
+    delivered: _Delivered[Result] | None = None
+    parcels: Mapping[int, _Parcel] = field(default_factory=dict)
+    labels: Path | None = None
+
+
+class SharedRun(Generic[Result]):
+    """A run whose parts are done by the workers of an executor.
+
+    Args:
+        recipe: What is run.
+        course: The clock and the sales team; nobody has been let in yet.
+        executor: Runs the tasks; it is left running.
+        n_workers: How many tasks it runs at a time.
+        folder: An empty folder that all workers can see; the caller removes it.
+        work: What to do with what arrives in each hour.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        course: Course,
+        executor: Executor,
+        *,
+        n_workers: int,
+        folder: Path,
+        work: HourWork[Result],
+    ) -> None:
+        self._recipe = pickle.dumps(recipe)
+        self._course = course
+        self._executor = executor
+        self._n_ahead = 2 * n_workers
+        self._folder = folder
+        self._work = work
+        self._n_hours = recipe.world.clock.hours
+        self._is_lossless = recipe.world.tracking.is_lossless
+        self._planned: defaultdict[int, list[HoursInFile]] = defaultdict(list)
+        self._arriving: defaultdict[int, list[_Parcel]] = defaultdict(list)
+
+    def results(self) -> Iterator[tuple[Counter[str], Result]]:
+        """Let time pass: of each hour in turn, counts of it, and what a worker has made of what arrived in it."""
+        for counts, future in _ahead(self._deliveries(), self._n_ahead):
+            delivered = future.result()
+            counts.update(delivered.counts)
+            yield counts, delivered.result
+
+    def _deliveries(self) -> Iterator[tuple[Counter[str], Future[_Delivered[Result]]]]:
+        """Counts of what happened in each hour, in turn, and what becomes of what arrives in it."""
+        for hour, (_, future) in enumerate(_ahead(self._told(), self._n_ahead)):
+            told = future.result()
+            self._delete_plans(hour)
+            yield told.counts, self._deliver(hour, told)
+
+    def _deliver(self, hour: int, told: _HourTold[Result]) -> Future[_Delivered[Result]]:
+        if told.delivered is not None:
+            done: Future[_Delivered[Result]] = Future()
+            done.set_result(told.delivered)
+            return done
+        for arrival, parcel in told.parcels.items():
+            self._arriving[arrival].append(parcel)
+        arriving = self._arriving.pop(hour, [])
+        return self._executor.submit(_arrive, self._recipe, hour, arriving, told.labels, self._work)
+
+    def _delete_plans(self, hour: int) -> None:
+        """Delete the files of which an hour was the last."""
+        for file in self._planned.pop(hour, []):
+            if max(file.places) == hour:
+                file.path.unlink()
+
+    def _told(self) -> Iterator[tuple[int, Future[_HourTold[Result]]]]:
+        """Let the clock run, as fast as cohorts are drawn; each hour is given to a worker to be told."""
+        drawn = self._drawn()
+        waiting: deque[Drawn] = deque()
+        for hour in range(self._n_hours):
+            for _ in self._course.opening(hour):
+                if not waiting:
+                    waiting.extend(next(drawn))
+                self._course.admit(waiting.popleft())
+            lived = self._course.live(hour)
+            plans = [file.only(hour) for file in self._planned[hour]]
+            task = _HourToTell(hour, plans, lived, dict(self._course.stage.given_up))
+            yield hour, self._executor.submit(_tell, self._recipe, task, self._folder, self._work)
+
+    def _drawn(self) -> Iterator[list[Drawn]]:
+        """Cohorts drawn by the workers, some at a time, in order; a few tasks are always ahead."""
+        openings = self._course.openings
+        batches = deque(openings[i : i + _COHORTS_A_TASK] for i in range(0, len(openings), _COHORTS_A_TASK))
+        under_way: deque[Future[tuple[list[Drawn], HoursInFile]]] = deque()
+        while batches or under_way:
+            while batches and len(under_way) < self._n_ahead:
+                batch = batches.popleft()
+                path = self._folder / f"plan-{batch[0].place:06}"
+                under_way.append(self._executor.submit(_draw, self._recipe, batch, path))
+            drawn, file = under_way.popleft().result()
+            for hour in file.places:
+                self._planned[hour].append(file)
+            yield drawn
+
+
+def _draw(recipe: bytes, openings: Sequence[Opening], path: Path) -> tuple[list[Drawn], HoursInFile]:
+    """Draw some cohorts: what their visitors will do goes into a file. A task."""
+    workshop, to_come, found = _workshop(recipe), HoursToCome(), []
+    for opening in openings:
+        drawn = workshop.draw(opening)
+        to_come.add(drawn.hours)
+        found.append(replace(drawn, hours=[]))
+    return found, to_come.write(path)
+
+
+def _tell(recipe: bytes, task: _HourToTell, folder: Path, work: HourWork[Result]) -> _HourTold[Result]:
+    """Tell of an hour; where everything arrives at once, deliver it, too. A task."""
+    workshop, hour = _workshop(recipe), task.hour
+    told = workshop.tell(hour, hour_in_files(task.plans, hour), task.lived, task.given_up)
+    transport = workshop.transport
+    if transport.is_lossless:
+        return _HourTold(told.counts, _delivered(hour, transport.deliver([told.sent.on_its_way]), work))
+    arrival = transport.arrival_hour().alias("_arrival_hour")
+    on_its_way = told.sent.on_its_way.with_columns(arrival).sort("_arrival_hour", maintain_order=True)
+    path, labels = folder / f"way-{hour:06}", folder / f"labels-{hour:06}"
+    on_its_way.drop("_arrival_hour").write_ipc(path)
+    told.sent.labels.write_ipc(labels)
+    lengths = on_its_way["_arrival_hour"].rle().struct.unnest()
+    parcels, begin = {}, 0
+    for n, arrives in zip(lengths["len"].to_list(), lengths["value"].to_list(), strict=True):
+        parcels[arrives] = _Parcel(path, begin, n)
+        begin += n
+    return _HourTold(told.counts, parcels=parcels, labels=labels)
+
+
+def _arrive(
+    recipe: bytes, hour: int, arriving: Sequence[_Parcel], labels: Path | None, work: HourWork[Result]
+) -> _Delivered[Result]:
+    """Deliver what arrives in an hour. A task."""
+    transport = _workshop(recipe).transport
+    befell = LABELS_SCHEMA.to_frame() if labels is None else pl.read_ipc(labels)
+    nothing = transport.nothing_on_its_way
+    return _delivered(hour, transport.deliver([nothing, *(parcel.read() for parcel in arriving)], befell), work)
+
+
+def _delivered(hour: int, delivery: Delivery, work: HourWork[Result]) -> _Delivered[Result]:
+    return _Delivered(work(hour, delivery), delivery.counts)
+
+
+def _ahead(futures: Iterator[tuple[Aside, Future[Result]]], most: int) -> Iterator[tuple[Aside, Future[Result]]]:
+    """The same in the same order, but each is waited for only when it is done or others are well ahead of it."""
+    waiting: deque[tuple[Aside, Future[Result]]] = deque()
+    for each in futures:
+        waiting.append(each)
+        while len(waiting) > most or (waiting and waiting[0][1].done()):
+            yield waiting.popleft()
+    yield from waiting
+
+
+@lru_cache(maxsize=1)
+def _workshop(recipe: bytes) -> Workshop:
+    """The workshop of a worker: made for its first task, and used for all others of the run."""
+    made: Recipe = pickle.loads(recipe)  # noqa: S301 - our own words, from the process that gave us the task
+    return made.workshop()

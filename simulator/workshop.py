@@ -1,0 +1,147 @@
+"""The workshop: all of a simulation that depends on no state of the world, so that anybody can do any part of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from simulator.clock import Clock
+from simulator.cohort import Cohort
+from simulator.cohort_maker import CohortMaker
+from simulator.inflows import inflows_of
+from simulator.occurrences import Hour, planned
+from simulator.openings import Opening, openings_of
+from simulator.prospects import Prospects, prospects_of
+from simulator.streams import Streams
+from simulator.tracker import Tracker
+from simulator.transport import Sent, Transport
+from simulator.world import WorldSettings
+from simulator.world_tables import WorldTables
+
+__all__ = ["Drawn", "GivenUp", "Told", "Workshop"]
+
+GivenUp = Mapping[tuple[int, int], int]
+"""Visit that was the last of visitors who would have come again had they not asked, by cohort and visitor."""
+
+_EVER = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What remains of a cohort, and its guests, once it has been drawn.
+
+    Attributes:
+        hours: What they will do, by hour.
+        prospects: Those who may ask.
+        n_visitors: Visitors who come before the end.
+        n_visits: Visits that they begin before the end, unless a request keeps them from it.
+    """
+
+    hours: list[tuple[int, Hour]]
+    prospects: list[Prospects]
+    n_visitors: int
+    n_visits: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of an hour.
+
+    Attributes:
+        sent: What browsers and servers send.
+        counts: ``true_events`` and ``true_page_views``.
+    """
+
+    sent: Sent
+    counts: Counter[str]
+
+
+class Workshop:
+    """Draws cohorts and tells of hours.
+
+    Args:
+        world: Settings of the world.
+        streams: Randomness of the replication.
+        intercept: Log-odds of a request at the end of a visit when every signal is 0.
+    """
+
+    def __init__(self, world: WorldSettings, streams: Streams, intercept: float) -> None:
+        self.clock = Clock(world.clock)
+        tables = WorldTables(world, streams)
+        self.population = tables.population
+        self._intercept = intercept
+        self._makers = [CohortMaker(world, streams, inflow, tables) for inflow in inflows_of(world.traffic)]
+        self._tracker = Tracker(world, self.population, self.clock)
+        self.transport = Transport(world, streams, self.clock)
+
+    @cached_property
+    def openings(self) -> list[Opening]:
+        """All cohorts, in order."""
+        return list(openings_of(self._makers, self.clock.length_ms))
+
+    def cohorts(self, opening: Opening) -> list[Cohort]:
+        """Draw a cohort, and those whom its visitors invite, if any."""
+        maker = self._makers[opening.inflow]
+        cohort = maker.draw(opening.index, self._intercept)
+        guests = maker.guests(cohort, self._intercept)
+        cohort.place, guests.place = 2 * opening.place, 2 * opening.place + 1
+        return [cohort, guests] if len(guests) else [cohort]
+
+    def draw(self, opening: Opening) -> Drawn:
+        """Draw a cohort and its guests, and keep no more of them than is needed."""
+        cohorts, length_ms = self.cohorts(opening), self.clock.length_ms
+        return Drawn(
+            hours=[part for cohort in cohorts for part in planned(cohort, length_ms)],
+            prospects=[prospects for cohort in cohorts if len(prospects := prospects_of(cohort, length_ms))],
+            n_visitors=sum(len(cohort) for cohort in cohorts),
+            n_visits=sum(len(cohort.happened(length_ms)) for cohort in cohorts),
+        )
+
+    def tell(self, number: int, plan: Hour, lived: Hour, given_up: GivenUp) -> Told:
+        """Tell of all that happens in an hour.
+
+        Args:
+            number: Number of the hour, from 0.
+            plan: What its visitors mean to do.
+            lived: What happens on the clock.
+            given_up: Who does not come any more. It may name whoever gives up after this hour.
+        """
+        events = self._tracker.track(Hour.of([_still_planned(plan, given_up), lived]))
+        return Told(
+            self.transport.send(events, number),
+            Counter(true_events=events.height, true_page_views=n_page_views(events)),
+        )
+
+    def redrawn(self, asked: Mapping[int, Mapping[int, int]]) -> Iterator[Cohort]:
+        """Draw all cohorts once more.
+
+        Args:
+            asked: Visit in which each visitor who has asked did so, by cohort and visitor.
+        """
+        for opening in self.openings:
+            for cohort in self.cohorts(opening):
+                cohort.asked_in.update(asked.get(cohort.place, {}))
+                yield cohort
+
+
+def n_page_views(events: pl.DataFrame) -> int:
+    """Page views among flat events."""
+    return int((events["type"] == "page").sum())
+
+
+def _still_planned(plan: Hour, given_up: GivenUp) -> Hour:
+    """What was planned, without the visits of those who have asked before."""
+    if not given_up:
+        return plan
+    visits = plan.visits
+    doubtful = np.flatnonzero(visits["may_ask"])
+    names = zip(visits["cohort"][doubtful].tolist(), visits["visitor"][doubtful].tolist(), strict=True)
+    last = np.array([given_up.get(name, _EVER) for name in names], dtype=np.int64)
+    kept = np.ones(len(visits), dtype=bool)
+    kept[doubtful] = visits["visit"][doubtful] <= last
+    return plan.of_visits(kept)
