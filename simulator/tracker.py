@@ -11,8 +11,9 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA, CallType
 from simulator.arrays import Integers
 from simulator.clock import Clock
-from simulator.cohort import Cohort
+from simulator.cohort import Cohort, hexadecimal
 from simulator.event_words import EventWords
+from simulator.lookup import looked_up, row_numbers
 from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Occurrences, occurrences
 from simulator.population import Population
 from simulator.sales import SALES_EVENTS
@@ -93,15 +94,16 @@ class Tracker:
 
     def _browser(self, cohorts: Sequence[Cohort], what: Occurrences) -> dict[str, pl.Series]:
         """Columns that depend on the browser and its visitor."""
-        anonymous_id = pl.concat([cohort.browser_ids for cohort in cohorts]).gather(what.browser)
+        anonymous_id = looked_up(pl.concat([cohort.browser_ids for cohort in cohorts], rechunk=True), what.browser)
         words = what.words
         tables = enumerate(self._words.of_browser.items())
-        found = {name: table.gather(what.profile[:, place]) for place, (name, table) in tables}
+        profile = what.profile.T.astype(np.uint32, order="C")
+        found = {name: looked_up(table, profile[place]) for place, (name, table) in tables}
         return {
             **found,
             "anonymous_id": anonymous_id,
-            "context_user_agent": self._words.user_agents.gather(what.profile[:, 0]),
-            "context_ip": _ADDRESSES.gather((words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
+            "context_user_agent": looked_up(self._words.user_agents, profile[0]),
+            "context_ip": looked_up(_ADDRESSES, (words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
             "message_id": anonymous_id + _suffixes(what),
             "_browser": pl.Series(words[:, 0] + words[:, 1]),
             "_message": pl.Series((what.kind << _KIND_SHIFT) | what.number),
@@ -130,15 +132,16 @@ class Tracker:
     def _person(self, cohorts: Sequence[Cohort], what: Occurrences) -> dict[str, pl.Series]:
         """Columns that say who the visitor is: known to a browser from its first form on, and to the servers always."""
         n, known, mails = len(what), np.flatnonzero(what.known), np.flatnonzero(what.kind == IDENTIFY)
-        users = pl.concat([cohort.user_ids for cohort in cohorts])
-        by_company = np.concatenate([cohort.people.company_email for cohort in cohorts])
-        domains = pl.concat([cohort.accounts for cohort in cohorts])
-        named = users.gather(what.visitor[mails]).str.replace("user", "visitor", literal=True)
+        persons = np.concatenate([cohort.identities[: len(cohort), :1] for cohort in cohorts])
+        users = hexadecimal(persons[what.visitor[known]])
+        mailing = what.visitor[mails]
+        account = np.concatenate([cohort.people.account for cohort in cohorts])[mailing]
+        by_company = np.concatenate([cohort.people.company_email for cohort in cohorts])[mailing]
         private = pl.Series([_FREE_MAIL]).new_from_index(0, len(mails))
-        domain = domains.gather(what.visitor[mails]).zip_with(pl.Series(by_company[what.visitor[mails]]), private)
+        domain = self._population.accounts.domains_of(account).zip_with(pl.Series(by_company), private)
         return {
-            "user_id": _scattered(n, known, users.gather(what.visitor[known])),
-            "email": _scattered(n, mails, named + "@" + domain),
+            "user_id": _scattered(n, known, "user-" + users),
+            "email": _scattered(n, mails, "visitor-" + looked_up(users, np.searchsorted(known, mails)) + "@" + domain),
         }
 
     def _page(self, what: Occurrences) -> dict[str, pl.Series]:
@@ -154,16 +157,16 @@ class Tracker:
         last = len(words.referrers) - 1
         referrer = np.where(lands, pages + what.channel, np.where(what.came_from >= 0, what.came_from, last))
         parts = [
-            _CALLS[what.kind],
-            words.of_page[on_page],
-            words.of_view[viewed],
-            words.of_track[track],
-            words.of_campaign[np.where(lands, what.channel, origins)],
+            _CALLS[row_numbers(what.kind)],
+            words.of_page[row_numbers(on_page)],
+            words.of_view[row_numbers(viewed)],
+            words.of_track[row_numbers(track)],
+            words.of_campaign[row_numbers(np.where(lands, what.channel, origins))],
         ]
         return {
             **{column.name: column for part in parts for column in part},
-            "context_page_url": words.urls.gather(url),
-            "context_page_referrer": words.referrers.gather(referrer),
+            "context_page_url": looked_up(words.urls, url),
+            "context_page_referrer": looked_up(words.referrers, referrer),
         }
 
 
@@ -171,11 +174,11 @@ def _suffixes(what: Occurrences) -> pl.Series:
     """What makes an event's identifier its own, after the browser's: kind and number of the page view."""
     most = int(what.number.max(initial=0)) + 1
     table = pl.Series([f"{mark}{number}" for mark in _MARKS for number in range(most)])
-    return table.gather(what.kind * most + what.number)
+    return looked_up(table, what.kind * most + what.number)
 
 
 def _scattered(n: int, rows: Integers, values: pl.Series) -> pl.Series:
     """A column of nulls but for these rows."""
     place = np.full(n, len(values))
     place[rows] = np.arange(len(rows))
-    return values.extend_constant(None, 1).gather(place)
+    return looked_up(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)
