@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +17,9 @@ from simulator.world import WorldSettings
 __all__ = ["calibrated_intercept", "true_intercept"]
 
 _PILOT_COHORTS = 4
+# Half the width of the bracket in which bisection looks closely, and the most steps that may lead to it.
+_BRACKET = 1e-9
+_SECANTS = 12
 # The pilot has a seed of its own: the truth belongs to the scenario, not to the seed of a run.
 _PILOT_SEED = 20_260_303
 
@@ -69,14 +74,41 @@ def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, v
         survives = -np.logaddexp(0.0, intercept + log_odds)
         return float(-np.expm1(np.bincount(visitor, weights=survives, minlength=n_visitors)).mean())
 
+    below, above = _bracket(share, visitor_to_demo)
+
+    def falls_short(intercept: float) -> bool:
+        # As the share grows with the intercept, there is nothing to work out beyond the bracket.
+        return share(intercept) < visitor_to_demo if below < intercept < above else intercept <= below
+
     low, high = -60.0, 60.0
-    while share(low) > visitor_to_demo:
+    while not falls_short(low):
         low *= 2
-    while share(high) < visitor_to_demo:
+    while falls_short(high):
         high *= 2
     middle = (low + high) / 2
     # Far below any standard error, or as near as numbers of this size can be.
     while high - low > 1e-12 and low < middle < high:  # noqa: PLR2004
-        low, high = (middle, high) if share(middle) < visitor_to_demo else (low, middle)
+        low, high = (middle, high) if falls_short(middle) else (low, middle)
         middle = (low + high) / 2
     return middle
+
+
+def _bracket(share: Callable[[float], float], wished: float) -> tuple[float, float]:
+    """Two intercepts close together, of which one gives less than the wished share and the other does not.
+
+    By the secant method on the logarithm of the share, which for small shares is close to a straight line. Where that
+    leads nowhere, the bracket is everything: bisection needs none, it is only quicker with one.
+    """
+    everything = -math.inf, math.inf
+    point = math.log(wished / (1 - wished))
+    points, values = (point - 1.0, point), (share(point - 1.0), share(point))
+    for _ in range(_SECANTS):
+        if not 0 < values[0] != values[1] > 0:
+            return everything
+        logs = [math.log(value / wished) for value in values]
+        point = points[1] - logs[1] * (points[1] - points[0]) / (logs[1] - logs[0])
+        if abs(point - points[1]) < _BRACKET / 2:
+            break
+        points, values = (points[1], point), (values[1], share(point))
+    below, above = point - _BRACKET, point + _BRACKET
+    return (below, above) if share(below) < wished <= share(above) else everything

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from heapq import heappush
+from itertools import islice
 from typing import Annotated
 
 import polars as pl
@@ -87,20 +88,26 @@ class ExactEnvironment(simpy.Environment):
         before the next of them, there is no need to put an event on SimPy's list only to take it off again.
 
         Args:
-            waits: Moment and rank of each wait, as for :meth:`at`; what it does before the first one happens now, as soon
-                as time passes.
+            waits: Moment and rank of each wait, as for :meth:`at`; what it does before the first one happens at once.
+
+        Raises:
+            ValueError: A moment has passed before it is waited for.
         """
+
+        def wait_for(moment: float, rank: tuple[int, ...] | None) -> None:
+            event = self.at(moment, rank)
+            event.callbacks.append(go_on)
 
         def go_on(_event: simpy.Event) -> None:
             queue = self._queue
             for moment, rank in waits:
-                if queue and queue[0][0] <= moment:
-                    event = self.at(moment, rank)
-                    event.callbacks.append(go_on)
+                if moment < self._now or (queue and queue[0][0] <= moment):
+                    wait_for(moment, rank)
                     return
                 self._now = moment
 
-        self.at(self._now).callbacks.append(go_on)
+        for moment, rank in islice(waits, 1):
+            wait_for(moment, rank)
 
 
 class _Moment(simpy.Event):

@@ -70,7 +70,10 @@ class CohortMaker:
     @cached_property
     def _usual(self) -> Arrivals:
         """How fast the time of those who are invited passes; who draws no guests need not know."""
-        return usual_arrivals(self._world.traffic, self.clock, self.population.zone_shares)
+        traffic = self._world.traffic
+        if self._inflow.reason is None and not traffic.growth_per_week:
+            return self._arrivals
+        return usual_arrivals(traffic, self.clock, self.population.zone_shares)
 
     @property
     def n_cohorts(self) -> int:

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import simpy
 
-from simulator.arrays import Integers
 from simulator.clock import Wait
 from simulator.cohort import Cohort
 from simulator.visitor import Surroundings, Visitor
@@ -80,8 +79,5 @@ def _steps(cohort: Cohort, length_ms: int) -> Iterator[tuple[float, int, int, in
     key = (((time_ms << 1) | (kind == _DECIDE)) << len(cohort).bit_length()) | number
     order = pl.Series(key[time_ms < length_ms]).arg_sort().to_numpy()
 
-    def column(values: Integers) -> list[int]:
-        return values[time_ms < length_ms][order].tolist()
-
-    moments = (time_ms[time_ms < length_ms][order] / 1000).tolist()
-    return zip(moments, column(kind), column(row), column(number), strict=True)
+    moment, *others = (values[time_ms < length_ms][order] for values in (time_ms, kind, row, number))
+    return zip((moment / 1000).tolist(), *(column.tolist() for column in others), strict=True)

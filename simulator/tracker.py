@@ -12,6 +12,7 @@ from simulator.arrays import Integers
 from simulator.clock import Clock
 from simulator.cohort import hexadecimal
 from simulator.event_words import EventWords
+from simulator.lookup import looked_up, row_numbers
 from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
 from simulator.population import Population
 from simulator.sales import SALES_EVENTS
@@ -112,14 +113,14 @@ class Tracker:
         words = visits["words"]
         of_visit = pl.DataFrame(
             {
-                **{name: table.gather(rows) for (name, table), rows in tables},
+                **{name: looked_up(table, rows) for (name, table), rows in tables},
                 "anonymous_id": hexadecimal(words),
-                "context_user_agent": self._words.user_agents.gather(visits["device"]),
-                "context_ip": _ADDRESSES.gather((words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
+                "context_user_agent": looked_up(self._words.user_agents, visits["device"]),
+                "context_ip": looked_up(_ADDRESSES, words[:, 1] % np.uint64(len(_ADDRESSES))),
                 "_browser": words[:, 0] + words[:, 1],
             }
         )
-        found = of_visit[what.visit].to_dict()
+        found = of_visit[row_numbers(what.visit)].to_dict()
         return {
             **found,
             "message_id": found["anonymous_id"] + _suffixes(what),
@@ -131,14 +132,14 @@ class Tracker:
         n, visits = len(what.time_ms), what.visits
         is_known = (what.time_ms >= visits["identified_ms"][what.visit]) | (what.kind >= ASK)
         known, mails = np.flatnonzero(is_known), np.flatnonzero(what.kind == IDENTIFY)
-        users = "user-" + hexadecimal(np.take(visits["person"], what.visit[known])[:, None])
+        users = hexadecimal(np.take(visits["person"], what.visit[known])[:, None])
         mailing = what.visit[mails]
-        named = users.gather(np.searchsorted(known, mails)).str.replace("user", "visitor", literal=True)
+        named = "visitor-" + looked_up(users, np.searchsorted(known, mails))
         private = pl.Series([_FREE_MAIL]).new_from_index(0, len(mails))
         domain = self._population.accounts.domains_of(visits["account"][mailing])
         domain = domain.zip_with(pl.Series(visits["company_email"][mailing]), private)
         return {
-            "user_id": _scattered(n, known, users),
+            "user_id": _scattered(n, known, "user-" + users),
             "email": _scattered(n, mails, named + "@" + domain),
         }
 
@@ -155,16 +156,16 @@ class Tracker:
         last = len(words.referrers) - 1
         referrer = np.where(lands, pages + what.channel, np.where(what.came_from >= 0, what.came_from, last))
         parts = [
-            _CALLS[what.kind],
-            words.of_page[on_page],
-            words.of_view[viewed],
-            words.of_track[track],
-            words.of_campaign[np.where(lands, what.channel, origins)],
+            _CALLS[row_numbers(what.kind)],
+            words.of_page[row_numbers(on_page)],
+            words.of_view[row_numbers(viewed)],
+            words.of_track[row_numbers(track)],
+            words.of_campaign[row_numbers(np.where(lands, what.channel, origins))],
         ]
         return {
             **{column.name: column for part in parts for column in part},
-            "context_page_url": words.urls.gather(url),
-            "context_page_referrer": words.referrers.gather(referrer),
+            "context_page_url": looked_up(words.urls, url),
+            "context_page_referrer": looked_up(words.referrers, referrer),
         }
 
 
@@ -215,11 +216,11 @@ def _suffixes(what: _Ordered) -> pl.Series:
     """What makes an event's identifier its own, after the browser's: kind and number of the page view."""
     most = int(what.number.max(initial=0)) + 1
     table = pl.Series([f"{mark}{number}" for mark in _MARKS for number in range(most)])
-    return table.gather(what.kind * most + what.number)
+    return looked_up(table, what.kind * most + what.number)
 
 
 def _scattered(n: int, rows: Integers, values: pl.Series) -> pl.Series:
     """A column of nulls but for these rows."""
     place = np.full(n, len(values))
     place[rows] = np.arange(len(rows))
-    return values.extend_constant(None, 1).gather(place)
+    return looked_up(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)

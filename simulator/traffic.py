@@ -192,20 +192,22 @@ class Arrivals:
         if window is not None:
             inside = (self._grid_ms[:-1] >= window.start_ms) & (self._grid_ms[:-1] < window.end_ms)
             amount = amount * np.where(inside, window.factor, 0.0)
-        self._expected = np.stack([self._expected_in(zone, traffic, start, amount) for zone in time_zones])
+        self._expected = self._expected_in(time_zones, traffic, start, amount)
 
-    def _expected_in(self, zone: str, traffic: TrafficSettings, start: datetime, amount: Floats) -> Floats:
-        """Expected visitors up to each point of the grid, were all visitors in this zone."""
-        local = (
-            pl.Series(self._grid_ms[:-1] + round(start.timestamp() * 1000))
-            .cast(pl.Datetime("ms", "UTC"))
-            .dt.convert_time_zone(zone)
+    def _expected_in(self, zones: Sequence[str], traffic: TrafficSettings, start: datetime, amount: Floats) -> Floats:
+        """Expected visitors up to each point of the grid, were all visitors in one zone; shape (zones, points)."""
+        moment = pl.Series("at", self._grid_ms[:-1] + round(start.timestamp() * 1000)).cast(pl.Datetime("ms", "UTC"))
+        local = [pl.col("at").dt.convert_time_zone(zone).dt for zone in zones]
+        # One query for all zones: each has its price.
+        told = moment.to_frame().select(
+            *(time.hour().alias(f"hour {place}") for place, time in enumerate(local)),
+            *(time.weekday().alias(f"weekday {place}") for place, time in enumerate(local)),
         )
+        hour, weekday = told.to_numpy().T.astype(np.int64).reshape(2, len(zones), -1)
         profile = np.array(traffic.hourly_profile) / np.mean(traffic.hourly_profile)
-        weekday = np.array(traffic.weekday_weights)[local.dt.weekday().to_numpy() - 1]
-        per_ms = traffic.visitors_per_day / DAY_MS * profile[local.dt.hour().to_numpy()] * weekday
-        expected: Floats = np.concatenate(([0.0], np.cumsum(per_ms * amount)))
-        return expected
+        weight = np.array(traffic.weekday_weights)[weekday - 1]
+        per_ms = traffic.visitors_per_day / DAY_MS * profile[hour] * weight
+        return np.cumsum(np.pad(per_ms * amount, ((0, 0), (1, 0))), axis=1)
 
     @property
     def expected_visitors(self) -> Floats:
