@@ -77,7 +77,8 @@ class Workshop:
         maker = self._makers[opening.inflow]
         cohort = maker.draw(opening.index, self._intercept)
         guests = maker.guests(cohort, self._intercept)
-        cohort.place, guests.place = 2 * opening.place, 2 * opening.place + 1
+        for number, each in enumerate((cohort, guests)):
+            each.place, each.opens_ms = 2 * opening.place + number, opening.opens_ms
         return [cohort, guests] if len(guests) else [cohort]
 
     def draw(self, opening: Opening) -> Drawn:

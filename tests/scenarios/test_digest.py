@@ -57,7 +57,7 @@ def spread(n: int) -> pl.DataFrame:
 @settings(deadline=None)
 @given(st.integers(0, 40), st.lists(st.integers(0, 40), max_size=4), st.integers(0, 59))
 def test_hours_can_be_fingerprinted_apart(n: int, cuts: list[int], minutes: int) -> None:
-    """Hours added by their own digests, and batches cut anywhere, give the digest of the whole, whenever hours begin."""
+    """Hours added by their own digests, and batches cut anywhere, give the digest of the whole, whatever the start."""
     events, start = spread(n), START - timedelta(minutes=minutes)
     by_hour, by_batch = EventsDigest(start), EventsDigest(start)
     hours = ((pl.col("received_at") - start).dt.total_minutes() // 60).fill_null(strategy="forward")
