@@ -32,11 +32,13 @@ from analytics.enrichment import conform, event_times
 from analytics.errors import AnalyticsError
 from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
 from analytics.hour_counts import HourCounts
-from analytics.hour_events import STORED_SCHEMA, HourEvents
-from analytics.ndjson import decode, encode, read_ndjson
+from analytics.hour_events import NO_EVENTS, STORED_SCHEMA, HourEvents
+from analytics.ndjson import decode, read_ndjson
 from analytics.seen_ids import Hashes, SeenIds, Verdict
+from analytics.spill_files import SpillFolder
 from analytics.strict_json import MAX_EVENT_BYTES
-from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH, Flattened
+from analytics.tracking import EARLIEST, LATEST, Flattened
+from analytics.usable_rows import usable_rows
 
 __all__ = ["HOURLY_SCHEMA", "Counts", "EventStore", "HourBucket", "Lateness"]
 
@@ -117,11 +119,11 @@ class EventStore:
         on_evict: Called with each hour that leaves the window with events in it, oldest first.
         max_dead_letters: Dead letters kept; all are counted.
         spill: A folder to which the events of hours that are no longer the newest may go, so that memory holds little
-            more than their identifiers; the store deletes its files there when their hour leaves the window, and what
-            is left is the caller's to delete. All stay in memory unless given.
+            more than their identifiers; several stores may share it. A file there is deleted when its hour has left
+            the window and no bucket is left to read it. All events stay in memory unless given.
 
     Raises:
-        AnalyticsError: A setting is out of range.
+        AnalyticsError: A setting is out of range, or the folder cannot be used.
     """
 
     def __init__(
@@ -144,7 +146,7 @@ class EventStore:
         self._on_evict = on_evict
         self._stream_ms: int | None = None
         self._seen = SeenIds()
-        self._spill = spill
+        self._spill = None if spill is None else SpillFolder(spill)
         self._events_of_hour: dict[int, HourEvents] = {}
         self._hour_counts = HourCounts()
         self._accepted_by_type: Counter[str] = Counter()
@@ -162,7 +164,7 @@ class EventStore:
         Raises:
             EventFrameError: A column has a type that cannot hold what the tracking plan says.
         """
-        return self.append_flattened(_checked(conform(events)))
+        return self.append_flattened(usable_rows(conform(events)))
 
     def append_json(self, lines: bytes | BinaryIO | str | Path) -> Counts:
         """Take NDJSON, as bytes, open file or path, and say what became of its lines.
@@ -175,7 +177,11 @@ class EventStore:
         return sum((self.append_flattened(batch) for batch in read_ndjson(lines)), start=Counts())
 
     def append_flattened(self, batch: Flattened) -> Counts:
-        """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch."""
+        """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
+
+        Raises:
+            SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
+        """
         n_invalid = self._bury(batch.dead_letters)
         verdicts = self._take(batch.frame) if batch.frame.height else np.empty(0, np.int8)
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
@@ -188,6 +194,8 @@ class EventStore:
             invalid=n_invalid,
         )
         self.counts += counts
+        # Last of all: should it fail, the batch is in and accounted for.
+        self._spill_past_hours()
         return counts
 
     def advance_to(self, now: datetime) -> None:
@@ -202,6 +210,7 @@ class EventStore:
         if now.tzinfo is None or not EARLIEST <= now <= LATEST:
             raise AnalyticsError(f"now must have a time zone, and a year from 2 to 9998 (got {now.isoformat()})")
         self._reach((now - _EPOCH) // timedelta(milliseconds=1))
+        self._spill_past_hours()
 
     @property
     def stream_time(self) -> datetime | None:
@@ -302,18 +311,19 @@ class EventStore:
         verdicts = np.full(len(rows), Verdict.ACCEPTED, np.int8)
         if earlier.is_new.all():
             return verdicts
-        here = np.flatnonzero(earlier.row >= 0)
-        verdicts[here] = _compared(frame[rows[here]], frame[rows[earlier.row[here]]])
-        for hour in np.unique(earlier.hour[earlier.is_remembered]).tolist():
-            again = np.flatnonzero(earlier.hour == hour)
-            deliveries = frame[rows[again]]
-            first = self._events_of_hour[hour].find(deliveries["message_id"]).select(frame.columns)
-            # A left join leaves no body where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
-            verdicts[again] = _compared(
-                deliveries,
-                deliveries.select("message_id").join(first, on="message_id", how="left", maintain_order="left"),
-            )
+        here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)
+        deliveries = frame[rows[np.concatenate([here, again])]]
+        before = self._first_of(deliveries["message_id"].tail(len(again)), earlier.hour[again])
+        firsts = pl.concat([frame[rows[earlier.row[here]]].select(_BODY), before.select(_BODY)])
+        verdicts[np.concatenate([here, again])] = _compared(deliveries, firsts)
         return verdicts
+
+    def _first_of(self, message_ids: pl.Series, hours: NDArray[np.int64]) -> pl.DataFrame:
+        """The accepted events with these identifiers, row by row, which are remembered in these hours."""
+        found = [self._events_of_hour[hour].find(message_ids.filter(hours == hour)) for hour in np.unique(hours)]
+        # No body is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
+        first = pl.concat([NO_EVENTS, *found])
+        return message_ids.to_frame().join(first, on="message_id", how="left", maintain_order="left")
 
     def _timed(self, events: pl.DataFrame) -> pl.DataFrame:
         """Add the event time: the arrival where it is later than it can be, the year 2 where it is before that."""
@@ -329,26 +339,32 @@ class EventStore:
             self._late_ms_max = max(self._late_ms_max, int(lateness_ms.max()))
 
     def _keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64]) -> None:
-        self._accepted_by_type.update(dict(accepted["type"].cast(pl.String).value_counts().iter_rows()))
-        distinct = np.unique(hours).tolist()
-        for hour in distinct:
-            part = accepted if len(distinct) == 1 else accepted.filter(hours == hour)
-            self._events_of_hour.setdefault(hour, HourEvents()).add(part)
+        self._accepted_by_type.update(dict(accepted["type"].value_counts().iter_rows()))
+        if not len(hours):
+            return
+        in_one_hour = hours.min() == hours.max()
+        for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
+            part = accepted if in_one_hour else accepted.filter(hours == hour)
+            self._events_of_hour[hour] = self._events_of_hour.get(hour, HourEvents()).plus(part)
 
     def _reach(self, stream_ms: int) -> None:
         """Move stream time on, never back, and let go of the hours that have left the window."""
         self._stream_ms = stream_ms if self._stream_ms is None else max(self._stream_ms, stream_ms)
         hours = self._hours()
         for hour in sorted(hour for hour in self._events_of_hour if hour < hours[0]):
-            bucket, held = self._bucket(hour), self._events_of_hour.pop(hour)
+            bucket = self._bucket(hour)
+            del self._events_of_hour[hour]
             self._hour_counts.forget(hour)
             if self._on_evict is not None:
                 self._on_evict(bucket)
-            held.delete_files()
+
+    def _spill_past_hours(self) -> None:
+        """Let events go to files, where they may; the newest hour's stay."""
         if self._spill is not None:
-            for hour, held in self._events_of_hour.items():
-                if hour < hours[-1] and held.n_in_memory >= _WORTH_A_FILE:
-                    held.spill(self._spill / f"{hour}-{held.n_files:04}.parquet")
+            for hour in self._hours()[:-1]:
+                held = self._events_of_hour.get(hour)
+                if held is not None and held.n_in_memory >= _WORTH_A_FILE:
+                    held.spill(self._spill, str(hour))
 
     def _hours(self) -> range:
         """Beginnings of the window's hours, in epoch milliseconds."""
@@ -362,39 +378,6 @@ class EventStore:
         return HourBucket(_utc(hour), held.n_events, held.n_page_views, held.n_demo_requests, held)
 
 
-def _checked(frame: pl.DataFrame) -> Flattened:
-    """Sort out the rows that a line of JSON would not have got through as they are, and treat them as lines."""
-    fine = frame.select(_fine=_FINE).to_series()
-    if fine.all():
-        return Flattened(frame)
-    rows = frame.with_row_index("_row").with_columns(fine)
-    doubtful = rows.filter(~pl.col("_fine"))
-    read = decode(encode(doubtful))
-    row_of = doubtful["_row"].to_numpy() + 1
-    letters = tuple(replace(letter, position=int(row_of[(letter.position or 1) - 1])) for letter in read.dead_letters)
-    kept = np.setdiff1d(row_of, [letter.position for letter in letters])
-    mended = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
-    others = rows.filter("_fine").drop("_fine")
-    return Flattened(pl.concat([others, mended.select(others.columns)]).sort("_row").drop("_row"), letters)
-
-
-def _is_fine() -> pl.Expr:
-    """Whether a row has all that a usable event must have, its times and identifiers in range."""
-    time_columns = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
-    given = [pl.col(name).str.len_chars().fill_null(0) for name in ("anonymous_id", "user_id")]
-    return pl.all_horizontal(
-        pl.col("type").cast(pl.String).is_in(list(CallType)).fill_null(value=False),
-        pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH).fill_null(value=False),
-        pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
-        pl.col("received_at").is_not_null(),
-        *(pl.col(name).is_between(EARLIEST, LATEST).fill_null(value=True) for name in time_columns),
-    )
-
-
-# Built once: for a small batch that would take longer than to work it out.
-_FINE: Final = _is_fine()
-
-
 def _hashes(identifiers: pl.Series) -> Hashes:
     return identifiers.hash().to_numpy()
 
@@ -402,8 +385,11 @@ def _hashes(identifiers: pl.Series) -> Hashes:
 def _compared(deliveries: pl.DataFrame, firsts: pl.DataFrame) -> NDArray[np.int8]:
     """Whether each delivery says the same as the first one with its identifier."""
     one, other = (frame.select(_BODY).cast({pl.Categorical: pl.String}) for frame in (deliveries, firsts))
-    same = pl.DataFrame([one[name].eq_missing(other[name]) for name in _BODY]).select(pl.all_horizontal(pl.all()))
-    return np.where(same.to_series().to_numpy(), Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.int8)
+    is_same = one.hstack(other.rename("first_{}".format)).select(_IS_SAME).to_series()
+    return np.where(is_same.to_numpy(), Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.int8)
+
+
+_IS_SAME: Final = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first_{name}")) for name in _BODY)
 
 
 def _ms(times: pl.Series) -> NDArray[np.int64]:

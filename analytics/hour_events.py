@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import polars as pl
 
 from analytics.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events import EVENT_SCHEMA, CallType, EventName
+from analytics.spill_files import SpillFile, SpillFolder
 
-__all__ = ["STORED_SCHEMA", "HourEvents"]
+__all__ = ["NO_EVENTS", "STORED_SCHEMA", "HourEvents"]
 
 STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 """Columns of the events that a store keeps: flat and enriched."""
+
+NO_EVENTS: Final = EVENT_SCHEMA.to_frame()
+"""A table of flat events without any; made once, for that takes as long as to search an hour."""
 
 # Many small frames take far more room than one; small batches are put together now and then.
 _MOST_PARTS: Final = 64
@@ -28,6 +31,8 @@ _IS_DEMO: Final = (pl.col("type") == CallType.TRACK) & (pl.col("event") == Event
 class HourEvents:
     """The events of one hour. They are enriched and brought into order when somebody asks for them.
 
+    Which events they are never changes: what comes later makes :meth:`plus`, so that a bucket stays what it was.
+
     Args:
         n_events: Events of any kind.
         n_page_views: Of these, `page` calls.
@@ -37,19 +42,23 @@ class HourEvents:
     n_events: int = 0
     n_page_views: int = 0
     n_demo_requests: int = 0
-    _files: list[Path] = field(default_factory=list)
+    _files: list[SpillFile] = field(default_factory=list)
     _parts: list[pl.DataFrame] = field(default_factory=list)
+    _new: list[pl.DataFrame] = field(default_factory=list)
     _n_in_order: int = 0
 
-    def add(self, part: pl.DataFrame) -> None:
-        """Add flat events with their ``event_time``."""
+    def plus(self, part: pl.DataFrame) -> HourEvents:
+        """These events and more: flat ones with their ``event_time``."""
         n_page_views, n_demo_requests = part.select(_IS_PAGE.sum(), demos=_IS_DEMO.sum()).row(0)
-        self.n_events += part.height
-        self.n_page_views += n_page_views
-        self.n_demo_requests += n_demo_requests
-        self._parts.append(part)
-        if len(self._parts) > _MOST_PARTS:
-            self._parts = [pl.concat(self._enriched())]
+        return replace(
+            self,
+            n_events=self.n_events + part.height,
+            n_page_views=self.n_page_views + n_page_views,
+            n_demo_requests=self.n_demo_requests + n_demo_requests,
+            _files=[*self._files],
+            _parts=[*self._parts],
+            _new=_in_few([*self._new, part]),
+        )
 
     def events(self) -> pl.DataFrame:
         """All events, in order of event time and identifier."""
@@ -65,7 +74,7 @@ class HourEvents:
         if n == self.n_events:
             return []
         if n == 0:
-            return [*(pl.scan_parquet(file) for file in self._files), *(part.lazy() for part in self._enriched())]
+            return [*(pl.scan_parquet(file.path) for file in self._files), *(part.lazy() for part in self._enriched())]
         wanted, found = self.n_events - n, list[pl.LazyFrame]()
         if n < self._n_in_order:
             return None
@@ -79,41 +88,47 @@ class HourEvents:
     def find(self, message_ids: pl.Series) -> pl.DataFrame:
         """Flat events with these identifiers, in no particular order."""
         wanted = pl.col("message_id").is_in(message_ids.unique().implode())
-        found = [pl.scan_parquet(file).filter(wanted).collect() for file in self._files]
-        parts = [part.filter(wanted) for part in self._parts]
-        return pl.concat([EVENT_SCHEMA.to_frame(), *(each.select(EVENT_SCHEMA.names()) for each in (*found, *parts))])
+        # Parts are searched in one go: of an hour that comes in small ones, each would cost more than what is in it.
+        held = [pl.concat(parts).lazy() for parts in (self._parts, self._new) if parts]
+        sources = [*(pl.scan_parquet(file.path) for file in self._files), *held]
+        found = [source.filter(wanted).select(EVENT_SCHEMA.names()).collect() for source in sources]
+        return pl.concat([NO_EVENTS, *found])
 
-    def spill(self, file: Path) -> None:
-        """Move what is in memory to a new file."""
-        if self._parts:
-            # Files of a store that lives as long as its process: quick to write counts more than small.
-            pl.concat(self._enriched()).write_parquet(file, compression="lz4")
-            self._files.append(file)
+    def spill(self, folder: SpillFolder, name: str) -> None:
+        """Move what is in memory to a new file.
+
+        Args:
+            folder: Where to.
+            name: What the file's name begins with.
+
+        Raises:
+            SpillError: It cannot be written; then it is still in memory.
+        """
+        if self.n_in_memory:
+            self._files.append(folder.write(pl.concat(self._enriched()), name))
             self._parts, self._n_in_order = [], 0
 
     @property
     def n_in_memory(self) -> int:
         """Events that are in no file."""
-        return sum(part.height for part in self._parts)
-
-    @property
-    def n_files(self) -> int:
-        """Files that hold events."""
-        return len(self._files)
-
-    def delete_files(self) -> None:
-        """Delete the files: the hour has left the window."""
-        for file in self._files:
-            file.unlink(missing_ok=True)
+        return sum(part.height for part in (*self._parts, *self._new))
 
     def _read(self) -> Iterator[pl.DataFrame]:
-        yield from (pl.read_parquet(file) for file in self._files)
+        yield from (pl.read_parquet(file.path) for file in self._files)
         yield from self._enriched()
 
     def _enriched(self) -> list[pl.DataFrame]:
-        """The parts in memory with all derived columns, which are worked out once."""
-        self._parts = [part if "is_bot" in part.columns else _enriched(part) for part in self._parts]
+        """The parts in memory with all derived columns, which are worked out once, for all that is new together."""
+        if self._new:
+            self._parts = _in_few([*self._parts, _enriched(pl.concat(self._new))])
+            self._new = []
         return self._parts
+
+
+def _in_few(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Join the later half of too many parts: so each event is copied a few times only, however many are to come."""
+    half = _MOST_PARTS // 2
+    return parts if len(parts) <= _MOST_PARTS else [*parts[:half], pl.concat(parts[half:], rechunk=True)]
 
 
 def _enriched(part: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from analytics.intent_errors import IntentModelError
 from analytics.intent_results import COEFFICIENT_SCHEMA, IntentResults
 from analytics.likelihood import LogitFit, maximise
 from analytics.marginal_effects import MarginalEffects
-from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, EverSeen, Signal, interaction_parts
+from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
 __all__ = ["IntentModel", "area_under_curve", "holm"]
 
@@ -135,7 +135,7 @@ class IntentModel:
         return pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
 
     def _effects(self, design: Design, fitted: LogitFit) -> list[tuple[float | None, float | None]]:
-        yes_or_no = {signal.name: isinstance(signal, EverSeen) for signal in self.signals}
+        yes_or_no = {signal.name: signal.dtype == pl.Boolean() for signal in self.signals}
         effects = MarginalEffects(design, fitted)
         return [
             effects.average(term, yes_or_no=yes_or_no[term]) if term in yes_or_no else (None, None)

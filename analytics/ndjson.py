@@ -34,6 +34,7 @@ __all__ = ["decode", "encode", "read_ndjson"]
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ROWS_AT_ONCE: Final = 100_000
 _AT_ONCE: Final = 2
+_FAULTS: Final = (OSError, EOFError, zlib.error)
 
 
 def encode(events: pl.DataFrame) -> bytes:
@@ -86,7 +87,7 @@ def read_ndjson(source: BinaryIO | str | Path, batch_lines: int = 50_000) -> Ite
         with _opened(source) as file:
             numbered = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(file, 1) if not line.isspace())
             yield from _batches(numbered, batch_lines)
-    except (OSError, EOFError, zlib.error) as error:
+    except _FAULTS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise EventFileError(f"{name}: cannot be read as NDJSON: {reason}") from error
 
@@ -99,10 +100,15 @@ def _batches(numbered: Iterator[tuple[int, bytes]], batch_lines: int) -> Iterato
         return
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         under_way = deque([workers.submit(flatten_lines, first)])
-        while batch := list(islice(numbered, batch_lines)):
-            under_way.append(workers.submit(flatten_lines, batch))
-            if len(under_way) > _AT_ONCE:
-                yield under_way.popleft().result()
+        try:
+            while batch := list(islice(numbered, batch_lines)):
+                under_way.append(workers.submit(flatten_lines, batch))
+                if len(under_way) > _AT_ONCE:
+                    yield under_way.popleft().result()
+        except _FAULTS:
+            # What was read before the fault is as good as ever.
+            yield from (each.result() for each in under_way)
+            raise
         yield from (each.result() for each in under_way)
 
 

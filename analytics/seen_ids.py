@@ -1,7 +1,7 @@
 """The identifiers of accepted events, remembered for as long as their hour is in the window.
 
 An identifier is remembered by a hash of 64 bits, in the hour of its event. Most identifiers come once: a sieve lets
-nearly all of them through at the cost of two looks at a bit, and only what it holds back is searched for.
+nearly all of them through at the cost of one look at a word, and only what it holds back is searched for.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 __all__ = ["Earlier", "SeenIds", "Verdict"]
@@ -81,7 +82,7 @@ class SeenIds:
             floors: Oldest hour of the window when each arrived; never falls.
         """
         earlier = Earlier(np.full(len(ids), _NO_ROW), self._hours_of(ids, floors))
-        in_order = np.sort(ids)
+        in_order = _in_order(ids)
         repeated = in_order[1:][in_order[1:] == in_order[:-1]]
         if len(repeated):
             rest = np.flatnonzero(np.isin(ids, repeated) & ~earlier.is_remembered)
@@ -94,7 +95,7 @@ class SeenIds:
         first, last = (int(hours.min()), int(hours.max())) if len(hours) else (0, -1)
         for hour in [first] if first == last else np.unique(hours).tolist():
             if hour >= floor:
-                _add_run(self._runs.setdefault(hour, []), np.sort(ids if first == last else ids[hours == hour]))
+                _add_run(self._runs.setdefault(hour, []), _in_order(ids if first == last else ids[hours == hour]))
         if not self._sieve.has_room_for(len(ids)):
             self._sieve = _Sieve(2 * (len(self) + len(ids)))
             for run in (run for runs in self._runs.values() for run in runs):
@@ -131,25 +132,26 @@ def _find_in_batch(row: NDArray[np.int64], rest: NDArray[np.intp], ids: Hashes, 
 def _add_run(runs: list[Hashes], run: Hashes) -> None:
     """Add a sorted run; runs are joined so that each is more than twice as long as the next, and there are few."""
     while runs and len(runs[-1]) <= 2 * len(run):
-        run = np.sort(np.concatenate([runs.pop(), run]))
+        run = _in_order(np.concatenate([runs.pop(), run]))
     runs.append(run)
 
 
 class _Sieve:
-    """Says of an identifier that it is certainly not held, or may be: wrongly so for one in about 250.
+    """Says of an identifier that it is certainly not held, or may be: wrongly so for one in several hundred.
 
-    A Bloom filter of two bits in 32 for each identifier. Source: B. H. Bloom, Communications of the ACM 13 (1970)
-    422–426.
+    A Bloom filter of three bits in 32 for each identifier, all three in one word of 64 so that one look tells. Source:
+    B. H. Bloom, Communications of the ACM 13 (1970) 422–426; F. Putze et al., Cache-, Hash- and Space-Efficient Bloom
+    Filters (2007).
 
     Args:
         room: Identifiers that it is to hold.
     """
 
     def __init__(self, room: int) -> None:
-        n_bits = 1 << max(15, (32 * room - 1).bit_length())
-        self._bits = np.zeros(n_bits // 8, np.uint8)
-        self._mask = np.uint64(n_bits - 1)
-        self._room = n_bits // 32
+        n_words = 1 << max(9, (room // 2).bit_length())
+        self._words = np.zeros(n_words, np.uint64)
+        self._mask = np.uint64(n_words - 1)
+        self._room = 2 * n_words
 
     def has_room_for(self, n: int) -> bool:
         """Whether so many more can be added."""
@@ -157,15 +159,30 @@ class _Sieve:
 
     def add(self, ids: Hashes) -> None:
         """Hold identifiers."""
-        for place, bit in self._bits_of(ids):
-            np.bitwise_or.at(self._bits, place, bit)
         self._room -= len(ids)
+        places, marks = self._places(ids), _marks(ids)
+        # Of several marks for one word only one is written at a time: quicker by far than NumPy's `bitwise_or.at`.
+        while len(places):
+            self._words[places] |= marks
+            is_left = self._words[places] & marks != marks
+            places, marks = places[is_left], marks[is_left]
 
     def may_hold(self, ids: Hashes) -> Bools:
         """Whether each identifier may be among those held."""
-        first, second = (self._bits[place] & bit != 0 for place, bit in self._bits_of(ids))
-        return np.asarray(first & second)
+        marks = _marks(ids)
+        return np.asarray(self._words[self._places(ids)] & marks == marks)
 
-    def _bits_of(self, ids: Hashes) -> list[tuple[Hashes, NDArray[np.uint8]]]:
-        numbers = (half & self._mask for half in (ids, ids >> np.uint64(32)))
-        return [(n >> np.uint64(3), np.left_shift(1, n & np.uint64(7)).astype(np.uint8)) for n in numbers]
+    def _places(self, ids: Hashes) -> NDArray[np.int64]:
+        return (ids & self._mask).view(np.int64)
+
+
+def _marks(ids: Hashes) -> Hashes:
+    """Three bits of a word, by the upper bits of the hash; the lower ones say which word."""
+    one, last = np.uint64(1), np.uint64(63)
+    first, second, third = (one << (ids >> np.uint64(shift) & last) for shift in (46, 52, 58))
+    return np.asarray(first | second | third)
+
+
+def _in_order(ids: Hashes) -> Hashes:
+    """Sorted; Polars is several times quicker at it than NumPy."""
+    return pl.Series(ids, dtype=pl.UInt64).sort().to_numpy()

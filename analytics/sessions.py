@@ -7,16 +7,19 @@ the person-period table on which the logit of the intent model is fitted.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import get_args
 
 import polars as pl
 
-from analytics.enrichment import DERIVED_SCHEMA, enrich
-from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
-from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, EverSeen, SessionLength, Signal, visit_schema
+from analytics.events import UTC_MS
+from analytics.signal_values import gathered, known, known_columns, shown, so_far, values
+from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, Signal, visit_schema
+from analytics.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 
-__all__ = ["assign_visits", "enriched", "timeline", "visit_table"]
+__all__ = ["assign_visits", "visit_table", "visit_table_of_parts"]
 
 
 def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
@@ -39,10 +42,14 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -
         ValueError: The idle time-out is not greater than 0.
     """
     table = enriched(events)
-    visits = timeline(table, idle_minutes=idle_minutes).select("order", "visit")
-    # Sorting three narrow columns and then gathering is cheaper than sorting the wide table by its texts.
+    line = timeline(table, idle_minutes=idle_minutes)
+    visits = line.select("order", visit=pl.when("in_visit").then("visit_so_far"))
+    visitors = table.select(VISITOR).to_series()
+    # Sorting three narrow columns and then gathering is cheaper than sorting the wide table by its texts; as a
+    # vocabulary of sorted names a visitor sorts as the name does.
     placed = (
-        pl.DataFrame({"visitor": _visitors(table), "event_time": table["event_time"]})
+        pl.DataFrame({"visitor": visitors.cast(pl.Enum(visitors.drop_nulls().unique().sort()))})
+        .with_columns(table["event_time"])
         .with_row_index("order")
         .join(visits, on="order", how="left", maintain_order="left")
         .sort("visitor", "event_time", "order", nulls_last=True)
@@ -88,135 +95,107 @@ def visit_table(
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0, or ``demo_per`` is neither.
     """
-    idle = _idle(idle_minutes)
-    if demo_per not in get_args(DemoPer):
-        raise ValueError(f"demo_per: must be one of {', '.join(get_args(DemoPer))} (got {demo_per!r})")
-    table = enriched(events)
-    until = _utc(observed_until) if observed_until is not None else table["event_time"].max()
-    if not include_bots:
-        table = table.filter(~pl.col("is_bot"))
-    line = _with_visits(_facts(table, signals).lazy(), idle).collect()
-    return _rows(line, signals, pl.lit(until, dtype=DERIVED_SCHEMA["event_time"]), idle, demo_per)
+    return visit_table_of_parts(
+        [events],
+        observed_until=observed_until,
+        signals=signals,
+        idle_minutes=idle_minutes,
+        include_bots=include_bots,
+        demo_per=demo_per,
+    )
 
 
-def timeline(table: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
-    """Put each visitor's events in order and say what each is: the narrow table that counting needs.
+def visit_table_of_parts(
+    parts: Iterable[pl.DataFrame],
+    *,
+    observed_until: datetime | None = None,
+    signals: tuple[Signal, ...] = SIGNALS,
+    idle_minutes: float = IDLE_MINUTES,
+    include_bots: bool = False,
+    demo_per: DemoPer = "account",
+) -> pl.DataFrame:
+    """Rebuild the person-period table of events that come in parts, each visitor's events all in one part.
+
+    What needs more than one visitor, an account's first request and when observation ended, is put together from the
+    parts: so the table is that of all events at once, row for row.
 
     Args:
-        table: Enriched events, in any order.
+        parts: Flat or enriched events, as of :func:`analytics.partitions.partitions_by_visitor`; one part at a time is
+            held in memory. At least one, which may be empty.
+        observed_until: As in :func:`visit_table`, and so are the other arguments.
+        signals: Signals to read off the events.
         idle_minutes: Idle time-out, in minutes, greater than 0.
-
-    Returns:
-        One row per event that has a time and a visitor, sorted by ``visitor`` (Enum of the identifiers) and
-        ``event_time``, with ``order`` (its row in the table), ``page`` and ``request`` (whether it is a page view or a
-        demo request) and ``visit`` (as in :func:`assign_visits`).
+        include_bots: Keep the events of programs.
+        demo_per: Who asks for one demo at most.
 
     Raises:
-        ValueError: The idle time-out is not greater than 0.
+        EventFrameError: A part is not a table of events.
+        ValueError: The idle time-out is not greater than 0, or ``demo_per`` is neither.
     """
+    idle = idle_time(idle_minutes)
+    if demo_per not in get_args(DemoPer):
+        raise ValueError(f"demo_per: must be one of {', '.join(get_args(DemoPer))} (got {demo_per!r})")
+    read = [
+        _read(part, signals, idle_minutes=idle_minutes, include_bots=include_bots, demo_per=demo_per) for part in parts
+    ]
+    until = _utc(observed_until) if observed_until is not None else _latest(read)
+    settled = pl.concat([part.settled for part in read]).group_by("account").agg(pl.col("settled_at").min())
+    unsettled = (pl.col("ended_at") < pl.col("settled_at")).fill_null(value=True)
     return (
-        _with_visits(_facts(table, ()).lazy(), _idle(idle_minutes))
-        .select("visitor", "event_time", "order", "page", "request", visit=pl.when("in_visit").then("visit_so_far"))
+        pl.concat([part.rows for part in read])
+        .lazy()
+        .join(settled.lazy(), on="account", how="left")
+        .with_columns(
+            at_risk=pl.col("at_risk") & unsettled, censored=pl.col("ended_at") + idle > pl.lit(until, dtype=UTC_MS)
+        )
+        .sort("started_at", "anonymous_id", "visit")
+        # The last digit of a logarithm hangs on its place in the column, so it is taken when all rows are in theirs.
+        .with_columns(values(signals))
+        .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
         .collect()
     )
 
 
-def enriched(events: pl.DataFrame) -> pl.DataFrame:
-    """Give the events their derived columns, unless they have them all already.
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What is known of a part of the visitors: all of the visit table that needs no other visitor.
 
     Args:
-        events: Flat or enriched events.
-
-    Raises:
-        EventFrameError: The table is not a table of events.
+        rows: The visit table without ``censored``, and what is known of the signals instead of their values;
+            ``at_risk`` says nothing yet of colleagues.
+        settled: One row per ``account`` in which somebody asked for all, with ``settled_at``, when first.
+        last_time: Time of the latest event.
     """
-    # Enriching twice changes nothing but costs as much as everything else here together.
-    wanted = {**EVENT_SCHEMA, **DERIVED_SCHEMA}
-    done = all(events.schema.get(name) == dtype for name, dtype in wanted.items())
-    return events if done else enrich(events)
+
+    rows: pl.DataFrame
+    settled: pl.DataFrame
+    last_time: datetime | None
 
 
-def _idle(minutes: float) -> timedelta:
-    if not minutes > 0:
-        raise ValueError(f"idle_minutes: must be greater than 0 (got {minutes})")
-    return timedelta(minutes=minutes)
+def _read(
+    events: pl.DataFrame, signals: tuple[Signal, ...], *, idle_minutes: float, include_bots: bool, demo_per: DemoPer
+) -> _Read:
+    table = enriched(events)
+    line = timeline(
+        table, *shown(signals), idle_minutes=idle_minutes, where=None if include_bots else ~pl.col("is_bot")
+    )
+    requests = _first_requests(line)
+    accounts = first_known(line, table["context_group_id"].gather(line["order"]).alias("account"))
+    experiments = first_known(line, table["context_experiments"].gather(line["order"]).alias("experiments"))
+    asked = requests if demo_per == "account" else requests.clear()
+    return _Read(
+        rows=_rows(line, signals, requests, accounts, experiments),
+        settled=asked.join(accounts, on="visitor").select("account", settled_at="requested_at"),
+        last_time=table.select(pl.col("event_time").max()).item(),
+    )
+
+
+def _latest(read: list[_Read]) -> datetime | None:
+    return max((part.last_time for part in read if part.last_time is not None), default=None)
 
 
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _visitors(table: pl.DataFrame) -> pl.Series:
-    """The visitor of each event: the browser, else the person."""
-    keys = table.select(pl.coalesce("anonymous_id", "user_id")).to_series()
-    # As an Enum of sorted names a visitor is a small integer that sorts as the name does: six times faster.
-    return keys.cast(pl.Enum(keys.drop_nulls().unique().sort()))
-
-
-def _seen(signal: EverSeen) -> pl.Expr:
-    """Whether the event shows the signal; an event that says nothing does not."""
-    values = [str(value) if isinstance(value, str) else value for value in signal.values]
-    return pl.col(signal.column).is_in(values).fill_null(value=False).alias(signal.name)
-
-
-def _yes_or_no(signals: tuple[Signal, ...]) -> list[EverSeen]:
-    return [signal for signal in signals if isinstance(signal, EverSeen)]
-
-
-def _facts(table: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.DataFrame:
-    """What visits are made of, in each visitor's order of time; at equal times the server's events come last."""
-    return (
-        table.lazy()
-        .select(
-            "event_time",
-            _visitors(table).alias("visitor"),
-            pl.int_range(pl.len(), dtype=pl.UInt32).alias("order"),
-            pl.col("event").is_in([str(name) for name in SERVER_SIDE_EVENTS]).fill_null(value=False).alias("server"),
-            (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False).alias("request"),
-            (pl.col("type") == CallType.PAGE).fill_null(value=False).alias("page"),
-            pl.col("context_group_id").alias("account"),
-            pl.col("context_experiments").cast(pl.String).alias("experiments"),
-            *(_seen(signal) for signal in _yes_or_no(signals)),
-        )
-        .filter(pl.col("event_time").is_not_null() & pl.col("visitor").is_not_null())
-        .sort("visitor", "event_time", "server", "order")
-        .collect()
-    )
-
-
-def _with_visits(facts: pl.LazyFrame, idle: timedelta) -> pl.LazyFrame:
-    """Add ``visit_so_far`` (the visitor's latest visit, 0 before the first) and ``in_visit`` (the event is part of it).
-
-    The table is sorted by visitor and time, so runs and forward fills do what windows over each visitor would, faster.
-    """
-    client, time, visitor = ~pl.col("server"), pl.col("event_time"), pl.col("visitor").to_physical()
-    return (
-        facts.with_columns(
-            client_time=pl.when(client).then(time).forward_fill(),
-            client_visitor=pl.when(client).then(visitor).forward_fill(),
-            arrives=_changes(visitor),
-        )
-        .with_columns(
-            newcomer=(visitor != pl.col("client_visitor").shift()).fill_null(value=True),
-            gap=time - pl.col("client_time").shift(),
-        )
-        .with_columns(opens=client & (pl.col("newcomer") | (pl.col("gap") > idle)))
-        .with_columns(n_opened=pl.col("opens").cum_sum())
-        .with_columns(
-            visit_so_far=pl.col("n_opened")
-            - pl.when("arrives").then(pl.col("n_opened") - pl.col("opens")).forward_fill()
-        )
-        .with_columns(
-            pl.col("visit_so_far").cast(pl.UInt32),
-            in_visit=client | ((pl.col("visit_so_far") > 0) & (time - pl.col("client_time") <= idle)),
-        )
-        .drop("client_time", "client_visitor", "arrives", "newcomer", "gap", "opens", "n_opened")
-    )
-
-
-def _changes(column: pl.Expr) -> pl.Expr:
-    """Whether the value is another than in the row above; true in the first row."""
-    return (column != column.shift()).fill_null(value=True)
 
 
 def _first_requests(line: pl.DataFrame) -> pl.DataFrame:
@@ -228,50 +207,33 @@ def _first_requests(line: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _first_known(line: pl.DataFrame, column: str) -> pl.LazyFrame:
-    """One row per visitor of whom the column says something: what it says first."""
-    return (
-        line.lazy()
-        .filter(pl.col(column).is_not_null())
-        .unique("visitor", keep="first", maintain_order=True)
-        .select("visitor", column)
-    )
-
-
-def _settled(requests: pl.DataFrame, accounts: pl.LazyFrame, demo_per: DemoPer) -> pl.LazyFrame:
-    """One row per account in which somebody asked for all: when first."""
-    asked = requests.lazy() if demo_per == "account" else requests.clear().lazy()
-    return asked.join(accounts, on="visitor").group_by("account").agg(settled_at=pl.col("requested_at").min())
-
-
 def _rows(
-    line: pl.DataFrame, signals: tuple[Signal, ...], until: pl.Expr, idle: timedelta, demo_per: DemoPer
+    line: pl.DataFrame,
+    signals: tuple[Signal, ...],
+    requests: pl.DataFrame,
+    accounts: pl.DataFrame,
+    experiments: pl.DataFrame,
 ) -> pl.DataFrame:
     """Gather the line into the rows of the visit table."""
-    requests, accounts = _first_requests(line), _first_known(line, "account")
-    may_ask = (pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True)
-    unsettled = (pl.col("ended_at") < pl.col("settled_at")).fill_null(value=True)
+    later = {"censored", *(signal.name for signal in signals)}
+    plain = [pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items() if name not in later]
     return (
-        _stretches(line, requests, _yes_or_no(signals))
+        _stretches(line, requests, signals)
         .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
         .join(requests.lazy(), on="visitor", how="left")
-        .join(accounts, on="visitor", how="left")
-        .join(_settled(requests, accounts, demo_per), on="account", how="left")
-        .join(_first_known(line, "experiments"), on="visitor", how="left")
-        .sort("started_at", "visitor", "visit")
+        .join(accounts.lazy(), on="visitor", how="left")
+        .join(experiments.lazy(), on="visitor", how="left")
         .with_columns(
             pl.col("visitor").cast(pl.String).alias("anonymous_id"),
-            *(_session_length(signal) for signal in signals if isinstance(signal, SessionLength)),
-            at_risk=may_ask & unsettled,
-            censored=pl.col("ended_at") + idle > until,
+            at_risk=(pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True),
             requested_demo=(pl.col("request_visit") == pl.col("visit")).fill_null(value=False),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
+        .select(*plain, *known_columns(signals))
         .collect()
     )
 
 
-def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: list[EverSeen]) -> pl.LazyFrame:
+def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.LazyFrame:
     """Gather events into stretches: each visit, and as a stretch of its own (``tail``) whatever follows it.
 
     The tail holds what the first request cuts off its visit and server-side events outside any visit. It is no row of
@@ -281,35 +243,44 @@ def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: list[EverSee
         pl.col("event_time") >= pl.col("requested_at")
     )
     tail = ~pl.col("in_visit") | after_request.fill_null(value=False)
-    page_time = pl.when("page").then("event_time")
-    names = [signal.name for signal in signals]
-    return (
+    # A stretch is a run of rows, so it is told by its first and its last row: no grouping, which would cost more than
+    # all the rest of the visit table.
+    placed = (
         line.lazy()
         .join(requests.lazy(), on="visitor", how="left", maintain_order="left")
-        .with_columns(tail=tail)
-        .group_by("visitor", pl.col("visit_so_far").alias("visit"), "tail", maintain_order=True)
-        .agg(
-            pl.col("event_time").min().alias("opened_at"),
-            page_time.min().alias("started_at"),
-            page_time.max().alias("ended_at"),
-            pl.col("page").sum().alias("n_page_views"),
-            pl.col(names).any(),
-        )
+        .with_columns(tail=tail, arrives=changes(pl.col("visitor").to_physical()))
+        .with_columns(first=pl.col("arrives") | changes(pl.col("visit_so_far")) | changes(pl.col("tail")))
         .with_row_index("row")
-        .with_columns(first_row=pl.when(_changes(pl.col("visitor").to_physical())).then("row").forward_fill())
-        .with_columns(_so_far(name) for name in names)
+        .with_columns(
+            since=pl.when("arrives").then("row").forward_fill(),
+            page_time=pl.when("page").then("event_time"),
+            n_pages=pl.col("page").cum_sum(),
+        )
     )
-
-
-def _so_far(name: str) -> pl.Expr:
-    """Whether the visitor has shown the signal in this stretch or an earlier one.
-
-    It is the cumulative maximum over the visitor: the last stretch with the signal is not above the visitor's first.
-    Said so, it needs no window over each visitor, which would cost more than all the rest of the visit table.
-    """
-    return (pl.when(name).then("row").forward_fill() >= pl.col("first_row")).fill_null(value=False).alias(name)
-
-
-def _session_length(signal: SessionLength) -> pl.Expr:
-    minutes = (pl.col("ended_at") - pl.col("started_at")).dt.total_milliseconds() / 60_000
-    return (minutes.log1p() if signal.scale == "log1p" else minutes).alias(signal.name)
+    first = placed.with_columns(pl.col("page_time").backward_fill()).filter("first")
+    last = placed.with_columns(pl.col("page_time").forward_fill(), *so_far(signals)).filter(
+        pl.col("first").shift(-1, fill_value=True)
+    )
+    stretches = pl.concat(
+        [
+            first.select(
+                "visitor",
+                "tail",
+                pl.col("visit_so_far").alias("visit"),
+                pl.col("event_time").alias("opened_at"),
+                pl.col("page_time").alias("started_at"),
+            ),
+            last.select(
+                pl.col("page_time").alias("ended_at"),
+                pl.col("n_pages").diff().fill_null(pl.col("n_pages").first()).alias("n_page_views"),
+                *gathered(signals),
+            ),
+        ],
+        how="horizontal",
+    )
+    arrives = changes(pl.col("visitor").to_physical())
+    return (
+        stretches.with_row_index("row")
+        .with_columns(first_row=pl.when(arrives).then("row").forward_fill())
+        .with_columns(known(signals))
+    )

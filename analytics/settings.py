@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from analytics.dimensions import dimensions_of
-from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, interaction_parts
+from analytics.signal_settings import UserSignals, not_known
+from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
 __all__ = ["AnalyticsSettings"]
 
@@ -18,7 +19,9 @@ class AnalyticsSettings(BaseModel):
     Args:
         moving_average_hours: Length of the moving averages in hours, 1 to 168.
         segments: Dimensions, or pairs of them such as ``region:content``, that the statistics are broken down by.
-        interactions: Products of signals that the intent model holds beside the signals, such as
+        signals: Signals of the analyst's own, by name, that the intent model holds beside the built-in ones. Like
+            those they carry over the visits of a visitor and are known strictly before the decision.
+        interactions: Products of two signals, built-in or not, that the intent model holds beside the signals, such as
             ``region_europe:security_page_view``.
     """
 
@@ -26,7 +29,13 @@ class AnalyticsSettings(BaseModel):
 
     moving_average_hours: Annotated[int, Field(ge=1, le=168)] = 3
     segments: tuple[str, ...] = ("region", "device", "channel", "content", "region:content")
+    signals: UserSignals = Field(default_factory=dict)
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
+
+    @property
+    def user_signals(self) -> tuple[Signal, ...]:
+        """The signals of the analyst's own, as they are read off events."""
+        return tuple(settings.signal(name) for name, settings in self.signals.items())
 
     @field_validator("segments")
     @classmethod
@@ -37,10 +46,16 @@ class AnalyticsSettings(BaseModel):
 
     @field_validator("interactions")
     @classmethod
-    def _of_known_signals(cls, interactions: tuple[str, ...]) -> tuple[str, ...]:
-        known = {signal.name for signal in SIGNALS}
+    def _of_known_signals(cls, interactions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for name in interactions:
             parts = interaction_parts(name)
-            if len(set(parts)) != 2 or not known.issuperset(parts):  # noqa: PLR2004 - a product of two
+            if len(parts) != 2 or len(set(parts)) != 2:  # noqa: PLR2004 - a product of two
                 raise ValueError(f"{name!r} is not a product of two signals, such as {DEFAULT_INTERACTIONS[0]!r}")
+            # Where the signals themselves are faulty nobody can tell what was to be known.
+            known = [signal.name for signal in SIGNALS] + list(info.data.get("signals", parts))
+            for part in parts:
+                if part not in known:
+                    raise ValueError(f"{name!r}: {not_known('signal', part, known)}")
+        if len(set(interactions)) < len(interactions):
+            raise ValueError(f"a product is named twice: {', '.join(interactions)}")
         return interactions

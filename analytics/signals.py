@@ -22,7 +22,10 @@ __all__ = [
     "VISIT_KEY_COLUMNS",
     "VISIT_OUTCOME_COLUMNS",
     "DemoPer",
+    "EventCount",
     "EverSeen",
+    "Expectation",
+    "Scope",
     "SessionLength",
     "Signal",
     "interaction_parts",
@@ -32,6 +35,9 @@ __all__ = [
 
 Expectation = Literal["high", "low", "context"]
 """What an analyst would expect of a signal: high intent, low intent, or a circumstance to hold constant."""
+
+Scope = Literal["visit", "visitor"]
+"""What a quantity is about: this visit alone, or all that the visitor has done until its end."""
 
 TECH_BLOG_DOMAINS: Final = ("techblog.example.org", "news.ycombinator.com", "dev.to", "lobste.rs")
 """Hosts whose referrals count as coming from a tech blog; the simulator uses only the first."""
@@ -45,8 +51,9 @@ class EverSeen:
         name: Name of the signal; also its column in the visit table.
         meaning: What a 1 says about the visitor.
         expectation: What an analyst would expect of it.
-        column: A column of the enriched event table.
-        values: Values that count. A yes-or-no column has the value ``True``.
+        column: A column of the enriched event table, or the path of a value in the Segment event that has no column,
+            such as ``properties.plan``.
+        values: Values that count. A yes-or-no column has the value ``True``; a value found by its path is a text.
     """
 
     name: str
@@ -70,20 +77,58 @@ class SessionLength:
         meaning: What its value says about the visit.
         expectation: What an analyst would expect of it.
         scale: ``log1p`` for the natural logarithm of 1 + minutes, ``minutes`` for minutes.
+        within: ``visit`` for the length of this visit, ``visitor`` for that of all visits so far together.
+        longer_than: Makes it a yes-or-no signal: whether there are more minutes than these. None for their number.
     """
 
     name: str
     meaning: str
     expectation: Expectation
     scale: Literal["log1p", "minutes"]
+    within: Scope = "visit"
+    longer_than: float | None = None
 
     @property
     def dtype(self) -> pl.DataType:
         """Type of the signal's column in the visit table."""
-        return pl.Float64()
+        return pl.Float64() if self.longer_than is None else pl.Boolean()
 
 
-Signal = EverSeen | SessionLength
+@dataclass(frozen=True)
+class EventCount:
+    """How often something has happened.
+
+    Args:
+        name: Name of the signal; also its column in the visit table.
+        meaning: What its value says about the visitor.
+        expectation: What an analyst would expect of it.
+        of: What is counted: ``page_views``, ``events`` of every kind, or ``visits``, this one included.
+        column: Where an event must have one of the values to count, as for :class:`EverSeen`; None if all count.
+        values: The values that count.
+        within: ``visitor`` for all that has happened so far, ``visit`` for what has in this visit.
+        scale: ``count`` for the number, ``log1p`` for the natural logarithm of 1 + number.
+        at_least: Makes it a yes-or-no signal: whether the number is at least this. None for the number.
+    """
+
+    name: str
+    meaning: str
+    expectation: Expectation
+    of: Literal["page_views", "events", "visits"] = "page_views"
+    column: str | None = None
+    values: tuple[str | bool, ...] = ()
+    within: Scope = "visitor"
+    scale: Literal["count", "log1p"] = "count"
+    at_least: int | None = None
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """Type of the signal's column in the visit table."""
+        if self.at_least is not None:
+            return pl.Boolean()
+        return pl.UInt32() if self.scale == "count" else pl.Float64()
+
+
+Signal = EverSeen | SessionLength | EventCount
 
 SIGNALS: Final[tuple[Signal, ...]] = (
     EverSeen(

@@ -6,32 +6,23 @@ days are never mixed, and hours in which nothing happened are there with zeros.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Final
 
 import polars as pl
 
-from analytics.dimensions import DIMENSIONS, NOT_SET, By, Dimension, dimensions_of
+from analytics.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.errors import AnalyticsError
 from analytics.events import UTC_MS, FunnelStage
 from analytics.intervals import rate_with_interval
-from analytics.sessions import enriched, timeline
+from analytics.mergeable_counts import MergeableCounts
 from analytics.signals import IDLE_MINUTES
+from analytics.traffic import COUNTS, Traffic
 
 __all__ = ["FunnelStatistics"]
 
-_COUNTS: Final = ("page_views", "visitors", "visits", "demo_requests")
 _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """The traffic with its segments: page views, and the demo requests that count for each segment."""
-
-    views: pl.DataFrame
-    requests: pl.DataFrame
 
 
 class FunnelStatistics:
@@ -43,34 +34,49 @@ class FunnelStatistics:
     *Conversion* is the share of visitors who asked for a demo at least once.
 
     Args:
-        events: Flat or enriched events, in any order; each event once (the event store sees to that).
+        events: Flat or enriched events, in any order; each event once (the event store sees to that). Or parts of
+            them, at least one, each visitor's events all in one part, as of
+            :func:`analytics.partitions.partitions_by_visitor`: the counts are those of the whole, and of each part only
+            a few small numbers an event are kept.
         observed_from: Start of the period; the first event unless given. A naive time is UTC.
         observed_until: End of the period, itself excluded; just after the last event unless given.
         include_bots: Count the events of programs too.
         level: Confidence level of the intervals, between 0 and 1.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
+        own_dimensions: Dimensions besides :data:`analytics.dimensions.DIMENSIONS` that will be asked for of events in
+            parts; of a table of events any can be asked for.
 
     Raises:
         EventFrameError: The table is not a table of events.
         AnalyticsError: The period ends before it starts.
+        ValueError: The idle time-out is not greater than 0.
     """
 
     def __init__(
         self,
-        events: pl.DataFrame,
+        events: pl.DataFrame | Iterable[pl.DataFrame],
         *,
         observed_from: datetime | None = None,
         observed_until: datetime | None = None,
         include_bots: bool = False,
         level: float = 0.95,
         idle_minutes: float = IDLE_MINUTES,
+        own_dimensions: Iterable[Dimension] = (),
     ) -> None:
         self.observed_from, self.observed_until = _utc(observed_from), _utc(observed_until)
         if self.observed_from and self.observed_until and self.observed_from >= self.observed_until:
             raise AnalyticsError(f"the period ends ({self.observed_until}) before it starts ({self.observed_from})")
         self.level = level
-        self._idle_minutes = idle_minutes
-        self._table = enriched(events).filter(*self._in_period(), *(() if include_bots else (~pl.col("is_bot"),)))
+        where = self._where(include_bots=include_bots)
+        self._traffic: list[Traffic] = []
+        if isinstance(events, pl.DataFrame):
+            self._traffic.append(Traffic(events, where=where, idle_minutes=idle_minutes))
+            return
+        kept = (*DIMENSIONS.values(), *own_dimensions)
+        for part in events:
+            traffic = Traffic(part, where=where, idle_minutes=idle_minutes)
+            traffic.forget_events(kept)
+            self._traffic.append(traffic)
 
     @property
     def dimensions(self) -> pl.DataFrame:
@@ -118,11 +124,11 @@ class FunnelStatistics:
         """
         wanted = dimensions_of(by)
         names = [dimension.name for dimension in wanted]
-        counts = self._counts(wanted, ["hour"]).drop("converted")
+        counts = self._counts(wanted, hourly=True)
         grid = self._hours().join(counts.select(names).unique(), how="cross") if names else self._hours()
         return (
             grid.join(counts, on=["hour", *names], how="left")
-            .with_columns(pl.col(_COUNTS).fill_null(0))
+            .with_columns(pl.col(COUNTS).fill_null(0))
             .sort("hour", *names)
         )
 
@@ -144,7 +150,7 @@ class FunnelStatistics:
         if hours < 1:
             raise AnalyticsError(f"hours: a window has at least 1 hour (got {hours})")
         names = [dimension.name for dimension in dimensions_of(by)]
-        means = pl.col(_COUNTS).cast(pl.Float64).rolling_mean(hours)
+        means = pl.col(COUNTS).cast(pl.Float64).rolling_mean(hours)
         return self.hourly(by).with_columns(means.over(names) if names else means)
 
     def funnel(self) -> pl.DataFrame:
@@ -158,21 +164,12 @@ class FunnelStatistics:
             visitors; ``step_rate``, the share of the ``n_step`` who reached the stage before (null at the top); both
             with ``_low`` and ``_high``.
         """
-        depths = {str(stage): depth for depth, stage in enumerate(FunnelStage, start=1)}
-        stage = self._values(self._views["order"], pl.col("funnel_stage").cast(pl.String))
-        deepest = (
-            self._views.select("visitor", depth=stage.replace_strict(depths, default=0, return_dtype=pl.UInt8))
-            .group_by("visitor")
-            .agg(pl.col("depth").max())
-            .join(self._requests.select("visitor", asked=True).unique("visitor"), on="visitor", how="left")
-            .select(depth=pl.when("asked").then(len(depths) + 1).otherwise("depth"))
-        )
-        reached = [deepest.filter(pl.col("depth") >= depth).height for depth in range(1, len(depths) + 2)]
+        depths = MergeableCounts.sum(part.depths() for part in self._traffic).table
+        stages = [*(str(stage) for stage in FunnelStage), "demo request"]
+        reached = [int(depths.filter(pl.col("depth") >= depth)["visitors"].sum()) for depth in range(len(stages) + 1)]
         return (
-            pl.DataFrame(
-                {"stage": [*depths, "demo request"], "visitors": reached}, schema_overrides={"visitors": pl.UInt32}
-            )
-            .with_columns(n=pl.lit(deepest.height, dtype=pl.UInt32), n_step=pl.col("visitors").shift())
+            pl.DataFrame({"stage": stages, "visitors": reached[1:]}, schema_overrides={"visitors": pl.UInt32})
+            .with_columns(n=pl.lit(reached[0], dtype=pl.UInt32), n_step=pl.col("visitors").shift())
             .with_columns(rate_with_interval("visitors", "n", "share", self.level).alias("share_of_all"))
             .with_columns(rate_with_interval("visitors", "n_step", "step_rate", self.level).alias("step"))
             .select(
@@ -185,93 +182,35 @@ class FunnelStatistics:
             )
         )
 
-    def _in_period(self) -> list[pl.Expr]:
+    def _where(self, *, include_bots: bool) -> pl.Expr:
+        """Which events count."""
         time = pl.col("event_time")
-        bounds = []
+        wanted = pl.lit(value=True) if include_bots else ~pl.col("is_bot")
         if self.observed_from is not None:
-            bounds.append(time >= pl.lit(self.observed_from, dtype=UTC_MS))
+            wanted &= time >= pl.lit(self.observed_from, dtype=UTC_MS)
         if self.observed_until is not None:
-            bounds.append(time < pl.lit(self.observed_until, dtype=UTC_MS))
-        return bounds
+            wanted &= time < pl.lit(self.observed_until, dtype=UTC_MS)
+        return wanted
 
-    @cached_property
-    def _timeline(self) -> pl.DataFrame:
-        return timeline(self._table, idle_minutes=self._idle_minutes).with_columns(
-            hour=pl.col("event_time").dt.truncate("1h")
-        )
-
-    @cached_property
-    def _views(self) -> pl.DataFrame:
-        return self._timeline.filter("page").drop("page", "request")
-
-    @cached_property
-    def _requests(self) -> pl.DataFrame:
-        return self._timeline.filter("request").drop("page", "request", "visit")
-
-    def _values(self, order: pl.Series, expression: pl.Expr) -> pl.Series:
-        """Read a dimension off the events in these rows of the table."""
-        return self._table.select(expression.alias("value")).to_series().gather(order)
-
-    def _first_touch(self, dimension: Dimension) -> pl.DataFrame:
-        """The first known value of each visitor, all their events taken together."""
-        values = self._values(self._timeline["order"], dimension.expression).alias(dimension.name)
-        known = self._timeline.select("visitor", values).filter(pl.col(dimension.name).is_not_null())
-        return known.unique("visitor", keep="first", maintain_order=True)
-
-    def _cut(self, dimensions: tuple[Dimension, ...]) -> _Cut:
-        """Give page views and requests their segments."""
-        views, requests = self._views, self._requests
-        content = [dimension for dimension in dimensions if dimension.touch == "any"]
-        names = [dimension.name for dimension in content]
-        for dimension in content:
-            views = views.with_columns(self._values(views["order"], dimension.expression).alias(dimension.name))
-        if content:
-            # Views are in order of time, so the first of a visitor and segment says since when the content is known.
-            exposures = views.unique(["visitor", *names], keep="first", maintain_order=True)
-            exposures = exposures.select("visitor", *names, seen_at="event_time")
-            requests = requests.join(exposures, on="visitor").filter(pl.col("seen_at") < pl.col("event_time"))
-        for dimension in dimensions:
-            if dimension.touch == "first":
-                values = self._first_touch(dimension)
-                views = views.join(values, on="visitor", how="left", maintain_order="left")
-                requests = requests.join(values, on="visitor", how="left", maintain_order="left")
-        opens = pl.struct("visitor", "visit", *names).is_first_distinct()
-        return _Cut(views.with_columns(opens=opens), requests)
-
-    def _counts(self, dimensions: tuple[Dimension, ...], keys: list[str]) -> pl.DataFrame:
-        """Count page views, visitors, visits and demo requests by the dimensions and the keys."""
-        cut = self._cut(dimensions)
-        names = [*keys, *(dimension.name for dimension in dimensions)]
-        views = _grouped(
-            cut.views,
-            names,
-            pl.len().alias("page_views"),
-            pl.col("visitor").n_unique().alias("visitors"),
-            pl.col("opens").sum().alias("visits"),
-        )
-        seen = self._views.select("visitor").unique()
-        converted = pl.col("visitor").filter(pl.col("seen")).n_unique().alias("converted")
-        requests = cut.requests.join(seen.with_columns(seen=True), on="visitor", how="left").with_columns(
-            pl.col("seen").fill_null(value=False)
-        )
-        requests = _grouped(requests, names, pl.len().alias("demo_requests"), converted)
-        joined = views.join(requests, on=names, how="full", coalesce=True) if names else views.hstack(requests)
-        return joined.with_columns(pl.col(*_COUNTS, "converted").fill_null(0).cast(pl.UInt32))
+    def _counts(self, dimensions: tuple[Dimension, ...], *, hourly: bool = False) -> pl.DataFrame:
+        """Count by the dimensions, and by hour if wished."""
+        return MergeableCounts.sum(part.count(dimensions, hourly=hourly) for part in self._traffic).table
 
     def _rates(self, dimensions: tuple[Dimension, ...]) -> pl.DataFrame:
         names = [dimension.name for dimension in dimensions]
         return (
-            self._counts(dimensions, [])
+            self._counts(dimensions)
             .with_columns(rate_with_interval("converted", "visitors", "conversion", self.level))
             .unnest("rates")
-            .select(*names, *_COUNTS, "converted", *_CONVERSION, n="visitors")
+            .select(*names, *COUNTS, "converted", *_CONVERSION, n="visitors")
         )
 
     def _hours(self) -> pl.DataFrame:
         """The UTC hours that the observed period touches."""
-        times = self._table["event_time"]
-        first = self.observed_from or times.min()
-        last = self.observed_until - timedelta(milliseconds=1) if self.observed_until else times.max()
+        first = self.observed_from or min((part.first_time for part in self._traffic if part.first_time), default=None)
+        last = max((part.last_time for part in self._traffic if part.last_time), default=None)
+        if self.observed_until is not None:
+            last = self.observed_until - timedelta(milliseconds=1)
         if first is None or last is None:
             return pl.DataFrame(schema={"hour": UTC_MS})
         start, end = (pl.lit(moment, dtype=UTC_MS).dt.truncate("1h") for moment in (first, last))
@@ -280,12 +219,3 @@ class FunnelStatistics:
 
 def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def _grouped(table: pl.DataFrame, names: list[str], *counts: pl.Expr) -> pl.DataFrame:
-    """Count by group, or the whole when there are no groups; a dimension's missing values get a name."""
-    if not names:
-        return table.select(counts)
-    # Vocabularies are grouped by their small codes; only the few rows that are left become texts.
-    named = pl.col([name for name in names if name != "hour"]).cast(pl.String).fill_null(NOT_SET)
-    return table.group_by(names).agg(counts).with_columns(named)

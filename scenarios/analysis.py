@@ -11,13 +11,15 @@ import polars as pl
 
 from analytics.dimensions import Dimension, dimensions_of
 from analytics.experiments import arm_signals
-from analytics.sessions import enriched, visit_table
+from analytics.sessions import visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals import SIGNALS, DemoPer, Signal
 from analytics.statistics import FunnelStatistics
+from analytics.timeline import enriched
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
+    from analytics.segment_content import SegmentContent
 
 __all__ = ["Analysis"]
 
@@ -71,7 +73,7 @@ class Analysis:
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
-        return (*SIGNALS, *arm_signals(self.events))
+        return (*SIGNALS, *arm_signals(self.events), *self.settings.user_signals)
 
     @cached_property
     def intent(self) -> IntentResults:
@@ -89,6 +91,19 @@ class Analysis:
         """Counts and rates by one or two dimensions, or of the whole; each table is worked out once."""
         return self._cut("segments", dimensions, self.statistics.segments)
 
+    def content_by(self, segment: str) -> SegmentContent:
+        """Conversion by segment and content seen before the decision, with a test of interaction.
+
+        Args:
+            segment: A dimension of which each visitor has one value, such as ``region``.
+
+        Raises:
+            AnalyticsError: There is no such dimension, or visitors are in several of its segments.
+        """
+        from analytics.segment_content import segment_content  # noqa: PLC0415 - needs what the model needs
+
+        return segment_content(self.events, segment, observed_until=self._observed_until, demo_per=self._demo_per)
+
     def hourly(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts by UTC hour, and by dimensions if any; each table is worked out once."""
         return self._cut("hourly", dimensions, self.statistics.hourly)
@@ -103,7 +118,11 @@ class Analysis:
         return self._cuts[key]
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation."""
+        """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation.
+
+        Where a segment is crossed with content, so are the conversion by content seen before the decision, and the test
+        of interaction.
+        """
         statistics, settings = self.statistics, self.settings
         tables = {
             "totals": statistics.totals(),
@@ -112,5 +131,17 @@ class Analysis:
             "funnel": statistics.funnel(),
         }
         for segment in settings.segments:
-            tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions_of(segment.split(":")))
+            dimensions = dimensions_of(segment.split(":"))
+            tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions)
+            for dimension in _crossed_with_content(dimensions):
+                crossed = self.content_by(dimension.name)
+                tables[f"content_by_{dimension.name}"] = crossed.conversion
+                tables[f"content_by_{dimension.name}_tests"] = crossed.tests
         return tables
+
+
+def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
+    """The dimension that content is crossed with, if each visitor is in one of its segments."""
+    if "content" not in {dimension.name for dimension in dimensions}:
+        return []
+    return [dimension for dimension in dimensions if dimension.touch == "first"]

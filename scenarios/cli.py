@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
 
 from scenarios.errors import FunnelsimError, InputError, advice
+
+if TYPE_CHECKING:
+    from analytics.settings import AnalyticsSettings
+    from analytics.signals import DemoPer
 
 __all__ = ["main"]
 
@@ -109,8 +113,14 @@ def run(
 @app.command()
 def analyze(
     events: Annotated[list[str], typer.Argument(metavar="EVENTS...", help="NDJSON ('-' is stdin) or Parquet.")],
+    settings: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Scenario (file or name) whose analytics part is used.")
+    ] = None,
+    set_: _Set = None,
     out: _Out = None,
-    demo_per: Annotated[DemoPerChoice, typer.Option(help="Who asks for one demo at most.")] = DemoPerChoice.ACCOUNT,
+    demo_per: Annotated[
+        DemoPerChoice | None, typer.Option(help="Who asks for one demo at most; account, or as the scenario has it.")
+    ] = None,
     *,
     json: _Json = False,
 ) -> Output:
@@ -118,7 +128,14 @@ def analyze(
     from scenarios.analyze import analyze_events  # noqa: PLC0415
     from scenarios.summary import analysis_summary  # noqa: PLC0415
 
-    analysis = analyze_events(events, demo_per=demo_per.value)
+    chosen: AnalyticsSettings | None = None
+    one_per: DemoPer = "account"
+    if settings is not None or set_:
+        # A scenario's settings bring the simulator with them, which events alone do not need.
+        from scenarios.analyst import analyst_settings  # noqa: PLC0415
+
+        chosen, one_per = analyst_settings(settings, set_ or ())
+    analysis = analyze_events(events, chosen, demo_per.value if demo_per else one_per)
     if out is not None:
         analysis.write(out)
     return Output(_as_json(analysis.to_dict()) if json else analysis_summary(analysis, out))

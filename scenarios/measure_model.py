@@ -10,6 +10,7 @@ from analytics.errors import AnalyticsError
 from analytics.signals import SIGNALS
 from scenarios.expressions import ExpressionError, Reference, Undefined
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
+from scenarios.model_truth import known_truth
 from simulator.experiments import arm_effects
 from simulator.intent import Truth
 
@@ -69,8 +70,9 @@ def _truth_word() -> Word:
         _check_term(reference, parts, terms)
 
     def read(reference: Reference, run: Run) -> float:
-        # A product that the world does not name has no effect.
-        return run.truth.terms.get(str(arguments_of(reference, ("term",))["term"]), 0.0)
+        term = str(arguments_of(reference, ("term",))["term"])
+        known = known_truth(run.truth, run.scenario.analytics).get(term)
+        return defined(known, f"{reference.text}: the effect of this term is not known")
 
     return Word("truth", "true effect of a term, in log-odds; 0 for decoys", check, read, 'truth("security_page_view")')
 
@@ -89,7 +91,8 @@ def _model_terms(parts: Parts) -> list[str] | None:
     if not {"analytics", "experiments"} <= parts.keys():
         return None
     signals, contrasts = [signal.name for signal in SIGNALS], Truth(0.0, {}, 0.0, _arms(parts)).terms
-    return list(dict.fromkeys([*contrasts, *signals, *parts["analytics"].interactions]))
+    analytics = parts["analytics"]
+    return list(dict.fromkeys([*contrasts, *signals, *analytics.signals, *analytics.interactions]))
 
 
 def _arms(parts: Parts) -> dict[str, float]:

@@ -22,6 +22,7 @@ from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, EventsFormat
 from scenarios.executors import Pool
 from scenarios.measures import Measure, Reading
+from scenarios.model_truth import known_truth
 from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
 from scenarios.shared_run import share
@@ -134,12 +135,10 @@ class Run:
     def analysis(self) -> Analysis:
         """Statistics, visits and intent model of the accepted events, over the simulated period."""
         start, settings = self.scenario.clock.start, self.scenario.analytics
-        # A product that the scenario does not name has no effect: that is known too.
-        without_effect = dict.fromkeys(settings.interactions, 0.0)
         return Analysis(
             self._accepted.frame,
             settings,
-            truth={**without_effect, **self.truth.terms},
+            truth=known_truth(self.truth, settings),
             observed_from=start,
             observed_until=start + timedelta(hours=self.scenario.clock.hours),
             demo_per=self.scenario.intent.demo_per,

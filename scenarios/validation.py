@@ -50,6 +50,8 @@ _PLAIN_WORDS: Final[Mapping[str, str]] = {
     "set_type": "must be a list",
     "frozen_set_type": "must be a list",
     "none_required": "must be null",
+    "union_tag_not_found": "kind: is missing",
+    "union_tag_invalid": "kind: must be one of {expected_tags}",
     "datetime_parsing": "must be a date and time such as 2026-03-03T00:00:00Z",
     "datetime_from_date_parsing": "must be a date and time such as 2026-03-03T00:00:00Z",
     "datetime_type": "must be a date and time such as 2026-03-03T00:00:00Z",
@@ -123,9 +125,14 @@ def _narrowed(model: type[BaseModel], data: object, path: Path, message: str) ->
 def _path_in(data: object, loc: Path) -> Path:
     """Follow pydantic's location through the data, leaving out what names a branch of a union and not a key."""
     path: Path = ()
+    entered = True
     for position, part in enumerate(loc):
+        # Where a mapping says its kind, pydantic names that first; a key inside may have the same name.
+        is_kind, entered = entered and isinstance(data, dict) and data.get("kind") == part, False
+        if is_kind:
+            continue
         if isinstance(data, dict) and part in data:
-            data = data[str(part)]
+            data, entered = data[str(part)], True
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
         elif position < len(loc) - 1 or not isinstance(data, dict | list) or "[" in str(part):
@@ -141,8 +148,10 @@ def _message(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:
     if kind in {"value_error", "assertion_error"}:
         return re.sub(r"^(Value|Assertion) error, ", "", detail["msg"])
     words = _words(kind, detail)
-    if kind == "missing":
+    if kind in {"missing", "union_tag_not_found"}:
         return words
+    if kind == "union_tag_invalid":
+        given = detail["ctx"]["tag"]
     return f"{words} (got {_shown(given)}){_guess(detail)}"
 
 
@@ -169,5 +178,6 @@ def _shown(value: object) -> str:
 
 
 def _guess(detail: ErrorDetails) -> str:
-    choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-    return did_you_mean(str(detail["input"]), choices)
+    context = detail.get("ctx", {})
+    choices = re.findall(r"'([^']*)'", str(context.get("expected", context.get("expected_tags", ""))))
+    return did_you_mean(str(context.get("tag", detail["input"])), choices)

@@ -372,8 +372,76 @@ def test_files_do_not_matter(make_events: Maker, deliveries: list[Delivery], cut
         assert stores[0].events().equals(stores[1].events())
         assert all(one.equals(other) for one, other in zip(*evicted, strict=True))
         kept = {bucket.start for bucket in stores[1].buckets}
-        files = [START.fromtimestamp(int(path.name.split("-")[0]) / 1000, UTC) for path in Path(folder).iterdir()]
+        files = [
+            START.fromtimestamp(int(path.name.split("-")[0]) / 1000, UTC) for path in Path(folder).rglob("*.parquet")
+        ]
         assert kept.issuperset(files)
+
+
+@pytest.fixture
+def every_hour_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few events a past hour has, they go to a file."""
+    monkeypatch.setattr(event_store, "_WORTH_A_FILE", 1)
+
+
+def test_a_bucket_stays_what_it_was(make_events: Maker):
+    """What comes later is not in a bucket that was handed out before."""
+    store = EventStore()
+    store.append(make_events({}))
+    bucket = store.buckets[-1]
+    store.append(make_events({"message_id": "later"}))
+    assert (bucket.n_events, bucket.events.height) == (1, 1)
+    assert store.buckets[-1].events.height == 2
+
+
+@pytest.mark.usefixtures("every_hour_a_file")
+def test_a_file_lasts_as_long_as_a_bucket_reads_it(make_events: Maker, tmp_path: Path):
+    """The events of an evicted hour can be read while its bucket is kept; then their file is gone."""
+    evicted: list[HourBucket] = []
+    store = EventStore(2, on_evict=evicted.append, spill=tmp_path)
+    for at in (0, 1, 9):
+        store.append(make_events({"at": at, "message_id": f"{at}"}))
+    assert [bucket.events["message_id"].to_list() for bucket in evicted] == [["0"], ["1"]]
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1
+    evicted.clear()
+    assert not list(tmp_path.rglob("*.parquet"))
+    del store
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("every_hour_a_file")
+def test_stores_may_share_a_folder(make_events: Maker, tmp_path: Path):
+    """Two stores with files in one folder keep their events apart."""
+    stores = [EventStore(spill=tmp_path) for _ in range(2)]
+    for number, store in enumerate(stores):
+        store.append(make_events({"message_id": f"{number}"}, {"at": 1, "message_id": f"{number}+"}))
+    assert [store.events()["message_id"].to_list() for store in stores] == [["0", "0+"], ["1", "1+"]]
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path):
+    """A store whose folder cannot be made is not made either."""
+    (tmp_path / "file").touch()
+    with pytest.raises(AnalyticsError, match="no folder for past events can be made there"):
+        EventStore(spill=tmp_path / "file")
+
+
+@pytest.mark.usefixtures("every_hour_a_file")
+def test_a_full_disk_costs_no_event(make_events: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where a file cannot be written that is said, and the batch is in all the same, counted once."""
+    store = EventStore(spill=tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.DataFrame, "write_parquet", full)
+        with pytest.raises(AnalyticsError, match=r"stay in memory.*No space left"):
+            store.append(make_events({}, {"at": 1}))
+    assert summary(store.counts) == {"received": 2, "accepted": 2}
+    assert summary(store.append(make_events({}, {"at": 2, "message_id": "m2"}))) == {
+        "received": 2, "accepted": 1, "duplicate": 1,
+    }  # fmt: skip
+    assert store.events()["message_id"].to_list() == ["m0", "m1", "m2"]
 
 
 def test_lines_and_tables_are_stored_alike(make_events: Maker):

@@ -150,3 +150,29 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
     for path in (tmp_path / "missing", tmp_path, torn):
         with pytest.raises(EventFileError, match=f"{path.name}.*cannot be read as NDJSON"):
             decode(path)
+
+
+class _BreakingSource(io.RawIOBase):
+    """Gives out some bytes, and then fails."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            raise OSError(5, "Input/output error")
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+
+def test_what_was_read_before_a_fault_stays(make_events: Maker):
+    """Every whole batch before the place at which a source fails is given out, and then the fault."""
+    source = _BreakingSource(encode(make_events(*[{}] * 9)))
+    batches = read_ndjson(source, 2)  # type: ignore[arg-type]  # a BinaryIO in all that is used of it
+    assert [next(batches).frame.height for _ in range(4)] == [2] * 4
+    with pytest.raises(EventFileError, match="Input/output error"):
+        next(batches)

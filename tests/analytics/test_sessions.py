@@ -12,8 +12,9 @@ from polars.testing import assert_frame_equal
 
 from analytics.enrichment import conform, enrich
 from analytics.events import EventName
-from analytics.sessions import assign_visits, timeline, visit_table
+from analytics.sessions import assign_visits, visit_table
 from analytics.signals import SIGNALS, DemoPer, EverSeen, SessionLength, visit_schema
+from analytics.timeline import timeline
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)
@@ -109,8 +110,8 @@ def test_without_a_browser_the_person_is_the_visitor():
 def test_the_timeline_has_one_row_per_event_with_its_row_in_the_table():
     """`order` leads back from the timeline to the table of events."""
     table = enrich(events_of(event(9), event(0, DEMO), event(1)))
-    rows = timeline(table).select("order", "page", "request", "visit").rows()
-    assert rows == [(1, False, True, None), (2, True, False, 1), (0, True, False, 1)]
+    rows = timeline(table, idle_minutes=30).select("order", "page", "request", "visit_so_far", "in_visit").rows()
+    assert rows == [(1, False, True, 0, False), (2, True, False, 1, True), (0, True, False, 1, True)]
 
 
 def test_signals_accumulate_over_visits():

@@ -1,7 +1,7 @@
 """Claims about the counts and rates of the funnel."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
@@ -249,13 +249,14 @@ def test_enriched_and_flat_events_give_the_same_statistics():
 
 EVENTS = st.lists(
     st.builds(
-        lambda make, minute, who, category, country: make(
-            minute, who, category=category, context_location_country=country
+        lambda make, minute, who, category, stage, country: make(
+            minute, who, category=category, funnel_stage=stage, context_location_country=country
         ),
         make=st.sampled_from([view, view, view, request]),
         minute=st.integers(0, 30).map(lambda step: 10 * step),
         who=st.sampled_from(["ann", "bob", "cy"]),
         category=st.sampled_from(["pricing", "blog", None]),
+        stage=st.sampled_from(["top", "bottom"]),
         country=st.sampled_from(["DE", "US"]),
     ),
     max_size=20,
@@ -284,6 +285,67 @@ def test_counts_by_content_equal_a_recount_by_hand(rows: list[Row]):
         names = ["page_views", "visitors", "demo_requests", "converted", "conversion"]
         assert tuple(segment[name] for name in names) == expected
     assert set(segments["content"]) == {row["category"] or NOT_SET for row in views}
+
+
+CUTS = st.sampled_from([[], ["country"], ["content"], ["country", "content"], ["content", "stage"]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=EVENTS, by=CUTS)
+def test_every_count_equals_a_recount_by_hand(rows: list[Row], by: list[str]):
+    """All four counts and the conversions, over the whole and by hour, by dimensions of either touch, equal loops."""
+    some = statistics(*rows)
+    facts = [fact for who in {row["anonymous_id"] for row in rows} for fact in facts_of(who, rows, by)]
+    for segment in {fact.segment for fact in facts}:
+        of_it = [fact for fact in facts if fact.segment == segment]
+        whole = (some.segments(by) if by else some.totals()).filter(**dict(zip(by, segment, strict=True)))
+        assert whole.select(*COUNTS, "converted").rows() == [(*count(of_it, of_it), n_converted(of_it, rows))]
+        by_hour = some.hourly(by).filter(**dict(zip(by, segment, strict=True)))
+        for moment, *counts in by_hour.select("hour", *COUNTS).iter_rows():
+            assert tuple(counts) == count([fact for fact in of_it if fact.time.replace(minute=0) == moment], of_it)
+    assert {row[: len(by)] for row in some.segments(by).rows() if by} == {fact.segment for fact in facts if by}
+
+
+class Fact(NamedTuple):
+    """Something to be counted: a page view in a visit, or, outside all, a request that counts for a segment."""
+
+    who: str
+    visit: int | None
+    time: datetime
+    segment: tuple[str, ...]
+
+
+def facts_of(who: str, rows: list[Row], by: list[str]):
+    """Walk through a visitor's events in order of time, views before requests."""
+    own = sorted((row for row in rows if row["anonymous_id"] == who), key=lambda row: (row["timestamp"], row["type"]))
+    country = next((row["context_location_country"] for row in own if row["context_location_country"]), NOT_SET)
+    visit, last, since = 0, datetime.min.replace(tzinfo=UTC), {}
+    for row in own:
+        time = row["timestamp"]
+        values = {"country": country, "content": row["category"], "stage": row.get("funnel_stage")}
+        segment = tuple(values[name] or NOT_SET for name in by)
+        if row["type"] == "page":
+            visit, last = visit + (time - last > timedelta(minutes=30)), time
+            since.setdefault(segment, time)
+            yield Fact(who, visit, time, segment)
+        elif set(by) <= {"country"}:
+            yield Fact(who, None, time, segment)
+        else:
+            yield from (Fact(who, None, time, seen) for seen, seen_at in since.items() if seen_at < time)
+
+
+def count(facts: list[Fact], of_all_hours: list[Fact]):
+    """Views, visitors, visits that first come to the segment here, and requests."""
+    views = [fact for fact in facts if fact.visit is not None]
+    comes = {(fact.who, fact.visit): fact.time for fact in sorted(of_all_hours, key=lambda fact: fact.time)[::-1]}
+    visits = {(fact.who, fact.visit) for fact in views if comes[fact.who, fact.visit] == fact.time}
+    return len(views), len({fact.who for fact in views}), len(visits), len(facts) - len(views)
+
+
+def n_converted(facts: list[Fact], rows: list[Row]):
+    """Visitors with a request of whom a page view was seen at all."""
+    seen = {row["anonymous_id"] for row in rows if row["type"] == "page"}
+    return len({fact.who for fact in facts if fact.visit is None} & seen)
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,74 @@
+"""Events cut into parts by visitor, so that what does not fit into memory at once can be analysed part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import polars as pl
+
+from analytics.errors import AnalyticsError
+from analytics.timeline import VISITOR_COLUMNS
+
+__all__ = ["ANALYSED_COLUMNS", "partitions_by_visitor"]
+
+ANALYSED_COLUMNS: Final = (
+    "type",
+    "anonymous_id",
+    "user_id",
+    "event",
+    "original_timestamp",
+    "sent_at",
+    "received_at",
+    "timestamp",
+    "context_campaign_source",
+    "context_campaign_medium",
+    "context_campaign_name",
+    "context_page_path",
+    "context_page_referrer",
+    "context_page_url",
+    "context_device_type",
+    "context_location_country",
+    "context_user_agent",
+    "context_group_id",
+    "context_company_industry",
+    "context_company_size",
+    "context_experiments",
+    "category",
+    "funnel_stage",
+    "email",
+)
+"""Columns of the flat event table that statistics, visits and signals are read off; the others are not looked at."""
+
+
+def partitions_by_visitor(
+    events: pl.LazyFrame | pl.DataFrame, n_parts: int, *, columns: tuple[str, ...] = ANALYSED_COLUMNS
+) -> Iterator[pl.DataFrame]:
+    """Cut events into parts so that each visitor's events are all in one.
+
+    Parts are read one after the other, so only one is in memory; events on disk are gone through once for each part.
+    :class:`analytics.statistics.FunnelStatistics` and :func:`analytics.sessions.visit_table_of_parts` make of the parts
+    what they would make of the whole.
+
+    Args:
+        events: Flat events, in any order, such as ``polars.scan_parquet("run/events/*.parquet")``.
+        n_parts: How many parts, at least 1; some may be empty.
+        columns: Columns to read, of those there are.
+
+    Raises:
+        AnalyticsError: There is to be no part, or the events say nothing of visitors.
+    """
+    if n_parts < 1:
+        raise AnalyticsError(f"n_parts: must be at least 1 (got {n_parts})")
+    frame = events.lazy()
+    names = frame.collect_schema().names()
+    identifiers = [name for name in VISITOR_COLUMNS if name in names]
+    if not identifiers:
+        raise AnalyticsError(
+            f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which say whose they are"
+        )
+    # Which part a visitor falls into decides nothing, so it may hang on the version of the hash.
+    part = pl.coalesce(identifiers).hash() % n_parts
+    wanted = frame.select(name for name in names if name in columns)
+    for number in range(n_parts):
+        yield wanted.filter(part == number).collect(engine="streaming")

@@ -1,0 +1,321 @@
+"""Signals of the user's own, as a scenario or a file of settings defines them: what counts, and what a value says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from analytics.dimensions import DIMENSIONS
+from analytics.enrichment import DERIVED_SCHEMA
+from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.signals import (
+    SIGNALS,
+    VISIT_KEY_COLUMNS,
+    VISIT_OUTCOME_COLUMNS,
+    EventCount,
+    EverSeen,
+    Expectation,
+    Scope,
+    SessionLength,
+    Signal,
+)
+
+__all__ = [
+    "AttributeSignal",
+    "CountSignal",
+    "EventSignal",
+    "MinutesSignal",
+    "PageCategorySignal",
+    "SignalSettings",
+    "UserSignals",
+    "column_of",
+    "not_known",
+]
+
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+_Texts = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]
+_Values = Annotated[tuple[_Text | bool | int, ...], Field(max_length=1000)]
+_Value = str | bool | int
+
+_TAKEN: Final = frozenset({"intercept", *(s.name for s in SIGNALS), *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS})
+"""Names of the terms there are, and of the columns of the visit table that are no signals."""
+
+_BOOLEAN: Final = frozenset({"company_email"})
+_NO_ATTRIBUTES: Final = frozenset({"extra", "is_bot"})
+"""Columns that tell no visitors apart: all that has no column of its own, and what leaves an event out."""
+
+_ATTRIBUTES: Final = {
+    **{
+        name: name
+        for name, dtype in {**EVENT_SCHEMA, **DERIVED_SCHEMA}.items()
+        if not dtype.is_temporal() and name not in _NO_ATTRIBUTES
+    },
+    **{name: dimension.expression.meta.root_names()[0] for name, dimension in DIMENSIONS.items()},
+}
+"""Column of the enriched events by the names an analyst may call it: its own, and that of the dimension it makes."""
+
+_OPEN_PARTS: Final = ("properties", "context", "traits")
+"""Parts of a Segment event in which a sender may put what they like."""
+
+_FULL_COLUMNS: Final = {".".join(column.path): column.name for column in COLUMNS if not column.calls}
+"""Columns that hold, for every call, all that stands at their path."""
+
+_UNREADABLE: Final = frozenset("'\"[]\\")
+
+
+def not_known(kind: str, name: str, known: Collection[str]) -> str:
+    """Say that there is no such thing, and what may have been meant.
+
+    Args:
+        kind: What it was to be, such as ``attribute``.
+        name: The name that was given.
+        known: The names that would have been understood.
+    """
+    near = get_close_matches(name, known, n=1)
+    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    return f"there is no {kind} {name!r}; {advice}"
+
+
+def column_of(attribute: str) -> str:
+    """Where an attribute stands in the enriched events: a column, or else the path of a value without a column.
+
+    Args:
+        attribute: A column, a dimension such as ``industry``, or a path in the Segment event such as
+            ``properties.plan``.
+
+    Raises:
+        ValueError: There is no such attribute.
+    """
+    if attribute in _ATTRIBUTES:
+        return _ATTRIBUTES[attribute]
+    first, *others = attribute.split(".")
+    if not others:
+        raise ValueError(not_known("attribute", attribute, [*_ATTRIBUTES, "properties.…"]))
+    if first not in _OPEN_PARTS or not all(others) or _UNREADABLE.intersection(attribute):
+        raise ValueError(f"{attribute!r} is no path of names below {', '.join(_OPEN_PARTS)}, such as 'properties.plan'")
+    return _FULL_COLUMNS.get(attribute, attribute)
+
+
+def _values_of(column: str, values: Sequence[_Value]) -> tuple[str | bool, ...]:
+    """The values as they stand in the column.
+
+    Raises:
+        ValueError: There are none, or one cannot stand there.
+    """
+    if not values:
+        raise ValueError("equals: must have at least 1 item")
+    if column in _BOOLEAN:
+        if not all(isinstance(value, bool) for value in values):
+            raise ValueError("equals: must be [true] or [false] for this attribute")
+        return tuple(bool(value) for value in values)
+    if "." not in column and not all(isinstance(value, str) for value in values):
+        raise ValueError("equals: must be texts for this attribute; put numbers, true and false in quotation marks")
+    # What stands in JSON is compared by its text.
+    return tuple(_text(value) for value in values)
+
+
+def _text(value: _Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class _Settings(BaseModel):
+    """What the settings of all signals share.
+
+    Args:
+        meaning: What the signal says about the visitor, so that it goes after "a visitor who …" where it is a
+            yes-or-no signal; said in the words of the settings if not given.
+        expectation: What an analyst would expect of it: ``high`` or ``low`` intent, or a circumstance (``context``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    meaning: _Text | None = None
+    expectation: Expectation = "context"
+
+
+class PageCategorySignal(_Settings):
+    """Whether the visitor has seen a page of one of these categories.
+
+    Args:
+        kind: ``page_category``.
+        categories: The categories, as in ``properties.category`` of page calls.
+    """
+
+    kind: Literal["page_category"]
+    categories: _Texts
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name."""
+        meaning = self.meaning or f"has seen a page on {_either(self.categories)}"
+        return EverSeen(name, meaning, self.expectation, "category", self.categories)
+
+
+class EventSignal(_Settings):
+    """Whether one of these events has happened.
+
+    Args:
+        kind: ``event``.
+        events: Names of track calls, such as ``Video Watched``.
+    """
+
+    kind: Literal["event"]
+    events: _Texts
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name."""
+        return EverSeen(
+            name, self.meaning or f"has done {_either(self.events)}", self.expectation, "event", self.events
+        )
+
+
+class AttributeSignal(_Settings):
+    """Whether an event of the visitor has one of these values in an attribute.
+
+    Args:
+        kind: ``attribute``.
+        attribute: A column of the events or a dimension, such as ``industry`` or ``page``; or the path of a value in
+            the Segment event, such as ``properties.plan`` or ``traits.plan``.
+        equals: The values that count, spelt as in the events; ``[true]`` for ``company_email``.
+    """
+
+    kind: Literal["attribute"]
+    attribute: _Text
+    equals: _Values
+
+    @model_validator(mode="after")
+    def _can_stand_there(self) -> Self:
+        _checked(self.attribute, self.equals)
+        return self
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name."""
+        meaning = self.meaning or f"has shown {self.attribute} {_either(self.equals)}"
+        return EverSeen(name, meaning, self.expectation, *_checked(self.attribute, self.equals))
+
+
+class CountSignal(_Settings):
+    """How often something has happened, or whether it has so often.
+
+    Args:
+        kind: ``count``.
+        of: What is counted: ``page_views``, ``events`` of every kind, or ``visits``, the one that ends included.
+        attribute: Only events with one of the values in this attribute count; as for ``attribute`` signals.
+        equals: These values.
+        within: ``visitor`` for all that has happened until the end of the visit, ``visit`` for what has in it.
+        scale: ``count`` for the number, ``log1p`` for the natural logarithm of 1 + number.
+        at_least: Makes it a yes-or-no signal: whether the number is at least this.
+    """
+
+    kind: Literal["count"]
+    of: Literal["page_views", "events", "visits"] = "page_views"
+    attribute: _Text | None = None
+    equals: _Values = ()
+    within: Scope = "visitor"
+    scale: Literal["count", "log1p"] = "count"
+    at_least: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        if (self.attribute is None) != (not self.equals):
+            raise ValueError("attribute and equals belong together: give both, or neither")
+        if self.attribute is not None:
+            _checked(self.attribute, self.equals)
+        if self.of == "visits" and (self.attribute is not None or self.within == "visit"):
+            raise ValueError("of: visits are counted over the visitor, and all of them")
+        if self.at_least is not None and self.scale != "count":
+            raise ValueError("scale: a yes-or-no signal (at_least) has none")
+        return self
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name."""
+        column, values = (None, ()) if self.attribute is None else _checked(self.attribute, self.equals)
+        return EventCount(
+            name,
+            self.meaning or self._meaning(),
+            self.expectation,
+            self.of,
+            column,
+            values,
+            self.within,
+            self.scale,
+            self.at_least,
+        )
+
+    def _meaning(self) -> str:
+        what = self.of.replace("_", " ") + (f" with {self.attribute} {_either(self.equals)}" if self.equals else "")
+        what += " so far" if self.within == "visitor" else " in the visit"
+        if self.at_least is not None:
+            return f"has {self.at_least} or more {what}"
+        return f"natural logarithm of 1 + {what}" if self.scale == "log1p" else f"number of {what}"
+
+
+class MinutesSignal(_Settings):
+    """Minutes from the first to the last page view of the visit, or of all visits; or whether there are so many.
+
+    Args:
+        kind: ``minutes``.
+        within: ``visit`` for this visit, ``visitor`` for all visits until its end together.
+        scale: ``minutes`` for their number, ``log1p`` for the natural logarithm of 1 + minutes.
+        longer_than: Makes it a yes-or-no signal: whether there are more minutes than these.
+    """
+
+    kind: Literal["minutes"]
+    within: Scope = "visit"
+    scale: Literal["minutes", "log1p"] = "minutes"
+    longer_than: Annotated[float, Field(ge=0, le=1e6)] | None = None
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if self.longer_than is not None and self.scale != "minutes":
+            raise ValueError("scale: a yes-or-no signal (longer_than) has none")
+        return self
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name."""
+        return SessionLength(
+            name, self.meaning or self._meaning(), self.expectation, self.scale, self.within, self.longer_than
+        )
+
+    def _meaning(self) -> str:
+        where = "the visit" if self.within == "visit" else "all visits so far"
+        if self.longer_than is not None:
+            return f"has spent more than {self.longer_than:g} minutes in {where}"
+        return f"{'natural logarithm of 1 + ' if self.scale == 'log1p' else ''}minutes of {where}"
+
+
+def _checked(attribute: str, equals: Sequence[_Value]) -> tuple[str, tuple[str | bool, ...]]:
+    """Column and values of an attribute.
+
+    Raises:
+        ValueError: There is no such attribute, or it cannot have such a value.
+    """
+    try:
+        column = column_of(attribute)
+    except ValueError as error:
+        raise ValueError(f"attribute: {error}") from None
+    return column, _values_of(column, equals)
+
+
+def _either(values: Sequence[_Value]) -> str:
+    return " or ".join(map(_text, values))
+
+
+SignalSettings = Annotated[
+    PageCategorySignal | EventSignal | AttributeSignal | CountSignal | MinutesSignal, Field(discriminator="kind")
+]
+"""Settings of one signal, of the five kinds."""
+
+
+def _with_free_names(signals: dict[str, SignalSettings]) -> dict[str, SignalSettings]:
+    for name in signals:
+        if name in _TAKEN:
+            raise ValueError(f"{name}: is the name of a built-in signal or of another column; choose another")
+    return signals
+
+
+_Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+UserSignals = Annotated[dict[_Name, SignalSettings], AfterValidator(_with_free_names), Field(max_length=200)]
+"""Signals of the user's own, by name."""

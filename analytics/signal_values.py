@@ -1,0 +1,186 @@
+"""How signals are read off events, as expressions on the tables that lead from events to the visit table.
+
+Five steps, in this order: what an event shows (:func:`shown`), what events up to it have (:func:`so_far`), what a
+stretch of events shows (:func:`gathered`), what is known at its end (:func:`known`), and how that stands in the visit
+table (:func:`values`). A *stretch* is a visit, or whatever follows it before the next; events and stretches stand in
+each visitor's order of time.
+
+Until the last step the columns of signals are set apart by their names: users choose those of their own signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from analytics.events import COLUMNS, CallType
+from analytics.signals import EventCount, EverSeen, SessionLength, Signal
+
+__all__ = ["gathered", "known", "known_columns", "shown", "so_far", "values"]
+
+_COLUMN_AT: Final = {column.path: column.name for column in COLUMNS}
+_MS_PER_MINUTE: Final = 60_000
+
+
+def shown(signals: Sequence[Signal]) -> list[pl.Expr]:
+    """Whether each event shows each signal, on the enriched events; nothing of signals that no single event shows.
+
+    Args:
+        signals: The signals.
+    """
+    return [_shown(signal).alias(_apart(signal)) for signal in _of_events(signals)]
+
+
+def so_far(signals: Sequence[Signal]) -> list[pl.Expr]:
+    """What all events down to each row have shown: whether the visitor has, or how often all visitors above have.
+
+    Args:
+        signals: The signals.
+
+    Returns:
+        Expressions on the line of events, with ``row`` (their number) and ``since`` (that of the visitor's first).
+    """
+    columns = [(signal, _apart(signal)) for signal in _of_events(signals)]
+    return [_ever(name) if isinstance(signal, EverSeen) else pl.col(name).cum_sum() for signal, name in columns]
+
+
+def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
+    """What is known of each signal at the last event of each stretch, or how often the stretch shows it.
+
+    Args:
+        signals: The signals.
+
+    Returns:
+        Expressions on the last rows of all stretches.
+    """
+    columns = [(signal, pl.col(_apart(signal))) for signal in _of_events(signals)]
+    return [
+        column if isinstance(signal, EverSeen) else column.diff().fill_null(column.first())
+        for signal, column in columns
+    ]
+
+
+def known(signals: Sequence[Signal]) -> list[pl.Expr]:
+    """What is known of each signal at the end of each stretch.
+
+    Args:
+        signals: The signals.
+
+    Returns:
+        Expressions on the stretches, in order, with ``row`` (their number), ``first_row`` (that of the visitor's
+        first), ``visit``, ``started_at``, ``ended_at`` and ``n_page_views``.
+    """
+    return [_known(signal).alias(_apart(signal)) for signal in signals]
+
+
+def known_columns(signals: Sequence[Signal]) -> list[str]:
+    """Names of the columns that :func:`known` makes.
+
+    Args:
+        signals: The signals.
+    """
+    return [_apart(signal) for signal in signals]
+
+
+def values(signals: Sequence[Signal]) -> list[pl.Expr]:
+    """The signals as they stand in the visit table, read off what is known.
+
+    Args:
+        signals: The signals.
+    """
+    return [_value(signal, pl.col(_apart(signal))).alias(signal.name) for signal in signals]
+
+
+def _apart(signal: Signal) -> str:
+    return f"signal: {signal.name}"
+
+
+def _of_events(signals: Sequence[Signal]) -> list[EverSeen | EventCount]:
+    """The signals that single events show."""
+    countable = [signal for signal in signals if not isinstance(signal, SessionLength)]
+    return [signal for signal in countable if isinstance(signal, EverSeen) or signal.of != "visits"]
+
+
+def _shown(signal: EverSeen | EventCount) -> pl.Expr:
+    shows = pl.lit(value=True) if signal.column is None else _has(signal.column, signal.values)
+    if isinstance(signal, EventCount) and signal.of == "page_views":
+        return shows & (pl.col("type") == CallType.PAGE).fill_null(value=False)
+    return shows
+
+
+def _known(signal: Signal) -> pl.Expr:
+    match signal:
+        case EverSeen():
+            return pl.col(_apart(signal))
+        case EventCount(of="visits"):
+            return pl.col("visit")
+        case EventCount(within="visit"):
+            return pl.col(_apart(signal))
+        case EventCount():
+            return _sum_so_far(pl.col(_apart(signal)).cast(pl.Int64))
+        case SessionLength(within="visit"):
+            return _length()
+        case SessionLength():
+            return _sum_so_far(_length_added())
+
+
+def _value(signal: Signal, known_of_it: pl.Expr) -> pl.Expr:
+    match signal:
+        case EverSeen():
+            return known_of_it
+        case EventCount(at_least=int()):
+            return known_of_it >= signal.at_least
+        case EventCount():
+            return known_of_it.cast(pl.Float64).log1p() if signal.scale == "log1p" else known_of_it
+        case SessionLength():
+            minutes = known_of_it / _MS_PER_MINUTE
+            if signal.longer_than is not None:
+                return minutes > signal.longer_than
+            return minutes.log1p() if signal.scale == "log1p" else minutes
+
+
+def _has(column: str, values: tuple[str | bool, ...]) -> pl.Expr:
+    """Whether the event has one of the values; an event that says nothing has not."""
+    plain = [str(value) if isinstance(value, str) else value for value in values]
+    return _found(column).is_in(plain).fill_null(value=False)
+
+
+def _found(column: str) -> pl.Expr:
+    """A column by its name, or a value by its path in the Segment event."""
+    path = tuple(column.split("."))
+    if len(path) == 1:
+        return pl.col(column)
+    # What the tracking plan does not know is kept, nested as it was, in one JSON object.
+    elsewhere = pl.col("extra").str.json_path_match("$" + "".join(f"['{key}']" for key in path))
+    # Some columns are filled for one call alone, such as the category of a page: others keep that value there too.
+    return pl.coalesce(pl.col(_COLUMN_AT[path]).cast(pl.String), elsewhere) if path in _COLUMN_AT else elsewhere
+
+
+def _ever(name: str) -> pl.Expr:
+    """Whether the visitor has shown the signal in this event or an earlier one.
+
+    It is the cumulative maximum over the visitor: the last event with the signal is not above the visitor's first.
+    """
+    return (pl.when(name).then("row").forward_fill() >= pl.col("since")).fill_null(value=False).alias(name)
+
+
+def _sum_so_far(amount: pl.Expr) -> pl.Expr:
+    """Sum of whole numbers over the visitor's stretches up to this one: what all have, less what those before had."""
+    total = amount.cum_sum()
+    before = pl.when(pl.col("row") == pl.col("first_row")).then(total - amount).forward_fill()
+    return total - before
+
+
+def _length() -> pl.Expr:
+    """Milliseconds from the first to the last page view."""
+    return (pl.col("ended_at") - pl.col("started_at")).dt.total_milliseconds()
+
+
+def _length_added() -> pl.Expr:
+    """Milliseconds that a stretch adds to the length of its visit: what follows a request goes on from before it."""
+    goes_on = (pl.col("visit") == pl.col("visit").shift()) & (pl.col("row") != pl.col("first_row"))
+    ended = pl.when(pl.col("n_page_views") > 0).then("ended_at")
+    began = pl.coalesce(pl.when(goes_on).then(ended.shift()), "started_at")
+    return (ended - began).dt.total_milliseconds().fill_null(0)

@@ -1,0 +1,71 @@
+"""Files to which a store lets its past events go, each deleted when nothing can read it any more."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from analytics.errors import AnalyticsError
+
+__all__ = ["SpillError", "SpillFile", "SpillFolder"]
+
+
+class SpillError(AnalyticsError):
+    """Past events cannot be written to a file; the message says where and why."""
+
+
+class SpillFolder:
+    """A new folder within another, for one store only; it is deleted when neither the store nor a file needs it.
+
+    Args:
+        parent: The folder in which to make it; made too if need be.
+
+    Raises:
+        SpillError: It cannot be made.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            # A name that no other store has, so that two of them may be given one folder.
+            self._path = Path(tempfile.mkdtemp(prefix="store-", dir=parent))
+        except OSError as error:
+            raise SpillError(f"{parent}: no folder for past events can be made there: {error.strerror}") from error
+        self._n_files = 0
+        weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
+
+    def write(self, events: pl.DataFrame, name: str) -> SpillFile:
+        """Write events to a new file, whose name begins with ``name``.
+
+        Raises:
+            SpillError: They cannot be written.
+        """
+        self._n_files += 1
+        file = SpillFile(self._path / f"{name}-{self._n_files:06}.parquet", self)
+        try:
+            # Files that live as long as their process: quick to write counts more than small.
+            events.write_parquet(file.path, compression="lz4")
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise SpillError(f"{file.path}: past events cannot be written, and stay in memory: {error}") from error
+        return file
+
+
+@dataclass(frozen=True, eq=False)
+class SpillFile:
+    """A Parquet file of past events, enriched; deleted with the last bucket that reads it.
+
+    Args:
+        path: Where it is; one who moves it away keeps it.
+        folder: The folder that it is in, which must last as long.
+    """
+
+    path: Path
+    folder: SpillFolder
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.path.unlink, missing_ok=True)

@@ -1,0 +1,197 @@
+"""The timeline: each visitor's events in order of time, and the visit that each belongs to.
+
+A visit (session) is a run of client-side events with no gap longer than the idle time-out. The timeline is a narrow
+table of small numbers, made once; visits, statistics and signals are all read off it.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.enrichment import DERIVED_SCHEMA, enrich
+from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
+
+__all__ = [
+    "VISITOR",
+    "VISITOR_COLUMNS",
+    "as_words",
+    "changes",
+    "enriched",
+    "first_known",
+    "idle_time",
+    "stable_order",
+    "timeline",
+]
+
+VISITOR_COLUMNS: Final = ("anonymous_id", "user_id")
+"""Columns that say who an event is of, the first that says something: the browser, else the person."""
+
+VISITOR: Final = pl.coalesce(VISITOR_COLUMNS).alias("visitor")
+"""Who an event is of."""
+
+
+def enriched(events: pl.DataFrame) -> pl.DataFrame:
+    """Give the events their derived columns, unless they have them all already.
+
+    Args:
+        events: Flat or enriched events.
+
+    Raises:
+        EventFrameError: The table is not a table of events.
+    """
+    # Enriching twice changes nothing but costs as much as everything else here together.
+    wanted = {**EVENT_SCHEMA, **DERIVED_SCHEMA}
+    done = all(events.schema.get(name) == dtype for name, dtype in wanted.items())
+    return events if done else enrich(events)
+
+
+def idle_time(minutes: float) -> timedelta:
+    """Return the idle time-out as a span of time.
+
+    Raises:
+        ValueError: It is not greater than 0.
+    """
+    if not minutes > 0:
+        raise ValueError(f"idle_minutes: must be greater than 0 (got {minutes})")
+    return timedelta(minutes=minutes)
+
+
+def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: pl.Expr | None = None) -> pl.DataFrame:
+    """Put each visitor's events in order and say what each is.
+
+    Args:
+        table: Enriched events, in any order.
+        facts: More columns to read off the events.
+        idle_minutes: Idle time-out, in minutes, greater than 0.
+        where: Events to keep; all unless given.
+
+    Returns:
+        One row per kept event that has a time and a visitor, in each visitor's order of ``event_time``; at equal times
+        the server's events come last. ``visitor`` is a vocabulary of this table alone; ``order`` is the event's row in
+        the table; ``server``, ``page`` and ``request`` say whether it is server-side, a page view, a demo request;
+        ``visit_so_far`` is the visitor's latest visit (0 before the first) and ``in_visit`` whether the event is part
+        of it.
+
+    Raises:
+        ValueError: The idle time-out is not greater than 0.
+    """
+    idle = idle_time(idle_minutes)
+    page = (pl.col("type") == CallType.PAGE).fill_null(value=False)
+    by_server = pl.col("event").is_in([str(name) for name in SERVER_SIDE_EVENTS]).fill_null(value=False)
+    known = pl.col("event_time").is_not_null() & pl.col("visitor").is_not_null()
+    events = (
+        table.lazy()
+        .select(
+            "event_time",
+            as_words(table.select(VISITOR).to_series()),
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("order"),
+            # A page is always called from the browser, whatever name it bears.
+            (by_server & ~page).alias("server"),
+            (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False).alias("request"),
+            page.alias("page"),
+            *facts,
+            kept=pl.lit(value=True) if where is None else where,
+        )
+        .filter("kept" & known)
+        .drop("kept")
+        .collect()
+        .rechunk()
+    )
+    return _with_visits(_in_order(events), idle)
+
+
+def first_known(line: pl.DataFrame, values: pl.Series) -> pl.DataFrame:
+    """One row per visitor of whom something is known: what is known first.
+
+    Args:
+        line: The timeline.
+        values: One value for each of its rows.
+
+    Returns:
+        ``visitor`` and a column of the values' name, in the timeline's order of visitors.
+    """
+    known = line.select("visitor", values).filter(values.is_not_null())
+    return known.filter(changes(pl.col("visitor").to_physical()))
+
+
+def changes(column: pl.Expr) -> pl.Expr:
+    """Whether the value is another than in the row above; true in the first row."""
+    return (column != column.shift()).fill_null(value=True)
+
+
+def as_words(values: pl.Series) -> pl.Series:
+    """Number the distinct values: a vocabulary is counted, compared and sorted by its small codes.
+
+    Args:
+        values: Vocabularies are returned as they are; other values as the words for them.
+    """
+    if isinstance(values.dtype, pl.Categorical | pl.Enum):
+        return values
+    # A vocabulary of its own is forgotten with the column; one shared by the process would only ever grow.
+    return values.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
+
+
+def stable_order(*columns: pl.Series) -> NDArray[np.int64]:
+    """Return the places of the rows in the order of these columns, equal rows as they are.
+
+    Args:
+        columns: Vocabularies, or whole numbers from 0; a missing value comes first.
+    """
+    n_rows = len(columns[0])
+    codes = [column.to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1 for column in columns]
+    spans = [int(code.max(initial=0)) + 1 for code in codes]
+    if math.prod(spans) * n_rows >= 1 << 63:
+        table = pl.DataFrame({str(place): code for place, code in enumerate(codes)})
+        return table.with_row_index("row").sort(table.columns, maintain_order=True)["row"].cast(pl.Int64).to_numpy()
+    # All codes and the place fit into one number, and sorting bare numbers is several times faster.
+    packed = np.zeros(n_rows, dtype=np.int64)
+    for code, span in zip(codes, spans, strict=True):
+        packed = packed * span + code
+    in_order = pl.Series(packed * n_rows + np.arange(n_rows)).sort().to_numpy()
+    return in_order % max(n_rows, 1)
+
+
+def _in_order(events: pl.DataFrame) -> pl.DataFrame:
+    """Sort by visitor, time, browser before server, and given order: three times faster than by the four columns."""
+    # Doubled times leave room for the server's turn. Events mostly come by time, which a merge sort makes use of.
+    turn = (2 * events["event_time"].to_physical() + events["server"].cast(pl.Int64)).to_numpy()
+    by_time = np.argsort(turn, kind="stable")
+    return events[by_time[stable_order(events["visitor"].gather(by_time))]]
+
+
+def _with_visits(events: pl.DataFrame, idle: timedelta) -> pl.DataFrame:
+    """Add ``visit_so_far`` and ``in_visit``.
+
+    The table is sorted by visitor and time, so runs and forward fills do what windows over each visitor would, faster.
+    """
+    client, time, visitor = ~pl.col("server"), pl.col("event_time"), pl.col("visitor").to_physical()
+    return (
+        events.lazy()
+        .with_columns(
+            client_time=pl.when(client).then(time).forward_fill(),
+            client_visitor=pl.when(client).then(visitor).forward_fill(),
+            arrives=changes(visitor),
+        )
+        .with_columns(
+            newcomer=(visitor != pl.col("client_visitor").shift()).fill_null(value=True),
+            gap=time - pl.col("client_time").shift(),
+        )
+        .with_columns(opens=client & (pl.col("newcomer") | (pl.col("gap") > idle)))
+        .with_columns(n_opened=pl.col("opens").cum_sum())
+        .with_columns(
+            visit_so_far=pl.col("n_opened")
+            - pl.when("arrives").then(pl.col("n_opened") - pl.col("opens")).forward_fill()
+        )
+        .with_columns(
+            pl.col("visit_so_far").cast(pl.UInt32),
+            in_visit=client | ((pl.col("visit_so_far") > 0) & (time - pl.col("client_time") <= idle)),
+        )
+        .drop("client_time", "client_visitor", "arrives", "newcomer", "gap", "opens", "n_opened")
+        .collect()
+    )

@@ -1,0 +1,136 @@
+"""Claims about signals as settings define them."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from analytics.settings import AnalyticsSettings
+from analytics.signals import EventCount, EverSeen, SessionLength, Signal
+
+
+def signal_of(**definition: Any) -> Signal:
+    """The signal that a definition makes."""
+    (signal,) = AnalyticsSettings.model_validate({"signals": {"mine": definition}}).user_signals
+    return signal
+
+
+@pytest.mark.parametrize(
+    ("definition", "signal"),
+    [
+        (
+            {"kind": "page_category", "categories": ["docs", "blog"]},
+            EverSeen("mine", "has seen a page on docs or blog", "context", "category", ("docs", "blog")),
+        ),
+        (
+            {"kind": "event", "events": ["Video Watched"], "expectation": "high"},
+            EverSeen("mine", "has done Video Watched", "high", "event", ("Video Watched",)),
+        ),
+        (
+            {"kind": "attribute", "attribute": "industry", "equals": ["banking"], "meaning": "works in a bank"},
+            EverSeen("mine", "works in a bank", "context", "context_company_industry", ("banking",)),
+        ),
+        (
+            {"kind": "attribute", "attribute": "company_email", "equals": [True]},
+            EverSeen("mine", "has shown company_email true", "context", "company_email", (True,)),
+        ),
+        (
+            {"kind": "attribute", "attribute": "properties.trial", "equals": [True, 5, "x"]},
+            EverSeen(
+                "mine", "has shown properties.trial true or 5 or x", "context", "properties.trial", ("true", "5", "x")
+            ),
+        ),
+        (
+            {"kind": "attribute", "attribute": "context.device.type", "equals": ["tv"]},
+            EverSeen("mine", "has shown context.device.type tv", "context", "context_device_type", ("tv",)),
+        ),
+        (
+            {"kind": "attribute", "attribute": "properties.category", "equals": ["tv"]},
+            EverSeen("mine", "has shown properties.category tv", "context", "properties.category", ("tv",)),
+        ),
+        ({"kind": "count"}, EventCount("mine", "number of page views so far", "context")),
+        (
+            {"kind": "count", "attribute": "content", "equals": ["docs"], "within": "visit", "at_least": 3},
+            EventCount(
+                *("mine", "has 3 or more page views with content docs in the visit", "context", "page_views"),
+                *("category", ("docs",), "visit", "count", 3),
+            ),
+        ),
+        (
+            {"kind": "count", "of": "visits", "scale": "log1p"},
+            EventCount("mine", "natural logarithm of 1 + visits so far", "context", "visits", scale="log1p"),
+        ),
+        ({"kind": "minutes"}, SessionLength("mine", "minutes of the visit", "context", "minutes")),
+        (
+            {"kind": "minutes", "within": "visitor", "longer_than": 15},
+            SessionLength(
+                "mine", "has spent more than 15 minutes in all visits so far", "context", "minutes", "visitor", 15.0
+            ),
+        ),
+    ],
+)
+def test_each_kind_makes_its_signal(definition: dict[str, Any], signal: Signal):
+    """With the column an analyst means, a meaning in words unless one is given, and an expectation."""
+    assert signal_of(**definition) == signal
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        (
+            {"kind": "attribute", "attribute": "industri", "equals": ["x"]},
+            "attribute: there is no attribute 'industri'",
+        ),
+        ({"kind": "attribute", "attribute": "industri", "equals": ["x"]}, "did you mean 'industry'?"),
+        ({"kind": "attribute", "attribute": "integrations.x", "equals": ["x"]}, "no path of names below properties"),
+        ({"kind": "attribute", "attribute": "properties.", "equals": ["x"]}, "no path of names below properties"),
+        ({"kind": "attribute", "attribute": "properties.it's", "equals": ["x"]}, "no path of names below properties"),
+        ({"kind": "attribute", "attribute": "received_at", "equals": ["x"]}, "there is no attribute 'received_at'"),
+        ({"kind": "attribute", "attribute": "industry", "equals": []}, "equals: must have at least 1 item"),
+        ({"kind": "attribute", "attribute": "industry", "equals": [True]}, "put numbers, true and false in quotation"),
+        ({"kind": "attribute", "attribute": "company_email", "equals": ["yes"]}, "equals: must be [true] or [false]"),
+        ({"kind": "page_category", "categories": []}, "at least 1 item"),
+        ({"kind": "event", "events": [""]}, "at least 1 character"),
+        ({"kind": "count", "attribute": "content"}, "attribute and equals belong together"),
+        ({"kind": "count", "equals": ["docs"]}, "attribute and equals belong together"),
+        ({"kind": "count", "of": "visits", "within": "visit"}, "of: visits are counted over the visitor"),
+        ({"kind": "count", "at_least": 2, "scale": "log1p"}, "scale: a yes-or-no signal (at_least) has none"),
+        ({"kind": "minutes", "longer_than": 2, "scale": "log1p"}, "scale: a yes-or-no signal (longer_than) has none"),
+        ({"kind": "minutes", "longer_than": float("nan")}, "longer_than"),
+    ],
+)
+def test_what_makes_no_signal_is_refused(definition: dict[str, Any], message: str):
+    """The message says which setting, and what it should be."""
+    with pytest.raises(ValidationError) as caught:
+        signal_of(**definition)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["security_page_view", "intercept", "account", "requested_demo", "started_at"])
+def test_the_names_of_terms_and_columns_are_taken(name: str):
+    """A signal cannot take the place of a built-in one, or of another column of the visit table."""
+    with pytest.raises(ValidationError, match=f"{name}: is the name of a built-in signal or of another column"):
+        AnalyticsSettings.model_validate({"signals": {name: {"kind": "minutes"}}})
+
+
+@pytest.mark.parametrize("name", ["Mine", "a:b", "a=b", "a b", ""])
+def test_a_name_can_be_part_of_an_interaction(name: str):
+    """Colons and other marks would make the name of a product ambiguous."""
+    with pytest.raises(ValidationError, match="pattern"):
+        AnalyticsSettings.model_validate({"signals": {name: {"kind": "minutes"}}})
+
+
+def test_interactions_may_name_signals_of_ones_own():
+    """Products of own and built-in signals are known, misspelt ones answered with what was meant."""
+    mine = {"signals": {"docs_view": {"kind": "page_category", "categories": ["docs"]}}}
+    settings = AnalyticsSettings.model_validate({**mine, "interactions": ["region_europe:docs_view"]})
+    assert settings.interactions == ("region_europe:docs_view",)
+    for terms, message in {
+        ("region_europe:doc_view",): "there is no signal 'doc_view'; did you mean 'docs_view'?",
+        ("docs_view:docs_view",): "is not a product of two signals",
+        ("docs_view",): "is not a product of two signals",
+        ("region_europe:docs_view",) * 2: "a product is named twice",
+    }.items():
+        with pytest.raises(ValidationError) as caught:
+            AnalyticsSettings.model_validate({**mine, "interactions": terms})
+        assert message in str(caught.value)

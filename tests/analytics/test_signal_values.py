@@ -1,0 +1,195 @@
+"""Claims about how signals of one's own are read off events."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.enrichment import conform, enrich
+from analytics.events import EventName
+from analytics.sessions import assign_visits, visit_table
+from analytics.signals import EventCount, EverSeen, SessionLength, Signal, visit_schema
+
+Row = dict[str, Any]
+START = datetime(2026, 3, 3, tzinfo=UTC)
+IDLE = timedelta(minutes=30)
+DEMO = str(EventName.DEMO_REQUESTED)
+SCHEMA = {
+    "type": pl.String,
+    "event": pl.String,
+    "anonymous_id": pl.String,
+    "timestamp": pl.Datetime("ms", "UTC"),
+    "category": pl.String,
+    "extra": pl.String,
+}
+
+
+def event(minute: float, name: str = "page", who: str = "ann", plan: str | None = None, **columns: object) -> Row:
+    """One event; a name other than ``page`` is that of a track call. The plan stands below ``properties``."""
+    call = {"type": "page"} if name == "page" else {"type": "track", "event": name}
+    extra = None if plan is None else json.dumps({"properties": {"plan": plan}})
+    return {**call, "anonymous_id": who, "timestamp": START + timedelta(minutes=minute), "extra": extra, **columns}
+
+
+def events_of(*rows: Row) -> pl.DataFrame:
+    """The flat table of these events."""
+    return conform(pl.DataFrame(list(rows), schema=SCHEMA))
+
+
+def values_of(signal: Signal, *rows: Row) -> list[object]:
+    """The signal in each visit of these events, in order."""
+    return visit_table(events_of(*rows), signals=(signal,))[signal.name].to_list()
+
+
+def count(**options: Any) -> EventCount:
+    """A count with these options."""
+    return EventCount("n", "", "context", **options)
+
+
+def minutes(**options: Any) -> SessionLength:
+    """Minutes with these options."""
+    return SessionLength("m", "", "context", **{"scale": "minutes", **options})
+
+
+def test_counts_carry_over_visits_unless_they_are_about_the_visit():
+    """Two pages, then one: 2 and 3 so far, 2 and 1 in the visit; each visitor has their own."""
+    rows = [event(0), event(1), event(100), event(50, who="bob")]
+    assert values_of(count(), *rows) == [2, 1, 3]
+    assert values_of(count(within="visit"), *rows) == [2, 1, 1]
+    assert values_of(count(of="visits"), *rows) == [1, 1, 2]
+
+
+def test_only_what_came_strictly_before_the_request_counts_for_its_visit():
+    """The page at the moment of the request and the one after it count from the next visit on."""
+    rows = [event(0), event(10), event(10, DEMO), event(20), event(100)]
+    assert values_of(count(), *rows) == [1, 4]
+    assert values_of(count(of="events"), *rows) == [1, 5]
+    assert values_of(count(within="visit"), *rows) == [1, 1]
+
+
+def test_the_minutes_of_all_visits_are_those_of_whole_visits_and_of_this_one_so_far():
+    """A visit cut at 10 of 25 minutes by its request counts 10 at its end, and 25 afterwards."""
+    rows = [event(0), event(10), event(12, DEMO), event(25), event(100), event(103)]
+    assert values_of(minutes(within="visitor"), *rows) == [10.0, 28.0]
+    assert values_of(minutes(), *rows) == [10.0, 3.0]
+    assert values_of(minutes(within="visitor", scale="log1p"), *rows) == pytest.approx([math.log(11), math.log(29)])
+
+
+def test_thresholds_make_yes_or_no():
+    """At least 2 is 2 or more; longer than 15 minutes is not exactly 15."""
+    assert values_of(count(at_least=2), event(0), event(100)) == [False, True]
+    longer = minutes(longer_than=15)
+    assert values_of(longer, event(0), event(15)) == [False]
+    assert values_of(longer, event(0), event(15 + 1 / 60_000)) == [True]
+
+
+def test_only_events_with_the_value_count():
+    """A count of security pages leaves other pages and other calls out."""
+    signal = count(column="category", values=("security", "trust"))
+    rows = [event(0, category="security"), event(1, category="pricing"), event(2), event(3, category="trust")]
+    assert values_of(signal, *rows) == [2]
+    watched = count(of="events", column="event", values=("Video Watched",))
+    assert values_of(watched, *rows, event(4, "Video Watched")) == [1]
+
+
+def test_a_value_without_a_column_is_found_by_its_path():
+    """What senders put below properties is compared by its text, also of a track call, where a column is for pages."""
+    plan = EverSeen("pro", "", "context", "properties.plan", ("pro", "team"))
+    assert values_of(plan, event(0), event(1, "Trial Started", plan="pro"), event(100)) == [True, True]
+    assert values_of(plan, event(0, plan="free")) == [False]
+    category = EverSeen("tv", "", "context", "properties.category", ("tv",))
+    of_a_track = event(1, "Video Watched", extra='{"properties":{"category":"tv"}}')
+    assert values_of(category, event(0), of_a_track) == values_of(category, event(0, category="tv")) == [True]
+    spaced = EverSeen("s", "", "context", "traits.Plan Type", ("5",))
+    assert values_of(spaced, event(0, extra='{"traits":{"Plan Type":5}}')) == [True]
+
+
+@pytest.mark.parametrize("name", ["row", "page", "visitor", "request", "order", "tail", "in_visit", "opened_at"])
+def test_a_signal_may_be_called_as_anything_but_a_column_of_the_visit_table(name: str):
+    """Names that the reckoning uses by the way are free."""
+    signals = (
+        EverSeen(name, "", "context", "category", ("docs",)),
+        EventCount("n_pages", "", "context"),
+        SessionLength("m", "", "context", "minutes", "visitor"),
+    )
+    table = visit_table(events_of(event(0, category="docs"), event(9), event(90)), signals=signals)
+    assert table.schema == visit_schema(signals)
+    assert table.select(name, "n_pages", "m").rows() == [(True, 2, 9.0), (True, 3, 9.0)]
+
+
+SIGNALS: tuple[Signal, ...] = (
+    EverSeen("pro", "", "context", "properties.plan", ("pro",)),
+    EverSeen("video", "", "context", "event", ("Video Watched",)),
+    EventCount("pages", "", "context"),
+    EventCount("pages_here", "", "context", within="visit", scale="log1p"),
+    EventCount("events", "", "context", of="events"),
+    EventCount("events_here", "", "context", of="events", within="visit"),
+    EventCount("docs", "", "context", column="category", values=("docs",), at_least=2),
+    EventCount("visits", "", "context", of="visits"),
+    SessionLength("all_minutes", "", "context", "minutes", "visitor"),
+    SessionLength("long", "", "context", "minutes", "visit", 10.0),
+)
+ROWS = st.lists(
+    st.builds(
+        event,
+        minute=st.integers(0, 40).map(lambda step: 5 * step),
+        name=st.sampled_from(["page"] * 5 + ["Video Watched", DEMO, DEMO, str(EventName.DEMO_HELD)]),
+        who=st.sampled_from(["ann", "bob"]),
+        plan=st.sampled_from(["pro", "free", None, None]),
+        category=st.sampled_from(["docs", "pricing", None]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows=ROWS)
+def test_every_kind_of_signal_equals_a_recount_by_hand(rows: list[Row]):
+    """Whatever happens, each signal equals one made visit by visit and event by event in plain Python."""
+    frame = events_of(*rows)
+    events = assign_visits(frame).to_dicts()
+    for row in visit_table(enrich(frame), signals=SIGNALS).to_dicts():
+        own = [each for each in events if each["anonymous_id"] == row["anonymous_id"]]
+        expected = recount(own, row["visit"], asked=row["requested_demo"])
+        assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
+def recount(events: list[Row], visit: int, *, asked: bool) -> dict[str, object]:
+    """The signals at the end of a visitor's visit."""
+    known = [each for each in events if each["event_time"] <= end_of(events, visit, asked=asked)]
+    here = [each for each in known if each["visit"] == visit]
+    pages, pages_here = ([each for each in some if each["type"] == "page"] for some in (known, here))
+    lengths = [length([each for each in pages if each["visit"] == number]) for number in range(1, visit + 1)]
+    return {
+        "pro": any('"pro"' in (each["extra"] or "") for each in known),
+        "video": any(each["event"] == "Video Watched" for each in known),
+        "pages": len(pages),
+        "pages_here": math.log(1 + len(pages_here)),
+        "events": len(known),
+        "events_here": len(here),
+        "docs": sum(each["category"] == "docs" for each in pages) >= 2,
+        "visits": visit,
+        "all_minutes": sum(lengths),
+        "long": lengths[-1] > 10,
+    }
+
+
+def end_of(events: list[Row], visit: int, *, asked: bool) -> datetime:
+    """The last moment at which something is known at the end of a visit."""
+    if asked:
+        return min(each["event_time"] for each in events if each["event"] == DEMO) - timedelta(milliseconds=1)
+    client = [each for each in events if each["event"] not in {DEMO, str(EventName.DEMO_HELD)}]
+    last = max(each["event_time"] for each in client if each["visit"] == visit)
+    later = [each["event_time"] - timedelta(milliseconds=1) for each in client if each["visit"] > visit]
+    return min([last + IDLE, *later])
+
+
+def length(pages: list[Row]) -> float:
+    """Minutes from the first to the last of some page views."""
+    times = [each["event_time"] for each in pages]
+    return (max(times) - min(times)).total_seconds() / 60 if times else 0.0

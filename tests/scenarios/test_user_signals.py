@@ -1,0 +1,279 @@
+"""Claims about signals of the user's own, in scenarios and on foreign events."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from scenarios.analyst import analyst_settings
+from scenarios.analyze import analyze_events
+from scenarios.cli import main
+from scenarios.errors import ScenarioError
+from scenarios.event_files import save_events
+from scenarios.model_truth import known_truth
+from scenarios.run import Run
+from scenarios.scenario import Scenario, scenario_schema
+
+IDLE = timedelta(minutes=30)
+SERVER = {
+    *("Demo Requested", "Demo Scheduled", "Demo Held", "Demo Missed"),
+    *("Opportunity Created", "Deal Won"),
+}
+TEXT = """
+name: own
+extends: baseline
+clock: {hours: 72}
+traffic: {visitors_per_day: 1500}
+intent: {visitor_to_demo: 0.1, demo_per: visitor}
+analytics:
+  signals:
+    docs_view: {kind: page_category, categories: [docs, blog], meaning: has read docs or the blog}
+    newsletter: {kind: event, events: [Newsletter Subscribed]}
+    in_finance: {kind: attribute, attribute: industry, equals: [financial_services]}
+    pages_so_far: {kind: count, scale: log1p}
+    third_visit: {kind: count, of: visits, at_least: 3}
+    long_visit: {kind: minutes, longer_than: 15}
+    minutes_so_far: {kind: minutes, within: visitor}
+    security_again: {kind: page_category, categories: [security]}
+  interactions: ["region_europe:security_page_view", "region_europe:docs_view", "region_europe:security_again"]
+"""
+OWN = ("docs_view", "newsletter", "in_finance", "pages_so_far", "third_visit", "long_visit", "minutes_so_far")
+
+
+@cache
+def run() -> Run:
+    """A run that most claims here are about."""
+    return Scenario.parse(TEXT).run(seed=3)
+
+
+def test_signals_of_a_run_equal_a_recount_by_hand() -> None:
+    """Every visit at whose end a request could be made has the values that plain Python finds in the events."""
+    by_visitor: dict[str, list[dict[str, Any]]] = {}
+    for event in run().analysis.events.to_dicts():
+        by_visitor.setdefault(event["anonymous_id"], []).append(event)
+    expected = {key: values for who, events in by_visitor.items() for key, values in recount(who, events)}
+    visits = run().analysis.visits
+    found = {
+        (row["anonymous_id"], row["visit"]): {n: row[n] for n in OWN} for row in visits.to_dicts() if row["at_risk"]
+    }
+    assert len(found) > 5000
+    assert visits["requested_demo"].sum() > 100
+    assert all(visits[name].n_unique() > 1 for name in OWN)
+    assert found.keys() == expected.keys()
+    assert all(found[key] == pytest.approx(expected[key], abs=1e-9) for key in found)
+
+
+def recount(who: str, events: list[dict[str, Any]]) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
+    """The signals at the end of each visit of a visitor, until the one that ends in a request."""
+    asked = min((each["event_time"] for each in events if each["event"] == "Demo Requested"), default=None)
+    known = [each for each in events if asked is None or each["event_time"] < asked]
+    visits: list[list[dict[str, Any]]] = []
+    for event in sorted((each for each in known if each["event"] not in SERVER), key=lambda each: each["event_time"]):
+        if not visits or event["event_time"] - visits[-1][-1]["event_time"] > IDLE:
+            visits.append([])
+        visits[-1].append(event)
+    for number in range(1, len(visits) + 1):
+        so_far = [event for visit in visits[:number] for event in visit]
+        lengths = [minutes([event["event_time"] for event in visit if event["type"] == "page"]) for visit in visits]
+        yield (
+            (who, number),
+            {
+                "docs_view": any(event["category"] in {"docs", "blog"} for event in so_far),
+                "newsletter": any(event["event"] == "Newsletter Subscribed" for event in so_far),
+                "in_finance": any(event["context_company_industry"] == "financial_services" for event in so_far),
+                "pages_so_far": math.log(1 + sum(event["type"] == "page" for event in so_far)),
+                "third_visit": number >= 3,
+                "long_visit": lengths[number - 1] > 15,
+                "minutes_so_far": sum(lengths[:number]),
+            },
+        )
+
+
+def minutes(times: list[datetime]) -> float:
+    """Minutes from the first to the last of some times."""
+    return (max(times) - min(times)).total_seconds() / 60
+
+
+def test_own_signals_change_no_event() -> None:
+    """They are about how events are read: the same world without them has the same digest."""
+    assert Scenario.parse(TEXT.split("analytics:", maxsplit=1)[0]).run(seed=3).digest == run().digest
+
+
+def test_own_signals_are_decoys_beside_the_built_in_ones() -> None:
+    """Their truth is 0, alone and in products, and the model shows it; that of a built-in one's double is not known."""
+    truth = known_truth(run().truth, run().scenario.analytics)
+    assert {truth[name] for name in (*OWN, "region_europe:docs_view")} == {0.0}
+    assert {"security_again", "region_europe:security_again"}.isdisjoint(truth)
+    assert truth["security_page_view"] == 0.9
+    rows = {row["signal"]: row["truth"] for row in run().intent.coefficients.to_dicts()}
+    assert rows["docs_view"] == rows["region_europe:docs_view"] == rows["minutes_so_far"] == 0.0
+    assert run().intent.left_out["security_again"] == "collinear: determined by security_page_view"
+
+
+def test_the_truth_is_not_known_where_the_model_lacks_what_moves_visitors() -> None:
+    """Without the world's interaction, own signals may stand for it; a product of the world in other order is there."""
+    for interactions, known in (("[]", False), ('["security_page_view:region_europe"]', True)):
+        scenario = Scenario.parse(TEXT, overrides=[f"analytics.interactions={interactions}"])
+        assert ("docs_view" in known_truth(run().truth, scenario.analytics)) is known
+
+
+def test_measures_and_claims_know_own_signals() -> None:
+    """Their estimates and truths are words of measures; what is not known has a reason instead of a number."""
+    assert run().measure('truth("docs_view")').value == 0.0
+    assert (
+        run().measure('n_seen("docs_view")').value
+        == run().intent.coefficients.filter(signal="docs_view")["n_seen"].item()
+    )
+    assert "is not known" in str(run().measure('truth("security_again")').reason)
+    claimed = Scenario.parse(TEXT + 'claims:\n  "docs are a decoy": truth("docs_view") == 0\n')
+    assert list(claimed.claims) == ["docs are a decoy"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "fault"),
+    [
+        ("{kind: page_categry, categories: [x]}", '4:12: analytics.signals.mine.kind: must be one of'),
+        ("{kind: page_categry, categories: [x]}", "(got \"page_categry\"); did you mean 'page_category'?"),
+        ("{categories: [x]}", "4:5: analytics.signals.mine.kind: is missing"),
+        ("{kind: event, evnts: [x]}", "mine.evnts: unknown key 'evnts'; did you mean 'events'?"),
+        ("{kind: attribute, attribute: contry, equals: [DE]}", "4:29: analytics.signals.mine.attribute: there is no"),
+        ("{kind: attribute, attribute: country, equals: [DE, 5]}", "4:49: analytics.signals.mine.equals: must be"),
+        ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
+        ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits are counted"),
+        ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_at_its_place(definition: str, fault: str) -> None:
+    """File, line and column of the very setting, and what was meant."""
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse(f"name: s\nanalytics:\n  signals:\n    mine: {definition}", "s.yaml")
+    messages = [str(each) for each in caught.value.faults]
+    assert any(fault in message for message in messages), messages
+
+
+def test_a_name_that_is_taken_is_told_at_its_place() -> None:
+    """The fault stands at the signal, not at the section."""
+    with pytest.raises(ScenarioError, match=r"s.yaml:4:5: analytics.signals.region_europe: is the name of a built-in"):
+        Scenario.parse("name: s\nanalytics:\n  signals:\n    region_europe: {kind: minutes}", "s.yaml")
+
+
+def test_own_signals_are_inherited_changed_and_removed_one_by_one() -> None:
+    """A layer names those it changes; null takes one back; what is written down is the same scenario."""
+    base = Scenario.parse(TEXT)
+    assert Scenario.parse(base.to_yaml()) == base
+    changed = base.replace({"analytics.signals.third_visit.at_least": 2, "analytics.signals.newsletter": None})
+    assert changed.analytics.signals["third_visit"].model_dump()["at_least"] == 2
+    assert "newsletter" not in changed.analytics.signals
+    assert "docs_view" in changed.analytics.signals
+
+
+def test_the_schema_knows_the_kinds() -> None:
+    """An editor accepts each kind with its keys and no others."""
+    validator = jsonschema.Draft202012Validator(scenario_schema())
+    validator.validate(json.loads(Scenario.parse(TEXT).model_dump_json()))
+    for definition in ({"kind": "page_category"}, {"kind": "evnt"}, {"kind": "minutes", "categories": ["x"]}):
+        assert not validator.is_valid({"name": "x", "analytics": {"signals": {"mine": definition}}})
+
+
+FOREIGN_SETTINGS = """
+name: shop
+intent: {demo_per: visitor}
+analytics:
+  signals:
+    watched: {kind: event, events: [Video Watched]}
+    pro: {kind: attribute, attribute: properties.plan, equals: [pro]}
+    at_pricing: {kind: attribute, attribute: page, equals: [/pricing]}
+    pages: {kind: count}
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Events that funnelsim did not write: 3 visits of 2 people; the working folder is theirs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.yaml").write_text(FOREIGN_SETTINGS)
+    told = [
+        ("a", 0, "page", {"path": "/"}),
+        ("a", 3, "track", {"plan": "pro"}),
+        ("b", 0, "page", {"path": "/pricing"}),
+        ("b", 1, "page", {"path": "/", "plan": "free"}),
+        ("a", 90, "page", {"path": "/pricing"}),
+        ("b", 200, "page", {"path": "/"}),
+    ]
+    lines = [
+        {
+            "type": kind,
+            "messageId": f"m{number}",
+            "anonymousId": who,
+            "timestamp": f"2026-03-03T{10 + minute // 60}:{minute % 60:02}:00Z",
+            "properties": properties,
+            **({"event": "Video Watched"} if kind == "track" else {}),
+        }
+        for number, (who, minute, kind, properties) in enumerate(told)
+    ]
+    (tmp_path / "shop.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    return "shop.ndjson"
+
+
+def test_own_signals_are_read_off_foreign_events(foreign: str) -> None:
+    """What no column was made for is found where the sender put it, and carries over visits."""
+    settings, demo_per = analyst_settings("shop.yaml")
+    assert demo_per == "visitor"
+    visits = analyze_events([foreign], settings, demo_per).analysis.visits.sort("anonymous_id", "visit")
+    names = ("anonymous_id", "visit", "watched", "pro", "at_pricing", "pages")
+    assert visits.select(names).rows() == [
+        ("a", 1, True, True, False, 1),
+        ("a", 2, True, True, True, 2),
+        ("b", 1, False, False, True, 2),
+        ("b", 2, False, False, True, 3),
+    ]
+
+
+def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
+    """Status of a command, what it printed, and what it complained of."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    return (caught.value.code, *capsys.readouterr())
+
+
+def test_analyze_takes_its_settings_from_a_scenario(
+    foreign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a file and from single settings: own signals are terms of the model, with no truth where nobody knows it."""
+    small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
+    save_events(small.events, tmp_path, "ndjson")
+    (tmp_path / "own.yaml").write_text(TEXT)
+    arguments = ("events.ndjson", "--settings", "own.yaml", "--set", "analytics.signals.newsletter=null", "--json")
+    status, out, err = ended(capsys, "analyze", *arguments)
+    assert (status, err) == (0, "")
+    terms = {row["signal"]: row for row in json.loads(out)["model"]["coefficients"]}
+    assert terms["docs_view"]["truth"] is None
+    assert "newsletter" not in terms
+    assert "region_europe:docs_view" in terms
+    assert terms["docs_view"]["n_seen"] == small.intent.coefficients.filter(signal="docs_view")["n_seen"].item()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "intent.demo_per=visitor"], "intent.demo_per: is no setting of the analysis"),
+        (["--set", "analytics.signls={}"], "unknown key 'signls'; did you mean 'signals'?"),
+        (["--settings", "none.yaml"], "none.yaml: there is no such file"),
+        (["--settings", "basline"], "did you mean 'baseline'?"),
+    ],
+)
+def test_wrong_settings_of_analyze_are_told(
+    foreign: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2 and one message, before any event is read."""
+    status, out, err = ended(capsys, "analyze", "no-such-events", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
