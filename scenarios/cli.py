@@ -80,11 +80,11 @@ def run(
     set_: _Set = None,
     out: _Out = None,
     events: Annotated[EventsChoice, typer.Option(help="Form in which the events are kept.")] = EventsChoice.PARQUET,
+    *,
     jobs: Annotated[int, typer.Option(min=1, help="Workers that share a large run; the events are the same.")] = 1,
     executor: Annotated[
         str | None, typer.Option(help="What the workers are: loky, dask:ADDRESS or ray[:ADDRESS].")
     ] = None,
-    *,
     json: _Json = False,
 ) -> Output:
     """Simulate a scenario and leave a run folder with a report."""

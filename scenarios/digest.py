@@ -18,7 +18,7 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA
 from simulator.sinks import Delivery
 
-__all__ = ["EventsDigest", "digest_of", "hour_digest"]
+__all__ = ["EventsDigest", "HourDigest", "digest_of"]
 
 _NULL_TIME: Final = -(2**63)
 _NULL_TEXT: Final = -1
@@ -35,8 +35,8 @@ Numbers = npt.NDArray[np.int64]
 class EventsDigest:
     """Sha256 of a stream of flat events, computed as it passes by; a sink of the simulation.
 
-    An hour is a run of events that are received in one hour; an event without such a time belongs to the hour of the one
-    before. Whole columns are hashed at once, all numbers little-endian: each time as int64 milliseconds; message,
+    An hour is a run of events that are received in one hour; an event without such a time belongs to the hour of the
+    one before. Whole columns are hashed at once, all numbers little-endian: each time as int64 milliseconds; message,
     browser, person, address and ``extra`` as UTF-8 in one hash and the lengths that separate them (-1 for null) in
     another; for all other columns one number a row, the sum of 64-bit hashes of its words (see :func:`_hash_of_word`).
 
@@ -48,7 +48,7 @@ class EventsDigest:
         self._start_ms = round(start.timestamp() * 1000)
         self._whole = hashlib.sha256()
         self._hour: int | None = None
-        self._open = _Hour()
+        self._open = HourDigest()
 
     def write(self, delivery: Delivery) -> None:
         """Add the events of a batch; broken lines are none."""
@@ -58,7 +58,7 @@ class EventsDigest:
         """Add flat events, in the order of the stream."""
         if events.is_empty():
             return
-        columns = _Columns(events)
+        columns = EventColumns(events)
         since = events["received_at"].dt.epoch("ms") - self._start_ms
         hours = (since // _HOUR_MS).fill_null(strategy="forward").fill_null(_NULL_TIME).to_numpy()
         begins = (1 + np.flatnonzero(np.diff(hours))).tolist()
@@ -73,7 +73,7 @@ class EventsDigest:
         """Add an hour of which nothing has been added and no more will be.
 
         Args:
-            digest: What :func:`hour_digest` gives for it.
+            digest: What a :class:`HourDigest` gives for it.
         """
         self._finish()
         self._whole.update(digest)
@@ -89,7 +89,7 @@ class EventsDigest:
 
     def _finish(self) -> None:
         self._whole.update(self._open.digest())
-        self._hour, self._open = None, _Hour()
+        self._hour, self._open = None, HourDigest()
 
 
 def digest_of(events: pl.DataFrame, start: datetime = _EPOCH) -> str:
@@ -104,16 +104,36 @@ def digest_of(events: pl.DataFrame, start: datetime = _EPOCH) -> str:
     return digest.hexdigest()
 
 
-def hour_digest(events: pl.DataFrame) -> bytes:
-    """Sha256 of events that are received in one hour, 32 bytes; none for no events."""
-    hour = _Hour()
-    if not events.is_empty():
-        hour.add(_Columns(events), 0, events.height)
-    return hour.digest()
+class HourDigest:
+    """Sha256 of events that are received in one hour."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._hashes = [hashlib.sha256() for _ in range(len(_TIMES) + 1 + 2 * len(_TEXTS))]
+
+    def update(self, events: pl.DataFrame) -> None:
+        """Add flat events, in the order of the stream."""
+        if not events.is_empty():
+            self.add(EventColumns(events), 0, events.height)
+
+    def add(self, columns: EventColumns, begin: int, end: int) -> None:
+        """Add some rows of the columns of events."""
+        self._n += end - begin
+        parts = [column[begin:end].view(np.uint8).data for column in columns.fixed]
+        for text, ends in zip(columns.texts, columns.ends, strict=True):
+            parts.append(memoryview(text)[int(ends[begin - 1]) if begin else 0 : int(ends[end - 1])])
+        for hashed, part in zip(self._hashes, parts, strict=True):
+            hashed.update(part)
+
+    def digest(self) -> bytes:
+        """The digest, 32 bytes; none for no events."""
+        if not self._n:
+            return b""
+        return hashlib.sha256(b"".join(hashed.digest() for hashed in self._hashes)).digest()
 
 
-class _Columns:
-    """The columns of some events as bytes that can be cut anywhere."""
+class EventColumns:
+    """The columns of events as bytes that can be cut anywhere."""
 
     def __init__(self, events: pl.DataFrame) -> None:
         numbers = events.select(pl.col(_TIMES).cast(pl.Int64).fill_null(_NULL_TIME))
@@ -124,28 +144,6 @@ class _Columns:
         self.fixed += [lengths[name].to_numpy().astype("<i4", copy=False) for name in _TEXTS]
         self.texts = [str(joined[name].item()).encode() for name in _TEXTS]
         self.ends = [np.cumsum(np.maximum(each, 0), dtype=np.int64) for each in self.fixed[-len(_TEXTS) :]]
-
-
-class _Hour:
-    """Hashes of the columns of an hour."""
-
-    def __init__(self) -> None:
-        self._n = 0
-        self._hashes = [hashlib.sha256() for _ in range(len(_TIMES) + 1 + 2 * len(_TEXTS))]
-
-    def add(self, columns: _Columns, begin: int, end: int) -> None:
-        """Add some rows."""
-        self._n += end - begin
-        parts = [column[begin:end].view(np.uint8).data for column in columns.fixed]
-        for text, ends in zip(columns.texts, columns.ends, strict=True):
-            parts.append(memoryview(text)[int(ends[begin - 1]) if begin else 0 : int(ends[end - 1])])
-        for hashed, part in zip(self._hashes, parts, strict=True):
-            hashed.update(part)
-
-    def digest(self) -> bytes:
-        if not self._n:
-            return b""
-        return hashlib.sha256(b"".join(hashed.digest() for hashed in self._hashes)).digest()
 
 
 def _sums(events: pl.DataFrame) -> npt.NDArray[np.uint64]:

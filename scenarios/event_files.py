@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
 
 import polars as pl
@@ -13,7 +15,7 @@ from scenarios.delivered_lines import delivered_lines
 from scenarios.errors import OutputError
 from simulator.sinks import Delivery
 
-__all__ = ["EventRecord", "EventsFormat", "NdjsonFile", "ParquetParts", "save_events"]
+__all__ = ["EventRecord", "EventsFormat", "NdjsonFile", "ParquetParts", "save_events", "write_parts"]
 
 EventsFormat = Literal["parquet", "ndjson", "none"]
 """Form in which a run folder keeps the events."""
@@ -119,3 +121,13 @@ def save_events(events: pl.DataFrame, folder: Path, form: EventsFormat) -> None:
         events.write_parquet(folder / "events.parquet", compression="zstd")
     elif form == "ndjson":
         (folder / "events.ndjson").write_bytes(encode(events))
+
+
+def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
+    """Write a table that comes in parts, at least one, to a Parquet file; memory holds one part at a time."""
+    with TemporaryDirectory(dir=path.parent, prefix=".parts-") as folder:
+        files = []
+        for number, part in enumerate(parts):
+            files.append(Path(folder) / f"{number:06}.parquet")
+            part.write_parquet(files[-1], compression="lz4")
+        pl.scan_parquet(files).sink_parquet(path, compression="zstd", maintain_order=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
-from scenarios.digest import hour_digest
+from scenarios.digest import HourDigest
 from simulator.sinks import Delivery
 
 __all__ = ["HourParts", "HourWriter"]
@@ -20,20 +21,18 @@ class HourParts:
 
     Attributes:
         digest: Fingerprint of its events.
-        malformed: Its broken lines.
-        events: File of its events; None if there are none.
-        labels: File of its labels; None if there are none.
+        parts: What was received, part by part: the file of the events (None if there are none) and the broken lines.
+        labels: Files of its labels.
     """
 
     digest: bytes
-    malformed: pl.DataFrame
-    events: Path | None
-    labels: Path | None
+    parts: list[tuple[Path | None, pl.DataFrame]]
+    labels: list[Path]
 
-    def delivery(self) -> Delivery:
+    def deliveries(self) -> Iterator[Delivery]:
         """What was received, without the labels."""
-        events = EVENT_SCHEMA.to_frame() if self.events is None else pl.read_parquet(self.events)
-        return Delivery(events, self.malformed)
+        for events, malformed in self.parts:
+            yield Delivery(EVENT_SCHEMA.to_frame() if events is None else pl.read_parquet(events), malformed)
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,20 @@ class HourWriter:
             events.mkdir()
         return cls(events, labels)
 
-    def __call__(self, hour: int, delivery: Delivery) -> HourParts:
+    def __call__(self, hour: int, deliveries: Iterable[Delivery]) -> HourParts:
         """Write an hour."""
-        return HourParts(
-            hour_digest(delivery.events),
-            delivery.malformed,
-            _written(self.events, hour, delivery.events),
-            _written(self.labels, hour, delivery.labels),
-        )
+        digest, parts, labels = HourDigest(), [], []
+        for number, delivery in enumerate(deliveries):
+            name = f"{hour:06}-{number:03}.parquet"
+            digest.update(delivery.events)
+            parts.append((_written(self.events / name, delivery.events), delivery.malformed))
+            labels.append(_written(self.labels / name, delivery.labels))
+        return HourParts(digest.digest(), parts, [path for path in labels if path is not None])
 
 
-def _written(folder: Path, hour: int, table: pl.DataFrame) -> Path | None:
+def _written(path: Path, table: pl.DataFrame) -> Path | None:
     if table.is_empty():
         return None
-    path = folder / f"{hour:06}.parquet"
     # Much of what is written lives for a moment: quick to write counts more than small.
     table.write_parquet(path, compression="lz4")
     return path

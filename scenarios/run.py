@@ -244,7 +244,16 @@ def simulate(
     if pool is None or simulation.wake == "all":
         outcome = simulation.run([Batches([store, digest, record, *sinks])], progress, labels)
     else:
-        outcome = share(simulation, pool, Batches([store]), digest, record, labels, sinks, progress)
+        outcome = share(
+            simulation,
+            pool,
+            store=Batches([store]),
+            digest=digest,
+            record=record,
+            labels=labels,
+            sinks=sinks,
+            progress=progress,
+        )
     return Run(
         scenario,
         seed=seed,

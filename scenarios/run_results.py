@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from scenarios.atomic_folder import MANIFEST, new_folder
-from scenarios.event_files import EventsFormat, save_events
+from scenarios.event_files import EventsFormat, save_events, write_parts
 from scenarios.reporting import write_analysis_report
 from scenarios.results import model_data, write_dead_letters, write_json, write_tables
 from scenarios.versions import versions
@@ -50,7 +50,7 @@ def write_results(folder: Path, run: Run, announce: Callable[[str], None] = lamb
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
     write_json(folder / "truth.json", run.truth)
     run.labels.write_parquet(folder / "labels.parquet")
-    run.people.write_parquet(folder / "people.parquet")
+    write_parts(folder / "people.parquet", run.outcome.tables.people_in_parts())
     run.accounts.write_parquet(folder / "accounts.parquet")
     sales = {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region}
     write_tables(folder / "statistics", {**run.analysis.tables(), **sales})

@@ -23,6 +23,7 @@ __all__ = ["share"]
 def share(
     simulation: Simulation,
     pool: Pool,
+    *,
     store: Batches,
     digest: EventsDigest,
     record: EventRecord,
@@ -47,18 +48,17 @@ def share(
 
     def take(hour: HourParts) -> None:
         digest.add_hour(hour.digest)
-        if hour.labels is not None:
-            labels.add(pl.read_parquet(hour.labels))
-            hour.labels.unlink()
-        delivery = hour.delivery()
-        for listener in listeners:
-            listener.write(delivery)
-        if hour.events is None:
-            return
-        if parts is not None:
-            parts.add(hour.events)
-        else:
-            hour.events.unlink()
+        for file in hour.labels:
+            labels.add(pl.read_parquet(file))
+            file.unlink()
+        for delivery in hour.deliveries():
+            for listener in listeners:
+                listener.write(delivery)
+        for events, _ in hour.parts:
+            if events is not None and parts is not None:
+                parts.add(events)
+            elif events is not None:
+                events.unlink()
 
     with tempfile.TemporaryDirectory(dir=parts.folder if parts is not None else None) as temporary:
         plans, written = Path(temporary) / "plans", Path(temporary) / "hours"

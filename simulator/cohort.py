@@ -61,6 +61,7 @@ class Cohort:
         invited_by: Person who has invited each visitor, null for who came unasked; shape (visitors,).
         rank: Place of the cohort among all others: inflow, whether they are guests, number.
         place: Its place in the order in which cohorts open, which is that of visitors of one millisecond in the stream.
+        opens_ms: Moment before which nobody of this cohort, or of those in later places, arrives.
     """
 
     index: int
@@ -80,6 +81,7 @@ class Cohort:
     invited_by: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     rank: tuple[int, ...] = ()
     place: int = 0
+    opens_ms: int = 0
     happenings: Happenings = field(default_factory=Happenings)
     asked_in: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor who has asked did so, by visitor."""

@@ -1,7 +1,7 @@
 """Occurrences: what visitors and the sales desk do, as whole numbers, from which the tracker tells.
 
-They are kept apart from the cohorts, hour by hour, with all that events need to know of the visits in which they fall: so
-a cohort can be let go of as soon as it has been drawn.
+They are kept apart from the cohorts, hour by hour, with all that events need to know of the visits in which they fall:
+so a cohort can be let go of as soon as it has been drawn.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ VISIT: Final = np.dtype(
 """What is known of a visit, or of the part of it that falls into an hour.
 
 ``words`` are the random words of its browser, ``person`` the first of the person's first browser; ``identified_ms`` is
-when the browser first sends a form. ``cohort`` is the place of the cohort among all, ``visitor`` the row there, ``visit``
-too; ``n`` is how many occurrences there are. The others are indices of the population; ``may_ask`` is whether the visitor
-may request a demo in any visit.
+when the browser first sends a form. ``cohort`` is the place of the cohort among all, ``visitor`` and ``visit`` are the
+rows there; ``n`` is how many occurrences there are. The others are indices of the population; ``may_ask`` is whether
+the visitor may request a demo in any visit.
 """
 
 OCCURRENCE: Final = np.dtype(
@@ -115,6 +115,23 @@ class Hour:
         if kept.all():
             return self
         return Hour(self.visits[kept], self.occurrences[np.repeat(kept, self.visits["n"])])
+
+    def stretches(self, most: int) -> Iterator[Hour]:
+        """The same in stretches of time, one after the other, that hold about so many occurrences at most."""
+        n, time_ms = len(self.occurrences), self.occurrences["time_ms"]
+        if n <= most:
+            yield self
+            return
+        # Where the traffic changes within the hour, so does the length of the stretches.
+        bounds = np.quantile(time_ms, np.linspace(0, 1, 1 + -(-n // most))[1:-1], method="lower")
+        stretch = np.searchsorted(bounds, time_ms, side="left")
+        visit = np.repeat(np.arange(len(self.visits)), self.visits["n"])
+        for number in range(len(bounds) + 1):
+            rows = np.flatnonzero(stretch == number)
+            counts = np.bincount(visit[rows], minlength=len(self.visits))
+            visits = self.visits[counts > 0]
+            visits["n"] = counts[counts > 0]
+            yield Hour(visits, self.occurrences[rows])
 
 
 def planned(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, Hour]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -37,11 +37,28 @@ ends in ``invited`` for those whom a colleague has sent; ``invited_by`` is that 
 browser's first page view.
 """
 
+_WORTH_A_PART: Final = 100_000
 
-def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock) -> pl.DataFrame:
-    """Everybody who came before the end; columns as in :data:`PEOPLE_SCHEMA`, in order of the first page view."""
-    tables = [_people_of(cohort, population, clock) for cohort in cohorts]
-    return pl.concat([PEOPLE_SCHEMA.to_frame(), *tables]).sort("first_seen_at", "anonymous_id")
+
+def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock) -> Iterator[pl.DataFrame]:
+    """Everybody who came before the end; columns as in :data:`PEOPLE_SCHEMA`, in order of the first page view.
+
+    Args:
+        cohorts: The visitors, after the simulation, in the order in which their cohorts opened.
+        population: Who they are.
+        clock: Start and end of the simulation.
+
+    Yields:
+        The table in parts, at least one: who comes before a cohort opens is in order, whoever is drawn later.
+    """
+    waiting, in_order = PEOPLE_SCHEMA.to_frame(), ("first_seen_at", "anonymous_id")
+    for cohort in cohorts:
+        if waiting.height >= _WORTH_A_PART:
+            is_settled = pl.col("first_seen_at") < pl.lit(clock.to_utc(cohort.opens_ms / 1000), UTC_MS)
+            yield waiting.filter(is_settled).sort(in_order)
+            waiting = waiting.filter(~is_settled)
+        waiting = pl.concat([waiting, _people_of(cohort, population, clock)])
+    yield waiting.sort(in_order)
 
 
 def _people_of(cohort: Cohort, population: Population, clock: Clock) -> pl.DataFrame:

@@ -155,7 +155,7 @@ class Simulation:
         course = Course(self.world, workshop, self._visitor)
         labels, tally, n_hours = KeptLabels() if labels is None else labels, Counter[str](), self.world.clock.hours
         with _collection_off():
-            for hour, (true_counts, delivery) in enumerate(self._deliveries(workshop, course)):
+            for hour, true_counts, delivery in self._deliveries(workshop, course):
                 for sink in sinks:
                     sink.write(delivery)
                 labels.add(delivery.labels)
@@ -209,8 +209,11 @@ class Simulation:
         sales = course.stage.sales.outcome(course.stage.clock.length_ms / 1000)
         return Outcome(self.truth, sales, course.counts(tally), labels, course.tables())
 
-    def _deliveries(self, workshop: Workshop, course: Course) -> Iterator[tuple[Counter[str], Delivery]]:
-        """Let time pass, an hour at a time: counts of what happened, and what was received."""
+    def _deliveries(self, workshop: Workshop, course: Course) -> Iterator[tuple[int, Counter[str], Delivery]]:
+        """Let time pass: the number of each hour in turn, counts of what happened, and what was received.
+
+        An hour in which very much is received comes in several parts.
+        """
         to_come, post = HoursToCome(), Post(workshop.transport)
         for hour in range(self.world.clock.hours):
             for opening in course.opening(hour):
@@ -220,8 +223,10 @@ class Simulation:
                     drawn = workshop.draw(opening)
                     to_come.add(drawn.hours)
                     course.admit(drawn)
-            told = workshop.tell(hour, to_come.take(hour), course.live(hour), course.stage.given_up)
-            yield told.counts, post.deliver(told.sent, hour)
+            lived = course.live(hour)
+            sent = workshop.tell(hour, to_come.take(hour), lived, course.stage.given_up)
+            for true_counts, delivery in post.deliver(sent, hour):
+                yield hour, true_counts, delivery
 
 
 def _wake(world: WorldSettings, visitor: type[Visitor]) -> Wake:

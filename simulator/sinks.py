@@ -11,7 +11,7 @@ from analytics.events import EVENT_SCHEMA
 from simulator.labels import LABELS_SCHEMA
 from simulator.mishaps import DAMAGES
 
-__all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink"]
+__all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink", "n_page_views"]
 
 MALFORMED_SCHEMA: Final = pl.Schema(
     {**EVENT_SCHEMA, "damage": pl.Enum(DAMAGES), "place": pl.Float64(), "n_before": pl.UInt32()}
@@ -22,7 +22,7 @@ MALFORMED_SCHEMA: Final = pl.Schema(
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """What the collector received in one hour.
+    """What the collector received in one hour, or in a part of it.
 
     Attributes:
         events: Rows of the flat event table, in the order in which they were received.
@@ -38,8 +38,16 @@ class Delivery:
     @property
     def counts(self) -> dict[str, int]:
         """``events``, ``page_views`` and ``malformed_lines`` that were received."""
-        n_page_views = int((self.events["type"] == "page").sum())
-        return {"events": self.events.height, "page_views": n_page_views, "malformed_lines": self.malformed.height}
+        return {
+            "events": self.events.height,
+            "page_views": n_page_views(self.events),
+            "malformed_lines": self.malformed.height,
+        }
+
+
+def n_page_views(events: pl.DataFrame) -> int:
+    """Page views among flat events."""
+    return int((events["type"] == "page").sum())
 
 
 class Sink(Protocol):

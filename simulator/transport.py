@@ -7,8 +7,9 @@ what became of it, and of every event received whether it is true.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import polars as pl
@@ -18,7 +19,7 @@ from simulator.bots import Bots
 from simulator.clock import HOUR_MS, Clock
 from simulator.labels import LABELS_SCHEMA, Label, labelled
 from simulator.mishaps import DAMAGES, Mishaps
-from simulator.sinks import MALFORMED_SCHEMA, Delivery
+from simulator.sinks import MALFORMED_SCHEMA, Delivery, n_page_views
 from simulator.streams import Streams
 from simulator.world import WorldSettings
 
@@ -43,15 +44,23 @@ _ORDER: Final = ("received_at", "_order", "_copy", "message_id")
 
 @dataclass(frozen=True)
 class Sent:
-    """What is sent in an hour.
+    """What is sent in an hour, or in a stretch of it.
 
     Attributes:
         on_its_way: Deliveries that will arrive before the end, in this hour or a later one, in no order.
-        labels: What befalls the hour's events; columns as in ``LABELS_SCHEMA``.
+        labels: What befalls the events; columns as in ``LABELS_SCHEMA``.
+        counts: ``true_events`` and ``true_page_views``.
     """
 
     on_its_way: pl.DataFrame
     labels: pl.DataFrame
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, parts: Iterable[Sent]) -> Sent:
+        """What several stretches hold together; at least one."""
+        way, labels, counts = zip(*((part.on_its_way, part.labels, part.counts) for part in parts), strict=True)
+        return cls(pl.concat(way), pl.concat(labels), sum(counts, Counter()))
 
 
 class Transport:
@@ -76,17 +85,19 @@ class Transport:
         self.nothing_on_its_way = _ON_ITS_WAY.to_frame()
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
 
-    def send(self, sent: pl.DataFrame, hour: int) -> Sent:
-        """Send the events of an hour on their way, and those of the bots that come in it.
+    def send(self, sent: pl.DataFrame, hour: int, n_before: int = 0) -> Sent:
+        """Send events of an hour on their way, and, with the first of them, those of the bots that come in it.
 
         Args:
-            sent: The hour's true events, as the tracker gives them.
+            sent: True events, as the tracker gives them.
             hour: Number of the hour, from 0.
+            n_before: True events of the hour that have been sent before.
         """
+        counts = Counter(true_events=sent.height, true_page_views=n_page_views(sent))
         if self.is_lossless:
-            return Sent(sent, LABELS_SCHEMA.to_frame())
-        parts = [self._send(sent, hour), *(self._invent(bots, hour) for bots in self._bots)]
-        return Sent(pl.concat([part.on_its_way for part in parts]), pl.concat([part.labels for part in parts]))
+            return Sent(sent, LABELS_SCHEMA.to_frame(), counts)
+        bots = [] if n_before else [self._invent(bots, hour) for bots in self._bots]
+        return replace(Sent.of([self._send(sent, (hour << _ROW_BITS) + n_before), *bots]), counts=counts)
 
     def arrival_hour(self) -> pl.Expr:
         """Hour of the simulation in which what is on its way arrives, from 0."""
@@ -113,9 +124,8 @@ class Transport:
         values = {"_order": -1, "_copy": 0, "_damage": None, "_place": None}
         return Sent(views.with_columns(_constants(values)), labels)
 
-    def _send(self, sent: pl.DataFrame, hour: int) -> Sent:
-        """Deliveries of true events that will arrive before the end."""
-        first_order = hour << _ROW_BITS
+    def _send(self, sent: pl.DataFrame, first_order: int) -> Sent:
+        """Deliveries of true events, numbered from here on, that will arrive before the end."""
         order = pl.int_range(first_order, first_order + sent.height, dtype=pl.Int64())
         fated = pl.concat([sent, self._mishaps.draw(sent)], how="horizontal").with_columns(
             _true_time="timestamp", _order=order
@@ -140,15 +150,18 @@ class Post:
         self._transport = transport
         self._waiting = transport.nothing_on_its_way
 
-    def deliver(self, sent: Sent, hour: int) -> Delivery:
-        """Take what is sent in an hour, each in turn, and deliver what arrives in it."""
+    def deliver(self, sent: Iterable[Sent], hour: int) -> Iterator[tuple[Counter[str], Delivery]]:
+        """Take what is sent in an hour, each in turn, and deliver what arrives in it, with counts of what was sent."""
         transport = self._transport
         if transport.is_lossless:
-            return transport.deliver([sent.on_its_way])
-        on_its_way = pl.concat([self._waiting, sent.on_its_way])
+            for each in sent:
+                yield each.counts, transport.deliver([each.on_its_way])
+            return
+        whole = Sent.of(sent)
+        on_its_way = pl.concat([self._waiting, whole.on_its_way])
         is_due = transport.arrival_hour() <= hour
         self._waiting = on_its_way.filter(~is_due)
-        return transport.deliver([on_its_way.filter(is_due)], sent.labels)
+        yield whole.counts, transport.deliver([on_its_way.filter(is_due)], whole.labels)
 
 
 def _constants(values: Mapping[str, int | None]) -> list[pl.Expr]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +42,10 @@ class TruthTables:
     @cached_property
     def people(self) -> pl.DataFrame:
         """Who stands behind each browser; see :func:`simulator.people_truth.true_people`."""
+        return pl.concat(self.people_in_parts())
+
+    def people_in_parts(self) -> Iterator[pl.DataFrame]:
+        """The same table in parts, so that memory need not hold all of it."""
         return true_people(self.cohorts(), self.population, self.clock)
 
     @property

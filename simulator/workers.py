@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -25,6 +25,7 @@ from simulator.occurrences import Hour
 from simulator.openings import Opening
 from simulator.sinks import Delivery
 from simulator.streams import Streams
+from simulator.transport import Post, Sent
 from simulator.workshop import Drawn, GivenUp, Workshop
 from simulator.world import WorldSettings
 
@@ -33,8 +34,9 @@ __all__ = ["HourWork", "Recipe", "SharedRun"]
 Result = TypeVar("Result")
 Aside = TypeVar("Aside")
 
-HourWork = Callable[[int, Delivery], Result]
-"""What is to be done, by a worker, with what arrives in an hour; given the hour's number, from 0. It can be pickled."""
+HourWork = Callable[[int, Iterable[Delivery]], Result]
+"""What is to be done, by a worker, with what arrives in an hour, one part of it after the other; given the hour's
+number, from 0. It can be pickled."""
 
 _COHORTS_A_TASK: Final = 8
 """Cohorts that a task draws: half a second's work, against which sending it costs nothing."""
@@ -95,7 +97,7 @@ class _Delivered(Generic[Result]):
     """What a worker has made of what arrived in an hour, and counts of that."""
 
     result: Result
-    counts: dict[str, int]
+    counts: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -214,15 +216,17 @@ def _draw(recipe: bytes, openings: Sequence[Opening], path: Path) -> tuple[list[
 def _tell(recipe: bytes, task: _HourToTell, folder: Path, work: HourWork[Result]) -> _HourTold[Result]:
     """Tell of an hour; where everything arrives at once, deliver it, too. A task."""
     workshop, hour = _workshop(recipe), task.hour
-    told = workshop.tell(hour, hour_in_files(task.plans, hour), task.lived, task.given_up)
-    transport = workshop.transport
+    sent = workshop.tell(hour, hour_in_files(task.plans, hour), task.lived, task.given_up)
+    post, transport = Post(workshop.transport), workshop.transport
     if transport.is_lossless:
-        return _HourTold(told.counts, _delivered(hour, transport.deliver([told.sent.on_its_way]), work))
+        counts = Counter[str]()
+        return _HourTold(counts, _delivered(hour, _counted(post.deliver(sent, hour), counts), work))
+    told = Sent.of(sent)
     arrival = transport.arrival_hour().alias("_arrival_hour")
-    on_its_way = told.sent.on_its_way.with_columns(arrival).sort("_arrival_hour", maintain_order=True)
+    on_its_way = told.on_its_way.with_columns(arrival).sort("_arrival_hour", maintain_order=True)
     path, labels = folder / f"way-{hour:06}", folder / f"labels-{hour:06}"
     on_its_way.drop("_arrival_hour").write_ipc(path)
-    told.sent.labels.write_ipc(labels)
+    told.labels.write_ipc(labels)
     lengths = on_its_way["_arrival_hour"].rle().struct.unnest()
     parcels, begin = {}, 0
     for n, arrives in zip(lengths["len"].to_list(), lengths["value"].to_list(), strict=True):
@@ -238,11 +242,27 @@ def _arrive(
     transport = _workshop(recipe).transport
     befell = LABELS_SCHEMA.to_frame() if labels is None else pl.read_ipc(labels)
     nothing = transport.nothing_on_its_way
-    return _delivered(hour, transport.deliver([nothing, *(parcel.read() for parcel in arriving)], befell), work)
+    delivery = transport.deliver([nothing, *(parcel.read() for parcel in arriving)], befell)
+    return _delivered(hour, [delivery], work)
 
 
-def _delivered(hour: int, delivery: Delivery, work: HourWork[Result]) -> _Delivered[Result]:
-    return _Delivered(work(hour, delivery), delivery.counts)
+def _counted(deliveries: Iterable[tuple[Counter[str], Delivery]], counts: Counter[str]) -> Iterator[Delivery]:
+    """The same deliveries, while what was sent is added up."""
+    for each, delivery in deliveries:
+        counts.update(each)
+        yield delivery
+
+
+def _delivered(hour: int, deliveries: Iterable[Delivery], work: HourWork[Result]) -> _Delivered[Result]:
+    """Do the work, and count what it is given."""
+    counts = Counter[str]()
+
+    def each() -> Iterator[Delivery]:
+        for delivery in deliveries:
+            counts.update(delivery.counts)
+            yield delivery
+
+    return _Delivered(work(hour, each()), counts)
 
 
 def _ahead(futures: Iterator[tuple[Aside, Future[Result]]], most: int) -> Iterator[tuple[Aside, Future[Result]]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 
 from simulator.clock import Clock
 from simulator.cohort import Cohort
@@ -23,12 +21,15 @@ from simulator.transport import Sent, Transport
 from simulator.world import WorldSettings
 from simulator.world_tables import WorldTables
 
-__all__ = ["Drawn", "GivenUp", "Told", "Workshop"]
+__all__ = ["Drawn", "GivenUp", "Workshop"]
 
 GivenUp = Mapping[tuple[int, int], int]
 """Visit that was the last of visitors who would have come again had they not asked, by cohort and visitor."""
 
 _EVER = 2**31 - 1
+
+_MOST_AT_ONCE = 500_000
+"""Occurrences that are told at once: events take some hundred times as much room as what they are made from."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,6 @@ class Drawn:
     prospects: list[Prospects]
     n_visitors: int
     n_visits: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is told of an hour.
-
-    Attributes:
-        sent: What browsers and servers send.
-        counts: ``true_events`` and ``true_page_views``.
-    """
-
-    sent: Sent
-    counts: Counter[str]
 
 
 class Workshop:
@@ -89,7 +77,8 @@ class Workshop:
         maker = self._makers[opening.inflow]
         cohort = maker.draw(opening.index, self._intercept)
         guests = maker.guests(cohort, self._intercept)
-        cohort.place, guests.place = 2 * opening.place, 2 * opening.place + 1
+        for number, each in enumerate((cohort, guests)):
+            each.place, each.opens_ms = 2 * opening.place + number, opening.opens_ms
         return [cohort, guests] if len(guests) else [cohort]
 
     def draw(self, opening: Opening) -> Drawn:
@@ -102,8 +91,8 @@ class Workshop:
             n_visits=sum(len(cohort.happened(length_ms)) for cohort in cohorts),
         )
 
-    def tell(self, number: int, plan: Hour, lived: Hour, given_up: GivenUp) -> Told:
-        """Tell of all that happens in an hour.
+    def tell(self, number: int, plan: Hour, lived: Hour, given_up: GivenUp) -> Iterator[Sent]:
+        """Tell of all that happens in an hour, one stretch of it after the other.
 
         Args:
             number: Number of the hour, from 0.
@@ -111,11 +100,11 @@ class Workshop:
             lived: What happens on the clock.
             given_up: Who does not come any more. It may name whoever gives up after this hour.
         """
-        events = self._tracker.track(Hour.of([_still_planned(plan, given_up), lived]))
-        return Told(
-            self.transport.send(events, number),
-            Counter(true_events=events.height, true_page_views=n_page_views(events)),
-        )
+        n_told = 0
+        for stretch in Hour.of([_still_planned(plan, given_up), lived]).stretches(_MOST_AT_ONCE):
+            events = self._tracker.track(stretch)
+            yield self.transport.send(events, number, n_told)
+            n_told += events.height
 
     def redrawn(self, asked: Mapping[int, Mapping[int, int]]) -> Iterator[Cohort]:
         """Draw all cohorts once more.
@@ -127,11 +116,6 @@ class Workshop:
             for cohort in self.cohorts(opening):
                 cohort.asked_in.update(asked.get(cohort.place, {}))
                 yield cohort
-
-
-def n_page_views(events: pl.DataFrame) -> int:
-    """Page views among flat events."""
-    return int((events["type"] == "page").sum())
 
 
 def _still_planned(plan: Hour, given_up: GivenUp) -> Hour:

@@ -1,7 +1,6 @@
 """Claims about the way from the tracker to the collector: what is lost, damaged and invented, and its labels."""
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +15,8 @@ from analytics.event_store import EventStore
 from analytics.events import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
 from analytics.ndjson import encode
 from scenarios.digest import digest_of
-from simulator.cohort import Cohort
 from simulator.labels import LABELS_SCHEMA, Label
+from simulator.occurrences import Hour
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.tracker import Tracker
@@ -111,9 +110,10 @@ def test_without_rates_the_lines_are_those_of_the_tracker(monkeypatch: pytest.Mo
     """Lossless tracking delivers, byte for byte, what the tracker gave it, and the digests are equal."""
     sent, track = [], Tracker.track
 
-    def recorded(tracker: Tracker, cohorts: Iterable[Cohort]) -> pl.DataFrame:
-        sent.append(track(tracker, cohorts).select(EVENT_SCHEMA.names()))
-        return sent[-1]
+    def recorded(tracker: Tracker, hour: Hour) -> pl.DataFrame:
+        events = track(tracker, hour)
+        sent.append(events.select(EVENT_SCHEMA.names()))
+        return events
 
     monkeypatch.setattr(Tracker, "track", recorded)
     run = simulated(traffic={"visitors_per_day": 500})

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from scenarios.library import library_names
+from scenarios.scenario import Scenario
 from simulator.clock import ExactEnvironment
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
@@ -92,6 +94,14 @@ def world_of(given: dict[str, Any]) -> WorldSettings:
 def test_whoever_is_woken_the_events_are_the_same(name: str):
     """Events, broken lines, labels, the visit table, sales and counts are equal in odd worlds."""
     check_equal(world_of(WORLDS[name]))
+
+
+@pytest.mark.parametrize("name", library_names())
+def test_in_every_scenario_of_the_library_the_events_are_the_same(name: str):
+    """With few visitors and, where nothing of the scenario lies later, for some hours."""
+    world = Scenario.load(name, {"traffic.visitors_per_day": 300}).world
+    hours = min(world.clock.hours, 30)
+    check_equal(world.model_copy(update={"clock": world.clock.model_copy(update={"hours": hours})}))
 
 
 def test_several_cohorts_are_no_exception():

@@ -1,0 +1,90 @@
+"""Claims about runs that workers share, from Python and in folders."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from scenarios.executors import pool_of
+from scenarios.run import Run
+from scenarios.run_folder import run_to_folder
+from scenarios.scenario import Scenario
+
+SETTINGS = {
+    "wake": "interacting",
+    "clock.hours": 30,
+    "traffic.visitors_per_day": 1500,
+    "tracking.late_rate": 0.05,
+    "tracking.malformed_rate": 0.05,
+    "tracking.duplicate_rate": 0.05,
+    "tracking.bots_per_day": 40,
+}
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    """A lossy day and six hours, of which most agents sleep through most."""
+    return Scenario(name="shared").replace(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def alone(scenario: Scenario) -> Run:
+    """The same in one process."""
+    return scenario.run()
+
+
+def check_same(run: Run, alone: Run) -> None:
+    """Hold digest, events, labels, the store and what the analysis says equal."""
+    assert run.digest == alone.digest
+    assert_frame_equal(run.events, alone.events)
+    assert_frame_equal(run.labels, alone.labels)
+    assert run.store.counts == alone.store.counts
+    assert [letter.position for letter in run.store.dead_letters] == [
+        letter.position for letter in alone.store.dead_letters
+    ]
+    assert_frame_equal(run.statistics.hourly(), alone.statistics.hourly())
+    for part in ("counts", "labels", "store", "digest", "wake"):
+        assert run.manifest[part] == alone.manifest[part]
+
+
+def test_processes_that_share_a_run_make_the_same(scenario: Scenario, alone: Run) -> None:
+    """Two worker processes, with their own numbers for words, leave the events of one."""
+    check_same(scenario.run(jobs=2), alone)
+
+
+def test_any_executor_will_do(scenario: Scenario, alone: Run) -> None:
+    """One of the standard library shares a run too, and is left running."""
+    with ThreadPoolExecutor(1) as executor:
+        check_same(scenario.run(executor=executor), alone)
+        assert executor.submit(int, "1").result() == 1
+
+
+@pytest.mark.parametrize("form", ["parquet", "ndjson"])
+def test_a_shared_run_leaves_the_same_folder(scenario: Scenario, alone: Run, tmp_path: Path, form: str) -> None:
+    """Every file but the manifest, which tells the time, and the report has the bytes of a folder of one process."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    run_to_folder(scenario, one, events=form)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as executor:
+        run, manifest = run_to_folder(scenario, other, events=form, pool=pool_of(executor))  # type: ignore[arg-type]
+    assert manifest["digest"] == alone.digest
+    check_same(run, alone)
+    names = sorted(path.relative_to(one).as_posix() for path in one.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(other).as_posix() for path in other.rglob("*") if path.is_file())
+    for name in set(names) - {"manifest.json", "report.html"}:
+        if name.endswith(".parquet"):
+            assert_frame_equal(pl.read_parquet(one / name), pl.read_parquet(other / name))
+        else:
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_a_small_run_is_not_shared(tmp_path: Path) -> None:
+    """Where everybody lives on the clock there is nothing to share, and the run is as ever."""
+    scenario = Scenario(name="small").replace({"clock.hours": 2, "traffic.visitors_per_day": 500})
+    with ThreadPoolExecutor(1) as executor:
+        run = scenario.run(executor=executor)
+    assert run.wake == "all"
+    assert run.digest == scenario.run().digest

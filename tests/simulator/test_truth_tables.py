@@ -1,0 +1,65 @@
+"""Claims about the tables of what happened."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from simulator import people_truth
+from simulator.hours import HoursToCome, hour_in_files
+from simulator.simulation import Simulation
+from simulator.workers import Recipe
+from simulator.world import WorldSettings
+
+CROWD = WorldSettings.model_validate(
+    {
+        "traffic": {"visitors_per_day": 200_000},
+        "clock": {"hours": 8},
+        "intent": {"visitor_to_demo": 0.2},
+        "population": {"invitation_hours": 0.5},
+    }
+)
+
+
+def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
+    """However small the parts, put together they are in the order of the whole table."""
+    tables = Simulation(CROWD, seed=1, wake="interacting").run().tables
+    whole = tables.people
+    monkeypatch.setattr(people_truth, "_WORTH_A_PART", 5000)
+    parts = list(tables.people_in_parts())
+    assert len(parts) > 2
+    assert_frame_equal(pl.concat(parts), whole)
+    assert_frame_equal(whole, whole.sort("first_seen_at", "anonymous_id"))
+    assert max(part.height for part in parts) < whole.height
+
+
+def test_what_is_planned_comes_back_from_a_file(tmp_path: Path):
+    """Hours written to a file and read again are those that were kept in memory, whoever of several files has them."""
+    workshop = Recipe(CROWD, 1, 0, -4.0).workshop()
+    kept, files = HoursToCome(), []
+    for number, opening in enumerate(workshop.openings[:3]):
+        drawn, moved = workshop.draw(opening), HoursToCome()
+        kept.add(drawn.hours)
+        moved.add(drawn.hours)
+        files.append(moved.write(tmp_path / str(number)))
+    for hour in range(8):
+        expected = kept.take(hour)
+        found = hour_in_files([file.only(hour) for file in files if hour in file.places], hour)
+        assert (found.visits == expected.visits).all()
+        assert (found.occurrences == expected.occurrences).all()
+    assert not kept.take(0)
+
+
+def test_stretches_follow_one_another():
+    """Every occurrence is in one stretch, later stretches hold later times, and no visit is empty."""
+    workshop = Recipe(CROWD, 1, 0, -4.0).workshop()
+    _, hour = max(workshop.draw(workshop.openings[0]).hours, key=lambda part: len(part[1].occurrences))
+    stretches = list(hour.stretches(500))
+    assert len(stretches) > 3
+    assert sum(len(each.occurrences) for each in stretches) == len(hour.occurrences)
+    assert all(each.visits["n"].min() > 0 and each.visits["n"].sum() == len(each.occurrences) for each in stretches)
+    for before, after in pairwise(stretches):
+        assert before.occurrences["time_ms"].max() < after.occurrences["time_ms"].min()
+    assert list(hour.stretches(10**9)) == [hour]
