@@ -116,7 +116,7 @@ class Tracker:
                 **{name: looked_up(table, rows) for (name, table), rows in tables},
                 "anonymous_id": hexadecimal(words),
                 "context_user_agent": looked_up(self._words.user_agents, visits["device"]),
-                "context_ip": looked_up(_ADDRESSES, words[:, 1] % np.uint64(len(_ADDRESSES))),
+                "context_ip": looked_up(_ADDRESSES, (words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
                 "_browser": words[:, 0] + words[:, 1],
             }
         )
