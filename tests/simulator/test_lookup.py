@@ -1,9 +1,10 @@
-"""Claims about look-ups."""
+"""Claims about look-ups and the texts of identifiers."""
 
 import numpy as np
 import polars as pl
 import pytest
 
+from simulator.cohort import hexadecimal
 from simulator.lookup import looked_up
 
 
@@ -14,3 +15,11 @@ def test_a_look_up_gathers(dtype: pl.DataType):
     for rows in (np.array([2, 0, 0, 1]), np.array([1], dtype=np.int16), np.array([], dtype=np.int64)):
         assert looked_up(table, rows).equals(table.gather(rows.astype(np.int64)), null_equal=True)
         assert looked_up(table, rows).dtype == dtype
+
+
+def test_random_words_are_told_in_hexadecimal_digits():
+    """Each word as Python writes it, sixteen digits, one word after the other; also for nobody."""
+    words = np.array([[0, 2**64 - 1], [0x0123456789ABCDEF, 10]], dtype=np.uint64)
+    assert hexadecimal(words).to_list() == [f"{one:016x}{two:016x}" for one, two in words.tolist()]
+    assert hexadecimal(words[:, :1]).to_list() == [f"{one:016x}" for one, _ in words.tolist()]
+    assert hexadecimal(words[:0]).to_list() == []
