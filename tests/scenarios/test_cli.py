@@ -287,7 +287,7 @@ def test_workers_that_share_a_run_change_nothing(small: Path, capsys: pytest.Cap
     assert shared["counts"] == alone["counts"]
     wrong = Ended(capsys, *options, "--executor", "lokey")
     assert wrong.status == 2
-    assert "did you mean loky" in wrong.err
+    assert "did you mean 'loky'" in wrong.err
 
 
 def test_a_reader_who_leaves_is_no_failure(small: Path) -> None:
