@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
+from weakref import finalize
 
 import polars as pl
 
@@ -24,11 +26,11 @@ class AcceptedEvents:
     """
 
     def __init__(self, *, on_disk: bool = False) -> None:
-        self._folder = TemporaryDirectory(prefix="funnelsim-") if on_disk else None
+        self._folder = Path(mkdtemp(prefix="funnelsim-")) if on_disk else None
+        if self._folder is not None:
+            finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         # A folder should name every event that could not be used; the bound is against a file that is no events at all.
-        self.store = EventStore(
-            on_evict=self._keep, max_dead_letters=100_000, spill=Path(self._folder.name) if self._folder else None
-        )
+        self.store = EventStore(on_evict=self._keep, max_dead_letters=100_000, spill=self._folder)
         self._left: list[pl.DataFrame | Path] = []
 
     def frame(self) -> pl.DataFrame:
@@ -41,6 +43,6 @@ class AcceptedEvents:
         if self._folder is None:
             self._left.append(events)
             return
-        part = Path(self._folder.name) / f"left-{len(self._left):06}.parquet"
+        part = self._folder / f"left-{len(self._left):06}.parquet"
         events.write_parquet(part, compression="lz4")
         self._left.append(part)

@@ -25,7 +25,7 @@ from scenarios.measures import Measure, Reading
 from scenarios.model_truth import known_truth
 from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
-from scenarios.shared_run import share
+from scenarios.shared_run import Listeners, share
 from scenarios.store_sink import StoreSink
 from scenarios.versions import versions
 from simulator.intent import Truth
@@ -235,33 +235,29 @@ def simulate(
         accepted: Takes the events in; keeps them in memory if not given.
     """
     seed = scenario.seed if seed is None else seed
-    record = CollectingSink() if record is None else record
-    labels = KeptLabels() if labels is None else labels
-    accepted, digest = AcceptedEvents() if accepted is None else accepted, EventsDigest(scenario.clock.start)
+    accepted = AcceptedEvents() if accepted is None else accepted
+    listeners = Listeners(
+        store=StoreSink(accepted.store),
+        digest=EventsDigest(scenario.clock.start),
+        record=CollectingSink() if record is None else record,
+        labels=KeptLabels() if labels is None else labels,
+        sinks=sinks,
+    )
     simulation = Simulation(scenario.world, seed=seed, replication=replication, wake=scenario.wake)
     started_at, clock = datetime.now(UTC), time.perf_counter()
-    store = StoreSink(accepted.store)
     if pool is None or simulation.wake == "all":
-        outcome = simulation.run([Batches([store, digest, record, *sinks])], progress, labels)
+        together = Batches([listeners.store, listeners.digest, listeners.record, *sinks])
+        outcome = simulation.run([together], progress, listeners.labels)
     else:
-        outcome = share(
-            simulation,
-            pool,
-            store=Batches([store]),
-            digest=digest,
-            record=record,
-            labels=labels,
-            sinks=sinks,
-            progress=progress,
-        )
+        outcome = share(simulation, pool, listeners, progress)
     return Run(
         scenario,
         seed=seed,
         replication=replication,
         wake=simulation.wake,
         outcome=outcome,
-        record=record,
+        record=listeners.record,
         accepted=accepted,
-        digest=digest.hexdigest(),
+        digest=listeners.digest.hexdigest(),
         timings=Timings(started_at, time.perf_counter() - clock),
     )

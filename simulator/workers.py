@@ -139,7 +139,6 @@ class SharedRun(Generic[Result]):
         self._folder = folder
         self._work = work
         self._n_hours = recipe.world.clock.hours
-        self._is_lossless = recipe.world.tracking.is_lossless
         self._planned: defaultdict[int, list[HoursInFile]] = defaultdict(list)
         self._arriving: defaultdict[int, list[_Parcel]] = defaultdict(list)
 
@@ -221,18 +220,20 @@ def _tell(recipe: bytes, task: _HourToTell, folder: Path, work: HourWork[Result]
     if transport.is_lossless:
         counts = Counter[str]()
         return _HourTold(counts, _delivered(hour, _counted(post.deliver(sent, hour), counts), work))
-    told = Sent.of(sent)
-    arrival = transport.arrival_hour().alias("_arrival_hour")
-    on_its_way = told.on_its_way.with_columns(arrival).sort("_arrival_hour", maintain_order=True)
-    path, labels = folder / f"way-{hour:06}", folder / f"labels-{hour:06}"
-    on_its_way.drop("_arrival_hour").write_ipc(path)
-    told.labels.write_ipc(labels)
-    lengths = on_its_way["_arrival_hour"].rle().struct.unnest()
+    return _set_out(Sent.of(sent), transport.arrival_hour(), folder / f"way-{hour:06}")
+
+
+def _set_out(sent: Sent, arrival_hour: pl.Expr, path: Path) -> _HourTold[Result]:
+    """Put what is on its way into a file, by hour of arrival, and the labels beside it."""
+    on_its_way = sent.on_its_way.with_columns(arrival_hour.alias("_hour")).sort("_hour", maintain_order=True)
+    on_its_way.drop("_hour").write_ipc(path)
+    labels = path.with_suffix(".labels")
+    sent.labels.write_ipc(labels)
     parcels, begin = {}, 0
-    for n, arrives in zip(lengths["len"].to_list(), lengths["value"].to_list(), strict=True):
-        parcels[arrives] = _Parcel(path, begin, n)
+    for n, hour in on_its_way["_hour"].rle().struct.unnest().iter_rows():
+        parcels[hour] = _Parcel(path, begin, n)
         begin += n
-    return _HourTold(told.counts, parcels=parcels, labels=labels)
+    return _HourTold(sent.counts, parcels=parcels, labels=labels)
 
 
 def _arrive(

@@ -279,6 +279,17 @@ def test_the_same_seed_gives_the_same_events_in_any_process(small: Path) -> None
     assert len(digests) == 1
 
 
+def test_workers_that_share_a_run_change_nothing(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With two jobs the manifest says the same as with one, and an executor that does not exist is wrong input."""
+    options = ["run", "small.yaml", "--set", "wake=interacting", "--json"]
+    alone, shared = (json.loads(Ended(capsys, *options, "--jobs", jobs).out) for jobs in ("1", "2"))
+    assert shared["digest"] == alone["digest"]
+    assert shared["counts"] == alone["counts"]
+    wrong = Ended(capsys, *options, "--executor", "lokey")
+    assert wrong.status == 2
+    assert "did you mean 'loky'" in wrong.err
+
+
 def test_a_reader_who_leaves_is_no_failure(small: Path) -> None:
     """Into a pipe that nobody reads (`| head`) the command ends quietly."""
     reader, writer = os.pipe()
