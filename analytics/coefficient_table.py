@@ -30,6 +30,9 @@ def coefficient_table(basis: FittedBasis, truth: Mapping[str, float]) -> pl.Data
     effects = _effects(basis)
     truths = [truth.get(term) for term in design.terms]
     seen = (design.matrix != 0).astype(np.float64)
+    with np.errstate(over="ignore"):
+        # Of a separated term an end may be larger than a number can hold: infinite.
+        odds_ratios = np.exp([estimate.fit.coefficients, low, high])
     columns = {
         "signal": design.terms,
         "coefficient": estimate.fit.coefficients,
@@ -39,9 +42,9 @@ def coefficient_table(basis: FittedBasis, truth: Mapping[str, float]) -> pl.Data
         "p_adjusted": [None, *holm(estimate.p_values[1:])],
         "ci_low": low,
         "ci_high": high,
-        "odds_ratio": np.exp(estimate.fit.coefficients),
-        "odds_ratio_low": np.exp(low),
-        "odds_ratio_high": np.exp(high),
+        "odds_ratio": odds_ratios[0],
+        "odds_ratio_low": odds_ratios[1],
+        "odds_ratio_high": odds_ratios[2],
         "average_marginal_effect": [effect for effect, _ in effects],
         "average_marginal_effect_se": [error for _, error in effects],
         "truth": truths,
