@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.clusters import cluster_names, cluster_numbers
 from analytics.coefficient_table import coefficient_table
 from analytics.estimation import Estimate, estimate
 from analytics.fitted_basis import FittedBasis
@@ -90,9 +91,9 @@ class IntentModel:
         names = [signal.name for signal in self.signals]
         eligible = eligible_visits(visits, names)
         design = prepare(eligible, names, self.interactions)
-        clusters = _clusters(eligible)
+        clusters = cluster_numbers(eligible)
         found = estimate(design, clusters, self.level, penalise=self.penalise)
-        basis = FittedBasis(self.signals, design, found, clusters, _whose(eligible))
+        basis = FittedBasis(self.signals, design, found, clusters, cluster_names(eligible))
         ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
         return IntentResults(
@@ -113,32 +114,6 @@ class IntentModel:
             warnings=_cautions(design, found, eligible, clusters),
             left_out=dict(design.left_out),
         )
-
-
-def _clusters(visits: pl.DataFrame) -> NDArray[np.int64] | None:
-    """Number the clusters of the visits: account, else visitor; none when no account, or only one cluster, is known."""
-    if "account" not in visits.columns or visits["account"].is_null().all():
-        return None
-    account = _numbered(visits["account"])
-    alone = account.is_null()
-    numbers = account.fill_null(0).to_numpy(writable=True)
-    numbers[alone.to_numpy()] = numbers.max() + 1 + _numbered(visits["anonymous_id"].filter(alone)).to_numpy()
-    return numbers if numbers.max() > 0 else None
-
-
-def _numbered(names: pl.Series) -> pl.Series:
-    """Numbers from 0 by name: sums over clusters are made in this order, and their last digits depend on it."""
-    distinct = names.cast(pl.String).unique().drop_nulls().sort()
-    return names.cast(pl.String).cast(pl.Enum(distinct)).to_physical().cast(pl.Int64)
-
-
-def _whose(visits: pl.DataFrame) -> pl.Series:
-    """Name whom each visit belongs to: the account, else the visitor; the two kinds cannot be mistaken."""
-    visitor = pl.format("visitor {}", pl.col("anonymous_id").cast(pl.String))
-    if "account" not in visits.columns:
-        return visits.select(name=visitor).to_series()
-    account = pl.format("account {}", pl.col("account").cast(pl.String))
-    return visits.select(name=pl.coalesce(account, visitor)).to_series()
 
 
 def _cautions(
