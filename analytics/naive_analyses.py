@@ -19,8 +19,9 @@ from analytics.intent_design import INTERCEPT
 from analytics.intent_errors import IntentModelError
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
-from analytics.sessions import enriched, visit_table
-from analytics.signals import IDLE_MINUTES, DemoPer, SessionLength, Signal
+from analytics.sessions import visit_table
+from analytics.signals import IDLE_MINUTES, DemoPer, EverSeen, Signal
+from analytics.timeline import enriched
 
 __all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "SideBySide", "compare_analyses", "visitor_table"]
 
@@ -169,9 +170,10 @@ def visitor_table(
 
 
 def _over_visits(signal: Signal) -> pl.Expr:
+    """What a signal comes to over all visits: where it is about the visitor it has come to that in the last one."""
     column = pl.col(signal.name)
-    if not isinstance(signal, SessionLength):
+    if isinstance(signal, EverSeen) or signal.within == "visitor":
         return column.last()
-    if signal.scale == "minutes":
-        return column.sum()
-    return (column.exp() - 1).sum().log1p().alias(signal.name)
+    if signal.dtype == pl.Boolean():
+        return column.any()
+    return (column.exp() - 1).sum().log1p() if signal.scale == "log1p" else column.sum()

@@ -84,7 +84,7 @@ class SessionLengthComparison:
     """
 
     def __init__(self, visits: pl.DataFrame, model: IntentModel, coefficient: float | None = None) -> None:
-        signal = next((s for s in model.signals if isinstance(s, SessionLength)), None)
+        signal = next((s for s in model.signals if isinstance(s, SessionLength) and _is_of_visit(s)), None)
         if signal is None:
             raise IntentModelError("the model holds no session length to compare forms of")
         self.level, self.coefficient = model.level, coefficient
@@ -222,6 +222,10 @@ class SessionLengthComparison:
             return {f"{_PREFIX}_log1p": line, f"{_PREFIX}_zero": _zero(minutes), **named}
 
         return spline
+
+
+def _is_of_visit(signal: SessionLength) -> bool:
+    return signal.within == "visit" and signal.longer_than is None
 
 
 def _zero(minutes: Floats) -> Floats:

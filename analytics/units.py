@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from analytics.intent_design import INTERCEPT
-from analytics.signals import SessionLength, Signal, interaction_parts
+from analytics.signals import EventCount, SessionLength, Signal, interaction_parts
 
 __all__ = ["Unit", "odds_ratios_per_unit", "unit_of"]
 
@@ -50,6 +50,8 @@ def _unit(signal: Signal | None) -> Unit:
         if signal.scale == "log1p":
             return Unit("twice as long, in 1 + minutes", math.log(2))
         return Unit(f"{_MINUTES} minutes longer", float(_MINUTES))
+    if isinstance(signal, EventCount) and signal.scale == "log1p":
+        return Unit("twice as many, in 1 + number", math.log(2))
     return Unit("one more", 1.0)
 
 
