@@ -127,6 +127,11 @@ class IntentResults:
         return tuple(self.coefficients["signal"])
 
     @property
+    def method(self) -> str:
+        """How the coefficients were found, in words."""
+        return _METHODS[self.estimator]
+
+    @property
     def summary(self) -> pl.DataFrame:
         """The columns of the coefficients that fit a screen."""
         return self.coefficients.select(_SUMMARY)
@@ -293,7 +298,7 @@ class IntentResults:
     def _headline(self) -> str:
         return (
             f"IntentModel: {self.n_requests:,} requests in {self.n_visits:,} visits of {self.n_visitors:,} visitors, "
-            f"{self.n_accounts:,} accounts; {_METHODS[self.estimator]}; "
+            f"{self.n_accounts:,} accounts; {self.method}; "
             f"standard errors {self.covariance}; McFadden R² {self.pseudo_r2:.3f}, "
             f"AUC {self.auc_in_sample:.3f} (in sample)"
         )

@@ -96,7 +96,8 @@ class SessionLengthComparison:
         self._minutes = np.maximum(np.expm1(values) if signal.scale == "log1p" else values, 0.0)
         self._model = model
         self._fits: dict[SessionForm, _Fit | IntentModelError] = {}
-        self._fit_of(DEFAULT_FORM)
+        if not set(self._fit_of(DEFAULT_FORM).basis.design.terms) & set(self._columns(DEFAULT_FORM)(self._minutes)):
+            raise IntentModelError("all visits are equally long, so nothing can be told of session length")
 
     @cached_property
     def table(self) -> pl.DataFrame:
