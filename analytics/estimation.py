@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ Integers = NDArray[np.int64]
 
 Estimator = Literal["ml", "firth"]
 """``ml``: greatest likelihood; ``firth``: greatest penalised likelihood, because some terms are separated."""
+
+
+_MANY_REQUESTS_PER_TERM: Final = 100
+"""Requests a term from which on Wald's intervals are as good as those of the profile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +56,9 @@ class Estimate:
 def estimate(design: Design, clusters: Integers | None, level: float, *, penalise: bool = True) -> Estimate:
     """Estimate the coefficients, with a penalty where the likelihood has no maximum.
 
-    With the penalty, intervals go by the profile of the penalised likelihood, which knows no clusters: so for all terms
-    where visits are independent, but only for the separated ones where they are clustered. The others then keep
-    cluster-robust intervals.
+    With the penalty, intervals go by the profile of the penalised likelihood. It knows no clusters, and costs many
+    fits: so for all terms where visits are independent and requests few, but only for the separated ones where visits
+    are clustered or the likelihood of the others is a parabola anyway. Those then keep Wald's intervals.
 
     Args:
         design: What the likelihood is made of.
@@ -90,13 +94,18 @@ def _penalised(design: Design, clusters: Integers | None, level: float, separate
     quantile = NormalDist().inv_cdf(0.5 + level / 2)
     z, low, high = b / se, b - quantile * se, b + quantile * se
     p_values = 2 * ndtr(-np.abs(z))
-    profiled = infinite if clusters is not None else np.ones(len(b), dtype=np.bool_)
+    profiled = infinite | (clusters is None and _requests_are_few(design))
     for j in map(int, np.flatnonzero(profiled)):
         statistic, p_values[j] = penalised.test([j])
         z[j] = np.sign(b[j]) * np.sqrt(statistic)
         low[j], high[j] = penalised.interval(j, level)
     fit = LogitFit(b, se, p_values, covariance, log_likelihood(design, p), p)
     return Estimate(fit, "firth", separated, z, p_values, low, high, profiled)
+
+
+def _requests_are_few(design: Design) -> bool:
+    n_requests = design.n_requests.sum()
+    return bool(min(n_requests, design.n_visits.sum() - n_requests) < _MANY_REQUESTS_PER_TERM * len(design.terms))
 
 
 def _no_smaller(robust: Floats, supposed: Floats, infinite: NDArray[np.bool_]) -> Floats:

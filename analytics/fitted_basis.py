@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.clusters import cluster_names
 from analytics.estimation import Estimate
 from analytics.intent_design import Design, design_matrix
 from analytics.intent_errors import IntentModelError, VisitTableError
@@ -26,21 +28,26 @@ _ALIKE: Final = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class FittedBasis:
-    """The design, the estimate and the names behind a fitted model.
+    """The design, the estimate and the people behind a fitted model.
 
     Args:
         signals: Signals that were asked for.
         design: What the likelihood is made of.
         estimate: What was found.
         clusters: Number of each visit's cluster, from 0; none where visits count as independent.
-        names: Whom each visit belongs to: account, else visitor.
+        people: The account and the visitor of each visit.
     """
 
     signals: tuple[Signal, ...]
     design: Design
     estimate: Estimate
     clusters: NDArray[np.int64] | None
-    names: pl.Series
+    people: pl.DataFrame
+
+    @cached_property
+    def names(self) -> pl.Series:
+        """Whom each visit belongs to: account, else visitor."""
+        return cluster_names(self.people)
 
     @property
     def n_clusters(self) -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.clusters import cluster_names, cluster_numbers
+from analytics.clusters import cluster_numbers
 from analytics.coefficient_table import coefficient_table
 from analytics.estimation import Estimate, estimate
 from analytics.fitted_basis import FittedBasis
@@ -93,7 +93,7 @@ class IntentModel:
         design = prepare(eligible, names, self.interactions)
         clusters = cluster_numbers(eligible)
         found = estimate(design, clusters, self.level, penalise=self.penalise)
-        basis = FittedBasis(self.signals, design, found, clusters, cluster_names(eligible))
+        basis = FittedBasis(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
         ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
         return IntentResults(
@@ -121,7 +121,7 @@ def _cautions(
 ) -> tuple[str, ...]:
     cautions = [*_few_requests(design), *_few_accounts(visits, clusters)]
     if found.estimator == "firth":
-        cautions.append(_penalty(design, found, clustered=clusters is not None))
+        cautions.append(_penalty(design, found))
     return tuple(cautions)
 
 
@@ -145,7 +145,7 @@ def _few_accounts(visits: pl.DataFrame, clusters: NDArray[np.int64] | None) -> l
     return [f"{n_clusters} accounts are few (fewer than {_FEW_CLUSTERS}): cluster-robust standard errors are too small"]
 
 
-def _penalty(design: Design, found: Estimate, *, clustered: bool) -> str:
+def _penalty(design: Design, found: Estimate) -> str:
     """Say that the likelihood was penalised, and for which terms' sake."""
     why = [
         f"{term} ({design.separated.get(term, 'with others it foretells the outcome perfectly')})"
@@ -153,9 +153,9 @@ def _penalty(design: Design, found: Estimate, *, clustered: bool) -> str:
         if term != INTERCEPT or len(found.separated) == 1
     ]
     intervals = (
-        "the separated ones' intervals and p-values go by the profile likelihood, which supposes independent visits"
-        if clustered
-        else "all intervals and p-values go by the profile likelihood"
+        "all intervals and p-values go by the profile likelihood"
+        if found.profiled.all()
+        else "intervals and p-values of the separated go by the profile likelihood, which supposes independent visits"
     )
     return (
         f"separated: {'; '.join(why)}. Estimates of greatest likelihood would be infinite, so all coefficients are of "

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.clusters import cluster_names, cluster_numbers
+from analytics.clusters import cluster_numbers
 from analytics.estimation import Estimate, estimate
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import eligible_visits, prepare
@@ -204,7 +204,9 @@ class SessionLengthComparison:
         design = prepare(table, [*self._others, *wanted], self._interactions)
         clusters = cluster_numbers(self._visits)
         found: Estimate = estimate(design, clusters, self.level, penalise=self._model.penalise)
-        basis = FittedBasis(self._model.signals, design, found, clusters, cluster_names(self._visits))
+        basis = FittedBasis(
+            self._model.signals, design, found, clusters, self._visits.select(pl.col("^(account|anonymous_id)$"))
+        )
         return _Fit(basis, columns)
 
     def _columns(self, form: SessionForm) -> Callable[[Floats], dict[str, Floats]]:
