@@ -1,7 +1,8 @@
 """The design matrix of the intent model, and what must be left out of it.
 
 A term is a signal or the product of signals (``a:b``). :func:`prepare` turns a visit table into numbers and leaves out,
-each with its reason, the terms whose coefficient the data cannot tell: constant, separated and collinear ones.
+each with its reason, the terms whose coefficient the data cannot tell: constant and collinear ones. Terms that an empty
+cell of signal × outcome separates are kept and named: their coefficients are finite only with a penalty.
 
 Where all signals are discrete, many visits are alike in all of them. They are collapsed into one row, a *pattern*, with
 the number of visits and of requests among them: all that the likelihood asks of them.
@@ -10,7 +11,7 @@ the number of visits and of requests among them: all that the likelihood asks of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -47,6 +48,9 @@ class Design:
         outcome: For each visit, 1 where it ended in a request, else 0.
         pattern: For each visit, the row of its pattern; None where every visit is a row of its own, in order.
         left_out: Reasons for which terms are missing, by term.
+        determined: Of the terms left out as constant or collinear, what determines them: a weight for each term that
+            does, the constant being the intercept's. Only where it still holds can their absence be overlooked.
+        separated: Which cell of term × outcome is empty, by term: such a term has no estimate of greatest likelihood.
     """
 
     terms: tuple[str, ...]
@@ -56,6 +60,8 @@ class Design:
     outcome: Floats
     pattern: Integers | None
     left_out: Mapping[str, str]
+    determined: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    separated: Mapping[str, str] = field(default_factory=dict)
 
 
 def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFrame:
@@ -121,24 +127,45 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
     _refuse_one_outcome(outcome)
     pattern, rows = _collapsed(visits, signals)
     counts = _Counts.of(outcome, pattern)
-    left_out: dict[str, str] = {}
+    faults: dict[str, _Fault] = {}
+    incomplete: dict[str, str] = {}
     terms = [INTERCEPT, *signals]
     wanted = [*terms, *(name for name in interactions if set(interaction_parts(name)) <= set(signals))]
     whole = design_matrix(rows, wanted)
-    _leave_out_faulty(whole, wanted, terms, counts, left_out)
+    _leave_out_faulty(whole, wanted, terms, counts, faults)
     products = []
     for name in interactions:
         absent = [part for part in interaction_parts(name) if part not in terms]
         if absent:
-            left_out[name] = f"incomplete: {' and '.join(absent)} not in the model"
+            incomplete[name] = f"incomplete: {' and '.join(absent)} not in the model"
         else:
             products.append(name)
     if products:
         terms += products
-        _leave_out_faulty(whole, wanted, terms, counts, left_out)
-    _refuse_too_few(outcome, len(terms) - 1)
+        _leave_out_faulty(whole, wanted, terms, counts, faults)
     matrix = _columns(whole, wanted, terms)
-    return Design(tuple(terms), matrix, counts.visits, counts.requests, outcome, pattern, left_out)
+    separated = _separated_terms(matrix, terms, counts)
+    # What an empty cell says does not use up requests.
+    _refuse_too_few(outcome, len(terms) - 1 - len(separated))
+    return Design(
+        terms=tuple(terms),
+        matrix=matrix,
+        n_visits=counts.visits,
+        n_requests=counts.requests,
+        outcome=outcome,
+        pattern=pattern,
+        left_out={term: fault.reason for term, fault in faults.items()} | incomplete,
+        determined={term: fault.weights for term, fault in faults.items()},
+        separated=separated,
+    )
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """Why a term is left out, and what determines its values."""
+
+    reason: str
+    weights: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +209,13 @@ def _coded(values: pl.Series) -> tuple[Integers, int]:
 
 
 def _leave_out_faulty(
-    whole: Floats, wanted: Sequence[str], terms: list[str], counts: _Counts, left_out: dict[str, str]
+    whole: Floats, wanted: Sequence[str], terms: list[str], counts: _Counts, faults: dict[str, _Fault]
 ) -> None:
     """Leave the faulty ones out of the list of terms, and note why."""
-    for faults in (_constant_or_separated, _collinear):
-        reasons = faults(_columns(whole, wanted, terms), terms, counts)
-        left_out.update(reasons)
-        terms[:] = [term for term in terms if term not in reasons]
+    for look_for in (_constant, _collinear):
+        found = look_for(_columns(whole, wanted, terms), terms, counts)
+        faults.update(found)
+        terms[:] = [term for term in terms if term not in found]
 
 
 def _columns(whole: Floats, wanted: Sequence[str], terms: Sequence[str]) -> Floats:
@@ -198,19 +225,25 @@ def _columns(whole: Floats, wanted: Sequence[str], terms: Sequence[str]) -> Floa
     return whole[:, [wanted.index(term) for term in terms]]
 
 
-def _constant_or_separated(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, str]:
+def _constant(matrix: Floats, terms: Sequence[str], _counts: _Counts) -> dict[str, _Fault]:
     lowest, highest = matrix.min(axis=0), matrix.max(axis=0)
+    return {
+        term: _Fault(f"constant: {value:g} in every visit", {INTERCEPT: float(value)})
+        for term, value, other in zip(terms[1:], lowest[1:], highest[1:], strict=True)
+        if value == other
+    }
+
+
+def _separated_terms(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, str]:
     yes_or_no = (matrix == (matrix != 0)).all(axis=0)
     seen, requests_seen = counts.visits @ matrix, counts.requests @ matrix
     n, n_requests = counts.visits.sum(), counts.requests.sum()
-    reasons = {}
-    for j, term in enumerate(terms[1:], start=1):
-        if lowest[j] == highest[j]:
-            reasons[term] = f"constant: {lowest[j]:g} in every visit"
-        elif yes_or_no[j]:
-            reason = _separated(seen[j], requests_seen[j], n - seen[j], n_requests - requests_seen[j])
-            reasons |= {} if reason is None else {term: reason}
-    return reasons
+    reasons = {
+        term: _separated(seen[j], requests_seen[j], n - seen[j], n_requests - requests_seen[j])
+        for j, term in enumerate(terms)
+        if j and yes_or_no[j]
+    }
+    return {term: reason for term, reason in reasons.items() if reason is not None}
 
 
 def _separated(n_with: float, requests_with: float, n_without: float, requests_without: float) -> str | None:
@@ -221,10 +254,10 @@ def _separated(n_with: float, requests_with: float, n_without: float, requests_w
         "no visit without it ended in a request": requests_without,
         "every visit without it ended in a request": n_without - requests_without,
     }
-    return next((f"separated: {meaning}" for meaning, n in cells.items() if n == 0), None)
+    return next((meaning for meaning, n in cells.items() if n == 0), None)
 
 
-def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, str]:
+def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Fault]:
     """Find the columns that the ones before them explain."""
     weighted = matrix if (counts.visits == 1).all() else matrix * np.sqrt(counts.visits)[:, np.newaxis]
     products = weighted.T @ weighted
@@ -235,15 +268,19 @@ def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[st
     # without going through the visits again.
     triangle: Floats = np.asarray(np.linalg.qr(weighted / scale, mode="r"))
     kept = [0]
-    reasons = {}
+    found = {}
     for j in range(1, len(terms)):
         weights, *_ = np.linalg.lstsq(triangle[:, kept], triangle[:, j], rcond=None)
         if np.linalg.norm(triangle[:, j] - triangle[:, kept] @ weights) > _COLLINEAR:
             kept.append(j)
             continue
-        parents = [terms[k] for k, weight in zip(kept, weights, strict=True) if abs(weight) > np.sqrt(_COLLINEAR)]
-        reasons[terms[j]] = f"collinear: determined by {', '.join(parents)}"
-    return reasons
+        parents = {
+            terms[k]: float(weight * scale[j] / scale[k])
+            for k, weight in zip(kept, weights, strict=True)
+            if abs(weight) > np.sqrt(_COLLINEAR)
+        }
+        found[terms[j]] = _Fault(f"collinear: determined by {', '.join(parents)}", parents)
+    return found
 
 
 def _is_far_from_singular(correlations: Floats) -> bool:

@@ -6,11 +6,14 @@
     ├── VisitTableError       the table is not a visit table, or a signal has no value in some rows
     ├── TooFewVisitsError     fewer requests (or visits without one) than the model has terms
     ├── OneOutcomeError       every visit ends in a request, or none does
-    ├── SeparationError       signals foretell the outcome perfectly, so coefficients would be infinite
+    ├── SeparationError       signals foretell the outcome perfectly, so coefficients would be infinite (raised only
+    │                         where a penalty is not wanted)
     └── ConvergenceError      Newton's method found no maximum of the likelihood
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from analytics.errors import AnalyticsError
 
@@ -41,7 +44,16 @@ class OneOutcomeError(IntentModelError):
 
 
 class SeparationError(IntentModelError):
-    """Signals together foretell the outcome perfectly in some visits: coefficients would be infinite."""
+    """Signals foretell the outcome perfectly in some visits: coefficients would be infinite.
+
+    Args:
+        message: What was found and what to do.
+        terms: Names of the terms whose coefficients are infinite.
+    """
+
+    def __init__(self, message: str, terms: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.terms = tuple(terms)
 
 
 class ConvergenceError(IntentModelError):

@@ -3,29 +3,29 @@
 A discrete-time hazard: at the end of each visit a visitor who has not yet asked requests a demo with a probability
 whose log-odds are an intercept plus the sum of coefficient × signal. Fitted as a logit on the person-period table of
 :func:`analytics.sessions.visit_table` (P. D. Allison, Sociological Methodology 13 (1982) 61–98). What the data cannot
-tell is left out and named, or refused: no number that must not be used is returned in silence.
+tell is left out and named, penalised and named, or refused: no number that must not be used is returned in silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.intent_design import Design, eligible_visits, prepare
+from analytics.clusters import cluster_numbers
+from analytics.coefficient_table import coefficient_table
+from analytics.estimation import Estimate, estimate
+from analytics.fitted_basis import FittedBasis
+from analytics.intent_design import INTERCEPT, Design, eligible_visits, prepare
 from analytics.intent_errors import IntentModelError
-from analytics.intent_results import COEFFICIENT_SCHEMA, IntentResults
-from analytics.likelihood import LogitFit, maximise
-from analytics.marginal_effects import MarginalEffects
+from analytics.intent_results import IntentResults
+from analytics.predictive_quality import area_under_curve, coefficient_of_discrimination
 from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
-__all__ = ["IntentModel", "area_under_curve", "holm"]
-
-Floats = NDArray[np.float64]
+__all__ = ["IntentModel"]
 
 _FEW_EVENTS_PER_TERM: Final = 10
 _FEW_CLUSTERS: Final = 40
@@ -38,6 +38,7 @@ class IntentModel:
         signals: Signals to hold, in the order of the results.
         interactions: Products of signals to hold, as ``a:b``; one whose signals are not all in the model is left out.
         level: Confidence level of the intervals, between 0 and 1.
+        penalise: Answer separation with Firth's penalised likelihood, and say so; refuse the fit otherwise.
 
     Raises:
         IntentModelError: An interaction names no known signal, a term is named twice, or the level is impossible.
@@ -48,8 +49,11 @@ class IntentModel:
         signals: Sequence[Signal] = SIGNALS,
         interactions: Sequence[str] = DEFAULT_INTERACTIONS,
         level: float = 0.95,
+        *,
+        penalise: bool = True,
     ) -> None:
         self.signals, self.interactions, self.level = tuple(signals), tuple(interactions), level
+        self.penalise = penalise
         names = [signal.name for signal in self.signals]
         known = {*names, *(signal.name for signal in SIGNALS)}
         for term in self.interactions:
@@ -81,139 +85,82 @@ class IntentModel:
             VisitTableError: A column is missing or a signal has no value in some rows.
             OneOutcomeError: Every visit ends in a request, or none does.
             TooFewVisitsError: There are fewer requests than terms.
-            SeparationError: Signals together foretell the outcome perfectly.
-            ConvergenceError: Newton's method found no maximum.
+            SeparationError: Signals foretell the outcome perfectly, and a penalty is not wanted.
+            ConvergenceError: The search found no maximum.
         """
         names = [signal.name for signal in self.signals]
         eligible = eligible_visits(visits, names)
         design = prepare(eligible, names, self.interactions)
-        clusters = _clusters(eligible)
-        fitted = maximise(design, clusters)
+        clusters = cluster_numbers(eligible)
+        found = estimate(design, clusters, self.level, penalise=self.penalise)
+        basis = FittedBasis(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
+        ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
         return IntentResults(
-            coefficients=self._coefficients(fitted, design, truth or {}),
+            coefficients=coefficient_table(basis, truth or {}),
             n_visits=eligible.height,
             n_visitors=_n_unique(eligible, "anonymous_id"),
             n_accounts=_n_unique(eligible, "account"),
             n_requests=n_requests,
-            log_likelihood=fitted.log_likelihood,
-            pseudo_r2=1 - fitted.log_likelihood / _log_likelihood_of_intercept(n_requests, eligible.height),
-            auc_in_sample=_area_under_curve(design.n_requests, design.n_visits - design.n_requests, fitted.p_request),
+            log_likelihood=found.fit.log_likelihood,
+            pseudo_r2=1 - found.fit.log_likelihood / _log_likelihood_of_intercept(n_requests, eligible.height),
+            tjur_r2=coefficient_of_discrimination(ones, zeros, p),
+            auc_in_sample=area_under_curve(ones, zeros, p),
             covariance="nonrobust" if clusters is None else "cluster by account",
-            covariance_matrix=fitted.covariance,
+            covariance_matrix=found.fit.covariance,
             level=self.level,
-            warnings=_cautions(design, eligible, clusters),
+            basis=basis,
+            estimator=found.estimator,
+            warnings=_cautions(design, found, eligible, clusters),
             left_out=dict(design.left_out),
         )
 
-    def _coefficients(self, fitted: LogitFit, design: Design, truth: Mapping[str, float]) -> pl.DataFrame:
-        b, se, p = fitted.coefficients, fitted.standard_errors, fitted.p_values
-        z = NormalDist().inv_cdf(0.5 + self.level / 2)
-        low, high = b - z * se, b + z * se
-        effects = self._effects(design, fitted)
-        truths = [truth.get(term) for term in design.terms]
-        seen = (design.matrix != 0).astype(np.float64)
-        columns = {
-            "signal": design.terms,
-            "coefficient": b,
-            "standard_error": se,
-            "z": b / se,
-            "p_value": p,
-            "p_adjusted": [None, *holm(p[1:])],
-            "ci_low": low,
-            "ci_high": high,
-            "odds_ratio": np.exp(b),
-            "odds_ratio_low": np.exp(low),
-            "odds_ratio_high": np.exp(high),
-            "average_marginal_effect": [effect for effect, _ in effects],
-            "average_marginal_effect_se": [error for _, error in effects],
-            "truth": truths,
-            "covered": [None if t is None else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)],
-            "n_seen": (design.n_visits @ seen).astype(np.int64),
-            "requests_seen": (design.n_requests @ seen).astype(np.int64),
-        }
-        return pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
 
-    def _effects(self, design: Design, fitted: LogitFit) -> list[tuple[float | None, float | None]]:
-        yes_or_no = {signal.name: signal.dtype == pl.Boolean() for signal in self.signals}
-        effects = MarginalEffects(design, fitted)
-        return [
-            effects.average(term, yes_or_no=yes_or_no[term]) if term in yes_or_no else (None, None)
-            for term in design.terms
-        ]
+def _cautions(
+    design: Design, found: Estimate, visits: pl.DataFrame, clusters: NDArray[np.int64] | None
+) -> tuple[str, ...]:
+    cautions = [*_few_requests(design), *_few_accounts(visits, clusters)]
+    if found.estimator == "firth":
+        cautions.append(_penalty(design, found))
+    return tuple(cautions)
 
 
-def holm(p_values: Floats) -> Floats:
-    """Return p-values adjusted for their number, so that any false alarm has at most the nominal probability.
-
-    What is not a number stays so and is not counted. Source: S. Holm, Scandinavian Journal of Statistics 6 (1979)
-    65–70.
-
-    Args:
-        p_values: Probabilities, any of them NaN.
-    """
-    adjusted = np.full(len(p_values), np.nan)
-    tested = np.flatnonzero(~np.isnan(p_values))
-    order = tested[np.argsort(p_values[tested], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
-    return adjusted
-
-
-def area_under_curve(outcome: Floats, score: Floats) -> float:
-    """Return the share of pairs of one and zero that the score ranks rightly, ties counting half.
-
-    Source: J. A. Hanley and B. J. McNeil, Radiology 143 (1982) 29–36 (the Mann–Whitney statistic).
-
-    Args:
-        outcome: Ones and zeros, at least one of each.
-        score: One number each; higher for a likelier one.
-    """
-    return _area_under_curve(outcome, 1 - outcome, score)
-
-
-def _area_under_curve(n_ones: Floats, n_zeros: Floats, score: Floats) -> float:
-    """The area under the curve where each score stands for many ones and zeros."""
-    distinct, place = np.unique(score, return_inverse=True)
-    ones, zeros = (np.bincount(place, n, minlength=len(distinct)) for n in (n_ones, n_zeros))
-    below = np.cumsum(zeros) - zeros
-    return float(ones @ (below + zeros / 2) / (ones.sum() * zeros.sum()))
-
-
-def _clusters(visits: pl.DataFrame) -> NDArray[np.int64] | None:
-    """Number the clusters of the visits: account, else visitor; none when no account, or only one cluster, is known."""
-    if "account" not in visits.columns or visits["account"].is_null().all():
-        return None
-    account = _numbered(visits["account"])
-    alone = account.is_null()
-    numbers = account.fill_null(0).to_numpy(writable=True)
-    numbers[alone.to_numpy()] = numbers.max() + 1 + _numbered(visits["anonymous_id"].filter(alone)).to_numpy()
-    return numbers if numbers.max() > 0 else None
-
-
-def _numbered(names: pl.Series) -> pl.Series:
-    """Numbers from 0 by name: sums over clusters are made in this order, and their last digits depend on it."""
-    distinct = names.cast(pl.String).unique().drop_nulls().sort()
-    return names.cast(pl.String).cast(pl.Enum(distinct)).to_physical().cast(pl.Int64)
-
-
-def _cautions(design: Design, visits: pl.DataFrame, clusters: NDArray[np.int64] | None) -> tuple[str, ...]:
+def _few_requests(design: Design) -> list[str]:
     n_requests, n_terms = int(design.outcome.sum()), len(design.terms) - 1
     rarer = min(n_requests, len(design.outcome) - n_requests)
-    cautions = []
-    if rarer < _FEW_EVENTS_PER_TERM * n_terms:
-        cautions.append(
-            f"{n_requests} requests for {n_terms} terms: fewer than {_FEW_EVENTS_PER_TERM} a term, so coefficients are "
-            "biased away from 0 and intervals too narrow"
-        )
-    if clusters is None and _n_unique(visits, "account") == 1:
-        cautions.append("all visits belong to one account, so standard errors cannot allow for what its people share")
-    if clusters is not None and clusters.max() + 1 < _FEW_CLUSTERS:
-        cautions.append(
-            f"{clusters.max() + 1} accounts are few (fewer than {_FEW_CLUSTERS}): cluster-robust standard errors are "
-            "too small"
-        )
-    return tuple(cautions)
+    if rarer >= _FEW_EVENTS_PER_TERM * n_terms:
+        return []
+    few = f"{n_requests} requests for {n_terms} terms: fewer than {_FEW_EVENTS_PER_TERM} a term"
+    return [f"{few}, so coefficients are biased away from 0 and intervals too narrow"]
+
+
+def _few_accounts(visits: pl.DataFrame, clusters: NDArray[np.int64] | None) -> list[str]:
+    if clusters is None:
+        if _n_unique(visits, "account") != 1:
+            return []
+        return ["all visits belong to one account, so standard errors cannot allow for what its people share"]
+    n_clusters = int(clusters.max()) + 1
+    if n_clusters >= _FEW_CLUSTERS:
+        return []
+    return [f"{n_clusters} accounts are few (fewer than {_FEW_CLUSTERS}): cluster-robust standard errors are too small"]
+
+
+def _penalty(design: Design, found: Estimate) -> str:
+    """Say that the likelihood was penalised, and for which terms' sake."""
+    why = [
+        f"{term} ({design.separated.get(term, 'with others it foretells the outcome perfectly')})"
+        for term in found.separated
+        if term != INTERCEPT or len(found.separated) == 1
+    ]
+    intervals = (
+        "all intervals and p-values go by the profile likelihood"
+        if found.profiled.all()
+        else "intervals and p-values of the separated go by the profile likelihood, which supposes independent visits"
+    )
+    return (
+        f"separated: {'; '.join(why)}. Estimates of greatest likelihood would be infinite, so all coefficients are of "
+        f"Firth's penalised likelihood, and {intervals}"
+    )
 
 
 def _log_likelihood_of_intercept(n_requests: int, n: int) -> float:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from analytics.collinearity import variance_inflation
+from analytics.estimation import Estimator
+from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import design_matrix
+from analytics.intent_errors import IntentModelError
+from analytics.joint_tests import JointTest, joint_test
+from analytics.multiplicity import benjamini_hochberg
+from analytics.out_of_fold import out_of_fold_quality
+from analytics.predictive_quality import PredictiveQuality
+from analytics.units import odds_ratios_per_unit
+
+if TYPE_CHECKING:
+    from statsmodels.discrete.discrete_model import BinaryResultsWrapper
 
 __all__ = ["COEFFICIENT_SCHEMA", "IntentResults"]
 
@@ -61,6 +74,12 @@ _SUMMARY: Final = (
 )
 
 
+_METHODS: Final[Mapping[Estimator, str]] = {
+    "ml": "greatest likelihood",
+    "firth": "Firth's penalised likelihood",
+}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class IntentResults:
     """A fitted intent model: which behaviour foretells a demo request, and how sure that is.
@@ -78,6 +97,9 @@ class IntentResults:
         covariance: Kind of covariance: ``nonrobust`` or ``cluster by account``.
         covariance_matrix: Covariance of the coefficients, terms × terms.
         level: Confidence level of the intervals.
+        basis: What the fit rests on, for what is worked out when it is asked for.
+        tjur_r2: Tjur's: mean fitted probability of visits with a request, less that of those without.
+        estimator: ``ml`` for greatest likelihood, ``firth`` for the penalised likelihood where terms are separated.
         warnings: What the reader must know before using the numbers.
         left_out: Terms that the data could not tell, with the reason.
     """
@@ -93,6 +115,9 @@ class IntentResults:
     covariance: str
     covariance_matrix: NDArray[np.float64]
     level: float
+    basis: FittedBasis
+    tjur_r2: float
+    estimator: Estimator = "ml"
     warnings: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,24 +127,132 @@ class IntentResults:
         return tuple(self.coefficients["signal"])
 
     @property
+    def method(self) -> str:
+        """How the coefficients were found, in words."""
+        return _METHODS[self.estimator]
+
+    @property
     def summary(self) -> pl.DataFrame:
         """The columns of the coefficients that fit a screen."""
         return self.coefficients.select(_SUMMARY)
+
+    @property
+    def comparison(self) -> pl.DataFrame:
+        """The estimates beside the truth, where it is known.
+
+        One row per term: ``signal``, ``coefficient``, ``truth``, ``bias`` (coefficient − truth), ``standardised_error``
+        (bias in standard errors) and ``covered``.
+        """
+        bias = pl.col("coefficient") - pl.col("truth")
+        return self.coefficients.select(
+            "signal",
+            "coefficient",
+            "truth",
+            bias=bias,
+            standardised_error=bias / pl.col("standard_error"),
+            covered="covered",
+        )
+
+    @cached_property
+    def diagnostics(self) -> pl.DataFrame:
+        """What to mind of each term.
+
+        One row per term: ``signal``; ``vif``, its variance inflation factor, null for the intercept;
+        ``p_false_discovery``, the p-value adjusted by Benjamini and Hochberg; ``separated``, whether its estimate is
+        finite only by the penalty; and ``interval``, what its test and interval go by: ``wald`` or ``profile``.
+        """
+        inflation, estimate = variance_inflation(self.basis.design), self.basis.estimate
+        adjusted = benjamini_hochberg(self.coefficients["p_value"].to_numpy()[1:])
+        return pl.DataFrame(
+            {
+                "signal": self.terms,
+                "vif": pl.Series([inflation[term] for term in self.terms], dtype=pl.Float64),
+                "p_false_discovery": pl.Series([None, *adjusted], dtype=pl.Float64),
+                "separated": [term in estimate.separated for term in self.terms],
+                "interval": ["profile" if profiled else "wald" for profiled in estimate.profiled],
+            }
+        )
+
+    @cached_property
+    def per_unit(self) -> pl.DataFrame:
+        """Odds ratios per unit that means something; see :func:`analytics.units.odds_ratios_per_unit`."""
+        return odds_ratios_per_unit(self.coefficients, self.basis.signals)
+
+    @property
+    def requests_per_term(self) -> float | None:
+        """Requests (or visits without one, if they are fewer) for each term; none where there is no term."""
+        rarer = min(self.n_requests, self.n_visits - self.n_requests)
+        return rarer / (len(self.terms) - 1) if len(self.terms) > 1 else None
+
+    @cached_property
+    def all_signals(self) -> JointTest:
+        """The test that no term has any effect; see :meth:`joint_test`."""
+        return self.joint_test(self.terms[1:])
+
+    def joint_test(self, terms: Sequence[str]) -> JointTest:
+        """Test that the coefficients of some terms are all 0.
+
+        By Wald's test with the covariance of the model; where terms are separated, by the penalised likelihood ratio.
+
+        Args:
+            terms: Names of terms of the model.
+
+        Raises:
+            IntentModelError: A term is not in the model.
+            TooFewVisitsError: There are no more accounts than terms.
+        """
+        return joint_test(self.basis.design, self.basis.estimate, self.basis.n_clusters, terms)
+
+    @cached_property
+    def out_of_fold(self) -> PredictiveQuality:
+        """How well the model predicts accounts that it has not seen, by five folds; see :meth:`cross_validate`."""
+        return self.cross_validate()
+
+    def cross_validate(self, n_folds: int = 5) -> PredictiveQuality:
+        """Score predictions of visits by the same model fitted on the visits of other accounts.
+
+        Args:
+            n_folds: Parts that the accounts are split into, by their names, at least 2.
+
+        Raises:
+            IntentModelError: There are too few accounts, or requests, to fit without one of the parts.
+        """
+        if n_folds < 2:  # noqa: PLR2004 - one part leaves nothing to fit on
+            raise IntentModelError(f"n_folds: must be at least 2 (got {n_folds})")
+        basis = self.basis
+        return out_of_fold_quality(basis.design, basis.names, basis.estimate.fit.coefficients, n_folds)
 
     def predict(self, visits: pl.DataFrame) -> pl.Series:
         """Return the probability that each visit ends in a request, had the visitor not asked before.
 
         Args:
-            visits: Table with a column for each signal of the model, such as a visit table.
+            visits: Table with a column for each signal that was asked for, such as a visit table.
 
         Raises:
-            VisitTableError: A signal is missing or has no value somewhere.
+            VisitTableError: A signal is missing or has no value somewhere, or visits are unlike all those of the fit: a
+                signal that was constant in the fit, or determined by others, is not so here.
         """
         log_odds = design_matrix(visits, self.terms) @ self.coefficients["coefficient"].to_numpy()
+        self.basis.refuse_unseen(visits)
         return pl.Series("p_request", expit(log_odds), dtype=pl.Float64)
+
+    def to_statsmodels(self) -> BinaryResultsWrapper:
+        """Return statsmodels' own results of the same model, fitted anew on single visits.
+
+        Raises:
+            IntentModelError: The likelihood was penalised, which statsmodels cannot do.
+        """
+        return self.basis.to_statsmodels()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the covariance matrix, ready for JSON: what is not a number is null."""
+        details = self.coefficients.hstack(
+            [
+                *self.comparison["bias", "standardised_error"],
+                *self.diagnostics.drop("signal"),
+                *self.per_unit.drop("signal"),
+            ]
+        )
         return {
             "n_visits": self.n_visits,
             "n_visitors": self.n_visitors,
@@ -127,13 +260,26 @@ class IntentResults:
             "n_requests": self.n_requests,
             "log_likelihood": self.log_likelihood,
             "pseudo_r2": self.pseudo_r2,
+            "tjur_r2": self.tjur_r2,
             "auc_in_sample": self.auc_in_sample,
+            "out_of_fold": self._or_reason(lambda: asdict(self.out_of_fold)),
+            "all_signals": self._or_reason(lambda: asdict(self.all_signals)),
+            "requests_per_term": self.requests_per_term,
+            "estimator": self.estimator,
             "covariance": self.covariance,
             "level": self.level,
-            "coefficients": [_finite(row) for row in self.coefficients.iter_rows(named=True)],
+            "coefficients": [_finite(row) for row in details.iter_rows(named=True)],
             "left_out": dict(self.left_out),
             "warnings": list(self.warnings),
         }
+
+    @staticmethod
+    def _or_reason(work_out: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What could be worked out, or in its place why not."""
+        try:
+            return work_out()
+        except IntentModelError as error:
+            return {"not_available": str(error)}
 
     def __repr__(self) -> str:
         with pl.Config(
@@ -152,7 +298,8 @@ class IntentResults:
     def _headline(self) -> str:
         return (
             f"IntentModel: {self.n_requests:,} requests in {self.n_visits:,} visits of {self.n_visitors:,} visitors, "
-            f"{self.n_accounts:,} accounts; standard errors {self.covariance}; McFadden R² {self.pseudo_r2:.3f}, "
+            f"{self.n_accounts:,} accounts; {self.method}; "
+            f"standard errors {self.covariance}; McFadden R² {self.pseudo_r2:.3f}, "
             f"AUC {self.auc_in_sample:.3f} (in sample)"
         )
 

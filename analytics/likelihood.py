@@ -2,13 +2,15 @@
 
 statsmodels does the arithmetic where every visit is a row of its own. It only warns, or says nothing, where a
 coefficient is infinite or the search has stopped early; here that is an error. Its logit knows no rows that stand for
-many visits, so collapsed visits are fitted by the same method here.
+many visits, so collapsed visits are fitted by the same method here. Newton's steps do not get shorter where a
+coefficient runs to infinity, so a search that has ended needs no further proof; one that has not, or that ended
+suspiciously far out, is looked into by linear programming.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,8 +20,9 @@ from scipy.special import erfc, expit, xlog1py, xlogy
 
 from analytics.intent_design import Design
 from analytics.intent_errors import ConvergenceError, SeparationError
+from analytics.separation import find_separation
 
-__all__ = ["LogitFit", "maximise"]
+__all__ = ["LogitFit", "climb", "cluster_robust", "log_likelihood", "maximise"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -32,12 +35,7 @@ _TOLERANCE: Final = 1e-8
 _HUGE_COEFFICIENT: Final = 15.0
 _HUGE_STANDARD_ERROR: Final = 100.0
 _SURE: Final = 1e-10
-"""Beyond these the likelihood has no maximum but a ridge: what statsmodels returns is where it stopped climbing."""
-
-_ADVICE: Final = (
-    "signals together foretell the outcome perfectly in some visits, so their coefficients would be infinite; "
-    "leave out or merge rare signals, or observe longer"
-)
+"""Beyond these the likelihood may have no maximum but a ridge, and all would depend on where the search stopped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,29 +70,40 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
         SeparationError: Coefficients would be infinite.
         ConvergenceError: No maximum was found.
     """
+    if design.separated:
+        _refuse_separated(design, converged=False)
     try:
         b, inverse, converged = (_by_visits if design.pattern is None else _by_patterns)(design)
     except (np.linalg.LinAlgError, Warning) as error:
-        raise ConvergenceError(f"the likelihood could not be maximised ({error}); ask of fewer signals") from error
+        raise _separation(design) or ConvergenceError(
+            f"the likelihood could not be maximised ({error}); ask of fewer signals"
+        ) from error
     p = expit(design.matrix @ b)
-    covariance = inverse if clusters is None else _cluster_robust(inverse, design, p, clusters)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         # Where the likelihood is a ridge, the inverse may be of anything; it is refused below.
-        se = np.sqrt(np.diag(covariance))
-        p_values = erfc(np.abs(b / se) / np.sqrt(2))
-    log_likelihood = xlogy(design.n_requests, p) + xlog1py(design.n_visits - design.n_requests, -p)
-    fit = LogitFit(
+        errors = np.sqrt(np.diag(inverse))
+    if not converged or _is_far_out(b, errors, p):
+        _refuse_separated(design, converged=converged)
+    covariance = inverse if clusters is None else cluster_robust(inverse, design, p, clusters)
+    se = np.sqrt(np.diag(covariance))
+    return LogitFit(
         coefficients=b,
         standard_errors=se,
-        p_values=p_values,
+        p_values=erfc(np.abs(b / se) / np.sqrt(2)),
         covariance=covariance,
-        log_likelihood=float(log_likelihood.sum()),
+        log_likelihood=log_likelihood(design, p),
         p_request=p,
     )
-    _refuse_separated(fit, design.terms)
-    if not converged:
-        raise ConvergenceError(f"Newton's method did not converge in {_MAX_ITERATIONS} steps; ask of fewer signals")
-    return fit
+
+
+def log_likelihood(design: Design, p: Floats) -> float:
+    """Return the natural logarithm of the likelihood of all visits.
+
+    Args:
+        design: What the likelihood is made of.
+        p: Probability of a request in each pattern.
+    """
+    return float((xlogy(design.n_requests, p) + xlog1py(design.n_visits - design.n_requests, -p)).sum())
 
 
 def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
@@ -109,23 +118,40 @@ def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
             model = Logit(design.outcome, design.matrix, check_rank=False, hasconst=True)
             fitted = model.fit(_start(design), "newton", maxiter=_MAX_ITERATIONS, disp=False, warn_convergence=False)
     except (PerfectSeparationError, PerfectSeparationWarning) as error:
-        raise SeparationError(_ADVICE) from error
+        # It may be wrong: a fitted probability near 1 is not yet a separation.
+        raise np.linalg.LinAlgError(str(error)) from error
     return np.asarray(fitted.params), np.asarray(fitted.cov_params()), bool(fitted.mle_retvals["converged"])
 
 
 def _by_patterns(design: Design) -> tuple[Floats, Floats, bool]:
     """Fit collapsed visits: coefficients, inverse of the information, and whether the search converged."""
-    b, converged = _climb(design)
-    inverse: Floats = np.linalg.inv(_information(design, expit(design.matrix @ b))).astype(np.float64)
-    return b, inverse, converged
+    b, converged = climb(design.matrix, design.n_visits, design.n_requests, _average(design))
+    information = _information(design.matrix, design.n_visits, expit(design.matrix @ b))
+    return b, np.asarray(np.linalg.inv(information), np.float64), converged
 
 
-def _climb(design: Design) -> tuple[Floats, bool]:
-    """Newton's method, as statsmodels goes: the coefficients, and whether the steps have ended."""
-    b = _average(design)
+def climb(
+    matrix: Floats, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
+) -> tuple[Floats, bool]:
+    """Go up the likelihood by Newton's method, as statsmodels does.
+
+    Args:
+        matrix: Values of the terms, patterns × terms.
+        n_visits: Visits of each pattern.
+        n_requests: Of these, the ones that ended in a request.
+        start: Coefficients to start from.
+        offset: Log-odds of each pattern that the coefficients come on top of.
+
+    Returns:
+        The coefficients, and whether the steps have ended.
+
+    Raises:
+        numpy.linalg.LinAlgError: The information became singular.
+    """
+    b, given = start.copy(), 0.0 if offset is None else offset
     for _ in range(_MAX_ITERATIONS):
-        p = expit(design.matrix @ b)
-        step = np.linalg.solve(_information(design, p), design.matrix.T @ (design.n_requests - design.n_visits * p))
+        p = expit(matrix @ b + given)
+        step = np.linalg.solve(_information(matrix, n_visits, p), matrix.T @ (n_requests - n_visits * p))
         b += step
         if np.abs(step).max() <= _TOLERANCE:
             return b, True
@@ -146,26 +172,30 @@ def _start(design: Design) -> Floats:
     n_requests = outcome.sum()
     if min(n_requests, len(outcome) - n_requests) < len(design.terms):
         return _average(design)
-    sample = replace(
-        design, matrix=design.matrix[part], n_visits=np.ones(len(outcome)), n_requests=outcome, outcome=outcome
-    )
     try:
-        start, converged = _climb(sample)
+        start, converged = climb(design.matrix[part], np.ones(len(outcome)), outcome, _average(design))
     except np.linalg.LinAlgError:
         converged = False
     return start if converged else _average(design)
 
 
-def _information(design: Design, p: Floats) -> Floats:
+def _information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
     """Fisher's information: minus the second derivatives of the log-likelihood."""
-    information: Floats = (design.matrix.T * (design.n_visits * p * (1 - p))) @ design.matrix
+    information: Floats = (matrix.T * (n_visits * p * (1 - p))) @ matrix
     return information
 
 
-def _cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integers) -> Floats:
-    """Covariance that allows for what a cluster's visits share, with statsmodels' and Stata's small-sample correction.
+def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integers) -> Floats:
+    """Return the covariance that allows for what a cluster's visits share.
 
-    Source: A. C. Cameron and D. L. Miller, Journal of Human Resources 50 (2015) 317–372, section II.C.
+    With statsmodels' and Stata's small-sample correction. Source: A. C. Cameron and D. L. Miller, Journal of Human
+    Resources 50 (2015) 317–372, section II.C.
+
+    Args:
+        inverse: Inverse of the information, terms × terms.
+        design: What the likelihood is made of.
+        p: Fitted probability of each pattern.
+        clusters: Number of each visit's cluster, from 0.
     """
     pattern = np.arange(len(p)) if design.pattern is None else design.pattern
     n_clusters, n, n_terms = int(clusters.max()) + 1, len(design.outcome), len(design.terms)
@@ -176,12 +206,31 @@ def _cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Intege
     return np.asarray(covariance)
 
 
-def _refuse_separated(fit: LogitFit, terms: tuple[str, ...]) -> None:
-    """Refuse what betrays a separation that no single signal shows."""
-    b, se, p = fit.coefficients, fit.standard_errors, fit.p_request
-    faulty = ~(np.abs(b) <= _HUGE_COEFFICIENT) | ~(se <= _HUGE_STANDARD_ERROR)
-    if faulty.any():
-        named = ", ".join(f"{terms[j]} ({b[j]:.3g} ± {se[j]:.3g})" for j in np.flatnonzero(faulty))
-        raise SeparationError(f"{_ADVICE}; see {named}")
-    if p.min() < _SURE or p.max() > 1 - _SURE:
-        raise SeparationError(f"{_ADVICE}; fitted probabilities reach {p.min():.1e} and {p.max():.10f}")
+def _is_far_out(b: Floats, errors: Floats, p: Floats) -> bool:
+    """Whether the search ended where it would on the ridge of a separation."""
+    huge = ~(np.abs(b) <= _HUGE_COEFFICIENT) | ~(errors <= _HUGE_STANDARD_ERROR)
+    return bool(huge.any() or p.min() < _SURE or p.max() > 1 - _SURE)
+
+
+def _refuse_separated(design: Design, *, converged: bool) -> None:
+    """Refuse what has no maximum; a coefficient that is large but finite may pass."""
+    separation = _separation(design)
+    if separation is not None:
+        raise separation
+    if not converged:
+        raise ConvergenceError(f"Newton's method did not converge in {_MAX_ITERATIONS} steps; ask of fewer signals")
+
+
+def _separation(design: Design) -> SeparationError | None:
+    """The error that names the terms whose coefficients are infinite, if any are."""
+    found = find_separation(design.matrix, design.n_visits, design.n_requests)
+    if not found.found:
+        return None
+    ways = {1: "+∞", -1: "−∞"}
+    named = {term: ways[int(way)] for term, way in zip(design.terms, found.direction, strict=True) if way}
+    return SeparationError(
+        "signals foretell the outcome perfectly in some visits, so coefficients would be infinite: "
+        f"{', '.join(f'{term} ({way})' for term, way in named.items())}; leave out or merge rare signals, observe "
+        "longer, or let the likelihood be penalised",
+        tuple(named),
+    )

@@ -10,6 +10,8 @@ import polars as pl
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
+    from analytics.naive_analyses import SideBySide
+    from analytics.session_length import SessionLengthComparison
     from analytics.statistics import FunnelStatistics
 
 __all__ = ["REPORTED_SEGMENTS", "ReportData"]
@@ -35,6 +37,8 @@ class ReportData:
         seed: Seed of the simulation, for events that were simulated.
         intent: The intent model; None when it could not be fitted.
         model_error: Why it could not be fitted.
+        session_length: The model with session length in several forms.
+        analyses: The model beside what one row per visitor would say.
         sales: What became of the demo requests: counts, rates, waits and utilisations, under the names of the
             simulator's sales summary; as many as are known, others under their own names.
         store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
@@ -55,6 +59,8 @@ class ReportData:
     seed: int | None = None
     intent: IntentResults | None = None
     model_error: str | None = None
+    session_length: SessionLengthComparison | None = None
+    analyses: SideBySide | None = None
     sales: Mapping[str, float | None] | None = None
     store: Mapping[str, int] | None = None
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
@@ -72,6 +78,8 @@ class ReportData:
         seed: int | None = None,
         intent: IntentResults | None = None,
         model_error: str | None = None,
+        session_length: SessionLengthComparison | None = None,
+        analyses: SideBySide | None = None,
         sales: Mapping[str, float | None] | None = None,
         store: Mapping[str, int] | None = None,
         invalid_by_reason: Mapping[str, int] | None = None,
@@ -88,6 +96,8 @@ class ReportData:
             seed: Seed of the simulation.
             intent: The intent model.
             model_error: Why there is none.
+            session_length: The model with session length in several forms.
+            analyses: The model beside what one row per visitor would say.
             sales: What became of the demo requests.
             store: The event store's counters.
             invalid_by_reason: How many events could not be used, by reason.
@@ -110,6 +120,8 @@ class ReportData:
             seed=seed,
             intent=intent,
             model_error=model_error,
+            session_length=session_length,
+            analyses=analyses,
             sales=sales,
             store=store,
             invalid_by_reason=invalid_by_reason or {},

@@ -9,6 +9,7 @@ from analytics.charts import SIGNIFICANT, coefficient_chart
 from analytics.report_figures import drawing
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, times
 from analytics.report_reading import coefficient_groups, readings, term_name
+from analytics.report_trust import trust_table
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -38,13 +39,15 @@ def model_section(results: IntentResults | None, error: str | None) -> Html:
         return join(
             [title, _cautions(results), element("p", "No signal could be told from the data.", class_="notice")]
         )
-    return join([title, _facts(results), _cautions(results), _forest(results), _aloud(results), _table(results)])
+    parts = [_facts(results), _cautions(results), _forest(results), _aloud(results), _table(results)]
+    return join([title, *parts, trust_table(results)])
 
 
 def _facts(results: IntentResults) -> Html:
     return element(
         "p",
-        f"A logit on {count(results.n_visits)} visits, {count(results.n_requests)} of which ended in a demo request; "
+        f"A logit, by {results.method}, on {count(results.n_visits)} visits, {count(results.n_requests)} of which "
+        "ended in a demo request; "
         f"{count(results.n_visitors)} visitors, {count(results.n_accounts)} known companies. Standard errors: "
         f"{results.covariance}. McFadden's R² {results.pseudo_r2:.3f}; area under the curve "
         f"{results.auc_in_sample:.3f} on the visits it was fitted on and so flattering.",

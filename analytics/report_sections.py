@@ -20,6 +20,7 @@ from analytics.charts import (
 from analytics.report_figures import figure
 from analytics.report_html import Html, count, decimal, element, join, number_table, page, percent, rate
 from analytics.report_model import model_section
+from analytics.report_trust import analyses_section, session_section
 
 if TYPE_CHECKING:
     from analytics.report_data import ReportData
@@ -64,6 +65,8 @@ def report_page(data: ReportData) -> str:
         _segments(data),
         *_pairs(data),
         model_section(data.intent, data.model_error),
+        *([] if data.session_length is None else [session_section(data.session_length)]),
+        *([] if data.analyses is None else [analyses_section(data.analyses)]),
         _sales(data),
         _quality(data),
         _provenance(data),

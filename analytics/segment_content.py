@@ -19,8 +19,8 @@ import polars as pl
 from analytics.dimensions import NOT_SET, Dimension, DimensionError, dimensions_of
 from analytics.errors import AnalyticsError
 from analytics.events import CallType
-from analytics.intent_model import holm
 from analytics.intervals import rate_with_interval
+from analytics.multiplicity import holm
 from analytics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.sessions import visit_table
 from analytics.signals import IDLE_MINUTES, DemoPer, EverSeen

@@ -195,6 +195,23 @@ def test_terms_left_out_are_named(page: str, intent: IntentResults) -> None:
         assert warning in text
 
 
+def test_how_far_to_trust_the_model_is_shown(page: str, intent: IntentResults) -> None:
+    """Quality out of fold, the joint test and the greatest inflation stand beside what to compare them with."""
+    parsed = _Page(page)
+    quality = intent.out_of_fold
+    assert parsed.row("area under the curve, out of fold")[1:] == [
+        f"{quality.auc:.3f}",
+        f"{intent.auc_in_sample:.3f} in sample",
+    ]
+    assert parsed.row("Brier score, out of fold")[2] == f"{quality.brier_of_base_rate:.4f} for one rate for all"
+    tested = intent.all_signals
+    cells = parsed.row(f"χ² of all {tested.degrees_of_freedom} terms together")
+    assert float(cells[1].replace(",", "")) == pytest.approx(tested.statistic, abs=0.05)
+    assert float(parsed.row("greatest variance inflation")[1]) == pytest.approx(
+        intent.diagnostics["vif"].max(), abs=0.05
+    )
+
+
 def test_store_sales_and_provenance_are_shown(page: str) -> None:
     """The store's balance, the sales desk and the digest are there when they are known."""
     parsed = _Page(page)

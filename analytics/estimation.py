@@ -1,0 +1,114 @@
+"""What the data say of each coefficient: by greatest likelihood where it has a maximum, else by a penalised one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, ndtr
+
+from analytics.firth import PenalisedLogit
+from analytics.intent_design import Design
+from analytics.intent_errors import SeparationError
+from analytics.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
+
+__all__ = ["Estimate", "Estimator", "estimate"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+Estimator = Literal["ml", "firth"]
+"""``ml``: greatest likelihood; ``firth``: greatest penalised likelihood, because some terms are separated."""
+
+
+_MANY_REQUESTS_PER_TERM: Final = 100
+"""Requests a term from which on Wald's intervals are as good as those of the profile."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Coefficients with their tests and intervals.
+
+    Args:
+        fit: Coefficients, covariance and fitted probabilities.
+        estimator: How the coefficients were found.
+        separated: Terms whose coefficients would be infinite without the penalty.
+        z: Test statistic of each term: the Wald ratio, or the signed root of the penalised likelihood ratio.
+        p_values: Of the two-sided test that a coefficient is 0.
+        low: Lower ends of the intervals.
+        high: Upper ends of the intervals.
+        profiled: Whether a term's test and interval go by the profile of the penalised likelihood.
+    """
+
+    fit: LogitFit
+    estimator: Estimator
+    separated: tuple[str, ...]
+    z: Floats
+    p_values: Floats
+    low: Floats
+    high: Floats
+    profiled: NDArray[np.bool_]
+
+
+def estimate(design: Design, clusters: Integers | None, level: float, *, penalise: bool = True) -> Estimate:
+    """Estimate the coefficients, with a penalty where the likelihood has no maximum.
+
+    With the penalty, intervals go by the profile of the penalised likelihood. It knows no clusters, and costs many
+    fits: so for all terms where visits are independent and requests few, but only for the separated ones where visits
+    are clustered or the likelihood of the others is a parabola anyway. Those then keep Wald's intervals.
+
+    Args:
+        design: What the likelihood is made of.
+        clusters: Cluster of each visit; none where visits are independent.
+        level: Confidence level of the intervals, between 0 and 1.
+        penalise: Penalise the likelihood where terms are separated, rather than refuse.
+
+    Raises:
+        SeparationError: Coefficients would be infinite, and a penalty is not wanted.
+        ConvergenceError: No maximum was found.
+    """
+    try:
+        fit = maximise(design, clusters)
+    except SeparationError as error:
+        if not penalise:
+            raise
+        return _penalised(design, clusters, level, error.terms)
+    b, se = fit.coefficients, fit.standard_errors
+    quantile = NormalDist().inv_cdf(0.5 + level / 2)
+    nowhere = np.zeros(len(b), dtype=np.bool_)
+    return Estimate(fit, "ml", (), b / se, fit.p_values, b - quantile * se, b + quantile * se, nowhere)
+
+
+def _penalised(design: Design, clusters: Integers | None, level: float, separated: tuple[str, ...]) -> Estimate:
+    """Estimate by Firth's penalised likelihood."""
+    penalised = PenalisedLogit(design.matrix, design.n_visits, design.n_requests)
+    b, p = penalised.coefficients, expit(design.matrix @ penalised.coefficients)
+    infinite = np.isin(design.terms, separated)
+    covariance = penalised.inverse_information
+    if clusters is not None:
+        covariance = _no_smaller(cluster_robust(covariance, design, p, clusters), covariance, infinite)
+    se = np.sqrt(np.diag(covariance))
+    quantile = NormalDist().inv_cdf(0.5 + level / 2)
+    z, low, high = b / se, b - quantile * se, b + quantile * se
+    p_values = 2 * ndtr(-np.abs(z))
+    profiled = infinite | (clusters is None and _requests_are_few(design))
+    for j in map(int, np.flatnonzero(profiled)):
+        statistic, p_values[j] = penalised.test([j])
+        z[j] = np.sign(b[j]) * np.sqrt(statistic)
+        low[j], high[j] = penalised.interval(j, level)
+    fit = LogitFit(b, se, p_values, covariance, log_likelihood(design, p), p)
+    return Estimate(fit, "firth", separated, z, p_values, low, high, profiled)
+
+
+def _requests_are_few(design: Design) -> bool:
+    n_requests = design.n_requests.sum()
+    return bool(min(n_requests, design.n_visits.sum() - n_requests) < _MANY_REQUESTS_PER_TERM * len(design.terms))
+
+
+def _no_smaller(robust: Floats, supposed: Floats, infinite: NDArray[np.bool_]) -> Floats:
+    """Keep the variances of separated terms from shrinking: their visits have next to no residuals to add up."""
+    excess = np.diag(supposed) - np.diag(robust)
+    return np.asarray(robust + np.diag(np.where(infinite, np.maximum(excess, 0.0), 0.0)))

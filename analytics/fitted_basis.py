@@ -1,0 +1,94 @@
+"""What a fitted intent model rests on, kept so that more can be asked of it later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.clusters import cluster_names
+from analytics.estimation import Estimate
+from analytics.intent_design import Design, design_matrix
+from analytics.intent_errors import IntentModelError, VisitTableError
+from analytics.signals import Signal
+
+if TYPE_CHECKING:
+    from statsmodels.discrete.discrete_model import BinaryResultsWrapper
+
+__all__ = ["FittedBasis"]
+
+_ALIKE: Final = 1e-6
+"""Difference, in units of the term, that rounding may make between a term and what determines it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBasis:
+    """The design, the estimate and the people behind a fitted model.
+
+    Args:
+        signals: Signals that were asked for.
+        design: What the likelihood is made of.
+        estimate: What was found.
+        clusters: Number of each visit's cluster, from 0; none where visits count as independent.
+        people: The account and the visitor of each visit.
+    """
+
+    signals: tuple[Signal, ...]
+    design: Design
+    estimate: Estimate
+    clusters: NDArray[np.int64] | None
+    people: pl.DataFrame
+
+    @cached_property
+    def names(self) -> pl.Series:
+        """Whom each visit belongs to: account, else visitor."""
+        return cluster_names(self.people)
+
+    @property
+    def n_clusters(self) -> int | None:
+        """How many clusters the covariance is robust to."""
+        return None if self.clusters is None else int(self.clusters.max()) + 1
+
+    def refuse_unseen(self, visits: pl.DataFrame) -> None:
+        """Refuse visits of which the model knows nothing: a term was left out of it, and here does make a difference.
+
+        Args:
+            visits: Table with a column for each signal that was asked for.
+
+        Raises:
+            VisitTableError: A signal that was constant, or determined by others, is not so here.
+        """
+        for term, weights in self.design.determined.items():
+            values = design_matrix(visits, [term, *weights])
+            n_other = int((np.abs(values[:, 0] - values[:, 1:] @ list(weights.values())) > _ALIKE).sum())
+            if n_other:
+                raise VisitTableError(
+                    f"{term} was left out of the model ({self.design.left_out[term]}), but is otherwise in {n_other:,} "
+                    f"of these {visits.height:,} visits, of which the model knows nothing; fit it on visits like them"
+                )
+
+    def to_statsmodels(self) -> BinaryResultsWrapper:
+        """Fit the same model with statsmodels, on single visits, and return its results.
+
+        Raises:
+            IntentModelError: The likelihood was penalised, which statsmodels cannot do.
+        """
+        from statsmodels.discrete.discrete_model import Logit  # noqa: PLC0415 - takes a second to import
+
+        if self.estimate.estimator == "firth":
+            raise IntentModelError(
+                "statsmodels has no penalised likelihood, and that of this model has no maximum: separated are "
+                f"{', '.join(self.estimate.separated)}"
+            )
+        design = self.design
+        model = Logit(design.outcome, design.matrix if design.pattern is None else design.matrix[design.pattern])
+        model.data.xnames, model.data.ynames = list(design.terms), "requested_demo"
+        covariance: Mapping[str, Any] = (
+            {} if self.clusters is None else {"cov_type": "cluster", "cov_kwds": {"groups": self.clusters}}
+        )
+        return model.fit(self.estimate.fit.coefficients, method="newton", disp=False, **covariance)

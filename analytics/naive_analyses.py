@@ -1,0 +1,179 @@
+"""What analysts usually do instead of following visits, set beside it: one row per visitor, with or without hindsight.
+
+With everything a visitor ever did in the row, what follows the request seems to foretell it. Without it, those who
+asked early have had less time to do anything, and a long visit is lost among the others. Both have coefficients, small
+standard errors and no warning; only where the truth is known can it be seen how far off they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.events import EventName
+from analytics.intent_design import INTERCEPT
+from analytics.intent_errors import IntentModelError
+from analytics.intent_model import IntentModel
+from analytics.intent_results import IntentResults
+from analytics.sessions import visit_table
+from analytics.signals import IDLE_MINUTES, DemoPer, EverSeen, Signal
+from analytics.timeline import enriched
+
+__all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "SideBySide", "compare_analyses", "visitor_table"]
+
+BY_VISIT: Final = "by visit"
+BEFORE_REQUEST: Final = "by visitor, before the request"
+EVERYTHING: Final = "by visitor, everything"
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """The same events analysed in three ways.
+
+    Args:
+        results: Results of each analysis that could be done, by its name; the first is the intent model's own.
+        not_available: Why the others could not.
+    """
+
+    results: Mapping[str, IntentResults]
+    not_available: Mapping[str, str]
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """What each analysis says, and how far off it is.
+
+        One row per analysis and term: ``analysis``, ``signal``, ``coefficient``, ``standard_error``, ``truth``,
+        ``bias`` (coefficient − truth), ``standardised_error`` (bias in standard errors) and ``covered``, the last four
+        null where the truth is not known. The intercept by visitor is another quantity than that by visit: it has none.
+        """
+        tables = [
+            results.comparison.select(
+                pl.lit(name).alias("analysis"),
+                "signal",
+                "coefficient",
+                results.coefficients["standard_error"],
+                "truth",
+                "bias",
+                "standardised_error",
+                "covered",
+            )
+            for name, results in self.results.items()
+        ]
+        return pl.concat(tables) if tables else pl.DataFrame()
+
+    @property
+    def verdicts(self) -> pl.DataFrame:
+        """How right each analysis is on the whole, where the truth is known.
+
+        One row per analysis: ``analysis``, ``n_terms`` with a known truth, ``n_covered`` whose intervals hold it,
+        ``root_mean_square_error`` in standard errors (about 1 where an analysis is right), and of the term that is
+        furthest off in standard errors ``worst_signal``, ``worst_bias`` and ``worst_standardised_error``.
+        """
+        known = self.table.drop_nulls("truth")
+        size = pl.col("standardised_error").abs()
+        worst = {name: pl.col(name).sort_by(size).last() for name in ("signal", "bias", "standardised_error")}
+        return known.group_by("analysis", maintain_order=True).agg(
+            n_terms=pl.len(),
+            n_covered=pl.col("covered").sum(),
+            root_mean_square_error=(size**2).mean().sqrt(),
+            **{f"worst_{name}": of_worst for name, of_worst in worst.items()},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return both tables and the reasons, ready for JSON."""
+        return {
+            "coefficients": self.table.to_dicts(),
+            "verdicts": self.verdicts.to_dicts() if self.results else [],
+            "not_available": dict(self.not_available),
+        }
+
+
+def compare_analyses(
+    events: pl.DataFrame,
+    model: IntentModel,
+    truth: Mapping[str, float] | None = None,
+    *,
+    observed_until: datetime | None = None,
+    demo_per: DemoPer = "account",
+) -> SideBySide:
+    """Fit the same terms in three ways: by visit, as the model should be, and in two ways by visitor.
+
+    Args:
+        events: Flat or enriched events.
+        model: The terms to fit.
+        truth: Coefficients that produced the data, by term.
+        observed_until: When observation stopped; the time of the latest event unless given.
+        demo_per: Who asks for one demo at most; only the analysis by visit knows of it.
+
+    Raises:
+        EventFrameError: The table is not a table of events.
+    """
+    table = enriched(events)
+    without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
+    visits = visit_table(table, observed_until=observed_until, signals=model.signals, demo_per=demo_per)
+    asked = {
+        BY_VISIT: (visits, truth),
+        BEFORE_REQUEST: (visitor_table(table, model.signals, everything=False), without_intercept),
+        EVERYTHING: (visitor_table(table, model.signals, everything=True), without_intercept),
+    }
+    results: dict[str, IntentResults] = {}
+    not_available: dict[str, str] = {}
+    for name, (rows, known) in asked.items():
+        try:
+            results[name] = model.fit(rows, known)
+        except IntentModelError as error:
+            not_available[name] = str(error)
+    return SideBySide(results, not_available)
+
+
+def visitor_table(
+    events: pl.DataFrame, signals: tuple[Signal, ...], *, everything: bool, idle_minutes: float = IDLE_MINUTES
+) -> pl.DataFrame:
+    """Gather all that visitors did into one row each, as one does who knows nothing of visits and their order.
+
+    Whether they requested a demo, at any time; each signal at the end of what counts; and for session length the sum
+    over their visits. Whether an account has asked already, or observation stopped in their midst, is not considered.
+
+    Args:
+        events: Flat or enriched events.
+        signals: Signals to read off them.
+        everything: Count what came after the first request too; otherwise only what came strictly before.
+        idle_minutes: Idle time-out, in minutes, greater than 0.
+
+    Returns:
+        A table with the columns that the intent model needs of a visit table, one row per visitor.
+
+    Raises:
+        EventFrameError: The table is not a table of events.
+        ValueError: The idle time-out is not greater than 0.
+    """
+    table = enriched(events)
+    request = (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False)
+    # Without their requests visitors are followed to the end; nothing is cut off.
+    followed = table.filter(~request) if everything else table
+    visits = visit_table(followed, signals=signals, idle_minutes=idle_minutes, demo_per="visitor").filter("at_risk")
+    asked = table.filter(request).select(pl.coalesce("anonymous_id", "user_id").cast(pl.String)).to_series()
+    return (
+        visits.sort("anonymous_id", "visit")
+        .group_by("anonymous_id", maintain_order=True)
+        .agg(pl.col("account").last(), *(_over_visits(signal) for signal in signals))
+        .with_columns(
+            at_risk=pl.lit(value=True),
+            censored=pl.lit(value=False),
+            requested_demo=pl.col("anonymous_id").is_in(asked.drop_nulls().unique().implode()),
+        )
+    )
+
+
+def _over_visits(signal: Signal) -> pl.Expr:
+    """What a signal comes to over all visits: where it is about the visitor it has come to that in the last one."""
+    column = pl.col(signal.name)
+    if isinstance(signal, EverSeen) or signal.within == "visitor":
+        return column.last()
+    if signal.dtype == pl.Boolean():
+        return column.any()
+    return (column.exp() - 1).sum().log1p() if signal.scale == "log1p" else column.sum()

@@ -1,0 +1,113 @@
+"""How well predicted probabilities agree with what happened: ranking, distance and calibration.
+
+Everything is worked out on cells, a prediction with the number of visits it was made for and the requests among them,
+so that many visits with one prediction cost no more than one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit, xlog1py, xlogy
+
+from analytics.likelihood import climb
+
+__all__ = ["PredictiveQuality", "area_under_curve", "coefficient_of_discrimination", "predictive_quality"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PredictiveQuality:
+    """How good predictions are on visits that did not make them.
+
+    Args:
+        auc: Share of pairs (a visit with a request, one without) that are ranked rightly; 0.5 is chance.
+        brier: Mean squared distance of prediction and outcome.
+        brier_of_base_rate: The same if every visit were predicted the share of requests: what there is to beat.
+        log_loss: Mean negative log-likelihood of a visit.
+        calibration_slope: By how much log-odds must be stretched to fit; below 1, predictions are too extreme. None
+            where predictions do not differ or separate the outcomes.
+        calibration_intercept: By how much log-odds must be raised to fit; 0 where the predicted number of requests is
+            that which happened.
+        n_folds: Parts that the visits were split into; each was predicted from the others.
+    """
+
+    auc: float
+    brier: float
+    brier_of_base_rate: float
+    log_loss: float
+    calibration_slope: float | None
+    calibration_intercept: float | None
+    n_folds: int
+
+
+def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds: int) -> PredictiveQuality:
+    """Score predictions.
+
+    Calibration is a logit of the outcome on the log-odds predicted: the slope with a free intercept, the intercept with
+    the slope held at 1. Sources: G. W. Brier, Monthly Weather Review 78 (1950) 1–3; D. R. Cox, Biometrika 45 (1958)
+    562–565; B. Van Calster et al., BMC Medicine 17 (2019) 230.
+
+    Args:
+        p: Predicted probability of each cell.
+        n_visits: Visits of each cell.
+        n_requests: Of these, the ones that ended in a request.
+        n_folds: Parts that the visits were split into.
+    """
+    used = n_visits > 0
+    p, n, y = p[used], n_visits[used], n_requests[used]
+    total, rate = n.sum(), y.sum() / n.sum()
+    log_odds = logit(np.clip(p, 1e-15, 1 - 1e-15))
+    ones = np.ones((len(p), 1))
+    slope = _calibrated(np.column_stack([ones, log_odds]), n, y, None) if np.ptp(log_odds) > 0 else None
+    intercept = _calibrated(ones, n, y, log_odds)
+    return PredictiveQuality(
+        auc=area_under_curve(y, n - y, p),
+        brier=float((y * (1 - p) ** 2 + (n - y) * p**2).sum() / total),
+        brier_of_base_rate=float(rate * (1 - rate)),
+        log_loss=float(-(xlogy(y, p) + xlog1py(n - y, -p)).sum() / total),
+        calibration_slope=None if slope is None else float(slope[1]),
+        calibration_intercept=None if intercept is None else float(intercept[0]),
+        n_folds=n_folds,
+    )
+
+
+def _calibrated(matrix: Floats, n: Floats, y: Floats, offset: Floats | None) -> Floats | None:
+    """Coefficients of the recalibration, or none where it has no maximum."""
+    try:
+        b, converged = climb(matrix, n, y, np.zeros(matrix.shape[1]), offset)
+    except np.linalg.LinAlgError:
+        return None
+    return b if converged else None
+
+
+def area_under_curve(n_ones: Floats, n_zeros: Floats, score: Floats) -> float:
+    """Return the share of pairs of one and zero that the score ranks rightly, ties counting half.
+
+    Source: J. A. Hanley and B. J. McNeil, Radiology 143 (1982) 29–36 (the Mann–Whitney statistic).
+
+    Args:
+        n_ones: How many ones each score was given for, at least one in all.
+        n_zeros: How many zeros, likewise.
+        score: One number each; higher for a likelier one.
+    """
+    distinct, place = np.unique(score, return_inverse=True)
+    ones, zeros = (np.bincount(place, n, minlength=len(distinct)) for n in (n_ones, n_zeros))
+    below = np.cumsum(zeros) - zeros
+    return float(ones @ (below + zeros / 2) / (ones.sum() * zeros.sum()))
+
+
+def coefficient_of_discrimination(n_ones: Floats, n_zeros: Floats, p: Floats) -> float:
+    """Return by how much the mean prediction is higher for ones than for zeros: Tjur's R².
+
+    Source: T. Tjur, American Statistician 63 (2009) 366–372.
+
+    Args:
+        n_ones: How many ones each prediction was made for, at least one in all.
+        n_zeros: How many zeros, likewise.
+        p: Predicted probabilities.
+    """
+    return float(n_ones @ p / n_ones.sum() - n_zeros @ p / n_zeros.sum())

@@ -1,0 +1,236 @@
+"""How session length tells of a demo request: a threshold, a logarithm or a free curve, compared on the same visits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.clusters import cluster_numbers
+from analytics.estimation import Estimate, estimate
+from analytics.fitted_basis import FittedBasis
+from analytics.intent_design import eligible_visits, prepare
+from analytics.intent_errors import IntentModelError
+from analytics.intent_model import IntentModel
+from analytics.joint_tests import joint_test
+from analytics.out_of_fold import out_of_fold_quality
+from analytics.signals import SessionLength
+from analytics.splines import knots_of, restricted_cubic
+
+__all__ = ["DEFAULT_FORM", "FORM_SCHEMA", "SessionForm", "SessionLengthComparison"]
+
+Floats = NDArray[np.float64]
+
+SessionForm = Literal["none", "over 15 minutes", "log1p", "spline"]
+"""How session length enters the model.
+
+``none``: not at all. ``over 15 minutes``: a flag. ``log1p``: the logarithm of 1 + minutes, and a flag for visits of a
+single moment, which are of another kind. ``spline``: the same with two bends, a restricted cubic spline of the
+logarithm with knots at quantiles of the visits that last.
+"""
+
+DEFAULT_FORM: Final[SessionForm] = "log1p"
+"""It follows a free curve as well as needed, with one number that can be read out."""
+
+FORM_SCHEMA: Final = pl.Schema(
+    {
+        "form": pl.String(),
+        "estimator": pl.String(),
+        "n_terms": pl.UInt32(),
+        "log_likelihood": pl.Float64(),
+        "aic": pl.Float64(),
+        "aic_above_best": pl.Float64(),
+        "log_loss": pl.Float64(),
+        "brier": pl.Float64(),
+        "auc": pl.Float64(),
+        "not_available": pl.String(),
+    }
+)
+"""Columns of the comparison, one row per form.
+
+``estimator`` is ``firth`` where the likelihood had to be penalised; ``n_terms`` and ``log_likelihood`` are of the whole
+model, ``aic`` is Akaike's criterion, ``log_loss``, ``brier`` and ``auc`` are out of fold, by account. ``not_available``
+says why a form could not be fitted.
+"""
+
+_LONG_MINUTES: Final = 15.0
+_PREFIX: Final = "session_length"
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One form, fitted."""
+
+    basis: FittedBasis
+    columns: Callable[[Floats], dict[str, Floats]]
+
+
+class SessionLengthComparison:
+    """The intent model with session length in each form, on the same visits.
+
+    Args:
+        visits: A visit table.
+        model: The intent model; it must hold a session length.
+        coefficient: True coefficient of the logarithm of 1 + minutes, where it is known.
+
+    Raises:
+        IntentModelError: The model holds no session length, or cannot be fitted in its default form.
+    """
+
+    def __init__(self, visits: pl.DataFrame, model: IntentModel, coefficient: float | None = None) -> None:
+        signal = next((s for s in model.signals if isinstance(s, SessionLength) and _is_of_visit(s)), None)
+        if signal is None:
+            raise IntentModelError("the model holds no session length to compare forms of")
+        self.level, self.coefficient = model.level, coefficient
+        names = [s.name for s in model.signals]
+        self._others = [name for name in names if name != signal.name]
+        self._interactions = [term for term in model.interactions if signal.name not in term.split(":")]
+        self._visits = eligible_visits(visits, names)
+        values = self._visits[signal.name].cast(pl.Float64).to_numpy()
+        self._minutes = np.maximum(np.expm1(values) if signal.scale == "log1p" else values, 0.0)
+        self._model = model
+        self._fits: dict[SessionForm, _Fit | IntentModelError] = {}
+        if not set(self._fit_of(DEFAULT_FORM).basis.design.terms) & set(self._columns(DEFAULT_FORM)(self._minutes)):
+            raise IntentModelError("all visits are equally long, so nothing can be told of session length")
+
+    @cached_property
+    def table(self) -> pl.DataFrame:
+        """One row per form, columns as in :data:`FORM_SCHEMA`."""
+        forms: tuple[SessionForm, ...] = ("none", "over 15 minutes", "log1p", "spline")
+        table = pl.DataFrame([self._row(form) for form in forms], schema=FORM_SCHEMA)
+        return table.with_columns(aic_above_best=pl.col("aic") - pl.col("aic").min())
+
+    @property
+    def nonlinearity(self) -> float | None:
+        """P-value of the test that the curve is a straight line in the logarithm; none where there is no spline."""
+        try:
+            fit = self._fit_of("spline")
+        except IntentModelError:
+            return None
+        bends = [term for term in fit.basis.design.terms if term.startswith(f"{_PREFIX}_bend")]
+        tested = joint_test(fit.basis.design, fit.basis.estimate, fit.basis.n_clusters, bends)
+        return tested.p_value
+
+    def curve(
+        self, form: SessionForm = DEFAULT_FORM, minutes: Sequence[float] | None = None, reference: float | None = None
+    ) -> pl.DataFrame:
+        """Return by how much the log-odds of a request differ from those of a visit of a reference length.
+
+        Args:
+            form: How session length enters the model; not ``none``.
+            minutes: Where to draw the curve; by default from 0 to the 99th percentile, evenly in the logarithm.
+            reference: Length of the visit compared with, in minutes; the median of the visits that last by default.
+
+        Returns:
+            ``minutes``, ``log_odds`` with the pointwise interval ``low`` to ``high``, and ``truth``, null where it is
+            not known.
+
+        Raises:
+            IntentModelError: The form could not be fitted.
+        """
+        fit = self._fit_of(form)
+        at = self._grid() if minutes is None else np.asarray(minutes, dtype=np.float64)
+        against = self.reference if reference is None else reference
+        terms = fit.basis.design.terms
+        difference = np.zeros((len(at), len(terms)))
+        here, there = fit.columns(at), fit.columns(np.array([against]))
+        for term, values in here.items():
+            if term in terms:
+                difference[:, terms.index(term)] = values - there[term]
+        found = fit.basis.estimate.fit
+        log_odds = difference @ found.coefficients
+        error = np.sqrt(np.einsum("ij,jk,ik->i", difference, found.covariance, difference))
+        half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
+        truth = None if self.coefficient is None else self.coefficient * (np.log1p(at) - np.log1p(against))
+        return pl.DataFrame(
+            {
+                "minutes": at,
+                "log_odds": log_odds,
+                "low": log_odds - half,
+                "high": log_odds + half,
+                "truth": pl.Series(truth, dtype=pl.Float64) if truth is not None else None,
+            },
+            schema_overrides={"truth": pl.Float64()},
+        )
+
+    @cached_property
+    def reference(self) -> float:
+        """Median length, in minutes, of the visits that last."""
+        lasting = self._minutes[self._minutes > 0]
+        return float(np.median(lasting)) if len(lasting) else 0.0
+
+    def _grid(self, n: int = 120) -> Floats:
+        return np.asarray(np.expm1(np.linspace(0.0, np.log1p(np.quantile(self._minutes, 0.99)), n)))
+
+    def _row(self, form: SessionForm) -> dict[str, object]:
+        try:
+            basis = self._fit_of(form).basis
+            quality = out_of_fold_quality(basis.design, basis.names, basis.estimate.fit.coefficients, 5)
+        except IntentModelError as error:
+            return {"form": form, "not_available": str(error)}
+        n_terms, log_likelihood = len(basis.design.terms), basis.estimate.fit.log_likelihood
+        return {
+            "form": form,
+            "estimator": basis.estimate.estimator,
+            "n_terms": n_terms,
+            "log_likelihood": log_likelihood,
+            "aic": 2 * n_terms - 2 * log_likelihood,
+            "log_loss": quality.log_loss,
+            "brier": quality.brier,
+            "auc": quality.auc,
+        }
+
+    def _fit_of(self, form: SessionForm) -> _Fit:
+        if form not in self._fits:
+            try:
+                self._fits[form] = self._fitted(form)
+            except IntentModelError as error:
+                self._fits[form] = error
+        fit = self._fits[form]
+        if isinstance(fit, IntentModelError):
+            raise fit
+        return fit
+
+    def _fitted(self, form: SessionForm) -> _Fit:
+        columns = self._columns(form)
+        wanted = columns(self._minutes)
+        table = self._visits.with_columns(pl.Series(name, values) for name, values in wanted.items())
+        design = prepare(table, [*self._others, *wanted], self._interactions)
+        clusters = cluster_numbers(self._visits)
+        found: Estimate = estimate(design, clusters, self.level, penalise=self._model.penalise)
+        basis = FittedBasis(
+            self._model.signals, design, found, clusters, self._visits.select(pl.col("^(account|anonymous_id)$"))
+        )
+        return _Fit(basis, columns)
+
+    def _columns(self, form: SessionForm) -> Callable[[Floats], dict[str, Floats]]:
+        """How minutes become columns of the design."""
+        if form == "none":
+            return lambda _minutes: {}
+        if form == "over 15 minutes":
+            return lambda minutes: {f"{_PREFIX}_over_15_minutes": (minutes > _LONG_MINUTES).astype(np.float64)}
+        if form == "log1p":
+            return lambda minutes: {f"{_PREFIX}_log1p": np.log1p(minutes), f"{_PREFIX}_zero": _zero(minutes)}
+        knots = knots_of(np.log1p(self._minutes[self._minutes > 0]))
+
+        def spline(minutes: Floats) -> dict[str, Floats]:
+            line, *bends = restricted_cubic(np.log1p(minutes), knots).T
+            named = {f"{_PREFIX}_bend_{number}": bend for number, bend in enumerate(bends, start=1)}
+            return {f"{_PREFIX}_log1p": line, f"{_PREFIX}_zero": _zero(minutes), **named}
+
+        return spline
+
+
+def _is_of_visit(signal: SessionLength) -> bool:
+    return signal.within == "visit" and signal.longer_than is None
+
+
+def _zero(minutes: Floats) -> Floats:
+    flag: Floats = (minutes == 0).astype(np.float64)
+    return flag
