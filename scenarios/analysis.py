@@ -18,8 +18,11 @@ from analytics.statistics import FunnelStatistics
 from analytics.timeline import enriched
 
 if TYPE_CHECKING:
+    from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
+    from analytics.naive_analyses import SideBySide
     from analytics.segment_content import SegmentContent
+    from analytics.session_length import SessionLengthComparison
 
 __all__ = ["Analysis"]
 
@@ -82,10 +85,35 @@ class Analysis:
         Raises:
             AnalyticsError: It cannot be fitted to these visits; the message says why.
         """
+        return self._model.fit(self.visits, truth=self._truth)
+
+    @cached_property
+    def session_length(self) -> SessionLengthComparison | None:
+        """The intent model with session length in other forms; None where that cannot be told."""
+        from analytics.intent_errors import IntentModelError  # noqa: PLC0415 - as below
+        from analytics.session_length import SessionLengthComparison  # noqa: PLC0415
+
+        coefficient = (self._truth or {}).get("log_session_minutes")
+        try:
+            return SessionLengthComparison(self.visits, self._model, coefficient)
+        except IntentModelError:
+            return None
+
+    @cached_property
+    def side_by_side(self) -> SideBySide:
+        """The intent model beside what one row per visitor would say, with and without hindsight."""
+        from analytics.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
+
+        return compare_analyses(
+            self.events, self._model, self._truth, observed_until=self._observed_until, demo_per=self._demo_per
+        )
+
+    @cached_property
+    def _model(self) -> IntentModel:
         # statsmodels takes more than a second to import; who asks for counts only should not wait for it.
         from analytics.intent_model import IntentModel  # noqa: PLC0415
 
-        return IntentModel(self._signals, self.settings.interactions).fit(self.visits, truth=self._truth)
+        return IntentModel(self._signals, self.settings.interactions)
 
     def segments(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts and rates by one or two dimensions, or of the whole; each table is worked out once."""
