@@ -85,6 +85,9 @@ def run(
     executor: Annotated[
         str | None, typer.Option(help="What the workers are: loky, dask:ADDRESS or ray[:ADDRESS].")
     ] = None,
+    analysis: Annotated[
+        bool, typer.Option(help="Analyse the events and write the report; all of them must fit into memory.")
+    ] = True,
     json: _Json = False,
 ) -> Output:
     """Simulate a scenario and leave a run folder with a report."""
@@ -103,11 +106,14 @@ def run(
             folder,
             seed=seed,
             events=events.value,
+            analyse=analysis,
             pool=pool,
             progress=progress.share,
             announce=progress.announce,
         )
-    return Output(_as_json({**manifest, "folder": str(folder)}) if json else run_summary(result, folder))
+    if json:
+        return Output(_as_json({**manifest, "folder": str(folder)}))
+    return Output(run_summary(result, folder, analysed=analysis))
 
 
 @app.command()

@@ -190,6 +190,11 @@ class Run:
     @property
     def manifest(self) -> dict[str, Any]:
         """What was run, with which versions, and what came out; only ``timings`` differs between equal runs."""
+        return {**self.manifest_without_claims, "claims": [asdict(claim) for claim in self.claims]}
+
+    @property
+    def manifest_without_claims(self) -> dict[str, Any]:
+        """The same of a run whose events nobody has analysed."""
         return {
             "kind": "run",
             "scenario": self.scenario.name,
@@ -200,7 +205,6 @@ class Run:
             "counts": dict(self.outcome.counts),
             "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
             "store": asdict(self.store.counts),
-            "claims": [asdict(claim) for claim in self.claims],
             "digest": self.digest,
             "timings": {
                 "started_at": self.timings.started_at.isoformat(timespec="seconds"),

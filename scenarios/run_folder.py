@@ -31,6 +31,7 @@ def run_to_folder(
     seed: int | None = None,
     replication: int = 0,
     events: EventsFormat = "parquet",
+    analyse: bool = True,
     pool: Pool | None = None,
     progress: Callable[[float], None] | None = None,
     announce: Callable[[str], None] = lambda _: None,
@@ -43,6 +44,7 @@ def run_to_folder(
         seed: Seed of this run; the scenario's own if not given.
         replication: Which of the independent repetitions with this seed.
         events: Form in which the events are kept; ``none`` keeps results only.
+        analyse: Analyse the events, for which all of them must fit into memory, and write the report.
         pool: Workers to share the run, which must see the folder.
         progress: Told now and then which share of the clock has passed, from 0 to 1.
         announce: Told what goes on once the simulation is over.
@@ -78,7 +80,7 @@ def run_to_folder(
         if events == "parquet":
             announce("Writing the events")
             record.save(working / "events.parquet")
-        manifest = write_results(working, run, announce)
+        manifest = write_results(working, run, announce, analyse=analyse)
         shutil.rmtree(parts_folder)
     labels.moved_to(folder / "labels.parquet")
     record.moved_to(None if events == "none" else folder / f"events.{events}")

@@ -33,18 +33,21 @@ def save_run(run: Run, folder: Path, events: EventsFormat) -> None:
         write_results(working, run)
 
 
-def write_results(folder: Path, run: Run, announce: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+def write_results(
+    folder: Path, run: Run, announce: Callable[[str], None] = lambda _: None, *, analyse: bool = True
+) -> dict[str, Any]:
     """Write all but the events.
 
     Args:
         folder: Where to.
         run: What was run.
         announce: Told what goes on.
+        analyse: Analyse the events too, for which all of them must fit into memory: statistics, model, claims, report.
 
     Returns:
         The manifest as written.
     """
-    announce("Analysing")
+    announce("Writing the results")
     began = time.perf_counter()
     (folder / "scenario.yaml").write_text(run.scenario.to_yaml(), encoding="utf-8")
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
@@ -52,12 +55,14 @@ def write_results(folder: Path, run: Run, announce: Callable[[str], None] = lamb
     run.labels.write_parquet(folder / "labels.parquet")
     write_parts(folder / "people.parquet", run.outcome.tables.people_in_parts())
     run.accounts.write_parquet(folder / "accounts.parquet")
-    sales = {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region}
-    write_tables(folder / "statistics", {**run.analysis.tables(), **sales})
-    write_json(folder / "model.json", model_data(run.analysis))
-    announce("Writing the report")
-    _write_report(folder / "report.html", run)
-    manifest = run.manifest
+    write_tables(folder / "statistics", {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region})
+    if analyse:
+        announce("Analysing")
+        write_tables(folder / "statistics", run.analysis.tables())
+        write_json(folder / "model.json", model_data(run.analysis))
+        announce("Writing the report")
+        _write_report(folder / "report.html", run)
+    manifest = run.manifest if analyse else run.manifest_without_claims
     manifest["timings"]["analyse_s"] = round(time.perf_counter() - began, 3)
     write_json(folder / MANIFEST, manifest)
     return manifest

@@ -279,6 +279,20 @@ def test_the_same_seed_gives_the_same_events_in_any_process(small: Path) -> None
     assert len(digests) == 1
 
 
+def test_a_run_need_not_be_analysed(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without analysis a run leaves the same events and truth, and nothing that is read off the events."""
+    whole = json.loads(Ended(capsys, "run", "small.yaml", "--out", "whole", "--json").out)
+    bare = json.loads(Ended(capsys, "run", "small.yaml", "--out", "bare", "--no-analysis", "--json").out)
+    assert [bare[each] for each in ("digest", "counts", "store")] == [
+        whole[each] for each in ("digest", "counts", "store")
+    ]
+    assert "claims" not in bare
+    left = {path.name for path in Path("bare").iterdir()}
+    assert {path.name for path in Path("whole").iterdir()} - left == {"model.json", "report.html"}
+    for name in ("events.parquet", "truth.json", "people.parquet"):
+        assert Path("bare", name).read_bytes() == Path("whole", name).read_bytes()
+
+
 def test_workers_that_share_a_run_change_nothing(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With two jobs the manifest says the same as with one, and an executor that does not exist is wrong input."""
     options = ["run", "small.yaml", "--set", "wake=interacting", "--json"]
