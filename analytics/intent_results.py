@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from analytics.intent_design import design_matrix
 
@@ -116,6 +115,9 @@ class IntentResults:
             VisitTableError: A signal is missing or has no value somewhere.
         """
         log_odds = design_matrix(visits, self.terms) @ self.coefficients["coefficient"].to_numpy()
+        # Workers that never predict anything need not wait for it.
+        from scipy.special import expit  # noqa: PLC0415
+
         return pl.Series("p_request", expit(log_odds), dtype=pl.Float64)
 
     def to_dict(self) -> dict[str, Any]:
