@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from analytics.collinearity import variance_inflation
 from analytics.estimation import Estimator
@@ -234,6 +233,9 @@ class IntentResults:
         """
         log_odds = design_matrix(visits, self.terms) @ self.coefficients["coefficient"].to_numpy()
         self.basis.refuse_unseen(visits)
+        # Workers that never predict anything need not wait for it.
+        from scipy.special import expit  # noqa: PLC0415
+
         return pl.Series("p_request", expit(log_odds), dtype=pl.Float64)
 
     def to_statsmodels(self) -> BinaryResultsWrapper:

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc
 
 __all__ = ["Homogeneity", "homogeneity_of_odds_ratios"]
 
@@ -71,6 +70,9 @@ def homogeneity_of_odds_ratios(
     note = (
         f"fewer than {_FEW_EXPECTED:g} expected somewhere: the p-value is rough" if smallest < _FEW_EXPECTED else None
     )
+    # Workers that draw and tell need not wait for it.
+    from scipy.special import chdtrc  # noqa: PLC0415
+
     p_value = float(chdtrc(n_telling - 1, max(statistic, 0.0)))
     return Homogeneity(statistic, n_telling - 1, p_value, ratio, smallest, note)
 
