@@ -72,7 +72,8 @@ def _truth_word() -> Word:
         # A product that the world does not name has no effect.
         return run.truth.terms.get(str(arguments_of(reference, ("term",))["term"]), 0.0)
 
-    return Word("truth", "true effect of a term, in log-odds; 0 for decoys", check, read, 'truth("security_page_view")')
+    meaning = "true effect of a term, in log-odds; 0 for decoys"
+    return Word("truth", meaning, check, read, 'truth("security_page_view")', needs_events=False)
 
 
 def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> None:

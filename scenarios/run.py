@@ -34,7 +34,7 @@ from simulator.sinks import CollectingSink, Delivery, Sink
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
 
-__all__ = ["Run", "Timings", "simulate"]
+__all__ = ["Run", "StoreSink", "Timings", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def simulate(
     accepted, digest = AcceptedEvents(), EventsDigest()
     simulation = Simulation(scenario.world, seed=seed, replication=replication, wake=scenario.wake)
     started_at, clock = datetime.now(UTC), time.perf_counter()
-    outcome = simulation.run([Batches([_StoreSink(accepted.store), digest, record, *sinks])], progress)
+    outcome = simulation.run([Batches([StoreSink(accepted.store), digest, record, *sinks])], progress)
     return Run(
         scenario,
         seed=seed,
@@ -246,7 +246,7 @@ def simulate(
     )
 
 
-class _StoreSink:
+class StoreSink:
     """Hands the stream to an event store, its broken lines too, with the positions they have in a file of all lines."""
 
     def __init__(self, store: EventStore) -> None:
@@ -254,6 +254,7 @@ class _StoreSink:
         self._n_lines = 0
 
     def write(self, delivery: Delivery) -> None:
+        """Append a delivery."""
         self._store.append(delivery.events)
         malformed = delivery.malformed
         positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
