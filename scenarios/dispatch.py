@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -42,7 +42,7 @@ class Lost:
 
 def dispatch(
     work: Callable[[Task], Result], tasks: Sequence[Task], pool: Pool, batch_s: float = _BATCH_S
-) -> Iterator[tuple[Task, Result | Lost]]:
+) -> Generator[tuple[Task, Result | Lost], None, None]:
     """Do tasks on a pool; their ends are yielded as they come, each once.
 
     Args:

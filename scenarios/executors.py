@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -90,13 +91,20 @@ def _loky(address: str, jobs: int | None) -> Pool:
     n_workers = jobs or available_cores()
 
     def start() -> Executor:
-        executor: Executor = import_module("loky").ProcessPoolExecutor(n_workers, timeout=None, env=_ONE_THREAD)
+        executor: Executor = import_module("loky").ProcessPoolExecutor(
+            n_workers, timeout=None, env=_ONE_THREAD, initializer=_leave_interruptions
+        )
         return executor
 
     def end(executor: Any) -> None:  # noqa: ANN401 - loky has no types
         executor.shutdown(wait=True, kill_workers=True)
 
     return Pool(n_workers, start, end)
+
+
+def _leave_interruptions() -> None:
+    """Leave Ctrl-C, which a terminal sends to every process, to the one that ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _dask(address: str, jobs: int | None) -> Pool:

@@ -18,7 +18,7 @@ from scenarios.scenario import Scenario
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 
-__all__ = ["Failure", "Function", "Replicated", "Replication", "failure_of", "light_run", "replicate"]
+__all__ = ["Failure", "Function", "Replicated", "Replication", "light_run", "replicate"]
 
 Function = Callable[[Run], float]
 """A response that is a Python function, in a notebook."""
@@ -53,12 +53,12 @@ class Failure:
         stage: What was being done: ``settings``, ``simulate``, ``read`` a response, or ``worker`` where its process
             ended.
         message: What happened.
-        response: The response that could not be read; None where there is no run at all.
+        responses: The responses that could not be read for this reason; none where there is no run at all.
     """
 
     stage: str
     message: str
-    response: str | None = None
+    responses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,17 @@ def replicate(replication: Replication) -> Replicated:
     try:
         run = light_run(replication)
     except BaseException as error:  # noqa: BLE001 - a panic of Polars is not even an Exception
-        return Replicated.failed(replication, failure_of("simulate", error))
-    values, failures = [], []
+        return Replicated.failed(replication, Failure("simulate", _told(error)))
+    values: list[float | None] = []
+    unread: dict[str, list[str]] = {}
     for name, read in _readers(replication).items():
-        value, failure = _read(name, read, run)
+        value, reason = _read(read, run)
         values.append(value)
-        if failure is not None:
-            failures.append(failure)
-    return Replicated(replication.key, replication.number, tuple(values), tuple(failures))
+        if value is None:
+            unread.setdefault(reason, []).append(name)
+    # What no fit can give is missed by a hundred responses for one reason.
+    failures = tuple(Failure("read", reason, tuple(names)) for reason, names in unread.items())
+    return Replicated(replication.key, replication.number, tuple(values), failures)
 
 
 def light_run(replication: Replication) -> Run:
@@ -126,34 +129,30 @@ def light_run(replication: Replication) -> Run:
     )
 
 
-def failure_of(stage: str, error: BaseException, response: str | None = None) -> Failure:
-    """Tell of an exception as a failure; the user's wish to stop is none.
-
-    Raises:
-        KeyboardInterrupt: It was one.
-        SystemExit: It was one.
-    """
+def _told(error: BaseException) -> str:
+    """Tell of an exception; the user's wish to stop is none."""
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         raise error
-    return Failure(stage, f"{type(error).__name__}: {error}", response)
+    return f"{type(error).__name__}: {error}"
 
 
 def _readers(replication: Replication) -> dict[str, Measure | Function]:
     return {**{name: _measure(text) for name, text in replication.responses.items()}, **replication.functions}
 
 
-def _read(name: str, read: Measure | Function, run: Run) -> tuple[float | None, Failure | None]:
+def _read(read: Measure | Function, run: Run) -> tuple[float | None, str]:
+    """Read a response: the number, or None and the reason."""
     try:
         if isinstance(read, Measure):
             reading = read.read(run)
-            value, reason = reading.value, reading.reason
+            value, reason = reading.value, reading.reason or "there is no number"
         else:
-            value, reason = float(read(run)), None
+            value, reason = float(read(run)), ""
     except BaseException as error:  # noqa: BLE001 - as above
-        return None, failure_of("read", error, name)
+        return None, _told(error)
     if value is not None and not math.isfinite(value):
-        value, reason = None, f"is {value}, which is no number to reckon with"
-    return value, None if value is not None else Failure("read", reason or "there is no number", name)
+        return None, f"is {value}, which is no number to reckon with"
+    return value, reason
 
 
 def _needs_events(replication: Replication) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -67,9 +68,13 @@ class Factor(Settings):
 
 
 def _as_factor(value: object) -> object:
-    if isinstance(value, list | tuple):
-        return {"choice": list(value)}
-    return {"choice": [False, True]} if value == "boolean" else value
+    if value == "boolean":
+        return {"choice": (False, True)}
+    kinds = {"choice": value} if isinstance(value, list | tuple) else value
+    if not isinstance(kinds, Mapping):
+        return value
+    # Behind a validator of our own pydantic no longer knows that JSON has no tuples.
+    return {kind: tuple(inner) if isinstance(inner, list) else inner for kind, inner in kinds.items()}
 
 
 AnyFactor = Annotated[
