@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from scenarios.errors import InputError, ScenarioError
 if TYPE_CHECKING:
     from scenarios.study import Study
 
-__all__ = ["is_study", "register", "study", "validate"]
+__all__ = ["VaryChoice", "is_study", "power", "register", "study", "validate"]
 
 _Jobs = Annotated[int | None, typer.Option(min=1, help="Replications at a time; as many as there are cores.")]
 _Executor = Annotated[
@@ -27,6 +28,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and n
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command()(study)
+    app.command()(power)
 
 
 def study(
@@ -60,6 +62,50 @@ def study(
         manifest = (folder / "manifest.json").read_text(encoding="utf-8")
         return Output(as_json({**_parsed(manifest), "folder": str(folder)}))
     return Output(study_text(results, folder))
+
+
+class VaryChoice(StrEnum):
+    """What is made larger until a signal is found."""
+
+    VISITORS = "visitors"
+    HOURS = "hours"
+
+
+def power(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a library scenario, or a YAML file.")],
+    *,
+    signal: Annotated[str, typer.Option(help="The signal to be found, such as security_page_view.")],
+    power: Annotated[float, typer.Option(help="Wished share of such worlds in which it is found.")] = 0.8,
+    alpha: Annotated[float, typer.Option(help="It is found if its p-value is below.")] = 0.05,
+    vary: Annotated[
+        VaryChoice, typer.Option(help="What to make larger: visitors a day, or hours.")
+    ] = VaryChoice.VISITORS,
+    replications: Annotated[int, typer.Option(help="Runs to make in all; more make the answer surer.")] = 400,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+    jobs: _Jobs = None,
+    executor: _Executor = None,
+    json: _Json = False,
+) -> Output:
+    """Say how much traffic it takes until a signal is found with a wished power."""
+    from scenarios.power import sample_size  # noqa: PLC0415
+    from scenarios.scenario import Scenario  # noqa: PLC0415
+    from scenarios.study_text import power_text  # noqa: PLC0415
+    from scenarios.terminal import progress_bar  # noqa: PLC0415
+
+    settings = Scenario.load(scenario, set_ or ())
+    with progress_bar(f"Looking for {signal} in {settings.name}") as bar:
+        found = sample_size(
+            settings,
+            signal,
+            power=power,
+            alpha=alpha,
+            vary=vary.value,
+            replications=replications,
+            jobs=jobs,
+            executor=executor,
+            progress=_Counted().telling(bar.share),
+        )
+    return Output(as_json(found.to_dict()) if json else power_text(found))
 
 
 def is_study(file: str) -> bool:

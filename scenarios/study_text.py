@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from scenarios.power import SampleSize
 from scenarios.study_results import StudyResults
 from scenarios.summary import aligned
 
-__all__ = ["study_text"]
+__all__ = ["power_text", "study_text"]
 
 _MOST_ROWS: Final = 60
 """Rows of a table that are shown; the files have them all."""
@@ -28,6 +29,32 @@ def study_text(results: StudyResults, folder: Path) -> str:
         *_estimate_lines(results),
         *_failure_lines(results),
         f"results: {folder}",
+    ]
+    return "\n".join(lines)
+
+
+def power_text(found: SampleSize) -> str:
+    """Summarise how much traffic it takes until a signal is found, with the power curve."""
+    high = "no bound" if found.high is None else f"{found.high:,.0f}"
+    header = (found.unit, "replications", "found", "power", "95 % interval", "curve")
+    rows = [
+        (
+            f"{row['size']:,.0f}",
+            f"{row['n']:,}",
+            f"{row['found']:,}",
+            f"{row['power']:.3f}",
+            f"[{row['ci_low']:.3f}, {row['ci_high']:.3f}]",
+            f"{row['fitted']:.3f}",
+        )
+        for row in found.curve.iter_rows(named=True)
+    ]
+    answer = f"{found.needed:,.0f} {found.unit} on, 95 % interval [{found.low:,.0f}, {high}]"
+    lines = [
+        f"{found.signal} is found (p < {found.alpha:g}) with a power of {found.power:g} from {answer}",
+        "",
+        *aligned([header, *rows]),
+        "",
+        "curve: probit regression of what was found on the square root of the size; interval by Fieller's theorem",
     ]
     return "\n".join(lines)
 
