@@ -16,7 +16,7 @@ from scenarios.errors import InputError, ScenarioError
 if TYPE_CHECKING:
     from scenarios.study import Study
 
-__all__ = ["VaryChoice", "is_study", "power", "register", "study", "validate"]
+__all__ = ["VaryChoice", "compare", "is_study", "power", "register", "study", "validate"]
 
 _Jobs = Annotated[int | None, typer.Option(min=1, help="Replications at a time; as many as there are cores.")]
 _Executor = Annotated[
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command()(study)
     app.command()(power)
+    app.command()(compare)
 
 
 def study(
@@ -106,6 +107,43 @@ def power(
             progress=_Counted().telling(bar.share),
         )
     return Output(as_json(found.to_dict()) if json else power_text(found))
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="Name of a library scenario, or a YAML file.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    *,
+    response: Annotated[
+        list[str] | None, typer.Option(metavar="EXPR", help="What to compare, such as 'conversion()'; may be repeated.")
+    ] = None,
+    replications: Annotated[int, typer.Option(min=2, help="Runs of each.")] = 20,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the runs; that of A if not given.")] = None,
+    jobs: _Jobs = None,
+    executor: _Executor = None,
+    json: _Json = False,
+) -> Output:
+    """Run two scenarios with the same luck and say how they differ."""
+    from scenarios.comparison import compare_scenarios  # noqa: PLC0415
+    from scenarios.scenario import Scenario  # noqa: PLC0415
+    from scenarios.study_text import comparison_text  # noqa: PLC0415
+    from scenarios.terminal import progress_bar  # noqa: PLC0415
+
+    first, second = Scenario.load(a), Scenario.load(b)
+    with progress_bar(f"Comparing {first.name} and {second.name}") as bar:
+        table = compare_scenarios(
+            first,
+            second,
+            response,
+            replications=replications,
+            seed=seed,
+            jobs=jobs,
+            executor=executor,
+            progress=_Counted().telling(bar.share),
+        )
+    names = {"a": first.name, "b": second.name, "replications": replications}
+    return Output(
+        as_json({**names, "differences": table}) if json else comparison_text(table, a=first.name, b=second.name)
+    )
 
 
 def is_study(file: str) -> bool:

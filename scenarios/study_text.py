@@ -12,7 +12,7 @@ from scenarios.power import SampleSize
 from scenarios.study_results import StudyResults
 from scenarios.summary import aligned
 
-__all__ = ["power_text", "study_text"]
+__all__ = ["comparison_text", "power_text", "study_text"]
 
 _MOST_ROWS: Final = 60
 """Rows of a table that are shown; the files have them all."""
@@ -31,6 +31,28 @@ def study_text(results: StudyResults, folder: Path) -> str:
         f"results: {folder}",
     ]
     return "\n".join(lines)
+
+
+def comparison_text(table: pl.DataFrame, *, a: str, b: str) -> str:
+    """Show how two scenarios differ: both means, the difference with its interval, and what the pairing saves."""
+    header = ("response", "pairs", a, b, "difference", "95 % interval", "variance saved")
+    rows = [
+        (
+            row["response"],
+            f"{row['n']:,}",
+            *("–" if row[name] is None else f"{row[name]:.4g}" for name in ("mean_a", "mean_b", "difference")),
+            "–" if row["ci_low"] is None else f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]",
+            "–" if row["variance_saved"] is None else f"{row['variance_saved']:.0%}",
+        )
+        for row in table.iter_rows(named=True)
+    ]
+    return "\n".join(
+        [
+            *aligned([header, *rows]),
+            "",
+            f"difference: {b} less {a}, run by run with the same luck (common random numbers)",
+        ]
+    )
 
 
 def power_text(found: SampleSize) -> str:
