@@ -84,6 +84,9 @@ class _Dispatcher(Generic[Task, Result]):
                     yield from self._settle(future)
 
     def close(self) -> None:
+        # Not every executor can be told to cancel what waits when it is shut down.
+        for future in self._under_way:
+            future.cancel()
         if self._executor is not None:
             self._pool.close(self._executor)
             self._executor = None
