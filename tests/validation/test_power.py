@@ -11,7 +11,12 @@ from scenarios.power import sample_size
 from scenarios.scenario import Scenario
 from scenarios.study import Study
 
-SMALL: dict[str, Any] = {"visits.gap_hours": 0.5, "visits.return_rate": 0.45, "intent.visitor_to_demo": 0.2}
+SMALL: dict[str, Any] = {
+    "traffic.visitors_per_day": 1000,
+    "visits.gap_hours": 0.5,
+    "visits.return_rate": 0.45,
+    "intent.visitor_to_demo": 0.2,
+}
 
 
 @pytest.mark.validation
