@@ -6,10 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from scenarios.comparison import compare_scenarios
     from scenarios.errors import Fault, FunnelsimError, InputError, OutputError, ScenarioError
+    from scenarios.power import SampleSize, sample_size
     from scenarios.run import Run
     from scenarios.run_folder import run_to_folder
     from scenarios.scenario import Scenario, scenario_schema
+    from scenarios.sensitivity import morris_indices, pawn_indices, sobol_indices
+    from scenarios.study import Study, run_study, study_schema
+    from scenarios.study_results import StudyResults
 
 __all__ = [
     "Fault",
@@ -17,10 +22,20 @@ __all__ = [
     "InputError",
     "OutputError",
     "Run",
+    "SampleSize",
     "Scenario",
     "ScenarioError",
+    "Study",
+    "StudyResults",
+    "compare_scenarios",
+    "morris_indices",
+    "pawn_indices",
+    "run_study",
     "run_to_folder",
+    "sample_size",
     "scenario_schema",
+    "sobol_indices",
+    "study_schema",
 ]
 
 _HOMES: Final = {
@@ -29,10 +44,20 @@ _HOMES: Final = {
     "InputError": "scenarios.errors",
     "OutputError": "scenarios.errors",
     "Run": "scenarios.run",
+    "SampleSize": "scenarios.power",
     "Scenario": "scenarios.scenario",
     "ScenarioError": "scenarios.errors",
+    "Study": "scenarios.study",
+    "StudyResults": "scenarios.study_results",
+    "compare_scenarios": "scenarios.comparison",
+    "morris_indices": "scenarios.sensitivity",
+    "pawn_indices": "scenarios.sensitivity",
+    "run_study": "scenarios.study",
     "run_to_folder": "scenarios.run_folder",
+    "sample_size": "scenarios.power",
     "scenario_schema": "scenarios.scenario",
+    "sobol_indices": "scenarios.sensitivity",
+    "study_schema": "scenarios.study",
 }
 
 

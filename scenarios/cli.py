@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
+from scenarios import cli_study
+from scenarios.cli_output import Output, as_json
 from scenarios.errors import FunnelsimError, InputError, advice
 
 if TYPE_CHECKING:
@@ -38,17 +39,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich's help takes longer to import than everything else here
 )
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a command has to say.
-
-    Args:
-        text: For standard output.
-    """
-
-    text: str
 
 
 class EventsChoice(StrEnum):
@@ -112,7 +102,7 @@ def run(
             announce=progress.announce,
         )
     if json:
-        return Output(_as_json({**manifest, "folder": str(folder)}))
+        return Output(as_json({**manifest, "folder": str(folder)}))
     return Output(run_summary(result, folder, analysed=analysis))
 
 
@@ -144,7 +134,7 @@ def analyze(
     analysis = analyze_events(events, chosen, demo_per.value if demo_per else one_per)
     if out is not None:
         analysis.write(out)
-    return Output(_as_json(analysis.to_dict()) if json else analysis_summary(analysis, out))
+    return Output(as_json(analysis.to_dict()) if json else analysis_summary(analysis, out))
 
 
 @app.command("scenarios")
@@ -178,25 +168,31 @@ def show(
 
 @app.command()
 def validate(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario file, or a name of the library.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario or study file, or a name of the library.")],
     set_: _Set = None,
 ) -> Output:
-    """Check a scenario file and report every fault with its line and column."""
+    """Check a scenario or study file and report every fault with its line and column."""
     from scenarios.scenario import Scenario  # noqa: PLC0415
 
+    if cli_study.is_study(file):
+        return cli_study.validate(file, set_ or ())
     scenario = Scenario.load(file, set_ or ())
     return Output(f"{file}: scenario {scenario.name!r} is valid")
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to describe: scenario.")]) -> Output:
+def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to describe: scenario or study.")]) -> Output:
     """Print the JSON Schema of a kind of file, for editors."""
     from scenarios.scenario import scenario_schema  # noqa: PLC0415
+    from scenarios.study import study_schema  # noqa: PLC0415
 
-    kinds = {"scenario": scenario_schema}
+    kinds = {"scenario": scenario_schema, "study": study_schema}
     if kind not in kinds:
         raise InputError(f"there is no schema {kind!r}{advice(kind, list(kinds))}")
-    return Output(_as_json(kinds[kind]()))
+    return Output(as_json(kinds[kind]()))
+
+
+cli_study.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -271,9 +267,3 @@ def _unexpected(error: Exception) -> int:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(128 + signal.SIGTERM)
-
-
-def _as_json(data: object) -> str:
-    from scenarios.results import to_json  # noqa: PLC0415
-
-    return to_json(data)

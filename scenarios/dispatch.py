@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -42,7 +42,7 @@ class Lost:
 
 def dispatch(
     work: Callable[[Task], Result], tasks: Sequence[Task], pool: Pool, batch_s: float = _BATCH_S
-) -> Iterator[tuple[Task, Result | Lost]]:
+) -> Generator[tuple[Task, Result | Lost], None, None]:
     """Do tasks on a pool; their ends are yielded as they come, each once.
 
     Args:
@@ -84,6 +84,9 @@ class _Dispatcher(Generic[Task, Result]):
                     yield from self._settle(future)
 
     def close(self) -> None:
+        # Not every executor can be told to cancel what waits when it is shut down.
+        for future in self._under_way:
+            future.cancel()
         if self._executor is not None:
             self._pool.close(self._executor)
             self._executor = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -27,13 +28,13 @@ class Pool:
     Args:
         n_workers: How many tasks run at a time.
         open: Starts the workers.
-        close: Ends them at once, whatever they are doing.
+        close: Ends them, once what has not begun has been cancelled.
         n_ahead: Batches to hand over beyond those at work, so that nobody waits for the next.
     """
 
     n_workers: int
     open: Callable[[], Executor]
-    close: Callable[[Executor], None] = lambda executor: executor.shutdown(wait=True, cancel_futures=True)
+    close: Callable[[Executor], None] = Executor.shutdown
     n_ahead: int = 1
 
 
@@ -90,7 +91,9 @@ def _loky(address: str, jobs: int | None) -> Pool:
     n_workers = jobs or available_cores()
 
     def start() -> Executor:
-        executor: Executor = import_module("loky").ProcessPoolExecutor(n_workers, timeout=None, env=_ONE_THREAD)
+        executor: Executor = import_module("loky").ProcessPoolExecutor(
+            n_workers, timeout=None, env=_ONE_THREAD, initializer=_leave_interruptions
+        )
         return executor
 
     def end(executor: Any) -> None:  # noqa: ANN401 - loky has no types
@@ -99,16 +102,33 @@ def _loky(address: str, jobs: int | None) -> Pool:
     return Pool(n_workers, start, end)
 
 
+def _leave_interruptions() -> None:
+    """Leave Ctrl-C, which a terminal sends to every process, to the one that ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _dask(address: str, jobs: int | None) -> Pool:
     if not address:
         raise InputError("dask needs the address of its scheduler: dask:ADDRESS, such as dask:tcp://127.0.0.1:8786")
     distributed = _extra("distributed", "dask")
+    clients: list[Any] = []
+
+    def start() -> Executor:
+        clients.append(distributed.Client(address, timeout=10))
+        # Deterministic work needs no result that somebody else has, nor a second try of what killed a worker.
+        executor: Executor = clients[-1].get_executor(pure=False, retries=0)
+        return executor
+
+    def end(executor: Executor) -> None:
+        executor.shutdown(wait=False)
+        clients.pop().close()
+
     try:
-        client = distributed.Client(address, timeout=10)
+        with distributed.Client(address, timeout=10) as client:
+            n_workers = jobs or sum(client.ncores().values()) or 1
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(f"dask:{address}: there is no scheduler to be reached: {error}") from None
-    # Deterministic work needs no result that somebody else may have computed, nor a second try of what killed a worker.
-    return Pool(jobs or sum(client.ncores().values()) or 1, lambda: client.get_executor(pure=False, retries=0))
+    return Pool(n_workers, start, end)
 
 
 def _ray(address: str, jobs: int | None) -> Pool:

@@ -8,10 +8,22 @@ from typing import Final
 
 from scenarios.errors import Fault, ScenarioError, did_you_mean
 
-__all__ = ["LIBRARY", "find_scenario", "library_names", "read_text", "shown_name"]
+__all__ = [
+    "LIBRARY",
+    "STUDIES",
+    "find_scenario",
+    "find_study",
+    "library_names",
+    "read_text",
+    "shown_name",
+    "study_names",
+]
 
 LIBRARY: Final = Path(__file__).parent / "library"
 """Folder of the library's scenario files."""
+
+STUDIES: Final = LIBRARY / "studies"
+"""Folder of the library's study files."""
 
 _SUFFIXES: Final = (".yaml", ".yml")
 
@@ -24,9 +36,14 @@ def library_names() -> list[str]:
     return sorted(path.stem for path in LIBRARY.glob("*.yaml"))
 
 
+def study_names() -> list[str]:
+    """Names of the studies of the library, sorted."""
+    return sorted(path.stem for path in STUDIES.glob("*.yaml"))
+
+
 def shown_name(path: Path) -> str:
     """Name of a file in messages: as the user gave it; a file of the library by its bare name."""
-    return path.name if path.parent == LIBRARY else str(path)
+    return path.name if path.parent in {LIBRARY, STUDIES} else str(path)
 
 
 def find_scenario(name_or_path: str | Path, *, beside: Path | None = None, fault: Fault | None = None) -> Path:
@@ -41,16 +58,35 @@ def find_scenario(name_or_path: str | Path, *, beside: Path | None = None, fault
     Raises:
         ScenarioError: There is no such file or name; with what there is, and what may have been meant.
     """
-    text = str(name_or_path)
-    is_path = isinstance(name_or_path, Path) or text.endswith(_SUFFIXES) or "/" in text or "\\" in text
-    path = (beside or Path()) / text if is_path else LIBRARY / f"{text}.yaml"
+    path, is_path = _path_of(name_or_path, LIBRARY, beside or Path())
     if path.is_file() or (is_path and path.exists()):
         return path
-    what = "there is no such file" if is_path else f"there is no scenario {text!r} in the library"
-    message = what + _advice(path.stem if is_path else text, library_names())
+    what = "there is no such file" if is_path else f"there is no scenario {str(name_or_path)!r} in the library"
+    message = what + _advice(path.stem, library_names())
     if fault is not None:
         raise ScenarioError([Fault(fault.where, fault.path, f"{fault.message}{message}")])
-    raise ScenarioError([Fault(text if is_path else "", "", message)])
+    raise ScenarioError([Fault(str(name_or_path) if is_path else "", "", message)])
+
+
+def find_study(name_or_path: str | Path) -> Path:
+    """Find a study file; the argument is as for :func:`find_scenario`.
+
+    Raises:
+        ScenarioError: There is no such file or name; with what there is, and what may have been meant.
+    """
+    path, is_path = _path_of(name_or_path, STUDIES, Path())
+    if path.is_file() or (is_path and path.exists()):
+        return path
+    what = "there is no such file" if is_path else f"there is no study {str(name_or_path)!r} in the library"
+    message = what + _advice(path.stem, study_names())
+    raise ScenarioError([Fault(str(name_or_path) if is_path else "", "", message)])
+
+
+def _path_of(name_or_path: str | Path, folder: Path, beside: Path) -> tuple[Path, bool]:
+    """Path that a name or path stands for, and whether it is a path."""
+    text = str(name_or_path)
+    is_path = isinstance(name_or_path, Path) or text.endswith(_SUFFIXES) or "/" in text or "\\" in text
+    return (beside / text if is_path else folder / f"{text}.yaml"), is_path
 
 
 def read_text(path: Path) -> str:

@@ -15,7 +15,7 @@ from scenarios.settings import ScenarioSettings
 from scenarios.validation import check
 from scenarios.yaml_source import YamlSource, dotted, read_scalar, read_yaml
 
-__all__ = ["Overrides", "load", "parse", "with_changes"]
+__all__ = ["Overrides", "load", "load_source", "parse", "read_source", "with_changes"]
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Single settings by dotted path: ``{"traffic.visitors_per_day": 10}`` or ``["traffic.visitors_per_day=10"]``."""
@@ -33,7 +33,7 @@ def load(model: type[Model], name_or_path: str | Path, overrides: Overrides = ()
         ScenarioError: Something is wrong; with every fault and its place.
     """
     path = find_scenario(name_or_path)
-    return _build(model, _chain(path, _read(path, read_text(path))), overrides)
+    return _build(model, _chain(path, read_source(path, read_text(path))), overrides)
 
 
 def parse(model: type[Model], text: str, name: str, overrides: Overrides = ()) -> Model:
@@ -43,7 +43,21 @@ def parse(model: type[Model], text: str, name: str, overrides: Overrides = ()) -
         ScenarioError: Something is wrong; with every fault and its place.
     """
     path = Path(name)
-    return _build(model, _chain(path, _read(path, text)), overrides)
+    return _build(model, _chain(path, read_source(path, text)), overrides)
+
+
+def load_source(model: type[Model], source: YamlSource, beside: Path) -> Model:
+    """Take a scenario from a mapping within another file.
+
+    Args:
+        model: Model of the scenario.
+        source: The mapping, with the places of its values in that file.
+        beside: The file: what the scenario extends is looked for beside it.
+
+    Raises:
+        ScenarioError: Something is wrong; with every fault and its place.
+    """
+    return _build(model, _chain(beside, source), ())
 
 
 def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mapping[str, Any]) -> Model:
@@ -93,16 +107,26 @@ def _chain(path: Path, source: YamlSource) -> list[YamlSource]:
         if path.resolve() in seen:
             names = " → ".join(shown_name(known) for known in [*map(Path, (s.name for s in sources)), path])
             raise ScenarioError([Fault(fault.where, "extends", f"goes round in a circle: {names}")])
-        source = _read(path, read_text(path))
+        source = read_source(path, read_text(path))
         sources.append(source)
         seen.append(path.resolve())
     return sources[::-1]
 
 
-def _read(path: Path, text: str) -> YamlSource:
+def read_source(path: Path, text: str, what: str = "scenario") -> YamlSource:
+    """Read a file that must hold a mapping.
+
+    Args:
+        path: The file, for messages.
+        text: What stands in it.
+        what: What it should be.
+
+    Raises:
+        ScenarioError: It is not YAML, or holds something else.
+    """
     source = read_yaml(text, shown_name(path))
     if source.data is None:
-        raise ScenarioError([Fault(f"{source.name}:1:1", "", "is empty; a scenario needs at least a name")])
+        raise ScenarioError([Fault(f"{source.name}:1:1", "", f"is empty; a {what} needs at least a name")])
     if not isinstance(source.data, dict):
         raise ScenarioError([Fault(f"{source.name}:1:1", "", "must be a mapping (key: value)")])
     return source

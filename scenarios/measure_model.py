@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-import polars as pl
+import numpy as np
 
 from analytics.errors import AnalyticsError
+from analytics.intent_design import design_matrix, eligible_visits
 from analytics.signals import SIGNALS
 from scenarios.expressions import ExpressionError, Reference, Undefined
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
     from scenarios.run import Run
 
-__all__ = ["MODEL_WORDS"]
+__all__ = ["MODEL_WORDS", "model_terms"]
 
 _ESTIMATES: Final = {
     "coefficient": "estimated effect of a term, in log-odds",
@@ -50,21 +52,54 @@ _OF_THE_FIT: Final = {
 
 def _estimate_word(name: str, meaning: str) -> Word:
     def check(reference: Reference, parts: Parts) -> None:
-        _check_term(reference, parts, _model_terms(parts))
+        _check_term(reference, parts, model_terms(parts))
 
     def read(reference: Reference, run: Run) -> float:
-        term, model = arguments_of(reference, ("term",))["term"], _fitted(run)
-        row = model.coefficients.filter(pl.col("signal") == pl.lit(term))
-        if row.is_empty():
-            raise Undefined(f"{reference.text}: {model.left_out.get(str(term), 'the events tell of no such term')}")
-        return defined(row[name][0], f"{reference.text} has no value for this term")
+        return defined(_row(reference, run)[name], f"{reference.text} has no value for this term")
 
     return Word(name, meaning, check, read, f'{name}("security_page_view")')
 
 
+def _naive_error_word() -> Word:
+    def check(reference: Reference, parts: Parts) -> None:
+        _check_term(reference, parts, model_terms(parts))
+
+    def read(reference: Reference, run: Run) -> float:
+        return _naive_errors(run)[_row(reference, run)["signal"]]
+
+    meaning = "its standard error if visits were independent, which those of colleagues are not"
+    return Word("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
+
+
+def _row(reference: Reference, run: Run) -> dict[str, Any]:
+    """What the model says of the term that a reference names."""
+    term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
+    rows = _rows(model)
+    if term not in rows:
+        raise Undefined(f"{reference.text}: {model.left_out.get(term, 'the events tell of no such term')}")
+    return rows[term]
+
+
+@lru_cache(maxsize=1)
+def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
+    """Estimates by term. A study asks a model a hundred questions: they are sorted once."""
+    return {row["signal"]: row for row in model.coefficients.iter_rows(named=True)}
+
+
+@lru_cache(maxsize=1)
+def _naive_errors(run: Run) -> dict[str, float]:
+    """Standard errors by term of the information XᵀWX, W = p (1 − p), as if visits were independent."""
+    model = _fitted(run)
+    signals = [term for term in model.terms if term != "intercept" and ":" not in term]
+    visits = eligible_visits(run.analysis.visits, signals)
+    matrix, p = design_matrix(visits, model.terms), model.predict(visits).to_numpy()
+    errors = np.sqrt(np.diag(np.linalg.inv((matrix.T * (p * (1 - p))) @ matrix)))
+    return dict(zip(model.terms, errors.tolist(), strict=True))
+
+
 def _truth_word() -> Word:
     def check(reference: Reference, parts: Parts) -> None:
-        terms = _model_terms(parts)
+        terms = model_terms(parts)
         if terms is not None and "intent" in parts:
             terms = list(dict.fromkeys([*terms, *parts["intent"].effects]))
         _check_term(reference, parts, terms)
@@ -74,7 +109,8 @@ def _truth_word() -> Word:
         known = known_truth(run.truth, run.scenario.analytics).get(term)
         return defined(known, f"{reference.text}: the effect of this term is not known")
 
-    return Word("truth", "true effect of a term, in log-odds; 0 for decoys", check, read, 'truth("security_page_view")')
+    meaning = "true effect of a term, in log-odds; 0 for decoys"
+    return Word("truth", meaning, check, read, 'truth("security_page_view")', needs_events=False)
 
 
 def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> None:
@@ -86,7 +122,7 @@ def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> 
     chosen("term", term, terms)
 
 
-def _model_terms(parts: Parts) -> list[str] | None:
+def model_terms(parts: Parts) -> list[str] | None:
     """Terms that the model of a scenario holds; None where faulty settings leave that open."""
     if not {"analytics", "experiments"} <= parts.keys():
         return None
@@ -112,6 +148,7 @@ def _fit_word(name: str, meaning: str) -> Word:
 
 MODEL_WORDS: Final = (
     *(_estimate_word(name, meaning) for name, meaning in _ESTIMATES.items()),
+    _naive_error_word(),
     _truth_word(),
     *(_fit_word(name, meaning) for name, meaning in _OF_THE_FIT.items()),
 )

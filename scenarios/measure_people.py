@@ -25,7 +25,7 @@ _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
 
 def _people_word(name: str) -> Word:
     meaning, count = _OF_PEOPLE[name]
-    return plain_word(f"people.{name}", meaning, lambda run: count(run.people))
+    return plain_word(f"people.{name}", meaning, lambda run: count(run.people), needs_events=False)
 
 
 PEOPLE_WORDS: Final = (
@@ -34,11 +34,13 @@ PEOPLE_WORDS: Final = (
         "people.accounts_that_asked",
         "companies of which somebody has requested a demo",
         lambda run: run.sales.requests["account"].drop_nulls().n_unique(),
+        needs_events=False,
     ),
     plain_word(
         "people.requests_of_accounts",
         "demo requests by people of known companies",
         lambda run: run.sales.requests["account"].count(),
+        needs_events=False,
     ),
     plain_word(
         "people.stitching_recall",

@@ -34,6 +34,7 @@ class Word:
         check: Raises ExpressionError when a reference to it is wrong whatever the run may bring.
         read: Returns the number that a run has for a reference; raises Undefined when there is none.
         usage: How it is written, with its arguments.
+        needs_events: Whether it is about what was received, and not only about what the world itself knows.
     """
 
     name: str
@@ -41,16 +42,20 @@ class Word:
     check: Callable[[Reference, Parts], None]
     read: Callable[[Reference, Run], float]
     usage: str
+    needs_events: bool = True
 
 
-def plain_word(name: str, meaning: str, read: Callable[[Run], float | None]) -> Word:
-    """A word without arguments."""
+def plain_word(name: str, meaning: str, read: Callable[[Run], float | None], *, needs_events: bool = True) -> Word:
+    """A word without arguments; they are those of :class:`Word`."""
 
     def check(reference: Reference, _: Parts) -> None:
         if reference.is_call:
             raise ExpressionError(f"{name} is not called: write it without parentheses")
 
-    return Word(name, meaning, check, lambda _, run: defined(read(run), f"{name} has no value in this run"), name)
+    def read_it(_: Reference, run: Run) -> float:
+        return defined(read(run), f"{name} has no value in this run")
+
+    return Word(name, meaning, check, read_it, name, needs_events)
 
 
 def arguments_of(reference: Reference, required: Collection[str] = (), optional: Collection[str] = ()) -> Arguments:

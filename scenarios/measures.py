@@ -50,7 +50,7 @@ from simulator.sales_outcome import sales_outcome
 if TYPE_CHECKING:
     from scenarios.run import Run
 
-__all__ = ["Measure", "Reading", "check_references", "reading", "vocabulary"]
+__all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "vocabulary"]
 
 _COUNTS: Final = {
     "visitors": "visitors who came",
@@ -65,7 +65,7 @@ _COUNTS: Final = {
 
 
 def _count_word(name: str, meaning: str) -> Word:
-    return plain_word(f"counts.{name}", meaning, lambda run: run.outcome.counts[name])
+    return plain_word(f"counts.{name}", meaning, lambda run: run.outcome.counts[name], needs_events=False)
 
 
 def _store_word(name: str) -> Word:
@@ -78,7 +78,7 @@ def _label_word(label: Label) -> Word:
     def read(run: Run) -> float:
         return run.labels.filter(pl.col("label") == label.value).height
 
-    return plain_word(f"labels.{label.value}", f"events with the label {label.value}", read)
+    return plain_word(f"labels.{label.value}", f"events with the label {label.value}", read, needs_events=False)
 
 
 def _sales_word(key: str) -> Word:
@@ -97,7 +97,7 @@ def _sales_word(key: str) -> Word:
         return defined(summary[key], f"{reference.text}: there is nothing to take it of")
 
     meaning = f"{key.replace('_', ' ')} of the sales desk, of all or of a region"
-    return Word(name, meaning, check, read, f'{name}, {name}(region="europe")')
+    return Word(name, meaning, check, read, f'{name}, {name}(region="europe")', needs_events=False)
 
 
 @cache
@@ -169,6 +169,11 @@ def check_references(expression: Expression, parts: Parts) -> None:
     """
     for reference in references(expression):
         _word(reference).check(reference, parts)
+
+
+def needs_events(reference: Reference) -> bool:
+    """Whether a reference, which must have been checked, is about events that were received."""
+    return _word(reference).needs_events
 
 
 def reading(expression: Expression, run: Run) -> Reading:

@@ -13,7 +13,7 @@ from scenarios.claims import Claims
 from simulator.simulation import Wake
 from simulator.world import WorldSettings
 
-__all__ = ["ScenarioSettings"]
+__all__ = ["ScenarioSettings", "yaml_text"]
 
 _HEAD: Final = ("name", "description", "seed", "wake")
 
@@ -52,11 +52,11 @@ class ScenarioSettings(WorldSettings):
         data = self.to_data()
         claims = data.pop("claims")
         # The innermost lists and mappings stand in one line, as a person would write them; but each claim has its own.
-        text = _yaml(data, flow=None)
-        return text + _yaml({"claims": claims}, flow=False) if claims else text
+        text = yaml_text(data, flow=None)
+        return text + yaml_text({"claims": claims}, flow=False) if claims else text
 
 
-def _yaml(data: dict[str, Any], *, flow: bool | None) -> str:
+def yaml_text(data: dict[str, Any], *, flow: bool | None) -> str:
     """Write plain data as YAML: mappings in one line each, or in lines of their own, or (None) the innermost in one."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = flow

@@ -12,7 +12,7 @@ from scenarios.claims import ClaimResult
 from scenarios.results import model_data
 from scenarios.run import Run
 
-__all__ = ["analysis_summary", "run_summary"]
+__all__ = ["aligned", "analysis_summary", "run_summary"]
 
 
 def run_summary(run: Run, folder: Path, *, analysed: bool = True) -> str:
@@ -22,7 +22,7 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True) -> str:
     lines = [
         f"{run.scenario.name}, seed {run.seed}: {_counted(run.scenario.clock.hours, 'hour')} simulated in {took}",
         "",
-        *_aligned([(name.replace("_", " "), f"{counts[name]:,}") for name in counts]),
+        *aligned([(name.replace("_", " "), f"{counts[name]:,}") for name in counts]),
         "",
         *([*_analysis_lines(run.analysis), "", *_claim_lines(run.claims)] if analysed else []),
         *_where_to_read_on(folder),
@@ -44,7 +44,7 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> str:
     lines = [
         ", ".join(analysis.inputs),
         "",
-        *_aligned([(name, f"{n:,}") for name, n in counts.items()]),
+        *aligned([(name, f"{n:,}") for name, n in counts.items()]),
         *(f"  of these {n:,} {reason}" for reason, n in analysis.store.dead_letter_counts.items()),
         *(f"  WARNING: {warning}" for warning in analysis.warnings),
         "",
@@ -87,7 +87,7 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
     yield f"intent model on {data}, surest first:"
-    yield from _aligned([header, *(_term(row, with_truth=with_truth) for row in terms)])
+    yield from aligned([header, *(_term(row, with_truth=with_truth) for row in terms)])
     yield from (f"  mind: {warning}" for warning in model["warnings"])
 
 
@@ -122,7 +122,7 @@ def _counted(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Set rows in columns: the first flush left, the others flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -119,9 +119,9 @@ def test_batches_grow_to_the_wished_time_and_shrink_at_the_end():
 def test_who_stops_listening_stops_the_work():
     """When the results are no longer wanted the pool is closed, and nothing runs on."""
     executor, closed = Counting(), list[Executor]()
-    results: Iterator[object] = dispatch(double, range(10), Pool(1, lambda: executor, closed.append, n_ahead=0))
+    results = dispatch(double, range(10), Pool(1, lambda: executor, closed.append, n_ahead=0))
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert closed == [executor]
     assert sum(executor.sizes) < 10
 

@@ -1,0 +1,25 @@
+"""What a command of the command line has to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Output", "as_json"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command has to say.
+
+    Args:
+        text: For standard output.
+    """
+
+    text: str
+
+
+def as_json(data: object) -> str:
+    """Write results as one JSON object."""
+    from scenarios.results import to_json  # noqa: PLC0415 - Polars is not needed to ask for help
+
+    return to_json(data)

@@ -1,0 +1,77 @@
+"""Two scenarios side by side: run with the same luck, so that what differs is what the scenarios change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Final
+
+import polars as pl
+
+from scenarios.scenario import Scenario
+from scenarios.study import Study
+from scenarios.study_run import Progress
+
+__all__ = ["RESPONSES", "compare_scenarios"]
+
+RESPONSES: Final = (
+    "counts.visitors",
+    "counts.demo_requests",
+    "page_views()",
+    "conversion()",
+    "sales.held",
+    "store.accepted",
+)
+"""What two scenarios are compared by unless something else is asked for."""
+
+
+def compare_scenarios(
+    a: Scenario,
+    b: Scenario,
+    responses: Sequence[str] | None = None,
+    *,
+    replications: int = 20,
+    seed: int | None = None,
+    jobs: int | None = None,
+    executor: str | Executor | Callable[[], Executor] | None = None,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Compare two scenarios, replication by replication with common random numbers.
+
+    Args:
+        a: A scenario.
+        b: Another one.
+        responses: What to compare, as expressions.
+        replications: Runs of each.
+        seed: Seed of the runs; that of ``a`` if not given.
+        jobs: Runs at a time; as many as there are cores if not given.
+        executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        progress: Told how many runs are done.
+
+    Returns:
+        One row per response: ``n`` pairs in which both have a number, ``mean_a``, ``mean_b``, the ``difference`` b − a
+        with ``se`` and the ends ``ci_low`` and ``ci_high`` of its paired 95 % interval, and ``variance_saved``: the
+        share of its variance that the common luck saves.
+
+    Raises:
+        ScenarioError: A response is not understood.
+    """
+    wanted = list(responses or RESPONSES)
+    study = Study.of(
+        {
+            "name": "comparison",
+            # They may be variants of one name; only their places matter here.
+            "scenarios": [a.replace(name="a").to_data(), b.replace(name="b").to_data()],
+            "replications": replications,
+            "seed": a.seed if seed is None else seed,
+            "responses": dict(zip(wanted, wanted, strict=True)),
+        }
+    )
+    results = study.run(jobs=jobs, executor=executor, progress=progress)
+    table = pl.DataFrame({"response": wanted})
+    for point, name in enumerate(("mean_a", "mean_b")):
+        means = results.summary.filter(pl.col("point") == point).select("response", pl.col("mean").alias(name))
+        table = table.join(means, on="response", how="left", maintain_order="left")
+    gaps = results.differences.select("response", "n", "difference", "se", "ci_low", "ci_high", "variance_saved")
+    joined = table.join(gaps, on="response", how="left", maintain_order="left").with_columns(pl.col("n").fill_null(0))
+    return joined.select("response", "n", pl.exclude("response", "n"))

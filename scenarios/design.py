@@ -1,0 +1,90 @@
+"""The design of a study: which combinations of its factors are run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.study_settings import DesignSettings, Factor, FactorValue
+
+__all__ = ["MORRIS_STEP", "design_values", "unit_design"]
+
+Floats = NDArray[np.float64]
+Values = dict[str, FactorValue]
+"""What each factor is set to, by dotted path; a factor that is not named stays as the scenario has it."""
+
+_MORRIS_LEVELS: Final = 4
+MORRIS_STEP: Final = _MORRIS_LEVELS / (2 * (_MORRIS_LEVELS - 1))
+"""How far a factor moves in a step of a Morris trajectory, as a share of its range: half the levels."""
+
+
+def design_values(factors: Mapping[str, Factor], design: DesignSettings, seed: int) -> list[Values]:
+    """What the factors are set to at each design point, in order.
+
+    Args:
+        factors: What is varied, by dotted path.
+        design: Which combinations.
+        seed: Seed of the design's own randomness.
+    """
+    if not factors:
+        return [{}]
+    if design.kind == "one-at-a-time":
+        return [{}, *({path: level} for path, factor in factors.items() for level in factor.levels)]
+    if design.kind == "full-factorial":
+        levels = (factor.levels for factor in factors.values())
+        return [dict(zip(factors, combination, strict=True)) for combination in product(*levels)]
+    shares = unit_design(design, len(factors), seed)
+    return [
+        {path: factor.at(share) for (path, factor), share in zip(factors.items(), row.tolist(), strict=True)}
+        for row in shares
+    ]
+
+
+def unit_design(design: DesignSettings, n_factors: int, seed: int) -> Floats:
+    """A design in the unit cube: the share of each factor's distribution that lies below its value.
+
+    Args:
+        design: A design that has ``points``.
+        n_factors: How many factors there are.
+        seed: Seed of the design's own randomness.
+
+    Returns:
+        Points × factors. Of ``morris`` each trajectory is factors + 1 points in a row. Of ``saltelli`` each base point
+        is factors + 2 in a row: the point of the matrix A, that point with each factor in turn taken from B, and the
+        point of B.
+    """
+    # scipy.stats takes half a second to import, and few designs need it.
+    from scipy.stats import qmc  # noqa: PLC0415
+
+    n = design.points or 1
+    if design.kind == "morris":
+        return _trajectories(n, n_factors, np.random.default_rng(seed))
+    if design.kind == "latin-hypercube":
+        return np.asarray(qmc.LatinHypercube(n_factors, rng=seed).random(n))
+    if design.kind == "sobol":
+        return np.asarray(qmc.Sobol(n_factors, rng=seed).random(n))
+    pairs = qmc.Sobol(2 * n_factors, rng=seed).random(n)
+    a, b = pairs[:, :n_factors], pairs[:, n_factors:]
+    mixed = [np.where(np.arange(n_factors) == factor, b, a) for factor in range(n_factors)]
+    return np.stack([a, *mixed, b], axis=1).reshape(-1, n_factors)
+
+
+def _trajectories(n: int, n_factors: int, rng: np.random.Generator) -> Floats:
+    """Random trajectories that change one factor at a step.
+
+    Source: M. D. Morris, Technometrics 33 (1991) 161–174, with four levels.
+    """
+    trajectories = np.empty((n, n_factors + 1, n_factors))
+    for trajectory in trajectories:
+        start = rng.integers(0, _MORRIS_LEVELS // 2, n_factors) / (_MORRIS_LEVELS - 1)
+        upwards = rng.integers(0, 2, n_factors) == 1
+        point = np.where(upwards, start, start + MORRIS_STEP)
+        trajectory[0] = point
+        for step, factor in enumerate(rng.permutation(n_factors), 1):
+            point[factor] += MORRIS_STEP if upwards[factor] else -MORRIS_STEP
+            trajectory[step] = point
+    return trajectories.reshape(-1, n_factors)

@@ -1,0 +1,236 @@
+"""How much traffic it takes until a signal is found: sample-size planning by simulation.
+
+A pilot says how far off the wished power is; two rounds of replications at sizes around it, the second about the
+answer of the first, give the power curve (:mod:`scenarios.power_curve`) and the size at which it reaches the wished
+power, with an interval that allows for the number of replications.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from analytics.intervals import wilson_interval
+from scenarios.errors import InputError
+from scenarios.power_curve import PowerCurve, fit_power_curve
+from scenarios.scenario import Scenario
+from scenarios.study import Study
+from scenarios.study_run import Progress
+
+__all__ = ["SampleSize", "Vary", "sample_size"]
+
+Vary = Literal["visitors", "hours"]
+"""What is made larger until the signal is found: visitors a day, or hours of the clock."""
+
+_SETTING: Final[dict[Vary, str]] = {"visitors": "traffic.visitors_per_day", "hours": "clock.hours"}
+_LARGEST: Final[dict[Vary, float]] = {"visitors": 2_000_000, "hours": 24 * 365}
+_PILOT: Final = 20
+_FARTHEST: Final = 16.0
+"""How many times larger or smaller than a pilot the next sizes may be: beyond, a pilot tells too little."""
+_ROUNDS: Final[tuple[tuple[float, ...], ...]] = ((0.4, 0.7, 1.0, 1.5), (0.6, 0.85, 1.15, 1.5))
+"""Sizes of each round, as multiples of the best guess so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampleSize:
+    """How much traffic it takes until a signal is found with a wished power.
+
+    Args:
+        signal: The signal.
+        power: The wished power: the share of such worlds in which the signal is found.
+        alpha: The signal is found if its p-value is below.
+        vary: What was made larger.
+        needed: Visitors a day, or hours, at which the power is reached.
+        low: Lower end of the 95 % interval of ``needed``, which allows for the number of replications.
+        high: Upper end; None where the replications leave it open.
+        curve: What was seen: ``size``, ``n`` replications, in how many the signal was ``found``, the share ``power``
+            with its 95 % interval ``ci_low`` and ``ci_high``, and what the ``fitted`` curve says.
+        fitted: The power curve.
+    """
+
+    signal: str
+    power: float
+    alpha: float
+    vary: Vary
+    needed: float
+    low: float
+    high: float | None
+    curve: pl.DataFrame
+    fitted: PowerCurve
+
+    def __repr__(self) -> str:
+        return f"<{self.signal} is found with power {self.power:g} from {self.needed:,.0f} {self.unit} on>"
+
+    @property
+    def unit(self) -> str:
+        """What ``needed`` counts."""
+        return "visitors a day" if self.vary == "visitors" else "hours"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write it as plain data."""
+        return {
+            "signal": self.signal,
+            "power": self.power,
+            "alpha": self.alpha,
+            "unit": self.unit,
+            "needed": self.needed,
+            "ci_low": self.low,
+            "ci_high": self.high,
+            "curve": self.curve.to_dicts(),
+        }
+
+
+def sample_size(
+    scenario: Scenario,
+    signal: str,
+    *,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    vary: Vary = "visitors",
+    replications: int = 400,
+    seed: int | None = None,
+    jobs: int | None = None,
+    executor: str | Executor | Callable[[], Executor] | None = None,
+    progress: Progress | None = None,
+) -> SampleSize:
+    """Find the traffic from which on a signal is found with a wished power.
+
+    Args:
+        scenario: The world, whose traffic or clock is varied.
+        signal: The signal, or an interaction such as ``region_europe:security_page_view``.
+        power: Wished chance of finding it, between alpha and 1.
+        alpha: The signal is found if its p-value is below. A world in which the model cannot be fitted finds nothing.
+        vary: Whether visitors a day or hours are varied.
+        replications: How many runs are made in all, beside a pilot; 40 or more.
+        seed: Seed of the runs; the scenario's own if not given.
+        jobs: Runs at a time; as many as there are cores if not given.
+        executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        progress: Told how many runs of each round are done.
+
+    Raises:
+        InputError: There is nothing to find, or the power is not reached with any traffic that can be simulated.
+        ScenarioError: There is no such signal.
+    """
+    if not 0 < alpha < power < 1:
+        raise InputError(f"power: must lie between alpha ({alpha:g}) and 1 (got {power:g})")
+    if replications < _PILOT * 2:
+        raise InputError(f"replications: must be at least {2 * _PILOT} (got {replications})")
+    planner = _Planner(scenario, signal, alpha, vary, scenario.seed if seed is None else seed)
+    planner.how = {"jobs": jobs, "executor": executor, "progress": progress}
+    return planner.plan(power, replications)
+
+
+class _Planner:
+    """Makes rounds of replications at chosen sizes, and remembers what was found."""
+
+    def __init__(self, scenario: Scenario, signal: str, alpha: float, vary: Vary, seed: int) -> None:
+        self._scenario = scenario
+        self._signal = signal
+        self._alpha = alpha
+        self._vary = vary
+        self._seed = seed
+        self._n_studies = 0
+        self._seen: dict[float, tuple[int, int]] = {}
+        self.how: dict[str, Any] = {}
+
+    def plan(self, power: float, replications: int) -> SampleSize:
+        guess, curve = self._pilot(power), None
+        for multiples in _ROUNDS:
+            sizes = self._sizes(guess * multiple for multiple in multiples)
+            self._observe(sizes, max(1, replications // len(_ROUNDS) // len(sizes)))
+            curve = self._fit()
+            if curve is None:
+                # All were found, or none: the answer lies on the other side.
+                guess *= 1 / 4 if self._share_found() > power else 4
+            else:
+                guess = min(max(curve.size(power), guess / _FARTHEST), guess * _FARTHEST)
+        if curve is None or curve.size(power) > _LARGEST[self._vary]:
+            raise InputError(
+                f"a power of {power:g} is not reached within {_LARGEST[self._vary]:,.0f} {self._vary}, or "
+                f"{replications} replications do not tell where; give more of them, or a scenario with more traffic"
+            )
+        low, high = curve.interval(power)
+        seen = self._table(curve)
+        return SampleSize(self._signal, power, self._alpha, self._vary, curve.size(power), low, high, seen, curve)
+
+    def _pilot(self, power: float) -> float:
+        """A first guess: z grows with the root of the size, and must reach the sum of two quantiles."""
+        size = self._standing_size()
+        normal = NormalDist()
+        wished = normal.inv_cdf(1 - self._alpha / 2) + normal.inv_cdf(power)
+        while size <= _LARGEST[self._vary]:
+            z = self._replicate([size], _PILOT, f'z("{self._signal}")')[0]
+            known = z[~np.isnan(z)]
+            if len(known) >= _PILOT // 2:
+                ratio = (wished / max(abs(float(known.mean())), wished / math.sqrt(_FARTHEST))) ** 2
+                return min(size * max(ratio, 1 / _FARTHEST), _LARGEST[self._vary])
+            size *= 4
+        raise InputError(
+            f"the model cannot be fitted to any traffic that can be simulated; {self._signal} is not found"
+        )
+
+    def _standing_size(self) -> float:
+        traffic, clock = self._scenario.traffic, self._scenario.clock
+        return float(traffic.visitors_per_day if self._vary == "visitors" else clock.hours)
+
+    def _sizes(self, wished: Iterable[float]) -> list[float]:
+        """Sizes that can be set, each once: whole hours, or visitors to three digits."""
+        bounded = (min(size, _LARGEST[self._vary]) for size in wished)
+        rounded = (round(size) if self._vary == "hours" else float(f"{size:.3g}") for size in bounded)
+        return sorted({max(1, size) for size in rounded})
+
+    def _observe(self, sizes: Sequence[float], n: int) -> None:
+        for size, p in zip(sizes, self._replicate(sizes, n, f'p_value("{self._signal}")'), strict=True):
+            n_before, found_before = self._seen.get(size, (0, 0))
+            # NaN, where there was no fit, is not below anything.
+            self._seen[size] = n_before + len(p), found_before + int((p < self._alpha).sum())
+
+    def _replicate(self, sizes: Sequence[float], n: int, response: str) -> list[np.ndarray]:
+        """Read a response off independent runs at each size."""
+        self._n_studies += 1
+        several = len(sizes) > 1
+        study = Study.of(
+            {
+                "name": "power",
+                "scenario": self._scenario.to_data(),
+                "set": {} if several else {_SETTING[self._vary]: sizes[0]},
+                "factors": {_SETTING[self._vary]: list(sizes)} if several else {},
+                "replications": n,
+                # Other seeds, and luck that is not shared: samples of a probit regression must be independent.
+                "seed": self._seed + self._n_studies - 1,
+                "common_random_numbers": False,
+                "responses": {"response": response, "truth": f'truth("{self._signal}")'},
+            }
+        )
+        table = study.run(**self.how).wide
+        if (table["truth"] == 0).all():
+            raise InputError(
+                f"{self._signal} has no effect in {self._scenario.name}: no traffic makes it significant in more than "
+                f"{self._alpha:.0%} of the runs"
+            )
+        by_point = table.partition_by("point", maintain_order=True)
+        return [rows["response"].cast(pl.Float64).fill_null(np.nan).to_numpy() for rows in by_point]
+
+    def _share_found(self) -> float:
+        n, found = (sum(column) for column in zip(*self._seen.values(), strict=True))
+        return float(found / n)
+
+    def _fit(self) -> PowerCurve | None:
+        n, found = zip(*self._seen.values(), strict=True)
+        size, n_all, found_all = (np.array(column, dtype=np.float64) for column in (list(self._seen), n, found))
+        return fit_power_curve(size, n_all, found_all)
+
+    def _table(self, curve: PowerCurve) -> pl.DataFrame:
+        sizes = sorted(self._seen)
+        n, found = (np.array([self._seen[size][place] for size in sizes]) for place in (0, 1))
+        low, high = wilson_interval(found, n)
+        fitted = [curve.power(size) for size in sizes]
+        columns = {"size": [float(size) for size in sizes], "n": n, "found": found, "power": found / n}
+        return pl.DataFrame({**columns, "ci_low": low, "ci_high": high, "fitted": fitted})

@@ -1,0 +1,169 @@
+"""One replication of a study: a scenario is run once and its responses are read. Whatever fails is data."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from scenarios.accepted_events import AcceptedEvents
+from scenarios.batches import Batches
+from scenarios.expressions import references
+from scenarios.measures import Measure, needs_events
+from scenarios.run import Run, Timings
+from scenarios.scenario import Scenario
+from scenarios.store_sink import StoreSink
+from simulator.simulation import Simulation
+from simulator.sinks import CollectingSink
+
+__all__ = ["Failure", "Function", "Replicated", "Replication", "light_run", "replicate"]
+
+Function = Callable[[Run], float]
+"""A response that is a Python function, in a notebook."""
+
+
+@dataclass(frozen=True)
+class Replication:
+    """A replication to be made.
+
+    Args:
+        key: What it depends on, in short: equal keys have equal results.
+        number: Number of the replication among those of its seed.
+        scenario: What to run.
+        seed: Seed of the run.
+        responses: What to read off the run, as expressions by name.
+        functions: What else to read off it, as functions by name.
+    """
+
+    key: str
+    number: int
+    scenario: Scenario
+    seed: int
+    responses: Mapping[str, str]
+    functions: Mapping[str, Function] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong in a replication.
+
+    Args:
+        stage: What was being done: ``settings``, ``simulate``, ``read`` a response, or ``worker`` where its process
+            ended.
+        message: What happened.
+        responses: The responses that could not be read for this reason; none where there is no run at all.
+    """
+
+    stage: str
+    message: str
+    responses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """What came of a replication.
+
+    Args:
+        key: That of the replication.
+        number: That of the replication.
+        values: A number for each response, in order; None where there is none.
+        failures: What went wrong.
+    """
+
+    key: str
+    number: int
+    values: tuple[float | None, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @classmethod
+    def failed(cls, replication: Replication, failure: Failure) -> Replicated:
+        """Nothing came of it."""
+        n_responses = len(replication.responses) + len(replication.functions)
+        return cls(replication.key, replication.number, (None,) * n_responses, (failure,))
+
+
+def replicate(replication: Replication) -> Replicated:
+    """Make a replication; what goes wrong in it is told in the result, and never raised."""
+    try:
+        run = light_run(replication)
+    except BaseException as error:  # noqa: BLE001 - a panic of Polars is not even an Exception
+        return Replicated.failed(replication, Failure("simulate", _told(error)))
+    values: list[float | None] = []
+    unread: dict[str, list[str]] = {}
+    for name, read in _readers(replication).items():
+        value, reason = _read(read, run)
+        values.append(value)
+        if value is None:
+            unread.setdefault(reason, []).append(name)
+    # What no fit can give is missed by a hundred responses for one reason.
+    failures = tuple(Failure("read", reason, tuple(names)) for reason, names in unread.items())
+    return Replicated(replication.key, replication.number, tuple(values), failures)
+
+
+def light_run(replication: Replication) -> Run:
+    """Run a scenario for its responses alone.
+
+    The events are those of any other run of the scenario with this seed and replication, but they are not kept in the
+    order of arrival and have no digest, and the store takes them in only if a response is about them.
+    """
+    scenario = replication.scenario
+    # The events are the same, and it takes half the time.
+    wake = "interacting" if scenario.wake == "auto" else scenario.wake
+    simulation = Simulation(scenario.world, seed=replication.seed, replication=replication.number, wake=wake)
+    accepted = AcceptedEvents()
+    sinks = [Batches([StoreSink(accepted.store)])] if _needs_events(replication) else []
+    started_at, began = datetime.now(UTC), time.perf_counter()
+    outcome = simulation.run(sinks)
+    return Run(
+        scenario,
+        seed=replication.seed,
+        replication=replication.number,
+        wake=simulation.wake,
+        outcome=outcome,
+        record=CollectingSink(),
+        accepted=accepted,
+        digest="",
+        timings=Timings(started_at, time.perf_counter() - began),
+    )
+
+
+def _told(error: BaseException) -> str:
+    """Tell of an exception; the user's wish to stop is none."""
+    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+        raise error
+    return f"{type(error).__name__}: {error}"
+
+
+def _readers(replication: Replication) -> dict[str, Measure | Function]:
+    return {**{name: _measure(text) for name, text in replication.responses.items()}, **replication.functions}
+
+
+def _read(read: Measure | Function, run: Run) -> tuple[float | None, str]:
+    """Read a response: the number, or None and the reason."""
+    try:
+        if isinstance(read, Measure):
+            reading = read.read(run)
+            value, reason = reading.value, reading.reason or "there is no number"
+        else:
+            value, reason = float(read(run)), ""
+    except BaseException as error:  # noqa: BLE001 - as above
+        return None, _told(error)
+    if value is not None and not math.isfinite(value):
+        return None, f"is {value}, which is no number to reckon with"
+    return value, reason
+
+
+def _needs_events(replication: Replication) -> bool:
+    """Whether any response is about the events; of a function nobody knows."""
+    expressions = (_measure(text).expression for text in replication.responses.values())
+    return bool(replication.functions) or any(
+        needs_events(reference) for expression in expressions for reference in references(expression)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _measure(text: str) -> Measure:
+    return Measure.parse(text)

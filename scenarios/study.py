@@ -1,0 +1,175 @@
+"""The study: a scenario run many times, as its factors vary, and what is read off the runs."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from scenarios.errors import InputError
+from scenarios.executors import pool_of
+from scenarios.library import study_names
+from scenarios.replication import Function, light_run
+from scenarios.run import Run
+from scenarios.study_folder import STUDY_FILE, StudyFolder, study_folder
+from scenarios.study_loading import load_study, parse_study, study_of
+from scenarios.study_plan import StudyPlan
+from scenarios.study_results import StudyResults
+from scenarios.study_run import Progress, run_points
+from scenarios.study_settings import StudySettings
+from scenarios.versions import versions
+
+__all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
+
+
+class Study(StudyPlan):
+    """A study that can be read, run, and gone on with.
+
+    Start from the library, ``Study.load("coverage")``, from a file, or from plain data, ``Study.of({...})``.
+    """
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, functions: Mapping[str, Function] | None = None) -> Self:
+        """Read a study of the library, by name, or a study file, by path.
+
+        Args:
+            name_or_path: Such as ``coverage`` or ``my-study.yaml``.
+            functions: Responses that are Python functions of a run, by name.
+
+        Raises:
+            ScenarioError: Something is wrong; with every fault and its line and column.
+        """
+        return cls(load_study(name_or_path), functions)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "study.yaml", functions: Mapping[str, Function] | None = None) -> Self:
+        """Read a study from YAML text; ``name`` is that of the text in messages.
+
+        Raises:
+            ScenarioError: Something is wrong; with every fault and its line and column.
+        """
+        return cls(parse_study(text, name), functions)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
+        """Make a study of plain data, with the keys of a study file.
+
+        Raises:
+            ScenarioError: Something is wrong; with every fault.
+        """
+        return cls(study_of(data), functions)
+
+    @staticmethod
+    def library() -> list[str]:
+        """Names of the studies that come with funnelsim."""
+        return study_names()
+
+    def run(
+        self,
+        *,
+        jobs: int | None = None,
+        executor: str | Executor | Callable[[], Executor] | None = None,
+        folder: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> StudyResults:
+        """Run the study; the arguments are those of :func:`run_study`."""
+        return run_study(self, jobs=jobs, executor=executor, folder=folder, progress=progress)
+
+    def replay(self, point: int, number: int) -> Run:
+        """Run a single replication again, here and now; what went wrong in it is raised.
+
+        Args:
+            point: Number of the design point.
+            number: Number of the replication.
+
+        Raises:
+            InputError: There is no such point.
+        """
+        if not 0 <= point < len(self.points) or number < 0:
+            raise InputError(f"there is no replication {point}:{number}; points go from 0 to {len(self.points) - 1}")
+        return light_run(self.replication(self.points[point], number))
+
+
+def run_study(
+    study: StudyPlan,
+    *,
+    jobs: int | None = None,
+    executor: str | Executor | Callable[[], Executor] | None = None,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> StudyResults:
+    """Run a study, or go on with one that was stopped.
+
+    Args:
+        study: What to run.
+        jobs: Replications at a time; as many as there are cores if not given.
+        executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        folder: Where to leave the results, and what is finished so far; in memory only if not given.
+        progress: Told how many replications are done, of how many that are known to be needed.
+
+    Raises:
+        InputError: There is no such executor, or a function is to be kept in a folder.
+        OutputError: The folder holds another study, or something else, or cannot be written.
+    """
+    pool = pool_of(executor, jobs)
+    if folder is None:
+        return StudyResults(study, run_points(study, pool, None, progress))
+    if study.functions:
+        # Nobody could tell from a folder whether a function is still the same.
+        raise InputError("responses that are functions cannot be kept in a folder; write them as expressions")
+    path = Path(folder)
+    with study_folder(path, study.to_yaml()) as place:
+        started_at, began = datetime.now(UTC), time.perf_counter()
+        runs = run_points(study, pool, place, progress)
+        results = StudyResults(study, runs, f"funnelsim study {shlex.quote(str(path / STUDY_FILE))} --replay {{}}")
+        _write(place, results, {"started_at": started_at.isoformat(timespec="seconds"), "began": began})
+    return results
+
+
+def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -> None:
+    frames = {
+        "design.csv": results.design,
+        "replications.parquet": results.replications,
+        "summary.csv": results.summary,
+    }
+    if results.plan.loaded.terms:
+        frames["estimates.csv"] = results.estimates
+    if len(results.plan.points) > 1:
+        frames["differences.csv"] = results.differences
+    digest = place.write(frames, results.failures)
+    replications = results.replications.select("point", "replication").n_unique()
+    place.write_manifest(
+        {
+            "kind": "study",
+            "study": results.plan.settings.name,
+            "seed": results.plan.settings.seed,
+            "versions": versions(),
+            "counts": {
+                "points": len(results.plan.points),
+                "replications": replications,
+                "failures": len(results.failures),
+            },
+            "digest": digest,
+            "timings": {
+                "started_at": timings["started_at"],
+                "run_s": round(time.perf_counter() - timings["began"], 3),
+            },
+        }
+    )
+
+
+def default_study_folder(study: StudyPlan) -> Path:
+    """Folder of a study that was not told where to go."""
+    return Path("runs") / f"study-{study.settings.name}"
+
+
+def study_schema() -> dict[str, Any]:
+    """JSON Schema of study files, for editors."""
+    schema = StudySettings.model_json_schema(mode="validation")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "funnelsim study"
+    return schema

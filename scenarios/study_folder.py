@@ -1,0 +1,160 @@
+"""The folder of a study: what it found, and the journal by which a study that was stopped goes on."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, Final
+
+import polars as pl
+
+from scenarios.atomic_folder import MANIFEST
+from scenarios.errors import OutputError
+from scenarios.replication import Failure, Replicated
+
+__all__ = ["STUDY_FILE", "StudyFolder", "study_folder"]
+
+STUDY_FILE: Final = "study.yaml"
+_JOURNAL: Final = "journal.ndjson"
+_SHOWN: Final = 40
+"""Lines of a difference that a message shows at most."""
+
+
+class StudyFolder:
+    """A study's place on disk.
+
+    Its journal has a line for each finished replication, written as soon as it is known; a line that was being written
+    when the process was killed is passed over, and its replication made again.
+
+    Args:
+        path: The folder.
+        journal: The journal, open for reading and appending.
+    """
+
+    def __init__(self, path: Path, journal: IO[bytes]) -> None:
+        self.path = path
+        self._journal = journal
+
+    def known(self) -> list[Replicated]:
+        """Replications that the journal knows, in the order in which they were finished."""
+        self._journal.seek(0)
+        whole = self._journal.read()
+        # What follows the last end of line was cut off by a kill; the next line must not be glued to it.
+        end = whole.rfind(b"\n") + 1
+        self._journal.truncate(end)
+        self._journal.seek(0, os.SEEK_END)
+        return [entry for line in whole[:end].splitlines() if (entry := _entry(line)) is not None]
+
+    def add(self, replicated: Replicated) -> None:
+        """Note a finished replication; after this it survives the death of this process."""
+        self._journal.write(json.dumps(asdict(replicated), allow_nan=False).encode() + b"\n")
+        self._journal.flush()
+
+    def write(self, frames: Mapping[str, pl.DataFrame], failures: list[dict[str, Any]]) -> str:
+        """Write what the study found; each file appears whole, or stays as it was.
+
+        Args:
+            frames: Tables by name of their file, which says whether they are CSV or Parquet.
+            failures: One entry for each line of ``failures.ndjson``.
+
+        Returns:
+            Sha256 of ``replications.parquet``.
+        """
+        digest = ""
+        for name, frame in frames.items():
+            content = BytesIO()
+            if name.endswith(".parquet"):
+                frame.write_parquet(content)
+                digest = hashlib.sha256(content.getvalue()).hexdigest()
+            else:
+                frame.write_csv(content)
+            _write_whole(self.path / name, content.getvalue())
+        lines = "".join(json.dumps(failure, ensure_ascii=False) + "\n" for failure in failures)
+        _write_whole(self.path / "failures.ndjson", lines.encode())
+        return digest
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write the manifest, the last of the files."""
+        _write_whole(self.path / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+@contextmanager
+def study_folder(path: Path, text: str) -> Iterator[StudyFolder]:
+    """Open the folder of a study, a new one or one in which the same study has begun.
+
+    Args:
+        path: The folder.
+        text: The study as a file that names no other.
+
+    Raises:
+        OutputError: The folder holds another study, or something else, or cannot be written, or is in use.
+    """
+    try:
+        _claim(path, text)
+        journal = (path / _JOURNAL).open("a+b")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with journal:
+        _lock(journal, path)
+        yield StudyFolder(path, journal)
+
+
+def _claim(path: Path, text: str) -> None:
+    file = path / STUDY_FILE
+    if not file.is_file():
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise OutputError(f"{path}: holds something that is not a study; it is left as it is. Give another --out")
+        path.mkdir(parents=True, exist_ok=True)
+        _write_whole(file, text.encode())
+        return
+    there = file.read_text(encoding="utf-8")
+    if there != text:
+        raise OutputError(
+            f"{path}: holds another study, or this one before it was changed:\n{_difference(there, text)}\n"
+            "It is left as it is. Give another --out, or undo the change to go on with it"
+        )
+
+
+def _difference(there: str, given: str) -> str:
+    lines = difflib.unified_diff(
+        there.splitlines(), given.splitlines(), "the study in the folder", "the study given", n=1, lineterm=""
+    )
+    shown = [line if len(line) <= 200 else f"{line[:199]}…" for line in lines]  # noqa: PLR2004 - some lines of a terminal
+    return "\n".join([*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])])
+
+
+def _lock(journal: IO[bytes], path: Path) -> None:
+    """Keep a second process from the folder; the lock ends with the process, however it ends."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise OutputError(f"{path}: another process is running this study in this folder") from None
+
+
+def _entry(line: bytes) -> Replicated | None:
+    """A line of the journal; None where it is not one."""
+    try:
+        entry = json.loads(line)
+        failures = tuple(
+            Failure(each["stage"], each["message"], tuple(each["responses"])) for each in entry["failures"]
+        )
+        return Replicated(entry["key"], entry["number"], tuple(entry["values"]), failures)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    working = path.with_name(f".{path.name}.partial")
+    working.write_bytes(content)
+    working.replace(path)

@@ -1,0 +1,213 @@
+"""From study files to checked studies: every fault of the file, its factors and its responses, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scenarios.errors import Fault, ScenarioError, advice
+from scenarios.expressions import ExpressionError
+from scenarios.layers import Layers
+from scenarios.library import find_scenario, find_study, read_text
+from scenarios.loading import load_source, read_source
+from scenarios.measure_model import model_terms
+from scenarios.measures import Measure
+from scenarios.model_paths import types_at
+from scenarios.precision import PrecisionSettings
+from scenarios.scenario import Scenario
+from scenarios.study_settings import ScenarioSource, StudySettings
+from scenarios.validation import check
+from scenarios.yaml_source import Path as Keys
+from scenarios.yaml_source import YamlSource, dotted
+
+__all__ = ["LoadedStudy", "load_study", "parse_study", "study_of"]
+
+_ESTIMATES: Final = ("coefficient", "standard_error", "naive_standard_error", "p_value", "covered", "truth")
+"""What is read of each term of the model that a study asks the estimates of."""
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A study with all that its file only names.
+
+    Args:
+        settings: What the file says.
+        sources: The scenarios as they were found, before the study changes anything in them.
+        scenarios: The scenarios with the study's own settings in force; they make no claims.
+        responses: Expressions of all responses by name, those of the estimates too.
+        terms: Terms of the intent model whose estimates are read.
+    """
+
+    settings: StudySettings
+    sources: tuple[Scenario, ...]
+    scenarios: tuple[Scenario, ...]
+    responses: dict[str, str]
+    terms: tuple[str, ...]
+
+
+def load_study(name_or_path: str | Path) -> LoadedStudy:
+    """Read a study of the library, by name, or a study file, by path.
+
+    Raises:
+        ScenarioError: Something is wrong; with every fault and its line and column.
+    """
+    path = find_study(name_or_path)
+    return _loaded(path, read_source(path, read_text(path), "study"))
+
+
+def parse_study(text: str, name: str = "study.yaml") -> LoadedStudy:
+    """Read a study from YAML text.
+
+    Args:
+        text: What would stand in a study file.
+        name: Name of the text in messages; scenarios are looked for beside it.
+
+    Raises:
+        ScenarioError: Something is wrong; with every fault and its line and column.
+    """
+    path = Path(name)
+    return _loaded(path, read_source(path, text, "study"))
+
+
+def study_of(data: Mapping[str, Any]) -> LoadedStudy:
+    """Make a study of plain data, as in a notebook.
+
+    Raises:
+        ScenarioError: Something is wrong; with every fault.
+    """
+    return _loaded(Path("study"), YamlSource("study", dict(data), {}))
+
+
+def _loaded(path: Path, source: YamlSource) -> LoadedStudy:
+    layers = Layers(source.name, StudySettings)
+    layers.lay_file(source)
+    return _Checker(path, source, check(StudySettings, layers)).checked()
+
+
+class _Checker:
+    """Follows up what a study file names: scenarios, settings of theirs, measures."""
+
+    def __init__(self, path: Path, source: YamlSource, settings: StudySettings) -> None:
+        self._path = path
+        self._source = source
+        self._settings = settings
+        self._faults: list[Fault] = []
+
+    def checked(self) -> LoadedStudy:
+        keys: list[Keys] = [("scenario",)] if self._settings.scenario is not None else []
+        keys += [("scenarios", n) for n in range(len(self._settings.scenarios or ()))]
+        found = [self._scenario(key, source) for key, source in zip(keys, self._settings.sources, strict=True)]
+        self._raise_if_faulty()
+        sources = tuple(scenario for scenario in found if scenario is not None)
+        scenarios = tuple(self._changed(scenario) for scenario in sources)
+        self._raise_if_faulty()
+        self._check_names(scenarios)
+        self._check_factors(scenarios[0])
+        responses, terms = self._responses(scenarios)
+        self._check_precision(responses)
+        self._raise_if_faulty()
+        return LoadedStudy(self._settings, sources, scenarios, responses, terms)
+
+    def _fault(self, keys: Keys, message: str) -> None:
+        self._faults.append(Fault(self._source.where(keys), dotted(keys), message))
+
+    def _raise_if_faulty(self) -> None:
+        if self._faults:
+            raise ScenarioError(dict.fromkeys(self._faults))
+
+    def _scenario(self, keys: Keys, source: ScenarioSource) -> Scenario | None:
+        try:
+            if isinstance(source, str):
+                fault = Fault(self._source.where(keys), dotted(keys), "")
+                return Scenario.load(find_scenario(source, beside=self._path.parent, fault=fault))
+            return load_source(Scenario, self._within(keys, source), self._path)
+        except ScenarioError as error:
+            self._faults.extend(error.faults)
+            return None
+
+    def _within(self, keys: Keys, data: Mapping[str, Any]) -> YamlSource:
+        """Part of the file as a source of its own, whose values still know their places."""
+        depth = len(keys)
+        places = {path[depth:]: place for path, place in self._source.places.items() if path[:depth] == keys}
+        return YamlSource(self._source.name, dict(data), places)
+
+    def _changed(self, scenario: Scenario) -> Scenario:
+        """The scenario with what the study sets; whoever changes a world cannot keep what was promised of it."""
+        changed = self._replaced(scenario, {key: (("set", key), value) for key, value in self._settings.set.items()})
+        return changed.replace({"claims": {}}) if changed.claims else changed
+
+    def _replaced(self, scenario: Scenario, changes: Mapping[str, tuple[Keys, Any]]) -> Scenario:
+        try:
+            return scenario.replace({key: value for key, (_, value) in changes.items()})
+        except ScenarioError as error:
+            for fault in error.faults:
+                near = next((keys for key, (keys, _) in changes.items() if fault.path.startswith(key)), None)
+                keys = near or next(iter(changes.values()))[0]
+                self._fault(keys, fault.message if near else f"{fault.path}: {fault.message}")
+            return scenario
+
+    def _check_names(self, scenarios: tuple[Scenario, ...]) -> None:
+        names = [scenario.name for scenario in scenarios]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                self._fault(("scenarios", n), f"there is another scenario of the name {name!r}")
+
+    def _check_factors(self, scenario: Scenario) -> None:
+        """Each level of each factor alone must make a scenario; what they make together, a run will tell."""
+        for path, factor in self._settings.factors.items():
+            keys: Keys = ("factors", path)
+            if path.split(".")[0] in {"name", "description", "seed", "claims", "extends"}:
+                self._fault(keys, "is nothing that a world could differ in")
+            elif not types_at(Scenario, tuple(path.split("."))):
+                self._fault(keys, _no_setting(path))
+            else:
+                for level in factor.levels:
+                    self._replaced(scenario, {path: (keys, level)})
+
+    def _responses(self, scenarios: tuple[Scenario, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+        """All responses by name, and the terms whose estimates are among them."""
+        responses = dict(self._settings.responses)
+        for name, text in responses.items():
+            self._check_expression(("responses", name), text, scenarios)
+        wanted = self._settings.estimates
+        parts = [{name: getattr(each, name) for name in type(each).model_fields} for each in scenarios]
+        known = list(dict.fromkeys(term for each in parts for term in model_terms(each) or ()))
+        terms = tuple(known) if wanted == "all" else wanted
+        for n, term in enumerate(terms):
+            if term not in known:
+                self._fault(("estimates", n), f"there is no term {term!r}{advice(term, known)}")
+        for term in terms:
+            responses.update({f"{what}:{term}": f'{what}("{term}")' for what in _ESTIMATES})
+        return responses, terms
+
+    def _check_expression(self, keys: Keys, text: str, scenarios: tuple[Scenario, ...]) -> None:
+        for scenario in scenarios:
+            parts = {name: getattr(scenario, name) for name in type(scenario).model_fields}
+            try:
+                Measure.parse(text, parts)
+            except ExpressionError as error:
+                self._fault(keys, str(error))
+                return
+
+    def _check_precision(self, responses: Mapping[str, str]) -> None:
+        wish = self._settings.replications
+        for name in _unknown(wish.precision, responses) if isinstance(wish, PrecisionSettings) else ():
+            self._fault(
+                ("replications", "precision", name), f"there is no response {name!r}{advice(name, list(responses))}"
+            )
+
+
+def _unknown(names: Mapping[str, object], known: Mapping[str, object]) -> Iterator[str]:
+    return (name for name in names if name not in known)
+
+
+def _no_setting(path: str) -> str:
+    """Say how far a dotted path leads, and what may have been meant."""
+    parts = path.split(".")
+    depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n])))
+    known = sorted(
+        {name for each in types_at(Scenario, tuple(parts[: depth - 1])) for name in getattr(each, "model_fields", ())}
+    )
+    return f"the scenario has no setting {'.'.join(parts[:depth])!r}{advice(parts[depth - 1], known)}"

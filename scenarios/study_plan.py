@@ -1,0 +1,158 @@
+"""The plan of a study: its design points, and what each of their replications is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import polars as pl
+
+from scenarios.design import design_values
+from scenarios.replication import Function, Replication
+from scenarios.scenario import Scenario
+from scenarios.settings import yaml_text
+from scenarios.study_loading import LoadedStudy
+from scenarios.study_settings import FactorValue, StudySettings
+from scenarios.versions import versions
+
+__all__ = ["Point", "StudyPlan"]
+
+_NAMES_ONLY: Final = {"name", "description", "seed", "wake", "claims"}
+"""What a scenario says that no event depends on."""
+
+_APART: Final = 1_000_000
+"""Replications that each point has to itself where points do not share their luck."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of the factors, in one scenario.
+
+    Args:
+        number: Its number, from 0.
+        scenario: Position of its scenario among those of the study.
+        values: What the factors are set to, by dotted path; the others stay as the scenario has them.
+    """
+
+    number: int
+    scenario: int
+    values: Mapping[str, FactorValue]
+
+
+class StudyPlan:
+    """A study, with all that is to be run for it.
+
+    Args:
+        loaded: The study as read.
+        functions: Responses that are Python functions, by name.
+    """
+
+    def __init__(self, loaded: LoadedStudy, functions: Mapping[str, Function] | None = None) -> None:
+        self.loaded = loaded
+        self.functions = dict(functions or {})
+        self._scenarios: dict[int, tuple[Scenario, str]] = {}
+
+    @property
+    def settings(self) -> StudySettings:
+        """What the study file says."""
+        return self.loaded.settings
+
+    @property
+    def responses(self) -> list[str]:
+        """Names of the responses, in order."""
+        return [*self.loaded.responses, *self.functions]
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """The design points, scenario by scenario."""
+        settings = self.settings
+        values = design_values(settings.factors, settings.design, settings.seed)
+        scenarios = range(len(self.loaded.scenarios))
+        combined = ((scenario, each) for scenario in scenarios for each in values)
+        return tuple(Point(number, scenario, each) for number, (scenario, each) in enumerate(combined))
+
+    @cached_property
+    def design(self) -> pl.DataFrame:
+        """The design points: ``point``, ``scenario``, and a column for each factor; text where kinds are mixed.
+
+        Where a point leaves a factor as the scenario has it, the column says what the scenario has.
+        """
+        columns: dict[str, list[object]] = {
+            "point": [point.number for point in self.points],
+            "scenario": [self.loaded.scenarios[point.scenario].name for point in self.points],
+        }
+        for path in self.settings.factors:
+            standing = [_setting(scenario, path) for scenario in self.loaded.scenarios]
+            columns[path] = [point.values.get(path, standing[point.scenario]) for point in self.points]
+        return pl.DataFrame([_column(name, values) for name, values in columns.items()])
+
+    def scenario_of(self, point: Point) -> Scenario:
+        """The scenario of a design point.
+
+        Raises:
+            ScenarioError: The factors together make no valid scenario.
+        """
+        return self._resolved(point)[0]
+
+    def replication(self, point: Point, number: int) -> Replication:
+        """What a replication of a point is.
+
+        Args:
+            point: The design point.
+            number: Which of its replications, from 0.
+
+        Raises:
+            ScenarioError: The factors together make no valid scenario.
+        """
+        scenario, key = self._resolved(point)
+        number += 0 if self.settings.common_random_numbers else point.number * _APART
+        return Replication(key, number, scenario, self.settings.seed, self.loaded.responses, self.functions)
+
+    def to_yaml(self) -> str:
+        """Write the study as a file that names no other: with its scenarios written out, and every default."""
+        data = self.settings.model_dump(mode="json", exclude_none=True)
+        written = [scenario.to_data() for scenario in self.loaded.sources]
+        for scenario in written:
+            scenario.pop("claims")
+        data |= {"scenario": written[0]} if self.settings.scenario is not None else {"scenarios": written}
+        # The scenarios come last: they are long.
+        in_order = sorted(data, key=lambda key: key in {"scenario", "scenarios"})
+        return yaml_text({key: data[key] for key in in_order}, flow=None)
+
+    def _resolved(self, point: Point) -> tuple[Scenario, str]:
+        if point.number not in self._scenarios:
+            base = self.loaded.scenarios[point.scenario]
+            scenario = base.replace(dict(point.values)) if point.values else base
+            self._scenarios[point.number] = scenario, self._key(scenario)
+        return self._scenarios[point.number]
+
+    def _key(self, scenario: Scenario) -> str:
+        """Digest of all that the numbers of a replication depend on, but for its own number."""
+        content = {
+            "scenario": scenario.model_dump(mode="json", exclude=_NAMES_ONLY),
+            "responses": self.loaded.responses,
+            "seed": self.settings.seed,
+            "versions": versions(),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _setting(scenario: Scenario, path: str) -> object:
+    """What a scenario has at a dotted path; None where it has nothing."""
+    value: object = scenario.model_dump(mode="json")
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _column(name: str, values: list[object]) -> pl.Series:
+    if all(isinstance(value, bool) for value in values):
+        return pl.Series(name, values, dtype=pl.Boolean)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        whole = all(isinstance(value, int) for value in values)
+        return pl.Series(name, values, dtype=pl.Int64 if whole else pl.Float64, strict=False)
+    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)

@@ -1,0 +1,103 @@
+"""What a study found, as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import polars as pl
+
+from scenarios.replication import Failure
+from scenarios.study_plan import StudyPlan
+from scenarios.study_run import PointRun
+from scenarios.study_summary import differences, estimates, means
+
+__all__ = ["REPLICATIONS_SCHEMA", "StudyResults"]
+
+REPLICATIONS_SCHEMA: Final = pl.Schema(
+    {"point": pl.UInt32(), "replication": pl.UInt32(), "response": pl.String(), "value": pl.Float64()}
+)
+"""Columns of the tidy table: one row per design point, replication and response; no value where there is none."""
+
+
+class StudyResults:
+    """What a study found.
+
+    Args:
+        plan: The study.
+        runs: What came of each design point.
+        replay: How a single replication is repeated: a command, with ``{}`` for point and replication.
+    """
+
+    def __init__(self, plan: StudyPlan, runs: Sequence[PointRun], replay: str = "") -> None:
+        self.plan = plan
+        self._runs = runs
+        self._replay = replay
+
+    def __repr__(self) -> str:
+        n = sum(len(run.replications) for run in self._runs)
+        failed = f", {len(self.failures):,} failures" if self.failures else ""
+        return f"<Results of {self.plan.settings.name}: {len(self._runs):,} points, {n:,} replications{failed}>"
+
+    @property
+    def design(self) -> pl.DataFrame:
+        """The design points: ``point``, ``scenario`` and a column for each factor."""
+        return self.plan.design
+
+    @cached_property
+    def replications(self) -> pl.DataFrame:
+        """The tidy table; columns as in :data:`REPLICATIONS_SCHEMA`."""
+        responses = self.plan.responses
+        columns: dict[str, list[Any]] = {name: [] for name in REPLICATIONS_SCHEMA}
+        for run in self._runs:
+            for number, replicated in enumerate(run.replications):
+                columns["point"] += [run.point.number] * len(responses)
+                columns["replication"] += [number] * len(responses)
+                columns["response"] += responses
+                columns["value"] += replicated.values
+        return pl.DataFrame(columns, schema=REPLICATIONS_SCHEMA)
+
+    @cached_property
+    def wide(self) -> pl.DataFrame:
+        """The same with a column for each response, beside what the factors were set to."""
+        wide = self.replications.pivot("response", index=["point", "replication"], values="value", maintain_order=True)
+        return self.design.with_columns(pl.col("point").cast(pl.UInt32)).join(wide, on="point", maintain_order="left")
+
+    @cached_property
+    def summary(self) -> pl.DataFrame:
+        """Mean and interval of each response at each point; columns as in :func:`scenarios.study_summary.means`."""
+        return means(self.replications)
+
+    @cached_property
+    def differences(self) -> pl.DataFrame:
+        """Differences of the points from the first; columns as in :func:`scenarios.study_summary.differences`."""
+        return differences(self.replications)
+
+    @cached_property
+    def estimates(self) -> pl.DataFrame:
+        """How good the estimates are; columns as in :func:`scenarios.study_summary.estimates`."""
+        return estimates(self.replications, self.plan.loaded.terms)
+
+    @cached_property
+    def failures(self) -> list[dict[str, Any]]:
+        """All that went wrong: point, replication, seed, stage, responses, message, and how to see it again."""
+        return [entry for run in self._runs for entry in self._failures_of(run)]
+
+    def _failures_of(self, run: PointRun) -> Iterator[dict[str, Any]]:
+        if run.fault is not None:
+            yield self._failure(run, None, run.fault)
+        for number, replicated in enumerate(run.replications):
+            for failure in replicated.failures:
+                yield self._failure(run, number, failure)
+
+    def _failure(self, run: PointRun, number: int | None, failure: Failure) -> dict[str, Any]:
+        return {
+            "point": run.point.number,
+            "replication": number,
+            "seed": self.plan.settings.seed,
+            "stage": failure.stage,
+            "responses": list(failure.responses),
+            "message": failure.message,
+            "replay": self._replay.format(f"{run.point.number}:{number or 0}"),
+        }

@@ -1,0 +1,153 @@
+"""Running a study: rounds of replications, until there are enough of every point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from scenarios.dispatch import Lost, dispatch
+from scenarios.errors import ScenarioError
+from scenarios.executors import Pool
+from scenarios.precision import PrecisionSettings, stopping_point
+from scenarios.replication import Failure, Replicated, Replication, replicate
+from scenarios.study_plan import Point, StudyPlan
+
+__all__ = ["PointRun", "Progress", "Record", "run_points"]
+
+Progress = Callable[[int, int], None]
+"""Told how many replications are done, of how many that are known to be needed."""
+
+_FIRST: Final = 1.25
+_GROWTH: Final = 1.5
+"""By how much more than the least, and than the last time, is made at once where it is open how many will be enough."""
+
+
+class Record(Protocol):
+    """Where finished replications are kept."""
+
+    def known(self) -> Iterable[Replicated]:
+        """Those of earlier, in any order."""
+
+    def add(self, replicated: Replicated) -> None:
+        """Keep another."""
+
+
+@dataclass(frozen=True)
+class PointRun:
+    """What came of a design point.
+
+    Args:
+        point: The point.
+        replications: Its replications, in order.
+        fault: Why there are none, where the factors together make no valid scenario.
+    """
+
+    point: Point
+    replications: tuple[Replicated, ...]
+    fault: Failure | None = None
+
+
+def run_points(plan: StudyPlan, pool: Pool, record: Record | None, progress: Progress | None = None) -> list[PointRun]:
+    """Run a study; the result depends on nothing but the plan.
+
+    Args:
+        plan: What to run.
+        pool: Where.
+        record: Keeps each replication as soon as it is finished, and knows those of earlier; None to keep none.
+        progress: Told how far the study is.
+    """
+    return _Runner(plan, pool, record, progress).run()
+
+
+class _Runner:
+    def __init__(self, plan: StudyPlan, pool: Pool, record: Record | None, progress: Progress | None) -> None:
+        self._plan = plan
+        self._pool = pool
+        self._record = record
+        self._progress = progress or _unseen
+        known = record.known() if record is not None else ()
+        self._done = {(replicated.key, replicated.number): replicated for replicated in known}
+        self._faults: dict[int, Failure] = {}
+        self._n_wanted = dict.fromkeys(range(len(plan.points)), _first(plan))
+
+    def run(self) -> list[PointRun]:
+        for point in self._plan.points:
+            try:
+                self._plan.scenario_of(point)
+            except ScenarioError as error:
+                self._faults[point.number] = Failure("settings", str(error))
+        wants_more = True
+        while wants_more:
+            if missing := self._missing():
+                self._make(list(missing.values()))
+            wants_more = self._want_more()
+        return [self._point_run(point) for point in self._plan.points]
+
+    def _missing(self) -> dict[tuple[str, int], Replication]:
+        """Replications that are wanted and not there; points that are the same scenario share theirs."""
+        wanted = (
+            self._plan.replication(point, number)
+            for point in self._plan.points
+            if point.number not in self._faults
+            for number in range(self._n_wanted[point.number])
+        )
+        return {(each.key, each.number): each for each in wanted if (each.key, each.number) not in self._done}
+
+    def _make(self, replications: list[Replication]) -> None:
+        n_before = len(self._done)
+        n_total = n_before + len(replications)
+        self._progress(n_before, n_total)
+        # Closed at once when something is raised here, such as an interruption: the workers must not work on.
+        with closing(dispatch(replicate, replications, self._pool)) as ends:
+            for replication, end in ends:
+                failed = Failure("worker", end.message) if isinstance(end, Lost) else None
+                replicated = Replicated.failed(replication, failed) if failed else end
+                assert isinstance(replicated, Replicated)  # noqa: S101 - what is not lost is done
+                self._done[replicated.key, replicated.number] = replicated
+                if self._record is not None:
+                    self._record.add(replicated)
+                self._progress(len(self._done), n_total)
+
+    def _want_more(self) -> bool:
+        """Where replications go on until they are enough: settle how many are, or want more; whether any are wanted."""
+        wish = self._plan.settings.replications
+        if not isinstance(wish, PrecisionSettings):
+            return False
+        wants_more = False
+        for number in set(self._n_wanted) - set(self._faults):
+            n = self._n_wanted[number]
+            enough = stopping_point(self._values(self._plan.points[number], n, wish.precision), wish)
+            wants_more |= enough is None
+            self._n_wanted[number] = min(math.ceil(n * _GROWTH), wish.most) if enough is None else enough
+        return wants_more
+
+    def _values(self, point: Point, n: int, names: Mapping[str, object]) -> dict[str, np.ndarray]:
+        places = {name: self._plan.responses.index(name) for name in names}
+        found = self._replications(point, n)
+        return {
+            name: np.array([each.values[place] for each in found], dtype=np.float64) for name, place in places.items()
+        }
+
+    def _replications(self, point: Point, n: int) -> tuple[Replicated, ...]:
+        wanted = (self._plan.replication(point, number) for number in range(n))
+        return tuple(self._done[each.key, each.number] for each in wanted)
+
+    def _point_run(self, point: Point) -> PointRun:
+        fault = self._faults.get(point.number)
+        found = () if fault else self._replications(point, self._n_wanted[point.number])
+        return PointRun(point, found, fault)
+
+
+def _unseen(_done: int, _total: int) -> None:
+    """Nobody looks."""
+
+
+def _first(plan: StudyPlan) -> int:
+    """Replications of a point that are needed in any case."""
+    wish = plan.settings.replications
+    return min(math.ceil(wish.least * _FIRST), wish.most) if isinstance(wish, PrecisionSettings) else wish

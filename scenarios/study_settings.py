@@ -1,0 +1,170 @@
+"""What a study says: which scenario, what is varied in it and how, how often it is run, what is read off each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from scenarios.precision import PrecisionSettings
+from simulator.settings import Count, Positive, Real, Settings
+
+__all__ = ["DesignSettings", "Factor", "FactorValue", "StudySettings"]
+
+FactorValue = bool | int | float | str
+"""What a factor may be set to."""
+
+
+class Factor(Settings):
+    """What one setting of the scenario is varied over: given values, or a range; exactly one of the kinds.
+
+    A file may write a bare list for ``choice``, and ``boolean`` for the choice of false and true.
+
+    Args:
+        choice: The values themselves, two or more.
+        real: Lowest and highest number; in between all are equally likely.
+        log: The same for a positive number whose logarithm is varied evenly.
+        integer: Lowest and highest whole number, both included.
+    """
+
+    choice: Annotated[tuple[FactorValue, ...], Field(min_length=2)] | None = None
+    real: tuple[Real, Real] | None = None
+    log: tuple[Positive, Positive] | None = None
+    integer: tuple[int, int] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of choice, real, log, integer (got {', '.join(given) or 'none'})")
+        bounds = self.real or self.log or self.integer
+        if bounds is not None and not bounds[0] < bounds[1]:
+            raise ValueError(f"{given[0]}: the first number must be below the second (got {list(bounds)})")
+        if self.choice is not None and len(set(map(repr, self.choice))) < len(self.choice):
+            raise ValueError("choice: holds a value twice")
+        return self
+
+    @property
+    def levels(self) -> tuple[FactorValue, ...]:
+        """Values that a design of levels takes: those of a choice, the two ends of a range."""
+        if self.choice is not None:
+            return self.choice
+        return tuple(self.real or self.log or self.integer or ())
+
+    def at(self, share: float) -> FactorValue:
+        """Return the value below which a share, from 0 to 1, of the factor's distribution lies."""
+        if self.real is not None:
+            return self.real[0] + share * (self.real[1] - self.real[0])
+        if self.log is not None:
+            low, high = map(math.log, self.log)
+            return min(max(math.exp(low + share * (high - low)), self.log[0]), self.log[1])
+        if self.integer is not None:
+            first, last = self.integer
+            return min(first + int(share * (last - first + 1)), last)
+        values = self.choice or ()
+        return values[min(int(share * len(values)), len(values) - 1)]
+
+
+def _as_factor(value: object) -> object:
+    if value == "boolean":
+        return {"choice": (False, True)}
+    kinds = {"choice": value} if isinstance(value, list | tuple) else value
+    if not isinstance(kinds, Mapping):
+        return value
+    # Behind a validator of our own pydantic no longer knows that JSON has no tuples.
+    return {kind: tuple(inner) if isinstance(inner, list) else inner for kind, inner in kinds.items()}
+
+
+AnyFactor = Annotated[
+    Factor,
+    BeforeValidator(_as_factor, json_schema_input_type=Factor | tuple[FactorValue, ...] | Literal["boolean"]),
+]
+"""A factor as a file writes it."""
+
+DesignKind = Literal["one-at-a-time", "full-factorial", "latin-hypercube", "sobol", "morris", "saltelli"]
+
+
+class DesignSettings(Settings):
+    """Which combinations of the factors are run. A file may write the kind alone.
+
+    Args:
+        kind: ``one-at-a-time`` (the scenario as it stands, and each level of each factor alone), ``full-factorial``
+            (all combinations of levels), ``latin-hypercube``, ``sobol`` (a scrambled Sobol sequence), ``morris``
+            (trajectories that change one factor a step) or ``saltelli`` (for Sobol indices).
+        points: Points of ``latin-hypercube`` and ``sobol``, trajectories of ``morris``, base points of ``saltelli``
+            (which has factors + 2 times as many); the last, and those of ``sobol``, a power of 2.
+    """
+
+    kind: DesignKind = "full-factorial"
+    points: Annotated[Count, Field(le=1_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _points_where_they_mean_something(self) -> Self:
+        counted = self.kind not in {"one-at-a-time", "full-factorial"}
+        if counted != (self.points is not None):
+            raise ValueError(f"{self.kind} needs points" if counted else f"points: {self.kind} has as many as it has")
+        if self.kind in {"sobol", "saltelli"} and self.points is not None and self.points & (self.points - 1):
+            raise ValueError(f"points: must be a power of 2, or the sequence is not balanced (got {self.points})")
+        return self
+
+
+def _as_design(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+AnyDesign = Annotated[DesignSettings, BeforeValidator(_as_design, json_schema_input_type=DesignSettings | DesignKind)]
+"""A design as a file writes it."""
+
+ScenarioSource = str | dict[str, Any]
+"""A scenario by name, by path (from the study's file), or written out."""
+
+
+class StudySettings(Settings):
+    """A study as data.
+
+    Args:
+        name: Name of the study: small letters, digits and hyphens.
+        description: What it is to find out.
+        scenario: The scenario to run: a name of the library, a path from this file, or the scenario itself.
+        scenarios: Several of them, instead of one; every design point is run in each.
+        set: Settings of the scenario to change in all runs, by dotted path.
+        factors: What is varied: dotted path of a setting, and its values.
+        design: Which combinations of the factors are run.
+        replications: How often each is run: a number, or until the responses are known to a wished precision.
+        seed: The one seed of all randomness: replication r of every point has this seed and replication r, and so the
+            same luck (common random numbers).
+        common_random_numbers: Whether it is so; if not, every run of every point has luck of its own.
+        responses: What is read off each run: expressions by name, as in claims.
+        estimates: Terms of the intent model whose estimates are read off each run: ``all``, or their names. Of each,
+            coefficient, standard error, p-value, truth and whether the 95 % interval covers it.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+    description: str = ""
+    scenario: ScenarioSource | None = None
+    scenarios: Annotated[tuple[ScenarioSource, ...], Field(min_length=1)] | None = None
+    set: dict[str, Any] = Field(default_factory=dict)
+    factors: dict[str, AnyFactor] = Field(default_factory=dict)
+    design: AnyDesign = DesignSettings()
+    replications: Count | PrecisionSettings = 20
+    seed: Annotated[int, Field(ge=0)] = 7
+    common_random_numbers: bool = True
+    responses: dict[Annotated[str, Field(min_length=1)], str] = Field(default_factory=dict)
+    estimates: Literal["all"] | tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_about_something(self) -> Self:
+        if (self.scenario is None) == (self.scenarios is None):
+            raise ValueError("scenario: give a scenario, or several as scenarios")
+        if not self.responses and not self.estimates:
+            raise ValueError("responses: is empty; nothing would be read off the runs (nor are there estimates)")
+        if not self.factors and self.design != DesignSettings():
+            raise ValueError(f"design: {self.design.kind} needs factors")
+        return self
+
+    @property
+    def sources(self) -> tuple[ScenarioSource, ...]:
+        """The scenarios, however many."""
+        return self.scenarios or ((self.scenario,) if self.scenario is not None else ())

@@ -1,0 +1,128 @@
+"""Claims about the rule that says how many replications are enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy import stats
+
+from scenarios.precision import Precision, PrecisionSettings, half_widths, is_met, stopping_point
+
+
+def wish(least: int = 10, most: int = 1000, **precision: float) -> PrecisionSettings:
+    """A wish for the one response x."""
+    return PrecisionSettings(precision={"x": Precision(**precision)}, least=least, most=most)
+
+
+@settings(deadline=None)  # a loaded machine is slow now and then
+@given(st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), min_size=2, max_size=40))
+def test_half_widths_are_those_of_scipys_t_intervals(numbers: list[float]):
+    """Mean and interval of the values so far, those that there are, are what SciPy says of them."""
+    mean, half = half_widths(np.array(numbers))
+    known = [number for number in numbers if not math.isnan(number)]
+    if len(known) < 2:
+        assert math.isnan(half[-1])
+        return
+    scale = max(1.0, np.abs(known).max())
+    expected = stats.t.ppf(0.975, len(known) - 1) * stats.sem(known)
+    assert half[-1] == pytest.approx(expected, rel=1e-6, abs=1e-6 * scale)
+    assert mean[-1] == pytest.approx(np.mean(known), rel=1e-9, abs=1e-9 * scale)
+
+
+def test_a_relative_wish_minds_no_sign_and_is_never_met_around_zero():
+    """An interval from 9 to 11 is known to a ninth, on either side of 0; one that holds 0 is not known at all."""
+    mean, half = np.array([10.0, -10.0, 0.5, 0.0]), np.array([1.0, 1.0, 1.0, 1e-9])
+    assert Precision(relative=1 / 9).is_met(mean, half).tolist() == [True, True, False, False]
+    assert Precision(relative=0.11).is_met(mean, half).tolist() == [False, False, False, False]
+
+
+def test_equal_numbers_need_no_more_than_the_least():
+    """What does not vary is known after the least number and the look ahead of a quarter."""
+    assert stopping_point({"x": np.full(50, 3.0)}, wish(least=12, absolute=0.1)) == 15
+
+
+@settings(deadline=None)  # a loaded machine is slow now and then
+@given(st.integers(0, 2**32 - 1), st.sampled_from([{"absolute": 0.5}, {"relative": 0.2}]))
+def test_the_stopping_point_is_the_same_for_whoever_has_more_numbers(seed: int, precision: dict[str, float]):
+    """The rule looks at the numbers in order, and what comes after the stopping point changes nothing."""
+    numbers = np.random.default_rng(seed).normal(2.0, 1.0, 200)
+    enough = stopping_point({"x": numbers}, wish(**precision))
+    assert enough is not None
+    assert is_met({"x": numbers}, wish(**precision))[enough - 1]
+    for n in range(1, 200):
+        assert stopping_point({"x": numbers[:n]}, wish(**precision)) == (enough if n >= enough else None)
+
+
+def test_all_responses_must_be_known():
+    """With two wishes the study goes on until the slower one is met; one without numbers is never met."""
+    rng = np.random.default_rng(5)
+    values = {"quick": rng.normal(5.0, 0.1, 500), "slow": rng.normal(5.0, 2.0, 500)}
+    both = PrecisionSettings(precision=dict.fromkeys(values, Precision(absolute=0.3)), least=10)
+    slow = PrecisionSettings(precision={"slow": Precision(absolute=0.3)}, least=10)
+    assert stopping_point(values, both) == stopping_point(values, slow) > 100
+    assert stopping_point({**values, "quick": np.full(500, np.nan)}, both) is None
+
+
+def test_what_is_never_precise_ends_at_the_most():
+    """A mean of 0 is never known relatively: the study ends all the same."""
+    numbers = np.random.default_rng(6).normal(0.0, 1.0, 80)
+    assert stopping_point({"x": numbers[:79]}, wish(most=80, relative=0.1)) is None
+    assert stopping_point({"x": numbers}, wish(most=80, relative=0.1)) == 80
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"precision": {}},
+        {"precision": {"x": {}}},
+        {"precision": {"x": {"absolute": 1.0, "relative": 0.1}}},
+        {"precision": {"x": {"relative": -0.1}}},
+        {"precision": {"x": {"relative": 0.1}}, "least": 9},
+        {"precision": {"x": {"relative": 0.1}}, "least": 30, "most": 20},
+    ],
+)
+def test_wishes_that_mean_nothing_are_refused(fault: dict[str, object]):
+    """No wish, two for one response, one of 0 or less, fewer than 10 replications: none of them is a rule."""
+    with pytest.raises(ValidationError):
+        PrecisionSettings.model_validate(fault)
+
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+KNOWN: dict[str, tuple[Draw, float, dict[str, float]]] = {
+    "normal": (lambda rng, n: rng.normal(10.0, 3.0, n), 10.0, {"relative": 0.05}),
+    "normal, a negative mean": (lambda rng, n: rng.normal(-5.0, 2.0, n), -5.0, {"relative": 0.1}),
+    "normal, mean zero, absolute": (lambda rng, n: rng.normal(0.0, 1.0, n), 0.0, {"absolute": 0.2}),
+    "normal, mean zero, relative": (lambda rng, n: rng.normal(0.0, 1.0, n), 0.0, {"relative": 0.1}),
+    "exponential": (lambda rng, n: rng.exponential(1.0, n), 1.0, {"relative": 0.1}),
+    "exponential, a negative mean": (lambda rng, n: -rng.exponential(1.0, n), -1.0, {"relative": 0.1}),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_stopping_keeps_the_coverage_of_the_intervals(name: str):
+    """Over 2,000 studies of a known distribution, 95 % of the intervals at the stopping point hold the true mean.
+
+    Within 3 standard errors of 2,000 Bernoulli trials, √(0.95 · 0.05 / 2000) = 0.0049 each.
+    """
+    draw, truth, precision = KNOWN[name]
+    rng, settings, n_studies = (
+        np.random.default_rng(20260303),
+        wish(least=20, most=1000 if truth else 200, **precision),
+        2000,
+    )
+    covered, met = 0, 0
+    for _ in range(n_studies):
+        numbers = draw(rng, settings.most)
+        enough = stopping_point({"x": numbers}, settings)
+        assert enough is not None
+        mean, half = half_widths(numbers[:enough])
+        covered += abs(mean[-1] - truth) <= half[-1]
+        met += enough < settings.most
+    assert abs(covered / n_studies - 0.95) < 3 * math.sqrt(0.95 * 0.05 / n_studies), covered / n_studies
+    assert met == (0 if "relative" in precision and truth == 0 else n_studies)

@@ -1,0 +1,361 @@
+"""Claims about running studies: the same results however they are run, and whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import polars as pl
+import pytest
+
+from scenarios.errors import InputError, OutputError
+from scenarios.replication import Replicated, light_run, replicate
+from scenarios.run import Run
+from scenarios.scenario import Scenario
+from scenarios.study import Study, run_study
+from scenarios.study_run import Progress
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+WORLD = "{name: tiny, clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}}"
+TEXT = f"""name: tiny
+scenario: {WORLD}
+factors: {{tracking.duplicate_rate: [0.0, 0.2]}}
+replications: 4
+responses: {{visitors: counts.visitors, conversion: conversion()}}
+"""
+COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()", "study"]
+
+
+@pytest.fixture
+def study() -> Study:
+    """Two points of four replications, each a fraction of a second."""
+    return Study.parse(TEXT)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What a study leaves for others to read, but for what tells the time."""
+    names = ("study.yaml", "design.csv", "replications.parquet", "summary.csv", "differences.csv")
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def test_a_replication_is_the_run_of_the_same_seed_and_number(study: Study):
+    """What a study reads is what `Scenario.run` of the point's scenario says, replication by replication."""
+    table = study.run(jobs=1).replications
+    expected = [
+        {"point": point.number, "replication": number, "response": name, "value": run.measure(expression).value}
+        for point in study.points
+        for number in range(4)
+        for run in [study.scenario_of(point).run(seed=7, replication=number)]
+        for name, expression in study.settings.responses.items()
+    ]
+    assert table.to_dicts() == expected
+
+
+@pytest.mark.parametrize("name", ["baseline", "ad-blocker-heavy", "sales-bottleneck"])
+def test_a_light_run_has_the_same_events_as_any_other(name: str):
+    """What a replication leaves out (who lives on the clock, the digest) changes nothing that was accepted."""
+    scenario = Scenario.load(name, ["traffic.visitors_per_day=1500", "clock.hours=6"])
+    study = Study.of({"name": "s", "scenario": scenario.to_data(), "responses": {"n": "store.accepted"}})
+    light = light_run(study.replication(study.points[0], 2))
+    whole = scenario.replace(wake="all").run(seed=7, replication=2)
+    assert light.analysis.events.equals(whole.analysis.events)
+    assert light.outcome.counts == whole.outcome.counts
+    assert light.store.counts == whole.store.counts
+
+
+def test_the_store_takes_events_in_only_when_they_are_asked_about():
+    """Where no response is about the events, none are taken in; the numbers are the same."""
+    plain = {"name": "s", "scenario": Scenario.parse(WORLD).to_data()}
+    world = {"visitors": "counts.visitors", "people": "people.persons", "t": 'truth("intercept")'}
+    counts = Scenario.parse(WORLD).run().outcome.counts
+    for responses, is_taken_in in ((world, False), ({**world, "seen": "visitors()"}, True)):
+        study = Study.of({**plain, "responses": responses})
+        run = light_run(study.replication(study.points[0], 0))
+        assert (run.store.counts.received > 0) == is_taken_in
+        assert run.outcome.counts == counts
+
+
+def test_results_are_the_same_bytes_however_they_are_run(study: Study, tmp_path: Path):
+    """In this process, on two workers and on an executor of somebody else every file but the manifest is the same."""
+    run_study(study, jobs=1, folder=tmp_path / "one")
+    run_study(study, jobs=2, folder=tmp_path / "two")
+    with ThreadPoolExecutor(2) as executor:
+        study.run(executor=executor, folder=tmp_path / "threads")
+    assert files(tmp_path / "one") == files(tmp_path / "two") == files(tmp_path / "threads")
+    manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
+    assert manifest["counts"] == {"points": 2, "replications": 8, "failures": 0}
+
+
+def test_points_share_their_luck(study: Study):
+    """With common random numbers what a factor does not touch is the same at every point; without, it is not."""
+    by_point = study.run(jobs=1).wide.select("point", "replication", "visitors").pivot("point", index="replication")
+    assert by_point["0"].to_list() == by_point["1"].to_list()
+    apart = Study.parse(TEXT + "common_random_numbers: false\n").run(jobs=1).wide
+    by_point = apart.select("point", "replication", "visitors").pivot("point", index="replication")
+    assert by_point["0"].to_list() != by_point["1"].to_list()
+    assert len(set(by_point["0"])) > 1
+
+
+def test_the_difference_of_two_equal_scenarios_is_exactly_zero():
+    """Under common random numbers two names of one world give the same numbers, with all of the variance saved."""
+    one = Scenario.parse(WORLD)
+    two = one.replace(name="other")
+    study = Study.of(
+        {
+            "name": "s",
+            "scenarios": [one.to_data(), two.to_data()],
+            "replications": 5,
+            "responses": {"visitors": "counts.visitors"},
+        }
+    )
+    (row,) = study.run(jobs=1).differences.to_dicts()
+    assert (row["difference"], row["se"], row["ci_low"], row["ci_high"]) == (0.0, 0.0, 0.0, 0.0)
+    assert row["variance_saved"] == 1.0
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody pulls the plug
+    """The study is stopped from outside."""
+
+
+def stop_after(n: int) -> Progress:
+    """Stops a study when so many replications are done."""
+
+    def tell(done: int, total: int) -> None:
+        if done >= n:
+            raise Stopped
+
+    return tell
+
+
+def test_a_study_goes_on_where_it_was_stopped(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is finished is not made again, a line cut off in the middle is, and the end is the same."""
+    study.run(jobs=1, folder=tmp_path / "whole")
+    for n in (1, 3, 6):
+        with pytest.raises(Stopped):
+            study.run(jobs=1, folder=tmp_path / "parts", progress=stop_after(n))
+    journal = tmp_path / "parts" / "journal.ndjson"
+    lines = journal.read_bytes()
+    assert lines.count(b"\n") == 6
+    journal.write_bytes(lines[:-20])
+    told: list[tuple[int, int]] = []
+    study.run(jobs=1, folder=tmp_path / "parts", progress=lambda done, total: told.append((done, total)))
+    assert told == [(5, 8), (6, 8), (7, 8), (8, 8)]
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
+def killed_again_and_again(folder: Path, file: Path, n_kills: int, seed: int) -> int:
+    """Start a study and kill it with all its workers at random moments; how often it was killed before it ended."""
+    moments, kills = np.random.default_rng(seed), 0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    while kills < n_kills:
+        process = subprocess.Popen(
+            [*COMMAND, str(file), "--out", str(folder), "--jobs", "2"],
+            start_new_session=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        before, waited = size(folder), time.monotonic()
+        # Killed some time after it has begun to write, so that it gets on a little.
+        while size(folder) == before and process.poll() is None and time.monotonic() - waited < 60:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.15))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        elif process.returncode == 0:
+            return kills
+        assert process.stderr is not None
+        process.communicate()
+    return kills
+
+
+def size(folder: Path) -> int:
+    """Bytes of the journal."""
+    journal = folder / "journal.ndjson"
+    return journal.stat().st_size if journal.exists() else 0
+
+
+def check_kills(tmp_path: Path, n_kills: int, n_replications: int) -> None:
+    """A study that was killed so often ends with the bytes of one that was never stopped."""
+    file = tmp_path / "study.yaml"
+    file.write_text(TEXT.replace("replications: 4", f"replications: {n_replications}"))
+    kills = killed_again_and_again(tmp_path / "killed", file, n_kills, seed=1)
+    assert kills == n_kills, f"it ended after {kills} kills; give it more to do"
+    study = Study.load(file)
+    study.run(jobs=2, folder=tmp_path / "killed")
+    study.run(jobs=2, folder=tmp_path / "whole")
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path):
+    """Killed with its workers by kill -9 at a random moment, it goes on and ends as if nothing had been."""
+    check_kills(tmp_path, n_kills=1, n_replications=30)
+
+
+@pytest.mark.validation
+def test_a_study_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path):
+    """The same for twenty random moments."""
+    check_kills(tmp_path, n_kills=20, n_replications=600)
+
+
+def test_a_changed_study_is_refused_with_the_difference(study: Study, tmp_path: Path):
+    """Into the folder of another study nothing is written, and it is said what differs; a foreign folder is left."""
+    study.run(jobs=1, folder=tmp_path / "s")
+    before = files(tmp_path / "s")
+    for change, shown in [("replications: 5", "+replications: 5"), ("seed: 8", "+seed: 8")]:
+        changed = TEXT.replace("replications: 4", change)
+        with pytest.raises(OutputError) as caught:
+            Study.parse(changed).run(jobs=1, folder=tmp_path / "s")
+        assert shown in str(caught.value)
+        assert len(str(caught.value).splitlines()) < 15
+    assert files(tmp_path / "s") == before
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "letter.txt").write_text("Dear Sir or Madam")
+    with pytest.raises(OutputError, match="not a study"):
+        study.run(jobs=1, folder=tmp_path / "foreign")
+
+
+def test_two_processes_do_not_share_a_folder(study: Study, tmp_path: Path):
+    """While a study runs in a folder, another is turned away."""
+
+    def once_more(done: int, total: int) -> None:
+        with pytest.raises(OutputError, match="another process"):
+            study.run(jobs=1, folder=tmp_path)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        study.run(jobs=1, folder=tmp_path, progress=once_more)
+
+
+def test_failures_are_data(tmp_path: Path):
+    """What cannot be read is told with its reason, and a command that shows it again."""
+    text = f"""name: faulty
+scenario: {WORLD}
+set: {{intent.intercept: -50.0}}
+factors: {{clock.hours: [1, 2], population.accounts: [50, 60]}}
+replications: 2
+responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view"), p: p_value("pricing_page_view")}}
+"""
+    results = Study.parse(text).run(jobs=1, folder=tmp_path / "s s")
+    assert len(results.failures) == 4 * 2
+    told = [json.loads(line) for line in (tmp_path / "s s" / "failures.ndjson").read_text().splitlines()]
+    assert told == results.failures
+    last = told[-1]
+    assert (last["point"], last["replication"], last["stage"]) == (3, 1, "read")
+    assert last["responses"] == ["effect", "p"]
+    assert "no visit" in last["message"]
+    assert last["replay"] == f"funnelsim study '{tmp_path / 's s' / 'study.yaml'}' --replay 3:1"
+    summary = results.summary.filter(pl.col("point") == 3, pl.col("response") == "effect").row(0, named=True)
+    assert (summary["n"], summary["n_missing"], summary["mean"]) == (0, 2, None)
+
+
+def test_factors_that_make_no_scenario_together_end_no_study():
+    """A point whose values are each valid, but not together, has no replications and says why; the others run."""
+    text = f"""name: faulty
+scenario: {WORLD}
+factors:
+  intent.intercept: [-2.0, -3.0]
+  visits.gap_hours: [1.0, 2.0]
+replications: 1
+responses: {{visitors: counts.visitors}}
+"""
+    study = Study.parse(text)
+    point = study.points[2]
+    object.__setattr__(point, "values", {**point.values, "visits.gap_hours": -1.0})
+    results = study.run(jobs=1)
+    assert results.replications["point"].to_list() == [0, 1, 3]
+    (failure,) = results.failures
+    assert (failure["point"], failure["replication"], failure["stage"]) == (2, None, "settings")
+    assert "visits.gap_hours: must be" in failure["message"]
+
+
+def seen_visitors(run: Run) -> float:
+    """A response as a function; of some replications there is none, and one ends its process."""
+    if run.replication == 1:
+        raise ValueError("never on a Sunday")
+    if run.replication == 2:
+        return float("nan")
+    if run.replication == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return float(run.outcome.counts["visitors"])
+
+
+def test_functions_are_responses_too_and_what_they_break_is_data():
+    """A function that raises, gives no number or kills its worker costs its own replication and no other."""
+    study = Study.parse(TEXT, functions={"seen": seen_visitors})
+    results = study.run(jobs=2)
+    seen = results.replications.filter(pl.col("response") == "seen")
+    visitors = results.replications.filter(pl.col("response") == "visitors")
+    assert seen["value"].to_list() == [visitors["value"][0], None, None, None, visitors["value"][4], None, None, None]
+    stages = [(failure["stage"], failure["replication"]) for failure in results.failures]
+    assert stages == [("read", 1), ("read", 2), ("worker", 3)] * 2
+    messages = "\n".join(failure["message"] for failure in results.failures)
+    assert "ValueError: never on a Sunday" in messages
+    assert "no number to reckon with" in messages
+    assert "TerminatedWorkerError" in messages
+
+
+def test_a_function_cannot_be_kept_in_a_folder(study: Study, tmp_path: Path):
+    """A folder could not tell whether a function has changed."""
+    with pytest.raises(InputError, match="functions"):
+        Study.parse(TEXT, functions={"seen": seen_visitors}).run(folder=tmp_path / "s")
+
+
+def test_an_interruption_is_no_failure(study: Study):
+    """Ctrl-C within a replication stops the study; it is not taken for something the replication did."""
+
+    def interrupt(_: Run) -> float:
+        raise KeyboardInterrupt
+
+    interrupted = Study.parse(TEXT, functions={"seen": interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        replicate(interrupted.replication(study.points[0], 0))
+
+
+PRECISE = TEXT.replace(
+    "replications: 4", "replications: {least: 10, most: 60, precision: {visitors: {relative: 0.07}}}"
+)
+
+
+def test_replications_go_on_until_they_are_enough_and_no_further(tmp_path: Path):
+    """Wherever it is stopped and however it is run, each point has the replications that the rule says, and no more."""
+    study = Study.parse(PRECISE)
+    whole = study.run(jobs=1, folder=tmp_path / "whole")
+    n = whole.summary.filter(pl.col("response") == "visitors")["n"].to_list()
+    assert all(10 < each < 60 for each in n)
+    for row in whole.summary.filter(pl.col("response") == "visitors").iter_rows(named=True):
+        half = (row["ci_high"] - row["ci_low"]) / 2
+        assert half <= 0.07 * (row["mean"] - half) + 1e-9
+    with pytest.raises(Stopped):
+        study.run(jobs=1, folder=tmp_path / "parts", progress=stop_after(7))
+    study.run(jobs=2, folder=tmp_path / "parts")
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
+def test_equal_points_are_run_once():
+    """Two scenarios that are the same world share their replications, which are made once."""
+    one = Scenario.parse(WORLD)
+    data: dict[str, Any] = {"name": "s", "replications": 3, "responses": {"visitors": "counts.visitors"}}
+    study = Study.of({**data, "scenarios": [one.to_data(), one.replace(name="other", seed=9).to_data()]})
+    told: list[int] = []
+    study.run(jobs=1, progress=lambda *done_of: told.append(done_of[1]))
+    assert max(told) == 3
+
+
+def test_a_replication_survives_its_way_through_the_journal(study: Study, tmp_path: Path):
+    """Numbers come out of the journal with all their digits, and failures with their words."""
+    made = replicate(study.replication(study.points[0], 0))
+    study.run(jobs=1, folder=tmp_path)
+    line = json.loads((tmp_path / "journal.ndjson").read_text().splitlines()[0])
+    assert Replicated(line["key"], line["number"], tuple(line["values"])) == made

@@ -1,0 +1,97 @@
+"""Claims about summaries over replications: each is what an independent computation gives."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from scenarios.study_results import REPLICATIONS_SCHEMA
+from scenarios.study_summary import differences, estimates, means
+
+RNG = np.random.default_rng(8)
+N = 40
+
+
+def table(**responses: dict[int, np.ndarray]) -> pl.DataFrame:
+    """A tidy table of responses, each a series of numbers by point; NaN stands for none."""
+    rows = [
+        (point, replication, name, None if math.isnan(value) else float(value))
+        for name, points in responses.items()
+        for point, values in points.items()
+        for replication, value in enumerate(values)
+    ]
+    return pl.DataFrame(rows, schema=REPLICATIONS_SCHEMA, orient="row").sort(
+        "point", "replication", maintain_order=True
+    )
+
+
+def test_means_and_intervals_are_those_of_scipy():
+    """Mean, standard error and t interval of the numbers that there are; what is missing is counted."""
+    x = RNG.normal(3.0, 2.0, N)
+    x[[3, 5]] = np.nan
+    row = means(table(x={0: x})).row(0, named=True)
+    known = x[~np.isnan(x)]
+    assert (row["n"], row["n_missing"]) == (N - 2, 2)
+    assert row["mean"] == pytest.approx(known.mean())
+    assert row["se"] == pytest.approx(stats.sem(known))
+    interval = stats.t.interval(0.95, N - 3, known.mean(), stats.sem(known))
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(interval)
+
+
+def test_one_number_has_a_mean_and_no_interval():
+    """Where nothing tells the spread, no interval is made up."""
+    row = means(table(x={0: np.array([2.0])})).row(0, named=True)
+    assert (row["mean"], row["se"], row["ci_low"], row["ci_high"]) == (2.0, None, None, None)
+    row = means(table(x={0: np.array([np.nan])})).row(0, named=True)
+    assert (row["n"], row["mean"]) == (0, None)
+
+
+def test_differences_are_paired():
+    """The interval is that of a paired t test, and the variance saved is 1 − var(d) / (var + var)."""
+    common, own = RNG.normal(0.0, 3.0, N), RNG.normal(1.0, 1.0, N)
+    a, b = common, common + own
+    row = differences(table(x={0: a, 1: b})).row(0, named=True)
+    expected = stats.ttest_rel(b, a).confidence_interval(0.95)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((expected.low, expected.high))
+    assert row["variance_saved"] == pytest.approx(1 - own.var(ddof=1) / (a.var(ddof=1) + b.var(ddof=1)))
+
+
+def test_pairs_with_a_number_missing_are_left_out():
+    """A replication counts in a difference only where both points have a number."""
+    a, b = np.array([1.0, np.nan, 3.0, 5.0]), np.array([2.0, 9.0, np.nan, 9.0])
+    row = differences(table(x={0: a, 1: b})).row(0, named=True)
+    assert (row["n"], row["difference"]) == (2, 2.5)
+
+
+def test_measures_of_estimates_are_those_of_their_definitions():
+    """Bias, RMSE, empirical and mean SE, coverage, rejection and their Monte-Carlo errors, worked out by hand."""
+    b, se = RNG.normal(0.6, 0.2, N), RNG.uniform(0.15, 0.25, N)
+    truth, p = np.full(N, 0.5), 2 * stats.norm.sf(np.abs(b / se))
+    covered = (np.abs(b - 0.5) <= 1.959964 * se).astype(float)
+    columns = {"coefficient": b, "standard_error": se, "p_value": p, "covered": covered, "truth": truth}
+    columns["naive_standard_error"] = se / 2
+    row = estimates(table(**{f"{name}:x": {0: values} for name, values in columns.items()}), ["x"]).row(0, named=True)
+    assert (row["n"], row["n_missing"], row["truth"]) == (N, 0, pytest.approx(0.5))
+    assert row["bias"] == pytest.approx(b.mean() - 0.5)
+    assert row["bias_mcse"] == pytest.approx(stats.sem(b))
+    assert row["rmse"] == pytest.approx(math.sqrt(((b - 0.5) ** 2).mean()))
+    assert row["empirical_se"] == pytest.approx(b.std(ddof=1))
+    assert row["mean_se"] == pytest.approx(math.sqrt((se**2).mean()))
+    assert row["mean_naive_se"] == pytest.approx(row["mean_se"] / 2)
+    assert row["coverage"] == covered.mean()
+    assert row["coverage_mcse"] == pytest.approx(math.sqrt(covered.mean() * (1 - covered.mean()) / N))
+    assert row["coverage_of_mean"] == (np.abs(b - b.mean()) <= 1.959964 * se).mean()
+    assert row["naive_coverage_of_mean"] == (np.abs(b - b.mean()) <= 1.959964 * se / 2).mean()
+    assert row["rejected"] == (p < 0.05).mean()
+    assert row["mean_z"] == pytest.approx(((b - 0.5) / se).mean())
+
+
+def test_a_term_that_was_never_estimated_has_no_measures():
+    """Its replications are counted as missing, and nothing else is said of it."""
+    row = estimates(table(**{"coefficient:x": {0: np.full(3, np.nan)}}), ["x"]).row(0, named=True)
+    assert (row["n"], row["n_missing"]) == (0, 3)
+    assert all(value is None for name, value in row.items() if name not in {"point", "term", "n", "n_missing"})
