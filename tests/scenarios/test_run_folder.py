@@ -204,7 +204,7 @@ def test_what_goes_on_after_the_simulation_is_announced(scenario: Scenario, tmp_
     """The wait after the simulation is not silent: each step says its name."""
     said: list[str] = []
     run_to_folder(scenario.replace(TINY), tmp_path / "out", announce=said.append)
-    assert said == ["Writing the events", "Analysing", "Writing the report"]
+    assert said == ["Writing the events", "Writing the results", "Analysing", "Writing the report"]
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work_begins(tmp_path: Path) -> None:
