@@ -106,15 +106,17 @@ class Hour:
         """What several parts of the hour hold together."""
         if len(parts) == 1:
             return parts[0]
-        visits = [np.empty(0, dtype=VISIT), *(part.visits for part in parts)]
-        occurrences = [np.empty(0, dtype=OCCURRENCE), *(part.occurrences for part in parts)]
-        return cls(np.concatenate(visits), np.concatenate(occurrences))
+        return cls(
+            _joined([part.visits for part in parts], VISIT),
+            _joined([part.occurrences for part in parts], OCCURRENCE),
+        )
 
     def of_visits(self, kept: Bools) -> Hour:
         """What happens in some of the visits; shape (visits,)."""
         if kept.all():
             return self
-        return Hour(self.visits[kept], self.occurrences[np.repeat(kept, self.visits["n"])])
+        of_kept = np.repeat(kept, self.visits["n"])
+        return Hour(self.visits.compress(kept), self.occurrences.compress(of_kept))
 
     def stretches(self, most: int) -> Iterator[Hour]:
         """The same in stretches of time, one after the other, that hold about so many occurrences at most."""
@@ -129,9 +131,15 @@ class Hour:
         for number in range(len(bounds) + 1):
             rows = np.flatnonzero(stretch == number)
             counts = np.bincount(visit[rows], minlength=len(self.visits))
-            visits = self.visits[counts > 0]
+            visits = self.visits.compress(counts > 0)
             visits["n"] = counts[counts > 0]
-            yield Hour(visits, self.occurrences[rows])
+            yield Hour(visits, self.occurrences.take(rows))
+
+
+def _joined(parts: Sequence[Records], dtype: np.dtype[Any]) -> Records:
+    """Records one after the other; copied as octets, since NumPy would copy them field by field."""
+    octets = [np.empty(0, dtype=np.uint8), *(np.ascontiguousarray(part).view(np.uint8) for part in parts)]
+    return np.concatenate(octets).view(dtype)
 
 
 def planned(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, Hour]]:
