@@ -22,6 +22,7 @@ NO_EVENTS: Final = EVENT_SCHEMA.to_frame()
 
 # Many small frames take far more room than one; small batches are put together now and then.
 _MOST_PARTS: Final = 64
+_SPILLED: Final = [*EVENT_SCHEMA.names(), "event_time"]
 _IN_ORDER: Final = ("event_time", "message_id")
 _IS_PAGE: Final = pl.col("type") == CallType.PAGE
 _IS_DEMO: Final = (pl.col("type") == CallType.TRACK) & (pl.col("event") == EventName.DEMO_REQUESTED)
@@ -74,7 +75,7 @@ class HourEvents:
         if n == self.n_events:
             return []
         if n == 0:
-            return [*(pl.scan_parquet(file.path) for file in self._files), *(part.lazy() for part in self._enriched())]
+            return [part.lazy() for part in self._read()]
         wanted, found = self.n_events - n, list[pl.LazyFrame]()
         if n < self._n_in_order:
             return None
@@ -105,8 +106,10 @@ class HourEvents:
             SpillError: It cannot be written; then it is still in memory.
         """
         if self.n_in_memory:
-            self._files.append(folder.write(pl.concat(self._enriched()), name))
-            self._parts, self._n_in_order = [], 0
+            # Flat: of events that nobody asks for again, nothing need be worked out.
+            flat = [part.select(_SPILLED) for part in (*self._parts, *self._new)]
+            self._files.append(folder.write(pl.concat(flat), name))
+            self._parts, self._new, self._n_in_order = [], [], 0
 
     @property
     def n_in_memory(self) -> int:
@@ -114,7 +117,7 @@ class HourEvents:
         return sum(part.height for part in (*self._parts, *self._new))
 
     def _read(self) -> Iterator[pl.DataFrame]:
-        yield from (pl.read_parquet(file.path) for file in self._files)
+        yield from (_enriched(pl.read_parquet(file.path)) for file in self._files)
         yield from self._enriched()
 
     def _enriched(self) -> list[pl.DataFrame]:
