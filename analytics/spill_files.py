@@ -49,7 +49,7 @@ class SpillFolder:
         file = SpillFile(self._path / f"{name}-{self._n_files:06}.parquet", self)
         try:
             # Files that live as long as their process: quick to write counts more than small.
-            events.write_parquet(file.path, compression="lz4")
+            events.write_parquet(file.path, compression="uncompressed", statistics=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise SpillError(f"{file.path}: past events cannot be written, and stay in memory: {error}") from error
         return file

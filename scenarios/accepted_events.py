@@ -44,5 +44,5 @@ class AcceptedEvents:
             self._left.append(events)
             return
         part = self._folder / f"left-{len(self._left):06}.parquet"
-        events.write_parquet(part, compression="lz4")
+        events.write_parquet(part, compression="uncompressed", statistics=False)
         self._left.append(part)

@@ -59,7 +59,7 @@ class ParquetParts:
             return
         part = self.folder / f"{len(self._parts):06}.parquet"
         # The parts live for a moment: quick to write counts more than small.
-        delivery.events.write_parquet(part, compression="lz4")
+        delivery.events.write_parquet(part, compression="uncompressed", statistics=False)
         self._parts.append(part)
 
     def add(self, part: Path) -> None:
@@ -129,5 +129,5 @@ def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
         files = []
         for number, part in enumerate(parts):
             files.append(Path(folder) / f"{number:06}.parquet")
-            part.write_parquet(files[-1], compression="lz4")
+            part.write_parquet(files[-1], compression="uncompressed", statistics=False)
         pl.scan_parquet(files).sink_parquet(path, compression="zstd", maintain_order=True)

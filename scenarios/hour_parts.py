@@ -72,5 +72,5 @@ def _written(path: Path, table: pl.DataFrame) -> Path | None:
     if table.is_empty():
         return None
     # Much of what is written lives for a moment: quick to write counts more than small.
-    table.write_parquet(path, compression="lz4")
+    table.write_parquet(path, compression="uncompressed", statistics=False)
     return path

@@ -28,7 +28,7 @@ class LabelParts:
         if labels.is_empty():
             return
         part = self._folder / f"{len(self._parts):06}.parquet"
-        labels.write_parquet(part, compression="lz4")
+        labels.write_parquet(part, compression="uncompressed", statistics=False)
         self._parts.append(part)
 
     @property
