@@ -1,18 +1,23 @@
 """Everything that reads events: it knows nothing of simulation and works on any Segment-Spec stream."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from analytics.errors import AnalyticsError
 from analytics.event_store import Counts, EventStore, HourBucket
 from analytics.events import COLUMNS, EVENT_SCHEMA
 from analytics.identity import StitchingScore, score_stitching, stitch, stitched
-from analytics.intent_model import IntentModel
-from analytics.intent_results import IntentResults
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.partitions import partitions_by_visitor
-from analytics.segment_content import SegmentContent, segment_content
 from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
 from analytics.tracking import DeadLetter, Flattened, track_view
+
+if TYPE_CHECKING:
+    from analytics.intent_model import IntentModel
+    from analytics.intent_results import IntentResults
+    from analytics.segment_content import SegmentContent, segment_content
 
 __all__ = [
     "COLUMNS",
@@ -45,3 +50,17 @@ __all__ = [
     "visit_table",
     "visit_table_of_parts",
 ]
+
+# Whoever needs SciPy and statsmodels waits for them; whoever only wants the tracking plan does not.
+_HEAVY: Final = {
+    "IntentModel": "analytics.intent_model",
+    "IntentResults": "analytics.intent_results",
+    "SegmentContent": "analytics.segment_content",
+    "segment_content": "analytics.segment_content",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HEAVY:
+        return getattr(import_module(_HEAVY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
