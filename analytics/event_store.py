@@ -154,6 +154,11 @@ class EventStore:
         self._late_ms_sum = 0
         self._late_ms_max = 0
 
+    def __getstate__(self) -> dict[str, object]:
+        if self._spill is not None:
+            raise TypeError("a store whose events go to files cannot be copied: two would write to the same ones")
+        return vars(self).copy()
+
     def append(self, events: pl.DataFrame) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 

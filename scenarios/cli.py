@@ -71,7 +71,10 @@ def run(
     out: _Out = None,
     events: Annotated[EventsChoice, typer.Option(help="Form in which the events are kept.")] = EventsChoice.PARQUET,
     *,
-    jobs: Annotated[int, typer.Option(min=1, help="Workers that share a large run; the events are the same.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers that share a large run (wake: interacting); the events are the same."),
+    ] = None,
     executor: Annotated[
         str | None, typer.Option(help="What the workers are: loky, dask:ADDRESS or ray[:ADDRESS].")
     ] = None,
@@ -89,7 +92,7 @@ def run(
 
     settings = Scenario.load(scenario, set_ or ())
     folder = out or default_folder(settings, settings.seed if seed is None else seed)
-    pool = None if jobs == 1 and executor is None else pool_of(executor, jobs if jobs > 1 else None)
+    pool = None if jobs in {None, 1} and executor is None else pool_of(executor, jobs)
     with progress_bar(f"Simulating {settings.name}") as progress:
         result, manifest = run_to_folder(
             settings,
@@ -198,7 +201,8 @@ cli_study.register(app)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
     # A polite request to end should clean up as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _terminate)
+    for request in (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+        signal.signal(request, _terminate)
     _open_closed_outputs()
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
@@ -265,5 +269,5 @@ def _unexpected(error: Exception) -> int:
     return _complain(f"the run failed: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + signal.SIGTERM)
+def _terminate(request: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + request)

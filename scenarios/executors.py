@@ -21,6 +21,10 @@ _ONE_THREAD: Final = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"
 """Environment of a worker: each has a core of its own, and threads that fight over it would only be in the way."""
 
 
+_MOST_PER_CORE: Final = 8
+"""Workers for each core of this machine beyond which somebody must have mistyped."""
+
+
 @dataclass(frozen=True)
 class Pool:
     """Workers that can be had, and had again when they have broken down.
@@ -69,8 +73,10 @@ def pool_of(executor: str | Executor | Callable[[], Executor] | None = None, job
         jobs: Tasks at a time; as many as there are cores, or workers of a cluster, if not given.
 
     Raises:
-        InputError: There is no such executor, or what it needs is not installed.
+        InputError: There is no such executor, what it needs is not installed, or ``jobs`` is no sensible number.
     """
+    if jobs is not None and (not isinstance(jobs, int) or jobs < 1):
+        raise InputError(f"jobs: must be a whole number of workers, 1 or more (got {jobs!r})")
     if isinstance(executor, Executor):
         # Somebody else's: it is left running, and cannot be had again.
         known = getattr(executor, "_max_workers", None)
@@ -88,7 +94,9 @@ def pool_of(executor: str | Executor | Callable[[], Executor] | None = None, job
 def _loky(address: str, jobs: int | None) -> Pool:
     if address:
         raise InputError(f"loky runs on this machine and has no address (got {address!r})")
-    n_workers = jobs or available_cores()
+    n_workers, cores = jobs or available_cores(), available_cores()
+    if n_workers > _MOST_PER_CORE * cores:
+        raise InputError(f"jobs: {n_workers} workers on {cores} cores would only wait for each other; give fewer")
 
     def start() -> Executor:
         executor: Executor = import_module("loky").ProcessPoolExecutor(

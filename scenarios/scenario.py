@@ -75,7 +75,7 @@ class Scenario(ScenarioSettings):
         replication: int = 0,
         progress: Callable[[float], None] | None = None,
         *,
-        jobs: int = 1,
+        jobs: int | None = None,
         executor: str | Executor | Callable[[], Executor] | None = None,
     ) -> Run:
         """Simulate the scenario, keeping its events in memory.
@@ -90,9 +90,9 @@ class Scenario(ScenarioSettings):
                 ``concurrent.futures``.
 
         Raises:
-            InputError: There is no such executor.
+            InputError: There is no such executor, or ``jobs`` is not 1 or more.
         """
-        pool = None if jobs == 1 and executor is None else pool_of(executor, jobs if jobs > 1 else None)
+        pool = None if jobs in {None, 1} and executor is None else pool_of(executor, jobs)
         return simulate(self, seed=seed, replication=replication, progress=progress, pool=pool)
 
 

@@ -1,5 +1,6 @@
 """The promises of the event store."""
 
+import copy
 import gzip
 import tempfile
 from collections import Counter
@@ -442,6 +443,17 @@ def test_a_full_disk_costs_no_event(make_events: Maker, tmp_path: Path, monkeypa
         "received": 2, "accepted": 1, "duplicate": 1,
     }  # fmt: skip
     assert store.events()["message_id"].to_list() == ["m0", "m1", "m2"]
+
+
+def test_a_store_with_files_is_not_copied(make_events: Maker, tmp_path: Path):
+    """Two stores would write to the same files; without files a copy goes its own way."""
+    with pytest.raises(TypeError, match="cannot be copied"):
+        copy.deepcopy(EventStore(spill=tmp_path))
+    store = EventStore()
+    store.append(make_events({}))
+    other = copy.deepcopy(store)
+    other.append(make_events({"message_id": "another"}))
+    assert (store.counts.accepted, other.counts.accepted) == (1, 2)
 
 
 def test_lines_and_tables_are_stored_alike(make_events: Maker):

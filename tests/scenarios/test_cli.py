@@ -299,6 +299,9 @@ def test_workers_that_share_a_run_change_nothing(small: Path, capsys: pytest.Cap
     alone, shared = (json.loads(Ended(capsys, *options, "--jobs", jobs).out) for jobs in ("1", "2"))
     assert shared["digest"] == alone["digest"]
     assert shared["counts"] == alone["counts"]
+    crowd = Ended(capsys, *options, "--jobs", "999999")
+    assert crowd.status == 2
+    assert "give fewer" in crowd.err
     wrong = Ended(capsys, *options, "--executor", "lokey")
     assert wrong.status == 2
     assert "did you mean 'loky'" in wrong.err

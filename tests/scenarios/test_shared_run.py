@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from scenarios.errors import InputError
 from scenarios.executors import pool_of
 from scenarios.run import Run
 from scenarios.run_folder import run_to_folder
@@ -88,3 +90,10 @@ def test_a_small_run_is_not_shared(tmp_path: Path) -> None:
         run = scenario.run(executor=executor)
     assert run.wake == "all"
     assert run.digest == scenario.run().digest
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, "2"])
+def test_a_number_of_workers_that_is_none_is_wrong_input(jobs: Any) -> None:
+    """Whatever is not a whole number from 1 on is told as such."""
+    with pytest.raises(InputError, match="1 or more"):
+        Scenario.load("baseline").run(jobs=jobs)
