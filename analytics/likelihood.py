@@ -73,7 +73,7 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
     if design.separated:
         _refuse_separated(design, converged=False)
     try:
-        b, inverse, converged = (_by_visits if design.pattern is None else _by_patterns)(design)
+        b, inverse, converged = _by_visits(design) if design.pattern is None else _by_patterns(design)
     except (np.linalg.LinAlgError, Warning) as error:
         raise _separation(design) or ConvergenceError(
             f"the likelihood could not be maximised ({error}); ask of fewer signals"
@@ -120,6 +120,9 @@ def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
     except (PerfectSeparationError, PerfectSeparationWarning) as error:
         # It may be wrong: a fitted probability near 1 is not yet a separation.
         raise np.linalg.LinAlgError(str(error)) from error
+    except RuntimeWarning:
+        # Full steps have overshot, as they may where one start is far from the maximum; ours are shortened then.
+        return _by_patterns(design)
     return np.asarray(fitted.params), np.asarray(fitted.cov_params()), bool(fitted.mle_retvals["converged"])
 
 
@@ -133,7 +136,7 @@ def _by_patterns(design: Design) -> tuple[Floats, Floats, bool]:
 def climb(
     matrix: Floats, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
 ) -> tuple[Floats, bool]:
-    """Go up the likelihood by Newton's method, as statsmodels does.
+    """Go up the likelihood by Newton's method, as statsmodels does; a step that leads down is shortened.
 
     Args:
         matrix: Values of the terms, patterns × terms.
@@ -149,10 +152,20 @@ def climb(
         numpy.linalg.LinAlgError: The information became singular.
     """
     b, given = start.copy(), 0.0 if offset is None else offset
+
+    def height(log_odds: Floats) -> float:
+        return float(n_requests @ log_odds - n_visits @ np.logaddexp(0.0, log_odds))
+
+    log_odds = matrix @ b + given
     for _ in range(_MAX_ITERATIONS):
-        p = expit(matrix @ b + given)
+        p = expit(log_odds)
         step = np.linalg.solve(_information(matrix, n_visits, p), matrix.T @ (n_requests - n_visits * p))
+        # Close to the maximum the likelihood moves by less than its rounding: only what is clearly down is shortened.
+        lowest = height(log_odds) * (1 + 1e-12)
+        while height(matrix @ (b + step) + given) < lowest and np.abs(step).max() > _TOLERANCE:
+            step /= 2
         b += step
+        log_odds = matrix @ b + given
         if np.abs(step).max() <= _TOLERANCE:
             return b, True
     return b, False

@@ -22,6 +22,7 @@ from analytics.intent_errors import (
 )
 from analytics.intent_model import IntentModel
 from analytics.intent_results import COEFFICIENT_SCHEMA
+from analytics.likelihood import climb
 from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, SessionLength, signal_named, visit_schema
 
 TRUTH = {
@@ -500,3 +501,13 @@ def test_results_become_json_and_text():
         assert f"{results.n_requests:,} requests in 4,000 visits" in text
         assert "left out: region_europe (constant: 0 in every visit)" in text
     assert results.summary.height == len(results.terms)
+
+
+def test_steps_that_overshoot_are_shortened():
+    """From a start far off, where full Newton steps run away, the search still ends at the maximum's closed form."""
+    matrix = np.array([[1.0, 0.0], [1.0, 1.0]])
+    n_visits, n_requests = np.array([1000.0, 1000.0]), np.array([20.0, 60.0])
+    found, converged = climb(matrix, n_visits, n_requests, np.array([4.0, 0.0]))
+    assert converged
+    rates = np.log(n_requests / (n_visits - n_requests))
+    np.testing.assert_allclose(found, [rates[0], rates[1] - rates[0]], rtol=1e-10)
