@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.errors import AnalyticsError
 
-__all__ = ["SpillError", "SpillFile", "SpillFolder"]
+__all__ = ["SpillError", "SpillFile", "SpillFolder", "write_passing"]
 
 
 class SpillError(AnalyticsError):
@@ -48,8 +48,7 @@ class SpillFolder:
         self._n_files += 1
         file = SpillFile(self._path / f"{name}-{self._n_files:06}.parquet", self)
         try:
-            # Files that live as long as their process: quick to write counts more than small.
-            events.write_parquet(file.path, compression="uncompressed", statistics=False)
+            write_passing(events, file.path)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise SpillError(f"{file.path}: past events cannot be written, and stay in memory: {error}") from error
         return file
@@ -69,3 +68,13 @@ class SpillFile:
 
     def __post_init__(self) -> None:
         weakref.finalize(self, self.path.unlink, missing_ok=True)
+
+
+def write_passing(table: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file that does not outlive its process: quick to write counts more than small.
+
+    Args:
+        table: What to write.
+        path: The file.
+    """
+    table.write_parquet(path, compression="uncompressed", statistics=False)

@@ -11,9 +11,10 @@ from benchmarks.measuring import Comparison, Subject
 from benchmarks.naive_simpy import NaiveFunnel
 from benchmarks.world import baseline, day_of
 from scenarios.digest import EventsDigest
+from scenarios.store_sink import StoreSink
 from simulator.cohort_maker import CohortMaker
 from simulator.simulation import Simulation, Wake
-from simulator.sinks import Delivery, Sink
+from simulator.sinks import Sink
 from simulator.streams import Streams
 from simulator.world import WorldSettings
 
@@ -26,18 +27,8 @@ _MANY: Final = 400_000.0
 """Visitors of the large day; the script gets slower with their number and is measured at the baseline's."""
 
 
-class _StoreSink:
-    """Feeds an event store."""
-
-    def __init__(self) -> None:
-        self._store = EventStore()
-
-    def write(self, delivery: Delivery) -> None:
-        """Put one batch into the store."""
-        self._store.append(delivery.events)
-
-    def close(self) -> None:
-        """Nothing is left to do."""
+def _store() -> Sink:
+    return StoreSink(EventStore())
 
 
 def _naive(world: WorldSettings) -> Subject:
@@ -56,8 +47,8 @@ def _prepare() -> Mapping[str, Subject]:
     return {
         _NAIVE: _naive(baseline()),
         "funnelsim, events only": _funnelsim(world, "interacting"),
-        _STORED: _funnelsim(world, "interacting", _StoreSink),
-        "funnelsim, the same with digest": _funnelsim(world, "interacting", _StoreSink, EventsDigest),
+        _STORED: _funnelsim(world, "interacting", _store),
+        "funnelsim, the same with digest": _funnelsim(world, "interacting", _store, EventsDigest),
     }
 
 
@@ -76,7 +67,7 @@ def _prepare_all() -> Mapping[str, Subject]:
         _NAIVE: _naive(world),
         "bare SimPy loop, one time-out a visit": bare,
         "funnelsim, wake: all, events only": _funnelsim(world, "all"),
-        _ALL: _funnelsim(world, "all", _StoreSink),
+        _ALL: _funnelsim(world, "all", _store),
     }
 
 

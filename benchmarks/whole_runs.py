@@ -7,7 +7,6 @@ proportion. Start-up, events on disk, store and fingerprint are in it; the analy
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Final
 import psutil
 
 from benchmarks.measuring import Comparison, Subject, Work
+from scenarios.executors import available_cores
 
 __all__ = ["DAYS", "GROWTH", "TEN_MILLION", "WORKERS"]
 
@@ -99,7 +99,7 @@ def _growth() -> Mapping[str, Subject]:
 
 
 def _ten_million() -> Mapping[str, Subject]:
-    options = ("--jobs", str(os.cpu_count() or 1))
+    options = ("--jobs", str(available_cores()))
     return {f"{_SIZES[0]:,} visitors": _run(_SIZES[0]), f"{_MANY:,} visitors": _run(_MANY, *options)}
 
 

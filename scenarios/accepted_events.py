@@ -10,6 +10,7 @@ from weakref import finalize
 import polars as pl
 
 from analytics.event_store import EventStore, HourBucket
+from analytics.spill_files import write_passing
 
 __all__ = ["AcceptedEvents"]
 
@@ -44,5 +45,5 @@ class AcceptedEvents:
             self._left.append(events)
             return
         part = self._folder / f"left-{len(self._left):06}.parquet"
-        events.write_parquet(part, compression="uncompressed", statistics=False)
+        write_passing(events, part)
         self._left.append(part)

@@ -84,7 +84,7 @@ def run(
     json: _Json = False,
 ) -> Output:
     """Simulate a scenario and leave a run folder with a report."""
-    from scenarios.executors import pool_of  # noqa: PLC0415
+    from scenarios.executors import shared_pool  # noqa: PLC0415
     from scenarios.run_folder import default_folder, run_to_folder  # noqa: PLC0415
     from scenarios.scenario import Scenario  # noqa: PLC0415
     from scenarios.summary import run_summary  # noqa: PLC0415
@@ -92,7 +92,7 @@ def run(
 
     settings = Scenario.load(scenario, set_ or ())
     folder = out or default_folder(settings, settings.seed if seed is None else seed)
-    pool = None if jobs in {None, 1} and executor is None else pool_of(executor, jobs)
+    pool = shared_pool(executor, jobs)
     with progress_bar(f"Simulating {settings.name}") as progress:
         result, manifest = run_to_folder(
             settings,

@@ -11,6 +11,7 @@ import polars as pl
 
 from analytics.events import EVENT_SCHEMA
 from analytics.ndjson import decode, encode
+from analytics.spill_files import write_passing
 from scenarios.delivered_lines import delivered_lines
 from scenarios.errors import OutputError
 from simulator.sinks import Delivery
@@ -58,8 +59,7 @@ class ParquetParts:
         if delivery.events.is_empty():
             return
         part = self.folder / f"{len(self._parts):06}.parquet"
-        # The parts live for a moment: quick to write counts more than small.
-        delivery.events.write_parquet(part, compression="uncompressed", statistics=False)
+        write_passing(delivery.events, part)
         self._parts.append(part)
 
     def add(self, part: Path) -> None:
@@ -129,5 +129,5 @@ def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
         files = []
         for number, part in enumerate(parts):
             files.append(Path(folder) / f"{number:06}.parquet")
-            part.write_parquet(files[-1], compression="uncompressed", statistics=False)
+            write_passing(part, files[-1])
         pl.scan_parquet(files).sink_parquet(path, compression="zstd", maintain_order=True)

@@ -12,7 +12,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from scenarios.errors import InputError, advice
 
-__all__ = ["InProcess", "Pool", "available_cores", "pool_of"]
+__all__ = ["InProcess", "Pool", "available_cores", "pool_of", "shared_pool"]
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -89,6 +89,19 @@ def pool_of(executor: str | Executor | Callable[[], Executor] | None = None, job
     if kind not in _KINDS:
         raise InputError(f"there is no executor {executor!r}{advice(kind, list(_KINDS))}")
     return _KINDS[kind](address, jobs)
+
+
+def shared_pool(executor: str | Executor | Callable[[], Executor] | None, jobs: int | None) -> Pool | None:
+    """Say who shares a single run: None where nobody is asked to, and this process makes it alone.
+
+    Args:
+        executor: As for :func:`pool_of`.
+        jobs: Likewise.
+
+    Raises:
+        InputError: As there.
+    """
+    return None if jobs in {None, 1} and executor is None else pool_of(executor, jobs)
 
 
 def _loky(address: str, jobs: int | None) -> Pool:

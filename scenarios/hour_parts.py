@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
+from analytics.spill_files import write_passing
 from scenarios.digest import HourDigest
 from simulator.sinks import Delivery
 
@@ -71,6 +72,5 @@ class HourWriter:
 def _written(path: Path, table: pl.DataFrame) -> Path | None:
     if table.is_empty():
         return None
-    # Much of what is written lives for a moment: quick to write counts more than small.
-    table.write_parquet(path, compression="uncompressed", statistics=False)
+    write_passing(table, path)
     return path

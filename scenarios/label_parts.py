@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from analytics.spill_files import write_passing
 from simulator.labels import LABELS_ORDER, LABELS_SCHEMA
 
 __all__ = ["LabelParts"]
@@ -28,7 +29,7 @@ class LabelParts:
         if labels.is_empty():
             return
         part = self._folder / f"{len(self._parts):06}.parquet"
-        labels.write_parquet(part, compression="uncompressed", statistics=False)
+        write_passing(labels, part)
         self._parts.append(part)
 
     @property

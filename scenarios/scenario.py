@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from scenarios import library
-from scenarios.executors import pool_of
+from scenarios.executors import shared_pool
 from scenarios.loading import Overrides, load, parse, with_changes
 from scenarios.run import Run, simulate
 from scenarios.settings import ScenarioSettings
@@ -92,7 +92,7 @@ class Scenario(ScenarioSettings):
         Raises:
             InputError: There is no such executor, or ``jobs`` is not 1 or more.
         """
-        pool = None if jobs in {None, 1} and executor is None else pool_of(executor, jobs)
+        pool = shared_pool(executor, jobs)
         return simulate(self, seed=seed, replication=replication, progress=progress, pool=pool)
 
 
