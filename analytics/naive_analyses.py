@@ -99,6 +99,7 @@ def compare_analyses(
     *,
     observed_until: datetime | None = None,
     demo_per: DemoPer = "account",
+    visits: pl.DataFrame | None = None,
 ) -> SideBySide:
     """Fit the same terms in three ways: by visit, as the model should be, and in two ways by visitor.
 
@@ -108,13 +109,15 @@ def compare_analyses(
         truth: Coefficients that produced the data, by term.
         observed_until: When observation stopped; the time of the latest event unless given.
         demo_per: Who asks for one demo at most; only the analysis by visit knows of it.
+        visits: The visit table of these events, where it has been made already.
 
     Raises:
         EventFrameError: The table is not a table of events.
     """
     table = enriched(events)
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
-    visits = visit_table(table, observed_until=observed_until, signals=model.signals, demo_per=demo_per)
+    if visits is None:
+        visits = visit_table(table, observed_until=observed_until, signals=model.signals, demo_per=demo_per)
     asked = {
         BY_VISIT: (visits, truth),
         BEFORE_REQUEST: (visitor_table(table, model.signals, everything=False), without_intercept),

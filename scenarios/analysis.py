@@ -104,9 +104,7 @@ class Analysis:
         """The intent model beside what one row per visitor would say, with and without hindsight."""
         from analytics.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
 
-        return compare_analyses(
-            self.events, self._model, self._truth, observed_until=self._observed_until, demo_per=self._demo_per
-        )
+        return compare_analyses(self.events, self._model, self._truth, visits=self.visits)
 
     @cached_property
     def _model(self) -> IntentModel:
