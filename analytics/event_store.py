@@ -35,7 +35,7 @@ from analytics.hour_counts import HourCounts
 from analytics.hour_events import NO_EVENTS, STORED_SCHEMA, HourEvents
 from analytics.ndjson import decode, read_ndjson
 from analytics.seen_ids import Hashes, SeenIds, Verdict
-from analytics.spill_files import SpillFolder
+from analytics.spill_files import SpillFile, SpillFolder
 from analytics.strict_json import MAX_EVENT_BYTES
 from analytics.tracking import EARLIEST, LATEST, Flattened
 from analytics.usable_rows import usable_rows
@@ -51,6 +51,7 @@ _HOUR_MS: Final = 3_600_000
 # Events of an hour that has passed which are worth a file of their own, where events go to files.
 _WORTH_A_FILE: Final = 5_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST_MS: Final = (EARLIEST - _EPOCH) // timedelta(milliseconds=1)
 _BODY: Final = [name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"}]
 
 
@@ -159,17 +160,20 @@ class EventStore:
             raise TypeError("a store whose events go to files cannot be copied: two would write to the same ones")
         return vars(self).copy()
 
-    def append(self, events: pl.DataFrame) -> Counts:
+    def append(self, events: pl.DataFrame, *, file: Path | None = None) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 
         Args:
             events: Table of events in order of arrival; see :func:`analytics.enrichment.conform`. Rows without
                 identifier get a fingerprint, rows of no use become dead letters.
+            file: A Parquet file that holds just these events, if there is one. A store whose events go to files need
+                not write them once more; the file may be deleted, but not changed, as soon as this returns.
 
         Raises:
             EventFrameError: A column has a type that cannot hold what the tracking plan says.
         """
-        return self.append_flattened(usable_rows(conform(events)))
+        usable = usable_rows(conform(events))
+        return self.append_flattened(usable, file=file if usable.frame is events else None)
 
     def append_json(self, lines: bytes | BinaryIO | str | Path) -> Counts:
         """Take NDJSON, as bytes, open file or path, and say what became of its lines.
@@ -181,14 +185,18 @@ class EventStore:
             return self.append_flattened(decode(lines))
         return sum((self.append_flattened(batch) for batch in read_ndjson(lines)), start=Counts())
 
-    def append_flattened(self, batch: Flattened) -> Counts:
+    def append_flattened(self, batch: Flattened, *, file: Path | None = None) -> Counts:
         """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
+
+        Args:
+            batch: Usable events and dead letters.
+            file: As for :meth:`append`.
 
         Raises:
             SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
         """
         n_invalid = self._bury(batch.dead_letters)
-        verdicts = self._take(batch.frame) if batch.frame.height else np.empty(0, np.int8)
+        verdicts = self._take(batch.frame, file) if batch.frame.height else np.empty(0, np.int8)
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         counts = Counts(
             received=batch.n_received,
@@ -285,10 +293,13 @@ class EventStore:
             self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
         return len(dead_letters)
 
-    def _take(self, frame: pl.DataFrame) -> NDArray[np.int8]:
+    def _take(self, frame: pl.DataFrame, file: Path | None) -> NDArray[np.int8]:
         """Judge usable events, keep the accepted ones and let the window move on."""
+        n_future = self.n_future
         events = self._timed(frame)
         times = _ms(events["event_time"])
+        if self.n_future > n_future or times.min() <= _EARLIEST_MS:
+            file = None  # its columns do not tell the event times of the store
         stream = np.maximum.accumulate(times if self._stream_ms is None else np.maximum(times, self._stream_ms))
         hours = times - times % _HOUR_MS
         floors = stream - stream % _HOUR_MS - (self._window_hours - 1) * _HOUR_MS
@@ -298,8 +309,10 @@ class EventStore:
         verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
         accepted = verdicts == Verdict.ACCEPTED
         self._count_late((stream - times)[~timely])
-        self._keep(events if accepted.all() else events.filter(accepted), hours[accepted])
-        self._seen.remember(ids[accepted], hours[accepted], int(floors[-1]))
+        if not accepted.all():
+            events, hours, file = events.filter(accepted), hours[accepted], None
+        self._keep(events, hours, file)
+        self._seen.remember(ids[accepted], hours, int(floors[-1]))
         self._reach(int(stream[-1]))
         return verdicts
 
@@ -343,14 +356,22 @@ class EventStore:
             self._late_ms_sum += int(lateness_ms.sum())
             self._late_ms_max = max(self._late_ms_max, int(lateness_ms.max()))
 
-    def _keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64]) -> None:
+    def _keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None) -> None:
         self._accepted_by_type.update(dict(accepted["type"].value_counts().iter_rows()))
         if not len(hours):
             return
         in_one_hour = hours.min() == hours.max()
         for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
+            held = self._events_of_hour.get(hour, HourEvents())
             part = accepted if in_one_hour else accepted.filter(hours == hour)
-            self._events_of_hour[hour] = self._events_of_hour.get(hour, HourEvents()).plus(part)
+            adopted = self._adopted(file, hour, held) if in_one_hour else None
+            self._events_of_hour[hour] = held.plus(part) if adopted is None else held.plus_file(part, adopted)
+
+    def _adopted(self, file: Path | None, hour: int, held: HourEvents) -> SpillFile | None:
+        """The file as one of the store's own, if it is to have any; what is in memory must be the latest of an hour."""
+        if file is None or self._spill is None or held.n_in_memory:
+            return None
+        return self._spill.adopt(file, str(hour))
 
     def _reach(self, stream_ms: int) -> None:
         """Move stream time on, never back, and let go of the hours that have left the window."""

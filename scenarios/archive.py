@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -35,17 +36,17 @@ class Archive(EventStore):
         """Count the rows of tables from 1 again."""
         self._rows_before = 0
 
-    def append(self, events: pl.DataFrame) -> Counts:
+    def append(self, events: pl.DataFrame, *, file: Path | None = None) -> Counts:
         """Take a batch of a table's rows; dead letters get their row's number in the whole table."""
         n_letters = len(self._letters)
-        counts = super().append(events)
+        counts = super().append(events, file=file)
         self._letters[n_letters:] = (
             replace(letter, position=self._rows_before + (letter.position or 0)) for letter in self._letters[n_letters:]
         )
         self._rows_before += events.height
         return counts
 
-    def append_flattened(self, batch: Flattened) -> Counts:
+    def append_flattened(self, batch: Flattened, *, file: Path | None = None) -> Counts:  # noqa: ARG002 - all is kept
         """Keep a batch for later."""
         self._frames.append(batch.frame)
         self._letters.extend(batch.dead_letters)

@@ -34,7 +34,12 @@ def save_run(run: Run, folder: Path, events: EventsFormat) -> None:
 
 
 def write_results(
-    folder: Path, run: Run, announce: Callable[[str], None] = lambda _: None, *, analyse: bool = True
+    folder: Path,
+    run: Run,
+    announce: Callable[[str], None] = lambda _: None,
+    *,
+    analyse: bool = True,
+    no_room: str | None = None,
 ) -> dict[str, Any]:
     """Write all but the events.
 
@@ -43,11 +48,12 @@ def write_results(
         run: What was run.
         announce: Told what goes on.
         analyse: Analyse the events too, for which all of them must fit into memory: statistics, model, claims, report.
+        no_room: Why they do not, for the manifest.
 
     Returns:
         The manifest as written.
     """
-    announce("Writing the results")
+    announce("Writing events and results")
     began = time.perf_counter()
     (folder / "scenario.yaml").write_text(run.scenario.to_yaml(), encoding="utf-8")
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
@@ -63,6 +69,8 @@ def write_results(
         announce("Writing the report")
         _write_report(folder / "report.html", run)
     manifest = run.manifest if analyse else run.manifest_without_claims
+    if no_room:
+        manifest["not_analysed"] = no_room
     manifest["timings"]["analyse_s"] = round(time.perf_counter() - began, 3)
     write_json(folder / MANIFEST, manifest)
     return manifest
