@@ -158,9 +158,12 @@ class IntentResults:
 
         One row per term: ``signal``; ``vif``, its variance inflation factor, null for the intercept;
         ``p_false_discovery``, the p-value adjusted by Benjamini and Hochberg; ``separated``, whether its estimate is
-        finite only by the penalty; and ``interval``, what its test and interval go by: ``wald`` or ``profile``.
+        finite only by the penalty; ``interval``, what its test and interval go by: ``wald`` or ``profile``; and
+        ``effective_accounts``, on how many accounts of equal weight it would rest as much as on these, null where
+        visits count as independent.
         """
         inflation, estimate = variance_inflation(self.basis.design), self.basis.estimate
+        effective = self.basis.effective_clusters or {}
         adjusted = benjamini_hochberg(self.coefficients["p_value"].to_numpy()[1:])
         return pl.DataFrame(
             {
@@ -169,8 +172,17 @@ class IntentResults:
                 "p_false_discovery": pl.Series([None, *adjusted], dtype=pl.Float64),
                 "separated": [term in estimate.separated for term in self.terms],
                 "interval": ["profile" if profiled else "wald" for profiled in estimate.profiled],
+                "effective_accounts": pl.Series([effective.get(term) for term in self.terms], dtype=pl.Float64),
             }
         )
+
+    @property
+    def jackknife_errors(self) -> Mapping[str, float] | None:
+        """Standard error of each term by leaving out one account after the other; none where visits are independent.
+
+        Where ``effective_accounts`` are few, the standard errors of the table are too small, and these are not.
+        """
+        return self.basis.jackknife_errors
 
     @cached_property
     def per_unit(self) -> pl.DataFrame:

@@ -71,6 +71,20 @@ def _naive_error_word() -> Word:
     return Word("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
 
 
+def _jackknife_error_word() -> Word:
+    def check(reference: Reference, parts: Parts) -> None:
+        _check_term(reference, parts, model_terms(parts))
+
+    def read(reference: Reference, run: Run) -> float:
+        errors = _fitted(run).jackknife_errors
+        if errors is None:
+            raise Undefined(f"{reference.text}: no accounts are known")
+        return errors[_row(reference, run)["signal"]]
+
+    meaning = "its standard error by leaving out one account after the other, for terms that few accounts tell of"
+    return Word("jackknife_standard_error", meaning, check, read, 'jackknife_standard_error("company_enterprise")')
+
+
 def _row(reference: Reference, run: Run) -> dict[str, Any]:
     """What the model says of the term that a reference names."""
     term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
@@ -149,6 +163,7 @@ def _fit_word(name: str, meaning: str) -> Word:
 MODEL_WORDS: Final = (
     *(_estimate_word(name, meaning) for name, meaning in _ESTIMATES.items()),
     _naive_error_word(),
+    _jackknife_error_word(),
     _truth_word(),
     *(_fit_word(name, meaning) for name, meaning in _OF_THE_FIT.items()),
 )
