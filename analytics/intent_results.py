@@ -276,7 +276,7 @@ class IntentResults:
             "pseudo_r2": self.pseudo_r2,
             "tjur_r2": self.tjur_r2,
             "auc_in_sample": self.auc_in_sample,
-            "out_of_fold": self._or_reason(lambda: asdict(self.out_of_fold)),
+            "out_of_fold": self._or_reason(lambda: self.out_of_fold.to_dict()),  # noqa: PLW0108 - the reading may fail
             "all_signals": self._or_reason(lambda: asdict(self.all_signals)),
             "requests_per_term": self.requests_per_term,
             "estimator": self.estimator,
