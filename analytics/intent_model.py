@@ -9,6 +9,7 @@ tell is left out and named, penalised and named, or refused: no number that must
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -98,7 +99,7 @@ class IntentModel:
         basis = FittedBasis(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
         ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
-        return IntentResults(
+        results = IntentResults(
             coefficients=coefficient_table(basis, truth or {}),
             n_visits=eligible.height,
             n_visitors=_n_unique(eligible, "anonymous_id"),
@@ -116,14 +117,14 @@ class IntentModel:
             warnings=_cautions(basis, eligible),
             left_out=dict(design.left_out),
         )
+        caution = _few_in_effect(results) if _has_many_clusters(results) else None
+        return replace(results, warnings=(*results.warnings, caution)) if caution else results
 
 
 def _cautions(basis: FittedBasis, visits: pl.DataFrame) -> tuple[str, ...]:
     cautions = [*_few_requests(basis.design), *_few_accounts(visits, basis.clusters)]
     if basis.estimate.estimator == "firth":
         cautions.append(_penalty(basis.design, basis.estimate))
-    elif (basis.n_clusters or 0) >= _FEW_CLUSTERS:
-        cautions.extend(_few_in_effect(basis))
     return tuple(cautions)
 
 
@@ -147,19 +148,29 @@ def _few_accounts(visits: pl.DataFrame, clusters: NDArray[np.int64] | None) -> l
     return [f"{n_clusters} accounts are few (fewer than {_FEW_CLUSTERS}): cluster-robust standard errors are too small"]
 
 
-def _few_in_effect(basis: FittedBasis) -> list[str]:
-    """Say which terms rest on few accounts, though accounts are many, and what their errors are then."""
-    effective = basis.effective_clusters or {}
+def _has_many_clusters(results: IntentResults) -> bool:
+    """Whether clusters are many, and their errors no matter of a penalty: of few it has been said already."""
+    return results.estimator == "ml" and (results.basis.n_clusters or 0) >= _FEW_CLUSTERS
+
+
+def _few_in_effect(results: IntentResults) -> str | None:
+    """Say which terms rest on few accounts, though accounts are many, and what can be said of them then."""
+    effective = results.basis.effective_clusters or {}
     few = [term for term, n in effective.items() if term != INTERCEPT and n < _FEW_EFFECTIVE]
-    errors = basis.jackknife_errors if few else None
-    if not errors:
-        return []
-    told = ", ".join(f"{term} ({effective[term]:.0f} in effect; {errors[term]:.3g})" for term in few)
-    caution = (
-        f"few of the {basis.n_clusters:,} accounts and lone visitors tell of {told}: their cluster-robust standard "
-        "errors are too small; those of the jackknife over accounts, in brackets, are not"
+    if not few or results.jackknife is None:
+        return None
+    rows = {row["signal"]: row for row in results.jackknife.to_dicts()}
+    told = ", ".join(f"{term} ({effective[term]:.0f} in effect; {_interval(rows[term])})" for term in few)
+    return (
+        f"few of the {results.basis.n_clusters:,} accounts and lone visitors tell of {told}: cluster-robust standard "
+        "errors and intervals are too small there; in brackets those of the jackknife over accounts, which are not"
     )
-    return [caution]
+
+
+def _interval(row: dict[str, float | None]) -> str:
+    if row["ci_low"] is None:
+        return "nothing can be said"
+    return f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
 
 
 def _penalty(design: Design, found: Estimate) -> str:

@@ -176,13 +176,27 @@ class IntentResults:
             }
         )
 
-    @property
-    def jackknife_errors(self) -> Mapping[str, float] | None:
-        """Standard error of each term by leaving out one account after the other; none where visits are independent.
+    @cached_property
+    def jackknife(self) -> pl.DataFrame | None:
+        """Standard errors and intervals by leaving out one account after the other; none where visits are independent.
 
-        Where ``effective_accounts`` are few, the standard errors of the table are too small, and these are not.
+        Where ``effective_accounts`` are few, the errors and intervals of the table are too small, and these are not.
+
+        One row per term: ``signal``, ``standard_error``, ``degrees_of_freedom`` (effective accounts less one), and the
+        ends ``ci_low`` and ``ci_high`` of Student's interval; null where fewer than two accounts tell of the term.
         """
-        return self.basis.jackknife_errors
+        effective, errors = self.basis.effective_clusters, self.basis.jackknife_errors
+        if effective is None or errors is None:
+            return None
+        from scipy.stats import t as student  # noqa: PLC0415 - slow to import
+
+        freedom = np.array([effective[term] - 1 for term in self.terms])
+        error = np.where(freedom > 0, [errors[term] for term in self.terms], np.nan)
+        half = student.ppf(0.5 + self.level / 2, np.where(freedom > 0, freedom, np.nan)) * error
+        estimate = self.coefficients["coefficient"].to_numpy()
+        ends = {"ci_low": estimate - half, "ci_high": estimate + half}
+        columns = {"standard_error": error, "degrees_of_freedom": np.maximum(freedom, 0), **ends}
+        return pl.DataFrame({"signal": self.terms, **columns}).with_columns(pl.col(list(columns)).fill_nan(None))
 
     @cached_property
     def per_unit(self) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import t as student
 
 from analytics.intent_design import design_matrix
 from analytics.intent_model import IntentModel
@@ -68,24 +69,30 @@ def test_the_jackknife_leaves_out_one_account_after_the_other():
         changes.append(np.linalg.solve(information, x[kept].T @ (y - p)[kept]))
     n = len(changes)
     expected = np.sqrt((np.array(changes) ** 2).sum(axis=0) * (n - 1) / n)
-    assert list(results.jackknife_errors.values()) == pytest.approx(expected, rel=1e-8)
+    assert results.jackknife["standard_error"].to_list() == pytest.approx(expected, rel=1e-8)
     assert (expected > results.coefficients["standard_error"].to_numpy()).all()
+    freedom = results.diagnostics["effective_accounts"] - 1
+    assert results.jackknife["degrees_of_freedom"].to_list() == pytest.approx(freedom.to_list())
+    half = student.ppf(0.975, freedom.to_numpy()) * expected
+    assert results.jackknife["ci_high"].to_list() == pytest.approx(b + half, rel=1e-8)
+    assert results.jackknife["ci_low"].to_list() == pytest.approx(b - half, rel=1e-8)
 
 
 def test_many_visits_are_gone_through_in_parts(monkeypatch: pytest.MonkeyPatch):
     """However few visits fit into memory at once, the errors are the same."""
     visits = visits_of([1, 2, 3, 9, 4] * 10, enterprise_accounts=12)
-    whole = MODEL.fit(visits).jackknife_errors
+    whole = MODEL.fit(visits).jackknife["standard_error"].to_list()
     monkeypatch.setattr("analytics.jackknife._VISITS_AT_ONCE", 5)
-    assert MODEL.fit(visits).jackknife_errors == pytest.approx(whole, rel=1e-12)
+    assert MODEL.fit(visits).jackknife["standard_error"].to_list() == pytest.approx(whole, rel=1e-12)
 
 
 def test_a_term_that_few_accounts_tell_of_is_named():
-    """With three enterprises among a hundred accounts the reader is warned, by name and with the better error."""
+    """With three enterprises among a hundred accounts the reader is warned, by name and with the better interval."""
     results = MODEL.fit(visits_of([6] * 100, enterprise_accounts=3))
     (caution,) = results.warnings
     assert "company_enterprise (3 in effect; " in caution
-    assert f"{results.jackknife_errors['company_enterprise']:.3g}" in caution
+    low, high = results.jackknife.filter(signal="company_enterprise").select("ci_low", "ci_high").row(0)
+    assert f"[{low:.2f}, {high:.2f}]" in caution
     assert "security_page_view" not in caution
     assert not MODEL.fit(visits_of([6] * 100, enterprise_accounts=50)).warnings
 
@@ -93,11 +100,12 @@ def test_a_term_that_few_accounts_tell_of_is_named():
 def test_what_one_account_alone_tells_of_has_no_error():
     """Without the only enterprise nothing is known of enterprises: the jackknife has no number for the term."""
     results = MODEL.fit(visits_of([6] * 100, enterprise_accounts=1))
-    assert np.isnan(results.jackknife_errors["company_enterprise"])
+    assert results.jackknife.filter(signal="company_enterprise")["standard_error"].to_list() == [None]
+    assert "company_enterprise (1 in effect; nothing can be said)" in results.warnings[0]
 
 
 def test_visits_without_accounts_have_neither():
     """Where visits count as independent there are no accounts to leave out."""
     results = MODEL.fit(visits_of([6] * 100, 50).with_columns(account=pl.lit(None, pl.String())))
-    assert results.jackknife_errors is None
+    assert results.jackknife is None
     assert results.diagnostics["effective_accounts"].is_null().all()
