@@ -54,6 +54,13 @@ class FittedBasis:
         """How many clusters the covariance is robust to."""
         return None if self.clusters is None else int(self.clusters.max()) + 1
 
+    @cached_property
+    def naive_errors(self) -> Mapping[str, float]:
+        """Standard error of each term if visits were independent: of the information XᵀWX, W = n p (1 − p)."""
+        design, p = self.design, self.estimate.fit.p_request
+        known = (design.matrix.T * (design.n_visits * p * (1 - p))) @ design.matrix
+        return dict(zip(design.terms, np.sqrt(np.diag(np.linalg.inv(known))).tolist(), strict=True))
+
     def refuse_unseen(self, visits: pl.DataFrame) -> None:
         """Refuse visits of which the model knows nothing: a term was left out of it, and here does make a difference.
 

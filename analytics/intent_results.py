@@ -172,6 +172,11 @@ class IntentResults:
             }
         )
 
+    @property
+    def naive_errors(self) -> Mapping[str, float]:
+        """Standard error of each term if visits were independent, which those of one account are not."""
+        return self.basis.naive_errors
+
     @cached_property
     def per_unit(self) -> pl.DataFrame:
         """Odds ratios per unit that means something; see :func:`analytics.units.odds_ratios_per_unit`."""

@@ -11,6 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
+    from analytics.segment_content import SegmentContent
     from analytics.session_length import SessionLengthComparison
     from analytics.statistics import FunnelStatistics
 
@@ -39,6 +40,7 @@ class ReportData:
         model_error: Why it could not be fitted.
         session_length: The model with session length in several forms.
         analyses: The model beside what one row per visitor would say.
+        content: Conversion by segment and content seen before the decision, by segment.
         sales: What became of the demo requests: counts, rates, waits and utilisations, under the names of the
             simulator's sales summary; as many as are known, others under their own names.
         store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
@@ -61,6 +63,7 @@ class ReportData:
     model_error: str | None = None
     session_length: SessionLengthComparison | None = None
     analyses: SideBySide | None = None
+    content: Mapping[str, SegmentContent] = field(default_factory=dict)
     sales: Mapping[str, float | None] | None = None
     store: Mapping[str, int] | None = None
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
@@ -80,6 +83,7 @@ class ReportData:
         model_error: str | None = None,
         session_length: SessionLengthComparison | None = None,
         analyses: SideBySide | None = None,
+        content: Mapping[str, SegmentContent] | None = None,
         sales: Mapping[str, float | None] | None = None,
         store: Mapping[str, int] | None = None,
         invalid_by_reason: Mapping[str, int] | None = None,
@@ -98,6 +102,7 @@ class ReportData:
             model_error: Why there is none.
             session_length: The model with session length in several forms.
             analyses: The model beside what one row per visitor would say.
+            content: Conversion by segment and content seen before the decision, by segment.
             sales: What became of the demo requests.
             store: The event store's counters.
             invalid_by_reason: How many events could not be used, by reason.
@@ -122,6 +127,7 @@ class ReportData:
             model_error=model_error,
             session_length=session_length,
             analyses=analyses,
+            content=content or {},
             sales=sales,
             store=store,
             invalid_by_reason=invalid_by_reason or {},

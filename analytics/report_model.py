@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
 from analytics.chart_style import BLUE, GREY, VERMILLION
 from analytics.charts import SIGNIFICANT, coefficient_chart
 from analytics.report_figures import drawing
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, times
-from analytics.report_reading import coefficient_groups, readings, term_name
-from analytics.report_trust import trust_table
+from analytics.report_reading import coefficient_groups, known_signals, readings, term_name
+from analytics.report_trust import clustering_note, trust_table
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -39,8 +41,15 @@ def model_section(results: IntentResults | None, error: str | None) -> Html:
         return join(
             [title, _cautions(results), element("p", "No signal could be told from the data.", class_="notice")]
         )
-    parts = [_facts(results), _cautions(results), _forest(results), _aloud(results), _table(results)]
-    return join([title, *parts, trust_table(results)])
+    parts = [
+        _facts(results),
+        _cautions(results),
+        _forest(results),
+        _aloud(results),
+        _table(results),
+        _glossary(results),
+    ]
+    return join([title, *parts, trust_table(results), clustering_note(results)])
 
 
 def _facts(results: IntentResults) -> Html:
@@ -65,7 +74,7 @@ def _cautions(results: IntentResults) -> Html:
 
 
 def _forest(results: IntentResults) -> Html:
-    groups = coefficient_groups(results.coefficients)
+    groups = coefficient_groups(results.coefficients, known_signals(results))
     names = {term: term_name(term) for term in results.terms}
     rows = [row for table in groups.values() for row in table.to_dicts()]
     known = any(row["truth"] is not None for row in rows)
@@ -116,7 +125,8 @@ def _table(results: IntentResults) -> Html:
     heads = ["term", "coef.", "SE", "z", "p", "adjusted p", "odds ratio", "AME, points"]
     heads += ["truth", "covered"] if known else []
     intercept = results.coefficients.filter(signal="intercept").to_dicts()
-    terms = [row for table in coefficient_groups(results.coefficients).values() for row in table.to_dicts()]
+    groups = coefficient_groups(results.coefficients, known_signals(results))
+    terms = [row for table in groups.values() for row in table.to_dicts()]
     rows = [_cells(row, known=known) for row in [*intercept, *terms]]
     caption = (
         "Coefficients in log-odds, with standard errors (SE). AME: average marginal effect, the mean change in the "
@@ -124,6 +134,18 @@ def _table(results: IntentResults) -> Html:
         "Holm's, for the number of terms."
     )
     return join([element("h3", "Coefficients"), number_table(heads, rows, caption)])
+
+
+def _glossary(results: IntentResults) -> Html:
+    """Say what a 1, or the number, of each signal of the model means: those of the analyst's own stand nowhere else."""
+    rows = [
+        (signal.name, f"a visitor who {signal.meaning}" if signal.dtype == pl.Boolean() else signal.meaning)
+        for signal in results.basis.signals
+    ]
+    table = number_table(
+        ["signal", "meaning, known strictly before the decision"], rows, "Signals of the model", n_texts=2
+    )
+    return element("details", element("summary", "What the signals mean"), table)
 
 
 def _cells(row: dict[str, Any], *, known: bool) -> tuple[str, ...]:

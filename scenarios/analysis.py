@@ -130,6 +130,16 @@ class Analysis:
 
         return segment_content(self.events, segment, observed_until=self._observed_until, demo_per=self._demo_per)
 
+    @cached_property
+    def content_by_segment(self) -> dict[str, SegmentContent]:
+        """The same for each segment that the analyst has crossed with content, by segment."""
+        crossed = [
+            dimension.name
+            for segment in self.settings.segments
+            for dimension in _crossed_with_content(dimensions_of(segment.split(":")))
+        ]
+        return {segment: self.content_by(segment) for segment in dict.fromkeys(crossed)}
+
     def hourly(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts by UTC hour, and by dimensions if any; each table is worked out once."""
         return self._cut("hourly", dimensions, self.statistics.hourly)
@@ -159,10 +169,9 @@ class Analysis:
         for segment in settings.segments:
             dimensions = dimensions_of(segment.split(":"))
             tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions)
-            for dimension in _crossed_with_content(dimensions):
-                crossed = self.content_by(dimension.name)
-                tables[f"content_by_{dimension.name}"] = crossed.conversion
-                tables[f"content_by_{dimension.name}_tests"] = crossed.tests
+        for segment, crossed in self.content_by_segment.items():
+            tables[f"content_by_{segment}"] = crossed.conversion
+            tables[f"content_by_{segment}_tests"] = crossed.tests
         return tables
 
 

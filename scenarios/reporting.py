@@ -53,6 +53,7 @@ def write_analysis_report(
         model_error=error,
         session_length=analysis.session_length if intent else None,
         analyses=analysis.side_by_side if intent else None,
+        content=analysis.content_by_segment,
         sales=sales,
         store=asdict(store.counts),
         invalid_by_reason={str(reason): n for reason, n in store.dead_letter_counts.items()},
