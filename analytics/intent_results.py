@@ -18,6 +18,7 @@ from analytics.estimation import Estimator
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import design_matrix
 from analytics.intent_errors import IntentModelError
+from analytics.interaction_effects import interaction_effects
 from analytics.joint_tests import JointTest, joint_test
 from analytics.multiplicity import benjamini_hochberg
 from analytics.out_of_fold import out_of_fold_quality
@@ -55,8 +56,9 @@ COEFFICIENT_SCHEMA: Final = pl.Schema(
 ``coefficient`` and its interval are log-odds per unit of the signal, ``odds_ratio`` their exponential. ``p_value`` is
 of the two-sided Wald test that the coefficient is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept.
 ``average_marginal_effect`` is the change in the probability of a request in a visit; null for the intercept and for
-interactions, which have none of their own. ``truth`` is null when it is not known, ``covered`` whether the interval
-holds it. ``n_seen`` counts the visits with the signal, ``requests_seen`` those that ended in a request.
+interactions, which have none of their own (``IntentResults.interaction_effects`` has what they do to the probability).
+``truth`` is null when it is not known, ``covered`` whether the interval holds it. ``n_seen`` counts the visits with the
+signal, ``requests_seen`` those that ended in a request.
 """
 
 _SUMMARY: Final = (
@@ -172,6 +174,11 @@ class IntentResults:
             }
         )
 
+    @cached_property
+    def interaction_effects(self) -> pl.DataFrame:
+        """What products of two signals do to the probability; see :mod:`analytics.interaction_effects`."""
+        return interaction_effects(self.basis, self.level)
+
     @property
     def naive_errors(self) -> Mapping[str, float]:
         """Standard error of each term if visits were independent, which those of one account are not."""
@@ -275,6 +282,7 @@ class IntentResults:
             "estimator": self.estimator,
             "covariance": self.covariance,
             "level": self.level,
+            "interaction_effects": [_finite(row) for row in self.interaction_effects.iter_rows(named=True)],
             "coefficients": [_finite(row) for row in details.iter_rows(named=True)],
             "left_out": dict(self.left_out),
             "warnings": list(self.warnings),

@@ -12,6 +12,7 @@ from analytics.report_figures import drawing
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, times
 from analytics.report_reading import coefficient_groups, known_signals, readings, term_name
 from analytics.report_trust import clustering_note, trust_table
+from analytics.signals import interaction_parts
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -133,7 +134,28 @@ def _table(results: IntentResults) -> Html:
         "probability of a request in a visit, in percentage points; interactions have none of their own. Adjusted p: "
         "Holm's, for the number of terms."
     )
-    return join([element("h3", "Coefficients"), number_table(heads, rows, caption)])
+    return join([element("h3", "Coefficients"), number_table(heads, rows, caption), _interactions(results)])
+
+
+def _interactions(results: IntentResults) -> Html:
+    """What products do to the probability: of that their coefficients say nothing."""
+    effects = results.interaction_effects
+    if effects.is_empty():
+        return Html("")
+    rows = [
+        (
+            " by ".join(map(term_name, reversed(interaction_parts(row["signal"])))),
+            decimal(100 * row["effect"], sign=True),
+            f"[{decimal(100 * row['ci_low'], sign=True)}, {decimal(100 * row['ci_high'], sign=True)}]",
+            p_value(row["p_value"]),
+        )
+        for row in effects.to_dicts()
+    ]
+    caption = (
+        "Interactions on the scale of probabilities: by how many percentage points the average marginal effect of one "
+        "signal differs by another"
+    )
+    return number_table(["effect", "points", f"{100 * results.level:g}%", "p"], rows, caption)
 
 
 def _glossary(results: IntentResults) -> Html:
