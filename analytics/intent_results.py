@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -243,12 +244,24 @@ class IntentResults:
             VisitTableError: A signal is missing or has no value somewhere, or visits are unlike all those of the fit: a
                 signal that was constant in the fit, or determined by others, is not so here.
         """
-        log_odds = design_matrix(visits, self.terms) @ self.coefficients["coefficient"].to_numpy()
+        return self.predictions(visits)["p_request"]
+
+    def predictions(self, visits: pl.DataFrame) -> pl.DataFrame:
+        """Return the same with its interval: ``p_request``, ``p_low`` and ``p_high``, a row per visit.
+
+        The interval is that of the probability, not of what will happen: Wald's in log-odds, by the covariance of all
+        coefficients, and so within 0 and 1. Arguments and errors are those of :meth:`predict`.
+        """
+        matrix = design_matrix(visits, self.terms)
         self.basis.refuse_unseen(visits)
         # Workers that never predict anything need not wait for it.
         from scipy.special import expit  # noqa: PLC0415
 
-        return pl.Series("p_request", expit(log_odds), dtype=pl.Float64)
+        log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
+        error = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.covariance_matrix, matrix))
+        half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
+        values = {"p_request": log_odds, "p_low": log_odds - half, "p_high": log_odds + half}
+        return pl.DataFrame({name: expit(value) for name, value in values.items()})
 
     def to_statsmodels(self) -> BinaryResultsWrapper:
         """Return statsmodels' own results of the same model, fitted anew on single visits.
