@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 if TYPE_CHECKING:
+    from analytics.content_by_segment import SegmentContent
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
-    from analytics.segment_content import SegmentContent
     from analytics.session_length import SessionLengthComparison
     from analytics.statistics import FunnelStatistics
 

@@ -18,10 +18,10 @@ from analytics.statistics import FunnelStatistics
 from analytics.timeline import enriched
 
 if TYPE_CHECKING:
+    from analytics.content_by_segment import SegmentContent
     from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
-    from analytics.segment_content import SegmentContent
     from analytics.session_length import SessionLengthComparison
 
 __all__ = ["Analysis"]
@@ -102,9 +102,14 @@ class Analysis:
     @cached_property
     def side_by_side(self) -> SideBySide:
         """The intent model beside what one row per visitor would say, with and without hindsight."""
+        from analytics.intent_errors import IntentModelError  # noqa: PLC0415 - as below
         from analytics.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
 
-        return compare_analyses(self.events, self._model, self._truth, visits=self.visits)
+        try:
+            by_visit = self.intent
+        except IntentModelError:
+            by_visit = None  # fitted once more, for its reason to stand beside the others
+        return compare_analyses(self.events, self._model, self._truth, visits=self.visits, by_visit=by_visit)
 
     @cached_property
     def _model(self) -> IntentModel:
@@ -126,7 +131,7 @@ class Analysis:
         Raises:
             AnalyticsError: There is no such dimension, or visitors are in several of its segments.
         """
-        from analytics.segment_content import segment_content  # noqa: PLC0415 - needs what the model needs
+        from analytics.content_by_segment import segment_content  # noqa: PLC0415 - needs what the model needs
 
         return segment_content(self.events, segment, observed_until=self._observed_until, demo_per=self._demo_per)
 
