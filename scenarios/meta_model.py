@@ -28,12 +28,13 @@ class MetaModel:
 
     Args:
         response: Name of the response.
-        terms: One row per term: ``term``, ``coefficient`` (change of the response from the middle of a factor's range to
-            its end, for a main effect), ``standard_error``, and the ends ``ci_low`` and ``ci_high`` of its 95 % interval.
+        terms: One row per term: ``term``, ``coefficient`` (of a main effect: change of the response from the middle of
+            a factor's range to its end), ``standard_error``, and the ends ``ci_low`` and ``ci_high`` of its 95 %
+            interval.
         degree: ``main effects``, ``interactions`` or ``quadratic``.
         r2: Share of the variance between the points that the polynomial explains.
-        r2_predicted: The same for points that it was fitted without, each in turn (from the PRESS statistic; D. M. Allen,
-            Technometrics 16 (1974) 125-127). Far below ``r2``, the polynomial follows chance.
+        r2_predicted: The same for points that it was fitted without, each in turn (from the PRESS statistic; D. M.
+            Allen, Technometrics 16 (1974) 125-127). Far below ``r2``, the polynomial follows chance.
     """
 
     response: str

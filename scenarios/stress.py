@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from scenarios.errors import ScenarioError
 from scenarios.precision import PrecisionSettings
 from scenarios.study_plan import StudyPlan
 from scenarios.versions import versions
@@ -21,6 +22,16 @@ STRESS_SCHEMA: Final = pl.Schema({"item": pl.String(), "what": pl.String(), "ans
 """Columns of the checklist: number and name of the item, and what is to be said."""
 
 _TO_BE_SAID: Final = "to be said by you"
+
+_LOGIC: Final = (
+    "visitors arrive, move through the funnel visit by visit and page by page, and ask for a demo at the end of a "
+    "visit with a probability that is a logit of what they have seen; a sales desk with office hours serves requests"
+)
+_COMPONENTS: Final = (
+    "entities: visitors, accounts, demo requests; resources: sales and executive teams by region; queues: requests for "
+    "an answer, demos for a slot; entry: arrivals by channel, campaign and launch; exit: end of interest, request, end "
+    "of the clock (censored)"
+)
 
 
 def stress_checklist(plan: StudyPlan) -> pl.DataFrame:
@@ -51,29 +62,26 @@ def _objectives(plan: StudyPlan) -> Rows:
 
 
 def _logic(plan: StudyPlan) -> Rows:
-    yield "2.1", "diagram of the base model", "DESIGN in the documentation of funnelsim: visitors, funnel, sales desk, tracker"
     yield (
-        "2.2",
-        "logic of the base model",
-        "visitors arrive, visit by visit and page by page move through the funnel, and ask for a demo at the end of a visit "
-        "with a probability that is a logit of what they have seen; requests are served by a sales desk with office hours",
+        "2.1",
+        "diagram of the base model",
+        "none; the documentation of funnelsim describes visitors, funnel, sales desk, tracker",
     )
+    yield "2.2", "logic of the base model", _LOGIC
     names = ", ".join(dict.fromkeys(scenario.name for scenario in plan.loaded.scenarios))
     changed = ", ".join(f"{path} = {value}" for path, value in plan.settings.set.items())
     yield "2.3", "logic of the scenarios", f"{names}{f', with {changed}' if changed else ''}; written out in study.yaml"
     yield "2.4", "algorithms", "arrivals by inversion, navigation as a Markov chain, hazard in discrete time"
-    yield (
-        "2.5",
-        "components",
-        "entities: visitors, accounts, demo requests; resources: sales and executive teams by region; queues: requests "
-        "for an answer, demos for a slot; entry: arrivals by channel, campaign and launch; exit: end of interest, request, "
-        "end of the clock (censored)",
-    )
+    yield "2.5", "components", _COMPONENTS
 
 
 def _data(plan: StudyPlan) -> Rows:
     yield "3.1", "data sources", f"{_TO_BE_SAID}; the library's settings are invented, and meant to be plausible"
-    yield "3.2", "input parameters", f"{len(plan.loaded.scenarios):,} scenario(s), every setting written out in study.yaml"
+    yield (
+        "3.2",
+        "input parameters",
+        f"{len(plan.loaded.scenarios):,} scenario(s), every setting written out in study.yaml",
+    )
     yield "3.3", "pre-processing", "none"
     yield "3.4", "assumptions", "given the signals, decisions are independent; the world can only discourage a request"
 
@@ -103,8 +111,6 @@ def _implementation() -> Rows:
 
 
 def _is_valid(plan: StudyPlan, number: int) -> bool:
-    from scenarios.errors import ScenarioError  # noqa: PLC0415
-
     try:
         plan.scenario_of(plan.points[number])
     except ScenarioError:
