@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analytics.report import SalesDesk
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.event_files import EventsFormat, save_events, write_parts
 from scenarios.reporting import write_analysis_report
@@ -83,6 +85,7 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
 
 def _write_report(path: Path, run: Run) -> None:
     """Write the report. The one place where a run meets its rendering."""
+    start = run.scenario.clock.start
     write_analysis_report(
         path,
         run.analysis,
@@ -92,4 +95,5 @@ def _write_report(path: Path, run: Run) -> None:
         description=run.scenario.description,
         seed=run.seed,
         sales=run.sales.summary,
+        sales_desk=SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
     )
