@@ -180,6 +180,16 @@ class IntentResults:
         )
 
     @cached_property
+    def interaction_effects(self) -> pl.DataFrame:
+        """What products of two signals do to the probability; see :mod:`analytics.interaction_effects`."""
+        return interaction_effects(self.basis, self.level)
+
+    @property
+    def naive_errors(self) -> Mapping[str, float]:
+        """Standard error of each term if visits were independent, which those of one account are not."""
+        return self.basis.naive_errors
+
+    @cached_property
     def jackknife(self) -> pl.DataFrame | None:
         """Standard errors and intervals by leaving out one account after the other; none where visits are independent.
 
@@ -200,16 +210,6 @@ class IntentResults:
         ends = {"ci_low": estimate - half, "ci_high": estimate + half}
         columns = {"standard_error": error, "degrees_of_freedom": np.maximum(freedom, 0), **ends}
         return pl.DataFrame({"signal": self.terms, **columns}).with_columns(pl.col(list(columns)).fill_nan(None))
-
-    @cached_property
-    def interaction_effects(self) -> pl.DataFrame:
-        """What products of two signals do to the probability; see :mod:`analytics.interaction_effects`."""
-        return interaction_effects(self.basis, self.level)
-
-    @property
-    def naive_errors(self) -> Mapping[str, float]:
-        """Standard error of each term if visits were independent, which those of one account are not."""
-        return self.basis.naive_errors
 
     @cached_property
     def per_unit(self) -> pl.DataFrame:

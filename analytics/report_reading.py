@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.charts import SIGNIFICANT
 from analytics.report_html import times
-from analytics.signals import SIGNALS, Signal, interaction_parts
+from analytics.signals import SIGNALS, VISIT_LASTS, Signal, interaction_parts
 from analytics.units import unit_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["Reading", "coefficient_groups", "known_signals", "readings", "term_n
 
 Signals = Mapping[str, Signal]
 
-_BUILT_IN: Final[Signals] = {signal.name: signal for signal in SIGNALS}
+_BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, VISIT_LASTS)}
 _HEADINGS: Final = {
     "high": "High-intent signals",
     "context": "Circumstances",

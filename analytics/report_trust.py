@@ -49,8 +49,8 @@ def clustering_note(results: IntentResults) -> Html:
         return element("p", f"{told}Here both say much the same.", class_="soft")
     told += (
         "Naive intervals would be too narrow and miss too often. Where companies do differ unseen, the model estimates "
-        "effects averaged over them, nearer to 0 than those within any one company: clustered intervals cover these "
-        "averages, naive ones do not"
+        "effects averaged over them, nearer to 0 than those within any one company: where accounts are many clustered "
+        "intervals cover these averages, naive ones do not"
     )
     known = results.coefficients["truth"].is_not_null().any()
     told += ", and neither need cover the truth shown, which holds within a company." if known else "."

@@ -13,7 +13,7 @@ from analytics.dimensions import Dimension, dimensions_of
 from analytics.experiments import arm_signals
 from analytics.sessions import visit_table
 from analytics.settings import AnalyticsSettings
-from analytics.signals import SIGNALS, DemoPer, Signal
+from analytics.signals import DemoPer, Signal
 from analytics.statistics import FunnelStatistics
 from analytics.timeline import enriched
 
@@ -76,7 +76,7 @@ class Analysis:
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
-        return (*SIGNALS, *arm_signals(self.events), *self.settings.user_signals)
+        return (*self.settings.built_in_signals, *arm_signals(self.events), *self.settings.user_signals)
 
     @cached_property
     def intent(self) -> IntentResults:

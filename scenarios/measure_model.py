@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.errors import AnalyticsError
-from analytics.signals import SIGNALS
 from scenarios.expressions import ExpressionError, Reference, Undefined
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
 from scenarios.model_truth import known_truth
@@ -131,8 +130,8 @@ def model_terms(parts: Parts) -> list[str] | None:
     """Terms that the model of a scenario holds; None where faulty settings leave that open."""
     if not {"analytics", "experiments"} <= parts.keys():
         return None
-    signals, contrasts = [signal.name for signal in SIGNALS], Truth(0.0, {}, 0.0, _arms(parts)).terms
-    analytics = parts["analytics"]
+    analytics, contrasts = parts["analytics"], Truth(0.0, {}, 0.0, _arms(parts)).terms
+    signals = [signal.name for signal in analytics.built_in_signals]
     return list(dict.fromkeys([*contrasts, *signals, *analytics.signals, *analytics.interactions]))
 
 

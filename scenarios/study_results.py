@@ -94,11 +94,11 @@ class StudyResults:
 
     @cached_property
     def calibration(self) -> pl.DataFrame:
-        """Whether estimates lie about the truth as their errors claim; see :func:`analytics.calibration.calibration`.
+        """Whether estimates lie about the truth as their errors claim; see :mod:`analytics.rank_calibration`.
 
         One row per design point, term with a known truth, and point of the grid of ranks.
         """
-        from analytics.calibration import CALIBRATION_SCHEMA, calibration  # noqa: PLC0415 - most have no use for it
+        from analytics.rank_calibration import CALIBRATION_SCHEMA, calibration  # noqa: PLC0415 - most have no use for it
 
         tables = [
             calibration(of_terms).insert_column(0, pl.lit(point, pl.UInt32()).alias("point"))
@@ -107,19 +107,19 @@ class StudyResults:
         return pl.concat(tables) if tables else pl.DataFrame(schema={"point": pl.UInt32(), **CALIBRATION_SCHEMA})
 
     def calibration_chart(self, point: int = 0) -> alt.ConcatChart:
-        """Draw the calibration at a design point, a panel per term; see :mod:`analytics.calibration_chart`.
+        """Draw the calibration at a design point, a panel per term; see :mod:`analytics.rank_chart`.
 
         Raises:
             InputError: No estimate there has a known truth.
         """
-        from analytics.calibration_chart import calibration_chart  # noqa: PLC0415 - imports Altair
+        from analytics.rank_chart import rank_chart  # noqa: PLC0415 - imports Altair
 
         table = self.calibration.filter(point=point)
         if table.is_empty():
             raise InputError(
                 f"point {point} has no estimates whose truth is known; a study collects them with `estimates: all`"
             )
-        return calibration_chart(table)
+        return rank_chart(table)
 
     @cached_property
     def failures(self) -> list[dict[str, Any]]:

@@ -116,7 +116,7 @@ def test_the_report_says_by_how_much_clustering_widens_the_errors():
     ratios = sorted(results.coefficients["standard_error"].to_numpy() / naive)
     assert ratios[1] > 1.5
     assert f"{ratios[0]:.2f} to {ratios[1]:.2f} times" in note
-    assert "clustered intervals cover these averages, naive ones do not" in note
+    assert "intervals cover these averages, naive ones do not" in note
     assert "truth" in note
 
 

@@ -14,14 +14,14 @@ import polars as pl
 
 from analytics.chart_style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
 
-__all__ = ["calibration_chart"]
+__all__ = ["rank_chart"]
 
 _ACROSS: Final = 4
 _WIDTH: Final = 150
 _HEIGHT: Final = 90
 
 
-def calibration_chart(table: pl.DataFrame, names: Mapping[str, str] | None = None) -> alt.ConcatChart:
+def rank_chart(table: pl.DataFrame, names: Mapping[str, str] | None = None) -> alt.ConcatChart:
     """Draw by how much the ranks of the truth differ from uniform ones, each term in a panel with its band.
 
     A line above 0 on the left and below it on the right tells of errors that are too small, the contrary of errors that
@@ -29,7 +29,7 @@ def calibration_chart(table: pl.DataFrame, names: Mapping[str, str] | None = Non
     whose line leaves the band is red, and says so in its title.
 
     Args:
-        table: As of :func:`analytics.calibration.calibration`.
+        table: As of :func:`analytics.rank_calibration.calibration`.
         names: What to call the terms; as they are where not given.
     """
     panels = table.partition_by("term", maintain_order=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, kstest, norm
 
-from analytics.calibration import CALIBRATION_SCHEMA, calibration, simultaneous_band, standard_normal_rank
-from analytics.calibration_chart import calibration_chart
 from analytics.chart_style import to_svg
+from analytics.rank_calibration import CALIBRATION_SCHEMA, calibration, simultaneous_band, standard_normal_rank
+from analytics.rank_chart import rank_chart
 
 GRID = np.linspace(0, 1, 51)
 
@@ -80,6 +80,6 @@ def test_the_chart_has_a_panel_per_term_and_says_which_are_outside():
     """Each term is named; the one outside says so in words, not by its colour alone."""
     rng = np.random.default_rng(2)
     table = calibration({"a:b": rng.random(300), "<biased>": rng.random(300) ** 2})
-    texts = re.findall(r"<text[^>]*>([^<]*)</text>", to_svg(calibration_chart(table, {"a:b": "a × b"}), "t"))
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", to_svg(rank_chart(table, {"a:b": "a × b"}), "t"))
     assert "a × b" in texts
     assert "&lt;biased&gt;: outside" in texts
