@@ -37,7 +37,7 @@ notebooks: $(READY) ## Run the notebooks again and keep what they show
 	$(BIN)/python -m notebooks.execute
 
 docs: $(READY) ## Write the generated pages anew and build the documentation site in site/
-	$(BIN)/python -m docs.generate
+	$(BIN)/python -m scenarios.reference docs/reference
 	$(BIN)/mkdocs build --strict --quiet
 
 format: $(READY) ## Put the code in its standard form

@@ -85,6 +85,9 @@ class Study(StudyPlan):
         told = (_bar(self.settings.name) if progress else None) if isinstance(progress, bool) else progress
         return run_study(self, jobs=jobs, executor=executor, folder=folder, progress=told)
 
+    def __repr__(self) -> str:
+        return f"<Study {self.settings.name}: {len(self.points):,} points>"
+
     def _repr_html_(self) -> str:
         return study_html(self)
 
