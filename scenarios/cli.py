@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from scenarios import cli_study
+from scenarios import cli_replay, cli_study
 from scenarios.cli_output import Output, as_json
-from scenarios.errors import FunnelsimError, InputError, advice
+from scenarios.errors import DeliveryError, FunnelsimError, InputError, advice
 
 if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
@@ -197,6 +197,7 @@ def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to des
 
 
 cli_study.register(app)
+cli_replay.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -229,7 +230,7 @@ def _run(arguments: list[str]) -> int:
     except TyperException as error:
         return _complain(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
     except FunnelsimError as error:
-        return _complain(str(error), _INPUT_WRONG)
+        return _complain(str(error), _FAILED if isinstance(error, DeliveryError) else _INPUT_WRONG)
     except MemoryError:
         return _complain("there is not enough memory for this run", _FAILED)
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback

@@ -13,9 +13,11 @@ class Output:
 
     Args:
         text: For standard output.
+        is_summary: Whether it only tells of what was done, and can be left unsaid.
     """
 
     text: str
+    is_summary: bool = False
 
 
 def as_json(data: object) -> str:
