@@ -49,9 +49,7 @@ def register(app: typer.Typer) -> None:
 def replay(
     run: _Run,
     *,
-    to: Annotated[
-        str, typer.Option(metavar="WHERE", help="stdout, file:PATH, http(s)://HOST or kafka:BROKERS/TOPIC.")
-    ],
+    to: Annotated[str, typer.Option(metavar="WHERE", help="stdout, file:PATH, http(s)://HOST or kafka:BROKERS/TOPIC.")],
     speed: Annotated[
         str, typer.Option(metavar="N", help="Recorded seconds to a second; max is as fast as possible.")
     ] = "60",

@@ -16,7 +16,7 @@ import polars as pl
 
 from analytics.events import COLUMNS, UTC_MS, CallType
 from analytics.ndjson import decode
-from scenarios.atomic_folder import new_folder
+from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.errors import InputError
 from scenarios.results import write_json
 from scenarios.versions import versions
@@ -71,8 +71,9 @@ def export(run_folder: str | Path, *, to: str | Path, form: Literal["csv", "parq
         for name, table in warehouse_tables(events):
             _write(table, working / f"{name}.{form}", form)
             rows[name] = table.height
-        manifest = {"kind": "export", "run": Path(run_folder).name, "versions": versions(), "tables": rows}
-        write_json(working / "manifest.json", manifest)
+        files = [f"{name}.{form}" for name in rows]
+        manifest = {"kind": "export", "versions": versions(), "tables": rows, "files": files}
+        write_json(working / MANIFEST, manifest)
     return rows
 
 
@@ -88,10 +89,10 @@ def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]
     for call, name in _TABLES.items():
         rows = events.filter(calls == call)
         yield name, _table(rows, call) if call != CallType.TRACK else _tracks(rows)
+    yield "users", _users(events.filter(calls == CallType.IDENTIFY))
     tracked = events.filter((calls == CallType.TRACK) & events["event"].is_not_null())
-    named = tracked.with_columns(pl.col("event").cast(pl.String))
-    for (event,), rows in sorted(named.partition_by("event", as_dict=True).items()):
-        yield _snake_case(str(event)), _tracks(rows, asset=True)
+    for event in sorted(tracked["event"].cast(pl.String).unique()):
+        yield _snake_case(event), _tracks(tracked.filter(pl.col("event") == event), asset=True)
 
 
 def _table(rows: pl.DataFrame, call: CallType) -> pl.DataFrame:
@@ -111,6 +112,15 @@ def _tracks(rows: pl.DataFrame, *, asset: bool = False) -> pl.DataFrame:
     extra = {"asset": pl.col("asset")} if asset else {}
     common = {name: pl.col(source) for name, source in _COMMON.items()}
     return rows.select(**common, event=event, event_text=words, **extra)
+
+
+def _users(identifies: pl.DataFrame) -> pl.DataFrame:
+    """Each person once, with what was last said of them."""
+    columns = {**_COMMON, **_OF_CALL[CallType.IDENTIFY]} | {"id": "user_id"}
+    known = identifies.filter(pl.col("user_id").is_not_null()).sort("received_at", maintain_order=True)
+    latest = known.unique("user_id", keep="last", maintain_order=True)
+    of_call = ["anonymous_id", "user_id", "sent_at", "timestamp", "original_timestamp"]
+    return latest.select(**{name: pl.col(source) for name, source in columns.items() if name not in of_call})
 
 
 def _snake_case(event: str) -> str:

@@ -70,9 +70,9 @@ class HttpTarget:
 
     def refuses(self, line: RecordedLine) -> str:
         """Why a line can never be sent: broken JSON would break the batch, and large events are not taken."""
-        if not line.is_event:
-            return "broken"
-        return "too_large" if len(line.line) > _MOST_EVENT_BYTES else ""
+        if len(line.line) > _MOST_EVENT_BYTES:
+            return "too_large"
+        return "" if line.is_event else "broken"
 
     def fits(self, n_lines: int, n_bytes: int) -> bool:
         """Whether a batch stays below 500 KB."""

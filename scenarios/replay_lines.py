@@ -17,7 +17,7 @@ from analytics.enrichment import event_times
 from analytics.line_shapes import flatten_lines
 from analytics.ndjson import encode
 from scenarios.atomic_folder import MANIFEST
-from scenarios.errors import InputError
+from scenarios.errors import InputError, did_you_mean
 
 __all__ = ["RecordedLine", "RecordedRun", "ReplayOrder"]
 
@@ -93,13 +93,24 @@ def _ms(moment: datetime) -> int:
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-    except OSError as error:
-        raise InputError(f"{folder}: is not a run folder: {MANIFEST}: {error.strerror}") from None
+    except OSError:
+        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}") from None
     except ValueError:
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("kind") != "run":
-        raise InputError(f"{folder}: is not the folder of a run, as `funnelsim run` leaves it")
+        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}")
     return manifest
+
+
+def _guess(folder: Path) -> str:
+    """Guess which run was meant: one beside, or one of that scenario in the folder where runs are left."""
+    known = [path.parent for place in (folder.parent, Path("runs")) for path in sorted(place.glob(f"*/{MANIFEST}"))]
+    of_scenario = [path for path in known if path.name.startswith(f"{folder.name}-seed")]
+    return (
+        did_you_mean(str(folder), [str(path) for path in known])
+        if not of_scenario
+        else (f"; did you mean '{of_scenario[0]}'?")
+    )
 
 
 def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
