@@ -104,7 +104,7 @@ def export(
     """Write a run's events as the tables of a Segment warehouse, which dbt's Segment package reads."""
     from scenarios.export import export as write  # noqa: PLC0415
 
-    tables = write(run, to=to, form="csv" if form is ExportFormat.SEGMENT_WAREHOUSE else form.value)
+    tables = write(run, to=to, form=form.value)
     if json:
         return Output(as_json({"folder": str(to), "tables": tables}))
     lines = [f"{name}: {n:,}" for name, n in tables.items()]

@@ -17,11 +17,14 @@ import polars as pl
 from analytics.events import COLUMNS, UTC_MS, CallType
 from analytics.ndjson import decode
 from scenarios.atomic_folder import MANIFEST, new_folder
-from scenarios.errors import InputError
+from scenarios.replay_lines import RecordedRun
 from scenarios.results import write_json
 from scenarios.versions import versions
 
-__all__ = ["export", "warehouse_tables"]
+__all__ = ["ExportForm", "export", "warehouse_tables"]
+
+ExportForm = Literal["segment-warehouse", "csv", "parquet"]
+"""Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that tells dbt the types of the columns."""
 
 _TABLES: Final = {
     CallType.PAGE: "pages",
@@ -50,7 +53,7 @@ _OF_CALL: Final[dict[CallType, dict[str, str]]] = {
 }
 
 
-def export(run_folder: str | Path, *, to: str | Path, form: Literal["csv", "parquet"] = "csv") -> dict[str, int]:
+def export(run_folder: str | Path, *, to: str | Path, form: ExportForm = "segment-warehouse") -> dict[str, int]:
     """Write a run's events as the tables of a Segment warehouse, one file each.
 
     Args:
@@ -68,10 +71,14 @@ def export(run_folder: str | Path, *, to: str | Path, form: Literal["csv", "parq
     events = _events(Path(run_folder))
     rows = {}
     with new_folder(Path(to).absolute()) as working:
+        files, seeds = [], []
         for name, table in warehouse_tables(events):
-            _write(table, working / f"{name}.{form}", form)
+            files.append(_write(table, working / name, form))
+            seeds.append(_seed(name, table))
             rows[name] = table.height
-        files = [f"{name}.{form}" for name in rows]
+        if form == "segment-warehouse":
+            files.append("seeds.yml")
+            (working / files[-1]).write_text("\n".join(["version: 2", "seeds:", *seeds, ""]), encoding="utf-8")
         manifest = {"kind": "export", "versions": versions(), "tables": rows, "files": files}
         write_json(working / MANIFEST, manifest)
     return rows
@@ -128,19 +135,26 @@ def _snake_case(event: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", event.lower()).strip("_") or "unnamed"
 
 
-def _write(table: pl.DataFrame, path: Path, form: Literal["csv", "parquet"]) -> None:
+def _write(table: pl.DataFrame, path: Path, form: ExportForm) -> str:
+    """Write a table and return the name of its file."""
+    file = path.with_suffix(".parquet" if form == "parquet" else ".csv")
     if form == "parquet":
-        table.write_parquet(path, compression="zstd")
-        return
-    # As databases read them: without a zone, which is UTC, and a null is nothing between two commas.
-    times = pl.col(UTC_MS).dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S%.3f")
-    table.with_columns(times).write_csv(path)
+        table.write_parquet(file, compression="zstd")
+    else:
+        # As databases read them: without a zone, which is UTC, and a null is nothing between two commas.
+        times = pl.col(UTC_MS).dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S%.3f")
+        table.with_columns(times).write_csv(file)
+    return file.name
+
+
+def _seed(name: str, table: pl.DataFrame) -> str:
+    """Tell dbt the types of a table's columns, which it would otherwise guess: of an empty column wrongly."""
+    types = (
+        f"        {column}: {'timestamp' if dtype == UTC_MS else 'varchar'}" for column, dtype in table.schema.items()
+    )
+    return "\n".join([f"  - name: {name}", "    config:", "      column_types:", *types])
 
 
 def _events(folder: Path) -> pl.DataFrame:
-    parquet, ndjson = folder / "events.parquet", folder / "events.ndjson"
-    if parquet.is_file():
-        return pl.read_parquet(parquet)
-    if ndjson.is_file():
-        return decode(ndjson).frame
-    raise InputError(f"{folder}: holds no events; is it a run folder, made with --events parquet or ndjson?")
+    file = RecordedRun(folder).file
+    return pl.read_parquet(file) if file.suffix == ".parquet" else decode(file).frame

@@ -53,6 +53,7 @@ class RecordedRun:
     Attributes:
         digest: The run's own fingerprint of its events.
         n_events: How many events there are.
+        file: The file that holds them, NDJSON or Parquet.
 
     Raises:
         InputError: The folder is not that of a run, or its events were not kept.
@@ -65,7 +66,7 @@ class RecordedRun:
         files = [path for path in (folder / "events.ndjson", folder / "events.parquet") if path.is_file()]
         if not files:
             raise InputError(f"{folder}: holds no events; run it with --events parquet or ndjson")
-        self._file = files[0]
+        self.file = files[0]
 
     def lines(
         self, order: ReplayOrder, *, since: datetime | None = None, until: datetime | None = None
@@ -79,8 +80,8 @@ class RecordedRun:
         """
         low = -(2**63) if since is None else _ms(since)
         high = 2**63 if until is None else _ms(until)
-        read = _from_ndjson if self._file.suffix == ".ndjson" else _from_parquet
-        lines: Iterator[RecordedLine] = read(self._file, order)
+        read = _from_ndjson if self.file.suffix == ".ndjson" else _from_parquet
+        lines: Iterator[RecordedLine] = read(self.file, order)
         if order == "event-time":
             lines = iter(sorted(lines, key=attrgetter("at_ms")))  # what happened at one time stays in order of arrival
         return (line for line in lines if low <= line.at_ms < high)
