@@ -167,7 +167,8 @@ def _replay_text(result: ReplayResult) -> str:
         lines.append(f"  after {result.resumed_at:,} that had been acknowledged before")
     if result.first and result.last:
         first, last = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (result.first, result.last))
-        lines.append(f"  from {first} to {last}, at most {result.behind_seconds:.2f} s behind their turn")
+        behind = "" if result.speed is None else f", at most {result.behind_seconds:.2f} s behind their turn"
+        lines.append(f"  recorded from {first} to {last}{behind}")
     lines.append(f"  batches: {result.batches:,}, sent again: {result.retries:,}")
     lines += [f"  not sent, because {reason.replace('_', ' ')}: {n:,}" for reason, n in result.not_sent.items()]
     return "\n".join(lines)

@@ -40,7 +40,7 @@ class ReplayResult:
         retries: How often one of them was sent again.
         first: Recorded moment of the first line that was replayed now; None if there was none.
         last: That of the last one.
-        seconds: How long it took.
+        seconds: How long it took from the first line to the acknowledgement of the last.
         behind_seconds: By how much the line that was furthest behind its turn was so.
     """
 
@@ -112,10 +112,11 @@ def replay(
     target = open_target(to, receiver)
     states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file there is ours
     sending = _Sending(target, states, state, progress, run.n_events)
-    began = clock.monotonic()
+    took_s = 0.0
     try:
         for batch in _batches(lines, target, pace):
             sending.send(batch)
+            took_s = pace.elapsed_s
     finally:
         target.close()
     return ReplayResult(
@@ -128,7 +129,7 @@ def replay(
         retries=getattr(target, "n_retries", 0),
         first=_moment(sending.first_ms),
         last=_moment(sending.last_ms),
-        seconds=clock.monotonic() - began,
+        seconds=took_s,
         behind_seconds=pace.behind_s,
     )
 

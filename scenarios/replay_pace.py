@@ -57,12 +57,19 @@ class Pace:
         self._begin: tuple[int, float] | None = None
         self.behind_s = 0.0
 
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the first moment's turn; 0 before it."""
+        return 0.0 if self._begin is None else self._clock.monotonic() - self._begin[1]
+
     def is_due(self, at_ms: int) -> bool:
         """Whether a moment's turn has come."""
         return self._speed is None or self._ahead_s(at_ms, self._speed) <= 0
 
     def wait(self, at_ms: int) -> None:
         """Let time pass until a moment's turn has come; the first moment's has."""
+        if self._begin is None:
+            self._begin = at_ms, self._clock.monotonic()
         if self._speed is None:
             return
         ahead_s = self._ahead_s(at_ms, self._speed)
@@ -72,8 +79,7 @@ class Pace:
             ahead_s = self._ahead_s(at_ms, self._speed)
 
     def _ahead_s(self, at_ms: int, speed: float) -> float:
-        now = self._clock.monotonic()
         if self._begin is None:
-            self._begin = at_ms, now
+            return 0.0
         first_ms, begin = self._begin
-        return begin + (at_ms - first_ms) / 1000 / speed - now
+        return begin + (at_ms - first_ms) / 1000 / speed - self._clock.monotonic()

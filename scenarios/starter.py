@@ -20,7 +20,7 @@ _STARTER: Final = """\
 # yaml-language-server: $schema=./{schema}
 ##
 ## A scenario of your own. It says only in what it differs from the one that it extends: mappings are merged key by
-## key, and null removes an entry. Take the # from the lines you want, and then:
+## key, and null removes an entry. Take '# ' from the lines you want, and then:
 ##
 ##   funnelsim validate {file}    every fault at once, with line and column
 ##   funnelsim run {file}         simulate it, and write a report
@@ -37,9 +37,9 @@ clock: {{start: 2026-03-03T00:00:00Z, hours: 24}}
 
 traffic:
   visitors_per_day: 20000 # on a weekday, on average
-# growth_per_week: 0.02 # 0.02 is 2 % more each week
-# campaigns:
-#   spring: {{start: 2026-03-03T08:00:00Z, end: 2026-03-03T16:00:00Z, channel: paid_search, visitors: 800}}
+  # growth_per_week: 0.02 # 0.02 is 2 % more each week
+  # campaigns:
+  #   spring: {{start: 2026-03-03T08:00:00Z, end: 2026-03-03T16:00:00Z, channel: paid_search, visitors: 800}}
 
 ## Who asks for a demo: at the end of each visit, by a logit on what the visitor has done so far.
 intent:
@@ -47,29 +47,29 @@ intent:
   coefficients: # effect on the log-odds; 0 is a decoy that an analyst should not find
     security_page_view: 0.9
     careers_page_view: 0.0
-# interactions: {{"device_mobile:pricing_page_view": -0.5}}
-# account_sd: 0.5 # companies differ in what no event tells: standard deviation of the log-odds
+  # interactions: {{"device_mobile:pricing_page_view": -0.5}}
+  # account_sd: 0.5 # companies differ in what no event tells: standard deviation of the log-odds
 
 ## Who comes: shares of devices sum to 1.
-#population:
-# devices: {{desktop: 0.5, mobile: 0.45, tablet: 0.05}}
-# second_device_rate: 0.2 # share of visitors with a second browser
+# population:
+#   devices: {{desktop: 0.5, mobile: 0.45, tablet: 0.05}}
+#   second_device_rate: 0.2 # share of visitors with a second browser
 
 ## What tracking loses and spoils between the truth and the store. All rates are 0 unless set.
-#tracking:
-# ad_blocker_rate: {{desktop: 0.35, mobile: 0.1, tablet: 0.1}}
-# consent_refusal_rate: {{europe: 0.3}}
-# late_rate: 0.02
-# duplicate_rate: 0.01
-# bots_per_day: 50
+# tracking:
+#   ad_blocker_rate: {{desktop: 0.35, mobile: 0.1, tablet: 0.1}}
+#   consent_refusal_rate: {{europe: 0.3}}
+#   late_rate: 0.02
+#   duplicate_rate: 0.01
+#   bots_per_day: 50
 
 ## An experiment with a known effect on the log-odds of a request.
-#experiments:
-# pricing-page: {{arms: {{a: {{share: 0.5}}, b: {{share: 0.5, log_odds: 0.3}}}}}}
+# experiments:
+#   pricing-page: {{arms: {{a: {{share: 0.5}}, b: {{share: 0.5, log_odds: 0.3}}}}}}
 
 ## What this world is meant to show. Every run is held against it.
-#claims:
-# "the security page foretells a demo": z("security_page_view") > 2
+# claims:
+#   "the security page foretells a demo": z("security_page_view") > 2
 """
 
 

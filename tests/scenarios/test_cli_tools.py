@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -179,14 +180,11 @@ def test_the_starter_is_valid_and_runs(
 
 
 def test_every_suggestion_of_the_starter_is_valid(tmp_path: Path) -> None:
-    """With the # taken from all lines the file is a valid scenario still."""
+    """With '# ' taken from all lines the file is a valid scenario still."""
     path = tmp_path / "mine.yaml"
     new_scenario(path)
-    lines = path.read_text().splitlines()
-    bold = [
-        f" {line[1:]}" if line.startswith("# ") else line.removeprefix("#") for line in lines[1:] if line[:2] != "##"
-    ]
-    path.write_text("\n".join(bold))
+    bold = re.sub(r"(?m)^( *)# ", r"\1", path.read_text())
+    path.write_text(bold.partition("\n")[2])  # the first line is for editors
     scenario = Scenario.load(path)
     assert "spring" in scenario.traffic.campaigns
     assert scenario.tracking.bots_per_day == 50
