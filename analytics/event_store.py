@@ -19,8 +19,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import polars as pl
@@ -40,7 +41,11 @@ from analytics.strict_json import MAX_EVENT_BYTES
 from analytics.tracking import EARLIEST, LATEST, Flattened
 from analytics.usable_rows import usable_rows
 
-__all__ = ["HOURLY_SCHEMA", "Counts", "EventStore", "HourBucket", "Lateness"]
+if TYPE_CHECKING:
+    from analytics.durable_store import DurableStore
+    from analytics.store_settings import StoreSettings
+
+__all__ = ["HOURLY_SCHEMA", "Counts", "EventStore", "HourBucket", "Lateness", "moment_ms"]
 
 HOURLY_SCHEMA: Final = pl.Schema(
     {"hour": UTC_MS, "n_events": pl.UInt32(), "n_page_views": pl.UInt32(), "n_demo_requests": pl.UInt32()}
@@ -159,6 +164,18 @@ class EventStore:
             raise TypeError("a store whose events go to files cannot be copied: two would write to the same ones")
         return vars(self).copy()
 
+    @staticmethod
+    def open(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
+        """Open the store in a folder, or make one; see :func:`analytics.store_opening.open_store`."""
+        store: DurableStore = _module_of_stores_on_disk().open_store(folder, settings)
+        return store
+
+    @staticmethod
+    def read(folder: str | Path) -> EventStore:
+        """Read the store in a folder as it stands, though a process may be writing to it; nothing is changed there."""
+        store: EventStore = _module_of_stores_on_disk().read_store(Path(folder))
+        return store
+
     def append(self, events: pl.DataFrame) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 
@@ -212,9 +229,7 @@ class EventStore:
         Raises:
             AnalyticsError: The moment has no time zone, or is in no year that events can be in.
         """
-        if now.tzinfo is None or not EARLIEST <= now <= LATEST:
-            raise AnalyticsError(f"now must have a time zone, and a year from 2 to 9998 (got {now.isoformat()})")
-        self._reach((now - _EPOCH) // timedelta(milliseconds=1))
+        self._reach(moment_ms(now))
         self._spill_past_hours()
 
     @property
@@ -381,6 +396,22 @@ class EventStore:
     def _bucket(self, hour: int) -> HourBucket:
         held = self._events_of_hour.get(hour, HourEvents())
         return HourBucket(_utc(hour), held.n_events, held.n_page_views, held.n_demo_requests, held)
+
+
+def _module_of_stores_on_disk() -> Any:  # noqa: ANN401 - a module
+    # By name: a store on disk is an event store, so that its module can only be imported after this one.
+    return import_module("analytics.store_opening")
+
+
+def moment_ms(now: datetime) -> int:
+    """Epoch milliseconds of a moment that stream time can reach.
+
+    Raises:
+        AnalyticsError: The moment has no time zone, or is in no year that events can be in.
+    """
+    if now.tzinfo is None or not EARLIEST <= now <= LATEST:
+        raise AnalyticsError(f"now must have a time zone, and a year from 2 to 9998 (got {now.isoformat()})")
+    return (now - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _hashes(identifiers: pl.Series) -> Hashes:

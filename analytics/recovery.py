@@ -1,0 +1,127 @@
+"""How a store on disk is brought back: its last checkpoint, and the journal since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from analytics.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
+from analytics.dead_letter_file import read_dead_letters
+from analytics.journal_segments import Segment, read_segment, records_after, segments
+from analytics.restorable_store import RestorableStore
+from analytics.store_errors import StoreCorruptError, StoreFormatError
+
+__all__ = ["Recovery", "StorePaths", "read_store", "recover"]
+
+_TRIES: Final = 20
+
+
+@dataclass(frozen=True)
+class StorePaths:
+    """What stands where in the folder of a store.
+
+    Args:
+        folder: The folder.
+    """
+
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the journal."""
+        return self.folder / "journal"
+
+    @property
+    def window(self) -> Path:
+        """Folder of the window's events."""
+        return self.folder / "window"
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the hours that have left the window."""
+        return self.folder / "archive"
+
+    @property
+    def spill(self) -> Path:
+        """Folder of files that do not outlive the process."""
+        return self.folder / "passing"
+
+    @property
+    def dead_letters(self) -> Path:
+        """File of the events that could not be used."""
+        return self.folder / "dead_letters.ndjson"
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What it took to bring a store back.
+
+    Args:
+        n_records: Records of the journal that were done again.
+        n_events: Events in them.
+        n_bytes_cut: Length of the torn tail that was cut off the journal, which nobody had been told was safe.
+    """
+
+    n_records: int = 0
+    n_events: int = 0
+    n_bytes_cut: int = 0
+
+    def __str__(self) -> str:
+        if not self.n_records and not self.n_bytes_cut:
+            return "nothing to recover"
+        done = f"{self.n_events:,} events in {self.n_records:,} records taken from the journal"
+        return f"{done}, {self.n_bytes_cut:,} bytes of a torn tail cut off" if self.n_bytes_cut else done
+
+
+def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -> tuple[Recovery, Sequence[Segment]]:
+    """Tell a new store what one on disk knows.
+
+    Args:
+        store: The new store.
+        checkpoint: The last checkpoint of that on disk.
+        paths: Where the files are.
+
+    Returns:
+        What it took, and the segments of the journal.
+
+    Raises:
+        StoreFormatError: A newer version has written a file.
+        StoreCorruptError: A file is not what was written.
+    """
+    found = [read_segment(path) for path in segments(paths.journal)]
+    letters = read_dead_letters(paths.dead_letters, checkpoint.dead_letters_tail, checkpoint.dead_letters_end)
+    store.offsets.update(checkpoint.offsets)
+    store.restore(checkpoint.tally, (read_part(paths.window, part) for part in checkpoint.parts), letters)
+    n_records = n_events = 0
+    for record in records_after(found, checkpoint.number):
+        n_events += store.replay(record)
+        n_records += 1
+    return Recovery(n_records, n_events, found[-1].n_torn if found else 0), found
+
+
+def read_store(folder: Path) -> RestorableStore:
+    """Read a store as it stands, though another process may be writing to it; nothing is changed.
+
+    Raises:
+        StoreFormatError: There is no store, or a newer version has written it.
+        StoreCorruptError: A file is not what was written.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return _read(StorePaths(folder))
+        except (StoreCorruptError, FileNotFoundError):
+            # The writer may have made a checkpoint between our looks at two files. Another look tells.
+            if not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _read(paths: StorePaths) -> RestorableStore:
+    checkpoint = read_checkpoint(paths.folder)
+    if checkpoint is None:
+        raise StoreFormatError(f"{paths.folder}: is not the folder of a store: there is no {CHECKPOINT_FILE} in it")
+    store = RestorableStore(checkpoint.window_hours, checkpoint.skew_seconds)
+    recover(store, checkpoint, paths)
+    return store
