@@ -41,8 +41,12 @@ class StoreLock:
                 f"{folder}: process {holder} writes to this store, and only one may; stop it first, or give another "
                 "folder. To read the store meanwhile, use `funnelsim stats` or EventStore.read()"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            self.release()
+            raise StoreWriteError(path, error) from error
 
     def release(self) -> None:
         """Let others have it."""
