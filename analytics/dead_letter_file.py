@@ -60,8 +60,8 @@ def read_dead_letters(path: Path, begin: int, end: int) -> list[DeadLetter]:
 class DeadLetterFile:
     """The file of dead letters, open for adding.
 
-    What comes after the last checkpoint is in the journal too, which adds it again after a crash; so the file is cut
-    back to where it was at the checkpoint when it is opened.
+    What comes after the last checkpoint is in the journal too, which adds it again after a crash; so the file must be
+    cut back to where it was at the checkpoint.
 
     Args:
         path: The file; it is made when it is missing.
@@ -80,7 +80,6 @@ class DeadLetterFile:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             if os.fstat(self._descriptor).st_size < end:
                 raise StoreCorruptError(path, _ADVICE)
-            os.ftruncate(self._descriptor, end)
         except OSError as error:
             raise StoreWriteError(path, error) from error
         self._begins = deque(_line_begins(path, tail, end), maxlen=n_kept)
@@ -90,6 +89,17 @@ class DeadLetterFile:
     def tail(self) -> int:
         """Where the lines begin that a store should keep in mind."""
         return self._begins[0] if self._begins else self.end
+
+    def cut(self) -> None:
+        """Cut the file back to where it was at the checkpoint.
+
+        Raises:
+            StoreWriteError: It cannot be cut.
+        """
+        try:
+            os.ftruncate(self._descriptor, self.end)
+        except OSError as error:
+            raise StoreWriteError(self._path, error) from error
 
     def add(self, letters: Sequence[DeadLetter], source: str | None) -> None:
         """Add dead letters.

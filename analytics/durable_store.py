@@ -15,9 +15,10 @@ Which file is written when, so that a crash between any two steps leaves everyth
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
@@ -135,6 +136,11 @@ class DurableStore(RestorableStore):
         super().advance_to(now)
         self._is_whole = True
 
+    def restore(self, tally: Mapping[str, Any], events: Iterable[pl.DataFrame], letters: Iterable[DeadLetter]) -> None:
+        """Become what the store was at its checkpoint; dead letters since then will be added to their file again."""
+        super().restore(tally, events, letters)
+        self._letters.cut()
+
     def apply(self, batch: Flattened, position: SourcePosition | None) -> Counts:
         """Take a batch that is in the journal."""
         self._source = None if position is None else position.source
@@ -197,12 +203,11 @@ class DurableStore(RestorableStore):
         Raises:
             StoreError: They cannot be read, or not be written to.
         """
-        self.recovery, found = recover(self, checkpoint, self._paths)
-        if found:
-            last = found[-1].records
-            self._journal.resume(found[-1], max(self._covered, last[-1].number if last else 0))
-        else:
+        self.recovery, last = recover(self, checkpoint, self._paths)
+        if last is None:
             self._journal.begin(self._covered)
+        else:
+            self._journal.resume(last, max(self._covered, last.records[-1].number if last.records else 0))
         self._remove_unknown_parts()
         self._is_whole = True
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from analytics.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
 from analytics.dead_letter_file import read_dead_letters
@@ -14,8 +12,6 @@ from analytics.restorable_store import RestorableStore
 from analytics.store_errors import StoreCorruptError, StoreFormatError
 
 __all__ = ["Recovery", "StorePaths", "read_store", "recover"]
-
-_TRIES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -75,8 +71,8 @@ class Recovery:
         return f"{done}, {self.n_bytes_cut:,} bytes of a torn tail cut off" if self.n_bytes_cut else done
 
 
-def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -> tuple[Recovery, Sequence[Segment]]:
-    """Tell a new store what one on disk knows.
+def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -> tuple[Recovery, Segment | None]:
+    """Tell a new store what one on disk knows. All files are read and checked before anything else is done.
 
     Args:
         store: The new store.
@@ -84,21 +80,20 @@ def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -
         paths: Where the files are.
 
     Returns:
-        What it took, and the segments of the journal.
+        What it took, and the last segment of the journal.
 
     Raises:
         StoreFormatError: A newer version has written a file.
         StoreCorruptError: A file is not what was written.
     """
     found = [read_segment(path) for path in segments(paths.journal)]
+    records = list(records_after(found, checkpoint.number))
     letters = read_dead_letters(paths.dead_letters, checkpoint.dead_letters_tail, checkpoint.dead_letters_end)
     store.offsets.update(checkpoint.offsets)
     store.restore(checkpoint.tally, (read_part(paths.window, part) for part in checkpoint.parts), letters)
-    n_records = n_events = 0
-    for record in records_after(found, checkpoint.number):
-        n_events += store.replay(record)
-        n_records += 1
-    return Recovery(n_records, n_events, found[-1].n_torn if found else 0), found
+    n_events = sum(store.replay(record) for record in records)
+    last = found[-1] if found else None
+    return Recovery(len(records), n_events, last.n_torn if last else 0), last
 
 
 def read_store(folder: Path) -> RestorableStore:
@@ -108,20 +103,16 @@ def read_store(folder: Path) -> RestorableStore:
         StoreFormatError: There is no store, or a newer version has written it.
         StoreCorruptError: A file is not what was written.
     """
-    for tries_left in reversed(range(_TRIES)):
+    paths, checkpoint = StorePaths(folder), read_checkpoint(folder)
+    while checkpoint is not None:
+        store = RestorableStore(checkpoint.window_hours, checkpoint.skew_seconds)
         try:
-            return _read(StorePaths(folder))
+            recover(store, checkpoint, paths)
         except (StoreCorruptError, FileNotFoundError):
-            # The writer may have made a checkpoint between our looks at two files. Another look tells.
-            if not tries_left:
+            # Files that this checkpoint needs are gone once there is another; if there is none, something is wrong.
+            before, checkpoint = checkpoint, read_checkpoint(folder)
+            if checkpoint is None or checkpoint.number == before.number:
                 raise
-    raise AssertionError("the last try returns or raises")
-
-
-def _read(paths: StorePaths) -> RestorableStore:
-    checkpoint = read_checkpoint(paths.folder)
-    if checkpoint is None:
-        raise StoreFormatError(f"{paths.folder}: is not the folder of a store: there is no {CHECKPOINT_FILE} in it")
-    store = RestorableStore(checkpoint.window_hours, checkpoint.skew_seconds)
-    recover(store, checkpoint, paths)
-    return store
+        else:
+            return store
+    raise StoreFormatError(f"{folder}: is not the folder of a store: there is no {CHECKPOINT_FILE} in it")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from scenarios import cli_study
+from scenarios import cli_store, cli_study
 from scenarios.cli_output import Output, as_json
 from scenarios.errors import FunnelsimError, InputError, advice
 
@@ -196,6 +196,7 @@ def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to des
 
 
 cli_study.register(app)
+cli_store.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

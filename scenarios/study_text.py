@@ -10,7 +10,7 @@ import polars as pl
 
 from scenarios.power import SampleSize
 from scenarios.study_results import StudyResults
-from scenarios.summary import aligned
+from scenarios.text_table import aligned
 
 __all__ = ["comparison_text", "power_text", "study_text"]
 

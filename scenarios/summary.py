@@ -11,8 +11,9 @@ from scenarios.analyze import EventsAnalysis
 from scenarios.claims import ClaimResult
 from scenarios.results import model_data
 from scenarios.run import Run
+from scenarios.text_table import aligned
 
-__all__ = ["aligned", "analysis_summary", "run_summary"]
+__all__ = ["analysis_summary", "run_summary"]
 
 
 def run_summary(run: Run, folder: Path, *, analysed: bool = True) -> str:
@@ -120,11 +121,3 @@ def _claim_lines(claims: Sequence[ClaimResult]) -> Iterator[str]:
 def _counted(n: int, what: str) -> str:
     """Say how many there are of something."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Set rows in columns: the first flush left, the others flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
-        yield "  ".join((f"  {first:<{widths[0]}}", *cells))

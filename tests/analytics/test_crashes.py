@@ -60,6 +60,7 @@ class Fate:
 
 @contextmanager
 def fated(fate: Fate) -> Iterator[None]:
+    """Let the modules that write files meet their fate."""
     with pytest.MonkeyPatch.context() as patch:
         for module in WRITERS:
             patch.setattr(module, "os", fate)
@@ -91,6 +92,7 @@ def ingest(folder: Path, acknowledged: list[int]) -> None:
 
 
 def outcome(folder: Path) -> dict[str, Any]:
+    """All that there is in the end."""
     store = EventStore.read(folder)
     return said_by(store) | kept_in(folder)
 
@@ -113,6 +115,7 @@ def test_the_stream_has_all_that_can_happen(undisturbed: tuple[dict[str, Any], i
 
 
 def dies_and_goes_on(expected: dict[str, Any], folder: Path, *fates: Fate) -> None:
+    """Let the process die as often as said, and then come to its end."""
     acknowledged = list[int]()
     for fate in fates:
         with fated(fate), pytest.raises(Death):

@@ -66,7 +66,7 @@ def said_by(store: EventStore) -> dict[str, Any]:
         "n_future": store.n_future,
         "hourly": store.hourly().to_dicts(),
         "events": store.events().cast({pl.Categorical: pl.String}).to_dicts(),
-        "dead_letters": list(store.dead_letters),
+        "dead_letters": list(store.dead_letters)[-3:],
     }
 
 
