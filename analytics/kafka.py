@@ -1,8 +1,10 @@
 """A topic of Kafka's as a source of events, and as a place to send them to. Needs the extra ``kafka``.
 
 A message is one Segment-Spec event; its key is the ``anonymousId``, so that the events of a browser are in one
-partition and stay in order. The store keeps the offset of each partition with the events; the broker is told it only
-after they are safe, and a message that is delivered again is absorbed by its ``messageId``.
+partition and stay in order. The store keeps the offset of each partition with the events, and goes by it when it comes
+back; so one store reads all partitions, or those that it is told to, and takes no part in the group's sharing out. The
+broker is told how far the group has come only after the events are safe. A message that is delivered again is absorbed
+by its ``messageId``.
 """
 
 from __future__ import annotations
@@ -39,18 +41,20 @@ def offset_name(topic: str, partition: int) -> str:
 
 @dataclass(frozen=True)
 class KafkaAddress:
-    """Where a topic is, as written in ``kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME``.
+    """Where a topic is, as written in ``kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME&partitions=0,2``.
 
     Args:
         servers: Brokers to ask first.
         topic: Name of the topic.
-        group: Name of the group of consumers.
+        group: Name of the group for which the broker keeps note of what has been read.
+        partitions: Numbers of the partitions to read; all if there are none.
         properties: Other properties of librdkafka, as given after the ``?``.
     """
 
     servers: str
     topic: str
     group: str
+    partitions: frozenset[int]
     properties: Mapping[str, str]
 
     @classmethod
@@ -58,14 +62,16 @@ class KafkaAddress:
         """Read an address.
 
         Raises:
-            EventFileError: It names no broker, or no topic.
+            EventFileError: It names no broker or topic, or partitions that are no numbers.
         """
         parts = urlsplit(address)
         topic = parts.path.strip("/")
-        if not parts.netloc or not topic or "/" in topic:
-            raise EventFileError(f"{address}: must be kafka://HOST:PORT/TOPIC, perhaps with ?group=NAME")
         properties = dict(parse_qsl(parts.query))
-        return cls(parts.netloc, topic, properties.pop("group", _DEFAULT_GROUP), properties)
+        numbers = [number for number in properties.pop("partitions", "").split(",") if number]
+        if not parts.netloc or not topic or "/" in topic or not all(map(str.isdecimal, numbers)):
+            raise EventFileError(f"{address}: must be kafka://HOST:PORT/TOPIC, perhaps with ?group=NAME&partitions=0,2")
+        group = properties.pop("group", _DEFAULT_GROUP)
+        return cls(parts.netloc, topic, group, frozenset(map(int, numbers)), properties)
 
 
 class KafkaTopic:
@@ -74,22 +80,20 @@ class KafkaTopic:
     Messages are fetched when they are asked for, so that a slow disk slows the fetching and fills no memory.
 
     Args:
-        address: ``kafka://HOST:PORT/TOPIC?group=NAME``.
+        address: See :class:`KafkaAddress`.
         n_events: Events in a batch, at most.
         is_stopped: Asked now and then whether to end.
 
     Raises:
-        EventFileError: The address is wrong, the broker does not answer, or there is no such topic.
+        EventFileError: The address is wrong, the broker does not answer, or there is no such topic or partition.
     """
 
     def __init__(self, address: str, n_events: int, is_stopped: Callable[[], bool]) -> None:
         self._address = KafkaAddress.parse(address)
         self._n_events = n_events
         self._is_stopped = is_stopped
-        self._offsets: Mapping[str, Offset] = {}
-        self._assigned: frozenset[int] | None = None
         self._at_end: set[int] = set()
-        self._acknowledged: dict[str, int] = {}
+        self._told: dict[int, int] = {}
         settings = {
             "bootstrap.servers": self._address.servers,
             "group.id": self._address.group,
@@ -105,8 +109,11 @@ class KafkaTopic:
             found = self._consumer.list_topics(self._address.topic, timeout=_ANSWER_S).topics[self._address.topic]
         except KafkaException as error:
             raise self._unreadable(error) from error
-        if found.error is not None:
-            raise EventFileError(f"{self._address.topic}: cannot be read from Kafka: {found.error.str()}")
+        missing = self._address.partitions - set(found.partitions)
+        if found.error is not None or missing:
+            reason = f"there is no partition {min(missing)}" if found.error is None else found.error.str()
+            raise EventFileError(f"{self._address.topic}: cannot be read from Kafka: {reason}")
+        self._partitions = self._address.partitions or frozenset(found.partitions)
 
     @property
     def grows(self) -> bool:
@@ -117,56 +124,46 @@ class KafkaTopic:
         """Read on to the end of all partitions, or until stopped if they are followed.
 
         Args:
-            offsets: How far sources have been read; looked at again whenever partitions are assigned.
+            offsets: How far sources have been read, by their names.
             follow: Whether to wait for more at the end.
         """
-        self._offsets = offsets
         try:
-            self._consumer.subscribe([self._address.topic], on_assign=self._assign, on_revoke=self._revoke)
+            self._consumer.assign(self._beginnings(offsets))
             while not self._is_stopped():
-                messages = self._consumer.consume(self._n_events, timeout=_PATIENCE_S)
-                yield from self._batches_of(messages)
-                if not follow and self._assigned is not None and self._at_end >= self._assigned:
+                yield from self._batches_of(self._consumer.consume(self._n_events, timeout=_PATIENCE_S))
+                if not follow and self._at_end >= self._partitions:
                     return
         except KafkaException as error:
             raise self._unreadable(error) from error
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Tell the broker how far the group has come; what it was told before need not be told again."""
-        known = {partition: offset_name(self._address.topic, partition) for partition in self._assigned or ()}
+        """Let the broker note how far the group has come; what it was told before need not be told again."""
+        known = {partition: offset_name(self._address.topic, partition) for partition in self._partitions}
         reached = {partition: offsets[name]["offset"] for partition, name in known.items() if name in offsets}
-        news = {p: offset for p, offset in reached.items() if self._acknowledged.get(known[p]) != offset}
+        news = {partition: offset for partition, offset in reached.items() if self._told.get(partition) != offset}
         if news:
-            told = [TopicPartition(self._address.topic, partition, offset) for partition, offset in news.items()]
-            self._consumer.commit(offsets=told, asynchronous=True)
-            self._acknowledged.update({known[partition]: offset for partition, offset in news.items()})
+            self._consumer.commit(offsets=self._at(news), asynchronous=True)
+            self._told |= news
 
     def close(self) -> None:
-        """Leave the group, after telling the broker once more and for certain how far it has come."""
-        topic = self._address.topic
-        told = [
-            TopicPartition(topic, partition, self._acknowledged[offset_name(topic, partition)])
-            for partition in self._assigned or ()
-            if offset_name(topic, partition) in self._acknowledged
-        ]
+        """Let go of it, after telling the broker once more and for certain how far the group has come."""
         with suppress(KafkaException):  # the store knows better than the broker, and is asked first
-            if told:
-                self._consumer.commit(offsets=told, asynchronous=False)
+            if self._told:
+                self._consumer.commit(offsets=self._at(self._told), asynchronous=False)
         self._consumer.close()
 
-    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Go on from where the store or the group has come to, whichever is further, or from the beginning."""
-        for partition in consumer.committed(partitions, timeout=_ANSWER_S):
-            stored = self._offsets.get(offset_name(partition.topic, partition.partition), {"offset": -1})["offset"]
-            reached = max(stored, partition.offset)
-            partition.offset = reached if reached >= 0 else OFFSET_BEGINNING
-            next(p for p in partitions if p.partition == partition.partition).offset = partition.offset
-        consumer.assign(partitions)
-        self._assigned = frozenset(partition.partition for partition in partitions)
-        self._at_end = set()
+    def _beginnings(self, offsets: Mapping[str, Offset]) -> list[TopicPartition]:
+        """Where to go on: where the store came to; else where the group came to; else at the beginning."""
+        asked = [TopicPartition(self._address.topic, partition) for partition in self._partitions]
+        of_group = {known.partition: known.offset for known in self._consumer.committed(asked, timeout=_ANSWER_S)}
+        beginnings = {}
+        for partition, noted in of_group.items():
+            stored = offsets.get(offset_name(self._address.topic, partition))
+            beginnings[partition] = stored["offset"] if stored else noted if noted >= 0 else OFFSET_BEGINNING
+        return self._at(beginnings)
 
-    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:  # noqa: ARG002
-        self._assigned, self._at_end = None, set()
+    def _at(self, offsets: Mapping[int, int]) -> list[TopicPartition]:
+        return [TopicPartition(self._address.topic, partition, offset) for partition, offset in offsets.items()]
 
     def _batches_of(self, messages: list[Message]) -> Iterator[SourceBatch]:
         """Make messages flat, those of each partition together."""
@@ -175,9 +172,10 @@ class KafkaTopic:
             if message.error() is not None:
                 self._note(message)
             else:
-                of_partition.setdefault(_known(message.partition()), []).append(message)
+                partition = _known(message.partition())
+                of_partition.setdefault(partition, []).append(message)
+                self._at_end.discard(partition)
         for partition, theirs in of_partition.items():
-            self._at_end.discard(partition)
             lines = [(_known(message.offset()), message.value()) for message in theirs]
             events = flatten_lines([(number, _as_bytes(line)) for number, line in lines if line])
             position = SourcePosition(offset_name(self._address.topic, partition), {"offset": lines[-1][0] + 1})

@@ -60,8 +60,8 @@ def killed(path: Path, folder: Path, chance: np.random.Generator, fsync: str) ->
     ("n_kills", "fsync"),
     [
         (6, "always"),
-        pytest.param(120, "always", marks=pytest.mark.validation),
-        pytest.param(40, "never", marks=pytest.mark.validation),
+        pytest.param(100, "always", marks=pytest.mark.validation),
+        pytest.param(20, "never", marks=pytest.mark.validation),
     ],
 )
 def test_nothing_acknowledged_is_lost_and_nothing_counted_twice(tmp_path: Path, n_kills: int, fsync: str) -> None:
