@@ -15,9 +15,9 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -27,20 +27,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.deliveries import BODY, compared, hashes, ms, timed
 from analytics.dimensions import By, dimensions_of
-from analytics.enrichment import conform, event_times
+from analytics.enrichment import conform
 from analytics.errors import AnalyticsError
-from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
+from analytics.events import UTC_MS, CallType
+from analytics.hour_bucket import HourBucket
 from analytics.hour_counts import HourCounts
 from analytics.hour_events import NO_EVENTS, STORED_SCHEMA, HourEvents
 from analytics.ndjson import decode, read_ndjson
 from analytics.seen_ids import Hashes, SeenIds, Verdict
 from analytics.spill_files import SpillFolder
+from analytics.store_counts import Counts, Lateness, Tallies
 from analytics.strict_json import MAX_EVENT_BYTES
 from analytics.tracking import EARLIEST, LATEST, Flattened
 from analytics.usable_rows import usable_rows
 
-__all__ = ["HOURLY_SCHEMA", "Counts", "EventStore", "HourBucket", "Lateness"]
+__all__ = ["HOURLY_SCHEMA", "EventStore"]
 
 HOURLY_SCHEMA: Final = pl.Schema(
     {"hour": UTC_MS, "n_events": pl.UInt32(), "n_page_views": pl.UInt32(), "n_demo_requests": pl.UInt32()}
@@ -51,63 +54,6 @@ _HOUR_MS: Final = 3_600_000
 # Events of an hour that has passed which are worth a file of their own, where events go to files.
 _WORTH_A_FILE: Final = 5_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BODY: Final = [name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"}]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of the events received; every one is counted once.
-
-    Raises:
-        AnalyticsError: The parts do not sum to what was received.
-    """
-
-    received: int = 0
-    accepted: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    late: int = 0
-    invalid: int = 0
-
-    def __post_init__(self) -> None:
-        parts = self.accepted + self.duplicate + self.conflict + self.late + self.invalid
-        if self.received != parts:
-            raise AnalyticsError(f"{self.received} events received, but {parts} accounted for; this is a fault of ours")
-
-    def __add__(self, other: Counts) -> Counts:
-        mine, others = asdict(self), asdict(other)
-        return Counts(**{name: mine[name] + others[name] for name in mine})
-
-
-@dataclass(frozen=True)
-class Lateness:
-    """How late the late events were: stream time minus event time, in seconds; None when there were none."""
-
-    max_s: float | None = None
-    mean_s: float | None = None
-
-
-@dataclass(frozen=True)
-class HourBucket:
-    """The accepted events of one hour: from ``start``, included, to an hour later, excluded.
-
-    Args:
-        start: Beginning of the hour, UTC.
-        n_events: Events of any kind, bots' included.
-        n_page_views: Of these, `page` calls.
-        n_demo_requests: Of these, `track` calls named Demo Requested.
-    """
-
-    start: datetime
-    n_events: int
-    n_page_views: int
-    n_demo_requests: int
-    _held: HourEvents = field(repr=False, compare=False)
-
-    @property
-    def events(self) -> pl.DataFrame:
-        """The events themselves, enriched, in order of event time and identifier; read when they are asked for."""
-        return self._held.events()
 
 
 class EventStore:
@@ -138,9 +84,7 @@ class EventStore:
         if window_hours < 1 or skew_seconds < 0 or max_dead_letters < 0:
             given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
             raise AnalyticsError(f"a store needs at least one hour, and no negative skew or dead letters (got {given})")
-        self.counts = Counts()
         self.dead_letters: deque[DeadLetter] = deque(maxlen=max_dead_letters)
-        self.n_future = 0
         self._window_hours = window_hours
         self._skew_ms = round(skew_seconds * 1000)
         self._on_evict = on_evict
@@ -149,10 +93,7 @@ class EventStore:
         self._spill = None if spill is None else SpillFolder(spill)
         self._events_of_hour: dict[int, HourEvents] = {}
         self._hour_counts = HourCounts()
-        self._accepted_by_type: Counter[str] = Counter()
-        self._invalid_by_reason: Counter[DeadLetterReason] = Counter()
-        self._late_ms_sum = 0
-        self._late_ms_max = 0
+        self._tallies = Tallies()
 
     def __getstate__(self) -> dict[str, object]:
         if self._spill is not None:
@@ -198,7 +139,7 @@ class EventStore:
             late=n_of[Verdict.LATE],
             invalid=n_invalid,
         )
-        self.counts += counts
+        self._tallies.counts += counts
         # Last of all: should it fail, the batch is in and accounted for.
         self._spill_past_hours()
         return counts
@@ -216,6 +157,16 @@ class EventStore:
             raise AnalyticsError(f"now must have a time zone, and a year from 2 to 9998 (got {now.isoformat()})")
         self._reach((now - _EPOCH) // timedelta(milliseconds=1))
         self._spill_past_hours()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of all events so far."""
+        return self._tallies.counts
+
+    @property
+    def n_future(self) -> int:
+        """Events whose claimed time was impossible."""
+        return self._tallies.n_future
 
     @property
     def stream_time(self) -> datetime | None:
@@ -236,19 +187,17 @@ class EventStore:
     @property
     def lateness(self) -> Lateness:
         """How late the late events were, over all that the store has seen."""
-        if not self.counts.late:
-            return Lateness()
-        return Lateness(self._late_ms_max / 1000, self._late_ms_sum / self.counts.late / 1000)
+        return self._tallies.lateness
 
     @property
     def counts_by_type(self) -> Mapping[str, int]:
         """Accepted events of each of the six calls, over all that the store has seen."""
-        return {call.value: self._accepted_by_type[call.value] for call in CallType}
+        return {call.value: self._tallies.accepted_by_type[call.value] for call in CallType}
 
     @property
     def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
         """Dead letters by reason, also of those no longer kept."""
-        return dict(self._invalid_by_reason)
+        return dict(self._tallies.invalid_by_reason)
 
     def hourly(self) -> pl.DataFrame:
         """Count events, page views and demo requests in each hour of the window; empty hours have a row of zeros."""
@@ -280,24 +229,25 @@ class EventStore:
 
     def _bury(self, dead_letters: tuple[DeadLetter, ...]) -> int:
         for letter in dead_letters:
-            self._invalid_by_reason[letter.reason] += 1
+            self._tallies.invalid_by_reason[letter.reason] += 1
             # A line of many megabytes must not stay in memory a thousand times over.
             self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
         return len(dead_letters)
 
     def _take(self, frame: pl.DataFrame) -> NDArray[np.int8]:
         """Judge usable events, keep the accepted ones and let the window move on."""
-        events = self._timed(frame)
-        times = _ms(events["event_time"])
+        events, n_future = timed(frame, self._skew_ms)
+        self._tallies.n_future += n_future
+        times = ms(events["event_time"])
         stream = np.maximum.accumulate(times if self._stream_ms is None else np.maximum(times, self._stream_ms))
         hours = times - times % _HOUR_MS
         floors = stream - stream % _HOUR_MS - (self._window_hours - 1) * _HOUR_MS
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids = _hashes(frame["message_id"])
+        ids = hashes(frame["message_id"])
         verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
         accepted = verdicts == Verdict.ACCEPTED
-        self._count_late((stream - times)[~timely])
+        self._tallies.count_late((stream - times)[~timely])
         self._keep(events if accepted.all() else events.filter(accepted), hours[accepted])
         self._seen.remember(ids[accepted], hours[accepted], int(floors[-1]))
         self._reach(int(stream[-1]))
@@ -319,8 +269,8 @@ class EventStore:
         here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)
         deliveries = frame[rows[np.concatenate([here, again])]]
         before = self._first_of(deliveries["message_id"].tail(len(again)), earlier.hour[again])
-        firsts = pl.concat([frame[rows[earlier.row[here]]].select(_BODY), before.select(_BODY)])
-        verdicts[np.concatenate([here, again])] = _compared(deliveries, firsts)
+        firsts = pl.concat([frame[rows[earlier.row[here]]].select(BODY), before.select(BODY)])
+        verdicts[np.concatenate([here, again])] = compared(deliveries, firsts)
         return verdicts
 
     def _first_of(self, message_ids: pl.Series, hours: NDArray[np.int64]) -> pl.DataFrame:
@@ -330,21 +280,8 @@ class EventStore:
         first = pl.concat([NO_EVENTS, *found])
         return message_ids.to_frame().join(first, on="message_id", how="left", maintain_order="left")
 
-    def _timed(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Add the event time: the arrival where it is later than it can be, the year 2 where it is before that."""
-        timed = events.with_columns(event_times(events))
-        future = pl.col("event_time") > pl.col("received_at") + pl.duration(milliseconds=self._skew_ms)
-        self.n_future += int(timed.select(future.sum()).item())
-        time = pl.when(future).then("received_at").otherwise("event_time")
-        return timed.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS)))
-
-    def _count_late(self, lateness_ms: NDArray[np.int64]) -> None:
-        if len(lateness_ms):
-            self._late_ms_sum += int(lateness_ms.sum())
-            self._late_ms_max = max(self._late_ms_max, int(lateness_ms.max()))
-
     def _keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64]) -> None:
-        self._accepted_by_type.update(dict(accepted["type"].value_counts().iter_rows()))
+        self._tallies.accepted_by_type.update(dict(accepted["type"].value_counts().iter_rows()))
         if not len(hours):
             return
         in_one_hour = hours.min() == hours.max()
@@ -381,24 +318,6 @@ class EventStore:
     def _bucket(self, hour: int) -> HourBucket:
         held = self._events_of_hour.get(hour, HourEvents())
         return HourBucket(_utc(hour), held.n_events, held.n_page_views, held.n_demo_requests, held)
-
-
-def _hashes(identifiers: pl.Series) -> Hashes:
-    return identifiers.hash().to_numpy()
-
-
-def _compared(deliveries: pl.DataFrame, firsts: pl.DataFrame) -> NDArray[np.int8]:
-    """Whether each delivery says the same as the first one with its identifier."""
-    one, other = (frame.select(_BODY).cast({pl.Categorical: pl.String}) for frame in (deliveries, firsts))
-    is_same = one.hstack(other.rename("first_{}".format)).select(_IS_SAME).to_series()
-    return np.where(is_same.to_numpy(), Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.int8)
-
-
-_IS_SAME: Final = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first_{name}")) for name in _BODY)
-
-
-def _ms(times: pl.Series) -> NDArray[np.int64]:
-    return times.dt.epoch("ms").to_numpy()
 
 
 def _utc(ms: int) -> datetime:

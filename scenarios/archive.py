@@ -9,8 +9,9 @@ from typing import Final
 import polars as pl
 
 from analytics.dead_letters import DeadLetter
-from analytics.event_store import Counts, EventStore
+from analytics.event_store import EventStore
 from analytics.events import EVENT_SCHEMA
+from analytics.store_counts import Counts
 from analytics.tracking import Flattened
 
 __all__ = ["Archive"]

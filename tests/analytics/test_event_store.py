@@ -20,9 +20,11 @@ from polars.testing import assert_frame_equal
 from analytics import event_store
 from analytics.enrichment import DERIVED_SCHEMA
 from analytics.errors import AnalyticsError
-from analytics.event_store import HOURLY_SCHEMA, Counts, EventStore, HourBucket
+from analytics.event_store import HOURLY_SCHEMA, EventStore
 from analytics.events import EVENT_SCHEMA, EventName
+from analytics.hour_bucket import HourBucket
 from analytics.ndjson import decode, encode
+from analytics.store_counts import Counts
 
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)
