@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,28 @@ class Tallies:
     n_future: int = 0
     late_ms_sum: int = 0
     late_ms_max: int = 0
+
+    def __add__(self, other: Tallies) -> Tallies:
+        return Tallies(
+            self.counts + other.counts,
+            self.accepted_by_type + other.accepted_by_type,
+            self.invalid_by_reason + other.invalid_by_reason,
+            self.n_future + other.n_future,
+            self.late_ms_sum + other.late_ms_sum,
+            max(self.late_ms_max, other.late_ms_max),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data, with sorted keys where events come in kinds."""
+        # `dataclasses.asdict` counts the pairs of a Counter.
+        return {
+            "counts": asdict(self.counts),
+            "accepted_by_type": dict(sorted(self.accepted_by_type.items())),
+            "invalid_by_reason": {str(reason): n for reason, n in sorted(self.invalid_by_reason.items())},
+            "n_future": self.n_future,
+            "late_ms_sum": self.late_ms_sum,
+            "late_ms_max": self.late_ms_max,
+        }
 
     def count_late(self, lateness_ms: NDArray[np.int64]) -> None:
         """Take in how late some events were."""
