@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -19,20 +20,23 @@ BODY: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "re
 """What an event says: the columns that two deliveries of it have in common."""
 
 
-def timed(events: pl.DataFrame, skew_ms: int) -> tuple[pl.DataFrame, int]:
+def timed(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | None = None) -> tuple[pl.DataFrame, int]:
     """Add ``event_time``: the arrival where it is later than it can be, the year 2 where it is before that.
 
     Args:
         events: Flat events.
         skew_ms: How far ahead of its arrival an event may claim to have happened, in milliseconds.
+        arrived_at: When they arrived at the latest; an arrival that they claim after it is not believed.
 
     Returns:
         The events with their time, and how many claimed an impossible one.
     """
     claimed = events.with_columns(event_times(events))
-    future = pl.col("event_time") > pl.col("received_at") + pl.duration(milliseconds=skew_ms)
+    known = [] if arrived_at is None else [pl.lit(arrived_at, UTC_MS)]
+    arrival = pl.min_horizontal("received_at", *known)
+    future = pl.col("event_time") > arrival + pl.duration(milliseconds=skew_ms)
     n_future = int(claimed.select(future.sum()).item())
-    time = pl.when(future).then("received_at").otherwise("event_time")
+    time = pl.when(future).then(arrival).otherwise("event_time")
     return claimed.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS))), n_future
 
 

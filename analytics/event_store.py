@@ -4,7 +4,11 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 
 1. An event without a usable type, identity or time is *invalid* and becomes a dead letter.
 2. Its event time is that of :func:`analytics.enrichment.enrich`. A time later than its own arrival plus ``skew`` is
-   impossible and is replaced by the arrival, so that no device's clock can move the stream.
+   impossible and is replaced by the arrival, so that no device's clock can move the stream. The arrival is
+   ``receivedAt``. Whoever reads a live stream says when a batch arrived (``arrived_at``): that is the arrival of events
+   without ``receivedAt``, and bounds the one that others claim. In files of the past nobody knows it any more: there
+   an event without ``receivedAt`` is taken to have arrived when its device sent it, and nothing else guards the window
+   from that device's clock.
 3. Stream time is the latest event time so far. The window is the hour in which it stands and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if it says the same (the columns but ``sent_at``,
@@ -29,7 +33,6 @@ from numpy.typing import NDArray
 from analytics.dead_letters import DeadLetter, DeadLetterReason
 from analytics.deliveries import BODY, compared, hashes, ms, timed
 from analytics.dimensions import By, dimensions_of
-from analytics.enrichment import conform
 from analytics.errors import AnalyticsError
 from analytics.events import CallType
 from analytics.hour_bucket import HourBucket
@@ -44,7 +47,7 @@ from analytics.store_digest import state_digest
 from analytics.store_merge import Held, united
 from analytics.strict_json import MAX_EVENT_BYTES
 from analytics.tracking import EARLIEST, LATEST, Flattened
-from analytics.usable_rows import usable_rows
+from analytics.usable_rows import usable_events
 
 __all__ = ["EventStore"]
 
@@ -85,36 +88,51 @@ class EventStore:
         self._repeats = Repeats()
         self._tallies = Tallies()
 
-    def append(self, events: pl.DataFrame) -> Counts:
+    def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 
         Args:
             events: Table of events in order of arrival; see :func:`analytics.enrichment.conform`. Rows without
                 identifier get a fingerprint, rows of no use become dead letters.
+            arrived_at: When the batch arrived, with a time zone, as whoever reads a live stream knows; see rule 2.
 
         Raises:
             EventFrameError: A column has a type that cannot hold what the tracking plan says.
         """
-        return self.append_flattened(usable_rows(conform(events)))
+        _check_moment("arrived_at", arrived_at)
+        return self.append_flattened(usable_events(events, arrived_at=arrived_at), arrived_at=arrived_at)
 
-    def append_json(self, lines: bytes | BinaryIO | str | Path) -> Counts:
+    def append_json(self, lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Counts:
         """Take NDJSON, as bytes, open file or path, and say what became of its lines.
+
+        Args:
+            lines: The lines.
+            arrived_at: When they arrived, as in :meth:`append`.
 
         Raises:
             EventFileError: The file cannot be read. What was read before stays.
         """
+        _check_moment("arrived_at", arrived_at)
         if isinstance(lines, bytes):
-            return self.append_flattened(decode(lines))
-        return sum((self.append_flattened(batch) for batch in read_ndjson(lines)), start=Counts())
+            return self.append_flattened(decode(lines, arrived_at=arrived_at), arrived_at=arrived_at)
+        batches = read_ndjson(lines, arrived_at=arrived_at)
+        return sum((self.append_flattened(batch, arrived_at=arrived_at) for batch in batches), start=Counts())
 
-    def append_flattened(self, batch: Flattened) -> Counts:
+    def append_flattened(self, batch: Flattened, *, arrived_at: datetime | None = None) -> Counts:
         """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
+
+        Args:
+            batch: The events and dead letters.
+            arrived_at: When they arrived, as in :meth:`append`; the batch was made with it too.
 
         Raises:
             SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
         """
+        _check_moment("arrived_at", arrived_at)
         n_invalid = self._bury(batch.dead_letters)
-        verdicts, stream_ms = self._take(batch.frame) if batch.frame.height else (np.empty(0, np.int8), None)
+        verdicts, stream_ms = np.empty(0, np.int8), None
+        if batch.frame.height:
+            verdicts, stream_ms = self._take(batch.frame, arrived_at)
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         counts = Counts(
             received=batch.n_received,
@@ -140,8 +158,7 @@ class EventStore:
         Raises:
             AnalyticsError: The moment has no time zone, or is in no year that events can be in.
         """
-        if now.tzinfo is None or not EARLIEST <= now <= LATEST:
-            raise AnalyticsError(f"now must have a time zone, and a year from 2 to 9998 (got {now.isoformat()})")
+        _check_moment("now", now)
         self._reach((now - moment(0)) // timedelta(milliseconds=1))
         self._hours.spill_past_hours()
 
@@ -279,9 +296,9 @@ class EventStore:
             self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
         return len(dead_letters)
 
-    def _take(self, frame: pl.DataFrame) -> tuple[NDArray[np.int8], int]:
+    def _take(self, frame: pl.DataFrame, arrived_at: datetime | None) -> tuple[NDArray[np.int8], int]:
         """Judge usable events and keep the accepted ones; also say which time the stream has reached."""
-        events, n_future = timed(frame, self._skew_ms)
+        events, n_future = timed(frame, self._skew_ms, arrived_at)
         self._tallies.n_future += n_future
         times, reached = ms(events["event_time"]), self._hours.stream_ms
         stream = np.maximum.accumulate(times if reached is None else np.maximum(times, reached))
@@ -326,3 +343,8 @@ class EventStore:
         """Move stream time on, and forget what repeats events that have left the window."""
         if self._hours.reach(stream_ms):
             self._repeats.forget_before(self._hours.hours.start)
+
+
+def _check_moment(name: str, given: datetime | None) -> None:
+    if given is not None and (given.tzinfo is None or not EARLIEST <= given <= LATEST):
+        raise AnalyticsError(f"{name} must have a time zone, and a year from 2 to 9998 (got {given.isoformat()})")
