@@ -36,7 +36,7 @@ from analytics.dimensions import By, dimensions_of
 from analytics.errors import AnalyticsError
 from analytics.events import CallType
 from analytics.hour_bucket import HourBucket
-from analytics.hour_events import STORED_SCHEMA
+from analytics.hour_events import NO_TIMED_EVENTS, STORED_SCHEMA
 from analytics.hour_reports import hourly_table
 from analytics.hour_window import HOUR_MS, HourWindow, moment
 from analytics.ndjson import decode, read_ndjson
@@ -246,7 +246,7 @@ class EventStore:
         (revisions) and the dead letters' bytes are no part of it.
         """
         facts = {"window_hours": self._window_hours, "skew_ms": self._skew_ms, "stream_ms": self._hours.stream_ms}
-        return state_digest(facts, self._tallies, self._repeats.table(), self._hours.frames())
+        return state_digest(facts, self._tallies, self._repeats.table(), self._hours.flat())
 
     def __or__(self, other: EventStore) -> EventStore:
         """Merge with a store that took another part of the same stream, into a new one in memory.
@@ -279,7 +279,7 @@ class EventStore:
 
     def _held_since(self, start: int) -> Held:
         repeats = self._repeats.table().filter(pl.col("hour") >= start)
-        return Held(self._hours.flat_since(start), repeats, self._tallies)
+        return Held(pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)]), repeats, self._tallies)
 
     def _adopt(self, held: Held, start: int) -> None:
         """Take over, while empty, what others have held and counted."""

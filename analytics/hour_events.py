@@ -99,9 +99,10 @@ class HourEvents:
         return pl.concat([NO_EVENTS, *found])
 
     def flat(self) -> pl.DataFrame:
-        """All events, flat with their ``event_time``, in no particular order."""
+        """All events, in order, flat with their ``event_time``: quicker than with all that can be derived."""
         held = [part.select(_FLAT) for part in (*self._parts, *self._new)]
-        return pl.concat([NO_TIMED_EVENTS, *(pl.read_parquet(file.path) for file in self._files), *held])
+        read = (pl.read_parquet(file.path) for file in self._files)
+        return pl.concat([NO_TIMED_EVENTS, *read, *held]).sort(_IN_ORDER)
 
     def spill(self, folder: SpillFolder, name: str) -> None:
         """Move what is in memory to a new file.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analytics.dimensions import Dimension
 from analytics.hour_bucket import HourBucket
 from analytics.hour_counts import HourCounts
-from analytics.hour_events import NO_EVENTS, NO_TIMED_EVENTS, HourEvents
+from analytics.hour_events import NO_EVENTS, HourEvents
 from analytics.hour_reports import HourReports, hourly_table
 from analytics.spill_files import SpillFolder
 
@@ -137,10 +137,10 @@ class HourWindow:
         """The events of each hour that has some, enriched and in order."""
         return (self._events_of_hour[hour].events() for hour in self.hours if hour in self._events_of_hour)
 
-    def flat_since(self, start: int) -> pl.DataFrame:
-        """The events of the hours from this one on, flat with their ``event_time``, in no particular order."""
-        held = [events.flat() for hour, events in self._events_of_hour.items() if hour >= start]
-        return pl.concat([NO_TIMED_EVENTS, *held])
+    def flat(self, start: int | None = None) -> Iterator[pl.DataFrame]:
+        """The events of each hour that has some, from this hour on, in order; flat, with their ``event_time``."""
+        kept = (hour for hour in self.hours if hour in self._events_of_hour and (start is None or hour >= start))
+        return (self._events_of_hour[hour].flat() for hour in kept)
 
     def _evict(self, hour: int) -> None:
         bucket = replace(self._bucket(hour), final=True)

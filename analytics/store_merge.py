@@ -45,16 +45,23 @@ def united(one: Held, other: Held) -> Held:
     tallies = one.tallies + other.tallies
     if not is_contested.any():
         return Held(events, pl.concat([one.repeats, other.repeats]), tallies)
-    claims = events.filter(is_contested).with_columns(id=pl.col("message_id").hash())
-    claims = claims.with_columns(_HOUR, bodies(claims)).sort(_BY_ARRIVAL, nulls_last=True)
+    contested = events["message_id"].filter(is_contested).implode()
+    mine, theirs = (_claims(held.events, contested) for held in (one, other))
+    claims = pl.concat([mine, theirs]).sort(_BY_ARRIVAL, nulls_last=True)
     is_first = claims["message_id"].is_first_distinct()
     firsts, others = claims.filter(is_first), claims.filter(~is_first)
-    before = [_judged(held.repeats, claims.join(held.events, on="message_id", how="semi")) for held in (one, other)]
+    before = _judged(one.repeats, mine), _judged(other.repeats, theirs)
     repeats = _joined([one.repeats, other.repeats], firsts, others)
     after = _judged(repeats, firsts)
     kept = pl.concat([events.filter(~is_contested), firsts.select(events.columns)])
     moved = [now - sum(then) for now, *then in zip(after, *before, strict=True)]
     return Held(kept, repeats, _recounted(tallies, others, *moved))
+
+
+def _claims(events: pl.DataFrame, contested: pl.Series) -> pl.DataFrame:
+    """The events with these identifiers, with hashes of identifier and body, and their hour."""
+    claims = events.filter(pl.col("message_id").is_in(contested)).with_columns(id=pl.col("message_id").hash())
+    return claims.with_columns(_HOUR, bodies(claims))
 
 
 def _judged(repeats: pl.DataFrame, firsts: pl.DataFrame) -> tuple[int, int]:
