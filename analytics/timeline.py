@@ -188,11 +188,9 @@ def _with_visits(events: pl.DataFrame, idle: timedelta) -> pl.DataFrame:
             gap=time - pl.col("client_time").shift(),
         )
         .with_columns(opens=client & (pl.col("newcomer") | (pl.col("gap") > idle)))
-        .collect()
     )
     return (
-        placed.lazy()
-        .with_columns(_capped(placed))
+        (_capped(placed.collect()).lazy() if _may_be_too_long(events) else placed)
         .with_columns(n_opened=pl.col("opens").cum_sum())
         .with_columns(
             visit_so_far=pl.col("n_opened")
@@ -207,23 +205,25 @@ def _with_visits(events: pl.DataFrame, idle: timedelta) -> pl.DataFrame:
     )
 
 
-def _capped(placed: pl.DataFrame) -> pl.Series:
-    """Whether each event opens a visit, also where one has lasted for as long as a visit may.
+def _may_be_too_long(events: pl.DataFrame) -> bool:
+    first, last = events.select(pl.col("event_time").min(), last=pl.col("event_time").max()).row(0)
+    return first is not None and last - first > MAX_VISIT
+
+
+def _capped(placed: pl.DataFrame) -> pl.DataFrame:
+    """Open a visit, too, where one has lasted for as long as a visit may.
 
     Args:
         placed: Events by visitor and time, with ``server`` and ``opens``, which knows of idle times only.
     """
-    opens, time = placed["opens"], placed["event_time"].to_physical().to_numpy()
-    longest = MAX_VISIT // timedelta(milliseconds=1)
-    if not len(time) or time.max() - time.min() <= longest:
-        return opens
-    is_open, client = opens.to_numpy().copy(), ~placed["server"].to_numpy()
+    time, longest = placed["event_time"].to_physical().to_numpy(), MAX_VISIT // timedelta(milliseconds=1)
+    is_open, client = placed["opens"].to_numpy().copy(), ~placed["server"].to_numpy()
     rows = np.arange(len(time))
     while True:
         # Rows of the server before a visitor's first visit look at the one before; they open nothing anyway.
         opened = np.maximum.accumulate(np.where(is_open, rows, 0))
         over = np.flatnonzero(client & (time - time[opened] > longest))
         if not len(over):
-            return pl.Series("opens", is_open)
+            return placed.with_columns(opens=is_open)
         # The first that is too far from its visit's opening opens the next; only then is it known what that one holds.
         is_open[over[np.flatnonzero(np.diff(opened[over], prepend=-1))]] = True
