@@ -4,14 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from analytics.errors import AnalyticsError
-from analytics.event_store import Counts, EventStore, HourBucket
+from analytics.event_store import EventStore
 from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.hour_bucket import HourBucket
 from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.partitions import partitions_by_visitor
 from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
+from analytics.store_counts import Counts
 from analytics.tracking import DeadLetter, Flattened, track_view
 
 if TYPE_CHECKING:

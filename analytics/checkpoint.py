@@ -31,11 +31,11 @@ _FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
 
 
 class Part(BaseModel):
-    """A file with accepted events of the window.
+    """A file with accepted events of the window, or with what was delivered again.
 
     Args:
         name: Name of the file.
-        n_events: Events in it.
+        n_events: Rows of its table.
         last_hour: The latest of their hours, in epoch milliseconds.
         crc32: Checksum of the file.
     """
@@ -55,9 +55,10 @@ class Checkpoint(BaseModel):
         number: Number of the last record of the journal that it covers.
         window_hours: Hours in the window.
         skew_seconds: How far ahead of its arrival an event may claim to have happened.
-        tally: Counts and stream time; see :class:`analytics.restorable_store.RestorableStore`.
+        summary: What it had counted; see :class:`analytics.restorable_store.RestorableStore`.
         offsets: How far each source had been read.
         parts: Files with the accepted events of the window.
+        repeats: File with what was delivered again, if anything was.
         dead_letters_end: Length of the file of dead letters, in bytes.
         dead_letters_tail: Where the dead letters begin in it that were kept in mind.
     """
@@ -67,9 +68,10 @@ class Checkpoint(BaseModel):
     number: int
     window_hours: int
     skew_seconds: float
-    tally: dict[str, Any]
+    summary: dict[str, Any]
     offsets: dict[str, Mapping[str, int]]
     parts: tuple[Part, ...] = ()
+    repeats: Part | None = None
     dead_letters_end: int = 0
     dead_letters_tail: int = 0
 
@@ -107,25 +109,25 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         raise StoreCorruptError(path, "is not what was written") from error
 
 
-def write_part(folder: Path, name: str, events: pl.DataFrame, last_hour: int) -> Part:
-    """Write accepted events to a part.
+def write_part(folder: Path, name: str, table: pl.DataFrame, last_hour: int) -> Part:
+    """Write a part.
 
     Args:
         folder: Folder of the parts.
         name: Name of the file.
-        events: Flat events with their ``event_time``.
-        last_hour: The latest of their hours, in epoch milliseconds.
+        table: What is in it.
+        last_hour: The latest hour of its rows, in epoch milliseconds.
 
     Raises:
         OSError: It cannot be written.
     """
-    data = table_bytes(events)
+    data = table_bytes(table)
     put_file(folder / name, data)
-    return Part(name=name, n_events=events.height, last_hour=last_hour, crc32=zlib.crc32(data))
+    return Part(name=name, n_events=table.height, last_hour=last_hour, crc32=zlib.crc32(data))
 
 
 def read_part(folder: Path, part: Part) -> pl.DataFrame:
-    """Read the events of a part.
+    """Read a part; columns of the tracking plan that are not in it are empty.
 
     Raises:
         StoreCorruptError: The file is not what was written.

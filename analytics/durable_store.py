@@ -15,27 +15,31 @@ Which file is written when, so that a crash between any two steps leaves everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.checkpoint import Checkpoint, Part, read_part, write_checkpoint, write_part
 from analytics.dead_letter_file import DeadLetterFile
 from analytics.dead_letters import DeadLetter
-from analytics.event_store import Counts, moment_ms
+from analytics.dimensions import By
+from analytics.event_store import moment_ms
 from analytics.hour_archive import HourArchive
+from analytics.hour_bucket import HourBucket
+from analytics.hour_events import NO_TIMED_EVENTS
+from analytics.hour_window import moment
 from analytics.journal import Journal
 from analytics.journal_records import RecordKind, batch_payload, moment_payload
+from analytics.pending_window import PendingWindow
 from analytics.recovery import Recovery, StorePaths, recover
-from analytics.restorable_store import KEPT, RestorableStore, hours_of
+from analytics.restorable_store import RestorableStore, hours_of
 from analytics.safe_files import remove_file
 from analytics.source_position import SourcePosition
-from analytics.spill_files import SpillFolder
+from analytics.store_counts import Counts
 from analytics.store_errors import StoreError, StoreWriteError
 from analytics.store_lock import StoreLock
 from analytics.store_settings import StoreSettings
@@ -64,21 +68,15 @@ class DurableStore(RestorableStore):
     """
 
     def __init__(self, paths: StorePaths, checkpoint: Checkpoint, settings: StoreSettings, lock: StoreLock) -> None:
-        archive = HourArchive(paths.archive)
-        super().__init__(
-            checkpoint.window_hours,
-            checkpoint.skew_seconds,
-            max_dead_letters=settings.max_dead_letters,
-            on_evict=archive.write,
-        )
+        n_hours = checkpoint.window_hours
+        super().__init__(n_hours, checkpoint.skew_seconds, max_dead_letters=settings.max_dead_letters)
+        self._hours: PendingWindow = PendingWindow(n_hours, HourArchive(paths.archive).write, paths.spill)
         self.recovery = Recovery()
         self._paths = paths
         self._settings = settings
-        self._spill = SpillFolder(paths.spill)
         self._parts = checkpoint.parts
+        self._repeats_part = checkpoint.repeats
         self._covered = checkpoint.number
-        self._pending: list[pl.DataFrame] = []
-        self._n_pending = 0
         self._source: str | None = None
         self._is_whole = False
         self._lock = lock
@@ -104,12 +102,15 @@ class DurableStore(RestorableStore):
     def __getstate__(self) -> dict[str, object]:
         raise TypeError("a store on disk cannot be copied: two would write to the same files")
 
-    def append_flattened(self, batch: Flattened, position: SourcePosition | None = None) -> Counts:
+    def append_flattened(
+        self, batch: Flattened, position: SourcePosition | None = None, *, arrived_at: datetime | None = None
+    ) -> Counts:
         """Take a batch, and note where its source stands after it; when this returns, both are safe.
 
         Args:
             batch: What :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
             position: Where its source then stands, if it comes from one that can be resumed.
+            arrived_at: When the events arrived, as in :meth:`append`.
 
         Raises:
             StoreWriteError: It cannot be written.
@@ -118,8 +119,10 @@ class DurableStore(RestorableStore):
         if not batch.n_received and position is None:
             return Counts()
         self._checkpoint_if_due()
-        self._write_down(RecordKind.BATCH, batch_payload(batch, position))
-        counts = self.apply(batch, position)
+        arrived_ms = None if arrived_at is None else moment_ms("arrived_at", arrived_at)
+        self._write_down(RecordKind.BATCH, batch_payload(batch, position, arrived_ms))
+        # Judged by what is written, to the millisecond, as it will be when it is read again.
+        counts = self.apply(batch, position, None if arrived_ms is None else moment(arrived_ms))
         self._is_whole = True
         return counts
 
@@ -130,21 +133,43 @@ class DurableStore(RestorableStore):
             AnalyticsError: The moment has no time zone, or is in no year that events can be in.
             StoreWriteError: It cannot be written.
         """
-        ms = moment_ms(now)
+        ms = moment_ms("now", now)
         self._checkpoint_if_due()
         self._write_down(RecordKind.MOMENT, moment_payload(ms))
         super().advance_to(now)
         self._is_whole = True
 
-    def restore(self, tally: Mapping[str, Any], events: Iterable[pl.DataFrame], letters: Iterable[DeadLetter]) -> None:
+    @property
+    def buckets(self) -> tuple[HourBucket, ...]:
+        """The hours of the window, oldest first, also the empty ones."""
+        with self._reporting():
+            return super().buckets
+
+    def hourly(self, *, evicted: bool = False) -> pl.DataFrame:
+        """Count by hour; see :meth:`analytics.event_store.EventStore.hourly`."""
+        with self._reporting():
+            return super().hourly(evicted=evicted)
+
+    def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
+        """Count page views by hour and segment; see :meth:`analytics.event_store.EventStore.views`."""
+        with self._reporting():
+            return super().views(by, include_bots=include_bots)
+
+    def restore(
+        self,
+        summary: Mapping[str, Any],
+        repeats: pl.DataFrame | None,
+        events: Iterable[pl.DataFrame],
+        letters: Iterable[DeadLetter],
+    ) -> None:
         """Become what the store was at its checkpoint; dead letters since then will be added to their file again."""
-        super().restore(tally, events, letters)
+        super().restore(summary, repeats, events, letters)
         self._letters.cut()
 
-    def apply(self, batch: Flattened, position: SourcePosition | None) -> Counts:
+    def apply(self, batch: Flattened, position: SourcePosition | None, arrived_at: datetime | None) -> Counts:
         """Take a batch that is in the journal."""
         self._source = None if position is None else position.source
-        return super().apply(batch, position)
+        return super().apply(batch, position, arrived_at)
 
     def sync(self) -> None:
         """Bring all that was acknowledged to the disk, whatever the policy.
@@ -168,12 +193,13 @@ class DurableStore(RestorableStore):
         self._sync_dead_letters()
         try:
             parts = self._write_parts(f"{number:020}.arrow")
-            write_checkpoint(self._paths.folder, self._checkpoint(number, parts))
+            repeats = self._write_repeats(f"{number:020}.repeats.arrow")
+            write_checkpoint(self._paths.folder, self._checkpoint(number, parts, repeats))
         except OSError as error:
             raise StoreWriteError(self._paths.folder, error) from error
         # From here on the journal must be a new one: records that came after a gap would be refused.
         self._is_whole = False
-        self._parts, self._covered, self._pending, self._n_pending = parts, number, [], 0
+        self._parts, self._repeats_part, self._covered, self._hours.pending = parts, repeats, number, []
         self._journal.begin(number)
         self._remove_unknown_parts()
         self._is_whole = True
@@ -230,7 +256,7 @@ class DurableStore(RestorableStore):
     def _checkpoint_if_due(self) -> None:
         self._refuse_if_broken()
         is_long = self._journal.n_bytes >= self._settings.checkpoint_mib * _MIB
-        if is_long or self._n_pending >= self._settings.checkpoint_events:
+        if is_long or self._hours.n_pending >= self._settings.checkpoint_events:
             self.checkpoint()
 
     def _bury(self, dead_letters: tuple[DeadLetter, ...]) -> int:
@@ -238,11 +264,14 @@ class DurableStore(RestorableStore):
             self._letters.add(dead_letters, self._source)
         return super()._bury(dead_letters)
 
-    def _keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64]) -> None:
-        super()._keep(accepted, hours)
-        if accepted.height:
-            self._pending.append(accepted)
-            self._n_pending += accepted.height
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Write down that hours are reported, where that makes a difference to what their next report is called."""
+        before = self._hours.reports.to_dict()
+        yield
+        if self._is_whole and self._hours.reports.to_dict() != before:
+            self._write_down(RecordKind.REPORT, b"")
+            self._is_whole = True
 
     def _sync_dead_letters(self) -> None:
         # What the disk has not taken now it may have dropped: only the journal can write it again.
@@ -250,37 +279,44 @@ class DurableStore(RestorableStore):
         self._letters.sync()
         self._is_whole = True
 
-    def _checkpoint(self, number: int, parts: tuple[Part, ...]) -> Checkpoint:
+    def _checkpoint(self, number: int, parts: tuple[Part, ...], repeats: Part | None) -> Checkpoint:
         return Checkpoint(
             number=number,
             window_hours=self._window_hours,
             skew_seconds=self._skew_ms / 1000,
-            tally=self.tally,
+            summary=self.summary,
             offsets=dict(self.offsets),
             parts=parts,
+            repeats=repeats,
             dead_letters_end=self._letters.end,
             dead_letters_tail=self._letters.tail,
         )
 
     def _write_parts(self, name: str) -> tuple[Part, ...]:
         """Write what was accepted since the last checkpoint, and return all parts that are needed from now on."""
-        floor = next(iter(self._hours()), 0)
+        floor = next(iter(self._hours.hours), 0)
         parts = [part for part in self._parts if part.last_hour >= floor]
-        tables = [*self._pending]
-        n_events = self._n_pending
+        tables, n_events = [*self._hours.pending], self._hours.n_pending
         # Joining only parts that are not much longer keeps the copying small, and full ones are never copied.
         while n_events and parts and parts[-1].n_events < min(2 * n_events, self._settings.checkpoint_events // 2):
             tables.append(read_part(self._paths.window, parts[-1]))
             n_events += parts.pop().n_events
-        held = [table.filter(hours_of(table) >= floor).select(KEPT) for table in tables]
+        held = [table.filter(hours_of(table) >= floor).select(NO_TIMED_EVENTS.columns) for table in tables]
         events = pl.concat(held) if held else None
         if events is None or events.is_empty():
             return tuple(parts)
         return (*parts, write_part(self._paths.window, name, events, int(hours_of(events).max())))
 
+    def _write_repeats(self, name: str) -> Part | None:
+        """Write what was delivered again, if anything was; that is little, unless much was."""
+        repeats = self.repeats
+        if repeats.is_empty():
+            return None
+        return write_part(self._paths.window, name, repeats, int(repeats.select(pl.col("hour").max()).item()))
+
     def _remove_unknown_parts(self) -> None:
         """Remove the files of the window that no checkpoint needs."""
-        known = {part.name for part in self._parts}
+        known = {part.name for part in (*self._parts, self._repeats_part) if part is not None}
         for path in self._paths.window.iterdir():
             if path.name not in known:
                 remove_file(path)

@@ -15,7 +15,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.event_store import HourBucket
+from analytics.hour_bucket import HourBucket
 from analytics.safe_files import make_folder, put_file
 from analytics.store_errors import StoreWriteError
 

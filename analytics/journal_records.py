@@ -1,4 +1,4 @@
-"""What the records of a journal say: a batch as it was received, or that time has moved on.
+"""What the records of a journal say: a batch as it was received, that time has moved on, or that hours were reported.
 
 A batch is written as a length (4 bytes), so many bytes of JSON, the bytes of its dead letters as they came, and its
 usable events as an Arrow stream. The JSON names the source and where it then stands, and describes the dead letters.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 from enum import IntEnum
 from struct import Struct
 from typing import Any, Final
@@ -16,6 +17,7 @@ import polars as pl
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events import EVENT_SCHEMA
+from analytics.hour_window import moment
 from analytics.source_position import SourcePosition
 from analytics.tracking import Flattened
 
@@ -27,22 +29,23 @@ class RecordKind(IntEnum):
 
     BATCH = 1
     MOMENT = 2
+    REPORT = 3
 
 
 _LENGTH: Final = Struct("<I")
 _MOMENT: Final = Struct("<q")
 
 
-def batch_payload(batch: Flattened, position: SourcePosition | None) -> bytes:
-    """Write a batch, and where its source then stands, if it has one."""
+def batch_payload(batch: Flattened, position: SourcePosition | None, arrived_ms: int | None) -> bytes:
+    """Write a batch, where its source then stands, if it has one, and when it arrived, if that is known."""
     letters = [(letter.reason, letter.detail, letter.position, len(letter.raw)) for letter in batch.dead_letters]
     at = None if position is None else [position.source, dict(position.offset)]
-    about = json.dumps({"position": at, "dead_letters": letters}).encode()
+    about = json.dumps({"position": at, "arrived_ms": arrived_ms, "dead_letters": letters}).encode()
     raws = (letter.raw for letter in batch.dead_letters)
     return b"".join((_LENGTH.pack(len(about)), about, *raws, table_bytes(batch.frame)))
 
 
-def read_batch(payload: bytes) -> tuple[Flattened, SourcePosition | None]:
+def read_batch(payload: bytes) -> tuple[Flattened, SourcePosition | None, datetime | None]:
     """Read a batch as it was written."""
     begin = _LENGTH.size + _LENGTH.unpack_from(payload)[0]
     about = json.loads(payload[_LENGTH.size : begin])
@@ -52,7 +55,9 @@ def read_batch(payload: bytes) -> tuple[Flattened, SourcePosition | None]:
         letters.append(DeadLetter(raw, DeadLetterReason(reason), detail, position))
         begin += n_bytes
     events = read_table(payload[begin:]).select(EVENT_SCHEMA.names())
-    return Flattened(events, tuple(letters)), _position(about["position"])
+    arrived_ms = about["arrived_ms"]
+    arrived_at = None if arrived_ms is None else moment(arrived_ms)
+    return Flattened(events, tuple(letters)), _position(about["position"]), arrived_at
 
 
 def moment_payload(ms: int) -> bytes:
@@ -71,8 +76,8 @@ def table_bytes(table: pl.DataFrame) -> bytes:
     # A column costs some hundred bytes even if it is empty, and small batches are mostly such columns.
     filled = [column for column in table if column.name not in EVENT_SCHEMA or column.null_count() < table.height]
     file = io.BytesIO()
-    # Without columns a table would forget how many rows it has; `type` is never empty, unless there are no rows.
-    pl.DataFrame(filled or [table["type"]]).write_ipc_stream(file, compression="zstd")
+    # A table without columns would forget that it has none of its rows either.
+    pl.DataFrame(filled or [table.to_series()]).write_ipc_stream(file, compression="zstd")
     return file.getvalue()
 
 

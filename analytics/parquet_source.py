@@ -11,13 +11,12 @@ from typing import Final
 
 import polars as pl
 
-from analytics.enrichment import conform
 from analytics.errors import EventFileError
 from analytics.events import EVENT_SCHEMA
 from analytics.source import replaced, unreadable
 from analytics.source_position import Offset, SourceBatch, SourcePosition
 from analytics.tracking import Flattened
-from analytics.usable_rows import usable_rows
+from analytics.usable_rows import usable_events
 
 __all__ = ["ParquetFile"]
 
@@ -51,7 +50,7 @@ class ParquetFile:
             raise replaced(self._path)
         n_rows = offset["rows"]
         for table in self._tables(n_rows):
-            events = _numbered_from(usable_rows(conform(table)), n_rows)
+            events = _numbered_from(usable_events(table), n_rows)
             n_rows += table.height
             yield SourceBatch(events, SourcePosition(self._name, {"rows": n_rows, "end": checksum}))
 

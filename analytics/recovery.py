@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from analytics.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
 from analytics.dead_letter_file import read_dead_letters
 from analytics.journal_segments import Segment, read_segment, records_after, segments
+from analytics.repeats import REPEATS_SCHEMA
 from analytics.restorable_store import RestorableStore
 from analytics.store_errors import StoreCorruptError, StoreFormatError
 
@@ -90,10 +93,17 @@ def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -
     records = list(records_after(found, checkpoint.number))
     letters = read_dead_letters(paths.dead_letters, checkpoint.dead_letters_tail, checkpoint.dead_letters_end)
     store.offsets.update(checkpoint.offsets)
-    store.restore(checkpoint.tally, (read_part(paths.window, part) for part in checkpoint.parts), letters)
+    events = (read_part(paths.window, part) for part in checkpoint.parts)
+    store.restore(checkpoint.summary, _repeats(paths, checkpoint), events, letters)
     n_events = sum(store.replay(record) for record in records)
     last = found[-1] if found else None
     return Recovery(len(records), n_events, last.n_torn if last else 0), last
+
+
+def _repeats(paths: StorePaths, checkpoint: Checkpoint) -> pl.DataFrame | None:
+    if checkpoint.repeats is None:
+        return None
+    return read_part(paths.window, checkpoint.repeats).select(REPEATS_SCHEMA.names())
 
 
 def read_store(folder: Path) -> RestorableStore:

@@ -2,111 +2,109 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.dead_letters import DeadLetter, DeadLetterReason
-from analytics.event_store import Counts, EventStore, HourBucket
-from analytics.events import EVENT_SCHEMA
+from analytics.dead_letters import DeadLetter
+from analytics.deliveries import hashes, ms
+from analytics.event_store import EventStore
+from analytics.hour_events import NO_TIMED_EVENTS
+from analytics.hour_reports import HourReports
+from analytics.hour_window import HOUR_MS, HourWindow, moment
 from analytics.journal_records import RecordKind, read_batch, read_moment
 from analytics.journal_segments import Record
+from analytics.repeats import Repeats
 from analytics.source_position import Offset, SourcePosition
+from analytics.store_counts import Counts, Tallies
 from analytics.tracking import Flattened
 
-__all__ = ["KEPT", "RestorableStore", "hours_of"]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUR_MS: Final = 3_600_000
-KEPT: Final = [*EVENT_SCHEMA.names(), "event_time"]
-"""Columns of the events that a store must be told to be brought back."""
+__all__ = ["RestorableStore", "hours_of"]
 
 
 def hours_of(events: pl.DataFrame) -> NDArray[np.int64]:
     """The hour in which each event happened, in epoch milliseconds; by the column ``event_time``."""
-    times: NDArray[np.int64] = events["event_time"].dt.epoch("ms").to_numpy()
-    return times - times % _HOUR_MS
+    times = ms(events["event_time"])
+    return times - times % HOUR_MS
 
 
 class RestorableStore(EventStore):
-    """An event store whose knowledge is a tally, the accepted events of the window, and the last dead letters.
+    """An event store whose knowledge is a summary, what was repeated, the window's events, and the last dead letters.
 
-    The tally is plain data: counts and stream time. Which identifiers are remembered follows from the events.
+    The summary is plain data: counts, stream time, and what readers have been told. Which identifiers are remembered
+    follows from the events.
 
     Args:
         window_hours: Hours in the window.
         skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds.
         max_dead_letters: Dead letters kept.
-        on_evict: Called with each hour that leaves the window with events in it.
 
     Attributes:
         offsets: How far each source has been read, by its name.
     """
 
-    def __init__(
-        self,
-        window_hours: int,
-        skew_seconds: float,
-        *,
-        max_dead_letters: int = 1000,
-        on_evict: Callable[[HourBucket], None] | None = None,
-    ) -> None:
-        super().__init__(window_hours, skew_seconds, max_dead_letters=max_dead_letters, on_evict=on_evict)
+    def __init__(self, window_hours: int, skew_seconds: float, *, max_dead_letters: int = 1000) -> None:
+        super().__init__(window_hours, skew_seconds, max_dead_letters=max_dead_letters)
         self.offsets: dict[str, Offset] = {}
 
     @property
-    def tally(self) -> dict[str, Any]:
-        """What the store has counted so far, and stream time, as plain data."""
+    def summary(self) -> dict[str, Any]:
+        """Counts, stream time and what readers have been told, as plain data."""
         return {
-            "stream_ms": self._stream_ms,
-            "counts": asdict(self.counts),
-            "n_future": self.n_future,
-            "accepted_by_type": dict(self._accepted_by_type),
-            "invalid_by_reason": {str(reason): n for reason, n in self._invalid_by_reason.items()},
-            "late_ms_sum": self._late_ms_sum,
-            "late_ms_max": self._late_ms_max,
+            "stream_ms": self._hours.stream_ms,
+            "tallies": self._tallies.to_dict(),
+            "reports": self._hours.reports.to_dict(),
         }
 
-    def restore(self, tally: Mapping[str, Any], events: Iterable[pl.DataFrame], letters: Iterable[DeadLetter]) -> None:
+    @property
+    def repeats(self) -> pl.DataFrame:
+        """What was delivered again; see :meth:`analytics.repeats.Repeats.table`."""
+        return self._repeats.table()
+
+    def restore(
+        self,
+        summary: Mapping[str, Any],
+        repeats: pl.DataFrame | None,
+        events: Iterable[pl.DataFrame],
+        letters: Iterable[DeadLetter],
+    ) -> None:
         """Tell a new store what another one knew.
 
         Args:
-            tally: What it had counted.
+            summary: Its summary.
+            repeats: What was delivered to it again, if anything was.
             events: Its accepted events, flat and with their ``event_time``, in any order and number of tables; those
                 that have left the window are left out.
             letters: The last of its dead letters, as long as they may be.
         """
-        self._stream_ms = tally["stream_ms"]
-        floor = self._hours()[0] if self._stream_ms is not None else 0
+        self._hours.stream_ms = summary["stream_ms"]
+        floor = next(iter(self._hours.hours), 0)
         for table in events:
-            self._take_back(table.filter(hours_of(table) >= floor), floor)
+            self._take_back(table.filter(hours_of(table) >= floor).select(NO_TIMED_EVENTS.columns), floor)
         super()._bury(tuple(letters))
-        self.counts = Counts(**tally["counts"])
-        self.n_future = tally["n_future"]
-        self._accepted_by_type = Counter(tally["accepted_by_type"])
-        by_reason = {DeadLetterReason(reason): n for reason, n in tally["invalid_by_reason"].items()}
-        self._invalid_by_reason = Counter(by_reason)
-        self._late_ms_sum = tally["late_ms_sum"]
-        self._late_ms_max = tally["late_ms_max"]
+        self._repeats = Repeats(repeats)
+        self._tallies = Tallies.from_dict(summary["tallies"])
+        self._hours.reports = HourReports.from_dict(summary["reports"])
 
     def replay(self, record: Record) -> int:
         """Do again what a record of the journal says, and return the number of events in it."""
         if record.kind == RecordKind.MOMENT:
-            super().advance_to(_EPOCH + timedelta(milliseconds=read_moment(record.payload)))
+            super().advance_to(moment(read_moment(record.payload)))
             return 0
-        batch, position = read_batch(record.payload)
-        self.apply(batch, position)
+        if record.kind == RecordKind.REPORT:
+            self._hours.buckets()
+            return 0
+        batch, position, arrived_at = read_batch(record.payload)
+        self.apply(batch, position, arrived_at)
         return batch.n_received
 
-    def apply(self, batch: Flattened, position: SourcePosition | None) -> Counts:
+    def apply(self, batch: Flattened, position: SourcePosition | None, arrived_at: datetime | None) -> Counts:
         """Take a batch in memory, and note where its source stands after it."""
-        counts = super().append_flattened(batch)
+        counts = super().append_flattened(batch, arrived_at=arrived_at)
         if position is not None:
             self.offsets[position.source] = position.offset
         return counts
@@ -115,7 +113,7 @@ class RestorableStore(EventStore):
         """Hold events again that were accepted before."""
         if events.height:
             hours = hours_of(events)
-            # Not that of a subclass: what is taken back is not new to one that writes down what is.
-            super()._keep(events.select(KEPT), hours)
-            self._seen.remember(events["message_id"].hash().to_numpy(), hours, floor)
-            self._spill_past_hours()
+            # Not as a subclass may have it: what is taken back is not new to one that writes down what is.
+            HourWindow.keep(self._hours, events, hours)
+            self._seen.remember(hashes(events["message_id"]), hours, floor)
+            self._hours.spill_past_hours()

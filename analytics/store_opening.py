@@ -79,8 +79,8 @@ def _begin(paths: StorePaths, settings: StoreSettings) -> Checkpoint:
     make_folder(paths.window)
     window_hours = settings.window_hours or _DEFAULT_WINDOW_HOURS
     skew_seconds = _DEFAULT_SKEW_SECONDS if settings.skew_seconds is None else settings.skew_seconds
-    tally = RestorableStore(window_hours, skew_seconds).tally
-    nothing = Checkpoint(number=0, window_hours=window_hours, skew_seconds=skew_seconds, tally=tally, offsets={})
+    summary = RestorableStore(window_hours, skew_seconds).summary
+    nothing = Checkpoint(number=0, window_hours=window_hours, skew_seconds=skew_seconds, summary=summary, offsets={})
     write_checkpoint(paths.folder, nothing)
     return nothing
 

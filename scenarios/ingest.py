@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from analytics.durable_store import DurableStore
-from analytics.event_store import Counts, EventStore
+from analytics.event_store import EventStore
 from analytics.recovery import Recovery
 from analytics.source import Source
 from analytics.source_position import Offset, SourceBatch
 from analytics.sources import open_source
+from analytics.store_counts import Counts
 from analytics.store_settings import StoreSettings
 
 __all__ = ["DEFAULT_BATCH", "Ingested", "ingest"]

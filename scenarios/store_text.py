@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.event_store import Counts, EventStore
+from analytics.event_store import EventStore
+from analytics.store_counts import Counts
 from scenarios.ingest import Ingested
 from scenarios.text_table import aligned
 

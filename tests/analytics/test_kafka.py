@@ -11,9 +11,10 @@ import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
 from analytics.errors import EventFileError
-from analytics.event_store import Counts, EventStore
+from analytics.event_store import EventStore
 from analytics.journal import Journal
 from analytics.source_position import SourceBatch
+from analytics.store_counts import Counts
 from analytics.store_errors import StoreWriteError
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from analytics.event_store import Counts
 from analytics.source_position import SourceBatch
+from analytics.store_counts import Counts
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest
 

@@ -64,7 +64,8 @@ def said_by(store: EventStore) -> dict[str, Any]:
         "lateness": store.lateness,
         "stream_time": store.stream_time,
         "n_future": store.n_future,
-        "hourly": store.hourly().to_dicts(),
+        "hourly": store.hourly().drop("revision").to_dicts(),  # how often it was asked before is another matter
+        "digest": store.digest(),
         "events": store.events().cast({pl.Categorical: pl.String}).to_dicts(),
         "dead_letters": list(store.dead_letters)[-3:],
     }
