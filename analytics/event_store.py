@@ -31,7 +31,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
-from analytics.deliveries import BODY, compared, hashes, ms, timed
+from analytics.deliveries import BODY, compared, hashes, ms, said, timed
 from analytics.dimensions import By, dimensions_of
 from analytics.errors import AnalyticsError
 from analytics.events import CallType
@@ -334,9 +334,10 @@ class EventStore:
         # No body is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
         before = self._hours.find(deliveries["message_id"].tail(len(again)), earlier.hour[again])
         firsts = pl.concat([frame[rows[earlier.row[here]]].select(BODY), before.select(BODY)])
-        verdicts[np.concatenate([here, again])] = compared(deliveries, firsts)
+        says = said(deliveries)
+        verdicts[np.concatenate([here, again])] = compared(says, said(firsts))
         hours_of_firsts = np.concatenate([hours[rows[earlier.row[here]]], earlier.hour[again]])
-        self._repeats.add(hashes(deliveries["message_id"]), bodies(deliveries), hours_of_firsts)
+        self._repeats.add(ids[rows[np.concatenate([here, again])]], bodies(says), hours_of_firsts)
         return verdicts
 
     def _reach(self, stream_ms: int) -> None:

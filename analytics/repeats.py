@@ -10,7 +10,6 @@ from typing import Final
 
 import polars as pl
 
-from analytics.deliveries import BODY
 from analytics.seen_ids import Hashes, Hours
 
 __all__ = ["Repeats", "bodies"]
@@ -19,10 +18,9 @@ _SCHEMA: Final = pl.Schema({"id": pl.UInt64(), "body": pl.UInt64(), "hour": pl.I
 _MOST_PARTS: Final = 64
 
 
-def bodies(deliveries: pl.DataFrame) -> pl.Series:
-    """Hash of what each delivery says, by which two are held to say the same."""
-    # A vocabulary's codes differ from process to process; its words do not.
-    return deliveries.select(BODY).cast({pl.Categorical: pl.String}).hash_rows().alias("body")
+def bodies(says: pl.DataFrame) -> pl.Series:
+    """Hash of what each delivery says, as of :func:`analytics.deliveries.said`, by which two are held to be the same."""
+    return says.hash_rows().alias("body")
 
 
 class Repeats:

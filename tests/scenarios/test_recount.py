@@ -100,7 +100,7 @@ def check(path: Path, window_hours: int) -> None:
     assert one("SELECT count(*) FROM timed WHERE is_future") == (store.n_future,)
     assert one("SELECT max(happened) FROM judged") == (store.stream_time,)
     waits = "SELECT epoch_ms(stream) - epoch_ms(happened) AS ms FROM judged WHERE verdict = 'late'"
-    lateness = one(f"SELECT max(ms) / 1000, avg(ms) / 1000 FROM ({waits})")
+    lateness = one(f"SELECT max(ms) / 1000, avg(ms) / 1000 FROM ({waits})")  # noqa: S608 - our own words
     assert lateness == pytest.approx((store.lateness.max_s, store.lateness.mean_s), rel=1e-12)
     calls = connection.execute("SELECT call, count(*) FROM judged WHERE verdict = 'accepted' GROUP BY call").fetchall()
     assert dict(calls) == {call: n for call, n in store.counts_by_type.items() if n}
