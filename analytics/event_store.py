@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import numpy as np
 import polars as pl
@@ -50,6 +50,8 @@ from analytics.tracking import EARLIEST, LATEST, Flattened
 from analytics.usable_rows import usable_events
 
 __all__ = ["EventStore"]
+
+_EARLIEST_MS: Final = (EARLIEST - moment(0)) // timedelta(milliseconds=1)
 
 
 class EventStore:
@@ -88,19 +90,22 @@ class EventStore:
         self._repeats = Repeats()
         self._tallies = Tallies()
 
-    def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None) -> Counts:
+    def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None, file: Path | None = None) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 
         Args:
             events: Table of events in order of arrival; see :func:`analytics.enrichment.conform`. Rows without
                 identifier get a fingerprint, rows of no use become dead letters.
             arrived_at: When the batch arrived, with a time zone, as whoever reads a live stream knows; see rule 2.
+            file: A Parquet file that holds just these events, if there is one. A store whose events go to files need
+                not write them once more; the file may be deleted, but not changed, as soon as this returns.
 
         Raises:
             EventFrameError: A column has a type that cannot hold what the tracking plan says.
         """
         _check_moment("arrived_at", arrived_at)
-        return self.append_flattened(usable_events(events, arrived_at=arrived_at), arrived_at=arrived_at)
+        usable = usable_events(events, arrived_at=arrived_at)
+        return self.append_flattened(usable, arrived_at=arrived_at, file=file if usable.frame is events else None)
 
     def append_json(self, lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Counts:
         """Take NDJSON, as bytes, open file or path, and say what became of its lines.
@@ -118,12 +123,15 @@ class EventStore:
         batches = read_ndjson(lines, arrived_at=arrived_at)
         return sum((self.append_flattened(batch, arrived_at=arrived_at) for batch in batches), start=Counts())
 
-    def append_flattened(self, batch: Flattened, *, arrived_at: datetime | None = None) -> Counts:
+    def append_flattened(
+        self, batch: Flattened, *, arrived_at: datetime | None = None, file: Path | None = None
+    ) -> Counts:
         """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
 
         Args:
             batch: The events and dead letters.
             arrived_at: When they arrived, as in :meth:`append`; the batch was made with it too.
+            file: As for :meth:`append`.
 
         Raises:
             SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
@@ -132,7 +140,7 @@ class EventStore:
         n_invalid = self._bury(batch.dead_letters)
         verdicts, stream_ms = np.empty(0, np.int8), None
         if batch.frame.height:
-            verdicts, stream_ms = self._take(batch.frame, arrived_at)
+            verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         counts = Counts(
             received=batch.n_received,
@@ -296,11 +304,15 @@ class EventStore:
             self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
         return len(dead_letters)
 
-    def _take(self, frame: pl.DataFrame, arrived_at: datetime | None) -> tuple[NDArray[np.int8], int]:
+    def _take(
+        self, frame: pl.DataFrame, arrived_at: datetime | None, file: Path | None
+    ) -> tuple[NDArray[np.int8], int]:
         """Judge usable events and keep the accepted ones; also say which time the stream has reached."""
         events, n_future = timed(frame, self._skew_ms, arrived_at)
         self._tallies.n_future += n_future
         times, reached = ms(events["event_time"]), self._hours.stream_ms
+        if n_future or times.min() <= _EARLIEST_MS:
+            file = None  # its columns do not tell the event times of the store
         stream = np.maximum.accumulate(times if reached is None else np.maximum(times, reached))
         hours = times - times % HOUR_MS
         floors = self._hours.floors(stream)
@@ -310,10 +322,11 @@ class EventStore:
         verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
         accepted = verdicts == Verdict.ACCEPTED
         self._tallies.count_late((stream - times)[~timely])
-        kept = events if accepted.all() else events.filter(accepted)
-        self._tallies.accepted_by_type.update(dict(kept["type"].value_counts().iter_rows()))
-        self._hours.keep(kept, hours[accepted])
-        self._seen.remember(ids[accepted], hours[accepted], int(floors[-1]))
+        if not accepted.all():
+            events, hours, file = events.filter(accepted), hours[accepted], None
+        self._tallies.accepted_by_type.update(dict(events["type"].value_counts().iter_rows()))
+        self._hours.keep(events, hours, file)
+        self._seen.remember(ids[accepted], hours, int(floors[-1]))
         return verdicts, int(stream[-1])
 
     def _judge(

@@ -79,7 +79,7 @@ def run(
         str | None, typer.Option(help="What the workers are: loky, dask:ADDRESS or ray[:ADDRESS].")
     ] = None,
     analysis: Annotated[
-        bool, typer.Option(help="Analyse the events and write the report; all of them must fit into memory.")
+        bool, typer.Option(help="Analyse the events and write the report, where they fit into memory.")
     ] = True,
     json: _Json = False,
 ) -> Output:
@@ -106,7 +106,8 @@ def run(
         )
     if json:
         return Output(as_json({**manifest, "folder": str(folder)}))
-    return Output(run_summary(result, folder, analysed=analysis))
+    not_analysed = manifest.get("not_analysed", "")
+    return Output(run_summary(result, folder, analysed=analysis and not not_analysed, not_analysed=not_analysed))
 
 
 @app.command()
