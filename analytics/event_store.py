@@ -254,7 +254,8 @@ class EventStore:
         (revisions) and the dead letters' bytes are no part of it.
         """
         facts = {"window_hours": self._window_hours, "skew_ms": self._skew_ms, "stream_ms": self._hours.stream_ms}
-        return state_digest(facts, self._tallies, self._repeats.table(), self._hours.flat())
+        repeats = self._repeats.since(self._hours.hours.start)
+        return state_digest(facts, self._tallies, repeats, self._hours.flat())
 
     def __or__(self, other: EventStore) -> EventStore:
         """Merge with a store that took another part of the same stream, into a new one in memory.
@@ -286,8 +287,8 @@ class EventStore:
         return merged
 
     def _held_since(self, start: int) -> Held:
-        repeats = self._repeats.table().filter(pl.col("hour") >= start)
-        return Held(pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)]), repeats, self._tallies)
+        events = pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)])
+        return Held(events, self._repeats.since(start), self._tallies)
 
     def _adopt(self, held: Held, start: int) -> None:
         """Take over, while empty, what others have held and counted."""

@@ -50,6 +50,10 @@ class Repeats:
         """Let go of what repeats events that happened before this hour."""
         self._parts = [part.filter(pl.col("hour") >= floor) for part in self._parts]
 
+    def since(self, start: int) -> pl.DataFrame:
+        """The rows of :meth:`table` that repeat events of this hour or a later one."""
+        return self.table().filter(pl.col("hour") >= start)
+
     def table(self) -> pl.DataFrame:
         """One row for each identifier and body, in that order."""
         keys = _SCHEMA.names()[:-1]

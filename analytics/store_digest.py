@@ -22,7 +22,7 @@ def state_digest(
     Args:
         facts: Settings and times of the store.
         tallies: What it has counted.
-        repeats: What came again; see :meth:`analytics.repeats.Repeats.table`.
+        repeats: What came again; see :meth:`analytics.repeats.Repeats.since`.
         hours: The events of each hour, in their order.
     """
     digest = hashlib.sha256(json.dumps([facts, tallies.to_dict()], sort_keys=True).encode())

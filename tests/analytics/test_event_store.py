@@ -104,6 +104,39 @@ def test_an_event_dated_2124_does_not_empty_the_window(make_events: Maker):
     assert store.events()["event_time"].to_list() == [START, START + HOUR, START + 1.5 * HOUR]
 
 
+@pytest.mark.parametrize(
+    ("missing", "hour"),
+    [((), 2), (("sent_at",), 3), (("original_timestamp",), 3), (("sent_at", "timestamp"), 5), (("timestamp",), 2)],
+)
+def test_an_event_counts_in_the_hour_of_its_corrected_time(make_events: Maker, missing: tuple[str, ...], hour: int):
+    """The device's delay is taken off the arrival, whatever its clock says; else `timestamp`, else the arrival."""
+    by_its_clock = {"original_timestamp": START + 95 * HOUR, "sent_at": START + 98 * HOUR}
+    times = by_its_clock | {"timestamp": START + 3 * HOUR, "received_at": START + 5 * HOUR}
+    store = EventStore()
+    store.append(make_events(times | dict.fromkeys(missing)))
+    assert [(each.start - START) // HOUR for each in store.buckets if each.n_events] == [hour]
+    assert store.stream_time == START + hour * HOUR
+
+
+def test_a_batch_is_accounted_for_though_an_hour_cannot_be_handed_on(make_events: Maker):
+    """If handing on an hour fails, the events are in and counted, and the hour is handed on at the next occasion."""
+    handed: list[int] = []
+
+    def take(bucket: HourBucket) -> None:
+        handed.append(bucket.n_events)
+        if len(handed) == 1:
+            raise OSError(28, "No space left on device")
+
+    store = EventStore(1, on_evict=take)
+    store.append(make_events({"at": 0}))
+    with pytest.raises(OSError, match="No space"):
+        store.append(make_events({"at": 1, "message_id": "x"}))
+    assert summary(store.counts) == {"received": 2, "accepted": 2}
+    assert store.events()["message_id"].to_list() == ["x"]
+    store.append(make_events({"at": 1, "message_id": "y"}))
+    assert handed == [1, 1]
+
+
 @pytest.mark.parametrize(("ahead_s", "expected_s"), [(60, 60), (60.001, 0)])
 def test_a_little_skew_is_believed(make_events: Maker, ahead_s: float, expected_s: float):
     """An event may claim to have happened up to the skew after its arrival, and no millisecond more."""
