@@ -25,7 +25,7 @@ from analytics.ndjson import encode
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
-SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Delivery(NamedTuple):
