@@ -152,6 +152,24 @@ def test_parts_by_visitor_may_be_anywhere_in_time(make_events: Maker, deliveries
 
 
 @SLOW
+@given(deliveries=ANY_TIME, parts=st.lists(st.integers(0, 2), min_size=20, max_size=20), hours=st.integers(1, 24))
+def test_parts_at_one_time_are_merged_in_any_order(
+    make_events: Maker, deliveries: list[Delivery], parts: list[int], hours: int
+):
+    """Whatever was late or forgotten in each part, and wherever an identifier came: at one time no order matters."""
+    frame = frame_of(make_events, deliveries)
+    part_of = pl.Series(parts[: frame.height], dtype=pl.Int64)
+    stores = [store_of(frame.filter(part_of == part), window_hours=hours) for part in range(3)]
+    reached = [store.stream_time for store in stores if store.stream_time is not None]
+    for store in stores:
+        store.advance_to(max(reached, default=START))
+    digests = set()
+    for a, b, c in list(permutations(stores))[::2]:
+        digests |= {((a | b) | c).digest(), (a | (b | c)).digest()}
+    assert len(digests) == 1
+
+
+@SLOW
 @given(deliveries=DELIVERIES, more=DELIVERIES, cut=st.integers(0, 20))
 def test_a_merged_store_goes_on_as_one_store_would(
     make_events: Maker, deliveries: list[Delivery], more: list[Delivery], cut: int
