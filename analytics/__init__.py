@@ -15,8 +15,10 @@ from analytics.signals import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
 from analytics.store_counts import Counts
 from analytics.tracking import DeadLetter, Flattened, track_view
+from analytics.warehouse import unfold
 
 if TYPE_CHECKING:
+    from analytics.bots import BotScore, BotSettings, score_bots, tag_bots
     from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
     from analytics.segment_content import SegmentContent, segment_content
@@ -26,6 +28,8 @@ __all__ = [
     "EVENT_SCHEMA",
     "SIGNALS",
     "AnalyticsError",
+    "BotScore",
+    "BotSettings",
     "Counts",
     "DeadLetter",
     "EventCount",
@@ -44,17 +48,24 @@ __all__ = [
     "encode",
     "partitions_by_visitor",
     "read_ndjson",
+    "score_bots",
     "score_stitching",
     "segment_content",
     "stitch",
     "stitched",
+    "tag_bots",
     "track_view",
+    "unfold",
     "visit_table",
     "visit_table_of_parts",
 ]
 
 # Whoever needs SciPy and statsmodels waits for them; whoever only wants the tracking plan does not.
 _HEAVY: Final = {
+    "BotScore": "analytics.bots",
+    "BotSettings": "analytics.bots",
+    "score_bots": "analytics.bots",
+    "tag_bots": "analytics.bots",
     "IntentModel": "analytics.intent_model",
     "IntentResults": "analytics.intent_results",
     "SegmentContent": "analytics.segment_content",

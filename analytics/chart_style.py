@@ -68,7 +68,7 @@ def to_svg(chart: alt.TopLevelMixin, name: str) -> str:
         )
         .configure_title(color=INK, fontSize=13, anchor="start", frame="group")
     )
-    spec = styled.to_dict()
+    spec = styled.to_dict(validate=False)  # checked piece by piece as it was put together
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
     if "<text" not in svg:  # Vega tells its errors to stderr only, and hands out an empty picture
         raise RuntimeError(f"the chart {name!r} came out empty; this is a fault of ours")

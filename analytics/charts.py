@@ -79,19 +79,22 @@ def _grain(n_hours: int) -> tuple[str, str, int | None]:
     return ("day", "1d", 7) if n_hours <= 366 * _HOURS_OF_DAY else ("month", "1mo", 3)
 
 
-def hourly_chart(traffic: pl.DataFrame) -> alt.VConcatChart:
+def hourly_chart(traffic: pl.DataFrame, whose: str = "") -> alt.VConcatChart:
     """Draw page views above demo requests: bars for the counts, a line for the moving average.
 
     Args:
         traffic: As of :func:`traffic_by`.
+        whose: What the titles add to say whose they are, such as `` of Europe``.
     """
     length = pl.col("end") - pl.col("start")
     rows = traffic.with_columns(
         start=pl.col("start") + 0.04 * length, middle=pl.col("start") + length / 2, end=pl.col("end") - 0.04 * length
     ).with_columns(pl.col("start", "end", "middle").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
     x = alt.X("start:T", title=None, **_utc_axis(traffic))
-    views = _traffic_panel(rows, "page_views", "Page views", BLUE, x).properties(height=150)
-    requests = _traffic_panel(rows, "demo_requests", "Demo requests", VERMILLION, x).properties(height=110)
+    views = _traffic_panel(rows, "page_views", f"Page views{label(whose)}", BLUE, x).properties(height=150)
+    requests = _traffic_panel(rows, "demo_requests", f"Demo requests{label(whose)}", VERMILLION, x).properties(
+        height=110
+    )
     return alt.vconcat(views, requests, spacing=18)
 
 

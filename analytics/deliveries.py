@@ -14,7 +14,7 @@ from analytics.events import EVENT_SCHEMA, UTC_MS
 from analytics.seen_ids import Hashes, Verdict
 from analytics.tracking import EARLIEST
 
-__all__ = ["BODY", "compared", "hashes", "ms", "timed"]
+__all__ = ["BODY", "compared", "hashes", "ms", "said", "timed"]
 
 BODY: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"})
 """What an event says: the columns that two deliveries of it have in common."""
@@ -32,8 +32,9 @@ def timed(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | None = None
         The events with their time, and how many claimed an impossible one.
     """
     claimed = events.with_columns(event_times(events))
-    known = [] if arrived_at is None else [pl.lit(arrived_at, UTC_MS)]
-    arrival = pl.min_horizontal("received_at", *known)
+    arrival = pl.col("received_at")
+    if arrived_at is not None:
+        arrival = pl.min_horizontal(arrival, pl.lit(arrived_at, UTC_MS))
     future = pl.col("event_time") > arrival + pl.duration(milliseconds=skew_ms)
     n_future = int(claimed.select(future.sum()).item())
     time = pl.when(future).then(arrival).otherwise("event_time")
@@ -45,9 +46,18 @@ def hashes(identifiers: pl.Series) -> Hashes:
     return identifiers.hash().to_numpy()
 
 
-def compared(deliveries: pl.DataFrame, firsts: pl.DataFrame) -> NDArray[np.int8]:
-    """Whether each delivery says the same as the first one with its identifier, row by row: duplicate or conflict."""
-    one, other = (frame.select(BODY).cast({pl.Categorical: pl.String}) for frame in (deliveries, firsts))
+def said(deliveries: pl.DataFrame) -> pl.DataFrame:
+    """What deliveries say, in a form that can be compared: words instead of the codes of one process's vocabularies."""
+    return deliveries.select(BODY).cast({pl.Categorical: pl.String})
+
+
+def compared(one: pl.DataFrame, other: pl.DataFrame) -> NDArray[np.int8]:
+    """Whether each delivery is a duplicate of the first one with its identifier or a conflict with it, row by row.
+
+    Args:
+        one: What the deliveries say; see :func:`said`.
+        other: What the first ones say.
+    """
     is_same = one.hstack(other.rename("first_{}".format)).select(_IS_SAME).to_series()
     return np.where(is_same.to_numpy(), Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.int8)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -103,7 +104,12 @@ class DurableStore(RestorableStore):
         raise TypeError("a store on disk cannot be copied: two would write to the same files")
 
     def append_flattened(
-        self, batch: Flattened, position: SourcePosition | None = None, *, arrived_at: datetime | None = None
+        self,
+        batch: Flattened,
+        position: SourcePosition | None = None,
+        *,
+        arrived_at: datetime | None = None,
+        file: Path | None = None,  # noqa: ARG002 - the window is in files of its own
     ) -> Counts:
         """Take a batch, and note where its source stands after it; when this returns, both are safe.
 
@@ -111,6 +117,7 @@ class DurableStore(RestorableStore):
             batch: What :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
             position: Where its source then stands, if it comes from one that can be resumed.
             arrived_at: When the events arrived, as in :meth:`append`.
+            file: As in :meth:`append`; of no use here.
 
         Raises:
             StoreWriteError: It cannot be written.

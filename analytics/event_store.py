@@ -25,14 +25,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
-from analytics.deliveries import BODY, compared, hashes, ms, timed
+from analytics.deliveries import BODY, compared, hashes, ms, said, timed
 from analytics.dimensions import By, dimensions_of
 from analytics.errors import AnalyticsError
 from analytics.events import CallType
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from analytics.store_settings import StoreSettings
 
 __all__ = ["EventStore", "moment_ms"]
+
+_EARLIEST_MS: Final = (EARLIEST - moment(0)) // timedelta(milliseconds=1)
 
 
 class EventStore:
@@ -106,19 +108,22 @@ class EventStore:
         store: EventStore = import_module("analytics.store_opening").read_store(Path(folder))
         return store
 
-    def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None) -> Counts:
+    def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None, file: Path | None = None) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 
         Args:
             events: Table of events in order of arrival; see :func:`analytics.enrichment.conform`. Rows without
                 identifier get a fingerprint, rows of no use become dead letters.
             arrived_at: When the batch arrived, with a time zone, as whoever reads a live stream knows; see rule 2.
+            file: A Parquet file that holds just these events, if there is one. A store whose events go to files need
+                not write them once more; the file may be deleted, but not changed, as soon as this returns.
 
         Raises:
             EventFrameError: A column has a type that cannot hold what the tracking plan says.
         """
         _check_moment("arrived_at", arrived_at)
-        return self.append_flattened(usable_events(events, arrived_at=arrived_at), arrived_at=arrived_at)
+        usable = usable_events(events, arrived_at=arrived_at)
+        return self.append_flattened(usable, arrived_at=arrived_at, file=file if usable.frame is events else None)
 
     def append_json(self, lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Counts:
         """Take NDJSON, as bytes, open file or path, and say what became of its lines.
@@ -136,12 +141,15 @@ class EventStore:
         batches = read_ndjson(lines, arrived_at=arrived_at)
         return sum((self.append_flattened(batch, arrived_at=arrived_at) for batch in batches), start=Counts())
 
-    def append_flattened(self, batch: Flattened, *, arrived_at: datetime | None = None) -> Counts:
+    def append_flattened(
+        self, batch: Flattened, *, arrived_at: datetime | None = None, file: Path | None = None
+    ) -> Counts:
         """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
 
         Args:
             batch: The events and dead letters.
             arrived_at: When they arrived, as in :meth:`append`; the batch was made with it too.
+            file: As for :meth:`append`.
 
         Raises:
             SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
@@ -150,7 +158,7 @@ class EventStore:
         n_invalid = self._bury(batch.dead_letters)
         verdicts, stream_ms = np.empty(0, np.int8), None
         if batch.frame.height:
-            verdicts, stream_ms = self._take(batch.frame, arrived_at)
+            verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         counts = Counts(
             received=batch.n_received,
@@ -263,7 +271,8 @@ class EventStore:
         (revisions) and the dead letters' bytes are no part of it.
         """
         facts = {"window_hours": self._window_hours, "skew_ms": self._skew_ms, "stream_ms": self._hours.stream_ms}
-        return state_digest(facts, self._tallies, self._repeats.table(), self._hours.flat())
+        repeats = self._repeats.since(self._hours.hours.start)
+        return state_digest(facts, self._tallies, repeats, self._hours.flat())
 
     def __or__(self, other: EventStore) -> EventStore:
         """Merge with a store that took another part of the same stream, into a new one in memory.
@@ -295,8 +304,8 @@ class EventStore:
         return merged
 
     def _held_since(self, start: int) -> Held:
-        repeats = self._repeats.table().filter(pl.col("hour") >= start)
-        return Held(pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)]), repeats, self._tallies)
+        events = pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)])
+        return Held(events, self._repeats.since(start), self._tallies)
 
     def _adopt(self, held: Held, start: int) -> None:
         """Take over, while empty, what others have held and counted."""
@@ -313,11 +322,15 @@ class EventStore:
             self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
         return len(dead_letters)
 
-    def _take(self, frame: pl.DataFrame, arrived_at: datetime | None) -> tuple[NDArray[np.int8], int]:
+    def _take(
+        self, frame: pl.DataFrame, arrived_at: datetime | None, file: Path | None
+    ) -> tuple[NDArray[np.int8], int]:
         """Judge usable events and keep the accepted ones; also say which time the stream has reached."""
         events, n_future = timed(frame, self._skew_ms, arrived_at)
         self._tallies.n_future += n_future
         times, reached = ms(events["event_time"]), self._hours.stream_ms
+        if n_future or times.min() <= _EARLIEST_MS:
+            file = None  # its columns do not tell the event times of the store
         stream = np.maximum.accumulate(times if reached is None else np.maximum(times, reached))
         hours = times - times % HOUR_MS
         floors = self._hours.floors(stream)
@@ -327,10 +340,11 @@ class EventStore:
         verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
         accepted = verdicts == Verdict.ACCEPTED
         self._tallies.count_late((stream - times)[~timely])
-        kept = events if accepted.all() else events.filter(accepted)
-        self._tallies.accepted_by_type.update(dict(kept["type"].value_counts().iter_rows()))
-        self._hours.keep(kept, hours[accepted])
-        self._seen.remember(ids[accepted], hours[accepted], int(floors[-1]))
+        if not accepted.all():
+            events, hours, file = events.filter(accepted), hours[accepted], None
+        self._tallies.accepted_by_type.update(dict(events["type"].value_counts().iter_rows()))
+        self._hours.keep(events, hours, file)
+        self._seen.remember(ids[accepted], hours, int(floors[-1]))
         return verdicts, int(stream[-1])
 
     def _judge(
@@ -351,9 +365,10 @@ class EventStore:
         # No body is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
         before = self._hours.find(deliveries["message_id"].tail(len(again)), earlier.hour[again])
         firsts = pl.concat([frame[rows[earlier.row[here]]].select(BODY), before.select(BODY)])
-        verdicts[np.concatenate([here, again])] = compared(deliveries, firsts)
+        says = said(deliveries)
+        verdicts[np.concatenate([here, again])] = compared(says, said(firsts))
         hours_of_firsts = np.concatenate([hours[rows[earlier.row[here]]], earlier.hour[again]])
-        self._repeats.add(hashes(deliveries["message_id"]), bodies(deliveries), hours_of_firsts)
+        self._repeats.add(ids[rows[np.concatenate([here, again])]], bodies(says), hours_of_firsts)
         return verdicts
 
     def _reach(self, stream_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,8 @@ from analytics.clusters import cluster_names
 from analytics.estimation import Estimate
 from analytics.intent_design import Design, design_matrix
 from analytics.intent_errors import IntentModelError, VisitTableError
+from analytics.jackknife import effective_clusters, jackknife_errors
+from analytics.likelihood import information
 from analytics.signals import Signal
 
 if TYPE_CHECKING:
@@ -53,6 +55,25 @@ class FittedBasis:
     def n_clusters(self) -> int | None:
         """How many clusters the covariance is robust to."""
         return None if self.clusters is None else int(self.clusters.max()) + 1
+
+    @cached_property
+    def effective_clusters(self) -> Mapping[str, float] | None:
+        """How many clusters of equal weight each term rests on; see :mod:`analytics.jackknife`."""
+        return None if self.clusters is None else self._by_term(effective_clusters, self.clusters)
+
+    @cached_property
+    def jackknife_errors(self) -> Mapping[str, float] | None:
+        """Standard error of each term by leaving out one cluster after the other; see :mod:`analytics.jackknife`."""
+        return None if self.clusters is None else self._by_term(jackknife_errors, self.clusters)
+
+    def _by_term(
+        self,
+        work_out: Callable[[Design, NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
+        clusters: NDArray[np.int64],
+    ) -> Mapping[str, float]:
+        design, p = self.design, self.estimate.fit.p_request
+        known = information(design.matrix, design.n_visits, p)
+        return dict(zip(design.terms, work_out(design, known, p, clusters).tolist(), strict=True))
 
     def refuse_unseen(self, visits: pl.DataFrame) -> None:
         """Refuse visits of which the model knows nothing: a term was left out of it, and here does make a difference.

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.enrichment import DERIVED_SCHEMA, enrich
+from analytics.enrichment import DERIVED_SCHEMA, enrich, event_times
 from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.spill_files import SpillFile, SpillFolder
 
@@ -53,15 +53,22 @@ class HourEvents:
 
     def plus(self, part: pl.DataFrame) -> HourEvents:
         """These events and more: flat ones with their ``event_time``."""
+        return self._plus(part, [*self._files], _in_few([*self._new, part]))
+
+    def plus_file(self, part: pl.DataFrame, file: SpillFile) -> HourEvents:
+        """These events and more, which a file holds already: flat ones whose event time their columns alone tell."""
+        return self._plus(part, [*self._files, file], [*self._new])
+
+    def _plus(self, part: pl.DataFrame, files: list[SpillFile], new: list[pl.DataFrame]) -> HourEvents:
         n_page_views, n_demo_requests = part.select(_IS_PAGE.sum(), demos=_IS_DEMO.sum()).row(0)
         return replace(
             self,
             n_events=self.n_events + part.height,
             n_page_views=self.n_page_views + n_page_views,
             n_demo_requests=self.n_demo_requests + n_demo_requests,
-            _files=[*self._files],
+            _files=files,
             _parts=[*self._parts],
-            _new=_in_few([*self._new, part]),
+            _new=new,
         )
 
     def events(self) -> pl.DataFrame:
@@ -101,7 +108,7 @@ class HourEvents:
     def flat(self) -> pl.DataFrame:
         """All events, in order, flat with their ``event_time``: quicker than with all that can be derived."""
         held = [part.select(_FLAT) for part in (*self._parts, *self._new)]
-        read = (pl.read_parquet(file.path) for file in self._files)
+        read = (_flat(pl.read_parquet(file.path)) for file in self._files)
         return pl.concat([NO_TIMED_EVENTS, *read, *held]).sort(_IN_ORDER)
 
     def spill(self, folder: SpillFolder, name: str) -> None:
@@ -143,6 +150,15 @@ def _in_few(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
     return parts if len(parts) <= _MOST_PARTS else [*parts[:half], pl.concat(parts[half:], rechunk=True)]
 
 
+def _flat(part: pl.DataFrame) -> pl.DataFrame:
+    if "event_time" not in part.columns:
+        part = part.with_columns(event_times(part))
+    return part.select(_FLAT)
+
+
 def _enriched(part: pl.DataFrame) -> pl.DataFrame:
-    # The store knows the event time better: it has looked at the arrival.
-    return enrich(part).with_columns(part["event_time"]).select(STORED_SCHEMA.names())
+    enriched = enrich(part)
+    if "event_time" in part.columns:
+        # The store knows better: it has looked at the arrival.
+        enriched = enriched.with_columns(part["event_time"])
+    return enriched.select(STORED_SCHEMA.names())

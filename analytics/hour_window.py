@@ -17,7 +17,7 @@ from analytics.hour_bucket import HourBucket
 from analytics.hour_counts import HourCounts
 from analytics.hour_events import NO_EVENTS, HourEvents
 from analytics.hour_reports import HourReports, hourly_table
-from analytics.spill_files import SpillFolder
+from analytics.spill_files import SpillFile, SpillFolder
 
 __all__ = ["HOUR_MS", "HourWindow", "moment"]
 
@@ -71,19 +71,23 @@ class HourWindow:
         """The oldest hour of the window at each of these times."""
         return np.asarray(stream_ms - stream_ms % HOUR_MS - (self._n_hours - 1) * HOUR_MS)
 
-    def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64]) -> None:
+    def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None = None) -> None:
         """Put events into their hours.
 
         Args:
             accepted: Flat events with their ``event_time``.
             hours: The hour of each.
+            file: A Parquet file that holds just these events, and whose columns alone tell their times, if there is
+                one.
         """
         if not len(hours):
             return
         in_one_hour = hours.min() == hours.max()
         for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
+            held = self._events_of_hour.get(hour, HourEvents())
             part = accepted if in_one_hour else accepted.filter(hours == hour)
-            self._events_of_hour[hour] = self._events_of_hour.get(hour, HourEvents()).plus(part)
+            adopted = self._adopted(file, hour, held) if in_one_hour else None
+            self._events_of_hour[hour] = held.plus(part) if adopted is None else held.plus_file(part, adopted)
 
     def find(self, message_ids: pl.Series, hours: NDArray[np.int64]) -> pl.DataFrame:
         """The events with these identifiers, row by row, in these hours; nulls where there is none."""
@@ -142,6 +146,12 @@ class HourWindow:
         """The events of each hour that has some, from this hour on, in order; flat, with their ``event_time``."""
         kept = (hour for hour in self.hours if hour in self._events_of_hour and (start is None or hour >= start))
         return (self._events_of_hour[hour].flat() for hour in kept)
+
+    def _adopted(self, file: Path | None, hour: int, held: HourEvents) -> SpillFile | None:
+        """The file as one of the store's own, if it is to have any; what is in memory must be the latest of an hour."""
+        if file is None or self._spill is None or held.n_in_memory:
+            return None
+        return self._spill.adopt(file, str(hour))
 
     def _evict(self, hour: int) -> None:
         bucket = replace(self._bucket(hour), final=True)

@@ -158,9 +158,12 @@ class IntentResults:
 
         One row per term: ``signal``; ``vif``, its variance inflation factor, null for the intercept;
         ``p_false_discovery``, the p-value adjusted by Benjamini and Hochberg; ``separated``, whether its estimate is
-        finite only by the penalty; and ``interval``, what its test and interval go by: ``wald`` or ``profile``.
+        finite only by the penalty; ``interval``, what its test and interval go by: ``wald`` or ``profile``; and
+        ``effective_accounts``, on how many accounts of equal weight it would rest as much as on these, null where
+        visits count as independent.
         """
         inflation, estimate = variance_inflation(self.basis.design), self.basis.estimate
+        effective = self.basis.effective_clusters or {}
         adjusted = benjamini_hochberg(self.coefficients["p_value"].to_numpy()[1:])
         return pl.DataFrame(
             {
@@ -169,8 +172,31 @@ class IntentResults:
                 "p_false_discovery": pl.Series([None, *adjusted], dtype=pl.Float64),
                 "separated": [term in estimate.separated for term in self.terms],
                 "interval": ["profile" if profiled else "wald" for profiled in estimate.profiled],
+                "effective_accounts": pl.Series([effective.get(term) for term in self.terms], dtype=pl.Float64),
             }
         )
+
+    @cached_property
+    def jackknife(self) -> pl.DataFrame | None:
+        """Standard errors and intervals by leaving out one account after the other; none where visits are independent.
+
+        Where ``effective_accounts`` are few, the errors and intervals of the table are too small, and these are not.
+
+        One row per term: ``signal``, ``standard_error``, ``degrees_of_freedom`` (effective accounts less one), and the
+        ends ``ci_low`` and ``ci_high`` of Student's interval; null where fewer than two accounts tell of the term.
+        """
+        effective, errors = self.basis.effective_clusters, self.basis.jackknife_errors
+        if effective is None or errors is None:
+            return None
+        from scipy.stats import t as student  # noqa: PLC0415 - slow to import
+
+        freedom = np.array([effective[term] - 1 for term in self.terms])
+        error = np.where(freedom > 0, [errors[term] for term in self.terms], np.nan)
+        half = student.ppf(0.5 + self.level / 2, np.where(freedom > 0, freedom, np.nan)) * error
+        estimate = self.coefficients["coefficient"].to_numpy()
+        ends = {"ci_low": estimate - half, "ci_high": estimate + half}
+        columns = {"standard_error": error, "degrees_of_freedom": np.maximum(freedom, 0), **ends}
+        return pl.DataFrame({"signal": self.terms, **columns}).with_columns(pl.col(list(columns)).fill_nan(None))
 
     @cached_property
     def per_unit(self) -> pl.DataFrame:
@@ -264,7 +290,7 @@ class IntentResults:
             "pseudo_r2": self.pseudo_r2,
             "tjur_r2": self.tjur_r2,
             "auc_in_sample": self.auc_in_sample,
-            "out_of_fold": self._or_reason(lambda: asdict(self.out_of_fold)),
+            "out_of_fold": self._or_reason(lambda: self.out_of_fold.to_dict()),  # noqa: PLW0108 - the reading may fail
             "all_signals": self._or_reason(lambda: asdict(self.all_signals)),
             "requests_per_term": self.requests_per_term,
             "estimator": self.estimator,

@@ -22,7 +22,7 @@ from analytics.intent_design import Design
 from analytics.intent_errors import ConvergenceError, SeparationError
 from analytics.separation import find_separation
 
-__all__ = ["LogitFit", "climb", "cluster_robust", "log_likelihood", "maximise"]
+__all__ = ["LogitFit", "climb", "cluster_robust", "information", "log_likelihood", "maximise"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -129,8 +129,8 @@ def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
 def _by_patterns(design: Design) -> tuple[Floats, Floats, bool]:
     """Fit collapsed visits: coefficients, inverse of the information, and whether the search converged."""
     b, converged = climb(design.matrix, design.n_visits, design.n_requests, _average(design))
-    information = _information(design.matrix, design.n_visits, expit(design.matrix @ b))
-    return b, np.asarray(np.linalg.inv(information), np.float64), converged
+    known = information(design.matrix, design.n_visits, expit(design.matrix @ b))
+    return b, np.asarray(np.linalg.inv(known), np.float64), converged
 
 
 def climb(
@@ -159,7 +159,7 @@ def climb(
     log_odds = matrix @ b + given
     for _ in range(_MAX_ITERATIONS):
         p = expit(log_odds)
-        step = np.linalg.solve(_information(matrix, n_visits, p), matrix.T @ (n_requests - n_visits * p))
+        step = np.linalg.solve(information(matrix, n_visits, p), matrix.T @ (n_requests - n_visits * p))
         # Close to the maximum the likelihood moves by less than its rounding: only what is clearly down is shortened.
         lowest = height(log_odds) * (1 + 1e-12)
         while height(matrix @ (b + step) + given) < lowest and np.abs(step).max() > _TOLERANCE:
@@ -192,10 +192,10 @@ def _start(design: Design) -> Floats:
     return start if converged else _average(design)
 
 
-def _information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
+def information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
     """Fisher's information: minus the second derivatives of the log-likelihood."""
-    information: Floats = (matrix.T * (n_visits * p * (1 - p))) @ matrix
-    return information
+    second: Floats = (matrix.T * (n_visits * p * (1 - p))) @ matrix
+    return second
 
 
 def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integers) -> Floats:

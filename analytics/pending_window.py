@@ -36,8 +36,8 @@ class PendingWindow(HourWindow):
         """Events since then."""
         return sum(table.height for table in self.pending)
 
-    def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64]) -> None:
+    def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None = None) -> None:
         """Put events into their hours, and remember them."""
-        super().keep(accepted, hours)
+        super().keep(accepted, hours, file)
         if accepted.height:
             self.pending.append(accepted)

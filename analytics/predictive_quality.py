@@ -6,15 +6,24 @@ so that many visits with one prediction cost no more than one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.special import logit, xlog1py, xlogy
 
+from analytics.intervals import wilson_interval
 from analytics.likelihood import climb
 
-__all__ = ["PredictiveQuality", "area_under_curve", "coefficient_of_discrimination", "predictive_quality"]
+__all__ = [
+    "PredictiveQuality",
+    "area_under_curve",
+    "calibration_table",
+    "coefficient_of_discrimination",
+    "predictive_quality",
+]
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +42,7 @@ class PredictiveQuality:
         calibration_intercept: By how much log-odds must be raised to fit; 0 where the predicted number of requests is
             that which happened.
         n_folds: Parts that the visits were split into; each was predicted from the others.
+        calibration: What was predicted beside what happened; see :func:`calibration_table`.
     """
 
     auc: float
@@ -42,6 +52,11 @@ class PredictiveQuality:
     calibration_slope: float | None
     calibration_intercept: float | None
     n_folds: int
+    calibration: pl.DataFrame = field(compare=False, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON: the calibration as a list of groups."""
+        return {**vars(self), "calibration": self.calibration.to_dicts()}
 
 
 def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds: int) -> PredictiveQuality:
@@ -72,6 +87,44 @@ def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds:
         calibration_slope=None if slope is None else float(slope[1]),
         calibration_intercept=None if intercept is None else float(intercept[0]),
         n_folds=n_folds,
+        calibration=calibration_table(p, n, y),
+    )
+
+
+def calibration_table(
+    p: Floats, n_visits: Floats, n_requests: Floats, n_groups: int = 10, level: float = 0.95
+) -> pl.DataFrame:
+    """Hold predictions against what happened, in groups of rising prediction.
+
+    Requests are rare, so groups of equally many visits would nearly all be about nothing: each group here has about the
+    same number of requests foretold.
+
+    Args:
+        p: Predicted probability of each cell.
+        n_visits: Visits of each cell.
+        n_requests: Of these, the ones that ended in a request.
+        n_groups: Groups at most; equal predictions are never parted.
+        level: Confidence level of the intervals (Wilson), between 0 and 1.
+
+    Returns:
+        One row per group: ``predicted``, the mean prediction; ``n`` visits; ``requests`` among them; ``share``, their
+        quotient, with ``share_low`` and ``share_high``.
+    """
+    cells = pl.DataFrame({"p": p, "n": n_visits, "requests": n_requests}).group_by("p").agg(pl.all().sum()).sort("p")
+    foretold = pl.col("p") * pl.col("n")
+    # A cell belongs to the group in which the middle of its own requests falls.
+    place = (foretold.cum_sum() - foretold / 2) / foretold.sum() * n_groups
+    groups = (
+        cells.group_by(group=place.floor().clip(0, n_groups - 1), maintain_order=True)
+        .agg(predicted=foretold.sum() / pl.col("n").sum(), n=pl.col("n").sum(), requests=pl.col("requests").sum())
+        .drop("group")
+    )
+    low, high = wilson_interval(groups["requests"].to_numpy(), groups["n"].to_numpy(), level)
+    return groups.with_columns(
+        pl.col("n", "requests").round().cast(pl.UInt32),
+        share=pl.col("requests") / pl.col("n"),
+        share_low=pl.Series(low),
+        share_high=pl.Series(high),
     )
 
 

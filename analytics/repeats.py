@@ -10,7 +10,6 @@ from typing import Final
 
 import polars as pl
 
-from analytics.deliveries import BODY
 from analytics.seen_ids import Hashes, Hours
 
 __all__ = ["REPEATS_SCHEMA", "Repeats", "bodies"]
@@ -21,10 +20,9 @@ REPEATS_SCHEMA: Final = pl.Schema({"id": pl.UInt64(), "body": pl.UInt64(), "hour
 _MOST_PARTS: Final = 64
 
 
-def bodies(deliveries: pl.DataFrame) -> pl.Series:
-    """Hash of what each delivery says, by which two are held to say the same."""
-    # A vocabulary's codes differ from process to process; its words do not.
-    return deliveries.select(BODY).cast({pl.Categorical: pl.String}).hash_rows().alias("body")
+def bodies(says: pl.DataFrame) -> pl.Series:
+    """Hash of each delivery by what it says (:func:`analytics.deliveries.said`); equal ones are held to be the same."""
+    return says.hash_rows().alias("body")
 
 
 class Repeats:
@@ -53,6 +51,10 @@ class Repeats:
     def forget_before(self, floor: int) -> None:
         """Let go of what repeats events that happened before this hour."""
         self._parts = [part.filter(pl.col("hour") >= floor) for part in self._parts]
+
+    def since(self, start: int) -> pl.DataFrame:
+        """The rows of :meth:`table` that repeat events of this hour or a later one."""
+        return self.table().filter(pl.col("hour") >= start)
 
     def table(self) -> pl.DataFrame:
         """One row for each identifier and body, in that order."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analytics.report_data import REPORTED_SEGMENTS, ReportData
+from analytics.report_data import REPORTED_SEGMENTS, ReportData, SalesDesk
 
-__all__ = ["REPORTED_SEGMENTS", "ReportData", "render_report", "write_report"]
+__all__ = ["REPORTED_SEGMENTS", "ReportData", "SalesDesk", "render_report", "write_report"]
 
 
 def render_report(data: ReportData) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -14,10 +15,30 @@ if TYPE_CHECKING:
     from analytics.session_length import SessionLengthComparison
     from analytics.statistics import FunnelStatistics
 
-__all__ = ["REPORTED_SEGMENTS", "ReportData"]
+__all__ = ["PICKED_SEGMENTS", "REPORTED_SEGMENTS", "ReportData", "SalesDesk"]
 
 REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:content")
 """Segmentations that every report shows: dimensions, and pairs of them."""
+
+
+PICKED_SEGMENTS: Final = ("region", "channel", "device")
+"""Dimensions by which the traffic of a report can be looked at."""
+
+
+@dataclass(frozen=True, eq=False)
+class SalesDesk:
+    """Every demo request at the desk.
+
+    Args:
+        requests: One row per request: ``requested_s``, ``responded_s``, ``scheduled_s`` and ``slot_s`` in seconds since
+            the start, ``response_minutes``; null for what has not happened.
+        start: When the clock started, UTC.
+        end: When it stopped.
+    """
+
+    requests: pl.DataFrame
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +52,7 @@ class ReportData:
         moving_average: Averages of these counts.
         funnel: Visitors by stage.
         segments: Counts and conversion by segment, under ``channel``, or ``region:content`` for a pair.
+        hourly_by: Counts by hour and segment, and their moving averages, by dimension.
         moving_average_hours: Length of the averages in hours.
         level: Confidence level of the intervals of rates, between 0 and 1.
         description: What the title stands for, in a sentence or two.
@@ -41,6 +63,7 @@ class ReportData:
         analyses: The model beside what one row per visitor would say.
         sales: What became of the demo requests: counts, rates, waits and utilisations, under the names of the
             simulator's sales summary; as many as are known, others under their own names.
+        sales_desk: Each of the requests, where they are known.
         store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
             ``invalid``.
         invalid_by_reason: How many events could not be used, by reason.
@@ -53,6 +76,7 @@ class ReportData:
     moving_average: pl.DataFrame
     funnel: pl.DataFrame
     segments: Mapping[str, pl.DataFrame]
+    hourly_by: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=dict)
     moving_average_hours: int = 3
     level: float = 0.95
     description: str = ""
@@ -62,6 +86,7 @@ class ReportData:
     session_length: SessionLengthComparison | None = None
     analyses: SideBySide | None = None
     sales: Mapping[str, float | None] | None = None
+    sales_desk: SalesDesk | None = None
     store: Mapping[str, int] | None = None
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
@@ -81,6 +106,7 @@ class ReportData:
         session_length: SessionLengthComparison | None = None,
         analyses: SideBySide | None = None,
         sales: Mapping[str, float | None] | None = None,
+        sales_desk: SalesDesk | None = None,
         store: Mapping[str, int] | None = None,
         invalid_by_reason: Mapping[str, int] | None = None,
         provenance: Mapping[str, object] | None = None,
@@ -99,6 +125,7 @@ class ReportData:
             session_length: The model with session length in several forms.
             analyses: The model beside what one row per visitor would say.
             sales: What became of the demo requests.
+            sales_desk: Each of them.
             store: The event store's counters.
             invalid_by_reason: How many events could not be used, by reason.
             provenance: Where the numbers come from.
@@ -114,6 +141,10 @@ class ReportData:
             moving_average=statistics.moving_average(moving_average_hours),
             funnel=statistics.funnel(),
             segments={name: statistics.segments(name.split(":")) for name in wanted},
+            hourly_by={
+                name: (statistics.hourly(name), statistics.moving_average(moving_average_hours, name))
+                for name in PICKED_SEGMENTS
+            },
             moving_average_hours=moving_average_hours,
             level=statistics.level,
             description=description,
@@ -123,6 +154,7 @@ class ReportData:
             session_length=session_length,
             analyses=analyses,
             sales=sales,
+            sales_desk=sales_desk,
             store=store,
             invalid_by_reason=invalid_by_reason or {},
             provenance=provenance or {},

@@ -5,10 +5,27 @@ from __future__ import annotations
 import html
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
-__all__ = ["Html", "count", "decimal", "element", "join", "number_table", "p_value", "page", "percent", "rate", "times"]
+__all__ = [
+    "MOST_CHOICES",
+    "Html",
+    "count",
+    "decimal",
+    "element",
+    "join",
+    "moment",
+    "number_table",
+    "numbers",
+    "p_value",
+    "page",
+    "percent",
+    "radio_button",
+    "rate",
+    "times",
+]
 
 _LONGEST_TEXT: Final = 1000
 _TENTH: Final = 0.1
@@ -31,10 +48,24 @@ def element(tag: str, *children: str, **attributes: str) -> Html:
         children: What stands in it; text that is not :class:`Html` is escaped, and cut when very long.
         attributes: Its attributes; ``class_`` is ``class`` and ``aria_label`` is ``aria-label``.
     """
-    named = "".join(
+    return Html(f"<{tag}{_named(attributes)}>{join(children)}</{tag}>")
+
+
+def radio_button(group: str, identifier: str, *, pressed: bool) -> Html:
+    """Make one of several buttons of which one is pressed at a time.
+
+    Args:
+        group: Name that they share.
+        identifier: By which the style knows it.
+        pressed: Whether it is the one.
+    """
+    return Html(f"<input{_named({'type': 'radio', 'name': group, 'id': identifier})}{' checked' if pressed else ''}>")
+
+
+def _named(attributes: Mapping[str, str]) -> str:
+    return "".join(
         f' {name.rstrip("_").replace("_", "-")}="{html.escape(_shown(value))}"' for name, value in attributes.items()
     )
-    return Html(f"<{tag}{named}>{join(children)}</{tag}>")
 
 
 def join(parts: Iterable[str]) -> Html:
@@ -90,6 +121,16 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value < _SURE else f"{value:.3f}"
 
 
+def moment(time: datetime) -> str:
+    """Write a moment: ``3 March 2026, 14:00``."""
+    return f"{time.day} {time:%B %Y, %H:%M}"
+
+
+def numbers(table: Html) -> Html:
+    """Fold a table away under what it is the numbers of."""
+    return element("details", element("summary", "The numbers"), table)
+
+
 def number_table(
     heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str, *, n_texts: int = 1, classes: str = ""
 ) -> Html:
@@ -131,13 +172,18 @@ def page(title: str, body: Html) -> str:
             Html('<meta name="color-scheme" content="light dark">'),
             Html('<link rel="icon" href="data:,">'),
             element("title", title),
-            Html(f"<style>{_STYLE}</style>"),
+            Html(f"<style>{_STYLE.replace('%PICKED%', _PICKED)}</style>"),
         ]
     )
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
 
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+MOST_CHOICES: Final = 16
+"""Choices that a picker may offer: the style knows them by number."""
+
+_PICKED: Final = ", ".join(f".picker:has(#pick-{n}:checked) .choice-{n}" for n in range(MOST_CHOICES))
 
 _STYLE: Final = """
 :root { --paper: #fff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --panel: #f6f8fa; --blue: #0072b2;
@@ -180,6 +226,16 @@ tbody th { min-width: 9rem; }
 .notice { border-left: 4px solid var(--warn); background: var(--panel); padding: .6rem .9rem; margin: .8rem 0;
   max-width: 46rem; }
 .notice ul { margin: .2rem 0; padding-left: 1.2rem; }
+@supports selector(:has(*)) { .choice { display: none; } %PICKED% { display: block; } }
+fieldset { border: 0; margin: .2rem 0 .6rem; padding: 0; }
+fieldset div { display: flex; flex-wrap: wrap; gap: .3rem; align-items: center; margin: .25rem 0; }
+fieldset div > .soft { min-width: 5.5rem; }
+fieldset label { position: relative; cursor: pointer; }
+fieldset input { position: absolute; opacity: 0; }
+fieldset label span { display: inline-block; padding: .1rem .6rem; border: 1px solid var(--line); border-radius: 1rem;
+  font-size: .85rem; background: var(--panel); }
+fieldset input:checked + span { border-color: var(--blue); color: var(--blue); font-weight: 600; }
+fieldset input:focus-visible + span { outline: 2px solid var(--blue); outline-offset: 2px; }
 details { margin: .4rem 0; }
 summary { cursor: pointer; color: var(--blue); font-size: .9rem; }
 .key { display: inline-block; margin-right: 1.2rem; white-space: nowrap; }
@@ -192,6 +248,7 @@ summary { cursor: pointer; color: var(--blue); font-size: .9rem; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   figure, tr, .facts div { break-inside: avoid; } h2, h3 { break-after: avoid; }
-  .scroll { overflow: visible; } summary { display: none; } .wide svg.chart, .middle svg.chart { max-width: 100%; }
+  .scroll { overflow: visible; } fieldset, summary { display: none; }
+  .wide svg.chart, .middle svg.chart { max-width: 100%; }
 }
 """

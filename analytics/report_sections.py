@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -12,14 +12,26 @@ from analytics.charts import (
     SMALL_N,
     funnel_chart,
     heat_map,
-    hourly_chart,
     segment_chart,
     segment_rows,
-    traffic_by,
 )
 from analytics.report_figures import figure
-from analytics.report_html import Html, count, decimal, element, join, number_table, page, percent, rate
+from analytics.report_html import (
+    Html,
+    count,
+    decimal,
+    element,
+    join,
+    moment,
+    number_table,
+    numbers,
+    page,
+    percent,
+    rate,
+)
 from analytics.report_model import model_section
+from analytics.report_sales import sales_section
+from analytics.report_traffic import traffic_section
 from analytics.report_trust import analyses_section, session_section
 
 if TYPE_CHECKING:
@@ -29,24 +41,6 @@ __all__ = ["report_page"]
 
 _EUROPE_SECURITY: Final = ("europe", "security")
 _MOST_TABLE_ROWS: Final = 200
-_SALES_NAMES: Final = {
-    "requests": "demo requests at the desk",
-    "responded": "answered",
-    "scheduled": "demos booked",
-    "held": "demos held",
-    "missed": "demos missed by the buyer",
-    "opportunities": "opportunities",
-    "deals_won": "deals won",
-    "deal_value": "value of the deals won, US dollars a year",
-    "held_rate": "share held of the demos whose time came",
-    "no_show_rate": "share missed of the demos whose time came",
-    "response_minutes_mean": "speed-to-lead: mean wait for an answer, minutes",
-    "response_minutes_p90": "90% of those answered waited at most, minutes",
-    "slot_wait_hours_mean": "mean wait from booking to demo, hours",
-    "slot_wait_hours_p90": "90% of those booked wait at most, hours",
-    "sdr_utilisation": "share of their office hours that development representatives spent on answers",
-    "executive_utilisation": "share of their office hours that executives spent on demos",
-}
 _STORE_NAMES: Final = {
     "accepted": "stored and counted",
     "duplicate": "a second delivery, same content",
@@ -60,22 +54,18 @@ def report_page(data: ReportData) -> str:
     """Lay the report out as one HTML page."""
     sections = [
         _headline(data),
-        _traffic(data),
+        traffic_section(data),
         _funnel(data),
         _segments(data),
         *_pairs(data),
         model_section(data.intent, data.model_error),
         *([] if data.session_length is None else [session_section(data.session_length)]),
         *([] if data.analyses is None else [analyses_section(data.analyses)]),
-        _sales(data),
+        sales_section(data),
         _quality(data),
         _provenance(data),
     ]
     return page(f"{data.title} – funnelsim report", element("main", *sections))
-
-
-def _numbers(table: Html) -> Html:
-    return element("details", element("summary", "The numbers"), table)
 
 
 def _headline(data: ReportData) -> Html:
@@ -125,42 +115,8 @@ def _period(data: ReportData) -> str:
     if data.hourly.height:
         first, last = data.hourly["hour"][0], data.hourly["hour"][-1]
         hours = f"{count(data.hourly.height)} hours" if data.hourly.height > 1 else "1 hour"
-        parts.append(f"{hours}, from {_moment(first)} to {_moment(last + timedelta(hours=1))} (UTC)")
+        parts.append(f"{hours}, from {moment(first)} to {moment(last + timedelta(hours=1))} (UTC)")
     return " · ".join(parts)
-
-
-def _moment(time: datetime) -> str:
-    return f"{time.day} {time:%B %Y, %H:%M}"
-
-
-def _traffic(data: ReportData) -> Html:
-    title = element("h2", "Traffic and demo requests by hour")
-    if data.hourly.is_empty():
-        return join([title, element("p", "There are no events, so there is nothing to draw.", class_="notice")])
-    grain, window, traffic = traffic_by(data.hourly, data.moving_average)
-    span = f"{data.moving_average_hours} hours" if window is None else f"{window} {grain}s"
-    caption = (
-        f"Bars: count in each {grain} (UTC), {grain}s without events included as 0. Line: moving average over the "
-        f"running {grain} and those before it, {span} in all; it begins when they are full."
-    )
-    busiest = traffic.sort("page_views", descending=True, maintain_order=True).row(0, named=True)
-    alt_text = (
-        f"Page views and demo requests in {traffic.height} {grain}s; most page views, {count(busiest['page_views'])}, "
-        f"in the {grain} of {_moment(busiest['start'])} UTC"
-    )
-    heads = [f"{grain} (UTC)", "page views", "average", "demo requests", "average"]
-    rows = [
-        (
-            f"{row['start']:%Y-%m-%d %H:%M}",
-            count(row["page_views"]),
-            decimal(row["page_views_mean"], 1),
-            count(row["demo_requests"]),
-            decimal(row["demo_requests_mean"], 1),
-        )
-        for row in traffic.head(_MOST_TABLE_ROWS).to_dicts()
-    ]
-    drawn = figure(hourly_chart(traffic), "traffic", caption, alt_text, "wide")
-    return join([title, drawn, _numbers(number_table(heads, rows, f"Counts by {grain}"))])
 
 
 def _funnel(data: ReportData) -> Html:
@@ -208,7 +164,7 @@ def _segments(data: ReportData) -> Html:
     blocks = []
     for index, (name, table) in enumerate(single.items()):
         dots = _dots(chosen[name], f"segment{index}", overall, most)
-        blocks.append(element("div", element("h3", f"By {name}"), dots, _numbers(_rates([name], table))))
+        blocks.append(element("div", element("h3", f"By {name}"), dots, numbers(_rates([name], table))))
     return join(
         [
             element("h2", "Conversion by segment"),
@@ -263,7 +219,7 @@ def _pair(table: pl.DataFrame, figure_name: str) -> Html:
             element("h2", title),
             element("p", insight),
             figure(heat_map(table, outlined), figure_name, caption, _highest(table), "wide"),
-            _numbers(_rates([across, down], table)),
+            numbers(_rates([across, down], table)),
         ]
     )
 
@@ -291,19 +247,6 @@ def _europe_and_security(table: pl.DataFrame) -> str:
         f"{rate(row['conversion'], row['conversion_low'], row['conversion_high'])} requested a demo; "
         f"of the {count(n)} from elsewhere who saw one, {percent(share)}."
     )
-
-
-def _sales(data: ReportData) -> Html:
-    if data.sales is None:
-        return Html("")
-    rows = [(_SALES_NAMES.get(name, name), _sales_value(name, value)) for name, value in data.sales.items()]
-    return join([element("h2", "Sales desk"), number_table(["measure", "value"], rows, "What became of the requests")])
-
-
-def _sales_value(name: str, value: float | None) -> str:
-    if name.endswith(("_rate", "_utilisation")):
-        return percent(value)
-    return count(value) if value is None or float(value).is_integer() else decimal(value, 1)
 
 
 def _quality(data: ReportData) -> Html:

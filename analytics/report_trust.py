@@ -8,10 +8,11 @@ import polars as pl
 
 from analytics.intent_errors import IntentModelError
 from analytics.report_figures import figure
-from analytics.report_html import Html, decimal, element, join, number_table, p_value
+from analytics.report_html import Html, decimal, element, join, number_table, p_value, percent
 from analytics.report_reading import term_name
 from analytics.session_chart import session_length_chart
 from analytics.session_length import SessionForm
+from analytics.trust_charts import calibration_chart
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -41,7 +42,22 @@ def trust_table(results: IntentResults) -> Html:
         "Quality of the model; out of fold each account is predicted by a fit on the other accounts, in five parts"
     )
     table = number_table(["measure", "value", "to compare with"], rows, caption)
-    return join([element("h3", "How far to trust it"), table])
+    return join([element("h3", "How far to trust it"), table, _calibration(results)])
+
+
+def _calibration(results: IntentResults) -> Html:
+    """Show what was foretold beside what happened, or nothing where that cannot be told."""
+    try:
+        table = results.out_of_fold.calibration
+    except IntentModelError:
+        return Html("")
+    caption = (
+        "Calibration: visits in groups of rising prediction, each with a tenth of all requests foretold, and the share "
+        f"of them that asked, with its {100 * results.level:g}% interval (Wilson). On the dashed line the two agree; "
+        "the axes run as square roots."
+    )
+    told = [f"{percent(row['predicted'])} foretold, {percent(row['share'])} asked" for row in table.to_dicts()]
+    return figure(calibration_chart(table), "calibration", caption, f"Calibration: {'; '.join(told)}")
 
 
 def _out_of_fold(results: IntentResults) -> list[tuple[str, str, str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +47,35 @@ class SpillFolder:
         Raises:
             SpillError: They cannot be written.
         """
-        self._n_files += 1
-        file = SpillFile(self._path / f"{name}-{self._n_files:06}.parquet", self)
+        file = self._new_file(name)
         try:
             write_passing(events, file.path)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise SpillError(f"{file.path}: past events cannot be written, and stay in memory: {error}") from error
         return file
 
+    def adopt(self, path: Path, name: str) -> SpillFile | None:
+        """Take in a file that somebody has written already, and may delete; None where that cannot be.
+
+        It gets a second name in this folder, which costs nothing, or is copied.
+        """
+        file = self._new_file(name)
+        with suppress(OSError):  # on another file system, or on one that knows no second names
+            os.link(path, file.path)
+            return file
+        with suppress(OSError):
+            shutil.copyfile(path, file.path)
+            return file
+        return None
+
+    def _new_file(self, name: str) -> SpillFile:
+        self._n_files += 1
+        return SpillFile(self._path / f"{name}-{self._n_files:06}.parquet", self)
+
 
 @dataclass(frozen=True, eq=False)
 class SpillFile:
-    """A Parquet file of past events, enriched; deleted with the last bucket that reads it.
+    """A Parquet file of past events; deleted with the last bucket that reads it.
 
     Args:
         path: Where it is; one who moves it away keeps it.

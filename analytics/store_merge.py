@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from analytics.deliveries import said
 from analytics.repeats import bodies
 from analytics.store_counts import Tallies
 
@@ -61,7 +62,7 @@ def united(one: Held, other: Held) -> Held:
 def _claims(events: pl.DataFrame, contested: pl.Series) -> pl.DataFrame:
     """The events with these identifiers, with hashes of identifier and body, and their hour."""
     claims = events.filter(pl.col("message_id").is_in(contested)).with_columns(id=pl.col("message_id").hash())
-    return claims.with_columns(_HOUR, bodies(claims))
+    return claims.with_columns(_HOUR, bodies(said(claims)))
 
 
 def _judged(repeats: pl.DataFrame, firsts: pl.DataFrame) -> tuple[int, int]:

@@ -39,7 +39,8 @@ def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
     """
     frame = conform(events, strict=False)
-    unread = _unread_times(events, frame)
+    # Times that were times already are not lost, and to ask costs as much as to judge a small batch.
+    unread = [] if frame is events else _unread_times(events, frame)
     if arrived_at is not None:
         frame = frame.with_columns(pl.col("received_at").fill_null(pl.lit(arrived_at, UTC_MS)))
     if not unread and (frame.is_empty() or _are_all_fine(frame)):
@@ -55,7 +56,6 @@ def _unread_times(events: pl.DataFrame, frame: pl.DataFrame) -> list[pl.Series]:
     """What stands in the cells that could not be read as times, null in all others; a column for each that has some."""
     columns = []
     for name in _TIMES:
-        # Times are never lost on the way to times.
         if name in events.columns and not events.schema[name].is_temporal():
             given = events[name].fill_nan(None) if events.schema[name].is_float() else events[name]
             lost = given.is_not_null() & frame[name].is_null()

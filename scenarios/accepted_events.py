@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from weakref import finalize
@@ -31,16 +32,32 @@ class AcceptedEvents:
         self._folder = Path(mkdtemp(prefix="funnelsim-")) if on_disk else None
         if self._folder is not None:
             finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._left = _LeftHours(self._folder)
         # A folder should name every event that could not be used; the bound is against a file that is no events at all.
-        self.store = EventStore(on_evict=self._keep, max_dead_letters=100_000, spill=self._folder)
-        self._left: list[pl.DataFrame | Path] = []
+        self.store = EventStore(on_evict=self._left.keep, max_dead_letters=100_000, spill=self._folder)
 
     def frame(self) -> pl.DataFrame:
         """Return all accepted events so far, enriched, in order of event time."""
-        left = (pl.read_parquet(part) if isinstance(part, Path) else part for part in self._left)
-        return pl.concat([*left, self.store.events()])
+        return pl.concat([*self._left.events(), self.store.events()])
 
-    def _keep(self, bucket: HourBucket) -> None:
+
+class _LeftHours:
+    """The hours that have left a store. It does not know the store, so that both are gone as soon as nobody needs them.
+
+    Args:
+        folder: Where they go; into memory unless given.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._left: list[pl.DataFrame | Path] = []
+
+    def events(self) -> Iterator[pl.DataFrame]:
+        """Events of one hour after the other."""
+        return (pl.read_parquet(part) if isinstance(part, Path) else part for part in self._left)
+
+    def keep(self, bucket: HourBucket) -> None:
+        """Take an hour."""
         events = bucket.events
         if self._folder is None:
             self._left.append(events)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
 from analytics.dead_letters import DeadLetter
+from analytics.event_names import renamed
 from analytics.events import EVENT_SCHEMA
 from analytics.tracking import Flattened
 from analytics.usable_rows import usable_events
@@ -23,9 +24,13 @@ class Archive:
 
     A stream comes in order of arrival, files come as somebody named them: the pages of a month, then its demo requests.
     A store that took them in as they come would find most of the second file late.
+
+    Args:
+        event_names: The tracking plan's names for foreign ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, event_names: Mapping[str, str] | None = None) -> None:
+        self._event_names = event_names or {}
         self._frames = [EVENT_SCHEMA.to_frame()]
         self._letters: list[DeadLetter] = []
         self._rows_before = 0
@@ -45,7 +50,7 @@ class Archive:
 
     def append_flattened(self, batch: Flattened) -> None:
         """Keep a batch for later."""
-        self._frames.append(batch.frame)
+        self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
 
     @property

@@ -79,7 +79,7 @@ def run(
         str | None, typer.Option(help="What the workers are: loky, dask:ADDRESS or ray[:ADDRESS].")
     ] = None,
     analysis: Annotated[
-        bool, typer.Option(help="Analyse the events and write the report; all of them must fit into memory.")
+        bool, typer.Option(help="Analyse the events and write the report, where they fit into memory.")
     ] = True,
     json: _Json = False,
 ) -> Output:
@@ -106,7 +106,8 @@ def run(
         )
     if json:
         return Output(as_json({**manifest, "folder": str(folder)}))
-    return Output(run_summary(result, folder, analysed=analysis))
+    not_analysed = manifest.get("not_analysed", "")
+    return Output(run_summary(result, folder, analysed=analysis and not not_analysed, not_analysed=not_analysed))
 
 
 @app.command()
@@ -116,15 +117,19 @@ def analyze(
         str | None, typer.Option(metavar="SCENARIO", help="Scenario (file or name) whose analytics part is used.")
     ] = None,
     set_: _Set = None,
+    *,
     out: _Out = None,
     demo_per: Annotated[
         DemoPerChoice | None, typer.Option(help="Who asks for one demo at most; account, or as the scenario has it.")
     ] = None,
-    *,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="What the events call one of ours, such as Demo Requested."),
+    ] = None,
     json: _Json = False,
 ) -> Output:
     """Analyse Segment-Spec events, wherever they come from."""
-    from scenarios.analyze import analyze_events  # noqa: PLC0415
+    from scenarios.analyze import analyze_events, mapped_settings  # noqa: PLC0415
     from scenarios.summary import analysis_summary  # noqa: PLC0415
 
     chosen: AnalyticsSettings | None = None
@@ -134,7 +139,7 @@ def analyze(
         from scenarios.analyst import analyst_settings  # noqa: PLC0415
 
         chosen, one_per = analyst_settings(settings, set_ or ())
-    analysis = analyze_events(events, chosen, demo_per.value if demo_per else one_per)
+    analysis = analyze_events(events, mapped_settings(chosen, map_ or ()), demo_per.value if demo_per else one_per)
     if out is not None:
         analysis.write(out)
     return Output(as_json(analysis.to_dict()) if json else analysis_summary(analysis, out))

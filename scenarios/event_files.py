@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
@@ -14,9 +15,9 @@ from analytics.ndjson import decode, encode
 from analytics.spill_files import write_passing
 from scenarios.delivered_lines import delivered_lines
 from scenarios.errors import OutputError
-from simulator.sinks import Delivery
+from simulator.sinks import Delivery, Sink
 
-__all__ = ["EventRecord", "EventsFormat", "NdjsonFile", "ParquetParts", "save_events", "write_parts"]
+__all__ = ["EventRecord", "EventsFormat", "FiledFirst", "NdjsonFile", "ParquetParts", "save_events", "write_parts"]
 
 EventsFormat = Literal["parquet", "ndjson", "none"]
 """Form in which a run folder keeps the events."""
@@ -56,11 +57,16 @@ class ParquetParts:
 
     def write(self, delivery: Delivery) -> None:
         """Take a batch."""
+        self.filed(delivery)
+
+    def filed(self, delivery: Delivery) -> Delivery:
+        """Take a batch, and say in which file it is now."""
         if delivery.events.is_empty():
-            return
+            return delivery
         part = self.folder / f"{len(self._parts):06}.parquet"
         write_passing(delivery.events, part)
         self._parts.append(part)
+        return replace(delivery, file=part)
 
     def add(self, part: Path) -> None:
         """Take a batch that somebody else has written into the folder."""
@@ -94,6 +100,30 @@ class ParquetParts:
         if not self._parts:
             return pl.LazyFrame(schema=EVENT_SCHEMA)
         return pl.scan_parquet(self._parts)
+
+
+class FiledFirst:
+    """Hands on what a record has put into a file, with word of where, so that nobody need write it once more.
+
+    Args:
+        record: Keeps the events.
+        sinks: Who takes what it has kept.
+    """
+
+    def __init__(self, record: ParquetParts, sinks: Sequence[Sink]) -> None:
+        self._record = record
+        self._sinks = sinks
+
+    def write(self, delivery: Delivery) -> None:
+        """Keep a batch and hand it on."""
+        filed = self._record.filed(delivery)
+        for sink in self._sinks:
+            sink.write(filed)
+
+    def close(self) -> None:
+        """Tell all that no more will come."""
+        for sink in (self._record, *self._sinks):
+            sink.close()
 
 
 class NdjsonFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ def _loky(address: str, jobs: int | None) -> Pool:
         raise InputError(f"jobs: {n_workers} workers on {cores} cores would only wait for each other; give fewer")
 
     def start() -> Executor:
+        # A run of millions holds more at its end than at its beginning; the worker is replaced, and nothing is lost.
+        warnings.filterwarnings("ignore", message="A worker was restarted while some jobs", category=UserWarning)
         executor: Executor = import_module("loky").ProcessPoolExecutor(
             n_workers, timeout=None, env=_ONE_THREAD, initializer=_leave_interruptions
         )

@@ -32,8 +32,8 @@ class HourParts:
 
     def deliveries(self) -> Iterator[Delivery]:
         """What was received, without the labels."""
-        for events, malformed in self.parts:
-            yield Delivery(EVENT_SCHEMA.to_frame() if events is None else pl.read_parquet(events), malformed)
+        for file, malformed in self.parts:
+            yield Delivery(EVENT_SCHEMA.to_frame() if file is None else pl.read_parquet(file), malformed, file=file)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ _ESTIMATES: Final = {
     "n_seen": "visits with the term",
     "requests_seen": "visits with the term that ended in a request",
 }
+_OF_THE_JACKKNIFE: Final = (
+    ("jackknife_standard_error", "standard_error", "its standard error by leaving out one account after the other"),
+    ("jackknife_ci_low", "ci_low", "lower end of the coefficient's 95 % interval by the jackknife over accounts"),
+    ("jackknife_ci_high", "ci_high", "upper end of the coefficient's 95 % interval by the jackknife over accounts"),
+)
 _OF_THE_FIT: Final = {
     "n_visits": "visits in the fit",
     "n_visitors": "visitors in the fit",
@@ -69,6 +74,20 @@ def _naive_error_word() -> Word:
 
     meaning = "its standard error if visits were independent, which those of colleagues are not"
     return Word("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
+
+
+def _jackknife_word(name: str, column: str, meaning: str) -> Word:
+    def check(reference: Reference, parts: Parts) -> None:
+        _check_term(reference, parts, model_terms(parts))
+
+    def read(reference: Reference, run: Run) -> float:
+        model, term = _fitted(run), _row(reference, run)["signal"]
+        if model.jackknife is None:
+            raise Undefined(f"{reference.text}: no accounts are known")
+        value = model.jackknife[column][model.terms.index(term)]
+        return defined(value, f"{reference.text}: fewer than two accounts tell of it")
+
+    return Word(name, meaning, check, read, f'{name}("company_enterprise")')
 
 
 def _row(reference: Reference, run: Run) -> dict[str, Any]:
@@ -149,6 +168,7 @@ def _fit_word(name: str, meaning: str) -> Word:
 MODEL_WORDS: Final = (
     *(_estimate_word(name, meaning) for name, meaning in _ESTIMATES.items()),
     _naive_error_word(),
+    *(_jackknife_word(*word) for word in _OF_THE_JACKKNIFE),
     _truth_word(),
     *(_fit_word(name, meaning) for name, meaning in _OF_THE_FIT.items()),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analytics.errors import AnalyticsError
 from analytics.event_store import EventStore
-from analytics.report import ReportData, write_report
+from analytics.report import ReportData, SalesDesk, write_report
 from scenarios.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def write_analysis_report(
     description: str = "",
     seed: int | None = None,
     sales: Mapping[str, float | None] | None = None,
+    sales_desk: SalesDesk | None = None,
 ) -> None:
     """Write the report of an analysis; what is not known is left out of it.
 
@@ -40,6 +41,7 @@ def write_analysis_report(
         description: What the title stands for.
         seed: Seed of the simulation, for events that were simulated.
         sales: What became of the demo requests, by measure.
+        sales_desk: Each of them.
     """
     intent, error = _model_or_reason(analysis)
     data = ReportData.of(
@@ -54,6 +56,7 @@ def write_analysis_report(
         session_length=analysis.session_length if intent else None,
         analyses=analysis.side_by_side if intent else None,
         sales=sales,
+        sales_desk=sales_desk,
         store=asdict(store.counts),
         invalid_by_reason={str(reason): n for reason, n in store.dead_letter_counts.items()},
         provenance=provenance,

@@ -16,7 +16,6 @@ from analytics.event_store import EventStore
 from analytics.statistics import FunnelStatistics
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
-from scenarios.batches import Batches
 from scenarios.claims import ClaimResult, check_claims
 from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, EventsFormat
@@ -250,8 +249,7 @@ def simulate(
     simulation = Simulation(scenario.world, seed=seed, replication=replication, wake=scenario.wake)
     started_at, clock = datetime.now(UTC), time.perf_counter()
     if pool is None or simulation.wake == "all":
-        together = Batches([listeners.store, listeners.digest, listeners.record, *sinks])
-        outcome = simulation.run([together], progress, listeners.labels)
+        outcome = simulation.run([listeners.together], progress, listeners.labels)
     else:
         outcome = share(simulation, pool, listeners, progress)
     return Run(

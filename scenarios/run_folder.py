@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from scenarios.atomic_folder import new_folder
 from scenarios.event_files import EventsFormat, NdjsonFile, ParquetParts
 from scenarios.executors import Pool
 from scenarios.label_parts import LabelParts
+from scenarios.memory import no_room_to_analyse
 from scenarios.run import Run, simulate
 from scenarios.run_results import write_results
 from scenarios.settings import ScenarioSettings
@@ -44,7 +46,8 @@ def run_to_folder(
         seed: Seed of this run; the scenario's own if not given.
         replication: Which of the independent repetitions with this seed.
         events: Form in which the events are kept; ``none`` keeps results only.
-        analyse: Analyse the events, for which all of them must fit into memory, and write the report.
+        analyse: Analyse the events and write the report. Where all of them do not fit into memory this is left out,
+            and the manifest says so under ``not_analysed``.
         pool: Workers to share the run, which must see the folder.
         progress: Told now and then which share of the clock has passed, from 0 to 1.
         announce: Told what goes on once the simulation is over.
@@ -77,10 +80,13 @@ def run_to_folder(
         finally:
             for sink in sinks:
                 sink.close()
-        if events == "parquet":
-            announce("Writing the events")
-            record.save(working / "events.parquet")
-        manifest = write_results(working, run, announce, analyse=analyse)
+        no_room = no_room_to_analyse(run.store.counts.accepted) if analyse else None
+        # Polars writes the events while the people are drawn once more.
+        with ThreadPoolExecutor(1) as beside:
+            saving = beside.submit(record.save, working / "events.parquet") if events == "parquet" else None
+            manifest = write_results(working, run, announce, analyse=analyse and not no_room, no_room=no_room)
+            if saving is not None:
+                saving.result()
         shutil.rmtree(parts_folder)
     labels.moved_to(folder / "labels.parquet")
     record.moved_to(None if events == "none" else folder / f"events.{events}")

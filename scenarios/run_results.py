@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analytics.report import SalesDesk
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.event_files import EventsFormat, save_events, write_parts
 from scenarios.reporting import write_analysis_report
@@ -34,7 +36,12 @@ def save_run(run: Run, folder: Path, events: EventsFormat) -> None:
 
 
 def write_results(
-    folder: Path, run: Run, announce: Callable[[str], None] = lambda _: None, *, analyse: bool = True
+    folder: Path,
+    run: Run,
+    announce: Callable[[str], None] = lambda _: None,
+    *,
+    analyse: bool = True,
+    no_room: str | None = None,
 ) -> dict[str, Any]:
     """Write all but the events.
 
@@ -43,11 +50,12 @@ def write_results(
         run: What was run.
         announce: Told what goes on.
         analyse: Analyse the events too, for which all of them must fit into memory: statistics, model, claims, report.
+        no_room: Why they do not, for the manifest.
 
     Returns:
         The manifest as written.
     """
-    announce("Writing the results")
+    announce("Writing events and results")
     began = time.perf_counter()
     (folder / "scenario.yaml").write_text(run.scenario.to_yaml(), encoding="utf-8")
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
@@ -63,6 +71,8 @@ def write_results(
         announce("Writing the report")
         _write_report(folder / "report.html", run)
     manifest = run.manifest if analyse else run.manifest_without_claims
+    if no_room:
+        manifest["not_analysed"] = no_room
     manifest["timings"]["analyse_s"] = round(time.perf_counter() - began, 3)
     write_json(folder / MANIFEST, manifest)
     return manifest
@@ -75,6 +85,7 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
 
 def _write_report(path: Path, run: Run) -> None:
     """Write the report. The one place where a run meets its rendering."""
+    start = run.scenario.clock.start
     write_analysis_report(
         path,
         run.analysis,
@@ -84,4 +95,5 @@ def _write_report(path: Path, run: Run) -> None:
         description=run.scenario.description,
         seed=run.seed,
         sales=run.sales.summary,
+        sales_desk=SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
     )

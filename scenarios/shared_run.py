@@ -11,7 +11,7 @@ import polars as pl
 
 from scenarios.batches import Batches
 from scenarios.digest import EventsDigest
-from scenarios.event_files import EventRecord, ParquetParts
+from scenarios.event_files import EventRecord, FiledFirst, ParquetParts
 from scenarios.executors import Pool
 from scenarios.hour_parts import HourParts, HourWriter
 from simulator.labels import LabelKeeper
@@ -38,6 +38,14 @@ class Listeners:
     record: EventRecord
     labels: LabelKeeper
     sinks: Sequence[Sink] = ()
+
+    @property
+    def together(self) -> Sink:
+        """All of them as one, where one process makes the run."""
+        others = [self.store, self.digest, *self.sinks]
+        if isinstance(self.record, ParquetParts):
+            return Batches([FiledFirst(self.record, others)])
+        return Batches([self.record, *others])
 
 
 def share(

@@ -23,7 +23,7 @@ class StoreSink:
 
     def write(self, delivery: Delivery) -> None:
         """Take a batch."""
-        self._store.append(delivery.events)
+        self._store.append(delivery.events, file=delivery.file)
         malformed = delivery.malformed
         positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
         self._store.append_flattened(flatten_numbered(zip(positions, broken_lines(malformed), strict=True)))

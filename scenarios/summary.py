@@ -16,7 +16,7 @@ from scenarios.text_table import aligned
 __all__ = ["analysis_summary", "run_summary"]
 
 
-def run_summary(run: Run, folder: Path, *, analysed: bool = True) -> str:
+def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: str = "") -> str:
     """Summarise a run: what happened, the conversion, the strongest coefficients beside the truth, where to read on."""
     counts = _telling_counts(run)
     took = f"{run.timings.simulate_s:.1f} s (wake: {run.wake})"
@@ -26,6 +26,7 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True) -> str:
         *aligned([(name.replace("_", " "), f"{counts[name]:,}") for name in counts]),
         "",
         *([*_analysis_lines(run.analysis), "", *_claim_lines(run.claims)] if analysed else []),
+        *([f"NOT ANALYSED: {not_analysed}", ""] if not_analysed else []),
         *_where_to_read_on(folder),
     ]
     return "\n".join(lines)

@@ -245,11 +245,10 @@ def _wake(world: WorldSettings, visitor: type[Visitor]) -> Wake:
 def _collection_off() -> Iterator[None]:
     """Keep Python's garbage collector from walking all live agents again and again."""
     was_on = gc.isenabled()
-    gc.freeze()
+    # Not frozen: thawing would put off the next full collection, for ever where one run follows another.
     gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
         if was_on:
             gc.enable()

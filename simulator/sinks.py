@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Protocol
 
 import polars as pl
@@ -29,11 +30,13 @@ class Delivery:
         malformed: Lines that arrived broken, in the same order; columns as in :data:`MALFORMED_SCHEMA`.
         labels: What befell the events that happened in that hour, whether and whenever they arrived; columns as in
             :data:`simulator.labels.LABELS_SCHEMA`.
+        file: A Parquet file that holds just these events, where somebody has written one.
     """
 
     events: pl.DataFrame
     malformed: pl.DataFrame = field(default_factory=MALFORMED_SCHEMA.to_frame)
     labels: pl.DataFrame = field(default_factory=LABELS_SCHEMA.to_frame)
+    file: Path | None = None
 
     @property
     def counts(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -101,6 +102,39 @@ def test_an_event_dated_2124_does_not_empty_the_window(make_events: Maker):
     assert store.counts.accepted == 3
     assert store.n_future == 1
     assert store.events()["event_time"].to_list() == [START, START + HOUR, START + 1.5 * HOUR]
+
+
+@pytest.mark.parametrize(
+    ("missing", "hour"),
+    [((), 2), (("sent_at",), 3), (("original_timestamp",), 3), (("sent_at", "timestamp"), 5), (("timestamp",), 2)],
+)
+def test_an_event_counts_in_the_hour_of_its_corrected_time(make_events: Maker, missing: tuple[str, ...], hour: int):
+    """The device's delay is taken off the arrival, whatever its clock says; else `timestamp`, else the arrival."""
+    by_its_clock = {"original_timestamp": START + 95 * HOUR, "sent_at": START + 98 * HOUR}
+    times = by_its_clock | {"timestamp": START + 3 * HOUR, "received_at": START + 5 * HOUR}
+    store = EventStore()
+    store.append(make_events(times | dict.fromkeys(missing)))
+    assert [(each.start - START) // HOUR for each in store.buckets if each.n_events] == [hour]
+    assert store.stream_time == START + hour * HOUR
+
+
+def test_a_batch_is_accounted_for_though_an_hour_cannot_be_handed_on(make_events: Maker):
+    """If handing on an hour fails, the events are in and counted, and the hour is handed on at the next occasion."""
+    handed: list[int] = []
+
+    def take(bucket: HourBucket) -> None:
+        handed.append(bucket.n_events)
+        if len(handed) == 1:
+            raise OSError(28, "No space left on device")
+
+    store = EventStore(1, on_evict=take)
+    store.append(make_events({"at": 0}))
+    with pytest.raises(OSError, match="No space"):
+        store.append(make_events({"at": 1, "message_id": "x"}))
+    assert summary(store.counts) == {"received": 2, "accepted": 2}
+    assert store.events()["message_id"].to_list() == ["x"]
+    store.append(make_events({"at": 1, "message_id": "y"}))
+    assert handed == [1, 1]
 
 
 @pytest.mark.parametrize(("ahead_s", "expected_s"), [(60, 60), (60.001, 0)])
@@ -380,6 +414,45 @@ def test_files_do_not_matter(make_events: Maker, deliveries: list[Delivery], cut
             START.fromtimestamp(int(path.name.split("-")[0]) / 1000, UTC) for path in Path(folder).rglob("*.parquet")
         ]
         assert kept.issuperset(files)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(deliveries=DELIVERIES, cuts=st.lists(st.integers(0, 30), max_size=4), can_link=st.booleans())
+def test_events_that_are_in_a_file_already_are_left_there(
+    make_events: Maker, deliveries: list[Delivery], cuts: list[int], *, can_link: bool
+):
+    """A store told where its events are judges, counts and gives them back as any, though the file is deleted."""
+    events = as_frame(make_events, deliveries)
+    edges = [0, *sorted(min(cut, len(deliveries)) for cut in cuts), len(deliveries)]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hour_window, "_WORTH_A_FILE", 1)
+        if not can_link:
+            patch.setattr(os, "link", no_links)
+        stores = [EventStore(4), EventStore(4, spill=Path(folder) / "store")]
+        for begin, end in pairwise(edges):
+            part, file = events[begin:end], Path(folder) / "part.parquet"
+            part.write_parquet(file)
+            counts = [stores[0].append(part), stores[1].append(part, file=file)]
+            file.unlink()
+            assert counts[0] == counts[1]
+            assert_frame_equal(stores[0].views("content"), stores[1].views("content"))
+        assert stores[0].buckets == stores[1].buckets
+        assert stores[0].events().equals(stores[1].events())
+
+
+def no_links(*_: object) -> None:
+    """Stand in for a file system on which a file has one name."""
+    raise OSError(1, "Operation not permitted")
+
+
+def test_a_file_is_taken_over_only_where_it_tells_all(make_events: Maker, tmp_path: Path):
+    """The newest hour's events leave memory where a file has them; not where a clock that runs ahead was put right."""
+    for name, change, n_files in (("fine", {}, 1), ("ahead", {"original_timestamp": START + 5 * HOUR}, 0)):
+        store, part = EventStore(spill=tmp_path / name), make_events(change)
+        part.write_parquet(tmp_path / "part.parquet")
+        store.append(part, file=tmp_path / "part.parquet")
+        assert len(list((tmp_path / name).rglob("*.parquet"))) == n_files
+        assert store.buckets[-1].events.height == 1
 
 
 @pytest.fixture

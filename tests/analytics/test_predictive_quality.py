@@ -14,7 +14,12 @@ from analytics.intent_design import prepare
 from analytics.intent_errors import OneOutcomeError, TooFewVisitsError
 from analytics.likelihood import climb
 from analytics.out_of_fold import folds_by_name, out_of_fold_quality
-from analytics.predictive_quality import area_under_curve, coefficient_of_discrimination, predictive_quality
+from analytics.predictive_quality import (
+    area_under_curve,
+    calibration_table,
+    coefficient_of_discrimination,
+    predictive_quality,
+)
 
 RNG = np.random.default_rng(6)
 P = np.round(RNG.random(400) * 0.6, 2) + 0.01
@@ -46,6 +51,25 @@ def test_calibration_is_a_logit_on_the_log_odds_predicted():
     intercept = GLM(OUTCOME, ONES, family=Binomial(), offset=logit(P)).fit(tol=1e-12).params[0]
     assert scored.calibration_slope == pytest.approx(slope, rel=1e-8)
     assert scored.calibration_intercept == pytest.approx(intercept, rel=1e-8)
+
+
+def test_the_groups_of_a_calibration_hold_all_visits_and_a_tenth_of_what_is_foretold():
+    """No visit is lost, means are those of single visits, and each group has a tenth of the requests foretold."""
+    table = calibration_table(P, ONES, OUTCOME)
+    assert (table["n"].sum(), table["requests"].sum()) == (len(P), OUTCOME.sum())
+    assert (table["predicted"] * table["n"]).sum() == pytest.approx(P.sum())
+    assert table["predicted"].is_sorted()
+    # Equal predictions hang together, by the middle of their own share: half of them may be too many at either end.
+    largest = max(p * n for p, n in zip(*np.unique(P, return_counts=True), strict=True))
+    assert np.abs((table["predicted"] * table["n"]).to_numpy() - P.sum() / 10).max() < largest
+    assert ((table["share_low"] < table["share"]) & (table["share"] < table["share_high"])).all()
+
+
+def test_equal_predictions_are_in_one_group():
+    """Of three different predictions there are three groups at most, however many visits each was made for."""
+    p = np.array([0.1, 0.1, 0.2, 0.4])
+    table = calibration_table(p, np.array([50.0, 50.0, 50.0, 25.0]), np.array([4.0, 6.0, 12.0, 9.0]))
+    assert table.select("n", "requests").rows() == [(100, 10), (50, 12), (25, 9)]
 
 
 def test_predictions_that_do_not_differ_have_no_slope():

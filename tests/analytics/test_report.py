@@ -224,6 +224,26 @@ def test_store_sales_and_provenance_are_shown(page: str) -> None:
     assert parsed.row("digest")[1] == "c0ffee"
 
 
+def test_traffic_of_segments_is_behind_a_picker(page: str, statistics: FunnelStatistics) -> None:
+    """Every segment that can be picked has a picture with its own busiest hour; all visitors are picked at first."""
+    found = _Page(page)
+    buttons = [value for tag, name, value in found.attributes if tag == "input" and name == "id"]
+    assert [tag for tag, name, _ in found.attributes if tag == "input" and name == "checked"] == ["input"]
+    assert re.search(r'id="pick-0" checked>', page)
+    assert "</input>" not in page
+    panels = [value for tag, name, value in found.attributes if tag == "div" and name == "class" and "choice-" in value]
+    assert panels == [f"choice choice-{number}" for number in range(len(buttons))]
+    told = [value for _, name, value in found.attributes if name == "aria-label" and "of europe in" in value]
+    hourly = statistics.hourly("region").filter(region="europe").sort("page_views", descending=True)
+    assert f"most page views, {hourly['page_views'][0]:,}," in told[0]
+
+
+def test_calibration_is_that_of_the_model(page: str, intent: IntentResults) -> None:
+    """What was foretold and what happened stands in words beside the picture."""
+    row = intent.out_of_fold.calibration.row(-1, named=True)
+    assert f"{100 * row['predicted']:.1f}% foretold, {100 * row['share']:.1f}% asked" in page
+
+
 def test_page_fetches_and_runs_nothing(page: str) -> None:
     """No script, no handler, no address outside the page: it can be opened anywhere and tells nobody."""
     parsed = _Page(page)
@@ -242,7 +262,7 @@ def test_every_figure_has_words_for_those_who_cannot_see_it(page: str) -> None:
     described = [value for tag, name, value in parsed.attributes if (tag, name) == ("div", "aria-label")]
     images = [value for _, name, value in parsed.attributes if name == "role" and value == "img"]
     charts = [value for tag, name, value in parsed.attributes if (tag, name, value) == ("svg", "class", "chart")]
-    assert len(images) == len(charts) == 7
+    assert len(images) == len(charts) == 12
     assert all(described)
 
 

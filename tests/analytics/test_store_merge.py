@@ -25,7 +25,7 @@ from analytics.ndjson import encode
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
-SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Delivery(NamedTuple):
@@ -128,7 +128,7 @@ def test_any_partition_merges_to_what_one_store_holds(
     part_of = pl.Series(parts[: frame.height], dtype=pl.Int64)
     stores = [store_of(frame.filter(part_of == part), data.draw(st.lists(st.integers(0, 9)))) for part in range(4)]
     whole = store_of(frame)
-    for order in data.draw(st.lists(st.permutations(stores), min_size=1, max_size=3)):
+    for order in data.draw(st.lists(st.permutations(stores), min_size=1, max_size=2)):
         merged = reduce(or_, order)
         assert merged.digest() == whole.digest()
         assert merged.counts == whole.counts
@@ -143,11 +143,30 @@ def test_parts_by_visitor_may_be_anywhere_in_time(make_events: Maker, deliveries
     frame = frame_of(make_events, deliveries)
     number = pl.col("message_id").str.slice(1).cast(pl.Int64)
     stores = [store_of(frame.filter(number % 3 == part), window_hours=hours) for part in range(3)]
-    digests = {((a | b) | c).digest() for a, b, c in permutations(stores)}
-    digests |= {(a | (b | c)).digest() for a, b, c in permutations(stores)}
+    digests = set()
+    for a, b, c in list(permutations(stores))[::2]:
+        digests |= {((a | b) | c).digest(), (a | (b | c)).digest()}
     assert len(digests) == 1
     merged = stores[0] | stores[1] | stores[2]
     assert merged.counts == reduce(lambda one, other: one + other, (store.counts for store in stores))
+
+
+@SLOW
+@given(deliveries=ANY_TIME, parts=st.lists(st.integers(0, 2), min_size=20, max_size=20), hours=st.integers(1, 24))
+def test_parts_at_one_time_are_merged_in_any_order(
+    make_events: Maker, deliveries: list[Delivery], parts: list[int], hours: int
+):
+    """Whatever was late or forgotten in each part, and wherever an identifier came: at one time no order matters."""
+    frame = frame_of(make_events, deliveries)
+    part_of = pl.Series(parts[: frame.height], dtype=pl.Int64)
+    stores = [store_of(frame.filter(part_of == part), window_hours=hours) for part in range(3)]
+    reached = [store.stream_time for store in stores if store.stream_time is not None]
+    for store in stores:
+        store.advance_to(max(reached, default=START))
+    digests = set()
+    for a, b, c in list(permutations(stores))[::2]:
+        digests |= {((a | b) | c).digest(), (a | (b | c)).digest()}
+    assert len(digests) == 1
 
 
 @SLOW

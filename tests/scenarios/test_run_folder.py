@@ -11,6 +11,7 @@ import pytest
 
 from analytics.events import EVENT_SCHEMA
 from analytics.ndjson import decode
+from scenarios import memory
 from scenarios.atomic_folder import new_folder
 from scenarios.digest import digest_of
 from scenarios.errors import OutputError
@@ -18,6 +19,7 @@ from scenarios.event_files import EventsFormat
 from scenarios.run import Run
 from scenarios.run_folder import default_folder, run_to_folder
 from scenarios.scenario import Scenario
+from scenarios.summary import run_summary
 
 MANIFEST = {"kind": "run", "versions": {}}
 SMALL = {"clock.hours": 3, "traffic.visitors_per_day": 2000}
@@ -204,7 +206,25 @@ def test_what_goes_on_after_the_simulation_is_announced(scenario: Scenario, tmp_
     """The wait after the simulation is not silent: each step says its name."""
     said: list[str] = []
     run_to_folder(scenario.replace(TINY), tmp_path / "out", announce=said.append)
-    assert said == ["Writing the events", "Writing the results", "Analysing", "Writing the report"]
+    assert said == ["Writing events and results", "Analysing", "Writing the report"]
+
+
+def test_events_that_do_not_fit_into_memory_are_kept_and_not_analysed(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the analysis would take more memory than is free it is not begun: the events are there, and why is told."""
+    (tmp_path / "meminfo").write_text("MemTotal: 9999 kB\nMemAvailable: 1 kB\n", encoding="ascii")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    run, manifest = run_to_folder(scenario.replace(TINY), tmp_path / "out")
+    assert "takes about 0.0 GB" in manifest["not_analysed"]
+    assert "claims" not in manifest
+    assert pl.read_parquet(tmp_path / "out" / "events.parquet").equals(run.events)
+    assert not (tmp_path / "out" / "report.html").exists()
+    assert "NOT ANALYSED: the analysis of" in run_summary(
+        run, tmp_path / "out", analysed=False, not_analysed=manifest["not_analysed"]
+    )
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "nothing")
+    assert "not_analysed" not in run_to_folder(scenario.replace(TINY), tmp_path / "out")[1]
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work_begins(tmp_path: Path) -> None:

@@ -54,18 +54,23 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
     """With account_sd 1, intervals clustered by account cover the pseudo-true values; naive ones of accounts do not.
 
     The pseudo-true value of a term is what the model estimates ever better from ever more visits: it is found on the
-    visits of 60 other replications pooled, whose own error adds 1 part in 60 to the variance. Of the terms that people
-    of an account share (its size, its region) each is covered by clustered intervals in 95 % of 200 replications,
-    within the joint tolerance of the three; over all terms together within 3 standard errors, taken over replications,
-    of that. Naive intervals cover what an account's size estimates in fewer than 90 %.
+    visits of 60 other replications pooled, whose own error adds 1 part in 60 to the variance. Over all terms together
+    clustered intervals cover it in 95 % of 500 replications, within 3 standard errors taken over replications.
+
+    Of the terms that people of an account share (its size, its region) few accounts tell: in effect 11 of enterprises.
+    There clustered intervals are too short, as the model warns, and those by the jackknife over accounts cover as
+    promised or more often, within the joint tolerance of the three; naive ones cover what an account's size estimates
+    in fewer than 80 %.
     """
-    plan = study("coverage-heterogeneous", replications=200)
+    shared = ("company_enterprise", "region_europe", "region_asia_pacific")
+    ends = {f"{end}:{term}": f'jackknife_ci_{end}("{term}")' for term in shared for end in ("low", "high")}
+    plan = study("coverage-heterogeneous", seed=31, replications=500, responses=ends)
     results = plan.run()
     print("\n" + study_text(results, tmp_path))
     pooled = _pooled_estimates(plan.loaded.scenarios[0], seed=99, n=60)
     # A replication in which the model could not be fitted has no intervals to judge.
     wide = results.wide.drop_nulls("coefficient:intercept")
-    assert wide.height >= 195
+    assert wide.height >= 490
     hits = {
         kind: np.stack(
             [
@@ -78,12 +83,15 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
     covered, naively = (dict(zip(pooled, each.mean(axis=1), strict=True)) for each in hits.values())
     for term, target in pooled.items():
         print(f"{term:40} pseudo-true {target:+.3f}, covered {covered[term]:.3f}, naively {naively[term]:.3f}")
-    shared = ("company_enterprise", "region_europe", "region_asia_pacific")
     tolerance = joint_z(len(shared)) * np.sqrt(0.05 * 0.95 / wide.height)
-    assert all(abs(covered[term] - 0.95) < tolerance for term in shared)
+    for term in shared:
+        low, high = wide[f"low:{term}"].to_numpy(), wide[f"high:{term}"].to_numpy()
+        by_jackknife = ((low <= pooled[term]) & (pooled[term] <= high)).mean()
+        print(f"{term:40} covered by the jackknife {by_jackknife:.3f}")
+        assert by_jackknife > 0.95 - tolerance
     of_replication = hits["standard_error"].mean(axis=0)
     assert abs(of_replication.mean() - 0.95) < 3 * of_replication.std(ddof=1) / np.sqrt(wide.height)
-    assert naively["company_enterprise"] < 0.9
+    assert naively["company_enterprise"] < 0.8
     # Attenuation: what has an effect is drawn towards 0.
     truth = dict(zip(results.estimates["term"], results.estimates["truth"], strict=True))
     for term in ("white_paper_download", "security_page_view", "pricing_page_view"):

@@ -1,0 +1,135 @@
+"""Charts of the sales desk: who waits at each moment, and how long people waited.
+
+Importing this module imports Altair.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from analytics.chart_style import BLUE, GREY, INK, VERMILLION, inline, layered
+
+__all__ = ["queue_chart", "queue_over_time", "wait_chart", "waits_in_classes"]
+
+_STEPS: Final = 200
+"""Moments at which the queue is looked at, however long the time."""
+
+_HOURS_TO_NAME: Final = 30
+"""Up to so many hours the axis names hours only."""
+
+_EDGES_MINUTES: Final = (0, 5, 15, 60, 240, 720, 1440, float("inf"))
+_CLASSES: Final = (
+    "up to 5 minutes",
+    "5 to 15 minutes",
+    "15 to 60 minutes",
+    "1 to 4 hours",
+    "4 to 12 hours",
+    "12 to 24 hours",
+    "more than a day",
+)
+NOT_ANSWERED: Final = "not answered yet"
+
+
+def queue_over_time(requests: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+    """Count those who wait at each of some moments.
+
+    Args:
+        requests: One row per request: ``requested_s``, ``responded_s`` and ``slot_s``, in seconds since the start; null
+            for what has not happened.
+        start: When the clock started, UTC.
+        end: When it stopped.
+
+    Returns:
+        One row per ``moment``: ``unanswered`` requests, and ``booked``, demos that lie ahead.
+    """
+    length_s = (end - start).total_seconds()
+    moments = np.linspace(0, length_s, _STEPS + 1)
+    came = np.sort(requests["requested_s"].to_numpy())
+    answered, slots = (np.sort(requests[name].drop_nulls().to_numpy()) for name in ("responded_s", "slot_s"))
+    booked = np.sort(requests.filter(pl.col("slot_s").is_not_null())["scheduled_s"].to_numpy())
+
+    def until(times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
+        return [int(n) for n in np.searchsorted(times, moments, side="right")]
+
+    return pl.DataFrame(
+        {
+            "moment": [start + timedelta(seconds=float(second)) for second in moments],
+            "unanswered": np.subtract(until(came), until(answered)),
+            "booked": np.subtract(until(booked), until(slots)),
+        }
+    )
+
+
+def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
+    """Draw who waits over time: for an answer, and for a demo that has been booked.
+
+    Args:
+        queue: As of :func:`queue_over_time`.
+    """
+    rows = queue.with_columns(pl.col("moment").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    hours = (queue["moment"][-1] - queue["moment"][0]).total_seconds() / 3600
+    axis = alt.Axis(tickCount=8, format="%H:%M") if hours <= _HOURS_TO_NAME else alt.Axis(tickCount=8)
+    panels = [
+        _steps(rows, "unanswered", "Waiting for an answer", VERMILLION, axis),
+        _steps(rows, "booked", "Booked demos ahead", BLUE, axis),
+    ]
+    return alt.vconcat(*panels, spacing=18)
+
+
+def _steps(rows: pl.DataFrame, count: str, title: str, colour: str, axis: alt.Axis) -> alt.LayerChart:
+    scale = alt.Scale(type="utc", nice=False)
+    ends = alt.Scale(domain=[0, max(1, *rows[count])], nice=True)
+    area = (
+        alt.Chart(inline(rows.select("moment", count).to_dicts()))
+        .mark_area(color=colour, opacity=0.3, interpolate="step-after", line={"color": colour, "strokeWidth": 2})
+        .encode(
+            x=alt.X("moment:T", title=None, scale=scale, axis=axis),
+            y=alt.Y(f"{count}:Q", title=None, scale=ends, axis=alt.Axis(format=",d", tickCount=4, minExtent=48)),
+        )
+    )
+    return layered(area, width=780, height=90, title=title)
+
+
+def waits_in_classes(requests: pl.DataFrame) -> pl.DataFrame:
+    """Count requests by how long they waited for an answer.
+
+    Args:
+        requests: One row per request; ``response_minutes`` is null where nobody has answered yet.
+
+    Returns:
+        One row per class, the shortest first: ``wait``, what it is, and ``n`` requests.
+    """
+    waits = requests["response_minutes"].drop_nulls().to_numpy()
+    counts = np.histogram(waits, np.array(_EDGES_MINUTES))[0].tolist()
+    return pl.DataFrame({"wait": [*_CLASSES, NOT_ANSWERED], "n": [*counts, requests.height - len(waits)]})
+
+
+def wait_chart(waits: pl.DataFrame) -> alt.LayerChart:
+    """Draw how many requests waited how long for an answer.
+
+    Args:
+        waits: As of :func:`waits_in_classes`.
+    """
+    total = max(1, int(waits["n"].sum()))
+    rows = [
+        {
+            "wait": row["wait"],
+            "n": row["n"],
+            "told": f"{row['n']:,} · {100 * row['n'] / total:.0f}%",
+            "colour": GREY if row["wait"] == NOT_ANSWERED else BLUE,
+        }
+        for row in waits.to_dicts()
+    ]
+    most = max(1, *waits["n"])
+    base = alt.Chart(inline(rows)).encode(
+        y=alt.Y("wait:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, minExtent=120)),
+        x=alt.X("n:Q", axis=None, scale=alt.Scale(domain=[0, 1.3 * most])),
+    )
+    bars = base.mark_bar(height=16).encode(color=alt.Color("colour:N", scale=None))
+    told = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="told:N")
+    return layered(bars, told, width=360, height=alt.Step(24))

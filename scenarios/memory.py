@@ -1,0 +1,39 @@
+"""Whether what is to be done next fits into memory: better not begun than killed half way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+__all__ = ["no_room_to_analyse"]
+
+_BYTES_AN_EVENT: Final = 850
+"""Peak memory of an analysis for each of its events, measured on runs of one to five million events."""
+
+_MEMINFO: Final = Path("/proc/meminfo")
+
+
+def no_room_to_analyse(n_events: int) -> str | None:
+    """Say why so many events cannot be analysed here; None if they can, or if nobody knows.
+
+    Args:
+        n_events: How many there are.
+    """
+    needed, available = n_events * _BYTES_AN_EVENT, _available_bytes()
+    if available is None or needed <= available:
+        return None
+    return (
+        f"the analysis of {n_events:,} events takes about {needed / 1e9:.1f} GB of memory, and "
+        f"{available / 1e9:.1f} GB are free; the events are there, "
+        "for a larger machine or a part of them (funnelsim analyze)"
+    )
+
+
+def _available_bytes() -> int | None:
+    """Memory that can be had without swapping; None where the system does not say."""
+    try:
+        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    sizes = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    return next((1024 * int(size) for size in sizes), None)

@@ -1,0 +1,111 @@
+"""Claims about how many accounts a coefficient rests on, and about standard errors by leaving each of them out."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import t as student
+
+from analytics.intent_design import design_matrix
+from analytics.intent_model import IntentModel
+from analytics.signals import signal_named, visit_schema
+
+NAMES = ("security_page_view", "company_enterprise")
+MODEL = IntentModel([signal_named(name) for name in NAMES])
+
+
+def table(security: list[bool], enterprise: list[bool], accounts: list[str], asked: list[bool]) -> pl.DataFrame:
+    """A visit table of these visits, all at risk."""
+    known = pl.DataFrame(
+        {
+            "security_page_view": security,
+            "company_enterprise": enterprise,
+            "account": accounts,
+            "anonymous_id": [f"v{i}" for i in range(len(asked))],
+            "requested_demo": asked,
+        }
+    ).with_columns(visit=pl.lit(1), at_risk=pl.lit(value=True), censored=pl.lit(value=False))
+    missing = {name: pl.lit(None, dtype=dtype) for name, dtype in visit_schema().items() if name not in known.columns}
+    return known.with_columns(**missing)
+
+
+def visits_of(sizes: list[int], enterprise_accounts: int, seed: int = 3) -> pl.DataFrame:
+    """Accounts of these sizes, the first few of them enterprises."""
+    rng = np.random.default_rng(seed)
+    account = np.repeat(np.arange(len(sizes)), sizes)
+    asked, seen = rng.random(len(account)) < 0.4, rng.random(len(account)) < 0.5
+    enterprise = account < enterprise_accounts
+    return table(seen.tolist(), enterprise.tolist(), [f"a{i}" for i in account], asked.tolist())
+
+
+def test_accounts_that_are_all_alike_count_in_full():
+    """Of G accounts with the same visits each coefficient rests on G, whatever the visits are."""
+    security, enterprise, n = [True, False, False, True], [False, True, False, True], 50
+    asked = np.random.default_rng(1).random(4 * n) < 0.4
+    results = MODEL.fit(table(security * n, enterprise * n, [f"a{i // 4}" for i in range(4 * n)], asked.tolist()))
+    assert results.diagnostics["effective_accounts"].to_list() == pytest.approx([n] * 3)
+
+
+def test_one_account_that_outweighs_the_others_leaves_few():
+    """What an account adds to the variance of the intercept is its size squared: G* is (Σ size²)² / Σ size⁴."""
+    sizes = np.array([30, *[1] * 60])
+    visits = visits_of(sizes.tolist(), enterprise_accounts=0)
+    results = IntentModel([]).fit(visits)
+    expected = (sizes**2).sum() ** 2 / (sizes**4).sum()
+    assert results.diagnostics["effective_accounts"][0] == pytest.approx(expected)
+
+
+def test_the_jackknife_leaves_out_one_account_after_the_other():
+    """Errors are those of the coefficients that one Newton step gives without each account, by hand; pooled or not."""
+    visits = visits_of([1, 2, 3, 9, 4] * 10, enterprise_accounts=12)
+    results = MODEL.fit(visits)
+    x, y = design_matrix(visits, results.terms), visits["requested_demo"].cast(pl.Float64).to_numpy()
+    b = results.coefficients["coefficient"].to_numpy()
+    p = 1 / (1 + np.exp(-x @ b))
+    changes = []
+    for account in visits["account"].unique():
+        kept = (visits["account"] != account).to_numpy()
+        information = (x[kept].T * (p * (1 - p))[kept]) @ x[kept]
+        # At the whole maximum the scores of the others are minus those of the account.
+        changes.append(np.linalg.solve(information, x[kept].T @ (y - p)[kept]))
+    n = len(changes)
+    expected = np.sqrt((np.array(changes) ** 2).sum(axis=0) * (n - 1) / n)
+    assert results.jackknife["standard_error"].to_list() == pytest.approx(expected, rel=1e-8)
+    assert (expected > results.coefficients["standard_error"].to_numpy()).all()
+    freedom = results.diagnostics["effective_accounts"] - 1
+    assert results.jackknife["degrees_of_freedom"].to_list() == pytest.approx(freedom.to_list())
+    half = student.ppf(0.975, freedom.to_numpy()) * expected
+    assert results.jackknife["ci_high"].to_list() == pytest.approx(b + half, rel=1e-8)
+    assert results.jackknife["ci_low"].to_list() == pytest.approx(b - half, rel=1e-8)
+
+
+def test_many_visits_are_gone_through_in_parts(monkeypatch: pytest.MonkeyPatch):
+    """However few visits fit into memory at once, the errors are the same."""
+    visits = visits_of([1, 2, 3, 9, 4] * 10, enterprise_accounts=12)
+    whole = MODEL.fit(visits).jackknife["standard_error"].to_list()
+    monkeypatch.setattr("analytics.jackknife._VISITS_AT_ONCE", 5)
+    assert MODEL.fit(visits).jackknife["standard_error"].to_list() == pytest.approx(whole, rel=1e-12)
+
+
+def test_a_term_that_few_accounts_tell_of_is_named():
+    """With three enterprises among a hundred accounts the reader is warned, by name and with the better interval."""
+    results = MODEL.fit(visits_of([6] * 100, enterprise_accounts=3))
+    (caution,) = results.warnings
+    assert "company_enterprise (3 in effect; " in caution
+    low, high = results.jackknife.filter(signal="company_enterprise").select("ci_low", "ci_high").row(0)
+    assert f"[{low:.2f}, {high:.2f}]" in caution
+    assert "security_page_view" not in caution
+    assert not MODEL.fit(visits_of([6] * 100, enterprise_accounts=50)).warnings
+
+
+def test_what_one_account_alone_tells_of_has_no_error():
+    """Without the only enterprise nothing is known of enterprises: the jackknife has no number for the term."""
+    results = MODEL.fit(visits_of([6] * 100, enterprise_accounts=1))
+    assert results.jackknife.filter(signal="company_enterprise")["standard_error"].to_list() == [None]
+    assert "company_enterprise (1 in effect; nothing can be said)" in results.warnings[0]
+
+
+def test_visits_without_accounts_have_neither():
+    """Where visits count as independent there are no accounts to leave out."""
+    results = MODEL.fit(visits_of([6] * 100, 50).with_columns(account=pl.lit(None, pl.String())))
+    assert results.jackknife is None
+    assert results.diagnostics["effective_accounts"].is_null().all()
