@@ -70,8 +70,12 @@ class Recovery:
     def __str__(self) -> str:
         if not self.n_records and not self.n_bytes_cut:
             return "nothing to recover"
-        done = f"{self.n_events:,} events in {self.n_records:,} records taken from the journal"
-        return f"{done}, {self.n_bytes_cut:,} bytes of a torn tail cut off" if self.n_bytes_cut else done
+        done = f"taken from the journal: {_counted(self.n_records, 'record')} with {_counted(self.n_events, 'event')}"
+        return f"{done}; torn tail cut off: {_counted(self.n_bytes_cut, 'byte')}" if self.n_bytes_cut else done
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -> tuple[Recovery, Segment | None]:
