@@ -4,6 +4,8 @@ import pickle
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import polars as pl
@@ -16,6 +18,7 @@ from analytics.event_store import EventStore
 from analytics.events import EVENT_SCHEMA
 from analytics.hour_bucket import HourBucket
 from analytics.ndjson import encode
+from analytics.store_settings import StoreSettings
 
 START: Final = datetime(2026, 3, 3, tzinfo=UTC)
 MINUTE: Final = timedelta(minutes=1)
@@ -201,6 +204,47 @@ class StoreMachine(RuleBasedStateMachine):
         assert {name: n for name, n in asdict(took).items() if n} == {**outcomes, "received": len(events)}
 
 
+class DiskMachine(StoreMachine):
+    """The same with a store in a folder, which is closed or left without a word, and opened again."""
+
+    @initialize(window_hours=st.integers(1, 5))
+    def begin(self, window_hours: int) -> None:
+        """Both begin empty."""
+        self.model, self.now = Model(window_hours), 0
+        self.folder = TemporaryDirectory()
+        self.settings = StoreSettings(
+            window_hours=window_hours, skew_seconds=SKEW * 60, fsync="never", checkpoint_events=12
+        )
+        self.store = EventStore.open(self.folder.name, self.settings)
+
+    @property
+    def evicted(self) -> Counter[datetime]:
+        """What is in the archive."""
+        files = Path(self.folder.name, "archive").rglob("*.parquet")
+        hours = (pl.read_parquet(file)["event_time"].dt.truncate("1h") for file in files)
+        return Counter(hour for each in hours for hour in each)
+
+    @rule(ending=st.sampled_from(["close", "release"]))
+    def restore(self, ending: str) -> None:
+        """The process ends, in peace or not, and another opens the store."""
+        digest = self.store.digest()
+        getattr(self.store, ending)()
+        assert EventStore.read(self.folder.name).digest() == digest
+        self.store = EventStore.open(self.folder.name, self.settings)
+        assert self.store.digest() == digest
+
+    @rule()
+    def checkpoint(self) -> None:
+        """The store writes down what it knows."""
+        self.store.checkpoint()
+
+    def teardown(self) -> None:
+        """Nothing is left behind."""
+        if hasattr(self, "folder"):
+            self.store.release()
+            self.folder.cleanup()
+
+
 USUAL = settings(
     max_examples=20,
     stateful_step_count=30,
@@ -213,7 +257,18 @@ def test_no_sequence_of_steps_tells_store_and_model_apart():
     run_state_machine_as_test(StoreMachine, settings=USUAL)
 
 
+def test_no_sequence_of_steps_tells_a_store_on_disk_and_model_apart():
+    """Nor do they where the store is in a folder, with checkpoints and the ends of processes among them."""
+    run_state_machine_as_test(DiskMachine, settings=settings(USUAL, max_examples=8, stateful_step_count=20))
+
+
 @pytest.mark.validation
 def test_thousands_of_steps_do_not_either():
     """The same at length."""
     run_state_machine_as_test(StoreMachine, settings=settings(USUAL, max_examples=200, stateful_step_count=40))
+
+
+@pytest.mark.validation
+def test_thousands_of_steps_do_not_on_disk_either():
+    """The same on disk at length."""
+    run_state_machine_as_test(DiskMachine, settings=settings(USUAL, max_examples=60, stateful_step_count=40))
