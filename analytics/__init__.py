@@ -4,26 +4,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from analytics.errors import AnalyticsError
-from analytics.event_store import Counts, EventStore, HourBucket
+from analytics.event_store import EventStore
 from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.hour_bucket import HourBucket
 from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.partitions import partitions_by_visitor
 from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
+from analytics.store_counts import Counts
 from analytics.tracking import DeadLetter, Flattened, track_view
+from analytics.warehouse import unfold
 
 if TYPE_CHECKING:
+    from analytics.bots import BotScore, BotSettings, score_bots, tag_bots
+    from analytics.content_by_segment import SegmentContent, segment_content
+    from analytics.intent_errors import (
+        ConvergenceError,
+        IntentModelError,
+        OneOutcomeError,
+        SeparationError,
+        TooFewVisitsError,
+        VisitTableError,
+    )
     from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
-    from analytics.segment_content import SegmentContent, segment_content
+    from analytics.joint_tests import JointTest
+    from analytics.naive_analyses import SideBySide, compare_analyses
+    from analytics.odds_ratios import Homogeneity
+    from analytics.predictive_quality import PredictiveQuality
+    from analytics.session_length import SessionLengthComparison
+    from analytics.settings import AnalyticsSettings
 
 __all__ = [
     "COLUMNS",
     "EVENT_SCHEMA",
     "SIGNALS",
     "AnalyticsError",
+    "AnalyticsSettings",
+    "BotScore",
+    "BotSettings",
+    "ConvergenceError",
     "Counts",
     "DeadLetter",
     "EventCount",
@@ -31,32 +53,63 @@ __all__ = [
     "EverSeen",
     "Flattened",
     "FunnelStatistics",
+    "Homogeneity",
     "HourBucket",
     "IntentModel",
+    "IntentModelError",
     "IntentResults",
+    "JointTest",
+    "OneOutcomeError",
+    "PredictiveQuality",
     "SegmentContent",
+    "SeparationError",
     "SessionLength",
+    "SessionLengthComparison",
+    "SideBySide",
     "StitchingScore",
+    "TooFewVisitsError",
+    "VisitTableError",
     "assign_visits",
+    "compare_analyses",
     "decode",
     "encode",
     "partitions_by_visitor",
     "read_ndjson",
+    "score_bots",
     "score_stitching",
     "segment_content",
     "stitch",
     "stitched",
+    "tag_bots",
     "track_view",
+    "unfold",
     "visit_table",
     "visit_table_of_parts",
 ]
 
 # Whoever needs SciPy and statsmodels waits for them; whoever only wants the tracking plan does not.
 _HEAVY: Final = {
+    "AnalyticsSettings": "analytics.settings",
+    "BotScore": "analytics.bots",
+    "BotSettings": "analytics.bots",
+    "ConvergenceError": "analytics.intent_errors",
+    "Homogeneity": "analytics.odds_ratios",
     "IntentModel": "analytics.intent_model",
+    "IntentModelError": "analytics.intent_errors",
     "IntentResults": "analytics.intent_results",
-    "SegmentContent": "analytics.segment_content",
-    "segment_content": "analytics.segment_content",
+    "JointTest": "analytics.joint_tests",
+    "OneOutcomeError": "analytics.intent_errors",
+    "PredictiveQuality": "analytics.predictive_quality",
+    "SegmentContent": "analytics.content_by_segment",
+    "SeparationError": "analytics.intent_errors",
+    "SessionLengthComparison": "analytics.session_length",
+    "SideBySide": "analytics.naive_analyses",
+    "TooFewVisitsError": "analytics.intent_errors",
+    "VisitTableError": "analytics.intent_errors",
+    "compare_analyses": "analytics.naive_analyses",
+    "score_bots": "analytics.bots",
+    "segment_content": "analytics.content_by_segment",
+    "tag_bots": "analytics.bots",
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from analytics.dimensions import dimensions_of
+from analytics.events import EventName
 from analytics.signal_settings import UserSignals, not_known
-from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
+from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, VISIT_LASTS, Signal, interaction_parts
 
 __all__ = ["AnalyticsSettings"]
 
@@ -21,8 +22,15 @@ class AnalyticsSettings(BaseModel):
         segments: Dimensions, or pairs of them such as ``region:content``, that the statistics are broken down by.
         signals: Signals of the analyst's own, by name, that the intent model holds beside the built-in ones. Like
             those they carry over the visits of a visitor and are known strictly before the decision.
+        session_length: How the length of a visit counts in the intent model: ``log1p-zero-flag`` by the logarithm of
+            1 + minutes, with a flag (``visit_lasts``) that sets apart visits of a single moment, whose length nobody
+            knows; ``log1p`` without that flag. Nothing in the simulated world depends on it: its truth is 0.
         interactions: Products of two signals, built-in or not, that the intent model holds beside the signals, such as
             ``region_europe:security_page_view``.
+        event_names: What a stream from elsewhere calls our events: ``{Demo Request Submitted: Demo Requested}``. The
+            events of a run are called by our names already.
+        find_bots: Leave out not only programs that say what they are, but also visitors whose pace is no person's; see
+            :func:`analytics.bots.tag_bots`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +38,15 @@ class AnalyticsSettings(BaseModel):
     moving_average_hours: Annotated[int, Field(ge=1, le=168)] = 3
     segments: tuple[str, ...] = ("region", "device", "channel", "content", "region:content")
     signals: UserSignals = Field(default_factory=dict)
+    session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
+    event_names: dict[str, str] = Field(default_factory=dict)
+    find_bots: bool = False
+
+    @property
+    def built_in_signals(self) -> tuple[Signal, ...]:
+        """The signals that the intent model holds, whatever the analyst adds."""
+        return (*SIGNALS, VISIT_LASTS) if self.session_length == "log1p-zero-flag" else SIGNALS
 
     @property
     def user_signals(self) -> tuple[Signal, ...]:
@@ -43,6 +59,15 @@ class AnalyticsSettings(BaseModel):
         for segment in segments:
             dimensions_of(segment.split(":"), at_most=2)
         return segments
+
+    @field_validator("event_names")
+    @classmethod
+    def _of_the_tracking_plan(cls, names: dict[str, str]) -> dict[str, str]:
+        known = [str(name) for name in EventName]
+        for ours in names.values():
+            if ours not in known:
+                raise ValueError(not_known("event", ours, known))
+        return names
 
     @field_validator("interactions")
     @classmethod

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from scenarios import cli_replay, cli_study, cli_tools
+from scenarios import cli_replay, cli_store, cli_study, cli_tools
 from scenarios.cli_help import HelpfulGroup
 from scenarios.cli_output import Output, as_json, say
 from scenarios.completion import complete_kind, complete_scenario, complete_scenario_or_study
@@ -128,15 +128,19 @@ def analyze(
         str | None, typer.Option(metavar="SCENARIO", help="Scenario (file or name) whose analytics part is used.")
     ] = None,
     set_: _Set = None,
+    *,
     out: _Out = None,
     demo_per: Annotated[
         DemoPerChoice | None, typer.Option(help="Who asks for one demo at most; account, or as the scenario has it.")
     ] = None,
-    *,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="What the events call one of ours, such as Demo Requested."),
+    ] = None,
     json: _Json = False,
 ) -> Output:
     """Analyse Segment-Spec events, wherever they come from."""
-    from scenarios.analyze import analyze_events  # noqa: PLC0415
+    from scenarios.analyze import analyze_events, mapped_settings  # noqa: PLC0415
     from scenarios.summary import analysis_summary  # noqa: PLC0415
 
     chosen: AnalyticsSettings | None = None
@@ -146,7 +150,7 @@ def analyze(
         from scenarios.analyst import analyst_settings  # noqa: PLC0415
 
         chosen, one_per = analyst_settings(settings, set_ or ())
-    analysis = analyze_events(events, chosen, demo_per.value if demo_per else one_per)
+    analysis = analyze_events(events, mapped_settings(chosen, map_ or ()), demo_per.value if demo_per else one_per)
     if out is not None:
         analysis.write(out)
     if json:
@@ -222,6 +226,7 @@ def schema(
 
 
 cli_study.register(app)
+cli_store.register(app)
 cli_replay.register(app)
 cli_tools.register(app)
 
