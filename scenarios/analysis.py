@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analytics.bots import tag_bots
 from analytics.dimensions import Dimension, dimensions_of
 from analytics.experiments import arm_signals
 from analytics.sessions import visit_table
@@ -60,7 +61,7 @@ class Analysis:
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
 
     def __repr__(self) -> str:
-        return f"<Analysis of {self.events.height:,} events>"
+        return f"<Analysis by {', '.join(self.settings.segments)}>"
 
     def _repr_html_(self) -> str:
         return analysis_html(self)
@@ -74,8 +75,9 @@ class Analysis:
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The events with the columns derived from them, such as the region."""
-        return enriched(self._read_events())
+        """The events with the columns derived from them, such as the region, and programs tagged."""
+        events = self._read_events()
+        return tag_bots(events) if self.settings.find_bots else enriched(events)
 
     @cached_property
     def statistics(self) -> FunnelStatistics:
