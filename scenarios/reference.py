@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 from analytics.events import COLUMNS, EventName
 from analytics.signals import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
 from scenarios.measures import vocabulary
-from scenarios.scenario import Scenario, scenario_schema
+from scenarios.scenario import Scenario
 from scenarios.study import study_schema
 from scenarios.study_settings import StudySettings
 
@@ -73,8 +73,12 @@ _VISIT_MEANINGS: Final = {
 
 def scenario_page() -> str:
     """Every setting of a scenario file."""
-    head = "# Scenario files\n\nA scenario may leave out everything but its `name`. Unknown keys are errors.\n"
-    return head + _settings(Scenario, scenario_schema())
+    head = (
+        "# Scenario files\n\nA scenario may leave out everything but its `name`. Unknown keys are errors. With "
+        "`extends: baseline` it changes another scenario, of the library or in a file, key by key; `null` removes an "
+        "entry. `funnelsim show baseline` prints every default.\n"
+    )
+    return head + _settings(Scenario, Scenario.model_json_schema(mode="validation"))
 
 
 def study_page() -> str:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from scenarios import library
 from scenarios.executors import shared_pool
+from scenarios.file_schema import file_schema
 from scenarios.loading import Overrides, load, parse, with_changes
 from scenarios.run import Run, simulate
 from scenarios.rich_display import preformatted
@@ -109,9 +110,7 @@ class Scenario(ScenarioSettings):
 
 def scenario_schema() -> dict[str, Any]:
     """JSON Schema of scenario files, for editors."""
-    schema = Scenario.model_json_schema(mode="validation")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "funnelsim scenario"
+    schema = file_schema(Scenario.model_json_schema(mode="validation"), "funnelsim scenario")
     schema["properties"]["extends"] = {
         "type": "string",
         "title": "Extends",
