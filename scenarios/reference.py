@@ -151,10 +151,21 @@ def write_reference(folder: Path) -> None:
 
 def _settings(top: type[BaseModel], schema: Mapping[str, Any]) -> str:
     """Describe a model and then, each under a heading of its own, all that it is made of."""
+    schema = _with_vocabularies(schema, schema.get("$defs", {}))
     known = {model.__name__: model for model in _models(BaseModel)}
     parts = {name: part for name, part in schema.get("$defs", {}).items() if "properties" in part}
     inner = "".join(_model(_title(name), known[name], part) for name, part in parts.items())
     return _model("Top level", top, schema) + inner
+
+
+def _with_vocabularies(part: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a JSON document
+    """Put the words of a vocabulary where a schema refers to it."""
+    if isinstance(part, dict):
+        referred = defs.get(str(part.get("$ref", "")).rpartition("/")[2], {})
+        if "enum" in referred:
+            return referred
+        return {key: _with_vocabularies(value, defs) for key, value in part.items()}
+    return [_with_vocabularies(each, defs) for each in part] if isinstance(part, list) else part
 
 
 def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
