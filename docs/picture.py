@@ -17,7 +17,13 @@ def main() -> None:
         run = Path(folder) / "run"
         Scenario.load("baseline").run(seed=7).save(run, events="none")
         page = (run / "report.html").as_uri()
-        flags = ["--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu", f"--user-data-dir={folder}/browser"]
+        flags = [
+            "--headless",
+            "--no-sandbox",
+            "--hide-scrollbars",
+            "--disable-gpu",
+            f"--user-data-dir={folder}/browser",
+        ]
         shot = [f"--screenshot={PICTURE}", "--window-size=1100,1250", page]
         subprocess.run(["chromium", *flags, *shot], check=True, timeout=120)  # noqa: S603, S607 - our own page
 

@@ -72,5 +72,5 @@ def _with_removals(value: dict[str, Any]) -> dict[str, Any]:
 
 def _or_null(value: dict[str, Any]) -> dict[str, Any]:
     # Editors show what stands beside `anyOf` while one types.
-    shown = {key: value[key] for key in ("title", "description", "default") if key in value}
+    shown: dict[str, Any] = {key: value[key] for key in ("title", "description", "default") if key in value}
     return {**shown, "anyOf": [value, _NULL]}

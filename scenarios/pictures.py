@@ -59,15 +59,25 @@ class Pictures:
         """Page views and demo requests by UTC hour, with their moving averages."""
         hours = self._analysis.settings.moving_average_hours
         moving = self._analysis.statistics.moving_average(hours)
-        return _picture(hourly_chart(traffic_by(self._analysis.hourly(), moving)[2]), "hourly", "Page views and demo requests by hour")
+        return _picture(
+            hourly_chart(traffic_by(self._analysis.hourly(), moving)[2]),
+            "hourly",
+            "Page views and demo requests by hour",
+        )
 
     def funnel(self) -> Picture:
         """How many visitors come how far."""
-        return _picture(funnel_chart(self._analysis.statistics.funnel()), "funnel", "Visitors at each step of the funnel")
+        return _picture(
+            funnel_chart(self._analysis.statistics.funnel()), "funnel", "Visitors at each step of the funnel"
+        )
 
     def segments(self, dimension: str) -> Picture:
         """Conversion by the values of a dimension, such as ``region``, with Wilson intervals."""
-        return _picture(segment_chart(self._analysis.segments(*dimensions_of([dimension]))), f"by-{dimension}", f"Conversion by {dimension}")
+        return _picture(
+            segment_chart(self._analysis.segments(*dimensions_of([dimension]))),
+            f"by-{dimension}",
+            f"Conversion by {dimension}",
+        )
 
     def heat_map(self, down: str = "region", across: str = "content") -> Picture:
         """Conversion by two dimensions."""
@@ -80,7 +90,11 @@ class Pictures:
         Raises:
             AnalyticsError: The model cannot be fitted to these visits; the message says why.
         """
-        return _picture(coefficient_chart({"all signals": self._analysis.intent.coefficients}, {}), "coefficients", "Coefficients of the intent model")
+        return _picture(
+            coefficient_chart({"all signals": self._analysis.intent.coefficients}, {}),
+            "coefficients",
+            "Coefficients of the intent model",
+        )
 
 
 def _picture(chart: alt.TopLevelMixin, name: str, shows: str) -> Picture:

@@ -83,7 +83,9 @@ def scenario_page() -> str:
 
 def study_page() -> str:
     """Every setting of a study file."""
-    return "# Study files\n\nEvery key of a study file. Unknown keys are errors.\n" + _settings(StudySettings, study_schema())
+    return "# Study files\n\nEvery key of a study file. Unknown keys are errors.\n" + _settings(
+        StudySettings, study_schema()
+    )
 
 
 def columns_page() -> str:
@@ -91,7 +93,13 @@ def columns_page() -> str:
     events = _table(
         ("column", "type", "in the JSON event", "calls", "meaning"),
         (
-            (f"`{each.name}`", str(each.dtype), f"`{'.'.join(each.path)}`", ", ".join(each.calls) or "all", each.meaning)
+            (
+                f"`{each.name}`",
+                str(each.dtype),
+                f"`{'.'.join(each.path)}`",
+                ", ".join(each.calls) or "all",
+                each.meaning,
+            )
             for each in COLUMNS
         ),
     )
@@ -104,7 +112,8 @@ def columns_page() -> str:
     )
     names = _table(("event",), ((f"`{name}`",) for name in EventName))
     return (
-        "# Columns\n\n## The event table\n\nOne row per event. Names are those of Segment's warehouses; times are UTC.\n\n"
+        "# Columns\n\n## The event table\n\nOne row per event. Names are those of Segment's warehouses; "
+        "times are UTC.\n\n"
         f"{events}\n## Names of track calls\n\n{names}\n"
         "## The visit table\n\nOne row per visit. Between the first seven columns and the last three stand the "
         f"[signals](words.md).\n\n{visits}"
@@ -235,7 +244,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         items = schema.get("items")
         return f"list of {_kind(items)}" if isinstance(items, Mapping) else "list"
-    return {"null": "null", "string": "text", "integer": "whole number"}.get(kind := schema.get("type", "any"), kind)
+    kind = str(schema.get("type", "any"))
+    return {"string": "text", "integer": "whole number"}.get(kind, kind)
 
 
 def _range(schema: Mapping[str, Any]) -> str:

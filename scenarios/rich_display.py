@@ -33,7 +33,8 @@ def run_html(run: Run) -> str:
 def analysis_html(analysis: Analysis) -> str:
     """Show an analysis: the totals and the funnel."""
     statistics = analysis.statistics
-    return f"<p>Analysis of {analysis.events.height:,} events</p>{_table(statistics.totals())}{_table(statistics.funnel())}"
+    head = f"<p>Analysis of {analysis.events.height:,} events</p>"
+    return f"{head}{_table(statistics.totals())}{_table(statistics.funnel())}"
 
 
 def study_html(study: StudyPlan) -> str:

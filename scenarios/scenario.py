@@ -11,8 +11,8 @@ from scenarios import library
 from scenarios.executors import shared_pool
 from scenarios.file_schema import file_schema
 from scenarios.loading import Overrides, load, parse, with_changes
-from scenarios.run import Run, simulate
 from scenarios.rich_display import preformatted
+from scenarios.run import Run, simulate
 from scenarios.settings import ScenarioSettings
 from scenarios.terminal import text_bar
 from simulator.visitor import Visitor
@@ -77,7 +77,7 @@ class Scenario(ScenarioSettings):
         self,
         seed: int | None = None,
         replication: int = 0,
-        progress: Callable[[float], None] | bool | None = None,
+        progress: Callable[[float], None] | bool | None = None,  # noqa: FBT001 - mostly a callable
         *,
         jobs: int | None = None,
         executor: str | Executor | Callable[[], Executor] | None = None,

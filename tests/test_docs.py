@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from scenarios.reference import PAGES, scenario_page, study_page
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
-OWN_TESTS = {"replay.md"}  # whose examples follow one upon another: tests/test_docs_replay.py
+OWN_TESTS = {"replay.md", "event-store.md"}  # whose examples follow one upon another and need what stands before them
 
 
 def blocks(language: str) -> list[pytest.ParameterSet]:
@@ -65,7 +66,7 @@ def test_the_generated_pages_are_those_of_the_code(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", [scenario_page, study_page])
-def test_every_setting_has_a_meaning(page) -> None:
+def test_every_setting_has_a_meaning(page: Callable[[], str]) -> None:
     """No row of the tables of settings ends in an empty cell."""
     rows = [line for line in page().splitlines() if line.startswith("| `")]
     assert len(rows) > 20

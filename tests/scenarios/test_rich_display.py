@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from scenarios import Run, Scenario, Study
 from scenarios.terminal import text_bar
 from simulator import Visitor
 
-HOSTILE = '<script>alert("1")</script> & \'x\''
+HOSTILE = "<script>alert(\"1\")</script> & 'x'"
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_a_study_shows_design_and_responses() -> None:
 
 
 @pytest.mark.parametrize("name", ["hourly", "funnel", "heat_map", "coefficients", "segments"])
-def test_a_picture_is_an_svg_with_words(run: Run, name: str, tmp_path) -> None:
+def test_a_picture_is_an_svg_with_words(run: Run, name: str, tmp_path: Path) -> None:
     """A drawing without scripts, with a label for those who cannot see it, which can be saved."""
     pictures = run.analysis.pictures
     picture = pictures.segments("content") if name == "segments" else getattr(pictures, name)()
