@@ -25,6 +25,8 @@ class KafkaTarget:
         InputError: The address is wrong, or the extra is not installed.
     """
 
+    n_retries: Final = 0  # librdkafka does not tell
+
     def __init__(self, address: str) -> None:
         try:
             from analytics.kafka import KafkaSink  # noqa: PLC0415 - an extra
