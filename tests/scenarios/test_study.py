@@ -200,7 +200,7 @@ def check_kills(tmp_path: Path, n_kills: int, n_replications: int) -> None:
 
 def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path):
     """Killed with its workers by kill -9 at two random moments, it goes on and ends as if nothing had been."""
-    check_kills(tmp_path, n_kills=2, n_replications=60)
+    check_kills(tmp_path, n_kills=2, n_replications=40)
 
 
 @pytest.mark.validation
