@@ -15,15 +15,31 @@ from analytics.statistics import FunnelStatistics
 from analytics.tracking import DeadLetter, Flattened, track_view
 
 if TYPE_CHECKING:
+    from analytics.content_by_segment import SegmentContent, segment_content
+    from analytics.intent_errors import (
+        ConvergenceError,
+        IntentModelError,
+        OneOutcomeError,
+        SeparationError,
+        TooFewVisitsError,
+        VisitTableError,
+    )
     from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
-    from analytics.segment_content import SegmentContent, segment_content
+    from analytics.joint_tests import JointTest
+    from analytics.naive_analyses import SideBySide, compare_analyses
+    from analytics.odds_ratios import Homogeneity
+    from analytics.predictive_quality import PredictiveQuality
+    from analytics.session_length import SessionLengthComparison
+    from analytics.settings import AnalyticsSettings
 
 __all__ = [
     "COLUMNS",
     "EVENT_SCHEMA",
     "SIGNALS",
     "AnalyticsError",
+    "AnalyticsSettings",
+    "ConvergenceError",
     "Counts",
     "DeadLetter",
     "EventCount",
@@ -31,13 +47,24 @@ __all__ = [
     "EverSeen",
     "Flattened",
     "FunnelStatistics",
+    "Homogeneity",
     "HourBucket",
     "IntentModel",
+    "IntentModelError",
     "IntentResults",
+    "JointTest",
+    "OneOutcomeError",
+    "PredictiveQuality",
     "SegmentContent",
+    "SeparationError",
     "SessionLength",
+    "SessionLengthComparison",
+    "SideBySide",
     "StitchingScore",
+    "TooFewVisitsError",
+    "VisitTableError",
     "assign_visits",
+    "compare_analyses",
     "decode",
     "encode",
     "partitions_by_visitor",
@@ -53,10 +80,23 @@ __all__ = [
 
 # Whoever needs SciPy and statsmodels waits for them; whoever only wants the tracking plan does not.
 _HEAVY: Final = {
+    "AnalyticsSettings": "analytics.settings",
+    "ConvergenceError": "analytics.intent_errors",
+    "Homogeneity": "analytics.odds_ratios",
     "IntentModel": "analytics.intent_model",
+    "IntentModelError": "analytics.intent_errors",
     "IntentResults": "analytics.intent_results",
-    "SegmentContent": "analytics.segment_content",
-    "segment_content": "analytics.segment_content",
+    "JointTest": "analytics.joint_tests",
+    "OneOutcomeError": "analytics.intent_errors",
+    "PredictiveQuality": "analytics.predictive_quality",
+    "SegmentContent": "analytics.content_by_segment",
+    "SeparationError": "analytics.intent_errors",
+    "SessionLengthComparison": "analytics.session_length",
+    "SideBySide": "analytics.naive_analyses",
+    "TooFewVisitsError": "analytics.intent_errors",
+    "VisitTableError": "analytics.intent_errors",
+    "compare_analyses": "analytics.naive_analyses",
+    "segment_content": "analytics.content_by_segment",
 }
 
 

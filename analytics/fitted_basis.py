@@ -57,6 +57,13 @@ class FittedBasis:
         return None if self.clusters is None else int(self.clusters.max()) + 1
 
     @cached_property
+    def naive_errors(self) -> Mapping[str, float]:
+        """Standard error of each term if visits were independent: of the information XᵀWX, W = n p (1 − p)."""
+        design, p = self.design, self.estimate.fit.p_request
+        known = information(design.matrix, design.n_visits, p)
+        return dict(zip(design.terms, np.sqrt(np.diag(np.linalg.inv(known))).tolist(), strict=True))
+
+    @cached_property
     def effective_clusters(self) -> Mapping[str, float] | None:
         """How many clusters of equal weight each term rests on; see :mod:`analytics.jackknife`."""
         return None if self.clusters is None else self._by_term(effective_clusters, self.clusters)

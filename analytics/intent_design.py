@@ -29,6 +29,9 @@ INTERCEPT: Final = "intercept"
 _COLLINEAR: Final = 1e-8
 """Share of a column (in length) that the columns before it must leave unexplained."""
 
+_YES_OR_NO: Final = (pl.Boolean(), pl.Null())
+"""Types that are not numbers and yet may be a column of a signal; one without any value is refused as a gap."""
+
 _WORTHWHILE: Final = 4
 """Visits a pattern that make collapsing pay."""
 
@@ -72,7 +75,7 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
         signals: Names of the signals that are needed.
 
     Raises:
-        VisitTableError: A column is missing, or has no (finite) value in an eligible visit.
+        VisitTableError: A column is missing, holds words, or has no (finite) value in an eligible visit.
     """
     outcomes = list(VISIT_OUTCOME_COLUMNS)
     missing = [name for name in (*signals, *outcomes) if name not in visits.columns]
@@ -94,7 +97,7 @@ def design_matrix(visits: pl.DataFrame, terms: Sequence[str]) -> Floats:
         terms: Names of the terms; ``intercept`` is 1 everywhere.
 
     Raises:
-        VisitTableError: A signal is missing or has no (finite) value somewhere.
+        VisitTableError: A signal is missing, holds words, or has no (finite) value somewhere.
     """
     signals = dict.fromkeys(part for term in terms if term != INTERCEPT for part in interaction_parts(term))
     missing = [name for name in signals if name not in visits.columns]
@@ -295,6 +298,12 @@ def _is_far_from_singular(correlations: Floats) -> bool:
 
 
 def _refuse_gaps(visits: pl.DataFrame, names: Sequence[str]) -> None:
+    types = {name: visits.schema[name] for name in names}
+    words = [f"{name} ({dtype})" for name, dtype in types.items() if not (dtype.is_numeric() or dtype in _YES_OR_NO)]
+    if words:
+        raise VisitTableError(
+            f"not numbers, nor yes or no: {', '.join(words)}; give a signal of its own to each value that counts"
+        )
     finite = visits.select(pl.col(name).cast(pl.Float64).is_finite().fill_null(value=False) for name in names)
     faulty = [f"{name} ({visits.height - int(finite[name].sum())})" for name in names if not finite[name].all()]
     if faulty:

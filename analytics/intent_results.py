@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from analytics.estimation import Estimator
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import design_matrix
 from analytics.intent_errors import IntentModelError
+from analytics.interaction_effects import interaction_effects
 from analytics.joint_tests import JointTest, joint_test
 from analytics.multiplicity import benjamini_hochberg
 from analytics.out_of_fold import out_of_fold_quality
@@ -55,8 +57,9 @@ COEFFICIENT_SCHEMA: Final = pl.Schema(
 ``coefficient`` and its interval are log-odds per unit of the signal, ``odds_ratio`` their exponential. ``p_value`` is
 of the two-sided Wald test that the coefficient is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept.
 ``average_marginal_effect`` is the change in the probability of a request in a visit; null for the intercept and for
-interactions, which have none of their own. ``truth`` is null when it is not known, ``covered`` whether the interval
-holds it. ``n_seen`` counts the visits with the signal, ``requests_seen`` those that ended in a request.
+interactions, which have none of their own (``IntentResults.interaction_effects`` has what they do to the probability).
+``truth`` is null when it is not known, ``covered`` whether the interval holds it. ``n_seen`` counts the visits with the
+signal, ``requests_seen`` those that ended in a request.
 """
 
 _SUMMARY: Final = (
@@ -177,6 +180,16 @@ class IntentResults:
         )
 
     @cached_property
+    def interaction_effects(self) -> pl.DataFrame:
+        """What products of two signals do to the probability; see :mod:`analytics.interaction_effects`."""
+        return interaction_effects(self.basis, self.level)
+
+    @property
+    def naive_errors(self) -> Mapping[str, float]:
+        """Standard error of each term if visits were independent, which those of one account are not."""
+        return self.basis.naive_errors
+
+    @cached_property
     def jackknife(self) -> pl.DataFrame | None:
         """Standard errors and intervals by leaving out one account after the other; none where visits are independent.
 
@@ -257,12 +270,24 @@ class IntentResults:
             VisitTableError: A signal is missing or has no value somewhere, or visits are unlike all those of the fit: a
                 signal that was constant in the fit, or determined by others, is not so here.
         """
-        log_odds = design_matrix(visits, self.terms) @ self.coefficients["coefficient"].to_numpy()
+        return self.predictions(visits)["p_request"]
+
+    def predictions(self, visits: pl.DataFrame) -> pl.DataFrame:
+        """Return the same with its interval: ``p_request``, ``p_low`` and ``p_high``, a row per visit.
+
+        The interval is that of the probability, not of what will happen: Wald's in log-odds, by the covariance of all
+        coefficients, and so within 0 and 1. Arguments and errors are those of :meth:`predict`.
+        """
+        matrix = design_matrix(visits, self.terms)
         self.basis.refuse_unseen(visits)
         # Workers that never predict anything need not wait for it.
         from scipy.special import expit  # noqa: PLC0415
 
-        return pl.Series("p_request", expit(log_odds), dtype=pl.Float64)
+        log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
+        error = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.covariance_matrix, matrix))
+        half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
+        values = {"p_request": log_odds, "p_low": log_odds - half, "p_high": log_odds + half}
+        return pl.DataFrame({name: expit(value) for name, value in values.items()})
 
     def to_statsmodels(self) -> BinaryResultsWrapper:
         """Return statsmodels' own results of the same model, fitted anew on single visits.
@@ -296,6 +321,7 @@ class IntentResults:
             "estimator": self.estimator,
             "covariance": self.covariance,
             "level": self.level,
+            "interaction_effects": [_finite(row) for row in self.interaction_effects.iter_rows(named=True)],
             "coefficients": [_finite(row) for row in details.iter_rows(named=True)],
             "left_out": dict(self.left_out),
             "warnings": list(self.warnings),

@@ -7,9 +7,10 @@ standard errors and no warning; only where the truth is known can it be seen how
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
@@ -100,6 +101,7 @@ def compare_analyses(
     observed_until: datetime | None = None,
     demo_per: DemoPer = "account",
     visits: pl.DataFrame | None = None,
+    by_visit: IntentResults | None = None,
 ) -> SideBySide:
     """Fit the same terms in three ways: by visit, as the model should be, and in two ways by visitor.
 
@@ -110,24 +112,35 @@ def compare_analyses(
         observed_until: When observation stopped; the time of the latest event unless given.
         demo_per: Who asks for one demo at most; only the analysis by visit knows of it.
         visits: The visit table of these events, where it has been made already.
+        by_visit: Results of the model on it, where it has been fitted already.
 
     Raises:
         EventFrameError: The table is not a table of events.
     """
     table = enriched(events)
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
-    if visits is None:
-        visits = visit_table(table, observed_until=observed_until, signals=model.signals, demo_per=demo_per)
-    asked = {
-        BY_VISIT: (visits, truth),
-        BEFORE_REQUEST: (visitor_table(table, model.signals, everything=False), without_intercept),
-        EVERYTHING: (visitor_table(table, model.signals, everything=True), without_intercept),
+
+    def fit_by_visit() -> IntentResults:
+        if by_visit is not None:
+            return by_visit
+        rows = visits
+        if rows is None:
+            rows = visit_table(table, observed_until=observed_until, signals=model.signals, demo_per=demo_per)
+        return model.fit(rows, truth)
+
+    def fit_by_visitor(*, everything: bool) -> IntentResults:
+        return model.fit(visitor_table(table, model.signals, everything=everything), without_intercept)
+
+    asked: dict[str, Callable[[], IntentResults]] = {
+        BY_VISIT: fit_by_visit,
+        BEFORE_REQUEST: partial(fit_by_visitor, everything=False),
+        EVERYTHING: partial(fit_by_visitor, everything=True),
     }
     results: dict[str, IntentResults] = {}
     not_available: dict[str, str] = {}
-    for name, (rows, known) in asked.items():
+    for name, fit in asked.items():
         try:
-            results[name] = model.fit(rows, known)
+            results[name] = fit()
         except IntentModelError as error:
             not_available[name] = str(error)
     return SideBySide(results, not_available)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 if TYPE_CHECKING:
+    from analytics.content_by_segment import SegmentContent
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
     from analytics.session_length import SessionLengthComparison
@@ -61,6 +62,7 @@ class ReportData:
         model_error: Why it could not be fitted.
         session_length: The model with session length in several forms.
         analyses: The model beside what one row per visitor would say.
+        content: Conversion by segment and content seen before the decision, by segment.
         sales: What became of the demo requests: counts, rates, waits and utilisations, under the names of the
             simulator's sales summary; as many as are known, others under their own names.
         sales_desk: Each of the requests, where they are known.
@@ -85,6 +87,7 @@ class ReportData:
     model_error: str | None = None
     session_length: SessionLengthComparison | None = None
     analyses: SideBySide | None = None
+    content: Mapping[str, SegmentContent] = field(default_factory=dict)
     sales: Mapping[str, float | None] | None = None
     sales_desk: SalesDesk | None = None
     store: Mapping[str, int] | None = None
@@ -105,6 +108,7 @@ class ReportData:
         model_error: str | None = None,
         session_length: SessionLengthComparison | None = None,
         analyses: SideBySide | None = None,
+        content: Mapping[str, SegmentContent] | None = None,
         sales: Mapping[str, float | None] | None = None,
         sales_desk: SalesDesk | None = None,
         store: Mapping[str, int] | None = None,
@@ -124,6 +128,7 @@ class ReportData:
             model_error: Why there is none.
             session_length: The model with session length in several forms.
             analyses: The model beside what one row per visitor would say.
+            content: Conversion by segment and content seen before the decision, by segment.
             sales: What became of the demo requests.
             sales_desk: Each of them.
             store: The event store's counters.
@@ -153,6 +158,7 @@ class ReportData:
             model_error=model_error,
             session_length=session_length,
             analyses=analyses,
+            content=content or {},
             sales=sales,
             sales_desk=sales_desk,
             store=store,

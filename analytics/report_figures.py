@@ -25,7 +25,9 @@ def drawing(chart: alt.TopLevelMixin, name: str, alt_text: str, size: str = "") 
     image = element("div", Html(to_svg(chart, name)), role="img", aria_label=alt_text)
     if not size:
         return image
-    return element("div", image, class_=f"scroll {size}", tabindex="0", role="region", aria_label=f"chart {name}, scrollable")
+    return element(
+        "div", image, class_=f"scroll {size}", tabindex="0", role="region", aria_label=f"chart {name}, scrollable"
+    )
 
 
 def figure(chart: alt.TopLevelMixin, name: str, caption: str, alt_text: str, size: str = "") -> Html:

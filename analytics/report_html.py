@@ -132,7 +132,13 @@ def numbers(table: Html) -> Html:
 
 
 def number_table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str, *, n_texts: int = 1, classes: str = ""
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    caption: str,
+    *,
+    n_texts: int = 1,
+    n_notes: int = 0,
+    classes: str = "",
 ) -> Html:
     """Make a table that scrolls by itself where the page is narrow.
 
@@ -140,10 +146,12 @@ def number_table(
         heads: Headings of the columns.
         rows: Cells of the rows; the first names the row.
         caption: What the table shows.
-        n_texts: How many columns from the left hold text; the others hold numbers and are set to the right.
+        n_texts: How many columns from the left hold text.
+        n_notes: How many columns from the right do; those between hold numbers and are set to the right.
         classes: Classes of the table element.
     """
-    styles = ["text" if index < n_texts else "number" for index in range(len(heads))]
+    is_text = [index < n_texts or index >= len(heads) - n_notes for index in range(len(heads))]
+    styles = ["text" if text else "number" for text in is_text]
     head = join(element("th", text, scope="col", class_=style) for text, style in zip(heads, styles, strict=True))
     body = join(element("tr", _row(cells, styles)) for cells in rows)
     table = element(

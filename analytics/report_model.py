@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
 from analytics.chart_style import BLUE, GREY, VERMILLION
 from analytics.charts import SIGNIFICANT, coefficient_chart
 from analytics.report_figures import drawing
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, times
-from analytics.report_reading import coefficient_groups, readings, term_name
-from analytics.report_trust import trust_table
+from analytics.report_reading import coefficient_groups, known_signals, readings, term_name
+from analytics.report_trust import clustering_note, trust_table
+from analytics.signals import interaction_parts
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -39,8 +42,15 @@ def model_section(results: IntentResults | None, error: str | None) -> Html:
         return join(
             [title, _cautions(results), element("p", "No signal could be told from the data.", class_="notice")]
         )
-    parts = [_facts(results), _cautions(results), _forest(results), _aloud(results), _table(results)]
-    return join([title, *parts, trust_table(results)])
+    parts = [
+        _facts(results),
+        _cautions(results),
+        _forest(results),
+        _aloud(results),
+        _table(results),
+        _glossary(results),
+    ]
+    return join([title, *parts, trust_table(results), clustering_note(results)])
 
 
 def _facts(results: IntentResults) -> Html:
@@ -65,7 +75,7 @@ def _cautions(results: IntentResults) -> Html:
 
 
 def _forest(results: IntentResults) -> Html:
-    groups = coefficient_groups(results.coefficients)
+    groups = coefficient_groups(results.coefficients, known_signals(results))
     names = {term: term_name(term) for term in results.terms}
     rows = [row for table in groups.values() for row in table.to_dicts()]
     known = any(row["truth"] is not None for row in rows)
@@ -116,14 +126,48 @@ def _table(results: IntentResults) -> Html:
     heads = ["term", "coef.", "SE", "z", "p", "adjusted p", "odds ratio", "AME, points"]
     heads += ["truth", "covered"] if known else []
     intercept = results.coefficients.filter(signal="intercept").to_dicts()
-    terms = [row for table in coefficient_groups(results.coefficients).values() for row in table.to_dicts()]
+    groups = coefficient_groups(results.coefficients, known_signals(results))
+    terms = [row for table in groups.values() for row in table.to_dicts()]
     rows = [_cells(row, known=known) for row in [*intercept, *terms]]
     caption = (
         "Coefficients in log-odds, with standard errors (SE). AME: average marginal effect, the mean change in the "
         "probability of a request in a visit, in percentage points; interactions have none of their own. Adjusted p: "
         "Holm's, for the number of terms."
     )
-    return join([element("h3", "Coefficients"), number_table(heads, rows, caption)])
+    return join([element("h3", "Coefficients"), number_table(heads, rows, caption), _interactions(results)])
+
+
+def _interactions(results: IntentResults) -> Html:
+    """What products do to the probability: of that their coefficients say nothing."""
+    effects = results.interaction_effects
+    if effects.is_empty():
+        return Html("")
+    rows = [
+        (
+            " by ".join(map(term_name, reversed(interaction_parts(row["signal"])))),
+            decimal(100 * row["effect"], sign=True),
+            f"[{decimal(100 * row['ci_low'], sign=True)}, {decimal(100 * row['ci_high'], sign=True)}]",
+            p_value(row["p_value"]),
+        )
+        for row in effects.to_dicts()
+    ]
+    caption = (
+        "Interactions on the scale of probabilities: by how many percentage points the average marginal effect of one "
+        "signal differs by another"
+    )
+    return number_table(["effect", "points", f"{100 * results.level:g}%", "p"], rows, caption)
+
+
+def _glossary(results: IntentResults) -> Html:
+    """Say what a 1, or the number, of each signal of the model means: those of the analyst's own stand nowhere else."""
+    rows = [
+        (signal.name, f"a visitor who {signal.meaning}" if signal.dtype == pl.Boolean() else signal.meaning)
+        for signal in results.basis.signals
+    ]
+    table = number_table(
+        ["signal", "meaning, known strictly before the decision"], rows, "Signals of the model", n_texts=2
+    )
+    return element("details", element("summary", "What the signals mean"), table)
 
 
 def _cells(row: dict[str, Any], *, known: bool) -> tuple[str, ...]:

@@ -12,14 +12,17 @@ import polars as pl
 
 from analytics.charts import SIGNIFICANT
 from analytics.report_html import times
-from analytics.signals import SIGNALS, EverSeen, SessionLength, interaction_parts
+from analytics.signals import SIGNALS, VISIT_LASTS, Signal, interaction_parts
+from analytics.units import unit_of
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
 
-__all__ = ["Reading", "coefficient_groups", "readings", "term_name"]
+__all__ = ["Reading", "coefficient_groups", "known_signals", "readings", "term_name"]
 
-_SIGNAL: Final = {signal.name: signal for signal in SIGNALS}
+Signals = Mapping[str, Signal]
+
+_BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, VISIT_LASTS)}
 _HEADINGS: Final = {
     "high": "High-intent signals",
     "context": "Circumstances",
@@ -52,62 +55,70 @@ def term_name(term: str) -> str:
     return " × ".join(part.replace("_", " ") for part in interaction_parts(term))
 
 
-def coefficient_groups(coefficients: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def known_signals(results: IntentResults) -> Signals:
+    """The signals whose meaning can be told, by name: the built-in ones and those that the model was asked for."""
+    return {**_BUILT_IN, **{signal.name: signal for signal in results.basis.signals}}
+
+
+def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = _BUILT_IN) -> dict[str, pl.DataFrame]:
     """Sort the coefficients without the intercept under headings: high intent, circumstances, low intent, interactions.
 
     Args:
         coefficients: As of ``IntentResults.coefficients``.
+        signals: Signals by name, to tell what is expected of them.
     """
-    groups = [_group(term) for term in coefficients["signal"]]
+    groups = [_group(term, signals) for term in coefficients["signal"]]
     grouped = coefficients.with_columns(group=pl.Series(groups, dtype=pl.String))
     tables = {heading: grouped.filter(group=key).drop("group") for key, heading in _HEADINGS.items()}
     return {heading: table for heading, table in tables.items() if table.height}
 
 
-def _group(term: str) -> str | None:
+def _group(term: str, signals: Signals) -> str | None:
     if term == "intercept":
         return None
     if ":" in term:
         return "together"
-    return _SIGNAL[term].expectation if term in _SIGNAL else "other"
+    return signals[term].expectation if term in signals else "other"
 
 
 def readings(results: IntentResults) -> list[Reading]:
     """Read the coefficients aloud, in the order of their groups."""
-    tables = coefficient_groups(results.coefficients).values()
-    return [_reading(row, results) for table in tables for row in table.to_dicts()]
+    signals = known_signals(results)
+    tables = coefficient_groups(results.coefficients, signals).values()
+    return [_reading(row, results, signals) for table in tables for row in table.to_dicts()]
 
 
-def _reading(row: Mapping[str, Any], results: IntentResults) -> Reading:
+def _reading(row: Mapping[str, Any], results: IntentResults, signals: Signals) -> Reading:
     p = row["p_adjusted"]
     told = p is not None and p < SIGNIFICANT
     direction = "raises" if row["coefficient"] > 0 else "lowers"
     verdict = f"{direction} the odds" if told else "cannot be told from no effect"
-    return Reading(_sentence(row, results), verdict, _truth(row))
+    return Reading(_sentence(row, results, signals), verdict, _truth(row, signals))
 
 
-def _truth(row: Mapping[str, Any]) -> str:
+def _truth(row: Mapping[str, Any], signals: Signals) -> str:
     if row["truth"] is None:
         return ""
-    signal = _SIGNAL.get(row["signal"])
-    base = 2 if isinstance(signal, SessionLength) and signal.scale == "log1p" else math.e
-    factor = base ** row["truth"]
+    factor = math.exp(row["truth"] * unit_of(row["signal"], signals).size)
     return f"× {factor:.2f}, {'inside' if row['covered'] else 'outside'} the interval"
 
 
-def _sentence(row: Mapping[str, Any], results: IntentResults) -> str:
+def _sentence(row: Mapping[str, Any], results: IntentResults, signals: Signals) -> str:
     term = row["signal"]
     if ":" in term:
-        return _interaction(row, results)
-    signal = _SIGNAL.get(term)
-    if isinstance(signal, SessionLength):
-        return _session(signal, row)
-    factor = times(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
-    who = f"who {signal.meaning}" if isinstance(signal, EverSeen) else f"with one more of “{term_name(term)}”"
-    return f"A visitor {who}{_except(term, results)} has {factor} times the odds of a demo request."
+        return _interaction(row, results, signals)
+    signal = signals.get(term)
+    others = _except(term, results, signals)
+    if signal is not None and signal.dtype == pl.Boolean():
+        factor = times(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
+        return f"A visitor who {signal.meaning}{others} has {factor} times the odds of a demo request."
+    unit = unit_of(term, signals)
+    # More than this is no number, and no reader would mind.
+    factor = times(*(math.exp(min(unit.size * row[key], 700.0)) for key in ("coefficient", "ci_low", "ci_high")))
+    return f"With “{term_name(term)}” {unit.meaning}, a visitor{others} has {factor} times the odds of a demo request."
 
 
-def _except(term: str, results: IntentResults) -> str:
+def _except(term: str, results: IntentResults, signals: Signals) -> str:
     """Where the signal is also part of an interaction, its own coefficient is about the others only."""
     partners = [
         part
@@ -115,23 +126,19 @@ def _except(term: str, results: IntentResults) -> str:
         if ":" in other and term in (parts := interaction_parts(other))
         for part in parts
     ]
-    meanings = [_SIGNAL[part].meaning for part in partners if part != term and part in _SIGNAL]
+    meanings = [signals[part].meaning for part in partners if part != term and _is_yes_or_no(signals.get(part))]
     return f", but not one who also {' or '.join(meanings)}," if meanings else ""
 
 
-def _session(signal: SessionLength, row: Mapping[str, Any]) -> str:
-    if signal.scale == "minutes":
-        factor = times(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
-        return f"Each further minute of the visit multiplies the odds of a demo request by {factor}."
-    doubled = times(*(2 ** row[key] for key in ("coefficient", "ci_low", "ci_high")))
-    return f"A visit twice as long (in 1 + minutes) has {doubled} times the odds of a demo request."
+def _is_yes_or_no(signal: Signal | None) -> bool:
+    return signal is not None and signal.dtype == pl.Boolean()
 
 
-def _interaction(row: Mapping[str, Any], results: IntentResults) -> str:
+def _interaction(row: Mapping[str, Any], results: IntentResults, known: Signals) -> str:
     parts = interaction_parts(row["signal"])
     factor = times(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
-    signals = [_SIGNAL[part] for part in parts if part in _SIGNAL]
-    if len(parts) != _PAIR or len(signals) < len(parts) or not all(isinstance(signal, EverSeen) for signal in signals):
+    signals = [known[part] for part in parts if part in known]
+    if len(parts) != _PAIR or len(signals) < len(parts) or not all(map(_is_yes_or_no, signals)):
         return f"{term_name(row['signal'])} multiplies the odds of a demo request by a further {factor}."
     first, second = signals
     extra = f"A visitor who {first.meaning} and {second.meaning} has a further {factor} times the odds"

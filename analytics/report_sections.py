@@ -15,6 +15,7 @@ from analytics.charts import (
     segment_chart,
     segment_rows,
 )
+from analytics.report_content import content_section
 from analytics.report_figures import figure
 from analytics.report_html import (
     Html,
@@ -58,6 +59,7 @@ def report_page(data: ReportData) -> str:
         _funnel(data),
         _segments(data),
         *_pairs(data),
+        *(content_section(segment, found) for segment, found in data.content.items()),
         model_section(data.intent, data.model_error),
         *([] if data.session_length is None else [session_section(data.session_length)]),
         *([] if data.analyses is None else [analyses_section(data.analyses)]),

@@ -19,10 +19,42 @@ if TYPE_CHECKING:
     from analytics.naive_analyses import SideBySide
     from analytics.session_length import SessionLengthComparison
 
-__all__ = ["analyses_section", "session_section", "trust_table"]
+__all__ = ["analyses_section", "clustering_note", "session_section", "trust_table"]
 
 _NONE: Final = "–"
 _OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")
+
+
+_NOTICEABLE: Final = 1.1
+"""Factor between standard errors from which on intervals without it cover noticeably less: 92.5 % for 95 %."""
+
+
+def clustering_note(results: IntentResults) -> Html:
+    """Say what clustering by account does to the standard errors; nothing where visits count as independent.
+
+    Args:
+        results: The fitted model.
+    """
+    if results.basis.clusters is None:
+        return Html("")
+    errors = dict(zip(results.terms, results.coefficients["standard_error"], strict=True))
+    ratios = {term: errors[term] / naive for term, naive in results.naive_errors.items()}
+    widest = max(ratios, key=lambda term: ratios[term])
+    told = (
+        "People of one company may be alike in what no event tells, and standard errors clustered by account allow for "
+        f"it: they are {decimal(min(ratios.values()))} to {decimal(ratios[widest])} times the naive ones that take all "
+        f"visits for independent, most for {term_name(widest)}. "
+    )
+    if ratios[widest] < _NOTICEABLE:
+        return element("p", f"{told}Here both say much the same.", class_="soft")
+    told += (
+        "Naive intervals would be too narrow and miss too often. Where companies do differ unseen, the model estimates "
+        "effects averaged over them, nearer to 0 than those within any one company: where accounts are many clustered "
+        "intervals cover these averages, naive ones do not"
+    )
+    known = results.coefficients["truth"].is_not_null().any()
+    told += ", and neither need cover the truth shown, which holds within a company." if known else "."
+    return element("p", told, class_="soft")
 
 
 def trust_table(results: IntentResults) -> Html:
@@ -41,7 +73,7 @@ def trust_table(results: IntentResults) -> Html:
     caption = (
         "Quality of the model; out of fold each account is predicted by a fit on the other accounts, in five parts"
     )
-    table = number_table(["measure", "value", "to compare with"], rows, caption)
+    table = number_table(["measure", "value", "to compare with"], rows, caption, n_notes=1)
     return join([element("h3", "How far to trust it"), table, _calibration(results)])
 
 

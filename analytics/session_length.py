@@ -20,7 +20,7 @@ from analytics.intent_errors import IntentModelError
 from analytics.intent_model import IntentModel
 from analytics.joint_tests import joint_test
 from analytics.out_of_fold import out_of_fold_quality
-from analytics.signals import SessionLength
+from analytics.signals import VISIT_LASTS, SessionLength, interaction_parts
 from analytics.splines import knots_of, restricted_cubic
 
 __all__ = ["DEFAULT_FORM", "FORM_SCHEMA", "SessionForm", "SessionLengthComparison"]
@@ -89,8 +89,11 @@ class SessionLengthComparison:
             raise IntentModelError("the model holds no session length to compare forms of")
         self.level, self.coefficient = model.level, coefficient
         names = [s.name for s in model.signals]
-        self._others = [name for name in names if name != signal.name]
-        self._interactions = [term for term in model.interactions if signal.name not in term.split(":")]
+        # The forms have a flag of their own.
+        self._others = [name for name in names if name not in {signal.name, VISIT_LASTS.name}]
+        self._interactions = [
+            term for term in model.interactions if {signal.name, VISIT_LASTS.name}.isdisjoint(interaction_parts(term))
+        ]
         self._visits = eligible_visits(visits, names)
         values = self._visits[signal.name].cast(pl.Float64).to_numpy()
         self._minutes = np.maximum(np.expm1(values) if signal.scale == "log1p" else values, 0.0)

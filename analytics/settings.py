@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from analytics.dimensions import dimensions_of
 from analytics.signal_settings import UserSignals, not_known
-from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
+from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, VISIT_LASTS, Signal, interaction_parts
 
 __all__ = ["AnalyticsSettings"]
 
@@ -21,6 +21,9 @@ class AnalyticsSettings(BaseModel):
         segments: Dimensions, or pairs of them such as ``region:content``, that the statistics are broken down by.
         signals: Signals of the analyst's own, by name, that the intent model holds beside the built-in ones. Like
             those they carry over the visits of a visitor and are known strictly before the decision.
+        session_length: How the length of a visit counts in the intent model: ``log1p-zero-flag`` by the logarithm of
+            1 + minutes, with a flag (``visit_lasts``) that sets apart visits of a single moment, whose length nobody
+            knows; ``log1p`` without that flag. Nothing in the simulated world depends on it: its truth is 0.
         interactions: Products of two signals, built-in or not, that the intent model holds beside the signals, such as
             ``region_europe:security_page_view``.
     """
@@ -30,7 +33,13 @@ class AnalyticsSettings(BaseModel):
     moving_average_hours: Annotated[int, Field(ge=1, le=168)] = 3
     segments: tuple[str, ...] = ("region", "device", "channel", "content", "region:content")
     signals: UserSignals = Field(default_factory=dict)
+    session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
+
+    @property
+    def built_in_signals(self) -> tuple[Signal, ...]:
+        """The signals that the intent model holds, whatever the analyst adds."""
+        return (*SIGNALS, VISIT_LASTS) if self.session_length == "log1p-zero-flag" else SIGNALS
 
     @property
     def user_signals(self) -> tuple[Signal, ...]:

@@ -14,6 +14,7 @@ from analytics.events import COLUMNS, EVENT_SCHEMA
 from analytics.signals import (
     SIGNALS,
     VISIT_KEY_COLUMNS,
+    VISIT_LASTS,
     VISIT_OUTCOME_COLUMNS,
     EventCount,
     EverSeen,
@@ -40,7 +41,9 @@ _Texts = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]
 _Values = Annotated[tuple[_Text | bool | int, ...], Field(max_length=1000)]
 _Value = str | bool | int
 
-_TAKEN: Final = frozenset({"intercept", *(s.name for s in SIGNALS), *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS})
+_TAKEN: Final = frozenset(
+    {"intercept", VISIT_LASTS.name, *(s.name for s in SIGNALS), *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS}
+)
 """Names of the terms there are, and of the columns of the visit table that are no signals."""
 
 _BOOLEAN: Final = frozenset({"company_email"})

@@ -20,6 +20,7 @@ __all__ = [
     "SIGNALS",
     "TECH_BLOG_DOMAINS",
     "VISIT_KEY_COLUMNS",
+    "VISIT_LASTS",
     "VISIT_OUTCOME_COLUMNS",
     "DemoPer",
     "EventCount",
@@ -172,6 +173,15 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     ),
 )
 """The signals of the tracking plan, in the order in which they are reported."""
+
+VISIT_LASTS: Final = SessionLength(
+    "visit_lasts", "has stayed beyond the single moment of a first page view", "context", "minutes", longer_than=0.0
+)
+"""Whether a visit has a length at all: the zero flag of session length, the other way round.
+
+Of visits with a single page view the minutes are not known to be few, they are not known; in real data such visits are
+of another kind. Nothing in the simulated world depends on it.
+"""
 
 DEFAULT_INTERACTIONS: Final = ("region_europe:security_page_view",)
 """Products of two signals that the model holds unless told otherwise."""

@@ -13,15 +13,15 @@ from analytics.dimensions import Dimension, dimensions_of
 from analytics.experiments import arm_signals
 from analytics.sessions import visit_table
 from analytics.settings import AnalyticsSettings
-from analytics.signals import SIGNALS, DemoPer, Signal
+from analytics.signals import DemoPer, Signal
 from analytics.statistics import FunnelStatistics
 from analytics.timeline import enriched
 
 if TYPE_CHECKING:
+    from analytics.content_by_segment import SegmentContent
     from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
-    from analytics.segment_content import SegmentContent
     from analytics.session_length import SessionLengthComparison
 
 __all__ = ["Analysis"]
@@ -76,7 +76,7 @@ class Analysis:
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
-        return (*SIGNALS, *arm_signals(self.events), *self.settings.user_signals)
+        return (*self.settings.built_in_signals, *arm_signals(self.events), *self.settings.user_signals)
 
     @cached_property
     def intent(self) -> IntentResults:
@@ -102,9 +102,14 @@ class Analysis:
     @cached_property
     def side_by_side(self) -> SideBySide:
         """The intent model beside what one row per visitor would say, with and without hindsight."""
+        from analytics.intent_errors import IntentModelError  # noqa: PLC0415 - as below
         from analytics.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
 
-        return compare_analyses(self.events, self._model, self._truth, visits=self.visits)
+        try:
+            by_visit = self.intent
+        except IntentModelError:
+            by_visit = None  # fitted once more, for its reason to stand beside the others
+        return compare_analyses(self.events, self._model, self._truth, visits=self.visits, by_visit=by_visit)
 
     @cached_property
     def _model(self) -> IntentModel:
@@ -126,9 +131,19 @@ class Analysis:
         Raises:
             AnalyticsError: There is no such dimension, or visitors are in several of its segments.
         """
-        from analytics.segment_content import segment_content  # noqa: PLC0415 - needs what the model needs
+        from analytics.content_by_segment import segment_content  # noqa: PLC0415 - needs what the model needs
 
         return segment_content(self.events, segment, observed_until=self._observed_until, demo_per=self._demo_per)
+
+    @cached_property
+    def content_by_segment(self) -> dict[str, SegmentContent]:
+        """The same for each segment that the analyst has crossed with content, by segment."""
+        crossed = [
+            dimension.name
+            for segment in self.settings.segments
+            for dimension in _crossed_with_content(dimensions_of(segment.split(":")))
+        ]
+        return {segment: self.content_by(segment) for segment in dict.fromkeys(crossed)}
 
     def hourly(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts by UTC hour, and by dimensions if any; each table is worked out once."""
@@ -159,10 +174,9 @@ class Analysis:
         for segment in settings.segments:
             dimensions = dimensions_of(segment.split(":"))
             tables[f"by_{segment.replace(':', '_and_')}"] = self.segments(*dimensions)
-            for dimension in _crossed_with_content(dimensions):
-                crossed = self.content_by(dimension.name)
-                tables[f"content_by_{dimension.name}"] = crossed.conversion
-                tables[f"content_by_{dimension.name}_tests"] = crossed.tests
+        for segment, crossed in self.content_by_segment.items():
+            tables[f"content_by_{segment}"] = crossed.conversion
+            tables[f"content_by_{segment}_tests"] = crossed.tests
         return tables
 
 

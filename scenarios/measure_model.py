@@ -5,11 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from analytics.errors import AnalyticsError
-from analytics.intent_design import design_matrix, eligible_visits
-from analytics.signals import SIGNALS
 from scenarios.expressions import ExpressionError, Reference, Undefined
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
 from scenarios.model_truth import known_truth
@@ -70,7 +66,7 @@ def _naive_error_word() -> Word:
         _check_term(reference, parts, model_terms(parts))
 
     def read(reference: Reference, run: Run) -> float:
-        return _naive_errors(run)[_row(reference, run)["signal"]]
+        return _fitted(run).naive_errors[_row(reference, run)["signal"]]
 
     meaning = "its standard error if visits were independent, which those of colleagues are not"
     return Word("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
@@ -105,17 +101,6 @@ def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
     return {row["signal"]: row for row in model.coefficients.iter_rows(named=True)}
 
 
-@lru_cache(maxsize=1)
-def _naive_errors(run: Run) -> dict[str, float]:
-    """Standard errors by term of the information XᵀWX, W = p (1 − p), as if visits were independent."""
-    model = _fitted(run)
-    signals = [term for term in model.terms if term != "intercept" and ":" not in term]
-    visits = eligible_visits(run.analysis.visits, signals)
-    matrix, p = design_matrix(visits, model.terms), model.predict(visits).to_numpy()
-    errors = np.sqrt(np.diag(np.linalg.inv((matrix.T * (p * (1 - p))) @ matrix)))
-    return dict(zip(model.terms, errors.tolist(), strict=True))
-
-
 def _truth_word() -> Word:
     def check(reference: Reference, parts: Parts) -> None:
         terms = model_terms(parts)
@@ -145,8 +130,8 @@ def model_terms(parts: Parts) -> list[str] | None:
     """Terms that the model of a scenario holds; None where faulty settings leave that open."""
     if not {"analytics", "experiments"} <= parts.keys():
         return None
-    signals, contrasts = [signal.name for signal in SIGNALS], Truth(0.0, {}, 0.0, _arms(parts)).terms
-    analytics = parts["analytics"]
+    analytics, contrasts = parts["analytics"], Truth(0.0, {}, 0.0, _arms(parts)).terms
+    signals = [signal.name for signal in analytics.built_in_signals]
     return list(dict.fromkeys([*contrasts, *signals, *analytics.signals, *analytics.interactions]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from analytics.settings import AnalyticsSettings
-from analytics.signals import SIGNALS, EverSeen, Signal, interaction_parts
+from analytics.signals import SIGNALS, VISIT_LASTS, EverSeen, Signal, interaction_parts
 from simulator.intent import Truth
 
 __all__ = ["known_truth"]
@@ -15,10 +15,10 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     """Return the true effect of every term whose effect is known, in log-odds.
 
     Nothing moves a simulated visitor but the built-in signals, their interactions, the arms and what no event tells of.
-    All of these signals are in the model, so a signal of the analyst's own, or a product that the world does not name,
-    has an effect of 0 beside them: it is a decoy, however well it foretells requests by itself. As with every decoy,
-    what the model does not hold (personas, the companies' willingness, events that were lost) may make it seem to have
-    one. The truth of an analyst's signal is not known, and is left out,
+    All of these signals are in the model, so any other (of the analyst's own, whether the visit lasts), or a product
+    that the world does not name, has an effect of 0 beside them: it is a decoy, however well it foretells requests by
+    itself. As with every decoy, what the model does not hold (personas, the companies' willingness, events that were
+    lost) may make it seem to have one. The truth of such a signal is not known, and is left out,
 
     - where it says the same as a built-in one, under another name: only their sum has an effect;
     - where the model lacks an interaction of the world, which any other signal may then stand for.
@@ -32,18 +32,20 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
 
 
 def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterator[str]:
-    """Names of the terms of the analyst's own that are known to have no effect."""
+    """Names of the terms that are known to have no effect, beside those that the world names."""
     products = {frozenset(interaction_parts(term)) for term in settings.interactions}
     complete = all(
         frozenset(interaction_parts(term)) in products for term, effect in effects.items() if effect and ":" in term
     )
     unknown = {signal.name for signal in settings.user_signals if not complete or _is_double(signal)}
+    if complete:
+        yield from (signal.name for signal in settings.built_in_signals)
     yield from (name for name in settings.signals if name not in unknown)
     yield from (term for term in settings.interactions if unknown.isdisjoint(interaction_parts(term)))
 
 
 def _is_double(signal: Signal) -> bool:
-    return any(_reading(signal) == _reading(built_in) for built_in in SIGNALS)
+    return any(_reading(signal) == _reading(built_in) for built_in in (*SIGNALS, VISIT_LASTS))
 
 
 def _reading(signal: Signal) -> tuple[object, ...]:

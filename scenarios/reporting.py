@@ -55,6 +55,7 @@ def write_analysis_report(
         model_error=error,
         session_length=analysis.session_length if intent else None,
         analyses=analysis.side_by_side if intent else None,
+        content=analysis.content_by_segment,
         sales=sales,
         sales_desk=sales_desk,
         store=asdict(store.counts),

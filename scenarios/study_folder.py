@@ -80,6 +80,10 @@ class StudyFolder:
         _write_whole(self.path / "failures.ndjson", lines.encode())
         return digest
 
+    def write_report(self, page: str) -> None:
+        """Write the report."""
+        _write_whole(self.path / "report.html", page.encode())
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest, the last of the files."""
         _write_whole(self.path / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())

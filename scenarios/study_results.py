@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from scenarios.errors import InputError
 from scenarios.replication import Failure
 from scenarios.study_plan import StudyPlan
 from scenarios.study_run import PointRun
-from scenarios.study_summary import differences, estimates, means
+from scenarios.study_summary import differences, estimates, means, ranks
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["REPLICATIONS_SCHEMA", "StudyResults"]
 
@@ -19,6 +24,9 @@ REPLICATIONS_SCHEMA: Final = pl.Schema(
     {"point": pl.UInt32(), "replication": pl.UInt32(), "response": pl.String(), "value": pl.Float64()}
 )
 """Columns of the tidy table: one row per design point, replication and response; no value where there is none."""
+
+
+_MOST_ROWS: Final = 60
 
 
 class StudyResults:
@@ -39,6 +47,11 @@ class StudyResults:
         n = sum(len(run.replications) for run in self._runs)
         failed = f", {len(self.failures):,} failures" if self.failures else ""
         return f"<Results of {self.plan.settings.name}: {len(self._runs):,} points, {n:,} replications{failed}>"
+
+    def _repr_html_(self) -> str:
+        shown = self.estimates if self.plan.loaded.terms else self.summary
+        with pl.Config(tbl_rows=_MOST_ROWS, tbl_cols=-1):
+            return f"<p>{html.escape(repr(self))}</p>{shown._repr_html_()}"
 
     @property
     def design(self) -> pl.DataFrame:
@@ -78,6 +91,35 @@ class StudyResults:
     def estimates(self) -> pl.DataFrame:
         """How good the estimates are; columns as in :func:`scenarios.study_summary.estimates`."""
         return estimates(self.replications, self.plan.loaded.terms)
+
+    @cached_property
+    def calibration(self) -> pl.DataFrame:
+        """Whether estimates lie about the truth as their errors claim; see :mod:`analytics.rank_calibration`.
+
+        One row per design point, term with a known truth, and point of the grid of ranks.
+        """
+        from analytics.rank_calibration import CALIBRATION_SCHEMA, calibration  # noqa: PLC0415 - most have no use for it
+
+        tables = [
+            calibration(of_terms).insert_column(0, pl.lit(point, pl.UInt32()).alias("point"))
+            for point, of_terms in ranks(self.replications, self.plan.loaded.terms).items()
+        ]
+        return pl.concat(tables) if tables else pl.DataFrame(schema={"point": pl.UInt32(), **CALIBRATION_SCHEMA})
+
+    def calibration_chart(self, point: int = 0) -> alt.ConcatChart:
+        """Draw the calibration at a design point, a panel per term; see :mod:`analytics.rank_chart`.
+
+        Raises:
+            InputError: No estimate there has a known truth.
+        """
+        from analytics.rank_chart import rank_chart  # noqa: PLC0415 - imports Altair
+
+        table = self.calibration.filter(point=point)
+        if table.is_empty():
+            raise InputError(
+                f"point {point} has no estimates whose truth is known; a study collects them with `estimates: all`"
+            )
+        return rank_chart(table)
 
     @cached_property
     def failures(self) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["differences", "estimates", "means"]
+__all__ = ["differences", "estimates", "means", "ranks"]
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +23,8 @@ _Z: Final = NormalDist().inv_cdf(0.5 + _LEVEL / 2)
 _SIGNIFICANT: Final = 0.05
 
 _ESTIMATE_WORDS: Final = ("coefficient", "standard_error", "naive_standard_error", "p_value", "covered", "truth")
+
+_RANKED: Final = ("coefficient", "standard_error", "truth")
 
 
 def means(replications: pl.DataFrame) -> pl.DataFrame:
@@ -104,6 +106,27 @@ def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
             columns = {word: _column(wide, f"{word}:{term}") for word in _ESTIMATE_WORDS}
             rows.append({"point": point, "term": term, **_performance(columns)})
     return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def ranks(replications: pl.DataFrame, terms: Sequence[str]) -> dict[int, dict[str, Floats]]:
+    """Where each estimate lies in the distribution about the truth that its standard error claims, from 0 to 1.
+
+    Args:
+        replications: As for :func:`estimates`.
+        terms: The terms.
+
+    Returns:
+        Ranks over replications by point and term; NaN without an estimate, and no term whose truth is not known.
+    """
+    from analytics.rank_calibration import standard_normal_rank  # noqa: PLC0415 - most studies have no use for it
+
+    found: dict[int, dict[str, Floats]] = {}
+    for point in replications["point"].unique(maintain_order=True):
+        wide = replications.filter(point=point).pivot("response", index="replication", values="value")
+        columns = {term: [_column(wide, f"{word}:{term}") for word in _RANKED] for term in terms}
+        of_terms = {term: standard_normal_rank(*three) for term, three in columns.items()}
+        found[point] = {term: values for term, values in of_terms.items() if not np.isnan(values).all()}
+    return {point: of_terms for point, of_terms in found.items() if of_terms}
 
 
 def _column(wide: pl.DataFrame, name: str) -> Floats:

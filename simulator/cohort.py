@@ -57,6 +57,7 @@ class Cohort:
         accounts: Domain of each visitor's company, null without one; shape (visitors,).
         arms: Combination of experiment arms of each visitor; shape (visitors,).
         experiments: The same as events say it, null without experiments; shape (visitors,).
+        comes_again: Rows of the visitors who will go on visiting after a request, in order; shape (n,).
         inflow: Name of the inflow whose visitors they are, or of those whom its visitors have invited.
         invited_by: Person who has invited each visitor, null for who came unasked; shape (visitors,).
         rank: Place of the cohort among all others: inflow, whether they are guests, number.
@@ -77,6 +78,7 @@ class Cohort:
     accounts: pl.Series
     arms: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     experiments: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
+    comes_again: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     inflow: str = ORDINARY
     invited_by: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     rank: tuple[int, ...] = ()
@@ -158,15 +160,30 @@ class Cohort:
         """What events call each person once they have said who they are."""
         return "user-" + hexadecimal(self.identities[: len(self), :1])
 
+    @cached_property
+    def _comes_again(self) -> frozenset[int]:
+        return frozenset(self.comes_again.tolist())
+
+    def ends_with_request(self, visitor: int) -> bool:
+        """Whether a request would be the last that is seen of a visitor."""
+        return visitor not in self._comes_again
+
+    @property
+    def asked_visit(self) -> Integers:
+        """Visit in which each visitor asked, a number beyond all others if in none; shape (visitors,)."""
+        asked = np.full(len(self), np.iinfo(np.int64).max)
+        asked[list(self.asked_in)] = list(self.asked_in.values())
+        return asked
+
     @property
     def last_visit(self) -> Integers:
         """Visit that ended each visitor's journey, a number beyond all others if none has; shape (visitors,)."""
-        last = np.full(len(self), np.iinfo(np.int64).max)
-        last[list(self.asked_in)] = list(self.asked_in.values())
+        last = self.asked_visit
+        last[self.comes_again] = np.iinfo(np.int64).max
         return last
 
     def happened(self, length_ms: int) -> Integers:
-        """Rows of the visits that have taken place: begun before the end, and none after a demo request.
+        """Rows of the visits that have taken place: begun before the end, and none after a journey's end.
 
         Args:
             length_ms: Length of the simulation, in ms.

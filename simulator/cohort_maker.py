@@ -202,11 +202,19 @@ class CohortMaker:
             second_browser=second,
             accounts=accounts.domains_of(people.account),
             arms=arms,
+            comes_again=self._comes_again(draws),
             experiments=looked_up(tables.experiments.labels, arms),
             inflow=scope,
             invited_by=invited_by,
             rank=(self._inflow.first_origin, int(scope != self._inflow.name), index),
         )
+
+    def _comes_again(self, draws: VisitorDraws) -> Integers:
+        """Rows of the visitors whom a request would not keep from coming again."""
+        rate = self._world.visits.after_request_rate
+        if rate == 0:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(draws.uniforms("after_request") < rate)
 
     def _log_odds(self, people: People, journeys: Journeys, signals: SignalValues) -> Floats:
         """Log-odds of a request at the end of each visit, without the intercept; shape (visits,)."""

@@ -52,13 +52,18 @@ def prospects_of(cohort: Cohort, length_ms: int) -> Prospects:
         second_browser=cohort.second_browser[visits],
         accounts=cohort.accounts.gather(visitors),
         arms=cohort.arms[visitors],
+        comes_again=np.flatnonzero(np.isin(visitors, cohort.comes_again)),
         experiments=cohort.experiments.gather(visitors),
         inflow=cohort.inflow,
         invited_by=cohort.invited_by.gather(visitors),
         rank=cohort.rank,
         place=cohort.place,
         records=visits_of(cohort, visits),
-        n_later=(_n_begun(cohort, length_ms)[journeys.visitor] - journeys.number)[visits],
+        n_later=np.where(
+            np.isin(journeys.visitor[visits], cohort.comes_again),
+            0,
+            (_n_begun(cohort, length_ms)[journeys.visitor] - journeys.number)[visits],
+        ),
     )
 
 

@@ -52,7 +52,7 @@ def _rounds(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> Iter
     gone: set[int] = set()
     rank = cohort.rank
     for moment, kind, row, number in _steps(cohort, world.clock.length_ms):
-        if number in gone:
+        if number in gone or (kind == _DECIDE and number in cohort.asked_in):
             continue
         yield moment, (*rank, number) if kind == _DECIDE else None
         agent = agents.get(number)
@@ -64,7 +64,8 @@ def _rounds(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> Iter
             agent.send_form(row)
         elif agent.wants_demo(row):
             agent.request_demo(row)
-            gone.add(number)
+            if cohort.ends_with_request(number):
+                gone.add(number)
 
 
 def _steps(cohort: Cohort, length_ms: int) -> Iterator[tuple[float, int, int, int]]:

@@ -54,6 +54,7 @@ def _visits_of(cohort: Cohort, clock: Clock, settled_ms: Integers) -> pl.DataFra
     last_ms = np.maximum.reduceat(np.where(seen, cohort.view_ms, -1), journeys.first_view)
     happened = cohort.happened(clock.length_ms)
     visitor = journeys.visitor[happened]
+    settled = last_ms[happened] >= settled_ms[cohort.people.account[visitor]]
     columns: dict[str, object] = {
         "anonymous_id": cohort.person_ids.gather(visitor),
         "visit": journeys.number[happened],
@@ -63,7 +64,7 @@ def _visits_of(cohort: Cohort, clock: Clock, settled_ms: Integers) -> pl.DataFra
         "ended_at": clock.timestamps(last_ms[happened]),
         "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[happened],
         **{signal.name: cohort.signals.column(signal.name)[happened] for signal in SIGNALS},
-        "at_risk": last_ms[happened] < settled_ms[cohort.people.account[visitor]],
+        "at_risk": ~settled & (happened <= cohort.asked_visit[visitor]),
         "censored": last_ms[happened] + IDLE_MS > clock.length_ms,
         "requested_demo": cohort.asked[happened],
     }

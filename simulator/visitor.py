@@ -28,6 +28,8 @@ class Surroundings(Protocol):
 class Visitor:
     """One person on the site, visit by visit and page by page, until they ask for a demo, give up, or time runs out.
 
+    Some go on visiting after their request (``visits.after_request_rate``), without deciding anything any more.
+
     Subclass it to change what a visitor does: every step is a method, and ``journey`` is an ordinary SimPy process.
 
     Args:
@@ -53,10 +55,13 @@ class Visitor:
                 if timetable.submit_ms[view] >= 0:
                     yield clock.until(timetable.submit_ms[view])
                     self.send_form(view)
+            if self.number in self.cohort.asked_in:
+                continue  # nobody asks twice
             yield self.end_of(visit)
             if self.wants_demo(visit):
                 self.request_demo(visit)
-                return
+                if self.cohort.ends_with_request(self.number):
+                    return
 
     def decisions(self) -> Generator[simpy.Event, None, None]:
         """Live through nothing but the decisions in which the world has a say; a SimPy process.

@@ -25,3 +25,10 @@ def test_the_table_of_contents_names_all_that_is_imported(room: str) -> None:
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     inner = {alias.name for node in imports if (node.module or "").startswith(f"{room}.") for alias in node.names}
     assert inner == set(import_module(room).__all__)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_name_of_the_table_of_contents_is_that_of_a_module(room: str) -> None:
+    """Else it would stand for the one or the other, as the module has been imported before or not."""
+    modules = {path.stem for path in (Path(__file__).parents[1] / room).glob("*.py")}
+    assert modules.isdisjoint(import_module(room).__all__)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
+from statsmodels.discrete.discrete_model import Logit
 
 from analytics.intent_errors import IntentModelError
 from analytics.intent_model import IntentModel
 from analytics.naive_analyses import EVERYTHING, SideBySide, compare_analyses
 from analytics.report import ReportData, render_report
-from analytics.report_trust import analyses_section, session_section
+from analytics.report_trust import analyses_section, clustering_note, session_section
 from analytics.session_length import SessionLengthComparison
 from analytics.sessions import visit_table
 from analytics.signals import signal_named
@@ -85,3 +86,42 @@ def test_the_report_holds_both_where_they_are_given(events: pl.DataFrame):
     page, bare = render_report(data), render_report(ReportData.of(FunnelStatistics(events), title="none"))
     assert all(heading in page for heading in headings)
     assert not any(heading in bare for heading in headings)
+
+
+def clustered_visits(account_sd: float) -> pl.DataFrame:
+    """4,000 visits of 200 companies of 20, half of which have a signal; they differ in willingness that nobody sees."""
+    rng = np.random.default_rng(5)
+    account, fits = np.repeat(np.arange(200), 20), np.repeat(np.arange(200) % 2 == 0, 20)
+    log_odds = -1.0 + 0.5 * fits + account_sd * rng.normal(size=200)[account]
+    return pl.DataFrame(
+        {
+            "anonymous_id": [f"v{i}" for i in range(4000)],
+            "account": [f"g{i}" for i in account],
+            "security_page_view": fits,
+            "at_risk": True,
+            "censored": False,
+            "requested_demo": rng.random(4000) < 1 / (1 + np.exp(-log_odds)),
+        }
+    )
+
+
+def test_the_report_says_by_how_much_clustering_widens_the_errors():
+    """The ratio is that to statsmodels' errors of independent visits; where it is large, that naive intervals miss."""
+    visits = clustered_visits(1.0)
+    results = IntentModel([signal_named("security_page_view")], []).fit(visits, {"security_page_view": 0.5})
+    x = np.column_stack([np.ones(4000), visits["security_page_view"].cast(float).to_numpy()])
+    naive = Logit(visits["requested_demo"].cast(float).to_numpy(), x).fit(disp=False).bse
+    np.testing.assert_allclose(list(results.naive_errors.values()), naive, rtol=1e-8)
+    note = clustering_note(results)
+    ratios = sorted(results.coefficients["standard_error"].to_numpy() / naive)
+    assert ratios[1] > 1.5
+    assert f"{ratios[0]:.2f} to {ratios[1]:.2f} times" in note
+    assert "intervals cover these averages, naive ones do not" in note
+    assert "truth" in note
+
+
+def test_where_companies_are_alike_both_errors_say_the_same_and_without_companies_there_is_nothing_to_say():
+    """No alarm is raised where clustering changes nothing, nor of companies where none is known."""
+    visits, model = clustered_visits(0.0), IntentModel([signal_named("security_page_view")], [])
+    assert "much the same" in clustering_note(model.fit(visits))
+    assert clustering_note(model.fit(visits.drop("account"))) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from analytics.naive_analyses import BY_VISIT
 from scenarios.run import Run
 from scenarios.scenario import Scenario
 
@@ -44,3 +45,9 @@ def test_the_table_is_made_where_content_is_crossed_with_a_segment(segments: str
         eligible = run.analysis.visits.filter(run.analysis.visits["at_risk"] & ~run.analysis.visits["censored"])
         docs = tables["content_by_channel"].filter(content="docs")
         assert docs["n_seen"].sum() + docs["n_unseen"].sum() == eligible.height > 0
+
+
+def test_the_model_by_visit_is_fitted_once():
+    """What the side by side shows of it is what the run shows: one and the same object."""
+    analysis = run_with(2.0).analysis
+    assert analysis.side_by_side.results[BY_VISIT] is analysis.intent

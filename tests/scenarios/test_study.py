@@ -359,3 +359,22 @@ def test_a_replication_survives_its_way_through_the_journal(study: Study, tmp_pa
     study.run(jobs=1, folder=tmp_path)
     line = json.loads((tmp_path / "journal.ndjson").read_text().splitlines()[0])
     assert Replicated(line["key"], line["number"], tuple(line["values"])) == made
+
+
+def test_results_show_their_estimates_and_calibration():
+    """A study of estimates has a panel per term, and shows its table in a notebook; one without says how to get one."""
+    world = "{name: tiny, clock: {hours: 4}, traffic: {visitors_per_day: 20000}, intent: {intercept: -2.0}}"
+    study = Study.parse(f"{{name: t, scenario: {world}, replications: 3, estimates: all}}")
+    results = study.run(jobs=1)
+    table = results.calibration
+    assert set(table["term"]) == set(results.estimates.drop_nulls("truth")["term"])
+    assert set(table["point"]) == {0}
+    assert len(results.calibration_chart().concat) == table["term"].n_unique()
+    shown = results._repr_html_()
+    assert "&lt;Results of t: 1 points, 3 replications&gt;" in shown
+    assert "security_page_view" in shown
+    without = Study.parse(TEXT).run(jobs=1)
+    assert without.calibration.is_empty()
+    assert "visitors" in without._repr_html_()
+    with pytest.raises(InputError, match="estimates: all"):
+        without.calibration_chart()

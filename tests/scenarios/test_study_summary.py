@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from scenarios.study_results import REPLICATIONS_SCHEMA
-from scenarios.study_summary import differences, estimates, means
+from scenarios.study_summary import differences, estimates, means, ranks
 
 RNG = np.random.default_rng(8)
 N = 40
@@ -95,3 +95,16 @@ def test_a_term_that_was_never_estimated_has_no_measures():
     row = estimates(table(**{"coefficient:x": {0: np.full(3, np.nan)}}), ["x"]).row(0, named=True)
     assert (row["n"], row["n_missing"]) == (0, 3)
     assert all(value is None for name, value in row.items() if name not in {"point", "term", "n", "n_missing"})
+
+
+def test_ranks_are_those_of_the_normal_distribution_and_need_a_truth():
+    """Each is Φ of the standardised error; a replication without an estimate has none, nor a term without a truth."""
+    b, se = RNG.normal(0.4, 1.0, N), RNG.uniform(0.5, 1.5, N)
+    b[3] = np.nan
+    data = table(**{
+        "coefficient:x": {0: b}, "standard_error:x": {0: se}, "truth:x": {0: np.full(N, 0.4)},
+        "coefficient:y": {0: b}, "standard_error:y": {0: se}, "truth:y": {0: np.full(N, np.nan)},
+    })  # fmt: skip
+    found = ranks(data, ["x", "y", "z"])
+    assert {point: list(terms) for point, terms in found.items()} == {0: ["x"]}
+    np.testing.assert_allclose(found[0]["x"], stats.norm.cdf(b, 0.4, se))

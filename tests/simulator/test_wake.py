@@ -52,6 +52,11 @@ WORLDS: dict[str, dict[str, Any]] = {
         },
     },
     "many returns": {"visits": {"return_rate": 0.6, "gap_hours": 0.05}, "intent": {"visitor_to_demo": 0.3}},
+    "going on after a request": {
+        "visits": {"return_rate": 0.6, "gap_hours": 0.05, "after_request_rate": 0.6},
+        "intent": {"visitor_to_demo": 0.4},
+        "population": {"second_device_rate": 0.3, "accounts": 100},
+    },
     "dirty": {"tracking": DIRTY},
     "campaign, launch and outage": {
         "traffic": {"visitors_per_day": 900, "campaigns": {"c": SALE}, "events": {"l": BOOM, "o": OUTAGE}}
@@ -132,7 +137,10 @@ worlds = st.fixed_dictionaries(
                 "invitation_hours": st.floats(0.1, 5),
             }
         ),
-        "visits": st.fixed_dictionaries({"return_rate": st.floats(0, 0.7), "gap_hours": st.floats(0.01, 5)}),
+        "visits": st.fixed_dictionaries(
+            {"return_rate": st.floats(0, 0.7), "gap_hours": st.floats(0.01, 5)},
+            optional={"after_request_rate": st.sampled_from([0.5, 1.0])},
+        ),
         "sales": st.fixed_dictionaries(
             {
                 "wait_effect_per_day": st.sampled_from([0.0, -0.5, -5.0]),

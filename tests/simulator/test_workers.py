@@ -36,6 +36,11 @@ WORLDS: dict[str, dict[str, Any]] = {
         "visits": {"return_rate": 0.7, "gap_hours": 0.3},
         "population": {"accounts": 20},
     },
+    "going on after a request": {
+        "intent": {"visitor_to_demo": 0.4},
+        "visits": {"return_rate": 0.7, "gap_hours": 0.3, "after_request_rate": 0.5},
+        "population": {"second_device_rate": 0.3},
+    },
     "nobody": {"traffic": {"visitors_per_day": 1e-9}},
     "several cohorts and launches": {
         "traffic": {

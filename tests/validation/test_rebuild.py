@@ -160,6 +160,15 @@ WORLDS: dict[str, dict[str, Any]] = {
         "intent": {"visitor_to_demo": 0.3},
         "experiments": EXPERIMENTS,
     },
+    "going on after a request": {
+        "visits": {"return_rate": 0.8, "gap_hours": 0.3, "after_request_rate": 0.6},
+        "intent": {"visitor_to_demo": 0.3, "demo_per": "visitor"},
+    },
+    "going on, with two devices and colleagues": {
+        "visits": {"return_rate": 0.8, "gap_hours": 0.3, "after_request_rate": 1.0},
+        "population": {"accounts": 30, "second_device_rate": 0.6},
+        "intent": {"visitor_to_demo": 0.3},
+    },
     "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
 }
 

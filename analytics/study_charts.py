@@ -1,0 +1,197 @@
+"""Charts of studies: responses as factors vary, what moves them most, and how often a signal is found.
+
+Each takes a small table and returns an Altair chart. Importing this module imports Altair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from analytics.chart_style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
+
+__all__ = ["grid_chart", "index_chart", "response_chart", "scatter_chart", "screening_chart", "tornado_chart"]
+
+_PALE_BLUE: Final = "#DCEAF4"
+_MOST_BARS: Final = 24
+_BIG: Final = 10_000
+
+
+def response_chart(curve: pl.DataFrame, factor: str, response: str) -> alt.LayerChart:
+    """Draw the mean of a response at each value of one factor, with its interval.
+
+    Args:
+        curve: Columns ``x`` (numbers or texts), ``mean``, ``low`` and ``high``.
+        factor: What varies.
+        response: What is read.
+    """
+    is_number = curve["x"].dtype.is_numeric()
+    rows = [{**row, "x": row["x"] if is_number else label(row["x"])} for row in curve.drop_nulls("mean").to_dicts()]
+    data = inline(rows)
+    kind, axis = ("Q", alt.Axis(tickCount=6)) if is_number else ("N", alt.Axis(labelAngle=0))
+    scale = alt.Scale(zero=False, nice=True) if is_number else alt.Undefined
+    x = alt.X(f"x:{kind}", title=label(factor, longest=60), axis=axis, scale=scale, sort=None)
+    y = alt.Y("low:Q", title=label(response, longest=44), scale=alt.Scale(zero=False, nice=True))
+    base = alt.Chart(data).encode(x=x)
+    spread = [base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(y=y, y2="high:Q")]
+    if is_number:
+        spread = [
+            base.mark_area(color=BLUE, opacity=0.2).encode(y=y, y2="high:Q"),
+            base.mark_line(color=BLUE, strokeWidth=2).encode(y="mean:Q"),
+            *spread,
+        ]
+    dots = base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(y="mean:Q")
+    return layered(*spread, dots, width=420, height=240)
+
+
+def tornado_chart(bars: pl.DataFrame, response: str) -> alt.LayerChart:
+    """Draw by how much each change moves a response, the largest first, with intervals.
+
+    Args:
+        bars: Columns ``change`` (its name), ``difference``, ``low`` and ``high``.
+        response: What is moved.
+    """
+    size = pl.max_horizontal(pl.col("difference").abs(), pl.lit(0.0))
+    drawn = bars.drop_nulls("difference").sort(size, descending=True, maintain_order=True).head(_MOST_BARS)
+    names = distinct(label(change, longest=44) for change in drawn["change"])
+    rows = [
+        {**row, "name": name, "colour": BLUE if row["difference"] >= 0 else VERMILLION}
+        for name, row in zip(names, drawn.to_dicts(), strict=True)
+    ]
+    base = alt.Chart(inline(rows)).encode(
+        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
+    )
+    x = alt.X("difference:Q", title=f"change of {label(response, longest=44)}", axis=alt.Axis(tickCount=5))
+    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.8).encode(x="x:Q")
+    return layered(
+        base.mark_bar(height=14, opacity=0.75).encode(x=x, color=alt.Color("colour:N", scale=None)),
+        base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q"),
+        zero,
+        width=310,
+        height=alt.Step(24),
+    )
+
+
+def grid_chart(grid: pl.DataFrame, across: str, down: str, response: str) -> alt.LayerChart:
+    """Draw the mean of a response at each pair of values of two factors: the darker, the higher.
+
+    Args:
+        grid: Columns ``x``, ``y`` and ``mean``.
+        across: The factor of ``x``.
+        down: The factor of ``y``.
+        response: What is read.
+    """
+    known = grid.drop_nulls("mean")
+    low, high = (float(value) for value in (min(known["mean"], default=0.0), max(known["mean"], default=1.0)))
+    columns, lines = (grid[name].unique().sort().to_list() for name in ("x", "y"))
+    rows = [
+        {
+            "x": _told(row["x"]),
+            "y": _told(row["y"]),
+            "mean": row["mean"],
+            "told": _told(row["mean"]),
+            "ink": "#FFFFFF" if row["mean"] > low + 0.75 * (high - low) else "#111111",
+        }
+        for row in known.to_dicts()
+    ]
+    named = {"x": [_told(value) for value in columns], "y": [_told(value) for value in reversed(lines)]}
+    base = alt.Chart(inline(rows)).encode(
+        x=alt.X("x:N", sort=named["x"], title=label(across, longest=60), axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("y:N", sort=named["y"], title=label(down, longest=40)),
+    )
+    colour = alt.Color("mean:Q", scale=alt.Scale(domain=[low, high or 1.0], range=[_PALE_BLUE, BLUE]), legend=None)
+    cells = base.mark_rect().encode(color=colour)
+    text = base.mark_text(fontSize=12).encode(text="told:N", color=alt.Color("ink:N", scale=None))
+    apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
+    title = f"mean of {label(response, longest=60)}"
+    return layered(cells, text, width=alt.Step(78), height=alt.Step(34), resolve=apart, title=title)
+
+
+def scatter_chart(points: pl.DataFrame, factors: Sequence[str], response: str) -> alt.HConcatChart | alt.VConcatChart:
+    """Draw the mean of a response at each design point against each factor: what matters shows a slope or a bend.
+
+    Args:
+        points: A column for each factor, by its name, and ``mean``.
+        factors: Names of the factors that are numbers.
+        response: What is read.
+    """
+    panels = [_scatter(points, factor, response, is_first=index % 2 == 0) for index, factor in enumerate(factors)]
+    lines = [alt.hconcat(*panels[start : start + 2], spacing=24) for start in range(0, len(panels), 2)]
+    return alt.vconcat(*lines, spacing=20)
+
+
+def _scatter(points: pl.DataFrame, factor: str, response: str, *, is_first: bool) -> alt.Chart:
+    rows = points.select(x=factor, mean="mean").drop_nulls().to_dicts()
+    y = alt.Y("mean:Q", title=label(response, longest=36) if is_first else None, scale=alt.Scale(zero=False))
+    x = alt.X("x:Q", title=label(factor, longest=44), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    dots = alt.Chart(inline(rows)).mark_point(color=BLUE, filled=True, size=28, opacity=0.6)
+    drawn: alt.Chart = dots.encode(x=x, y=y).properties(width=290, height=150)
+    return drawn
+
+
+def index_chart(indices: pl.DataFrame) -> alt.LayerChart:
+    """Draw the first and the total Sobol index of each factor with their intervals.
+
+    Args:
+        indices: As of ``scenarios.sensitivity.sobol_indices``.
+    """
+    kinds = (("first", "alone", BLUE, -7), ("total", "with all interactions", VERMILLION, 7))
+    ordered = indices.sort("total", descending=True, nulls_last=True)
+    names = distinct(label(factor, longest=44) for factor in ordered["factor"])
+    layers: list[alt.Chart] = []
+    for kind, told, colour, shift in kinds:
+        rows = [
+            {"factor": name, "value": row[kind], "low": row[f"{kind}_low"], "high": row[f"{kind}_high"], "told": told}
+            for name, row in zip(names, ordered.to_dicts(), strict=True)
+        ]
+        base = alt.Chart(inline(rows)).encode(
+            y=alt.Y("factor:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
+        )
+        x = alt.X("low:Q", title="share of the variance", axis=alt.Axis(format="~%", tickCount=6))
+        layers += [
+            base.mark_rule(color=colour, strokeWidth=2.5, opacity=0.6, yOffset=shift).encode(x=x, x2="high:Q"),
+            base.mark_point(color=colour, filled=True, size=70, opacity=1, yOffset=shift).encode(x="value:Q"),
+        ]
+    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.8).encode(x="x:Q")
+    return layered(zero, *layers, width=310, height=alt.Step(38))
+
+
+def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
+    """Draw the mean absolute elementary effect of each factor (Morris's μ*) with its interval, and σ as a ring.
+
+    Args:
+        effects: As of ``scenarios.sensitivity.morris_indices``.
+    """
+    ordered = effects.sort("mean_absolute", descending=True)
+    names = distinct(label(factor, longest=44) for factor in ordered["factor"])
+    rows = [
+        {
+            "factor": name,
+            "value": row["mean_absolute"],
+            "low": row["mean_absolute_low"],
+            "high": row["mean_absolute_high"],
+            "sd": None if row["sd"] is None or math.isnan(row["sd"]) else row["sd"],
+        }
+        for name, row in zip(names, ordered.to_dicts(), strict=True)
+    ]
+    base = alt.Chart(inline(rows)).encode(
+        y=alt.Y("factor:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
+    )
+    x = alt.X("low:Q", title="effect of the whole range", axis=alt.Axis(tickCount=6))
+    return layered(
+        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q"),
+        base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="value:Q"),
+        base.mark_point(color=GREY, filled=False, size=80, strokeWidth=2, opacity=1).encode(x="sd:Q"),
+        width=310,
+        height=alt.Step(28),
+    )
+
+
+def _told(value: Any) -> str:  # noqa: ANN401 - whatever a factor may be
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return label(value, longest=24)
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= _BIG else f"{value:.4g}"

@@ -1,0 +1,118 @@
+"""What a paper about a study should say: the STRESS-DES checklist, filled in as far as the study knows.
+
+Source: T. Monks, C. S. M. Currie, B. S. Onggo, S. Robinson, M. Kunc and S. J. E. Taylor, Strengthening the reporting of
+empirical simulation studies, Journal of Simulation 13 (2019) 55-67.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import polars as pl
+
+from scenarios.errors import ScenarioError
+from scenarios.precision import PrecisionSettings
+from scenarios.study_plan import StudyPlan
+from scenarios.versions import versions
+
+__all__ = ["STRESS_SCHEMA", "stress_checklist"]
+
+STRESS_SCHEMA: Final = pl.Schema({"item": pl.String(), "what": pl.String(), "answer": pl.String()})
+"""Columns of the checklist: number and name of the item, and what is to be said."""
+
+_TO_BE_SAID: Final = "to be said by you"
+
+_LOGIC: Final = (
+    "visitors arrive, move through the funnel visit by visit and page by page, and ask for a demo at the end of a "
+    "visit with a probability that is a logit of what they have seen; a sales desk with office hours serves requests"
+)
+_COMPONENTS: Final = (
+    "entities: visitors, accounts, demo requests; resources: sales and executive teams by region; queues: requests for "
+    "an answer, demos for a slot; entry: arrivals by channel, campaign and launch; exit: end of interest, request, end "
+    "of the clock (censored)"
+)
+
+
+def stress_checklist(plan: StudyPlan) -> pl.DataFrame:
+    """Fill in the checklist of a study; what only its author knows is left to be said.
+
+    Args:
+        plan: The study.
+
+    Returns:
+        Table of :data:`STRESS_SCHEMA`, one row per item, in the order of the checklist.
+    """
+    rows = [*_objectives(plan), *_logic(plan), *_data(plan), *_experimentation(plan), *_implementation()]
+    return pl.DataFrame(rows, schema=STRESS_SCHEMA, orient="row")
+
+
+Rows = Iterator[tuple[str, str, str]]
+
+
+def _objectives(plan: StudyPlan) -> Rows:
+    settings = plan.settings
+    yield "1.1", "purpose of the model", settings.description or _TO_BE_SAID
+    outputs = [f"{name} ({text})" for name, text in settings.responses.items()]
+    if plan.loaded.terms:
+        outputs.append(f"estimates of the intent model: {', '.join(plan.loaded.terms)}")
+    yield "1.2", "model outputs", "; ".join(outputs)
+    factors = ", ".join(settings.factors) or "none"
+    yield "1.3", "aims of experimentation", f"factors: {factors}; {len(plan.points):,} design points"
+
+
+def _logic(plan: StudyPlan) -> Rows:
+    yield (
+        "2.1",
+        "diagram of the base model",
+        "none; the documentation of funnelsim describes visitors, funnel, sales desk, tracker",
+    )
+    yield "2.2", "logic of the base model", _LOGIC
+    names = ", ".join(dict.fromkeys(scenario.name for scenario in plan.loaded.scenarios))
+    changed = ", ".join(f"{path} = {value}" for path, value in plan.settings.set.items())
+    yield "2.3", "logic of the scenarios", f"{names}{f', with {changed}' if changed else ''}; written out in study.yaml"
+    yield "2.4", "algorithms", "arrivals by inversion, navigation as a Markov chain, hazard in discrete time"
+    yield "2.5", "components", _COMPONENTS
+
+
+def _data(plan: StudyPlan) -> Rows:
+    yield "3.1", "data sources", f"{_TO_BE_SAID}; the library's settings are invented, and meant to be plausible"
+    yield (
+        "3.2",
+        "input parameters",
+        f"{len(plan.loaded.scenarios):,} scenario(s), every setting written out in study.yaml",
+    )
+    yield "3.3", "pre-processing", "none"
+    yield "3.4", "assumptions", "given the signals, decisions are independent; the world can only discourage a request"
+
+
+def _experimentation(plan: StudyPlan) -> Rows:
+    settings = plan.settings
+    yield "4.1", "initialisation", "empty: no visitor and no request at the start; the clock of each scenario says when"
+    hours = sorted({plan.scenario_of(point).clock.hours for point in plan.points if _is_valid(plan, point.number)})
+    yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours"
+    wish = settings.replications
+    n = (
+        f"until precise enough, {wish.least} to {wish.most} replications of each point"
+        if isinstance(wish, PrecisionSettings)
+        else f"{wish:,} replications of each point"
+    )
+    luck = "common random numbers across points" if settings.common_random_numbers else "independent points"
+    yield "4.3", "estimation approach", f"{n}, {luck}; means with 95 % t intervals, paired differences"
+
+
+def _implementation() -> Rows:
+    told = ", ".join(f"{name} {version}" for name, version in versions().items())
+    yield "5.1", "software", told
+    yield "5.2", "random sampling", "SplitMix64 by address: seed, replication, source, cohort, visitor, visit, page"
+    yield "5.3", "execution of the model", "discrete events on a SimPy clock; the same numbers on any number of workers"
+    yield "5.4", "system specification", _TO_BE_SAID
+    yield "6.1", "access to the code", "study.yaml of the study's folder runs it again: funnelsim study study.yaml"
+
+
+def _is_valid(plan: StudyPlan, number: int) -> bool:
+    try:
+        plan.scenario_of(plan.points[number])
+    except ScenarioError:
+        return False
+    return True

@@ -1,0 +1,157 @@
+"""Claims about tables that no number should come from in silence: each gets its error, or its warning, by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.special import expit, logit
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
+
+from analytics.intent_design import design_matrix
+from analytics.intent_errors import IntentModelError, OneOutcomeError, TooFewVisitsError, VisitTableError
+from analytics.intent_model import IntentModel
+from analytics.intent_results import IntentResults
+from analytics.signals import EventCount, EverSeen
+
+A, B = (EverSeen(name, f"has {name}", "high", "category", (name,)) for name in ("a", "b"))
+X = EventCount("x", "number of x", "high")
+MODEL = IntentModel((A, B, X), ["a:b"])
+N = 800
+
+
+def table(**changed: pl.Expr | object) -> pl.DataFrame:
+    """Well-behaved visits, 8 to an account, with some columns replaced."""
+    rng = np.random.default_rng(12)
+    visits = pl.DataFrame(
+        {
+            "anonymous_id": [f"v{i}" for i in range(N)],
+            "account": [f"g{i // 8}" for i in range(N)],
+            "a": rng.random(N) < 0.4,
+            "b": rng.random(N) < 0.5,
+            "x": rng.poisson(2.0, N),
+            "at_risk": True,
+            "censored": False,
+        }
+    )
+    asked = rng.random(N) < expit(-1.0 + 0.7 * visits["a"].to_numpy() + 0.2 * visits["x"].to_numpy())
+    return visits.with_columns(requested_demo=pl.Series(asked)).with_columns(**changed)
+
+
+def fit(**changed: pl.Expr | object) -> IntentResults:
+    """The model on such a table."""
+    return MODEL.fit(table(**changed))
+
+
+def said(results: IntentResults) -> str:
+    """All that a reader is told beside the numbers, which is also shown wherever the results are."""
+    words = " ".join([*results.warnings, *(f"{term}: {reason}" for term, reason in results.left_out.items())])
+    assert all(warning in repr(results) for warning in results.warnings)
+    return words
+
+
+def test_a_table_that_is_as_it_should_be_has_no_remarks():
+    """What follows is not said of every table."""
+    assert said(fit()) == ""
+
+
+def test_separated():
+    """Where a number foretells every outcome the penalty and its term are named, and all ends are finite."""
+    results = fit(requested_demo=pl.col("x") > 2)
+    assert results.estimator == "firth"
+    assert "separated: x (with others it foretells the outcome perfectly" in said(results)
+    assert (
+        results.coefficients.select(pl.col("coefficient", "ci_low", "ci_high").is_finite().all()).row(0) == (True,) * 3
+    )
+
+
+def test_quasi_separated():
+    """Where nobody with a signal asks, that cell is named; others keep finite estimates of their own."""
+    results = fit(requested_demo=pl.col("requested_demo") & ~pl.col("b"))
+    assert results.estimator == "firth"
+    assert "b (no visit with it ended in a request)" in said(results)
+    assert results.diagnostics.filter("separated")["signal"].to_list()[:2] != ["a", "x"]
+
+
+def test_collinear():
+    """A column that others determine is left out, and those are named."""
+    assert "x: collinear: determined by a, b" in said(
+        fit(x=2 * pl.col("a").cast(pl.Int64) - pl.col("b").cast(pl.Int64))
+    )
+
+
+def test_constant():
+    """A column without variation is left out, its value is named, and so is the product that needs it."""
+    words = said(fit(b=pl.lit(value=True)))
+    assert "b: constant: 1 in every visit" in words
+    assert "a:b: incomplete: b not in the model" in words
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_one_class_only(asked: bool):  # noqa: FBT001 - a parameter of the test
+    """When everybody asks, or nobody, there is no fit."""
+    with pytest.raises(OneOutcomeError, match=f"{'every' if asked else 'no'} visit of 800 ended in a demo request"):
+        fit(requested_demo=pl.lit(asked))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_nan(value: float | None):
+    """A value that is no number is refused with the column and how many there are, not dropped."""
+    with pytest.raises(VisitTableError, match=r"no value \(null, NaN or infinite\) in x \(5\)"):
+        fit(x=pl.when(pl.int_range(pl.len()) < 5).then(pl.lit(value)).otherwise(pl.col("x").cast(pl.Float64)))
+
+
+def test_ten_rows():
+    """Ten visits cannot tell four terms apart; the message says what to do."""
+    with pytest.raises(TooFewVisitsError, match=r"10 visits with [0-9]+ requests cannot tell [34] signals apart"):
+        MODEL.fit(table().head(10))
+
+
+def test_one_account():
+    """Of one account no error can be robust to what its people share; that is said, and nothing is clustered."""
+    results = fit(account=pl.lit("all"))
+    assert results.covariance == "nonrobust"
+    assert "all visits belong to one account" in said(results)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_category_that_the_fit_never_saw(value: bool):  # noqa: FBT001 - a parameter of the test
+    """A model of visits without variation in a signal predicts no visit in which it is otherwise: it is refused."""
+    results = fit(b=pl.lit(value))
+    assert results.predict(table(b=pl.lit(value))).len() == N
+    with pytest.raises(VisitTableError, match=r"b was left out of the model.*fit it on visits like them"):
+        results.predict(table())
+
+
+@pytest.mark.parametrize("values", [["yes", "no"], ["0", "west"]])
+def test_a_signal_that_is_a_text(values: list[str]):
+    """A category in words is neither a number nor taken for one: the column and its type are named."""
+    words = pl.Series(values * (N // 2))
+    with pytest.raises(VisitTableError, match=r"b \(String\)"):
+        fit(b=words)
+    with pytest.raises(VisitTableError, match=r"b \(String\)"):
+        fit().predict(table(b=words))
+
+
+def test_all_errors_are_of_one_kind():
+    """Whoever wants a number or a reason needs to expect one kind of error only."""
+    assert issubclass(VisitTableError, IntentModelError)
+    assert issubclass(OneOutcomeError, IntentModelError)
+    assert issubclass(TooFewVisitsError, IntentModelError)
+
+
+def test_intervals_of_predictions_equal_statsmodels():
+    """They are those that statsmodels' generalised linear model states for the mean, clusters and all."""
+    visits, results = table(), fit()
+    groups = visits["account"].str.slice(1).cast(int).to_numpy()
+    model = GLM(visits["requested_demo"].cast(float).to_numpy(), design_matrix(visits, results.terms), Binomial())
+    fitted = model.fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=False)
+    frame = fitted.get_prediction(design_matrix(visits, results.terms)).summary_frame()
+    found = results.predictions(visits)
+    np.testing.assert_allclose(found["p_request"], frame["mean"], rtol=1e-7)
+    error = np.diff(logit(found.select("p_low", "p_high").to_numpy()), axis=1)[:, 0] / (2 * 1.959963984540054)
+    x = design_matrix(visits, results.terms)
+    np.testing.assert_allclose(error, np.sqrt((x @ fitted.cov_params() * x).sum(axis=1)), rtol=1e-6)
+    assert (found["p_low"] < found["p_request"]).all()
+    assert (found["p_request"] < found["p_high"]).all()

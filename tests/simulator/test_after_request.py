@@ -1,0 +1,113 @@
+"""Claims about visitors who go on visiting after their request."""
+
+from collections.abc import Generator
+
+import numpy as np
+import polars as pl
+import pytest
+import simpy
+from polars.testing import assert_frame_equal
+
+from simulator.simulation import Outcome, Simulation
+from simulator.sinks import CollectingSink
+from simulator.visitor import Visitor
+from simulator.world import WorldSettings
+
+RETURN_RATE = 0.6
+ASKED = (pl.col("event").cast(pl.String) == "Demo Requested").fill_null(value=False)
+
+
+class Walker(Visitor):
+    """A visitor with a process of its own."""
+
+    def journey(self) -> Generator[simpy.Event, None, None]:
+        """The same journey."""
+        yield from super().journey()
+
+
+def world_of(rate: float, **intent: object) -> WorldSettings:
+    """A day on which a third ask, and come again within the hour if at all."""
+    return WorldSettings.model_validate(
+        {
+            "traffic": {"visitors_per_day": 3000},
+            "population": {"personas": {}},
+            "visits": {"return_rate": RETURN_RATE, "gap_hours": 0.02, "after_request_rate": rate},
+            "intent": {"visitor_to_demo": 0.3, "demo_per": "visitor", **intent},
+        }
+    )
+
+
+def run(rate: float, visitor: type[Visitor] = Visitor, **intent: object) -> tuple[pl.DataFrame, Outcome]:
+    """The events and the outcome."""
+    sink = CollectingSink()
+    outcome = Simulation(world_of(rate, **intent), seed=4, visitor=visitor).run([sink])
+    return sink.events, outcome
+
+
+def after_request(visits: pl.DataFrame) -> pl.DataFrame:
+    """The visits that began after their visitor's request."""
+    asked = visits.filter("requested_demo").select("anonymous_id", asked="visit", moment="ended_at")
+    return visits.join(asked, on="anonymous_id").filter(pl.col("visit") > pl.col("asked"))
+
+
+def test_without_the_setting_nobody_is_seen_after_a_request():
+    """At the default rate the request is the last of all visits, as it always was."""
+    assert WorldSettings().visits.after_request_rate == 0
+    assert after_request(run(0.0)[1].visits).is_empty()
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0])
+def test_as_many_come_again_as_the_rates_say(rate: float):
+    """Of those who asked early in the day, the return rate times the share who go on, within 4 standard errors."""
+    visits = run(rate)[1].visits
+    early = visits["started_at"].min() + (visits["started_at"].max() - visits["started_at"].min()) * 0.8
+    asked = visits.filter(pl.col("requested_demo"), pl.col("ended_at") < early)
+    again = after_request(visits)["anonymous_id"].unique()
+    share, p = asked["anonymous_id"].is_in(again.implode()).mean(), rate * RETURN_RATE
+    assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / asked.height)
+
+
+def test_nobody_asks_twice_and_no_visit_after_the_request_is_at_risk():
+    """A visitor has one request, and what they do after it tells nothing of how others come to ask."""
+    events, outcome = run(1.0)
+    assert events.filter(ASKED)["anonymous_id"].is_unique().all()
+    later = after_request(outcome.visits)
+    assert later.height > 500
+    assert not later["at_risk"].any()
+    assert not later["requested_demo"].any()
+    assert outcome.counts["visits"] == outcome.visits.height
+
+
+def test_going_on_takes_nothing_away_and_moves_nobody():
+    """Every event of the world in which nobody goes on is there, to the byte; what is new is of those who asked."""
+    (few, one), (many, other) = run(0.0), run(1.0)
+    assert_frame_equal(many.filter(pl.col("message_id").is_in(few["message_id"].implode())), few)
+    new = many.filter(~pl.col("message_id").is_in(few["message_id"].implode()))
+    assert new.height > 1000
+    assert set(new["anonymous_id"]) <= set(few.filter(ASKED)["anonymous_id"])
+    assert one.sales.summary == other.sales.summary
+    assert one.truth == other.truth
+
+
+def test_no_other_source_of_randomness_is_moved():
+    """Who goes on is drawn from a source of its own, and from none where nobody does."""
+    none, half = (Simulation(world_of(rate), seed=4).draws() for rate in (0.0, 0.5))
+    assert {name for name in half if half[name] != none.get(name)} == {
+        name for name in half if name.endswith("after_request")
+    }
+    assert not [name for name in none if name.endswith("after_request")]
+
+
+def test_a_process_for_each_visitor_gives_the_same():
+    """A subclass with a journey of its own lives it on the clock, and the events are those of the rounds."""
+    rounds, processes = run(0.7), run(0.7, Walker)
+    assert_frame_equal(processes[0], rounds[0])
+    assert_frame_equal(processes[1].visits, rounds[1].visits)
+
+
+def test_where_accounts_ask_once_colleagues_do_not_ask_and_all_go_on():
+    """After an account's request its people's visits go on and are not at risk."""
+    _, outcome = run(1.0, demo_per="account")
+    asked = outcome.visits.filter("requested_demo", pl.col("account").is_not_null())
+    assert asked["account"].is_unique().all()
+    assert not after_request(outcome.visits)["at_risk"].any()
