@@ -16,6 +16,7 @@ from scenarios.measures import Measure, needs_events
 from scenarios.run import Run, Timings
 from scenarios.scenario import Scenario
 from scenarios.store_sink import StoreSink
+from scenarios.window import WHOLE, Window
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 
@@ -36,6 +37,7 @@ class Replication:
         seed: Seed of the run.
         responses: What to read off the run, as expressions by name.
         functions: What else to read off it, as functions by name.
+        window: The hours that responses are about.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Replication:
     seed: int
     responses: Mapping[str, str]
     functions: Mapping[str, Function] = field(default_factory=dict)
+    window: Window = WHOLE
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def light_run(replication: Replication) -> Run:
         accepted=accepted,
         digest="",
         timings=Timings(started_at, time.perf_counter() - began),
+        window=replication.window,
     )
 
 
