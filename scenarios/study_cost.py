@@ -10,13 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from scenarios.replication import Replicated, Replication, replicate
+from scenarios.measure_model import MODEL_WORDS
+from scenarios.replication import Replicated, Replication, references_of, replicate
 
 __all__ = ["CostGauge", "StudyCost", "clocked", "expected_visitors", "pilots_first"]
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
-_LIBRARIES: Final = ("analytics.intent_model", "analytics.intent_results")
-"""What the first replication of a worker would load in its own time."""
+_MODEL: Final = frozenset(word.name for word in MODEL_WORDS) - {"truth"}
+"""Words that need the intent model, whose libraries the first replication of a worker would load in its own time."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class StudyCost:
 
 def clocked(replication: Replication) -> tuple[Replicated, float]:
     """Make a replication, in a worker, and say how many seconds it took, without those of loading libraries."""
-    for library in _LIBRARIES:
-        import_module(library)
+    if any(reference.name in _MODEL for reference in references_of(replication)):
+        import_module("analytics.intent_model")
     began = time.perf_counter()
     replicated = replicate(replication)
     return replicated, time.perf_counter() - began

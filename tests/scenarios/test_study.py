@@ -206,7 +206,7 @@ def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path):
 @pytest.mark.validation
 def test_a_study_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path):
     """The same for twenty random moments."""
-    check_kills(tmp_path, n_kills=20, n_replications=600)
+    check_kills(tmp_path, n_kills=20, n_replications=250)
 
 
 def test_a_changed_study_is_refused_with_the_difference(study: Study, tmp_path: Path):
