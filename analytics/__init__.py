@@ -4,17 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from analytics.errors import AnalyticsError
-from analytics.event_store import Counts, EventStore, HourBucket
+from analytics.event_store import EventStore
 from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.hour_bucket import HourBucket
 from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.partitions import partitions_by_visitor
 from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
+from analytics.store_counts import Counts
 from analytics.tracking import DeadLetter, Flattened, track_view
+from analytics.warehouse import unfold
 
 if TYPE_CHECKING:
+    from analytics.bots import BotScore, BotSettings, score_bots, tag_bots
     from analytics.content_by_segment import SegmentContent, segment_content
     from analytics.intent_errors import (
         ConvergenceError,
@@ -39,6 +43,8 @@ __all__ = [
     "SIGNALS",
     "AnalyticsError",
     "AnalyticsSettings",
+    "BotScore",
+    "BotSettings",
     "ConvergenceError",
     "Counts",
     "DeadLetter",
@@ -69,11 +75,14 @@ __all__ = [
     "encode",
     "partitions_by_visitor",
     "read_ndjson",
+    "score_bots",
     "score_stitching",
     "segment_content",
     "stitch",
     "stitched",
+    "tag_bots",
     "track_view",
+    "unfold",
     "visit_table",
     "visit_table_of_parts",
 ]
@@ -81,6 +90,8 @@ __all__ = [
 # Whoever needs SciPy and statsmodels waits for them; whoever only wants the tracking plan does not.
 _HEAVY: Final = {
     "AnalyticsSettings": "analytics.settings",
+    "BotScore": "analytics.bots",
+    "BotSettings": "analytics.bots",
     "ConvergenceError": "analytics.intent_errors",
     "Homogeneity": "analytics.odds_ratios",
     "IntentModel": "analytics.intent_model",
@@ -96,7 +107,9 @@ _HEAVY: Final = {
     "TooFewVisitsError": "analytics.intent_errors",
     "VisitTableError": "analytics.intent_errors",
     "compare_analyses": "analytics.naive_analyses",
+    "score_bots": "analytics.bots",
     "segment_content": "analytics.content_by_segment",
+    "tag_bots": "analytics.bots",
 }
 
 

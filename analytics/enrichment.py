@@ -130,12 +130,13 @@ _BOT: Final = (
 _CUBOT: Final = r"(?i)\bcubot\b"
 
 
-def conform(events: pl.DataFrame) -> pl.DataFrame:
+def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
     """Bring any table of events to the columns and types of the tracking plan.
 
     Args:
         events: Table with some of the columns of :data:`analytics.events.EVENT_SCHEMA`. Times may be naive (taken as
             UTC), of another zone, ISO 8601 texts or epoch milliseconds.
+        strict: Whether a single time that cannot be read is an error; otherwise it becomes null.
 
     Returns:
         Table with exactly the columns of the tracking plan, in order; what was missing is null, other columns are gone.
@@ -145,7 +146,7 @@ def conform(events: pl.DataFrame) -> pl.DataFrame:
     """
     if events.schema == EVENT_SCHEMA:
         return events
-    return pl.DataFrame([_conform_column(events, column.name, column.dtype) for column in COLUMNS])
+    return pl.DataFrame([_conform_column(events, column.name, column.dtype, strict=strict) for column in COLUMNS])
 
 
 def enrich(events: pl.DataFrame) -> pl.DataFrame:
@@ -213,13 +214,13 @@ def _channels(arrivals: pl.DataFrame) -> pl.Series:
     return by_rule.append(direct_or_nothing).gather(place)
 
 
-def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
+def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType, *, strict: bool) -> pl.Series:
     if name not in events.columns:
         return pl.Series(name, [None], dtype=dtype).new_from_index(0, events.height)
     series = events[name]
     try:
         if dtype == UTC_MS:
-            return _utc(series)
+            return _utc(series, strict=strict)
         if series.dtype.is_nested() or series.dtype == pl.Binary:
             raise EventFrameError(_impossible(series, dtype))
         return series.cast(dtype)
@@ -227,15 +228,26 @@ def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.S
         raise EventFrameError(_impossible(series, dtype)) from error
 
 
-def _utc(series: pl.Series) -> pl.Series:
+def _utc(series: pl.Series, *, strict: bool) -> pl.Series:
     """Read a column as times: naive ones are UTC, texts ISO 8601, numbers epoch milliseconds."""
     if series.dtype in {pl.String, pl.Categorical}:
-        return series.cast(pl.String).str.to_datetime(time_unit="ms", time_zone="UTC")
+        return _utc_of_texts(series.cast(pl.String), strict=strict)
     if series.dtype.is_numeric():
-        return series.cast(pl.Int64).cast(UTC_MS)
+        # Other tools have no empty cell among numbers, and put NaN there.
+        return series.fill_nan(None).cast(pl.Int64, strict=strict).cast(UTC_MS)
     if series.dtype == pl.Null or (series.dtype.is_temporal() and series.dtype not in {pl.Duration, pl.Time}):
         return series.cast(UTC_MS)
     raise EventFrameError(_impossible(series, UTC_MS))
+
+
+def _utc_of_texts(texts: pl.Series, *, strict: bool) -> pl.Series:
+    try:
+        return texts.str.to_datetime(time_unit="ms", time_zone="UTC", strict=strict)
+    except pl.exceptions.ComputeError:
+        # Where Polars finds no form for the column it fails even if it need not read every cell.
+        if strict:
+            raise
+        return pl.Series(texts.name, [None], dtype=UTC_MS).new_from_index(0, len(texts))
 
 
 def _impossible(series: pl.Series, dtype: pl.DataType) -> str:

@@ -4,7 +4,11 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 
 1. An event without a usable type, identity or time is *invalid* and becomes a dead letter.
 2. Its event time is that of :func:`analytics.enrichment.enrich`. A time later than its own arrival plus ``skew`` is
-   impossible and is replaced by the arrival, so that no device's clock can move the stream.
+   impossible and is replaced by the arrival, so that no device's clock can move the stream. The arrival is
+   ``receivedAt``. Whoever reads a live stream says when a batch arrived (``arrived_at``): that is the arrival of events
+   without ``receivedAt``, and bounds the one that others claim. In files of the past nobody knows it any more: there
+   an event without ``receivedAt`` is taken to have arrived when its device sent it, and nothing else guards the window
+   from that device's clock.
 3. Stream time is the latest event time so far. The window is the hour in which it stands and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if it says the same (the columns but ``sent_at``,
@@ -15,100 +19,44 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.deliveries import BODY, compared, hashes, ms, said, timed
 from analytics.dimensions import By, dimensions_of
-from analytics.enrichment import conform, event_times
 from analytics.errors import AnalyticsError
-from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
-from analytics.hour_counts import HourCounts
-from analytics.hour_events import NO_EVENTS, STORED_SCHEMA, HourEvents
+from analytics.events import CallType
+from analytics.hour_bucket import HourBucket
+from analytics.hour_events import NO_TIMED_EVENTS, STORED_SCHEMA
+from analytics.hour_reports import hourly_table
+from analytics.hour_window import HOUR_MS, HourWindow, moment
 from analytics.ndjson import decode, read_ndjson
+from analytics.repeats import Repeats, bodies
 from analytics.seen_ids import Hashes, SeenIds, Verdict
-from analytics.spill_files import SpillFile, SpillFolder
+from analytics.store_counts import Counts, Lateness, Tallies
+from analytics.store_digest import state_digest
+from analytics.store_merge import Held, united
 from analytics.strict_json import MAX_EVENT_BYTES
 from analytics.tracking import EARLIEST, LATEST, Flattened
-from analytics.usable_rows import usable_rows
+from analytics.usable_rows import usable_events
 
-__all__ = ["HOURLY_SCHEMA", "Counts", "EventStore", "HourBucket", "Lateness"]
+if TYPE_CHECKING:
+    from analytics.durable_store import DurableStore
+    from analytics.store_settings import StoreSettings
 
-HOURLY_SCHEMA: Final = pl.Schema(
-    {"hour": UTC_MS, "n_events": pl.UInt32(), "n_page_views": pl.UInt32(), "n_demo_requests": pl.UInt32()}
-)
-"""Columns of :meth:`EventStore.hourly`."""
+__all__ = ["EventStore", "moment_ms"]
 
-_HOUR_MS: Final = 3_600_000
-# Events of an hour that has passed which are worth a file of their own, where events go to files.
-_WORTH_A_FILE: Final = 5_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST_MS: Final = (EARLIEST - _EPOCH) // timedelta(milliseconds=1)
-_BODY: Final = [name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"}]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of the events received; every one is counted once.
-
-    Raises:
-        AnalyticsError: The parts do not sum to what was received.
-    """
-
-    received: int = 0
-    accepted: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    late: int = 0
-    invalid: int = 0
-
-    def __post_init__(self) -> None:
-        parts = self.accepted + self.duplicate + self.conflict + self.late + self.invalid
-        if self.received != parts:
-            raise AnalyticsError(f"{self.received} events received, but {parts} accounted for; this is a fault of ours")
-
-    def __add__(self, other: Counts) -> Counts:
-        mine, others = asdict(self), asdict(other)
-        return Counts(**{name: mine[name] + others[name] for name in mine})
-
-
-@dataclass(frozen=True)
-class Lateness:
-    """How late the late events were: stream time minus event time, in seconds; None when there were none."""
-
-    max_s: float | None = None
-    mean_s: float | None = None
-
-
-@dataclass(frozen=True)
-class HourBucket:
-    """The accepted events of one hour: from ``start``, included, to an hour later, excluded.
-
-    Args:
-        start: Beginning of the hour, UTC.
-        n_events: Events of any kind, bots' included.
-        n_page_views: Of these, `page` calls.
-        n_demo_requests: Of these, `track` calls named Demo Requested.
-    """
-
-    start: datetime
-    n_events: int
-    n_page_views: int
-    n_demo_requests: int
-    _held: HourEvents = field(repr=False, compare=False)
-
-    @property
-    def events(self) -> pl.DataFrame:
-        """The events themselves, enriched, in order of event time and identifier; read when they are asked for."""
-        return self._held.events()
+_EARLIEST_MS: Final = (EARLIEST - moment(0)) // timedelta(milliseconds=1)
 
 
 class EventStore:
@@ -139,64 +87,78 @@ class EventStore:
         if window_hours < 1 or skew_seconds < 0 or max_dead_letters < 0:
             given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
             raise AnalyticsError(f"a store needs at least one hour, and no negative skew or dead letters (got {given})")
-        self.counts = Counts()
         self.dead_letters: deque[DeadLetter] = deque(maxlen=max_dead_letters)
-        self.n_future = 0
         self._window_hours = window_hours
         self._skew_ms = round(skew_seconds * 1000)
-        self._on_evict = on_evict
-        self._stream_ms: int | None = None
+        self._hours = HourWindow(window_hours, on_evict, spill)
         self._seen = SeenIds()
-        self._spill = None if spill is None else SpillFolder(spill)
-        self._events_of_hour: dict[int, HourEvents] = {}
-        self._hour_counts = HourCounts()
-        self._accepted_by_type: Counter[str] = Counter()
-        self._invalid_by_reason: Counter[DeadLetterReason] = Counter()
-        self._late_ms_sum = 0
-        self._late_ms_max = 0
+        self._repeats = Repeats()
+        self._tallies = Tallies()
 
-    def __getstate__(self) -> dict[str, object]:
-        if self._spill is not None:
-            raise TypeError("a store whose events go to files cannot be copied: two would write to the same ones")
-        return vars(self).copy()
+    @staticmethod
+    def open(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
+        """Open the store in a folder, or make one; see :func:`analytics.store_opening.open_store`."""
+        # By name: a store on disk is an event store, so that its module can only be imported after this one.
+        store: DurableStore = import_module("analytics.store_opening").open_store(folder, settings)
+        return store
 
-    def append(self, events: pl.DataFrame, *, file: Path | None = None) -> Counts:
+    @staticmethod
+    def read(folder: str | Path) -> EventStore:
+        """Read the store in a folder as it stands, though a process may be writing to it; nothing is changed there."""
+        store: EventStore = import_module("analytics.store_opening").read_store(Path(folder))
+        return store
+
+    def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None, file: Path | None = None) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 
         Args:
             events: Table of events in order of arrival; see :func:`analytics.enrichment.conform`. Rows without
                 identifier get a fingerprint, rows of no use become dead letters.
+            arrived_at: When the batch arrived, with a time zone, as whoever reads a live stream knows; see rule 2.
             file: A Parquet file that holds just these events, if there is one. A store whose events go to files need
                 not write them once more; the file may be deleted, but not changed, as soon as this returns.
 
         Raises:
             EventFrameError: A column has a type that cannot hold what the tracking plan says.
         """
-        usable = usable_rows(conform(events))
-        return self.append_flattened(usable, file=file if usable.frame is events else None)
+        _check_moment("arrived_at", arrived_at)
+        usable = usable_events(events, arrived_at=arrived_at)
+        return self.append_flattened(usable, arrived_at=arrived_at, file=file if usable.frame is events else None)
 
-    def append_json(self, lines: bytes | BinaryIO | str | Path) -> Counts:
+    def append_json(self, lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Counts:
         """Take NDJSON, as bytes, open file or path, and say what became of its lines.
+
+        Args:
+            lines: The lines.
+            arrived_at: When they arrived, as in :meth:`append`.
 
         Raises:
             EventFileError: The file cannot be read. What was read before stays.
         """
+        _check_moment("arrived_at", arrived_at)
         if isinstance(lines, bytes):
-            return self.append_flattened(decode(lines))
-        return sum((self.append_flattened(batch) for batch in read_ndjson(lines)), start=Counts())
+            return self.append_flattened(decode(lines, arrived_at=arrived_at), arrived_at=arrived_at)
+        batches = read_ndjson(lines, arrived_at=arrived_at)
+        return sum((self.append_flattened(batch, arrived_at=arrived_at) for batch in batches), start=Counts())
 
-    def append_flattened(self, batch: Flattened, *, file: Path | None = None) -> Counts:
+    def append_flattened(
+        self, batch: Flattened, *, arrived_at: datetime | None = None, file: Path | None = None
+    ) -> Counts:
         """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
 
         Args:
-            batch: Usable events and dead letters.
+            batch: The events and dead letters.
+            arrived_at: When they arrived, as in :meth:`append`; the batch was made with it too.
             file: As for :meth:`append`.
 
         Raises:
             SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
         """
+        _check_moment("arrived_at", arrived_at)
         n_invalid = self._bury(batch.dead_letters)
-        verdicts = self._take(batch.frame, file) if batch.frame.height else np.empty(0, np.int8)
+        verdicts, stream_ms = np.empty(0, np.int8), None
+        if batch.frame.height:
+            verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         counts = Counts(
             received=batch.n_received,
@@ -206,9 +168,11 @@ class EventStore:
             late=n_of[Verdict.LATE],
             invalid=n_invalid,
         )
-        self.counts += counts
+        self._tallies.counts += counts
         # Last of all: should it fail, the batch is in and accounted for.
-        self._spill_past_hours()
+        if stream_ms is not None:
+            self._reach(stream_ms)
+        self._hours.spill_past_hours()
         return counts
 
     def advance_to(self, now: datetime) -> None:
@@ -220,48 +184,61 @@ class EventStore:
         Raises:
             AnalyticsError: The moment has no time zone, or is in no year that events can be in.
         """
-        if now.tzinfo is None or not EARLIEST <= now <= LATEST:
-            raise AnalyticsError(f"now must have a time zone, and a year from 2 to 9998 (got {now.isoformat()})")
-        self._reach((now - _EPOCH) // timedelta(milliseconds=1))
-        self._spill_past_hours()
+        self._reach(moment_ms("now", now))
+        self._hours.spill_past_hours()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of all events so far."""
+        return self._tallies.counts
+
+    @property
+    def n_future(self) -> int:
+        """Events whose claimed time was impossible."""
+        return self._tallies.n_future
 
     @property
     def stream_time(self) -> datetime | None:
         """The latest event time so far, which never falls; None before the first event."""
-        return None if self._stream_ms is None else _utc(self._stream_ms)
+        return None if self._hours.stream_ms is None else moment(self._hours.stream_ms)
 
     @property
     def window(self) -> tuple[datetime, datetime] | None:
         """Beginning, included, and end, excluded, of the hours held; None before the first event."""
-        hours = self._hours()
-        return (_utc(hours[0]), _utc(hours[-1] + _HOUR_MS)) if hours else None
+        hours = self._hours.hours
+        return (moment(hours.start), moment(hours.stop)) if hours else None
 
     @property
     def buckets(self) -> tuple[HourBucket, ...]:
         """The hours of the window, oldest first, also the empty ones; none before the first event."""
-        return tuple(self._bucket(hour) for hour in self._hours())
+        return self._hours.buckets()
 
     @property
     def lateness(self) -> Lateness:
         """How late the late events were, over all that the store has seen."""
-        if not self.counts.late:
-            return Lateness()
-        return Lateness(self._late_ms_max / 1000, self._late_ms_sum / self.counts.late / 1000)
+        return self._tallies.lateness
 
     @property
     def counts_by_type(self) -> Mapping[str, int]:
         """Accepted events of each of the six calls, over all that the store has seen."""
-        return {call.value: self._accepted_by_type[call.value] for call in CallType}
+        return {call.value: self._tallies.accepted_by_type[call.value] for call in CallType}
 
     @property
     def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
         """Dead letters by reason, also of those no longer kept."""
-        return dict(self._invalid_by_reason)
+        return dict(self._tallies.invalid_by_reason)
 
-    def hourly(self) -> pl.DataFrame:
-        """Count events, page views and demo requests in each hour of the window; empty hours have a row of zeros."""
-        rows = [(bucket.start, bucket.n_events, bucket.n_page_views, bucket.n_demo_requests) for bucket in self.buckets]
-        return pl.DataFrame(rows, schema=HOURLY_SCHEMA, orient="row")
+    def hourly(self, *, evicted: bool = False) -> pl.DataFrame:
+        """Count events, page views and demo requests in each hour of the window; empty hours have a row of zeros.
+
+        Args:
+            evicted: Begin with as many hours that have left the window: the last word on each of them.
+
+        Returns:
+            Table with the columns of :data:`analytics.hour_reports.HOURLY_SCHEMA`. ``revision`` counts the reports of
+            an hour that said something else before; ``final`` is true of hours that have left.
+        """
+        return hourly_table((*(self._hours.left() if evicted else ()), *self._hours.buckets()))
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
         """Count page views by hour of the window and segment; an hour that has passed is counted once for all.
@@ -274,47 +251,101 @@ class EventStore:
             include_bots: Count the page views of programs too.
 
         Returns:
-            One row per ``hour`` (its start) and segment that occurs in it, in that order, with ``page_views``.
+            One row per ``hour`` (its start) and segment that occurs in it, in that order, with ``page_views``, and
+            ``revision`` and ``final`` of the hour as :meth:`hourly` has them.
 
         Raises:
             DimensionError: A dimension is unknown or named twice.
         """
-        return self._hour_counts.views(self._events_of_hour, dimensions_of(by), include_bots=include_bots)
+        return self._hours.views(dimensions_of(by), include_bots=include_bots)
 
     def events(self) -> pl.DataFrame:
         """Return the events of the window, enriched, in order of event time and, within that, of identifier."""
-        held = (self._events_of_hour[hour].events() for hour in self._hours() if hour in self._events_of_hour)
-        return pl.concat([STORED_SCHEMA.to_frame(), *held])
+        return pl.concat([STORED_SCHEMA.to_frame(), *self._hours.frames()])
+
+    def digest(self) -> str:
+        """Fingerprint of the state, 64 hexadecimal digits: equal for equal settings, times, counts and events.
+
+        It does not depend on how deliveries were cut into batches or which parts of the stream were merged, nor on the
+        order in which different events came, as long as none of them was late. What readers have been told
+        (revisions) and the dead letters' bytes are no part of it.
+        """
+        facts = {"window_hours": self._window_hours, "skew_ms": self._skew_ms, "stream_ms": self._hours.stream_ms}
+        repeats = self._repeats.since(self._hours.hours.start)
+        return state_digest(facts, self._tallies, repeats, self._hours.flat())
+
+    def __or__(self, other: EventStore) -> EventStore:
+        """Merge with a store that took another part of the same stream, into a new one in memory.
+
+        Each store has judged its own part by its own stream time. The merged one stands at the later of the two; hours
+        that have left its window are not in it, though counted. A ``messageId`` that both accepted counts once: the
+        earlier arrival is kept, the other becomes a duplicate or a conflict. Merging is commutative. It is associative
+        where no identifier is in two parts (a partition by visitor, as Kafka's by key, is such), and in any case among
+        stores whose windows are the same: else what one merge lets go of cannot be compared in the next. Parts of a
+        stream within lateness that is, merged, what a single store would be; see :meth:`digest`.
+
+        Raises:
+            AnalyticsError: The stores differ in window or skew.
+        """
+        if (self._window_hours, self._skew_ms) != (other._window_hours, other._skew_ms):
+            raise AnalyticsError("stores of another window or skew judge by other rules, and cannot be merged")
+        merged = EventStore(
+            self._window_hours,
+            self._skew_ms / 1000,
+            max_dead_letters=max(each.dead_letters.maxlen or 0 for each in (self, other)),
+        )
+        for stream_ms in (self._hours.stream_ms, other._hours.stream_ms):
+            if stream_ms is not None:
+                merged._hours.reach(stream_ms)
+        start = merged._hours.hours.start
+        merged._adopt(united(self._held_since(start), other._held_since(start)), start)
+        letters = sorted((*self.dead_letters, *other.dead_letters), key=lambda each: (each.position or 0, each.raw))
+        merged.dead_letters.extend(letters)
+        return merged
+
+    def _held_since(self, start: int) -> Held:
+        events = pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)])
+        return Held(events, self._repeats.since(start), self._tallies)
+
+    def _adopt(self, held: Held, start: int) -> None:
+        """Take over, while empty, what others have held and counted."""
+        times = ms(held.events["event_time"])
+        hours = times - times % HOUR_MS
+        self._hours.keep(held.events, hours)
+        self._seen.remember(hashes(held.events["message_id"]), hours, start)
+        self._repeats, self._tallies = Repeats(held.repeats), held.tallies
 
     def _bury(self, dead_letters: tuple[DeadLetter, ...]) -> int:
         for letter in dead_letters:
-            self._invalid_by_reason[letter.reason] += 1
+            self._tallies.invalid_by_reason[letter.reason] += 1
             # A line of many megabytes must not stay in memory a thousand times over.
             self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
         return len(dead_letters)
 
-    def _take(self, frame: pl.DataFrame, file: Path | None) -> NDArray[np.int8]:
-        """Judge usable events, keep the accepted ones and let the window move on."""
-        n_future = self.n_future
-        events = self._timed(frame)
-        times = _ms(events["event_time"])
-        if self.n_future > n_future or times.min() <= _EARLIEST_MS:
+    def _take(
+        self, frame: pl.DataFrame, arrived_at: datetime | None, file: Path | None
+    ) -> tuple[NDArray[np.int8], int]:
+        """Judge usable events and keep the accepted ones; also say which time the stream has reached."""
+        events, n_future = timed(frame, self._skew_ms, arrived_at)
+        self._tallies.n_future += n_future
+        times, reached = ms(events["event_time"]), self._hours.stream_ms
+        if n_future or times.min() <= _EARLIEST_MS:
             file = None  # its columns do not tell the event times of the store
-        stream = np.maximum.accumulate(times if self._stream_ms is None else np.maximum(times, self._stream_ms))
-        hours = times - times % _HOUR_MS
-        floors = stream - stream % _HOUR_MS - (self._window_hours - 1) * _HOUR_MS
+        stream = np.maximum.accumulate(times if reached is None else np.maximum(times, reached))
+        hours = times - times % HOUR_MS
+        floors = self._hours.floors(stream)
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids = _hashes(frame["message_id"])
+        ids = hashes(frame["message_id"])
         verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
         accepted = verdicts == Verdict.ACCEPTED
-        self._count_late((stream - times)[~timely])
+        self._tallies.count_late((stream - times)[~timely])
         if not accepted.all():
             events, hours, file = events.filter(accepted), hours[accepted], None
-        self._keep(events, hours, file)
+        self._tallies.accepted_by_type.update(dict(events["type"].value_counts().iter_rows()))
+        self._hours.keep(events, hours, file)
         self._seen.remember(ids[accepted], hours, int(floors[-1]))
-        self._reach(int(stream[-1]))
-        return verdicts
+        return verdicts, int(stream[-1])
 
     def _judge(
         self,
@@ -331,96 +362,36 @@ class EventStore:
             return verdicts
         here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)
         deliveries = frame[rows[np.concatenate([here, again])]]
-        before = self._first_of(deliveries["message_id"].tail(len(again)), earlier.hour[again])
-        firsts = pl.concat([frame[rows[earlier.row[here]]].select(_BODY), before.select(_BODY)])
-        verdicts[np.concatenate([here, again])] = _compared(deliveries, firsts)
+        # No body is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
+        before = self._hours.find(deliveries["message_id"].tail(len(again)), earlier.hour[again])
+        firsts = pl.concat([frame[rows[earlier.row[here]]].select(BODY), before.select(BODY)])
+        says = said(deliveries)
+        verdicts[np.concatenate([here, again])] = compared(says, said(firsts))
+        hours_of_firsts = np.concatenate([hours[rows[earlier.row[here]]], earlier.hour[again]])
+        self._repeats.add(ids[rows[np.concatenate([here, again])]], bodies(says), hours_of_firsts)
         return verdicts
 
-    def _first_of(self, message_ids: pl.Series, hours: NDArray[np.int64]) -> pl.DataFrame:
-        """The accepted events with these identifiers, row by row, which are remembered in these hours."""
-        found = [self._events_of_hour[hour].find(message_ids.filter(hours == hour)) for hour in np.unique(hours)]
-        # No body is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
-        first = pl.concat([NO_EVENTS, *found])
-        return message_ids.to_frame().join(first, on="message_id", how="left", maintain_order="left")
-
-    def _timed(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Add the event time: the arrival where it is later than it can be, the year 2 where it is before that."""
-        timed = events.with_columns(event_times(events))
-        future = pl.col("event_time") > pl.col("received_at") + pl.duration(milliseconds=self._skew_ms)
-        self.n_future += int(timed.select(future.sum()).item())
-        time = pl.when(future).then("received_at").otherwise("event_time")
-        return timed.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS)))
-
-    def _count_late(self, lateness_ms: NDArray[np.int64]) -> None:
-        if len(lateness_ms):
-            self._late_ms_sum += int(lateness_ms.sum())
-            self._late_ms_max = max(self._late_ms_max, int(lateness_ms.max()))
-
-    def _keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None) -> None:
-        self._accepted_by_type.update(dict(accepted["type"].value_counts().iter_rows()))
-        if not len(hours):
-            return
-        in_one_hour = hours.min() == hours.max()
-        for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
-            held = self._events_of_hour.get(hour, HourEvents())
-            part = accepted if in_one_hour else accepted.filter(hours == hour)
-            adopted = self._adopted(file, hour, held) if in_one_hour else None
-            self._events_of_hour[hour] = held.plus(part) if adopted is None else held.plus_file(part, adopted)
-
-    def _adopted(self, file: Path | None, hour: int, held: HourEvents) -> SpillFile | None:
-        """The file as one of the store's own, if it is to have any; what is in memory must be the latest of an hour."""
-        if file is None or self._spill is None or held.n_in_memory:
-            return None
-        return self._spill.adopt(file, str(hour))
-
     def _reach(self, stream_ms: int) -> None:
-        """Move stream time on, never back, and let go of the hours that have left the window."""
-        self._stream_ms = stream_ms if self._stream_ms is None else max(self._stream_ms, stream_ms)
-        hours = self._hours()
-        for hour in sorted(hour for hour in self._events_of_hour if hour < hours[0]):
-            bucket = self._bucket(hour)
-            del self._events_of_hour[hour]
-            self._hour_counts.forget(hour)
-            if self._on_evict is not None:
-                self._on_evict(bucket)
-
-    def _spill_past_hours(self) -> None:
-        """Let events go to files, where they may; the newest hour's stay."""
-        if self._spill is not None:
-            for hour in self._hours()[:-1]:
-                held = self._events_of_hour.get(hour)
-                if held is not None and held.n_in_memory >= _WORTH_A_FILE:
-                    held.spill(self._spill, str(hour))
-
-    def _hours(self) -> range:
-        """Beginnings of the window's hours, in epoch milliseconds."""
-        if self._stream_ms is None:
-            return range(0)
-        end = self._stream_ms - self._stream_ms % _HOUR_MS + _HOUR_MS
-        return range(end - self._window_hours * _HOUR_MS, end, _HOUR_MS)
-
-    def _bucket(self, hour: int) -> HourBucket:
-        held = self._events_of_hour.get(hour, HourEvents())
-        return HourBucket(_utc(hour), held.n_events, held.n_page_views, held.n_demo_requests, held)
+        """Move stream time on, and forget what repeats events that have left the window."""
+        if self._hours.reach(stream_ms):
+            self._repeats.forget_before(self._hours.hours.start)
 
 
-def _hashes(identifiers: pl.Series) -> Hashes:
-    return identifiers.hash().to_numpy()
+def moment_ms(name: str, given: datetime) -> int:
+    """Epoch milliseconds of a moment that events can be of.
+
+    Args:
+        name: What it is called where it was given.
+        given: The moment.
+
+    Raises:
+        AnalyticsError: It has no time zone, or is in no year that events can be in.
+    """
+    if given.tzinfo is None or not EARLIEST <= given <= LATEST:
+        raise AnalyticsError(f"{name} must have a time zone, and a year from 2 to 9998 (got {given.isoformat()})")
+    return (given - moment(0)) // timedelta(milliseconds=1)
 
 
-def _compared(deliveries: pl.DataFrame, firsts: pl.DataFrame) -> NDArray[np.int8]:
-    """Whether each delivery says the same as the first one with its identifier."""
-    one, other = (frame.select(_BODY).cast({pl.Categorical: pl.String}) for frame in (deliveries, firsts))
-    is_same = one.hstack(other.rename("first_{}".format)).select(_IS_SAME).to_series()
-    return np.where(is_same.to_numpy(), Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.int8)
-
-
-_IS_SAME: Final = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first_{name}")) for name in _BODY)
-
-
-def _ms(times: pl.Series) -> NDArray[np.int64]:
-    return times.dt.epoch("ms").to_numpy()
-
-
-def _utc(ms: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=ms)
+def _check_moment(name: str, given: datetime | None) -> None:
+    if given is not None:
+        moment_ms(name, given)

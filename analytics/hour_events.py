@@ -8,11 +8,11 @@ from typing import Final
 
 import polars as pl
 
-from analytics.enrichment import DERIVED_SCHEMA, enrich
-from analytics.events import EVENT_SCHEMA, CallType, EventName
+from analytics.enrichment import DERIVED_SCHEMA, enrich, event_times
+from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.spill_files import SpillFile, SpillFolder
 
-__all__ = ["NO_EVENTS", "STORED_SCHEMA", "HourEvents"]
+__all__ = ["NO_EVENTS", "NO_TIMED_EVENTS", "STORED_SCHEMA", "HourEvents"]
 
 STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 """Columns of the events that a store keeps: flat and enriched."""
@@ -20,9 +20,12 @@ STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 NO_EVENTS: Final = EVENT_SCHEMA.to_frame()
 """A table of flat events without any; made once, for that takes as long as to search an hour."""
 
+NO_TIMED_EVENTS: Final = pl.Schema({**EVENT_SCHEMA, "event_time": UTC_MS}).to_frame()
+"""A table of flat events with their event time without any."""
+
 # Many small frames take far more room than one; small batches are put together now and then.
 _MOST_PARTS: Final = 64
-_SPILLED: Final = [*EVENT_SCHEMA.names(), "event_time"]
+_FLAT: Final = NO_TIMED_EVENTS.columns
 _IN_ORDER: Final = ("event_time", "message_id")
 _IS_PAGE: Final = pl.col("type") == CallType.PAGE
 _IS_DEMO: Final = (pl.col("type") == CallType.TRACK) & (pl.col("event") == EventName.DEMO_REQUESTED)
@@ -102,6 +105,12 @@ class HourEvents:
         found = [source.filter(wanted).select(EVENT_SCHEMA.names()).collect() for source in sources]
         return pl.concat([NO_EVENTS, *found])
 
+    def flat(self) -> pl.DataFrame:
+        """All events, in order, flat with their ``event_time``: quicker than with all that can be derived."""
+        held = [part.select(_FLAT) for part in (*self._parts, *self._new)]
+        read = (_flat(pl.read_parquet(file.path)) for file in self._files)
+        return pl.concat([NO_TIMED_EVENTS, *read, *held]).sort(_IN_ORDER)
+
     def spill(self, folder: SpillFolder, name: str) -> None:
         """Move what is in memory to a new file.
 
@@ -114,7 +123,7 @@ class HourEvents:
         """
         if self.n_in_memory:
             # Flat: of events that nobody asks for again, nothing need be worked out.
-            flat = [part.select(_SPILLED) for part in (*self._parts, *self._new)]
+            flat = [part.select(_FLAT) for part in (*self._parts, *self._new)]
             self._files.append(folder.write(pl.concat(flat), name))
             self._parts, self._new, self._n_in_order = [], [], 0
 
@@ -139,6 +148,12 @@ def _in_few(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
     """Join the later half of too many parts: so each event is copied a few times only, however many are to come."""
     half = _MOST_PARTS // 2
     return parts if len(parts) <= _MOST_PARTS else [*parts[:half], pl.concat(parts[half:], rechunk=True)]
+
+
+def _flat(part: pl.DataFrame) -> pl.DataFrame:
+    if "event_time" not in part.columns:
+        part = part.with_columns(event_times(part))
+    return part.select(_FLAT)
 
 
 def _enriched(part: pl.DataFrame) -> pl.DataFrame:

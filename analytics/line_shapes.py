@@ -63,21 +63,24 @@ class _Shape:
     piece_of: tuple[tuple[str, int], ...]
 
 
-def flatten_lines(numbered: Sequence[tuple[int, bytes]], *, enough: int = _ENOUGH) -> Flattened:
+def flatten_lines(
+    numbered: Sequence[tuple[int, bytes]], *, enough: int = _ENOUGH, arrived_at: datetime | None = None
+) -> Flattened:
     """Make lines flat as :func:`analytics.tracking.flatten_numbered` does, faster where many are of one shape.
 
     Args:
         numbered: Lines, each with its position in the source; no two positions are equal.
         enough: Lines of one shape that are worth reading together, at least 1.
+        arrived_at: When lines arrived that do not say it.
     """
     parts = _by_shape(_cut([line for _, line in numbered]), enough) if len(numbered) >= enough else []
     if not parts:
-        return flatten_numbered(numbered)
+        return flatten_numbered(numbered, arrived_at=arrived_at)
     together = _read(pl.concat([*parts, _TEXTS], how="diagonal"))
     is_left = np.ones(len(numbered), np.bool_)
     is_left[together["_row"].to_numpy()] = False
     row_by_row = np.flatnonzero(is_left).tolist()
-    others = flatten_numbered(numbered[row] for row in row_by_row)
+    others = flatten_numbered((numbered[row] for row in row_by_row), arrived_at=arrived_at)
     useless = {letter.position for letter in others.dead_letters}
     rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in useless], pl.UInt32)
     frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row").drop("_row")

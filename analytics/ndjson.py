@@ -13,9 +13,11 @@ import gzip
 import io
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -30,6 +32,9 @@ from analytics.line_shapes import flatten_lines
 from analytics.tracking import Flattened
 
 __all__ = ["decode", "encode", "read_ndjson"]
+
+_Line = tuple[int, bytes]
+"""A line with its number."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ROWS_AT_ONCE: Final = 100_000
@@ -57,24 +62,31 @@ def encode(events: pl.DataFrame) -> bytes:
     return lines.getvalue()
 
 
-def decode(lines: bytes | BinaryIO | str | Path) -> Flattened:
+def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Flattened:
     """Read NDJSON whole: the bytes themselves, an open file or the path of one, gzipped or not.
+
+    Args:
+        lines: The lines.
+        arrived_at: When they arrived; see :func:`read_ndjson`.
 
     Raises:
         EventFileError: The file cannot be read.
     """
     source = io.BytesIO(lines) if isinstance(lines, bytes) else lines
-    batches = list(read_ndjson(source))
+    batches = list(read_ndjson(source, arrived_at=arrived_at))
     frames = [batch.frame for batch in batches] or [EVENT_SCHEMA.to_frame()]
     return Flattened(pl.concat(frames), tuple(letter for batch in batches for letter in batch.dead_letters))
 
 
-def read_ndjson(source: BinaryIO | str | Path, batch_lines: int = 50_000) -> Iterator[Flattened]:
+def read_ndjson(
+    source: BinaryIO | str | Path, batch_lines: int = 50_000, *, arrived_at: datetime | None = None
+) -> Iterator[Flattened]:
     """Read NDJSON in batches, with memory for a few batches only.
 
     Args:
         source: An open binary file or the path of one, gzipped or not.
         batch_lines: Lines read at once.
+        arrived_at: When the lines arrived, with a time zone: the ``received_at`` of those that do not say it.
 
     Yields:
         The events of each batch, and its dead letters; positions are line numbers, from 1. Blank lines are skipped.
@@ -86,23 +98,25 @@ def read_ndjson(source: BinaryIO | str | Path, batch_lines: int = 50_000) -> Ite
     try:
         with _opened(source) as file:
             numbered = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(file, 1) if not line.isspace())
-            yield from _batches(numbered, batch_lines)
+            yield from _batches(numbered, batch_lines, partial(flatten_lines, arrived_at=arrived_at))
     except _FAULTS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise EventFileError(f"{name}: cannot be read as NDJSON: {reason}") from error
 
 
-def _batches(numbered: Iterator[tuple[int, bytes]], batch_lines: int) -> Iterator[Flattened]:
+def _batches(
+    numbered: Iterator[_Line], batch_lines: int, made_flat: Callable[[Sequence[_Line]], Flattened]
+) -> Iterator[Flattened]:
     """Make batches flat, two at a time where there are several: Polars keeps one core busy with each."""
     first = list(islice(numbered, batch_lines))
     if len(first) < batch_lines:
-        yield from (flatten_lines(batch) for batch in (first,) if batch)
+        yield from (made_flat(batch) for batch in (first,) if batch)
         return
     with ThreadPoolExecutor(_AT_ONCE) as workers:
-        under_way = deque([workers.submit(flatten_lines, first)])
+        under_way = deque([workers.submit(made_flat, first)])
         try:
             while batch := list(islice(numbered, batch_lines)):
-                under_way.append(workers.submit(flatten_lines, batch))
+                under_way.append(workers.submit(made_flat, batch))
                 if len(under_way) > _AT_ONCE:
                     yield under_way.popleft().result()
         except _FAULTS:

@@ -26,8 +26,11 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -
     """Number the visit that each event belongs to.
 
     A gap of more than the idle time-out between two client-side events opens a new visit; a gap of exactly the time-out
-    does not. A server-side event (``Demo Requested``, ``Demo Held``) neither opens nor prolongs a visit: it belongs to
-    the visitor's latest visit if that visit's last client-side event is at most the time-out before it, else to none.
+    does not. An event more than :data:`analytics.timeline.MAX_VISIT` after its visit's first opens one too; midnight
+    does not. Visits are those of the events given: one that comes late may join two visits into one.
+
+    A server-side event (``Demo Requested``, ``Demo Held``) neither opens nor prolongs a visit: it belongs to the
+    visitor's latest visit if that visit's last client-side event is at most the time-out before it, else to none.
 
     Args:
         events: Flat or enriched events, in any order.

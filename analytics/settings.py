@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from analytics.dimensions import dimensions_of
+from analytics.events import EventName
 from analytics.signal_settings import UserSignals, not_known
 from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, VISIT_LASTS, Signal, interaction_parts
 
@@ -26,6 +27,10 @@ class AnalyticsSettings(BaseModel):
             knows; ``log1p`` without that flag. Nothing in the simulated world depends on it: its truth is 0.
         interactions: Products of two signals, built-in or not, that the intent model holds beside the signals, such as
             ``region_europe:security_page_view``.
+        event_names: What a stream from elsewhere calls our events: ``{Demo Request Submitted: Demo Requested}``. The
+            events of a run are called by our names already.
+        find_bots: Leave out not only programs that say what they are, but also visitors whose pace is no person's; see
+            :func:`analytics.bots.tag_bots`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +40,8 @@ class AnalyticsSettings(BaseModel):
     signals: UserSignals = Field(default_factory=dict)
     session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
+    event_names: dict[str, str] = Field(default_factory=dict)
+    find_bots: bool = False
 
     @property
     def built_in_signals(self) -> tuple[Signal, ...]:
@@ -52,6 +59,15 @@ class AnalyticsSettings(BaseModel):
         for segment in segments:
             dimensions_of(segment.split(":"), at_most=2)
         return segments
+
+    @field_validator("event_names")
+    @classmethod
+    def _of_the_tracking_plan(cls, names: dict[str, str]) -> dict[str, str]:
+        known = [str(name) for name in EventName]
+        for ours in names.values():
+            if ours not in known:
+                raise ValueError(not_known("event", ours, known))
+        return names
 
     @field_validator("interactions")
     @classmethod

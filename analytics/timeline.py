@@ -1,7 +1,8 @@
 """The timeline: each visitor's events in order of time, and the visit that each belongs to.
 
-A visit (session) is a run of client-side events with no gap longer than the idle time-out. The timeline is a narrow
-table of small numbers, made once; visits, statistics and signals are all read off it.
+A visit (session) is a run of client-side events with no gap longer than the idle time-out, and no longer than a day;
+midnight is no limit. The timeline is a narrow table of small numbers, made once; visits, statistics and signals are all
+read off it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from analytics.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
 
 __all__ = [
+    "MAX_VISIT",
     "VISITOR",
     "VISITOR_COLUMNS",
     "as_words",
@@ -31,6 +33,9 @@ __all__ = [
 
 VISITOR_COLUMNS: Final = ("anonymous_id", "user_id")
 """Columns that say who an event is of, the first that says something: the browser, else the person."""
+
+MAX_VISIT: Final = timedelta(hours=24)
+"""Longest time from the first to the last event of a visit; programs and forgotten tabs go on for ever."""
 
 VISITOR: Final = pl.coalesce(VISITOR_COLUMNS).alias("visitor")
 """Who an event is of."""
@@ -171,7 +176,7 @@ def _with_visits(events: pl.DataFrame, idle: timedelta) -> pl.DataFrame:
     The table is sorted by visitor and time, so runs and forward fills do what windows over each visitor would, faster.
     """
     client, time, visitor = ~pl.col("server"), pl.col("event_time"), pl.col("visitor").to_physical()
-    return (
+    placed = (
         events.lazy()
         .with_columns(
             client_time=pl.when(client).then(time).forward_fill(),
@@ -183,6 +188,9 @@ def _with_visits(events: pl.DataFrame, idle: timedelta) -> pl.DataFrame:
             gap=time - pl.col("client_time").shift(),
         )
         .with_columns(opens=client & (pl.col("newcomer") | (pl.col("gap") > idle)))
+    )
+    return (
+        (_capped(placed.collect()).lazy() if _may_be_too_long(events) else placed)
         .with_columns(n_opened=pl.col("opens").cum_sum())
         .with_columns(
             visit_so_far=pl.col("n_opened")
@@ -195,3 +203,27 @@ def _with_visits(events: pl.DataFrame, idle: timedelta) -> pl.DataFrame:
         .drop("client_time", "client_visitor", "arrives", "newcomer", "gap", "opens", "n_opened")
         .collect()
     )
+
+
+def _may_be_too_long(events: pl.DataFrame) -> bool:
+    first, last = events.select(pl.col("event_time").min(), last=pl.col("event_time").max()).row(0)
+    return first is not None and last - first > MAX_VISIT
+
+
+def _capped(placed: pl.DataFrame) -> pl.DataFrame:
+    """Open a visit, too, where one has lasted for as long as a visit may.
+
+    Args:
+        placed: Events by visitor and time, with ``server`` and ``opens``, which knows of idle times only.
+    """
+    time, longest = placed["event_time"].to_physical().to_numpy(), MAX_VISIT // timedelta(milliseconds=1)
+    is_open, client = placed["opens"].to_numpy().copy(), ~placed["server"].to_numpy()
+    rows = np.arange(len(time))
+    while True:
+        # Rows of the server before a visitor's first visit look at the one before; they open nothing anyway.
+        opened = np.maximum.accumulate(np.where(is_open, rows, 0))
+        over = np.flatnonzero(client & (time - time[opened] > longest))
+        if not len(over):
+            return placed.with_columns(opens=is_open)
+        # The first that is too far from its visit's opening opens the next; only then is it known what that one holds.
+        is_open[over[np.flatnonzero(np.diff(opened[over], prepend=-1))]] = True

@@ -101,17 +101,24 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
     return dict(zip(EVENT_SCHEMA, row, strict=True))
 
 
-def flatten(events: Iterable[RawEvent], start: int = 1) -> Flattened:
-    """Make a batch of Segment-Spec events flat; the first has position ``start``."""
-    return flatten_numbered(enumerate(events, start))
+def flatten(events: Iterable[RawEvent], start: int = 1, *, arrived_at: datetime | None = None) -> Flattened:
+    """Make a batch of Segment-Spec events flat; the first has position ``start``; see :func:`flatten_numbered`."""
+    return flatten_numbered(enumerate(events, start), arrived_at=arrived_at)
 
 
-def flatten_numbered(events: Iterable[tuple[int, RawEvent]]) -> Flattened:
-    """Make a batch of Segment-Spec events flat, each given with its position in the source."""
+def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: datetime | None = None) -> Flattened:
+    """Make a batch of Segment-Spec events flat, each given with its position in the source.
+
+    Args:
+        events: Positions and events.
+        arrived_at: When they arrived, with a time zone: the ``received_at`` of those that do not say it. Without it a
+            missing one is filled as :func:`track_view` does.
+    """
+    arrived_ms = None if arrived_at is None else (arrived_at - _EPOCH) // timedelta(milliseconds=1)
     rows: list[Row] = []
     dead_letters: list[DeadLetter] = []
     for position, event in events:
-        row = _row_or_dead_letter(event, position)
+        row = _row_or_dead_letter(event, position, arrived_ms)
         if isinstance(row, DeadLetter):
             dead_letters.append(row)
         else:
@@ -165,11 +172,11 @@ _FALL_BACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
 }
 
 
-def _row_or_dead_letter(event: RawEvent, position: int | None) -> Row | DeadLetter:
+def _row_or_dead_letter(event: RawEvent, position: int | None, arrived_ms: int | None = None) -> Row | DeadLetter:
     raw = b""
     try:
         raw = _raw(event)
-        return _row(read_object(raw))
+        return _timed_row(read_object(raw), arrived_ms)
     except RejectedError as rejection:
         return DeadLetter(raw, rejection.reason, str(rejection), position)
     except RecursionError:
@@ -187,10 +194,9 @@ def _raw(event: RawEvent) -> bytes:
     return json.dumps(event if type(event) is dict else dict(event), default=str).encode()
 
 
-def _row(event: dict[str, Any]) -> Row:
-    """Lay the event out flat and read its times, as epoch milliseconds."""
+def _timed_row(event: dict[str, Any], arrived_ms: int | None) -> Row:
     row = lay_out(event)
-    _read_times(row)
+    _read_times(row, arrived_ms)
     return row
 
 
@@ -292,13 +298,13 @@ def _extra(rest: dict[str, Any]) -> str:
     return canonical(rest)
 
 
-def _read_times(row: Row) -> None:
-    """Read the four times, and fill the arrival from the best of the others."""
+def _read_times(row: Row, arrived_ms: int | None) -> None:
+    """Read the four times as epoch milliseconds; an arrival that is not given is the known one, or the best time."""
     for index in _TIMES:
         if row[index] is not None:
             row[index] = _epoch_ms(row[index], index)
     if row[_RECEIVED] is None:
-        others = (row[index] for index in (_SENT, _TIMESTAMP, _ORIGINAL))
+        others = (arrived_ms, *(row[index] for index in (_SENT, _TIMESTAMP, _ORIGINAL)))
         row[_RECEIVED] = next((time for time in others if time is not None), None)
     if row[_RECEIVED] is None:
         raise RejectedError(DeadLetterReason.NO_TIME, "no receivedAt, sentAt, timestamp or originalTimestamp is given")

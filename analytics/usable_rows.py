@@ -2,44 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import repeat
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, UTC_MS, CallType
-from analytics.ndjson import decode, encode
-from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH, Flattened
+from analytics.enrichment import conform
+from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.ndjson import encode
+from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH, Flattened, flatten_numbered
 
-__all__ = ["usable_rows"]
+__all__ = ["usable_events"]
 
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
+_KEYS: Final = {column.name: column.path[-1] for column in COLUMNS}
 
 
-def usable_rows(frame: pl.DataFrame) -> Flattened:
-    """Sort out the rows that a line of JSON would not have got through as they are, and treat them as lines.
+def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -> Flattened:
+    """Bring any table to the columns of the tracking plan, and sort out the rows that are of no use.
+
+    A row that a line of JSON would not have got through as it is, is treated as a line: so it becomes a dead letter, or
+    its gaps are filled. A time that cannot be read costs its row only.
 
     Args:
-        frame: Exactly the columns of the tracking plan.
+        events: Table of events; see :func:`analytics.enrichment.conform`.
+        arrived_at: When they arrived, with a time zone: the ``received_at`` of rows that have none.
 
     Returns:
         The usable rows in their order, and dead letters with the others' numbers, from 1.
+
+    Raises:
+        EventFrameError: A column has a type that cannot hold what the tracking plan says.
     """
-    if frame.is_empty() or _are_all_fine(frame):
+    frame = conform(events, strict=False)
+    # Times that were times already are not lost, and to ask costs as much as to judge a small batch.
+    unread = [] if frame is events else _unread_times(events, frame)
+    if arrived_at is not None:
+        frame = frame.with_columns(pl.col("received_at").fill_null(pl.lit(arrived_at, UTC_MS)))
+    if not unread and (frame.is_empty() or _are_all_fine(frame)):
         return Flattened(frame)
-    fine = frame.select(_fine=_FINE).to_series()
-    if fine.all():
+    rows = frame.with_columns(_FINE, *unread).with_row_index("_row")
+    doubtful = rows.filter(~pl.col("_fine") | pl.any_horizontal(pl.lit(value=False), *_given(unread)))
+    if doubtful.is_empty():
         return Flattened(frame)
-    rows = frame.with_row_index("_row").with_columns(fine)
-    doubtful = rows.filter(~pl.col("_fine"))
-    read = decode(encode(doubtful))
-    row_of = doubtful["_row"].to_numpy() + 1
-    letters = tuple(replace(letter, position=int(row_of[(letter.position or 1) - 1])) for letter in read.dead_letters)
-    kept = np.setdiff1d(row_of, [letter.position for letter in letters])
+    return _sorted_out(frame, doubtful, flatten_numbered(_lines(doubtful, unread), arrived_at=arrived_at))
+
+
+def _unread_times(events: pl.DataFrame, frame: pl.DataFrame) -> list[pl.Series]:
+    """What stands in the cells that could not be read as times, null in all others; a column for each that has some."""
+    columns = []
+    for name in _TIMES:
+        if name in events.columns and not events.schema[name].is_temporal():
+            given = events[name].fill_nan(None) if events.schema[name].is_float() else events[name]
+            lost = given.is_not_null() & frame[name].is_null()
+            if lost.any():
+                cells = pl.DataFrame({"given": given.cast(pl.String), "lost": lost})
+                columns.append(cells.select(pl.when("lost").then("given").alias(f"_unread_{name}")).to_series())
+    return columns
+
+
+def _given(unread: list[pl.Series]) -> list[pl.Expr]:
+    return [pl.col(column.name).is_not_null() for column in unread]
+
+
+def _lines(doubtful: pl.DataFrame, unread: list[pl.Series]) -> Iterator[tuple[int, bytes]]:
+    """Doubtful rows as lines, with their numbers; what could not be read as a time stands there as it was given."""
+    lines = encode(doubtful).splitlines()
+    keys = {column.name: _KEYS[column.name.removeprefix("_unread_")] for column in unread}
+    texts = doubtful.select(*keys).iter_rows(named=True) if keys else repeat({})
+    for row, line, cells in zip(doubtful["_row"], lines, texts):  # noqa: B905 - one of them may be endless
+        given = {keys[name]: text for name, text in cells.items() if text is not None}
+        yield row + 1, json.dumps(json.loads(line) | given, ensure_ascii=False).encode() if given else line
+
+
+def _sorted_out(frame: pl.DataFrame, doubtful: pl.DataFrame, read: Flattened) -> Flattened:
+    """Put what was made of the doubtful rows in their place."""
+    numbers = doubtful["_row"].to_numpy() + 1
+    kept = np.setdiff1d(numbers, [letter.position for letter in read.dead_letters])
     mended = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
-    others = rows.filter("_fine").drop("_fine")
-    return Flattened(pl.concat([others, mended.select(others.columns)]).sort("_row").drop("_row"), letters)
+    others = frame.with_row_index("_row").filter(~pl.col("_row").is_in(doubtful["_row"].implode()))
+    return Flattened(pl.concat([others, mended.select(others.columns)]).sort("_row").drop("_row"), read.dead_letters)
 
 
 def _are_all_fine(frame: pl.DataFrame) -> bool:
@@ -67,7 +113,7 @@ def _is_fine() -> pl.Expr:
         pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
         pl.col("received_at").is_not_null(),
         *(pl.col(name).is_between(EARLIEST, LATEST).fill_null(value=True) for name in _TIMES),
-    )
+    ).alias("_fine")
 
 
 # Built once: for a small batch that would take longer than to work it out.

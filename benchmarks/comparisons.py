@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks import counting, files, fitting, generation, startup, studies, whole_runs
+from benchmarks import counting, durable, files, fitting, generation, startup, studies, whole_runs
 from benchmarks.measuring import Comparison
 
 __all__ = ["COMPARISONS"]
@@ -17,6 +17,9 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     files.NDJSON_IN,
     files.PARQUET_OUT,
     files.PARQUET_IN,
+    durable.ACKNOWLEDGED,
+    durable.INGEST,
+    durable.LONG,
     counting.COMPARISON,
     counting.STATISTICS,
     fitting.ALL_SIGNALS,

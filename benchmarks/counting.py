@@ -71,7 +71,7 @@ def _prepare() -> Mapping[str, Subject]:
     n_asked = 0
 
     def first() -> int:
-        store._hour_counts = type(store._hour_counts)()  # noqa: SLF001 - forget what has been counted
+        store._hours._counts = type(store._hours._counts)()  # noqa: SLF001 - forget what has been counted
         store.views(_BY)
         return table.height
 

@@ -22,7 +22,7 @@ import psutil
 from benchmarks.measuring import Comparison, Subject, Work
 from scenarios.executors import available_cores
 
-__all__ = ["DAYS", "GROWTH", "TEN_MILLION", "WORKERS"]
+__all__ = ["DAYS", "GROWTH", "TEN_MILLION", "WORKERS", "watched"]
 
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _MANY: Final = 10_000_000
@@ -55,14 +55,14 @@ def _run(visitors_per_day: int, *options: str, on_one_core: bool = False) -> Sub
                 *options,
             ]
             kept = ["-c", _ON_ONE_CORE] if on_one_core else []
-            printed, peak_mib = _watched([sys.executable, *kept, "-m", "scenarios", *command], Path(folder))
+            printed, peak_mib = watched([sys.executable, *kept, "-m", "scenarios", *command], Path(folder))
         manifest = json.loads(printed)
         return Work(manifest["counts"]["visitors"], peak_mib)
 
     return once
 
 
-def _watched(command: list[str], folder: Path) -> tuple[str, float]:
+def watched(command: list[str], folder: Path) -> tuple[str, float]:
     """What a command prints, and the largest memory that it and its workers held at the same time, in MiB."""
     with (folder / "printed.json").open("w+") as printed:
         process = subprocess.Popen(command, stdout=printed)

@@ -10,7 +10,8 @@ from weakref import finalize
 
 import polars as pl
 
-from analytics.event_store import EventStore, HourBucket
+from analytics.event_store import EventStore
+from analytics.hour_bucket import HourBucket
 from analytics.spill_files import write_passing
 
 __all__ = ["AcceptedEvents"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analytics.bots import tag_bots
 from analytics.dimensions import Dimension, dimensions_of
 from analytics.events import UTC_MS
 from analytics.experiments import arm_signals
@@ -64,8 +65,9 @@ class Analysis:
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The events with the columns derived from them, such as the region."""
-        return enriched(self._read_events())
+        """The events with the columns derived from them, such as the region, and programs tagged."""
+        events = self._read_events()
+        return tag_bots(events) if self.settings.find_bots else enriched(events)
 
     @cached_property
     def statistics(self) -> FunnelStatistics:

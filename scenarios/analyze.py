@@ -11,7 +11,8 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.errors import AnalyticsError
-from analytics.events import EVENT_SCHEMA
+from analytics.event_names import unknown_names
+from analytics.events import EVENT_SCHEMA, EventName
 from analytics.ndjson import read_ndjson
 from analytics.settings import AnalyticsSettings
 from analytics.signals import DemoPer
@@ -19,12 +20,12 @@ from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.archive import Archive
 from scenarios.atomic_folder import MANIFEST, new_folder
-from scenarios.errors import InputError
+from scenarios.errors import InputError, advice
 from scenarios.reporting import write_analysis_report
 from scenarios.results import model_data, write_dead_letters, write_json, write_tables
 from scenarios.versions import versions
 
-__all__ = ["EventsAnalysis", "analyze_events"]
+__all__ = ["EventsAnalysis", "analyze_events", "mapped_settings"]
 
 _PARQUET_MAGIC: Final = b"PAR1"
 _STDIN: Final = "-"
@@ -54,13 +55,24 @@ class EventsAnalysis:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the results must mind."""
-        return (*self._late_events(), *self._requests_left_out())
+        return (*self._late_events(), *self._no_requests(), *self._requests_left_out())
 
     def _late_events(self) -> Iterator[str]:
         counts, lateness = self.store.counts, self.store.lateness
         if counts.late and lateness.max_s is not None:
             late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
             yield f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure"
+
+    def _no_requests(self) -> Iterator[str]:
+        events = self.analysis.events
+        ours = str(EventName.DEMO_REQUESTED)
+        names = unknown_names(events)
+        if names and events.filter(pl.col("event") == ours).is_empty():
+            theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
+            yield (
+                f"no event is called {ours!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
+                f"(--map 'THEIRS={ours}' says which is which)"
+            )
 
     def _requests_left_out(self) -> Iterator[str]:
         left_out = self.analysis.visits.filter(pl.col("requested_demo") & ~pl.col("at_risk")).height
@@ -116,7 +128,8 @@ def analyze_events(
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
     """
-    archive = Archive()
+    chosen = settings or AnalyticsSettings()
+    archive = Archive(chosen.event_names)
     for name in inputs:
         try:
             _read(name, archive)
@@ -127,7 +140,28 @@ def analyze_events(
     accepted = AcceptedEvents()
     for batch in archive.in_order_of_arrival():
         accepted.store.append_flattened(batch)
-    return EventsAnalysis(inputs, accepted, settings or AnalyticsSettings(), demo_per)
+    return EventsAnalysis(inputs, accepted, chosen, demo_per)
+
+
+def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[str]) -> AnalyticsSettings:
+    """Add to the settings what events are called.
+
+    Args:
+        settings: What the analyst chose; the defaults if None.
+        event_names: Foreign names and ours, as the command line has them: ``["Demo Booked=Demo Requested"]``.
+
+    Raises:
+        InputError: There is no name on one side, or ours is none.
+    """
+    chosen, known = settings or AnalyticsSettings(), [str(name) for name in EventName]
+    names = dict(chosen.event_names)
+    for text in event_names:
+        theirs, _, ours = text.rpartition("=")
+        if not theirs or ours not in known:
+            wrong = f"; there is no event {ours!r}{advice(ours, known)}" if theirs else ""
+            raise InputError(f"--map {text}: is not THEIRS=OURS, such as 'Demo Booked=Demo Requested'{wrong}")
+        names[theirs] = ours
+    return chosen.model_copy(update={"event_names": names})
 
 
 def _read(name: str, archive: Archive) -> None:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from analytics.dead_letters import DeadLetter
-from analytics.event_store import Counts, EventStore
+from analytics.event_names import renamed
 from analytics.events import EVENT_SCHEMA
 from analytics.tracking import Flattened
+from analytics.usable_rows import usable_events
 
 __all__ = ["Archive"]
 
 _ROWS_AT_ONCE: Final = 100_000
 
 
-class Archive(EventStore):
+class Archive:
     """Takes events in as a store does, and puts off judging them until all are there.
 
     A stream comes in order of arrival, files come as somebody named them: the pages of a month, then its demo requests.
     A store that took them in as they come would find most of the second file late.
+
+    Args:
+        event_names: The tracking plan's names for foreign ones.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, event_names: Mapping[str, str] | None = None) -> None:
+        self._event_names = event_names or {}
         self._frames = [EVENT_SCHEMA.to_frame()]
         self._letters: list[DeadLetter] = []
         self._rows_before = 0
@@ -36,21 +39,19 @@ class Archive(EventStore):
         """Count the rows of tables from 1 again."""
         self._rows_before = 0
 
-    def append(self, events: pl.DataFrame, *, file: Path | None = None) -> Counts:
+    def append(self, events: pl.DataFrame) -> None:
         """Take a batch of a table's rows; dead letters get their row's number in the whole table."""
         n_letters = len(self._letters)
-        counts = super().append(events, file=file)
+        self.append_flattened(usable_events(events))
         self._letters[n_letters:] = (
             replace(letter, position=self._rows_before + (letter.position or 0)) for letter in self._letters[n_letters:]
         )
         self._rows_before += events.height
-        return counts
 
-    def append_flattened(self, batch: Flattened, *, file: Path | None = None) -> Counts:  # noqa: ARG002 - all is kept
+    def append_flattened(self, batch: Flattened) -> None:
         """Keep a batch for later."""
-        self._frames.append(batch.frame)
+        self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
-        return Counts()
 
     @property
     def fault(self) -> str:

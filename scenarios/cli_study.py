@@ -12,6 +12,7 @@ import typer
 
 from scenarios.cli_output import Output, as_json
 from scenarios.cli_warm_up import warm_up
+from scenarios.completion import complete_scenario, complete_study
 from scenarios.errors import InputError, ScenarioError
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def register(app: typer.Typer) -> None:
 
 
 def study(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of a library study, or a YAML file.")],
+    study: Annotated[
+        str,
+        typer.Argument(metavar="STUDY", help="Name of a library study, or a YAML file.", autocompletion=complete_study),
+    ],
     jobs: _Jobs = None,
     executor: _Executor = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = None,
@@ -65,7 +69,7 @@ def study(
     if json:
         manifest = (folder / "manifest.json").read_text(encoding="utf-8")
         return Output(as_json({**_parsed(manifest), "folder": str(folder)}))
-    return Output(study_text(results, folder))
+    return Output(study_text(results, folder), is_summary=True)
 
 
 def _announce(cost: object) -> None:
@@ -81,7 +85,12 @@ class VaryChoice(StrEnum):
 
 
 def power(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a library scenario, or a YAML file.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO", help="Name of a library scenario, or a YAML file.", autocompletion=complete_scenario
+        ),
+    ],
     *,
     signal: Annotated[str, typer.Option(help="The signal to be found, such as security_page_view.")],
     power: Annotated[float, typer.Option(help="Wished share of such worlds in which it is found.")] = 0.8,
@@ -118,8 +127,13 @@ def power(
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="Name of a library scenario, or a YAML file.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="Name of a library scenario, or a YAML file.", autocompletion=complete_scenario
+        ),
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.", autocompletion=complete_scenario)],
     *,
     response: Annotated[
         list[str] | None, typer.Option(metavar="EXPR", help="What to compare, such as 'conversion()'; may be repeated.")
@@ -182,7 +196,7 @@ def validate(file: str, overrides: Sequence[str]) -> Output:
     if overrides:
         raise InputError("--set changes scenarios; a study says under 'set' what it changes")
     plan = Study.load(file)
-    return Output(f"{file}: study {plan.settings.name!r} is valid: {len(plan.points):,} design points")
+    return Output(f"{file}: study {plan.settings.name!r} is valid: {len(plan.points):,} design points", is_summary=True)
 
 
 class _Counted:

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import polars as pl
 
-from analytics.event_store import Counts
 from analytics.events import REGIONS
+from analytics.store_counts import Counts
 from scenarios.errors import did_you_mean
 from scenarios.expressions import (
     Expression,

@@ -58,6 +58,57 @@ def test_a_gap_of_exactly_the_time_out_stays_and_a_longer_one_opens_a_visit():
     assert visits_of(event(0), event(30), event(60 + 1 / 60_000)) == [1, 1, 2]
 
 
+def test_midnight_does_not_split_a_visit():
+    """A visit that goes on past midnight, UTC or anywhere, is one."""
+    assert visits_of(*(event(24 * 60 + minute) for minute in (-25, -1, 0, 20))) == [1, 1, 1, 1]
+
+
+def test_a_late_event_may_join_two_visits():
+    """Two visits 50 minutes apart are one when it turns out that something happened in between."""
+    early, late = event(0), event(50)
+    assert visits_of(early, late) == [1, 2]
+    assert visits_of(early, late, event(25)) == [1, 1, 1]
+    assert visit_table(events_of(early, late, event(25)))["n_page_views"].to_list() == [3]
+
+
+def test_a_visit_lasts_a_day_at_most():
+    """Exactly 24 hours after its first event a visit goes on; a millisecond later the next one opens, and so on."""
+    steps = [event(30 * n) for n in range(49)]
+    assert set(visits_of(*steps)) == {1}
+    assert visits_of(*steps, event(24 * 60 + 1 / 60_000))[-1] == 2
+    without_end = visits_of(*(event(29 * n) for n in range(300)))
+    # 49 events 29 minutes apart fit into a day.
+    assert without_end == [1 + n // 50 for n in range(300)]
+
+
+@settings(max_examples=60)
+@given(
+    gaps=st.lists(st.sampled_from([0, 10, 29, 30, 31, 400]), min_size=1, max_size=150),
+    servers=st.sets(st.integers(0, 150)),
+    n_visitors=st.integers(1, 3),
+)
+def test_visits_are_cut_as_one_would_by_hand(gaps: list[int], servers: set[int], n_visitors: int):
+    """Event by event: a gap too long or a day since the first event opens a visit; server-side events never do."""
+    minute, rows = 0, []
+    for n, gap in enumerate(gaps):
+        minute += gap
+        rows += [event(minute, HELD if n in servers else "page", f"v{k}") for k in range(n_visitors)]
+    expected, opened, latest, visit = [], -(10**9), -(10**9), 0
+    for row in (row for row in rows if row["anonymous_id"] == "v0"):
+        at = (row["timestamp"] - START) / timedelta(minutes=1)
+        if row["event"] is None:
+            if at - latest > 30 or at - opened > 24 * 60:
+                visit, opened = visit + 1, at
+            latest = at
+        # At one time the browser's events come first.
+        expected.append((at, row["event"] is not None, visit if at - latest <= 30 else None))
+    table = assign_visits(events_of(*rows))
+    for k in range(n_visitors):
+        own = table.filter(pl.col("anonymous_id") == f"v{k}")
+        pages = own.filter(pl.col("type") == "page")["visit"].to_list()
+        assert pages == [number for _, by_server, number in expected if not by_server]
+
+
 def test_the_idle_time_out_can_be_chosen():
     """With a time-out of 5 minutes, 10 minutes of silence open a visit."""
     table = assign_visits(events_of(event(0), event(10)), idle_minutes=5)

@@ -380,3 +380,49 @@ def test_analyze_says_which_requests_it_leaves_out_and_can_be_told_to_keep_them(
     kept = Ended(capsys, "analyze", str(path), "--json", "--demo-per", "visitor")
     assert json.loads(kept.out)["warnings"] == []
     assert analyze_events([str(path)], demo_per="visitor").analysis.visits["at_risk"].all()
+
+
+THEIRS = [PAGE, DEMO | {"event": "Demo Request Submitted", "timestamp": "2026-03-03T10:01:00Z"}]
+
+
+@pytest.mark.parametrize(
+    "options", [["--map", "Demo Request Submitted=Demo Requested"], ["--settings", "mapped.yaml"]], ids=str
+)
+def test_foreign_event_names_can_be_mapped(small: Path, capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    """Told what the stream calls a demo request, on the command line or in a file, analyze counts it."""
+    Path("mapped.yaml").write_text(
+        SMALL + 'analytics: {event_names: {"Demo Request Submitted": Demo Requested}}\n', encoding="utf-8"
+    )
+    Path("theirs").write_text("\n".join(map(json.dumps, THEIRS)))
+    told = json.loads(Ended(capsys, "analyze", "theirs", "--json").out)
+    assert told["totals"]["demo_requests"] == 0
+    assert "'Demo Request Submitted' (1) (--map 'THEIRS=Demo Requested'" in told["warnings"][0]
+    mapped = json.loads(Ended(capsys, "analyze", "theirs", "--json", *options).out)
+    assert (mapped["totals"]["demo_requests"], mapped["warnings"]) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [("Demo Booked", "is not THEIRS=OURS"), ("a=Demo Reqested", "there is no event 'Demo Reqested'; did you mean")],
+)
+def test_a_mapping_that_says_nothing_is_wrong_input(
+    small: Path, capsys: pytest.CaptureFixture[str], given: str, complaint: str
+) -> None:
+    """A name without another, or that is none of ours, is refused before anything is read."""
+    ended = Ended(capsys, "analyze", "none", "--map", given)
+    assert ended.status == 2
+    assert complaint in ended.err
+
+
+def test_an_unreadable_time_costs_its_row_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Parquet file of another tool, with a time that is none in one cell, is analysed all the same."""
+    path = tmp_path / "theirs.parquet"
+    times = ["2026-03-03T10:00:00Z", "n/a", "2026-03-03T10:05:00Z"]
+    pl.DataFrame(
+        {"type": "page", "message_id": ["1", "2", "3"], "anonymous_id": "a", "timestamp": times}
+    ).write_parquet(path)
+    ended = Ended(capsys, "analyze", str(path), "--json", "--out", str(tmp_path / "o"))
+    told = json.loads(ended.out)
+    assert (told["accepted"], told["invalid"], told["invalid_by_reason"]) == (2, 1, {"bad_time": 1})
+    letter = json.loads((tmp_path / "o" / "dead_letters.ndjson").read_text())
+    assert letter["position"] == 2

@@ -1,0 +1,141 @@
+"""Checkpoints: what a store knew at one moment, so that only what came after it must be told again.
+
+A checkpoint is ``checkpoint.json``, which names the *parts*: files in ``window/`` that hold the accepted events of the
+window, as Arrow streams. Each checkpoint adds a part with what came since the last one. Small parts are joined as they
+get many, and a part is removed when the last of its hours has left the window; so the parts stay few, and an event is
+written a few times only.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from analytics.journal_records import read_table, table_bytes
+from analytics.journal_segments import FORMAT, refuse_newer
+from analytics.safe_files import put_file
+from analytics.store_errors import StoreCorruptError
+
+__all__ = ["CHECKPOINT_FILE", "Checkpoint", "Part", "read_checkpoint", "read_part", "write_checkpoint", "write_part"]
+
+CHECKPOINT_FILE: Final = "checkpoint.json"
+"""Name of the file in the store's folder."""
+
+_FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(BaseModel):
+    """A file with accepted events of the window, or with what was delivered again.
+
+    Args:
+        name: Name of the file.
+        n_events: Rows of its table.
+        last_hour: The latest of their hours, in epoch milliseconds.
+        crc32: Checksum of the file.
+    """
+
+    model_config = _FROZEN
+
+    name: str
+    n_events: int
+    last_hour: int
+    crc32: int
+
+
+class Checkpoint(BaseModel):
+    """What a store knew at one moment.
+
+    Args:
+        number: Number of the last record of the journal that it covers.
+        window_hours: Hours in the window.
+        skew_seconds: How far ahead of its arrival an event may claim to have happened.
+        summary: What it had counted; see :class:`analytics.restorable_store.RestorableStore`.
+        offsets: How far each source had been read.
+        parts: Files with the accepted events of the window.
+        repeats: File with what was delivered again, if anything was.
+        dead_letters_end: Length of the file of dead letters, in bytes.
+        dead_letters_tail: Where the dead letters begin in it that were kept in mind.
+    """
+
+    model_config = _FROZEN
+
+    number: int
+    window_hours: int
+    skew_seconds: float
+    summary: dict[str, Any]
+    offsets: dict[str, Mapping[str, int]]
+    parts: tuple[Part, ...] = ()
+    repeats: Part | None = None
+    dead_letters_end: int = 0
+    dead_letters_tail: int = 0
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint in the place of the last one, in one step.
+
+    Raises:
+        OSError: It cannot be written; the last one stands.
+    """
+    content = checkpoint.model_dump_json()
+    # The version stands apart, so that whoever does not know what follows it can still tell that.
+    text = json.dumps({"format": FORMAT, "crc32": zlib.crc32(content.encode()), "content": content})
+    put_file(folder / CHECKPOINT_FILE, text.encode())
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """Read the checkpoint of a store; None where there is none.
+
+    Raises:
+        StoreFormatError: A newer version has written it.
+        StoreCorruptError: It is not what was written.
+    """
+    path = folder / CHECKPOINT_FILE
+    if not path.exists():
+        return None
+    try:
+        written = json.loads(path.read_bytes())
+        refuse_newer(path, int(written["format"]))
+        content = written["content"]
+        if zlib.crc32(content.encode()) != written["crc32"]:
+            raise StoreCorruptError(path, "is not what was written: its checksum is another")
+        return Checkpoint.model_validate_json(content)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise StoreCorruptError(path, "is not what was written") from error
+
+
+def write_part(folder: Path, name: str, table: pl.DataFrame, last_hour: int) -> Part:
+    """Write a part.
+
+    Args:
+        folder: Folder of the parts.
+        name: Name of the file.
+        table: What is in it.
+        last_hour: The latest hour of its rows, in epoch milliseconds.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    data = table_bytes(table)
+    put_file(folder / name, data)
+    return Part(name=name, n_events=table.height, last_hour=last_hour, crc32=zlib.crc32(data))
+
+
+def read_part(folder: Path, part: Part) -> pl.DataFrame:
+    """Read a part; columns of the tracking plan that are not in it are empty.
+
+    Raises:
+        StoreCorruptError: The file is not what was written.
+    """
+    path = folder / part.name
+    if not path.exists():
+        raise StoreCorruptError(path, "is missing")
+    data = path.read_bytes()
+    if zlib.crc32(data) != part.crc32:
+        raise StoreCorruptError(path, "is not what was written: its checksum is another")
+    return read_table(data)

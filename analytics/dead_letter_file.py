@@ -1,0 +1,149 @@
+"""Dead letters in a file: every one that a store has ever buried, once, with the bytes as they came."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.safe_files import write_all
+from analytics.store_errors import StoreCorruptError, StoreWriteError
+
+__all__ = ["DeadLetterFile", "dead_letter_entry", "dead_letters_of", "read_dead_letters"]
+
+_ADVICE: Final = "is shorter than it was; lines may be read, not taken away"
+
+
+def dead_letter_entry(letter: DeadLetter) -> dict[str, object]:
+    """Describe a dead letter as plain data. Bytes that are not text are in Base64, under ``raw_base64``."""
+    entry: dict[str, object] = {
+        "position": letter.position,
+        "reason": str(letter.reason),
+        "detail": letter.detail,
+    }
+    try:
+        entry["raw"] = letter.raw.decode()
+    except UnicodeDecodeError:
+        entry["raw_base64"] = base64.b64encode(letter.raw).decode()
+    return entry
+
+
+def dead_letters_of(lines: Iterable[bytes]) -> list[DeadLetter]:
+    """Read dead letters as they were written."""
+    letters = []
+    for entry in map(json.loads, lines):
+        raw = entry["raw"].encode() if "raw" in entry else base64.b64decode(entry["raw_base64"])
+        letters.append(DeadLetter(raw, DeadLetterReason(entry["reason"]), entry["detail"], entry["position"]))
+    return letters
+
+
+def read_dead_letters(path: Path, begin: int, end: int) -> list[DeadLetter]:
+    """Read the dead letters between two places of the file, in bytes.
+
+    Raises:
+        StoreCorruptError: The file does not reach that far.
+    """
+    if begin == end:
+        return []
+    if not path.exists() or path.stat().st_size < end:
+        raise StoreCorruptError(path, _ADVICE)
+    with path.open("rb") as file:
+        file.seek(begin)
+        return dead_letters_of(file.read(end - begin).splitlines())
+
+
+class DeadLetterFile:
+    """The file of dead letters, open for adding.
+
+    What comes after the last checkpoint is in the journal too, which adds it again after a crash; so the file must be
+    cut back to where it was at the checkpoint.
+
+    Args:
+        path: The file; it is made when it is missing.
+        tail: Where the letters begin that a store keeps in mind, in bytes.
+        end: Where the file ended at the last checkpoint.
+        n_kept: Letters that a store keeps in mind.
+
+    Raises:
+        StoreCorruptError: The file is shorter than that.
+        StoreWriteError: It cannot be written.
+    """
+
+    def __init__(self, path: Path, tail: int, end: int, n_kept: int) -> None:
+        self._path = path
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            if os.fstat(self._descriptor).st_size < end:
+                raise StoreCorruptError(path, _ADVICE)
+        except OSError as error:
+            raise StoreWriteError(path, error) from error
+        self._begins = deque(_line_begins(path, tail, end), maxlen=n_kept)
+        self.end = end
+
+    @property
+    def tail(self) -> int:
+        """Where the lines begin that a store should keep in mind."""
+        return self._begins[0] if self._begins else self.end
+
+    def cut(self) -> None:
+        """Cut the file back to where it was at the checkpoint.
+
+        Raises:
+            StoreWriteError: It cannot be cut.
+        """
+        try:
+            os.ftruncate(self._descriptor, self.end)
+        except OSError as error:
+            raise StoreWriteError(self._path, error) from error
+
+    def add(self, letters: Sequence[DeadLetter], source: str | None) -> None:
+        """Add dead letters.
+
+        Args:
+            letters: The letters.
+            source: Name of the source that they came from, if it is known.
+
+        Raises:
+            StoreWriteError: They cannot be written.
+        """
+        named = {} if source is None else {"source": source}
+        lines = [
+            json.dumps(named | dead_letter_entry(letter), ensure_ascii=False).encode() + b"\n" for letter in letters
+        ]
+        try:
+            write_all(self._descriptor, b"".join(lines))
+        except OSError as error:
+            raise StoreWriteError(self._path, error) from error
+        for line in lines:
+            self._begins.append(self.end)
+            self.end += len(line)
+
+    def sync(self) -> None:
+        """Bring what was added to the disk.
+
+        Raises:
+            StoreWriteError: The disk does not take it.
+        """
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise StoreWriteError(self._path, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _line_begins(path: Path, begin: int, end: int) -> Iterator[int]:
+    with path.open("rb") as file:
+        file.seek(begin)
+        while begin < end:
+            yield begin
+            begin += len(file.readline())

@@ -1,0 +1,62 @@
+"""The archive of a store: one Parquet file for each hour that has left the window, in Hive's layout.
+
+``archive/date=2026-03-03/hour=07/events.parquet`` holds the accepted events of the hour from 7 to 8 UTC, enriched, in
+order of event time and identifier. Polars, DuckDB and Spark read ``date`` and ``hour`` off the path. An hour that has
+left the window gets no more events, so its file is written once, and when the journal is replayed over it, it becomes
+what it was.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from analytics.hour_bucket import HourBucket
+from analytics.safe_files import make_folder, put_file
+from analytics.store_errors import StoreWriteError
+
+__all__ = ["HourArchive", "archive_path"]
+
+_FILE: Final = "events.parquet"
+
+
+def archive_path(folder: Path, hour: datetime) -> Path:
+    """Where the events of an hour are kept.
+
+    Args:
+        folder: The archive.
+        hour: Beginning of the hour.
+    """
+    utc = hour.astimezone(UTC)
+    return folder / f"date={utc.date().isoformat()}" / f"hour={utc:%H}" / _FILE
+
+
+class HourArchive:
+    """The archive of a store, open for writing.
+
+    Args:
+        folder: Folder of the archive; it is made with its first hour.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, bucket: HourBucket) -> None:
+        """Keep an hour for good; it is on the disk when this returns.
+
+        Raises:
+            StoreWriteError: It cannot be written.
+        """
+        path = archive_path(self._folder, bucket.start)
+        file = io.BytesIO()
+        # Vocabularies are texts to everybody else; Parquet keeps each word once all the same.
+        bucket.events.cast({pl.Categorical: pl.String}).write_parquet(file)
+        try:
+            make_folder(path.parent)
+            put_file(path, file.getvalue())
+        except OSError as error:
+            raise StoreWriteError(path, error) from error

@@ -1,0 +1,89 @@
+"""What readers have been told of each hour of a store, so that a changed hour can say that it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.events import UTC_MS
+from analytics.hour_bucket import HourBucket
+
+__all__ = ["HOURLY_SCHEMA", "HourReports", "hourly_table"]
+
+HOURLY_SCHEMA: Final = pl.Schema(
+    {
+        "hour": UTC_MS,
+        "n_events": pl.UInt32(),
+        "n_page_views": pl.UInt32(),
+        "n_demo_requests": pl.UInt32(),
+        "revision": pl.UInt32(),
+        "final": pl.Boolean(),
+    }
+)
+"""Columns of :meth:`analytics.event_store.EventStore.hourly`, one row an hour."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class HourReports:
+    """Numbers the revisions of each hour, by what it held when it was last reported.
+
+    The first report of an hour is revision 0. A report that says something else than the last one has the next number,
+    whether one event came in between or a thousand, in one batch or many: so reports of one revision are the same.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[int, int]] = {}
+        self._final: dict[int, HourBucket] = {}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> HourReports:
+        """Read what :meth:`to_dict` wrote."""
+        reports = cls()
+        reports._last = {hour: (n_events, revision) for hour, n_events, revision in data["last"]}
+        buckets = (HourBucket(_EPOCH + timedelta(milliseconds=ms), *rest) for ms, *rest in data["final"])
+        reports._final = {ms: bucket for (ms, *_), bucket in zip(data["final"], buckets, strict=True)}
+        return reports
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        last = [[hour, n_events, revision] for hour, (n_events, revision) in sorted(self._last.items())]
+        numbers = ("n_events", "n_page_views", "n_demo_requests", "revision", "final")
+        final = [[hour, *(getattr(bucket, name) for name in numbers)] for hour, bucket in sorted(self._final.items())]
+        return {"last": last, "final": final}
+
+    def revision(self, hour: int, n_events: int) -> int:
+        """Take note that an hour is reported now, and say which revision that is.
+
+        Args:
+            hour: Its beginning, in epoch milliseconds.
+            n_events: Events in it. Events only ever come to an hour, so their number tells whether it has changed.
+        """
+        reported, revision = self._last.get(hour, (n_events, 0))
+        revision += n_events != reported
+        self._last[hour] = n_events, revision
+        return revision
+
+    def close(self, hour: int, bucket: HourBucket) -> None:
+        """Remember the last word on an hour that has left the window; not its events."""
+        self._final[hour] = bucket.without_events()
+
+    def final(self, hour: int) -> HourBucket | None:
+        """The last word on an hour, or None where nothing was in it."""
+        return self._final.get(hour)
+
+    def forget_before(self, window_start: int, oldest_final: int) -> None:
+        """Let go of the reports of hours that have left the window, and of what became of those long gone."""
+        self._last = {hour: last for hour, last in self._last.items() if hour >= window_start}
+        self._final = {hour: bucket for hour, bucket in self._final.items() if hour >= oldest_final}
+
+
+def hourly_table(buckets: Iterable[HourBucket]) -> pl.DataFrame:
+    """Lay hours out as a table, one row each."""
+    rows = [
+        (each.start, each.n_events, each.n_page_views, each.n_demo_requests, each.revision, each.final)
+        for each in buckets
+    ]
+    return pl.DataFrame(rows, schema=HOURLY_SCHEMA, orient="row")

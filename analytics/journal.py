@@ -1,0 +1,168 @@
+"""The journal: what a store has been told since its last checkpoint, written down before it is acknowledged."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from analytics.journal_segments import FILE_HEADER, Record, Segment, packed, segments
+from analytics.safe_files import put_file, remove_file, write_all
+from analytics.store_errors import StoreWriteError
+from analytics.store_settings import Fsync
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """The journal of a store, open for writing.
+
+    Args:
+        folder: Folder of the segments, which exists.
+        fsync: When what was added goes to the disk.
+
+    Attributes:
+        last_number: Number of the last record; 0 for none ever.
+    """
+
+    def __init__(self, folder: Path, fsync: Fsync) -> None:
+        self._folder = folder
+        self._fsync = fsync
+        self._descriptor = -1
+        self._path = folder
+        self._end = 0
+        self._is_dirty = False
+        self._lock = threading.Lock()
+        self._fault: OSError | None = None
+        self._closing = threading.Event()
+        self.last_number = 0
+        if isinstance(fsync, float):
+            threading.Thread(target=self._sync_now_and_then, args=(fsync,), daemon=True).start()
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the running segment."""
+        return self._end
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether nothing can be added any more."""
+        return self._fault is not None
+
+    def resume(self, segment: Segment, last_number: int) -> None:
+        """Go on writing to a segment, without its torn tail.
+
+        Args:
+            segment: The last one there is.
+            last_number: Number of the last record, in it or before it.
+
+        Raises:
+            StoreWriteError: It cannot be opened or cut.
+        """
+        try:
+            self._open(segment.path, segment.end)
+            os.ftruncate(self._descriptor, segment.end)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise StoreWriteError(segment.path, error) from error
+        self.last_number = last_number
+
+    def begin(self, after: int) -> None:
+        """Begin a segment after a checkpoint that covers all records up to one; older segments are removed.
+
+        Raises:
+            StoreWriteError: The new segment cannot be written; the old one is still there.
+        """
+        path = self._folder / f"{after + 1:020}.journal"
+        old = [segment for segment in segments(self._folder) if segment != path]
+        try:
+            with self._lock:
+                put_file(path, FILE_HEADER)
+                self._open(path, len(FILE_HEADER))
+                self._is_dirty = False
+                for segment in old:
+                    remove_file(segment)
+        except OSError as error:
+            raise StoreWriteError(path, error) from error
+        self.last_number = after
+
+    def append(self, kind: int, payload: bytes) -> None:
+        """Add a record. When this returns, the death of the process cannot undo it.
+
+        Raises:
+            StoreWriteError: It cannot be written, and is not in the journal. Where the disk does not even take what
+                was written before, nothing can be added any more.
+        """
+        record = packed(Record(self.last_number + 1, kind, payload))
+        with self._lock:
+            self._refuse_after_a_fault()
+            try:
+                write_all(self._descriptor, record)
+            except OSError as error:
+                self._take_back(error)
+                raise StoreWriteError(self._path, error) from error
+            except BaseException:
+                # Interrupted half-way: whether the record is whole, only a reader of the file can say.
+                self._fault = InterruptedError("interrupted")
+                raise
+            self._is_dirty = True
+            if self._fsync == "always":
+                self._sync()
+        self._end += len(record)
+        self.last_number += 1
+
+    def sync(self) -> None:
+        """Bring all that was added to the disk, whatever the policy.
+
+        Raises:
+            StoreWriteError: The disk does not take it.
+        """
+        with self._lock:
+            self._refuse_after_a_fault()
+            self._sync()
+
+    def close(self) -> None:
+        """Close the file; what was added stays."""
+        self._closing.set()
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def _open(self, path: Path, end: int) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._path, self._end = descriptor, path, end
+
+    def _take_back(self, error: OSError) -> None:
+        """Cut off what there is of a record that could not be written whole."""
+        try:
+            os.ftruncate(self._descriptor, self._end)
+        except OSError:
+            self._fault = error
+
+    def _sync(self) -> None:
+        if not self._is_dirty:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            # The system may have dropped what it could not write: a second try would succeed and mean nothing.
+            self._fault = error
+            raise StoreWriteError(self._path, error) from error
+        self._is_dirty = False
+
+    def _sync_now_and_then(self, interval_s: float) -> None:
+        while not self._closing.wait(interval_s):
+            with self._lock:
+                if self._descriptor < 0 or self._fault is not None:
+                    return
+                try:
+                    self._sync()
+                except StoreWriteError:
+                    return  # whoever adds the next record is told
+
+    def _refuse_after_a_fault(self) -> None:
+        if self._fault is not None:
+            raise StoreWriteError(self._path, self._fault)

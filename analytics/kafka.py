@@ -1,0 +1,259 @@
+"""A topic of Kafka's as a source of events, and as a place to send them to. Needs the extra ``kafka``.
+
+A message is one Segment-Spec event; its key is the ``anonymousId``, so that the events of a browser are in one
+partition and stay in order. The store keeps the offset of each partition with the events, and goes by it when it comes
+back; so one store reads all partitions, or those that it is told to, and takes no part in the group's sharing out. The
+broker is told how far the group has come only after the events are safe. A message that is delivered again is absorbed
+by its ``messageId``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import polars as pl
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from analytics.errors import AnalyticsError, EventFileError
+from analytics.line_shapes import flatten_lines
+from analytics.ndjson import encode
+from analytics.source_position import Offset, SourceBatch, SourcePosition
+
+__all__ = ["KafkaAddress", "KafkaSink", "KafkaTopic", "offset_name"]
+
+_DEFAULT_GROUP: Final = "funnelsim"
+# Seconds within which a broker must answer at the start, and after which a quiet topic is looked at again.
+_ANSWER_S: Final = 15.0
+_PATIENCE_S: Final = 0.2
+# Bytes that librdkafka may fetch ahead for each partition, in KiB: a bound on what is not yet in the store.
+_AHEAD_KIB: Final = 16_384
+_GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - public
+
+
+def offset_name(topic: str, partition: int) -> str:
+    """The name by which a store knows a partition."""
+    return f"kafka:{topic}/{partition}"
+
+
+@dataclass(frozen=True)
+class KafkaAddress:
+    """Where a topic is, as written in ``kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME&partitions=0,2``.
+
+    Args:
+        servers: Brokers to ask first.
+        topic: Name of the topic.
+        group: Name of the group for which the broker keeps note of what has been read.
+        partitions: Numbers of the partitions to read; all if there are none.
+        properties: Other properties of librdkafka, as given after the ``?``.
+    """
+
+    servers: str
+    topic: str
+    group: str
+    partitions: frozenset[int]
+    properties: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, address: str) -> KafkaAddress:
+        """Read an address.
+
+        Raises:
+            EventFileError: It names no broker or topic, or partitions that are no numbers.
+        """
+        parts = urlsplit(address)
+        topic = parts.path.strip("/")
+        properties = dict(parse_qsl(parts.query))
+        numbers = [number for number in properties.pop("partitions", "").split(",") if number]
+        if not parts.netloc or not topic or "/" in topic or not all(map(str.isdecimal, numbers)):
+            raise EventFileError(f"{address}: must be kafka://HOST:PORT/TOPIC, perhaps with ?group=NAME&partitions=0,2")
+        group = properties.pop("group", _DEFAULT_GROUP)
+        return cls(parts.netloc, topic, group, frozenset(map(int, numbers)), properties)
+
+
+class KafkaTopic:
+    """A topic as a source of events: each partition is one, with the next ``offset`` to read.
+
+    Messages are fetched when they are asked for, so that a slow disk slows the fetching and fills no memory.
+
+    Args:
+        address: See :class:`KafkaAddress`.
+        n_events: Events in a batch, at most.
+        is_stopped: Asked now and then whether to end.
+
+    Raises:
+        EventFileError: The address is wrong, the broker does not answer, or there is no such topic or partition.
+    """
+
+    def __init__(self, address: str, n_events: int, is_stopped: Callable[[], bool]) -> None:
+        self._address = KafkaAddress.parse(address)
+        self._n_events = n_events
+        self._is_stopped = is_stopped
+        self._at_end: set[int] = set()
+        self._told: dict[int, int] = {}
+        settings = {
+            "bootstrap.servers": self._address.servers,
+            "group.id": self._address.group,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            # Where the offset to go on from is gone, somebody must decide; to skip would be to lose.
+            "auto.offset.reset": "error",
+            "queued.max.messages.kbytes": _AHEAD_KIB,
+            "log_level": 2,
+        }
+        try:
+            self._consumer = Consumer(settings | dict(self._address.properties))
+            found = self._consumer.list_topics(self._address.topic, timeout=_ANSWER_S).topics[self._address.topic]
+        except KafkaException as error:
+            raise self._unreadable(error) from error
+        missing = self._address.partitions - set(found.partitions)
+        if found.error is not None or missing:
+            reason = f"there is no partition {min(missing)}" if found.error is None else found.error.str()
+            raise EventFileError(f"{self._address.topic}: cannot be read from Kafka: {reason}")
+        self._partitions = self._address.partitions or frozenset(found.partitions)
+
+    @property
+    def grows(self) -> bool:
+        """Whether there may be more: one who follows it is kept waiting in :meth:`batches`."""
+        return False
+
+    def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
+        """Read on to the end of all partitions, or until stopped if they are followed.
+
+        Args:
+            offsets: How far sources have been read, by their names.
+            follow: Whether to wait for more at the end.
+        """
+        try:
+            self._consumer.assign(self._beginnings(offsets))
+            while not self._is_stopped():
+                yield from self._batches_of(self._consumer.consume(self._n_events, timeout=_PATIENCE_S))
+                if not follow and self._at_end >= self._partitions:
+                    return
+        except KafkaException as error:
+            raise self._unreadable(error) from error
+
+    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
+        """Let the broker note how far the group has come; what it was told before need not be told again."""
+        known = {partition: offset_name(self._address.topic, partition) for partition in self._partitions}
+        reached = {partition: offsets[name]["offset"] for partition, name in known.items() if name in offsets}
+        news = {partition: offset for partition, offset in reached.items() if self._told.get(partition) != offset}
+        if news:
+            self._consumer.commit(offsets=self._at(news), asynchronous=True)
+            self._told |= news
+
+    def close(self) -> None:
+        """Let go of it, after telling the broker once more and for certain how far the group has come."""
+        with suppress(KafkaException):  # the store knows better than the broker, and is asked first
+            if self._told:
+                self._consumer.commit(offsets=self._at(self._told), asynchronous=False)
+        self._consumer.close()
+
+    def _beginnings(self, offsets: Mapping[str, Offset]) -> list[TopicPartition]:
+        """Where to go on: where the store came to; else where the group came to; else at the beginning."""
+        asked = [TopicPartition(self._address.topic, partition) for partition in self._partitions]
+        of_group = {known.partition: known.offset for known in self._consumer.committed(asked, timeout=_ANSWER_S)}
+        beginnings = {}
+        for partition, noted in of_group.items():
+            stored = offsets.get(offset_name(self._address.topic, partition))
+            beginnings[partition] = stored["offset"] if stored else noted if noted >= 0 else OFFSET_BEGINNING
+        return self._at(beginnings)
+
+    def _at(self, offsets: Mapping[int, int]) -> list[TopicPartition]:
+        return [TopicPartition(self._address.topic, partition, offset) for partition, offset in offsets.items()]
+
+    def _batches_of(self, messages: list[Message]) -> Iterator[SourceBatch]:
+        """Make messages flat, those of each partition together."""
+        of_partition: dict[int, list[Message]] = {}
+        for message in messages:
+            if message.error() is not None:
+                self._note(message)
+            else:
+                partition = _known(message.partition())
+                of_partition.setdefault(partition, []).append(message)
+                self._at_end.discard(partition)
+        for partition, theirs in of_partition.items():
+            lines = [(_known(message.offset()), message.value()) for message in theirs]
+            events = flatten_lines([(number, _as_bytes(line)) for number, line in lines if line])
+            position = SourcePosition(offset_name(self._address.topic, partition), {"offset": lines[-1][0] + 1})
+            yield SourceBatch(events, position)
+
+    def _note(self, message: Message) -> None:
+        """Take note of the end of a partition; other news is bad, unless Kafka will see to it itself."""
+        error = message.error()
+        if error is None or error.retriable():
+            return
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, for all its name
+            self._at_end.add(_known(message.partition()))
+        elif error.code() in _GONE:
+            raise EventFileError(
+                f"{self._address.topic}/{message.partition()}: the offset to go on from is no longer there: the topic "
+                "was made anew, or has dropped what was not yet read. Take it in to a new store"
+            )
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            raise KafkaException(error)
+
+    def _unreadable(self, error: KafkaException) -> AnalyticsError:
+        reason = error.args[0].str() if error.args and isinstance(error.args[0], KafkaError) else str(error)
+        return EventFileError(f"kafka://{self._address.servers}/{self._address.topic}: cannot be read: {reason}")
+
+
+class KafkaSink:
+    """A topic to send events to, keyed by ``anonymousId``, or ``userId`` where there is none.
+
+    Args:
+        address: ``kafka://HOST:PORT/TOPIC``.
+
+    Raises:
+        EventFileError: The address is wrong.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = KafkaAddress.parse(address)
+        # Idempotence: what the producer itself repeats after a lost answer is not delivered twice.
+        settings = {"bootstrap.servers": self._address.servers, "enable.idempotence": True, "log_level": 2}
+        self._producer = Producer(settings | dict(self._address.properties))
+        self._fault: KafkaError | None = None
+
+    def send(self, events: pl.DataFrame) -> None:
+        """Send events, one message each; waits when the broker cannot keep up."""
+        keys = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
+        for key, line in zip(keys, encode(events).splitlines(), strict=True):
+            self._produce(key, line)
+
+    def close(self) -> None:
+        """Wait until all has been delivered.
+
+        Raises:
+            AnalyticsError: Some of it could not be.
+        """
+        self._producer.flush()
+        if self._fault is not None:
+            raise AnalyticsError(f"{self._address.topic}: not all could be sent to Kafka: {self._fault.str()}")
+
+    def _produce(self, key: str, line: bytes) -> None:
+        while True:
+            try:
+                self._producer.produce(self._address.topic, line, key, on_delivery=self._note)
+            except BufferError:
+                self._producer.poll(_PATIENCE_S)
+            else:
+                self._producer.poll(0)
+                return
+
+    def _note(self, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002
+        self._fault = self._fault or error
+
+
+def _known(number: int | None) -> int:
+    """A number that every message without error has."""
+    if number is None:
+        raise AnalyticsError("Kafka gave a message without partition or offset")
+    return number
+
+
+def _as_bytes(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()

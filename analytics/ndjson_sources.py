@@ -1,0 +1,193 @@
+"""NDJSON that can be read on from where one stopped: files, and streams such as standard input."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import select
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from analytics.errors import EventFileError
+from analytics.line_shapes import flatten_lines
+from analytics.source import replaced, unreadable
+from analytics.source_position import Offset, SourceBatch, SourcePosition
+from analytics.tracking import Flattened
+
+__all__ = ["NdjsonFile", "NdjsonStream"]
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+# Bytes at the beginning of a file by which it is known again.
+_HEAD: Final = 1024
+# Bytes read for each line of a batch at most, in the mean: so a batch of giant lines is shorter.
+_LINE_BYTES: Final = 2048
+_AT_ONCE: Final = 2
+_FAULTS: Final = (OSError, EOFError, zlib.error)
+# Seconds without a line after which those that have come are handed on.
+_PATIENCE_S: Final = 0.1
+
+_Lines = list[tuple[int, bytes]]
+
+
+class NdjsonFile:
+    """A file of NDJSON, gzipped or not. Its offset is ``bytes`` and ``lines``, and a checksum of its ``head``.
+
+    Args:
+        path: The file.
+        n_lines: Lines in a batch, at most.
+    """
+
+    def __init__(self, path: Path, n_lines: int) -> None:
+        self._path = path
+        self._name = str(path.resolve())
+        self._n_lines = n_lines
+        with path.open("rb") as file:
+            self._is_packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+    @property
+    def grows(self) -> bool:
+        """Whether there may be more: not in an archive, which would have to be unpacked from its beginning."""
+        return not self._is_packed
+
+    def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
+        """Read on to the end of the file."""
+        offset = offsets.get(self._name, {"bytes": 0, "lines": 0, "head": 0, "crc32": 0})
+        try:
+            with gzip.open(self._path) if self._is_packed else self._path.open("rb") as opened:
+                file = cast("BinaryIO", opened)
+                head = self._checked_head(file, offset)
+                file.seek(offset["bytes"])
+                yield from _flattened(self._read(file, offset, head, follow=follow and self.grows))
+        except _FAULTS as error:
+            raise unreadable(self._path, error) from error
+
+    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
+        """Do nothing: a file stays."""
+
+    def close(self) -> None:
+        """Do nothing: it is open only while it is read."""
+
+    def _checked_head(self, file: BinaryIO, offset: Offset) -> bytes:
+        """Read what was the beginning of the file when it was read before, and make sure that it still is."""
+        head = file.read(offset["head"])
+        if len(head) < offset["head"] or zlib.crc32(head) != offset["crc32"]:
+            raise replaced(self._path)
+        if not self._is_packed and file.seek(0, os.SEEK_END) < offset["bytes"]:
+            raise EventFileError(f"{self._path}: is shorter than what was read of it; was it cut off?")
+        return head
+
+    def _read(
+        self, file: BinaryIO, offset: Offset, head: bytes, *, follow: bool
+    ) -> Iterator[tuple[_Lines, SourcePosition]]:
+        n_bytes, n_lines = offset["bytes"], offset["lines"]
+        while lines := file.readlines(self._n_lines * _LINE_BYTES):
+            is_cut = follow and not lines[-1].endswith(b"\n")
+            whole = lines[:-1] if is_cut else lines
+            for begin in range(0, len(whole), self._n_lines):
+                part = whole[begin : begin + self._n_lines]
+                numbered = list(enumerate(part, n_lines + 1))
+                n_bytes, n_lines = n_bytes + sum(map(len, part)), n_lines + len(part)
+                if len(head) < _HEAD:
+                    head += b"".join(part)[: _HEAD - len(head)]
+                checksum = {"head": len(head), "crc32": zlib.crc32(head)}
+                yield numbered, SourcePosition(self._name, {"bytes": n_bytes, "lines": n_lines, **checksum})
+            if is_cut:
+                return
+
+
+class NdjsonStream:
+    """NDJSON that comes as it comes, such as standard input. What has been read is gone, so it is never read twice.
+
+    Its offset is the number of ``lines`` of all such streams so far, by which dead letters are numbered.
+
+    Args:
+        descriptor: Of the open stream.
+        n_lines: Lines in a batch, at most.
+        is_stopped: Asked now and then whether to end.
+        name: What the stream is called.
+    """
+
+    def __init__(
+        self, descriptor: int, n_lines: int, is_stopped: Callable[[], bool], name: str = "standard input"
+    ) -> None:
+        self._descriptor = descriptor
+        self._n_lines = n_lines
+        self._is_stopped = is_stopped
+        self._name = name
+        self._rest = b""
+        self._is_at_end = False
+
+    @property
+    def grows(self) -> bool:
+        """Whether there may be more: not after its end."""
+        return False
+
+    def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
+        """Read to the end of the stream, waiting for it; lines are handed on as soon as no more are ready."""
+        n_lines = offsets.get(self._name, {"lines": 0})["lines"]
+        while not self._is_at_end and not self._is_stopped():
+            lines = self._ready_lines()
+            for begin in range(0, len(lines), self._n_lines):
+                part = lines[begin : begin + self._n_lines]
+                events = _events_of(list(enumerate(part, n_lines + 1)))
+                n_lines += len(part)
+                yield SourceBatch(events, SourcePosition(self._name, {"lines": n_lines}))
+
+    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
+        """Do nothing: what has been read is gone."""
+
+    def close(self) -> None:
+        """Leave it open; whoever opened it may close it."""
+
+    def _ready_lines(self) -> list[bytes]:
+        """Wait for whole lines, and take those that come without a pause, up to a batch."""
+        pieces, n_bytes = [self._rest], 0
+        try:
+            while n_bytes < self._n_lines * _LINE_BYTES and select.select([self._descriptor], [], [], _PATIENCE_S)[0]:
+                piece = os.read(self._descriptor, 1 << 20)
+                self._is_at_end = not piece
+                if self._is_at_end:
+                    break
+                pieces.append(piece)
+                n_bytes += len(piece)
+        except OSError as error:
+            raise unreadable(self._name, error) from error
+        lines = _split(b"".join(pieces))
+        self._rest = b"" if self._is_at_end or not lines or lines[-1].endswith(b"\n") else lines.pop()
+        return lines
+
+
+def _split(data: bytes) -> list[bytes]:
+    """Cut at newlines only, each line with its own."""
+    lines = [line + b"\n" for line in data.split(b"\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines
+
+
+def _events_of(numbered: _Lines) -> Flattened:
+    """Make lines flat; blank ones are skipped, and counted all the same."""
+    return flatten_lines([(number, line.rstrip(b"\r\n")) for number, line in numbered if not line.isspace()])
+
+
+def _flattened(read: Iterator[tuple[_Lines, SourcePosition]]) -> Iterator[SourceBatch]:
+    """Make batches flat, two ahead of whoever takes them: Polars keeps one core busy with each."""
+    with ThreadPoolExecutor(_AT_ONCE) as workers:
+        under_way: deque[tuple[Future[Flattened], SourcePosition]] = deque()
+        try:
+            for numbered, position in read:
+                under_way.append((workers.submit(_events_of, numbered), position))
+                if len(under_way) > _AT_ONCE:
+                    yield _done(*under_way.popleft())
+        except _FAULTS:
+            # What was read before the fault is as good as ever.
+            yield from (_done(*each) for each in under_way)
+            raise
+        yield from (_done(*each) for each in under_way)
+
+
+def _done(events: Future[Flattened], position: SourcePosition) -> SourceBatch:
+    return SourceBatch(events.result(), position)

@@ -1,0 +1,83 @@
+"""A Parquet file of events that can be read on from where one stopped."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from analytics.errors import EventFileError
+from analytics.events import EVENT_SCHEMA
+from analytics.source import replaced, unreadable
+from analytics.source_position import Offset, SourceBatch, SourcePosition
+from analytics.tracking import Flattened
+from analytics.usable_rows import usable_events
+
+__all__ = ["ParquetFile"]
+
+# Bytes at the end of a file by which it is known again.
+_END: Final = 4096
+
+
+class ParquetFile:
+    """A Parquet file of the flat table. Its offset is the number of ``rows``, and a checksum of its ``end``.
+
+    Args:
+        path: The file.
+        n_rows: Rows in a batch, at most.
+    """
+
+    def __init__(self, path: Path, n_rows: int) -> None:
+        self._path = path
+        self._name = str(path.resolve())
+        self._n_rows = n_rows
+
+    @property
+    def grows(self) -> bool:
+        """Whether there may be more: never, a Parquet file is written once."""
+        return False
+
+    def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
+        """Read on to the end of the file."""
+        checksum = self._checksum()
+        offset = offsets.get(self._name, {"rows": 0, "end": checksum})
+        if offset["end"] != checksum:
+            raise replaced(self._path)
+        n_rows = offset["rows"]
+        for table in self._tables(n_rows):
+            events = _numbered_from(usable_events(table), n_rows)
+            n_rows += table.height
+            yield SourceBatch(events, SourcePosition(self._name, {"rows": n_rows, "end": checksum}))
+
+    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
+        """Do nothing: a file stays."""
+
+    def close(self) -> None:
+        """Do nothing: it is open only while it is read."""
+
+    def _tables(self, begin: int) -> Iterator[pl.DataFrame]:
+        try:
+            table = pl.scan_parquet(self._path, glob=False)
+            columns = [column for column in table.collect_schema() if column in EVENT_SCHEMA]
+            if not columns:
+                raise EventFileError(f"{self._path}: has none of the columns of the event table")
+            rest = table.select(columns).slice(begin)
+            yield from rest.collect_batches(chunk_size=self._n_rows, maintain_order=True)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise unreadable(self._path, error) from error
+
+    def _checksum(self) -> int:
+        """Checksum of the end of the file, which says where in it everything stands."""
+        with self._path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _END))
+            return zlib.crc32(file.read())
+
+
+def _numbered_from(events: Flattened, n_before: int) -> Flattened:
+    letters = tuple(replace(letter, position=n_before + (letter.position or 0)) for letter in events.dead_letters)
+    return replace(events, dead_letters=letters)

@@ -1,0 +1,39 @@
+"""How far a source of events has been read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from analytics.tracking import Flattened
+
+__all__ = ["Offset", "SourceBatch", "SourcePosition"]
+
+Offset = Mapping[str, int]
+"""How far a source has been read: named numbers, such as ``bytes`` and ``lines``, that mean something to the source."""
+
+
+@dataclass(frozen=True)
+class SourcePosition:
+    """Where a source stands after a batch.
+
+    Args:
+        source: Name of the source.
+        offset: How far it has been read, this batch included.
+    """
+
+    source: str
+    offset: Offset
+
+
+@dataclass(frozen=True, eq=False)
+class SourceBatch:
+    """A batch of events and where its source stands after it.
+
+    Args:
+        events: The events, and the dead letters among them.
+        position: Where the source stands after them.
+    """
+
+    events: Flattened
+    position: SourcePosition

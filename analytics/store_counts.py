@@ -1,0 +1,117 @@
+"""What a store counts: what became of the events received, and how late the late ones were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.dead_letters import DeadLetterReason
+from analytics.errors import AnalyticsError
+
+__all__ = ["Counts", "Lateness", "Tallies"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the events received; every one is counted once.
+
+    Raises:
+        AnalyticsError: The parts do not sum to what was received.
+    """
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    late: int = 0
+    invalid: int = 0
+
+    def __post_init__(self) -> None:
+        parts = self.accepted + self.duplicate + self.conflict + self.late + self.invalid
+        if self.received != parts:
+            raise AnalyticsError(f"{self.received} events received, but {parts} accounted for; this is a fault of ours")
+
+    def __add__(self, other: Counts) -> Counts:
+        mine, others = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + others[name] for name in mine})
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How late the late events were: stream time minus event time, in seconds; None when there were none."""
+
+    max_s: float | None = None
+    mean_s: float | None = None
+
+
+@dataclass
+class Tallies:
+    """All that a store counts, over all that it has seen.
+
+    Args:
+        counts: What became of the events.
+        accepted_by_type: Accepted events of each call.
+        invalid_by_reason: Dead letters by reason.
+        n_future: Events that claimed an impossible time.
+        late_ms_sum: Sum of the late events' lateness, in milliseconds.
+        late_ms_max: The largest of them.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    accepted_by_type: Counter[str] = field(default_factory=Counter)
+    invalid_by_reason: Counter[DeadLetterReason] = field(default_factory=Counter)
+    n_future: int = 0
+    late_ms_sum: int = 0
+    late_ms_max: int = 0
+
+    def __add__(self, other: Tallies) -> Tallies:
+        return Tallies(
+            self.counts + other.counts,
+            self.accepted_by_type + other.accepted_by_type,
+            self.invalid_by_reason + other.invalid_by_reason,
+            self.n_future + other.n_future,
+            self.late_ms_sum + other.late_ms_sum,
+            max(self.late_ms_max, other.late_ms_max),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data, with sorted keys where events come in kinds."""
+        # `dataclasses.asdict` counts the pairs of a Counter.
+        return {
+            "counts": asdict(self.counts),
+            "accepted_by_type": dict(sorted(self.accepted_by_type.items())),
+            "invalid_by_reason": {str(reason): n for reason, n in sorted(self.invalid_by_reason.items())},
+            "n_future": self.n_future,
+            "late_ms_sum": self.late_ms_sum,
+            "late_ms_max": self.late_ms_max,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Tallies:
+        """Read what :meth:`to_dict` wrote."""
+        return cls(
+            Counts(**data["counts"]),
+            Counter(data["accepted_by_type"]),
+            Counter({DeadLetterReason(reason): n for reason, n in data["invalid_by_reason"].items()}),
+            data["n_future"],
+            data["late_ms_sum"],
+            data["late_ms_max"],
+        )
+
+    def count_late(self, lateness_ms: NDArray[np.int64]) -> None:
+        """Take in how late some events were."""
+        if len(lateness_ms):
+            self.late_ms_sum += int(lateness_ms.sum())
+            self.late_ms_max = max(self.late_ms_max, int(lateness_ms.max()))
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the late events were."""
+        if not self.counts.late:
+            return Lateness()
+        return Lateness(self.late_ms_max / 1000, self.late_ms_sum / self.counts.late / 1000)

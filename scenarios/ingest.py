@@ -1,0 +1,141 @@
+"""Taking events in from sources to a store on disk, for as long as they come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from analytics.durable_store import DurableStore
+from analytics.event_store import EventStore
+from analytics.recovery import Recovery
+from analytics.source import Source
+from analytics.source_position import Offset, SourceBatch
+from analytics.sources import open_source
+from analytics.store_counts import Counts
+from analytics.store_settings import StoreSettings
+
+__all__ = ["DEFAULT_BATCH", "Ingested", "ingest"]
+
+DEFAULT_BATCH: Final = 10_000
+"""Events in a batch, unless told otherwise."""
+
+# Seconds after which sources that grow are looked at again, and at most between two words to those that keep things
+# until they are told that they are safe.
+_PAUSE_S: Final = 0.2
+_WORD_S: Final = 2.0
+
+Acknowledged = Callable[[SourceBatch, Counts], None]
+"""Told of each batch, once it is safe, and of what became of its events."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What came of taking events in.
+
+    Args:
+        counts: What became of the events this time.
+        store_counts: And of all that the store has ever received.
+        recovery: What it took to open the store.
+        offsets: How far each source has been read.
+        was_stopped: Whether somebody asked for an end before that of the sources.
+    """
+
+    counts: Counts
+    store_counts: Counts
+    recovery: Recovery
+    offsets: Mapping[str, Offset]
+    was_stopped: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all as plain data."""
+        return {
+            **asdict(self.counts),
+            "store": asdict(self.store_counts),
+            "recovery": asdict(self.recovery),
+            "offsets": {name: dict(offset) for name, offset in self.offsets.items()},
+            "was_stopped": self.was_stopped,
+        }
+
+
+def ingest(
+    names: Sequence[str],
+    folder: Path,
+    settings: StoreSettings | None = None,
+    *,
+    n_events: int = DEFAULT_BATCH,
+    follow: bool = False,
+    stop: threading.Event | None = None,
+    acknowledged: Acknowledged | None = None,
+) -> Ingested:
+    """Take events in from where the store says that each source was left, and make a checkpoint at the end.
+
+    Args:
+        names: Sources, read one after the other; see :func:`analytics.sources.open_source`.
+        folder: Folder of the store; it is made if need be.
+        settings: How the store is to be kept.
+        n_events: Events in a batch, at most.
+        follow: Whether to wait for more at the end of what can grow.
+        stop: Set by whoever wants an end; the batch that is under way is finished.
+        acknowledged: Told of each batch.
+
+    Raises:
+        EventFileError: A source cannot be read. What was read before is in the store.
+        StoreError: The store cannot be opened, or not be written to.
+    """
+    stop = stop or threading.Event()
+    with ExitStack() as open_sources:
+        sources = [open_sources.enter_context(closing(open_source(name, n_events, stop.is_set))) for name in names]
+        with EventStore.open(folder, settings) as store:
+            before, word = store.counts, _Word(store, sources, settings or StoreSettings())
+            for batch in _batches(sources, store, stop, follow=follow):
+                counts = store.append_flattened(batch.events, batch.position)
+                word.give_if_due()
+                if acknowledged is not None:
+                    acknowledged(batch, counts)
+            store.checkpoint()
+            word.give()
+            now = asdict(store.counts)
+            counts = Counts(**{name: n - asdict(before)[name] for name, n in now.items()})
+            return Ingested(counts, store.counts, store.recovery, dict(store.offsets), stop.is_set())
+
+
+def _batches(
+    sources: Sequence[Source], store: DurableStore, stop: threading.Event, *, follow: bool
+) -> Iterator[SourceBatch]:
+    """Read the sources in turn; those that grow again and again, if they are followed."""
+    while sources:
+        for source in sources:
+            for batch in source.batches(store.offsets, follow=follow):
+                yield batch
+                if stop.is_set():
+                    return
+        sources = [source for source in sources if source.grows]
+        if not follow or stop.wait(_PAUSE_S):
+            return
+
+
+class _Word:
+    """Tells the sources what is safe: always before they may forget it, and never before a power cut cannot undo it."""
+
+    def __init__(self, store: DurableStore, sources: Sequence[Source], settings: StoreSettings) -> None:
+        self._store = store
+        self._sources = sources
+        self._is_cheap = settings.fsync == "always"
+        self._given = time.monotonic()
+
+    def give_if_due(self) -> None:
+        """Tell them, unless that costs something and has been done just now."""
+        if self._is_cheap or time.monotonic() - self._given >= _WORD_S:
+            self.give()
+
+    def give(self) -> None:
+        """Tell them."""
+        self._store.sync()
+        for source in self._sources:
+            source.acknowledge(self._store.offsets)
+        self._given = time.monotonic()

@@ -1,0 +1,38 @@
+"""Foreign names for events that the tracking plan knows."""
+
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from analytics.event_names import renamed, unknown_names
+from analytics.events import EventName
+from analytics.settings import AnalyticsSettings
+
+Maker = Callable[..., pl.DataFrame]
+THEIRS = "Demo Request Submitted"
+
+
+def test_foreign_events_are_called_as_ours(make_events: Maker):
+    """Only `track` calls of that very name are renamed; all else stays as it is."""
+    track = {"type": "track", "event": THEIRS}
+    frame = make_events(track, track | {"event": "Signed Up"}, {"type": "screen", "event": THEIRS}, {})
+    named = renamed(frame, {THEIRS: EventName.DEMO_REQUESTED})
+    assert named["event"].to_list() == ["Demo Requested", "Signed Up", THEIRS, None]
+    assert named.drop("event").equals(frame.drop("event"))
+    assert named.schema == frame.schema
+    assert renamed(frame, {}) is frame
+
+
+def test_unknown_names_are_told_by_how_common_they_are(make_events: Maker):
+    """The commonest first, equals by name; ours are known."""
+    names = ["b", "a", "b", "c", "Demo Requested"]
+    frame = make_events(*({"type": "track", "event": name} for name in names), {"event": "page"})
+    assert unknown_names(frame, 2) == [("b", 2), ("a", 1)]
+
+
+def test_names_are_given_ours_only():
+    """A name that the tracking plan does not know cannot be what an event is called."""
+    with pytest.raises(ValidationError, match="there is no event 'Demo requested'; did you mean 'Demo Requested'"):
+        AnalyticsSettings(event_names={THEIRS: "Demo requested"})

@@ -1,0 +1,118 @@
+"""What a store says of an hour that it has reported before."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics.event_store import EventStore
+from analytics.hour_bucket import HourBucket
+
+Maker = Callable[..., pl.DataFrame]
+START = datetime(2026, 3, 3, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def revisions(store: EventStore) -> dict[int, tuple[int, int]]:
+    """Events and revision of each hour after START that is not as it was first reported, or holds something."""
+    rows = store.hourly().select("hour", "n_events", "revision").rows()
+    return {(hour - START) // HOUR: (n, revision) for hour, n, revision in rows if n or revision}
+
+
+def test_an_hour_that_changes_after_it_was_reported_gets_a_revision(make_events: Maker):
+    """A straggler changes an hour already reported: its next report says so, and the other hours' do not."""
+    store = EventStore()
+    store.append(make_events({"at": 0}, {"at": 2}))
+    assert revisions(store) == {0: (1, 0), 2: (1, 0)}
+    store.append(make_events({"at": 0.5, "message_id": "straggler"}))
+    assert revisions(store) == {0: (2, 1), 2: (1, 0)}
+    assert revisions(store) == {0: (2, 1), 2: (1, 0)}
+
+
+def test_an_hour_that_nobody_has_read_is_not_revised(make_events: Maker):
+    """What comes before the first report is no revision, nor is a duplicate or a late event ever."""
+    store = EventStore(window_hours=2)
+    for at in (0, 0.5, 0.7):
+        store.append(make_events({"at": at, "message_id": f"{at}"}))
+    assert revisions(store) == {0: (3, 0)}
+    store.append(make_events({"at": 0.7, "message_id": "0.7"}, {"at": -5}))
+    assert store.counts.duplicate == store.counts.late == 1
+    assert revisions(store) == {0: (3, 0)}
+
+
+def test_a_change_between_two_reports_is_one_revision_however_many_batches_it_came_in(make_events: Maker):
+    """Three events in three batches, or in one, make the same revision."""
+    reports = []
+    for cuts in ([0, 1, 2, 3], [0, 3]):
+        store = EventStore()
+        store.append(make_events({"at": 1}))
+        store.hourly()
+        later = make_events(*({"at": 0.1, "message_id": f"later{n}"} for n in range(3)))
+        for begin, end in pairwise(cuts):
+            store.append(later[begin:end])
+        reports.append(store.hourly())
+    assert reports[0].equals(reports[1])
+    assert reports[0].tail(2)["revision"].to_list() == [1, 0]
+
+
+def test_an_empty_hour_that_was_reported_is_revised_when_something_comes(make_events: Maker):
+    """Zero was a report, too."""
+    store = EventStore()
+    store.append(make_events({"at": 5}))
+    store.hourly()
+    store.append(make_events({"at": 3, "message_id": "x"}))
+    assert revisions(store) == {3: (1, 1), 5: (1, 0)}
+
+
+def test_views_carry_revision_and_finality(make_events: Maker):
+    """A table of views says of each row's hour which report of it this is; hours of the window are not final."""
+    store = EventStore()
+    store.append(make_events({"at": 0, "category": "docs"}, {"at": 1, "category": "docs"}))
+    store.views("content")
+    store.append(make_events({"at": 0.2, "category": "pricing", "message_id": "x"}))
+    rows = store.views("content").select("content", "page_views", "revision", "final").rows()
+    assert rows == [("docs", 1, 1, False), ("pricing", 1, 1, False), ("docs", 1, 0, False)]
+
+
+def test_an_hour_that_has_left_is_final(make_events: Maker):
+    """An evicted hour is final, with the revision that its last change earned it; the window's hours never are."""
+    evicted: list[HourBucket] = []
+    store = EventStore(2, on_evict=evicted.append)
+    store.append(make_events({"at": 0}))
+    assert not store.buckets[-1].final
+    store.append(make_events({"at": 0.5, "message_id": "x"}))
+    store.advance_to(START + 2 * HOUR)
+    assert [(each.start, each.n_events, each.revision, each.final) for each in evicted] == [(START, 2, 1, True)]
+
+
+def test_the_last_word_on_evicted_hours_can_be_read(make_events: Maker):
+    """With `evicted` the report begins with the hours that have left last, empty ones too, and they are final."""
+    store = EventStore(3)
+    store.append(make_events({"at": 0}, {"at": 2}))
+    store.advance_to(START + 4 * HOUR)
+    report = store.hourly(evicted=True)
+    assert [(hour - START) // HOUR for hour in report["hour"]] == [-1, 0, 1, 2, 3, 4]
+    assert report["n_events"].to_list() == [0, 1, 0, 1, 0, 0]
+    assert report["final"].to_list() == [True] * 3 + [False] * 3
+    store.advance_to(START + 8 * HOUR)
+    assert store.hourly(evicted=True)["n_events"].to_list() == [0] * 6
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(st.one_of(st.none(), st.integers(0, 12)), max_size=25))
+def test_reports_of_one_revision_are_the_same(make_events: Maker, steps: list[int | None]):
+    """Whenever one reads (None) or what comes in (an event in some hour): equal revisions of an hour are equal rows."""
+    store = EventStore(8)
+    seen: dict[tuple[datetime, int], tuple[int, ...]] = {}
+    newest: dict[datetime, int] = {}
+    for number, step in enumerate([*steps, None]):
+        if step is not None:
+            store.append(make_events({"at": step, "message_id": f"{number}"}))
+            continue
+        for hour, *counts, revision, _ in store.hourly(evicted=True).rows():
+            assert seen.setdefault((hour, revision), tuple(counts)) == tuple(counts)
+            assert revision >= newest.get(hour, 0)
+            newest[hour] = revision

@@ -1,0 +1,237 @@
+"""Claims about Kafka as a source, over real sockets, against librdkafka's own mock of a broker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from stores_on_disk import archived, batches, dead_letters_in, said_by
+
+from analytics.errors import EventFileError
+from analytics.event_store import EventStore
+from analytics.journal import Journal
+from analytics.source_position import SourceBatch
+from analytics.store_counts import Counts
+from analytics.store_errors import StoreWriteError
+from analytics.store_settings import StoreSettings
+from scenarios.ingest import ingest
+
+confluent_kafka = pytest.importorskip("confluent_kafka", reason="Kafka needs confluent-kafka, the extra [kafka]")
+mock_kafka = pytest.importorskip("mock_kafka")
+if mock_kafka.library() is None:
+    pytest.skip(
+        "this build of confluent_kafka brings no librdkafka of its own to mock a broker", allow_module_level=True
+    )
+
+from analytics import kafka  # noqa: E402 - after it is known that there is something to import
+
+ALL = pl.concat([batch.events.frame for batch in batches(seed=9, n_batches=20, n_rows=30, hours_each=0.2)])
+# Of two events with one identifier in two partitions either may come first: only true duplicates are kept.
+EVENTS = ALL.filter(pl.struct(pl.all()) == pl.struct(pl.all()).first().over("message_id"))
+SETTINGS = StoreSettings(window_hours=24 * 7, fsync="never")
+
+
+@pytest.fixture
+def broker() -> Iterator[mock_kafka.MockKafka]:
+    """A broker with a topic of three partitions."""
+    cluster = mock_kafka.MockKafka()
+    yield cluster
+    cluster.close()
+
+
+def send(broker: mock_kafka.MockKafka, events: pl.DataFrame) -> None:
+    """Send events to the topic."""
+    sink = kafka.KafkaSink(broker.address)
+    sink.send(events)
+    sink.close()
+
+
+def committed(broker: mock_kafka.MockKafka) -> dict[str, int]:
+    """How far the group has come, as the broker knows it; partitions of which it knows nothing are left out."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.servers, "group.id": "tests"})
+    partitions = [confluent_kafka.TopicPartition(mock_kafka.TOPIC, partition) for partition in range(3)]
+    known = {
+        kafka.offset_name(mock_kafka.TOPIC, partition.partition): partition.offset
+        for partition in consumer.committed(partitions, timeout=10)
+        if partition.offset >= 0
+    }
+    consumer.close()
+    return known
+
+
+def in_memory(*parts: pl.DataFrame) -> Counts:
+    """Counts of a store in memory that has taken in tables one after the other."""
+    store = EventStore(window_hours=24 * 7)
+    for part in parts:
+        store.append(part)
+    return store.counts
+
+
+def test_a_topic_is_read_to_its_end_and_read_on_from_there(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """All events of all partitions arrive once; a second ingest brings what has come since and nothing else."""
+    send(broker, EVENTS[:400])
+    done = ingest([broker.address], tmp_path, SETTINGS, n_events=50)
+    assert done.counts == in_memory(EVENTS[:400])
+    assert sum(offset["offset"] for offset in done.offsets.values()) == 400
+    assert committed(broker) == {name: offset["offset"] for name, offset in done.offsets.items()}
+    send(broker, EVENTS[400:])
+    again = ingest([broker.address], tmp_path, SETTINGS, n_events=50)
+    assert again.counts.received == len(EVENTS) - 400
+    assert again.store_counts == in_memory(EVENTS)
+
+
+def test_the_events_of_a_browser_are_in_one_partition(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """The key is the anonymousId: no browser is in two partitions, and batches keep to the size asked for."""
+    send(broker, EVENTS)
+    seen: dict[str, set[str]] = {}
+    sizes = []
+
+    def look(batch: SourceBatch, counts: Counts) -> None:
+        sizes.append(batch.events.n_received)
+        for browser in batch.events.frame["anonymous_id"].unique():
+            seen.setdefault(browser, set()).add(batch.position.source)
+
+    ingest([broker.address], tmp_path, SETTINGS, n_events=25, acknowledged=look)
+    assert {len(partitions) for partitions in seen.values()} == {1}
+    assert len(set.union(*seen.values())) > 1
+    assert max(sizes) <= 25
+    assert sum(sizes) == len(EVENTS)
+
+
+def test_stores_can_share_the_partitions_of_a_topic(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """Two stores with partitions of their own hold each event once; a missing partition is told."""
+    send(broker, EVENTS)
+    parts = [ingest([f"{broker.address}&partitions={some}"], tmp_path / some, SETTINGS) for some in ("0", "1,2")]
+    assert sum(part.counts.received for part in parts) == len(EVENTS)
+    assert [len(part.offsets) for part in parts] == [1, 2]
+    with pytest.raises(EventFileError, match="there is no partition 7"):
+        ingest([f"{broker.address}&partitions=0,7"], tmp_path / "none")
+
+
+def test_what_is_delivered_again_is_absorbed(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """A producer that sends everything twice changes no count but that of the duplicates."""
+    distinct = EVENTS.unique("message_id", keep="first", maintain_order=True)
+    send(broker, distinct)
+    send(broker, distinct)
+    counts = ingest([broker.address], tmp_path, SETTINGS).counts
+    assert (counts.accepted, counts.duplicate) == (len(distinct), len(distinct))
+
+
+def test_the_broker_is_told_only_of_what_is_safe(
+    broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk fails in mid-stream, the broker knows of no message that is not in the store; all come in after."""
+    send(broker, EVENTS)
+    n_written = [0]
+
+    def write(journal: object, kind: int, payload: bytes) -> None:
+        n_written[0] += 1
+        if n_written[0] == 8:
+            raise StoreWriteError(tmp_path, OSError(28, "No space left on device"))
+        append(journal, kind, payload)
+
+    append = Journal.append
+    always = SETTINGS.model_copy(update={"fsync": "always"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", write)
+        with pytest.raises(StoreWriteError):
+            ingest([broker.address], tmp_path / "store", always, n_events=40)
+    safe = EventStore.read(tmp_path / "store")
+    offsets = safe.offsets  # type: ignore[attr-defined]
+    assert safe.counts.received == sum(offset["offset"] for offset in offsets.values())
+    told = committed(broker)
+    assert told
+    assert all(offset <= offsets[name]["offset"] for name, offset in told.items())
+    assert ingest([broker.address], tmp_path / "store", SETTINGS).store_counts == in_memory(EVENTS)
+
+
+def test_a_store_that_lost_its_power_is_sent_what_it_lost(
+    broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a policy other than `always` the broker is not told before the disk has it: word follows the flush."""
+    monkeypatch.setattr("scenarios.ingest._WORD_S", 1000.0)
+    send(broker, EVENTS)
+    told: list[dict[str, int]] = []
+    ingest([broker.address], tmp_path, SETTINGS, n_events=100, acknowledged=lambda *_: told.append(committed(broker)))
+    # No word was due, so that nothing was flushed and the broker told nothing, until the end.
+    assert told[-1] == {}
+    assert sum(committed(broker).values()) == len(EVENTS)
+
+
+def test_a_broker_that_restarts_in_mid_stream_costs_nothing(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """While a topic is followed its broker fails and comes back: nothing is lost, and nothing counted twice."""
+    send(broker, EVENTS[:300])
+    stop, half, all_here = threading.Event(), threading.Event(), threading.Event()
+    received = [0]
+
+    def look(batch: SourceBatch, counts: Counts) -> None:
+        received[0] += counts.received
+        if received[0] >= 150:
+            half.set()
+        if received[0] >= len(EVENTS):
+            all_here.set()
+
+    def follow() -> None:
+        ingest([broker.address], tmp_path, SETTINGS, n_events=30, follow=True, stop=stop, acknowledged=look)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    assert half.wait(60)
+    broker.down()
+    stop.wait(0.5)
+    broker.up()
+    send(broker, EVENTS[300:])
+    assert all_here.wait(60)
+    stop.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    store = EventStore.read(tmp_path)
+    assert store.counts == in_memory(EVENTS)
+    assert archived(tmp_path).height + store.events().height == store.counts.accepted
+
+
+def test_broken_messages_are_dead_letters_with_their_offsets(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """A message that is no event is kept with its partition and offset, a message without value is nobody's event."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.servers})
+    for value in (b"broken", None, b'{"type": "page"}'):
+        producer.produce(mock_kafka.TOPIC, value, partition=1)
+    producer.flush()
+    assert ingest([broker.address], tmp_path, SETTINGS).counts == Counts(received=2, invalid=2)
+    entries = [(entry["source"], entry["position"], entry["reason"]) for entry in dead_letters_in(tmp_path)]
+    assert entries == [("kafka:events/1", 0, "not_json"), ("kafka:events/1", 2, "no_identity")]
+
+
+def test_offsets_that_are_gone_are_not_skipped(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """If the topic no longer has what comes next, that is an error, and not a silent loss."""
+    send(broker, EVENTS)
+    ingest([broker.address], tmp_path, SETTINGS)
+    other = mock_kafka.MockKafka()
+    send(other, EVENTS[:5])
+    with pytest.raises(EventFileError, match="the offset to go on from is no longer there"):
+        ingest([other.address], tmp_path, SETTINGS)
+    other.close()
+
+
+def test_where_no_broker_answers_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address without a broker, and one that is no address, are each one clear error, and no store is made."""
+    monkeypatch.setattr(kafka, "_ANSWER_S", 0.3)
+    with pytest.raises(EventFileError, match=r"kafka://127\.0\.0\.1:1/topic: cannot be read"):
+        ingest(["kafka://127.0.0.1:1/topic"], tmp_path / "store")
+    for address in ("kafka://host:9092", "kafka://host/topic?partitions=x", "kafka:///topic", "kafka://host/a/b"):
+        with pytest.raises(EventFileError, match="must be kafka://HOST:PORT/TOPIC"):
+            ingest([address], tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_order_within_a_browser_stays(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """What a store says after a topic of one partition is what it says after the same events from a table."""
+    one = mock_kafka.MockKafka(n_partitions=1)
+    send(one, EVENTS)
+    ingest([one.address], tmp_path, SETTINGS)
+    one.close()
+    expected = EventStore(window_hours=24 * 7)
+    expected.append(EVENTS)
+    assert said_by(EventStore.read(tmp_path)) == said_by(expected)

@@ -1,0 +1,216 @@
+"""Claims about sources of events: what they give, and that they go on exactly where they were left."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import threading
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stores_on_disk import batches
+
+from analytics import sources
+from analytics.errors import EventFileError
+from analytics.ndjson import decode, encode
+from analytics.ndjson_sources import NdjsonFile, NdjsonStream
+from analytics.source import Source
+from analytics.source_position import Offset, SourceBatch
+from analytics.sources import open_source
+
+LINES = b"".join(
+    encode(batch.events.frame) + b"\n" * (number % 2) + b"broken\n"
+    for number, batch in enumerate(batches(seed=2, n_batches=6, n_rows=7))
+)
+
+
+def read(source: Source, offsets: Mapping[str, Offset] | None = None, *, follow: bool = False) -> list[SourceBatch]:
+    """All that a source has from some offsets on."""
+    return list(source.batches(offsets or {}, follow=follow))
+
+
+def together(given: list[SourceBatch]) -> tuple[list[tuple[object, ...]], list[tuple[bytes, int | None]]]:
+    """Rows and dead letters of batches."""
+    rows = [row for batch in given for row in batch.events.frame.cast({pl.Categorical: pl.String}).rows()]
+    return rows, [(letter.raw, letter.position) for batch in given for letter in batch.events.dead_letters]
+
+
+def offsets_of(batch: SourceBatch) -> dict[str, Offset]:
+    """What a store remembers of a batch's position."""
+    return {batch.position.source: batch.position.offset}
+
+
+def written(folder: Path, form: str) -> Path:
+    """The lines in a file: plain, gzipped, or its usable events as Parquet."""
+    path = folder / f"events.{form}"
+    if form == "parquet":
+        decode(LINES).frame.write_parquet(path)
+    else:
+        path.write_bytes(gzip.compress(LINES) if form == "gz" else LINES)
+    return path
+
+
+@pytest.mark.parametrize("form", ["ndjson", "gz", "parquet"])
+@pytest.mark.parametrize("n_events", [1, 4, 10_000])
+def test_a_file_is_read_on_from_wherever_one_stopped(tmp_path: Path, form: str, n_events: int) -> None:
+    """Left after any batch and opened again, a file gives just the rest, with the numbers of its lines."""
+    path = str(written(tmp_path, form))
+    whole = read(open_source(path, n_events, lambda: False))
+    whole_file = decode(LINES)
+    expected = together([SourceBatch(whole_file, whole[0].position)])
+    assert together(whole) == (expected if form != "parquet" else (expected[0], []))
+    for stop in range(1, len(whole) + 1):
+        rest = read(open_source(path, n_events, lambda: False), offsets_of(whole[stop - 1]))
+        assert together(whole[:stop] + rest) == together(whole)
+
+
+def test_bad_rows_of_a_table_are_numbered_in_the_whole_file(tmp_path: Path) -> None:
+    """A row of no use is a dead letter with its number in the file, whatever batch it is in."""
+    table = decode(LINES).frame.with_row_index()
+    bad = table.with_columns(type=pl.when(pl.col("index") % 10 == 4).then(pl.lit("nonsense")).otherwise("type"))
+    bad.drop("index").write_parquet(tmp_path / "bad.parquet")
+    _, letters = together(read(open_source(str(tmp_path / "bad.parquet"), 3, lambda: False)))
+    assert [position for _, position in letters] == list(range(5, table.height + 1, 10))
+
+
+def test_a_file_that_grows_gives_whole_lines_only(tmp_path: Path) -> None:
+    """Followed while it is written, a few bytes at a time, a file gives each line once, and none in halves."""
+    path, given, offsets = tmp_path / "events.ndjson", [], dict[str, Offset]()
+    path.write_bytes(b"")
+    for begin in range(0, len(LINES), 777):
+        with path.open("ab") as file:
+            file.write(LINES[begin : begin + 777])
+        new = read(NdjsonFile(path, 5), offsets, follow=True)
+        given += new
+        offsets |= offsets_of(new[-1]) if new else {}
+    path.write_bytes(LINES)
+    assert together(given) == together(read(NdjsonFile(path, 10_000)))
+
+
+def test_a_last_line_without_end_is_a_line_where_nothing_more_is_to_come(tmp_path: Path) -> None:
+    """Read once, a file's last line counts, newline or not."""
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(LINES.rstrip(b"\n"))
+    assert len(together(read(NdjsonFile(path, 100)))[1]) == 6
+    assert len(together(read(NdjsonFile(path, 100), follow=True))[1]) == 5
+
+
+@pytest.mark.parametrize("form", ["ndjson", "gz", "parquet"])
+def test_another_file_of_the_same_name_is_refused(tmp_path: Path, form: str) -> None:
+    """What was replaced since is not read on in the middle; nor is what was cut off."""
+    path = written(tmp_path, form)
+    offsets = offsets_of(read(open_source(str(path), 100, lambda: False))[-1])
+    if form == "parquet":
+        decode(LINES[: len(LINES) // 2].rsplit(b"\n", 1)[0]).frame.write_parquet(path)
+    else:
+        other = LINES.replace(b"page", b"PAGE")
+        path.write_bytes(gzip.compress(other) if form == "gz" else other)
+    with pytest.raises(EventFileError, match="is another file than the one that was read so far"):
+        read(open_source(str(path), 100, lambda: False), offsets)
+    if form == "ndjson":
+        path.write_bytes(LINES[:2000])
+        with pytest.raises(EventFileError, match="is shorter than what was read of it"):
+            read(NdjsonFile(path, 100), offsets)
+
+
+def test_what_was_read_before_a_fault_is_given(tmp_path: Path) -> None:
+    """Of a damaged archive the sound part is given, and then the error says which file it is."""
+    path = tmp_path / "events.gz"
+    path.write_bytes(gzip.compress(LINES * 50)[:-30])
+    given = []
+    with pytest.raises(EventFileError, match=r"events\.gz: cannot be read"):
+        given.extend(NdjsonFile(path, 5).batches({}, follow=False))
+    assert sum(batch.events.n_received for batch in given) > 1000
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n  \n"])
+def test_an_empty_file_gives_no_events(tmp_path: Path, content: bytes) -> None:
+    """Nothing comes of nothing, and no error either."""
+    path = tmp_path / "empty"
+    path.write_bytes(content)
+    assert together(read(open_source(str(path), 10, lambda: False))) == ([], [])
+
+
+@settings(max_examples=30)
+@given(cuts=st.lists(st.integers(0, len(LINES)), max_size=8), n_lines=st.integers(1, 60))
+def test_a_stream_gives_the_same_however_it_comes(cuts: list[int], n_lines: int) -> None:
+    """Standard input, written in whatever pieces, gives what the whole would, and dead letters with line numbers."""
+    out, into = os.pipe()
+    places = sorted({0, *cuts, len(LINES)})
+
+    def write() -> None:
+        for begin, end in pairwise(places):
+            os.write(into, LINES[begin:end])
+        os.close(into)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    given = read(NdjsonStream(out, n_lines, lambda: False))
+    writer.join()
+    os.close(out)
+    assert max(batch.events.n_received for batch in given) <= n_lines
+    assert together(given) == together([SourceBatch(decode(LINES), given[-1].position)])
+    assert given[-1].position.offset == {"lines": LINES.count(b"\n")}
+
+
+def test_a_quiet_stream_hands_on_what_has_come(tmp_path: Path) -> None:
+    """Whole lines are not kept back until a batch is full; and one who asks for an end gets it."""
+    out, into = os.pipe()
+    os.write(into, LINES[:1500])
+    stopped = threading.Event()
+    stream = NdjsonStream(out, 1000, stopped.is_set).batches({}, follow=False)
+    assert next(stream).events.n_received == LINES[:1500].count(b"\n")
+    stopped.set()
+    assert list(stream) == []
+    os.close(into)
+    os.close(out)
+
+
+def test_a_second_stream_goes_on_with_the_numbers_of_the_first() -> None:
+    """What has been read from standard input is gone; lines are numbered on, so that dead letters can be told apart."""
+    out, into = os.pipe()
+    os.write(into, b"broken\n")
+    os.close(into)
+    letters = together(read(NdjsonStream(out, 10, lambda: False), {"standard input": {"lines": 41}}))[1]
+    os.close(out)
+    assert letters == [(b"broken", 42)]
+
+
+def test_what_cannot_be_opened_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file, a folder, a table of other things and a closed standard input are told plainly."""
+    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "other.parquet")
+    for name, why in (("none", "No such file"), ("", "Is a directory"), ("other.parquet", "none of the columns")):
+        with pytest.raises(EventFileError, match=why):
+            read(open_source(str(tmp_path / name), 10, lambda: False))
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(EventFileError, match="standard input is closed"):
+        open_source("-", 10, lambda: False)
+    monkeypatch.setitem(__import__("sys").modules, "analytics.kafka", None)
+    with pytest.raises(EventFileError, match=r"pip install 'funnelsim\[kafka\]'"):
+        sources.open_source("kafka://host/topic", 10, lambda: False)
+
+
+def test_a_source_is_no_file_kept_open(tmp_path: Path) -> None:
+    """To read a source by halves and leave it leaves no file open."""
+    path = written(tmp_path, "ndjson")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    batches_of_it = NdjsonFile(path, 3).batches({}, follow=False)
+    next(batches_of_it)
+    batches_of_it.close()  # type: ignore[attr-defined]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_standard_input_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name `-` is standard input."""
+    out, into = os.pipe()
+    os.write(into, LINES[:3000])
+    os.close(into)
+    with io.TextIOWrapper(io.BufferedReader(io.FileIO(out))) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert len(read(open_source("-", 5, lambda: False))) > 0

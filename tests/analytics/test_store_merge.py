@@ -1,0 +1,295 @@
+"""Merging stores that took parts of a stream, and the digest that says that nothing hangs on how it was done."""
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from itertools import pairwise, permutations
+from operator import or_
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics.errors import AnalyticsError
+from analytics.event_store import EventStore
+from analytics.ndjson import encode
+
+Maker = Callable[..., pl.DataFrame]
+START = datetime(2026, 3, 3, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+SLOW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Delivery(NamedTuple):
+    """One delivery of an event: its identifier, what it says, when it happened and how long it took, in quarters."""
+
+    number: int
+    name: str
+    at: int
+    delay: int
+
+
+# 23 hours at most from the first to the last: nothing can be late. Few values, to make them meet.
+DELIVERIES = st.lists(
+    st.builds(Delivery, st.integers(0, 7), st.sampled_from("ABC"), st.integers(0, 80), st.integers(0, 9)), max_size=20
+)
+ANY_TIME = st.lists(
+    st.builds(Delivery, st.integers(0, 7), st.sampled_from("ABC"), st.integers(0, 400), st.integers(0, 9)), max_size=20
+)
+
+
+def frame_of(make: Maker, deliveries: Sequence[Delivery]) -> pl.DataFrame:
+    """The events in the order given; the n-th arrives n milliseconds after the quarter, so no two at once."""
+    rows = (
+        {
+            "message_id": f"m{each.number}",
+            "name": each.name,
+            "type": "page" if each.name != "C" else "screen",
+            "original_timestamp": None,
+            "timestamp": START + each.at * QUARTER,
+            "received_at": START + (each.at + each.delay) * QUARTER + timedelta(milliseconds=n),
+        }
+        for n, each in enumerate(deliveries)
+    )
+    return make(*rows)
+
+
+def by_arrival(frame: pl.DataFrame) -> pl.DataFrame:
+    """The events as a collector hands them on."""
+    return frame.sort("received_at", maintain_order=True)
+
+
+def store_of(frame: pl.DataFrame, cuts: Sequence[int] = (), **options: int) -> EventStore:
+    """A store that has taken these events, in batches that end at the cuts."""
+    store = EventStore(**options)
+    for begin, end in pairwise([0, *sorted(min(cut, frame.height) for cut in cuts), frame.height]):
+        store.append(frame[begin:end])
+    return store
+
+
+@SLOW
+@given(deliveries=ANY_TIME, cuts=st.lists(st.integers(0, 20), max_size=4), hours=st.integers(1, 24))
+def test_any_split_into_batches_gives_one_digest(
+    make_events: Maker, deliveries: list[Delivery], cuts: list[int], hours: int
+):
+    """The digest does not know of batches, however late and often the events come."""
+    frame = frame_of(make_events, deliveries)
+    assert store_of(frame, cuts, window_hours=hours).digest() == store_of(frame, window_hours=hours).digest()
+
+
+@SLOW
+@given(deliveries=DELIVERIES, random=st.randoms(use_true_random=False))
+def test_any_permutation_within_lateness_gives_one_digest(
+    make_events: Maker, deliveries: list[Delivery], random: Random
+):
+    """Where nothing is late events may come in any order; deliveries of one identifier keep theirs, or are the same.
+
+    Which delivery of an identifier comes first decides what is kept: that is a promise. A second delivery of the very
+    same bytes may come at any time.
+    """
+    frame = frame_of(make_events, deliveries)
+    rows_of: dict[str, list[int]] = {}
+    for row, message_id in enumerate(frame["message_id"]):
+        rows_of.setdefault(message_id, []).append(row)
+    places = [row for rows in rows_of.values() for row in rows]
+    turns = [message_id for message_id, rows in rows_of.items() for _ in rows]
+    random.shuffle(turns)
+    queues = {message_id: list(rows) for message_id, rows in rows_of.items()}
+    shuffled = [queues[message_id].pop(0) for message_id in turns]
+    assert sorted(shuffled) == sorted(places)
+    assert store_of(frame[shuffled] if shuffled else frame).digest() == store_of(frame).digest()
+
+    twice = list(range(frame.height)) * 2
+    random.shuffle(twice)
+    once = frame.unique("message_id", maintain_order=True)
+    doubled = [row % max(once.height, 1) for row in twice if row < once.height]
+    copies = once[doubled] if doubled else once
+    assert store_of(copies).digest() == store_of(copies.sort("message_id")).digest()
+
+
+@SLOW
+@given(deliveries=DELIVERIES, parts=st.lists(st.integers(0, 3), min_size=20, max_size=20), data=st.data())
+def test_any_partition_merges_to_what_one_store_holds(
+    make_events: Maker, deliveries: list[Delivery], parts: list[int], data: st.DataObject
+):
+    """However a stream within lateness is dealt out, and in whatever order the stores are merged: one digest.
+
+    Also where deliveries of one identifier went to several stores, each of which took its own for the first.
+    """
+    frame = by_arrival(frame_of(make_events, deliveries))
+    part_of = pl.Series(parts[: frame.height], dtype=pl.Int64)
+    stores = [store_of(frame.filter(part_of == part), data.draw(st.lists(st.integers(0, 9)))) for part in range(4)]
+    whole = store_of(frame)
+    for order in data.draw(st.lists(st.permutations(stores), min_size=1, max_size=2)):
+        merged = reduce(or_, order)
+        assert merged.digest() == whole.digest()
+        assert merged.counts == whole.counts
+        assert merged.events().equals(whole.events())
+        assert (order[0] | order[1] | (order[2] | order[3])).digest() == whole.digest()
+
+
+@SLOW
+@given(deliveries=ANY_TIME, hours=st.integers(1, 24))
+def test_parts_by_visitor_may_be_anywhere_in_time(make_events: Maker, deliveries: list[Delivery], hours: int):
+    """Where no identifier is in two parts merging is associative and commutative, whatever has been late or evicted."""
+    frame = frame_of(make_events, deliveries)
+    number = pl.col("message_id").str.slice(1).cast(pl.Int64)
+    stores = [store_of(frame.filter(number % 3 == part), window_hours=hours) for part in range(3)]
+    digests = set()
+    for a, b, c in list(permutations(stores))[::2]:
+        digests |= {((a | b) | c).digest(), (a | (b | c)).digest()}
+    assert len(digests) == 1
+    merged = stores[0] | stores[1] | stores[2]
+    assert merged.counts == reduce(lambda one, other: one + other, (store.counts for store in stores))
+
+
+@SLOW
+@given(deliveries=ANY_TIME, parts=st.lists(st.integers(0, 2), min_size=20, max_size=20), hours=st.integers(1, 24))
+def test_parts_at_one_time_are_merged_in_any_order(
+    make_events: Maker, deliveries: list[Delivery], parts: list[int], hours: int
+):
+    """Whatever was late or forgotten in each part, and wherever an identifier came: at one time no order matters."""
+    frame = frame_of(make_events, deliveries)
+    part_of = pl.Series(parts[: frame.height], dtype=pl.Int64)
+    stores = [store_of(frame.filter(part_of == part), window_hours=hours) for part in range(3)]
+    reached = [store.stream_time for store in stores if store.stream_time is not None]
+    for store in stores:
+        store.advance_to(max(reached, default=START))
+    digests = set()
+    for a, b, c in list(permutations(stores))[::2]:
+        digests |= {((a | b) | c).digest(), (a | (b | c)).digest()}
+    assert len(digests) == 1
+
+
+@SLOW
+@given(deliveries=DELIVERIES, more=DELIVERIES, cut=st.integers(0, 20))
+def test_a_merged_store_goes_on_as_one_store_would(
+    make_events: Maker, deliveries: list[Delivery], more: list[Delivery], cut: int
+):
+    """What comes after merging is judged as if all had come to one store: identifiers and bodies are remembered."""
+    frame, later = by_arrival(frame_of(make_events, deliveries)), frame_of(make_events, more)
+    # It arrives after all that was there before.
+    later = later.with_columns(pl.col("received_at") + timedelta(days=1))
+    merged, whole = store_of(frame[:cut]) | store_of(frame[cut:]), store_of(frame)
+    assert merged.append(later) == whole.append(later)
+    assert merged.digest() == whole.digest()
+
+
+def test_merging_by_example(make_events: Maker):
+    """The earlier arrival is kept; a delivery that agreed with the other one becomes a conflict, one with it none."""
+    texts = ["A", "B", "A", "B", "B"]
+    frame = frame_of(make_events, [Delivery(1, name, 0, n) for n, name in enumerate(texts)])
+    one, other = store_of(frame[[0, 4]]), store_of(frame[[1, 2, 3]])
+    assert (one.counts.conflict, other.counts.conflict, other.counts.duplicate) == (1, 1, 1)
+    merged = one | other
+    assert asdict(merged.counts) == {
+        "received": 5, "accepted": 1, "duplicate": 1, "conflict": 3, "late": 0, "invalid": 0,
+    }  # fmt: skip
+    assert merged.events()["name"].to_list() == ["A"]
+
+
+def test_merging_changes_neither_store(make_events: Maker):
+    """The parts can go on, and be merged again."""
+    one, other = (store_of(frame_of(make_events, [Delivery(1, name, 0, 0)])) for name in "AB")
+    before = one.digest(), other.digest()
+    merged = one | other
+    merged.append(make_events({"message_id": "new"}))
+    assert (one.digest(), other.digest()) == before
+
+
+def test_the_later_stream_time_holds(make_events: Maker):
+    """Hours of the part that lags behind have left the merged window: counted, but no longer held."""
+    one, other = store_of(make_events({"at": 0}, {"at": 3})), store_of(make_events({"at": 25, "message_id": "x"}))
+    merged = one | other
+    assert merged.stream_time == other.stream_time
+    assert merged.counts.accepted == 3
+    assert merged.events()["message_id"].to_list() == ["m1", "x"]
+
+
+def test_an_empty_store_is_neutral(make_events: Maker):
+    """Merging with a store that has seen nothing gives an equal store."""
+    store = store_of(make_events({"at": 0}, {"at": 3}))
+    assert (store | EventStore()).digest() == (EventStore() | store).digest() == store.digest()
+    assert (EventStore() | EventStore()).digest() == EventStore().digest()
+
+
+def test_dead_letters_are_merged(make_events: Maker):
+    """Reasons are added up, and the letters of both are kept as far as there is room."""
+    one, other = EventStore(max_dead_letters=2), EventStore(max_dead_letters=2)
+    one.append_json(b"a\nb\n")
+    other.append_json(b"{}\n")
+    merged = one | other
+    assert merged.dead_letter_counts == {"not_json": 2, "unknown_type": 1}
+    assert [letter.raw for letter in merged.dead_letters] == [letter.raw for letter in (other | one).dead_letters]
+    assert len(merged.dead_letters) == 2
+
+
+def test_stores_that_judge_otherwise_are_not_merged():
+    """Another window or skew is another rule."""
+    for other in (EventStore(window_hours=2), EventStore(skew_seconds=1)):
+        with pytest.raises(AnalyticsError, match="cannot be merged"):
+            EventStore() | other
+
+
+def test_stores_with_files_are_merged_in_memory(make_events: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where the events of a part are makes no difference."""
+    monkeypatch.setattr("analytics.hour_window._WORTH_A_FILE", 1)
+    frame = make_events({"at": 0}, {"at": 1}, {"at": 2})
+    filed = EventStore(spill=tmp_path)
+    filed.append(frame)
+    assert list(tmp_path.rglob("*.parquet"))
+    assert (filed | EventStore()).digest() == filed.digest() == store_of(frame).digest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "B"},
+        {"message_id": "other"},
+        {"extra": '{"a":1}'},
+        {"sent_at": None},
+        {"received_at": START + timedelta(seconds=1)},
+    ],
+)
+def test_the_digest_sees_every_difference(make_events: Maker, change: dict[str, object]):
+    """Another text, identifier, rest or time is another digest."""
+    row = {"name": "A", "message_id": "m", "extra": None}
+    assert store_of(make_events(row)).digest() != store_of(make_events(row | change)).digest()
+
+
+def test_the_digest_sees_what_was_counted(make_events: Maker):
+    """A duplicate, a late event, a dead letter, a setting or the passing of time is another digest; a copy is not."""
+    store = store_of(make_events({"at": 30}))
+    digests = {store.digest(), EventStore().digest(), EventStore(window_hours=2).digest()}
+    for take in (
+        lambda: store.append(make_events({"at": 30})),
+        lambda: store.append(make_events({"at": 0})),
+        lambda: store.append_json(b"nonsense"),
+        lambda: store.advance_to(START + timedelta(hours=31)),
+    ):
+        take()
+        digests.add(store.digest())
+    assert len(digests) == 7
+    assert copy.deepcopy(store).digest() == store.digest()
+
+
+def test_the_digest_is_the_same_in_another_process(make_events: Maker, tmp_path: Path):
+    """Neither hash order nor what else a process has seen is in it."""
+    frame = frame_of(make_events, [Delivery(n % 3, "AB"[n % 2], n, n % 4) for n in range(12)])
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(encode(frame))
+    script = (
+        "import polars as pl; pl.Series(['Z', 'B', 'A', 'screen']).cast(pl.Categorical())\n"
+        "from analytics import EventStore; import sys\n"
+        "store = EventStore(); store.append_json(sys.argv[1]); print(store.digest())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == store_of(frame).digest()

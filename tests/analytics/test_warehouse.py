@@ -1,0 +1,117 @@
+"""Unknown fields in columns, as Segment's warehouses name them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.events import EVENT_SCHEMA
+from analytics.ndjson import decode
+from analytics.tracking import flatten
+from analytics.warehouse import unfold, warehouse_name
+
+PAGE = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
+Maker = Callable[..., pl.DataFrame]
+
+
+def columns_of(**event: Any) -> dict[str, Any]:
+    """The columns of one event beyond the tracking plan's."""
+    (row,) = unfold(flatten([PAGE | event]).frame).iter_rows(named=True)
+    return {name: value for name, value in row.items() if name not in EVENT_SCHEMA}
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("productId", "product_id"),
+        ("productID", "product_id"),
+        ("Product Id", "product_id"),
+        ("product-id", "product_id"),
+        ("HTTPStatus", "http_status"),
+        ("utm_source", "utm_source"),
+        ("step2Name", "step2_name"),
+        ("1st", "_1st"),
+        ("$price", "price"),
+        ("…", ""),
+    ],
+)
+def test_names_are_snake_case(key: str, name: str):
+    """Camel case, blanks and signs become snake case; no name begins with a digit."""
+    assert warehouse_name(key) == name
+
+
+def test_properties_and_traits_are_flattened_under_their_own_names():
+    """What is within `properties` or `traits` needs no prefix; deeper objects are joined by underscores."""
+    assert columns_of(
+        type="track", event="Order Completed", properties={"orderId": "o1", "shipTo": {"zipCode": 8}}
+    ) == {
+        "order_id": "o1",
+        "ship_to_zip_code": "8",
+    }
+    assert columns_of(type="identify", traits={"firstName": "Ann"}) == {"first_name": "Ann"}
+
+
+def test_context_is_flattened_under_its_path():
+    """What is within `context` keeps the prefix, traits there too; known fields are where the plan has them."""
+    context = {"library": {"name": "analytics.js", "version": "5"}, "traits": {"plan": "pro"}, "screen": {"width": 800}}
+    assert columns_of(context=context) == {
+        "context_library_version": "5",
+        "context_traits_plan": "pro",
+        "context_screen_width": "800",
+    }
+
+
+def test_arrays_are_texts():
+    """An array, of whatever, is one column with its JSON."""
+    products = [{"sku": "1", "price": 2.5}, {"sku": "2"}]
+    unfolded = columns_of(type="track", event="x", properties={"products": products, "tags": []})
+    assert json.loads(unfolded["products"]) == products
+    assert unfolded["tags"] == "[]"
+
+
+def test_a_field_that_a_column_is_called_like_keeps_its_path():
+    """The email of a track call is not the one given in a form, and stays apart."""
+    assert columns_of(type="track", event="x", properties={"email": "a@b.example.com", "channel": "web"}) == {
+        "properties_email": "a@b.example.com",
+        "properties_channel": "web",
+    }
+
+
+def test_every_field_of_foreign_events_is_kept(foreign: Path):
+    """Of real senders' events no field is lost: a column of the plan or one of its own has each value."""
+    frame = decode(foreign).frame
+    unfolded = unfold(frame)
+    assert unfolded.height == frame.height
+    assert unfolded.select(name for name in EVENT_SCHEMA if name != "extra").equals(frame.drop("extra"))
+    line = json.loads(foreign.read_bytes().splitlines()[0])
+    row = unfolded.filter(pl.col("message_id") == line["messageId"]).row(0, named=True)
+    assert row["context_locale"] == line["context"]["locale"]
+    assert row["context_library_version"] == line["context"]["library"]["version"]
+    assert row["extra_channel"] == "web"
+
+
+def test_what_is_no_object_is_a_text(make_events: Maker):
+    """A table's `extra` may hold anything; it is kept as it is."""
+    unfolded = unfold(make_events({"extra": "nonsense"}, {"extra": None}, {"extra": "[1]"}))
+    assert unfolded["extra_text"].to_list() == ["nonsense", None, "[1]"]
+
+
+LEAF = st.text(max_size=5) | st.integers() | st.booleans() | st.lists(st.integers(), max_size=2)
+TREE = st.recursive(LEAF, lambda inner: st.dictionaries(st.text("abXY1 _", min_size=1, max_size=4), inner, max_size=3))
+
+
+@settings(max_examples=60)
+@given(context=st.dictionaries(st.text("abXY1 ", min_size=1, max_size=4), TREE, max_size=4))
+def test_columns_are_as_many_as_names_and_rows_as_events(context: dict[str, Any]):
+    """Whatever is nested how, there is one row for each event, and one text for each field with a name of its own."""
+    batch = flatten([PAGE | {"context": context}, PAGE | {"messageId": "n"}]).frame
+    unfolded = unfold(batch)
+    assert unfolded.height == 2
+    extra = [name for name in unfolded.columns if name not in EVENT_SCHEMA]
+    assert set(unfolded.select(extra).dtypes) <= {pl.String}
+    assert all(name.startswith(("context_", "extra_")) or name == "context" for name in extra)

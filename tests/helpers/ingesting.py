@@ -1,0 +1,21 @@
+"""A process that takes a file in to a store, and says after each batch how many lines have been acknowledged."""
+
+import os
+import sys
+from pathlib import Path
+
+from analytics.source_position import SourceBatch
+from analytics.store_counts import Counts
+from analytics.store_settings import StoreSettings
+from scenarios.ingest import ingest
+
+
+def say(batch: SourceBatch, counts: Counts) -> None:
+    """Say it at once, past all buffers."""
+    os.write(1, f"{batch.position.offset['lines']}\n".encode())
+
+
+if __name__ == "__main__":
+    os.write(1, b"0\n")
+    kept = StoreSettings(window_hours=6, checkpoint_events=300, fsync=sys.argv[3])
+    ingest([sys.argv[1]], Path(sys.argv[2]), kept, n_events=40, acknowledged=say)
