@@ -61,7 +61,7 @@ def warm_up(
 
 def _text(found: WarmUp, name: str) -> str:
     """The hours to leave out, and how the series settles, day by day."""
-    from scenarios.summary import aligned  # noqa: PLC0415
+    from scenarios.text_table import aligned  # noqa: PLC0415
 
     what = found.series.replace("_", " ")
     answer = (
