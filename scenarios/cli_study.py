@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenarios.cli_output import Output, as_json
+from scenarios.cli_warm_up import warm_up
 from scenarios.completion import complete_scenario, complete_study
 from scenarios.errors import InputError, ScenarioError
 
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command()(study)
     app.command()(power)
     app.command()(compare)
+    app.command()(warm_up)
 
 
 def study(
@@ -59,7 +61,8 @@ def study(
     counted = _Counted()
     try:
         with progress_bar(f"Running {plan.settings.name}") as bar:
-            results = plan.run(jobs=jobs, executor=executor, folder=folder, progress=counted.telling(bar.share))
+            tell = counted.telling(bar.share)
+            results = plan.run(jobs=jobs, executor=executor, folder=folder, progress=tell, announce=_announce)
     except KeyboardInterrupt:
         sys.stderr.write(f"funnelsim: {counted} are done and kept in {folder}; the same command goes on from there\n")
         raise
@@ -67,6 +70,11 @@ def study(
         manifest = (folder / "manifest.json").read_text(encoding="utf-8")
         return Output(as_json({**_parsed(manifest), "folder": str(folder)}))
     return Output(study_text(results, folder), is_summary=True)
+
+
+def _announce(cost: object) -> None:
+    """Say on standard error what a study will cost: it is no result, and another machine would say otherwise."""
+    sys.stderr.write(f"funnelsim: {cost}\n")
 
 
 class VaryChoice(StrEnum):
