@@ -128,6 +128,19 @@ def test_one_account():
     assert "all visits belong to one account" in said(results)
 
 
+def test_visits_of_nobody():
+    """Where every account is known visitors need no names; where some are not, the missing column is named."""
+    visits = table().drop("anonymous_id")
+    assert MODEL.fit(visits).out_of_fold == fit().out_of_fold
+    some = pl.when(pl.int_range(pl.len()) >= 9).then("account")
+    with pytest.raises(VisitTableError, match="no column anonymous_id"):
+        MODEL.fit(visits.with_columns(account=some))
+    with pytest.raises(VisitTableError, match="no column anonymous_id"):
+        MODEL.fit(visits.drop("account")).cross_validate()
+    with pytest.raises(VisitTableError, match="9 visits have neither account nor anonymous_id"):
+        MODEL.fit(visits.with_columns(account=some, anonymous_id=some))
+
+
 @pytest.mark.parametrize("value", [True, False])
 def test_a_category_that_the_fit_never_saw(value: bool):  # noqa: FBT001 - a parameter of the test
     """A model of visits without variation in a signal predicts no visit in which it is otherwise: it is refused."""
