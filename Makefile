@@ -27,7 +27,11 @@ check: $(READY) ## Lint, check types and check the arrows between the rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-validate: $(READY) ## Run the slow statistical proofs
+$(VENV)/.ray: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ray]'
+	@touch $@
+
+validate: $(VENV)/.ray ## Run the slow proofs: statistics, studies killed again and again, and a cluster of Ray
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m validation
 
 bench: $(READY) ## Measure speed against what one would otherwise have

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks import counting, durable, files, fitting, generation, startup, whole_runs
+from benchmarks import counting, durable, files, fitting, generation, startup, studies, whole_runs
 from benchmarks.measuring import Comparison
 
 __all__ = ["COMPARISONS"]
@@ -26,6 +26,8 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     fitting.DISCRETE,
     fitting.LIKELIHOOD,
     startup.COMPARISON,
+    studies.OVERHEAD,
+    studies.POWER,
     whole_runs.GROWTH,
     whole_runs.WORKERS,
     whole_runs.DAYS,

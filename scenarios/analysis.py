@@ -11,6 +11,7 @@ import polars as pl
 
 from analytics.bots import tag_bots
 from analytics.dimensions import Dimension, dimensions_of
+from analytics.events import UTC_MS
 from analytics.experiments import arm_signals
 from analytics.sessions import visit_table
 from analytics.settings import AnalyticsSettings
@@ -38,6 +39,8 @@ class Analysis:
         observed_from: Start of the observed period; the first event unless given.
         observed_until: End of the observed period, itself excluded; just after the last event unless given.
         demo_per: Who asks for one demo at most, ``account`` or ``visitor``.
+        window: The part of the observed period that statistics are about, and in which a visit must begin to be a row
+            of the visit table, with all signals from before; the whole unless given.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Analysis:
         observed_from: datetime | None = None,
         observed_until: datetime | None = None,
         demo_per: DemoPer = "account",
+        window: tuple[datetime, datetime] | None = None,
     ) -> None:
         self.settings = settings
         self._read_events = events
@@ -56,6 +60,7 @@ class Analysis:
         self._observed_from = observed_from
         self._observed_until = observed_until
         self._demo_per: DemoPer = demo_per
+        self._window = window
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
 
     @cached_property
@@ -67,14 +72,16 @@ class Analysis:
     @cached_property
     def statistics(self) -> FunnelStatistics:
         """Counts and rates by hour and segment."""
-        return FunnelStatistics(self.events, observed_from=self._observed_from, observed_until=self._observed_until)
+        begin, end = self._window or (self._observed_from, self._observed_until)
+        return FunnelStatistics(self.events, observed_from=begin, observed_until=end)
 
     @cached_property
     def visits(self) -> pl.DataFrame:
         """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
-        return visit_table(
+        visits = visit_table(
             self.events, observed_until=self._observed_until, signals=self._signals, demo_per=self._demo_per
         )
+        return visits if self._window is None else visits.filter(_begins_in(self._window))
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
@@ -180,6 +187,11 @@ class Analysis:
             tables[f"content_by_{segment}"] = crossed.conversion
             tables[f"content_by_{segment}_tests"] = crossed.tests
         return tables
+
+
+def _begins_in(window: tuple[datetime, datetime]) -> pl.Expr:
+    begin, end = (pl.lit(moment, dtype=UTC_MS) for moment in window)
+    return (pl.col("started_at") >= begin) & (pl.col("started_at") < end)
 
 
 def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:

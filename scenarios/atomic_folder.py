@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from scenarios.errors import OutputError
 
@@ -18,7 +18,7 @@ __all__ = ["MANIFEST", "new_folder"]
 MANIFEST: Final = "manifest.json"
 """File by which a folder is known to be funnelsim's own, and so may be replaced."""
 
-_KINDS: Final = frozenset({"run", "analysis"})
+_KINDS: Final = frozenset({"run", "analysis", "export"})
 _ENTRIES: Final = frozenset(
     {
         MANIFEST,
@@ -35,7 +35,8 @@ _ENTRIES: Final = frozenset(
         "report.html",
     }
 )
-"""All that funnelsim leaves at the top of a folder; whatever else stands there is somebody's work."""
+"""What funnelsim leaves at the top of a folder, besides the ``files`` that the manifest names; whatever else stands
+there is somebody's work."""
 
 
 @contextmanager
@@ -95,21 +96,23 @@ def _objection(path: Path) -> str:
     entries = sorted(entry.name for entry in path.iterdir())
     if not entries:
         return ""
-    if not _is_our_manifest(path / MANIFEST):
+    manifest = _our_manifest(path / MANIFEST)
+    if manifest is None:
         return "is a folder that funnelsim did not make"
-    foreign = [name for name in entries if name not in _ENTRIES]
+    foreign = [name for name in entries if name not in _ENTRIES and name not in manifest.get("files", [])]
     return f"holds {foreign[0]!r}, which funnelsim did not write" if foreign else ""
 
 
-def _is_our_manifest(path: Path) -> bool:
-    """Whether a file is a manifest of ours: browsers' extensions and Python wheels have manifests too."""
+def _our_manifest(path: Path) -> dict[str, Any] | None:
+    """Read a manifest if it is one of ours: browsers' extensions and Python wheels have manifests too."""
     if not path.is_file():
-        return False
+        return None
     try:
         manifest = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("kind") in _KINDS and "versions" in manifest
+        return None
+    is_ours = isinstance(manifest, dict) and manifest.get("kind") in _KINDS and "versions" in manifest
+    return manifest if is_ours else None
 
 
 def _make_parents(path: Path) -> list[Path]:

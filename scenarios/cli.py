@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextvars import copy_context
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from scenarios import cli_store, cli_study
-from scenarios.cli_output import Output, as_json
-from scenarios.errors import FunnelsimError, InputError, advice
+from scenarios import cli_replay, cli_store, cli_study, cli_tools
+from scenarios.cli_help import HelpfulGroup
+from scenarios.cli_output import Output, as_json, say
+from scenarios.completion import complete_kind, complete_scenario, complete_scenario_or_study
+from scenarios.errors import DeliveryError, FunnelsimError, InputError, advice
+from scenarios.terminal import is_quiet
 
 if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
@@ -35,7 +39,7 @@ _INTERRUPTED: Final = 130
 app = typer.Typer(
     name="funnelsim",
     help="Simulate the web analytics of a company that sells by demo, where the truth is known.",
-    add_completion=False,
+    cls=HelpfulGroup,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich's help takes longer to import than everything else here
 )
@@ -56,6 +60,12 @@ class DemoPerChoice(StrEnum):
     VISITOR = "visitor"
 
 
+_Scenario = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="Name of a library scenario, or a YAML file.", autocompletion=complete_scenario
+    ),
+]
 _Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as clock.hours=48.")
 ]
@@ -65,7 +75,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and n
 
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a library scenario, or a YAML file.")],
+    scenario: _Scenario,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of this run; the scenario's own if not given.")] = None,
     set_: _Set = None,
     out: _Out = None,
@@ -107,7 +117,8 @@ def run(
     if json:
         return Output(as_json({**manifest, "folder": str(folder)}))
     not_analysed = manifest.get("not_analysed", "")
-    return Output(run_summary(result, folder, analysed=analysis and not not_analysed, not_analysed=not_analysed))
+    told = run_summary(result, folder, analysed=analysis and not not_analysed, not_analysed=not_analysed)
+    return Output(told, is_summary=True)
 
 
 @app.command()
@@ -142,7 +153,9 @@ def analyze(
     analysis = analyze_events(events, mapped_settings(chosen, map_ or ()), demo_per.value if demo_per else one_per)
     if out is not None:
         analysis.write(out)
-    return Output(as_json(analysis.to_dict()) if json else analysis_summary(analysis, out))
+    if json:
+        return Output(as_json(analysis.to_dict()))
+    return Output(analysis_summary(analysis, out), is_summary=out is not None)
 
 
 @app.command("scenarios")
@@ -165,7 +178,7 @@ def _paragraph(text: str) -> str:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a library scenario, or a YAML file.")],
+    name: _Scenario,
     set_: _Set = None,
 ) -> Output:
     """Print a scenario with everything it extends and every default, as YAML."""
@@ -176,7 +189,14 @@ def show(
 
 @app.command()
 def validate(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario or study file, or a name of the library.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A scenario or study file, or a name of the library.",
+            autocompletion=complete_scenario_or_study,
+        ),
+    ],
     set_: _Set = None,
 ) -> Output:
     """Check a scenario or study file and report every fault with its line and column."""
@@ -185,11 +205,16 @@ def validate(
     if cli_study.is_study(file):
         return cli_study.validate(file, set_ or ())
     scenario = Scenario.load(file, set_ or ())
-    return Output(f"{file}: scenario {scenario.name!r} is valid")
+    return Output(f"{file}: scenario {scenario.name!r} is valid", is_summary=True)
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to describe: scenario or study.")]) -> Output:
+def schema(
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="What to describe: scenario or study.", autocompletion=complete_kind),
+    ],
+) -> Output:
     """Print the JSON Schema of a kind of file, for editors."""
     from scenarios.scenario import scenario_schema  # noqa: PLC0415
     from scenarios.study import study_schema  # noqa: PLC0415
@@ -202,6 +227,8 @@ def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="What to des
 
 cli_study.register(app)
 cli_store.register(app)
+cli_replay.register(app)
+cli_tools.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -211,7 +238,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(request, _terminate)
     _open_closed_outputs()
     try:
-        status = _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+        # In a context of its own: that one command is to be quiet says nothing of the next.
+        status = copy_context().run(_run, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
     except KeyboardInterrupt:
         status = _complain("interrupted", _INTERRUPTED)
     sys.exit(status)
@@ -234,7 +262,7 @@ def _run(arguments: list[str]) -> int:
     except TyperException as error:
         return _complain(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
     except FunnelsimError as error:
-        return _complain(str(error), _INPUT_WRONG)
+        return _complain(str(error), _FAILED if isinstance(error, DeliveryError) else _INPUT_WRONG)
     except MemoryError:
         return _complain("there is not enough memory for this run", _FAILED)
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback
@@ -243,15 +271,16 @@ def _run(arguments: list[str]) -> int:
 
 def _say(output: Output) -> int:
     """Print what a command has to say. A reader who has gone away (``| head``) has read enough: that is no failure."""
+    if output.is_summary and is_quiet():
+        return output.status
     try:
-        sys.stdout.write(output.text + "\n")
-        sys.stdout.flush()
+        say(output.text)
     except BrokenPipeError:
         _silence_stdout()
     except OSError as error:
         _silence_stdout()
         return _complain(f"standard output cannot be written: {error.strerror}", _FAILED)
-    return _DONE
+    return output.status
 
 
 def _silence_stdout() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenarios.cli_output import Output, as_json
+from scenarios.cli_warm_up import warm_up
+from scenarios.completion import complete_scenario, complete_study
 from scenarios.errors import InputError, ScenarioError
 
 if TYPE_CHECKING:
@@ -30,10 +32,14 @@ def register(app: typer.Typer) -> None:
     app.command()(study)
     app.command()(power)
     app.command()(compare)
+    app.command()(warm_up)
 
 
 def study(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="Name of a library study, or a YAML file.")],
+    study: Annotated[
+        str,
+        typer.Argument(metavar="STUDY", help="Name of a library study, or a YAML file.", autocompletion=complete_study),
+    ],
     jobs: _Jobs = None,
     executor: _Executor = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = None,
@@ -55,14 +61,20 @@ def study(
     counted = _Counted()
     try:
         with progress_bar(f"Running {plan.settings.name}") as bar:
-            results = plan.run(jobs=jobs, executor=executor, folder=folder, progress=counted.telling(bar.share))
+            tell = counted.telling(bar.share)
+            results = plan.run(jobs=jobs, executor=executor, folder=folder, progress=tell, announce=_announce)
     except KeyboardInterrupt:
         sys.stderr.write(f"funnelsim: {counted} are done and kept in {folder}; the same command goes on from there\n")
         raise
     if json:
         manifest = (folder / "manifest.json").read_text(encoding="utf-8")
         return Output(as_json({**_parsed(manifest), "folder": str(folder)}))
-    return Output(study_text(results, folder))
+    return Output(study_text(results, folder), is_summary=True)
+
+
+def _announce(cost: object) -> None:
+    """Say on standard error what a study will cost: it is no result, and another machine would say otherwise."""
+    sys.stderr.write(f"funnelsim: {cost}\n")
 
 
 class VaryChoice(StrEnum):
@@ -73,7 +85,12 @@ class VaryChoice(StrEnum):
 
 
 def power(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a library scenario, or a YAML file.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO", help="Name of a library scenario, or a YAML file.", autocompletion=complete_scenario
+        ),
+    ],
     *,
     signal: Annotated[str, typer.Option(help="The signal to be found, such as security_page_view.")],
     power: Annotated[float, typer.Option(help="Wished share of such worlds in which it is found.")] = 0.8,
@@ -110,8 +127,13 @@ def power(
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="Name of a library scenario, or a YAML file.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="Name of a library scenario, or a YAML file.", autocompletion=complete_scenario
+        ),
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.", autocompletion=complete_scenario)],
     *,
     response: Annotated[
         list[str] | None, typer.Option(metavar="EXPR", help="What to compare, such as 'conversion()'; may be repeated.")
@@ -174,7 +196,7 @@ def validate(file: str, overrides: Sequence[str]) -> Output:
     if overrides:
         raise InputError("--set changes scenarios; a study says under 'set' what it changes")
     plan = Study.load(file)
-    return Output(f"{file}: study {plan.settings.name!r} is valid: {len(plan.points):,} design points")
+    return Output(f"{file}: study {plan.settings.name!r} is valid: {len(plan.points):,} design points", is_summary=True)
 
 
 class _Counted:

@@ -25,6 +25,9 @@ Result = TypeVar("Result")
 _BATCH_S: Final = 0.3
 """Seconds that a batch should take: long against the cost of sending it, short for whoever watches or interrupts."""
 
+_PATIENCE_S: Final = 60.0
+"""Seconds without any end after which it is asked whether there is anybody left to work."""
+
 _MOST_BREAKS: Final = 5
 """Pools that may break one after another with no task finished; then it is not a task that breaks them."""
 
@@ -41,7 +44,11 @@ class Lost:
 
 
 def dispatch(
-    work: Callable[[Task], Result], tasks: Sequence[Task], pool: Pool, batch_s: float = _BATCH_S
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    pool: Pool,
+    batch_s: float = _BATCH_S,
+    patience_s: float = _PATIENCE_S,
 ) -> Generator[tuple[Task, Result | Lost], None, None]:
     """Do tasks on a pool; their ends are yielded as they come, each once.
 
@@ -50,11 +57,12 @@ def dispatch(
         tasks: What to do.
         pool: Where.
         batch_s: Seconds that a batch should take.
+        patience_s: Seconds without any end after which it is asked whether there are workers left.
 
     Raises:
-        OutputError: The pool breaks again and again, whatever it is given.
+        OutputError: The pool breaks again and again, whatever it is given, or has no workers left.
     """
-    dispatcher = _Dispatcher(work, tasks, pool, batch_s)
+    dispatcher = _Dispatcher(work, tasks, pool, batch_s, patience_s)
     try:
         yield from dispatcher.run()
     finally:  # also when whoever listens has had enough
@@ -62,10 +70,13 @@ def dispatch(
 
 
 class _Dispatcher(Generic[Task, Result]):
-    def __init__(self, work: Callable[[Task], Result], tasks: Sequence[Task], pool: Pool, batch_s: float) -> None:
+    def __init__(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task], pool: Pool, batch_s: float, patience_s: float
+    ) -> None:
         self._work = work
         self._pool = pool
         self._batch_s = batch_s
+        self._patience_s = patience_s
         self._executor: Executor | None = None
         self._waiting = deque(tasks)
         self._suspects: deque[Task] = deque()
@@ -77,7 +88,10 @@ class _Dispatcher(Generic[Task, Result]):
     def run(self) -> Iterator[tuple[Task, Result | Lost]]:
         while self._waiting or self._suspects or self._under_way:
             self._send()
-            done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._under_way, self._patience_s, return_when=FIRST_COMPLETED)
+            if not done and not self._pool.has_workers():
+                # A cluster whose workers have all gone keeps what it was given, and never says a word.
+                raise OutputError("the cluster has no workers left; start some and give the same command again")
             for future in done:
                 # A break may have taken it out together with others.
                 if future in self._under_way:

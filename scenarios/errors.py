@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-__all__ = ["Fault", "FunnelsimError", "InputError", "OutputError", "ScenarioError", "advice", "did_you_mean"]
+__all__ = [
+    "DeliveryError",
+    "Fault",
+    "FunnelsimError",
+    "InputError",
+    "OutputError",
+    "ScenarioError",
+    "advice",
+    "did_you_mean",
+]
 
 
 class FunnelsimError(Exception):
@@ -22,6 +31,10 @@ class InputError(FunnelsimError):
 
 class OutputError(FunnelsimError):
     """A place that cannot be written to, or that holds something which must not be overwritten."""
+
+
+class DeliveryError(FunnelsimError):
+    """A receiver that did not take what it was sent; the command line ends with exit status 1 on it."""
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,14 @@ class Pool:
         open: Starts the workers.
         close: Ends them, once what has not begun has been cancelled.
         n_ahead: Batches to hand over beyond those at work, so that nobody waits for the next.
+        has_workers: Whether there is anybody left to work; asked when nothing has come back for long.
     """
 
     n_workers: int
     open: Callable[[], Executor]
     close: Callable[[Executor], None] = Executor.shutdown
     n_ahead: int = 1
+    has_workers: Callable[[], bool] = lambda: True
 
 
 class InProcess(Executor):
@@ -152,7 +154,7 @@ def _dask(address: str, jobs: int | None) -> Pool:
             n_workers = jobs or sum(client.ncores().values()) or 1
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(f"dask:{address}: there is no scheduler to be reached: {error}") from None
-    return Pool(n_workers, start, end)
+    return Pool(n_workers, start, end, has_workers=lambda: bool(clients and clients[-1].ncores()))
 
 
 def _ray(address: str, jobs: int | None) -> Pool:

@@ -25,7 +25,7 @@ _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
 
 def _people_word(name: str) -> Word:
     meaning, count = _OF_PEOPLE[name]
-    return plain_word(f"people.{name}", meaning, lambda run: count(run.people), needs_events=False)
+    return plain_word(f"people.{name}", meaning, lambda run: count(run.people), needs_events=False, spans_clock=True)
 
 
 PEOPLE_WORDS: Final = (
@@ -35,17 +35,20 @@ PEOPLE_WORDS: Final = (
         "companies of which somebody has requested a demo",
         lambda run: run.sales.requests["account"].drop_nulls().n_unique(),
         needs_events=False,
+        spans_clock=True,
     ),
     plain_word(
         "people.requests_of_accounts",
         "demo requests by people of known companies",
         lambda run: run.sales.requests["account"].count(),
         needs_events=False,
+        spans_clock=True,
     ),
     plain_word(
         "people.stitching_recall",
         "share of the true pairs of browsers of one person that stitching by user id joins",
         lambda run: score_stitching(stitch(run.analysis.events), run.people).recall,
+        spans_clock=True,
     ),
 )
 """The words, in order."""

@@ -193,7 +193,7 @@ def _check_window(reference: Reference, window: dict[str, float], longest: int |
 
 
 def _hourly(run: Run, series: str, segment: Arguments) -> list[int]:
-    """Counts of a segment by UTC hour, the hour of the start first."""
+    """Counts of a segment by UTC hour, the hour of the start first, or that of the window's."""
     dimensions = _dimensions(segment)
     rows = _rows_of(run.analysis.hourly(*dimensions), segment, dimensions)
     if rows.is_empty():
@@ -203,7 +203,7 @@ def _hourly(run: Run, series: str, segment: Arguments) -> list[int]:
 
 
 def _weekday(run: Run, day: int) -> str:
-    return WEEKDAYS[(run.scenario.clock.start + timedelta(days=day)).weekday()]
+    return WEEKDAYS[(run.window.period(run.scenario.clock)[0] + timedelta(days=day)).weekday()]
 
 
 def _aggregate(reference: Reference, series: Arguments, counts: list[int]) -> float:

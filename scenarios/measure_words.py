@@ -35,6 +35,7 @@ class Word:
         read: Returns the number that a run has for a reference; raises Undefined when there is none.
         usage: How it is written, with its arguments.
         needs_events: Whether it is about what was received, and not only about what the world itself knows.
+        spans_clock: Whether it counts from the first moment of the clock to the last, whatever hours are left out.
     """
 
     name: str
@@ -43,9 +44,17 @@ class Word:
     read: Callable[[Reference, Run], float]
     usage: str
     needs_events: bool = True
+    spans_clock: bool = False
 
 
-def plain_word(name: str, meaning: str, read: Callable[[Run], float | None], *, needs_events: bool = True) -> Word:
+def plain_word(
+    name: str,
+    meaning: str,
+    read: Callable[[Run], float | None],
+    *,
+    needs_events: bool = True,
+    spans_clock: bool = False,
+) -> Word:
     """A word without arguments; they are those of :class:`Word`."""
 
     def check(reference: Reference, _: Parts) -> None:
@@ -55,7 +64,7 @@ def plain_word(name: str, meaning: str, read: Callable[[Run], float | None], *, 
     def read_it(_: Reference, run: Run) -> float:
         return defined(read(run), f"{name} has no value in this run")
 
-    return Word(name, meaning, check, read_it, name, needs_events)
+    return Word(name, meaning, check, read_it, name, needs_events, spans_clock)
 
 
 def arguments_of(reference: Reference, required: Collection[str] = (), optional: Collection[str] = ()) -> Arguments:

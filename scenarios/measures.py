@@ -21,6 +21,7 @@ a region, a term) is told when it is checked, before any run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
@@ -45,12 +46,12 @@ from scenarios.measure_people import PEOPLE_WORDS
 from scenarios.measure_segments import SEGMENT_WORDS
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
 from simulator.labels import Label
-from simulator.sales_outcome import sales_outcome
+from simulator.sales_outcome import request_measures, sales_outcome
 
 if TYPE_CHECKING:
     from scenarios.run import Run
 
-__all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "vocabulary"]
+__all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "spans_clock", "vocabulary"]
 
 _COUNTS: Final = {
     "visitors": "visitors who came",
@@ -65,12 +66,17 @@ _COUNTS: Final = {
 
 
 def _count_word(name: str, meaning: str) -> Word:
-    return plain_word(f"counts.{name}", meaning, lambda run: run.outcome.counts[name], needs_events=False)
+    return plain_word(
+        f"counts.{name}", meaning, lambda run: run.outcome.counts[name], needs_events=False, spans_clock=True
+    )
 
 
 def _store_word(name: str) -> Word:
     return plain_word(
-        f"store.{name}", f"events that the store counted as {name}", lambda r: getattr(r.store.counts, name)
+        f"store.{name}",
+        f"events that the store counted as {name}",
+        lambda run: getattr(run.store.counts, name),
+        spans_clock=True,
     )
 
 
@@ -78,7 +84,8 @@ def _label_word(label: Label) -> Word:
     def read(run: Run) -> float:
         return run.labels.filter(pl.col("label") == label.value).height
 
-    return plain_word(f"labels.{label.value}", f"events with the label {label.value}", read, needs_events=False)
+    meaning = f"events with the label {label.value}"
+    return plain_word(f"labels.{label.value}", meaning, read, needs_events=False, spans_clock=True)
 
 
 def _sales_word(key: str) -> Word:
@@ -89,15 +96,30 @@ def _sales_word(key: str) -> Word:
             chosen("region", arguments_of(reference, ("region",))["region"], REGIONS)
 
     def read(reference: Reference, run: Run) -> float:
-        summary = run.sales.summary
-        if reference.is_call:
-            region = arguments_of(reference, ("region",))["region"]
-            rows = run.sales.by_region.filter(pl.col("region") == pl.lit(region))
-            summary = rows.row(0, named=True) if rows.height else _nothing_sold()
+        region = str(arguments_of(reference, ("region",))["region"]) if reference.is_call else None
+        summary = _sold(run, region) if run.window.is_whole else _sold_in_window(run, region)
         return defined(summary[key], f"{reference.text}: there is nothing to take it of")
 
     meaning = f"{key.replace('_', ' ')} of the sales desk, of all or of a region"
-    return Word(name, meaning, check, read, f'{name}, {name}(region="europe")', needs_events=False)
+    # Time at work is only known of the whole clock.
+    spans_clock = key.endswith("_utilisation")
+    usage = f'{name}, {name}(region="europe")'
+    return Word(name, meaning, check, read, usage, needs_events=False, spans_clock=spans_clock)
+
+
+def _sold(run: Run, region: str | None) -> Mapping[str, float | None]:
+    if region is None:
+        return run.sales.summary
+    rows = run.sales.by_region.filter(pl.col("region") == pl.lit(region))
+    return rows.row(0, named=True) if rows.height else _nothing_sold()
+
+
+def _sold_in_window(run: Run, region: str | None) -> Mapping[str, float | None]:
+    """Measures of the requests that were made in the run's window, whenever they were dealt with."""
+    wanted = run.window.holds("requested_s", run.scenario.clock)
+    if region is not None:
+        wanted &= pl.col("region") == pl.lit(region)
+    return request_measures(run.sales.requests.filter(wanted))
 
 
 @cache
@@ -174,6 +196,11 @@ def check_references(expression: Expression, parts: Parts) -> None:
 def needs_events(reference: Reference) -> bool:
     """Whether a reference, which must have been checked, is about events that were received."""
     return _word(reference).needs_events
+
+
+def spans_clock(reference: Reference) -> bool:
+    """Whether a reference, which must have been checked, counts the whole clock whatever hours are left out."""
+    return _word(reference).spans_clock
 
 
 def reading(expression: Expression, run: Run) -> Reading:

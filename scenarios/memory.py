@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["no_room_to_analyse"]
+__all__ = ["available_bytes", "no_room_to_analyse"]
 
 _BYTES_AN_EVENT: Final = 850
 """Peak memory of an analysis for each of its events, measured on runs of one to five million events."""
@@ -19,7 +19,7 @@ def no_room_to_analyse(n_events: int) -> str | None:
     Args:
         n_events: How many there are.
     """
-    needed, available = n_events * _BYTES_AN_EVENT, _available_bytes()
+    needed, available = n_events * _BYTES_AN_EVENT, available_bytes()
     if available is None or needed <= available:
         return None
     return (
@@ -29,7 +29,7 @@ def no_room_to_analyse(n_events: int) -> str | None:
     )
 
 
-def _available_bytes() -> int | None:
+def available_bytes() -> int | None:
     """Memory that can be had without swapping; None where the system does not say."""
     try:
         lines = _MEMINFO.read_text(encoding="ascii").splitlines()

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.batches import Batches
-from scenarios.expressions import references
+from scenarios.expressions import Reference, references
 from scenarios.measures import Measure, needs_events
 from scenarios.run import Run, Timings
 from scenarios.scenario import Scenario
 from scenarios.store_sink import StoreSink
+from scenarios.window import WHOLE, Window
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 
-__all__ = ["Failure", "Function", "Replicated", "Replication", "light_run", "replicate"]
+__all__ = ["Failure", "Function", "Replicated", "Replication", "light_run", "references_of", "replicate"]
 
 Function = Callable[[Run], float]
 """A response that is a Python function, in a notebook."""
@@ -36,6 +37,7 @@ class Replication:
         seed: Seed of the run.
         responses: What to read off the run, as expressions by name.
         functions: What else to read off it, as functions by name.
+        window: The hours that responses are about.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Replication:
     seed: int
     responses: Mapping[str, str]
     functions: Mapping[str, Function] = field(default_factory=dict)
+    window: Window = WHOLE
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def light_run(replication: Replication) -> Run:
         accepted=accepted,
         digest="",
         timings=Timings(started_at, time.perf_counter() - began),
+        window=replication.window,
     )
 
 
@@ -156,12 +160,14 @@ def _read(read: Measure | Function, run: Run) -> tuple[float | None, str]:
     return value, reason
 
 
+def references_of(replication: Replication) -> Iterator[Reference]:
+    """What the responses of a replication refer to; what its functions do, nobody knows."""
+    return (each for text in replication.responses.values() for each in references(_measure(text).expression))
+
+
 def _needs_events(replication: Replication) -> bool:
     """Whether any response is about the events; of a function nobody knows."""
-    expressions = (_measure(text).expression for text in replication.responses.values())
-    return bool(replication.functions) or any(
-        needs_events(reference) for expression in expressions for reference in references(expression)
-    )
+    return bool(replication.functions) or any(map(needs_events, references_of(replication)))
 
 
 @lru_cache(maxsize=4096)

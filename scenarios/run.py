@@ -27,6 +27,7 @@ from scenarios.settings import ScenarioSettings
 from scenarios.shared_run import Listeners, share
 from scenarios.store_sink import StoreSink
 from scenarios.versions import versions
+from scenarios.window import WHOLE, Window
 from simulator.intent import Truth
 from simulator.labels import KeptLabels, LabelKeeper
 from simulator.sales_outcome import SalesOutcome
@@ -67,6 +68,7 @@ class Run:
         accepted: Took the events in as they arrived.
         digest: Sha256 of the events.
         timings: When, and how long.
+        window: The hours that statistics, visits and measures of the sales desk are about.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Run:
         accepted: AcceptedEvents,
         digest: str,
         timings: Timings,
+        window: Window = WHOLE,
     ) -> None:
         self.scenario = scenario
         self.seed = seed
@@ -90,6 +93,7 @@ class Run:
         self.store: EventStore = accepted.store
         self.digest = digest
         self.timings = timings
+        self.window = window
         self._record = record
         self._accepted = accepted
 
@@ -141,6 +145,7 @@ class Run:
             observed_from=start,
             observed_until=start + timedelta(hours=self.scenario.clock.hours),
             demo_per=self.scenario.intent.demo_per,
+            window=None if self.window.is_whole else self.window.period(self.scenario.clock),
         )
 
     @property

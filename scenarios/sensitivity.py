@@ -3,7 +3,8 @@
 A simulation's response is the mean over replications plus noise. With the noise in it every factor would seem to matter
 through interactions with chance, so each design point is averaged over its replications first, and the share of
 variance that is still noise is told beside the indices. Under common random numbers a factor that does nothing has an
-index of exactly 0. Whatever is not a number is refused: an index computed around it would be wrong in silence.
+index of exactly 0; where every point has luck of its own, the noise is taken out of the Sobol indices, whose intervals
+then hold 0. Whatever is not a number is refused: an index computed around it would be wrong in silence.
 """
 
 from __future__ import annotations
@@ -45,16 +46,21 @@ def sobol_indices(results: StudyResults, response: str) -> pl.DataFrame:
     """
     means, noise = _averaged(results, response, "saltelli")
     factors = list(results.plan.settings.factors)
-    blocks = means.reshape(-1, len(factors) + 2)
-    estimate = sobol_shares(blocks)
-    low, high = _bootstrap(blocks, sobol_shares)
+    width = len(factors) + 2
+    blocks = np.hstack([means.reshape(-1, width), _own_luck(results, response).reshape(-1, width)])
+
+    def shares(sample: Floats) -> Floats:
+        return sobol_shares(sample[:, :width], sample[:, width:])
+
+    estimate = shares(blocks)
+    low, high = _bootstrap(blocks, shares)
     columns: dict[str, object] = {"factor": factors}
     for place, name in enumerate(("first", "total")):
         columns |= {name: estimate[place], f"{name}_low": low[place], f"{name}_high": high[place]}
     return pl.DataFrame({**columns, "noise": [noise] * len(factors)})
 
 
-def sobol_shares(blocks: Floats) -> Floats:
+def sobol_shares(blocks: Floats, luck: Floats | None = None) -> Floats:
     """First and total Sobol indices of blocks of a Saltelli design.
 
     Sources: first order, A. Saltelli et al., Computer Physics Communications 181 (2010) 259–270, table 2 (b); total, M.
@@ -62,17 +68,20 @@ def sobol_shares(blocks: Floats) -> Floats:
 
     Args:
         blocks: Base points × (A, A with each factor of B in turn, B).
+        luck: Variance of each of these numbers that is chance of its own, of the same shape; 0 unless given. It would
+            add its mean to the variance, and to the total index of each factor, whatever the factor does.
 
     Returns:
         Two rows (first, total) × factors; NaN where the response does not vary.
     """
+    luck = np.zeros_like(blocks) if luck is None else luck
     centred = blocks - blocks.mean()
     a, mixed, b = centred[:, :1], centred[:, 1:-1], centred[:, -1:]
-    variance = float(np.var(np.concatenate([a, b])))
-    if variance == 0:
+    variance = float(np.var(np.concatenate([a, b]))) - float(luck[:, [0, -1]].mean())
+    if variance <= 0:
         return np.full((2, mixed.shape[1]), np.nan)
     first = (b * (mixed - a)).mean(axis=0)
-    total = ((a - mixed) ** 2).mean(axis=0) / 2
+    total = ((a - mixed) ** 2 - luck[:, :1] - luck[:, 1:-1]).mean(axis=0) / 2
     return np.asarray(np.stack([first, total]) / variance)
 
 
@@ -193,6 +202,15 @@ def _averaged(results: StudyResults, response: str, *designs: str) -> tuple[Floa
     within = rows.select((pl.col("se") ** 2).mean()).item()
     between = float(np.var(means, ddof=1))
     return means, float("nan") if within is None or between == 0 else min(within / between, 1.0)
+
+
+def _own_luck(results: StudyResults, response: str) -> Floats:
+    """Variance of each point's mean that is chance of its own: none where the points share their luck."""
+    rows = results.summary.filter(pl.col("response") == response)
+    if results.plan.settings.common_random_numbers:
+        return np.zeros(rows.height)
+    # Of a single replication nobody knows.
+    return np.asarray(rows.select(pl.col("se").fill_null(0.0) ** 2).to_series().to_numpy())
 
 
 def _bootstrap(blocks: Floats, statistic: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:

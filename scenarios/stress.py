@@ -88,9 +88,11 @@ def _data(plan: StudyPlan) -> Rows:
 
 def _experimentation(plan: StudyPlan) -> Rows:
     settings = plan.settings
-    yield "4.1", "initialisation", "empty: no visitor and no request at the start; the clock of each scenario says when"
+    left_out = f"; responses leave out {settings.warm_up_hours} hours of warm-up" if settings.warm_up_hours else ""
+    yield "4.1", "initialisation", f"empty: no visitor and no request at the start{left_out}"
     hours = sorted({plan.scenario_of(point).clock.hours for point in plan.points if _is_valid(plan, point.number)})
-    yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours"
+    cool_down = f", the last {settings.cool_down_hours} left out of responses" if settings.cool_down_hours else ""
+    yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours{cool_down}"
     wish = settings.replications
     n = (
         f"until precise enough, {wish.least} to {wish.most} replications of each point"

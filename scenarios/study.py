@@ -15,6 +15,7 @@ from scenarios.executors import pool_of
 from scenarios.library import study_names
 from scenarios.replication import Function, light_run
 from scenarios.run import Run
+from scenarios.study_cost import StudyCost
 from scenarios.study_folder import STUDY_FILE, StudyFolder, study_folder
 from scenarios.study_loading import load_study, parse_study, study_of
 from scenarios.study_plan import StudyPlan
@@ -75,9 +76,10 @@ class Study(StudyPlan):
         executor: str | Executor | Callable[[], Executor] | None = None,
         folder: str | Path | None = None,
         progress: Progress | None = None,
+        announce: Callable[[StudyCost], None] | None = None,
     ) -> StudyResults:
         """Run the study; the arguments are those of :func:`run_study`."""
-        return run_study(self, jobs=jobs, executor=executor, folder=folder, progress=progress)
+        return run_study(self, jobs=jobs, executor=executor, folder=folder, progress=progress, announce=announce)
 
     def replay(self, point: int, number: int) -> Run:
         """Run a single replication again, here and now; what went wrong in it is raised.
@@ -101,6 +103,7 @@ def run_study(
     executor: str | Executor | Callable[[], Executor] | None = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
+    announce: Callable[[StudyCost], None] | None = None,
 ) -> StudyResults:
     """Run a study, or go on with one that was stopped.
 
@@ -110,6 +113,7 @@ def run_study(
         executor: Where to run, as for :func:`scenarios.executors.pool_of`.
         folder: Where to leave the results, and what is finished so far; in memory only if not given.
         progress: Told how many replications are done, of how many that are known to be needed.
+        announce: Told what the study will cost, as soon as its smallest and its largest replication are made.
 
     Raises:
         InputError: There is no such executor, or a function is to be kept in a folder.
@@ -117,14 +121,14 @@ def run_study(
     """
     pool = pool_of(executor, jobs)
     if folder is None:
-        return StudyResults(study, run_points(study, pool, None, progress))
+        return StudyResults(study, run_points(study, pool, None, progress, announce))
     if study.functions:
         # Nobody could tell from a folder whether a function is still the same.
         raise InputError("responses that are functions cannot be kept in a folder; write them as expressions")
     path = Path(folder)
     with study_folder(path, study.to_yaml()) as place:
         started_at, began = datetime.now(UTC), time.perf_counter()
-        runs = run_points(study, pool, place, progress)
+        runs = run_points(study, pool, place, progress, announce)
         results = StudyResults(study, runs, f"funnelsim study {shlex.quote(str(path / STUDY_FILE))} --replay {{}}")
         _write(place, results, {"started_at": started_at.isoformat(timespec="seconds"), "began": began})
     return results

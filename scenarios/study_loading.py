@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenarios.errors import Fault, ScenarioError, advice
-from scenarios.expressions import ExpressionError
+from scenarios.expressions import ExpressionError, references
 from scenarios.layers import Layers
 from scenarios.library import find_scenario, find_study, read_text
 from scenarios.loading import load_source, read_source
 from scenarios.measure_model import model_terms
-from scenarios.measures import Measure
+from scenarios.measures import Measure, spans_clock
 from scenarios.model_paths import types_at
 from scenarios.precision import PrecisionSettings
 from scenarios.scenario import Scenario
@@ -104,6 +104,7 @@ class _Checker:
         scenarios = tuple(self._changed(scenario) for scenario in sources)
         self._raise_if_faulty()
         self._check_names(scenarios)
+        self._check_window(scenarios)
         self._check_factors(scenarios[0])
         responses, terms = self._responses(scenarios)
         self._check_precision(responses)
@@ -154,6 +155,14 @@ class _Checker:
             if name in names[:n]:
                 self._fault(("scenarios", n), f"there is another scenario of the name {name!r}")
 
+    def _check_window(self, scenarios: tuple[Scenario, ...]) -> None:
+        window = self._settings.window
+        for scenario in scenarios:
+            if window.hours(scenario.clock) < 1:
+                key = "warm_up_hours" if window.warm_up_hours else "cool_down_hours"
+                self._fault((key,), f"nothing is left of the {scenario.clock.hours} hours of {scenario.name}")
+        self._raise_if_faulty()
+
     def _check_factors(self, scenario: Scenario) -> None:
         """Each level of each factor alone must make a scenario; what they make together, a run will tell."""
         for path, factor in self._settings.factors.items():
@@ -183,12 +192,19 @@ class _Checker:
         return responses, terms
 
     def _check_expression(self, keys: Keys, text: str, scenarios: tuple[Scenario, ...]) -> None:
+        window = self._settings.window
         for scenario in scenarios:
             parts = {name: getattr(scenario, name) for name in type(scenario).model_fields}
+            # Hours and days of responses are counted from the end of the warm-up.
+            parts["clock"] = scenario.clock.model_copy(update={"hours": window.hours(scenario.clock)})
             try:
-                Measure.parse(text, parts)
+                measure = Measure.parse(text, parts)
             except ExpressionError as error:
                 self._fault(keys, str(error))
+                return
+            beyond = [each.text for each in references(measure.expression) if spans_clock(each)]
+            if beyond and not window.is_whole:
+                self._fault(keys, f"{beyond[0]} counts the whole clock, with the warm-up and the cool-down")
                 return
 
     def _check_precision(self, responses: Mapping[str, str]) -> None:

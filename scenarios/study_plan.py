@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from scenarios.design import design_values
+from scenarios.errors import Fault, ScenarioError
 from scenarios.replication import Function, Replication
 from scenarios.scenario import Scenario
 from scenarios.settings import yaml_text
@@ -110,7 +111,8 @@ class StudyPlan:
         """
         scenario, key = self._resolved(point)
         number += 0 if self.settings.common_random_numbers else point.number * _APART
-        return Replication(key, number, scenario, self.settings.seed, self.loaded.responses, self.functions)
+        settings, responses = self.settings, self.loaded.responses
+        return Replication(key, number, scenario, settings.seed, responses, self.functions, settings.window)
 
     def to_yaml(self) -> str:
         """Write the study as a file that names no other: with its scenarios written out, and every default."""
@@ -127,6 +129,9 @@ class StudyPlan:
         if point.number not in self._scenarios:
             base = self.loaded.scenarios[point.scenario]
             scenario = base.replace(dict(point.values)) if point.values else base
+            if self.settings.window.hours(scenario.clock) < 1:
+                message = f"must be more than the warm-up and the cool-down together (got {scenario.clock.hours})"
+                raise ScenarioError([Fault(scenario.name, "clock.hours", message)])
             self._scenarios[point.number] = scenario, self._key(scenario)
         return self._scenarios[point.number]
 
@@ -136,6 +141,7 @@ class StudyPlan:
             "scenario": scenario.model_dump(mode="json", exclude=_NAMES_ONLY),
             "responses": self.loaded.responses,
             "seed": self.settings.seed,
+            "window": [self.settings.warm_up_hours, self.settings.cool_down_hours],
             "versions": versions(),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -14,7 +14,8 @@ from scenarios.dispatch import Lost, dispatch
 from scenarios.errors import ScenarioError
 from scenarios.executors import Pool
 from scenarios.precision import PrecisionSettings, stopping_point
-from scenarios.replication import Failure, Replicated, Replication, replicate
+from scenarios.replication import Failure, Replicated, Replication
+from scenarios.study_cost import CostGauge, StudyCost, clocked, pilots_first
 from scenarios.study_plan import Point, StudyPlan
 
 __all__ = ["PointRun", "Progress", "Record", "run_points"]
@@ -52,7 +53,13 @@ class PointRun:
     fault: Failure | None = None
 
 
-def run_points(plan: StudyPlan, pool: Pool, record: Record | None, progress: Progress | None = None) -> list[PointRun]:
+def run_points(
+    plan: StudyPlan,
+    pool: Pool,
+    record: Record | None,
+    progress: Progress | None = None,
+    announce: Callable[[StudyCost], None] | None = None,
+) -> list[PointRun]:
     """Run a study; the result depends on nothing but the plan.
 
     Args:
@@ -60,16 +67,25 @@ def run_points(plan: StudyPlan, pool: Pool, record: Record | None, progress: Pro
         pool: Where.
         record: Keeps each replication as soon as it is finished, and knows those of earlier; None to keep none.
         progress: Told how far the study is.
+        announce: Told what it will cost, as soon as the first replications say so.
     """
-    return _Runner(plan, pool, record, progress).run()
+    return _Runner(plan, pool, record, progress, announce).run()
 
 
 class _Runner:
-    def __init__(self, plan: StudyPlan, pool: Pool, record: Record | None, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        plan: StudyPlan,
+        pool: Pool,
+        record: Record | None,
+        progress: Progress | None,
+        announce: Callable[[StudyCost], None] | None,
+    ) -> None:
         self._plan = plan
         self._pool = pool
         self._record = record
         self._progress = progress or _unseen
+        self._announce = announce
         known = record.known() if record is not None else ()
         self._done = {(replicated.key, replicated.number): replicated for replicated in known}
         self._faults: dict[int, Failure] = {}
@@ -102,16 +118,29 @@ class _Runner:
         n_before = len(self._done)
         n_total = n_before + len(replications)
         self._progress(n_before, n_total)
+        in_order, gauge = self._gauged(replications)
         # Closed at once when something is raised here, such as an interruption: the workers must not work on.
-        with closing(dispatch(replicate, replications, self._pool)) as ends:
+        with closing(dispatch(clocked, in_order, self._pool)) as ends:
             for replication, end in ends:
-                failed = Failure("worker", end.message) if isinstance(end, Lost) else None
-                replicated = Replicated.failed(replication, failed) if failed else end
-                assert isinstance(replicated, Replicated)  # noqa: S101 - what is not lost is done
+                if isinstance(end, Lost):
+                    replicated, seconds = Replicated.failed(replication, Failure("worker", end.message)), None
+                else:
+                    replicated, seconds = end
+                if gauge is not None:
+                    gauge.note(replication, seconds)
                 self._done[replicated.key, replicated.number] = replicated
                 if self._record is not None:
                     self._record.add(replicated)
                 self._progress(len(self._done), n_total)
+
+    def _gauged(self, replications: list[Replication]) -> tuple[list[Replication], CostGauge | None]:
+        """Put first what tells the cost, if somebody wants to know it and does not yet."""
+        announce, self._announce = self._announce, None
+        if announce is None:
+            return replications, None
+        in_order, n_pilots = pilots_first(replications)
+        is_open = isinstance(self._plan.settings.replications, PrecisionSettings)
+        return in_order, CostGauge(in_order, n_pilots, self._pool.n_workers, is_open=is_open, announce=announce)
 
     def _want_more(self) -> bool:
         """Where replications go on until they are enough: settle how many are, or want more; whether any are wanted."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from scenarios.precision import PrecisionSettings
+from scenarios.window import Window
 from simulator.settings import Count, Positive, Real, Settings
 
 __all__ = ["DesignSettings", "Factor", "FactorValue", "StudySettings"]
@@ -137,6 +138,8 @@ class StudySettings(Settings):
             same luck (common random numbers).
         common_random_numbers: Whether it is so; if not, every run of every point has luck of its own.
         responses: What is read off each run: expressions by name, as in claims.
+        warm_up_hours: Hours at the beginning that responses leave out, while the world fills.
+        cool_down_hours: Hours at the end that they leave out; what becomes of earlier requests still counts.
         estimates: Terms of the intent model whose estimates are read off each run: ``all``, or their names. Of each,
             coefficient, standard error, p-value, truth and whether the 95 % interval covers it.
     """
@@ -152,6 +155,8 @@ class StudySettings(Settings):
     seed: Annotated[int, Field(ge=0)] = 7
     common_random_numbers: bool = True
     responses: dict[Annotated[str, Field(min_length=1)], str] = Field(default_factory=dict)
+    warm_up_hours: Annotated[int, Field(ge=0)] = 0
+    cool_down_hours: Annotated[int, Field(ge=0)] = 0
     estimates: Literal["all"] | tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -163,6 +168,11 @@ class StudySettings(Settings):
         if not self.factors and self.design != DesignSettings():
             raise ValueError(f"design: {self.design.kind} needs factors")
         return self
+
+    @property
+    def window(self) -> Window:
+        """The hours that responses are about."""
+        return Window(self.warm_up_hours, self.cool_down_hours)
 
     @property
     def sources(self) -> tuple[ScenarioSource, ...]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from scenarios.power import SampleSize
 from scenarios.study_results import StudyResults
-from scenarios.text_table import aligned
+from scenarios.text_table import Page, aligned
 
 __all__ = ["comparison_text", "power_text", "study_text"]
 
@@ -18,7 +18,7 @@ _MOST_ROWS: Final = 60
 """Rows of a table that are shown; the files have them all."""
 
 
-def study_text(results: StudyResults, folder: Path) -> str:
+def study_text(results: StudyResults, folder: Path) -> Page:
     """Summarise a study: the responses at each point, how good the estimates are, what failed, where to read on."""
     settings = results.plan.settings
     n = results.replications.select("point", "replication").n_unique()
@@ -30,10 +30,10 @@ def study_text(results: StudyResults, folder: Path) -> str:
         *_failure_lines(results),
         f"results: {folder}",
     ]
-    return "\n".join(lines)
+    return Page.of(lines)
 
 
-def comparison_text(table: pl.DataFrame, *, a: str, b: str) -> str:
+def comparison_text(table: pl.DataFrame, *, a: str, b: str) -> Page:
     """Show how two scenarios differ: both means, the difference with its interval, and what the pairing saves."""
     header = ("response", "pairs", a, b, "difference", "95 % interval", "variance saved")
     rows = [
@@ -46,16 +46,16 @@ def comparison_text(table: pl.DataFrame, *, a: str, b: str) -> str:
         )
         for row in table.iter_rows(named=True)
     ]
-    return "\n".join(
+    return Page.of(
         [
-            *aligned([header, *rows]),
+            *aligned([header, *rows], header=True),
             "",
             f"difference: {b} less {a}, run by run with the same luck (common random numbers)",
         ]
     )
 
 
-def power_text(found: SampleSize) -> str:
+def power_text(found: SampleSize) -> Page:
     """Summarise how much traffic it takes until a signal is found, with the power curve."""
     high = "no bound" if found.high is None else f"{found.high:,.0f}"
     header = (found.unit, "replications", "found", "power", "95 % interval", "curve")
@@ -74,11 +74,11 @@ def power_text(found: SampleSize) -> str:
     lines = [
         f"{found.signal} is found (p < {found.alpha:g}) with a power of {found.power:g} from {answer}",
         "",
-        *aligned([header, *rows]),
+        *aligned([header, *rows], header=True),
         "",
         "curve: probit regression of what was found on the square root of the size; interval by Fieller's theorem",
     ]
-    return "\n".join(lines)
+    return Page.of(lines)
 
 
 def _response_lines(results: StudyResults) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield from aligned([header, *rows[:_MOST_ROWS]])
+    yield from aligned([header, *rows[:_MOST_ROWS]], header=True)
     if len(rows) > _MOST_ROWS:
         yield f"  … and {len(rows) - _MOST_ROWS:,} more"
     yield ""

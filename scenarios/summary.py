@@ -11,12 +11,12 @@ from scenarios.analyze import EventsAnalysis
 from scenarios.claims import ClaimResult
 from scenarios.results import model_data
 from scenarios.run import Run
-from scenarios.text_table import aligned
+from scenarios.text_table import Page, aligned
 
 __all__ = ["analysis_summary", "run_summary"]
 
 
-def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: str = "") -> str:
+def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: str = "") -> Page:
     """Summarise a run: what happened, the conversion, the strongest coefficients beside the truth, where to read on."""
     counts = _telling_counts(run)
     took = f"{run.timings.simulate_s:.1f} s (wake: {run.wake})"
@@ -29,7 +29,7 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
         *([f"NOT ANALYSED: {not_analysed}", ""] if not_analysed else []),
         *_where_to_read_on(folder),
     ]
-    return "\n".join(lines)
+    return Page.of(lines)
 
 
 def _telling_counts(run: Run) -> dict[str, int]:
@@ -40,7 +40,7 @@ def _telling_counts(run: Run) -> dict[str, int]:
     return {name: n for name, n in counts.items() if name != "malformed_lines" and not name.startswith("true_")}
 
 
-def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> str:
+def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Page:
     """Summarise the analysis of files of events."""
     counts = vars(analysis.store.counts)
     lines = [
@@ -53,7 +53,7 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> str:
         *_analysis_lines(analysis.analysis),
         *(["", *_where_to_read_on(folder)] if folder else []),
     ]
-    return "\n".join(lines)
+    return Page.of(lines)
 
 
 def _where_to_read_on(folder: Path) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
     yield f"intent model on {data}, surest first:"
-    yield from aligned([header, *(_term(row, with_truth=with_truth) for row in terms)])
+    yield from aligned([header, *(_term(row, with_truth=with_truth) for row in terms)], header=True)
     yield from (f"  left out: {term} ({reason})" for term, reason in model["left_out"].items())
     yield from (f"  mind: {warning}" for warning in model["warnings"])
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["ProgressBar", "progress_bar"]
+__all__ = ["QUIET", "ProgressBar", "is_quiet", "progress_bar"]
+
+QUIET: Final = ContextVar("quiet", default=False)
+"""Whether the user wants to see results and errors only."""
+
+
+def is_quiet() -> bool:
+    """Whether the user wants to see results and errors only."""
+    return QUIET.get()
 
 
 @dataclass(frozen=True)
@@ -25,12 +35,12 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[ProgressBar]:
-    """Show a progress bar on standard error, if that is a terminal.
+    """Show a progress bar on standard error, if that is a terminal and nobody has asked for quiet.
 
     Args:
         what: What is going on.
     """
-    if not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         yield ProgressBar()
         return
     # Imported here: nobody who redirects the output should wait for it.

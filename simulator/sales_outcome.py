@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import polars as pl
 
-__all__ = ["DemoRequest", "SalesOutcome", "SalesStage", "TeamHours", "sales_outcome"]
+__all__ = ["DemoRequest", "SalesOutcome", "SalesStage", "TeamHours", "request_measures", "sales_outcome"]
 
 Summary = dict[str, float | None]
 
@@ -133,7 +133,7 @@ def sales_outcome(
     def measures(rows: pl.DataFrame, teams: set[str]) -> Summary:
         work = busy.filter(pl.col("team").is_in(list(teams)))
         return {
-            **_measures(rows),
+            **request_measures(rows),
             "sdr_utilisation": _ratio(float(work["sdrs"].sum()), sum(hours[team].sdrs_s for team in teams)),
             "executive_utilisation": _ratio(
                 float(work["executives"].sum()), sum(hours[team].executives_s for team in teams)
@@ -166,8 +166,12 @@ def _table(requests: list[DemoRequest], team_of: Mapping[str, str]) -> pl.DataFr
     )
 
 
-def _measures(rows: pl.DataFrame) -> Summary:
-    """Counts, rates and waits of some requests."""
+def request_measures(rows: pl.DataFrame) -> Summary:
+    """Counts, rates and waits of some requests: all measures but the utilisations.
+
+    Args:
+        rows: Some rows of :attr:`SalesOutcome.requests`.
+    """
     held, missed = rows["held_s"].count(), rows["missed_s"].count()
     return {
         "requests": rows.height,

@@ -90,6 +90,21 @@ def test_a_pool_that_always_breaks_is_given_up():
         ends(double, 3, Pool(1, Broken))
 
 
+class Deserted(Executor):
+    """Takes whatever it is given, and nobody does it."""
+
+    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
+        """Take a task."""
+        return Future()
+
+
+def test_a_cluster_without_workers_is_not_waited_for():
+    """Where nobody is left to work it is said, after a while, instead of waiting for ever."""
+    pool = Pool(1, Deserted, has_workers=lambda: False)
+    with pytest.raises(OutputError, match="no workers left"):
+        list(dispatch(double, range(3), pool, patience_s=0.01))
+
+
 class Counting(InProcess):
     """Counts the batches it is given."""
 

@@ -199,14 +199,14 @@ def check_kills(tmp_path: Path, n_kills: int, n_replications: int) -> None:
 
 
 def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path):
-    """Killed with its workers by kill -9 at a random moment, it goes on and ends as if nothing had been."""
-    check_kills(tmp_path, n_kills=1, n_replications=30)
+    """Killed with its workers by kill -9 at two random moments, it goes on and ends as if nothing had been."""
+    check_kills(tmp_path, n_kills=2, n_replications=40)
 
 
 @pytest.mark.validation
 def test_a_study_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path):
     """The same for twenty random moments."""
-    check_kills(tmp_path, n_kills=20, n_replications=600)
+    check_kills(tmp_path, n_kills=20, n_replications=250)
 
 
 def test_a_changed_study_is_refused_with_the_difference(study: Study, tmp_path: Path):

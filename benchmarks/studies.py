@@ -1,0 +1,89 @@
+"""Studies against the same simulations and fits written out by hand: what a study costs beyond them, and on two cores.
+
+Only the seconds of a whole study count, from its settings to its tables; starting the workers is part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from benchmarks.measuring import Comparison, Subject
+from scenarios.accepted_events import AcceptedEvents
+from scenarios.batches import Batches
+from scenarios.model_truth import known_truth
+from scenarios.scenario import Scenario
+from scenarios.store_sink import StoreSink
+from scenarios.study import Study
+from simulator.simulation import Simulation
+
+__all__ = ["OVERHEAD", "POWER"]
+
+_SIGNAL: Final = "security_page_view"
+_HERE, _TWO = "a study in this process", "a study on two workers"
+
+
+def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
+    """A loop that a good analyst would write over the parts of funnelsim."""
+    from analytics.intent_model import IntentModel  # noqa: PLC0415 - as a study does
+    from analytics.sessions import visit_table  # noqa: PLC0415
+
+    def once() -> int:
+        found = []
+        for replication in range(n):
+            world = Simulation(scenario.world, seed=7, replication=replication, wake="interacting")
+            if not fit:
+                found.append(world.run([]).counts["visitors"])
+                continue
+            accepted = AcceptedEvents()
+            outcome = world.run([Batches([StoreSink(accepted.store)])])
+            visits = visit_table(accepted.frame())
+            model = IntentModel().fit(visits, truth=known_truth(outcome.truth, scenario.analytics))
+            found.append(dict(zip(model.coefficients["signal"], model.coefficients["p_value"], strict=True))[_SIGNAL])
+        return len(found)
+
+    return once
+
+
+def _study(scenario: Scenario, n: int, response: str, jobs: int) -> Subject:
+    data: dict[str, Any] = {
+        "name": "s",
+        "scenario": scenario.to_data(),
+        "replications": n,
+        "responses": {"r": response},
+    }
+    study = Study.of(data)
+
+    def once() -> int:
+        return study.run(jobs=jobs).replications.height
+
+    return once
+
+
+def _power() -> Mapping[str, Subject]:
+    scenario = Scenario.load("baseline", ["traffic.visitors_per_day=5000", "intent.visitor_to_demo=0.1"])
+    n, response = 60, f'p_value("{_SIGNAL}")'
+    return {
+        "simulations and fits by hand": _by_hand(scenario, n, fit=True),
+        _HERE: _study(scenario, n, response, 1),
+        _TWO: _study(scenario, n, response, 2),
+    }
+
+
+def _overhead() -> Mapping[str, Subject]:
+    scenario = Scenario.load("baseline", ["traffic.visitors_per_day=5000", "clock.hours=1"])
+    return {
+        "simulations by hand": _by_hand(scenario, 60, fit=False),
+        _HERE: _study(scenario, 60, "counts.visitors", 1),
+    }
+
+
+POWER: Final = Comparison(
+    "power-study",
+    "Days of 5,000 visitors, each with its fit",
+    "replications",
+    _power,
+    {_HERE: 1 / 1.15, _TWO: 1.8},
+    rounds=3,
+)
+OVERHEAD: Final = Comparison("study-overhead", "Hours of 200 visitors, counted", "replications", _overhead, rounds=5)

@@ -1,0 +1,215 @@
+"""Replay: a run's events once more, at a set speed, to whatever pipeline is to be tested against the known truth.
+
+from scenarios.replay import replay
+
+replay("runs/baseline-seed7", to="http://localhost:8080", speed=60)
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from scenarios.errors import DeliveryError, InputError
+from scenarios.replay_lines import RecordedLine, RecordedRun, ReplayOrder
+from scenarios.replay_pace import Clock, Pace, SystemClock
+from scenarios.replay_state import ReplayState, StateFile
+from scenarios.replay_target import Receiver, Target
+from scenarios.replay_targets import open_target
+
+__all__ = ["ReplayResult", "replay"]
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """How a replay went.
+
+    Args:
+        to: Where it went.
+        speed: Recorded seconds to a second; None for as fast as possible.
+        resumed_at: Lines that had been acknowledged before, and were not sent again.
+        sent: Lines that were acknowledged now.
+        not_sent: Lines that the receiver can never take, by reason: ``broken`` and, over HTTP, ``too_large``.
+        batches: Batches in which they went.
+        retries: How often one of them was sent again.
+        first: Recorded moment of the first line that was replayed now; None if there was none.
+        last: That of the last one.
+        seconds: How long it took from the first line to the acknowledgement of the last.
+        behind_seconds: By how much the line that was furthest behind its turn was so.
+    """
+
+    to: str
+    speed: float | None
+    resumed_at: int
+    sent: int
+    not_sent: dict[str, int]
+    batches: int
+    retries: int
+    first: datetime | None
+    last: datetime | None
+    seconds: float
+    behind_seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        times = {name: moment and moment.isoformat() for name, moment in (("first", self.first), ("last", self.last))}
+        return {**vars(self), **times}
+
+
+def replay(
+    run_folder: str | Path,
+    *,
+    to: str,
+    speed: float | Literal["max"] = 60,
+    order: ReplayOrder = "arrival",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    resume: str | Path | None = None,
+    write_key: str = "",
+    max_retries: int = 10,
+    clock: Clock | None = None,
+    progress: Callable[[float], None] | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+) -> ReplayResult:
+    """Send a run's events to a receiver, in the order and at the pace in which its collector once got them.
+
+    Each line goes out as the very JSON of the run. Nothing is lost: what is not acknowledged is sent again. What was
+    acknowledged but not noted before a crash comes twice, with the same ``messageId``; a file has it once.
+
+    Args:
+        run_folder: Folder of a run with events.
+        to: ``stdout``, ``file:PATH``, ``http://…``, ``https://…`` or ``kafka:BROKERS/TOPIC``.
+        speed: Recorded seconds to a second of the clock; ``"max"`` or 0 is as fast as possible.
+        order: By the time of arrival, or by the time at which things happened.
+        since: First moment to replay, of the time by which it is ordered; UTC where it has no zone.
+        until: Moment to stop before.
+        resume: File that keeps how far it has come; one that is there says where to go on.
+        write_key: Segment's write key, for HTTP.
+        max_retries: How often in a row to try again before giving up, for HTTP.
+        clock: What tells the time; the computer's clock if not given.
+        progress: Told the share that is done, from 0 to 1.
+        announce: Told of each time something must be tried again.
+
+    Raises:
+        InputError: The folder, the address, the speed or the state file is wrong.
+        OutputError: A file cannot be written, or holds something already.
+        DeliveryError: The receiver refused something or could not be reached; with ``resume`` nothing need be repeated.
+    """
+    clock = clock or SystemClock()
+    pace = Pace(_checked(speed), clock)
+    run = RecordedRun(Path(run_folder))
+    beginning = ReplayState(run.digest, to, order, _text(since), _text(until))
+    states = StateFile(None if resume is None else Path(resume))
+    state = states.resumed(beginning)
+    receiver = Receiver(clock, write_key, max_retries, announce, state.n_bytes)
+    lines = islice(run.lines(order, since=since, until=until), state.acknowledged, None)
+    target = open_target(to, receiver)
+    states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file there is ours
+    sending = _Sending(target, states, state, pace, progress=progress, n_events=run.n_events)
+    try:
+        for batch in _batches(lines, target, pace):
+            sending.send(batch)
+    finally:
+        target.close()
+    return sending.result()
+
+
+class _Sending:
+    """Sends batches one by one and keeps count, on disk too."""
+
+    def __init__(
+        self,
+        target: Target,
+        states: StateFile,
+        state: ReplayState,
+        pace: Pace,
+        *,
+        progress: Callable[[float], None] | None,
+        n_events: int,
+    ) -> None:
+        self._target, self._states, self._state, self._pace = target, states, state, pace
+        self._progress, self._n_events = progress, n_events
+        self._resumed_at, self._n_sent, self._n_batches = state.acknowledged, 0, 0
+        self._not_sent: Counter[str] = Counter()
+        self._first_ms: int | None = None
+        self._last_ms: int | None = None
+        self._took_s = 0.0
+
+    def send(self, batch: list[RecordedLine]) -> None:
+        """Send a batch, and note that it is done with."""
+        refused = [self._target.refuses(line) for line in batch]
+        taken = [line for line, reason in zip(batch, refused, strict=True) if not reason]
+        if taken:
+            try:
+                self._target.send(taken)
+            except DeliveryError as error:
+                raise DeliveryError(f"{error} ({self._state.acknowledged:,} lines have been acknowledged)") from error
+            self._n_batches += 1
+        self._n_sent += len(taken)
+        self._not_sent.update(filter(None, refused))
+        self._first_ms = batch[0].at_ms if self._first_ms is None else self._first_ms
+        self._last_ms = batch[-1].at_ms
+        acknowledged = self._state.acknowledged + len(batch)
+        self._state = replace(self._state, acknowledged=acknowledged, n_bytes=self._target.n_bytes)
+        self._states.keep(self._state)
+        self._took_s = self._pace.elapsed_s
+        if self._progress is not None:
+            self._progress(min(1.0, acknowledged / max(1, self._n_events)))
+
+    def result(self) -> ReplayResult:
+        """Say how it went."""
+        return ReplayResult(
+            to=self._state.to,
+            speed=self._pace.speed,
+            resumed_at=self._resumed_at,
+            sent=self._n_sent,
+            not_sent=dict(self._not_sent),
+            batches=self._n_batches,
+            retries=self._target.n_retries,
+            first=_moment(self._first_ms),
+            last=_moment(self._last_ms),
+            seconds=self._took_s,
+            behind_seconds=self._pace.behind_s,
+        )
+
+
+def _batches(lines: Iterator[RecordedLine], target: Target, pace: Pace) -> Iterator[list[RecordedLine]]:
+    """Put together what is due and fits: one line at a time where they are rare, more where sending is slower."""
+    batch: list[RecordedLine] = []
+    n_bytes = 0
+    for line in lines:
+        if batch and not (target.fits(len(batch) + 1, n_bytes + len(line.line)) and pace.is_due(line.at_ms)):
+            yield batch
+            batch, n_bytes = [], 0
+        pace.wait(line.at_ms)
+        batch.append(line)
+        n_bytes += len(line.line)
+    if batch:
+        yield batch
+
+
+def _checked(speed: float | Literal["max"]) -> float | None:
+    """Read a speed; None is as fast as possible.
+
+    Raises:
+        InputError: It is no speed.
+    """
+    if speed in ("max", 0):
+        return None
+    if isinstance(speed, str) or not (math.isfinite(speed) and speed > 0):
+        raise InputError(f"--speed: must be a number greater than 0, or max (got {speed!r})")
+    return float(speed)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)

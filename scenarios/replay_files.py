@@ -1,0 +1,98 @@
+"""Standard output, a file or a pipe as the receiver of a replay: one line after the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from scenarios.errors import DeliveryError, OutputError
+from scenarios.replay_lines import RecordedLine
+
+__all__ = ["LinesTarget"]
+
+_MOST_BYTES: Final = 1_000_000
+
+
+class LinesTarget:
+    """Lines written one after the other, to a file or a pipe.
+
+    Args:
+        file: Where to write.
+        name: What it is called in messages.
+        kept_bytes: Length of the file; None where that means nothing.
+    """
+
+    n_retries: Final = 0
+
+    def __init__(self, file: BinaryIO, name: str, *, kept_bytes: int | None = None) -> None:
+        self._file = file
+        self._name = name
+        self._n_bytes = kept_bytes
+
+    @classmethod
+    def stdout(cls) -> LinesTarget:
+        """Standard output."""
+        return cls(sys.stdout.buffer, "standard output")
+
+    @classmethod
+    def file(cls, path: Path, kept_bytes: int | None) -> LinesTarget:
+        """A file, written on at the end of what has been acknowledged; a pipe with a name has no end.
+
+        Args:
+            path: The file, made if it is not there.
+            kept_bytes: What of it has been acknowledged before; None for a new replay.
+
+        Raises:
+            OutputError: It cannot be written, holds something already, or is not what it was.
+        """
+        try:
+            if path.exists() and not path.is_file():
+                return cls(path.open("wb"), str(path))
+            length = path.stat().st_size if path.exists() else 0
+            if kept_bytes is None and length:
+                raise OutputError(f"{path}: holds something already; it is left as it is. Give another file")
+            if length < (kept_bytes or 0):
+                raise OutputError(f"{path}: is shorter than what it has been sent; somebody has changed it")
+            file = path.open("ab")
+            file.truncate(kept_bytes or 0)  # what was written and not yet noted comes again
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+        return cls(file, str(path), kept_bytes=kept_bytes or 0)
+
+    def refuses(self, line: RecordedLine) -> str:  # noqa: ARG002 - a broken line too is a line
+        """Nothing."""
+        return ""
+
+    def fits(self, n_lines: int, n_bytes: int) -> bool:  # noqa: ARG002
+        """Whether a batch is small enough to be put together in memory."""
+        return n_bytes <= _MOST_BYTES
+
+    def send(self, batch: Sequence[RecordedLine]) -> None:
+        """Write lines and hand them to the system, so that they outlive this process.
+
+        Raises:
+            DeliveryError: They cannot be written.
+            BrokenPipeError: Whoever read them has read enough.
+        """
+        written = b"".join(line.line + b"\n" for line in batch)
+        try:
+            self._file.write(written)
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise DeliveryError(f"{self._name}: cannot be written: {error.strerror or error}") from error
+        if self._n_bytes is not None:
+            self._n_bytes += len(written)
+
+    def close(self) -> None:
+        """Close the file; standard output belongs to others."""
+        if self._file is not sys.stdout.buffer:
+            self._file.close()
+
+    @property
+    def n_bytes(self) -> int | None:
+        """Length of the file."""
+        return self._n_bytes

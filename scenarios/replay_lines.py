@@ -1,0 +1,153 @@
+"""The lines that a run's collector received, read back from the run folder in the order in which they are replayed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice, takewhile
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import polars as pl
+
+from analytics.enrichment import event_times
+from analytics.line_shapes import flatten_lines
+from analytics.ndjson import encode
+from scenarios.atomic_folder import MANIFEST
+from scenarios.errors import InputError, did_you_mean
+
+__all__ = ["RecordedLine", "RecordedRun", "ReplayOrder"]
+
+ReplayOrder = Literal["arrival", "event-time"]
+"""``arrival``: by ``receivedAt``, as the collector got them, late ones late. ``event-time``: as things happened."""
+
+_AT_ONCE: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLine:
+    """One line that the collector received.
+
+    Args:
+        at_ms: The moment of its turn, in milliseconds since 1970; a broken line has that of the line before it.
+        line: The bytes, without newline.
+        browser: The event's ``anonymousId``, or else its ``userId``.
+        is_event: Whether it is an event at all; a line that arrived broken is none.
+    """
+
+    at_ms: int
+    line: bytes
+    browser: str | None = None
+    is_event: bool = True
+
+
+class RecordedRun:
+    """The events of a run folder.
+
+    Args:
+        folder: The run folder.
+
+    Attributes:
+        digest: The run's own fingerprint of its events.
+        n_events: How many events there are.
+        file: The file that holds them, NDJSON or Parquet.
+
+    Raises:
+        InputError: The folder is not that of a run, or its events were not kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        manifest = _manifest(folder)
+        self.digest = str(manifest["digest"])
+        self.n_events = int(manifest["counts"]["events"])
+        files = [path for path in (folder / "events.ndjson", folder / "events.parquet") if path.is_file()]
+        if not files:
+            raise InputError(f"{folder}: holds no events; run it with --events parquet or ndjson")
+        self.file = files[0]
+
+    def lines(
+        self, order: ReplayOrder, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[RecordedLine]:
+        """Give out the lines.
+
+        Args:
+            order: By which time. For ``event-time`` all of them are held in memory.
+            since: The first moment to give out, of the time by which they are ordered.
+            until: The moment to stop before.
+        """
+        low = -(2**63) if since is None else _ms(since)
+        high = 2**63 if until is None else _ms(until)
+        read = _from_ndjson if self.file.suffix == ".ndjson" else _from_parquet
+        lines: Iterator[RecordedLine] = read(self.file, order)
+        if order == "event-time":
+            lines = iter(sorted(lines, key=attrgetter("at_ms")))  # what happened at one time stays in order of arrival
+        # They are in order, so that what comes after the end need not be read.
+        return (line for line in takewhile(lambda line: line.at_ms < high, lines) if low <= line.at_ms)
+
+
+def _ms(moment: datetime) -> int:
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except OSError:
+        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}") from None
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("kind") != "run":
+        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}")
+    return manifest
+
+
+def _guess(folder: Path) -> str:
+    """Guess which run was meant: one beside, or one of that scenario in the folder where runs are left."""
+    known = [path.parent for place in (folder.parent, Path("runs")) for path in sorted(place.glob(f"*/{MANIFEST}"))]
+    of_scenario = [path for path in known if path.name.startswith(f"{folder.name}-seed")]
+    return (
+        did_you_mean(str(folder), [str(path) for path in known])
+        if not of_scenario
+        else (f"; did you mean '{of_scenario[0]}'?")
+    )
+
+
+def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
+    for events in pl.scan_parquet(file, glob=False).collect_batches(chunk_size=_AT_ONCE, maintain_order=True):
+        browsers = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
+        lines = encode(events).splitlines()
+        yield from map(RecordedLine, _moments(events, order), lines, browsers)
+
+
+def _from_ndjson(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
+    """Read the very bytes that were received; broken lines take their turn after the line before them."""
+    with file.open("rb") as source:
+        turn: int | None = None
+        while lines := [line.rstrip(b"\n") for line in islice(source, _AT_ONCE)]:
+            batch = list(_recorded(lines, order, turn))
+            turn = batch[-1].at_ms
+            yield from batch
+
+
+def _recorded(lines: Sequence[bytes], order: ReplayOrder, turn: int | None) -> Iterator[RecordedLine]:
+    flat = flatten_lines(list(enumerate(lines)))
+    broken = {letter.position for letter in flat.dead_letters}
+    moments = _moments(flat.frame, order)
+    browsers = flat.frame.select(pl.coalesce("anonymous_id", "user_id")).to_series()
+    events = zip(moments, browsers, strict=True)
+    if turn is None:  # the very first line may be broken
+        turn = moments[0] if moments else 0
+    for number, line in enumerate(lines):
+        if number in broken:
+            yield RecordedLine(turn, line, is_event=False)
+        else:
+            turn, browser = next(events)
+            yield RecordedLine(turn, line, browser)
+
+
+def _moments(events: pl.DataFrame, order: ReplayOrder) -> list[int]:
+    times = events["received_at"] if order == "arrival" else event_times(events)
+    return times.dt.epoch("ms").fill_null(strategy="forward").fill_null(0).to_list()

@@ -1,0 +1,43 @@
+"""Where a replay goes, by its address: standard output, a file, a collector that speaks HTTP, a topic of Kafka's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from scenarios.errors import InputError, did_you_mean
+from scenarios.replay_files import LinesTarget
+from scenarios.replay_target import Receiver, Target
+
+__all__ = ["open_target"]
+
+_STDOUT: Final = "stdout"
+_WORDS: Final = (_STDOUT, "file", "http", "https", "kafka")
+_KINDS: Final = (_STDOUT, "file:PATH", "http://HOST:PORT", "https://HOST", "kafka:BROKERS/TOPIC")
+
+
+def open_target(to: str, receiver: Receiver) -> Target:
+    """Open a target by its address.
+
+    Args:
+        to: ``stdout``, ``file:PATH``, ``http://…``, ``https://…`` or ``kafka:BROKERS/TOPIC``.
+        receiver: What else it must know.
+
+    Raises:
+        InputError: The address is none of these, or what it needs is not installed.
+        OutputError: The file cannot be written, or holds something already.
+    """
+    kind = to.partition(":")[0]
+    if to == _STDOUT:
+        return LinesTarget.stdout()
+    if kind == "file" and to != "file:":
+        return LinesTarget.file(Path(to.removeprefix("file:")), receiver.kept_bytes)
+    if kind in {"http", "https"}:
+        from scenarios.replay_http import HttpTarget  # noqa: PLC0415 - ssl and http are slow to load
+
+        return HttpTarget(to, receiver)
+    if kind == "kafka":
+        from scenarios.replay_kafka import KafkaTarget  # noqa: PLC0415 - an extra
+
+        return KafkaTarget(to)
+    raise InputError(f"--to: must be one of {', '.join(_KINDS)} (got {to!r}){did_you_mean(kind, _WORDS)}")

@@ -1,0 +1,124 @@
+"""Claims about exports: the tables of a Segment warehouse, as dbt's package for it expects them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from ruamel.yaml import YAML
+
+from analytics.events import EVENT_SCHEMA
+from scenarios.errors import InputError, OutputError
+from scenarios.export import export, warehouse_tables
+from scenarios.run_folder import run_to_folder
+from scenarios.scenario import Scenario
+
+DBT_SEGMENT_PAGES = [
+    "id",
+    "anonymous_id",
+    "user_id",
+    "received_at",
+    "sent_at",
+    "timestamp",
+    "url",
+    "path",
+    "title",
+    "search",
+    "referrer",
+    "context_campaign_source",
+    "context_campaign_medium",
+    "context_campaign_name",
+    "context_campaign_term",
+    "context_campaign_content",
+    "context_ip",
+    "context_user_agent",
+]
+"""Columns that dbt-labs/segment reads from the table of page views (its models/base/segment_web_page_views.sql)."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a few hours."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    changes = {"clock.hours": 4, "traffic.visitors_per_day": 6000, "intent.visitor_to_demo": 0.2}
+    scenario = Scenario(name="small").replace(changes | {"tracking.duplicate_rate": 0.05})
+    run_to_folder(scenario, folder, analyse=False)
+    return folder
+
+
+def test_every_event_is_in_its_table(run: Path, tmp_path: Path) -> None:
+    """Pages, tracks and identifies have all calls of the kind, and each tracked event has a table of its own."""
+    events = pl.read_parquet(run / "events.parquet")
+    n_rows = export(run, to=tmp_path / "o")
+    of_type = dict(events["type"].cast(pl.String).value_counts().iter_rows())
+    assert (n_rows["pages"], n_rows["tracks"], n_rows["identifies"], n_rows["groups"]) == (
+        *(of_type[call] for call in ("page", "track", "identify")),
+        0,
+    )
+    of_event = dict(events["event"].cast(pl.String).drop_nulls().value_counts().iter_rows())
+    assert len(of_event) > 3
+    assert {name.lower().replace(" ", "_"): n for name, n in of_event.items()}.items() <= n_rows.items()
+    assert sum(of_event.values()) == n_rows["tracks"]
+    assert n_rows["users"] == events.filter(pl.col("type") == "identify")["user_id"].n_unique()
+
+
+@pytest.mark.parametrize("form", ["csv", "segment-warehouse", "parquet"])
+def test_a_database_reads_them_back(run: Path, tmp_path: Path, form: str) -> None:
+    """What dbt's package asks the page table for is there, as times where it must be, and says what the events say."""
+    export(run, to=tmp_path / "o", form=form)
+    suffix = "parquet" if form == "parquet" else "csv"
+    columns = ", ".join(DBT_SEGMENT_PAGES)
+    pages = duckdb.sql(f"SELECT {columns} FROM '{tmp_path}/o/pages.{suffix}'")  # noqa: S608 - names of our own
+    assert dict(zip(pages.columns, map(str, pages.types), strict=True))["received_at"].lower().startswith("timestamp")
+    events = pl.read_parquet(run / "events.parquet").filter(pl.col("type") == "page")
+    found = duckdb.sql("SELECT count(*), count(DISTINCT id), min(received_at)::TIMESTAMP, sum(length(url)) FROM pages")
+    assert found.fetchall()[0] == (
+        events.height,
+        events["message_id"].n_unique(),
+        events["received_at"].min().replace(tzinfo=None),
+        events["context_page_url"].str.len_chars().sum(),
+    )
+
+
+def test_addresses_are_taken_apart() -> None:
+    """The query of a page's address is its own column, with the question mark and without the fragment."""
+    urls = ["https://x.example.com/a?b=c&d=e#f", "https://x.example.com/a", "https://x.example.com/#a?b", None]
+    rows = pl.DataFrame({"type": ["page"] * 4, "context_page_url": urls})
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in EVENT_SCHEMA.items() if name not in rows.columns]
+    pages = dict(warehouse_tables(rows.with_columns(missing)))["pages"]
+    assert pages["search"].to_list() == ["?b=c&d=e", None, None, None]
+
+
+def test_dbt_is_told_every_type(run: Path, tmp_path: Path) -> None:
+    """The properties for `dbt seed` name each table and each of its columns; times are timestamps."""
+    n_rows = export(run, to=tmp_path / "o")
+    seeds = {seed["name"]: seed["config"]["column_types"] for seed in YAML().load(tmp_path / "o/seeds.yml")["seeds"]}
+    assert list(seeds) == list(n_rows)
+    for name, types in seeds.items():
+        assert list(types) == (tmp_path / f"o/{name}.csv").read_text().partition("\n")[0].split(",")
+    times = {"received_at", "sent_at", "timestamp", "original_timestamp"}
+    assert {column for column, kind in seeds["tracks"].items() if kind == "timestamp"} == times
+
+
+def test_an_export_replaces_an_export_and_nothing_else(run: Path, tmp_path: Path) -> None:
+    """Another export may take its place, which leaves no old file; with somebody's file in it the folder stays."""
+    folder = tmp_path / "o"
+    export(run, to=folder)
+    export(run, to=folder, form="parquet")
+    assert not list(folder.glob("*.csv"))
+    assert sorted(json.loads((folder / "manifest.json").read_text())["files"]) == sorted(
+        path.name for path in folder.glob("*.parquet")
+    )
+    (folder / "mine.sql").touch()
+    with pytest.raises(OutputError, match=r"holds 'mine\.sql', which funnelsim did not write"):
+        export(run, to=folder)
+
+
+def test_only_a_run_can_be_exported(tmp_path: Path) -> None:
+    """A folder without events is told, and nothing is written."""
+    with pytest.raises(InputError, match="is not a run folder"):
+        export(tmp_path, to=tmp_path / "o")
+    assert not (tmp_path / "o").exists()

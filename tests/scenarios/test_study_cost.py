@@ -1,0 +1,58 @@
+"""Claims about telling what a study will cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.replication import Replication
+from scenarios.study import Study
+from scenarios.study_cost import CostGauge, StudyCost, pilots_first
+
+WORLD = "{name: tiny, clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}}"
+TEXT = f"""name: tiny
+scenario: {WORLD}
+factors: {{traffic.visitors_per_day: [2000, 500, 4000]}}
+replications: 2
+responses: {{visitors: counts.visitors}}
+"""
+
+
+def replications() -> list[Replication]:
+    """Six, of three sizes."""
+    study = Study.parse(TEXT)
+    return [study.replication(point, number) for point in study.points for number in range(2)]
+
+
+def test_the_cost_is_the_straight_line_through_the_smallest_and_the_largest_replication():
+    """500 visitors a day in 2 s and 4,000 in 9 s are 1 s and 2 ms a visitor: 5 s for 2,000, and twice 16 s for all."""
+    in_order, n_pilots = pilots_first(replications())
+    assert [each.scenario.traffic.visitors_per_day for each in in_order[:n_pilots]] == [4000, 500]
+    assert len(in_order) == 6
+    told: list[StudyCost] = []
+    gauge = CostGauge(in_order, n_pilots, 2, is_open=False, announce=told.append)
+    gauge.note(in_order[3], 100.0)
+    gauge.note(in_order[1], 2.0)
+    assert told == []
+    gauge.note(in_order[0], 9.0)
+    (cost,) = told
+    assert cost.work_s == pytest.approx(32.0)
+    assert str(cost) == "6 replications of about 5.3 s each: about 16 s on 2 workers"
+
+
+def test_a_pilot_that_is_lost_does_not_keep_the_cost_back():
+    """The others then tell it."""
+    in_order, n_pilots = pilots_first(replications())
+    told: list[StudyCost] = []
+    gauge = CostGauge(in_order, n_pilots, 2, is_open=True, announce=told.append)
+    gauge.note(in_order[0], None)
+    gauge.note(in_order[1], 700.0)
+    assert str(told[0]) == "at least 6 replications of about 12 min each: about 35 min on 2 workers"
+
+
+def test_a_study_tells_its_cost_once_and_changes_nothing_by_it():
+    """Whether somebody asks or not, the results are the same; a study that is done costs nothing and says nothing."""
+    told: list[StudyCost] = []
+    study = Study.parse(TEXT)
+    assert study.run(jobs=1, announce=told.append).replications.equals(study.run(jobs=1).replications)
+    assert [cost.n_replications for cost in told] == [6]
+    assert told[0].work_s > 0
