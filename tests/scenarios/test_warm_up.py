@@ -45,6 +45,7 @@ def test_a_cycle_is_divided_out_of_a_crowd_that_grows_and_taken_from_one_that_is
     assert without_cycle(np.resize(night, 100), 24) == pytest.approx(np.full(100, 3.0))
 
 
+@pytest.mark.validation
 def test_the_page_views_of_an_empty_web_site_take_a_day_to_fill():
     """Visitors come back for days: the first hours have fewer page views than the rest; three weeks are watched."""
     found = find_warm_up(Scenario.load("baseline", ["traffic.visitors_per_day=200"]), replications=3, jobs=1)
