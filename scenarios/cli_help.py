@@ -37,6 +37,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "funnelsim power baseline --signal security_page_view",
         "funnelsim power my.yaml --signal webinar_registration --power 0.9 --vary hours",
     ),
+    "warm-up": (
+        "funnelsim warm-up baseline --set traffic.visitors_per_day=2000",
+        "funnelsim warm-up my.yaml --series demo_requests --out plot.svg",
+    ),
     "compare": (
         "funnelsim compare baseline ad-blocker-heavy",
         "funnelsim compare baseline my.yaml --response 'conversion()' --replications 50",

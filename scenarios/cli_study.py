@@ -74,7 +74,10 @@ def study(
 
 def _announce(cost: object) -> None:
     """Say on standard error what a study will cost: it is no result, and another machine would say otherwise."""
-    sys.stderr.write(f"funnelsim: {cost}\n")
+    from scenarios.terminal import is_quiet  # noqa: PLC0415
+
+    if not is_quiet():
+        sys.stderr.write(f"funnelsim: {cost}\n")
 
 
 class VaryChoice(StrEnum):

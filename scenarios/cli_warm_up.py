@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scenarios.cli_output import Output, as_json
+from scenarios.completion import complete_scenario
 
 if TYPE_CHECKING:
     from scenarios.warm_up import WarmUp
@@ -28,7 +29,12 @@ class SeriesChoice(StrEnum):
 
 
 def warm_up(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a library scenario, or a YAML file.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO", help="Name of a library scenario, or a YAML file.", autocompletion=complete_scenario
+        ),
+    ],
     *,
     series: Annotated[SeriesChoice, typer.Option(help="What is counted by hour.")] = SeriesChoice.PAGE_VIEWS,
     replications: Annotated[int, typer.Option(min=2, help="Runs to average.")] = 10,
@@ -70,14 +76,13 @@ def _text(found: WarmUp, name: str) -> str:
         else f"{what} of {name}: leave out the first {found.hours} hours (MSER-5): warm_up_hours: {found.hours}"
     )
     averages = found.table.gather_every(_DAY_HOURS, offset=_DAY_HOURS // 2)
-    cycle = "daily" if found.cycle_hours == _DAY_HOURS else "weekly"
     rows = [(f"{row['hour'] // _DAY_HOURS + 1}", f"{row['moving_average']:,.1f}") for row in averages.to_dicts()]
     return "\n".join(
         [
             answer,
             "",
-            *aligned([("day", f"{what} an hour"), *rows]),
+            *aligned([("day", f"{what} an hour"), *rows], header=True),
             "",
-            f"means of {found.replications:,} replications, without their {cycle} cycle, averaged over a day (Welch)",
+            f"means of {found.replications:,} replications, without their weekly cycle, averaged over a day (Welch)",
         ]
     )

@@ -1,8 +1,8 @@
 """How long a simulated world takes to fill: which hours at the beginning say nothing of its ordinary state.
 
 Replications of a count by hour are averaged, as P. D. Welch does (The statistical analysis of simulation results, in
-Computer Performance Modeling Handbook, 1983, 268–328), and what belongs to the hour of the day or the week is taken
-out, as the other days or weeks know it. MSER-5 then says where to cut: before the hour from which on the mean of
+Computer Performance Modeling Handbook, 1983, 268–328), and what belongs to the hour of the week is taken out, as the
+other weeks know it. MSER-5 then says where to cut: before the hour from which on the mean of
 batches of five is known best (K. P. White, M. J. Cobb and S. C. Spratt, Proceedings of the 2000 Winter Simulation
 Conference, 755–760).
 """
@@ -18,7 +18,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from scenarios.errors import InputError
 from scenarios.scenario import Scenario
 from scenarios.study import Study
 from scenarios.study_run import Progress
@@ -34,7 +33,8 @@ Series = Literal["page_views", "visitors", "visits", "demo_requests"]
 
 _BATCH: Final = 5
 _DAY, _WEEK = 24, 168
-_LEAST_DAYS, _LEAST_WEEKS = 4, 3
+_LEAST_WEEKS: Final = 3
+"""Weeks that are watched: the first may be filling, and the others tell of each other's weekends."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,6 @@ class WarmUp:
     Args:
         series: What was counted.
         replications: How many runs were averaged.
-        cycle_hours: Length of the cycle that was taken out: a day, or a week where there are three of them; weekends
-            stay visible in less.
         hours: Hours to leave out; None where the series settles nowhere in its first half: the clock must be longer, or
             the world, like one that grows, has no ordinary state.
         table: One row per ``hour`` of the clock: the ``mean`` count, what is left ``without_cycle``, and its centred
@@ -54,7 +52,6 @@ class WarmUp:
 
     series: Series
     replications: int
-    cycle_hours: int
     hours: int | None
     table: pl.DataFrame
 
@@ -72,7 +69,6 @@ class WarmUp:
         return {
             "series": self.series,
             "replications": self.replications,
-            "cycle_hours": self.cycle_hours,
             "warm_up_hours": self.hours,
             "table": self.table.to_dicts(),
         }
@@ -91,29 +87,24 @@ def find_warm_up(
     """Find the hours at the beginning of a scenario that say nothing of its ordinary state.
 
     Args:
-        scenario: The world; of four days or more.
+        scenario: The world. It is watched for three weeks at least, whatever its clock says.
         series: What is counted by hour.
         replications: Runs to average, 2 or more.
         seed: Seed of the runs; the scenario's own if not given.
         jobs: Runs at a time; as many as there are cores if not given.
         executor: Where to run, as for :func:`scenarios.executors.pool_of`.
         progress: Told how many runs are done.
-
-    Raises:
-        InputError: The clock is too short to tell a beginning from the rest.
     """
-    n_hours = scenario.clock.hours
-    if n_hours < _LEAST_DAYS * _DAY:
-        raise InputError(f"clock.hours: a warm-up is looked for in {_LEAST_DAYS * _DAY} hours or more (got {n_hours})")
+    n_hours = max(scenario.clock.hours, _LEAST_WEEKS * _WEEK)
+    scenario = scenario.replace({"clock.hours": n_hours, "claims": {}})
     mean = _hourly_means(
         scenario, series, replications, seed, {"jobs": jobs, "executor": executor, "progress": progress}
     )
-    cycle = _WEEK if n_hours >= _LEAST_WEEKS * _WEEK else _DAY
-    level = without_cycle(mean, cycle)
+    level = without_cycle(mean, _WEEK)
     table = pl.DataFrame(
         {"hour": np.arange(n_hours), "mean": mean, "without_cycle": level, "moving_average": _smoothed(level)}
     )
-    return WarmUp(series, replications, cycle, mser5(level), table)
+    return WarmUp(series, replications, mser5(level), table)
 
 
 def mser5(values: Floats) -> int | None:
