@@ -17,7 +17,7 @@ from scenarios.reference import PAGES, scenario_page, study_page
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
-OWN_TESTS = {"replay.md", "event-store.md"}  # whose examples follow one upon another and need what stands before them
+OWN_TESTS = {"replay.md", "event-store.md", "studies.md"}  # whose examples follow one upon another, or run long
 
 
 def blocks(language: str) -> list[pytest.ParameterSet]:
