@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench validate format clean
+.PHONY: help run test check bench validate notebooks docs format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -37,9 +37,16 @@ validate: $(VENV)/.ray ## Run the slow proofs: statistics, studies killed again 
 bench: $(READY) ## Measure speed against what one would otherwise have
 	$(BIN)/python -m benchmarks
 
+notebooks: $(READY) ## Run the notebooks again and keep what they show
+	$(BIN)/python -m notebooks.execute
+
+docs: $(READY) ## Write the generated pages anew and build the documentation site in site/
+	$(BIN)/python -m scenarios.reference docs/reference
+	$(BIN)/mkdocs build --strict --quiet
+
 format: $(READY) ## Put the code in its standard form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean: ## Delete what the other targets made
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) runs site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.intent_errors import VisitTableError
+
 __all__ = ["cluster_names", "cluster_numbers"]
 
 
@@ -14,13 +16,19 @@ def cluster_numbers(visits: pl.DataFrame) -> NDArray[np.int64] | None:
 
     Args:
         visits: A visit table.
+
+    Raises:
+        VisitTableError: Some visits have no account, and the table does not say whose they are.
     """
     if "account" not in visits.columns or visits["account"].is_null().all():
         return None
     account = _numbered(visits["account"])
     alone = account.is_null()
     numbers = account.fill_null(0).to_numpy(writable=True)
-    numbers[alone.to_numpy()] = numbers.max() + 1 + _numbered(visits["anonymous_id"].filter(alone)).to_numpy()
+    if alone.any():
+        lone = visits.filter(alone)
+        _refuse_nameless(lone)
+        numbers[alone.to_numpy()] = numbers.max() + 1 + _numbered(lone["anonymous_id"]).to_numpy()
     return numbers if numbers.max() > 0 else None
 
 
@@ -35,9 +43,21 @@ def cluster_names(visits: pl.DataFrame) -> pl.Series:
 
     Args:
         visits: A visit table.
+
+    Raises:
+        VisitTableError: Some visits have no account, and the table does not say whose they are.
     """
-    visitor = pl.format("visitor {}", pl.col("anonymous_id").cast(pl.String))
-    if "account" not in visits.columns:
-        return visits.select(name=visitor).to_series()
-    account = pl.format("account {}", pl.col("account").cast(pl.String))
-    return visits.select(name=pl.coalesce(account, visitor)).to_series()
+    names = [pl.format("account {}", pl.col("account").cast(pl.String))] if "account" in visits.columns else []
+    lone = visits.filter(pl.col("account").is_null()) if names else visits
+    # A table without either column has no rows either.
+    if not names or not lone.is_empty():
+        _refuse_nameless(lone)
+        names.append(pl.format("visitor {}", pl.col("anonymous_id").cast(pl.String)))
+    return visits.select(name=pl.coalesce(names)).to_series()
+
+
+def _refuse_nameless(lone: pl.DataFrame) -> None:
+    if "anonymous_id" not in lone.columns:
+        raise VisitTableError("the visit table has no column anonymous_id, which says whose visits without account are")
+    if n := lone["anonymous_id"].null_count():
+        raise VisitTableError(f"{n:,} visits have neither account nor anonymous_id, so nobody knows whose they are")

@@ -118,6 +118,9 @@ _EMAIL: Final = ("email", "e-mail", "e_mail", "e mail", "newsletter")
 _SOCIAL: Final = ("social", "social-network", "social-media", "social_media", "sm", "organic_social", "organic-social")
 _REFERRAL: Final = ("referral", "link", "app")
 
+_IDS: Final = ("anonymous_id", "user_id", "context_group_id")
+"""Columns that name whom an event is of: the browser, the person, the account."""
+
 # Rows fewer than which are not worth the search for distinct values.
 _FEW: Final = 1000
 
@@ -156,16 +159,24 @@ def enrich(events: pl.DataFrame) -> pl.DataFrame:
         events: Table of events; see :func:`conform` for what is tolerated.
 
     Returns:
-        The columns of the tracking plan, then the derived ones, then whatever else was given. Enriching twice changes
-        nothing.
+        The columns of the tracking plan, then the derived ones, then whatever else was given. A blank identifier of
+        browser, person or account is null there, for it names nobody. Enriching twice changes nothing.
 
     Raises:
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
     """
     others = [name for name in events.columns if name not in EVENT_SCHEMA and name not in DERIVED_SCHEMA]
-    flat = conform(events)
+    flat = _with_ids_that_name(conform(events))
     derived = _worked_out(flat) if flat.height < _FEW else _looked_up(flat)
     return pl.concat([flat, derived, *([events.select(others)] if others else [])], how="horizontal")
+
+
+def _with_ids_that_name(flat: pl.DataFrame) -> pl.DataFrame:
+    """Take blank identifiers for none: a sender's "" is not the company of all who belong to none."""
+    # Few tables have any, and to look for them costs less than to make the columns anew.
+    blank = flat.select((pl.col(_IDS).str.strip_chars() == "").any()).row(0, named=True)
+    names = [name for name, found in blank.items() if found]
+    return flat.with_columns(pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in names)
 
 
 def event_times(events: pl.DataFrame) -> pl.Series:

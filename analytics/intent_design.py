@@ -75,7 +75,8 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
         signals: Names of the signals that are needed.
 
     Raises:
-        VisitTableError: A column is missing, holds words, or has no (finite) value in an eligible visit.
+        VisitTableError: A column is missing, holds words, or has no (finite) value in an eligible visit; or one of the
+            outcome is neither yes (1) nor no (0) somewhere.
     """
     outcomes = list(VISIT_OUTCOME_COLUMNS)
     missing = [name for name in (*signals, *outcomes) if name not in visits.columns]
@@ -84,6 +85,9 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
             f"the visit table has no column {', '.join(missing)}; make it with analytics.sessions.visit_table()"
         )
     _refuse_gaps(visits, outcomes)
+    # Elsewhere, yes and no are often kept as 1 and 0; half a request would be fitted without complaint.
+    _refuse_other_than_yes_or_no(visits, outcomes)
+    visits = visits.with_columns(pl.col(outcomes).cast(pl.Boolean))
     eligible = visits.filter(pl.col("at_risk") & ~pl.col("censored"))
     _refuse_gaps(eligible, signals)
     return eligible
@@ -310,6 +314,12 @@ def _refuse_gaps(visits: pl.DataFrame, names: Sequence[str]) -> None:
         raise VisitTableError(
             f"some rows have no value (null, NaN or infinite) in {', '.join(faulty)}; fill them or drop those visits"
         )
+
+
+def _refuse_other_than_yes_or_no(visits: pl.DataFrame, names: Sequence[str]) -> None:
+    faulty = [name for name in names if not visits[name].cast(pl.Float64).is_in([0.0, 1.0]).all()]
+    if faulty:
+        raise VisitTableError(f"neither yes (1) nor no (0) in some rows: {', '.join(faulty)}")
 
 
 def _refuse_one_outcome(outcome: Floats) -> None:

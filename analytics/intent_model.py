@@ -133,7 +133,8 @@ def _few_requests(design: Design) -> list[str]:
     rarer = min(n_requests, len(design.outcome) - n_requests)
     if rarer >= _FEW_EVENTS_PER_TERM * n_terms:
         return []
-    few = f"{n_requests} requests for {n_terms} terms: fewer than {_FEW_EVENTS_PER_TERM} a term"
+    what = "requests" if rarer == n_requests else "visits without a request"
+    few = f"{rarer} {what} for {n_terms} terms: fewer than {_FEW_EVENTS_PER_TERM} a term"
     return [f"{few}, so coefficients are biased away from 0 and intervals too narrow"]
 
 

@@ -9,7 +9,7 @@ by its ``messageId``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -221,11 +221,15 @@ class KafkaSink:
     def send(self, events: pl.DataFrame) -> None:
         """Send events, one message each; waits when the broker cannot keep up."""
         keys = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
-        for key, line in zip(keys, encode(events).splitlines(), strict=True):
+        self.send_lines(zip(keys, encode(events).splitlines(), strict=True))
+
+    def send_lines(self, lines: Iterable[tuple[str | None, bytes]]) -> None:
+        """Send lines, one message each, with their keys; waits when the broker cannot keep up."""
+        for key, line in lines:
             self._produce(key, line)
 
-    def close(self) -> None:
-        """Wait until all has been delivered.
+    def flush(self) -> None:
+        """Wait until all that has been sent so far is delivered.
 
         Raises:
             AnalyticsError: Some of it could not be.
@@ -234,7 +238,7 @@ class KafkaSink:
         if self._fault is not None:
             raise AnalyticsError(f"{self._address.topic}: not all could be sent to Kafka: {self._fault.str()}")
 
-    def _produce(self, key: str, line: bytes) -> None:
+    def _produce(self, key: str | None, line: bytes) -> None:
         while True:
             try:
                 self._producer.produce(self._address.topic, line, key, on_delivery=self._note)

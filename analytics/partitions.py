@@ -68,7 +68,8 @@ def partitions_by_visitor(
             f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which say whose they are"
         )
     # Which part a visitor falls into decides nothing, so it may hang on the version of the hash.
-    part = pl.coalesce(identifiers).hash() % n_parts
+    named = [pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in identifiers]
+    part = pl.coalesce(named).hash() % n_parts
     wanted = frame.select(name for name in names if name in columns)
     for number in range(n_parts):
         yield wanted.filter(part == number).collect(engine="streaming")

@@ -18,6 +18,7 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals import DemoPer, Signal
 from analytics.statistics import FunnelStatistics
 from analytics.timeline import enriched
+from scenarios.rich_display import analysis_html
 
 if TYPE_CHECKING:
     from analytics.content_by_segment import SegmentContent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
     from analytics.session_length import SessionLengthComparison
+    from scenarios.pictures import Pictures
 
 __all__ = ["Analysis"]
 
@@ -62,6 +64,19 @@ class Analysis:
         self._demo_per: DemoPer = demo_per
         self._window = window
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
+
+    def __repr__(self) -> str:
+        return f"<Analysis by {', '.join(self.settings.segments)}>"
+
+    def _repr_html_(self) -> str:
+        return analysis_html(self)
+
+    @property
+    def pictures(self) -> Pictures:
+        """The charts of the report, to be shown in a notebook or saved."""
+        from scenarios.pictures import Pictures  # noqa: PLC0415 - imports Altair
+
+        return Pictures(self)
 
     @cached_property
     def events(self) -> pl.DataFrame:

@@ -59,7 +59,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "funnelsim ingest kafka://localhost:9092/events --store store --follow",
     ),
     "stats": ("funnelsim stats --store store", "funnelsim stats --store store --by region --watch"),
-    "new": ("funnelsim new my.yaml", "funnelsim new launch.yaml --extends launch-spike"),
+    "new": (
+        "funnelsim new my.yaml",
+        "funnelsim new launch.yaml --extends launch-spike",
+        "funnelsim new blockers.yaml --study",
+    ),
     "doctor": ("funnelsim doctor",),
 }
 """How one would call each command."""

@@ -58,7 +58,7 @@ def ingest(
     settings = StoreSettings(fsync=_policy(fsync))
     with _input_errors(), _stopping() as stop:
         done = take_in(sources, store, settings, n_events=batch, follow=follow, stop=stop)
-    return Output(as_json(done.to_dict()) if json else ingest_text(done, store))
+    return Output(as_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 
 
 def stats(

@@ -23,17 +23,19 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file to write, such as my.yaml.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as my.yaml.")],
     *,
     extends: Annotated[
         str, typer.Option(metavar="SCENARIO", help="The scenario to begin from.", autocompletion=complete_scenario)
     ] = "baseline",
+    study: Annotated[bool, typer.Option("--study", help="Write a study of that scenario instead.")] = False,
 ) -> Output:
     """Write a commented scenario to begin with, and a schema by which editors complete and check it."""
-    from scenarios.starter import new_scenario  # noqa: PLC0415
+    from scenarios.starter import new_scenario, new_study  # noqa: PLC0415
 
-    schema = new_scenario(file, extends=extends)
-    return Output(f"scenario: {file}\nschema:   {schema}\n\nnext: funnelsim run {file}", is_summary=True)
+    schema = new_study(file, scenario=extends) if study else new_scenario(file, extends=extends)
+    following = "study" if study else "run"
+    return Output(f"written: {file}\nschema:  {schema}\n\nnext: funnelsim {following} {file}", is_summary=True)
 
 
 def doctor(

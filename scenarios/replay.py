@@ -111,27 +111,13 @@ def replay(
     lines = islice(run.lines(order, since=since, until=until), state.acknowledged, None)
     target = open_target(to, receiver)
     states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file there is ours
-    sending = _Sending(target, states, state, progress, run.n_events)
-    took_s = 0.0
+    sending = _Sending(target, states, state, pace, progress=progress, n_events=run.n_events)
     try:
         for batch in _batches(lines, target, pace):
             sending.send(batch)
-            took_s = pace.elapsed_s
     finally:
         target.close()
-    return ReplayResult(
-        to=to,
-        speed=_checked(speed),
-        resumed_at=state.acknowledged,
-        sent=sending.n_sent,
-        not_sent=dict(sending.not_sent),
-        batches=sending.n_batches,
-        retries=getattr(target, "n_retries", 0),
-        first=_moment(sending.first_ms),
-        last=_moment(sending.last_ms),
-        seconds=took_s,
-        behind_seconds=pace.behind_s,
-    )
+    return sending.result()
 
 
 class _Sending:
@@ -142,15 +128,18 @@ class _Sending:
         target: Target,
         states: StateFile,
         state: ReplayState,
+        pace: Pace,
+        *,
         progress: Callable[[float], None] | None,
         n_events: int,
     ) -> None:
-        self._target, self._states, self._state = target, states, state
+        self._target, self._states, self._state, self._pace = target, states, state, pace
         self._progress, self._n_events = progress, n_events
-        self.n_sent, self.n_batches = 0, 0
-        self.not_sent: Counter[str] = Counter()
-        self.first_ms: int | None = None
-        self.last_ms: int | None = None
+        self._resumed_at, self._n_sent, self._n_batches = state.acknowledged, 0, 0
+        self._not_sent: Counter[str] = Counter()
+        self._first_ms: int | None = None
+        self._last_ms: int | None = None
+        self._took_s = 0.0
 
     def send(self, batch: list[RecordedLine]) -> None:
         """Send a batch, and note that it is done with."""
@@ -161,16 +150,33 @@ class _Sending:
                 self._target.send(taken)
             except DeliveryError as error:
                 raise DeliveryError(f"{error} ({self._state.acknowledged:,} lines have been acknowledged)") from error
-            self.n_batches += 1
-        self.n_sent += len(taken)
-        self.not_sent.update(filter(None, refused))
-        self.first_ms = batch[0].at_ms if self.first_ms is None else self.first_ms
-        self.last_ms = batch[-1].at_ms
+            self._n_batches += 1
+        self._n_sent += len(taken)
+        self._not_sent.update(filter(None, refused))
+        self._first_ms = batch[0].at_ms if self._first_ms is None else self._first_ms
+        self._last_ms = batch[-1].at_ms
         acknowledged = self._state.acknowledged + len(batch)
         self._state = replace(self._state, acknowledged=acknowledged, n_bytes=self._target.n_bytes)
         self._states.keep(self._state)
+        self._took_s = self._pace.elapsed_s
         if self._progress is not None:
             self._progress(min(1.0, acknowledged / max(1, self._n_events)))
+
+    def result(self) -> ReplayResult:
+        """Say how it went."""
+        return ReplayResult(
+            to=self._state.to,
+            speed=self._pace.speed,
+            resumed_at=self._resumed_at,
+            sent=self._n_sent,
+            not_sent=dict(self._not_sent),
+            batches=self._n_batches,
+            retries=self._target.n_retries,
+            first=_moment(self._first_ms),
+            last=_moment(self._last_ms),
+            seconds=self._took_s,
+            behind_seconds=self._pace.behind_s,
+        )
 
 
 def _batches(lines: Iterator[RecordedLine], target: Target, pace: Pace) -> Iterator[list[RecordedLine]]:

@@ -24,6 +24,8 @@ class LinesTarget:
         kept_bytes: Length of the file; None where that means nothing.
     """
 
+    n_retries: Final = 0
+
     def __init__(self, file: BinaryIO, name: str, *, kept_bytes: int | None = None) -> None:
         self._file = file
         self._name = name

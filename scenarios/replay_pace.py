@@ -48,11 +48,12 @@ class Pace:
         clock: The clock.
 
     Attributes:
+        speed: As given.
         behind_s: By how many seconds the moment that was furthest behind its turn was so.
     """
 
     def __init__(self, speed: float | None, clock: Clock) -> None:
-        self._speed = speed
+        self.speed = speed
         self._clock = clock
         self._begin: tuple[int, float] | None = None
         self.behind_s = 0.0
@@ -64,19 +65,19 @@ class Pace:
 
     def is_due(self, at_ms: int) -> bool:
         """Whether a moment's turn has come."""
-        return self._speed is None or self._ahead_s(at_ms, self._speed) <= 0
+        return self.speed is None or self._ahead_s(at_ms, self.speed) <= 0
 
     def wait(self, at_ms: int) -> None:
         """Let time pass until a moment's turn has come; the first moment's has."""
         if self._begin is None:
             self._begin = at_ms, self._clock.monotonic()
-        if self._speed is None:
+        if self.speed is None:
             return
-        ahead_s = self._ahead_s(at_ms, self._speed)
+        ahead_s = self._ahead_s(at_ms, self.speed)
         self.behind_s = max(self.behind_s, -ahead_s)
         while ahead_s > 0:
             self._clock.sleep(ahead_s)
-            ahead_s = self._ahead_s(at_ms, self._speed)
+            ahead_s = self._ahead_s(at_ms, self.speed)
 
     def _ahead_s(self, at_ms: int, speed: float) -> float:
         if self._begin is None:

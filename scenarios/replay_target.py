@@ -32,6 +32,10 @@ class Target(Protocol):
         """Let go of the receiver."""
 
     @property
+    def n_retries(self) -> int:
+        """How often a batch was sent again."""
+
+    @property
     def n_bytes(self) -> int | None:
         """How long the file is that all goes to; None where there is none."""
 

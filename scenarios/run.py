@@ -22,6 +22,7 @@ from scenarios.event_files import EventRecord, EventsFormat
 from scenarios.executors import Pool
 from scenarios.measures import Measure, Reading
 from scenarios.model_truth import known_truth
+from scenarios.rich_display import run_html
 from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
 from scenarios.shared_run import Listeners, share
@@ -33,6 +34,7 @@ from simulator.labels import KeptLabels, LabelKeeper
 from simulator.sales_outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
 from simulator.sinks import CollectingSink, Sink
+from simulator.visitor import Visitor
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
@@ -99,6 +101,9 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
+
+    def _repr_html_(self) -> str:
+        return run_html(self)
 
     @property
     def truth(self) -> Truth:
@@ -228,6 +233,7 @@ def simulate(
     progress: Callable[[float], None] | None = None,
     pool: Pool | None = None,
     accepted: AcceptedEvents | None = None,
+    visitor: type[Visitor] = Visitor,
 ) -> Run:
     """Run a scenario.
 
@@ -241,6 +247,7 @@ def simulate(
         progress: Told now and then which share of the clock has passed, from 0 to 1.
         pool: Workers to share the run; a small one, whose visitors all live on the clock, is not worth it.
         accepted: Takes the events in; keeps them in memory if not given.
+        visitor: Class of the agents.
     """
     seed = scenario.seed if seed is None else seed
     accepted = AcceptedEvents() if accepted is None else accepted
@@ -251,7 +258,7 @@ def simulate(
         labels=KeptLabels() if labels is None else labels,
         sinks=sinks,
     )
-    simulation = Simulation(scenario.world, seed=seed, replication=replication, wake=scenario.wake)
+    simulation = Simulation(scenario.world, seed=seed, replication=replication, visitor=visitor, wake=scenario.wake)
     started_at, clock = datetime.now(UTC), time.perf_counter()
     if pool is None or simulation.wake == "all":
         outcome = simulation.run([listeners.together], progress, listeners.labels)

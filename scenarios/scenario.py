@@ -9,9 +9,13 @@ from typing import Any, Self
 
 from scenarios import library
 from scenarios.executors import shared_pool
+from scenarios.file_schema import file_schema
 from scenarios.loading import Overrides, load, parse, with_changes
+from scenarios.rich_display import preformatted
 from scenarios.run import Run, simulate
 from scenarios.settings import ScenarioSettings
+from scenarios.terminal import text_bar
+from simulator.visitor import Visitor
 
 __all__ = ["Scenario", "scenario_schema"]
 
@@ -73,34 +77,40 @@ class Scenario(ScenarioSettings):
         self,
         seed: int | None = None,
         replication: int = 0,
-        progress: Callable[[float], None] | None = None,
+        progress: Callable[[float], None] | bool | None = None,  # noqa: FBT001 - mostly a callable
         *,
         jobs: int | None = None,
         executor: str | Executor | Callable[[], Executor] | None = None,
+        visitor: type[Visitor] = Visitor,
     ) -> Run:
         """Simulate the scenario, keeping its events in memory.
 
         Args:
             seed: Seed of this run; the scenario's own if not given. 0 is a seed.
             replication: Which of the independent repetitions with this seed.
-            progress: Told now and then which share of the clock has passed, from 0 to 1.
+            progress: Told now and then which share of the clock has passed, from 0 to 1; True shows a bar of text on
+                standard error, also in a notebook.
             jobs: Workers that share the run. What comes of it does not depend on them; they are worth having from
                 some hundred thousand visitors on.
             executor: What the workers are, if not processes of this machine: as for a study, or any executor of
                 ``concurrent.futures``.
+            visitor: Class of the agents: :class:`Visitor` or a subclass of it, which lives page by page on the clock.
 
         Raises:
             InputError: There is no such executor, or ``jobs`` is not 1 or more.
+            ValueError: Visitors of a subclass are to be woken for their decisions only (``wake: interacting``).
         """
         pool = shared_pool(executor, jobs)
-        return simulate(self, seed=seed, replication=replication, progress=progress, pool=pool)
+        told = (text_bar(f"Simulating {self.name}") if progress else None) if isinstance(progress, bool) else progress
+        return simulate(self, seed=seed, replication=replication, progress=told, pool=pool, visitor=visitor)
+
+    def _repr_html_(self) -> str:
+        return preformatted(self.to_yaml())
 
 
 def scenario_schema() -> dict[str, Any]:
     """JSON Schema of scenario files, for editors."""
-    schema = Scenario.model_json_schema(mode="validation")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "funnelsim scenario"
+    schema = file_schema(Scenario.model_json_schema(mode="validation"), "funnelsim scenario")
     schema["properties"]["extends"] = {
         "type": "string",
         "title": "Extends",

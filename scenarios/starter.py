@@ -1,22 +1,19 @@
-"""The first scenario of somebody's own: a file to begin with, and the schema by which an editor helps to write it."""
+"""The first scenario or study of somebody's own: a file to begin with, and the schema by which an editor helps."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from scenarios.errors import OutputError
+from scenarios.errors import InputError, OutputError
 from scenarios.library import find_scenario
 from scenarios.results import write_json
 from scenarios.scenario import scenario_schema
 
-__all__ = ["SCHEMA_FILE", "new_scenario"]
+__all__ = ["new_scenario", "new_study"]
 
-SCHEMA_FILE: Final = "funnelsim-scenario.schema.json"
-"""Name of the schema beside the scenario."""
-
-_STARTER: Final = """\
+_SCENARIO: Final = """\
 # yaml-language-server: $schema=./{schema}
 ##
 ## A scenario of your own. It says only in what it differs from the one that it extends: mappings are merged key by
@@ -73,32 +70,97 @@ intent:
 """
 
 
+_STUDY: Final = """\
+# yaml-language-server: $schema=./{schema}
+##
+## A study of your own: a scenario run many times as its factors vary. Take '# ' from the lines you want, and then:
+##
+##   funnelsim validate {file}    every fault at once, with line and column
+##   funnelsim study {file}       run it, or go on with it where it was stopped
+##
+name: {name}
+description: >-
+  What you want to know, in a few sentences.
+scenario: {base}
+seed: 7
+
+## Settings that are the same in all runs.
+set:
+  traffic.visitors_per_day: 5000
+#   intent.account_sd: 0.5
+
+## Settings that vary: every combination of these values is a design point.
+factors:
+  tracking.ad_blocker_rate: [0.0, 0.3]
+#   traffic.visitors_per_day: [5000, 10000]
+
+## Runs of each point; with more of them the intervals are narrower.
+replications: 20
+
+## What to read off each run.
+responses:
+  conversion: conversion()
+  demo requests: counts.demo_requests
+#   surest signal: z("white_paper_download")
+
+## Coefficients of which to tell bias and coverage; all, or some of them.
+# estimates: [security_page_view, careers_page_view]
+"""
+
+
 def new_scenario(path: str | Path, *, extends: str = "baseline") -> Path:
     """Write a commented scenario to begin with, and beside it the JSON Schema that editors read.
 
     Args:
         path: The file to write, which must not be there; the scenario is named after it.
-        extends: Scenario of the library to begin from.
+        extends: Scenario of the library, or file, to begin from.
 
     Returns:
         The schema's file.
 
     Raises:
+        InputError: The file's name is none of a YAML file.
         OutputError: The file is there already, or cannot be written.
         ScenarioError: There is no such scenario to extend.
     """
-    path = Path(path)
     find_scenario(extends)
-    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "my-scenario"
-    text = _STARTER.format(schema=SCHEMA_FILE, file=path.name, name=name, base=extends)
-    schema = path.parent / SCHEMA_FILE
+    return _begun(Path(path), _SCENARIO, extends, "scenario", scenario_schema())
+
+
+def new_study(path: str | Path, *, scenario: str = "baseline") -> Path:
+    """Write a commented study to begin with, and beside it the JSON Schema that editors read.
+
+    Args:
+        path: The file to write, which must not be there; the study is named after it.
+        scenario: Scenario of the library, or file, to run.
+
+    Returns:
+        The schema's file.
+
+    Raises:
+        InputError: The file's name is none of a YAML file.
+        OutputError: The file is there already, or cannot be written.
+        ScenarioError: There is no such scenario.
+    """
+    from scenarios.study import study_schema  # noqa: PLC0415 - studies bring much with them
+
+    find_scenario(scenario)
+    return _begun(Path(path), _STUDY, scenario, "study", study_schema())
+
+
+def _begun(path: Path, starter: str, base: str, kind: str, schema: dict[str, Any]) -> Path:
+    if path.suffix not in {".yaml", ".yml"}:
+        raise InputError(f"{path}: must end in .yaml, by which a file is told from a name of the library")
+    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or f"my-{kind}"
+    beside = path.parent / f"funnelsim-{kind}.schema.json"
+    text = starter.format(schema=beside.name, file=path.name, name=name, base=base)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-        write_json(schema, scenario_schema())
+        write_json(beside, schema)
     except FileExistsError:
         raise OutputError(f"{path}: is there already; it is left as it is. Give another name") from None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return schema
+    return beside

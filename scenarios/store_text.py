@@ -12,24 +12,24 @@ import polars as pl
 from analytics.event_store import EventStore
 from analytics.store_counts import Counts
 from scenarios.ingest import Ingested
-from scenarios.text_table import aligned
+from scenarios.text_table import Page, aligned
 
 __all__ = ["ingest_text", "stats_data", "stats_text"]
 
 _MOST_ROWS: Final = 25
 
 
-def ingest_text(done: Ingested, folder: Path) -> str:
+def ingest_text(done: Ingested, folder: Path) -> Page:
     """Summarise what came of taking events in."""
     lines = [
         f"{folder}: {done.recovery}" if done.recovery.n_records or done.recovery.n_bytes_cut else str(folder),
         "",
-        *aligned([("", "now", "in all"), *_beside(done.counts, done.store_counts)]),
+        *aligned([("", "now", "in all"), *_beside(done.counts, done.store_counts)], header=True),
         "",
         *(["stopped as asked; the same command goes on from here"] if done.was_stopped else []),
         *(f"read {name}: {_reached(offset)}" for name, offset in done.offsets.items()),
     ]
-    return "\n".join(lines)
+    return Page.of(lines)
 
 
 def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def stats_text(data: dict[str, Any]) -> str:
+def stats_text(data: dict[str, Any]) -> Page:
     """Say in plain text what a store holds."""
     counts = [(name, f"{data[name]:,}") for name in asdict(Counts())]
     lines = [
@@ -67,7 +67,7 @@ def stats_text(data: dict[str, Any]) -> str:
         "",
         *_window_lines(data),
     ]
-    return "\n".join(lines)
+    return Page.of(lines)
 
 
 def _beside(now: Counts, in_all: Counts) -> list[tuple[str, str, str]]:
@@ -92,7 +92,7 @@ def _window_lines(data: dict[str, Any]) -> Iterator[str]:
         return
     yield f"stream time {_time(data['stream_time'])}"
     yield ""
-    yield from aligned(_segment_rows(data) if "views" in data else _hour_rows(data["hours"]))
+    yield from aligned(_segment_rows(data) if "views" in data else _hour_rows(data["hours"]), header=True)
 
 
 def _hour_rows(hours: list[dict[str, Any]]) -> list[tuple[str, ...]]:

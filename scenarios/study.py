@@ -14,6 +14,7 @@ from scenarios.errors import InputError
 from scenarios.executors import pool_of
 from scenarios.library import study_names
 from scenarios.replication import Function, light_run
+from scenarios.rich_display import study_html
 from scenarios.run import Run
 from scenarios.study_cost import StudyCost
 from scenarios.study_folder import STUDY_FILE, StudyFolder, study_folder
@@ -22,6 +23,7 @@ from scenarios.study_plan import StudyPlan
 from scenarios.study_results import StudyResults
 from scenarios.study_run import Progress, run_points
 from scenarios.study_settings import StudySettings
+from scenarios.terminal import text_bar
 from scenarios.versions import versions
 
 __all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
@@ -75,11 +77,21 @@ class Study(StudyPlan):
         jobs: int | None = None,
         executor: str | Executor | Callable[[], Executor] | None = None,
         folder: str | Path | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         announce: Callable[[StudyCost], None] | None = None,
     ) -> StudyResults:
-        """Run the study; the arguments are those of :func:`run_study`."""
-        return run_study(self, jobs=jobs, executor=executor, folder=folder, progress=progress, announce=announce)
+        """Run the study; the arguments are those of :func:`run_study`.
+
+        With ``progress=True`` a bar of text on standard error shows how far it is, also in a notebook.
+        """
+        told = (_bar(self.settings.name) if progress else None) if isinstance(progress, bool) else progress
+        return run_study(self, jobs=jobs, executor=executor, folder=folder, progress=told, announce=announce)
+
+    def __repr__(self) -> str:
+        return f"<Study {self.settings.name}: {len(self.points):,} points>"
+
+    def _repr_html_(self) -> str:
+        return study_html(self)
 
     def replay(self, point: int, number: int) -> Run:
         """Run a single replication again, here and now; what went wrong in it is raised.
@@ -94,6 +106,11 @@ class Study(StudyPlan):
         if not 0 <= point < len(self.points) or number < 0:
             raise InputError(f"there is no replication {point}:{number}; points go from 0 to {len(self.points) - 1}")
         return light_run(self.replication(self.points[point], number))
+
+
+def _bar(name: str) -> Progress:
+    show = text_bar(f"Running {name}")
+    return lambda done, known: show(done / known if known else 0.0)
 
 
 def run_study(

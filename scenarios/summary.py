@@ -79,7 +79,7 @@ def _analysis_lines(analysis: Analysis) -> Iterator[str]:
 
 
 def _model_lines(model: dict[str, Any]) -> Iterator[str]:
-    """Show every term, one a line, the surest to matter first, and what to mind."""
+    """Show every term, one a line, the surest to matter first, then what was left out and what to mind."""
     if "error" in model:
         yield f"intent model: not fitted: {model['error']}"
         return
@@ -90,6 +90,7 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
     yield f"intent model on {data}, surest first:"
     yield from aligned([header, *(_term(row, with_truth=with_truth) for row in terms)], header=True)
+    yield from (f"  left out: {term} ({reason})" for term, reason in model["left_out"].items())
     yield from (f"  mind: {warning}" for warning in model["warnings"])
 
 

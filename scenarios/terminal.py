@@ -9,7 +9,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["QUIET", "ProgressBar", "is_quiet", "progress_bar"]
+__all__ = ["QUIET", "ProgressBar", "is_quiet", "progress_bar", "text_bar"]
+
+_BAR_WIDTH: Final = 30
 
 QUIET: Final = ContextVar("quiet", default=False)
 """Whether the user wants to see results and errors only."""
@@ -56,3 +58,28 @@ def progress_bar(what: str) -> Iterator[ProgressBar]:
             bar.add_task(now, total=None)  # a bar without an end, as nobody knows how far it is
 
         yield ProgressBar(lambda share: bar.update(task, completed=share), announce)
+
+
+def text_bar(what: str) -> Callable[[float], None]:
+    """Make a bar of plain characters on standard error, which a notebook shows as a terminal does.
+
+    It shows no time, so that a notebook that is run again shows the same.
+
+    Args:
+        what: What is going on.
+
+    Returns:
+        To be told the share that is done, from 0 to 1; at 1 the line ends.
+    """
+    drawn = -1
+
+    def show(share: float) -> None:
+        nonlocal drawn
+        filled = round(_BAR_WIDTH * min(max(share, 0.0), 1.0))
+        if filled == drawn:
+            return  # a notebook keeps every line that it is told
+        drawn = filled
+        bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
+        print(f"\r{what} {bar} {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)  # noqa: T201
+
+    return show

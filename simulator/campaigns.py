@@ -29,7 +29,15 @@ Moment = Annotated[datetime, AfterValidator(in_utc)]
 
 
 class CampaignSettings(Settings):
-    """UTM parameters of the links by which a channel brings its visitors (utm_source, utm_medium, …)."""
+    """UTM parameters of the links by which a channel brings its visitors.
+
+    Attributes:
+        source: ``utm_source``: who sends them, such as a search engine.
+        medium: ``utm_medium``: by what, such as ``cpc`` or ``email``.
+        name: ``utm_campaign``, or null.
+        term: ``utm_term``: the words that were searched for, or null.
+        content: ``utm_content``: which of several links it was, or null.
+    """
 
     source: str
     medium: str

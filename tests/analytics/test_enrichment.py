@@ -9,6 +9,7 @@ import pytest
 from analytics.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
 from analytics.errors import AnalyticsError, EventFrameError
 from analytics.events import EVENT_SCHEMA, REGIONS
+from analytics.sessions import visit_table
 
 Maker = Callable[..., pl.DataFrame]
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -30,6 +31,25 @@ def test_enriching_twice_changes_nothing(make_events: Maker):
     once = enrich(make_events({"context_page_referrer": "https://dev.to/x"}, {"email": "a@gmail.com"}))
     once = once.with_columns(visit=pl.Series([1, 2]))
     assert enrich(once).equals(once)
+
+
+@pytest.mark.parametrize("column", ["anonymous_id", "user_id", "context_group_id"])
+@pytest.mark.parametrize("blank", ["", " \t"])
+def test_a_blank_identifier_names_nobody(make_events: Maker, column: str, blank: str):
+    """Senders write "" where they know none: those who belong to no company are not one large one."""
+    events = make_events({column: blank}, {column: "日本 <b>"})
+    assert enrich(events)[column].to_list() == [None, "日本 <b>"]
+    assert enrich(events).drop(column).equals(enrich(make_events({}, {})).drop(column))
+
+
+def test_people_without_a_browser_and_without_a_company_are_kept_apart(make_events: Maker):
+    """Two users whose events have blank ids of browser and account are two visitors, and lone ones."""
+    events = make_events(
+        *({"user_id": user, "anonymous_id": "", "context_group_id": "", "received_at": NOON} for user in "ab")
+    )
+    visits = visit_table(events)
+    assert sorted(visits["anonymous_id"]) == ["a", "b"]
+    assert visits["account"].to_list() == [None, None]
 
 
 def test_enriching_keeps_the_order_of_rows(make_events: Maker):

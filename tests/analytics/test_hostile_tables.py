@@ -102,6 +102,19 @@ def test_nan(value: float | None):
         fit(x=pl.when(pl.int_range(pl.len()) < 5).then(pl.lit(value)).otherwise(pl.col("x").cast(pl.Float64)))
 
 
+@pytest.mark.parametrize(("column", "value"), [("requested_demo", 0.5), ("at_risk", 2), ("censored", -1)])
+def test_an_outcome_that_is_neither_yes_nor_no(column: str, value: float):
+    """Half a request, or two, would be fitted with errors of 0: the column is named instead."""
+    with pytest.raises(VisitTableError, match=rf"neither yes \(1\) nor no \(0\) in some rows: {column}$"):
+        fit(**{column: pl.lit(value)})
+
+
+def test_outcomes_kept_as_one_and_zero():
+    """They are what yes and no are, in the fit of the visits that count too."""
+    changed = {name: pl.col(name).cast(pl.Int8) for name in ("requested_demo", "at_risk", "censored")}
+    assert fit(**changed).coefficients.equals(fit().coefficients)
+
+
 def test_ten_rows():
     """Ten visits cannot tell four terms apart; the message says what to do."""
     with pytest.raises(TooFewVisitsError, match=r"10 visits with [0-9]+ requests cannot tell [34] signals apart"):
@@ -113,6 +126,19 @@ def test_one_account():
     results = fit(account=pl.lit("all"))
     assert results.covariance == "nonrobust"
     assert "all visits belong to one account" in said(results)
+
+
+def test_visits_of_nobody():
+    """Where every account is known visitors need no names; where some are not, the missing column is named."""
+    visits = table().drop("anonymous_id")
+    assert MODEL.fit(visits).out_of_fold == fit().out_of_fold
+    some = pl.when(pl.int_range(pl.len()) >= 9).then("account")
+    with pytest.raises(VisitTableError, match="no column anonymous_id"):
+        MODEL.fit(visits.with_columns(account=some))
+    with pytest.raises(VisitTableError, match="no column anonymous_id"):
+        MODEL.fit(visits.drop("account")).cross_validate()
+    with pytest.raises(VisitTableError, match="9 visits have neither account nor anonymous_id"):
+        MODEL.fit(visits.with_columns(account=some, anonymous_id=some))
 
 
 @pytest.mark.parametrize("value", [True, False])

@@ -161,11 +161,11 @@ def test_stitched_events_say_nothing_else_than_before():
 
 
 def test_an_event_without_a_browser_becomes_that_of_its_user():
-    """A server-side event is the person's whose user id it names; of a user no browser knows, it stays as it is."""
+    """A server-side event is the person's whose user id it names; of a user no browser knows, it has none."""
     after = stitched(
         sightings((5, "b", "u"), (0, "a", "u"), (9, None, "u"), (9, "", "u"), (9, None, "x"), (9, "", None))
     )
-    assert after["anonymous_id"].to_list() == ["a", "a", "a", "a", None, ""]
+    assert after["anonymous_id"].to_list() == ["a", "a", "a", "a", None, None]
 
 
 def test_identities_may_be_given():

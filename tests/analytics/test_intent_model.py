@@ -449,8 +449,17 @@ def test_few_requests_per_term_are_a_warning():
     """Fewer than ten requests a term: the numbers come with the caution."""
     visits = visit_rows(400, seed=3)
     few = pl.concat([visits.filter("requested_demo").head(40), visits.filter(~pl.col("requested_demo"))])
-    assert any("fewer than 10 a term" in warning for warning in fit(few).warnings)
+    assert any(warning.startswith("40 requests for 5 terms: fewer than 10 a term") for warning in fit(few).warnings)
     assert fit().warnings == ()
+
+
+def test_where_nearly_all_ask_those_who_do_not_are_few():
+    """What limits the fit is the rarer outcome, and that is the one the caution counts."""
+    visits = visit_rows(4_000, seed=3)
+    asked = visits.filter("requested_demo")
+    others = visits.filter(~pl.col("requested_demo")).sample(40, seed=1)
+    warnings = fit(pl.concat([asked, others])).warnings
+    assert any(warning.startswith("40 visits without a request for 5 terms: fewer") for warning in warnings)
 
 
 def test_few_or_one_account_are_a_warning():

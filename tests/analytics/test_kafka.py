@@ -46,7 +46,7 @@ def send(broker: mock_kafka.MockKafka, events: pl.DataFrame) -> None:
     """Send events to the topic."""
     sink = kafka.KafkaSink(broker.address)
     sink.send(events)
-    sink.close()
+    sink.flush()
 
 
 def committed(broker: mock_kafka.MockKafka) -> dict[str, int]:

@@ -181,3 +181,12 @@ def test_there_is_at_least_one_part_and_somebody_to_tell_by():
         next(partitions_by_visitor(frame_of([]), 0))
     with pytest.raises(AnalyticsError, match="none of the columns anonymous_id, user_id"):
         next(partitions_by_visitor(pl.DataFrame({"type": ["page"]}), 1))
+
+
+def test_blank_identifiers_do_not_part_a_visitor(make_events: Callable[..., pl.DataFrame]):
+    """A user whose browser is null in one event and blank in another is one visitor, in one part."""
+    users = [f"u{n}" for n in range(20)]
+    events = make_events(*({"user_id": user, "anonymous_id": browser} for user in users for browser in (None, "", " ")))
+    parts = list(partitions_by_visitor(events, 7))
+    assert sum(part["user_id"].n_unique() for part in parts) == len(users)
+    assert sum(part.height for part in parts) == 3 * len(users)

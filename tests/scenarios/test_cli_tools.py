@@ -20,14 +20,17 @@ from ruamel.yaml import YAML
 from scenarios import cli, doctor
 from scenarios.cli import main
 from scenarios.cli_help import EXAMPLES
+from scenarios.errors import OutputError
 from scenarios.library import library_names, study_names
 from scenarios.scenario import Scenario
-from scenarios.starter import SCHEMA_FILE, new_scenario
+from scenarios.starter import new_scenario, new_study
+from scenarios.study import Study
 from scenarios.terminal_page import show_page
 from scenarios.text_table import Page, aligned
 
 COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
 COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+SCHEMA = "funnelsim-scenario.schema.json"
 SMALL = "name: small\nclock: {hours: 1}\ntraffic: {visitors_per_day: 1000}\n"
 
 
@@ -71,6 +74,7 @@ def test_a_misspelt_command_or_option_is_guessed(capsys: pytest.CaptureFixture[s
     assert "No such command 'rplay'. Did you mean 'replay'" in wrong.err
     assert "--speed" in Ended(capsys, "replay", "x", "--to", "stdout", "--sped", "3").err
     assert "did you mean 'baseline'?" in Ended(capsys, "new", "x.yaml", "--extends", "baselin").err
+    assert "mine: must end in .yaml" in Ended(capsys, "new", "mine").err
 
 
 def completed(*words: str) -> list[str]:
@@ -170,8 +174,8 @@ def test_the_starter_is_valid_and_runs(
     assert Ended(capsys, "validate", "My First.yaml").out.endswith("scenario 'my-first' is valid\n")
     assert Scenario.load("My First.yaml").description.startswith("What this world is about")
     text = Path("My First.yaml").read_text()
-    assert text.splitlines()[0] == f"# yaml-language-server: $schema=./{SCHEMA_FILE}"
-    schema = json.loads(Path(SCHEMA_FILE).read_text())
+    assert text.splitlines()[0] == f"# yaml-language-server: $schema=./{SCHEMA}"
+    schema = json.loads(Path(SCHEMA).read_text())
     plain = json.loads(json.dumps(YAML(typ="safe").load(text), default=lambda time: time.isoformat()))
     jsonschema.validate(plain, schema)
     again = Ended(capsys, "new", "My First.yaml")
@@ -191,6 +195,27 @@ def test_every_suggestion_of_the_starter_is_valid(tmp_path: Path) -> None:
     assert scenario.intent.account_sd == 0.5
     assert list(scenario.experiments) == ["pricing-page"]
     assert len(scenario.claims) == 1
+
+
+def test_the_starter_of_a_study_is_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`new --study` leaves a study that `validate` accepts, as it is and with '# ' taken from all lines."""
+    monkeypatch.chdir(tmp_path)
+    assert "next: funnelsim study s.yaml" in Ended(capsys, "new", "s.yaml", "--study", "--extends", "enterprise").out
+    assert Ended(capsys, "validate", "s.yaml").out == "s.yaml: study 's' is valid: 2 design points\n"
+    text = Path("s.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=./funnelsim-study.schema.json\n")
+    schema = json.loads(Path("funnelsim-study.schema.json").read_text())
+    jsonschema.validate(YAML(typ="safe").load(text), schema)
+    Path("s.yaml").write_text(
+        re.sub(r"(?m)^( *)# ", r"\1", text).partition("\n")[2].replace("  traffic.visitors_per_day: 5000\n", "")
+    )
+    bold = Study.load("s.yaml")
+    assert (len(bold.points), bold.settings.scenario) == (4, "enterprise")
+    assert "surest signal" in bold.settings.responses
+    with pytest.raises(OutputError, match="is there already"):
+        new_study("s.yaml")
 
 
 def test_the_doctor_knows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -214,7 +214,7 @@ def test_a_file_that_holds_something_is_left_alone(runs: Path, tmp_path: Path) -
         ({"to": "stdou"}, "did you mean 'stdout'"),
         ({"to": "http://"}, "must be http://HOST:PORT"),
         ({"to": "http://key:@localhost"}, "give the write key by --write-key"),
-        ({"to": "kafka:localhost"}, "must be kafka:HOST:PORT/TOPIC"),
+        ({"to": "kafka:localhost"}, "must be kafka://HOST:PORT/TOPIC"),
         ({"to": "stdout", "speed": -1}, "--speed: must be a number greater than 0"),
         ({"to": "stdout", "speed": float("nan")}, "--speed: must be a number greater than 0"),
     ],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -205,6 +208,25 @@ def test_who_never_answers_is_given_up_and_gone_on_with(
     result = replay(run, **options, clock=QuickClock())
     assert collector.events == events_of(run)
     assert result.resumed_at + result.sent == len(collector.events)
+
+
+def test_a_killed_replay_loses_nothing(run: Path, tmp_path: Path, collecting: Callable[..., Collector]) -> None:
+    """Killed twice and gone on with, it brings every event, in order, and for each kill one batch twice at most."""
+    collector, state = collecting(lambda n: 503 if n % 15 == 0 else 200), tmp_path / "state"
+    command = [sys.executable, "-m", "scenarios", "replay", str(run), "--to", collector.address, "--resume", str(state)]
+    for n_requests in (20, 40):
+        process = subprocess.Popen([*command, "--speed", "600", "--quiet"])
+        deadline = time.monotonic() + 60
+        while len(collector.requests) < n_requests and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+    assert 0 < json.loads(state.read_text())["acknowledged"] < len(events_of(run))
+    subprocess.run([*command, "--speed", "max"], check=True, capture_output=True)
+    batches = [json.loads(body)["batch"] for body in collector.bodies]
+    first_of = {event["messageId"]: event for batch in batches for event in batch}
+    assert list(first_of.values()) == events_of(run)
+    assert len(collector.events) - len(first_of) <= 2 * max(map(len, batches))
 
 
 def test_nobody_there_is_told(run: Path, collecting: Callable[..., Collector]) -> None:

@@ -261,6 +261,20 @@ def test_analyze_takes_its_settings_from_a_scenario(
     assert terms["docs_view"]["n_seen"] == small.intent.coefficients.filter(signal="docs_view")["n_seen"].item()
 
 
+def test_what_the_model_left_out_is_said_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who asks for a signal, and finds no number of it, finds the reason in its place."""
+    small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
+    assert small.intent.left_out
+    save_events(small.events, tmp_path, "ndjson")
+    settings = tmp_path / "own.yaml"
+    settings.write_text(TEXT)
+    _, out, _ = ended(capsys, "analyze", str(tmp_path / "events.ndjson"), "--settings", str(settings))
+    for term, reason in small.intent.left_out.items():
+        assert f"  left out: {term} ({reason})\n" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

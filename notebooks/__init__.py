@@ -1,0 +1,1 @@
+"""Notebooks to begin with, and what runs them again."""

@@ -1,0 +1,284 @@
+"""The pages of the reference that are written from the code: settings, columns, signals and measures.
+
+``python -m scenarios.reference docs/reference`` writes them anew; a test holds them equal to what it would write.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from analytics.events import COLUMNS, EventName
+from analytics.signals import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
+from scenarios.measures import vocabulary
+from scenarios.scenario import Scenario
+from scenarios.study import study_schema
+from scenarios.study_settings import StudySettings
+
+__all__ = ["PAGES", "write_reference"]
+
+_UNITS: Final = {
+    "seconds": "seconds",
+    "minutes": "minutes",
+    "hours": "hours",
+    "days": "days",
+    "per_day": "per day",
+    "per_week": "per week",
+    "rate": "probability",
+    "share": "share",
+    "log_odds": "log-odds",
+    "coefficients": "log-odds",
+    "interactions": "log-odds",
+    "visitor_to_demo": "probability",
+    "account_sd": "log-odds",
+    "replications": "runs",
+}
+"""Unit of a setting, by the end of its name: names carry their unit."""
+
+_BOUNDS: Final = {
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "exclusiveMaximum": "< {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "minProperties": "at least {} entries",
+    "pattern": "matches `{}`",
+}
+_LONGEST_DEFAULT: Final = 80
+
+_VISIT_MEANINGS: Final = {
+    "anonymous_id": "identifier of the browser",
+    "visit": "number of the visit, counted from 1 for each visitor",
+    "account": "the company, where it is known",
+    "experiments": "arms of the visitor, as experiment=arm, joined by ;",
+    "started_at": "time of the first page view",
+    "ended_at": "time of the last page view",
+    "n_page_views": "page views of the visit",
+    "at_risk": "whether the visit could end in a first request",
+    "censored": "whether observation stopped before the visit could be known to be over",
+    "requested_demo": "whether it ended in the visitor's first demo request",
+}
+
+
+def scenario_page() -> str:
+    """Every setting of a scenario file."""
+    head = (
+        "# Scenario files\n\nA scenario may leave out everything but its `name`. Unknown keys are errors. With "
+        "`extends: baseline` it changes another scenario, of the library or in a file, key by key; `null` removes an "
+        "entry. `funnelsim show baseline` prints every default.\n"
+    )
+    return head + _settings(Scenario, Scenario.model_json_schema(mode="validation"))
+
+
+def study_page() -> str:
+    """Every setting of a study file."""
+    return "# Study files\n\nEvery key of a study file. Unknown keys are errors.\n" + _settings(
+        StudySettings, study_schema()
+    )
+
+
+def columns_page() -> str:
+    """Every column of the event table and of the visit table."""
+    events = _table(
+        ("column", "type", "in the JSON event", "calls", "meaning"),
+        (
+            (
+                f"`{each.name}`",
+                str(each.dtype),
+                f"`{'.'.join(each.path)}`",
+                ", ".join(each.calls) or "all",
+                each.meaning,
+            )
+            for each in COLUMNS
+        ),
+    )
+    visits = _table(
+        ("column", "type", "meaning"),
+        (
+            (f"`{name}`", str(dtype), _VISIT_MEANINGS[name])
+            for name, dtype in {**VISIT_KEY_COLUMNS, **VISIT_OUTCOME_COLUMNS}.items()
+        ),
+    )
+    names = _table(("event",), ((f"`{name}`",) for name in EventName))
+    return (
+        "# Columns\n\n## The event table\n\nOne row per event. Names are those of Segment's warehouses; "
+        "times are UTC.\n\n"
+        f"{events}\n## Names of track calls\n\n{names}\n"
+        "## The visit table\n\nOne row per visit. Between the first seven columns and the last three stand the "
+        f"[signals](words.md).\n\n{visits}"
+    )
+
+
+def words_page() -> str:
+    """Every intent signal, and every word that a claim or a response may use."""
+    signals = _table(
+        ("signal", "expected", "a visitor who …, or the number"),
+        ((f"`{each.name}`", each.expectation, each.meaning) for each in (*SIGNALS, VISIT_LASTS)),
+    )
+    words = _table(("word", "how it is written", "meaning"), _words())
+    return (
+        "# Signals and measures\n\n## Intent signals\n\nEach is read strictly before the decision.\n\n"
+        f"{signals}\n## Words of measures\n\nClaims, responses of studies and `run.measure()` are put together from "
+        "these by `+ - * /`.\n\n"
+        f"{words}"
+    )
+
+
+def _words() -> Iterable[tuple[str, str, str]]:
+    return ((f"`{word.name}`", f"`{word.usage}`", word.meaning) for word in vocabulary().values())
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "scenario.md": scenario_page,
+    "study.md": study_page,
+    "columns.md": columns_page,
+    "words.md": words_page,
+}
+"""What writes each page, by its name."""
+
+
+def write_reference(folder: Path) -> None:
+    """Write all generated pages.
+
+    Args:
+        folder: Where to; it must be there.
+    """
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+def _settings(top: type[BaseModel], schema: Mapping[str, Any]) -> str:
+    """Describe a model and then, each under a heading of its own, all that it is made of."""
+    schema = _with_vocabularies(schema, schema.get("$defs", {}))
+    known = {model.__name__: model for model in _models(BaseModel)}
+    parts = {name: part for name, part in schema.get("$defs", {}).items() if "properties" in part}
+    inner = "".join(_model(_title(name), known[name], part) for name, part in parts.items())
+    return _model("Top level", top, schema) + inner
+
+
+def _with_vocabularies(part: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a JSON document
+    """Put the words of a vocabulary where a schema refers to it."""
+    if isinstance(part, dict):
+        referred = defs.get(str(part.get("$ref", "")).rpartition("/")[2], {})
+        if "enum" in referred:
+            return referred
+        return {key: _with_vocabularies(value, defs) for key, value in part.items()}
+    return [_with_vocabularies(each, defs) for each in part] if isinstance(part, list) else part
+
+
+def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """All models of ours; schemas name them only."""
+    for model in base.__subclasses__():
+        if model.__module__.partition(".")[0] in {"analytics", "simulator", "scenarios"}:
+            yield model
+        yield from _models(model)
+
+
+def _model(title: str, model: type[BaseModel], schema: Mapping[str, Any]) -> str:
+    ours = [each for each in model.__mro__ if issubclass(each, BaseModel) and each is not BaseModel]
+    docstrings = [_docstring(inspect.getdoc(each) or "") for each in ours]
+    story = docstrings[0][0]
+    # What a model inherits is explained where it was declared.
+    meanings = {key: meaning for _, listed in reversed(docstrings) for key, meaning in listed.items()}
+    required = schema.get("required", ())
+    rows = (
+        (
+            f"`{key}`",
+            _kind(each),
+            _unit(key),
+            _range(each),
+            "required" if key in required else _default(model, key),
+            meanings.get(key, each.get("description", "")),
+        )
+        for key, each in schema["properties"].items()
+    )
+    table = _table(("key", "type", "unit", "range", "default", "meaning"), rows)
+    return f"\n## {title}\n\n{story}\n\n{table}"
+
+
+def _title(name: str) -> str:
+    """The name of a model as words: ``TimedCampaignSettings`` is "Timed campaign"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Settings")).capitalize()
+
+
+def _docstring(text: str) -> tuple[str, dict[str, str]]:
+    """What a docstring says of the model, and of each of its settings."""
+    story, _, listed = re.sub(r"\n(Attributes|Args):\n", "\0", text, count=1).partition("\0")
+    entries = re.findall(r"^    (\w+): (.*(?:\n(?:     .*|\s*$))*)", listed, flags=re.MULTILINE)
+    return _flat(story), {key: _flat(meaning) for key, meaning in entries}
+
+
+def _flat(text: str) -> str:
+    """One paragraph, with Sphinx roles and double backticks as plain code."""
+    joined = " ".join(text.split())
+    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", joined).replace("``", "`")
+
+
+def _unit(key: str) -> str:
+    return next((unit for end, unit in _UNITS.items() if key == end or key.endswith(f"_{end}")), "")
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """What kind of value a schema describes."""
+    if "$ref" in schema:
+        title = _title(schema["$ref"].rpartition("/")[2])
+        return f"[{title}](#{title.lower().replace(' ', '-')})"
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if choices := schema.get("anyOf", schema.get("oneOf")):
+        return " or ".join(dict.fromkeys(_kind(each) for each in choices))
+    if schema.get("type") == "object":
+        values = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), None)
+        return f"mapping of {_kind(values)}" if isinstance(values, Mapping) else "mapping"
+    if schema.get("type") == "array":
+        items = schema.get("items")
+        return f"list of {_kind(items)}" if isinstance(items, Mapping) else "list"
+    kind = str(schema.get("type", "any"))
+    return {"string": "text", "integer": "whole number"}.get(kind, kind)
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    """The bounds of a value, or of the values in a mapping, a list or a choice."""
+    own = [pattern.format(_number(schema[word])) for word, pattern in _BOUNDS.items() if word in schema]
+    inner = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    inner += [each for word in ("items", "additionalProperties") if isinstance(each := schema.get(word), Mapping)]
+    return ", ".join(dict.fromkeys(text for text in (*own, *map(_range, inner)) if text))
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _default(model: type[BaseModel], key: str) -> str:
+    """The default as a scenario file would have it; the longest are better looked up with ``funnelsim show``."""
+    if key not in model.model_fields:
+        return "none"
+    default = model.model_fields[key].get_default(call_default_factory=True, validated_data={})
+    text = json.dumps(to_jsonable_python(default), ensure_ascii=False)
+    return f"`{text}`" if len(text) <= _LONGEST_DEFAULT else "see `funnelsim show baseline`"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(heads)]
+    lines += [["---"] * len(lines[0]), *([_cell(text) for text in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    # A bar would end the cell.
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    write_reference(Path(sys.argv[1]))

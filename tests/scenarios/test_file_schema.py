@@ -1,0 +1,121 @@
+"""The JSON Schemas say of a file what the loader says, as far as a schema can."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from scenarios import Scenario, ScenarioError, Study, scenario_schema, study_schema
+
+LIBRARY = Path(__file__).parents[2] / "scenarios" / "library"
+SCENARIO = jsonschema.Draft202012Validator(scenario_schema())
+STUDY = jsonschema.Draft202012Validator(study_schema())
+
+
+def plain(text: str) -> dict[str, Any]:
+    """A file as an editor's schema checker sees it: times are texts."""
+    read = YAML(typ="safe", pure=True).load(io.StringIO(text))
+    return json.loads(json.dumps(read, default=lambda moment: moment.isoformat()))
+
+
+def paths(validator: jsonschema.Draft202012Validator, document: Mapping[str, Any]) -> set[str]:
+    """Dotted paths of what is wrong; of a choice the path of the branch that comes furthest."""
+    found = set()
+    for error in validator.iter_errors(document):
+        deepest = max([error, *_branches(error)], key=_how_telling)
+        path = [str(part) for part in deepest.absolute_path]
+        if deepest.validator == "additionalProperties":
+            known = deepest.schema["properties"]
+            found |= {".".join([*path, key]) for key in deepest.instance if key not in known}
+        elif deepest.validator == "required":
+            found |= {".".join([*path, key]) for key in deepest.validator_value if key not in deepest.instance}
+        else:
+            found.add(".".join(path))
+    return found
+
+
+def _how_telling(error: jsonschema.ValidationError) -> tuple[int, bool]:
+    # That a section might also have been null is true and helps nobody.
+    return len(error.absolute_path), error.validator in {"additionalProperties", "required"}
+
+
+def _branches(error: jsonschema.ValidationError) -> list[jsonschema.ValidationError]:
+    return [inner for each in error.context or () for inner in (each, *_branches(each))]
+
+
+@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_schema_accepts_every_scenario_file_of_the_library(path: Path) -> None:
+    """As it is written, with its removals and partial sections, not as it is loaded."""
+    assert paths(SCENARIO, plain(path.read_text(encoding="utf-8"))) == set()
+
+
+@pytest.mark.parametrize("path", sorted(LIBRARY.glob("studies/*.yaml")), ids=lambda path: path.stem)
+def test_the_schema_accepts_every_study_file_of_the_library(path: Path) -> None:
+    """As it is written."""
+    assert paths(STUDY, plain(path.read_text(encoding="utf-8"))) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "extends: baseline\nsite: {pages: {home: {links: {pricing: 0.9}}}}",
+        "extends: baseline\ntraffic: {channels: {email: {campaign: {name: may}}}}",
+        "extends: baseline\nintent: {coefficients: {device_mobile: null}}",
+        "extends: baseline\nclaims: null\ntracking:",
+    ],
+)
+def test_the_schema_accepts_what_changes_a_part(text: str) -> None:
+    """A file that extends another may leave out what stands there, as the loader lets it."""
+    whole = f"name: s\n{text}\n"
+    Scenario.parse(whole)
+    assert paths(SCENARIO, plain(whole)) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trafic: {visitors_per_day: 5.0}",
+        "traffic: {visitors_per_day: -5.0}",
+        "traffic: {visitors_per_day: many}",
+        "traffic: {hourly_profile: [1.0, 2.0]}",
+        "clock: {hours: 0}",
+        "clock: {hours: 24, minutes: 3}",
+        "seed: -1",
+        "wake: never",
+        "tracking: {late_rate: 1.5}",
+        "tracking: {ad_blocker_rate: {desktop: 2.0}}",
+        "analytics: {moving_average_hours: 999}",
+        "extends: baseline\nsite: {pages: {home: {exit_rate: 7.0}}}",
+        "extends: baseline\nintent: {coefficients: {device_mobile: 99.0}}",
+        "seed: x\nclock: {hours: x}",
+    ],
+)
+def test_the_schema_names_the_faults_that_the_loader_names(text: str) -> None:
+    """Both refuse a bad scenario, at the same paths."""
+    whole = f"name: s\n{text}\n"
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse(whole)
+    assert paths(SCENARIO, plain(whole)) == {fault.path for fault in caught.value.faults}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scenario: baseline\nreplications: 0",
+        "scenario: baseline\nseed: -1",
+        "scenario: baseline\nrepliations: 5",
+    ],
+)
+def test_the_schema_of_studies_names_the_faults_that_the_loader_names(text: str) -> None:
+    """Both refuse a bad study, at the same paths."""
+    whole = f"name: s\n{text}\nresponses: {{n: counts.visitors}}\n"
+    with pytest.raises(ScenarioError) as caught:
+        Study.parse(whole)
+    assert paths(STUDY, plain(whole)) == {fault.path for fault in caught.value.faults}

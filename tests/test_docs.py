@@ -1,0 +1,106 @@
+"""The documentation says what is true, leads nowhere that is not there, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from scenarios import Scenario
+from scenarios.reference import PAGES, scenario_page, study_page
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted(ROOT.glob("docs/**/*.md"))
+OWN_TESTS = {"replay.md", "event-store.md"}  # whose examples follow one upon another and need what stands before them
+
+
+def blocks(language: str) -> list[pytest.ParameterSet]:
+    """Code blocks of a language in the documentation."""
+    return [
+        pytest.param(code, id=f"{path.relative_to(ROOT)}-{number}")
+        for path in DOCS
+        if path.name not in OWN_TESTS
+        for number, code in enumerate(
+            re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        )
+    ]
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_the_python_of_the_documentation_runs(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each block runs by itself, in an empty folder, and every `print` in it prints something."""
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs", "exec"), {"__name__": "docs"})  # noqa: S102 - our own code, from our own pages
+    assert len(capsys.readouterr().out.splitlines()) >= code.count("print(")
+
+
+@pytest.mark.parametrize("text", [block for block in blocks("yaml") if "scenario:" not in block.values[0]])
+def test_the_scenarios_of_the_documentation_are_valid(text: str) -> None:
+    """Each YAML block is a scenario, and says what it seems to say."""
+    assert Scenario.parse(text).name == re.search(r"^name: (.+)$", text, flags=re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    """What a page links to is a file of ours."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    local = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in local if link and not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_generated_pages_are_those_of_the_code(name: str) -> None:
+    """`make docs` would change nothing."""
+    assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == PAGES[name]()
+
+
+@pytest.mark.parametrize("page", [scenario_page, study_page])
+def test_every_setting_has_a_meaning(page: Callable[[], str]) -> None:
+    """No row of the tables of settings ends in an empty cell."""
+    rows = [line for line in page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 20
+    assert [row for row in rows if re.search(r"\|\s*\|$", row)] == []
+
+
+class _Requests(HTMLParser):
+    """What a browser would fetch on its own when it opens a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        address = dict(attrs).get("href" if tag == "link" else "src") or ""
+        if tag in {"link", "script", "img", "iframe", "source"} and re.match(r"(https?:)?//", address):
+            self.found.append(address)
+
+
+def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
+    """The site is built without a warning, broken anchors included; no page, style or script of it asks the network."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ})
+    assert (built.returncode, built.stderr) == (0, "")
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) >= len(DOCS)
+    for page in pages:
+        requests = _Requests()
+        requests.feed(page.read_text(encoding="utf-8"))
+        assert requests.found == [], page
+    for style in (tmp_path / "site").rglob("*.css"):
+        assert not re.search(r"url\([\"']?(https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+def test_the_picture_of_the_readme_is_small() -> None:
+    """A picture under 300 KB."""
+    assert (ROOT / "docs" / "images" / "report.png").stat().st_size < 300_000

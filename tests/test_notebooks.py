@@ -1,0 +1,46 @@
+"""The notebooks run, and show what is stored in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="needs the extra [notebook]")
+
+from notebooks.execute import HERE, executed, text_of  # noqa: E402 - needs nbformat
+
+NOTEBOOKS = sorted(HERE.glob("*.ipynb"))
+
+
+def test_there_are_five_notebooks() -> None:
+    """From a first run to a world of one's own."""
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_shows_again_what_it_has_shown(path: Path) -> None:
+    """Run again, it gives the stored file byte for byte."""
+    stored = path.read_text(encoding="utf-8")
+    again = text_of(executed(path))
+    # Cell by cell, so that a difference can be read.
+    for old, new in zip(json.loads(stored)["cells"], json.loads(again)["cells"], strict=True):
+        assert new == old
+    assert again == stored
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_needs_no_network(path: Path) -> None:
+    """What it shows holds no script and fetches nothing; the file is far below 5 MB."""
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 1_000_000
+    shown = [
+        "".join(output["data"].get("text/html", ""))
+        for cell in json.loads(text)["cells"]
+        for output in cell.get("outputs", ())
+        if "data" in output
+    ]
+    assert shown
+    assert not [html for html in shown if re.search(r"<script|(src|href)=|url\(\s*[\"']?http", html)]
