@@ -18,6 +18,7 @@ from scenarios.versions import versions
 
 if TYPE_CHECKING:
     from scenarios.study_results import StudyResults
+    from scenarios.study_settings import StudySettings
 
 __all__ = ["study_report"]
 
@@ -63,11 +64,18 @@ def _headline(results: StudyResults) -> Html:
         [
             element("h1", element("bdi", settings.name)),
             element("p", settings.description),
-            element("p", f"Seed {settings.seed}. {luck}", class_="soft"),
+            element("p", f"Seed {settings.seed}. {luck}{_left_out(settings)}", class_="soft"),
             element("dl", *(_fact(*fact) for fact in facts), class_="facts"),
             _factors(results),
         ]
     )
+
+
+def _left_out(settings: StudySettings) -> str:
+    """Say which hours responses leave out."""
+    ends = {"first": settings.warm_up_hours, "last": settings.cool_down_hours}
+    told = " and ".join(f"the {end} {hours:,}" for end, hours in ends.items() if hours)
+    return f" Responses leave out {told} hours." if told else ""
 
 
 def _fact(name: str, value: str, note: str) -> Html:

@@ -154,12 +154,12 @@ def test_a_study_goes_on_where_it_was_stopped(study: Study, tmp_path: Path, monk
 
 
 def killed_again_and_again(folder: Path, file: Path, n_kills: int, seed: int) -> int:
-    """Start a study and kill it with all its workers at random moments; how often it was killed before it ended."""
+    """Start a study, in one process or with two workers in turn, and kill it all at random moments; how often."""
     moments, kills = np.random.default_rng(seed), 0
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     while kills < n_kills:
         process = subprocess.Popen(
-            [*COMMAND, str(file), "--out", str(folder), "--jobs", "2"],
+            [*COMMAND, str(file), "--out", str(folder), "--jobs", str(1 + kills % 2)],
             start_new_session=True,
             env=environment,
             stdout=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ import pytest
 from scenarios.errors import ScenarioError
 from scenarios.replication import light_run
 from scenarios.study import Study
+from scenarios.study_report import study_report
 
 TEXT = """name: w
 scenario: {name: tiny, clock: {hours: 72}, traffic: {visitors_per_day: 400}, intent: {intercept: -2.0}}
@@ -77,3 +78,12 @@ def test_a_point_whose_clock_is_too_short_has_no_replications():
     assert results.replications["point"].unique().to_list() == [1]
     (failure,) = results.failures
     assert "must be more than the warm-up and the cool-down together (got 30)" in failure["message"]
+
+
+def test_the_report_says_what_is_left_out():
+    """Whoever reads the page knows of the warm-up and the cool-down, and so does whoever fills in the checklist."""
+    text = TEXT.replace("replications: 2", "replications: 1").replace("hours: 72", "hours: 38")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith(("  hours:", "  wednesday:")))
+    page = study_report(Study.parse(text).run(jobs=1))
+    assert "Responses leave out the first 24 and the last 12 hours." in page
+    assert "responses leave out 24 hours of warm-up" in page
