@@ -29,7 +29,7 @@ from scenarios.terminal_page import show_page
 from scenarios.text_table import Page, aligned
 
 COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
-COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+COMMANDS = [command.name or command.callback.__name__.replace("_", "-") for command in cli.app.registered_commands]
 SCHEMA = "funnelsim-scenario.schema.json"
 SMALL = "name: small\nclock: {hours: 1}\ntraffic: {visitors_per_day: 1000}\n"
 
