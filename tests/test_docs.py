@@ -10,14 +10,17 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from analytics import Counts
+from analytics.ndjson import encode
 from scenarios import Scenario
 from scenarios.reference import PAGES, scenario_page, study_page
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
-OWN_TESTS = {"replay.md", "event-store.md", "studies.md"}  # whose examples follow one upon another, or run long
+OWN_TESTS = {"replay.md", "event-store.md", "studies.md"}  # whose examples need files that the pages make first
 
 
 def blocks(language: str) -> list[pytest.ParameterSet]:
@@ -40,6 +43,40 @@ def test_the_python_of_the_documentation_runs(
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "docs", "exec"), {"__name__": "docs"})  # noqa: S102 - our own code, from our own pages
     assert len(capsys.readouterr().out.splitlines()) >= code.count("print(")
+
+
+def page_blocks(name: str, language: str) -> list[str]:
+    """Code blocks of a language on one page."""
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_first_study_of_the_documentation_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page's study file and the Python that runs it go together; with fewer replications, to be quick."""
+    monkeypatch.chdir(tmp_path)
+    study, python = page_blocks("studies.md", "yaml")[0], page_blocks("studies.md", "python")[0]
+    assert "replications: 10" in study
+    (tmp_path / "blockers.yaml").write_text(study.replace("replications: 10", "replications: 2"), encoding="utf-8")
+    exec(compile(python, "docs", "exec"), {"__name__": "docs"})  # noqa: S102 - our own code, from our own pages
+    assert "variance_saved" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "study-blockers" / "report.html").exists()
+
+
+def test_the_store_of_the_documentation_is_filled_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page says of a store in Python holds of thirty hours of events: they go in, and past hours come out."""
+    monkeypatch.chdir(tmp_path)
+    run = Scenario.load("baseline").replace({"clock.hours": 30, "traffic.visitors_per_day": 200}).run()
+    (tmp_path / "events.ndjson").write_bytes(encode(run.events))
+    known: dict[str, object] = {"__name__": "docs"}
+    for block in page_blocks("event-store.md", "python"):
+        exec(compile(block, "docs", "exec"), known)  # noqa: S102 - our own code, from our own pages
+    counts = known["counts"]
+    assert isinstance(counts, Counts)
+    assert counts.received == run.events.height
+    archived = pl.scan_parquet("store/archive", hive_partitioning=True).select(pl.len()).collect().item()
+    assert 0 < archived < counts.accepted
 
 
 @pytest.mark.parametrize("text", [block for block in blocks("yaml") if "scenario:" not in block.values[0]])
