@@ -59,9 +59,8 @@ class FittedBasis:
     @cached_property
     def naive_errors(self) -> Mapping[str, float]:
         """Standard error of each term if visits were independent: of the information XᵀWX, W = n p (1 − p)."""
-        design, p = self.design, self.estimate.fit.p_request
-        known = information(design.matrix, design.n_visits, p)
-        return dict(zip(design.terms, np.sqrt(np.diag(np.linalg.inv(known))).tolist(), strict=True))
+        errors = np.sqrt(np.diag(np.linalg.inv(self._information)))
+        return dict(zip(self.design.terms, errors.tolist(), strict=True))
 
     @cached_property
     def effective_clusters(self) -> Mapping[str, float] | None:
@@ -79,8 +78,12 @@ class FittedBasis:
         clusters: NDArray[np.int64],
     ) -> Mapping[str, float]:
         design, p = self.design, self.estimate.fit.p_request
-        known = information(design.matrix, design.n_visits, p)
-        return dict(zip(design.terms, work_out(design, known, p, clusters).tolist(), strict=True))
+        return dict(zip(design.terms, work_out(design, self._information, p, clusters).tolist(), strict=True))
+
+    @cached_property
+    def _information(self) -> NDArray[np.float64]:
+        """Fisher's information at the estimate, terms × terms."""
+        return information(self.design.matrix, self.design.n_visits, self.estimate.fit.p_request)
 
     def refuse_unseen(self, visits: pl.DataFrame) -> None:
         """Refuse visits of which the model knows nothing: a term was left out of it, and here does make a difference.

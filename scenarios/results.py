@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from analytics.dead_letter_file import dead_letter_entry
 from analytics.dead_letters import DeadLetter
 from analytics.errors import AnalyticsError
 from scenarios.analysis import Analysis
@@ -45,7 +45,7 @@ def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
     """
     with path.open("w", encoding="utf-8") as file:
         for letter in dead_letters:
-            file.write(json.dumps(_dead_letter(letter), ensure_ascii=False) + "\n")
+            file.write(json.dumps(dead_letter_entry(letter), ensure_ascii=False) + "\n")
 
 
 def model_data(analysis: Analysis) -> dict[str, Any]:
@@ -54,19 +54,6 @@ def model_data(analysis: Analysis) -> dict[str, Any]:
         return dict(analysis.intent.to_dict())
     except AnalyticsError as error:
         return {"coefficients": [], "error": str(error)}
-
-
-def _dead_letter(letter: DeadLetter) -> dict[str, object]:
-    entry: dict[str, object] = {
-        "position": letter.position,
-        "reason": str(letter.reason),
-        "detail": letter.detail,
-    }
-    try:
-        entry["raw"] = letter.raw.decode()
-    except UnicodeDecodeError:
-        entry["raw_base64"] = base64.b64encode(letter.raw).decode()
-    return entry
 
 
 def _jsonable(value: object) -> object:
