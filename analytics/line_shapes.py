@@ -40,6 +40,8 @@ _MINUTE_LENGTH: Final = len("2026-03-03T00:00:")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_SCHEMA, pl.String())})
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
+# What the columns of times are called once they are read.
+_READ: Final = "_read_"
 _NEEDED: Final = frozenset({"message_id", "received_at"})
 # What stands before the last text of a piece, the text, and what stands after it.
 _VALUE: Final = re.compile(r'(.*")([^"]*)("[^"]*)', re.DOTALL)
@@ -186,10 +188,11 @@ def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
 def _read(texts: pl.DataFrame) -> pl.DataFrame:
     """Rows of the event table, with their ``_row``; without those that must be looked at more closely."""
     given = [pl.col(name).str.len_chars().fill_null(0) for name in ("anonymous_id", "user_id")]
-    minutes = _minutes(texts)
-    times = {name: _time(name, minutes) for name in _TIMES}
-    misread = [pl.col(name).is_not_null() & time.is_null() for name, time in times.items()]
-    words = [pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items() if name not in times]
+    misread = [pl.col(name).is_not_null() & pl.col(_READ + name).is_null() for name in _TIMES]
+    columns = [
+        pl.col(_READ + name).alias(name) if dtype == UTC_MS else pl.col(name).cast(dtype)
+        for name, dtype in EVENT_SCHEMA.items()
+    ]
     return (
         texts.lazy()
         .filter(
@@ -197,9 +200,9 @@ def _read(texts: pl.DataFrame) -> pl.DataFrame:
             pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
             pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
         )
-        .with_columns(*words, **times, _misread=pl.any_horizontal(misread))
-        .filter(~pl.col("_misread"))
-        .select("_row", *EVENT_SCHEMA)
+        .with_columns(_times(_minutes(texts)).name.prefix(_READ))
+        .filter(~pl.any_horizontal(misread))
+        .select("_row", *columns)
         .collect()
     )
 
@@ -213,9 +216,10 @@ def _minutes(texts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _time(name: str, minutes: pl.DataFrame) -> pl.Expr:
+def _times(minutes: pl.DataFrame) -> pl.Expr:
     """Read times as we write them, UTC to the millisecond; what is written otherwise is null."""
-    head, tail = pl.col(name).str.head(_MINUTE_LENGTH), pl.col(name).str.slice(_MINUTE_LENGTH)
+    # All columns in one expression: Polars takes long to be told what the tails are.
+    head, tail = pl.col(_TIMES).str.head(_MINUTE_LENGTH), pl.col(_TIMES).str.slice(_MINUTE_LENGTH)
     start = head.replace_strict(minutes["head"], minutes["minute"], default=None, return_dtype=pl.Int64)
     return (start + tail.cast(_tails(), strict=False).to_physical()).cast(UTC_MS)
 
