@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
 if TYPE_CHECKING:
+    import polars as pl
+
     from analytics.content_by_segment import SegmentContent
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
@@ -44,18 +45,13 @@ class SalesDesk:
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """What a report shows. Tables are those of :class:`analytics.statistics.FunnelStatistics`.
+    """What a report shows.
 
     Args:
+        statistics: Counts the events.
         title: What the report is about, such as the name of the scenario.
-        totals: Counts and conversion of the whole, one row.
-        hourly: Counts by hour.
-        moving_average: Averages of these counts.
-        funnel: Visitors by stage.
-        segments: Counts and conversion by segment, under ``channel``, or ``region:content`` for a pair.
-        hourly_by: Counts by hour and segment, and their moving averages, by dimension.
+        extra_segments: Dimensions, or pairs such as ``region:content``, to show beside :data:`REPORTED_SEGMENTS`.
         moving_average_hours: Length of the averages in hours.
-        level: Confidence level of the intervals of rates, between 0 and 1.
         description: What the title stands for, in a sentence or two.
         seed: Seed of the simulation, for events that were simulated.
         intent: The intent model; None when it could not be fitted.
@@ -72,15 +68,10 @@ class ReportData:
         provenance: Where the numbers come from: versions, digest, inputs, by what each is.
     """
 
+    statistics: FunnelStatistics
     title: str
-    totals: pl.DataFrame
-    hourly: pl.DataFrame
-    moving_average: pl.DataFrame
-    funnel: pl.DataFrame
-    segments: Mapping[str, pl.DataFrame]
-    hourly_by: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=dict)
+    extra_segments: Sequence[str] = ()
     moving_average_hours: int = 3
-    level: float = 0.95
     description: str = ""
     seed: int | None = None
     intent: IntentResults | None = None
@@ -94,74 +85,41 @@ class ReportData:
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        statistics: FunnelStatistics,
-        *,
-        title: str,
-        segments: Sequence[str] = (),
-        moving_average_hours: int = 3,
-        description: str = "",
-        seed: int | None = None,
-        intent: IntentResults | None = None,
-        model_error: str | None = None,
-        session_length: SessionLengthComparison | None = None,
-        analyses: SideBySide | None = None,
-        content: Mapping[str, SegmentContent] | None = None,
-        sales: Mapping[str, float | None] | None = None,
-        sales_desk: SalesDesk | None = None,
-        store: Mapping[str, int] | None = None,
-        invalid_by_reason: Mapping[str, int] | None = None,
-        provenance: Mapping[str, object] | None = None,
-    ) -> ReportData:
-        """Gather the tables of a report from the statistics; the arguments are those of the class.
+    @property
+    def level(self) -> float:
+        """Confidence level of the intervals of rates, between 0 and 1."""
+        return self.statistics.level
 
-        Args:
-            statistics: Counts the events.
-            title: What the report is about.
-            segments: Dimensions, or pairs such as ``region:content``, to show beside :data:`REPORTED_SEGMENTS`.
-            moving_average_hours: Length of the averages in hours.
-            description: What the title stands for.
-            seed: Seed of the simulation.
-            intent: The intent model.
-            model_error: Why there is none.
-            session_length: The model with session length in several forms.
-            analyses: The model beside what one row per visitor would say.
-            content: Conversion by segment and content seen before the decision, by segment.
-            sales: What became of the demo requests.
-            sales_desk: Each of them.
-            store: The event store's counters.
-            invalid_by_reason: How many events could not be used, by reason.
-            provenance: Where the numbers come from.
+    @cached_property
+    def totals(self) -> pl.DataFrame:
+        """Counts and conversion of the whole, one row."""
+        return self.statistics.totals()
 
-        Raises:
-            DimensionError: A dimension is unknown.
-        """
-        wanted = dict.fromkeys((*REPORTED_SEGMENTS, *segments))
-        return cls(
-            title=title,
-            totals=statistics.totals(),
-            hourly=statistics.hourly(),
-            moving_average=statistics.moving_average(moving_average_hours),
-            funnel=statistics.funnel(),
-            segments={name: statistics.segments(name.split(":")) for name in wanted},
-            hourly_by={
-                name: (statistics.hourly(name), statistics.moving_average(moving_average_hours, name))
-                for name in PICKED_SEGMENTS
-            },
-            moving_average_hours=moving_average_hours,
-            level=statistics.level,
-            description=description,
-            seed=seed,
-            intent=intent,
-            model_error=model_error,
-            session_length=session_length,
-            analyses=analyses,
-            content=content or {},
-            sales=sales,
-            sales_desk=sales_desk,
-            store=store,
-            invalid_by_reason=invalid_by_reason or {},
-            provenance=provenance or {},
-        )
+    @cached_property
+    def hourly(self) -> pl.DataFrame:
+        """Counts by hour."""
+        return self.statistics.hourly()
+
+    @cached_property
+    def moving_average(self) -> pl.DataFrame:
+        """Averages of these counts."""
+        return self.statistics.moving_average(self.moving_average_hours)
+
+    @cached_property
+    def funnel(self) -> pl.DataFrame:
+        """Visitors by stage."""
+        return self.statistics.funnel()
+
+    @cached_property
+    def segments(self) -> Mapping[str, pl.DataFrame]:
+        """Counts and conversion by segment, under ``channel``, or ``region:content`` for a pair."""
+        wanted = dict.fromkeys((*REPORTED_SEGMENTS, *self.extra_segments))
+        return {name: self.statistics.segments(name.split(":")) for name in wanted}
+
+    @cached_property
+    def hourly_by(self) -> Mapping[str, tuple[pl.DataFrame, pl.DataFrame]]:
+        """Counts by hour and segment, and their moving averages, by dimension."""
+        return {
+            name: (self.statistics.hourly(name), self.statistics.moving_average(self.moving_average_hours, name))
+            for name in PICKED_SEGMENTS
+        }

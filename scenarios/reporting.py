@@ -44,10 +44,10 @@ def write_analysis_report(
         sales_desk: Each of them.
     """
     intent, error = _model_or_reason(analysis)
-    data = ReportData.of(
+    data = ReportData(
         analysis.statistics,
         title=title,
-        segments=analysis.settings.segments,
+        extra_segments=analysis.settings.segments,
         moving_average_hours=analysis.settings.moving_average_hours,
         description=description,
         seed=seed,

@@ -105,7 +105,7 @@ def intent(make_events: Callable[..., pl.DataFrame]) -> IntentResults:
 def page(statistics: FunnelStatistics, intent: IntentResults) -> str:
     """A report with everything in it."""
     return render_report(
-        ReportData.of(
+        ReportData(
             statistics,
             title="a day",
             description="600 visitors",
@@ -279,7 +279,7 @@ def test_page_is_small(page: str) -> None:
 
 def test_same_data_same_bytes(statistics: FunnelStatistics, intent: IntentResults, tmp_path: Path) -> None:
     """Two reports on the same data are the same, byte for byte."""
-    data = ReportData.of(statistics, title="twice", intent=intent)
+    data = ReportData(statistics, title="twice", intent=intent)
     for name in ("one", "two"):
         write_report(tmp_path / name, data)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -294,11 +294,11 @@ def test_hostile_values_are_text(make_events: Callable[..., pl.DataFrame]) -> No
     statistics = FunnelStatistics(make_events(*rows))
     hostile = HOSTILE[0]
     page = render_report(
-        ReportData.of(
+        ReportData(
             statistics,
             title=hostile,
             description=HOSTILE[1],
-            segments=("utm_source", "device:utm_source"),
+            extra_segments=("utm_source", "device:utm_source"),
             model_error=hostile,
             invalid_by_reason={hostile: 1},
             store={"received": 1, "invalid": 1},
@@ -318,7 +318,7 @@ def test_hostile_values_are_text(make_events: Callable[..., pl.DataFrame]) -> No
 
 def test_report_without_events(make_events: Callable[..., pl.DataFrame]) -> None:
     """No events at all: the page says so and invents no number."""
-    page = render_report(ReportData.of(FunnelStatistics(make_events()), title="nothing", model_error="no visits"))
+    page = render_report(ReportData(FunnelStatistics(make_events()), title="nothing", model_error="no visits"))
     text = _Page(page).text
     assert "There are no events" in text
     assert "Visitors 0" in text
@@ -328,7 +328,7 @@ def test_report_without_events(make_events: Callable[..., pl.DataFrame]) -> None
 
 def test_report_without_model_says_why(statistics: FunnelStatistics) -> None:
     """Where the model could not be fitted the page gives the reason; what is not known is not mentioned."""
-    page = render_report(ReportData.of(statistics, title="foreign", model_error="too few requests"))
+    page = render_report(ReportData(statistics, title="foreign", model_error="too few requests"))
     text = _Page(page).text
     assert "There is no intent model: too few requests." in text
     assert "Sales desk" not in text
@@ -339,7 +339,7 @@ def test_report_without_model_says_why(statistics: FunnelStatistics) -> None:
 def test_report_of_one_region_without_stages(make_events: Callable[..., pl.DataFrame]) -> None:
     """One visitor, one region, no funnel stage, one hour: enough for a report."""
     events = make_events({"context_location_country": "NO", "category": "security"})
-    text = _Page(render_report(ReportData.of(FunnelStatistics(events), title="one"))).text
+    text = _Page(render_report(ReportData(FunnelStatistics(events), title="one"))).text
     assert "1 hour, from 3 March 2026, 00:00 to 3 March 2026, 01:00 (UTC)" in text
     assert "No page view names a funnel stage" in text
     assert "Geography × content" in text
@@ -349,5 +349,5 @@ def test_model_that_kept_no_signal_is_reported(statistics: FunnelStatistics, int
     """A model of an intercept alone is said to tell nothing; no empty plot is drawn."""
     fields = {name: getattr(intent, name) for name in intent.__dataclass_fields__}
     alone = IntentResults(**{**fields, "coefficients": intent.coefficients.head(1)})
-    text = _Page(render_report(ReportData.of(statistics, title="none", intent=alone))).text
+    text = _Page(render_report(ReportData(statistics, title="none", intent=alone))).text
     assert "No signal could be told from the data." in text

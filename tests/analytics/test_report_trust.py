@@ -76,14 +76,14 @@ def test_an_analysis_that_could_not_be_done_is_named_with_its_reason(events: pl.
 
 def test_the_report_holds_both_where_they_are_given(events: pl.DataFrame):
     """And neither where they are not."""
-    data = ReportData.of(
+    data = ReportData(
         FunnelStatistics(events),
         title="both",
         session_length=SessionLengthComparison(visit_table(events), MODEL),
         analyses=compare_analyses(events, MODEL),
     )
     headings = ("How session length counts", "What other analyses would have said")
-    page, bare = render_report(data), render_report(ReportData.of(FunnelStatistics(events), title="none"))
+    page, bare = render_report(data), render_report(ReportData(FunnelStatistics(events), title="none"))
     assert all(heading in page for heading in headings)
     assert not any(heading in bare for heading in headings)
 
