@@ -242,13 +242,41 @@ def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: tuple[Signal
     The tail holds what the first request cuts off its visit and server-side events outside any visit. It is no row of
     the visit table, but the visits after it have seen it: signals accumulate over stretches in their order.
     """
+    placed = _placed(line, requests)
+    # A stretch is a run of rows, so it is told by its first and its last row: no grouping, which would cost more than
+    # all the rest of the visit table.
+    first = placed.with_columns(pl.col("page_time").backward_fill()).filter("first")
+    last = placed.with_columns(pl.col("page_time").forward_fill(), *so_far(signals)).filter(
+        pl.col("first").shift(-1, fill_value=True)
+    )
+    begins = first.select(
+        "visitor",
+        "tail",
+        pl.col("visit_so_far").alias("visit"),
+        pl.col("event_time").alias("opened_at"),
+        pl.col("page_time").alias("started_at"),
+    )
+    ends = last.select(
+        pl.col("page_time").alias("ended_at"),
+        pl.col("n_pages").diff().fill_null(pl.col("n_pages").first()).alias("n_page_views"),
+        *gathered(signals),
+    )
+    arrives = changes(pl.col("visitor").to_physical())
+    return (
+        pl.concat([begins, ends], how="horizontal")
+        .with_row_index("row")
+        .with_columns(first_row=pl.when(arrives).then("row").forward_fill())
+        .with_columns(known(signals))
+    )
+
+
+def _placed(line: pl.DataFrame, requests: pl.DataFrame) -> pl.LazyFrame:
+    """Say of each event whether it is of the ``tail``, and whether it is the ``first`` of its stretch."""
     after_request = (pl.col("visit_so_far") == pl.col("request_visit")) & (
         pl.col("event_time") >= pl.col("requested_at")
     )
     tail = ~pl.col("in_visit") | after_request.fill_null(value=False)
-    # A stretch is a run of rows, so it is told by its first and its last row: no grouping, which would cost more than
-    # all the rest of the visit table.
-    placed = (
+    return (
         line.lazy()
         .join(requests.lazy(), on="visitor", how="left", maintain_order="left")
         .with_columns(tail=tail, arrives=changes(pl.col("visitor").to_physical()))
@@ -259,31 +287,4 @@ def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: tuple[Signal
             page_time=pl.when("page").then("event_time"),
             n_pages=pl.col("page").cum_sum(),
         )
-    )
-    first = placed.with_columns(pl.col("page_time").backward_fill()).filter("first")
-    last = placed.with_columns(pl.col("page_time").forward_fill(), *so_far(signals)).filter(
-        pl.col("first").shift(-1, fill_value=True)
-    )
-    stretches = pl.concat(
-        [
-            first.select(
-                "visitor",
-                "tail",
-                pl.col("visit_so_far").alias("visit"),
-                pl.col("event_time").alias("opened_at"),
-                pl.col("page_time").alias("started_at"),
-            ),
-            last.select(
-                pl.col("page_time").alias("ended_at"),
-                pl.col("n_pages").diff().fill_null(pl.col("n_pages").first()).alias("n_page_views"),
-                *gathered(signals),
-            ),
-        ],
-        how="horizontal",
-    )
-    arrives = changes(pl.col("visitor").to_physical())
-    return (
-        stretches.with_row_index("row")
-        .with_columns(first_row=pl.when(arrives).then("row").forward_fill())
-        .with_columns(known(signals))
     )
