@@ -25,6 +25,29 @@ INK: Final = "currentColor"
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 """The first is bundled with vl-convert, which measures with it; the others have the same widths."""
 
+_CONFIG: Final = {
+    "font": _FONT,
+    "background": "transparent",
+    "aria": False,
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "tickColor": GREY,
+        "domainColor": GREY,
+        "gridColor": GREY,
+        "gridOpacity": 0.25,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 260,
+        "labelFlush": False,
+        "labelPadding": 5,
+    },
+    "title": {"color": INK, "fontSize": 13, "anchor": "start", "frame": "group"},
+}
+
 Rows = list[dict[str, Any]]
 """The data of a chart, row by row."""
 
@@ -48,27 +71,9 @@ def to_svg(chart: alt.TopLevelMixin, name: str) -> str:
     Raises:
         RuntimeError: The drawing came out empty.
     """
-    styled: Any = chart
-    styled = (
-        styled.configure(font=_FONT, background="transparent", aria=False, padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=INK,
-            titleColor=INK,
-            tickColor=GREY,
-            domainColor=GREY,
-            gridColor=GREY,
-            gridOpacity=0.25,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            labelLimit=260,
-            labelFlush=False,
-            labelPadding=5,
-        )
-        .configure_title(color=INK, fontSize=13, anchor="start", frame="group")
-    )
-    spec = styled.to_dict(validate=False)  # checked piece by piece as it was put together
+    spec = chart.to_dict(validate=False)  # checked piece by piece as it was put together
+    # Into what came out of the chart: each ``configure_…`` of Altair would copy all of it once more.
+    spec["config"] = {**spec["config"], **_CONFIG}
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
     if "<text" not in svg:  # Vega tells its errors to stderr only, and hands out an empty picture
         raise RuntimeError(f"the chart {name!r} came out empty; this is a fault of ours")
@@ -93,7 +98,8 @@ def layered(*charts: alt.Chart, **properties: object) -> alt.LayerChart:
 
 def inline(rows: Rows) -> alt.InlineData:
     """Put rows into a chart."""
-    return alt.InlineData(values=rows)
+    # A tuple, for Altair copies lists row by row whenever a chart is put into another.
+    return alt.InlineData(values=tuple(rows))
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from scenarios.errors import InputError
+from scenarios.event_files import EventsFormat
 from scenarios.executors import pool_of
 from scenarios.run import Run
 from scenarios.run_folder import run_to_folder
@@ -65,13 +66,15 @@ def test_any_executor_will_do(scenario: Scenario, alone: Run) -> None:
         assert executor.submit(int, "1").result() == 1
 
 
-@pytest.mark.parametrize("form", ["parquet", "ndjson"])
-def test_a_shared_run_leaves_the_same_folder(scenario: Scenario, alone: Run, tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize(("form", "analyse"), [("parquet", True), ("ndjson", False)])
+def test_a_shared_run_leaves_the_same_folder(
+    scenario: Scenario, alone: Run, tmp_path: Path, form: EventsFormat, *, analyse: bool
+) -> None:
     """Every file but the manifest, which tells the time, and the report has the bytes of a folder of one process."""
     one, other = tmp_path / "one", tmp_path / "other"
-    run_to_folder(scenario, one, events=form)  # type: ignore[arg-type]
+    run_to_folder(scenario, one, events=form, analyse=analyse)
     with ThreadPoolExecutor(1) as executor:
-        run, manifest = run_to_folder(scenario, other, events=form, pool=pool_of(executor))  # type: ignore[arg-type]
+        run, manifest = run_to_folder(scenario, other, events=form, analyse=analyse, pool=pool_of(executor))
     assert manifest["digest"] == alone.digest
     check_same(run, alone)
     names = sorted(path.relative_to(one).as_posix() for path in one.rglob("*") if path.is_file())

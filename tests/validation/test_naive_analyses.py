@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import polars as pl
+import pytest
 from scipy.special import expit, logit
 
 from analytics.intent_model import IntentModel
@@ -140,6 +141,7 @@ def test_hindsight_is_wrong_by_the_amount_that_the_settings_foretell():
     assert abs(z_of(BY_VISIT, 1.0, EFFECT)) < 4.1
 
 
+@pytest.mark.validation
 def test_hindsight_is_the_worse_the_more_go_on_and_has_nothing_to_see_if_none_do():
     """The limit grows with the share who go on, estimates follow it, and by visit nothing moves at all."""
     limits = [limit_with_hindsight(alike(rate)) for rate in (0.0, 0.5, 1.0)]
