@@ -12,11 +12,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import polars as pl
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.line_shapes import flatten_lines
@@ -31,6 +42,7 @@ _ANSWER_S: Final = 15.0
 _PATIENCE_S: Final = 0.2
 # Bytes that librdkafka may fetch ahead for each partition, in KiB: a bound on what is not yet in the store.
 _AHEAD_KIB: Final = 16_384
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - public
 
 
@@ -83,15 +95,17 @@ class KafkaTopic:
         address: See :class:`KafkaAddress`.
         n_events: Events in a batch, at most.
         is_stopped: Asked now and then whether to end.
+        is_live: Whether events without ``receivedAt`` arrived when their messages say; else that is not known.
 
     Raises:
         EventFileError: The address is wrong, the broker does not answer, or there is no such topic or partition.
     """
 
-    def __init__(self, address: str, n_events: int, is_stopped: Callable[[], bool]) -> None:
+    def __init__(self, address: str, n_events: int, is_stopped: Callable[[], bool], *, is_live: bool = False) -> None:
         self._address = KafkaAddress.parse(address)
         self._n_events = n_events
         self._is_stopped = is_stopped
+        self._is_live = is_live
         self._at_end: set[int] = set()
         self._told: dict[int, int] = {}
         settings = {
@@ -176,10 +190,11 @@ class KafkaTopic:
                 of_partition.setdefault(partition, []).append(message)
                 self._at_end.discard(partition)
         for partition, theirs in of_partition.items():
-            lines = [(_known(message.offset()), message.value()) for message in theirs]
-            events = flatten_lines([(number, _as_bytes(line)) for number, line in lines if line])
-            position = SourcePosition(offset_name(self._address.topic, partition), {"offset": lines[-1][0] + 1})
-            yield SourceBatch(events, position)
+            for arrived_at, together in _by_arrival(theirs) if self._is_live else [(None, theirs)]:
+                lines = [(_known(message.offset()), message.value()) for message in together]
+                flat = [(number, _as_bytes(line)) for number, line in lines if line]
+                position = SourcePosition(offset_name(self._address.topic, partition), {"offset": lines[-1][0] + 1})
+                yield SourceBatch(flatten_lines(flat, arrived_at=arrived_at), position, arrived_at)
 
     def _note(self, message: Message) -> None:
         """Take note of the end of a partition; other news is bad, unless Kafka will see to it itself."""
@@ -250,6 +265,17 @@ class KafkaSink:
 
     def _note(self, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002
         self._fault = self._fault or error
+
+
+def _by_arrival(messages: list[Message]) -> Iterator[tuple[datetime | None, list[Message]]]:
+    """Put neighbours together that have arrived within the same second, with the last arrival among them."""
+    stamped = [(message.timestamp(), message) for message in messages]
+    for _, group in groupby(stamped, key=lambda each: (each[0][0], each[0][1] // 1000)):
+        together = list(group)
+        kind, _ = together[0][0]
+        ms = max(ms for (_, ms), _ in together)
+        arrived_at = None if kind == TIMESTAMP_NOT_AVAILABLE else _EPOCH + timedelta(milliseconds=ms)
+        yield arrived_at, [message for _, message in together]
 
 
 def _known(number: int | None) -> int:

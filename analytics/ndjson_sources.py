@@ -9,12 +9,13 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from analytics.errors import EventFileError
 from analytics.line_shapes import flatten_lines
-from analytics.source import replaced, unreadable
+from analytics.source import Now, replaced, unreadable
 from analytics.source_position import Offset, SourceBatch, SourcePosition
 from analytics.tracking import Flattened
 
@@ -31,6 +32,7 @@ _FAULTS: Final = (OSError, EOFError, zlib.error)
 _PATIENCE_S: Final = 0.1
 
 _Lines = list[tuple[int, bytes]]
+_Read = tuple[_Lines, SourcePosition, datetime | None]
 
 
 class NdjsonFile:
@@ -39,12 +41,14 @@ class NdjsonFile:
     Args:
         path: The file.
         n_lines: Lines in a batch, at most.
+        now: Tells when lines arrive, if they are written now.
     """
 
-    def __init__(self, path: Path, n_lines: int) -> None:
+    def __init__(self, path: Path, n_lines: int, now: Now | None = None) -> None:
         self._path = path
         self._name = str(path.resolve())
         self._n_lines = n_lines
+        self._now = now
         with path.open("rb") as file:
             self._is_packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
 
@@ -80,13 +84,12 @@ class NdjsonFile:
             raise EventFileError(f"{self._path}: is shorter than what was read of it; was it cut off?")
         return head
 
-    def _read(
-        self, file: BinaryIO, offset: Offset, head: bytes, *, follow: bool
-    ) -> Iterator[tuple[_Lines, SourcePosition]]:
+    def _read(self, file: BinaryIO, offset: Offset, head: bytes, *, follow: bool) -> Iterator[_Read]:
         n_bytes, n_lines = offset["bytes"], offset["lines"]
         while lines := file.readlines(self._n_lines * _LINE_BYTES):
             is_cut = follow and not lines[-1].endswith(b"\n")
             whole = lines[:-1] if is_cut else lines
+            arrived_at = self._now() if self._now else None
             for begin in range(0, len(whole), self._n_lines):
                 part = whole[begin : begin + self._n_lines]
                 numbered = list(enumerate(part, n_lines + 1))
@@ -94,7 +97,8 @@ class NdjsonFile:
                 if len(head) < _HEAD:
                     head += b"".join(part)[: _HEAD - len(head)]
                 checksum = {"head": len(head), "crc32": zlib.crc32(head)}
-                yield numbered, SourcePosition(self._name, {"bytes": n_bytes, "lines": n_lines, **checksum})
+                position = SourcePosition(self._name, {"bytes": n_bytes, "lines": n_lines, **checksum})
+                yield numbered, position, arrived_at
             if is_cut:
                 return
 
@@ -108,16 +112,15 @@ class NdjsonStream:
         descriptor: Of the open stream.
         n_lines: Lines in a batch, at most.
         is_stopped: Asked now and then whether to end.
-        name: What the stream is called.
+        now: Tells when lines arrive, if they are written now.
     """
 
-    def __init__(
-        self, descriptor: int, n_lines: int, is_stopped: Callable[[], bool], name: str = "standard input"
-    ) -> None:
+    def __init__(self, descriptor: int, n_lines: int, is_stopped: Callable[[], bool], now: Now | None = None) -> None:
         self._descriptor = descriptor
         self._n_lines = n_lines
         self._is_stopped = is_stopped
-        self._name = name
+        self._now = now
+        self._name = "standard input"
         self._rest = b""
         self._is_at_end = False
 
@@ -131,11 +134,12 @@ class NdjsonStream:
         n_lines = offsets.get(self._name, {"lines": 0})["lines"]
         while not self._is_at_end and not self._is_stopped():
             lines = self._ready_lines()
+            arrived_at = self._now() if self._now else None
             for begin in range(0, len(lines), self._n_lines):
                 part = lines[begin : begin + self._n_lines]
-                events = _events_of(list(enumerate(part, n_lines + 1)))
+                events = _events_of(list(enumerate(part, n_lines + 1)), arrived_at)
                 n_lines += len(part)
-                yield SourceBatch(events, SourcePosition(self._name, {"lines": n_lines}))
+                yield SourceBatch(events, SourcePosition(self._name, {"lines": n_lines}), arrived_at)
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
         """Do nothing: what has been read is gone."""
@@ -168,18 +172,19 @@ def _split(data: bytes) -> list[bytes]:
     return [*lines, last] if last else lines
 
 
-def _events_of(numbered: _Lines) -> Flattened:
+def _events_of(numbered: _Lines, arrived_at: datetime | None) -> Flattened:
     """Make lines flat; blank ones are skipped, and counted all the same."""
-    return flatten_lines([(number, line.rstrip(b"\r\n")) for number, line in numbered if not line.isspace()])
+    lines = [(number, line.rstrip(b"\r\n")) for number, line in numbered if not line.isspace()]
+    return flatten_lines(lines, arrived_at=arrived_at)
 
 
-def _flattened(read: Iterator[tuple[_Lines, SourcePosition]]) -> Iterator[SourceBatch]:
+def _flattened(read: Iterator[_Read]) -> Iterator[SourceBatch]:
     """Make batches flat, two ahead of whoever takes them: Polars keeps one core busy with each."""
     with ThreadPoolExecutor(_AT_ONCE) as workers:
-        under_way: deque[tuple[Future[Flattened], SourcePosition]] = deque()
+        under_way: deque[tuple[Future[Flattened], SourcePosition, datetime | None]] = deque()
         try:
-            for numbered, position in read:
-                under_way.append((workers.submit(_events_of, numbered), position))
+            for numbered, position, arrived_at in read:
+                under_way.append((workers.submit(_events_of, numbered, arrived_at), position, arrived_at))
                 if len(under_way) > _AT_ONCE:
                     yield _done(*under_way.popleft())
         except _FAULTS:
@@ -189,5 +194,5 @@ def _flattened(read: Iterator[tuple[_Lines, SourcePosition]]) -> Iterator[Source
         yield from (_done(*each) for each in under_way)
 
 
-def _done(events: Future[Flattened], position: SourcePosition) -> SourceBatch:
-    return SourceBatch(events.result(), position)
+def _done(events: Future[Flattened], position: SourcePosition, arrived_at: datetime | None) -> SourceBatch:
+    return SourceBatch(events.result(), position, arrived_at)

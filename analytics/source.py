@@ -6,14 +6,18 @@ exactly there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.source_position import Offset, SourceBatch
 
-__all__ = ["Source", "replaced", "unreadable"]
+__all__ = ["Now", "Source", "replaced", "unreadable"]
+
+Now = Callable[[], datetime]
+"""Tells the time, of a live source; sources of the past have none."""
 
 
 class Source(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from analytics.tracking import Flattened
 
@@ -33,7 +34,9 @@ class SourceBatch:
     Args:
         events: The events, and the dead letters among them.
         position: Where the source stands after them.
+        arrived_at: When they arrived, of a live source.
     """
 
     events: Flattened
     position: SourcePosition
+    arrived_at: datetime | None = None

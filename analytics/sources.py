@@ -10,7 +10,7 @@ from typing import Final
 from analytics.errors import EventFileError
 from analytics.ndjson_sources import NdjsonFile, NdjsonStream
 from analytics.parquet_source import ParquetFile
-from analytics.source import Source, unreadable
+from analytics.source import Now, Source, unreadable
 
 __all__ = ["open_source"]
 
@@ -19,7 +19,7 @@ _PARQUET_MAGIC: Final = b"PAR1"
 _STDIN: Final = "-"
 
 
-def open_source(name: str, n_events: int, is_stopped: Callable[[], bool]) -> Source:
+def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: Now | None = None) -> Source:
     """Open a source of events.
 
     Args:
@@ -27,28 +27,32 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool]) -> Sou
             is NDJSON on standard input, and ``kafka://HOST:PORT/TOPIC?group=NAME`` a topic.
         n_events: Events in a batch, at most.
         is_stopped: Asked now and then by a source that waits whether to end.
+        now: Tells the time, if the source is live: its events arrive when they are read, or, in a topic, when the
+            broker or the sender says.
 
     Raises:
-        EventFileError: It cannot be read.
+        EventFileError: It cannot be read, or is a Parquet file, and so of the past, and said to be live.
     """
     if name == _STDIN:
         if sys.stdin is None:
             raise EventFileError("standard input is closed")
-        return NdjsonStream(sys.stdin.fileno(), n_events, is_stopped)
+        return NdjsonStream(sys.stdin.fileno(), n_events, is_stopped, now)
     if name.startswith(_KAFKA):
-        return _topic(name, n_events, is_stopped)
+        return _topic(name, n_events, is_stopped, is_live=now is not None)
     path = Path(name)
     try:
         with path.open("rb") as file:
             is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-        return ParquetFile(path, n_events) if is_parquet else NdjsonFile(path, n_events)
     except OSError as error:
         raise unreadable(path, error) from error
+    if is_parquet and now is not None:
+        raise EventFileError(f"{path}: is a Parquet file, so its events do not arrive now; take it in by itself")
+    return ParquetFile(path, n_events) if is_parquet else NdjsonFile(path, n_events, now)
 
 
-def _topic(name: str, n_events: int, is_stopped: Callable[[], bool]) -> Source:
+def _topic(name: str, n_events: int, is_stopped: Callable[[], bool], *, is_live: bool) -> Source:
     try:
         from analytics.kafka import KafkaTopic  # noqa: PLC0415 - needs what few have installed
     except ImportError as error:
         raise EventFileError(f"{name}: Kafka needs an extra: pip install 'funnelsim[kafka]'") from error
-    return KafkaTopic(name, n_events, is_stopped)
+    return KafkaTopic(name, n_events, is_stopped, is_live=is_live)

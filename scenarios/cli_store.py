@@ -48,6 +48,9 @@ def ingest(
     batch: Annotated[int, typer.Option(min=1, help="Events to take in at once, at most.")] = 10_000,
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end, until interrupted.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Events come as they happen: those that do not say so arrive when read.")
+    ] = False,
     json: _Json = False,
 ) -> Output:
     """Take events in to a store on disk, or go on where that was left."""
@@ -57,7 +60,7 @@ def ingest(
 
     settings = StoreSettings(fsync=_policy(fsync))
     with _input_errors(), _stopping() as stop:
-        done = take_in(sources, store, settings, n_events=batch, follow=follow, stop=stop)
+        done = take_in(sources, store, settings, n_events=batch, follow=follow, live=live, stop=stop)
     return Output(as_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +71,7 @@ def ingest(
     *,
     n_events: int = DEFAULT_BATCH,
     follow: bool = False,
+    live: bool = False,
     stop: threading.Event | None = None,
     acknowledged: Acknowledged | None = None,
 ) -> Ingested:
@@ -80,6 +83,8 @@ def ingest(
         settings: How the store is to be kept.
         n_events: Events in a batch, at most.
         follow: Whether to wait for more at the end of what can grow.
+        live: Whether events come as they happen. Those that do not say when they were received then arrive when they
+            are read, or, from Kafka, when their messages say; and no clock of a device moves the window.
         stop: Set by whoever wants an end; the batch that is under way is finished.
         acknowledged: Told of each batch.
 
@@ -88,12 +93,14 @@ def ingest(
         StoreError: The store cannot be opened, or not be written to.
     """
     stop = stop or threading.Event()
+    clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:
-        sources = [open_sources.enter_context(closing(open_source(name, n_events, stop.is_set))) for name in names]
+        opened = (open_source(name, n_events, stop.is_set, clock) for name in names)
+        sources = [open_sources.enter_context(closing(source)) for source in opened]
         with EventStore.open(folder, settings) as store:
             before, word = store.counts, _Word(store, sources, settings or StoreSettings())
             for batch in _batches(sources, store, stop, follow=follow):
-                counts = store.append_flattened(batch.events, batch.position)
+                counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
                 word.give_if_due()
                 if acknowledged is not None:
                     acknowledged(batch, counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,25 @@ def test_the_events_of_a_browser_are_in_one_partition(broker: mock_kafka.MockKaf
     assert len(set.union(*seen.values())) > 1
     assert max(sizes) <= 25
     assert sum(sizes) == len(EVENTS)
+
+
+def test_messages_say_when_their_events_arrived(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """Live events without `receivedAt` arrive when their messages say; so no device's clock moves the window.
+
+    Of those that came in one second the last says it for all.
+    """
+    sent_at = [1_772_514_000_000, 1_772_514_000_900, 1_772_514_007_000]
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.servers})
+    for number, ms in enumerate(sent_at):
+        event = {"type": "page", "anonymousId": "a", "messageId": str(number), "timestamp": "2124-01-01T00:00:00Z"}
+        producer.produce(mock_kafka.TOPIC, json.dumps(event), "a", timestamp=ms)
+    producer.flush()
+    done = ingest([broker.address], tmp_path / "live", SETTINGS, live=True)
+    assert done.counts.accepted == len(sent_at)
+    events = EventStore.read(tmp_path / "live").events()
+    assert events["event_time"].dt.epoch("ms").to_list() == [sent_at[1], sent_at[1], sent_at[2]]
+    ingest([broker.address.replace("group=", "group=other-")], tmp_path / "past", SETTINGS)
+    assert EventStore.read(tmp_path / "past").events()["event_time"].dt.year().unique().to_list() == [2124]
 
 
 def test_stores_can_share_the_partitions_of_a_topic(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -214,3 +215,26 @@ def test_standard_input_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     with io.TextIOWrapper(io.BufferedReader(io.FileIO(out))) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         assert len(read(open_source("-", 5, lambda: False))) > 0
+
+
+RAW = b'{"type":"page","anonymousId":"a","messageId":"%d","timestamp":"2124-01-01T00:00:00Z"}\n'
+NOW = datetime(2026, 3, 3, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("form", ["ndjson", "gz", "stdin"])
+def test_events_of_a_live_source_arrive_when_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Those without `receivedAt` get the moment of their batch, and the batch tells it to the store."""
+    moments = iter([NOW, *(NOW + timedelta(seconds=1) for _ in range(9))])
+    lines = b"".join(RAW % number for number in range(3))
+    path = tmp_path / "events"
+    path.write_bytes(gzip.compress(lines) if form == "gz" else lines)
+    with path.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        source = open_source("-" if form == "stdin" else str(path), 10, lambda: False, lambda: next(moments))
+        (batch,) = read(source)
+    assert batch.arrived_at == NOW
+    assert batch.events.frame["received_at"].to_list() == [NOW] * 3
+    with pytest.raises(EventFileError, match="is a Parquet file, so its events do not arrive now"):
+        open_source(str(written(tmp_path, "parquet")), 10, lambda: False, lambda: NOW)

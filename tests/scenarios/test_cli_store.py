@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,18 @@ def test_sources_of_all_kinds_go_into_one_store(
     store.events().write_parquet(table)
     done = Ended(capsys, "ingest", events, packed, table, "--store", tmp_path / "store", "--batch", 7, "--json").json
     assert (done["received"], done["accepted"], done["duplicate"]) == (103 + 11 + 1, 102, 11)
+
+
+def test_what_comes_live_is_not_from_the_future(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--live` an event without arrival arrives when it is read: one of 2124 does not push out the others."""
+    path, store = tmp_path / "live.ndjson", tmp_path / "store"
+    raw = {"type": "page", "anonymousId": "a", "timestamp": "2124-01-01T00:00:00Z"}
+    path.write_text(json.dumps(raw) + "\n")
+    before = datetime.now(UTC)
+    Ended(capsys, "ingest", path, "--store", store, "--live")
+    stream_time = EventStore.read(store).stream_time
+    assert stream_time is not None
+    assert before - timedelta(seconds=1) <= stream_time <= datetime.now(UTC)
 
 
 def test_stats_say_what_a_store_holds(events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
