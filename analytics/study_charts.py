@@ -14,7 +14,15 @@ import polars as pl
 
 from analytics.chart_style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
 
-__all__ = ["grid_chart", "index_chart", "response_chart", "scatter_chart", "screening_chart", "tornado_chart"]
+__all__ = [
+    "change_chart",
+    "grid_chart",
+    "index_chart",
+    "response_chart",
+    "scatter_chart",
+    "screening_chart",
+    "tornado_chart",
+]
 
 _PALE_BLUE: Final = "#DCEAF4"
 _MOST_BARS: Final = 24
@@ -71,6 +79,28 @@ def tornado_chart(bars: pl.DataFrame, response: str) -> alt.LayerChart:
         base.mark_bar(height=14, opacity=0.75).encode(x=x, color=alt.Color("colour:N", scale=None)),
         base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q"),
         zero,
+        width=310,
+        height=alt.Step(24),
+    )
+
+
+def change_chart(changes: pl.DataFrame) -> alt.LayerChart:
+    """Draw changes of many things on one axis, in percent, with intervals, in the order given.
+
+    Args:
+        changes: Columns ``change`` (its name), and ``percent``, ``low`` and ``high``.
+    """
+    names = distinct(label(change, longest=44) for change in changes["change"])
+    rows = [{**row, "name": name} for name, row in zip(names, changes.to_dicts(), strict=True)]
+    base = alt.Chart(inline(rows)).encode(
+        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
+    )
+    x = alt.X("low:Q", title="change in percent", axis=alt.Axis(tickCount=6))
+    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.8).encode(x="x:Q")
+    return layered(
+        zero,
+        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q"),
+        base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(x="percent:Q"),
         width=310,
         height=alt.Step(24),
     )

@@ -143,6 +143,9 @@ def compare(
     ] = None,
     replications: Annotated[int, typer.Option(min=2, help="Runs of each.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the runs; that of A if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results and a report.")
+    ] = None,
     jobs: _Jobs = None,
     executor: _Executor = None,
     json: _Json = False,
@@ -163,12 +166,14 @@ def compare(
             seed=seed,
             jobs=jobs,
             executor=executor,
+            folder=out,
             progress=_Counted().telling(bar.share),
         )
-    names = {"a": first.name, "b": second.name, "replications": replications}
-    return Output(
-        as_json({**names, "differences": table}) if json else comparison_text(table, a=first.name, b=second.name)
-    )
+    if json:
+        place = {"folder": None if out is None else str(out)}
+        names = {"a": first.name, "b": second.name, "replications": replications}
+        return Output(as_json({**names, **place, "differences": table}))
+    return Output(comparison_text(table, a=first.name, b=second.name, folder=out))
 
 
 def is_study(file: str) -> bool:

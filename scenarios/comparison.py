@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -34,6 +35,7 @@ def compare_scenarios(
     seed: int | None = None,
     jobs: int | None = None,
     executor: str | Executor | Callable[[], Executor] | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
     """Compare two scenarios, replication by replication with common random numbers.
@@ -46,6 +48,7 @@ def compare_scenarios(
         seed: Seed of the runs; that of ``a`` if not given.
         jobs: Runs at a time; as many as there are cores if not given.
         executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        folder: Where to leave the folder of a study, with its report; nowhere if not given.
         progress: Told how many runs are done.
 
     Returns:
@@ -55,19 +58,22 @@ def compare_scenarios(
 
     Raises:
         ScenarioError: A response is not understood.
+        OutputError: The folder holds another comparison, or something else, or cannot be written.
     """
     wanted = list(responses or RESPONSES)
+    # Variants of one scenario have one name, by which nobody could tell them apart.
+    names = (a.name, b.name) if a.name != b.name else ("a", "b")
     study = Study.of(
         {
-            "name": "comparison",
-            # They may be variants of one name; only their places matter here.
-            "scenarios": [a.replace(name="a").to_data(), b.replace(name="b").to_data()],
+            "name": "-against-".join(reversed(names))[:100].rstrip("-"),
+            "description": f"{names[1]} against {names[0]}, run by run with the same luck.",
+            "scenarios": [each.replace(name=name).to_data() for each, name in zip((a, b), names, strict=True)],
             "replications": replications,
             "seed": a.seed if seed is None else seed,
             "responses": dict(zip(wanted, wanted, strict=True)),
         }
     )
-    results = study.run(jobs=jobs, executor=executor, progress=progress)
+    results = study.run(jobs=jobs, executor=executor, folder=folder, progress=progress)
     table = pl.DataFrame({"response": wanted})
     for point, name in enumerate(("mean_a", "mean_b")):
         means = results.summary.filter(pl.col("point") == point).select("response", pl.col("mean").alias(name))

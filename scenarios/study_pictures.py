@@ -21,7 +21,7 @@ from analytics.study_charts import (
 from scenarios.errors import InputError
 from scenarios.meta_model import meta_model
 from scenarios.sensitivity import morris_indices, sobol_indices
-from scenarios.study_numbers import cell, number, share
+from scenarios.study_numbers import cell, interval, number, share
 
 if TYPE_CHECKING:
     from scenarios.study_results import StudyResults
@@ -44,13 +44,10 @@ def pictures(results: StudyResults, response: str, table: pl.DataFrame, name: st
     """
     settings, factors = results.plan.settings, list(results.plan.settings.factors)
     kind, several = settings.design.kind, len(results.plan.loaded.scenarios) > 1
-    if not factors:
-        if several:
-            yield _curve(table, "scenario", response, name)
-    elif several:
+    if not factors or several:
         # Pictures of one scenario would be taken for those of all; the table has them.
         return
-    elif len(factors) == 1:
+    if len(factors) == 1:
         yield _curve(table, factors[0], response, name)
     elif kind == "one-at-a-time":
         yield _tornado(results, response, name)
@@ -162,7 +159,7 @@ def _polynomial(results: StudyResults, response: str) -> Html:
         (
             row["term"],
             number(row["coefficient"], sign=True),
-            f"[{number(row['ci_low'])}, {number(row['ci_high'])}]",
+            interval(row),
         )
         for row in ordered.to_dicts()
     ]

@@ -12,8 +12,9 @@ from analytics.report_html import Html, count, element, join, number_table, numb
 from analytics.study_charts import response_chart
 from scenarios.errors import InputError
 from scenarios.stress import stress_checklist
-from scenarios.study_numbers import NONE, cell, number, share
+from scenarios.study_numbers import NONE, cell, interval, number, share
 from scenarios.study_pictures import pictures
+from scenarios.study_scenarios import comparison_section, is_comparison, settings_section
 from scenarios.versions import versions
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ def study_report(results: StudyResults) -> str:
     Args:
         results: What the study found.
     """
-    responses = [_response(results, name, f"r{index}") for index, name in enumerate(results.plan.settings.responses)]
+    names = [] if is_comparison(results) else results.plan.settings.responses
+    responses = [_response(results, name, f"r{index}") for index, name in enumerate(names)]
     sections = [
         _headline(results),
-        *responses,
+        settings_section(results),
         *_differences(results),
+        *responses,
         *_estimates(results),
         *_failures(results),
         _stress(results),
@@ -48,15 +51,16 @@ def study_report(results: StudyResults) -> str:
 def _headline(results: StudyResults) -> Html:
     settings = results.plan.settings
     n = results.replications.select("point", "replication").n_unique()
+    design = settings.design.kind.replace("-", " ") if settings.factors else "no factors"
     facts = [
-        ("Design", settings.design.kind.replace("-", " ") if settings.factors else "no factors", ""),
-        ("Design points", count(len(results.plan.points)), ""),
+        *([] if is_comparison(results) else [("Design", design, "")]),
+        ("Scenarios" if is_comparison(results) else "Design points", count(len(results.plan.points)), ""),
         ("Replications", count(n), "of all points together"),
         ("Failures", count(len(results.failures)), "in failures.ndjson" if results.failures else ""),
     ]
     luck = (
-        "Replication r has the same luck at every point (common random numbers), so that differences are what the "
-        "factors do."
+        "Replication r has the same luck at every point (common random numbers), so that nothing differs but what was "
+        "changed."
         if settings.common_random_numbers
         else "Every run has luck of its own."
     )
@@ -96,7 +100,8 @@ def _factors(results: StudyResults) -> Html:
 def _response(results: StudyResults, response: str, name: str) -> Html:
     """One response: the picture that suits the design, and the numbers."""
     title = element("h2", response)
-    expression = element("p", results.plan.settings.responses[response], class_="soft")
+    written = results.plan.settings.responses[response]
+    expression = element("p", written, class_="soft") if written != response else Html("")
     table = _means(results, response)
     if table["mean"].null_count() == table.height:
         return join([title, expression, element("p", "No replication gave a number.", class_="notice")])
@@ -119,7 +124,7 @@ def _mean_table(results: StudyResults, response: str, table: pl.DataFrame) -> Ht
             *(cell(row[name]) for name in told),
             count(row["n"]),
             number(row["mean"]),
-            NONE if row["ci_low"] is None else f"[{number(row['ci_low'])}, {number(row['ci_high'])}]",
+            interval(row),
         )
         for row in table.head(_MOST_ROWS).to_dicts()
     ]
@@ -133,6 +138,9 @@ def _differences(results: StudyResults) -> Iterator[Html]:
     """Paired differences from the first point, where points are few enough to be looked at one by one."""
     if not 1 < len(results.plan.points) <= _MOST_ROWS or not results.plan.settings.responses:
         return
+    if is_comparison(results):
+        yield comparison_section(results)
+        return
     gaps = results.differences.filter(pl.col("response").is_in(list(results.plan.settings.responses)))
     rows = [
         (
@@ -140,7 +148,7 @@ def _differences(results: StudyResults) -> Iterator[Html]:
             str(row["point"]),
             count(row["n"]),
             number(row["difference"], sign=True),
-            NONE if row["ci_low"] is None else f"[{number(row['ci_low'])}, {number(row['ci_high'])}]",
+            interval(row),
             NONE if row["variance_saved"] is None else share(row["variance_saved"]),
         )
         for row in gaps.sort("response", "point", maintain_order=True).head(4 * _MOST_ROWS).to_dicts()
@@ -150,7 +158,14 @@ def _differences(results: StudyResults) -> Iterator[Html]:
         "Means of the differences, replication by replication, with their 95% intervals, and the share of their "
         "variance that the common luck saves against independent runs"
     )
-    heads = ["response", "point", "pairs", "difference", "95% interval", "variance saved"]
+    heads = [
+        "response",
+        "point",
+        "pairs",
+        "difference",
+        "95% interval",
+        "variance saved",
+    ]
     yield numbers(number_table(heads, rows, caption, n_texts=2))
 
 

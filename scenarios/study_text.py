@@ -33,15 +33,16 @@ def study_text(results: StudyResults, folder: Path) -> Page:
     return Page.of(lines)
 
 
-def comparison_text(table: pl.DataFrame, *, a: str, b: str) -> Page:
+def comparison_text(table: pl.DataFrame, *, a: str, b: str, folder: Path | None = None) -> Page:
     """Show how two scenarios differ: both means, the difference with its interval, and what the pairing saves."""
+    left = [] if folder is None else ["", f"report: {folder / 'report.html'}"]
     header = ("response", "pairs", a, b, "difference", "95 % interval", "variance saved")
     rows = [
         (
             row["response"],
             f"{row['n']:,}",
-            *("–" if row[name] is None else f"{row[name]:.4g}" for name in ("mean_a", "mean_b", "difference")),
-            "–" if row["ci_low"] is None else f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]",
+            *(_digits(row[name]) for name in ("mean_a", "mean_b", "difference")),
+            _interval(row),
             "–" if row["variance_saved"] is None else f"{row['variance_saved']:.0%}",
         )
         for row in table.iter_rows(named=True)
@@ -51,6 +52,7 @@ def comparison_text(table: pl.DataFrame, *, a: str, b: str) -> Page:
             *aligned([header, *rows], header=True),
             "",
             f"difference: {b} less {a}, run by run with the same luck (common random numbers)",
+            *left,
         ]
     )
 
@@ -95,12 +97,22 @@ def _response_lines(results: StudyResults) -> Iterator[str]:
 
 
 def _cells(row: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
-    return (f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in names)
+    return (_digits(row[name]) if isinstance(row[name], float) else str(row[name]) for name in names)
 
 
 def _mean_cells(row: dict[str, Any]) -> tuple[str, str, str]:
-    interval = "–" if row["ci_low"] is None else f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
-    return f"{row['n']:,}", "–" if row["mean"] is None else f"{row['mean']:.4g}", interval
+    return f"{row['n']:,}", _digits(row["mean"]), _interval(row)
+
+
+def _digits(value: float | None) -> str:
+    """Write four digits that count, or all those before the point: numbers are copied from here, so without commas."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"  # noqa: PLR2004 - has four digits
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "–" if row["ci_low"] is None else f"[{_digits(row['ci_low'])}, {_digits(row['ci_high'])}]"
 
 
 def _estimate_lines(results: StudyResults) -> Iterator[str]:

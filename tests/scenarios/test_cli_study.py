@@ -117,8 +117,11 @@ def test_compare_tells_how_two_scenarios_differ(tmp_path: Path, capsys: pytest.C
     """Of a scenario and itself every difference is exactly 0; a change shows in what it touches and nowhere else."""
     path = tmp_path / "tiny.yaml"
     path.write_text("name: tiny\nclock: {hours: 1}\ntraffic: {visitors_per_day: 2000}\nintent: {intercept: -2.0}\n")
-    _, out, _ = ended(capsys, "compare", str(path), str(path), "--replications", "3", "--jobs", "1", "--json")
-    told = json.loads(out)
+    same = ("compare", str(path), str(path), "--replications", "3", "--jobs", "1", "--out", str(tmp_path / "same"))
+    _, out, _ = ended(capsys, *same)
+    assert out.endswith(f"report: {tmp_path / 'same' / 'report.html'}\n")
+    told = json.loads(ended(capsys, *same, "--json")[1])
+    assert told["folder"] == str(tmp_path / "same")
     assert [row["difference"] for row in told["differences"]] == [0.0] * len(told["differences"])
     tiny = Scenario.load(path)
     table = compare_scenarios(tiny, tiny.replace({"tracking.ad_blocker_rate": 0.5}), replications=3, jobs=1)

@@ -60,7 +60,7 @@ def linear(values: Mapping[str, Any], number: int) -> float:
     ("changes", "told"),
     [
         ({}, "baseline"),
-        ({"scenarios": ["baseline", "month"], "scenario": None}, "held by scenario: baseline"),
+        ({"scenarios": ["baseline", "month"], "scenario": None}, "Changes: held: 0%"),
         ({"factors": {"intent.intercept": [-6.0, -5.0]}}, "held by intent.intercept: −6"),
         ({"factors": TWO_RANGES, "design": "one-at-a-time"}, "no_show_rate = 0.4"),
         ({"factors": TWO_RANGES}, "highest mean of held"),
