@@ -22,7 +22,7 @@ from analytics.events import CallType
 from analytics.intervals import rate_with_interval
 from analytics.multiplicity import holm
 from analytics.odds_ratios import homogeneity_of_odds_ratios
-from analytics.sessions import visit_table
+from analytics.sessions import begins_in, visit_table
 from analytics.signals import IDLE_MINUTES, DemoPer, EverSeen
 from analytics.timeline import enriched
 
@@ -76,6 +76,7 @@ def segment_content(
     *,
     per: Per = "visit",
     observed_until: datetime | None = None,
+    begun_in: tuple[datetime, datetime] | None = None,
     demo_per: DemoPer = "account",
     idle_minutes: float = IDLE_MINUTES,
     level: float = 0.95,
@@ -96,6 +97,8 @@ def segment_content(
         contents: Categories of pages, or yes-or-no signals of one's own; all categories in the events if not given.
         per: What is counted: ``visit``, or ``visitor``, who have seen whatever they had at the last of these visits.
         observed_until: When observation stopped; the time of the latest event unless given.
+        begun_in: From when, and before when, a visit must begin to count, with all that was seen before it; any time
+            unless given.
         demo_per: Who asks for one demo at most, ``account`` or ``visitor``.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
         level: Confidence level of the intervals, between 0 and 1.
@@ -118,6 +121,8 @@ def segment_content(
         idle_minutes=idle_minutes,
         demo_per=demo_per,
     )
+    if begun_in is not None:
+        visits = visits.filter(begins_in(begun_in))
     names = {signal.name: content for content, signal in signals.items()}
     counts = _counted(_rows(visits, _first_known(table, dimension), names, per), names)
     conversion = _with_rates(counts, level).sort(_SEGMENT, "content").rename({_SEGMENT: dimension.name})

@@ -19,7 +19,7 @@ from analytics.signal_values import gathered, known, known_columns, shown, so_fa
 from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, Signal, visit_schema
 from analytics.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 
-__all__ = ["assign_visits", "visit_table", "visit_table_of_parts"]
+__all__ = ["assign_visits", "begins_in", "visit_table", "visit_table_of_parts"]
 
 
 def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
@@ -106,6 +106,12 @@ def visit_table(
         include_bots=include_bots,
         demo_per=demo_per,
     )
+
+
+def begins_in(window: tuple[datetime, datetime]) -> pl.Expr:
+    """Whether a row of the visit table begins in a window, whose end is not part of it."""
+    begin, end = (pl.lit(moment, dtype=UTC_MS) for moment in window)
+    return pl.col("started_at").is_between(begin, end, closed="left")
 
 
 def visit_table_of_parts(

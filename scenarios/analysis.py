@@ -11,9 +11,8 @@ import polars as pl
 
 from analytics.bots import tag_bots
 from analytics.dimensions import Dimension, dimensions_of
-from analytics.events import UTC_MS
 from analytics.experiments import arm_signals
-from analytics.sessions import visit_table
+from analytics.sessions import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals import DemoPer, Signal
 from analytics.statistics import FunnelStatistics
@@ -96,7 +95,7 @@ class Analysis:
         visits = visit_table(
             self.events, observed_until=self._observed_until, signals=self._signals, demo_per=self._demo_per
         )
-        return visits if self._window is None else visits.filter(_begins_in(self._window))
+        return visits if self._window is None else visits.filter(begins_in(self._window))
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
@@ -157,7 +156,13 @@ class Analysis:
         """
         from analytics.content_by_segment import segment_content  # noqa: PLC0415 - needs what the model needs
 
-        return segment_content(self.events, segment, observed_until=self._observed_until, demo_per=self._demo_per)
+        return segment_content(
+            self.events,
+            segment,
+            observed_until=self._observed_until,
+            begun_in=self._window,
+            demo_per=self._demo_per,
+        )
 
     @cached_property
     def content_by_segment(self) -> dict[str, SegmentContent]:
@@ -202,11 +207,6 @@ class Analysis:
             tables[f"content_by_{segment}"] = crossed.conversion
             tables[f"content_by_{segment}_tests"] = crossed.tests
         return tables
-
-
-def _begins_in(window: tuple[datetime, datetime]) -> pl.Expr:
-    begin, end = (pl.lit(moment, dtype=UTC_MS) for moment in window)
-    return (pl.col("started_at") >= begin) & (pl.col("started_at") < end)
 
 
 def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:

@@ -51,6 +51,9 @@ def test_responses_are_about_the_window_alone():
     inside = whole.analysis.visits.filter(pl.col("started_at").is_between(begin, end, closed="left"))
     assert windowed.equals(inside)
     assert row["visits of the model"] == inside["at_risk"].sum()
+    crossed = light_run(study.replication(point, 0)).analysis.content_by("region").conversion
+    for rows in crossed.partition_by("content"):
+        assert rows.select(pl.col("n_seen", "n_unseen").sum()).sum_horizontal().item() == inside["at_risk"].sum()
 
 
 @pytest.mark.parametrize(
