@@ -153,12 +153,18 @@ def pawn_indices(results: StudyResults, response: str) -> pl.DataFrame:
     settings = results.plan.settings
     distances = pawn_shares(unit_design(settings.design, len(settings.factors), settings.seed), means)
     return pl.DataFrame(
-        {"factor": list(settings.factors), "median": np.median(distances, axis=1), "maximum": distances.max(axis=1)}
+        {
+            "factor": list(settings.factors),
+            "median": np.nanmedian(distances, axis=1),
+            "maximum": np.nanmax(distances, axis=1),
+        }
     )
 
 
 def pawn_shares(shares: Floats, values: Floats, n_slices: int = _SLICES) -> Floats:
     """Kolmogorov–Smirnov distances of a response within slices of each factor from the whole, factors × slices.
+
+    Where a slice has no points the distance is NaN.
 
     Source: F. Pianosi and T. Wagener, Environmental Modelling & Software 108 (2018) 197–207.
 
@@ -169,7 +175,7 @@ def pawn_shares(shares: Floats, values: Floats, n_slices: int = _SLICES) -> Floa
     """
     grid = np.sort(values)
     whole = np.searchsorted(grid, grid, side="right") / len(grid)
-    distances = np.zeros((shares.shape[1], n_slices))
+    distances = np.full((shares.shape[1], n_slices), np.nan)
     for factor, column in enumerate(shares.T):
         place = np.minimum((column * n_slices).astype(int), n_slices - 1)
         for number in range(n_slices):

@@ -117,6 +117,24 @@ def test_pawn_tells_what_moves_the_distribution():
     assert distances[1].max() < 0.19
 
 
+def test_pawn_agrees_with_salib():
+    """Medians and maxima for the Ishigami function are those of SALib 1.6.0 (`pawn.analyze`, S=10) at the same points.
+
+    SALib cuts at quantiles and leaves out the last point: slices of 200 points may differ by two of them.
+    """
+    x = np.arange(1, 2001)[:, None] * np.sqrt([2, 3, 5]) % 1
+    distances = pawn_shares(x, ishigami(x))
+    assert np.median(distances, axis=1) == pytest.approx([0.26, 0.40075, 0.08575], abs=0.01)
+    assert distances.max(axis=1) == pytest.approx([0.297, 0.499, 0.21200754], abs=0.01)
+
+
+def test_slices_without_points_say_nothing():
+    """A slice that no point falls into has no distance, and does not lower the others' median."""
+    distances = pawn_shares(np.array([[0.05], [0.95]]), np.array([1.0, 2.0]))
+    assert np.isnan(distances[0, 1:-1]).all()
+    assert distances[0, [0, -1]].tolist() == [0.5, 0.5]
+
+
 def test_sobol_indices_of_a_simulation_give_an_inert_factor_nothing():
     """What no visitor knows of has an index of exactly 0 under common random numbers; what matters most has most."""
     results = Study.parse(TEXT.replace("DESIGN", "{kind: saltelli, points: 8}")).run(jobs=1)
