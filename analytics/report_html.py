@@ -223,7 +223,7 @@ svg.chart { display: block; max-width: 100%; height: auto; }
 .scroll:focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(27rem, 100%), 1fr)); gap: 0 1.5rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: .3rem; }
+caption { text-align: left; padding-bottom: .3rem; max-width: min(46rem, calc(100vw - 2rem)); }
 td, th { overflow-wrap: break-word; min-width: 4.5rem; }
 th, td { padding: .28rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: left;
   font-weight: 400; }
@@ -249,7 +249,7 @@ summary { cursor: pointer; color: var(--blue); font-size: .9rem; }
 .key { display: inline-block; margin-right: 1.2rem; white-space: nowrap; }
 .key svg { vertical-align: -.1em; margin-right: .3em; }
 .mono td { font-family: ui-monospace, Consolas, "Liberation Mono", monospace; font-size: .85em; }
-@media (max-width: 42rem) { .wide svg.chart { max-width: none; width: 44rem; } .middle svg.chart { max-width: none;
+@media (max-width: 42rem) { .wide svg.chart { max-width: 44rem; width: auto; } .middle svg.chart { max-width: none;
   width: 29rem; } }
 @media print {
   :root { --paper: #fff; --ink: #000; --soft: #444; --line: #bbb; --panel: #f4f4f4; }

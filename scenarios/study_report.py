@@ -33,13 +33,11 @@ def study_report(results: StudyResults) -> str:
     Args:
         results: What the study found.
     """
-    names = [] if is_comparison(results) else results.plan.settings.responses
-    responses = [_response(results, name, f"r{index}") for index, name in enumerate(names)]
+    found = [comparison_section(results)] if is_comparison(results) else _by_point(results)
     sections = [
         _headline(results),
         settings_section(results),
-        *_differences(results),
-        *responses,
+        *found,
         *_estimates(results),
         *_failures(results),
         _stress(results),
@@ -97,6 +95,13 @@ def _factors(results: StudyResults) -> Html:
     return number_table(["factor", "values"], rows, "What is varied", n_texts=2)
 
 
+def _by_point(results: StudyResults) -> Iterator[Html]:
+    """What the design points have found, response by response, and how they differ."""
+    for index, response in enumerate(results.plan.settings.responses):
+        yield _response(results, response, f"r{index}")
+    yield from _differences(results)
+
+
 def _response(results: StudyResults, response: str, name: str) -> Html:
     """One response: the picture that suits the design, and the numbers."""
     title = element("h2", response)
@@ -137,9 +142,6 @@ def _mean_table(results: StudyResults, response: str, table: pl.DataFrame) -> Ht
 def _differences(results: StudyResults) -> Iterator[Html]:
     """Paired differences from the first point, where points are few enough to be looked at one by one."""
     if not 1 < len(results.plan.points) <= _MOST_ROWS or not results.plan.settings.responses:
-        return
-    if is_comparison(results):
-        yield comparison_section(results)
         return
     gaps = results.differences.filter(pl.col("response").is_in(list(results.plan.settings.responses)))
     rows = [

@@ -74,6 +74,8 @@ def comparison_section(results: StudyResults) -> Html:
     """Say how the responses of the other scenarios differ from those of the first, replication by replication."""
     first, *others = (scenario.name for scenario in results.plan.loaded.scenarios)
     gaps, only_one = _gaps(results), len(others) == 1
+    if not gaps:
+        return Html("")
     rows = [
         (
             row["response"],
