@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench validate notebooks docs format clean
+.PHONY: help run test check bench validate notebooks lab docs format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,13 @@ bench: $(READY) ## Measure speed against what one would otherwise have
 
 notebooks: $(READY) ## Run the notebooks again and keep what they show
 	$(BIN)/python -m notebooks.execute
+
+lab: $(VENV)/.lab ## Open the notebooks
+	$(BIN)/jupyter lab notebooks
+
+$(VENV)/.lab: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[notebook]'
+	@touch $@
 
 docs: $(READY) ## Write the generated pages anew and build the documentation site in site/
 	$(BIN)/python -m scenarios.reference docs/reference

@@ -113,14 +113,24 @@ class NdjsonStream:
         n_lines: Lines in a batch, at most.
         is_stopped: Asked now and then whether to end.
         now: Tells when lines arrive, if they are written now.
+        pipe: What the stream is called, if it is to be closed with the source; else it is standard input.
     """
 
-    def __init__(self, descriptor: int, n_lines: int, is_stopped: Callable[[], bool], now: Now | None = None) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        n_lines: int,
+        is_stopped: Callable[[], bool],
+        now: Now | None = None,
+        *,
+        pipe: str | None = None,
+    ) -> None:
         self._descriptor = descriptor
         self._n_lines = n_lines
         self._is_stopped = is_stopped
         self._now = now
-        self._name = "standard input"
+        self._name = pipe or "standard input"
+        self._is_ours = pipe is not None
         self._rest = b""
         self._is_at_end = False
 
@@ -145,7 +155,9 @@ class NdjsonStream:
         """Do nothing: what has been read is gone."""
 
     def close(self) -> None:
-        """Leave it open; whoever opened it may close it."""
+        """Close a pipe; standard input is left open, for whoever opened it to close."""
+        if self._is_ours:
+            os.close(self._descriptor)
 
     def _ready_lines(self) -> list[bytes]:
         """Wait for whole lines, and take those that come without a pause, up to a batch."""
@@ -156,6 +168,8 @@ class NdjsonStream:
                 self._is_at_end = not piece
                 if self._is_at_end:
                     break
+                if piece.startswith(_GZIP_MAGIC):  # as no line of JSON does
+                    raise EventFileError(f"{self._name}: is gzipped; unpack it on its way, as zcat does")
                 pieces.append(piece)
                 n_bytes += len(piece)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,8 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: N
 
     Args:
         name: Path of an NDJSON file, gzipped or not, or of a Parquet file; what it is shows in its first bytes. ``-``
-            is NDJSON on standard input, and ``kafka://HOST:PORT/TOPIC?group=NAME`` a topic.
+            is NDJSON on standard input; a pipe with a path is a stream likewise; and
+            ``kafka://HOST:PORT/TOPIC?group=NAME`` is a topic.
         n_events: Events in a batch, at most.
         is_stopped: Asked now and then by a source that waits whether to end.
         now: Tells the time, if the source is live: its events arrive when they are read, or, in a topic, when the
@@ -41,6 +43,9 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: N
         return _topic(name, n_events, is_stopped, is_live=now is not None)
     path = Path(name)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            # A pipe, such as the shell makes of ``<(zcat events.gz)``: what has been read of it is gone.
+            return NdjsonStream(os.open(path, os.O_RDONLY), n_events, is_stopped, now, pipe=name)
         with path.open("rb") as file:
             is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     except OSError as error:

@@ -173,12 +173,12 @@ def _read(name: str, archive: Archive) -> None:
             archive.append_flattened(batch)
         return
     with Path(name).open("rb") as file:
-        is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-    if is_parquet:
-        _read_parquet(name, archive)
-        return
-    for batch in read_ndjson(name):
-        archive.append_flattened(batch)
+        # Looked at without being taken: what has been read of a pipe is gone.
+        if file.peek(len(_PARQUET_MAGIC)).startswith(_PARQUET_MAGIC):
+            _read_parquet(name, archive)
+            return
+        for batch in read_ndjson(file):
+            archive.append_flattened(batch)
 
 
 def _read_parquet(name: str, archive: Archive) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ from analytics.errors import EventFileError
 from analytics.ndjson import decode, encode
 from analytics.ndjson_sources import NdjsonFile, NdjsonStream
 from analytics.source import Source
-from analytics.source_position import Offset, SourceBatch
+from analytics.source_position import Offset, SourceBatch, SourcePosition
 from analytics.sources import open_source
 
 LINES = b"".join(
@@ -238,3 +239,20 @@ def test_events_of_a_live_source_arrive_when_they_are_read(
     assert batch.events.frame["received_at"].to_list() == [NOW] * 3
     with pytest.raises(EventFileError, match="is a Parquet file, so its events do not arrive now"):
         open_source(str(written(tmp_path, "parquet")), 10, lambda: False, lambda: NOW)
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_a_pipe_with_a_path_is_a_stream(tmp_path: Path, *, gzipped: bool) -> None:
+    """Nothing of a named pipe is lost by looking what it is; one that carries a gzipped file is told plainly."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    data = gzip.compress(LINES) if gzipped else LINES
+    writer = threading.Thread(target=path.write_bytes, args=(data,), daemon=True)
+    writer.start()
+    with closing(open_source(str(path), 7, lambda: False)) as source:
+        if gzipped:
+            with pytest.raises(EventFileError, match="pipe: is gzipped; unpack it on its way"):
+                read(source)
+        else:
+            assert together(read(source)) == together([SourceBatch(decode(LINES), SourcePosition("", {}))])
+    writer.join()

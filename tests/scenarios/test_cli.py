@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -199,6 +200,17 @@ def test_analyze_counts_what_it_was_given(
     assert f"WARNING: {warning}" in Ended(capsys, "analyze", "events.gz").out
     letter = json.loads(Path("o/dead_letters.ndjson").read_text())
     assert (letter["position"], letter["raw"]) == (4, "{broken")
+
+
+def test_analyze_loses_nothing_of_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the shell makes of `<(zcat events.gz)` can be read once only, and is."""
+    pipe, events = tmp_path / "pipe", [PAGE | {"messageId": str(number)} for number in range(500)]
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("\n".join(map(json.dumps, events)),), daemon=True)
+    writer.start()
+    printed = json.loads(Ended(capsys, "analyze", str(pipe), "--json").out)
+    writer.join()
+    assert printed["accepted"] == len(events)
 
 
 def test_the_order_of_files_and_lines_does_not_matter(
