@@ -88,5 +88,5 @@ def _named(name: str) -> Dimension:
     if name in DIMENSIONS:
         return DIMENSIONS[name]
     near = get_close_matches(name, DIMENSIONS, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise DimensionError(f"no dimension is called {name!r}; {hint}The dimensions are {', '.join(DIMENSIONS)}")
+    hint = f"did you mean {near[0]!r}? There" if near else "there"
+    raise DimensionError(f"no dimension is called {name!r}; {hint} are {', '.join(DIMENSIONS)}")
