@@ -6,13 +6,11 @@ Nothing heavy is imported before it is known that it will be needed: ``funnelsim
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextvars import copy_context
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -23,6 +21,7 @@ from scenarios.cli_help import HelpfulGroup
 from scenarios.cli_output import Output, as_json, say
 from scenarios.completion import complete_kind, complete_scenario, complete_scenario_or_study
 from scenarios.errors import DeliveryError, FunnelsimError, InputError, advice
+from scenarios.interruptions import requests_to_end_heard
 from scenarios.terminal import is_quiet
 
 if TYPE_CHECKING:
@@ -233,13 +232,11 @@ cli_tools.register(app)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
-    # A polite request to end should clean up as Ctrl-C does.
-    for request in (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
-        signal.signal(request, _terminate)
     _open_closed_outputs()
     try:
-        # In a context of its own: that one command is to be quiet says nothing of the next.
-        status = copy_context().run(_run, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+        with requests_to_end_heard():
+            # In a context of its own: that one command is to be quiet says nothing of the next.
+            status = copy_context().run(_run, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
     except KeyboardInterrupt:
         status = _complain("interrupted", _INTERRUPTED)
     sys.exit(status)
@@ -302,7 +299,3 @@ def _unexpected(error: Exception) -> int:
         raise error
     kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
     return _complain(f"the run failed: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)
-
-
-def _terminate(request: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + request)

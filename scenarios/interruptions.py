@@ -1,0 +1,73 @@
+"""Requests to end, from the user or the system: they end a command as an error would, so that it cleans up."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+__all__ = ["requests_to_end_heard"]
+
+_SIGNALLED: Final = 128
+"""What is added to the number of a signal to make the exit status of a process that it has ended."""
+
+_AGAIN_S: Final = 0.05
+_IMPORTS: Final = "<frozen importlib."
+
+
+@contextmanager
+def requests_to_end_heard() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise ``SystemExit``, as Ctrl-C raises ``KeyboardInterrupt``, and let none be lost.
+
+    One that comes in the midst of an import waits until that is over: modules written in C may swallow any error while
+    they begin. One that Python cannot raise, as in a callback, is repeated.
+    """
+    names = ("SIGTERM", "SIGHUP", "SIGINT")
+    before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names if hasattr(signal, name)}
+    for request, handler in before.items():
+        # Whoever is started to run on for ever, by nohup or behind an ampersand, has been told not to listen.
+        if handler is not signal.SIG_IGN:
+            signal.signal(request, _end)
+    hook, sys.unraisablehook = sys.unraisablehook, _repeat_lost
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for request, handler in before.items():
+            signal.signal(request, handler)
+
+
+def _end(request: int, frame: FrameType | None) -> None:
+    if _imports(frame):
+        _repeat(request)
+    elif request == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        sys.exit(_SIGNALLED + request)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith(_IMPORTS):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _repeat_lost(lost: sys.UnraisableHookArgs) -> None:
+    error = lost.exc_value
+    if isinstance(error, KeyboardInterrupt):
+        _repeat(signal.SIGINT)
+    elif isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > _SIGNALLED:
+        _repeat(error.code - _SIGNALLED)
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _repeat(request: int) -> None:
+    # To the main thread, which alone hears it, and which it wakes if it waits.
+    again = threading.Timer(_AGAIN_S, signal.pthread_kill, [threading.main_thread().ident, request])
+    again.daemon = True
+    again.start()

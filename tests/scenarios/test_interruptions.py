@@ -1,0 +1,77 @@
+"""Claims about requests to end a command."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import time
+import weakref
+from pathlib import Path
+
+import pytest
+
+from scenarios.interruptions import requests_to_end_heard
+
+
+class _Thing:
+    """Something that can be let go of."""
+
+
+@pytest.mark.parametrize(("sent", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_request_that_python_could_not_raise_is_repeated(sent: signal.Signals, raised: type[BaseException]) -> None:
+    """What is raised in a callback of a weak reference goes nowhere; the command ends all the same, and soon."""
+    things, began = [_Thing()], time.monotonic()
+    reference = weakref.ref(things[0], lambda _: signal.raise_signal(sent))
+
+    def command() -> None:
+        with requests_to_end_heard():
+            things.clear()
+            time.sleep(10)
+
+    with pytest.raises(raised) as caught:
+        command()
+    assert reference() is None
+    assert time.monotonic() - began < 5
+    if raised is SystemExit:
+        assert caught.value.args == (128 + sent,)
+
+
+def test_other_lost_errors_are_shown_as_ever(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error in a callback is printed, ends nothing, and afterwards all is as before."""
+    before = sys.unraisablehook
+    thing = _Thing()
+    reference = weakref.ref(thing, lambda _: 1 / 0)
+    with requests_to_end_heard():
+        del thing
+    assert reference() is None
+    assert sys.unraisablehook is before
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_request_waits_for_an_import_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that swallows whatever is raised while it begins is loaded whole, and then the command ends."""
+    swallows = "try: signal.raise_signal(signal.SIGTERM)\nexcept BaseException: pass\nelse: whole = True\n"
+    (tmp_path / "swallows.py").write_text(f"import signal\n{swallows}")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def command() -> None:
+        with requests_to_end_heard():
+            assert importlib.import_module("swallows").whole
+            time.sleep(10)
+
+    with pytest.raises(SystemExit) as caught:
+        command()
+    assert caught.value.code == 128 + signal.SIGTERM
+
+
+def test_who_was_told_not_to_listen_does_not() -> None:
+    """A Ctrl-C that was ignored before, as behind an ampersand, is ignored still, and handlers are put back."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with requests_to_end_heard():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
