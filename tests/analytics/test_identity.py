@@ -124,7 +124,7 @@ def by_union_find(rows: list[Sighting]) -> dict[str, str]:
     return {browser: group[0] for group in groups.values() for browser in group}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rows=ROWS)
 def test_the_persons_are_those_of_a_union_find(rows: list[Sighting]):
     """Whatever was seen, the persons and their names equal those joined sighting by sighting in plain Python."""
@@ -216,7 +216,7 @@ def test_only_browsers_that_both_know_are_scored():
 PARTITION = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("pqr"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(found=PARTITION, truth=PARTITION)
 def test_the_score_counts_pairs(found: dict[str, str], truth: dict[str, str]):
     """All counts equal those of going through the pairs of browsers one by one; truth against itself is perfect."""

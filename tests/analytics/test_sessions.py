@@ -312,7 +312,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows=ROWS, until=st.integers(0, 240), demo_per=st.sampled_from(get_args(DemoPer)))
 def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int, demo_per: DemoPer):
     """Whatever happens, the table equals one made visitor by visitor and event by event in plain Python."""

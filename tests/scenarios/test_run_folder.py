@@ -92,7 +92,7 @@ def test_events_are_kept_in_the_form_that_was_asked_for(
     scenario: Scenario, run: Run, tmp_path: Path, form: EventsFormat, there: list[str]
 ) -> None:
     """NDJSON reads back as the events of the run; `none` leaves results only."""
-    run_to_folder(scenario, tmp_path / "out", events=form)
+    run_to_folder(scenario, tmp_path / "out", events=form, analyse=False)
     assert [name for name in files(tmp_path / "out") if name.startswith("events")] == there
     for name in there:
         assert digest_of(decode(tmp_path / "out" / name).frame) == run.digest
@@ -181,13 +181,13 @@ def test_a_manifest_does_not_make_a_folder_ours(tmp_path: Path, manifest: object
 @pytest.mark.parametrize("form", ["parquet", "ndjson"])
 def test_events_of_a_run_folder_can_still_be_asked_for(scenario: Scenario, tmp_path: Path, form: EventsFormat) -> None:
     """The events have moved into the folder; the run reads them there."""
-    tiny, _ = run_to_folder(scenario.replace(TINY), str(tmp_path / "out"), events=form)
+    tiny, _ = run_to_folder(scenario.replace(TINY), str(tmp_path / "out"), events=form, analyse=False)
     assert digest_of(tiny.events) == tiny.digest
 
 
 def test_events_that_were_not_kept_are_missed_with_a_reason(scenario: Scenario, tmp_path: Path) -> None:
     """A run that was told to keep no events says so when asked for them."""
-    tiny, _ = run_to_folder(scenario.replace(TINY), tmp_path / "out", events="none")
+    tiny, _ = run_to_folder(scenario.replace(TINY), tmp_path / "out", events="none", analyse=False)
     with pytest.raises(OutputError, match="were not kept"):
         _ = tiny.events
 
