@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -16,6 +17,7 @@ _SIGNALLED: Final = 128
 """What is added to the number of a signal to make the exit status of a process that it has ended."""
 
 _AGAIN_S: Final = 0.05
+_CAN_WAKE: Final = hasattr(signal, "pthread_kill")
 _IMPORTS: Final = "<frozen importlib."
 
 
@@ -67,7 +69,8 @@ def _repeat_lost(lost: sys.UnraisableHookArgs) -> None:
 
 
 def _repeat(request: int) -> None:
-    # To the main thread, which alone hears it, and which it wakes if it waits.
-    again = threading.Timer(_AGAIN_S, signal.pthread_kill, [threading.main_thread().ident, request])
+    # To the main thread, which alone hears it, and which it wakes if it waits (but on Windows).
+    send = partial(signal.pthread_kill, threading.main_thread().ident or 0) if _CAN_WAKE else signal.raise_signal
+    again = threading.Timer(_AGAIN_S, send, [request])
     again.daemon = True
     again.start()
