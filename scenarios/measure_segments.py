@@ -15,8 +15,8 @@ from analytics.events import REGIONS, FunnelStage
 from analytics.experiments import arm_dimension
 from scenarios.expressions import Constant, ExpressionError, Reference, Undefined
 from scenarios.measure_words import Arguments, Parts, Word, arguments_of, chosen, defined
-from simulator.experiments import arm_effects
-from simulator.sales_settings import WEEKDAYS
+from simulator.settings.experiments import arm_effects
+from simulator.settings.sales import WEEKDAYS
 
 if TYPE_CHECKING:
     from scenarios.run import Run

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from simulator.settings import Positive, Settings
+from simulator.settings.base import Positive, Settings
 
 __all__ = ["Precision", "PrecisionSettings", "half_widths", "is_met", "stopping_point"]
 

@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
 from scenarios.claims import Claims
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Wake
-from simulator.world import WorldSettings
 
 __all__ = ["ScenarioSettings", "yaml_text"]
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from scenarios.precision import PrecisionSettings
 from scenarios.window import Window
-from simulator.settings import Count, Positive, Real, Settings
+from simulator.settings.base import Count, Positive, Real, Settings
 
 __all__ = ["DesignSettings", "Factor", "FactorValue", "StudySettings"]
 

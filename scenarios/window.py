@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from simulator.clock import ClockSettings
+from simulator.settings.clock import ClockSettings
 
 __all__ = ["WHOLE", "Window"]
 

@@ -4,11 +4,11 @@ from simulator.cohort import Cohort
 from simulator.intent import Truth
 from simulator.sales import SalesDesk
 from simulator.sales_outcome import SalesOutcome
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink, Delivery, Sink
 from simulator.streams import Streams
 from simulator.visitor import Visitor
-from simulator.world import WorldSettings
 
 __all__ = [
     "Cohort",

@@ -14,54 +14,10 @@ from analytics.events import REGIONS
 from simulator.arrays import Bools, Floats, Integers
 from simulator.choices import Choices, probabilities
 from simulator.lookup import looked_up
-from simulator.settings import PositiveFactor, Probability, Settings, Share
+from simulator.settings.population import CompanySizeSettings
 from simulator.streams import Streams
 
-__all__ = [
-    "ACCOUNTS_SCHEMA",
-    "DEFAULT_INDUSTRIES",
-    "DEFAULT_SIZES",
-    "UNKNOWN_COMPANY",
-    "Accounts",
-    "Company",
-    "CompanySizeSettings",
-    "draw_accounts",
-]
-
-
-class CompanySizeSettings(Settings):
-    """One size band of companies.
-
-    Attributes:
-        share: Share of the companies; the shares of all bands sum to 1.
-        visitors: How many visitors such a company sends, relative to the other bands.
-        good_fit_rate: Probability that the product fits such a company.
-        deal_value: Factor on the value of a deal with it.
-    """
-
-    share: Share
-    visitors: PositiveFactor = 1.0
-    good_fit_rate: Probability = 0.5
-    deal_value: PositiveFactor = 1.0
-
-
-DEFAULT_SIZES: Final = {
-    "small": CompanySizeSettings(share=0.60, visitors=0.7, good_fit_rate=0.4, deal_value=0.4),
-    "mid_market": CompanySizeSettings(share=0.30, visitors=1.2, good_fit_rate=0.6, deal_value=1.0),
-    "enterprise": CompanySizeSettings(share=0.10, visitors=3.0, good_fit_rate=0.7, deal_value=3.0),
-}
-"""Size bands: below 200, below 2,000, and more employees. The figures are assumptions."""
-
-DEFAULT_INDUSTRIES: Final = {
-    "software": 0.26,
-    "financial_services": 0.18,
-    "manufacturing": 0.15,
-    "healthcare": 0.13,
-    "retail": 0.12,
-    "professional_services": 0.10,
-    "public_sector": 0.06,
-}
-"""Shares of the industries. The figures are assumptions."""
+__all__ = ["ACCOUNTS_SCHEMA", "UNKNOWN_COMPANY", "Accounts", "Company", "draw_accounts"]
 
 ACCOUNTS_SCHEMA: Final = pl.Schema(
     {

@@ -9,10 +9,10 @@ from math import prod
 import numpy as np
 
 from simulator.arrays import Integers
-from simulator.experiments import ArmSettings
-from simulator.personas import PersonaSettings
-from simulator.site import LEAST_EXIT_RATE, PageSettings
-from simulator.traffic import ChannelSettings
+from simulator.settings.experiments import ArmSettings
+from simulator.settings.personas import PersonaSettings
+from simulator.settings.site import LEAST_EXIT_RATE, PageSettings
+from simulator.settings.traffic import ChannelSettings
 
 __all__ = ["PLAIN", "Behaviour", "Behaviours"]
 

@@ -12,9 +12,9 @@ from simulator.arrays import Integers
 from simulator.clock import DAY_MS, HOUR_MS, Clock
 from simulator.cohort import hexadecimal
 from simulator.labels import Label
-from simulator.population import USER_AGENTS
+from simulator.settings.population import USER_AGENTS
+from simulator.settings.world import WorldSettings
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 __all__ = ["Bots"]
 

@@ -11,8 +11,8 @@ from pydantic.main import IncEx
 
 from simulator.arrays import Floats, Integers
 from simulator.cohort_maker import CohortMaker
+from simulator.settings.world import WorldSettings
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 __all__ = ["calibrated_intercept", "true_intercept"]
 

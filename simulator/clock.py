@@ -3,53 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import heappush
 from itertools import islice
-from typing import Annotated
 
 import polars as pl
 import simpy
-from pydantic import AfterValidator, Field
 from simpy.events import NORMAL
 
 from analytics.events import UTC_MS
 from simulator.arrays import Integers
-from simulator.settings import Settings
+from simulator.settings.clock import ClockSettings
 
-__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ClockSettings", "ExactEnvironment", "Wait", "in_utc"]
+__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ExactEnvironment", "Wait"]
 
 HOUR_MS = 3_600_000
+
 DAY_MS = 24 * HOUR_MS
 
 # SimPy's priorities end at NORMAL; all ranked events share the next, so that ranks are compared with ranks only.
 _RANKED = NORMAL + 1
-
-# Time zones have rules for these years, and ten years more stay far from the limits of a date.
-_EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
-_LONGEST_HOURS = 10 * 366 * 24
-
-
-def in_utc(moment: datetime) -> datetime:
-    """The moment in UTC, cut to whole milliseconds; without a time zone it is UTC already."""
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
-        raise ValueError(f"must be in the years {_EARLIEST_YEAR} to {_LATEST_YEAR}")
-    # Events are stamped in whole milliseconds, so the clock starts on one.
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-class ClockSettings(Settings):
-    """When the simulation starts and how long it lasts.
-
-    Attributes:
-        start: First moment, UTC unless it says otherwise. The default is an ordinary Tuesday.
-        hours: Length in hours, ten years at most. The last moment itself is not part of the simulation.
-    """
-
-    start: Annotated[datetime, AfterValidator(in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
-    hours: int = Field(default=24, ge=1, le=_LONGEST_HOURS, strict=True)
-
 
 Wait = tuple[float, tuple[int, ...] | None]
 """Moment and rank of a wait, as for :meth:`ExactEnvironment.at`."""

@@ -16,12 +16,12 @@ from simulator.intent import SignalValues
 from simulator.journey import Journeys
 from simulator.lookup import looked_up
 from simulator.outages import bounced, struck
-from simulator.personas import persona_code
 from simulator.population import People, Population
 from simulator.sales import BuyerLuck
+from simulator.settings.personas import persona_code
+from simulator.settings.world import WorldSettings
 from simulator.streams import Streams, VisitorDraws
 from simulator.traffic import Arrivals
-from simulator.world import WorldSettings
 from simulator.world_tables import WorldTables
 
 __all__ = ["COHORT_SIZE", "CohortMaker"]

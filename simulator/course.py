@@ -9,11 +9,11 @@ from simulator.clock import HOUR_MS
 from simulator.cohort import Cohort
 from simulator.occurrences import Hour
 from simulator.openings import Opening
+from simulator.settings.world import WorldSettings
 from simulator.stage import Stage
 from simulator.truth_tables import TruthTables
 from simulator.visitor import Visitor
 from simulator.workshop import Drawn, Workshop
-from simulator.world import WorldSettings
 
 __all__ = ["Course"]
 

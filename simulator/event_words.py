@@ -10,11 +10,13 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA, EventName
 from simulator.experiments import Experiments
 from simulator.inflows import origins_of
-from simulator.population import USER_AGENTS, Population
+from simulator.population import Population
 from simulator.sales import SALES_EVENTS
-from simulator.site import PageSettings
-from simulator.traffic import CampaignSettings, ChannelSettings
-from simulator.world import WorldSettings
+from simulator.settings.population import USER_AGENTS
+from simulator.settings.site import PageSettings
+from simulator.settings.traffic import ChannelSettings
+from simulator.settings.world import WorldSettings
+from simulator.traffic import CampaignSettings
 
 __all__ = ["EventWords"]
 

@@ -13,9 +13,9 @@ from itertools import chain
 import numpy as np
 
 from simulator.arrays import Floats
-from simulator.campaigns import TimedCampaignSettings, WorldEventSettings
 from simulator.clock import Clock
-from simulator.traffic import Arrivals, ChannelSettings, Stretch, TrafficSettings, Window
+from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
+from simulator.traffic import Arrivals, Stretch, Window
 
 __all__ = ["INVITATION", "ORDINARY", "Inflow", "arrivals_of", "guests_of", "inflows_of", "origins_of", "usual_arrivals"]
 

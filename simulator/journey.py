@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from pydantic import Field
 
 from analytics.signals import IDLE_MINUTES
 from simulator.arrays import Floats, Integers, first_rows, part_of_each
 from simulator.choices import Choices
 from simulator.clock import HOUR_MS
 from simulator.navigation import Navigation
-from simulator.settings import Settings, Weights
+from simulator.settings.visits import STEP_BITS, VISIT_BITS, VisitSettings
 from simulator.streams import AddressedUniforms, Streams
 
-__all__ = ["IDLE_MS", "Habits", "JourneyMaker", "Journeys", "VisitSettings"]
+__all__ = ["IDLE_MS", "Habits", "JourneyMaker", "Journeys"]
 
 IDLE_MS = round(60_000 * IDLE_MINUTES)
 """Time without a sign of the visitor after which analysts call a visit over."""
@@ -31,38 +30,6 @@ MIN_GAP_MS = IDLE_MS + 60_000
 """Shortest time between two visits: above the idle time, so that simulated and observed visits agree."""
 
 _LONGEST_GAP_MS = 10 * 365 * 24 * HOUR_MS
-
-# Address of a draw: visitor, visit, step. A visit of more than 2^13 pages has a probability of practically 0.
-_STEP_BITS, _VISIT_BITS = 13, 8
-
-
-class VisitSettings(Settings):
-    """How often visitors come and how long they read. The default figures are assumptions.
-
-    Reading times follow a Weibull distribution with a shape below 1, as measured by Liu, White and Dumais,
-    "Understanding web browsing behaviors through Weibull analysis of dwell time", SIGIR 2010.
-
-    Attributes:
-        return_rate: Probability that a visitor comes again after a visit.
-        max_visits: Most visits of one visitor.
-        after_request_rate: Probability that a visitor who has requested a demo goes on coming as if they had not,
-            without ever asking again; all others are not seen again. What such a visitor reads then is no sign of what
-            made them ask.
-        gap_hours: Median time between two visits, in hours, beyond the shortest possible 31 minutes.
-        gap_shape: Shape of the gaps' log-logistic distribution; the smaller, the more spread out.
-        dwell_shape: Shape of the reading times' Weibull distribution.
-        return_landing: Relative weights of the pages on which those who come again land.
-    """
-
-    return_rate: float = Field(default=0.34, ge=0, lt=1, strict=True)
-    max_visits: int = Field(default=12, ge=1, lt=2**_VISIT_BITS, strict=True)
-    after_request_rate: float = Field(default=0.0, ge=0, le=1, strict=True)
-    gap_hours: float = Field(default=3.0, gt=0, le=8760, strict=True)
-    gap_shape: float = Field(default=1.2, ge=0.2, le=20, strict=True)
-    dwell_shape: float = Field(default=0.8, ge=0.2, le=20, strict=True)
-    return_landing: Weights = Field(
-        default_factory=lambda: {"home": 0.35, "product": 0.2, "pricing": 0.2, "docs": 0.15, "security": 0.1}
-    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +75,7 @@ class Journeys:
 
     def visit_address(self, rows: Integers) -> Integers:
         """Address of each visit's draws, given the place of each visitor in the cohort; shape (visits,)."""
-        return (rows[self.visitor] << _VISIT_BITS) | self.number
+        return (rows[self.visitor] << VISIT_BITS) | self.number
 
 
 @dataclass(frozen=True)
@@ -163,7 +130,7 @@ class JourneyMaker:
         first_visit = first_rows(n_visits)
         visitor = part_of_each(first_visit, int(n_visits.sum()))
         number = np.arange(1, len(visitor) + 1) - first_visit.take(visitor)
-        address = (rows.take(visitor) << _VISIT_BITS) | number
+        address = (rows.take(visitor) << VISIT_BITS) | number
 
         is_first = number == 1
         table = np.where(is_first, habits.landing.take(visitor), habits.returning.take(visitor))
@@ -172,7 +139,7 @@ class JourneyMaker:
         first_view = first_rows(n_pages)
         visit = part_of_each(first_view, len(page))
         # The step within the visit is the row less that of the visit's first view.
-        view_address = ((address << _STEP_BITS) - first_view).take(visit) + np.arange(len(page))
+        view_address = ((address << STEP_BITS) - first_view).take(visit) + np.arange(len(page))
 
         dwell = self._dwell(page, uniforms("dwell").at(view_address))
         read = np.cumsum(dwell)
@@ -222,7 +189,7 @@ class JourneyMaker:
         """
         left = len(self._navigation.names)
         n_pages = np.ones(len(landing), dtype=np.int64)
-        address = address << _STEP_BITS
+        address = address << STEP_BITS
         reading, page = np.arange(len(landing)), landing
         trail = [(reading, page)]
         while len(reading):

@@ -14,8 +14,8 @@ import polars as pl
 
 from analytics.events import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
 from simulator.arrays import Bools, Floats, Integers, Words
+from simulator.settings.tracking import TrackingSettings
 from simulator.streams import Streams
-from simulator.tracking import TrackingSettings
 
 __all__ = ["DAMAGES", "Mishaps"]
 

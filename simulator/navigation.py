@@ -9,7 +9,7 @@ import numpy as np
 from simulator.arrays import Floats, Integers
 from simulator.behaviour import PLAIN, Behaviour
 from simulator.choices import Choices, probabilities
-from simulator.site import PageSettings, SiteSettings
+from simulator.settings.site import PageSettings, SiteSettings
 
 __all__ = ["Navigation"]
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from simulator.clock import Clock
-from simulator.sales_settings import WEEKDAYS, StaffSettings, TeamSettings, minutes_of
+from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings, minutes_of
 
 __all__ = ["Duty", "OfficeHours", "Shift", "duties"]
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from simulator.arrays import Bools, Integers
-from simulator.campaigns import WorldEventSettings
 from simulator.clock import Clock
 from simulator.journey import Journeys
+from simulator.settings.traffic import WorldEventSettings
 
 __all__ = ["bounced", "struck"]
 

@@ -2,113 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import Field
 
 from simulator.arrays import Floats
-from simulator.campaigns import Engagement, Name
 from simulator.choices import probabilities
-from simulator.settings import Factor, LogOdds, PositiveFactor, Probability, Settings
+from simulator.settings.personas import PersonaSettings
 
-__all__ = ["DEFAULT_PERSONAS", "PersonaSettings", "persona_code", "persona_mix"]
-
-
-class PersonaSettings(Settings):
-    """One kind of visitor; as it stands by default it differs from no other.
-
-    A persona is never part of an event. It shows in what its people read, and ``people.parquet`` of a run keeps it.
-
-    Attributes:
-        weight: How many there are of it, relative to the other personas.
-        channels: Factors on that weight by the channel by which a visitor comes; 1 for those not named.
-        account_factor: Factor on ``population.account_rate``, the probability of belonging to a company that is
-            recognised; beyond a rate of 1 all of them do.
-        company_email_factor: Factor on ``population.company_email_rate``, likewise.
-        pages: Factors on the weight of a page, wherever a link leads to it and wherever a visit may begin with it.
-        engagement: Factor on the odds of going on to another page.
-        return_factor: Factor on ``visits.return_rate``, the probability of coming again after a visit; it leads to
-            0.99 at most.
-        log_odds: Effect on the log-odds of a demo request at the end of every visit. No event tells of it: it confounds
-            whatever the persona reads.
-        invitation_factor: Factor on ``population.invitation_hours`` for those of this persona who are invited.
-        invites: Probability that somebody from a company sends a colleague of this persona a link to the site, by
-            persona. It happens after their first visit; who was invited invites nobody.
-    """
-
-    weight: PositiveFactor = 1.0
-    channels: dict[str, Factor] = Field(default_factory=dict)
-    account_factor: Factor = 1.0
-    company_email_factor: Factor = 1.0
-    pages: dict[str, PositiveFactor] = Field(default_factory=dict)
-    engagement: Engagement = 1.0
-    return_factor: Factor = 1.0
-    log_odds: LogOdds = 0.0
-    invitation_factor: PositiveFactor = 1.0
-    invites: dict[Name, Probability] = Field(default_factory=dict)
-
-
-DEFAULT_PERSONAS = {
-    "champion": PersonaSettings(
-        weight=0.14,
-        pages={"product": 1.3, "customers": 1.5, "white_paper": 1.5, "careers": 0.3},
-        engagement=1.3,
-        return_factor=1.3,
-        invites={"evaluator": 0.10, "security_reviewer": 0.08, "economic_buyer": 0.08},
-    ),
-    "evaluator": PersonaSettings(
-        weight=0.26,
-        channels={"tech_blog": 1.5},
-        pages={"docs": 1.8, "integrations": 1.8, "engineering_blog": 1.3, "careers": 0.4},
-        return_factor=1.2,
-    ),
-    "security_reviewer": PersonaSettings(
-        weight=0.06,
-        pages={"security": 6.0, "docs": 1.5, "white_paper": 1.5, "careers": 0.2},
-        invitation_factor=1.5,
-    ),
-    "economic_buyer": PersonaSettings(
-        weight=0.06,
-        channels={"email": 1.5, "tech_blog": 0.2},
-        pages={"pricing": 3.0, "customers": 2.5, "docs": 0.3, "careers": 0.2},
-        invitation_factor=2.0,
-        engagement=0.8,
-    ),
-    "job_seeker": PersonaSettings(
-        weight=0.11,
-        channels={"paid_search": 0.2, "paid_social": 0.2, "email": 0.2},
-        account_factor=0.0,
-        pages={"careers": 12.0, "about": 4.0, "engineering_blog": 1.5, "pricing": 0.2, "white_paper": 0.2},
-    ),
-    "student": PersonaSettings(
-        weight=0.12,
-        account_factor=0.0,
-        pages={"docs": 2.0, "blog": 2.0, "engineering_blog": 2.0, "webinar": 1.5, "pricing": 0.3},
-        return_factor=0.7,
-    ),
-    "existing_customer": PersonaSettings(
-        weight=0.21,
-        channels={"direct": 2.0, "paid_search": 0.3, "paid_social": 0.3},
-        account_factor=1.5,
-        pages={"docs": 5.0, "integrations": 2.0, "pricing": 0.6, "customers": 0.5},
-        return_factor=1.3,
-    ),
-    "competitor": PersonaSettings(
-        weight=0.04,
-        account_factor=0.3,
-        company_email_factor=0.1,
-        pages={"pricing": 3.0, "product": 1.5, "customers": 1.5},
-    ),
-}
-"""The people of an ordinary B2B software site: four who buy together, and four who do not buy. The figures are
-assumptions. None has an effect of its own on the decision: whatever sets their requests apart is what they read."""
-
-
-def persona_code(name: str) -> int:
-    """Number of 24 bits that a name has whatever other names there are; it addresses those who are invited."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "little")
+__all__ = ["persona_mix"]
 
 
 def persona_mix(personas: Sequence[PersonaSettings], channels: Sequence[str]) -> Floats:
@@ -116,17 +18,9 @@ def persona_mix(personas: Sequence[PersonaSettings], channels: Sequence[str]) ->
 
     Args:
         personas: The personas.
-        channels: Names of the channels.
-
-    Raises:
-        ValueError: No persona comes by one of the channels.
+        channels: Names of the channels, each with somebody who comes by it.
     """
     weights = np.array(
         [[persona.weight * persona.channels.get(name, 1.0) for persona in personas] for name in channels]
     )
-    empty = [name for name, row in zip(channels, weights, strict=True) if not row.any()]
-    if empty:
-        raise ValueError(
-            f"population.personas: nobody comes by the channel {empty[0]!r}: all personas have a factor of 0 for it"
-        )
     return probabilities(weights)

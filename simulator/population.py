@@ -4,153 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Self
-from zoneinfo import available_timezones
+from typing import Any, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
-from simulator.accounts import DEFAULT_INDUSTRIES, DEFAULT_SIZES, Accounts, CompanySizeSettings, draw_accounts
+from simulator.accounts import Accounts, draw_accounts
 from simulator.arrays import Bools, Floats, Integers
-from simulator.campaigns import Name
 from simulator.choices import Choices, probabilities
 from simulator.inflows import guests_of
-from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_code, persona_mix
-from simulator.settings import Positive, Probability, Settings, Share, Shares, shares_fault, unknown
+from simulator.personas import persona_mix
+from simulator.settings.population import PopulationSettings
 from simulator.streams import Streams, VisitorDraws
 
-__all__ = ["CountrySettings", "People", "Population", "PopulationSettings"]
-
-_TIME_ZONES = frozenset(available_timezones())
-
-
-def _known_zones(zones: dict[str, float]) -> dict[str, float]:
-    for zone in zones:
-        if zone not in _TIME_ZONES:
-            raise ValueError(f"{zone!r} is not an IANA time zone such as 'Europe/Berlin'")
-    return zones
-
-
-class CountrySettings(Settings):
-    """One country of the visitors.
-
-    Attributes:
-        share: Share of all visitors; the shares of all countries sum to 1.
-        time_zones: Shares of its visitors by IANA time zone, which sum to 1.
-    """
-
-    share: Share
-    time_zones: Annotated[Shares, AfterValidator(_known_zones)]
-
-
-def _default_countries() -> dict[str, CountrySettings]:
-    """Visitors of an English-language B2B site by country. The figures are assumptions."""
-    return {
-        "US": CountrySettings(
-            share=0.42,
-            time_zones={
-                "America/New_York": 0.47,
-                "America/Chicago": 0.28,
-                "America/Denver": 0.07,
-                "America/Los_Angeles": 0.18,
-            },
-        ),
-        "CA": CountrySettings(share=0.05, time_zones={"America/Toronto": 0.7, "America/Vancouver": 0.3}),
-        "GB": CountrySettings(share=0.10, time_zones={"Europe/London": 1.0}),
-        "DE": CountrySettings(share=0.08, time_zones={"Europe/Berlin": 1.0}),
-        "FR": CountrySettings(share=0.05, time_zones={"Europe/Paris": 1.0}),
-        "NL": CountrySettings(share=0.04, time_zones={"Europe/Amsterdam": 1.0}),
-        "SE": CountrySettings(share=0.02, time_zones={"Europe/Stockholm": 1.0}),
-        "NO": CountrySettings(share=0.01, time_zones={"Europe/Oslo": 1.0}),
-        "IN": CountrySettings(share=0.08, time_zones={"Asia/Kolkata": 1.0}),
-        "AU": CountrySettings(share=0.04, time_zones={"Australia/Sydney": 0.8, "Australia/Perth": 0.2}),
-        "JP": CountrySettings(share=0.03, time_zones={"Asia/Tokyo": 1.0}),
-        "SG": CountrySettings(share=0.02, time_zones={"Asia/Singapore": 1.0}),
-        "BR": CountrySettings(share=0.03, time_zones={"America/Sao_Paulo": 1.0}),
-        "IL": CountrySettings(share=0.02, time_zones={"Asia/Jerusalem": 1.0}),
-        "AE": CountrySettings(share=0.01, time_zones={"Asia/Dubai": 1.0}),
-    }
-
-
-class PopulationSettings(Settings):
-    """The people who visit. The default figures are assumptions.
-
-    Attributes:
-        countries: Countries by ISO 3166-1 alpha-2 code; their shares sum to 1.
-        devices: Shares of desktop, mobile and tablet, which sum to 1.
-        second_device_rate: Probability that a person also uses a second device, with a browser and so an anonymous
-            identifier of its own.
-        second_device_share: Share of such a person's visits, from the second on, that are made with it.
-        personas: Kinds of people, by name; none to make them all alike.
-        invitation_hours: Mean time from a visit to the arrival of a colleague who is invited after it, exponential, in
-            hours of average traffic: by night and on weekends, when few come, it passes more slowly.
-        accounts: Number of companies whose people may visit.
-        company_sizes: Size bands of the companies, by name; their shares sum to 1.
-        industries: Shares of the companies' industries, which sum to 1.
-        account_size_spread: Standard deviation of the logarithm of a company's share of the visitors within its size
-            band, 5 at most.
-        account_rate: Probability that a visitor belongs to a company that is recognised (``context.groupId``).
-        company_email_rate: Probability that a visitor from a company gives the company address in a form; all others
-            give a private one.
-    """
-
-    countries: dict[str, CountrySettings] = Field(default_factory=_default_countries, min_length=1)
-    devices: Shares = Field(default_factory=lambda: {"desktop": 0.66, "mobile": 0.30, "tablet": 0.04})
-    second_device_rate: Probability = 0.0
-    second_device_share: Probability = 0.5
-    personas: dict[Name, PersonaSettings] = Field(default_factory=lambda: dict(DEFAULT_PERSONAS))
-    invitation_hours: Positive = 20.0
-    accounts: int = Field(default=4000, ge=1, le=10_000_000, strict=True)
-    company_sizes: dict[Name, CompanySizeSettings] = Field(default_factory=lambda: dict(DEFAULT_SIZES), min_length=1)
-    industries: Shares = Field(default_factory=lambda: dict(DEFAULT_INDUSTRIES))
-    account_size_spread: float = Field(default=0.8, ge=0, le=5, strict=True)
-    account_rate: Probability = 0.6
-    company_email_rate: Probability = 0.8
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
-        for code in self.countries:
-            if code not in REGION_OF_COUNTRY:
-                raise ValueError(f"countries.{code}: not an ISO 3166-1 alpha-2 country code")
-        if fault := shares_fault(country.share for country in self.countries.values()):
-            raise ValueError(f"countries: {fault}")
-        if strange := set(self.devices) - set(USER_AGENTS):
-            raise ValueError(f"devices: unknown device {min(strange)!r}; known are {', '.join(USER_AGENTS)}")
-        return self
-
-    @property
-    def persona_list(self) -> list[PersonaSettings]:
-        """The personas in their order; where there are none, one that differs from nobody."""
-        return [*self.personas.values()] or [PersonaSettings()]
-
-    @model_validator(mode="after")
-    def _personas_can_be_told_apart(self) -> Self:
-        names: dict[int, str] = {}
-        for name in self.personas:
-            other = names.setdefault(persona_code(name), name)
-            if other != name:
-                raise ValueError(f"personas.{name}: looks like {other!r} to the draws of colleagues; rename one")
-        return self
-
-    @model_validator(mode="after")
-    def _companies_and_colleagues_fit(self) -> Self:
-        if fault := shares_fault(size.share for size in self.company_sizes.values()):
-            raise ValueError(f"company_sizes: {fault}")
-        for name, persona in self.personas.items():
-            for guest in persona.invites:
-                if guest not in self.personas:
-                    raise ValueError(f"personas.{name}.invites: {unknown('persona', guest, self.personas)}")
-        return self
-
-
-_BROWSERS = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) {}"
-USER_AGENTS: Mapping[str, str] = {
-    "desktop": _BROWSERS.format("Windows NT 10.0; Win64; x64", "Chrome/140.0 Safari/537.36"),
-    "mobile": _BROWSERS.format("iPhone; CPU iPhone OS 18_6 like Mac OS X", "Version/18.6 Mobile Safari/604.1"),
-    "tablet": _BROWSERS.format("iPad; CPU OS 18_6 like Mac OS X", "Version/18.6 Safari/604.1"),
-}
-"""User agent of each device; it also says which devices there are."""
+__all__ = ["People", "Population"]
 
 
 @dataclass(frozen=True)

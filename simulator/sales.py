@@ -18,7 +18,7 @@ from simulator.accounts import UNKNOWN_COMPANY, Company
 from simulator.clock import Clock
 from simulator.office_hours import Duty, OfficeHours, duties
 from simulator.sales_outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
-from simulator.sales_settings import SalesSettings, TeamSettings
+from simulator.settings.sales import SalesSettings, TeamSettings
 
 __all__ = ["SALES_EVENTS", "BuyerLuck", "SalesDesk", "no_show_probability"]
 

@@ -16,12 +16,13 @@ import polars as pl
 from analytics.signals import SIGNALS
 from simulator.calibration import true_intercept
 from simulator.course import Course
-from simulator.experiments import arm_effects
 from simulator.hours import HoursToCome
 from simulator.intent import Truth
 from simulator.labels import KeptLabels, LabelKeeper
 from simulator.recording import RecordingStreams
 from simulator.sales_outcome import SalesOutcome
+from simulator.settings.experiments import arm_effects
+from simulator.settings.world import WorldSettings
 from simulator.sinks import Delivery, Sink
 from simulator.streams import Streams
 from simulator.transport import Post
@@ -29,7 +30,6 @@ from simulator.truth_tables import TruthTables
 from simulator.visitor import Visitor
 from simulator.workers import HourWork, Recipe, SharedRun
 from simulator.workshop import Workshop
-from simulator.world import WorldSettings
 
 __all__ = ["Outcome", "Simulation", "Wake", "WorldSettings"]
 

@@ -15,8 +15,8 @@ from simulator.occurrences import ASK, Hour, at_desk, lived, step_of, visits_of
 from simulator.prospects import Prospects
 from simulator.rounds import wake
 from simulator.sales import BuyerLuck, SalesDesk
+from simulator.settings.world import WorldSettings
 from simulator.visitor import Visitor
-from simulator.world import WorldSettings
 
 __all__ = ["Stage"]
 

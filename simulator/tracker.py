@@ -16,7 +16,7 @@ from simulator.lookup import looked_up, row_numbers
 from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
 from simulator.population import Population
 from simulator.sales import SALES_EVENTS
-from simulator.world import WorldSettings
+from simulator.settings.world import WorldSettings
 
 __all__ = ["TRACKED_SCHEMA", "Tracker"]
 

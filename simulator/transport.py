@@ -19,9 +19,9 @@ from simulator.bots import Bots
 from simulator.clock import HOUR_MS, Clock
 from simulator.labels import LABELS_SCHEMA, Label, labelled
 from simulator.mishaps import DAMAGES, Mishaps
+from simulator.settings.world import WorldSettings
 from simulator.sinks import MALFORMED_SCHEMA, Delivery, n_page_views
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 __all__ = ["Post", "Sent", "Transport"]
 

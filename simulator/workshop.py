@@ -15,10 +15,10 @@ from simulator.inflows import inflows_of
 from simulator.occurrences import Hour, planned
 from simulator.openings import Opening, openings_of
 from simulator.prospects import Prospects, prospects_of
+from simulator.settings.world import WorldSettings
 from simulator.streams import Streams
 from simulator.tracker import Tracker
 from simulator.transport import Sent, Transport
-from simulator.world import WorldSettings
 from simulator.world_tables import WorldTables
 
 __all__ = ["Drawn", "GivenUp", "Workshop"]

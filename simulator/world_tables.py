@@ -11,10 +11,10 @@ from simulator.inflows import INVITATION, inflows_of, origins_of
 from simulator.intent import SignalReader
 from simulator.journey import Habits, JourneyMaker
 from simulator.navigation import Navigation
-from simulator.personas import PersonaSettings
 from simulator.population import People, Population
+from simulator.settings.personas import PersonaSettings
+from simulator.settings.world import WorldSettings
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 __all__ = ["WorldTables"]
 

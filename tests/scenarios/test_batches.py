@@ -10,9 +10,9 @@ from polars.testing import assert_frame_equal
 from scenarios.batches import Batches
 from scenarios.delivered_lines import delivered_lines
 from scenarios.digest import EventsDigest
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink, Delivery
-from simulator.world import WorldSettings
 
 
 @dataclass

@@ -9,14 +9,16 @@ from pydantic import ValidationError
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
 from simulator.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
-from simulator.clock import Clock, ClockSettings
-from simulator.population import Population, PopulationSettings
+from simulator.clock import Clock
+from simulator.population import Population
 from simulator.sales import BuyerLuck, SalesDesk
-from simulator.sales_settings import SalesSettings
+from simulator.settings.clock import ClockSettings
+from simulator.settings.population import PopulationSettings
+from simulator.settings.sales import SalesSettings
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 SE = 4.5
 """A share misses its value by 4.5 standard errors in one of 150,000 seeds."""

@@ -8,10 +8,10 @@ import pytest
 import simpy
 from polars.testing import assert_frame_equal
 
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
 from simulator.visitor import Visitor
-from simulator.world import WorldSettings
 
 RETURN_RATE = 0.6
 ASKED = (pl.col("event").cast(pl.String) == "Demo Requested").fill_null(value=False)

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from analytics.enrichment import enrich
-from simulator.population import USER_AGENTS
+from simulator.settings.population import USER_AGENTS
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
-from simulator.world import WorldSettings
 
 SE = 4
 """Standard errors of tolerance."""

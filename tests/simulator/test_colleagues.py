@@ -15,10 +15,10 @@ from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
 from simulator.inflows import usual_arrivals
 from simulator.population import Population
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 PERSONAS: dict[str, Any] = {
     "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_factor": 0.8},

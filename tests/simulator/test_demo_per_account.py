@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
-from simulator.world import WorldSettings
 
 DAY = "2026-03-03T{}:00Z"
 CAMPAIGN = {"start": DAY.format("00:00"), "end": DAY.format("20:00"), "channel": "email", "visitors": 600}

@@ -9,9 +9,10 @@ from scipy import stats
 
 from analytics.sessions import IDLE_MINUTES
 from simulator.clock import HOUR_MS
-from simulator.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, Habits, JourneyMaker, Journeys, VisitSettings
+from simulator.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, Habits, JourneyMaker, Journeys
 from simulator.navigation import Navigation
-from simulator.site import SiteSettings
+from simulator.settings.site import SiteSettings
+from simulator.settings.visits import VisitSettings
 from simulator.streams import Streams
 
 N = 20_000

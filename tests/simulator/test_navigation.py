@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from simulator.navigation import Navigation
-from simulator.site import SiteSettings
+from simulator.settings.site import SiteSettings
 from simulator.streams import Streams
 
 

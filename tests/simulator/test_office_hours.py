@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from simulator.clock import Clock, ClockSettings
+from simulator.clock import Clock
 from simulator.office_hours import Duty, OfficeHours, duties
-from simulator.sales_settings import WEEKDAYS, StaffSettings, TeamSettings
+from simulator.settings.clock import ClockSettings
+from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings
 
 HOUR_S = 3600.0
 

@@ -12,12 +12,14 @@ from simulator.behaviour import Behaviour
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
 from simulator.navigation import Navigation
-from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_mix
-from simulator.population import Population, PopulationSettings
+from simulator.personas import persona_mix
+from simulator.population import Population
+from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
+from simulator.settings.population import PopulationSettings
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 N = 60_000
 SE = 4.5

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
-from simulator.population import People, Population, PopulationSettings
+from simulator.population import People, Population
+from simulator.settings.population import PopulationSettings
 from simulator.streams import Streams
 
 N = 100_000

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from simulator.recording import RecordingStreams
+from simulator.settings.site import SiteSettings
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.site import SiteSettings
 from simulator.streams import Streams
-from simulator.world import WorldSettings
 
 SMALL: dict[str, Any] = {"traffic": {"visitors_per_day": 6000}, "intent": {"visitor_to_demo": 0.1}}
 WINDOW = {"start": "2026-03-03T09:00:00Z", "end": "2026-03-03T12:00:00Z"}

@@ -9,10 +9,10 @@ import simpy
 from polars.testing import assert_frame_equal
 
 from simulator.clock import ExactEnvironment, Wait
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.visitor import Visitor
-from simulator.world import WorldSettings
 
 Note = tuple[float, str, str, int]
 DAY = WorldSettings.model_validate(

@@ -17,10 +17,10 @@ from analytics.ndjson import encode
 from simulator.clock import HOUR_MS
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
-from simulator.sales_settings import WEEKDAYS
+from simulator.settings.sales import WEEKDAYS
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink, Delivery
-from simulator.world import WorldSettings
 
 HOUR = timedelta(hours=1)
 ALWAYS = {"opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}

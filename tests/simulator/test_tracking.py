@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from simulator.world import WorldSettings
+from simulator.settings.world import WorldSettings
 
 DIRTY: dict[str, Any] = {
     "ad_blocker_rate": 0.4,

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from simulator.clock import HOUR_MS, Clock, ClockSettings
-from simulator.traffic import Arrivals, TrafficSettings
+from simulator.clock import HOUR_MS, Clock
+from simulator.settings.clock import ClockSettings
+from simulator.settings.traffic import TrafficSettings
+from simulator.traffic import Arrivals
 
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/Los_Angeles"]
 ONLY_NINE = tuple(float(hour == 9) for hour in range(24))

@@ -17,10 +17,10 @@ from analytics.ndjson import encode
 from scenarios.digest import digest_of
 from simulator.labels import LABELS_SCHEMA, Label
 from simulator.occurrences import Hour
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.tracker import Tracker
-from simulator.world import WorldSettings
 
 WORLD: dict[str, Any] = {
     "traffic": {"visitors_per_day": 6000},

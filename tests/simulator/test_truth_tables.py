@@ -9,9 +9,9 @@ from polars.testing import assert_frame_equal
 
 from simulator import people_truth
 from simulator.hours import HoursToCome, hour_in_files
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.workers import Recipe
-from simulator.world import WorldSettings
 
 CROWD = WorldSettings.model_validate(
     {

@@ -6,13 +6,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from simulator.clock import HOUR_MS, Clock, ClockSettings
+from simulator.clock import HOUR_MS, Clock
 from simulator.cohort import Cohort
 from simulator.journey import Journeys
+from simulator.settings.clock import ClockSettings
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
 from simulator.visitor import Surroundings, Visitor
-from simulator.world import WorldSettings
 
 NEVER = -1
 Log = list[tuple[float, str, int]]

@@ -10,10 +10,10 @@ from polars.testing import assert_frame_equal
 from scenarios.library import library_names
 from scenarios.scenario import Scenario
 from simulator.clock import ExactEnvironment
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
 from simulator.visitor import Visitor
-from simulator.world import WorldSettings
 
 DAY = "2026-03-03T{:02}:00:00Z"
 ROUND_THE_CLOCK = {"opens": "00:00", "closes": "24:00"}

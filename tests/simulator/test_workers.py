@@ -13,9 +13,9 @@ from polars.testing import assert_frame_equal
 
 from simulator import workshop
 from simulator.labels import KeptLabels
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink, Delivery
-from simulator.world import WorldSettings
 
 DIRTY = {
     "ad_blocker_rate": 0.3,

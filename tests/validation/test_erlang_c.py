@@ -9,9 +9,10 @@ import pytest
 import simpy
 from scipy import stats
 
-from simulator.clock import Clock, ClockSettings
+from simulator.clock import Clock
 from simulator.sales import BuyerLuck, SalesDesk
-from simulator.sales_settings import WEEKDAYS, SalesSettings
+from simulator.settings.clock import ClockSettings
+from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.simulation import Simulation, WorldSettings
 
 Process = Generator[simpy.Event, None, None]

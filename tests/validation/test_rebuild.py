@@ -14,7 +14,7 @@ from analytics.identity import stitched
 from analytics.ndjson import encode, read_ndjson
 from analytics.sessions import visit_table
 from simulator.clock import Clock
-from simulator.sales_settings import WEEKDAYS
+from simulator.settings.sales import WEEKDAYS
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
 

@@ -5,9 +5,9 @@ import pytest
 
 from analytics.identity import score_stitching, stitch, stitched
 from analytics.statistics import FunnelStatistics
+from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
-from simulator.world import WorldSettings
 
 
 def simulated(seed: int, **tracking: object) -> tuple[pl.DataFrame, Outcome]:

@@ -7,17 +7,17 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from simulator.clock import ClockSettings
-from simulator.experiments import ExperimentsSettings
-from simulator.intent import IntentSettings
-from simulator.journey import VisitSettings
-from simulator.personas import DEFAULT_PERSONAS, PersonaSettings, persona_mix
-from simulator.population import PopulationSettings
-from simulator.sales_settings import SalesSettings
-from simulator.settings import Settings, unknown
-from simulator.site import SiteSettings
-from simulator.tracking import TrackingSettings
-from simulator.traffic import TrafficSettings
+from simulator.settings.base import Settings, unknown
+from simulator.settings.clock import ClockSettings
+from simulator.settings.experiments import ExperimentsSettings
+from simulator.settings.intent import IntentSettings
+from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
+from simulator.settings.population import PopulationSettings
+from simulator.settings.sales import SalesSettings
+from simulator.settings.site import SiteSettings
+from simulator.settings.tracking import TrackingSettings
+from simulator.settings.traffic import TrafficSettings
+from simulator.settings.visits import VisitSettings
 
 __all__ = ["WorldSettings"]
 
@@ -66,7 +66,11 @@ class WorldSettings(Settings):
 
     @model_validator(mode="after")
     def _somebody_comes_by_every_channel(self) -> Self:
-        persona_mix(self.population.persona_list, list(self.traffic.channels))
+        for name in self.traffic.channels:
+            if not any(persona.weight * persona.channels.get(name, 1.0) for persona in self.population.persona_list):
+                raise ValueError(
+                    f"population.personas: nobody comes by the channel {name!r}: all personas have a factor of 0 for it"
+                )
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, model_validator
 
 from analytics.events import REGIONS
-from simulator.settings import Count, NonNegative, Positive, Probability, Settings, unknown
+from simulator.settings.base import Count, NonNegative, Positive, Probability, Settings, unknown
 
 __all__ = [
     "DEFAULT_TEAM",

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
 from analytics.events import REGIONS
-from simulator.population import USER_AGENTS
-from simulator.settings import Count, Factor, NonNegative, Probability, Settings, unknown
+from simulator.settings.base import Count, Factor, NonNegative, Probability, Settings, unknown
+from simulator.settings.population import USER_AGENTS
 
 __all__ = ["TrackingSettings"]
 

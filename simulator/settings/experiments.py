@@ -1,0 +1,74 @@
+"""Experiments: what is tried out on some visitors and not on others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from simulator.settings.base import LogOdds, Positive, Settings, Share, shares_fault
+from simulator.settings.traffic import Name
+
+__all__ = ["ArmSettings", "ExperimentSettings", "ExperimentsSettings", "arm_effects"]
+
+
+class ArmSettings(Settings):
+    """One arm of an experiment; as it stands by default it changes nothing.
+
+    Attributes:
+        share: Share of the visitors; the shares of all arms sum to 1.
+        links: Factors on the weights of all links to a page, by page.
+        exit_rate: Factors on the probability of leaving the site from a page, by page; the outcome is kept between
+            0.01 and 1.
+        log_odds: Effect on the log-odds of a demo request at the end of every visit.
+    """
+
+    share: Share
+    links: dict[str, Positive] = Field(default_factory=dict)
+    exit_rate: dict[str, Positive] = Field(default_factory=dict)
+    log_odds: LogOdds = 0.0
+
+
+class ExperimentSettings(Settings):
+    """An experiment on all visitors.
+
+    Attributes:
+        unit: What is assigned to an arm: a visitor, with all visits.
+        arms: Arms by name; their shares sum to 1.
+    """
+
+    unit: Literal["visitor"] = "visitor"
+    arms: dict[Name, ArmSettings] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _arms_make_a_whole(self) -> Self:
+        if fault := shares_fault(arm.share for arm in self.arms.values()):
+            raise ValueError(f"arms: {fault}")
+        return self
+
+
+_MOST_COMBINATIONS = 4096
+
+
+def _few_enough(experiments: dict[str, ExperimentSettings]) -> dict[str, ExperimentSettings]:
+    combinations = prod(len(experiment.arms) for experiment in experiments.values())
+    if combinations > _MOST_COMBINATIONS:
+        raise ValueError(
+            f"the arms of all experiments have {combinations} combinations; at most {_MOST_COMBINATIONS} can be"
+        )
+    return experiments
+
+
+ExperimentsSettings = Annotated[dict[Name, ExperimentSettings], AfterValidator(_few_enough)]
+"""Experiments by name."""
+
+
+def arm_effects(experiments: Mapping[str, ExperimentSettings]) -> dict[str, float]:
+    """True effect of each arm on the log-odds of a request, by ``experiment=arm``."""
+    return {
+        f"{name}={arm}": settings.log_odds
+        for name, experiment in experiments.items()
+        for arm, settings in experiment.arms.items()
+    }

@@ -1,0 +1,102 @@
+"""What moves visitors to request a demo: coefficients, interactions and the intercept."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from analytics.signals import SIGNALS, DemoPer, interaction_parts
+from simulator.settings.base import LogOdds, Settings, unknown
+
+__all__ = ["IntentSettings"]
+
+_VISITOR_TO_DEMO = 0.015
+
+_NAMES = tuple(signal.name for signal in SIGNALS)
+
+
+def _known_signals(coefficients: dict[str, float]) -> dict[str, float]:
+    for term in coefficients:
+        for name in interaction_parts(term):
+            if name not in _NAMES:
+                raise ValueError(f"{term!r}: {unknown('signal', name, _NAMES)}")
+    return coefficients
+
+
+def _single(coefficients: dict[str, float]) -> dict[str, float]:
+    for term in coefficients:
+        if ":" in term:
+            raise ValueError(f"{term!r}: an interaction belongs under intent.interactions")
+    return coefficients
+
+
+def _pairs(interactions: dict[str, float]) -> dict[str, float]:
+    for term in interactions:
+        if len(interaction_parts(term)) != 2:  # noqa: PLR2004  (a pair is two)
+            raise ValueError(
+                f"{term!r} is not an interaction: name two signals, as in region_europe:security_page_view"
+            )
+    return interactions
+
+
+class IntentSettings(Settings):
+    """What moves visitors to request a demo. The default figures are assumptions.
+
+    Attributes:
+        visitor_to_demo: Share of visitors who request a demo sooner or later; it calibrates the intercept. 0.015
+            unless ``intercept`` is given. It
+            describes the visitors, not the clock: those whose later visits fall after the end of the simulation are
+            not seen to ask, and neither are those whose colleague was first (``demo_per``).
+        intercept: The intercept itself, in log-odds per visit, instead of ``visitor_to_demo``.
+        coefficients: Effect of each signal in log-odds; a signal that is not named has none.
+        interactions: Effect of two signals together, beyond the sum of both, named ``a:b``.
+        account_sd: Standard deviation of the companies' unobserved willingness, in log-odds.
+        demo_per: ``account``: once a visitor of a recognised company has asked, their colleagues go on visiting but no
+            longer ask. ``visitor``: everybody asks for themselves. A visitor without a company always does.
+    """
+
+    alternatives: ClassVar = (("visitor_to_demo", "intercept"),)
+    """Settings that exclude each other: who states one of them takes back what was said of the other."""
+
+    visitor_to_demo: float | None = Field(default=None, gt=0, lt=1, strict=True)
+    intercept: LogOdds | None = None
+    coefficients: Annotated[dict[str, LogOdds], AfterValidator(_known_signals), AfterValidator(_single)] = Field(
+        default_factory=lambda: {
+            "white_paper_download": 1.1,
+            "security_page_view": 0.9,
+            "pricing_page_view": 0.8,
+            "customer_story_view": 0.3,
+            "webinar_registration": 0.7,
+            "company_email": 0.8,
+            "careers_page_view": 0.0,
+            "tech_blog_referral": 0.0,
+            "utm_paid_search": 0.2,
+            "device_mobile": -0.4,
+            "region_europe": -0.1,
+            "log_session_minutes": 0.4,
+        }
+    )
+    interactions: Annotated[dict[str, LogOdds], AfterValidator(_known_signals), AfterValidator(_pairs)] = Field(
+        default_factory=lambda: {"region_europe:security_page_view": 0.5}
+    )
+    account_sd: float = Field(default=0.0, ge=0, le=10, strict=True)
+    demo_per: DemoPer = "account"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _calibrated_unless_told_otherwise(cls, given: object) -> object:
+        if isinstance(given, dict) and "visitor_to_demo" not in given and given.get("intercept") is None:
+            return {"visitor_to_demo": _VISITOR_TO_DEMO, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _one_way_to_the_intercept(self) -> Self:
+        if (self.visitor_to_demo is None) == (self.intercept is None):
+            raise ValueError("give visitor_to_demo or intercept, and null for the other")
+        return self
+
+    @property
+    def effects(self) -> dict[str, float]:
+        """Coefficients and interactions together, in log-odds, by term."""
+        return {**self.coefficients, **self.interactions}
