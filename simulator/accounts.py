@@ -11,11 +11,10 @@ import numpy as np
 import polars as pl
 
 from analytics.events import REGIONS
-from simulator.arrays import Bools, Floats, Integers
-from simulator.choices import Choices, probabilities
-from simulator.lookup import looked_up
+from simulator.engine.arrays import Bools, Floats, Integers, looked_up
+from simulator.engine.sampling import Choices, probabilities
+from simulator.engine.streams import Streams
 from simulator.settings.population import CompanySizeSettings
-from simulator.streams import Streams
 
 __all__ = ["ACCOUNTS_SCHEMA", "UNKNOWN_COMPANY", "Accounts", "Company", "draw_accounts"]
 

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from simulator.arrays import Integers
+from simulator.engine.arrays import Integers
 from simulator.settings.experiments import ArmSettings
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.site import LEAST_EXIT_RATE, PageSettings

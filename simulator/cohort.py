@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events import EventName
-from simulator.arrays import Bools, Floats, Integers, Words
+from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.inflows import ORDINARY
 from simulator.intent import SignalValues
 from simulator.journey import Journeys

@@ -8,19 +8,18 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from simulator.arrays import Bools, Floats, Integers, Words
-from simulator.clock import DAY_MS, HOUR_MS, Clock
 from simulator.cohort import Cohort
+from simulator.engine.arrays import Bools, Floats, Integers, Words, looked_up
+from simulator.engine.clock import DAY_MS, HOUR_MS, Clock
+from simulator.engine.streams import Streams, VisitorDraws
 from simulator.inflows import Inflow, arrivals_of, guests_of, inflows_of, usual_arrivals
 from simulator.intent import SignalValues
 from simulator.journey import Journeys
-from simulator.lookup import looked_up
 from simulator.outages import bounced, struck
 from simulator.population import People, Population
 from simulator.sales import BuyerLuck
 from simulator.settings.personas import persona_code
 from simulator.settings.world import WorldSettings
-from simulator.streams import Streams, VisitorDraws
 from simulator.traffic import Arrivals
 from simulator.world_tables import WorldTables
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
-from simulator.clock import HOUR_MS
 from simulator.cohort import Cohort
+from simulator.engine.clock import HOUR_MS
 from simulator.occurrences import Hour
 from simulator.openings import Opening
 from simulator.settings.world import WorldSettings

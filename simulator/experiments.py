@@ -12,9 +12,9 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from simulator.arrays import Floats, Integers
+from simulator.engine.arrays import Floats, Integers
+from simulator.engine.streams import Streams
 from simulator.settings.experiments import ArmSettings, ExperimentSettings
-from simulator.streams import Streams
 
 __all__ = ["Experiments"]
 

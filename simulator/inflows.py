@@ -12,8 +12,8 @@ from itertools import chain
 
 import numpy as np
 
-from simulator.arrays import Floats
-from simulator.clock import Clock
+from simulator.engine.arrays import Floats
+from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
 from simulator.traffic import Arrivals, Stretch, Window
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from analytics.events import REGIONS
 from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
-from simulator.arrays import Bools, Floats, Integers, Words
+from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.journey import Journeys
 from simulator.population import People, Population
 from simulator.settings.site import SiteSettings

@@ -11,12 +11,12 @@ from functools import cached_property
 import numpy as np
 
 from analytics.signals import IDLE_MINUTES
-from simulator.arrays import Floats, Integers, first_rows, part_of_each
-from simulator.choices import Choices
-from simulator.clock import HOUR_MS
+from simulator.engine.arrays import Floats, Integers, first_rows, part_of_each
+from simulator.engine.clock import HOUR_MS
+from simulator.engine.sampling import Choices
+from simulator.engine.streams import AddressedUniforms, Streams
 from simulator.navigation import Navigation
 from simulator.settings.visits import STEP_BITS, VISIT_BITS, VisitSettings
-from simulator.streams import AddressedUniforms, Streams
 
 __all__ = ["IDLE_MS", "Habits", "JourneyMaker", "Journeys"]
 

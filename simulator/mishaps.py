@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from analytics.events import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
-from simulator.arrays import Bools, Floats, Integers, Words
+from simulator.engine.arrays import Bools, Floats, Integers, Words
+from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings
-from simulator.streams import Streams
 
 __all__ = ["DAMAGES", "Mishaps"]
 

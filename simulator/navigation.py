@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from simulator.arrays import Floats, Integers
 from simulator.behaviour import PLAIN, Behaviour
-from simulator.choices import Choices, probabilities
+from simulator.engine.arrays import Floats, Integers
+from simulator.engine.sampling import Choices, probabilities
 from simulator.settings.site import PageSettings, SiteSettings
 
 __all__ = ["Navigation"]

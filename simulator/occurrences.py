@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arrays import Bools, Integers
-from simulator.clock import HOUR_MS
 from simulator.cohort import Cohort
+from simulator.engine.arrays import Bools, Integers
+from simulator.engine.clock import HOUR_MS
 from simulator.sales import SALES_EVENTS
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from simulator.clock import Clock
+from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings, minutes_of
 
 __all__ = ["Duty", "OfficeHours", "Shift", "duties"]

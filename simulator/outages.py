@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulator.arrays import Bools, Integers
-from simulator.clock import Clock
+from simulator.engine.arrays import Bools, Integers
+from simulator.engine.clock import Clock
 from simulator.journey import Journeys
 from simulator.settings.traffic import WorldEventSettings
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.arrays import Floats
-from simulator.choices import probabilities
+from simulator.engine.arrays import Floats
+from simulator.engine.sampling import probabilities
 from simulator.settings.personas import PersonaSettings
 
 __all__ = ["persona_mix"]

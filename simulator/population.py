@@ -10,12 +10,12 @@ import numpy as np
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
 from simulator.accounts import Accounts, draw_accounts
-from simulator.arrays import Bools, Floats, Integers
-from simulator.choices import Choices, probabilities
+from simulator.engine.arrays import Bools, Floats, Integers
+from simulator.engine.sampling import Choices, probabilities
+from simulator.engine.streams import Streams, VisitorDraws
 from simulator.inflows import guests_of
 from simulator.personas import persona_mix
 from simulator.settings.population import PopulationSettings
-from simulator.streams import Streams, VisitorDraws
 
 __all__ = ["People", "Population"]
 

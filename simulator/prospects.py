@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from simulator.arrays import Integers
 from simulator.cohort import Cohort
+from simulator.engine.arrays import Integers
 from simulator.journey import Journeys
 from simulator.occurrences import VISIT, Records, visits_of
 

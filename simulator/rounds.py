@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import simpy
 
-from simulator.clock import Wait
 from simulator.cohort import Cohort
+from simulator.engine.clock import Wait
 from simulator.visitor import Surroundings, Visitor
 
 __all__ = ["wake"]

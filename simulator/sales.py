@@ -15,7 +15,7 @@ from simpy.resources.resource import Request
 
 from analytics.events import REGIONS, EventName
 from simulator.accounts import UNKNOWN_COMPANY, Company
-from simulator.clock import Clock
+from simulator.engine.clock import Clock
 from simulator.office_hours import Duty, OfficeHours, duties
 from simulator.sales_outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
 from simulator.settings.sales import SalesSettings, TeamSettings

@@ -16,15 +16,15 @@ import polars as pl
 from analytics.signals import SIGNALS
 from simulator.calibration import true_intercept
 from simulator.course import Course
+from simulator.engine.stream_digests import RecordingStreams
+from simulator.engine.streams import Streams
 from simulator.hours import HoursToCome
 from simulator.intent import Truth
 from simulator.labels import KeptLabels, LabelKeeper
-from simulator.recording import RecordingStreams
 from simulator.sales_outcome import SalesOutcome
 from simulator.settings.experiments import arm_effects
 from simulator.settings.world import WorldSettings
 from simulator.sinks import Delivery, Sink
-from simulator.streams import Streams
 from simulator.transport import Post
 from simulator.truth_tables import TruthTables
 from simulator.visitor import Visitor

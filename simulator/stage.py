@@ -9,8 +9,8 @@ import numpy as np
 
 from analytics.events import REGIONS, EventName
 from simulator.accounts import Accounts
-from simulator.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.cohort import Cohort
+from simulator.engine.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.occurrences import ASK, Hour, at_desk, lived, step_of, visits_of
 from simulator.prospects import Prospects
 from simulator.rounds import wake

@@ -8,11 +8,10 @@ import numpy as np
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA, CallType
-from simulator.arrays import Integers
-from simulator.clock import Clock
 from simulator.cohort import hexadecimal
+from simulator.engine.arrays import Integers, looked_up, row_numbers
+from simulator.engine.clock import Clock
 from simulator.event_words import EventWords
-from simulator.lookup import looked_up, row_numbers
 from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
 from simulator.population import Population
 from simulator.sales import SALES_EVENTS

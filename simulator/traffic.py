@@ -9,8 +9,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from simulator.arrays import Floats, Integers
-from simulator.clock import DAY_MS, Clock
+from simulator.engine.arrays import Floats, Integers
+from simulator.engine.clock import DAY_MS, Clock
 from simulator.settings.traffic import (
     CampaignSettings,
     TrafficSettings,

@@ -9,8 +9,8 @@ from functools import cached_property
 import polars as pl
 
 from analytics.signals import DemoPer
-from simulator.clock import Clock
 from simulator.cohort import Cohort
+from simulator.engine.clock import Clock
 from simulator.people_truth import true_people
 from simulator.population import Population
 from simulator.visit_truth import true_visits

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from analytics.signals import SIGNALS, DemoPer, visit_schema
-from simulator.arrays import Integers
-from simulator.clock import Clock
 from simulator.cohort import Cohort
+from simulator.engine.arrays import Integers
+from simulator.engine.clock import Clock
 from simulator.journey import IDLE_MS
 
 __all__ = ["true_visits"]

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import simpy
 
-from simulator.clock import Clock
 from simulator.cohort import Cohort
+from simulator.engine.clock import Clock
 
 __all__ = ["Surroundings", "Visitor"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.arrays import Floats, Integers
 from simulator.behaviour import Behaviours
+from simulator.engine.arrays import Floats, Integers
+from simulator.engine.streams import Streams
 from simulator.experiments import Experiments
 from simulator.inflows import INVITATION, inflows_of, origins_of
 from simulator.intent import SignalReader
@@ -14,7 +15,6 @@ from simulator.navigation import Navigation
 from simulator.population import People, Population
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.world import WorldSettings
-from simulator.streams import Streams
 
 __all__ = ["WorldTables"]
 

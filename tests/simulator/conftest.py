@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.streams import Streams
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import Delivery
-from simulator.streams import Streams
 
 SEED = 5
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
 from simulator.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
-from simulator.clock import Clock
+from simulator.engine.clock import Clock
+from simulator.engine.streams import Streams
 from simulator.population import Population
 from simulator.sales import BuyerLuck, SalesDesk
 from simulator.settings.clock import ClockSettings
@@ -18,7 +19,6 @@ from simulator.settings.sales import SalesSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
-from simulator.streams import Streams
 
 SE = 4.5
 """A share misses its value by 4.5 standard errors in one of 150,000 seeds."""

@@ -12,13 +12,13 @@ from scipy import stats
 
 from analytics.sessions import assign_visits
 from simulator.calibration import true_intercept
-from simulator.clock import HOUR_MS
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.clock import HOUR_MS
+from simulator.engine.streams import Streams
 from simulator.inflows import inflows_of, origins_of
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
-from simulator.streams import Streams
 
 DAY = "2026-03-03T{}:00Z"
 SALE = {"start": DAY.format("09:00"), "end": DAY.format("15:20"), "channel": "paid_search", "visitors": 500}

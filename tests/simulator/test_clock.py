@@ -8,7 +8,7 @@ import pytest
 import simpy
 from pydantic import ValidationError
 
-from simulator.clock import HOUR_MS, Clock
+from simulator.engine.clock import HOUR_MS, Clock
 from simulator.settings.clock import ClockSettings
 
 START = datetime(2026, 3, 3, tzinfo=UTC)

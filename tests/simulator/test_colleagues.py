@@ -10,15 +10,15 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 from scipy import stats
 
-from simulator.clock import Clock
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.clock import Clock
+from simulator.engine.streams import Streams
 from simulator.inflows import usual_arrivals
 from simulator.population import Population
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
-from simulator.streams import Streams
 
 PERSONAS: dict[str, Any] = {
     "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_factor": 0.8},

@@ -9,10 +9,10 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
-from simulator.streams import Streams
 
 
 def arms(**of_b: object) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from analytics.signals import SIGNALS, EverSeen, interaction_parts
 from simulator.calibration import calibrated_intercept, true_intercept
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.streams import Streams
 from simulator.settings.intent import IntentSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.streams import Streams
 
 Facts = dict[str, object]
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from simulator.cohort import hexadecimal
-from simulator.lookup import looked_up
+from simulator.engine.arrays import looked_up
 
 
 @pytest.mark.parametrize("dtype", [pl.String(), pl.Categorical()])

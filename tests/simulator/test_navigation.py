@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
+from simulator.engine.streams import Streams
 from simulator.navigation import Navigation
 from simulator.settings.site import SiteSettings
-from simulator.streams import Streams
 
 
 def page(exit_rate: float, **links: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from simulator.clock import Clock
+from simulator.engine.clock import Clock
 from simulator.office_hours import Duty, OfficeHours, duties
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from simulator.arrays import Integers
 from simulator.behaviour import Behaviour
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.arrays import Integers
+from simulator.engine.streams import Streams
 from simulator.navigation import Navigation
 from simulator.personas import persona_mix
 from simulator.population import Population
@@ -19,7 +20,6 @@ from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
-from simulator.streams import Streams
 
 N = 60_000
 SE = 4.5

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
+from simulator.engine.streams import Streams
 from simulator.population import People, Population
 from simulator.settings.population import PopulationSettings
-from simulator.streams import Streams
 
 N = 100_000
 CHANNELS = {"direct": 0.5, "search": 0.3, "blog": 0.2}

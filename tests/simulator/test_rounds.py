@@ -8,7 +8,7 @@ import pytest
 import simpy
 from polars.testing import assert_frame_equal
 
-from simulator.clock import ExactEnvironment, Wait
+from simulator.engine.clock import ExactEnvironment, Wait
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink

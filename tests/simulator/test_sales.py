@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events import EventName
-from simulator.clock import Clock
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.clock import Clock
+from simulator.engine.streams import Streams
 from simulator.sales import BuyerLuck, SalesDesk, no_show_probability
 from simulator.sales_outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.settings.world import WorldSettings
-from simulator.streams import Streams
 
 ALWAYS = {"time_zone": "UTC", "opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
 TUESDAY = "2026-03-03T00:00:00Z"

@@ -9,11 +9,11 @@ from polars.testing import assert_frame_equal
 
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.streams import Streams
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
-from simulator.streams import Streams
 
 SE = 4.5
 

@@ -14,9 +14,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analytics.ndjson import encode
-from simulator.clock import HOUR_MS
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
+from simulator.engine.clock import HOUR_MS
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator.streams import AddressedUniforms, Streams
+from simulator.engine.streams import AddressedUniforms, Streams
 
 N = 200_000
 ADDRESSES = np.arange(N)

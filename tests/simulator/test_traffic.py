@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from simulator.clock import HOUR_MS, Clock
+from simulator.engine.clock import HOUR_MS, Clock
 from simulator.settings.clock import ClockSettings
 from simulator.settings.traffic import TrafficSettings
 from simulator.traffic import Arrivals

@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from simulator.clock import HOUR_MS, Clock
 from simulator.cohort import Cohort
+from simulator.engine.clock import HOUR_MS, Clock
 from simulator.journey import Journeys
 from simulator.settings.clock import ClockSettings
 from simulator.settings.world import WorldSettings

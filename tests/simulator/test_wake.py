@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from scenarios.library import library_names
 from scenarios.scenario import Scenario
-from simulator.clock import ExactEnvironment
+from simulator.engine.clock import ExactEnvironment
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink

@@ -9,7 +9,7 @@ import pytest
 import simpy
 from scipy import stats
 
-from simulator.clock import Clock
+from simulator.engine.clock import Clock
 from simulator.sales import BuyerLuck, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings

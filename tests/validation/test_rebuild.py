@@ -13,7 +13,7 @@ from analytics.event_store import EventStore
 from analytics.identity import stitched
 from analytics.ndjson import encode, read_ndjson
 from analytics.sessions import visit_table
-from simulator.clock import Clock
+from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink

@@ -11,7 +11,7 @@ from scipy import stats
 from analytics.intent_model import IntentModel
 from analytics.sessions import visit_table
 from analytics.signals import SIGNALS
-from simulator.clock import Clock
+from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
 

@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arrays import Floats, Words
+from simulator.engine.arrays import Floats, Words
 
 __all__ = ["AddressedUniforms", "Streams", "VisitorDraws"]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from simulator.arrays import Floats, Integers
+from simulator.engine.arrays import Floats, Integers
 
 __all__ = ["Choices", "probabilities"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arrays import Words
-from simulator.streams import AddressedUniforms, Streams
+from simulator.engine.arrays import Words
+from simulator.engine.streams import AddressedUniforms, Streams
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -12,7 +12,7 @@ import simpy
 from simpy.events import NORMAL
 
 from analytics.events import UTC_MS
-from simulator.arrays import Integers
+from simulator.engine.arrays import Integers
 from simulator.settings.clock import ClockSettings
 
 __all__ = ["DAY_MS", "HOUR_MS", "Clock", "ExactEnvironment", "Wait"]
