@@ -10,10 +10,10 @@ import polars as pl
 
 from analytics.events import EventName
 from simulator.engine.arrays import Bools, Floats, Integers, Words
-from simulator.inflows import ORDINARY
 from simulator.intent import SignalValues
 from simulator.journey import Journeys
-from simulator.population import People
+from simulator.world.arrival_sources import ORDINARY
+from simulator.world.population import People
 
 __all__ = ["Cohort", "Happenings", "hexadecimal"]
 

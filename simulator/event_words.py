@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA, EventName
-from simulator.experiments import Experiments
-from simulator.inflows import origins_of
-from simulator.population import Population
 from simulator.sales import SALES_EVENTS
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.site import PageSettings
 from simulator.settings.traffic import ChannelSettings
 from simulator.settings.world import WorldSettings
-from simulator.traffic import CampaignSettings
+from simulator.world.arrival_sources import origins_of
+from simulator.world.arrivals import CampaignSettings
+from simulator.world.assignment import Experiments
+from simulator.world.population import Population
 
 __all__ = ["EventWords"]
 

@@ -19,9 +19,9 @@ from analytics.events import REGIONS
 from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
 from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.journey import Journeys
-from simulator.population import People, Population
 from simulator.settings.site import SiteSettings
 from simulator.settings.traffic import ChannelSettings
+from simulator.world.population import People, Population
 
 __all__ = ["SignalReader", "SignalValues", "Truth"]
 

@@ -15,8 +15,8 @@ from simulator.engine.arrays import Floats, Integers, first_rows, part_of_each
 from simulator.engine.clock import HOUR_MS
 from simulator.engine.sampling import Choices
 from simulator.engine.streams import AddressedUniforms, Streams
-from simulator.navigation import Navigation
 from simulator.settings.visits import STEP_BITS, VISIT_BITS, VisitSettings
+from simulator.world.navigation import Navigation
 
 __all__ = ["IDLE_MS", "Habits", "JourneyMaker", "Journeys"]
 

@@ -11,7 +11,7 @@ import polars as pl
 from analytics.events import UTC_MS
 from simulator.cohort import Cohort
 from simulator.engine.clock import Clock
-from simulator.population import Population
+from simulator.world.population import Population
 
 __all__ = ["PEOPLE_SCHEMA", "true_people"]
 

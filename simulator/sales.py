@@ -14,11 +14,11 @@ import simpy
 from simpy.resources.resource import Request
 
 from analytics.events import REGIONS, EventName
-from simulator.accounts import UNKNOWN_COMPANY, Company
 from simulator.engine.clock import Clock
 from simulator.office_hours import Duty, OfficeHours, duties
 from simulator.sales_outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
 from simulator.settings.sales import SalesSettings, TeamSettings
+from simulator.world.accounts import UNKNOWN_COMPANY, Company
 
 __all__ = ["SALES_EVENTS", "BuyerLuck", "SalesDesk", "no_show_probability"]
 

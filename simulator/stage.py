@@ -8,7 +8,6 @@ from collections import defaultdict
 import numpy as np
 
 from analytics.events import REGIONS, EventName
-from simulator.accounts import Accounts
 from simulator.cohort import Cohort
 from simulator.engine.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.occurrences import ASK, Hour, at_desk, lived, step_of, visits_of
@@ -17,6 +16,7 @@ from simulator.rounds import wake
 from simulator.sales import BuyerLuck, SalesDesk
 from simulator.settings.world import WorldSettings
 from simulator.visitor import Visitor
+from simulator.world.accounts import Accounts
 
 __all__ = ["Stage"]
 

@@ -13,9 +13,9 @@ from simulator.engine.arrays import Integers, looked_up, row_numbers
 from simulator.engine.clock import Clock
 from simulator.event_words import EventWords
 from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
-from simulator.population import Population
 from simulator.sales import SALES_EVENTS
 from simulator.settings.world import WorldSettings
+from simulator.world.population import Population
 
 __all__ = ["TRACKED_SCHEMA", "Tracker"]
 

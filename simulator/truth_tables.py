@@ -12,8 +12,8 @@ from analytics.signals import DemoPer
 from simulator.cohort import Cohort
 from simulator.engine.clock import Clock
 from simulator.people_truth import true_people
-from simulator.population import Population
 from simulator.visit_truth import true_visits
+from simulator.world.population import Population
 
 __all__ = ["TruthTables"]
 

@@ -12,13 +12,13 @@ from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.inflows import inflows_of
 from simulator.occurrences import Hour, planned
 from simulator.openings import Opening, openings_of
 from simulator.prospects import Prospects, prospects_of
 from simulator.settings.world import WorldSettings
 from simulator.tracker import Tracker
 from simulator.transport import Sent, Transport
+from simulator.world.arrival_sources import inflows_of
 from simulator.world_tables import WorldTables
 
 __all__ = ["Drawn", "GivenUp", "Workshop"]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.behaviour import Behaviours
 from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
-from simulator.experiments import Experiments
-from simulator.inflows import INVITATION, inflows_of, origins_of
 from simulator.intent import SignalReader
 from simulator.journey import Habits, JourneyMaker
-from simulator.navigation import Navigation
-from simulator.population import People, Population
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.world import WorldSettings
+from simulator.world.arrival_sources import INVITATION, inflows_of, origins_of
+from simulator.world.assignment import Experiments
+from simulator.world.navigation import Behaviours, Navigation
+from simulator.world.population import People, Population
 
 __all__ = ["WorldTables"]
 

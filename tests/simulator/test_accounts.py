@@ -8,10 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
-from simulator.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.population import Population
 from simulator.sales import BuyerLuck, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.population import PopulationSettings
@@ -19,6 +17,8 @@ from simulator.settings.sales import SalesSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
+from simulator.world.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
+from simulator.world.population import Population
 
 SE = 4.5
 """A share misses its value by 4.5 standard errors in one of 150,000 seeds."""

@@ -15,10 +15,10 @@ from simulator.calibration import true_intercept
 from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
-from simulator.inflows import inflows_of, origins_of
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
+from simulator.world.arrival_sources import inflows_of, origins_of
 
 DAY = "2026-03-03T{}:00Z"
 SALE = {"start": DAY.format("09:00"), "end": DAY.format("15:20"), "channel": "paid_search", "visitors": 500}

@@ -14,11 +14,11 @@ from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.inflows import usual_arrivals
-from simulator.population import Population
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
+from simulator.world.arrival_sources import usual_arrivals
+from simulator.world.population import Population
 
 PERSONAS: dict[str, Any] = {
     "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_factor": 0.8},

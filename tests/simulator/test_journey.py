@@ -11,9 +11,9 @@ from analytics.sessions import IDLE_MINUTES
 from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, Habits, JourneyMaker, Journeys
-from simulator.navigation import Navigation
 from simulator.settings.site import SiteSettings
 from simulator.settings.visits import VisitSettings
+from simulator.world.navigation import Navigation
 
 N = 20_000
 ROWS = np.arange(N)

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from scipy import stats
 
 from simulator.engine.streams import Streams
-from simulator.navigation import Navigation
 from simulator.settings.site import SiteSettings
+from simulator.world.navigation import Navigation
 
 
 def page(exit_rate: float, **links: float) -> dict[str, Any]:

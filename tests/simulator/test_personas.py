@@ -7,19 +7,17 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from simulator.behaviour import Behaviour
 from simulator.cohort import Cohort
 from simulator.cohort_maker import CohortMaker
 from simulator.engine.arrays import Integers
 from simulator.engine.streams import Streams
-from simulator.navigation import Navigation
-from simulator.personas import persona_mix
-from simulator.population import Population
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
+from simulator.world.navigation import Behaviour, Navigation
+from simulator.world.population import Population, persona_mix
 
 N = 60_000
 SE = 4.5

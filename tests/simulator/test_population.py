@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.streams import Streams
-from simulator.population import People, Population
 from simulator.settings.population import PopulationSettings
+from simulator.world.population import People, Population
 
 N = 100_000
 CHANNELS = {"direct": 0.5, "search": 0.3, "blog": 0.2}

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from simulator.engine.clock import HOUR_MS, Clock
 from simulator.settings.clock import ClockSettings
 from simulator.settings.traffic import TrafficSettings
-from simulator.traffic import Arrivals
+from simulator.world.arrivals import Arrivals
 
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/Los_Angeles"]
 ONLY_NINE = tuple(float(hour == 9) for hour in range(24))

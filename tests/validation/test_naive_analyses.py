@@ -11,9 +11,9 @@ from analytics.intent_model import IntentModel
 from analytics.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, SideBySide, compare_analyses
 from analytics.signals import SIGNALS, signal_named
 from simulator.engine.clock import Clock
-from simulator.navigation import Navigation
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
+from simulator.world.navigation import Navigation
 
 WORLD = WorldSettings.model_validate(
     {

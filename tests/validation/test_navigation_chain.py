@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from analytics.sessions import assign_visits
-from simulator.navigation import Navigation
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
+from simulator.world.navigation import Navigation
 
 CHANCE = 1e-3
 """Each test fails by chance in one of a thousand choices of its (fixed) seeds."""

@@ -1,4 +1,7 @@
-"""Who the visitors are: country, time zone, devices, channel, persona, company and e-mail address."""
+"""Who the visitors are: country, time zone, devices, channel, persona, company and e-mail address.
+
+[simulator/personas.py] Personas: why people come to the site, and so what they read, how often they return and whom they bring along.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from typing import Any, Self
 import numpy as np
 
 from analytics.events import REGION_OF_COUNTRY, REGIONS
-from simulator.accounts import Accounts, draw_accounts
 from simulator.engine.arrays import Bools, Floats, Integers
 from simulator.engine.sampling import Choices, probabilities
 from simulator.engine.streams import Streams, VisitorDraws
-from simulator.inflows import guests_of
-from simulator.personas import persona_mix
+from simulator.settings.personas import PersonaSettings
 from simulator.settings.population import PopulationSettings
+from simulator.world.accounts import Accounts, draw_accounts
+from simulator.world.arrival_sources import guests_of
 
-__all__ = ["People", "Population"]
+__all__ = ["People", "Population", "persona_mix"]
 
 
 @dataclass(frozen=True)
@@ -196,3 +199,16 @@ def _other_devices(shares: Floats) -> Floats:
 def _one_of(shares: Iterable[float]) -> Choices:
     """The choice among things with these shares, which sum to 1."""
     return Choices(np.array([list(shares)]))
+
+
+def persona_mix(personas: Sequence[PersonaSettings], channels: Sequence[str]) -> Floats:
+    """Share of each persona among the visitors of each channel; shape (channels, personas).
+
+    Args:
+        personas: The personas.
+        channels: Names of the channels, each with somebody who comes by it.
+    """
+    weights = np.array(
+        [[persona.weight * persona.channels.get(name, 1.0) for persona in personas] for name in channels]
+    )
+    return probabilities(weights)

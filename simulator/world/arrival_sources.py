@@ -15,7 +15,7 @@ import numpy as np
 from simulator.engine.arrays import Floats
 from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
-from simulator.traffic import Arrivals, Stretch, Window
+from simulator.world.arrivals import Arrivals, Stretch, Window
 
 __all__ = ["INVITATION", "ORDINARY", "Inflow", "arrivals_of", "guests_of", "inflows_of", "origins_of", "usual_arrivals"]
 
