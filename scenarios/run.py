@@ -31,7 +31,7 @@ from scenarios.versions import versions
 from scenarios.window import WHOLE, Window
 from simulator.intent import Truth
 from simulator.labels import KeptLabels, LabelKeeper
-from simulator.sales_outcome import SalesOutcome
+from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
 from simulator.sinks import CollectingSink, Sink
 from simulator.visitor import Visitor

@@ -3,8 +3,8 @@
 from simulator.cohort import Cohort
 from simulator.engine.streams import Streams
 from simulator.intent import Truth
-from simulator.sales import SalesDesk
-from simulator.sales_outcome import SalesOutcome
+from simulator.sales.desk import SalesDesk
+from simulator.sales.outcome import SalesOutcome
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink, Delivery, Sink

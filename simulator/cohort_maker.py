@@ -15,7 +15,7 @@ from simulator.engine.streams import Streams, VisitorDraws
 from simulator.intent import SignalValues
 from simulator.journey import Journeys
 from simulator.outages import bounced, struck
-from simulator.sales import BuyerLuck
+from simulator.sales.desk import BuyerLuck
 from simulator.settings.personas import persona_code
 from simulator.settings.world import WorldSettings
 from simulator.world.arrival_sources import Inflow, arrivals_of, guests_of, inflows_of, usual_arrivals

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA, EventName
-from simulator.sales import SALES_EVENTS
+from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.site import PageSettings
 from simulator.settings.traffic import ChannelSettings

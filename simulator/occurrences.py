@@ -16,7 +16,7 @@ import numpy.typing as npt
 from simulator.cohort import Cohort
 from simulator.engine.arrays import Bools, Integers
 from simulator.engine.clock import HOUR_MS
-from simulator.sales import SALES_EVENTS
+from simulator.sales.desk import SALES_EVENTS
 
 __all__ = [
     "ASK",

@@ -21,7 +21,7 @@ from simulator.engine.streams import Streams
 from simulator.hours import HoursToCome
 from simulator.intent import Truth
 from simulator.labels import KeptLabels, LabelKeeper
-from simulator.sales_outcome import SalesOutcome
+from simulator.sales.outcome import SalesOutcome
 from simulator.settings.experiments import arm_effects
 from simulator.settings.world import WorldSettings
 from simulator.sinks import Delivery, Sink

@@ -13,7 +13,7 @@ from simulator.engine.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.occurrences import ASK, Hour, at_desk, lived, step_of, visits_of
 from simulator.prospects import Prospects
 from simulator.rounds import wake
-from simulator.sales import BuyerLuck, SalesDesk
+from simulator.sales.desk import BuyerLuck, SalesDesk
 from simulator.settings.world import WorldSettings
 from simulator.visitor import Visitor
 from simulator.world.accounts import Accounts

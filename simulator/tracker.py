@@ -13,7 +13,7 @@ from simulator.engine.arrays import Integers, looked_up, row_numbers
 from simulator.engine.clock import Clock
 from simulator.event_words import EventWords
 from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
-from simulator.sales import SALES_EVENTS
+from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.world import WorldSettings
 from simulator.world.population import Population
 

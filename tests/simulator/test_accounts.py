@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from analytics.events import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.sales import BuyerLuck, SalesDesk
+from simulator.sales.desk import BuyerLuck, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.sales import SalesSettings

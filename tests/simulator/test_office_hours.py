@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from simulator.engine.clock import Clock
-from simulator.office_hours import Duty, OfficeHours, duties
+from simulator.sales.office_hours import Duty, OfficeHours, duties
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings
 

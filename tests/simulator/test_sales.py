@@ -19,8 +19,8 @@ from analytics.events import EventName
 from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.sales import BuyerLuck, SalesDesk, no_show_probability
-from simulator.sales_outcome import SalesOutcome
+from simulator.sales.desk import BuyerLuck, SalesDesk, no_show_probability
+from simulator.sales.outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.settings.world import WorldSettings

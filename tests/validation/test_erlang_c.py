@@ -10,7 +10,7 @@ import simpy
 from scipy import stats
 
 from simulator.engine.clock import Clock
-from simulator.sales import BuyerLuck, SalesDesk
+from simulator.sales.desk import BuyerLuck, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.simulation import Simulation, WorldSettings

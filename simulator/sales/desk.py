@@ -15,8 +15,8 @@ from simpy.resources.resource import Request
 
 from analytics.events import REGIONS, EventName
 from simulator.engine.clock import Clock
-from simulator.office_hours import Duty, OfficeHours, duties
-from simulator.sales_outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
+from simulator.sales.office_hours import Duty, OfficeHours, duties
+from simulator.sales.outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
 from simulator.settings.sales import SalesSettings, TeamSettings
 from simulator.world.accounts import UNKNOWN_COMPANY, Company
 
