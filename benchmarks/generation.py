@@ -12,11 +12,11 @@ from benchmarks.naive_simpy import NaiveFunnel
 from benchmarks.world import baseline, day_of
 from scenarios.digest import EventsDigest
 from scenarios.store_sink import StoreSink
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation, Wake
 from simulator.sinks import Sink
+from simulator.visitors.cohort_sampler import CohortMaker
 
 __all__ = ["ALL_AWAKE", "COMPARISON", "DRAWING"]
 

@@ -9,8 +9,8 @@ from analytics.errors import AnalyticsError
 from scenarios.expressions import ExpressionError, Reference, Undefined
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
 from scenarios.model_truth import known_truth
-from simulator.intent import Truth
 from simulator.settings.experiments import arm_effects
+from simulator.visitors.truth import Truth
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults

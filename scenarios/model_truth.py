@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from analytics.settings import AnalyticsSettings
 from analytics.signals import SIGNALS, VISIT_LASTS, EverSeen, Signal, interaction_parts
-from simulator.intent import Truth
+from simulator.visitors.truth import Truth
 
 __all__ = ["known_truth"]
 

@@ -29,12 +29,12 @@ from scenarios.shared_run import Listeners, share
 from scenarios.store_sink import StoreSink
 from scenarios.versions import versions
 from scenarios.window import WHOLE, Window
-from simulator.intent import Truth
 from simulator.labels import KeptLabels, LabelKeeper
 from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
 from simulator.sinks import CollectingSink, Sink
-from simulator.visitor import Visitor
+from simulator.visitors.truth import Truth
+from simulator.visitors.visitor import Visitor
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults

@@ -15,7 +15,7 @@ from scenarios.rich_display import preformatted
 from scenarios.run import Run, simulate
 from scenarios.settings import ScenarioSettings
 from scenarios.terminal import text_bar
-from simulator.visitor import Visitor
+from simulator.visitors.visitor import Visitor
 
 __all__ = ["Scenario", "scenario_schema"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
-from simulator.cohort import Cohort
 from simulator.engine.clock import HOUR_MS
 from simulator.occurrences import Hour
 from simulator.openings import Opening
 from simulator.settings.world import WorldSettings
 from simulator.stage import Stage
 from simulator.truth_tables import TruthTables
-from simulator.visitor import Visitor
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.visitor import Visitor
 from simulator.workshop import Drawn, Workshop
 
 __all__ = ["Course"]

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.cohort import Cohort
 from simulator.engine.arrays import Bools, Integers
 from simulator.engine.clock import HOUR_MS
 from simulator.sales.desk import SALES_EVENTS
+from simulator.visitors.cohort import Cohort
 
 __all__ = [
     "ASK",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from simulator.cohort_maker import CohortMaker
+from simulator.visitors.cohort_sampler import CohortMaker
 
 __all__ = ["Opening", "openings_of"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from analytics.events import UTC_MS
-from simulator.cohort import Cohort
 from simulator.engine.clock import Clock
+from simulator.visitors.cohort import Cohort
 from simulator.world.population import Population
 
 __all__ = ["PEOPLE_SCHEMA", "true_people"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from simulator.cohort import Cohort
 from simulator.engine.arrays import Integers
-from simulator.journey import Journeys
 from simulator.occurrences import VISIT, Records, visits_of
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.journey import Journeys
 
 __all__ = ["Prospects", "prospects_of"]
 

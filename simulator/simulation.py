@@ -14,12 +14,10 @@ from typing import Literal, TypeVar
 import polars as pl
 
 from analytics.signals import SIGNALS
-from simulator.calibration import true_intercept
 from simulator.course import Course
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
 from simulator.hours import HoursToCome
-from simulator.intent import Truth
 from simulator.labels import KeptLabels, LabelKeeper
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.experiments import arm_effects
@@ -27,7 +25,9 @@ from simulator.settings.world import WorldSettings
 from simulator.sinks import Delivery, Sink
 from simulator.transport import Post
 from simulator.truth_tables import TruthTables
-from simulator.visitor import Visitor
+from simulator.visitors.calibration import true_intercept
+from simulator.visitors.truth import Truth
+from simulator.visitors.visitor import Visitor
 from simulator.workers import HourWork, Recipe, SharedRun
 from simulator.workshop import Workshop
 

@@ -8,14 +8,14 @@ from collections import defaultdict
 import numpy as np
 
 from analytics.events import REGIONS, EventName
-from simulator.cohort import Cohort
 from simulator.engine.clock import HOUR_MS, Clock, ExactEnvironment
 from simulator.occurrences import ASK, Hour, at_desk, lived, step_of, visits_of
 from simulator.prospects import Prospects
-from simulator.rounds import wake
 from simulator.sales.desk import BuyerLuck, SalesDesk
 from simulator.settings.world import WorldSettings
-from simulator.visitor import Visitor
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_process import wake
+from simulator.visitors.visitor import Visitor
 from simulator.world.accounts import Accounts
 
 __all__ = ["Stage"]

@@ -9,10 +9,10 @@ from functools import cached_property
 import polars as pl
 
 from analytics.signals import DemoPer
-from simulator.cohort import Cohort
 from simulator.engine.clock import Clock
 from simulator.people_truth import true_people
 from simulator.visit_truth import true_visits
+from simulator.visitors.cohort import Cohort
 from simulator.world.population import Population
 
 __all__ = ["TruthTables"]

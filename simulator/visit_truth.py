@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from analytics.signals import SIGNALS, DemoPer, visit_schema
-from simulator.cohort import Cohort
 from simulator.engine.arrays import Integers
 from simulator.engine.clock import Clock
-from simulator.journey import IDLE_MS
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.journey import IDLE_MS
 
 __all__ = ["true_visits"]
 

@@ -8,8 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from simulator.cohort import Cohort
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.occurrences import Hour, planned
@@ -18,8 +16,10 @@ from simulator.prospects import Prospects, prospects_of
 from simulator.settings.world import WorldSettings
 from simulator.tracker import Tracker
 from simulator.transport import Sent, Transport
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_tables import WorldTables
 from simulator.world.arrival_sources import inflows_of
-from simulator.world_tables import WorldTables
 
 __all__ = ["Drawn", "GivenUp", "Workshop"]
 

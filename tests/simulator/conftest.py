@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.streams import Streams
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import Delivery
+from simulator.visitors.cohort_sampler import CohortMaker
 
 SEED = 5
 

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
-from simulator.visitor import Visitor
+from simulator.visitors.visitor import Visitor
 
 RETURN_RATE = 0.6
 ASKED = (pl.col("event").cast(pl.String) == "Demo Requested").fill_null(value=False)

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from scipy import stats
 
 from analytics.sessions import assign_visits
-from simulator.calibration import true_intercept
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
+from simulator.visitors.calibration import true_intercept
+from simulator.visitors.cohort_sampler import CohortMaker
 from simulator.world.arrival_sources import inflows_of, origins_of
 
 DAY = "2026-03-03T{}:00Z"

@@ -10,13 +10,13 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 from scipy import stats
 
-from simulator.cohort import Cohort
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_sampler import CohortMaker
 from simulator.world.arrival_sources import usual_arrivals
 from simulator.world.population import Population
 

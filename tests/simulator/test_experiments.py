@@ -8,11 +8,11 @@ import pytest
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
+from simulator.visitors.cohort_sampler import CohortMaker
 
 
 def arms(**of_b: object) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from scipy import stats
 
 from analytics.events import REGIONS
 from analytics.signals import SIGNALS, EverSeen, interaction_parts
-from simulator.calibration import calibrated_intercept, true_intercept
-from simulator.cohort import Cohort
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.streams import Streams
 from simulator.settings.intent import IntentSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
+from simulator.visitors.calibration import calibrated_intercept, true_intercept
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_sampler import CohortMaker
 
 Facts = dict[str, object]
 

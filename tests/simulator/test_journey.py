@@ -10,9 +10,9 @@ from scipy import stats
 from analytics.sessions import IDLE_MINUTES
 from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
-from simulator.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, Habits, JourneyMaker, Journeys
 from simulator.settings.site import SiteSettings
 from simulator.settings.visits import VisitSettings
+from simulator.visitors.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, Habits, JourneyMaker, Journeys
 from simulator.world.navigation import Navigation
 
 N = 20_000

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from simulator.cohort import hexadecimal
 from simulator.engine.arrays import looked_up
+from simulator.visitors.cohort import hexadecimal
 
 
 @pytest.mark.parametrize("dtype", [pl.String(), pl.Categorical()])

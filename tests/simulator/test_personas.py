@@ -7,8 +7,6 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from simulator.cohort import Cohort
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.arrays import Integers
 from simulator.engine.streams import Streams
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
@@ -16,6 +14,8 @@ from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_sampler import CohortMaker
 from simulator.world.navigation import Behaviour, Navigation
 from simulator.world.population import Population, persona_mix
 

@@ -12,7 +12,7 @@ from simulator.engine.clock import ExactEnvironment, Wait
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
-from simulator.visitor import Visitor
+from simulator.visitors.visitor import Visitor
 
 Note = tuple[float, str, str, int]
 DAY = WorldSettings.model_validate(

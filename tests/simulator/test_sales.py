@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events import EventName
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.sales.desk import BuyerLuck, SalesDesk, no_show_probability
@@ -24,6 +23,7 @@ from simulator.sales.outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.settings.world import WorldSettings
+from simulator.visitors.cohort_sampler import CohortMaker
 
 ALWAYS = {"time_zone": "UTC", "opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
 TUESDAY = "2026-03-03T00:00:00Z"

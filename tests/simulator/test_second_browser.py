@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from simulator.cohort import Cohort
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.streams import Streams
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_sampler import CohortMaker
 
 SE = 4.5
 

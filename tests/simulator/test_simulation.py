@@ -14,13 +14,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analytics.ndjson import encode
-from simulator.cohort import Cohort
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import HOUR_MS
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink, Delivery
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_sampler import CohortMaker
 
 HOUR = timedelta(hours=1)
 ALWAYS = {"opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}

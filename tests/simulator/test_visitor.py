@@ -6,14 +6,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from simulator.cohort import Cohort
 from simulator.engine.clock import HOUR_MS, Clock
-from simulator.journey import Journeys
 from simulator.settings.clock import ClockSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.sinks import CollectingSink
-from simulator.visitor import Surroundings, Visitor
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.journey import Journeys
+from simulator.visitors.visitor import Surroundings, Visitor
 
 NEVER = -1
 Log = list[tuple[float, str, int]]

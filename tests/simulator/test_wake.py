@@ -13,7 +13,7 @@ from simulator.engine.clock import ExactEnvironment
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.sinks import CollectingSink
-from simulator.visitor import Visitor
+from simulator.visitors.visitor import Visitor
 
 DAY = "2026-03-03T{:02}:00:00Z"
 ROUND_THE_CLOCK = {"opens": "00:00", "closes": "24:00"}

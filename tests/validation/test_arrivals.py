@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.simulation import Simulation, WorldSettings
 from simulator.sinks import CollectingSink
+from simulator.visitors.cohort_sampler import CohortMaker
 
 CHANCE = 1e-3
 """Each test fails by chance in one of a thousand choices of its (fixed) seeds."""

@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 from pydantic.main import IncEx
 
-from simulator.cohort_maker import CohortMaker
 from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
+from simulator.visitors.cohort_sampler import CohortMaker
 
 __all__ = ["calibrated_intercept", "true_intercept"]
 

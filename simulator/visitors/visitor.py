@@ -7,8 +7,8 @@ from typing import Protocol
 
 import simpy
 
-from simulator.cohort import Cohort
 from simulator.engine.clock import Clock
+from simulator.visitors.cohort import Cohort
 
 __all__ = ["Surroundings", "Visitor"]
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
-from simulator.intent import SignalReader
-from simulator.journey import Habits, JourneyMaker
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.world import WorldSettings
+from simulator.visitors.journey import Habits, JourneyMaker
+from simulator.visitors.signals import SignalReader
 from simulator.world.arrival_sources import INVITATION, inflows_of, origins_of
 from simulator.world.assignment import Experiments
 from simulator.world.navigation import Behaviours, Navigation

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import simpy
 
-from simulator.cohort import Cohort
 from simulator.engine.clock import Wait
-from simulator.visitor import Surroundings, Visitor
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.visitor import Surroundings, Visitor
 
 __all__ = ["wake"]
 

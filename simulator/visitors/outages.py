@@ -9,8 +9,8 @@ import numpy as np
 
 from simulator.engine.arrays import Bools, Integers
 from simulator.engine.clock import Clock
-from simulator.journey import Journeys
 from simulator.settings.traffic import WorldEventSettings
+from simulator.visitors.journey import Journeys
 
 __all__ = ["bounced", "struck"]
 

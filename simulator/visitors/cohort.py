@@ -10,8 +10,8 @@ import polars as pl
 
 from analytics.events import EventName
 from simulator.engine.arrays import Bools, Floats, Integers, Words
-from simulator.intent import SignalValues
-from simulator.journey import Journeys
+from simulator.visitors.journey import Journeys
+from simulator.visitors.signals import SignalValues
 from simulator.world.arrival_sources import ORDINARY
 from simulator.world.population import People
 

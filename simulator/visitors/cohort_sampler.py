@@ -8,20 +8,20 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from simulator.cohort import Cohort
 from simulator.engine.arrays import Bools, Floats, Integers, Words, looked_up
 from simulator.engine.clock import DAY_MS, HOUR_MS, Clock
 from simulator.engine.streams import Streams, VisitorDraws
-from simulator.intent import SignalValues
-from simulator.journey import Journeys
-from simulator.outages import bounced, struck
 from simulator.sales.desk import BuyerLuck
 from simulator.settings.personas import persona_code
 from simulator.settings.world import WorldSettings
+from simulator.visitors.cohort import Cohort
+from simulator.visitors.cohort_tables import WorldTables
+from simulator.visitors.journey import Journeys
+from simulator.visitors.outages import bounced, struck
+from simulator.visitors.signals import SignalValues
 from simulator.world.arrival_sources import Inflow, arrivals_of, guests_of, inflows_of, usual_arrivals
 from simulator.world.arrivals import Arrivals
 from simulator.world.population import People, Population
-from simulator.world_tables import WorldTables
 
 __all__ = ["COHORT_SIZE", "CohortMaker"]
 
