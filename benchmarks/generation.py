@@ -15,7 +15,7 @@ from scenarios.store_sink import StoreSink
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation, Wake
-from simulator.sinks import Sink
+from simulator.tracking.delivery import Sink
 from simulator.visitors.cohort_sampler import CohortMaker
 
 __all__ = ["ALL_AWAKE", "COMPARISON", "DRAWING"]

@@ -9,7 +9,7 @@ import polars as pl
 from scenarios.scenario import Scenario
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 __all__ = ["baseline", "busy_day", "day_of"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from simulator.sinks import Delivery, Sink
+from simulator.tracking.delivery import Delivery, Sink
 
 __all__ = ["Batches"]
 

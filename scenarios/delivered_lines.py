@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from analytics.ndjson import encode
-from simulator.sinks import Delivery
+from simulator.tracking.delivery import Delivery
 
 __all__ = ["broken_lines", "delivered_lines"]
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
-from simulator.sinks import Delivery
+from simulator.tracking.delivery import Delivery
 
 __all__ = ["EventsDigest", "HourDigest", "digest_of"]
 

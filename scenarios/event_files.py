@@ -15,7 +15,7 @@ from analytics.ndjson import decode, encode
 from analytics.spill_files import write_passing
 from scenarios.delivered_lines import delivered_lines
 from scenarios.errors import OutputError
-from simulator.sinks import Delivery, Sink
+from simulator.tracking.delivery import Delivery, Sink
 
 __all__ = ["EventRecord", "EventsFormat", "FiledFirst", "NdjsonFile", "ParquetParts", "save_events", "write_parts"]
 

@@ -11,7 +11,7 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA
 from analytics.spill_files import write_passing
 from scenarios.digest import HourDigest
-from simulator.sinks import Delivery
+from simulator.tracking.delivery import Delivery
 
 __all__ = ["HourParts", "HourWriter"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from analytics.spill_files import write_passing
-from simulator.labels import LABELS_ORDER, LABELS_SCHEMA
+from simulator.tracking.labels import LABELS_ORDER, LABELS_SCHEMA
 
 __all__ = ["LabelParts"]
 

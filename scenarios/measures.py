@@ -45,8 +45,8 @@ from scenarios.measure_model import MODEL_WORDS
 from scenarios.measure_people import PEOPLE_WORDS
 from scenarios.measure_segments import SEGMENT_WORDS
 from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
-from simulator.labels import Label
 from simulator.sales.outcome import request_measures, sales_outcome
+from simulator.tracking.labels import Label
 
 if TYPE_CHECKING:
     from scenarios.run import Run

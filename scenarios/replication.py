@@ -18,7 +18,7 @@ from scenarios.scenario import Scenario
 from scenarios.store_sink import StoreSink
 from scenarios.window import WHOLE, Window
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 __all__ = ["Failure", "Function", "Replicated", "Replication", "light_run", "references_of", "replicate"]
 

@@ -29,10 +29,10 @@ from scenarios.shared_run import Listeners, share
 from scenarios.store_sink import StoreSink
 from scenarios.versions import versions
 from scenarios.window import WHOLE, Window
-from simulator.labels import KeptLabels, LabelKeeper
 from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
-from simulator.sinks import CollectingSink, Sink
+from simulator.tracking.delivery import CollectingSink, Sink
+from simulator.tracking.labels import KeptLabels, LabelKeeper
 from simulator.visitors.truth import Truth
 from simulator.visitors.visitor import Visitor
 

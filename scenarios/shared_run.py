@@ -14,9 +14,9 @@ from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, FiledFirst, ParquetParts
 from scenarios.executors import Pool
 from scenarios.hour_parts import HourParts, HourWriter
-from simulator.labels import LabelKeeper
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import Sink
+from simulator.tracking.delivery import Sink
+from simulator.tracking.labels import LabelKeeper
 
 __all__ = ["Listeners", "share"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analytics.event_store import EventStore
 from analytics.tracking import flatten_numbered
 from scenarios.delivered_lines import broken_lines
-from simulator.sinks import Delivery
+from simulator.tracking.delivery import Delivery
 
 __all__ = ["StoreSink"]
 

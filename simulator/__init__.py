@@ -5,7 +5,7 @@ from simulator.sales.desk import SalesDesk
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink, Delivery, Sink
+from simulator.tracking.delivery import CollectingSink, Delivery, Sink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.truth import Truth
 from simulator.visitors.visitor import Visitor

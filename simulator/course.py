@@ -6,10 +6,10 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
 from simulator.engine.clock import HOUR_MS
-from simulator.occurrences import Hour
 from simulator.openings import Opening
 from simulator.settings.world import WorldSettings
 from simulator.stage import Stage
+from simulator.tracking.activity import Hour
 from simulator.truth_tables import TruthTables
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor

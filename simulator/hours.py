@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.occurrences import OCCURRENCE, VISIT, Hour
+from simulator.tracking.activity import OCCURRENCE, VISIT, Hour
 
 __all__ = ["HoursInFile", "HoursToCome", "hour_in_files"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from simulator.engine.arrays import Integers
-from simulator.occurrences import VISIT, Records, visits_of
+from simulator.tracking.activity import VISIT, Records, visits_of
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 

@@ -18,12 +18,12 @@ from simulator.course import Course
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
 from simulator.hours import HoursToCome
-from simulator.labels import KeptLabels, LabelKeeper
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.experiments import arm_effects
 from simulator.settings.world import WorldSettings
-from simulator.sinks import Delivery, Sink
-from simulator.transport import Post
+from simulator.tracking.delivery import Delivery, Sink
+from simulator.tracking.labels import KeptLabels, LabelKeeper
+from simulator.tracking.transport import Post
 from simulator.truth_tables import TruthTables
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.truth import Truth

@@ -9,10 +9,10 @@ import numpy as np
 
 from analytics.events import REGIONS, EventName
 from simulator.engine.clock import HOUR_MS, Clock, ExactEnvironment
-from simulator.occurrences import ASK, Hour, at_desk, lived, step_of, visits_of
 from simulator.prospects import Prospects
 from simulator.sales.desk import BuyerLuck, SalesDesk
 from simulator.settings.world import WorldSettings
+from simulator.tracking.activity import ASK, Hour, at_desk, lived, step_of, visits_of
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_process import wake
 from simulator.visitors.visitor import Visitor

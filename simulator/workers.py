@@ -21,12 +21,12 @@ import polars as pl
 from simulator.course import Course
 from simulator.engine.streams import Streams
 from simulator.hours import HoursInFile, HoursToCome, hour_in_files
-from simulator.labels import LABELS_SCHEMA
-from simulator.occurrences import Hour
 from simulator.openings import Opening
 from simulator.settings.world import WorldSettings
-from simulator.sinks import Delivery
-from simulator.transport import Post, Sent
+from simulator.tracking.activity import Hour
+from simulator.tracking.delivery import Delivery
+from simulator.tracking.labels import LABELS_SCHEMA
+from simulator.tracking.transport import Post, Sent
 from simulator.workshop import Drawn, GivenUp, Workshop
 
 __all__ = ["HourWork", "Recipe", "SharedRun"]

@@ -10,12 +10,12 @@ import numpy as np
 
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.occurrences import Hour, planned
 from simulator.openings import Opening, openings_of
 from simulator.prospects import Prospects, prospects_of
 from simulator.settings.world import WorldSettings
-from simulator.tracker import Tracker
-from simulator.transport import Sent, Transport
+from simulator.tracking.activity import Hour, planned
+from simulator.tracking.tracker import Tracker
+from simulator.tracking.transport import Sent, Transport
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortMaker
 from simulator.visitors.cohort_tables import WorldTables

@@ -12,7 +12,7 @@ from scenarios.delivered_lines import delivered_lines
 from scenarios.digest import EventsDigest
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink, Delivery
+from simulator.tracking.delivery import CollectingSink, Delivery
 
 
 @dataclass

@@ -18,8 +18,8 @@ from scenarios.delivered_lines import broken_lines, delivered_lines
 from scenarios.run import Run, simulate
 from scenarios.run_folder import run_to_folder
 from scenarios.scenario import Scenario
-from simulator.mishaps import DAMAGES
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
+from simulator.tracking.faults import DAMAGES
 
 DIRTY = {
     "clock.hours": 4,

@@ -15,7 +15,7 @@ from scenarios.expressions import ExpressionError
 from scenarios.measures import Measure, vocabulary
 from scenarios.run import Run
 from scenarios.scenario import Scenario
-from simulator.labels import Label
+from simulator.tracking.labels import Label
 
 CHANGES = {
     "clock.hours": 60,

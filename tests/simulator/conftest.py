@@ -10,7 +10,7 @@ from simulator.engine.streams import Streams
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import Delivery
+from simulator.tracking.delivery import Delivery
 from simulator.visitors.cohort_sampler import CohortMaker
 
 SEED = 5

@@ -16,7 +16,7 @@ from simulator.settings.population import PopulationSettings
 from simulator.settings.sales import SalesSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.world.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
 from simulator.world.population import Population
 

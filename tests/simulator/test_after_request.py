@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.visitor import Visitor
 
 RETURN_RATE = 0.6

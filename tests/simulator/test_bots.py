@@ -9,7 +9,7 @@ from analytics.enrichment import enrich
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 SE = 4
 """Standard errors of tolerance."""

@@ -15,7 +15,7 @@ from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.cohort_sampler import CohortMaker
 from simulator.world.arrival_sources import inflows_of, origins_of

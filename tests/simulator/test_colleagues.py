@@ -14,7 +14,7 @@ from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortMaker
 from simulator.world.arrival_sources import usual_arrivals

@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 DAY = "2026-03-03T{}:00Z"
 CAMPAIGN = {"start": DAY.format("00:00"), "end": DAY.format("20:00"), "channel": "email", "visitors": 600}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortMaker
 
 

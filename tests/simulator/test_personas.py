@@ -13,7 +13,7 @@ from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortMaker
 from simulator.world.navigation import Behaviour, Navigation

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from simulator.engine.clock import ExactEnvironment, Wait
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.visitor import Visitor
 
 Note = tuple[float, str, str, int]

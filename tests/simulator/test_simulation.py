@@ -18,7 +18,7 @@ from simulator.engine.clock import HOUR_MS
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink, Delivery
+from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortMaker
 
@@ -59,7 +59,7 @@ IN_A_PROCESS = f"""
 import hashlib
 from analytics.ndjson import encode
 from simulator.simulation import Simulation, WorldSettings
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 sink = CollectingSink()
 Simulation(WorldSettings.model_validate({SMALL!r}), seed=1).run([sink])
 print(hashlib.sha256(encode(sink.events)).hexdigest())

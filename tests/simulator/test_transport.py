@@ -15,12 +15,12 @@ from analytics.event_store import EventStore
 from analytics.events import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
 from analytics.ndjson import encode
 from scenarios.digest import digest_of
-from simulator.labels import LABELS_SCHEMA, Label
-from simulator.occurrences import Hour
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
-from simulator.tracker import Tracker
+from simulator.tracking.activity import Hour
+from simulator.tracking.delivery import CollectingSink
+from simulator.tracking.labels import LABELS_SCHEMA, Label
+from simulator.tracking.tracker import Tracker
 
 WORLD: dict[str, Any] = {
     "traffic": {"visitors_per_day": 6000},

@@ -10,7 +10,7 @@ from simulator.engine.clock import HOUR_MS, Clock
 from simulator.settings.clock import ClockSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 from simulator.visitors.visitor import Surroundings, Visitor

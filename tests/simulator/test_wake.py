@@ -12,7 +12,7 @@ from scenarios.scenario import Scenario
 from simulator.engine.clock import ExactEnvironment
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.visitor import Visitor
 
 DAY = "2026-03-03T{:02}:00:00Z"

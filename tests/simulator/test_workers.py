@@ -12,10 +12,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from simulator import workshop
-from simulator.labels import KeptLabels
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink, Delivery
+from simulator.tracking.delivery import CollectingSink, Delivery
+from simulator.tracking.labels import KeptLabels
 
 DIRTY = {
     "ad_blocker_rate": 0.3,

@@ -10,7 +10,7 @@ from analytics.intent_model import IntentModel
 from analytics.sessions import visit_table
 from analytics.signals import SIGNALS
 from simulator.simulation import Simulation, WorldSettings
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 
 def test_the_effect_of_an_arm_is_found_again():

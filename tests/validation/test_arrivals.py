@@ -11,7 +11,7 @@ from scipy import stats
 from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.simulation import Simulation, WorldSettings
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortMaker
 
 CHANCE = 1e-3

@@ -12,7 +12,7 @@ from analytics.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, SideB
 from analytics.signals import SIGNALS, signal_named
 from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.world.navigation import Navigation
 
 WORLD = WorldSettings.model_validate(

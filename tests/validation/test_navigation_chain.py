@@ -9,7 +9,7 @@ from scipy import stats
 
 from analytics.sessions import assign_visits
 from simulator.simulation import Simulation, WorldSettings
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 from simulator.world.navigation import Navigation
 
 CHANCE = 1e-3

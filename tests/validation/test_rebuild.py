@@ -16,7 +16,7 @@ from analytics.sessions import visit_table
 from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS
 from simulator.simulation import Simulation, WorldSettings
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 
 def referred(address: str, **campaign: str) -> dict[str, Any]:

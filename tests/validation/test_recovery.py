@@ -13,7 +13,7 @@ from analytics.sessions import visit_table
 from analytics.signals import SIGNALS
 from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 # Many requests from few visitors: a world in which every coefficient can be estimated from one day.
 EFFICIENT: dict[str, Any] = {

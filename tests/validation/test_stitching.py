@@ -7,7 +7,7 @@ from analytics.identity import score_stitching, stitch, stitched
 from analytics.statistics import FunnelStatistics
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.sinks import CollectingSink
+from simulator.tracking.delivery import CollectingSink
 
 
 def simulated(seed: int, **tracking: object) -> tuple[pl.DataFrame, Outcome]:

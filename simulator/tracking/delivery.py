@@ -9,8 +9,8 @@ from typing import Final, Protocol
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA
-from simulator.labels import LABELS_SCHEMA
-from simulator.mishaps import DAMAGES
+from simulator.tracking.faults import DAMAGES
+from simulator.tracking.labels import LABELS_SCHEMA
 
 __all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink", "n_page_views"]
 

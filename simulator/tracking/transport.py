@@ -15,13 +15,13 @@ from typing import Final
 import polars as pl
 
 from analytics.events import EVENT_SCHEMA, UTC_MS
-from simulator.bots import Bots
 from simulator.engine.clock import HOUR_MS, Clock
 from simulator.engine.streams import Streams
-from simulator.labels import LABELS_SCHEMA, Label, labelled
-from simulator.mishaps import DAMAGES, Mishaps
 from simulator.settings.world import WorldSettings
-from simulator.sinks import MALFORMED_SCHEMA, Delivery, n_page_views
+from simulator.tracking.bots import Bots
+from simulator.tracking.delivery import MALFORMED_SCHEMA, Delivery, n_page_views
+from simulator.tracking.faults import DAMAGES, Mishaps
+from simulator.tracking.labels import LABELS_SCHEMA, Label, labelled
 
 __all__ = ["Post", "Sent", "Transport"]
 

@@ -10,10 +10,10 @@ import polars as pl
 from analytics.events import EVENT_SCHEMA, CallType
 from simulator.engine.arrays import Integers, looked_up, row_numbers
 from simulator.engine.clock import Clock
-from simulator.event_words import EventWords
-from simulator.occurrences import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
 from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.world import WorldSettings
+from simulator.tracking.activity import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
+from simulator.tracking.lookups import EventWords
 from simulator.visitors.cohort import hexadecimal
 from simulator.world.population import Population
 

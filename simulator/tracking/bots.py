@@ -11,9 +11,9 @@ from analytics.events import EVENT_SCHEMA, CallType
 from simulator.engine.arrays import Integers
 from simulator.engine.clock import DAY_MS, HOUR_MS, Clock
 from simulator.engine.streams import Streams
-from simulator.labels import Label
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
+from simulator.tracking.labels import Label
 from simulator.visitors.cohort import hexadecimal
 
 __all__ = ["Bots"]
