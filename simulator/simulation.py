@@ -14,22 +14,22 @@ from typing import Literal, TypeVar
 import polars as pl
 
 from analytics.signals import SIGNALS
-from simulator.course import Course
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
-from simulator.hours import HoursToCome
+from simulator.replication.generator import Workshop
+from simulator.replication.pending_hours import HoursToCome
+from simulator.replication.run_state import Course
+from simulator.replication.truth_tables import TruthTables
+from simulator.replication.workers import HourWork, Recipe, SharedRun
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.experiments import arm_effects
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
 from simulator.tracking.transport import Post
-from simulator.truth_tables import TruthTables
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.truth import Truth
 from simulator.visitors.visitor import Visitor
-from simulator.workers import HourWork, Recipe, SharedRun
-from simulator.workshop import Workshop
 
 __all__ = ["Outcome", "Simulation", "Wake", "WorldSettings"]
 

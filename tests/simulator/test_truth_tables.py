@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from simulator import people_truth
-from simulator.hours import HoursToCome, hour_in_files
+from simulator.replication import people_truth
+from simulator.replication.pending_hours import HoursToCome, hour_in_files
+from simulator.replication.workers import Recipe
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.workers import Recipe
 
 CROWD = WorldSettings.model_validate(
     {

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from simulator import workshop
+from simulator.replication import generator as workshop
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery

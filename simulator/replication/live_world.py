@@ -9,7 +9,7 @@ import numpy as np
 
 from analytics.events import REGIONS, EventName
 from simulator.engine.clock import HOUR_MS, Clock, ExactEnvironment
-from simulator.prospects import Prospects
+from simulator.replication.candidates import Prospects
 from simulator.sales.desk import BuyerLuck, SalesDesk
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import ASK, Hour, at_desk, lived, step_of, visits_of

@@ -6,14 +6,14 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
 from simulator.engine.clock import HOUR_MS
-from simulator.openings import Opening
+from simulator.replication.generator import Drawn, Workshop
+from simulator.replication.live_world import Stage
+from simulator.replication.schedule import Opening
+from simulator.replication.truth_tables import TruthTables
 from simulator.settings.world import WorldSettings
-from simulator.stage import Stage
 from simulator.tracking.activity import Hour
-from simulator.truth_tables import TruthTables
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor
-from simulator.workshop import Drawn, Workshop
 
 __all__ = ["Course"]
 

@@ -10,8 +10,8 @@ import polars as pl
 
 from analytics.signals import DemoPer
 from simulator.engine.clock import Clock
-from simulator.people_truth import true_people
-from simulator.visit_truth import true_visits
+from simulator.replication.people_truth import true_people
+from simulator.replication.visit_truth import true_visits
 from simulator.visitors.cohort import Cohort
 from simulator.world.population import Population
 

@@ -18,16 +18,16 @@ from typing import Final, Generic, TypeVar
 
 import polars as pl
 
-from simulator.course import Course
 from simulator.engine.streams import Streams
-from simulator.hours import HoursInFile, HoursToCome, hour_in_files
-from simulator.openings import Opening
+from simulator.replication.generator import Drawn, GivenUp, Workshop
+from simulator.replication.pending_hours import HoursInFile, HoursToCome, hour_in_files
+from simulator.replication.run_state import Course
+from simulator.replication.schedule import Opening
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import Hour
 from simulator.tracking.delivery import Delivery
 from simulator.tracking.labels import LABELS_SCHEMA
 from simulator.tracking.transport import Post, Sent
-from simulator.workshop import Drawn, GivenUp, Workshop
 
 __all__ = ["HourWork", "Recipe", "SharedRun"]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.openings import Opening, openings_of
-from simulator.prospects import Prospects, prospects_of
+from simulator.replication.candidates import Prospects, prospects_of
+from simulator.replication.schedule import Opening, openings_of
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import Hour, planned
 from simulator.tracking.tracker import Tracker
