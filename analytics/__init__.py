@@ -20,7 +20,7 @@ from analytics.warehouse import unfold
 if TYPE_CHECKING:
     from analytics.bots import BotScore, BotSettings, score_bots, tag_bots
     from analytics.content_by_segment import SegmentContent, segment_content
-    from analytics.intent_errors import (
+    from analytics.errors import (
         ConvergenceError,
         IntentModelError,
         OneOutcomeError,
@@ -92,20 +92,20 @@ _HEAVY: Final = {
     "AnalyticsSettings": "analytics.settings",
     "BotScore": "analytics.bots",
     "BotSettings": "analytics.bots",
-    "ConvergenceError": "analytics.intent_errors",
+    "ConvergenceError": "analytics.errors",
     "Homogeneity": "analytics.odds_ratios",
     "IntentModel": "analytics.intent_model",
-    "IntentModelError": "analytics.intent_errors",
+    "IntentModelError": "analytics.errors",
     "IntentResults": "analytics.intent_results",
     "JointTest": "analytics.joint_tests",
-    "OneOutcomeError": "analytics.intent_errors",
+    "OneOutcomeError": "analytics.errors",
     "PredictiveQuality": "analytics.predictive_quality",
     "SegmentContent": "analytics.content_by_segment",
-    "SeparationError": "analytics.intent_errors",
+    "SeparationError": "analytics.errors",
     "SessionLengthComparison": "analytics.session_length",
     "SideBySide": "analytics.naive_analyses",
-    "TooFewVisitsError": "analytics.intent_errors",
-    "VisitTableError": "analytics.intent_errors",
+    "TooFewVisitsError": "analytics.errors",
+    "VisitTableError": "analytics.errors",
     "compare_analyses": "analytics.naive_analyses",
     "score_bots": "analytics.bots",
     "segment_content": "analytics.content_by_segment",

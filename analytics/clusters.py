@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.intent_errors import VisitTableError
+from analytics.errors import VisitTableError
 
 __all__ = ["cluster_names", "cluster_numbers"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from analytics.dead_letters import DeadLetter, DeadLetterReason
+from analytics.errors import StoreCorruptError, StoreWriteError
 from analytics.safe_files import write_all
-from analytics.store_errors import StoreCorruptError, StoreWriteError
 
 __all__ = ["DeadLetterFile", "dead_letter_entry", "dead_letters_of", "read_dead_letters"]
 

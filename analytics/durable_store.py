@@ -28,6 +28,7 @@ from analytics.checkpoint import Checkpoint, Part, read_part, write_checkpoint, 
 from analytics.dead_letter_file import DeadLetterFile
 from analytics.dead_letters import DeadLetter
 from analytics.dimensions import By
+from analytics.errors import StoreError, StoreWriteError
 from analytics.event_store import moment_ms
 from analytics.hour_archive import HourArchive
 from analytics.hour_bucket import HourBucket
@@ -41,7 +42,6 @@ from analytics.restorable_store import RestorableStore, hours_of
 from analytics.safe_files import remove_file
 from analytics.source_position import SourcePosition
 from analytics.store_counts import Counts
-from analytics.store_errors import StoreError, StoreWriteError
 from analytics.store_lock import StoreLock
 from analytics.store_settings import StoreSettings
 from analytics.tracking import Flattened

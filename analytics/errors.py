@@ -5,11 +5,52 @@
     AnalyticsError            something given cannot be used
     ├── EventFrameError       a table is not a table of events
     └── EventFileError        a file cannot be read as events
+
+[analytics/intent_errors.py] Why an intent model cannot be fitted: each reason says what to do about it.
+
+.. code-block:: text
+
+    IntentModelError          the model gives no number that could be used
+    ├── VisitTableError       the table is not a visit table, or a signal has no value in some rows
+    ├── TooFewVisitsError     fewer requests (or visits without one) than the model has terms
+    ├── OneOutcomeError       every visit ends in a request, or none does
+    ├── SeparationError       signals foretell the outcome perfectly, so coefficients would be infinite (raised only
+    │                         where a penalty is not wanted)
+    └── ConvergenceError      Newton's method found no maximum of the likelihood
+
+[analytics/store_errors.py] What can go wrong with a store on disk; every message says what to do.
+
+.. code-block:: text
+
+    AnalyticsError
+    └── StoreError                something is the matter with a store's folder
+        ├── StoreLockedError      another process writes to it
+        ├── StoreFormatError      a newer funnelsim wrote it, or it is not a store
+        ├── StoreCorruptError     a file is not what was written
+        └── StoreWriteError       the disk is full, or the folder cannot be written to
 """
 
 from __future__ import annotations
 
-__all__ = ["AnalyticsError", "EventFileError", "EventFrameError"]
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = [
+    "AnalyticsError",
+    "ConvergenceError",
+    "EventFileError",
+    "EventFrameError",
+    "IntentModelError",
+    "OneOutcomeError",
+    "SeparationError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFormatError",
+    "StoreLockedError",
+    "StoreWriteError",
+    "TooFewVisitsError",
+    "VisitTableError",
+]
 
 
 class AnalyticsError(ValueError):
@@ -22,3 +63,78 @@ class EventFrameError(AnalyticsError):
 
 class EventFileError(AnalyticsError):
     """A file cannot be read as events: it is missing, unreadable or a damaged archive."""
+
+
+class IntentModelError(AnalyticsError):
+    """The intent model gives no number that could be used; the message says why and what to do."""
+
+
+class VisitTableError(IntentModelError):
+    """The table is not a visit table, or a signal has no value in some rows."""
+
+
+class TooFewVisitsError(IntentModelError):
+    """There are fewer requests (or fewer visits without one) than the model has terms."""
+
+
+class OneOutcomeError(IntentModelError):
+    """Every visit ends in a request, or none does: nothing tells the signals apart."""
+
+
+class SeparationError(IntentModelError):
+    """Signals foretell the outcome perfectly in some visits: coefficients would be infinite.
+
+    Args:
+        message: What was found and what to do.
+        terms: Names of the terms whose coefficients are infinite.
+    """
+
+    def __init__(self, message: str, terms: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.terms = tuple(terms)
+
+
+class ConvergenceError(IntentModelError):
+    """Newton's method found no maximum of the likelihood."""
+
+
+class StoreError(AnalyticsError):
+    """Something is the matter with the folder of a store."""
+
+
+class StoreLockedError(StoreError):
+    """Another process has the store open; two writers would overwrite each other."""
+
+
+class StoreFormatError(StoreError):
+    """The folder is no store, or one that a newer version has written."""
+
+
+class StoreCorruptError(StoreError):
+    """A file of the store is damaged in a place where no crash can have damaged it.
+
+    Args:
+        path: The file.
+        what: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{path}: {what}. The store is not opened, so that nothing is half read: put the folder back from a copy, "
+            "or take in the events anew into another one"
+        )
+
+
+class StoreWriteError(StoreError, OSError):
+    """A file of the store cannot be written. Whatever was acknowledged is safe.
+
+    Args:
+        path: The file.
+        error: What the system says.
+    """
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"{path}: cannot be written: {error.strerror or error}. All that was acknowledged is safe; make room, or "
+            "mend the folder, and go on from there"
+        )

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
+from analytics.errors import SeparationError
 from analytics.firth import PenalisedLogit
 from analytics.intent_design import Design
-from analytics.intent_errors import SeparationError
 from analytics.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
 
 __all__ = ["Estimate", "Estimator", "estimate"]

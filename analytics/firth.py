@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, expit, xlog1py, xlogy
 
-from analytics.intent_errors import ConvergenceError
+from analytics.errors import ConvergenceError
 
 __all__ = ["PenalisedLogit"]
 

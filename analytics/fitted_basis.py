@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.clusters import cluster_names
+from analytics.errors import IntentModelError, VisitTableError
 from analytics.estimation import Estimate
 from analytics.intent_design import Design, design_matrix
-from analytics.intent_errors import IntentModelError, VisitTableError
 from analytics.jackknife import effective_clusters, jackknife_errors
 from analytics.likelihood import information
 from analytics.signals import Signal

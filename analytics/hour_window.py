@@ -26,7 +26,7 @@ HOUR_MS: Final = 3_600_000
 
 # Events of an hour that has passed which are worth a file of their own, where events go to files.
 _WORTH_A_FILE: Final = 5_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class HourWindow:
@@ -171,4 +171,4 @@ class HourWindow:
 
 def moment(ms: int) -> datetime:
     """The moment of so many epoch milliseconds."""
-    return _EPOCH + timedelta(milliseconds=ms)
+    return EPOCH + timedelta(milliseconds=ms)

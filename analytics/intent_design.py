@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.intent_errors import OneOutcomeError, TooFewVisitsError, VisitTableError
+from analytics.errors import OneOutcomeError, TooFewVisitsError, VisitTableError
 from analytics.signals import VISIT_OUTCOME_COLUMNS, interaction_parts
 
 __all__ = ["INTERCEPT", "Design", "design_matrix", "eligible_visits", "prepare"]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from analytics.clusters import cluster_numbers
 from analytics.coefficient_table import coefficient_table
+from analytics.errors import IntentModelError
 from analytics.estimation import Estimate, estimate
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import INTERCEPT, Design, eligible_visits, prepare
-from analytics.intent_errors import IntentModelError
 from analytics.intent_results import IntentResults
 from analytics.predictive_quality import area_under_curve, coefficient_of_discrimination
 from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts

@@ -15,10 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.collinearity import variance_inflation
+from analytics.errors import IntentModelError
 from analytics.estimation import Estimator
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import design_matrix
-from analytics.intent_errors import IntentModelError
 from analytics.interaction_effects import interaction_effects
 from analytics.joint_tests import JointTest, joint_test
 from analytics.multiplicity import benjamini_hochberg

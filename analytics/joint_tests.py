@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from scipy.special import chdtrc
 
+from analytics.errors import IntentModelError, TooFewVisitsError
 from analytics.estimation import Estimate
 from analytics.firth import PenalisedLogit
 from analytics.intent_design import Design
-from analytics.intent_errors import IntentModelError, TooFewVisitsError
 
 __all__ = ["JointTest", "joint_test"]
 

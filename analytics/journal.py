@@ -6,9 +6,9 @@ import os
 import threading
 from pathlib import Path
 
+from analytics.errors import StoreWriteError
 from analytics.journal_segments import FILE_HEADER, Record, Segment, packed, segments
 from analytics.safe_files import put_file, remove_file, write_all
-from analytics.store_errors import StoreWriteError
 from analytics.store_settings import Fsync
 
 __all__ = ["Journal"]

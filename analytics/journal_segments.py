@@ -28,7 +28,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from analytics.store_errors import StoreCorruptError, StoreFormatError
+from analytics.errors import StoreCorruptError, StoreFormatError
 
 __all__ = [
     "FILE_HEADER",

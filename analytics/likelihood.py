@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.special import erfc, expit, xlog1py, xlogy
 
+from analytics.errors import ConvergenceError, SeparationError
 from analytics.intent_design import Design
-from analytics.intent_errors import ConvergenceError, SeparationError
 from analytics.separation import find_separation
 
 __all__ = ["LogitFit", "climb", "cluster_robust", "information", "log_likelihood", "maximise"]

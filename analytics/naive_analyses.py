@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from analytics.errors import IntentModelError
 from analytics.events import EventName
 from analytics.intent_design import INTERCEPT
-from analytics.intent_errors import IntentModelError
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.sessions import visit_table

@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from analytics.errors import OneOutcomeError, TooFewVisitsError
 from analytics.firth import PenalisedLogit
 from analytics.intent_design import Design
-from analytics.intent_errors import OneOutcomeError, TooFewVisitsError
 from analytics.likelihood import climb
 from analytics.predictive_quality import PredictiveQuality, predictive_quality
 

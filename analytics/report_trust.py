@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analytics.intent_errors import IntentModelError
+from analytics.errors import IntentModelError
 from analytics.report_figures import figure
 from analytics.report_html import Html, decimal, element, join, number_table, p_value, percent
 from analytics.report_reading import term_name

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.intent_errors import ConvergenceError
+from analytics.errors import ConvergenceError
 
 __all__ = ["Separation", "find_separation"]
 

@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.clusters import cluster_numbers
+from analytics.errors import IntentModelError
 from analytics.estimation import Estimate, estimate
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import eligible_visits, prepare
-from analytics.intent_errors import IntentModelError
 from analytics.intent_model import IntentModel
 from analytics.joint_tests import joint_test
 from analytics.out_of_fold import out_of_fold_quality

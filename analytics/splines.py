@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.intent_errors import TooFewVisitsError
+from analytics.errors import TooFewVisitsError
 
 __all__ = ["knots_of", "restricted_cubic"]
 

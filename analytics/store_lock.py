@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from analytics.store_errors import StoreLockedError, StoreWriteError
+from analytics.errors import StoreLockedError, StoreWriteError
 
 __all__ = ["LOCK_FILE", "StoreLock"]
 

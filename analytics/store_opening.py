@@ -8,10 +8,10 @@ from typing import Final
 
 from analytics.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from analytics.durable_store import DurableStore
+from analytics.errors import StoreError, StoreFormatError, StoreWriteError
 from analytics.recovery import StorePaths, read_store
 from analytics.restorable_store import RestorableStore
 from analytics.safe_files import make_folder
-from analytics.store_errors import StoreError, StoreFormatError, StoreWriteError
 from analytics.store_lock import LOCK_FILE, StoreLock
 from analytics.store_settings import StoreSettings
 

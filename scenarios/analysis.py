@@ -113,7 +113,7 @@ class Analysis:
     @cached_property
     def session_length(self) -> SessionLengthComparison | None:
         """The intent model with session length in other forms; None where that cannot be told."""
-        from analytics.intent_errors import IntentModelError  # noqa: PLC0415 - as below
+        from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
         from analytics.session_length import SessionLengthComparison  # noqa: PLC0415
 
         coefficient = (self._truth or {}).get("log_session_minutes")
@@ -125,7 +125,7 @@ class Analysis:
     @cached_property
     def side_by_side(self) -> SideBySide:
         """The intent model beside what one row per visitor would say, with and without hindsight."""
-        from analytics.intent_errors import IntentModelError  # noqa: PLC0415 - as below
+        from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
         from analytics.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
 
         try:

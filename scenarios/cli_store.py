@@ -116,8 +116,10 @@ def _shown(text: str, *, clear: bool) -> bool:
 @contextmanager
 def _input_errors() -> Iterator[None]:
     """Tell of what was wrong with what was given; that the disk is full is not of that kind."""
-    from analytics.errors import AnalyticsError  # noqa: PLC0415
-    from analytics.store_errors import StoreWriteError  # noqa: PLC0415
+    from analytics.errors import (
+        AnalyticsError,
+        StoreWriteError,
+    )
 
     try:
         yield

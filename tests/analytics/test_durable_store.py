@@ -21,19 +21,19 @@ from stores_on_disk import START, archived, batches, dead_letters_in, kept_in, s
 
 from analytics import journal
 from analytics.durable_store import DurableStore
-from analytics.errors import AnalyticsError
-from analytics.event_store import EventStore
-from analytics.hour_archive import archive_path
-from analytics.hour_events import STORED_SCHEMA
-from analytics.restorable_store import RestorableStore
-from analytics.source_position import SourceBatch
-from analytics.store_errors import (
+from analytics.errors import (
+    AnalyticsError,
     StoreCorruptError,
     StoreError,
     StoreFormatError,
     StoreLockedError,
     StoreWriteError,
 )
+from analytics.event_store import EventStore
+from analytics.hour_archive import archive_path
+from analytics.hour_events import STORED_SCHEMA
+from analytics.restorable_store import RestorableStore
+from analytics.source_position import SourceBatch
 from analytics.store_settings import Fsync, StoreSettings
 
 STREAM = batches(seed=5, n_batches=30, n_rows=20, hours_each=0.5)
@@ -370,7 +370,7 @@ import resource, sys
 from pathlib import Path
 from stores_on_disk import batches
 from analytics.event_store import EventStore
-from analytics.store_errors import StoreWriteError
+from analytics.errors import StoreWriteError
 from analytics.store_settings import StoreSettings
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))

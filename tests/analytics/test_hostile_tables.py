@@ -9,8 +9,8 @@ from scipy.special import expit, logit
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
+from analytics.errors import IntentModelError, OneOutcomeError, TooFewVisitsError, VisitTableError
 from analytics.intent_design import design_matrix
-from analytics.intent_errors import IntentModelError, OneOutcomeError, TooFewVisitsError, VisitTableError
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.signals import EventCount, EverSeen

@@ -9,8 +9,8 @@ import pytest
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
+from analytics.errors import IntentModelError, TooFewVisitsError, VisitTableError
 from analytics.intent_design import INTERCEPT, design_matrix
-from analytics.intent_errors import IntentModelError, TooFewVisitsError, VisitTableError
 from analytics.intent_model import IntentModel
 from analytics.signals import SIGNALS, signal_named, visit_schema
 

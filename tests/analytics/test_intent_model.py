@@ -10,9 +10,7 @@ from scipy.special import expit
 from statsmodels.discrete.discrete_model import Logit
 
 from analytics import intent_design, likelihood
-from analytics.firth import PenalisedLogit
-from analytics.intent_design import INTERCEPT, design_matrix, prepare
-from analytics.intent_errors import (
+from analytics.errors import (
     ConvergenceError,
     IntentModelError,
     OneOutcomeError,
@@ -20,6 +18,8 @@ from analytics.intent_errors import (
     TooFewVisitsError,
     VisitTableError,
 )
+from analytics.firth import PenalisedLogit
+from analytics.intent_design import INTERCEPT, design_matrix, prepare
 from analytics.intent_model import IntentModel
 from analytics.intent_results import COEFFICIENT_SCHEMA
 from analytics.likelihood import climb

@@ -10,8 +10,8 @@ from scipy.special import expit, logit
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
+from analytics.errors import OneOutcomeError, TooFewVisitsError
 from analytics.intent_design import prepare
-from analytics.intent_errors import OneOutcomeError, TooFewVisitsError
 from analytics.likelihood import climb
 from analytics.out_of_fold import folds_by_name, out_of_fold_quality
 from analytics.predictive_quality import (

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from statsmodels.discrete.discrete_model import Logit
 
-from analytics.intent_errors import IntentModelError
+from analytics.errors import IntentModelError
 from analytics.intent_model import IntentModel
 from analytics.naive_analyses import EVERYTHING, SideBySide, compare_analyses
 from analytics.report import ReportData, render_report

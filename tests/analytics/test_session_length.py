@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 
 from analytics.chart_style import to_svg
-from analytics.intent_errors import IntentModelError, TooFewVisitsError
+from analytics.errors import IntentModelError, TooFewVisitsError
 from analytics.intent_model import IntentModel
 from analytics.session_chart import session_length_chart
 from analytics.session_length import DEFAULT_FORM, FORM_SCHEMA, SessionLengthComparison
