@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from analytics.errors import AnalyticsError
 from analytics.event_store import EventStore
-from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
 from analytics.hour_bucket import HourBucket
 from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.ndjson import decode, encode, read_ndjson

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from analytics.events import CallType
+from analytics.events.tracking_plan import CallType
 from analytics.timeline import VISITOR, enriched
 
 __all__ = ["BotRule", "BotScore", "BotSettings", "score_bots", "tag_bots"]

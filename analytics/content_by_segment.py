@@ -16,9 +16,9 @@ from typing import Final, Literal, get_args
 
 import polars as pl
 
-from analytics.dimensions import NOT_SET, Dimension, DimensionError, dimensions_of
 from analytics.errors import AnalyticsError
-from analytics.events import CallType
+from analytics.events.dimensions import NOT_SET, Dimension, DimensionError, dimensions_of
+from analytics.events.tracking_plan import CallType
 from analytics.intervals import rate_with_interval
 from analytics.multiplicity import holm
 from analytics.odds_ratios import homogeneity_of_odds_ratios

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from analytics.dead_letters import DeadLetter, DeadLetterReason
 from analytics.errors import StoreCorruptError, StoreWriteError
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.safe_files import write_all
 
 __all__ = ["DeadLetterFile", "dead_letter_entry", "dead_letters_of", "read_dead_letters"]

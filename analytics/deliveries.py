@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.enrichment import event_times
-from analytics.events import EVENT_SCHEMA, UTC_MS
+from analytics.events.enrichment import event_times
+from analytics.events.times import EARLIEST
+from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.seen_ids import Hashes, Verdict
-from analytics.tracking import EARLIEST
 
 __all__ = ["BODY", "compared", "hashes", "ms", "said", "timed"]
 

@@ -26,14 +26,13 @@ import polars as pl
 
 from analytics.checkpoint import Checkpoint, Part, read_part, write_checkpoint, write_part
 from analytics.dead_letter_file import DeadLetterFile
-from analytics.dead_letters import DeadLetter
-from analytics.dimensions import By
 from analytics.errors import StoreError, StoreWriteError
-from analytics.event_store import moment_ms
+from analytics.events.dead_letters import DeadLetter
+from analytics.events.dimensions import By
+from analytics.events.times import moment, moment_ms
 from analytics.hour_archive import HourArchive
 from analytics.hour_bucket import HourBucket
 from analytics.hour_events import NO_TIMED_EVENTS
-from analytics.hour_window import moment
 from analytics.journal import Journal
 from analytics.journal_records import RecordKind, batch_payload, moment_payload
 from analytics.pending_window import PendingWindow

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -31,15 +31,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.dead_letters import DeadLetter, DeadLetterReason
 from analytics.deliveries import BODY, compared, hashes, ms, said, timed
-from analytics.dimensions import By, dimensions_of
 from analytics.errors import AnalyticsError
-from analytics.events import CallType
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.dimensions import By, dimensions_of
+from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment, moment_ms
+from analytics.events.tracking_plan import CallType
 from analytics.hour_bucket import HourBucket
 from analytics.hour_events import NO_TIMED_EVENTS, STORED_SCHEMA
 from analytics.hour_reports import hourly_table
-from analytics.hour_window import HOUR_MS, HourWindow, moment
+from analytics.hour_window import HourWindow
 from analytics.ndjson import decode, read_ndjson
 from analytics.repeats import Repeats, bodies
 from analytics.seen_ids import Hashes, SeenIds, Verdict
@@ -47,16 +48,16 @@ from analytics.store_counts import Counts, Lateness, Tallies
 from analytics.store_digest import state_digest
 from analytics.store_merge import Held, united
 from analytics.strict_json import MAX_EVENT_BYTES
-from analytics.tracking import EARLIEST, LATEST, Flattened
+from analytics.tracking import Flattened
 from analytics.usable_rows import usable_events
 
 if TYPE_CHECKING:
     from analytics.durable_store import DurableStore
     from analytics.store_settings import StoreSettings
 
-__all__ = ["EventStore", "moment_ms"]
+__all__ = ["EventStore"]
 
-_EARLIEST_MS: Final = (EARLIEST - moment(0)) // timedelta(milliseconds=1)
+_EARLIEST_MS: Final = epoch_ms(EARLIEST)
 
 
 class EventStore:
@@ -375,21 +376,6 @@ class EventStore:
         """Move stream time on, and forget what repeats events that have left the window."""
         if self._hours.reach(stream_ms):
             self._repeats.forget_before(self._hours.hours.start)
-
-
-def moment_ms(name: str, given: datetime) -> int:
-    """Epoch milliseconds of a moment that events can be of.
-
-    Args:
-        name: What it is called where it was given.
-        given: The moment.
-
-    Raises:
-        AnalyticsError: It has no time zone, or is in no year that events can be in.
-    """
-    if given.tzinfo is None or not EARLIEST <= given <= LATEST:
-        raise AnalyticsError(f"{name} must have a time zone, and a year from 2 to 9998 (got {given.isoformat()})")
-    return (given - moment(0)) // timedelta(milliseconds=1)
 
 
 def _check_moment(name: str, given: datetime | None) -> None:

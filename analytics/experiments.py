@@ -9,7 +9,7 @@ import re
 
 import polars as pl
 
-from analytics.dimensions import Dimension
+from analytics.events.dimensions import Dimension
 from analytics.signals import EverSeen
 
 __all__ = ["arm_dimension", "arm_signals"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from analytics.dimensions import NOT_SET, Dimension
-from analytics.events import UTC_MS, CallType
+from analytics.events.dimensions import NOT_SET, Dimension
+from analytics.events.tracking_plan import UTC_MS, CallType
 from analytics.hour_events import HourEvents
 
 __all__ = ["HourCounts"]

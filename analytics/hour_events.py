@@ -8,8 +8,8 @@ from typing import Final
 
 import polars as pl
 
-from analytics.enrichment import DERIVED_SCHEMA, enrich, event_times
-from analytics.events import EVENT_SCHEMA, UTC_MS, CallType, EventName
+from analytics.events.enrichment import DERIVED_SCHEMA, enrich, event_times
+from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.spill_files import SpillFile, SpillFolder
 
 __all__ = ["NO_EVENTS", "NO_TIMED_EVENTS", "STORED_SCHEMA", "HourEvents"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
 
-from analytics.events import UTC_MS
+from analytics.events.times import moment
+from analytics.events.tracking_plan import UTC_MS
 from analytics.hour_bucket import HourBucket
 
 __all__ = ["HOURLY_SCHEMA", "HourReports", "hourly_table"]
@@ -24,7 +24,6 @@ HOURLY_SCHEMA: Final = pl.Schema(
     }
 )
 """Columns of :meth:`analytics.event_store.EventStore.hourly`, one row an hour."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class HourReports:
@@ -43,7 +42,7 @@ class HourReports:
         """Read what :meth:`to_dict` wrote."""
         reports = cls()
         reports._last = {hour: (n_events, revision) for hour, n_events, revision in data["last"]}
-        buckets = (HourBucket(_EPOCH + timedelta(milliseconds=ms), *rest) for ms, *rest in data["final"])
+        buckets = (HourBucket(moment(ms), *rest) for ms, *rest in data["final"])
         reports._final = {ms: bucket for (ms, *_), bucket in zip(data["final"], buckets, strict=True)}
         return reports
 

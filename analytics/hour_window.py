@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,21 +11,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.dimensions import Dimension
+from analytics.events.dimensions import Dimension
+from analytics.events.times import HOUR_MS, moment
 from analytics.hour_bucket import HourBucket
 from analytics.hour_counts import HourCounts
 from analytics.hour_events import NO_EVENTS, HourEvents
 from analytics.hour_reports import HourReports, hourly_table
 from analytics.spill_files import SpillFile, SpillFolder
 
-__all__ = ["HOUR_MS", "HourWindow", "moment"]
-
-HOUR_MS: Final = 3_600_000
-"""An hour, in milliseconds."""
+__all__ = ["HourWindow"]
 
 # Events of an hour that has passed which are worth a file of their own, where events go to files.
 _WORTH_A_FILE: Final = 5_000
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class HourWindow:
@@ -167,8 +163,3 @@ class HourWindow:
         held = self._events_of_hour.get(hour, HourEvents())
         revision = self.reports.revision(hour, held.n_events)
         return HourBucket(moment(hour), held.n_events, held.n_page_views, held.n_demo_requests, revision, _held=held)
-
-
-def moment(ms: int) -> datetime:
-    """The moment of so many epoch milliseconds."""
-    return EPOCH + timedelta(milliseconds=ms)

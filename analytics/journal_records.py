@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.dead_letters import DeadLetter, DeadLetterReason
-from analytics.events import EVENT_SCHEMA
-from analytics.hour_window import moment
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.times import moment
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.source_position import SourcePosition
 from analytics.tracking import Flattened
 

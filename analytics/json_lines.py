@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from analytics.events import COLUMNS, UTC_MS, Column
+from analytics.events.tracking_plan import COLUMNS, UTC_MS, Column
 
 __all__ = ["TIME_HEAD", "json_lines", "time_tails"]
 

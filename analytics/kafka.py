@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -30,6 +30,7 @@ from confluent_kafka import (
 )
 
 from analytics.errors import AnalyticsError, EventFileError
+from analytics.events.times import moment
 from analytics.line_shapes import flatten_lines
 from analytics.ndjson import encode
 from analytics.source_position import Offset, SourceBatch, SourcePosition
@@ -42,7 +43,6 @@ _ANSWER_S: Final = 15.0
 _PATIENCE_S: Final = 0.2
 # Bytes that librdkafka may fetch ahead for each partition, in KiB: a bound on what is not yet in the store.
 _AHEAD_KIB: Final = 16_384
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - public
 
 
@@ -274,7 +274,7 @@ def _by_arrival(messages: list[Message]) -> Iterator[tuple[datetime | None, list
         together = list(group)
         kind, _ = together[0][0]
         ms = max(ms for (_, ms), _ in together)
-        arrived_at = None if kind == TIMESTAMP_NOT_AVAILABLE else _EPOCH + timedelta(milliseconds=ms)
+        arrived_at = None if kind == TIMESTAMP_NOT_AVAILABLE else moment(ms)
         yield arrived_at, [message for _, message in together]
 
 

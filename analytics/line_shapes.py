@@ -14,18 +14,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from analytics.dead_letters import RejectedError
-from analytics.events import EVENT_SCHEMA, UTC_MS
+from analytics.events.dead_letters import RejectedError
+from analytics.events.times import EARLIEST, LATEST, epoch_ms
+from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.json_lines import time_tails
 from analytics.strict_json import MAX_EVENT_BYTES, read_object
-from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH, Flattened, flatten_numbered, lay_out
+from analytics.tracking import MAX_ID_LENGTH, Flattened, flatten_numbered, lay_out
 
 __all__ = ["flatten_lines"]
 
@@ -37,7 +38,6 @@ _SAMPLE: Final = 10
 
 _MINUTE: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:", re.ASCII)
 _MINUTE_LENGTH: Final = len("2026-03-03T00:00:")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_SCHEMA, pl.String())})
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
 # What the columns of times are called once they are read.
@@ -235,4 +235,4 @@ def _minute_ms(head: str) -> int | None:
         minute = datetime.fromisoformat(head + "00").replace(tzinfo=UTC) if _MINUTE.fullmatch(head) else None
     except ValueError:
         return None
-    return (minute - _EPOCH) // timedelta(milliseconds=1) if minute and EARLIEST <= minute <= LATEST else None
+    return epoch_ms(minute) if minute and EARLIEST <= minute <= LATEST else None

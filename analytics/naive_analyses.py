@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.errors import IntentModelError
-from analytics.events import EventName
+from analytics.events.tracking_plan import EventName
 from analytics.intent_design import INTERCEPT
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults

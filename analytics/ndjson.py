@@ -24,9 +24,9 @@ from typing import BinaryIO, Final, cast
 
 import polars as pl
 
-from analytics.enrichment import conform
 from analytics.errors import EventFileError
-from analytics.events import EVENT_SCHEMA
+from analytics.events.enrichment import conform
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.json_lines import json_lines
 from analytics.line_shapes import flatten_lines
 from analytics.tracking import Flattened

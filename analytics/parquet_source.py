@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from analytics.errors import EventFileError
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.source import replaced, unreadable
 from analytics.source_position import Offset, SourceBatch, SourcePosition
 from analytics.tracking import Flattened

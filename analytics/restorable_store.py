@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.dead_letters import DeadLetter
 from analytics.deliveries import hashes, ms
 from analytics.event_store import EventStore
+from analytics.events.dead_letters import DeadLetter
+from analytics.events.times import HOUR_MS, moment
 from analytics.hour_events import NO_TIMED_EVENTS
 from analytics.hour_reports import HourReports
-from analytics.hour_window import HOUR_MS, HourWindow, moment
+from analytics.hour_window import HourWindow
 from analytics.journal_records import RecordKind, read_batch, read_moment
 from analytics.journal_segments import Record
 from analytics.repeats import Repeats

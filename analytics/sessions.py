@@ -14,7 +14,7 @@ from typing import get_args
 
 import polars as pl
 
-from analytics.events import UTC_MS
+from analytics.events.tracking_plan import UTC_MS
 from analytics.signal_values import gathered, known, known_columns, shown, so_far, values
 from analytics.signals import IDLE_MINUTES, SIGNALS, DemoPer, Signal, visit_schema
 from analytics.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline

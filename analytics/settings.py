@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from analytics.dimensions import dimensions_of
-from analytics.events import EventName
+from analytics.events.dimensions import dimensions_of
+from analytics.events.tracking_plan import EventName
 from analytics.signal_settings import UserSignals, not_known
 from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, VISIT_LASTS, Signal, interaction_parts
 

@@ -8,9 +8,9 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from analytics.dimensions import DIMENSIONS
-from analytics.enrichment import DERIVED_SCHEMA
-from analytics.events import COLUMNS, EVENT_SCHEMA
+from analytics.events.dimensions import DIMENSIONS
+from analytics.events.enrichment import DERIVED_SCHEMA
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
 from analytics.signals import (
     SIGNALS,
     VISIT_KEY_COLUMNS,

@@ -15,7 +15,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events import COLUMNS, CallType
+from analytics.events.tracking_plan import COLUMNS, CallType
 from analytics.signals import EventCount, EverSeen, SessionLength, Signal
 
 __all__ = ["gathered", "known", "known_columns", "shown", "so_far", "values"]

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from analytics.events import UTC_MS, EventName
+from analytics.events.tracking_plan import UTC_MS, EventName
 
 __all__ = [
     "DEFAULT_INTERACTIONS",

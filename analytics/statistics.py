@@ -12,9 +12,9 @@ from typing import Final
 
 import polars as pl
 
-from analytics.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.errors import AnalyticsError
-from analytics.events import UTC_MS, FunnelStage
+from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
+from analytics.events.tracking_plan import UTC_MS, FunnelStage
 from analytics.intervals import rate_with_interval
 from analytics.mergeable_counts import MergeableCounts
 from analytics.signals import IDLE_MINUTES

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.dead_letters import DeadLetterReason
 from analytics.errors import AnalyticsError
+from analytics.events.dead_letters import DeadLetterReason
 
 __all__ = ["Counts", "Lateness", "Tallies"]
 

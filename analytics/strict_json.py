@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from analytics.dead_letters import DeadLetterReason, RejectedError
+from analytics.events.dead_letters import DeadLetterReason, RejectedError
 
 __all__ = ["MAX_DEPTH", "MAX_EVENT_BYTES", "canonical", "mended", "read_object", "shortened"]
 

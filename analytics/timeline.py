@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.enrichment import DERIVED_SCHEMA, enrich
-from analytics.events import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
+from analytics.events.enrichment import DERIVED_SCHEMA, enrich
+from analytics.events.tracking_plan import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
 
 __all__ = [
     "MAX_VISIT",

@@ -20,18 +20,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
 
-from analytics.dead_letters import DeadLetter, DeadLetterReason, RejectedError
-from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
+from analytics.events.times import EARLIEST, EPOCH, LATEST, epoch_ms, moment
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.strict_json import canonical, mended, read_object, shortened
 
 __all__ = [
-    "EARLIEST",
-    "LATEST",
     "MAX_ID_LENGTH",
     "DeadLetter",
     "DeadLetterReason",
@@ -53,10 +52,6 @@ RawEvent = bytes | str | Mapping[str, Any]
 
 Row = list[Any]
 """Values in the order of the columns of the event table."""
-
-EARLIEST: Final = datetime(2, 1, 1, tzinfo=UTC)
-LATEST: Final = datetime(9998, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
-"""First and last time that an event may name; a year of room is left on either side for what is reckoned from it."""
 
 MAX_ID_LENGTH: Final = 100
 """Longest identifier accepted, in characters."""
@@ -97,7 +92,7 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
         return row
     for index in _TIMES:
         if row[index] is not None:
-            row[index] = _EPOCH + timedelta(milliseconds=row[index])
+            row[index] = moment(row[index])
     return dict(zip(EVENT_SCHEMA, row, strict=True))
 
 
@@ -114,7 +109,7 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
         arrived_at: When they arrived, with a time zone: the ``received_at`` of those that do not say it. Without it a
             missing one is filled as :func:`track_view` does.
     """
-    arrived_ms = None if arrived_at is None else (arrived_at - _EPOCH) // timedelta(milliseconds=1)
+    arrived_ms = None if arrived_at is None else epoch_ms(arrived_at)
     rows: list[Row] = []
     dead_letters: list[DeadLetter] = []
     for position, event in events:
@@ -131,15 +126,23 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
 _Tree = dict[str, Any]
 """Where each column's value stands: keys lead to further trees or, at the end, to the column's index."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_MS: Final = (EARLIEST - _EPOCH) // timedelta(milliseconds=1)
-_LAST_MS: Final = (LATEST - _EPOCH) // timedelta(milliseconds=1)
+
+_FIRST_MS: Final = epoch_ms(EARLIEST)
+
+_LAST_MS: Final = epoch_ms(LATEST)
+
 _TYPES: Final = tuple(EVENT_SCHEMA.items())
+
 _INDEX: Final = {name: index for index, name in enumerate(EVENT_SCHEMA)}
+
 _TIMES: Final = frozenset(_INDEX[column.name] for column in COLUMNS if column.dtype == UTC_MS)
+
 _SENT, _RECEIVED = _INDEX["sent_at"], _INDEX["received_at"]
+
 _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
+
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
+
 _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
 
 
@@ -321,7 +324,7 @@ def _epoch_ms(value: object, index: int) -> int:
     try:
         if isinstance(value, str):
             time = datetime.fromisoformat(value)
-            delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - _EPOCH
+            delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - EPOCH
             ms = delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
         elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _SMALLEST_EPOCH_MS:
             ms = int(value)

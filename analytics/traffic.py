@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.dimensions import NOT_SET, Dimension, DimensionError
-from analytics.events import FunnelStage
+from analytics.events.dimensions import NOT_SET, Dimension, DimensionError
+from analytics.events.tracking_plan import FunnelStage
 from analytics.mergeable_counts import MergeableCounts
 from analytics.timeline import as_words, changes, enriched, first_known, stable_order, timeline
 

@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.enrichment import conform
-from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.events.enrichment import conform
+from analytics.events.times import EARLIEST, LATEST
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.ndjson import encode
-from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH, Flattened, flatten_numbered
+from analytics.tracking import MAX_ID_LENGTH, Flattened, flatten_numbered
 
 __all__ = ["usable_events"]
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.enrichment import DERIVED_SCHEMA, conform
-from analytics.events import EVENT_SCHEMA
+from analytics.events.enrichment import DERIVED_SCHEMA, conform
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.strict_json import canonical
 
 __all__ = ["unfold", "warehouse_name"]

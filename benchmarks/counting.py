@@ -10,8 +10,8 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from analytics.enrichment import enrich
 from analytics.event_store import EventStore
+from analytics.events.enrichment import enrich
 from analytics.statistics import FunnelStatistics
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day

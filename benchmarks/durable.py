@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from analytics.event_store import EventStore
-from analytics.events import EVENT_SCHEMA, UTC_MS
+from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.ndjson import encode
 from analytics.store_settings import Fsync, StoreSettings
 from benchmarks.measuring import Comparison, Subject, Work

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analytics.bots import tag_bots
-from analytics.dimensions import Dimension, dimensions_of
+from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.experiments import arm_signals
 from analytics.sessions import begins_in, visit_table
 from analytics.settings import AnalyticsSettings

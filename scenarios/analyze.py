@@ -11,8 +11,8 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.errors import AnalyticsError
-from analytics.event_names import unknown_names
-from analytics.events import EVENT_SCHEMA, EventName
+from analytics.events.event_names import unknown_names
+from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.ndjson import read_ndjson
 from analytics.settings import AnalyticsSettings
 from analytics.signals import DemoPer

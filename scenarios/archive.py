@@ -8,9 +8,9 @@ from typing import Final
 
 import polars as pl
 
-from analytics.dead_letters import DeadLetter
-from analytics.event_names import renamed
-from analytics.events import EVENT_SCHEMA
+from analytics.events.dead_letters import DeadLetter
+from analytics.events.event_names import renamed
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.tracking import Flattened
 from analytics.usable_rows import usable_events
 

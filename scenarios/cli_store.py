@@ -116,10 +116,7 @@ def _shown(text: str, *, clear: bool) -> bool:
 @contextmanager
 def _input_errors() -> Iterator[None]:
     """Tell of what was wrong with what was given; that the disk is full is not of that kind."""
-    from analytics.errors import (
-        AnalyticsError,
-        StoreWriteError,
-    )
+    from analytics.errors import AnalyticsError, StoreWriteError  # noqa: PLC0415 - as below
 
     try:
         yield

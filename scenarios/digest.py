@@ -6,7 +6,7 @@ It is a sha256 over those of the hours of arrival, so that the hours of a large 
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -15,15 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.times import EPOCH, HOUR_MS
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.delivery import Delivery
 
 __all__ = ["EventsDigest", "HourDigest", "digest_of"]
 
 _NULL_TIME: Final = -(2**63)
 _NULL_TEXT: Final = -1
-_HOUR_MS: Final = 3_600_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if isinstance(dtype, pl.Datetime)]
 _TEXTS: Final = ["message_id", "anonymous_id", "user_id", "email", "extra"]
 """Columns that say something else in almost every row; in all others a few words come again and again."""
@@ -44,7 +43,7 @@ class EventsDigest:
         start: The moment from which hours are counted.
     """
 
-    def __init__(self, start: datetime = _EPOCH) -> None:
+    def __init__(self, start: datetime = EPOCH) -> None:
         self._start_ms = round(start.timestamp() * 1000)
         self._whole = hashlib.sha256()
         self._hour: int | None = None
@@ -60,7 +59,7 @@ class EventsDigest:
             return
         columns = EventColumns(events)
         since = events["received_at"].dt.epoch("ms") - self._start_ms
-        hours = (since // _HOUR_MS).fill_null(strategy="forward").fill_null(_NULL_TIME).to_numpy()
+        hours = (since // HOUR_MS).fill_null(strategy="forward").fill_null(_NULL_TIME).to_numpy()
         begins = (1 + np.flatnonzero(np.diff(hours))).tolist()
         for begin, end in pairwise([0, *begins, len(hours)]):
             hour = int(hours[begin])
@@ -92,7 +91,7 @@ class EventsDigest:
         self._hour, self._open = None, HourDigest()
 
 
-def digest_of(events: pl.DataFrame, start: datetime = _EPOCH) -> str:
+def digest_of(events: pl.DataFrame, start: datetime = EPOCH) -> str:
     """Sha256 of a frame of flat events, in their order; 64 hexadecimal digits.
 
     Args:

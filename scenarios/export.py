@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from analytics.events import COLUMNS, UTC_MS, CallType
+from analytics.events.tracking_plan import COLUMNS, UTC_MS, CallType
 from analytics.ndjson import decode
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.replay_lines import RecordedRun

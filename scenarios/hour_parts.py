@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.spill_files import write_passing
 from scenarios.digest import HourDigest
 from simulator.tracking.delivery import Delivery

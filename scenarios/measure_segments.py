@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from analytics.dimensions import DIMENSIONS, NOT_SET, Dimension
-from analytics.events import REGIONS, FunnelStage
+from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
+from analytics.events.tracking_plan import REGIONS, FunnelStage
 from analytics.experiments import arm_dimension
 from scenarios.expressions import Constant, ExpressionError, Reference, Undefined
 from scenarios.measure_words import Arguments, Parts, Word, arguments_of, chosen, defined

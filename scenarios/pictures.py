@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from analytics.chart_style import to_svg
 from analytics.charts import coefficient_chart, funnel_chart, heat_map, hourly_chart, segment_chart, traffic_by
-from analytics.dimensions import dimensions_of
+from analytics.events.dimensions import dimensions_of
 
 if TYPE_CHECKING:
     import altair as alt

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from analytics.events import COLUMNS, EventName
+from analytics.events.tracking_plan import COLUMNS, EventName
 from analytics.signals import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
 from scenarios.measures import vocabulary
 from scenarios.scenario import Scenario

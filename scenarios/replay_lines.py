@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from analytics.enrichment import event_times
+from analytics.events.enrichment import event_times
 from analytics.line_shapes import flatten_lines
 from analytics.ndjson import encode
 from scenarios.atomic_folder import MANIFEST

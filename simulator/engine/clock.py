@@ -11,13 +11,13 @@ import polars as pl
 import simpy
 from simpy.events import NORMAL
 
-from analytics.events import UTC_MS
+from analytics.events.times import HOUR_MS
+from analytics.events.tracking_plan import UTC_MS
 from simulator.engine.arrays import Integers
 from simulator.settings.clock import ClockSettings
 
-__all__ = ["DAY_MS", "HOUR_MS", "Clock", "ExactEnvironment", "Wait"]
+__all__ = ["DAY_MS", "Clock", "ExactEnvironment", "Wait"]
 
-HOUR_MS = 3_600_000
 
 DAY_MS = 24 * HOUR_MS
 

@@ -7,8 +7,9 @@ from collections import defaultdict
 
 import numpy as np
 
-from analytics.events import REGIONS, EventName
-from simulator.engine.clock import HOUR_MS, Clock, ExactEnvironment
+from analytics.events.times import HOUR_MS
+from analytics.events.tracking_plan import REGIONS, EventName
+from simulator.engine.clock import Clock, ExactEnvironment
 from simulator.replication.candidates import Prospects
 from simulator.sales.desk import BuyerLuck, SalesDesk
 from simulator.settings.world import WorldSettings

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.events import UTC_MS
+from analytics.events.tracking_plan import UTC_MS
 from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort
 from simulator.world.population import Population

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
-from simulator.engine.clock import HOUR_MS
+from analytics.events.times import HOUR_MS
 from simulator.replication.generator import Drawn, Workshop
 from simulator.replication.live_world import Stage
 from simulator.replication.schedule import Opening

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 import simpy
 from simpy.resources.resource import Request
 
-from analytics.events import REGIONS, EventName
+from analytics.events.tracking_plan import REGIONS, EventName
 from simulator.engine.clock import Clock
 from simulator.sales.office_hours import Duty, OfficeHours, duties
 from simulator.sales.outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome

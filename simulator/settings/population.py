@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.events import REGION_OF_COUNTRY
+from analytics.events.tracking_plan import REGION_OF_COUNTRY
 from simulator.settings.base import (
     Positive,
     PositiveFactor,

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.events import REGIONS
+from analytics.events.tracking_plan import REGIONS
 from simulator.settings.base import Count, NonNegative, Positive, Probability, Settings, unknown
 
 __all__ = [

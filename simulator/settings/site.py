@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.events import SERVER_SIDE_EVENTS, EventName, FunnelStage
+from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName, FunnelStage
 from simulator.settings.base import Positive, Probability, Settings, Weights, unknown
 
 __all__ = ["DEFAULT_PAGES", "LEAST_EXIT_RATE", "FormSettings", "PageSettings", "SiteSettings"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
-from analytics.events import REGIONS
+from analytics.events.tracking_plan import REGIONS
 from simulator.settings.base import Count, Factor, NonNegative, Probability, Settings, unknown
 from simulator.settings.population import USER_AGENTS
 

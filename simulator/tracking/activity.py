@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from analytics.events.times import HOUR_MS
 from simulator.engine.arrays import Bools, Integers
-from simulator.engine.clock import HOUR_MS
 from simulator.sales.desk import SALES_EVENTS
 from simulator.visitors.cohort import Cohort
 

@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, CallType
+from analytics.events.times import HOUR_MS
+from analytics.events.tracking_plan import EVENT_SCHEMA, CallType
 from simulator.engine.arrays import Integers
-from simulator.engine.clock import DAY_MS, HOUR_MS, Clock
+from simulator.engine.clock import DAY_MS, Clock
 from simulator.engine.streams import Streams
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.faults import DAMAGES
 from simulator.tracking.labels import LABELS_SCHEMA
 

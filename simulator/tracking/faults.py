@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.events import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
+from analytics.events.tracking_plan import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
 from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings

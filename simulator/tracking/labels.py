@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import polars as pl
 
-from analytics.events import UTC_MS
+from analytics.events.tracking_plan import UTC_MS
 
 __all__ = ["LABELS_ORDER", "LABELS_SCHEMA", "KeptLabels", "Label", "LabelKeeper", "labelled"]
 

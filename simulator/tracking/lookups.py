@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, EventName
+from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.site import PageSettings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, CallType
+from analytics.events.tracking_plan import EVENT_SCHEMA, CallType
 from simulator.engine.arrays import Integers, looked_up, row_numbers
 from simulator.engine.clock import Clock
 from simulator.sales.desk import SALES_EVENTS

@@ -14,8 +14,9 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events import EVENT_SCHEMA, UTC_MS
-from simulator.engine.clock import HOUR_MS, Clock
+from analytics.events.times import HOUR_MS
+from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
+from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.tracking.bots import Bots

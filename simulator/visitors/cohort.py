@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from analytics.events import EventName
+from analytics.events.tracking_plan import EventName
 from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.visitors.journey import Journeys
 from simulator.visitors.signals import SignalValues

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from analytics.events.times import HOUR_MS
 from simulator.engine.arrays import Bools, Floats, Integers, Words, looked_up
-from simulator.engine.clock import DAY_MS, HOUR_MS, Clock
+from simulator.engine.clock import DAY_MS, Clock
 from simulator.engine.streams import Streams, VisitorDraws
 from simulator.sales.desk import BuyerLuck
 from simulator.settings.personas import persona_code

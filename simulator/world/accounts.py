@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from analytics.events import REGIONS
+from analytics.events.tracking_plan import REGIONS
 from simulator.engine.arrays import Bools, Floats, Integers, looked_up
 from simulator.engine.sampling import Choices, probabilities
 from simulator.engine.streams import Streams

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from analytics.events import REGION_OF_COUNTRY, REGIONS
+from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.arrays import Bools, Floats, Integers
 from simulator.engine.sampling import Choices, probabilities
 from simulator.engine.streams import Streams, VisitorDraws

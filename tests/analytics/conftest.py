@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 """A Tuesday, midnight."""

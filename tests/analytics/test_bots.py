@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.bots import BotSettings, score_bots, tag_bots
-from analytics.events import EVENT_SCHEMA, EventName
+from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.statistics import FunnelStatistics
 
 Maker = Callable[..., pl.DataFrame]

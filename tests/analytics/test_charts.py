@@ -17,7 +17,7 @@ from analytics.charts import (
     segment_rows,
     traffic_by,
 )
-from analytics.events import UTC_MS
+from analytics.events.tracking_plan import UTC_MS
 from analytics.intent_results import COEFFICIENT_SCHEMA
 from analytics.report_reading import coefficient_groups
 

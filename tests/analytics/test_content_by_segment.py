@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from analytics.content_by_segment import segment_content
-from analytics.dimensions import DimensionError
-from analytics.enrichment import conform
 from analytics.errors import AnalyticsError
-from analytics.events import EventName
+from analytics.events.dimensions import DimensionError
+from analytics.events.enrichment import conform
+from analytics.events.tracking_plan import EventName
 from analytics.intervals import wilson_interval
 from analytics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.sessions import visit_table

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from analytics.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
 from analytics.errors import AnalyticsError, EventFrameError
-from analytics.events import EVENT_SCHEMA, REGIONS
+from analytics.events.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
+from analytics.events.tracking_plan import EVENT_SCHEMA, REGIONS
 from analytics.sessions import visit_table
 
 Maker = Callable[..., pl.DataFrame]

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from analytics.event_names import renamed, unknown_names
-from analytics.events import EventName
+from analytics.events.event_names import renamed, unknown_names
+from analytics.events.tracking_plan import EventName
 from analytics.settings import AnalyticsSettings
 
 Maker = Callable[..., pl.DataFrame]

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from analytics import hour_window
-from analytics.enrichment import DERIVED_SCHEMA
 from analytics.errors import AnalyticsError
 from analytics.event_store import EventStore
-from analytics.events import EVENT_SCHEMA, EventName
+from analytics.events.enrichment import DERIVED_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.hour_bucket import HourBucket
 from analytics.hour_reports import HOURLY_SCHEMA
 from analytics.ndjson import decode, encode

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from analytics.event_store import EventStore
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.hour_bucket import HourBucket
 from analytics.ndjson import encode
 from analytics.store_settings import StoreSettings

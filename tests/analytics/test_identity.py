@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from analytics.enrichment import conform, enrich
 from analytics.errors import AnalyticsError
-from analytics.events import EventName
+from analytics.events.enrichment import conform, enrich
+from analytics.events.tracking_plan import EventName
 from analytics.identity import IDENTITY_SCHEMA, score_stitching, stitch, stitched
 from analytics.sessions import visit_table
 from analytics.statistics import FunnelStatistics

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics import line_shapes
-from analytics.events import CallType, EventName
+from analytics.events.tracking_plan import CallType, EventName
 from analytics.line_shapes import flatten_lines
 from analytics.ndjson import encode
 from analytics.tracking import Flattened, flatten_numbered

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.errors import EventFileError
-from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.strict_json import canonical
 

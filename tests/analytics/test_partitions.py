@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from analytics.dimensions import DIMENSIONS, Dimension, DimensionError
-from analytics.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.errors import AnalyticsError
-from analytics.events import EVENT_SCHEMA, EventName
+from analytics.events.dimensions import DIMENSIONS, Dimension, DimensionError
+from analytics.events.enrichment import DERIVED_SCHEMA, conform, enrich
+from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.mergeable_counts import MergeableCounts
 from analytics.partitions import ANALYSED_COLUMNS, partitions_by_visitor
 from analytics.sessions import visit_table, visit_table_of_parts

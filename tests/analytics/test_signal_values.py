@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.enrichment import conform, enrich
-from analytics.events import EventName
+from analytics.events.enrichment import conform, enrich
+from analytics.events.tracking_plan import EventName
 from analytics.sessions import assign_visits, visit_table
 from analytics.signals import EventCount, EverSeen, SessionLength, Signal, visit_schema
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.dimensions import DIMENSIONS, NOT_SET, Dimension, DimensionError
-from analytics.enrichment import conform, enrich
 from analytics.errors import AnalyticsError
-from analytics.events import EventName
+from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension, DimensionError
+from analytics.events.enrichment import conform, enrich
+from analytics.events.tracking_plan import EventName
 from analytics.intervals import wilson_interval
 from analytics.statistics import FunnelStatistics
 

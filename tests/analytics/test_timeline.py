@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.enrichment import enrich
+from analytics.events.enrichment import enrich
 from analytics.timeline import as_words, stable_order, timeline
 
 SMALL = st.one_of(st.none(), st.integers(0, 3))

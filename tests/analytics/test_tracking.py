@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics.dead_letters import DeadLetter, DeadLetterReason
-from analytics.events import EVENT_SCHEMA
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.strict_json import MAX_DEPTH, MAX_EVENT_BYTES
 from analytics.tracking import FlatEvent, flatten, track_view
 

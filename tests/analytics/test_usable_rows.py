@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics import usable_rows as module
-from analytics.tracking import EARLIEST, LATEST, MAX_ID_LENGTH
+from analytics.events.times import EARLIEST, LATEST
+from analytics.tracking import MAX_ID_LENGTH
 from analytics.usable_rows import usable_events
 
 Maker = Callable[..., pl.DataFrame]

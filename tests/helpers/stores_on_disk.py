@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analytics.dead_letters import DeadLetter, DeadLetterReason
 from analytics.event_store import EventStore
-from analytics.events import EVENT_SCHEMA
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.source_position import SourceBatch, SourcePosition
 from analytics.tracking import Flattened
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from scenarios.digest import EventsDigest, HourDigest, digest_of
 
 START = datetime(2026, 3, 3, tzinfo=UTC)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from scenarios.errors import InputError, OutputError
 from scenarios.export import export, warehouse_tables
 from scenarios.run_folder import run_to_folder

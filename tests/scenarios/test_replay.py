@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.enrichment import event_times
+from analytics.events.enrichment import event_times
 from analytics.ndjson import decode, encode
 from scenarios.errors import DeliveryError, InputError, OutputError
 from scenarios.replay import replay

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.ndjson import encode
 from scenarios.errors import DeliveryError
 from scenarios.replay import replay

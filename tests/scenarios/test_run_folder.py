@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.events import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.ndjson import decode
 from scenarios import memory
 from scenarios.atomic_folder import new_folder

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from analytics.enrichment import enrich
+from analytics.events.enrichment import enrich
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation

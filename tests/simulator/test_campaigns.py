@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 from scipy import stats
 
+from analytics.events.times import HOUR_MS
 from analytics.sessions import assign_visits
-from simulator.engine.clock import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation

@@ -8,7 +8,8 @@ import pytest
 import simpy
 from pydantic import ValidationError
 
-from simulator.engine.clock import HOUR_MS, Clock
+from analytics.events.times import HOUR_MS
+from simulator.engine.clock import Clock
 from simulator.settings.clock import ClockSettings
 
 START = datetime(2026, 3, 3, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from analytics.events import REGIONS
+from analytics.events.tracking_plan import REGIONS
 from analytics.signals import SIGNALS, EverSeen, interaction_parts
 from simulator.engine.streams import Streams
 from simulator.settings.intent import IntentSettings

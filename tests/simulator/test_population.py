@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from analytics.events import REGION_OF_COUNTRY, REGIONS
+from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.streams import Streams
 from simulator.settings.population import PopulationSettings
 from simulator.world.population import People, Population

@@ -15,7 +15,7 @@ import simpy
 from pydantic import ValidationError
 from scipy import stats
 
-from analytics.events import EventName
+from analytics.events.tracking_plan import EventName
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.sales.desk import BuyerLuck, SalesDesk, no_show_probability

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from analytics.events.times import HOUR_MS
 from analytics.ndjson import encode
-from simulator.engine.clock import HOUR_MS
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import polars as pl
 import pytest
 
-from analytics.events import COLUMNS, EVENT_SCHEMA, SERVER_SIDE_EVENTS, UTC_MS
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, SERVER_SIDE_EVENTS, UTC_MS
 
 DOCUMENTATION = [ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 SERVER = [str(name) for name in SERVER_SIDE_EVENTS]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from simulator.engine.clock import HOUR_MS, Clock
+from analytics.events.times import HOUR_MS
+from simulator.engine.clock import Clock
 from simulator.settings.clock import ClockSettings
 from simulator.settings.traffic import TrafficSettings
 from simulator.world.arrivals import Arrivals

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from analytics.enrichment import enrich
 from analytics.event_store import EventStore
-from analytics.events import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
+from analytics.events.enrichment import enrich
+from analytics.events.tracking_plan import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
 from analytics.ndjson import encode
 from scenarios.digest import digest_of
 from simulator.settings.world import WorldSettings

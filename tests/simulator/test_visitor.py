@@ -6,7 +6,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from simulator.engine.clock import HOUR_MS, Clock
+from analytics.events.times import HOUR_MS
+from simulator.engine.clock import Clock
 from simulator.settings.clock import ClockSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation

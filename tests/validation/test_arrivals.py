@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from simulator.engine.clock import HOUR_MS
+from analytics.events.times import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.simulation import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink

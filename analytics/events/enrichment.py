@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import EventFrameError
-from analytics.events import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
-from analytics.geography import REGION_OF_COUNTRY
+from analytics.events.geography import REGION_OF_COUNTRY
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 
 __all__ = ["CHANNELS", "DERIVED_SCHEMA", "FREE_MAIL_DOMAINS", "conform", "enrich", "event_times"]
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.geography import REGION_OF_COUNTRY, REGIONS
+from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
 
 __all__ = [
     "COLUMNS",

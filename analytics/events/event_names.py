@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from analytics.events import CallType, EventName
+from analytics.events.tracking_plan import CallType, EventName
 
 __all__ = ["renamed", "unknown_names"]
 

@@ -1,0 +1,53 @@
+"""Moments and epoch milliseconds: how far events may lie back or ahead, and the length of an hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from analytics.errors import AnalyticsError
+
+__all__ = ["EARLIEST", "EPOCH", "HOUR_MS", "LATEST", "epoch_ms", "moment", "moment_ms"]
+
+HOUR_MS: Final = 3_600_000
+"""An hour, in milliseconds."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Moment 0 of all times in milliseconds."""
+
+EARLIEST: Final = datetime(2, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9998, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+"""First and last time of an event; a year of room is left on either side for what is computed from it."""
+
+
+def moment(ms: int) -> datetime:
+    """The moment, in UTC, of a number of epoch milliseconds.
+
+    >>> moment(3_600_000)
+    datetime.datetime(1970, 1, 1, 1, 0, tzinfo=datetime.timezone.utc)
+    """
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+def epoch_ms(given: datetime) -> int:
+    """Epoch milliseconds of a moment with a time zone, cut to whole ones.
+
+    >>> epoch_ms(datetime(1970, 1, 1, 1, tzinfo=UTC))
+    3600000
+    """
+    return (given - EPOCH) // timedelta(milliseconds=1)
+
+
+def moment_ms(name: str, given: datetime) -> int:
+    """Epoch milliseconds of a moment that events can have.
+
+    Args:
+        name: What it is called where it was given, for the message of the error.
+        given: The moment.
+
+    Raises:
+        AnalyticsError: It has no time zone, or lies outside ``EARLIEST`` to ``LATEST``.
+    """
+    if given.tzinfo is None or not EARLIEST <= given <= LATEST:
+        raise AnalyticsError(f"{name} must have a time zone, and a year from 2 to 9998 (got {given.isoformat()})")
+    return epoch_ms(given)
