@@ -11,7 +11,7 @@ from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.ndjson import decode, encode, read_ndjson
 from analytics.partitions import partitions_by_visitor
 from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
-from analytics.signals import SIGNALS, EventCount, EverSeen, SessionLength
+from analytics.signals.definitions import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
 from analytics.store_counts import Counts
 from analytics.tracking import DeadLetter, Flattened, track_view

@@ -23,7 +23,7 @@ from analytics.intervals import rate_with_interval
 from analytics.multiplicity import holm
 from analytics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.sessions import begins_in, visit_table
-from analytics.signals import IDLE_MINUTES, DemoPer, EverSeen
+from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen
 from analytics.timeline import enriched
 
 __all__ = ["SegmentContent", "segment_content"]

@@ -17,7 +17,7 @@ from analytics.estimation import Estimate
 from analytics.intent_design import Design, design_matrix
 from analytics.jackknife import effective_clusters, jackknife_errors
 from analytics.likelihood import information
-from analytics.signals import Signal
+from analytics.signals.definitions import Signal
 
 if TYPE_CHECKING:
     from statsmodels.discrete.discrete_model import BinaryResultsWrapper

@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError, VisitTableError
-from analytics.signals import VISIT_OUTCOME_COLUMNS, interaction_parts
+from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, interaction_parts
 
 __all__ = ["INTERCEPT", "Design", "design_matrix", "eligible_visits", "prepare"]
 

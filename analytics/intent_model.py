@@ -24,7 +24,7 @@ from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import INTERCEPT, Design, eligible_visits, prepare
 from analytics.intent_results import IntentResults
 from analytics.predictive_quality import area_under_curve, coefficient_of_discrimination
-from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
+from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
 __all__ = ["IntentModel"]
 

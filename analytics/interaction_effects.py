@@ -20,7 +20,7 @@ from scipy.special import expit
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import INTERCEPT, Design
 from analytics.likelihood import LogitFit
-from analytics.signals import interaction_parts
+from analytics.signals.definitions import interaction_parts
 
 __all__ = ["INTERACTION_SCHEMA", "interaction_effect", "interaction_effects"]
 

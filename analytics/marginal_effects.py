@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from analytics.intent_design import Design
 from analytics.likelihood import LogitFit
-from analytics.signals import interaction_parts
+from analytics.signals.definitions import interaction_parts
 
 __all__ = ["MarginalEffects"]
 

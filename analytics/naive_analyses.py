@@ -21,7 +21,7 @@ from analytics.intent_design import INTERCEPT
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.sessions import visit_table
-from analytics.signals import IDLE_MINUTES, DemoPer, EverSeen, Signal
+from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen, Signal
 from analytics.timeline import enriched
 
 __all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "SideBySide", "compare_analyses", "visitor_table"]

@@ -12,7 +12,7 @@ from analytics.report_figures import drawing
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, times
 from analytics.report_reading import coefficient_groups, known_signals, readings, term_name
 from analytics.report_trust import clustering_note, trust_table
-from analytics.signals import interaction_parts
+from analytics.signals.definitions import interaction_parts
 
 if TYPE_CHECKING:
     from analytics.intent_results import IntentResults

@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.charts import SIGNIFICANT
 from analytics.report_html import times
-from analytics.signals import SIGNALS, VISIT_LASTS, Signal, interaction_parts
+from analytics.signals.definitions import SIGNALS, VISIT_LASTS, Signal, interaction_parts
 from analytics.units import unit_of
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from analytics.intent_design import eligible_visits, prepare
 from analytics.intent_model import IntentModel
 from analytics.joint_tests import joint_test
 from analytics.out_of_fold import out_of_fold_quality
-from analytics.signals import VISIT_LASTS, SessionLength, interaction_parts
+from analytics.signals.definitions import VISIT_LASTS, SessionLength, interaction_parts
 from analytics.splines import knots_of, restricted_cubic
 
 __all__ = ["DEFAULT_FORM", "FORM_SCHEMA", "SessionForm", "SessionLengthComparison"]

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from analytics.events.dimensions import dimensions_of
 from analytics.events.tracking_plan import EventName
-from analytics.signal_settings import UserSignals, not_known
-from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, VISIT_LASTS, Signal, interaction_parts
+from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, VISIT_LASTS, Signal, interaction_parts
+from analytics.signals.settings import UserSignals, not_known
 
 __all__ = ["AnalyticsSettings"]
 

@@ -11,10 +11,10 @@ import polars as pl
 
 from analytics.bots import tag_bots
 from analytics.events.dimensions import Dimension, dimensions_of
-from analytics.experiments import arm_signals
 from analytics.sessions import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
-from analytics.signals import DemoPer, Signal
+from analytics.signals.arms import arm_signals
+from analytics.signals.definitions import DemoPer, Signal
 from analytics.statistics import FunnelStatistics
 from analytics.timeline import enriched
 from scenarios.rich_display import analysis_html

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from analytics.settings import AnalyticsSettings
-from analytics.signals import DemoPer
+from analytics.signals.definitions import DemoPer
 from scenarios.errors import Fault, ScenarioError
 from scenarios.loading import load, parse
 from scenarios.settings import ScenarioSettings

@@ -15,7 +15,7 @@ from analytics.events.event_names import unknown_names
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.ndjson import read_ndjson
 from analytics.settings import AnalyticsSettings
-from analytics.signals import DemoPer
+from analytics.signals.definitions import DemoPer
 from scenarios.accepted_events import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.archive import Archive

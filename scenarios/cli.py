@@ -26,7 +26,7 @@ from scenarios.terminal import is_quiet
 
 if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
-    from analytics.signals import DemoPer
+    from analytics.signals.definitions import DemoPer
 
 __all__ = ["main"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from analytics.settings import AnalyticsSettings
-from analytics.signals import SIGNALS, VISIT_LASTS, EverSeen, Signal, interaction_parts
+from analytics.signals.definitions import SIGNALS, VISIT_LASTS, EverSeen, Signal, interaction_parts
 from simulator.visitors.truth import Truth
 
 __all__ = ["known_truth"]

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from analytics.events.tracking_plan import COLUMNS, EventName
-from analytics.signals import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
+from analytics.signals.definitions import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
 from scenarios.measures import vocabulary
 from scenarios.scenario import Scenario
 from scenarios.study import study_schema

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 import polars as pl
 
-from analytics.signals import SIGNALS
+from analytics.signals.definitions import SIGNALS
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
 from simulator.replication.generator import Workshop

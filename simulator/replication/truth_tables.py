@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from analytics.signals import DemoPer
+from analytics.signals.definitions import DemoPer
 from simulator.engine.clock import Clock
 from simulator.replication.people_truth import true_people
 from simulator.replication.visit_truth import true_visits

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from analytics.signals import SIGNALS, DemoPer, visit_schema
+from analytics.signals.definitions import SIGNALS, DemoPer, visit_schema
 from simulator.engine.arrays import Integers
 from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.signals import SIGNALS, DemoPer, interaction_parts
+from analytics.signals.definitions import SIGNALS, DemoPer, interaction_parts
 from simulator.settings.base import LogOdds, Settings, unknown
 
 __all__ = ["IntentSettings"]

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from analytics.events.times import HOUR_MS
-from analytics.signals import IDLE_MINUTES
+from analytics.signals.definitions import IDLE_MINUTES
 from simulator.engine.arrays import Floats, Integers, first_rows, part_of_each
 from simulator.engine.sampling import Choices
 from simulator.engine.streams import AddressedUniforms, Streams

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from analytics.events.tracking_plan import REGIONS
-from analytics.signals import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
+from analytics.signals.definitions import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
 from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.settings.site import SiteSettings
 from simulator.settings.traffic import ChannelSettings

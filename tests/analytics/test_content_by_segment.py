@@ -18,7 +18,7 @@ from analytics.events.tracking_plan import EventName
 from analytics.intervals import wilson_interval
 from analytics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.sessions import visit_table
-from analytics.signals import EverSeen
+from analytics.signals.definitions import EverSeen
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)

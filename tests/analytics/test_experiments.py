@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from analytics.experiments import arm_dimension, arm_signals
 from analytics.ndjson import decode, encode
+from analytics.signals.arms import arm_dimension, arm_signals
 from analytics.statistics import FunnelStatistics
 
 Maker = Callable[..., pl.DataFrame]

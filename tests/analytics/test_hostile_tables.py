@@ -13,7 +13,7 @@ from analytics.errors import IntentModelError, OneOutcomeError, TooFewVisitsErro
 from analytics.intent_design import design_matrix
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
-from analytics.signals import EventCount, EverSeen
+from analytics.signals.definitions import EventCount, EverSeen
 
 A, B = (EverSeen(name, f"has {name}", "high", "category", (name,)) for name in ("a", "b"))
 X = EventCount("x", "number of x", "high")

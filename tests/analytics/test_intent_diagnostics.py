@@ -12,7 +12,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from analytics.errors import IntentModelError, TooFewVisitsError, VisitTableError
 from analytics.intent_design import INTERCEPT, design_matrix
 from analytics.intent_model import IntentModel
-from analytics.signals import SIGNALS, signal_named, visit_schema
+from analytics.signals.definitions import SIGNALS, signal_named, visit_schema
 
 NAMES = ("security_page_view", "careers_page_view", "region_europe", "log_session_minutes")
 PRODUCT = "region_europe:security_page_view"

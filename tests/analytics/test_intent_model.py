@@ -23,7 +23,7 @@ from analytics.intent_design import INTERCEPT, design_matrix, prepare
 from analytics.intent_model import IntentModel
 from analytics.intent_results import COEFFICIENT_SCHEMA
 from analytics.likelihood import climb
-from analytics.signals import DEFAULT_INTERACTIONS, SIGNALS, SessionLength, signal_named, visit_schema
+from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, SessionLength, signal_named, visit_schema
 
 TRUTH = {
     INTERCEPT: -2.5,

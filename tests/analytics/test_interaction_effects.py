@@ -9,7 +9,7 @@ from analytics.intent_design import design_matrix
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.report_model import model_section
-from analytics.signals import EventCount, EverSeen, Signal
+from analytics.signals.definitions import EventCount, EverSeen, Signal
 
 FLAGS = tuple(EverSeen(name, f"has {name}", "high", "category", (name,)) for name in ("a", "b"))
 COUNTS = tuple(EventCount(name, f"number of {name}", "high") for name in ("x", "y"))

@@ -7,7 +7,7 @@ from scipy.stats import t as student
 
 from analytics.intent_design import design_matrix
 from analytics.intent_model import IntentModel
-from analytics.signals import signal_named, visit_schema
+from analytics.signals.definitions import signal_named, visit_schema
 
 NAMES = ("security_page_view", "company_enterprise")
 MODEL = IntentModel([signal_named(name) for name in NAMES])

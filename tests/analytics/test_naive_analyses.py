@@ -11,7 +11,7 @@ from statsmodels.discrete.discrete_model import Logit
 
 from analytics.intent_model import IntentModel
 from analytics.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, compare_analyses, visitor_table
-from analytics.signals import EventCount, SessionLength, signal_named
+from analytics.signals.definitions import EventCount, SessionLength, signal_named
 
 SECURITY = signal_named("security_page_view")
 Rows = list[dict[str, object]]

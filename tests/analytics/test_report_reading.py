@@ -13,7 +13,7 @@ from analytics.intent_results import IntentResults
 from analytics.report_content import content_section
 from analytics.report_model import model_section
 from analytics.report_reading import coefficient_groups, known_signals, readings
-from analytics.signals import EventCount, EverSeen, SessionLength, signal_named
+from analytics.signals.definitions import EventCount, EverSeen, SessionLength, signal_named
 
 OWN = (
     EverSeen("docs_view", "has read the <docs>", "high", "category", ("docs",)),

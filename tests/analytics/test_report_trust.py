@@ -15,7 +15,7 @@ from analytics.report import ReportData, render_report
 from analytics.report_trust import analyses_section, clustering_note, session_section
 from analytics.session_length import SessionLengthComparison
 from analytics.sessions import visit_table
-from analytics.signals import signal_named
+from analytics.signals.definitions import signal_named
 from analytics.statistics import FunnelStatistics
 
 MODEL = IntentModel([signal_named("security_page_view"), signal_named("log_session_minutes")], [])

@@ -13,7 +13,7 @@ from analytics.errors import IntentModelError, TooFewVisitsError
 from analytics.intent_model import IntentModel
 from analytics.session_chart import session_length_chart
 from analytics.session_length import DEFAULT_FORM, FORM_SCHEMA, SessionLengthComparison
-from analytics.signals import signal_named
+from analytics.signals.definitions import signal_named
 from analytics.splines import knots_of, restricted_cubic
 
 KNOTS = np.array([1.0, 2.0, 4.0, 7.0])

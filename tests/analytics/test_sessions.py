@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
 from analytics.sessions import assign_visits, visit_table
-from analytics.signals import SIGNALS, DemoPer, EverSeen, SessionLength, visit_schema
+from analytics.signals.definitions import SIGNALS, DemoPer, EverSeen, SessionLength, visit_schema
 from analytics.timeline import timeline
 
 Row = dict[str, Any]

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from analytics.settings import AnalyticsSettings
-from analytics.signals import EventCount, EverSeen, SessionLength, Signal
+from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal
 
 
 def signal_of(**definition: Any) -> Signal:

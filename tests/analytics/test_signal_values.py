@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
 from analytics.sessions import assign_visits, visit_table
-from analytics.signals import EventCount, EverSeen, SessionLength, Signal, visit_schema
+from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal, visit_schema
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)

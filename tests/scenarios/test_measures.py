@@ -8,8 +8,8 @@ from functools import cache
 import polars as pl
 import pytest
 
-from analytics.experiments import arm_dimension
 from analytics.intent_results import COEFFICIENT_SCHEMA
+from analytics.signals.arms import arm_dimension
 from analytics.statistics import FunnelStatistics
 from scenarios.expressions import ExpressionError
 from scenarios.measures import Measure, vocabulary

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from analytics.intent_model import IntentModel
 from analytics.session_length import SessionLengthComparison
-from analytics.signals import VISIT_LASTS
+from analytics.signals.definitions import VISIT_LASTS
 from scenarios.errors import ScenarioError
 from scenarios.run import Run
 from scenarios.scenario import Scenario

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events.tracking_plan import REGIONS
-from analytics.signals import SIGNALS, EverSeen, interaction_parts
+from analytics.signals.definitions import SIGNALS, EverSeen, interaction_parts
 from simulator.engine.streams import Streams
 from simulator.settings.intent import IntentSettings
 from simulator.settings.world import WorldSettings

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analytics.experiments import arm_signals
 from analytics.intent_model import IntentModel
 from analytics.sessions import visit_table
-from analytics.signals import SIGNALS
+from analytics.signals.arms import arm_signals
+from analytics.signals.definitions import SIGNALS
 from simulator.simulation import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 

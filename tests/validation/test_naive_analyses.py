@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from analytics.intent_model import IntentModel
 from analytics.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, SideBySide, compare_analyses
-from analytics.signals import SIGNALS, signal_named
+from analytics.signals.definitions import SIGNALS, signal_named
 from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink

@@ -10,7 +10,7 @@ from scipy import stats
 
 from analytics.intent_model import IntentModel
 from analytics.sessions import visit_table
-from analytics.signals import SIGNALS
+from analytics.signals.definitions import SIGNALS
 from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from analytics.events.dimensions import DIMENSIONS
 from analytics.events.enrichment import DERIVED_SCHEMA
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
-from analytics.signals import (
+from analytics.signals.definitions import (
     SIGNALS,
     VISIT_KEY_COLUMNS,
     VISIT_LASTS,

@@ -16,7 +16,7 @@ from typing import Final
 import polars as pl
 
 from analytics.events.tracking_plan import COLUMNS, CallType
-from analytics.signals import EventCount, EverSeen, SessionLength, Signal
+from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal
 
 __all__ = ["gathered", "known", "known_columns", "shown", "so_far", "values"]
 

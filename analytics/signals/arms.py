@@ -10,7 +10,7 @@ import re
 import polars as pl
 
 from analytics.events.dimensions import Dimension
-from analytics.signals import EverSeen
+from analytics.signals.definitions import EverSeen
 
 __all__ = ["arm_dimension", "arm_signals"]
 
