@@ -8,14 +8,14 @@ from analytics.event_store import EventStore
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
 from analytics.hour_bucket import HourBucket
 from analytics.identity import StitchingScore, score_stitching, stitch, stitched
-from analytics.ndjson import decode, encode, read_ndjson
+from analytics.io.flatten import DeadLetter, Flattened, track_view
+from analytics.io.ndjson import decode, encode, read_ndjson
+from analytics.io.warehouse import unfold
 from analytics.partitions import partitions_by_visitor
 from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
 from analytics.store_counts import Counts
-from analytics.tracking import DeadLetter, Flattened, track_view
-from analytics.warehouse import unfold
 
 if TYPE_CHECKING:
     from analytics.bots import BotScore, BotSettings, score_bots, tag_bots

@@ -33,17 +33,17 @@ from analytics.events.times import moment, moment_ms
 from analytics.hour_archive import HourArchive
 from analytics.hour_bucket import HourBucket
 from analytics.hour_events import NO_TIMED_EVENTS
+from analytics.io.flatten import Flattened
+from analytics.io.position import SourcePosition
 from analytics.journal import Journal
 from analytics.journal_records import RecordKind, batch_payload, moment_payload
 from analytics.pending_window import PendingWindow
 from analytics.recovery import Recovery, StorePaths, recover
 from analytics.restorable_store import RestorableStore, hours_of
 from analytics.safe_files import remove_file
-from analytics.source_position import SourcePosition
 from analytics.store_counts import Counts
 from analytics.store_lock import StoreLock
 from analytics.store_settings import StoreSettings
-from analytics.tracking import Flattened
 
 __all__ = ["DurableStore"]
 

@@ -41,15 +41,15 @@ from analytics.hour_bucket import HourBucket
 from analytics.hour_events import NO_TIMED_EVENTS, STORED_SCHEMA
 from analytics.hour_reports import hourly_table
 from analytics.hour_window import HourWindow
-from analytics.ndjson import decode, read_ndjson
+from analytics.io.flatten import Flattened
+from analytics.io.ndjson import decode, read_ndjson
+from analytics.io.row_validation import usable_events
+from analytics.io.strict_json import MAX_EVENT_BYTES
 from analytics.repeats import Repeats, bodies
 from analytics.seen_ids import Hashes, SeenIds, Verdict
 from analytics.store_counts import Counts, Lateness, Tallies
 from analytics.store_digest import state_digest
 from analytics.store_merge import Held, united
-from analytics.strict_json import MAX_EVENT_BYTES
-from analytics.tracking import Flattened
-from analytics.usable_rows import usable_events
 
 if TYPE_CHECKING:
     from analytics.durable_store import DurableStore

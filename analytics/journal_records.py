@@ -18,8 +18,8 @@ import polars as pl
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.times import moment
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.source_position import SourcePosition
-from analytics.tracking import Flattened
+from analytics.io.flatten import Flattened
+from analytics.io.position import SourcePosition
 
 __all__ = ["RecordKind", "batch_payload", "moment_payload", "read_batch", "read_moment", "read_table", "table_bytes"]
 

@@ -31,9 +31,9 @@ from confluent_kafka import (
 
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.events.times import moment
-from analytics.line_shapes import flatten_lines
-from analytics.ndjson import encode
-from analytics.source_position import Offset, SourceBatch, SourcePosition
+from analytics.io.batch_decoding import flatten_lines
+from analytics.io.ndjson import encode
+from analytics.io.position import Offset, SourceBatch, SourcePosition
 
 __all__ = ["KafkaAddress", "KafkaSink", "KafkaTopic", "offset_name"]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from analytics.errors import EventFileError
-from analytics.line_shapes import flatten_lines
+from analytics.io.batch_decoding import flatten_lines
+from analytics.io.flatten import Flattened
+from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.source import Now, replaced, unreadable
-from analytics.source_position import Offset, SourceBatch, SourcePosition
-from analytics.tracking import Flattened
 
 __all__ = ["NdjsonFile", "NdjsonStream"]
 

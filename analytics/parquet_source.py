@@ -13,10 +13,10 @@ import polars as pl
 
 from analytics.errors import EventFileError
 from analytics.events.tracking_plan import EVENT_SCHEMA
+from analytics.io.flatten import Flattened
+from analytics.io.position import Offset, SourceBatch, SourcePosition
+from analytics.io.row_validation import usable_events
 from analytics.source import replaced, unreadable
-from analytics.source_position import Offset, SourceBatch, SourcePosition
-from analytics.tracking import Flattened
-from analytics.usable_rows import usable_events
 
 __all__ = ["ParquetFile"]
 

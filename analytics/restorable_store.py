@@ -17,12 +17,12 @@ from analytics.events.times import HOUR_MS, moment
 from analytics.hour_events import NO_TIMED_EVENTS
 from analytics.hour_reports import HourReports
 from analytics.hour_window import HourWindow
+from analytics.io.flatten import Flattened
+from analytics.io.position import Offset, SourcePosition
 from analytics.journal_records import RecordKind, read_batch, read_moment
 from analytics.journal_segments import Record
 from analytics.repeats import Repeats
-from analytics.source_position import Offset, SourcePosition
 from analytics.store_counts import Counts, Tallies
-from analytics.tracking import Flattened
 
 __all__ = ["RestorableStore", "hours_of"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from analytics.errors import AnalyticsError, EventFileError
-from analytics.source_position import Offset, SourceBatch
+from analytics.io.position import Offset, SourceBatch
 
 __all__ = ["Now", "Source", "replaced", "unreadable"]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from analytics.store_counts import Tallies
 
 __all__ = ["state_digest"]

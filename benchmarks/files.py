@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.ndjson import decode, encode
+from analytics.io.ndjson import decode, encode
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day
 

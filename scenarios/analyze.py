@@ -13,7 +13,7 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.events.event_names import unknown_names
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
-from analytics.ndjson import read_ndjson
+from analytics.io.ndjson import read_ndjson
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
 from scenarios.accepted_events import AcceptedEvents

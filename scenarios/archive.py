@@ -11,8 +11,8 @@ import polars as pl
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.event_names import renamed
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.tracking import Flattened
-from analytics.usable_rows import usable_events
+from analytics.io.flatten import Flattened
+from analytics.io.row_validation import usable_events
 
 __all__ = ["Archive"]
 

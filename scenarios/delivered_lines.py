@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from simulator.tracking.delivery import Delivery
 
 __all__ = ["broken_lines", "delivered_lines"]

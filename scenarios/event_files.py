@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.ndjson import decode, encode
+from analytics.io.ndjson import decode, encode
 from analytics.spill_files import write_passing
 from scenarios.delivered_lines import delivered_lines
 from scenarios.errors import OutputError

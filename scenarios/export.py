@@ -7,50 +7,23 @@ any SQL written for such a warehouse, can be tried on events of which the truth 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import polars as pl
 
-from analytics.events.tracking_plan import COLUMNS, UTC_MS, CallType
-from analytics.ndjson import decode
+from analytics.events.tracking_plan import UTC_MS
+from analytics.io.ndjson import decode
+from analytics.io.warehouse import warehouse_tables
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.replay_lines import RecordedRun
 from scenarios.results import write_json
 from scenarios.versions import versions
 
-__all__ = ["ExportForm", "export", "warehouse_tables"]
+__all__ = ["ExportForm", "export"]
 
 ExportForm = Literal["segment-warehouse", "csv", "parquet"]
 """Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that tells dbt the types of the columns."""
-
-_TABLES: Final = {
-    CallType.PAGE: "pages",
-    CallType.TRACK: "tracks",
-    CallType.IDENTIFY: "identifies",
-    CallType.GROUP: "groups",
-}
-_COMMON: Final = {
-    "id": "message_id",
-    **{name: name for name in ("anonymous_id", "user_id", "received_at", "sent_at", "timestamp", "original_timestamp")},
-    **{column.name: column.name for column in COLUMNS if column.name.startswith("context_")},
-}
-"""Columns of every table, and whence they come."""
-
-_OF_PAGE: Final = {
-    "name": "name",
-    "category": "category",
-    "funnel_stage": "funnel_stage",
-    **{name: f"context_page_{name}" for name in ("url", "path", "title", "referrer")},
-}
-_OF_CALL: Final[dict[CallType, dict[str, str]]] = {
-    CallType.PAGE: _OF_PAGE,
-    CallType.TRACK: {},
-    CallType.IDENTIFY: {"email": "email"},
-    CallType.GROUP: {"group_id": "context_group_id"},
-}
 
 
 def export(run_folder: str | Path, *, to: str | Path, form: ExportForm = "segment-warehouse") -> dict[str, int]:
@@ -82,57 +55,6 @@ def export(run_folder: str | Path, *, to: str | Path, form: ExportForm = "segmen
         manifest = {"kind": "export", "versions": versions(), "tables": rows, "files": files}
         write_json(working / MANIFEST, manifest)
     return rows
-
-
-def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Sort flat events into the tables of a Segment warehouse: those of the calls, and one for each tracked event.
-
-    An event that was delivered twice is there twice, as it was received; dbt's package takes the first of an ``id``.
-
-    Args:
-        events: Rows of the flat event table.
-    """
-    calls = events["type"].cast(pl.String)
-    for call, name in _TABLES.items():
-        rows = events.filter(calls == call)
-        yield name, _table(rows, call) if call != CallType.TRACK else _tracks(rows)
-    yield "users", _users(events.filter(calls == CallType.IDENTIFY))
-    tracked = events.filter((calls == CallType.TRACK) & events["event"].is_not_null())
-    for event in sorted(tracked["event"].cast(pl.String).unique()):
-        yield _snake_case(event), _tracks(tracked.filter(pl.col("event") == event), asset=True)
-
-
-def _table(rows: pl.DataFrame, call: CallType) -> pl.DataFrame:
-    columns = {**_COMMON, **_OF_CALL[call]}
-    table = rows.select(**{name: pl.col(source) for name, source in columns.items()})
-    if call == CallType.PAGE:
-        # The query of the page's address with its question mark, as browsers give it.
-        search = pl.col("url").str.extract(r"^[^?#]*(\?[^#]*)")
-        table = table.with_columns(search=search, context_page_search=search)
-    return table
-
-
-def _tracks(rows: pl.DataFrame, *, asset: bool = False) -> pl.DataFrame:
-    words = pl.col("event").cast(pl.String)
-    names = {word: _snake_case(word) for word in rows["event"].cast(pl.String).unique().drop_nulls()}
-    event = words.replace_strict(names, default=None, return_dtype=pl.String)
-    extra = {"asset": pl.col("asset")} if asset else {}
-    common = {name: pl.col(source) for name, source in _COMMON.items()}
-    return rows.select(**common, event=event, event_text=words, **extra)
-
-
-def _users(identifies: pl.DataFrame) -> pl.DataFrame:
-    """Each person once, with what was last said of them."""
-    columns = {**_COMMON, **_OF_CALL[CallType.IDENTIFY]} | {"id": "user_id"}
-    known = identifies.filter(pl.col("user_id").is_not_null()).sort("received_at", maintain_order=True)
-    latest = known.unique("user_id", keep="last", maintain_order=True)
-    of_call = ["anonymous_id", "user_id", "sent_at", "timestamp", "original_timestamp"]
-    return latest.select(**{name: pl.col(source) for name, source in columns.items() if name not in of_call})
-
-
-def _snake_case(event: str) -> str:
-    """Name of an event's table: ``Demo Requested`` is ``demo_requested``."""
-    return re.sub(r"[^a-z0-9]+", "_", event.lower()).strip("_") or "unnamed"
 
 
 def _write(table: pl.DataFrame, path: Path, form: ExportForm) -> str:

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from analytics.durable_store import DurableStore
 from analytics.event_store import EventStore
+from analytics.io.position import Offset, SourceBatch
 from analytics.recovery import Recovery
 from analytics.source import Source
-from analytics.source_position import Offset, SourceBatch
 from analytics.sources import open_source
 from analytics.store_counts import Counts
 from analytics.store_settings import StoreSettings

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 import polars as pl
 
 from analytics.events.enrichment import event_times
-from analytics.line_shapes import flatten_lines
-from analytics.ndjson import encode
+from analytics.io.batch_decoding import flatten_lines
+from analytics.io.ndjson import encode
 from scenarios.atomic_folder import MANIFEST
 from scenarios.errors import InputError, did_you_mean
 

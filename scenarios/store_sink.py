@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analytics.event_store import EventStore
-from analytics.tracking import flatten_numbered
+from analytics.io.flatten import flatten_numbered
 from scenarios.delivered_lines import broken_lines
 from simulator.tracking.delivery import Delivery
 

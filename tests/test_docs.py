@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from analytics import Counts
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from scenarios import Scenario
 from scenarios.reference import PAGES, scenario_page, study_page
 

@@ -10,7 +10,7 @@ import pytest
 
 from analytics.errors import AnalyticsError
 from analytics.event_store import EventStore
-from analytics.tracking import flatten
+from analytics.io.flatten import flatten
 
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)

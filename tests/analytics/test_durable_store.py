@@ -32,8 +32,8 @@ from analytics.errors import (
 from analytics.event_store import EventStore
 from analytics.hour_archive import archive_path
 from analytics.hour_events import STORED_SCHEMA
+from analytics.io.position import SourceBatch
 from analytics.restorable_store import RestorableStore
-from analytics.source_position import SourceBatch
 from analytics.store_settings import Fsync, StoreSettings
 
 STREAM = batches(seed=5, n_batches=30, n_rows=20, hours_each=0.5)

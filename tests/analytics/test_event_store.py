@@ -25,7 +25,7 @@ from analytics.events.enrichment import DERIVED_SCHEMA
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.hour_bucket import HourBucket
 from analytics.hour_reports import HOURLY_SCHEMA
-from analytics.ndjson import decode, encode
+from analytics.io.ndjson import decode, encode
 from analytics.store_counts import Counts
 
 Maker = Callable[..., pl.DataFrame]

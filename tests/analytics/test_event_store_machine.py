@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from analytics.event_store import EventStore
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.hour_bucket import HourBucket
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from analytics.store_settings import StoreSettings
 
 START: Final = datetime(2026, 3, 3, tzinfo=UTC)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from analytics.ndjson import decode, encode
+from analytics.io.ndjson import decode, encode
 from analytics.signals.arms import arm_dimension, arm_signals
 from analytics.statistics import FunnelStatistics
 

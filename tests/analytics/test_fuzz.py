@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from analytics.event_store import EventStore
-from analytics.strict_json import MAX_EVENT_BYTES
-from analytics.tracking import DeadLetter, track_view
+from analytics.io.flatten import DeadLetter, track_view
+from analytics.io.strict_json import MAX_EVENT_BYTES
 
 MEGABYTE: Final = 1_000_000
 ODD_VALUES: Final = (

@@ -13,8 +13,8 @@ from stores_on_disk import archived, batches, dead_letters_in, said_by
 
 from analytics.errors import EventFileError, StoreWriteError
 from analytics.event_store import EventStore
+from analytics.io.position import SourceBatch
 from analytics.journal import Journal
-from analytics.source_position import SourceBatch
 from analytics.store_counts import Counts
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest

@@ -14,7 +14,7 @@ import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
 from analytics.event_store import EventStore
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest
 

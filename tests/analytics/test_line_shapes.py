@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics import line_shapes
 from analytics.events.tracking_plan import CallType, EventName
-from analytics.line_shapes import flatten_lines
-from analytics.ndjson import encode
-from analytics.tracking import Flattened, flatten_numbered
+from analytics.io import batch_decoding as line_shapes
+from analytics.io.batch_decoding import flatten_lines
+from analytics.io.flatten import Flattened, flatten_numbered
+from analytics.io.ndjson import encode
 
 Maker = Callable[..., pl.DataFrame]
 

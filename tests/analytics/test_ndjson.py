@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from analytics.errors import EventFileError
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
-from analytics.ndjson import decode, encode, read_ndjson
-from analytics.strict_json import canonical
+from analytics.io.ndjson import decode, encode, read_ndjson
+from analytics.io.strict_json import canonical
 
 Maker = Callable[..., pl.DataFrame]
 

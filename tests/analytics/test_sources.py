@@ -20,10 +20,10 @@ from stores_on_disk import batches
 
 from analytics import sources
 from analytics.errors import EventFileError
-from analytics.ndjson import decode, encode
+from analytics.io.ndjson import decode, encode
+from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.ndjson_sources import NdjsonFile, NdjsonStream
 from analytics.source import Source
-from analytics.source_position import Offset, SourceBatch, SourcePosition
 from analytics.sources import open_source
 
 LINES = b"".join(

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from analytics.errors import AnalyticsError
 from analytics.event_store import EventStore
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)

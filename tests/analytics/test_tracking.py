@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.strict_json import MAX_DEPTH, MAX_EVENT_BYTES
-from analytics.tracking import FlatEvent, flatten, track_view
+from analytics.io.flatten import FlatEvent, flatten, track_view
+from analytics.io.strict_json import MAX_DEPTH, MAX_EVENT_BYTES
 
 PAGE: dict[str, Any] = {
     "type": "page",

@@ -8,10 +8,10 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics import usable_rows as module
 from analytics.events.times import EARLIEST, LATEST
-from analytics.tracking import MAX_ID_LENGTH
-from analytics.usable_rows import usable_events
+from analytics.io import row_validation as module
+from analytics.io.flatten import MAX_ID_LENGTH
+from analytics.io.row_validation import usable_events
 
 Maker = Callable[..., pl.DataFrame]
 MS = timedelta(milliseconds=1)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.ndjson import decode
-from analytics.tracking import flatten
-from analytics.warehouse import unfold, warehouse_name
+from analytics.io.flatten import flatten
+from analytics.io.ndjson import decode
+from analytics.io.warehouse import unfold, warehouse_name
 
 PAGE = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
 Maker = Callable[..., pl.DataFrame]

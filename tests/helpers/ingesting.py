@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from analytics.source_position import SourceBatch
+from analytics.io.position import SourceBatch
 from analytics.store_counts import Counts
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest

@@ -14,8 +14,8 @@ import polars as pl
 from analytics.event_store import EventStore
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.source_position import SourceBatch, SourcePosition
-from analytics.tracking import Flattened
+from analytics.io.flatten import Flattened
+from analytics.io.position import SourceBatch, SourcePosition
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 

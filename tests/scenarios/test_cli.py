@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.ndjson import decode
+from analytics.io.ndjson import decode
 from scenarios.analyze import analyze_events
 from scenarios.cli import main
 from scenarios.scenario import Scenario

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from scenarios.cli import main
 from scenarios.run_folder import run_to_folder
 from scenarios.scenario import Scenario

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.ndjson import decode
+from analytics.io.ndjson import decode
 from scenarios.analyze import analyze_events
 from scenarios.delivered_lines import broken_lines, delivered_lines
 from scenarios.run import Run, simulate

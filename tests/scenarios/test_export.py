@@ -11,8 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
+from analytics.io.warehouse import warehouse_tables
 from scenarios.errors import InputError, OutputError
-from scenarios.export import export, warehouse_tables
+from scenarios.export import export
 from scenarios.run_folder import run_to_folder
 from scenarios.scenario import Scenario
 

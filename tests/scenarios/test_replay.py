@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from analytics.events.enrichment import event_times
-from analytics.ndjson import decode, encode
+from analytics.io.ndjson import decode, encode
 from scenarios.errors import DeliveryError, InputError, OutputError
 from scenarios.replay import replay
 from scenarios.replay_lines import RecordedRun

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from scenarios.errors import DeliveryError
 from scenarios.replay import replay
 from scenarios.run_folder import run_to_folder

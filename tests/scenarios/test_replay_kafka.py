@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from scenarios.errors import DeliveryError
 from scenarios.replay import replay
 from scenarios.run_folder import run_to_folder

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.ndjson import decode
+from analytics.io.ndjson import decode
 from scenarios import memory
 from scenarios.atomic_folder import new_folder
 from scenarios.digest import digest_of

@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analytics.events.times import HOUR_MS
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
@@ -57,7 +57,7 @@ def digest(seed: int = 1, replication: int = 0, world: WorldSettings | None = No
 
 IN_A_PROCESS = f"""
 import hashlib
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from simulator.simulation import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 sink = CollectingSink()

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from analytics.event_store import EventStore
 from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
-from analytics.ndjson import encode
+from analytics.io.ndjson import encode
 from scenarios.digest import digest_of
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation

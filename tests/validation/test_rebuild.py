@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from analytics.event_store import EventStore
 from analytics.identity import stitched
-from analytics.ndjson import encode, read_ndjson
+from analytics.io.ndjson import encode, read_ndjson
 from analytics.sessions import visit_table
 from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS

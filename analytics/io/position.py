@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from analytics.tracking import Flattened
+from analytics.io.flatten import Flattened
 
 __all__ = ["Offset", "SourceBatch", "SourcePosition"]
 

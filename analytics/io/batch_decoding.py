@@ -24,9 +24,9 @@ import polars as pl
 from analytics.events.dead_letters import RejectedError
 from analytics.events.times import EARLIEST, LATEST, epoch_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
-from analytics.json_lines import time_tails
-from analytics.strict_json import MAX_EVENT_BYTES, read_object
-from analytics.tracking import MAX_ID_LENGTH, Flattened, flatten_numbered, lay_out
+from analytics.io.encoding import time_tails
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered, lay_out
+from analytics.io.strict_json import MAX_EVENT_BYTES, read_object
 
 __all__ = ["flatten_lines"]
 

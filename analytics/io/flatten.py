@@ -28,7 +28,7 @@ import polars as pl
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
 from analytics.events.times import EARLIEST, EPOCH, LATEST, epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
-from analytics.strict_json import canonical, mended, read_object, shortened
+from analytics.io.strict_json import canonical, mended, read_object, shortened
 
 __all__ = [
     "MAX_ID_LENGTH",

@@ -27,9 +27,9 @@ import polars as pl
 from analytics.errors import EventFileError
 from analytics.events.enrichment import conform
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.json_lines import json_lines
-from analytics.line_shapes import flatten_lines
-from analytics.tracking import Flattened
+from analytics.io.batch_decoding import flatten_lines
+from analytics.io.encoding import json_lines
+from analytics.io.flatten import Flattened
 
 __all__ = ["decode", "encode", "read_ndjson"]
 

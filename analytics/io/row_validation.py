@@ -14,8 +14,8 @@ import polars as pl
 from analytics.events.enrichment import conform
 from analytics.events.times import EARLIEST, LATEST
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
-from analytics.ndjson import encode
-from analytics.tracking import MAX_ID_LENGTH, Flattened, flatten_numbered
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered
+from analytics.io.ndjson import encode
 
 __all__ = ["usable_events"]
 

@@ -1,0 +1,171 @@
+"""What the tracking plan does not know of events, laid out in columns as Segment's warehouses do.
+
+The event table keeps such fields as JSON, in ``extra``, as they came. Here each gets a column: names in snake case,
+objects flattened with ``_`` between their keys, arrays as JSON text. Fields of ``properties`` and ``traits`` stand
+under their own name, all others under their whole path (``context_library_version``). Source: Segment, `Warehouse
+Schemas <https://segment.com/docs/connections/storage/warehouses/schema/>`_.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.events.enrichment import DERIVED_SCHEMA, conform
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, CallType
+from analytics.io.strict_json import canonical
+
+__all__ = ["unfold", "warehouse_name", "warehouse_tables"]
+
+_BARE: Final = ("properties", "traits")
+
+_TAKEN: Final = frozenset((*EVENT_SCHEMA, *DERIVED_SCHEMA))
+
+# Where a word begins within a name: a capital after a small letter or digit, or the last capital before small ones.
+_WORD_BEGINS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
+
+_Path = tuple[str, ...]
+
+
+def warehouse_name(key: str) -> str:
+    """Name a field as a warehouse does: ``productID`` and ``Product Id`` become ``product_id``, ``1st`` ``_1st``."""
+    name = _NOT_IN_NAMES.sub("_", _WORD_BEGINS.sub("_", key).lower()).strip("_")
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def unfold(events: pl.DataFrame) -> pl.DataFrame:
+    """Lay the fields of ``extra`` out in columns of their own, as texts.
+
+    A field whose name is that of a column already keeps its path (``properties_email`` beside ``email``); of two fields
+    of one row that would have one name the last stays, as their order in ``extra`` is.
+
+    Args:
+        events: Table of events; see :func:`analytics.enrichment.conform`.
+
+    Returns:
+        The columns of the tracking plan but ``extra``, then one for each field that occurs, by name.
+
+    Raises:
+        EventFrameError: A column has a type that cannot hold what the tracking plan says.
+    """
+    flat = conform(events)
+    written = flat["extra"].unique().drop_nulls()
+    rows = [{"extra": text, **dict(_fields(text))} for text in written]
+    names = sorted({name for row in rows for name in row} - {"extra"})
+    table = pl.DataFrame(rows, schema={"extra": pl.String(), **dict.fromkeys(names, pl.String())})
+    return flat.join(table, on="extra", how="left", maintain_order="left").drop("extra")
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """Name and value of each field of a JSON object; what is no object is one field, ``extra_text``."""
+    try:
+        rest = json.loads(text)
+    except (ValueError, RecursionError):
+        rest = None
+    if not isinstance(rest, dict):
+        yield "extra_text", text
+        return
+    for path, value in _leaves((), rest):
+        yield _column(path), value if isinstance(value, str) else canonical(value)
+
+
+def _leaves(path: _Path, node: dict[str, Any]) -> Iterator[tuple[_Path, Any]]:
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves((*path, key), value)
+        elif value is not None:
+            yield (*path, key), value
+
+
+def _column(path: _Path) -> str:
+    names = [name for name in map(warehouse_name, path) if name]
+    bare = "_".join(names[1:] if path[0] in _BARE and len(names) > 1 else names)
+    whole = "_".join(names)
+    name = whole if bare in _TAKEN else bare
+    return f"extra_{name}" if name in _TAKEN or not name else name
+
+
+_TABLES: Final = {
+    CallType.PAGE: "pages",
+    CallType.TRACK: "tracks",
+    CallType.IDENTIFY: "identifies",
+    CallType.GROUP: "groups",
+}
+
+_COMMON: Final = {
+    "id": "message_id",
+    **{name: name for name in ("anonymous_id", "user_id", "received_at", "sent_at", "timestamp", "original_timestamp")},
+    **{column.name: column.name for column in COLUMNS if column.name.startswith("context_")},
+}
+"""Columns of every table, and whence they come."""
+
+_OF_PAGE: Final = {
+    "name": "name",
+    "category": "category",
+    "funnel_stage": "funnel_stage",
+    **{name: f"context_page_{name}" for name in ("url", "path", "title", "referrer")},
+}
+
+_OF_CALL: Final[dict[CallType, dict[str, str]]] = {
+    CallType.PAGE: _OF_PAGE,
+    CallType.TRACK: {},
+    CallType.IDENTIFY: {"email": "email"},
+    CallType.GROUP: {"group_id": "context_group_id"},
+}
+
+
+def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Sort flat events into the tables of a Segment warehouse: those of the calls, and one for each tracked event.
+
+    An event that was delivered twice is there twice, as it was received; dbt's package takes the first of an ``id``.
+
+    Args:
+        events: Rows of the flat event table.
+    """
+    calls = events["type"].cast(pl.String)
+    for call, name in _TABLES.items():
+        rows = events.filter(calls == call)
+        yield name, _table(rows, call) if call != CallType.TRACK else _tracks(rows)
+    yield "users", _users(events.filter(calls == CallType.IDENTIFY))
+    tracked = events.filter((calls == CallType.TRACK) & events["event"].is_not_null())
+    for event in sorted(tracked["event"].cast(pl.String).unique()):
+        yield _snake_case(event), _tracks(tracked.filter(pl.col("event") == event), asset=True)
+
+
+def _table(rows: pl.DataFrame, call: CallType) -> pl.DataFrame:
+    columns = {**_COMMON, **_OF_CALL[call]}
+    table = rows.select(**{name: pl.col(source) for name, source in columns.items()})
+    if call == CallType.PAGE:
+        # The query of the page's address with its question mark, as browsers give it.
+        search = pl.col("url").str.extract(r"^[^?#]*(\?[^#]*)")
+        table = table.with_columns(search=search, context_page_search=search)
+    return table
+
+
+def _tracks(rows: pl.DataFrame, *, asset: bool = False) -> pl.DataFrame:
+    words = pl.col("event").cast(pl.String)
+    names = {word: _snake_case(word) for word in rows["event"].cast(pl.String).unique().drop_nulls()}
+    event = words.replace_strict(names, default=None, return_dtype=pl.String)
+    extra = {"asset": pl.col("asset")} if asset else {}
+    common = {name: pl.col(source) for name, source in _COMMON.items()}
+    return rows.select(**common, event=event, event_text=words, **extra)
+
+
+def _users(identifies: pl.DataFrame) -> pl.DataFrame:
+    """Each person once, with what was last said of them."""
+    columns = {**_COMMON, **_OF_CALL[CallType.IDENTIFY]} | {"id": "user_id"}
+    known = identifies.filter(pl.col("user_id").is_not_null()).sort("received_at", maintain_order=True)
+    latest = known.unique("user_id", keep="last", maintain_order=True)
+    of_call = ["anonymous_id", "user_id", "sent_at", "timestamp", "original_timestamp"]
+    return latest.select(**{name: pl.col(source) for name, source in columns.items() if name not in of_call})
+
+
+def _snake_case(event: str) -> str:
+    """Name of an event's table: ``Demo Requested`` is ``demo_requested``."""
+    return re.sub(r"[^a-z0-9]+", "_", event.lower()).strip("_") or "unnamed"
