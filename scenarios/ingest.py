@@ -16,8 +16,8 @@ from analytics.durable_store import DurableStore
 from analytics.event_store import EventStore
 from analytics.io.position import Offset, SourceBatch
 from analytics.recovery import Recovery
-from analytics.source import Source
-from analytics.sources import open_source
+from analytics.sources.opening import open_source
+from analytics.sources.source import Source
 from analytics.store_counts import Counts
 from analytics.store_settings import StoreSettings
 

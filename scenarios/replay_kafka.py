@@ -29,7 +29,7 @@ class KafkaTarget:
 
     def __init__(self, address: str) -> None:
         try:
-            from analytics.kafka import KafkaSink  # noqa: PLC0415 - an extra
+            from analytics.sources.kafka import KafkaSink  # noqa: PLC0415 - an extra
         except ImportError:
             raise InputError("--to kafka: needs confluent-kafka: pip install 'funnelsim[kafka]'") from None
         try:

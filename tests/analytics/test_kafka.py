@@ -26,7 +26,7 @@ if mock_kafka.library() is None:
         "this build of confluent_kafka brings no librdkafka of its own to mock a broker", allow_module_level=True
     )
 
-from analytics import kafka  # noqa: E402 - after it is known that there is something to import
+from analytics.sources.opening import kafka  # noqa: E402 - after it is known that there is something to import
 
 ALL = pl.concat([batch.events.frame for batch in batches(seed=9, n_batches=20, n_rows=30, hours_each=0.2)])
 # Of two events with one identifier in two partitions either may come first: only true duplicates are kept.

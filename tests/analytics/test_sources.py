@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores_on_disk import batches
 
-from analytics import sources
 from analytics.errors import EventFileError
 from analytics.io.ndjson import decode, encode
 from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.ndjson_sources import NdjsonFile, NdjsonStream
-from analytics.source import Source
-from analytics.sources import open_source
+from analytics.sources.ndjson import NdjsonFile, NdjsonStream
+from analytics.sources.opening import open_source
+from analytics.sources.opening import opening as sources
+from analytics.sources.source import Source
 
 LINES = b"".join(
     encode(batch.events.frame) + b"\n" * (number % 2) + b"broken\n"
@@ -193,7 +193,7 @@ def test_what_cannot_be_opened_is_one_clear_error(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(EventFileError, match="standard input is closed"):
         open_source("-", 10, lambda: False)
-    monkeypatch.setitem(__import__("sys").modules, "analytics.kafka", None)
+    monkeypatch.setitem(__import__("sys").modules, "analytics.sources.kafka", None)
     with pytest.raises(EventFileError, match=r"pip install 'funnelsim\[kafka\]'"):
         sources.open_source("kafka://host/topic", 10, lambda: False)
 

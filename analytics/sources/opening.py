@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from analytics.errors import EventFileError
-from analytics.ndjson_sources import NdjsonFile, NdjsonStream
-from analytics.parquet_source import ParquetFile
-from analytics.source import Now, Source, unreadable
+from analytics.sources.ndjson import NdjsonFile, NdjsonStream
+from analytics.sources.parquet import ParquetFile
+from analytics.sources.source import Now, Source, unreadable
 
 __all__ = ["open_source"]
 
@@ -57,7 +57,7 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: N
 
 def _topic(name: str, n_events: int, is_stopped: Callable[[], bool], *, is_live: bool) -> Source:
     try:
-        from analytics.kafka import KafkaTopic  # noqa: PLC0415 - needs what few have installed
+        from analytics.sources.kafka import KafkaTopic  # noqa: PLC0415 - needs what few have installed
     except ImportError as error:
         raise EventFileError(f"{name}: Kafka needs an extra: pip install 'funnelsim[kafka]'") from error
     return KafkaTopic(name, n_events, is_stopped, is_live=is_live)

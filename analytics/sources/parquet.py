@@ -16,7 +16,7 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.row_validation import usable_events
-from analytics.source import replaced, unreadable
+from analytics.sources.source import replaced, unreadable
 
 __all__ = ["ParquetFile"]
 

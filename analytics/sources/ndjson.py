@@ -17,7 +17,7 @@ from analytics.errors import EventFileError
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.source import Now, replaced, unreadable
+from analytics.sources.source import Now, replaced, unreadable
 
 __all__ = ["NdjsonFile", "NdjsonStream"]
 
