@@ -4,9 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from analytics.errors import AnalyticsError
-from analytics.event_store import EventStore
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
-from analytics.hour_bucket import HourBucket
 from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.io.flatten import DeadLetter, Flattened, track_view
 from analytics.io.ndjson import decode, encode, read_ndjson
@@ -15,7 +13,9 @@ from analytics.partitions import partitions_by_visitor
 from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
-from analytics.store_counts import Counts
+from analytics.store.buckets import HourBucket
+from analytics.store.counts import Counts
+from analytics.store.event_store import EventStore
 
 if TYPE_CHECKING:
     from analytics.bots import BotScore, BotSettings, score_bots, tag_bots

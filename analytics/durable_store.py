@@ -31,8 +31,6 @@ from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By
 from analytics.events.times import moment, moment_ms
 from analytics.hour_archive import HourArchive
-from analytics.hour_bucket import HourBucket
-from analytics.hour_events import NO_TIMED_EVENTS
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
 from analytics.journal import Journal
@@ -41,7 +39,9 @@ from analytics.pending_window import PendingWindow
 from analytics.recovery import Recovery, StorePaths, recover
 from analytics.restorable_store import RestorableStore, hours_of
 from analytics.safe_files import remove_file
-from analytics.store_counts import Counts
+from analytics.store.buckets import HourBucket
+from analytics.store.counts import Counts
+from analytics.store.hour import NO_TIMED_EVENTS
 from analytics.store_lock import StoreLock
 from analytics.store_settings import StoreSettings
 

@@ -16,8 +16,8 @@ from typing import Final
 import polars as pl
 
 from analytics.errors import StoreWriteError
-from analytics.hour_bucket import HourBucket
 from analytics.safe_files import make_folder, put_file
+from analytics.store.buckets import HourBucket
 
 __all__ = ["HourArchive", "archive_path"]
 

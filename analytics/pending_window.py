@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.hour_bucket import HourBucket
-from analytics.hour_window import HourWindow
+from analytics.store.buckets import HourBucket
+from analytics.store.window import HourWindow
 
 __all__ = ["PendingWindow"]
 

@@ -11,8 +11,8 @@ from analytics.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, r
 from analytics.dead_letter_file import read_dead_letters
 from analytics.errors import StoreCorruptError, StoreFormatError
 from analytics.journal_segments import Segment, read_segment, records_after, segments
-from analytics.repeats import REPEATS_SCHEMA
 from analytics.restorable_store import RestorableStore
+from analytics.store.deliveries import REPEATS_SCHEMA
 
 __all__ = ["Recovery", "StorePaths", "read_store", "recover"]
 

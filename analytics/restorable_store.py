@@ -10,19 +10,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.deliveries import hashes, ms
-from analytics.event_store import EventStore
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.times import HOUR_MS, moment
-from analytics.hour_events import NO_TIMED_EVENTS
-from analytics.hour_reports import HourReports
-from analytics.hour_window import HourWindow
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourcePosition
 from analytics.journal_records import RecordKind, read_batch, read_moment
 from analytics.journal_segments import Record
-from analytics.repeats import Repeats
-from analytics.store_counts import Counts, Tallies
+from analytics.store.buckets import HourReports
+from analytics.store.counts import Counts, Tallies
+from analytics.store.deliveries import Repeats, hashes, ms
+from analytics.store.event_store import EventStore
+from analytics.store.hour import NO_TIMED_EVENTS
+from analytics.store.window import HourWindow
 
 __all__ = ["RestorableStore", "hours_of"]
 

@@ -10,9 +10,9 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from analytics.event_store import EventStore
 from analytics.events.enrichment import enrich
 from analytics.statistics import FunnelStatistics
+from analytics.store.event_store import EventStore
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from analytics.event_store import EventStore
+from analytics.store.event_store import EventStore
 from benchmarks import bare_simpy
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.naive_simpy import NaiveFunnel

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from analytics.store.history import AcceptedEvents
 from benchmarks.measuring import Comparison, Subject
-from scenarios.accepted_events import AcceptedEvents
 from scenarios.batches import Batches
 from scenarios.model_truth import known_truth
 from scenarios.scenario import Scenario

@@ -16,7 +16,7 @@ from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.ndjson import read_ndjson
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
-from scenarios.accepted_events import AcceptedEvents
+from analytics.store.history import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.archive import Archive
 from scenarios.atomic_folder import MANIFEST, new_folder

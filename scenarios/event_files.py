@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import decode, encode
-from analytics.spill_files import write_passing
+from analytics.store.spill import write_passing
 from scenarios.delivered_lines import delivered_lines
 from scenarios.errors import OutputError
 from simulator.tracking.delivery import Delivery, Sink

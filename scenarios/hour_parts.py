@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.spill_files import write_passing
+from analytics.store.spill import write_passing
 from scenarios.digest import HourDigest
 from simulator.tracking.delivery import Delivery
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from analytics.spill_files import write_passing
+from analytics.store.spill import write_passing
 from simulator.tracking.labels import LABELS_ORDER, LABELS_SCHEMA
 
 __all__ = ["LabelParts"]

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final, Self
 import polars as pl
 
 from analytics.events.tracking_plan import REGIONS
-from analytics.store_counts import Counts
+from analytics.store.counts import Counts
 from scenarios.errors import did_you_mean
 from scenarios.expressions import (
     Expression,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from scenarios.accepted_events import AcceptedEvents
+from analytics.store.history import AcceptedEvents
 from scenarios.batches import Batches
 from scenarios.expressions import Reference, references
 from scenarios.measures import Measure, needs_events

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics.errors import AnalyticsError
-from analytics.event_store import EventStore
 from analytics.report import ReportData, SalesDesk, write_report
+from analytics.store.event_store import EventStore
 from scenarios.analysis import Analysis
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analytics.event_store import EventStore
 from analytics.statistics import FunnelStatistics
-from scenarios.accepted_events import AcceptedEvents
+from analytics.store.event_store import EventStore
+from analytics.store.history import AcceptedEvents
 from scenarios.analysis import Analysis
 from scenarios.claims import ClaimResult, check_claims
 from scenarios.digest import EventsDigest

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scenarios.accepted_events import AcceptedEvents
+from analytics.store.history import AcceptedEvents
 from scenarios.atomic_folder import new_folder
 from scenarios.event_files import EventsFormat, NdjsonFile, ParquetParts
 from scenarios.executors import Pool

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analytics.event_store import EventStore
 from analytics.io.flatten import flatten_numbered
+from analytics.store.event_store import EventStore
 from scenarios.delivered_lines import broken_lines
 from simulator.tracking.delivery import Delivery
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.event_store import EventStore
-from analytics.store_counts import Counts
+from analytics.store.counts import Counts
+from analytics.store.event_store import EventStore
 from scenarios.ingest import Ingested
 from scenarios.text_table import Page, aligned
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from analytics.errors import AnalyticsError
-from analytics.event_store import EventStore
 from analytics.io.flatten import flatten
+from analytics.store.event_store import EventStore
 
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)

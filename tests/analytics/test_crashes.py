@@ -17,7 +17,7 @@ import pytest
 from stores_on_disk import archived, batches, dead_letters_in, kept_in, said_by
 
 from analytics import dead_letter_file, journal, safe_files, store_lock
-from analytics.event_store import EventStore
+from analytics.store.event_store import EventStore
 from analytics.store_lock import StoreLock
 from analytics.store_settings import StoreSettings
 

@@ -29,11 +29,11 @@ from analytics.errors import (
     StoreLockedError,
     StoreWriteError,
 )
-from analytics.event_store import EventStore
 from analytics.hour_archive import archive_path
-from analytics.hour_events import STORED_SCHEMA
 from analytics.io.position import SourceBatch
 from analytics.restorable_store import RestorableStore
+from analytics.store.event_store import EventStore
+from analytics.store.hour import STORED_SCHEMA
 from analytics.store_settings import Fsync, StoreSettings
 
 STREAM = batches(seed=5, n_batches=30, n_rows=20, hours_each=0.5)
@@ -369,7 +369,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from stores_on_disk import batches
-from analytics.event_store import EventStore
+from analytics.store.event_store import EventStore
 from analytics.errors import StoreWriteError
 from analytics.store_settings import StoreSettings
 

@@ -18,15 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from analytics import hour_window
 from analytics.errors import AnalyticsError
-from analytics.event_store import EventStore
 from analytics.events.enrichment import DERIVED_SCHEMA
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
-from analytics.hour_bucket import HourBucket
-from analytics.hour_reports import HOURLY_SCHEMA
 from analytics.io.ndjson import decode, encode
-from analytics.store_counts import Counts
+from analytics.store import window as hour_window
+from analytics.store.buckets import HOURLY_SCHEMA, HourBucket
+from analytics.store.counts import Counts
+from analytics.store.event_store import EventStore
 
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)

@@ -11,9 +11,9 @@ from typing import Any, Final
 import psutil
 import pytest
 
-from analytics.event_store import EventStore
 from analytics.io.flatten import DeadLetter, track_view
 from analytics.io.strict_json import MAX_EVENT_BYTES
+from analytics.store.event_store import EventStore
 
 MEGABYTE: Final = 1_000_000
 ODD_VALUES: Final = (

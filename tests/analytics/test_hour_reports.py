@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics.event_store import EventStore
-from analytics.hour_bucket import HourBucket
+from analytics.store.buckets import HourBucket
+from analytics.store.event_store import EventStore
 
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)

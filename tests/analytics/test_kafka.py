@@ -12,10 +12,10 @@ import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
 from analytics.errors import EventFileError, StoreWriteError
-from analytics.event_store import EventStore
 from analytics.io.position import SourceBatch
 from analytics.journal import Journal
-from analytics.store_counts import Counts
+from analytics.store.counts import Counts
+from analytics.store.event_store import EventStore
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest
 

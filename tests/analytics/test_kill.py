@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
-from analytics.event_store import EventStore
 from analytics.io.ndjson import encode
+from analytics.store.event_store import EventStore
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.seen_ids import SeenIds
+from analytics.store.seen_ids import SeenIds
 
 # Few identifiers, to make them meet, of which several share the bits that the sieve looks at.
 IDS = [np.uint64(number + (number % 3 << 61)) for number in range(12)]

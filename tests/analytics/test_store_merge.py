@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.errors import AnalyticsError
-from analytics.event_store import EventStore
 from analytics.io.ndjson import encode
+from analytics.store.event_store import EventStore
 
 Maker = Callable[..., pl.DataFrame]
 START = datetime(2026, 3, 3, tzinfo=UTC)
@@ -241,7 +241,7 @@ def test_stores_that_judge_otherwise_are_not_merged():
 
 def test_stores_with_files_are_merged_in_memory(make_events: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Where the events of a part are makes no difference."""
-    monkeypatch.setattr("analytics.hour_window._WORTH_A_FILE", 1)
+    monkeypatch.setattr("analytics.store.window._WORTH_A_FILE", 1)
     frame = make_events({"at": 0}, {"at": 1}, {"at": 2})
     filed = EventStore(spill=tmp_path)
     filed.append(frame)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from analytics.io.position import SourceBatch
-from analytics.store_counts import Counts
+from analytics.store.counts import Counts
 from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest
 

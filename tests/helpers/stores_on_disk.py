@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analytics.event_store import EventStore
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourceBatch, SourcePosition
+from analytics.store.event_store import EventStore
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from scenarios.accepted_events import AcceptedEvents
+from analytics.store.history import AcceptedEvents
 from scenarios.scenario import Scenario
 
 SMALL = {"clock.hours": 26, "traffic.visitors_per_day": 300}

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from analytics.event_store import EventStore
+from analytics.store.event_store import EventStore
 from scenarios.cli import main
 
 COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]

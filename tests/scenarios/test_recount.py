@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from analytics.event_store import EventStore
+from analytics.store.event_store import EventStore
 from scenarios.event_files import NdjsonFile
 from scenarios.scenario import Scenario
 from simulator.simulation import Simulation

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from analytics.event_store import EventStore
 from analytics.identity import stitched
 from analytics.io.ndjson import encode, read_ndjson
 from analytics.sessions import visit_table
+from analytics.store.event_store import EventStore
 from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS
 from simulator.simulation import Simulation, WorldSettings

@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics.events.dimensions import NOT_SET, Dimension
 from analytics.events.tracking_plan import UTC_MS, CallType
-from analytics.hour_events import HourEvents
+from analytics.store.hour import HourEvents
 
 __all__ = ["HourCounts"]
 

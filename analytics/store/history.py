@@ -10,9 +10,9 @@ from weakref import finalize
 
 import polars as pl
 
-from analytics.event_store import EventStore
-from analytics.hour_bucket import HourBucket
-from analytics.spill_files import write_passing
+from analytics.store.buckets import HourBucket
+from analytics.store.event_store import EventStore
+from analytics.store.spill import write_passing
 
 __all__ = ["AcceptedEvents"]
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics.events.enrichment import DERIVED_SCHEMA, enrich, event_times
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
-from analytics.spill_files import SpillFile, SpillFolder
+from analytics.store.spill import SpillFile, SpillFolder
 
 __all__ = ["NO_EVENTS", "NO_TIMED_EVENTS", "STORED_SCHEMA", "HourEvents"]
 

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from analytics.events.dimensions import Dimension
 from analytics.events.times import HOUR_MS, moment
-from analytics.hour_bucket import HourBucket
-from analytics.hour_counts import HourCounts
-from analytics.hour_events import NO_EVENTS, HourEvents
-from analytics.hour_reports import HourReports, hourly_table
-from analytics.spill_files import SpillFile, SpillFolder
+from analytics.store.buckets import HourBucket, HourReports, hourly_table
+from analytics.store.hour import NO_EVENTS, HourEvents
+from analytics.store.hourly_views import HourCounts
+from analytics.store.spill import SpillFile, SpillFolder
 
 __all__ = ["HourWindow"]
 

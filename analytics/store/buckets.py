@@ -1,17 +1,55 @@
-"""What readers have been told of each hour of a store, so that a changed hour can say that it has changed."""
+"""One hour of a store, as it is handed to a reader.
+
+[analytics/hour_reports.py] What readers have been told of each hour of a store, so that a changed hour can say that it has changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
 from analytics.events.times import moment
 from analytics.events.tracking_plan import UTC_MS
-from analytics.hour_bucket import HourBucket
+from analytics.store.hour import HourEvents
 
-__all__ = ["HOURLY_SCHEMA", "HourReports", "hourly_table"]
+__all__ = ["HOURLY_SCHEMA", "HourBucket", "HourReports", "hourly_table"]
+
+
+@dataclass(frozen=True)
+class HourBucket:
+    """The accepted events of one hour: from ``start``, included, to an hour later, excluded.
+
+    Args:
+        start: Beginning of the hour, UTC.
+        n_events: Events of any kind, bots' included.
+        n_page_views: Of these, `page` calls.
+        n_demo_requests: Of these, `track` calls named Demo Requested.
+        revision: How often this hour has been reported before with fewer events in it; reports of one revision are
+            the same.
+        final: Whether the hour has left the window, so that no event can come to it any more.
+    """
+
+    start: datetime
+    n_events: int
+    n_page_views: int
+    n_demo_requests: int
+    revision: int = 0
+    final: bool = False
+    _held: HourEvents = field(default_factory=HourEvents, repr=False, compare=False)
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """The events themselves, enriched, in order of event time and identifier; read when they are asked for."""
+        return self._held.events()
+
+    def without_events(self) -> HourBucket:
+        """The same numbers; the events may go."""
+        return replace(self, _held=HourEvents())
+
 
 HOURLY_SCHEMA: Final = pl.Schema(
     {

@@ -3,24 +3,31 @@
 Of deliveries with one identifier the earliest arrival is the first, whichever store it came to; where two arrived in
 the same millisecond, an order by what they say settles it. The others are counted anew, as duplicates of the first or
 as conflicts with it.
+
+[analytics/store_digest.py] A fingerprint of what a store holds and has counted: equal for equal states, however they came about.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 
-from analytics.deliveries import said
-from analytics.repeats import bodies
-from analytics.store_counts import Tallies
+from analytics.io.ndjson import encode
+from analytics.store.counts import Tallies
+from analytics.store.deliveries import bodies, said
 
-__all__ = ["Held", "united"]
+__all__ = ["Held", "state_digest", "united"]
 
 _HOUR: Final = pl.col("event_time").dt.truncate("1h").dt.epoch("ms").alias("hour")
+
 _BY_ARRIVAL: Final = ("message_id", "received_at", "event_time", "body", "sent_at", "timestamp")
+
 _REPEATED: Final = ("id", "body", "hour", "n")
 
 
@@ -91,3 +98,38 @@ def _recounted(tallies: Tallies, others: pl.DataFrame, n_duplicate: int, n_confl
     )
     lost = Counter(dict(others["type"].cast(pl.String).value_counts().iter_rows()))
     return replace(tallies, counts=counts, accepted_by_type=tallies.accepted_by_type - lost)
+
+
+_ENOUGH: Final = 25_000
+
+
+def state_digest(
+    facts: Mapping[str, int | None], tallies: Tallies, repeats: pl.DataFrame, hours: Iterable[pl.DataFrame]
+) -> str:
+    """Sha256 of a store's state, 64 hexadecimal digits; the same in every process that has the same Polars.
+
+    Args:
+        facts: Settings and times of the store.
+        tallies: What it has counted.
+        repeats: What came again; see :meth:`analytics.repeats.Repeats.since`.
+        hours: The events of each hour, in their order.
+    """
+    about, times, lines = (hashlib.sha256() for _ in range(3))
+    about.update(json.dumps([facts, tallies.to_dict()], sort_keys=True).encode())
+    about.update(repeats.write_csv().encode())
+    for events in _at_once(hours):
+        times.update(events["event_time"].dt.epoch("ms").to_numpy().astype("<i8").tobytes())
+        lines.update(encode(events))
+    return hashlib.sha256(b"".join(each.digest() for each in (about, times, lines))).hexdigest()
+
+
+def _at_once(hours: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Put small hours together: to write a line or a thousand takes as long."""
+    waiting: list[pl.DataFrame] = []
+    for events in hours:
+        waiting.append(events)
+        if sum(each.height for each in waiting) >= _ENOUGH:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)

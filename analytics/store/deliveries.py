@@ -1,4 +1,10 @@
-"""Deliveries of events: when each happened, and whether two with one identifier say the same."""
+"""Deliveries of events: when each happened, and whether two with one identifier say the same.
+
+[analytics/repeats.py] Deliveries that a store counted and did not keep: duplicates and conflicts of what is in its window.
+
+Stores that took parts of one stream each kept the first delivery that came to it. Which was the first of all is seen
+when they are merged, and what the others then are, duplicates of it or conflicts, hangs on what each of them said.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,9 @@ from numpy.typing import NDArray
 from analytics.events.enrichment import event_times
 from analytics.events.times import EARLIEST
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
-from analytics.seen_ids import Hashes, Verdict
+from analytics.store.seen_ids import Hashes, Hours, Verdict
 
-__all__ = ["BODY", "compared", "hashes", "ms", "said", "timed"]
+__all__ = ["BODY", "REPEATS_SCHEMA", "Repeats", "bodies", "compared", "hashes", "ms", "said", "timed"]
 
 BODY: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"})
 """What an event says: the columns that two deliveries of it have in common."""
@@ -68,3 +74,51 @@ _IS_SAME: Final = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first_{name
 def ms(times: pl.Series) -> NDArray[np.int64]:
     """Times as epoch milliseconds."""
     return times.dt.epoch("ms").to_numpy()
+
+
+REPEATS_SCHEMA: Final = pl.Schema({"id": pl.UInt64(), "body": pl.UInt64(), "hour": pl.Int64(), "n": pl.UInt32()})
+"""Columns of :meth:`Repeats.table`."""
+
+_MOST_PARTS: Final = 64
+
+
+def bodies(says: pl.DataFrame) -> pl.Series:
+    """Hash of each delivery by what it says (:func:`analytics.deliveries.said`); equal ones are held to be the same."""
+    return says.hash_rows().alias("body")
+
+
+class Repeats:
+    """How often which identifier was delivered again and what was said, for as long as its event is in the window.
+
+    Args:
+        table: Columns ``id`` and ``body`` (hashes), ``hour`` of the accepted event in epoch milliseconds, and ``n``.
+    """
+
+    def __init__(self, table: pl.DataFrame | None = None) -> None:
+        self._parts = [REPEATS_SCHEMA.to_frame() if table is None else table]
+
+    def add(self, ids: Hashes, said: pl.Series, hours: Hours) -> None:
+        """Take in deliveries.
+
+        Args:
+            ids: Hash of each one's identifier.
+            said: Hash of each one's body; see :func:`bodies`.
+            hours: Hour of the accepted event that each one repeats.
+        """
+        part = pl.DataFrame({"id": ids, "body": said, "hour": hours}).with_columns(n=pl.lit(1, pl.UInt32()))
+        self._parts.append(part)
+        if len(self._parts) > _MOST_PARTS:
+            self._parts = [self.table()]
+
+    def forget_before(self, floor: int) -> None:
+        """Let go of what repeats events that happened before this hour."""
+        self._parts = [part.filter(pl.col("hour") >= floor) for part in self._parts]
+
+    def since(self, start: int) -> pl.DataFrame:
+        """The rows of :meth:`table` that repeat events of this hour or a later one."""
+        return self.table().filter(pl.col("hour") >= start)
+
+    def table(self) -> pl.DataFrame:
+        """One row for each identifier and body, in that order."""
+        keys = REPEATS_SCHEMA.names()[:-1]
+        return pl.concat(self._parts).group_by(keys).agg(pl.col("n").sum()).sort(keys)

@@ -31,25 +31,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.deliveries import BODY, compared, hashes, ms, said, timed
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.dimensions import By, dimensions_of
 from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment, moment_ms
 from analytics.events.tracking_plan import CallType
-from analytics.hour_bucket import HourBucket
-from analytics.hour_events import NO_TIMED_EVENTS, STORED_SCHEMA
-from analytics.hour_reports import hourly_table
-from analytics.hour_window import HourWindow
 from analytics.io.flatten import Flattened
 from analytics.io.ndjson import decode, read_ndjson
 from analytics.io.row_validation import usable_events
 from analytics.io.strict_json import MAX_EVENT_BYTES
-from analytics.repeats import Repeats, bodies
-from analytics.seen_ids import Hashes, SeenIds, Verdict
-from analytics.store_counts import Counts, Lateness, Tallies
-from analytics.store_digest import state_digest
-from analytics.store_merge import Held, united
+from analytics.store.buckets import HourBucket, hourly_table
+from analytics.store.counts import Counts, Lateness, Tallies
+from analytics.store.deliveries import BODY, Repeats, bodies, compared, hashes, ms, said, timed
+from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
+from analytics.store.merge import Held, state_digest, united
+from analytics.store.seen_ids import Hashes, SeenIds, Verdict
+from analytics.store.window import HourWindow
 
 if TYPE_CHECKING:
     from analytics.durable_store import DurableStore
