@@ -12,10 +12,10 @@ from typing import Final
 
 import polars as pl
 
+from analytics.durable.settings import Fsync, StoreSettings
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
-from analytics.store_settings import Fsync, StoreSettings
 from benchmarks.measuring import Comparison, Subject, Work
 from benchmarks.whole_runs import watched
 from benchmarks.world import busy_day

@@ -16,7 +16,7 @@ from scenarios.cli_output import Output, as_json
 from scenarios.errors import InputError
 
 if TYPE_CHECKING:
-    from analytics.store_settings import Fsync
+    from analytics.durable.settings import Fsync
 
 __all__ = ["ingest", "register", "stats"]
 
@@ -54,7 +54,7 @@ def ingest(
     json: _Json = False,
 ) -> Output:
     """Take events in to a store on disk, or go on where that was left."""
-    from analytics.store_settings import StoreSettings  # noqa: PLC0415
+    from analytics.durable.settings import StoreSettings  # noqa: PLC0415
     from scenarios.ingest import ingest as take_in  # noqa: PLC0415
     from scenarios.store_text import ingest_text  # noqa: PLC0415
 

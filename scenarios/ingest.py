@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from analytics.durable_store import DurableStore
+from analytics.durable.durable_store import DurableStore
+from analytics.durable.recovery import Recovery
+from analytics.durable.settings import StoreSettings
 from analytics.io.position import Offset, SourceBatch
-from analytics.recovery import Recovery
 from analytics.sources.opening import open_source
 from analytics.sources.source import Source
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
-from analytics.store_settings import StoreSettings
 
 __all__ = ["DEFAULT_BATCH", "Ingested", "ingest"]
 

@@ -49,8 +49,8 @@ from analytics.store.seen_ids import Hashes, SeenIds, Verdict
 from analytics.store.window import HourWindow
 
 if TYPE_CHECKING:
-    from analytics.durable_store import DurableStore
-    from analytics.store_settings import StoreSettings
+    from analytics.durable.durable_store import DurableStore
+    from analytics.durable.settings import StoreSettings
 
 __all__ = ["EventStore"]
 
@@ -97,13 +97,13 @@ class EventStore:
     def open(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
         """Open the store in a folder, or make one; see :func:`analytics.store_opening.open_store`."""
         # By name: a store on disk is an event store, so that its module can only be imported after this one.
-        store: DurableStore = import_module("analytics.store_opening").open_store(folder, settings)
+        store: DurableStore = import_module("analytics.durable.opening").open_store(folder, settings)
         return store
 
     @staticmethod
     def read(folder: str | Path) -> EventStore:
         """Read the store in a folder as it stands, though a process may be writing to it; nothing is changed there."""
-        store: EventStore = import_module("analytics.store_opening").read_store(Path(folder))
+        store: EventStore = import_module("analytics.durable.opening").read_store(Path(folder))
         return store
 
     def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None, file: Path | None = None) -> Counts:

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 from stores_on_disk import archived, batches, dead_letters_in, kept_in, said_by
 
-from analytics import dead_letter_file, journal, safe_files, store_lock
+from analytics.durable import dead_letter_file, journal
+from analytics.durable import files as safe_files
+from analytics.durable import files as store_lock
+from analytics.durable.files import StoreLock
+from analytics.durable.settings import StoreSettings
 from analytics.store.event_store import EventStore
-from analytics.store_lock import StoreLock
-from analytics.store_settings import StoreSettings
 
 STREAM = batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=20, max_dead_letters=3)

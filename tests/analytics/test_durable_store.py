@@ -19,8 +19,11 @@ import polars as pl
 import pytest
 from stores_on_disk import START, archived, batches, dead_letters_in, kept_in, said_by
 
-from analytics import journal
-from analytics.durable_store import DurableStore
+from analytics.durable import journal
+from analytics.durable.archive import archive_path
+from analytics.durable.durable_store import DurableStore
+from analytics.durable.settings import Fsync, StoreSettings
+from analytics.durable.snapshot import RestorableStore
 from analytics.errors import (
     AnalyticsError,
     StoreCorruptError,
@@ -29,12 +32,9 @@ from analytics.errors import (
     StoreLockedError,
     StoreWriteError,
 )
-from analytics.hour_archive import archive_path
 from analytics.io.position import SourceBatch
-from analytics.restorable_store import RestorableStore
 from analytics.store.event_store import EventStore
 from analytics.store.hour import STORED_SCHEMA
-from analytics.store_settings import Fsync, StoreSettings
 
 STREAM = batches(seed=5, n_batches=30, n_rows=20, hours_each=0.5)
 SETTINGS = StoreSettings(window_hours=6, checkpoint_events=150, max_dead_letters=5)
@@ -371,7 +371,7 @@ from pathlib import Path
 from stores_on_disk import batches
 from analytics.store.event_store import EventStore
 from analytics.errors import StoreWriteError
-from analytics.store_settings import StoreSettings
+from analytics.durable.settings import StoreSettings
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 store = EventStore.open(sys.argv[1], StoreSettings(window_hours=6, checkpoint_events=10**6))
@@ -412,7 +412,7 @@ def test_whatever_cannot_be_written_nothing_is_lost(tmp_path: Path, monkeypatch:
         return real(path, flags, mode)
 
     store = EventStore.open(tmp_path, SETTINGS)
-    monkeypatch.setattr("analytics.safe_files.os.open", scarce)
+    monkeypatch.setattr("analytics.durable.files.os.open", scarce)
     with pytest.raises(StoreWriteError, match="No space left on device"):
         take_in(store, STREAM)
     is_full[0] = False

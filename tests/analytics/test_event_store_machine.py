@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from analytics.durable.settings import StoreSettings
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import encode
 from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
-from analytics.store_settings import StoreSettings
 
 START: Final = datetime(2026, 3, 3, tzinfo=UTC)
 MINUTE: Final = timedelta(minutes=1)

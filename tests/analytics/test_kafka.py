@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
+from analytics.durable.journal import Journal
+from analytics.durable.settings import StoreSettings
 from analytics.errors import EventFileError, StoreWriteError
 from analytics.io.position import SourceBatch
-from analytics.journal import Journal
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
-from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest
 
 confluent_kafka = pytest.importorskip("confluent_kafka", reason="Kafka needs confluent-kafka, the extra [kafka]")

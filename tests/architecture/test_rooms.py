@@ -30,7 +30,7 @@ CHANCE_AND_CLOCK = {
     "numpy.random.rand",
 }
 """What would make a run depend on something besides its seed."""
-ALLOWED = {"analytics.store_lock": {"os.getpid"}}
+ALLOWED = {"analytics.durable.files": {"os.getpid"}}
 """Uses that no result depends on: whoever finds a store locked is told which process has it."""
 
 

@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+from analytics.durable.settings import StoreSettings
 from analytics.io.position import SourceBatch
 from analytics.store.counts import Counts
-from analytics.store_settings import StoreSettings
 from scenarios.ingest import ingest
 
 

@@ -6,10 +6,10 @@ import os
 import threading
 from pathlib import Path
 
+from analytics.durable.files import put_file, remove_file, write_all
+from analytics.durable.journal_file import FILE_HEADER, Record, Segment, packed, segments
+from analytics.durable.settings import Fsync
 from analytics.errors import StoreWriteError
-from analytics.journal_segments import FILE_HEADER, Record, Segment, packed, segments
-from analytics.safe_files import put_file, remove_file, write_all
-from analytics.store_settings import Fsync
 
 __all__ = ["Journal"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from analytics.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
-from analytics.dead_letter_file import read_dead_letters
+from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
+from analytics.durable.dead_letter_file import read_dead_letters
+from analytics.durable.journal_file import Segment, read_segment, records_after, segments
+from analytics.durable.snapshot import RestorableStore
 from analytics.errors import StoreCorruptError, StoreFormatError
-from analytics.journal_segments import Segment, read_segment, records_after, segments
-from analytics.restorable_store import RestorableStore
 from analytics.store.deliveries import REPEATS_SCHEMA
 
 __all__ = ["Recovery", "StorePaths", "read_store", "recover"]

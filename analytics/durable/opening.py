@@ -6,14 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from analytics.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
-from analytics.durable_store import DurableStore
+from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
+from analytics.durable.durable_store import DurableStore
+from analytics.durable.files import LOCK_FILE, StoreLock, make_folder
+from analytics.durable.recovery import StorePaths, read_store
+from analytics.durable.settings import StoreSettings
+from analytics.durable.snapshot import RestorableStore
 from analytics.errors import StoreError, StoreFormatError, StoreWriteError
-from analytics.recovery import StorePaths, read_store
-from analytics.restorable_store import RestorableStore
-from analytics.safe_files import make_folder
-from analytics.store_lock import LOCK_FILE, StoreLock
-from analytics.store_settings import StoreSettings
 
 __all__ = ["open_store", "read_store"]
 

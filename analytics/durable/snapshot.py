@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.durable.journal_file import Record
+from analytics.durable.records import RecordKind, read_batch, read_moment
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.times import HOUR_MS, moment
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourcePosition
-from analytics.journal_records import RecordKind, read_batch, read_moment
-from analytics.journal_segments import Record
 from analytics.store.buckets import HourReports
 from analytics.store.counts import Counts, Tallies
 from analytics.store.deliveries import Repeats, hashes, ms

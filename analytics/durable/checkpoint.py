@@ -17,10 +17,10 @@ from typing import Any, Final
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from analytics.durable.files import put_file
+from analytics.durable.journal_file import FORMAT, refuse_newer
+from analytics.durable.records import read_table, table_bytes
 from analytics.errors import StoreCorruptError
-from analytics.journal_records import read_table, table_bytes
-from analytics.journal_segments import FORMAT, refuse_newer
-from analytics.safe_files import put_file
 
 __all__ = ["CHECKPOINT_FILE", "Checkpoint", "Part", "read_checkpoint", "read_part", "write_checkpoint", "write_part"]
 

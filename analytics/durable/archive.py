@@ -15,8 +15,8 @@ from typing import Final
 
 import polars as pl
 
+from analytics.durable.files import make_folder, put_file
 from analytics.errors import StoreWriteError
-from analytics.safe_files import make_folder, put_file
 from analytics.store.buckets import HourBucket
 
 __all__ = ["HourArchive", "archive_path"]

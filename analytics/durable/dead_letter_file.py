@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from analytics.durable.files import write_all
 from analytics.errors import StoreCorruptError, StoreWriteError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
-from analytics.safe_files import write_all
 
 __all__ = ["DeadLetterFile", "dead_letter_entry", "dead_letters_of", "read_dead_letters"]
 

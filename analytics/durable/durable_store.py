@@ -11,41 +11,44 @@ Which file is written when, so that a crash between any two steps leaves everyth
   replaced by the same.
 * A checkpoint: the journal and the dead letters go to the disk, then the new part of the window, then the checkpoint
   itself, in one step; then a new journal is begun, and what is no longer needed is removed.
+
+[analytics/pending_window.py] A window of hours that remembers what has come to it since it was last written down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from analytics.checkpoint import Checkpoint, Part, read_part, write_checkpoint, write_part
-from analytics.dead_letter_file import DeadLetterFile
+from analytics.durable.archive import HourArchive
+from analytics.durable.checkpoint import Checkpoint, Part, read_part, write_checkpoint, write_part
+from analytics.durable.dead_letter_file import DeadLetterFile
+from analytics.durable.files import StoreLock, remove_file
+from analytics.durable.journal import Journal
+from analytics.durable.records import RecordKind, batch_payload, moment_payload
+from analytics.durable.recovery import Recovery, StorePaths, recover
+from analytics.durable.settings import StoreSettings
+from analytics.durable.snapshot import RestorableStore, hours_of
 from analytics.errors import StoreError, StoreWriteError
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By
 from analytics.events.times import moment, moment_ms
-from analytics.hour_archive import HourArchive
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
-from analytics.journal import Journal
-from analytics.journal_records import RecordKind, batch_payload, moment_payload
-from analytics.pending_window import PendingWindow
-from analytics.recovery import Recovery, StorePaths, recover
-from analytics.restorable_store import RestorableStore, hours_of
-from analytics.safe_files import remove_file
 from analytics.store.buckets import HourBucket
 from analytics.store.counts import Counts
 from analytics.store.hour import NO_TIMED_EVENTS
-from analytics.store_lock import StoreLock
-from analytics.store_settings import StoreSettings
+from analytics.store.window import HourWindow
 
-__all__ = ["DurableStore"]
+__all__ = ["DurableStore", "PendingWindow"]
 
 _MIB: Final = 1 << 20
 
@@ -326,3 +329,31 @@ class DurableStore(RestorableStore):
         for path in self._paths.window.iterdir():
             if path.name not in known:
                 remove_file(path)
+
+
+class PendingWindow(HourWindow):
+    """A window of hours that remembers what has come to it since it was last written down.
+
+    Args:
+        n_hours: Hours in the window.
+        on_evict: Called with each hour that leaves it with events in it.
+        spill: A folder to which the events of past hours go.
+
+    Attributes:
+        pending: Tables of the events since then: flat, with their ``event_time``.
+    """
+
+    def __init__(self, n_hours: int, on_evict: Callable[[HourBucket], None], spill: Path) -> None:
+        super().__init__(n_hours, on_evict, spill)
+        self.pending: list[pl.DataFrame] = []
+
+    @property
+    def n_pending(self) -> int:
+        """Events since then."""
+        return sum(table.height for table in self.pending)
+
+    def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None = None) -> None:
+        """Put events into their hours, and remember them."""
+        super().keep(accepted, hours, file)
+        if accepted.height:
+            self.pending.append(accepted)
