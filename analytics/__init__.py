@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 from analytics.errors import AnalyticsError
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
-from analytics.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.io.flatten import DeadLetter, Flattened, track_view
 from analytics.io.ndjson import decode, encode, read_ndjson
 from analytics.io.warehouse import unfold
-from analytics.partitions import partitions_by_visitor
-from analytics.sessions import assign_visits, visit_table, visit_table_of_parts
+from analytics.sessions.identity import StitchingScore, score_stitching, stitch, stitched
+from analytics.sessions.partitions import partitions_by_visitor
+from analytics.sessions.visit_table import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics import FunnelStatistics
 from analytics.store.buckets import HourBucket
@@ -18,7 +18,6 @@ from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
 
 if TYPE_CHECKING:
-    from analytics.bots import BotScore, BotSettings, score_bots, tag_bots
     from analytics.content_by_segment import SegmentContent, segment_content
     from analytics.errors import (
         ConvergenceError,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from analytics.odds_ratios import Homogeneity
     from analytics.predictive_quality import PredictiveQuality
     from analytics.session_length import SessionLengthComparison
+    from analytics.sessions.bots import BotScore, BotSettings, score_bots, tag_bots
     from analytics.settings import AnalyticsSettings
 
 __all__ = [
@@ -90,8 +90,8 @@ __all__ = [
 # Whoever needs SciPy and statsmodels waits for them; whoever only wants the tracking plan does not.
 _HEAVY: Final = {
     "AnalyticsSettings": "analytics.settings",
-    "BotScore": "analytics.bots",
-    "BotSettings": "analytics.bots",
+    "BotScore": "analytics.sessions.bots",
+    "BotSettings": "analytics.sessions.bots",
     "ConvergenceError": "analytics.errors",
     "Homogeneity": "analytics.odds_ratios",
     "IntentModel": "analytics.intent_model",
@@ -107,9 +107,9 @@ _HEAVY: Final = {
     "TooFewVisitsError": "analytics.errors",
     "VisitTableError": "analytics.errors",
     "compare_analyses": "analytics.naive_analyses",
-    "score_bots": "analytics.bots",
+    "score_bots": "analytics.sessions.bots",
     "segment_content": "analytics.content_by_segment",
-    "tag_bots": "analytics.bots",
+    "tag_bots": "analytics.sessions.bots",
 }
 
 

@@ -22,9 +22,9 @@ from analytics.events.tracking_plan import CallType
 from analytics.intervals import rate_with_interval
 from analytics.multiplicity import holm
 from analytics.odds_ratios import homogeneity_of_odds_ratios
-from analytics.sessions import begins_in, visit_table
+from analytics.sessions.timeline import enriched
+from analytics.sessions.visit_table import begins_in, visit_table
 from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen
-from analytics.timeline import enriched
 
 __all__ = ["SegmentContent", "segment_content"]
 

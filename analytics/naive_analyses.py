@@ -20,9 +20,9 @@ from analytics.events.tracking_plan import EventName
 from analytics.intent_design import INTERCEPT
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
-from analytics.sessions import visit_table
+from analytics.sessions.timeline import enriched
+from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen, Signal
-from analytics.timeline import enriched
 
 __all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "SideBySide", "compare_analyses", "visitor_table"]
 

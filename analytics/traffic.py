@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError
 from analytics.events.tracking_plan import FunnelStage
 from analytics.mergeable_counts import MergeableCounts
-from analytics.timeline import as_words, changes, enriched, first_known, stable_order, timeline
+from analytics.sessions.timeline import as_words, changes, enriched, first_known, stable_order, timeline
 
 __all__ = ["COUNTS", "Traffic"]
 

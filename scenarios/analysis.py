@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analytics.bots import tag_bots
 from analytics.events.dimensions import Dimension, dimensions_of
-from analytics.sessions import begins_in, visit_table
+from analytics.sessions.bots import tag_bots
+from analytics.sessions.timeline import enriched
+from analytics.sessions.visit_table import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import DemoPer, Signal
 from analytics.statistics import FunnelStatistics
-from analytics.timeline import enriched
 from scenarios.rich_display import analysis_html
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.identity import score_stitching, stitch
+from analytics.sessions.identity import score_stitching, stitch
 from scenarios.measure_words import Word, plain_word
 
 __all__ = ["PEOPLE_WORDS"]

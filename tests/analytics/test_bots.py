@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.bots import BotSettings, score_bots, tag_bots
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
+from analytics.sessions.bots import BotSettings, score_bots, tag_bots
 from analytics.statistics import FunnelStatistics
 
 Maker = Callable[..., pl.DataFrame]

@@ -17,7 +17,7 @@ from analytics.events.enrichment import conform
 from analytics.events.tracking_plan import EventName
 from analytics.intervals import wilson_interval
 from analytics.odds_ratios import homogeneity_of_odds_ratios
-from analytics.sessions import visit_table
+from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import EverSeen
 
 Row = dict[str, Any]

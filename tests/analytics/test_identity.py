@@ -13,8 +13,8 @@ from polars.testing import assert_frame_equal
 from analytics.errors import AnalyticsError
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
-from analytics.identity import IDENTITY_SCHEMA, score_stitching, stitch, stitched
-from analytics.sessions import visit_table
+from analytics.sessions.identity import IDENTITY_SCHEMA, score_stitching, stitch, stitched
+from analytics.sessions.visit_table import visit_table
 from analytics.statistics import FunnelStatistics
 
 Sighting = tuple[int | None, str | None, str | None]

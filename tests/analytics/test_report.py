@@ -13,7 +13,7 @@ import pytest
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.report import ReportData, render_report, write_report
-from analytics.sessions import visit_table
+from analytics.sessions.visit_table import visit_table
 from analytics.statistics import FunnelStatistics
 
 HOSTILE = [

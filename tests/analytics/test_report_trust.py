@@ -14,7 +14,7 @@ from analytics.naive_analyses import EVERYTHING, SideBySide, compare_analyses
 from analytics.report import ReportData, render_report
 from analytics.report_trust import analyses_section, clustering_note, session_section
 from analytics.session_length import SessionLengthComparison
-from analytics.sessions import visit_table
+from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import signal_named
 from analytics.statistics import FunnelStatistics
 

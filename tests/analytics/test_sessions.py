@@ -12,9 +12,9 @@ from polars.testing import assert_frame_equal
 
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
-from analytics.sessions import assign_visits, visit_table
+from analytics.sessions.timeline import timeline
+from analytics.sessions.visit_table import assign_visits, visit_table
 from analytics.signals.definitions import SIGNALS, DemoPer, EverSeen, SessionLength, visit_schema
-from analytics.timeline import timeline
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)

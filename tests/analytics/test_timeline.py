@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.events.enrichment import enrich
-from analytics.timeline import as_words, stable_order, timeline
+from analytics.sessions.timeline import as_words, stable_order, timeline
 
 SMALL = st.one_of(st.none(), st.integers(0, 3))
 # Three codes of this size and a place do not fit into one number of 64 bits.

@@ -7,7 +7,7 @@ import math
 import polars as pl
 import pytest
 
-from analytics.bots import BotSettings, score_bots, tag_bots
+from analytics.sessions.bots import BotSettings, score_bots, tag_bots
 from analytics.statistics import FunnelStatistics
 from scenarios.scenario import Scenario
 

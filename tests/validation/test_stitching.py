@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from analytics.identity import score_stitching, stitch, stitched
+from analytics.sessions.identity import score_stitching, stitch, stitched
 from analytics.statistics import FunnelStatistics
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation

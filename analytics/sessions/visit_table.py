@@ -15,9 +15,9 @@ from typing import get_args
 import polars as pl
 
 from analytics.events.tracking_plan import UTC_MS
+from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, DemoPer, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
-from analytics.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 
 __all__ = ["assign_visits", "begins_in", "visit_table", "visit_table_of_parts"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import AnalyticsError
-from analytics.timeline import enriched
+from analytics.sessions.timeline import enriched
 
 __all__ = ["IDENTITY_SCHEMA", "StitchingScore", "score_stitching", "stitch", "stitched"]
 

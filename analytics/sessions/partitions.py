@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from analytics.errors import AnalyticsError
-from analytics.timeline import VISITOR_COLUMNS
+from analytics.sessions.timeline import VISITOR_COLUMNS
 
 __all__ = ["ANALYSED_COLUMNS", "partitions_by_visitor"]
 

@@ -17,7 +17,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics.events.tracking_plan import CallType
-from analytics.timeline import VISITOR, enriched
+from analytics.sessions.timeline import VISITOR, enriched
 
 __all__ = ["BotRule", "BotScore", "BotSettings", "score_bots", "tag_bots"]
 
