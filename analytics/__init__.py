@@ -12,13 +12,12 @@ from analytics.sessions.identity import StitchingScore, score_stitching, stitch,
 from analytics.sessions.partitions import partitions_by_visitor
 from analytics.sessions.visit_table import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, EventCount, EverSeen, SessionLength
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.buckets import HourBucket
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
 
 if TYPE_CHECKING:
-    from analytics.content_by_segment import SegmentContent, segment_content
     from analytics.errors import (
         ConvergenceError,
         IntentModelError,
@@ -31,11 +30,12 @@ if TYPE_CHECKING:
     from analytics.intent_results import IntentResults
     from analytics.joint_tests import JointTest
     from analytics.naive_analyses import SideBySide, compare_analyses
-    from analytics.odds_ratios import Homogeneity
     from analytics.predictive_quality import PredictiveQuality
     from analytics.session_length import SessionLengthComparison
     from analytics.sessions.bots import BotScore, BotSettings, score_bots, tag_bots
     from analytics.settings import AnalyticsSettings
+    from analytics.statistics.odds_ratios import Homogeneity
+    from analytics.statistics.segment_content import SegmentContent, segment_content
 
 __all__ = [
     "COLUMNS",
@@ -93,14 +93,14 @@ _HEAVY: Final = {
     "BotScore": "analytics.sessions.bots",
     "BotSettings": "analytics.sessions.bots",
     "ConvergenceError": "analytics.errors",
-    "Homogeneity": "analytics.odds_ratios",
+    "Homogeneity": "analytics.statistics.odds_ratios",
     "IntentModel": "analytics.intent_model",
     "IntentModelError": "analytics.errors",
     "IntentResults": "analytics.intent_results",
     "JointTest": "analytics.joint_tests",
     "OneOutcomeError": "analytics.errors",
     "PredictiveQuality": "analytics.predictive_quality",
-    "SegmentContent": "analytics.content_by_segment",
+    "SegmentContent": "analytics.statistics.segment_content",
     "SeparationError": "analytics.errors",
     "SessionLengthComparison": "analytics.session_length",
     "SideBySide": "analytics.naive_analyses",
@@ -108,7 +108,7 @@ _HEAVY: Final = {
     "VisitTableError": "analytics.errors",
     "compare_analyses": "analytics.naive_analyses",
     "score_bots": "analytics.sessions.bots",
-    "segment_content": "analytics.content_by_segment",
+    "segment_content": "analytics.statistics.segment_content",
     "tag_bots": "analytics.sessions.bots",
 }
 

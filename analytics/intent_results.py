@@ -21,9 +21,9 @@ from analytics.fitted_basis import FittedBasis
 from analytics.intent_design import design_matrix
 from analytics.interaction_effects import interaction_effects
 from analytics.joint_tests import JointTest, joint_test
-from analytics.multiplicity import benjamini_hochberg
 from analytics.out_of_fold import out_of_fold_quality
 from analytics.predictive_quality import PredictiveQuality
+from analytics.statistics.multiplicity import benjamini_hochberg
 from analytics.units import odds_ratios_per_unit
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import logit, xlog1py, xlogy
 
-from analytics.intervals import wilson_interval
 from analytics.likelihood import climb
+from analytics.statistics.intervals import wilson_interval
 
 __all__ = [
     "PredictiveQuality",

@@ -10,7 +10,7 @@ from analytics.charts import SIGNIFICANT
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, rate, times
 
 if TYPE_CHECKING:
-    from analytics.content_by_segment import SegmentContent
+    from analytics.statistics.segment_content import SegmentContent
 
 __all__ = ["content_section"]
 

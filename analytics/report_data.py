@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import polars as pl
 
-    from analytics.content_by_segment import SegmentContent
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
     from analytics.session_length import SessionLengthComparison
-    from analytics.statistics import FunnelStatistics
+    from analytics.statistics.funnel import FunnelStatistics
+    from analytics.statistics.segment_content import SegmentContent
 
 __all__ = ["PICKED_SEGMENTS", "REPORTED_SEGMENTS", "ReportData", "SalesDesk"]
 

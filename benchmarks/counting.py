@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from analytics.events.enrichment import enrich
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day

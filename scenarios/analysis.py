@@ -16,15 +16,15 @@ from analytics.sessions.visit_table import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import DemoPer, Signal
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 from scenarios.rich_display import analysis_html
 
 if TYPE_CHECKING:
-    from analytics.content_by_segment import SegmentContent
     from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
     from analytics.naive_analyses import SideBySide
     from analytics.session_length import SessionLengthComparison
+    from analytics.statistics.segment_content import SegmentContent
     from scenarios.pictures import Pictures
 
 __all__ = ["Analysis"]
@@ -154,7 +154,7 @@ class Analysis:
         Raises:
             AnalyticsError: There is no such dimension, or visitors are in several of its segments.
         """
-        from analytics.content_by_segment import segment_content  # noqa: PLC0415 - needs what the model needs
+        from analytics.statistics.segment_content import segment_content  # noqa: PLC0415 - needs what the model needs
 
         return segment_content(
             self.events,

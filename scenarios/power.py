@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from analytics.intervals import wilson_interval
+from analytics.statistics.intervals import wilson_interval
 from scenarios.errors import InputError
 from scenarios.power_curve import PowerCurve, fit_power_curve
 from scenarios.scenario import Scenario

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import AcceptedEvents
 from scenarios.analysis import Analysis

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.sessions.bots import BotSettings, score_bots, tag_bots
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 
 Maker = Callable[..., pl.DataFrame]
 CRAWLER = "Googlebot/2.1"

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from analytics.content_by_segment import segment_content
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DimensionError
 from analytics.events.enrichment import conform
 from analytics.events.tracking_plan import EventName
-from analytics.intervals import wilson_interval
-from analytics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import EverSeen
+from analytics.statistics.intervals import wilson_interval
+from analytics.statistics.odds_ratios import homogeneity_of_odds_ratios
+from analytics.statistics.segment_content import segment_content
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)

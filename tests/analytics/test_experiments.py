@@ -6,7 +6,7 @@ import polars as pl
 
 from analytics.io.ndjson import decode, encode
 from analytics.signals.arms import arm_dimension, arm_signals
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 
 Maker = Callable[..., pl.DataFrame]
 

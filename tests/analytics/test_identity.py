@@ -15,7 +15,7 @@ from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
 from analytics.sessions.identity import IDENTITY_SCHEMA, score_stitching, stitch, stitched
 from analytics.sessions.visit_table import visit_table
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 
 Sighting = tuple[int | None, str | None, str | None]
 START = datetime(2026, 3, 3, tzinfo=UTC)

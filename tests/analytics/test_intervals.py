@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from analytics.intervals import rate_with_interval, wilson_interval
+from analytics.statistics.intervals import rate_with_interval, wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.errors import AnalyticsError
-from analytics.mergeable_counts import MergeableCounts
+from analytics.statistics.mergeable_counts import MergeableCounts
 
 SCHEMA: Final = {"hour": pl.Int64(), "country": pl.String(), "page_views": pl.UInt32(), "visits": pl.UInt32()}
 KEYS: Final = ["hour", "country"]

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from analytics.multiplicity import benjamini_hochberg, holm
+from analytics.statistics.multiplicity import benjamini_hochberg, holm
 
 METHODS = [(holm, "holm"), (benjamini_hochberg, "fdr_bh")]
 Adjust = Callable[[NDArray[np.float64]], NDArray[np.float64]]

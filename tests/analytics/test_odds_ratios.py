@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from analytics.odds_ratios import Homogeneity, homogeneity_of_odds_ratios
+from analytics.statistics.odds_ratios import Homogeneity, homogeneity_of_odds_ratios
 
 Table = tuple[int, int, int, int]
 """Seen and asked, seen and not, not seen and asked, neither."""

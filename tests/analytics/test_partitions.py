@@ -15,12 +15,12 @@ from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, Dimension, DimensionError
 from analytics.events.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
-from analytics.mergeable_counts import MergeableCounts
 from analytics.sessions.partitions import ANALYSED_COLUMNS, partitions_by_visitor
 from analytics.sessions.visit_table import visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, DemoPer, EverSeen
-from analytics.statistics import FunnelStatistics
-from analytics.traffic import Traffic
+from analytics.statistics.funnel import FunnelStatistics
+from analytics.statistics.mergeable_counts import MergeableCounts
+from analytics.statistics.traffic import Traffic
 
 Row = dict[str, Any]
 START: Final = datetime(2026, 3, 3, tzinfo=UTC)

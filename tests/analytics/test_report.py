@@ -14,7 +14,7 @@ from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.report import ReportData, render_report, write_report
 from analytics.sessions.visit_table import visit_table
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -7,13 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics.content_by_segment import segment_content
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
 from analytics.report_content import content_section
 from analytics.report_model import model_section
 from analytics.report_reading import coefficient_groups, known_signals, readings
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, signal_named
+from analytics.statistics.segment_content import segment_content
 
 OWN = (
     EverSeen("docs_view", "has read the <docs>", "high", "category", ("docs",)),

@@ -16,7 +16,7 @@ from analytics.report_trust import analyses_section, clustering_note, session_se
 from analytics.session_length import SessionLengthComparison
 from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import signal_named
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 
 MODEL = IntentModel([signal_named("security_page_view"), signal_named("log_session_minutes")], [])
 TRUTH = {"security_page_view": 0.8, "log_session_minutes": 0.4}

@@ -12,8 +12,8 @@ from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension, DimensionError
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
-from analytics.intervals import wilson_interval
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
+from analytics.statistics.intervals import wilson_interval
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from analytics.sessions.bots import BotSettings, score_bots, tag_bots
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 from scenarios.scenario import Scenario
 
 STEADY = BotSettings().steady_page_views

@@ -10,7 +10,7 @@ import pytest
 
 from analytics.intent_results import COEFFICIENT_SCHEMA
 from analytics.signals.arms import arm_dimension
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 from scenarios.expressions import ExpressionError
 from scenarios.measures import Measure, vocabulary
 from scenarios.run import Run

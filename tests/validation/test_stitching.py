@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from analytics.sessions.identity import score_stitching, stitch, stitched
-from analytics.statistics import FunnelStatistics
+from analytics.statistics.funnel import FunnelStatistics
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink

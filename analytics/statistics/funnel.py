@@ -15,10 +15,10 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.events.tracking_plan import UTC_MS, FunnelStage
-from analytics.intervals import rate_with_interval
-from analytics.mergeable_counts import MergeableCounts
 from analytics.signals.definitions import IDLE_MINUTES
-from analytics.traffic import COUNTS, Traffic
+from analytics.statistics.intervals import rate_with_interval
+from analytics.statistics.mergeable_counts import MergeableCounts
+from analytics.statistics.traffic import COUNTS, Traffic
 
 __all__ = ["FunnelStatistics"]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError
 from analytics.events.tracking_plan import FunnelStage
-from analytics.mergeable_counts import MergeableCounts
 from analytics.sessions.timeline import as_words, changes, enriched, first_known, stable_order, timeline
+from analytics.statistics.mergeable_counts import MergeableCounts
 
 __all__ = ["COUNTS", "Traffic"]
 

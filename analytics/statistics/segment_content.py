@@ -19,12 +19,12 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError, dimensions_of
 from analytics.events.tracking_plan import CallType
-from analytics.intervals import rate_with_interval
-from analytics.multiplicity import holm
-from analytics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visit_table import begins_in, visit_table
 from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen
+from analytics.statistics.intervals import rate_with_interval
+from analytics.statistics.multiplicity import holm
+from analytics.statistics.odds_ratios import homogeneity_of_odds_ratios
 
 __all__ = ["SegmentContent", "segment_content"]
 
