@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from analytics.intent_model import IntentModel
     from analytics.intent_results import IntentResults
-    from analytics.joint_tests import JointTest
+    from analytics.logit.joint_tests import JointTest
     from analytics.naive_analyses import SideBySide, compare_analyses
     from analytics.predictive_quality import PredictiveQuality
     from analytics.session_length import SessionLengthComparison
@@ -97,7 +97,7 @@ _HEAVY: Final = {
     "IntentModel": "analytics.intent_model",
     "IntentModelError": "analytics.errors",
     "IntentResults": "analytics.intent_results",
-    "JointTest": "analytics.joint_tests",
+    "JointTest": "analytics.logit.joint_tests",
     "OneOutcomeError": "analytics.errors",
     "PredictiveQuality": "analytics.predictive_quality",
     "SegmentContent": "analytics.statistics.segment_content",

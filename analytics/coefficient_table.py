@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics.fitted_basis import FittedBasis
 from analytics.intent_results import COEFFICIENT_SCHEMA
-from analytics.marginal_effects import MarginalEffects
+from analytics.logit.marginal_effects import MarginalEffects
 from analytics.statistics.multiplicity import holm
 
 __all__ = ["coefficient_table"]

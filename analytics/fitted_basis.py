@@ -11,12 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.clusters import cluster_names
 from analytics.errors import IntentModelError, VisitTableError
-from analytics.estimation import Estimate
-from analytics.intent_design import Design, design_matrix
-from analytics.jackknife import effective_clusters, jackknife_errors
-from analytics.likelihood import information
+from analytics.logit.clusters import cluster_names, effective_clusters, jackknife_errors
+from analytics.logit.design import Design, design_matrix
+from analytics.logit.estimation import Estimate
+from analytics.logit.likelihood import information
 from analytics.signals.definitions import Signal
 
 if TYPE_CHECKING:

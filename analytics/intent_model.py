@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.clusters import cluster_numbers
 from analytics.coefficient_table import coefficient_table
 from analytics.errors import IntentModelError
-from analytics.estimation import Estimate, estimate
 from analytics.fitted_basis import FittedBasis
-from analytics.intent_design import INTERCEPT, Design, eligible_visits, prepare
 from analytics.intent_results import IntentResults
+from analytics.logit.clusters import cluster_numbers
+from analytics.logit.design import INTERCEPT, Design, eligible_visits, prepare
+from analytics.logit.estimation import Estimate, estimate
 from analytics.predictive_quality import area_under_curve, coefficient_of_discrimination
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 

@@ -14,13 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.collinearity import variance_inflation
 from analytics.errors import IntentModelError
-from analytics.estimation import Estimator
 from analytics.fitted_basis import FittedBasis
-from analytics.intent_design import design_matrix
 from analytics.interaction_effects import interaction_effects
-from analytics.joint_tests import JointTest, joint_test
+from analytics.logit.design import design_matrix, variance_inflation
+from analytics.logit.estimation import Estimator
+from analytics.logit.joint_tests import JointTest, joint_test
 from analytics.out_of_fold import out_of_fold_quality
 from analytics.predictive_quality import PredictiveQuality
 from analytics.statistics.multiplicity import benjamini_hochberg

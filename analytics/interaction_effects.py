@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from analytics.fitted_basis import FittedBasis
-from analytics.intent_design import INTERCEPT, Design
-from analytics.likelihood import LogitFit
+from analytics.logit.design import INTERCEPT, Design
+from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts
 
 __all__ = ["INTERACTION_SCHEMA", "interaction_effect", "interaction_effects"]

@@ -17,9 +17,9 @@ import polars as pl
 
 from analytics.errors import IntentModelError
 from analytics.events.tracking_plan import EventName
-from analytics.intent_design import INTERCEPT
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
+from analytics.logit.design import INTERCEPT
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen, Signal

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError
-from analytics.firth import PenalisedLogit
-from analytics.intent_design import Design
-from analytics.likelihood import climb
+from analytics.logit.design import Design
+from analytics.logit.firth import PenalisedLogit
+from analytics.logit.likelihood import climb
 from analytics.predictive_quality import PredictiveQuality, predictive_quality
 
 __all__ = ["folds_by_name", "out_of_fold_quality"]

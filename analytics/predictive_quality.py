@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import logit, xlog1py, xlogy
 
-from analytics.likelihood import climb
+from analytics.logit.likelihood import climb
 from analytics.statistics.intervals import wilson_interval
 
 __all__ = [

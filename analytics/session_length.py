@@ -12,16 +12,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.clusters import cluster_numbers
 from analytics.errors import IntentModelError
-from analytics.estimation import Estimate, estimate
 from analytics.fitted_basis import FittedBasis
-from analytics.intent_design import eligible_visits, prepare
 from analytics.intent_model import IntentModel
-from analytics.joint_tests import joint_test
+from analytics.logit.clusters import cluster_numbers
+from analytics.logit.design import eligible_visits, prepare
+from analytics.logit.estimation import Estimate, estimate
+from analytics.logit.joint_tests import joint_test
+from analytics.logit.splines import knots_of, restricted_cubic
 from analytics.out_of_fold import out_of_fold_quality
 from analytics.signals.definitions import VISIT_LASTS, SessionLength, interaction_parts
-from analytics.splines import knots_of, restricted_cubic
 
 __all__ = ["DEFAULT_FORM", "FORM_SCHEMA", "SessionForm", "SessionLengthComparison"]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.intent_design import INTERCEPT
+from analytics.logit.design import INTERCEPT
 from analytics.signals.definitions import EventCount, SessionLength, Signal, interaction_parts
 
 __all__ = ["Unit", "odds_ratios_per_unit", "unit_of"]

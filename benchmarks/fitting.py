@@ -8,9 +8,9 @@ from typing import Final
 import polars as pl
 from statsmodels.discrete.discrete_model import Logit
 
-from analytics.intent_design import design_matrix, eligible_visits, prepare
 from analytics.intent_model import IntentModel
-from analytics.likelihood import maximise
+from analytics.logit.design import design_matrix, eligible_visits, prepare
+from analytics.logit.likelihood import maximise
 from analytics.signals.definitions import SIGNALS, EverSeen, Signal
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day

@@ -13,7 +13,7 @@ from statsmodels.discrete.discrete_model import Logit
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from analytics.firth import PenalisedLogit
+from analytics.logit.firth import PenalisedLogit
 
 ENDOMETRIAL = pl.read_csv(Path(__file__).parent / "data" / "endometrial.csv", comment_prefix="#")
 

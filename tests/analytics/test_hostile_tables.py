@@ -10,9 +10,9 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from analytics.errors import IntentModelError, OneOutcomeError, TooFewVisitsError, VisitTableError
-from analytics.intent_design import design_matrix
 from analytics.intent_model import IntentModel
 from analytics.intent_results import IntentResults
+from analytics.logit.design import design_matrix
 from analytics.signals.definitions import EventCount, EverSeen
 
 A, B = (EverSeen(name, f"has {name}", "high", "category", (name,)) for name in ("a", "b"))

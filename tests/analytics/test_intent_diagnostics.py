@@ -10,8 +10,8 @@ from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from analytics.errors import IntentModelError, TooFewVisitsError, VisitTableError
-from analytics.intent_design import INTERCEPT, design_matrix
 from analytics.intent_model import IntentModel
+from analytics.logit.design import INTERCEPT, design_matrix
 from analytics.signals.definitions import SIGNALS, signal_named, visit_schema
 
 NAMES = ("security_page_view", "careers_page_view", "region_europe", "log_session_minutes")

@@ -9,7 +9,6 @@ from polars.testing import assert_frame_equal
 from scipy.special import expit
 from statsmodels.discrete.discrete_model import Logit
 
-from analytics import intent_design, likelihood
 from analytics.errors import (
     ConvergenceError,
     IntentModelError,
@@ -18,11 +17,13 @@ from analytics.errors import (
     TooFewVisitsError,
     VisitTableError,
 )
-from analytics.firth import PenalisedLogit
-from analytics.intent_design import INTERCEPT, design_matrix, prepare
 from analytics.intent_model import IntentModel
 from analytics.intent_results import COEFFICIENT_SCHEMA
-from analytics.likelihood import climb
+from analytics.logit import design as intent_design
+from analytics.logit import likelihood
+from analytics.logit.design import INTERCEPT, design_matrix, prepare
+from analytics.logit.firth import PenalisedLogit
+from analytics.logit.likelihood import climb
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, SessionLength, signal_named, visit_schema
 
 TRUTH = {

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from scipy.stats import t as student
 
-from analytics.intent_design import design_matrix
 from analytics.intent_model import IntentModel
+from analytics.logit.design import design_matrix
 from analytics.signals.definitions import signal_named, visit_schema
 
 NAMES = ("security_page_view", "company_enterprise")
@@ -82,7 +82,7 @@ def test_many_visits_are_gone_through_in_parts(monkeypatch: pytest.MonkeyPatch):
     """However few visits fit into memory at once, the errors are the same."""
     visits = visits_of([1, 2, 3, 9, 4] * 10, enterprise_accounts=12)
     whole = MODEL.fit(visits).jackknife["standard_error"].to_list()
-    monkeypatch.setattr("analytics.jackknife._VISITS_AT_ONCE", 5)
+    monkeypatch.setattr("analytics.logit.clusters._VISITS_AT_ONCE", 5)
     assert MODEL.fit(visits).jackknife["standard_error"].to_list() == pytest.approx(whole, rel=1e-12)
 
 

@@ -11,8 +11,8 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError
-from analytics.intent_design import prepare
-from analytics.likelihood import climb
+from analytics.logit.design import prepare
+from analytics.logit.likelihood import climb
 from analytics.out_of_fold import folds_by_name, out_of_fold_quality
 from analytics.predictive_quality import (
     area_under_curve,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.separation import find_separation
+from analytics.logit.separation import find_separation
 
 
 def test_the_endometrial_example_is_separated_by_neovasculization_alone():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from analytics.firth import PenalisedLogit
-from analytics.separation import find_separation
+from analytics.logit.firth import PenalisedLogit
+from analytics.logit.separation import find_separation
 
 N_WITH, N_WITHOUT, TRUTH = 12, 88, np.array([1.0, -1.5])
 MATRIX = np.array([[1.0, 1.0], [0.0, 1.0]])

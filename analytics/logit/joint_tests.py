@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import chdtrc
 
 from analytics.errors import IntentModelError, TooFewVisitsError
-from analytics.estimation import Estimate
-from analytics.firth import PenalisedLogit
-from analytics.intent_design import Design
+from analytics.logit.design import Design
+from analytics.logit.estimation import Estimate
+from analytics.logit.firth import PenalisedLogit
 
 __all__ = ["JointTest", "joint_test"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from analytics.errors import SeparationError
-from analytics.firth import PenalisedLogit
-from analytics.intent_design import Design
-from analytics.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
+from analytics.logit.design import Design
+from analytics.logit.firth import PenalisedLogit
+from analytics.logit.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
 
 __all__ = ["Estimate", "Estimator", "estimate"]
 

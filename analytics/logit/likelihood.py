@@ -19,8 +19,8 @@ from scipy.sparse import coo_array
 from scipy.special import erfc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError, SeparationError
-from analytics.intent_design import Design
-from analytics.separation import find_separation
+from analytics.logit.design import Design
+from analytics.logit.separation import find_separation
 
 __all__ = ["LogitFit", "climb", "cluster_robust", "information", "log_likelihood", "maximise"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from analytics.intent_design import Design
-from analytics.likelihood import LogitFit
+from analytics.logit.design import Design
+from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts
 
 __all__ = ["MarginalEffects"]

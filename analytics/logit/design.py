@@ -6,6 +6,8 @@ cell of signal × outcome separates are kept and named: their coefficients are f
 
 Where all signals are discrete, many visits are alike in all of them. They are collapsed into one row, a *pattern*, with
 the number of visits and of requests among them: all that the likelihood asks of them.
+
+[analytics/collinearity.py] How much the other signals inflate the variance of each coefficient.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from analytics.errors import OneOutcomeError, TooFewVisitsError, VisitTableError
 from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, interaction_parts
 
-__all__ = ["INTERCEPT", "Design", "design_matrix", "eligible_visits", "prepare"]
+__all__ = ["INTERCEPT", "Design", "design_matrix", "eligible_visits", "prepare", "variance_inflation"]
 
 INTERCEPT: Final = "intercept"
 """Name of the first term: the log-odds of a visit in which all signals are 0."""
@@ -36,7 +38,10 @@ _WORTHWHILE: Final = 4
 """Visits a pattern that make collapsing pay."""
 
 Floats = NDArray[np.float64]
+
 Integers = NDArray[np.int64]
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,3 +346,22 @@ def _refuse_too_few(outcome: Floats, n_terms: int) -> None:
             f"{len(outcome)} visits with {n_requests} requests cannot tell {n_terms} signals apart; observe longer "
             "or ask of fewer signals (10 requests a signal are a rule of thumb)"
         )
+
+
+def variance_inflation(design: Design) -> dict[str, float | None]:
+    """Return the variance inflation factor of each term: 1 / (1 − R²) of the term on all the others.
+
+    1 where a term has nothing in common with the others; above 10 by a rule of thumb too much. None for the intercept.
+    Source: D. A. Belsley, E. Kuh and R. E. Welsch, Regression Diagnostics (Wiley 1980), section 3.2.
+
+    Args:
+        design: What the likelihood is made of.
+    """
+    if len(design.terms) == 1:
+        return {INTERCEPT: None}
+    share = design.n_visits / design.n_visits.sum()
+    centred = design.matrix[:, 1:] - share @ design.matrix[:, 1:]
+    covariance = (centred.T * share) @ centred
+    scale = np.sqrt(np.diag(covariance))
+    inflation = np.diag(np.linalg.inv(covariance / np.outer(scale, scale)))
+    return {INTERCEPT: None, **{term: float(v) for term, v in zip(design.terms[1:], inflation, strict=True)}}
