@@ -26,12 +26,12 @@ if TYPE_CHECKING:
         TooFewVisitsError,
         VisitTableError,
     )
-    from analytics.intent_model import IntentModel
-    from analytics.intent_results import IntentResults
+    from analytics.intent.model import IntentModel
+    from analytics.intent.naive_analyses import SideBySide, compare_analyses
+    from analytics.intent.results import IntentResults
+    from analytics.intent.session_length import SessionLengthComparison
+    from analytics.intent.validation import PredictiveQuality
     from analytics.logit.joint_tests import JointTest
-    from analytics.naive_analyses import SideBySide, compare_analyses
-    from analytics.predictive_quality import PredictiveQuality
-    from analytics.session_length import SessionLengthComparison
     from analytics.sessions.bots import BotScore, BotSettings, score_bots, tag_bots
     from analytics.settings import AnalyticsSettings
     from analytics.statistics.odds_ratios import Homogeneity
@@ -94,19 +94,19 @@ _HEAVY: Final = {
     "BotSettings": "analytics.sessions.bots",
     "ConvergenceError": "analytics.errors",
     "Homogeneity": "analytics.statistics.odds_ratios",
-    "IntentModel": "analytics.intent_model",
+    "IntentModel": "analytics.intent.model",
     "IntentModelError": "analytics.errors",
-    "IntentResults": "analytics.intent_results",
+    "IntentResults": "analytics.intent.results",
     "JointTest": "analytics.logit.joint_tests",
     "OneOutcomeError": "analytics.errors",
-    "PredictiveQuality": "analytics.predictive_quality",
+    "PredictiveQuality": "analytics.intent.validation",
     "SegmentContent": "analytics.statistics.segment_content",
     "SeparationError": "analytics.errors",
-    "SessionLengthComparison": "analytics.session_length",
-    "SideBySide": "analytics.naive_analyses",
+    "SessionLengthComparison": "analytics.intent.session_length",
+    "SideBySide": "analytics.intent.naive_analyses",
     "TooFewVisitsError": "analytics.errors",
     "VisitTableError": "analytics.errors",
-    "compare_analyses": "analytics.naive_analyses",
+    "compare_analyses": "analytics.intent.naive_analyses",
     "score_bots": "analytics.sessions.bots",
     "segment_content": "analytics.statistics.segment_content",
     "tag_bots": "analytics.sessions.bots",

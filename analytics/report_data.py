@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import polars as pl
 
-    from analytics.intent_results import IntentResults
-    from analytics.naive_analyses import SideBySide
-    from analytics.session_length import SessionLengthComparison
+    from analytics.intent.naive_analyses import SideBySide
+    from analytics.intent.results import IntentResults
+    from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.funnel import FunnelStatistics
     from analytics.statistics.segment_content import SegmentContent
 

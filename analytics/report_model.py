@@ -15,7 +15,7 @@ from analytics.report_trust import clustering_note, trust_table
 from analytics.signals.definitions import interaction_parts
 
 if TYPE_CHECKING:
-    from analytics.intent_results import IntentResults
+    from analytics.intent.results import IntentResults
 
 __all__ = ["model_section"]
 

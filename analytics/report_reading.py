@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from analytics.charts import SIGNIFICANT
+from analytics.intent.coefficients import unit_of
 from analytics.report_html import times
 from analytics.signals.definitions import SIGNALS, VISIT_LASTS, Signal, interaction_parts
-from analytics.units import unit_of
 
 if TYPE_CHECKING:
-    from analytics.intent_results import IntentResults
+    from analytics.intent.results import IntentResults
 
 __all__ = ["Reading", "coefficient_groups", "known_signals", "readings", "term_name"]
 

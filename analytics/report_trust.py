@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analytics.errors import IntentModelError
+from analytics.intent.session_length import SessionForm
 from analytics.report_figures import figure
 from analytics.report_html import Html, decimal, element, join, number_table, p_value, percent
 from analytics.report_reading import term_name
 from analytics.session_chart import session_length_chart
-from analytics.session_length import SessionForm
 from analytics.trust_charts import calibration_chart
 
 if TYPE_CHECKING:
-    from analytics.intent_results import IntentResults
-    from analytics.naive_analyses import SideBySide
-    from analytics.session_length import SessionLengthComparison
+    from analytics.intent.naive_analyses import SideBySide
+    from analytics.intent.results import IntentResults
+    from analytics.intent.session_length import SessionLengthComparison
 
 __all__ = ["analyses_section", "clustering_note", "session_section", "trust_table"]
 

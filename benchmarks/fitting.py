@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 from statsmodels.discrete.discrete_model import Logit
 
-from analytics.intent_model import IntentModel
+from analytics.intent.model import IntentModel
 from analytics.logit.design import design_matrix, eligible_visits, prepare
 from analytics.logit.likelihood import maximise
 from analytics.signals.definitions import SIGNALS, EverSeen, Signal

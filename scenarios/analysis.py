@@ -20,10 +20,10 @@ from analytics.statistics.funnel import FunnelStatistics
 from scenarios.rich_display import analysis_html
 
 if TYPE_CHECKING:
-    from analytics.intent_model import IntentModel
-    from analytics.intent_results import IntentResults
-    from analytics.naive_analyses import SideBySide
-    from analytics.session_length import SessionLengthComparison
+    from analytics.intent.model import IntentModel
+    from analytics.intent.naive_analyses import SideBySide
+    from analytics.intent.results import IntentResults
+    from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.segment_content import SegmentContent
     from scenarios.pictures import Pictures
 
@@ -114,7 +114,7 @@ class Analysis:
     def session_length(self) -> SessionLengthComparison | None:
         """The intent model with session length in other forms; None where that cannot be told."""
         from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
-        from analytics.session_length import SessionLengthComparison  # noqa: PLC0415
+        from analytics.intent.session_length import SessionLengthComparison  # noqa: PLC0415
 
         coefficient = (self._truth or {}).get("log_session_minutes")
         try:
@@ -126,7 +126,7 @@ class Analysis:
     def side_by_side(self) -> SideBySide:
         """The intent model beside what one row per visitor would say, with and without hindsight."""
         from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
-        from analytics.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
+        from analytics.intent.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
 
         try:
             by_visit = self.intent
@@ -137,7 +137,7 @@ class Analysis:
     @cached_property
     def _model(self) -> IntentModel:
         # statsmodels takes more than a second to import; who asks for counts only should not wait for it.
-        from analytics.intent_model import IntentModel  # noqa: PLC0415
+        from analytics.intent.model import IntentModel  # noqa: PLC0415
 
         return IntentModel(self._signals, self.settings.interactions)
 

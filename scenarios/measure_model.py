@@ -13,7 +13,7 @@ from simulator.settings.experiments import arm_effects
 from simulator.visitors.truth import Truth
 
 if TYPE_CHECKING:
-    from analytics.intent_results import IntentResults
+    from analytics.intent.results import IntentResults
     from scenarios.run import Run
 
 __all__ = ["MODEL_WORDS", "model_terms"]

@@ -13,7 +13,7 @@ from analytics.store.event_store import EventStore
 from scenarios.analysis import Analysis
 
 if TYPE_CHECKING:
-    from analytics.intent_results import IntentResults
+    from analytics.intent.results import IntentResults
 
 __all__ = ["write_analysis_report"]
 

@@ -37,7 +37,7 @@ from simulator.visitors.truth import Truth
 from simulator.visitors.visitor import Visitor
 
 if TYPE_CHECKING:
-    from analytics.intent_results import IntentResults
+    from analytics.intent.results import IntentResults
 
 __all__ = ["Run", "Timings", "simulate"]
 

@@ -48,7 +48,7 @@ class StudyCost:
 def clocked(replication: Replication) -> tuple[Replicated, float]:
     """Make a replication, in a worker, and say how many seconds it took, without those of loading libraries."""
     if any(reference.name in _MODEL for reference in references_of(replication)):
-        import_module("analytics.intent_model")
+        import_module("analytics.intent.model")
     began = time.perf_counter()
     replicated = replicate(replication)
     return replicated, time.perf_counter() - began

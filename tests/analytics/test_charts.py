@@ -18,7 +18,7 @@ from analytics.charts import (
     traffic_by,
 )
 from analytics.events.tracking_plan import UTC_MS
-from analytics.intent_results import COEFFICIENT_SCHEMA
+from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 from analytics.report_reading import coefficient_groups
 
 

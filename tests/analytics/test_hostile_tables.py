@@ -10,8 +10,8 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from analytics.errors import IntentModelError, OneOutcomeError, TooFewVisitsError, VisitTableError
-from analytics.intent_model import IntentModel
-from analytics.intent_results import IntentResults
+from analytics.intent.model import IntentModel
+from analytics.intent.results import IntentResults
 from analytics.logit.design import design_matrix
 from analytics.signals.definitions import EventCount, EverSeen
 

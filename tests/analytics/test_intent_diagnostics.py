@@ -10,7 +10,7 @@ from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from analytics.errors import IntentModelError, TooFewVisitsError, VisitTableError
-from analytics.intent_model import IntentModel
+from analytics.intent.model import IntentModel
 from analytics.logit.design import INTERCEPT, design_matrix
 from analytics.signals.definitions import SIGNALS, signal_named, visit_schema
 

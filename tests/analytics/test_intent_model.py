@@ -17,8 +17,8 @@ from analytics.errors import (
     TooFewVisitsError,
     VisitTableError,
 )
-from analytics.intent_model import IntentModel
-from analytics.intent_results import COEFFICIENT_SCHEMA
+from analytics.intent.coefficients import COEFFICIENT_SCHEMA
+from analytics.intent.model import IntentModel
 from analytics.logit import design as intent_design
 from analytics.logit import likelihood
 from analytics.logit.design import INTERCEPT, design_matrix, prepare

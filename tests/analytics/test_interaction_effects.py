@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
-from analytics.intent_model import IntentModel
-from analytics.intent_results import IntentResults
+from analytics.intent.model import IntentModel
+from analytics.intent.results import IntentResults
 from analytics.logit.design import design_matrix
 from analytics.report_model import model_section
 from analytics.signals.definitions import EventCount, EverSeen, Signal

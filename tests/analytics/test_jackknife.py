@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from scipy.stats import t as student
 
-from analytics.intent_model import IntentModel
+from analytics.intent.model import IntentModel
 from analytics.logit.design import design_matrix
 from analytics.signals.definitions import signal_named, visit_schema
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.special import logit
 from statsmodels.discrete.discrete_model import Logit
 
-from analytics.intent_model import IntentModel
-from analytics.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, compare_analyses, visitor_table
+from analytics.intent.model import IntentModel
+from analytics.intent.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, compare_analyses, visitor_table
 from analytics.signals.definitions import EventCount, SessionLength, signal_named
 
 SECURITY = signal_named("security_page_view")

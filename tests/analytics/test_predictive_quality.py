@@ -11,15 +11,16 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError
-from analytics.logit.design import prepare
-from analytics.logit.likelihood import climb
-from analytics.out_of_fold import folds_by_name, out_of_fold_quality
-from analytics.predictive_quality import (
+from analytics.intent.validation import (
     area_under_curve,
     calibration_table,
     coefficient_of_discrimination,
+    folds_by_name,
+    out_of_fold_quality,
     predictive_quality,
 )
+from analytics.logit.design import prepare
+from analytics.logit.likelihood import climb
 
 RNG = np.random.default_rng(6)
 P = np.round(RNG.random(400) * 0.6, 2) + 0.01
@@ -134,7 +135,7 @@ def test_an_account_is_never_in_two_folds_and_folds_are_about_equal():
 def test_folds_do_not_depend_on_the_hash_seed():
     """Another process with another PYTHONHASHSEED puts the same names into the same folds."""
     script = (
-        "import polars as pl; from analytics.out_of_fold import folds_by_name; "
+        "import polars as pl; from analytics.intent.validation import folds_by_name; "
         "print(folds_by_name(pl.Series([f'n{i}' for i in range(20)]), 5).tolist())"
     )
     said = {

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.intent_model import IntentModel
-from analytics.intent_results import IntentResults
+from analytics.intent.model import IntentModel
+from analytics.intent.results import IntentResults
 from analytics.report import ReportData, render_report, write_report
 from analytics.sessions.visit_table import visit_table
 from analytics.statistics.funnel import FunnelStatistics

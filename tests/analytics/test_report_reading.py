@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics.intent_model import IntentModel
-from analytics.intent_results import IntentResults
+from analytics.intent.model import IntentModel
+from analytics.intent.results import IntentResults
 from analytics.report_content import content_section
 from analytics.report_model import model_section
 from analytics.report_reading import coefficient_groups, known_signals, readings

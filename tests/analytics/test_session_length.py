@@ -10,10 +10,10 @@ from scipy.special import expit
 
 from analytics.chart_style import to_svg
 from analytics.errors import IntentModelError, TooFewVisitsError
-from analytics.intent_model import IntentModel
+from analytics.intent.model import IntentModel
+from analytics.intent.session_length import DEFAULT_FORM, FORM_SCHEMA, SessionLengthComparison
 from analytics.logit.splines import knots_of, restricted_cubic
 from analytics.session_chart import session_length_chart
-from analytics.session_length import DEFAULT_FORM, FORM_SCHEMA, SessionLengthComparison
 from analytics.signals.definitions import signal_named
 
 KNOTS = np.array([1.0, 2.0, 4.0, 7.0])

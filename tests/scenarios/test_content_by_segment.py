@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.naive_analyses import BY_VISIT
+from analytics.intent.naive_analyses import BY_VISIT
 from scenarios.run import Run
 from scenarios.scenario import Scenario
 

@@ -8,7 +8,7 @@ from functools import cache
 import polars as pl
 import pytest
 
-from analytics.intent_results import COEFFICIENT_SCHEMA
+from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 from analytics.signals.arms import arm_dimension
 from analytics.statistics.funnel import FunnelStatistics
 from scenarios.expressions import ExpressionError

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from analytics.intent_model import IntentModel
-from analytics.session_length import SessionLengthComparison
+from analytics.intent.model import IntentModel
+from analytics.intent.session_length import SessionLengthComparison
 from analytics.signals.definitions import VISIT_LASTS
 from scenarios.errors import ScenarioError
 from scenarios.run import Run

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analytics.intent_model import IntentModel
+from analytics.intent.model import IntentModel
 from analytics.sessions.visit_table import visit_table
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import SIGNALS

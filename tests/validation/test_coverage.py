@@ -100,7 +100,7 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
 
 def _pooled_estimates(scenario: Scenario, seed: int, n: int) -> dict[str, float]:
     """Coefficients by term of one fit on the visits of many replications."""
-    from analytics.intent_model import IntentModel  # noqa: PLC0415
+    from analytics.intent.model import IntentModel  # noqa: PLC0415
 
     tables = []
     for replication in range(n):

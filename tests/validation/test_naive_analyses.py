@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from scipy.special import expit, logit
 
-from analytics.intent_model import IntentModel
-from analytics.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, SideBySide, compare_analyses
+from analytics.intent.model import IntentModel
+from analytics.intent.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, SideBySide, compare_analyses
 from analytics.signals.definitions import SIGNALS, signal_named
 from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings

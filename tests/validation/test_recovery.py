@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analytics.intent_model import IntentModel
+from analytics.intent.model import IntentModel
 from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import SIGNALS
 from simulator.engine.clock import Clock

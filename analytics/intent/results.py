@@ -15,51 +15,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError
-from analytics.fitted_basis import FittedBasis
-from analytics.interaction_effects import interaction_effects
+from analytics.intent.coefficients import odds_ratios_per_unit
+from analytics.intent.fit_context import FittedBasis
+from analytics.intent.interaction_effects import interaction_effects
+from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
 from analytics.logit.design import design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
 from analytics.logit.joint_tests import JointTest, joint_test
-from analytics.out_of_fold import out_of_fold_quality
-from analytics.predictive_quality import PredictiveQuality
 from analytics.statistics.multiplicity import benjamini_hochberg
-from analytics.units import odds_ratios_per_unit
 
 if TYPE_CHECKING:
     from statsmodels.discrete.discrete_model import BinaryResultsWrapper
 
-__all__ = ["COEFFICIENT_SCHEMA", "IntentResults"]
-
-COEFFICIENT_SCHEMA: Final = pl.Schema(
-    {
-        "signal": pl.String(),
-        "coefficient": pl.Float64(),
-        "standard_error": pl.Float64(),
-        "z": pl.Float64(),
-        "p_value": pl.Float64(),
-        "p_adjusted": pl.Float64(),
-        "ci_low": pl.Float64(),
-        "ci_high": pl.Float64(),
-        "odds_ratio": pl.Float64(),
-        "odds_ratio_low": pl.Float64(),
-        "odds_ratio_high": pl.Float64(),
-        "average_marginal_effect": pl.Float64(),
-        "average_marginal_effect_se": pl.Float64(),
-        "truth": pl.Float64(),
-        "covered": pl.Boolean(),
-        "n_seen": pl.UInt32(),
-        "requests_seen": pl.UInt32(),
-    }
-)
-"""Columns of the table of coefficients, one row per term, the intercept first.
-
-``coefficient`` and its interval are log-odds per unit of the signal, ``odds_ratio`` their exponential. ``p_value`` is
-of the two-sided Wald test that the coefficient is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept.
-``average_marginal_effect`` is the change in the probability of a request in a visit; null for the intercept and for
-interactions, which have none of their own (``IntentResults.interaction_effects`` has what they do to the probability).
-``truth`` is null when it is not known, ``covered`` whether the interval holds it. ``n_seen`` counts the visits with the
-signal, ``requests_seen`` those that ended in a request.
-"""
+__all__ = ["IntentResults"]
 
 _SUMMARY: Final = (
     "signal",
@@ -73,7 +41,6 @@ _SUMMARY: Final = (
     "truth",
     "covered",
 )
-
 
 _METHODS: Final[Mapping[Estimator, str]] = {
     "ml": "greatest likelihood",

@@ -13,14 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError
-from analytics.fitted_basis import FittedBasis
-from analytics.intent_model import IntentModel
+from analytics.intent.fit_context import FittedBasis
+from analytics.intent.model import IntentModel
+from analytics.intent.validation import out_of_fold_quality
 from analytics.logit.clusters import cluster_numbers
 from analytics.logit.design import eligible_visits, prepare
 from analytics.logit.estimation import Estimate, estimate
 from analytics.logit.joint_tests import joint_test
 from analytics.logit.splines import knots_of, restricted_cubic
-from analytics.out_of_fold import out_of_fold_quality
 from analytics.signals.definitions import VISIT_LASTS, SessionLength, interaction_parts
 
 __all__ = ["DEFAULT_FORM", "FORM_SCHEMA", "SessionForm", "SessionLengthComparison"]

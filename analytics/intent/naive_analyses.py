@@ -17,8 +17,8 @@ import polars as pl
 
 from analytics.errors import IntentModelError
 from analytics.events.tracking_plan import EventName
-from analytics.intent_model import IntentModel
-from analytics.intent_results import IntentResults
+from analytics.intent.model import IntentModel
+from analytics.intent.results import IntentResults
 from analytics.logit.design import INTERCEPT
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visit_table import visit_table

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from analytics.fitted_basis import FittedBasis
+from analytics.intent.fit_context import FittedBasis
 from analytics.logit.design import INTERCEPT, Design
 from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts

@@ -16,14 +16,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.coefficient_table import coefficient_table
 from analytics.errors import IntentModelError
-from analytics.fitted_basis import FittedBasis
-from analytics.intent_results import IntentResults
+from analytics.intent.coefficients import coefficient_table
+from analytics.intent.fit_context import FittedBasis
+from analytics.intent.results import IntentResults
+from analytics.intent.validation import area_under_curve, coefficient_of_discrimination
 from analytics.logit.clusters import cluster_numbers
 from analytics.logit.design import INTERCEPT, Design, eligible_visits, prepare
 from analytics.logit.estimation import Estimate, estimate
-from analytics.predictive_quality import area_under_curve, coefficient_of_discrimination
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
 __all__ = ["IntentModel"]

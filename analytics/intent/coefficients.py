@@ -1,0 +1,169 @@
+"""The table of coefficients: one row per term, with effects, counts and the truth beside.
+
+[analytics/units.py] Odds ratios per unit that means something: with a signal against without it, a visit twice as long.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from analytics.intent.fit_context import FittedBasis
+from analytics.logit.design import INTERCEPT
+from analytics.logit.marginal_effects import MarginalEffects
+from analytics.signals.definitions import EventCount, SessionLength, Signal, interaction_parts
+from analytics.statistics.multiplicity import holm
+
+__all__ = ["COEFFICIENT_SCHEMA", "Unit", "coefficient_table", "odds_ratios_per_unit", "unit_of"]
+
+
+def coefficient_table(basis: FittedBasis, truth: Mapping[str, float]) -> pl.DataFrame:
+    """Lay out what was estimated.
+
+    Args:
+        basis: A fitted model.
+        truth: Coefficients that produced the data, by term, as far as known.
+
+    Returns:
+        Table of :data:`analytics.intent_results.COEFFICIENT_SCHEMA`.
+    """
+    design, estimate = basis.design, basis.estimate
+    low, high = estimate.low, estimate.high
+    effects = _effects(basis)
+    truths = [truth.get(term) for term in design.terms]
+    seen = (design.matrix != 0).astype(np.float64)
+    with np.errstate(over="ignore"):
+        # Of a separated term an end may be larger than a number can hold: infinite.
+        odds_ratios = np.exp([estimate.fit.coefficients, low, high])
+    columns = {
+        "signal": design.terms,
+        "coefficient": estimate.fit.coefficients,
+        "standard_error": estimate.fit.standard_errors,
+        "z": estimate.z,
+        "p_value": estimate.p_values,
+        "p_adjusted": [None, *holm(estimate.p_values[1:])],
+        "ci_low": low,
+        "ci_high": high,
+        "odds_ratio": odds_ratios[0],
+        "odds_ratio_low": odds_ratios[1],
+        "odds_ratio_high": odds_ratios[2],
+        "average_marginal_effect": [effect for effect, _ in effects],
+        "average_marginal_effect_se": [error for _, error in effects],
+        "truth": truths,
+        "covered": [None if t is None else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)],
+        "n_seen": (design.n_visits @ seen).astype(np.int64),
+        "requests_seen": (design.n_requests @ seen).astype(np.int64),
+    }
+    return pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
+
+
+def _effects(basis: FittedBasis) -> list[tuple[float | None, float | None]]:
+    yes_or_no = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
+    effects = MarginalEffects(basis.design, basis.estimate.fit)
+    return [
+        effects.average(term, yes_or_no=yes_or_no[term]) if term in yes_or_no else (None, None)
+        for term in basis.design.terms
+    ]
+
+
+COEFFICIENT_SCHEMA: Final = pl.Schema(
+    {
+        "signal": pl.String(),
+        "coefficient": pl.Float64(),
+        "standard_error": pl.Float64(),
+        "z": pl.Float64(),
+        "p_value": pl.Float64(),
+        "p_adjusted": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "odds_ratio": pl.Float64(),
+        "odds_ratio_low": pl.Float64(),
+        "odds_ratio_high": pl.Float64(),
+        "average_marginal_effect": pl.Float64(),
+        "average_marginal_effect_se": pl.Float64(),
+        "truth": pl.Float64(),
+        "covered": pl.Boolean(),
+        "n_seen": pl.UInt32(),
+        "requests_seen": pl.UInt32(),
+    }
+)
+"""Columns of the table of coefficients, one row per term, the intercept first.
+
+``coefficient`` and its interval are log-odds per unit of the signal, ``odds_ratio`` their exponential. ``p_value`` is
+of the two-sided Wald test that the coefficient is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept.
+``average_marginal_effect`` is the change in the probability of a request in a visit; null for the intercept and for
+interactions, which have none of their own (``IntentResults.interaction_effects`` has what they do to the probability).
+``truth`` is null when it is not known, ``covered`` whether the interval holds it. ``n_seen`` counts the visits with the
+signal, ``requests_seen`` those that ended in a request.
+"""
+
+_MINUTES: Final = 10
+
+_LARGEST: Final = 700.0
+"""The exponential of more than this is more than a number can hold."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A change of a term that means something to a reader.
+
+    Args:
+        meaning: What the change is.
+        size: How large it is on the term's own scale.
+    """
+
+    meaning: str
+    size: float
+
+
+def unit_of(term: str, signals: Mapping[str, Signal]) -> Unit:
+    """Return the unit in which to read a term.
+
+    Args:
+        term: Name of a term other than the intercept.
+        signals: The signals by name; one that is not among them is read per 1.
+    """
+    units = [_unit(signals.get(part)) for part in interaction_parts(term)]
+    return Unit(" and ".join(unit.meaning for unit in units), math.prod(unit.size for unit in units))
+
+
+def _unit(signal: Signal | None) -> Unit:
+    if signal is not None and signal.dtype == pl.Boolean():
+        return Unit("with it against without", 1.0)
+    if isinstance(signal, SessionLength):
+        if signal.scale == "log1p":
+            return Unit("twice as long, in 1 + minutes", math.log(2))
+        return Unit(f"{_MINUTES} minutes longer", float(_MINUTES))
+    if isinstance(signal, EventCount) and signal.scale == "log1p":
+        return Unit("twice as many, in 1 + number", math.log(2))
+    return Unit("one more", 1.0)
+
+
+def odds_ratios_per_unit(coefficients: pl.DataFrame, signals: Sequence[Signal]) -> pl.DataFrame:
+    """Return the odds ratio of each term per unit, with its interval: the exponential of coefficient × unit.
+
+    Args:
+        coefficients: As of ``IntentResults.coefficients``.
+        signals: The signals of the model.
+
+    Returns:
+        One row per term: ``signal``, ``unit``, ``odds_ratio_per_unit``, ``odds_ratio_per_unit_low`` and
+        ``odds_ratio_per_unit_high``; null for the intercept, whose exponential is no ratio.
+    """
+    known = {signal.name: signal for signal in signals}
+    rows = []
+    for row in coefficients.iter_rows(named=True):
+        unit = None if row["signal"] == INTERCEPT else unit_of(row["signal"], known)
+        ratios = [
+            None if unit is None else math.exp(min(row[key] * unit.size, _LARGEST))
+            for key in ("coefficient", "ci_low", "ci_high")
+        ]
+        rows.append((row["signal"], None if unit is None else unit.meaning, *ratios))
+    names = ("odds_ratio_per_unit", "odds_ratio_per_unit_low", "odds_ratio_per_unit_high")
+    schema = {"signal": pl.String(), "unit": pl.String(), **dict.fromkeys(names, pl.Float64())}
+    return pl.DataFrame(rows, schema=schema, orient="row")
