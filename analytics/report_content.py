@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from analytics.charts import SIGNIFICANT
+from analytics.charts.model import SIGNIFICANT
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, rate, times
 
 if TYPE_CHECKING:

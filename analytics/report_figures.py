@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analytics.chart_style import to_svg
+from analytics.charts.style import to_svg
 from analytics.report_html import Html, element
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from analytics.chart_style import BLUE, GREY, VERMILLION
-from analytics.charts import SIGNIFICANT, coefficient_chart
+from analytics.charts.model import SIGNIFICANT, coefficient_chart
+from analytics.charts.style import BLUE, GREY, VERMILLION
 from analytics.report_figures import drawing
 from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, times
 from analytics.report_reading import coefficient_groups, known_signals, readings, term_name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from analytics.charts import SIGNIFICANT
+from analytics.charts.model import SIGNIFICANT
 from analytics.intent.coefficients import unit_of
 from analytics.report_html import times
 from analytics.signals.definitions import SIGNALS, VISIT_LASTS, Signal, interaction_parts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
 from analytics.report_figures import figure
 from analytics.report_html import Html, count, decimal, element, join, moment, number_table, percent
-from analytics.sales_charts import queue_chart, queue_over_time, wait_chart, waits_in_classes
 
 if TYPE_CHECKING:
     from analytics.report_data import ReportData, SalesDesk

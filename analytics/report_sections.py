@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from analytics.charts import (
-    SMALL_N,
-    funnel_chart,
-    heat_map,
-    segment_chart,
-    segment_rows,
-)
+from analytics.charts.segments import SMALL_N, heat_map, segment_chart, segment_rows
+from analytics.charts.traffic import funnel_chart
 from analytics.report_content import content_section
 from analytics.report_figures import figure
 from analytics.report_html import (

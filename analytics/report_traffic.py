@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analytics.charts import hourly_chart, traffic_by
+from analytics.charts.traffic import hourly_chart, traffic_by
 from analytics.events.dimensions import NOT_SET
 from analytics.report_figures import drawing
 from analytics.report_html import (

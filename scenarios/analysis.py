@@ -20,12 +20,12 @@ from analytics.statistics.funnel import FunnelStatistics
 from scenarios.rich_display import analysis_html
 
 if TYPE_CHECKING:
+    from analytics.charts.picture import Pictures
     from analytics.intent.model import IntentModel
     from analytics.intent.naive_analyses import SideBySide
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.segment_content import SegmentContent
-    from scenarios.pictures import Pictures
 
 __all__ = ["Analysis"]
 
@@ -73,7 +73,7 @@ class Analysis:
     @property
     def pictures(self) -> Pictures:
         """The charts of the report, to be shown in a notebook or saved."""
-        from scenarios.pictures import Pictures  # noqa: PLC0415 - imports Altair
+        from analytics.charts.picture import Pictures  # noqa: PLC0415 - imports Altair
 
         return Pictures(self)
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analytics.report_figures import figure
-from analytics.report_html import Html, element, join, number_table
-from analytics.study_charts import (
+from analytics.charts.studies import (
     grid_chart,
     index_chart,
     response_chart,
@@ -18,6 +16,8 @@ from analytics.study_charts import (
     screening_chart,
     tornado_chart,
 )
+from analytics.report_figures import figure
+from analytics.report_html import Html, element, join, number_table
 from scenarios.errors import InputError
 from scenarios.meta_model import meta_model
 from scenarios.sensitivity import morris_indices, sobol_indices

@@ -112,7 +112,7 @@ class StudyResults:
         Raises:
             InputError: No estimate there has a known truth.
         """
-        from analytics.rank_chart import rank_chart  # noqa: PLC0415 - imports Altair
+        from analytics.charts.studies import rank_chart  # noqa: PLC0415 - imports Altair
 
         table = self.calibration.filter(point=point)
         if table.is_empty():

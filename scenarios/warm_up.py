@@ -60,7 +60,7 @@ class WarmUp:
 
     def chart(self) -> alt.LayerChart:
         """Draw Welch's plot, with the hours to leave out."""
-        from analytics.warm_up_chart import welch_chart  # noqa: PLC0415 - imports Altair
+        from analytics.charts.studies import welch_chart  # noqa: PLC0415 - imports Altair
 
         return welch_chart(self.table, self.series.replace("_", " "), self.hours)
 

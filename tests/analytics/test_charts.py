@@ -6,17 +6,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from analytics.chart_style import label, to_svg
-from analytics.charts import (
-    SMALL_N,
-    coefficient_chart,
-    funnel_chart,
-    heat_map,
-    hourly_chart,
-    segment_chart,
-    segment_rows,
-    traffic_by,
-)
+from analytics.charts.model import coefficient_chart
+from analytics.charts.segments import SMALL_N, heat_map, segment_chart, segment_rows
+from analytics.charts.style import label, to_svg
+from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
 from analytics.events.tracking_plan import UTC_MS
 from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 from analytics.report_reading import coefficient_groups

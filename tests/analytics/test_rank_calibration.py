@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, kstest, norm
 
-from analytics.chart_style import to_svg
+from analytics.charts.studies import rank_chart
+from analytics.charts.style import to_svg
 from analytics.rank_calibration import CALIBRATION_SCHEMA, calibration, simultaneous_band, standard_normal_rank
-from analytics.rank_chart import rank_chart
 
 GRID = np.linspace(0, 1, 51)
 

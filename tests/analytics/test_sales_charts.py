@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.chart_style import to_svg
-from analytics.sales_charts import queue_chart, queue_over_time, wait_chart, waits_in_classes
+from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
+from analytics.charts.style import to_svg
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
-from analytics.chart_style import to_svg
+from analytics.charts.model import session_length_chart
+from analytics.charts.style import to_svg
 from analytics.errors import IntentModelError, TooFewVisitsError
 from analytics.intent.model import IntentModel
 from analytics.intent.session_length import DEFAULT_FORM, FORM_SCHEMA, SessionLengthComparison
 from analytics.logit.splines import knots_of, restricted_cubic
-from analytics.session_chart import session_length_chart
 from analytics.signals.definitions import signal_named
 
 KNOTS = np.array([1.0, 2.0, 4.0, 7.0])

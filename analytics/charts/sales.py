@@ -12,7 +12,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from analytics.chart_style import BLUE, GREY, INK, VERMILLION, inline, layered
+from analytics.charts.style import BLUE, GREY, INK, VERMILLION, inline, layered
 
 __all__ = ["queue_chart", "queue_over_time", "wait_chart", "waits_in_classes"]
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from analytics.chart_style import to_svg
-from analytics.charts import coefficient_chart, funnel_chart, heat_map, hourly_chart, segment_chart, traffic_by
+from analytics.charts.model import coefficient_chart
+from analytics.charts.segments import heat_map, segment_chart
+from analytics.charts.style import to_svg
+from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
 from analytics.events.dimensions import dimensions_of
 
 if TYPE_CHECKING:

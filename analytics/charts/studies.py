@@ -1,31 +1,42 @@
 """Charts of studies: responses as factors vary, what moves them most, and how often a signal is found.
 
 Each takes a small table and returns an Altair chart. Importing this module imports Altair.
+
+[analytics/rank_chart.py] The chart of calibration by simulation: one small panel per term, its distribution of ranks inside a band or not.
+
+Importing this module imports Altair.
+
+[analytics/warm_up_chart.py] Welch's plot: how a count by hour settles, and the hours to leave out. Importing this module imports Altair.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import polars as pl
 
-from analytics.chart_style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
+from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
 
 __all__ = [
     "change_chart",
     "grid_chart",
     "index_chart",
+    "rank_chart",
     "response_chart",
     "scatter_chart",
     "screening_chart",
     "tornado_chart",
+    "welch_chart",
 ]
 
 _PALE_BLUE: Final = "#DCEAF4"
+
 _MOST_BARS: Final = 24
+
 _BIG: Final = 10_000
 
 
@@ -225,3 +236,70 @@ def _told(value: Any) -> str:  # noqa: ANN401 - whatever a factor may be
     if isinstance(value, bool) or not isinstance(value, int | float):
         return label(value, longest=24)
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= _BIG else f"{value:.4g}"
+
+
+_ACROSS: Final = 4
+
+_WIDTH: Final = 150
+
+_HEIGHT: Final = 90
+
+
+def rank_chart(table: pl.DataFrame, names: Mapping[str, str] | None = None) -> alt.ConcatChart:
+    """Draw by how much the ranks of the truth differ from uniform ones, each term in a panel with its band.
+
+    A line above 0 on the left and below it on the right tells of errors that are too small, the contrary of errors that
+    are too large; above 0 throughout, of estimates that are too low, below of estimates that are too high. A panel
+    whose line leaves the band is red, and says so in its title.
+
+    Args:
+        table: As of :func:`analytics.rank_calibration.calibration`.
+        names: What to call the terms; as they are where not given.
+    """
+    panels = table.partition_by("term", maintain_order=True)
+    titles = distinct(label((names or {}).get(panel["term"][0], panel["term"][0]), longest=26) for panel in panels)
+    # The same heights everywhere: what is far off must look so.
+    height = float(np.abs(table.select("difference", "low", "high").to_numpy()).max())
+    charts = [_panel(panel, title, height) for panel, title in zip(panels, titles, strict=True)]
+    return alt.concat(*charts, columns=_ACROSS, spacing=14)
+
+
+def _panel(table: pl.DataFrame, title: str, height: float) -> alt.LayerChart:
+    inside = bool(table["inside"].all())
+    colour = BLUE if inside else VERMILLION
+    rows = inline(table.select("rank", "difference", "low", "high").to_dicts())
+    x = alt.X("rank:Q", title=None, axis=alt.Axis(values=[0, 0.5, 1], format="~g", grid=False))
+    scale = alt.Scale(domain=[-height, height], nice=False)
+    y = alt.Y("low:Q", title=None, scale=scale, axis=alt.Axis(tickCount=3, format="~g"))
+    band = alt.Chart(rows).mark_area(color=GREY, opacity=0.25).encode(x=x, y=y, y2="high:Q")
+    zero = alt.Chart(inline([{"y": 0}])).mark_rule(color=INK, opacity=0.4).encode(y="y:Q")
+    line = alt.Chart(rows).mark_line(color=colour, strokeWidth=1.8).encode(x=x, y="difference:Q")
+    heading = alt.TitleParams(title if inside else f"{title}: outside", fontSize=11, anchor="start")
+    return layered(band, zero, line, width=_WIDTH, height=_HEIGHT, title=heading)
+
+
+def welch_chart(table: pl.DataFrame, counted: str, warm_up_hours: int | None) -> alt.LayerChart:
+    """Draw a count by hour without its daily or weekly cycle, its moving average, and the hours to leave out.
+
+    Args:
+        table: Columns ``hour``, ``without_cycle`` and ``moving_average``.
+        counted: What is counted.
+        warm_up_hours: Hours to leave out; None where none can be named.
+    """
+    base = alt.Chart(inline(table.select("hour", "without_cycle", "moving_average").to_dicts())).encode(
+        x=alt.X("hour:Q", title="hours since the start", axis=alt.Axis(tickCount=8), scale=alt.Scale(nice=False))
+    )
+    y = alt.Y("without_cycle:Q", title=f"{label(counted)} an hour", axis=alt.Axis(tickCount=5))
+    layers = [
+        base.mark_line(color=GREY, strokeWidth=1, opacity=0.8).encode(y=y),
+        base.mark_line(color=BLUE, strokeWidth=2.5).encode(y="moving_average:Q"),
+    ]
+    if warm_up_hours:
+        end = alt.Chart(inline([{"hour": warm_up_hours, "told": f"MSER-5: {warm_up_hours} hours"}]))
+        layers += [
+            end.mark_rule(color=VERMILLION, strokeWidth=2, strokeDash=[5, 3]).encode(x="hour:Q"),
+            end.mark_text(color=VERMILLION, align="left", dx=6, fontSize=12).encode(
+                x="hour:Q", y=alt.value(8), text="told:N"
+            ),
+        ]
+    return layered(*layers, width=640, height=240)

@@ -1,0 +1,137 @@
+"""The segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from analytics.charts.style import BLUE, GREY, INK, VERMILLION, Rows, distinct, inline, label, layered
+from analytics.charts.traffic import _percent
+
+__all__ = ["SMALL_N", "heat_map", "segment_chart", "segment_rows"]
+
+_PALE_BLUE: Final = "#DCEAF4"
+
+SMALL_N: Final = 100
+"""Below this many visitors a rate is shown muted: its interval is wider than most differences worth knowing."""
+
+_MOST_SEGMENTS: Final = 12
+
+_MOST_ROWS: Final = 16
+
+_MOST_COLUMNS: Final = 7
+
+
+def segment_rows(segments: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Choose the segments of a table that can be drawn: those with the most page views and enough visitors.
+
+    Args:
+        segments: As of ``FunnelStatistics.segments()`` by one dimension.
+
+    Returns:
+        The rows to draw, in their order, and how many are left to the table of numbers.
+    """
+    known = segments.filter(pl.col("conversion").is_not_null())
+    enough = known.filter(pl.col("n") >= SMALL_N // 2)
+    drawn = (known if enough.is_empty() else enough).head(_MOST_SEGMENTS)
+    return drawn.sort("n", segments.columns[0], descending=[True, False]), segments.height - drawn.height
+
+
+def segment_chart(segments: pl.DataFrame, overall: float | None = None, most: float | None = None) -> alt.LayerChart:
+    """Draw the conversion of each segment as a dot with its interval.
+
+    Args:
+        segments: As of :func:`segment_rows`; the first column names the segment.
+        overall: Conversion of all visitors, drawn as a dashed line.
+        most: Upper end of the axis, to share it with other charts; from the data if not given.
+    """
+    dimension = segments.columns[0]
+    rows = segments.to_dicts()
+    called = distinct(label(row[dimension], longest=24).replace("_", " ") for row in rows)
+    names = [f"{name} (n {row['n']:,})" for name, row in zip(called, rows, strict=True)]
+    upper = most or max((row["conversion_high"] for row in rows), default=1.0)
+    data = inline(
+        [
+            {"segment": name, "rate": row["conversion"], "low": row["conversion_low"], "high": row["conversion_high"]}
+            for name, row in zip(names, rows, strict=True)
+        ]
+    )
+    axis = alt.Axis(format="~%", tickCount=5)
+    x = alt.X("low:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, upper], nice=True))
+    y = alt.Y("segment:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=175))
+    layers: list[alt.Chart] = [
+        alt.Chart(data).mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q", y=y),
+        alt.Chart(data).mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="rate:Q", y=y),
+    ]
+    if overall is not None:
+        mean = alt.Chart(inline([{"rate": overall}])).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.7)
+        layers.insert(0, mean.encode(x="rate:Q"))
+    return layered(*layers, width=230, height=alt.Step(26))
+
+
+def heat_map(pairs: pl.DataFrame, outlined: tuple[str, str] | None = None) -> alt.LayerChart:
+    """Draw the conversion of each pair of segments (geography × content), with the visitors it is a share of.
+
+    Args:
+        pairs: As of ``FunnelStatistics.segments()`` by two dimensions: the first goes across, the second down.
+        outlined: A pair to frame, and never to leave out.
+
+    Cells of fewer than :data:`SMALL_N` visitors have no colour and pale text.
+    """
+    across, down = pairs.columns[:2]
+    keep = outlined or ("", "")
+    columns = _commonest(pairs, across, _MOST_COLUMNS, keep[0])
+    contents = _commonest(pairs, down, _MOST_ROWS, keep[1])
+    column_names, row_names = (
+        dict(zip(values, distinct(label(value).replace("_", " ") for value in values), strict=True))
+        for values in (columns, contents)
+    )
+    drawn = pairs.filter(
+        pl.col(across).is_in(columns), pl.col(down).is_in(contents), pl.col("conversion").is_not_null()
+    )
+    enough = drawn.filter(pl.col("n") >= SMALL_N)["conversion"]
+    most = max([0.0, *enough]) or 1.0
+    rows = [_cell(row, column_names[row[across]], row_names[row[down]], most) for row in drawn.to_dicts()]
+    for row, source in zip(rows, drawn.to_dicts(), strict=True):
+        row["framed"] = (source[across], source[down]) == outlined
+    return _grid(rows, list(column_names.values()), list(row_names.values()), most)
+
+
+def _cell(row: Mapping[str, Any], column: str, name: str, most: float) -> dict[str, Any]:
+    rate, small = row["conversion"], row["n"] < SMALL_N
+    ink = INK if small else ("#FFFFFF" if rate > 0.85 * most else "#111111")
+    return {"column": column, "row": name, "rate": rate, "ink": ink, "small": small} | {
+        "percent": _percent(rate),
+        "n": f"n {row['n']:,}",
+        "opacity": 0.55 if small else 1.0,
+    }
+
+
+def _grid(rows: Rows, columns: Sequence[str], names: Sequence[str], most: float) -> alt.LayerChart:
+    # The whole grid in order comes first: with `sort=None` the order of the data is the order of the axes.
+    frame = [{"column": column, "row": name} for name in names for column in columns]
+    above = alt.Axis(orient="top", labelAngle=0, labelLimit=104, ticks=False, domain=False, title=None)
+    x = alt.X("column:N", sort=None, axis=above)
+    y = alt.Y("row:N", sort=None, axis=alt.Axis(ticks=False, domain=False, title=None))
+    empty = alt.Chart(inline(frame)).mark_rect(color=GREY, opacity=0.08).encode(x=x, y=y)
+    base = alt.Chart(inline(rows)).encode(x=x, y=y)
+    colour = alt.Color("rate:Q", scale=alt.Scale(domain=[0, most], range=[_PALE_BLUE, BLUE]), legend=None)
+    ink, opacity = alt.Color("ink:N", scale=None), alt.Opacity("opacity:Q", scale=None)
+    cells = base.transform_filter("!datum.small").mark_rect().encode(color=colour)
+    framed = base.transform_filter("datum.framed").mark_rect(filled=False, stroke=VERMILLION, strokeWidth=3)
+    percent = base.mark_text(dy=-6, fontSize=13, fontWeight="bold").encode(text="percent:N", color=ink, opacity=opacity)
+    n = base.mark_text(dy=9, fontSize=11).encode(text="n:N", color=ink, opacity=opacity)
+    layers = [empty, cells, framed, percent, n]
+    apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
+    return layered(*layers, width=alt.Step(106), height=alt.Step(38), resolve=apart)
+
+
+def _commonest(pairs: pl.DataFrame, dimension: str, most: int, kept: str) -> list[str]:
+    """The values of a dimension with the most visitors, by falling number, and the one to keep."""
+    counted = pairs.group_by(dimension).agg(pl.col("n").sum()).sort("n", dimension, descending=[True, False])
+    ranked: list[str] = counted[dimension].to_list()
+    chosen = ranked[:most]
+    return chosen if kept in chosen or kept not in ranked else [*chosen[:-1], kept]

@@ -1,0 +1,138 @@
+"""Charts of what events say: traffic by hour, the funnel, conversion by segment, and the coefficients of the model.
+
+Each takes a table of :class:`analytics.statistics.FunnelStatistics` or :class:`analytics.intent_results.IntentResults`
+and returns an Altair chart, small because the table is. :func:`analytics.chart_style.to_svg` makes a still picture of
+it, without JavaScript and without a network. Importing this module imports Altair.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from analytics.charts.style import BLUE, INK, VERMILLION, inline, label, layered
+
+__all__ = ["funnel_chart", "hourly_chart", "traffic_by"]
+
+_HOURS_OF_DAY: Final = 24
+
+_FEW_HOURS: Final = 8
+
+_FEW_TICKS: Final = 5
+
+_TENTH: Final = 0.1
+
+
+def traffic_by(hourly: pl.DataFrame, moving_average: pl.DataFrame) -> tuple[str, int | None, pl.DataFrame]:
+    """Give traffic by hour a grain that can be drawn: by the hour, over two weeks by the day, over a year by the month.
+
+    Args:
+        hourly: As of ``FunnelStatistics.hourly()``.
+        moving_average: As of ``FunnelStatistics.moving_average()``.
+
+    Returns:
+        The grain; how many grains the averages span where they were worked out here; and one row per grain: its
+        ``start`` and ``end``, ``page_views``, ``demo_requests`` and their averages ``page_views_mean`` and
+        ``demo_requests_mean``.
+    """
+    counts = ("page_views", "demo_requests")
+    start = pl.col("hour").alias("start")
+    grain, every, window = _grain(hourly.height)
+    if window is None:
+        means = moving_average.select("hour", *(pl.col(name).alias(f"{name}_mean") for name in counts))
+        table = hourly.select("hour", *counts).join(means, on="hour", how="left").select(start, pl.exclude("hour"))
+    else:
+        summed = hourly.group_by(pl.col("hour").dt.truncate(every).alias("start")).agg(pl.col(counts).sum())
+        averages = (pl.col(name).cast(pl.Float64).rolling_mean(window).alias(f"{name}_mean") for name in counts)
+        table = summed.sort("start").with_columns(*averages)
+    return grain, window, table.with_columns(end=pl.col("start").dt.offset_by(every))
+
+
+def _grain(n_hours: int) -> tuple[str, str, int | None]:
+    if n_hours <= 14 * _HOURS_OF_DAY:
+        return "hour", "1h", None
+    return ("day", "1d", 7) if n_hours <= 366 * _HOURS_OF_DAY else ("month", "1mo", 3)
+
+
+def hourly_chart(traffic: pl.DataFrame, whose: str = "") -> alt.VConcatChart:
+    """Draw page views above demo requests: bars for the counts, a line for the moving average.
+
+    Args:
+        traffic: As of :func:`traffic_by`.
+        whose: What the titles add to say whose they are, such as `` of Europe``.
+    """
+    length = pl.col("end") - pl.col("start")
+    rows = traffic.with_columns(
+        start=pl.col("start") + 0.04 * length, middle=pl.col("start") + length / 2, end=pl.col("end") - 0.04 * length
+    ).with_columns(pl.col("start", "end", "middle").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    x = alt.X("start:T", title=None, **_utc_axis(traffic))
+    views = _traffic_panel(rows, "page_views", f"Page views{label(whose)}", BLUE, x).properties(height=150)
+    requests = _traffic_panel(rows, "demo_requests", f"Demo requests{label(whose)}", VERMILLION, x).properties(
+        height=110
+    )
+    return alt.vconcat(views, requests, spacing=18)
+
+
+def _utc_axis(traffic: pl.DataFrame) -> dict[str, Any]:
+    """Scale and axis of time in UTC, wherever the reader is."""
+    hours = [*traffic["start"].dt.timestamp("ms"), *traffic["end"].dt.timestamp("ms").tail(1)]
+    scale = alt.Scale(type="utc", domain=[hours[0], hours[-1]])
+    if traffic.height > _HOURS_OF_DAY:
+        return {"scale": scale, "axis": alt.Axis(tickCount=8)}
+    # Each tick by name: Vega fails on tick intervals of a UTC scale.
+    named = hours[:: 3 if traffic.height > _FEW_HOURS else 1]
+    return {"scale": scale, "axis": alt.Axis(format="%H:%M", values=named)}
+
+
+def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: alt.X) -> alt.LayerChart:
+    upper = max(1, *rows[count])
+    # Few things are counted one by one: Vega would put a tick at a half and write it as 1.
+    ticks: dict[str, Any] = {"values": list(range(upper + 1))} if upper <= _FEW_TICKS else {"tickCount": _FEW_TICKS}
+    counts = alt.Axis(format=",d", minExtent=48, **ticks)
+    bars = (
+        alt.Chart(inline(rows.select("start", "end", count).to_dicts()))
+        .mark_bar(color=colour, opacity=0.35, orient="vertical")
+        .encode(
+            x=x,
+            x2="end:T",
+            y=alt.Y(f"{count}:Q", title=None, axis=counts, scale=alt.Scale(domain=[0, upper], nice=True)),
+        )
+    )
+    means = rows.select("middle", mean=f"{count}_mean").drop_nulls()
+    line = (
+        alt.Chart(inline(means.to_dicts()))
+        .mark_line(color=colour, strokeWidth=2.5)
+        .encode(x=alt.X("middle:T", scale=alt.Scale(type="utc")), y="mean:Q")
+    )
+    return layered(bars, line, width=780, title=title)
+
+
+def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
+    """Draw how many visitors reach each stage, with their share of all and of those at the stage before.
+
+    Args:
+        funnel: As of ``FunnelStatistics.funnel()``.
+    """
+    rows = [
+        {
+            "stage": str(row["stage"]).capitalize(),
+            "visitors": row["visitors"],
+            "all": f"{row['visitors']:,} visitors" + (f" · {_percent(row['share'])} of all" if index else ""),
+            "step": "" if row["step_rate"] is None else f"{_percent(row['step_rate'])} of the stage before",
+        }
+        for index, row in enumerate(funnel.to_dicts())
+    ]
+    most = max((row["visitors"] for row in rows), default=1) or 1
+    base = alt.Chart(inline(rows)).encode(
+        y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, labelFontSize=14)),
+        x=alt.X("visitors:Q", axis=None, scale=alt.Scale(domain=[0, 1.75 * most])),
+    )
+    text = base.mark_text(align="left", dx=8, dy=-7, fontSize=13, color=INK, fontWeight="bold").encode(text="all:N")
+    step = base.mark_text(align="left", dx=8, dy=9, fontSize=12, color=INK).encode(text="step:N")
+    return layered(base.mark_bar(color=BLUE, height=34), text, step, width=430, height=alt.Step(52))
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f}%" if rate < _TENTH else f"{100 * rate:.0f}%"
