@@ -14,6 +14,7 @@ from analytics.errors import AnalyticsError
 from analytics.events.event_names import unknown_names
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.ndjson import read_ndjson
+from analytics.report.render import write_analysis_report
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
 from analytics.store.history import AcceptedEvents
@@ -21,7 +22,6 @@ from scenarios.analysis import Analysis
 from scenarios.archive import Archive
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.errors import InputError, advice
-from scenarios.reporting import write_analysis_report
 from scenarios.results import model_data, write_dead_letters, write_json, write_tables
 from scenarios.versions import versions
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analytics.report import SalesDesk
+from analytics.report.render import SalesDesk, write_analysis_report
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.event_files import EventsFormat, save_events, write_parts
-from scenarios.reporting import write_analysis_report
 from scenarios.results import model_data, write_dead_letters, write_json, write_tables
 from scenarios.versions import versions
 

@@ -16,8 +16,7 @@ from analytics.charts.studies import (
     screening_chart,
     tornado_chart,
 )
-from analytics.report_figures import figure
-from analytics.report_html import Html, element, join, number_table
+from analytics.report.html import Html, element, figure, join, number_table
 from scenarios.errors import InputError
 from scenarios.meta_model import meta_model
 from scenarios.sensitivity import morris_indices, sobol_indices

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from analytics.charts.studies import change_chart
-from analytics.report_figures import figure
-from analytics.report_html import Html, count, element, join, number_table, numbers
+from analytics.report.html import Html, count, element, figure, join, number_table, numbers
 from scenarios.study_numbers import NONE, cell, interval, number, share
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from analytics.charts.style import label, to_svg
 from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
 from analytics.events.tracking_plan import UTC_MS
 from analytics.intent.coefficients import COEFFICIENT_SCHEMA
-from analytics.report_reading import coefficient_groups
+from analytics.report.wording import coefficient_groups
 
 
 def _texts(svg: str) -> list[str]:

@@ -8,7 +8,7 @@ from scipy.special import expit
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.logit.design import design_matrix
-from analytics.report_model import model_section
+from analytics.report.model import model_section
 from analytics.signals.definitions import EventCount, EverSeen, Signal
 
 FLAGS = tuple(EverSeen(name, f"has {name}", "high", "category", (name,)) for name in ("a", "b"))

@@ -12,7 +12,7 @@ import pytest
 
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
-from analytics.report import ReportData, render_report, write_report
+from analytics.report.render import ReportData, render_report, write_report
 from analytics.sessions.visit_table import visit_table
 from analytics.statistics.funnel import FunnelStatistics
 

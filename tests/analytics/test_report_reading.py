@@ -9,9 +9,9 @@ import pytest
 
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
-from analytics.report_content import content_section
-from analytics.report_model import model_section
-from analytics.report_reading import coefficient_groups, known_signals, readings
+from analytics.report.content import content_section
+from analytics.report.model import model_section
+from analytics.report.wording import coefficient_groups, known_signals, readings
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, signal_named
 from analytics.statistics.segment_content import segment_content
 

@@ -12,8 +12,8 @@ from analytics.errors import IntentModelError
 from analytics.intent.model import IntentModel
 from analytics.intent.naive_analyses import EVERYTHING, SideBySide, compare_analyses
 from analytics.intent.session_length import SessionLengthComparison
-from analytics.report import ReportData, render_report
-from analytics.report_trust import analyses_section, clustering_note, session_section
+from analytics.report.render import ReportData, render_report
+from analytics.report.trust import analyses_section, clustering_note, session_section
 from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import signal_named
 from analytics.statistics.funnel import FunnelStatistics

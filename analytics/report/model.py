@@ -8,10 +8,9 @@ import polars as pl
 
 from analytics.charts.model import SIGNIFICANT, coefficient_chart
 from analytics.charts.style import BLUE, GREY, VERMILLION
-from analytics.report_figures import drawing
-from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, times
-from analytics.report_reading import coefficient_groups, known_signals, readings, term_name
-from analytics.report_trust import clustering_note, trust_table
+from analytics.report.html import Html, count, decimal, drawing, element, join, number_table, p_value, times
+from analytics.report.trust import clustering_note, trust_table
+from analytics.report.wording import coefficient_groups, known_signals, readings, term_name
 from analytics.signals.definitions import interaction_parts
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import polars as pl
 
 from analytics.charts.traffic import hourly_chart, traffic_by
 from analytics.events.dimensions import NOT_SET
-from analytics.report_figures import drawing
-from analytics.report_html import (
+from analytics.report.html import (
     MOST_CHOICES,
     Html,
     count,
     decimal,
+    drawing,
     element,
     join,
     moment,
@@ -25,7 +25,7 @@ from analytics.report_html import (
 )
 
 if TYPE_CHECKING:
-    from analytics.report_data import ReportData
+    from analytics.report.data import ReportData
 
 __all__ = ["traffic_section"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from analytics.charts.model import SIGNIFICANT
-from analytics.report_html import Html, count, decimal, element, join, number_table, p_value, rate, times
+from analytics.report.html import Html, count, decimal, element, join, number_table, p_value, rate, times
 
 if TYPE_CHECKING:
     from analytics.statistics.segment_content import SegmentContent

@@ -10,13 +10,13 @@ import polars as pl
 
 from analytics.charts.segments import SMALL_N, heat_map, segment_chart, segment_rows
 from analytics.charts.traffic import funnel_chart
-from analytics.report_content import content_section
-from analytics.report_figures import figure
-from analytics.report_html import (
+from analytics.report.content import content_section
+from analytics.report.html import (
     Html,
     count,
     decimal,
     element,
+    figure,
     join,
     moment,
     number_table,
@@ -25,13 +25,13 @@ from analytics.report_html import (
     percent,
     rate,
 )
-from analytics.report_model import model_section
-from analytics.report_sales import sales_section
-from analytics.report_traffic import traffic_section
-from analytics.report_trust import analyses_section, session_section
+from analytics.report.model import model_section
+from analytics.report.sales import sales_section
+from analytics.report.traffic import traffic_section
+from analytics.report.trust import analyses_section, session_section
 
 if TYPE_CHECKING:
-    from analytics.report_data import ReportData
+    from analytics.report.data import ReportData
 
 __all__ = ["report_page"]
 

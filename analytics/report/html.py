@@ -1,4 +1,7 @@
-"""The parts of a page: elements that escape whatever is put into them, numbers as people read them, and the style."""
+"""The parts of a page: elements that escape whatever is put into them, numbers as people read them, and the style.
+
+[analytics/report_figures.py] Charts on a page: a still drawing, words for those who cannot see it, and a caption that says how to read it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,21 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from analytics.charts.style import to_svg
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = [
     "MOST_CHOICES",
     "Html",
     "count",
     "decimal",
+    "drawing",
     "element",
+    "figure",
     "join",
     "moment",
     "number_table",
@@ -28,9 +38,13 @@ __all__ = [
 ]
 
 _LONGEST_TEXT: Final = 1000
+
 _TENTH: Final = 0.1
+
 _SURE: Final = 0.001
+
 _HUGE: Final = 1000
+
 _NOTHING: Final = "–"
 
 
@@ -260,3 +274,33 @@ summary { cursor: pointer; color: var(--blue); font-size: .9rem; }
   .wide svg.chart, .middle svg.chart { max-width: 100%; }
 }
 """
+
+
+def drawing(chart: alt.TopLevelMixin, name: str, alt_text: str, size: str = "") -> Html:
+    """Draw a chart that has words beside it.
+
+    Args:
+        chart: The chart.
+        name: Name of the drawing, unique on the page.
+        alt_text: What it shows, in numbers where possible.
+        size: ``wide`` or ``middle`` for a chart that scrolls on a phone rather than shrink.
+    """
+    image = element("div", Html(to_svg(chart, name)), role="img", aria_label=alt_text)
+    if not size:
+        return image
+    return element(
+        "div", image, class_=f"scroll {size}", tabindex="0", role="region", aria_label=f"chart {name}, scrollable"
+    )
+
+
+def figure(chart: alt.TopLevelMixin, name: str, caption: str, alt_text: str, size: str = "") -> Html:
+    """Put a drawing into a figure with its caption; the arguments are those of :func:`drawing`.
+
+    Args:
+        chart: The chart.
+        name: Name of the drawing.
+        caption: How to read it.
+        alt_text: What it shows.
+        size: How wide it is.
+    """
+    return element("figure", drawing(chart, name, alt_text, size), element("figcaption", caption))

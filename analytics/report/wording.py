@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.charts.model import SIGNIFICANT
 from analytics.intent.coefficients import unit_of
-from analytics.report_html import times
+from analytics.report.html import times
 from analytics.signals.definitions import SIGNALS, VISIT_LASTS, Signal, interaction_parts
 
 if TYPE_CHECKING:

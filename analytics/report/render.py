@@ -1,4 +1,10 @@
-"""Where results meet their rendering: what a run, or an analysis of events, has to report."""
+"""The report: one HTML file that says what the events say, to be opened anywhere, without a network or a script.
+
+:class:`ReportData` holds what is shown; whatever is not known is left out, so that the same report serves a run of the
+simulator, with its truth and its sales desk, and a file of events from anywhere. Equal data make equal bytes.
+
+[scenarios/reporting.py] Where results meet their rendering: what a run, or an analysis of events, has to report.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +14,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics.errors import AnalyticsError
-from analytics.report import ReportData, SalesDesk, write_report
+from analytics.report.data import REPORTED_SEGMENTS, ReportData, SalesDesk
 from analytics.store.event_store import EventStore
 from scenarios.analysis import Analysis
 
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["write_analysis_report"]
+__all__ = ["REPORTED_SEGMENTS", "ReportData", "SalesDesk", "render_report", "write_analysis_report", "write_report"]
+
+
+def render_report(data: ReportData) -> str:
+    """Return the report as one HTML page."""
+    # Altair and vl-convert take their time to import; only who draws should wait for them.
+    from analytics.report.sections import report_page  # noqa: PLC0415
+
+    return report_page(data)
+
+
+def write_report(path: Path | str, data: ReportData) -> None:
+    """Write the report as one HTML file, in UTF-8.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    Path(path).write_bytes(render_report(data).encode())
 
 
 def write_analysis_report(

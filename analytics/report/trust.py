@@ -9,9 +9,8 @@ import polars as pl
 from analytics.charts.model import calibration_chart, session_length_chart
 from analytics.errors import IntentModelError
 from analytics.intent.session_length import SessionForm
-from analytics.report_figures import figure
-from analytics.report_html import Html, decimal, element, join, number_table, p_value, percent
-from analytics.report_reading import term_name
+from analytics.report.html import Html, decimal, element, figure, join, number_table, p_value, percent
+from analytics.report.wording import term_name
 
 if TYPE_CHECKING:
     from analytics.intent.naive_analyses import SideBySide

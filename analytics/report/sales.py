@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
-from analytics.report_figures import figure
-from analytics.report_html import Html, count, decimal, element, join, moment, number_table, percent
+from analytics.report.html import Html, count, decimal, element, figure, join, moment, number_table, percent
 
 if TYPE_CHECKING:
-    from analytics.report_data import ReportData, SalesDesk
+    from analytics.report.data import ReportData, SalesDesk
 
 __all__ = ["sales_section"]
 
