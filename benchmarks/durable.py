@@ -14,12 +14,12 @@ import polars as pl
 
 from analytics.durable.settings import Fsync, StoreSettings
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
+from analytics.ingest import ingest
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 from benchmarks.measuring import Comparison, Subject, Work
 from benchmarks.whole_runs import watched
 from benchmarks.world import busy_day
-from scenarios.ingest import ingest
 
 __all__ = ["ACKNOWLEDGED", "INGEST", "LONG"]
 

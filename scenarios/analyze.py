@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.event_names import unknown_names
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
@@ -18,7 +19,6 @@ from analytics.report.render import write_analysis_report
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
 from analytics.store.history import AcceptedEvents
-from scenarios.analysis import Analysis
 from scenarios.archive import Archive
 from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.errors import InputError, advice

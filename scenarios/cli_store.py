@@ -55,7 +55,7 @@ def ingest(
 ) -> Output:
     """Take events in to a store on disk, or go on where that was left."""
     from analytics.durable.settings import StoreSettings  # noqa: PLC0415
-    from scenarios.ingest import ingest as take_in  # noqa: PLC0415
+    from analytics.ingest import ingest as take_in  # noqa: PLC0415
     from scenarios.store_text import ingest_text  # noqa: PLC0415
 
     settings = StoreSettings(fsync=_policy(fsync))

@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
+from analytics.analysis import Analysis
 from analytics.durable.dead_letter_file import dead_letter_entry
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from scenarios.analysis import Analysis
 
 __all__ = ["model_data", "to_json", "write_dead_letters", "write_json", "write_tables"]
 

@@ -6,14 +6,13 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import polars as pl
+from analytics.analysis import _table
 
 if TYPE_CHECKING:
-    from scenarios.analysis import Analysis
     from scenarios.run import Run
     from scenarios.study_plan import StudyPlan
 
-__all__ = ["analysis_html", "preformatted", "run_html", "study_html"]
+__all__ = ["preformatted", "run_html", "study_html"]
 
 
 def preformatted(text: str) -> str:
@@ -30,13 +29,6 @@ def run_html(run: Run) -> str:
     return f"<p>{head}{which}</p>{story}{_counts(run.outcome.counts)}"
 
 
-def analysis_html(analysis: Analysis) -> str:
-    """Show an analysis: the totals and the funnel."""
-    statistics = analysis.statistics
-    head = f"<p>Analysis of {analysis.events.height:,} events</p>"
-    return f"{head}{_table(statistics.totals())}{_table(statistics.funnel())}"
-
-
 def study_html(study: StudyPlan) -> str:
     """Show a study before it is run: its story, its design and its responses."""
     settings = study.settings
@@ -51,8 +43,3 @@ def _counts(counts: Mapping[str, int]) -> str:
         f"<tr><th>{html.escape(name.replace('_', ' '))}</th><td>{count:,}</td></tr>" for name, count in counts.items()
     )
     return f"<table>{rows}</table>"
-
-
-def _table(frame: pl.DataFrame) -> str:
-    with pl.Config(tbl_rows=30, tbl_cols=-1, tbl_hide_column_data_types=True):
-        return frame._repr_html_()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analytics.analysis import Analysis
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import AcceptedEvents
-from scenarios.analysis import Analysis
 from scenarios.claims import ClaimResult, check_claims
 from scenarios.digest import EventsDigest
 from scenarios.event_files import EventRecord, EventsFormat

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from analytics.ingest import Ingested
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
-from scenarios.ingest import Ingested
 from scenarios.text_table import Page, aligned
 
 __all__ = ["ingest_text", "stats_data", "stats_text"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenarios.analysis import Analysis
+from analytics.analysis import Analysis
 from scenarios.analyze import EventsAnalysis
 from scenarios.claims import ClaimResult
 from scenarios.results import model_data

@@ -174,8 +174,6 @@ def coefficient_of_discrimination(n_ones: Floats, n_zeros: Floats, p: Floats) ->
     return float(n_ones @ p / n_ones.sum() - n_zeros @ p / n_zeros.sum())
 
 
-Floats = NDArray[np.float64]
-
 Integers = NDArray[np.int64]
 
 _FAR_OUT: Final = 15.0

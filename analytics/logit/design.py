@@ -41,8 +41,6 @@ Floats = NDArray[np.float64]
 
 Integers = NDArray[np.int64]
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Design:

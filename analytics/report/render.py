@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.report.data import REPORTED_SEGMENTS, ReportData, SalesDesk
 from analytics.store.event_store import EventStore
-from scenarios.analysis import Analysis
 
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults

@@ -14,10 +14,10 @@ from stores_on_disk import archived, batches, dead_letters_in, said_by
 from analytics.durable.journal import Journal
 from analytics.durable.settings import StoreSettings
 from analytics.errors import EventFileError, StoreWriteError
+from analytics.ingest import ingest
 from analytics.io.position import SourceBatch
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
-from scenarios.ingest import ingest
 
 confluent_kafka = pytest.importorskip("confluent_kafka", reason="Kafka needs confluent-kafka, the extra [kafka]")
 mock_kafka = pytest.importorskip("mock_kafka")
@@ -171,7 +171,7 @@ def test_a_store_that_lost_its_power_is_sent_what_it_lost(
     broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a policy other than `always` the broker is not told before the disk has it: word follows the flush."""
-    monkeypatch.setattr("scenarios.ingest._WORD_S", 1000.0)
+    monkeypatch.setattr("analytics.ingest._WORD_S", 1000.0)
     send(broker, EVENTS)
     told: list[dict[str, int]] = []
     ingest([broker.address], tmp_path, SETTINGS, n_events=100, acknowledged=lambda *_: told.append(committed(broker)))

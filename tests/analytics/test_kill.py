@@ -14,9 +14,9 @@ import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
 from analytics.durable.settings import StoreSettings
+from analytics.ingest import ingest
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
-from scenarios.ingest import ingest
 
 HELPER = Path(__file__).parents[1] / "helpers" / "ingesting.py"
 

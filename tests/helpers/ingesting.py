@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from analytics.durable.settings import StoreSettings
+from analytics.ingest import ingest
 from analytics.io.position import SourceBatch
 from analytics.store.counts import Counts
-from scenarios.ingest import ingest
 
 
 def say(batch: SourceBatch, counts: Counts) -> None:

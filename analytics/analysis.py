@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analytics.charts.model import coefficient_chart
+from analytics.charts.picture import Picture, _picture
+from analytics.charts.segments import heat_map, segment_chart
+from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.timeline import enriched
@@ -17,17 +21,16 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import DemoPer, Signal
 from analytics.statistics.funnel import FunnelStatistics
-from scenarios.rich_display import analysis_html
 
 if TYPE_CHECKING:
-    from analytics.charts.picture import Pictures
     from analytics.intent.model import IntentModel
     from analytics.intent.naive_analyses import SideBySide
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.segment_content import SegmentContent
 
-__all__ = ["Analysis"]
+
+__all__ = ["Analysis", "Pictures", "analysis_html"]
 
 
 class Analysis:
@@ -73,7 +76,6 @@ class Analysis:
     @property
     def pictures(self) -> Pictures:
         """The charts of the report, to be shown in a notebook or saved."""
-        from analytics.charts.picture import Pictures  # noqa: PLC0415 - imports Altair
 
         return Pictures(self)
 
@@ -214,3 +216,67 @@ def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
     if "content" not in {dimension.name for dimension in dimensions}:
         return []
     return [dimension for dimension in dimensions if dimension.touch == "first"]
+
+
+class Pictures:
+    """What can be drawn of an analysis.
+
+    Args:
+        analysis: The events and what they say.
+    """
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._analysis = analysis
+
+    def hourly(self) -> Picture:
+        """Page views and demo requests by UTC hour, with their moving averages."""
+        hours = self._analysis.settings.moving_average_hours
+        moving = self._analysis.statistics.moving_average(hours)
+        return _picture(
+            hourly_chart(traffic_by(self._analysis.hourly(), moving)[2]),
+            "hourly",
+            "Page views and demo requests by hour",
+        )
+
+    def funnel(self) -> Picture:
+        """How many visitors come how far."""
+        return _picture(
+            funnel_chart(self._analysis.statistics.funnel()), "funnel", "Visitors at each step of the funnel"
+        )
+
+    def segments(self, dimension: str) -> Picture:
+        """Conversion by the values of a dimension, such as ``region``, with Wilson intervals."""
+        return _picture(
+            segment_chart(self._analysis.segments(*dimensions_of([dimension]))),
+            f"by-{dimension}",
+            f"Conversion by {dimension}",
+        )
+
+    def heat_map(self, down: str = "region", across: str = "content") -> Picture:
+        """Conversion by two dimensions."""
+        pairs = self._analysis.segments(*dimensions_of([down, across]))
+        return _picture(heat_map(pairs), f"{down}-{across}", f"Conversion by {down} and {across}")
+
+    def coefficients(self) -> Picture:
+        """Estimates and intervals of the intent model, with the truth as a diamond where it is known.
+
+        Raises:
+            AnalyticsError: The model cannot be fitted to these visits; the message says why.
+        """
+        return _picture(
+            coefficient_chart({"all signals": self._analysis.intent.coefficients}, {}),
+            "coefficients",
+            "Coefficients of the intent model",
+        )
+
+
+def analysis_html(analysis: Analysis) -> str:
+    """Show an analysis: the totals and the funnel."""
+    statistics = analysis.statistics
+    head = f"<p>Analysis of {analysis.events.height:,} events</p>"
+    return f"{head}{_table(statistics.totals())}{_table(statistics.funnel())}"
+
+
+def _table(frame: pl.DataFrame) -> str:
+    with pl.Config(tbl_rows=30, tbl_cols=-1, tbl_hide_column_data_types=True):
+        return frame._repr_html_()
