@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analytics.charts.model import coefficient_chart
-from analytics.charts.picture import Picture, _picture
+from analytics.charts.picture import Picture, picture_of
 from analytics.charts.segments import heat_map, segment_chart
 from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
 from analytics.events.dimensions import Dimension, dimensions_of
@@ -76,7 +76,6 @@ class Analysis:
     @property
     def pictures(self) -> Pictures:
         """The charts of the report, to be shown in a notebook or saved."""
-
         return Pictures(self)
 
     @cached_property
@@ -232,7 +231,7 @@ class Pictures:
         """Page views and demo requests by UTC hour, with their moving averages."""
         hours = self._analysis.settings.moving_average_hours
         moving = self._analysis.statistics.moving_average(hours)
-        return _picture(
+        return picture_of(
             hourly_chart(traffic_by(self._analysis.hourly(), moving)[2]),
             "hourly",
             "Page views and demo requests by hour",
@@ -240,13 +239,13 @@ class Pictures:
 
     def funnel(self) -> Picture:
         """How many visitors come how far."""
-        return _picture(
+        return picture_of(
             funnel_chart(self._analysis.statistics.funnel()), "funnel", "Visitors at each step of the funnel"
         )
 
     def segments(self, dimension: str) -> Picture:
         """Conversion by the values of a dimension, such as ``region``, with Wilson intervals."""
-        return _picture(
+        return picture_of(
             segment_chart(self._analysis.segments(*dimensions_of([dimension]))),
             f"by-{dimension}",
             f"Conversion by {dimension}",
@@ -255,7 +254,7 @@ class Pictures:
     def heat_map(self, down: str = "region", across: str = "content") -> Picture:
         """Conversion by two dimensions."""
         pairs = self._analysis.segments(*dimensions_of([down, across]))
-        return _picture(heat_map(pairs), f"{down}-{across}", f"Conversion by {down} and {across}")
+        return picture_of(heat_map(pairs), f"{down}-{across}", f"Conversion by {down} and {across}")
 
     def coefficients(self) -> Picture:
         """Estimates and intervals of the intent model, with the truth as a diamond where it is known.
@@ -263,7 +262,7 @@ class Pictures:
         Raises:
             AnalyticsError: The model cannot be fitted to these visits; the message says why.
         """
-        return _picture(
+        return picture_of(
             coefficient_chart({"all signals": self._analysis.intent.coefficients}, {}),
             "coefficients",
             "Coefficients of the intent model",

@@ -42,5 +42,5 @@ class Picture:
         Path(path).write_text(text, encoding="utf-8")
 
 
-def _picture(chart: alt.TopLevelMixin, name: str, shows: str) -> Picture:
+def picture_of(chart: alt.TopLevelMixin, name: str, shows: str) -> Picture:
     return Picture(to_svg(chart, name), shows)

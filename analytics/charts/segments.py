@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from analytics.charts.style import BLUE, GREY, INK, VERMILLION, Rows, distinct, inline, label, layered
-from analytics.charts.traffic import _percent
+from analytics.charts.traffic import percent
 
 __all__ = ["SMALL_N", "heat_map", "segment_chart", "segment_rows"]
 
@@ -104,7 +104,7 @@ def _cell(row: Mapping[str, Any], column: str, name: str, most: float) -> dict[s
     rate, small = row["conversion"], row["n"] < SMALL_N
     ink = INK if small else ("#FFFFFF" if rate > 0.85 * most else "#111111")
     return {"column": column, "row": name, "rate": rate, "ink": ink, "small": small} | {
-        "percent": _percent(rate),
+        "percent": percent(rate),
         "n": f"n {row['n']:,}",
         "opacity": 0.55 if small else 1.0,
     }

@@ -119,8 +119,8 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
         {
             "stage": str(row["stage"]).capitalize(),
             "visitors": row["visitors"],
-            "all": f"{row['visitors']:,} visitors" + (f" · {_percent(row['share'])} of all" if index else ""),
-            "step": "" if row["step_rate"] is None else f"{_percent(row['step_rate'])} of the stage before",
+            "all": f"{row['visitors']:,} visitors" + (f" · {percent(row['share'])} of all" if index else ""),
+            "step": "" if row["step_rate"] is None else f"{percent(row['step_rate'])} of the stage before",
         }
         for index, row in enumerate(funnel.to_dicts())
     ]
@@ -134,5 +134,5 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
     return layered(base.mark_bar(color=BLUE, height=34), text, step, width=430, height=alt.Step(52))
 
 
-def _percent(rate: float) -> str:
+def percent(rate: float) -> str:
     return f"{100 * rate:.1f}%" if rate < _TENTH else f"{100 * rate:.0f}%"
