@@ -10,7 +10,7 @@ from benchmarks import bare_simpy
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.naive_simpy import NaiveFunnel
 from benchmarks.world import baseline, day_of
-from scenarios.digest import EventsDigest
+from scenarios.files.digest import EventsDigest
 from scenarios.store_sink import StoreSink
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings

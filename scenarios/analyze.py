@@ -20,10 +20,10 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
 from analytics.store.history import AcceptedEvents
 from scenarios.archive import Archive
-from scenarios.atomic_folder import MANIFEST, new_folder
 from scenarios.errors import InputError, advice
-from scenarios.results import model_data, write_dead_letters, write_json, write_tables
-from scenarios.versions import versions
+from scenarios.files.atomic_folder import MANIFEST, new_folder
+from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
+from scenarios.files.versions import versions
 
 __all__ = ["EventsAnalysis", "analyze_events", "mapped_settings"]
 

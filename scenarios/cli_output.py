@@ -27,7 +27,7 @@ class Output:
 
 def as_json(data: object) -> str:
     """Write results as one JSON object."""
-    from scenarios.results import to_json  # noqa: PLC0415 - Polars is not needed to ask for help
+    from scenarios.files.plain_data import to_json  # noqa: PLC0415 - Polars is not needed to ask for help
 
     return to_json(data)
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from scenarios.memory import available_bytes
+from scenarios.files.versions import available_bytes
 
 __all__ = ["Diagnosis", "diagnose"]
 

@@ -15,10 +15,10 @@ import polars as pl
 from analytics.events.tracking_plan import UTC_MS
 from analytics.io.ndjson import decode
 from analytics.io.warehouse import warehouse_tables
-from scenarios.atomic_folder import MANIFEST, new_folder
+from scenarios.files.atomic_folder import MANIFEST, new_folder
+from scenarios.files.plain_data import write_json
+from scenarios.files.versions import versions
 from scenarios.replay_lines import RecordedRun
-from scenarios.results import write_json
-from scenarios.versions import versions
 
 __all__ = ["ExportForm", "export"]
 

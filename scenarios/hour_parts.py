@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.store.spill import write_passing
-from scenarios.digest import HourDigest
+from scenarios.files.digest import HourDigest
 from simulator.tracking.delivery import Delivery
 
 __all__ = ["HourParts", "HourWriter"]

@@ -16,8 +16,8 @@ import polars as pl
 from analytics.events.enrichment import event_times
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
-from scenarios.atomic_folder import MANIFEST
 from scenarios.errors import InputError, did_you_mean
+from scenarios.files.atomic_folder import MANIFEST
 
 __all__ = ["RecordedLine", "RecordedRun", "ReplayOrder"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analytics.report.render import SalesDesk, write_analysis_report
-from scenarios.atomic_folder import MANIFEST, new_folder
-from scenarios.event_files import EventsFormat, save_events, write_parts
-from scenarios.results import model_data, write_dead_letters, write_json, write_tables
-from scenarios.versions import versions
+from scenarios.files.atomic_folder import MANIFEST, new_folder
+from scenarios.files.event_files import EventsFormat, save_events, write_parts
+from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
+from scenarios.files.versions import versions
 
 if TYPE_CHECKING:
     from scenarios.run import Run

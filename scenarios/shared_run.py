@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from scenarios.batches import Batches
-from scenarios.digest import EventsDigest
-from scenarios.event_files import EventRecord, FiledFirst, ParquetParts
 from scenarios.executors import Pool
+from scenarios.files.digest import EventsDigest
+from scenarios.files.event_files import EventRecord, FiledFirst, ParquetParts
 from scenarios.hour_parts import HourParts, HourWriter
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import Sink

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenarios.errors import InputError, OutputError
+from scenarios.files.plain_data import write_json
 from scenarios.library import find_scenario
-from scenarios.results import write_json
 from scenarios.scenario import scenario_schema
 
 __all__ = ["new_scenario", "new_study"]

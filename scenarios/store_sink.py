@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analytics.io.flatten import flatten_numbered
 from analytics.store.event_store import EventStore
-from scenarios.delivered_lines import broken_lines
+from scenarios.files.delivered_lines import broken_lines
 from simulator.tracking.delivery import Delivery
 
 __all__ = ["StoreSink"]

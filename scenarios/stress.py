@@ -12,9 +12,9 @@ from typing import Final
 import polars as pl
 
 from scenarios.errors import ScenarioError
+from scenarios.files.versions import versions
 from scenarios.precision import PrecisionSettings
 from scenarios.study_plan import StudyPlan
-from scenarios.versions import versions
 
 __all__ = ["STRESS_SCHEMA", "stress_checklist"]
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from scenarios.errors import InputError
 from scenarios.executors import pool_of
+from scenarios.files.versions import versions
 from scenarios.library import study_names
 from scenarios.replication import Function, light_run
 from scenarios.rich_display import study_html
@@ -24,7 +25,6 @@ from scenarios.study_results import StudyResults
 from scenarios.study_run import Progress, run_points
 from scenarios.study_settings import StudySettings
 from scenarios.terminal import text_bar
-from scenarios.versions import versions
 
 __all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
 

@@ -15,8 +15,8 @@ from typing import IO, Any, Final
 
 import polars as pl
 
-from scenarios.atomic_folder import MANIFEST
 from scenarios.errors import OutputError
+from scenarios.files.atomic_folder import MANIFEST
 from scenarios.replication import Failure, Replicated
 
 __all__ = ["STUDY_FILE", "StudyFolder", "study_folder"]

@@ -13,12 +13,12 @@ import polars as pl
 
 from scenarios.design import design_values
 from scenarios.errors import Fault, ScenarioError
+from scenarios.files.versions import versions
 from scenarios.replication import Function, Replication
 from scenarios.scenario import Scenario
 from scenarios.settings import yaml_text
 from scenarios.study_loading import LoadedStudy
 from scenarios.study_settings import FactorValue, StudySettings
-from scenarios.versions import versions
 
 __all__ = ["Point", "StudyPlan"]
 

@@ -10,11 +10,11 @@ import polars as pl
 from analytics.charts.studies import response_chart
 from analytics.report.html import Html, count, element, figure, join, number_table, numbers, page
 from scenarios.errors import InputError
+from scenarios.files.versions import versions
 from scenarios.stress import stress_checklist
 from scenarios.study_numbers import NONE, cell, interval, number, share
 from scenarios.study_pictures import pictures
 from scenarios.study_scenarios import comparison_section, is_comparison, settings_section
-from scenarios.versions import versions
 
 if TYPE_CHECKING:
     from scenarios.study_results import StudyResults

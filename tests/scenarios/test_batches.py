@@ -8,8 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from scenarios.batches import Batches
-from scenarios.delivered_lines import delivered_lines
-from scenarios.digest import EventsDigest
+from scenarios.files.delivered_lines import delivered_lines
+from scenarios.files.digest import EventsDigest
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analytics.io.ndjson import decode
 from scenarios.analyze import analyze_events
-from scenarios.delivered_lines import broken_lines, delivered_lines
+from scenarios.files.delivered_lines import broken_lines, delivered_lines
 from scenarios.run import Run, simulate
 from scenarios.run_folder import run_to_folder
 from scenarios.scenario import Scenario

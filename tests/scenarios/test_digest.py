@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from scenarios.digest import EventsDigest, HourDigest, digest_of
+from scenarios.files.digest import EventsDigest, HourDigest, digest_of
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 WORDS = st.none() | st.sampled_from(["", "a", "ab", "b", "é", "\x00"])

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from analytics.store.event_store import EventStore
-from scenarios.event_files import NdjsonFile
+from scenarios.files.event_files import NdjsonFile
 from scenarios.scenario import Scenario
 from simulator.simulation import Simulation
 

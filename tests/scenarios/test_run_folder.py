@@ -11,11 +11,11 @@ import pytest
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import decode
-from scenarios import memory
-from scenarios.atomic_folder import new_folder
-from scenarios.digest import digest_of
 from scenarios.errors import OutputError
-from scenarios.event_files import EventsFormat
+from scenarios.files import versions as memory
+from scenarios.files.atomic_folder import new_folder
+from scenarios.files.digest import digest_of
+from scenarios.files.event_files import EventsFormat
 from scenarios.run import Run
 from scenarios.run_folder import default_folder, run_to_folder
 from scenarios.scenario import Scenario

@@ -11,8 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from scenarios.errors import InputError
-from scenarios.event_files import EventsFormat
 from scenarios.executors import pool_of
+from scenarios.files.event_files import EventsFormat
 from scenarios.run import Run
 from scenarios.run_folder import run_to_folder
 from scenarios.scenario import Scenario

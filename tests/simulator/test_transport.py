@@ -14,7 +14,7 @@ from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
-from scenarios.digest import digest_of
+from scenarios.files.digest import digest_of
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.activity import Hour

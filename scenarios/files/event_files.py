@@ -1,4 +1,7 @@
-"""Where the events of a run go: files that grow hour by hour."""
+"""Where the events of a run go: files that grow hour by hour.
+
+[scenarios/label_parts.py] Labels that are kept in files while a run goes on.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,21 @@ import polars as pl
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import decode, encode
 from analytics.store.spill import write_passing
-from scenarios.delivered_lines import delivered_lines
 from scenarios.errors import OutputError
+from scenarios.files.delivered_lines import delivered_lines
 from simulator.tracking.delivery import Delivery, Sink
+from simulator.tracking.labels import LABELS_ORDER, LABELS_SCHEMA
 
-__all__ = ["EventRecord", "EventsFormat", "FiledFirst", "NdjsonFile", "ParquetParts", "save_events", "write_parts"]
+__all__ = [
+    "EventRecord",
+    "EventsFormat",
+    "FiledFirst",
+    "LabelParts",
+    "NdjsonFile",
+    "ParquetParts",
+    "save_events",
+    "write_parts",
+]
 
 EventsFormat = Literal["parquet", "ndjson", "none"]
 """Form in which a run folder keeps the events."""
@@ -161,3 +174,35 @@ def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
             files.append(Path(folder) / f"{number:06}.parquet")
             write_passing(part, files[-1])
         pl.scan_parquet(files).sink_parquet(path, compression="zstd", maintain_order=True)
+
+
+class LabelParts:
+    """Keeps what befell which event on disk, so that memory holds the labels of one hour at a time.
+
+    Args:
+        folder: An empty folder for the parts; the caller removes it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts: list[Path] = []
+        self._saved: Path | None = None
+
+    def add(self, labels: pl.DataFrame) -> None:
+        """Take the labels of an hour."""
+        if labels.is_empty():
+            return
+        part = self._folder / f"{len(self._parts):06}.parquet"
+        write_passing(labels, part)
+        self._parts.append(part)
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """All labels so far, in order of true time."""
+        if self._saved is not None:
+            return pl.read_parquet(self._saved)
+        return pl.concat([LABELS_SCHEMA.to_frame(), *map(pl.read_parquet, self._parts)]).sort(LABELS_ORDER)
+
+    def moved_to(self, path: Path) -> None:
+        """Learn that the parts are gone, and which file took their place."""
+        self._saved = path

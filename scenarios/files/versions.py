@@ -1,11 +1,24 @@
-"""Whether what is to be done next fits into memory: better not begun than killed half way."""
+"""Versions that the numbers depend on.
+
+[scenarios/memory.py] Whether what is to be done next fits into memory: better not begun than killed half way.
+"""
 
 from __future__ import annotations
 
+import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-__all__ = ["available_bytes", "no_room_to_analyse"]
+__all__ = ["available_bytes", "no_room_to_analyse", "versions"]
+
+_LIBRARIES: Final = ("funnelsim", "polars", "numpy", "simpy", "statsmodels")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that the numbers depend on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _LIBRARIES}
+
 
 _BYTES_AN_EVENT: Final = 850
 """Peak memory of an analysis for each of its events, measured on runs of one to five million events."""
