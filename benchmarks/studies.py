@@ -11,7 +11,7 @@ from typing import Any, Final
 from analytics.store.history import AcceptedEvents
 from benchmarks.measuring import Comparison, Subject
 from scenarios.batches import Batches
-from scenarios.model_truth import known_truth
+from scenarios.measures.truth import known_truth
 from scenarios.scenario import Scenario
 from scenarios.store_sink import StoreSink
 from scenarios.study import Study

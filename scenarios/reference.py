@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 
 from analytics.events.tracking_plan import COLUMNS, EventName
 from analytics.signals.definitions import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
-from scenarios.measures import vocabulary
+from scenarios.measures.registry import vocabulary
 from scenarios.scenario import Scenario
 from scenarios.study import study_schema
 from scenarios.study_settings import StudySettings

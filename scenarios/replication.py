@@ -11,12 +11,12 @@ from functools import lru_cache
 
 from analytics.store.history import AcceptedEvents
 from scenarios.batches import Batches
-from scenarios.expressions import Reference, references
-from scenarios.measures import Measure, needs_events
+from scenarios.measures.expressions import Reference, references
+from scenarios.measures.registry import Measure, needs_events
+from scenarios.measures.window import WHOLE, Window
 from scenarios.run import Run, Timings
 from scenarios.scenario import Scenario
 from scenarios.store_sink import StoreSink
-from scenarios.window import WHOLE, Window
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
 

@@ -16,19 +16,19 @@ from analytics.analysis import Analysis
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import AcceptedEvents
-from scenarios.claims import ClaimResult, check_claims
 from scenarios.executors import Pool
 from scenarios.files.digest import EventsDigest
 from scenarios.files.event_files import EventRecord, EventsFormat
 from scenarios.files.versions import versions
-from scenarios.measures import Measure, Reading
-from scenarios.model_truth import known_truth
+from scenarios.measures.claims import ClaimResult, check_claims
+from scenarios.measures.registry import Measure, Reading
+from scenarios.measures.truth import known_truth
+from scenarios.measures.window import WHOLE, Window
 from scenarios.rich_display import run_html
 from scenarios.run_results import save_run
 from scenarios.settings import ScenarioSettings
 from scenarios.shared_run import Listeners, share
 from scenarios.store_sink import StoreSink
-from scenarios.window import WHOLE, Window
 from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
 from simulator.tracking.delivery import CollectingSink, Sink

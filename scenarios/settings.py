@@ -9,7 +9,7 @@ from pydantic import Field
 from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
-from scenarios.claims import Claims
+from scenarios.measures.claims import Claims
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Wake
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from scenarios.measure_model import MODEL_WORDS
+from scenarios.measures.model import MODEL_WORDS
 from scenarios.replication import Replicated, Replication, references_of, replicate
 
 __all__ = ["CostGauge", "StudyCost", "clocked", "expected_visitors", "pilots_first"]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenarios.errors import Fault, ScenarioError, advice
-from scenarios.expressions import ExpressionError, references
 from scenarios.layers import Layers
 from scenarios.library import find_scenario, find_study, read_text
 from scenarios.loading import load_source, read_source
-from scenarios.measure_model import model_terms
-from scenarios.measures import Measure, spans_clock
+from scenarios.measures.expressions import ExpressionError, references
+from scenarios.measures.model import model_terms
+from scenarios.measures.registry import Measure, spans_clock
 from scenarios.model_paths import types_at
 from scenarios.precision import PrecisionSettings
 from scenarios.scenario import Scenario

@@ -8,8 +8,8 @@ from typing import Any
 
 from analytics.analysis import Analysis
 from scenarios.analyze import EventsAnalysis
-from scenarios.claims import ClaimResult
 from scenarios.files.plain_data import model_data
+from scenarios.measures.claims import ClaimResult
 from scenarios.run import Run
 from scenarios.text_table import Page, aligned
 

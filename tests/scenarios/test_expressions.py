@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.expressions import (
+from scenarios.measures.expressions import (
     ExpressionError,
     Reference,
     Undefined,

@@ -11,8 +11,8 @@ import pytest
 from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 from analytics.signals.arms import arm_dimension
 from analytics.statistics.funnel import FunnelStatistics
-from scenarios.expressions import ExpressionError
-from scenarios.measures import Measure, vocabulary
+from scenarios.measures.expressions import ExpressionError
+from scenarios.measures.registry import Measure, vocabulary
 from scenarios.run import Run
 from scenarios.scenario import Scenario
 from simulator.tracking.labels import Label

@@ -18,7 +18,7 @@ from scenarios.analyze import analyze_events
 from scenarios.cli import main
 from scenarios.errors import ScenarioError
 from scenarios.files.event_files import save_events
-from scenarios.model_truth import known_truth
+from scenarios.measures.truth import known_truth
 from scenarios.run import Run
 from scenarios.scenario import Scenario, scenario_schema
 

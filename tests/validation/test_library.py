@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from scenarios.claims import check_claims
+from scenarios.measures.claims import check_claims
 from scenarios.run import Run
 from scenarios.scenario import Scenario
 

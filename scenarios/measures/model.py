@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.errors import AnalyticsError
-from scenarios.expressions import ExpressionError, Reference, Undefined
-from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
-from scenarios.model_truth import known_truth
+from scenarios.measures.definition import Parts, Word, arguments_of, chosen, defined, plain_word
+from scenarios.measures.expressions import ExpressionError, Reference, Undefined
+from scenarios.measures.truth import known_truth
 from simulator.settings.experiments import arm_effects
 from simulator.visitors.truth import Truth
 

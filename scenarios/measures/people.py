@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from analytics.sessions.identity import score_stitching, stitch
-from scenarios.measure_words import Word, plain_word
+from scenarios.measures.definition import Word, plain_word
 
 __all__ = ["PEOPLE_WORDS"]
 

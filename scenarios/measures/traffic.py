@@ -13,8 +13,8 @@ import polars as pl
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
 from analytics.events.tracking_plan import REGIONS, FunnelStage
 from analytics.signals.arms import arm_dimension
-from scenarios.expressions import Constant, ExpressionError, Reference, Undefined
-from scenarios.measure_words import Arguments, Parts, Word, arguments_of, chosen, defined
+from scenarios.measures.definition import Arguments, Parts, Word, arguments_of, chosen, defined
+from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from scenarios.errors import advice, did_you_mean
-from scenarios.expressions import Constant, ExpressionError, Reference, Undefined
+from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
 
 if TYPE_CHECKING:
     from scenarios.run import Run

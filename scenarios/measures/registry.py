@@ -32,7 +32,8 @@ import polars as pl
 from analytics.events.tracking_plan import REGIONS
 from analytics.store.counts import Counts
 from scenarios.errors import did_you_mean
-from scenarios.expressions import (
+from scenarios.measures.definition import Parts, Word, arguments_of, chosen, defined, plain_word
+from scenarios.measures.expressions import (
     Expression,
     ExpressionError,
     Reference,
@@ -41,10 +42,9 @@ from scenarios.expressions import (
     parse_expression,
     references,
 )
-from scenarios.measure_model import MODEL_WORDS
-from scenarios.measure_people import PEOPLE_WORDS
-from scenarios.measure_segments import SEGMENT_WORDS
-from scenarios.measure_words import Parts, Word, arguments_of, chosen, defined, plain_word
+from scenarios.measures.model import MODEL_WORDS
+from scenarios.measures.people import PEOPLE_WORDS
+from scenarios.measures.traffic import SEGMENT_WORDS
 from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
 

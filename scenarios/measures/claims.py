@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from scenarios.expressions import Expression, ExpressionError, compared, parse_comparison, references
-from scenarios.measure_words import Parts
-from scenarios.measures import check_references, reading
+from scenarios.measures.definition import Parts
+from scenarios.measures.expressions import Expression, ExpressionError, compared, parse_comparison, references
+from scenarios.measures.registry import check_references, reading
 
 if TYPE_CHECKING:
     from scenarios.run import Run
