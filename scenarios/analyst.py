@@ -7,9 +7,9 @@ from typing import Final
 
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
+from scenarios.config.loading import load, parse
+from scenarios.config.settings import ScenarioSettings
 from scenarios.errors import Fault, ScenarioError
-from scenarios.loading import load, parse
-from scenarios.settings import ScenarioSettings
 
 __all__ = ["analyst_settings"]
 

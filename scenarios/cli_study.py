@@ -178,8 +178,8 @@ def compare(
 
 def is_study(file: str) -> bool:
     """Whether a name or a file is that of a study and not of a scenario."""
-    from scenarios.library import find_scenario, library_names, read_text, study_names  # noqa: PLC0415
-    from scenarios.yaml_source import read_yaml  # noqa: PLC0415
+    from scenarios.config.library import find_scenario, library_names, read_text, study_names  # noqa: PLC0415
+    from scenarios.config.yaml_source import read_yaml  # noqa: PLC0415
 
     if file in study_names() and file not in library_names():
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenarios.library import library_names, study_names
+from scenarios.config.library import library_names, study_names
 
 __all__ = ["complete_kind", "complete_scenario", "complete_scenario_or_study", "complete_study"]
 

@@ -16,6 +16,7 @@ from analytics.analysis import Analysis
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import AcceptedEvents
+from scenarios.config.settings import ScenarioSettings
 from scenarios.executors import Pool
 from scenarios.files.digest import EventsDigest
 from scenarios.files.event_files import EventRecord, EventsFormat
@@ -26,7 +27,6 @@ from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
 from scenarios.rich_display import run_html
 from scenarios.run_results import save_run
-from scenarios.settings import ScenarioSettings
 from scenarios.shared_run import Listeners, share
 from scenarios.store_sink import StoreSink
 from simulator.sales.outcome import SalesOutcome

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from analytics.store.history import AcceptedEvents
+from scenarios.config.settings import ScenarioSettings
 from scenarios.executors import Pool
 from scenarios.files.atomic_folder import new_folder
 from scenarios.files.event_files import EventsFormat, LabelParts, NdjsonFile, ParquetParts
 from scenarios.files.versions import no_room_to_analyse
 from scenarios.run import Run, simulate
 from scenarios.run_results import write_results
-from scenarios.settings import ScenarioSettings
 
 __all__ = ["default_folder", "run_to_folder"]
 

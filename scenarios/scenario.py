@@ -7,13 +7,13 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Self
 
-from scenarios import library
+from scenarios.config import library
+from scenarios.config.file_schema import file_schema
+from scenarios.config.loading import Overrides, load, parse, with_changes
+from scenarios.config.settings import ScenarioSettings
 from scenarios.executors import shared_pool
-from scenarios.file_schema import file_schema
-from scenarios.loading import Overrides, load, parse, with_changes
 from scenarios.rich_display import preformatted
 from scenarios.run import Run, simulate
-from scenarios.settings import ScenarioSettings
 from scenarios.terminal import text_bar
 from simulator.visitors.visitor import Visitor
 

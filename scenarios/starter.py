@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from scenarios.config.library import find_scenario
 from scenarios.errors import InputError, OutputError
 from scenarios.files.plain_data import write_json
-from scenarios.library import find_scenario
 from scenarios.scenario import scenario_schema
 
 __all__ = ["new_scenario", "new_study"]

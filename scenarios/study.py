@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.executors import pool_of
 from scenarios.files.versions import versions
-from scenarios.library import study_names
 from scenarios.replication import Function, light_run
 from scenarios.rich_display import study_html
 from scenarios.run import Run

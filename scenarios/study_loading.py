@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from scenarios.config.layers import Layers
+from scenarios.config.library import find_scenario, find_study, read_text
+from scenarios.config.loading import load_source, read_source
+from scenarios.config.model_paths import types_at
+from scenarios.config.validation import check
+from scenarios.config.yaml_source import Path as Keys
+from scenarios.config.yaml_source import YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError, advice
-from scenarios.layers import Layers
-from scenarios.library import find_scenario, find_study, read_text
-from scenarios.loading import load_source, read_source
 from scenarios.measures.expressions import ExpressionError, references
 from scenarios.measures.model import model_terms
 from scenarios.measures.registry import Measure, spans_clock
-from scenarios.model_paths import types_at
 from scenarios.precision import PrecisionSettings
 from scenarios.scenario import Scenario
 from scenarios.study_settings import ScenarioSource, StudySettings
-from scenarios.validation import check
-from scenarios.yaml_source import Path as Keys
-from scenarios.yaml_source import YamlSource, dotted
 
 __all__ = ["LoadedStudy", "load_study", "parse_study", "study_of"]
 

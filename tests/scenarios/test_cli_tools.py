@@ -20,8 +20,8 @@ from ruamel.yaml import YAML
 from scenarios import cli, doctor
 from scenarios.cli import main
 from scenarios.cli_help import EXAMPLES
+from scenarios.config.library import library_names, study_names
 from scenarios.errors import OutputError
-from scenarios.library import library_names, study_names
 from scenarios.scenario import Scenario
 from scenarios.starter import new_scenario, new_study
 from scenarios.study import Study

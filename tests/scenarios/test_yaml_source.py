@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from scenarios.config.yaml_source import dotted, read_scalar, read_yaml
 from scenarios.errors import ScenarioError
-from scenarios.yaml_source import dotted, read_scalar, read_yaml
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from scenarios.library import library_names
+from scenarios.config.library import library_names
 from scenarios.scenario import Scenario
 from simulator.engine.clock import ExactEnvironment
 from simulator.settings.world import WorldSettings

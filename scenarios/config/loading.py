@@ -8,12 +8,12 @@ from typing import Any, Final, TypeVar
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from scenarios.config.layers import Layers
+from scenarios.config.library import find_scenario, read_text, shown_name
+from scenarios.config.settings import ScenarioSettings
+from scenarios.config.validation import check
+from scenarios.config.yaml_source import YamlSource, dotted, read_scalar, read_yaml
 from scenarios.errors import Fault, ScenarioError
-from scenarios.layers import Layers
-from scenarios.library import find_scenario, read_text, shown_name
-from scenarios.settings import ScenarioSettings
-from scenarios.validation import check
-from scenarios.yaml_source import YamlSource, dotted, read_scalar, read_yaml
 
 __all__ = ["Overrides", "load", "load_source", "parse", "read_source", "with_changes"]
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from scenarios.config.model_paths import Types, is_dictionary, types_at, types_inside
+from scenarios.config.yaml_source import Path, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError
-from scenarios.model_paths import Types, is_dictionary, types_at, types_inside
-from scenarios.yaml_source import Path, YamlSource, dotted
 
 __all__ = ["Layers"]
 

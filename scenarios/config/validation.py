@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from scenarios.config.layers import Layers
+from scenarios.config.model_paths import fields_of, types_at
+from scenarios.config.yaml_source import Path, dotted
 from scenarios.errors import Fault, ScenarioError, advice, did_you_mean
-from scenarios.layers import Layers
-from scenarios.model_paths import fields_of, types_at
-from scenarios.yaml_source import Path, dotted
 
 __all__ = ["check"]
 

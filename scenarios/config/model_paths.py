@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from scenarios.yaml_source import Path
+from scenarios.config.yaml_source import Path
 
 __all__ = ["Types", "fields_of", "is_dictionary", "types_at", "types_inside"]
 
