@@ -11,7 +11,7 @@ from benchmarks.measuring import Comparison, Subject
 from benchmarks.naive_simpy import NaiveFunnel
 from benchmarks.world import baseline, day_of
 from scenarios.files.digest import EventsDigest
-from scenarios.store_sink import StoreSink
+from scenarios.run.sinks import StoreSink
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation, Wake

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from analytics.store.history import AcceptedEvents
 from benchmarks.measuring import Comparison, Subject
-from scenarios.batches import Batches
 from scenarios.measures.truth import known_truth
+from scenarios.run.sinks import Batches, StoreSink
 from scenarios.scenario import Scenario
-from scenarios.store_sink import StoreSink
 from scenarios.study import Study
 from simulator.simulation import Simulation
 

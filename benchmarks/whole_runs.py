@@ -20,7 +20,7 @@ from typing import Final
 import psutil
 
 from benchmarks.measuring import Comparison, Subject, Work
-from scenarios.executors import available_cores
+from scenarios.run.pools import available_cores
 
 __all__ = ["DAYS", "GROWTH", "TEN_MILLION", "WORKERS", "watched"]
 

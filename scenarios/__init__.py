@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from scenarios.comparison import compare_scenarios
     from scenarios.errors import Fault, FunnelsimError, InputError, OutputError, ScenarioError
     from scenarios.power import SampleSize, sample_size
-    from scenarios.run import Run
-    from scenarios.run_folder import run_to_folder
+    from scenarios.run.folder import run_to_folder
+    from scenarios.run.run import Run
     from scenarios.scenario import Scenario, scenario_schema
     from scenarios.sensitivity import morris_indices, pawn_indices, sobol_indices
     from scenarios.study import Study, run_study, study_schema
@@ -43,7 +43,7 @@ _HOMES: Final = {
     "FunnelsimError": "scenarios.errors",
     "InputError": "scenarios.errors",
     "OutputError": "scenarios.errors",
-    "Run": "scenarios.run",
+    "Run": "scenarios.run.run",
     "SampleSize": "scenarios.power",
     "Scenario": "scenarios.scenario",
     "ScenarioError": "scenarios.errors",
@@ -53,7 +53,7 @@ _HOMES: Final = {
     "morris_indices": "scenarios.sensitivity",
     "pawn_indices": "scenarios.sensitivity",
     "run_study": "scenarios.study",
-    "run_to_folder": "scenarios.run_folder",
+    "run_to_folder": "scenarios.run.folder",
     "sample_size": "scenarios.power",
     "scenario_schema": "scenarios.scenario",
     "sobol_indices": "scenarios.sensitivity",

@@ -22,7 +22,7 @@ from scenarios.cli_output import Output, as_json, say
 from scenarios.completion import complete_kind, complete_scenario, complete_scenario_or_study
 from scenarios.errors import DeliveryError, FunnelsimError, InputError, advice
 from scenarios.interruptions import requests_to_end_heard
-from scenarios.terminal import is_quiet
+from scenarios.run.progress import is_quiet
 
 if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
@@ -93,11 +93,11 @@ def run(
     json: _Json = False,
 ) -> Output:
     """Simulate a scenario and leave a run folder with a report."""
-    from scenarios.executors import shared_pool  # noqa: PLC0415
-    from scenarios.run_folder import default_folder, run_to_folder  # noqa: PLC0415
+    from scenarios.run.folder import default_folder, run_to_folder  # noqa: PLC0415
+    from scenarios.run.pools import shared_pool  # noqa: PLC0415
+    from scenarios.run.progress import progress_bar  # noqa: PLC0415
     from scenarios.scenario import Scenario  # noqa: PLC0415
     from scenarios.summary import run_summary  # noqa: PLC0415
-    from scenarios.terminal import progress_bar  # noqa: PLC0415
 
     settings = Scenario.load(scenario, set_ or ())
     folder = out or default_folder(settings, settings.seed if seed is None else seed)
@@ -139,7 +139,7 @@ def analyze(
     json: _Json = False,
 ) -> Output:
     """Analyse Segment-Spec events, wherever they come from."""
-    from scenarios.analyze import analyze_events, mapped_settings  # noqa: PLC0415
+    from scenarios.run.analyze import analyze_events, mapped_settings  # noqa: PLC0415
     from scenarios.summary import analysis_summary  # noqa: PLC0415
 
     chosen: AnalyticsSettings | None = None

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from scenarios.terminal import QUIET
+from scenarios.run.progress import QUIET
 
 __all__ = ["EXAMPLES", "HelpfulGroup"]
 

@@ -69,7 +69,7 @@ def replay(
 ) -> Output | None:
     """Send a run's events to a pipeline, at the pace in which they once came or faster."""
     from scenarios.replay import replay as send  # noqa: PLC0415
-    from scenarios.terminal import progress_bar  # noqa: PLC0415
+    from scenarios.run.progress import progress_bar  # noqa: PLC0415
 
     if json and to == "stdout":
         raise InputError("--json: standard output is where the events go; give another --to")
@@ -131,7 +131,7 @@ def _moment(option: str, text: str | None) -> datetime | None:
 
 
 def _complaining() -> Callable[[str], None]:
-    from scenarios.terminal import is_quiet  # noqa: PLC0415
+    from scenarios.run.progress import is_quiet  # noqa: PLC0415
 
     def complain(message: str) -> None:
         if not is_quiet():

@@ -50,9 +50,9 @@ def study(
     json: _Json = False,
 ) -> Output:
     """Run a scenario many times as its factors vary, or go on with a study that was stopped."""
+    from scenarios.run.progress import progress_bar  # noqa: PLC0415
     from scenarios.study import Study, default_study_folder  # noqa: PLC0415
     from scenarios.study_text import study_text  # noqa: PLC0415
-    from scenarios.terminal import progress_bar  # noqa: PLC0415
 
     plan = Study.load(study)
     if replay is not None:
@@ -74,7 +74,7 @@ def study(
 
 def _announce(cost: object) -> None:
     """Say on standard error what a study will cost: it is no result, and another machine would say otherwise."""
-    from scenarios.terminal import is_quiet  # noqa: PLC0415
+    from scenarios.run.progress import is_quiet  # noqa: PLC0415
 
     if not is_quiet():
         sys.stderr.write(f"funnelsim: {cost}\n")
@@ -109,9 +109,9 @@ def power(
 ) -> Output:
     """Say how much traffic it takes until a signal is found with a wished power."""
     from scenarios.power import sample_size  # noqa: PLC0415
+    from scenarios.run.progress import progress_bar  # noqa: PLC0415
     from scenarios.scenario import Scenario  # noqa: PLC0415
     from scenarios.study_text import power_text  # noqa: PLC0415
-    from scenarios.terminal import progress_bar  # noqa: PLC0415
 
     settings = Scenario.load(scenario, set_ or ())
     with progress_bar(f"Looking for {signal} in {settings.name}") as bar:
@@ -152,9 +152,9 @@ def compare(
 ) -> Output:
     """Run two scenarios with the same luck and say how they differ."""
     from scenarios.comparison import compare_scenarios  # noqa: PLC0415
+    from scenarios.run.progress import progress_bar  # noqa: PLC0415
     from scenarios.scenario import Scenario  # noqa: PLC0415
     from scenarios.study_text import comparison_text  # noqa: PLC0415
-    from scenarios.terminal import progress_bar  # noqa: PLC0415
 
     first, second = Scenario.load(a), Scenario.load(b)
     with progress_bar(f"Comparing {first.name} and {second.name}") as bar:

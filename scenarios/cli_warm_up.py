@@ -45,8 +45,8 @@ def warm_up(
 ) -> Output:
     """Say how many hours at the beginning of a scenario say nothing of its ordinary state."""
     from scenarios.errors import OutputError  # noqa: PLC0415
+    from scenarios.run.progress import progress_bar  # noqa: PLC0415
     from scenarios.scenario import Scenario  # noqa: PLC0415
-    from scenarios.terminal import progress_bar  # noqa: PLC0415
     from scenarios.warm_up import find_warm_up  # noqa: PLC0415
 
     world = Scenario.load(scenario, set_ or ())

@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from analytics.store.history import AcceptedEvents
-from scenarios.batches import Batches
 from scenarios.measures.expressions import Reference, references
 from scenarios.measures.registry import Measure, needs_events
 from scenarios.measures.window import WHOLE, Window
-from scenarios.run import Run, Timings
+from scenarios.run.run import Run, Timings
+from scenarios.run.sinks import Batches, StoreSink
 from scenarios.scenario import Scenario
-from scenarios.store_sink import StoreSink
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
 

@@ -11,10 +11,10 @@ from scenarios.config import library
 from scenarios.config.file_schema import file_schema
 from scenarios.config.loading import Overrides, load, parse, with_changes
 from scenarios.config.settings import ScenarioSettings
-from scenarios.executors import shared_pool
 from scenarios.rich_display import preformatted
-from scenarios.run import Run, simulate
-from scenarios.terminal import text_bar
+from scenarios.run.pools import shared_pool
+from scenarios.run.progress import text_bar
+from scenarios.run.run import Run, simulate
 from simulator.visitors.visitor import Visitor
 
 __all__ = ["Scenario", "scenario_schema"]

@@ -10,11 +10,11 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from scenarios.dispatch import Lost, dispatch
 from scenarios.errors import ScenarioError
-from scenarios.executors import Pool
 from scenarios.precision import PrecisionSettings, stopping_point
 from scenarios.replication import Failure, Replicated, Replication
+from scenarios.run.dispatch import Lost, dispatch
+from scenarios.run.pools import Pool
 from scenarios.study_cost import CostGauge, StudyCost, clocked, pilots_first
 from scenarios.study_plan import Point, StudyPlan
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from analytics.analysis import Analysis
-from scenarios.analyze import EventsAnalysis
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
-from scenarios.run import Run
+from scenarios.run.analyze import EventsAnalysis
+from scenarios.run.run import Run
 from scenarios.text_table import Page, aligned
 
 __all__ = ["analysis_summary", "run_summary"]

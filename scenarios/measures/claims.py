@@ -23,7 +23,7 @@ from scenarios.measures.expressions import Expression, ExpressionError, compared
 from scenarios.measures.registry import check_references, reading
 
 if TYPE_CHECKING:
-    from scenarios.run import Run
+    from scenarios.run.run import Run
 
 __all__ = ["ClaimResult", "Claims", "check_claims"]
 

@@ -10,7 +10,7 @@ from scenarios.errors import advice, did_you_mean
 from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
 
 if TYPE_CHECKING:
-    from scenarios.run import Run
+    from scenarios.run.run import Run
 
 __all__ = ["Arguments", "Parts", "Word", "arguments_of", "chosen", "defined", "plain_word"]
 

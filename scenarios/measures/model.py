@@ -14,7 +14,7 @@ from simulator.visitors.truth import Truth
 
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
-    from scenarios.run import Run
+    from scenarios.run.run import Run
 
 __all__ = ["MODEL_WORDS", "model_terms"]
 

@@ -49,7 +49,7 @@ from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
 
 if TYPE_CHECKING:
-    from scenarios.run import Run
+    from scenarios.run.run import Run
 
 __all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "spans_clock", "vocabulary"]
 

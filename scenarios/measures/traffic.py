@@ -19,7 +19,7 @@ from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
 
 if TYPE_CHECKING:
-    from scenarios.run import Run
+    from scenarios.run.run import Run
 
 __all__ = ["SEGMENT_WORDS"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 from polars.testing import assert_frame_equal
 
-from scenarios.batches import Batches
 from scenarios.files.delivered_lines import delivered_lines
 from scenarios.files.digest import EventsDigest
+from scenarios.run.sinks import Batches
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery

@@ -168,7 +168,7 @@ def test_the_schema_knows_claims() -> None:
 def test_claims_cost_nothing_until_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run does not check its claims by itself, and checks them once."""
     asked: list[object] = []
-    monkeypatch.setattr("scenarios.run.check_claims", lambda _, run: asked.append(run) or ())
+    monkeypatch.setattr("scenarios.run.run.check_claims", lambda _, run: asked.append(run) or ())
     run = Scenario.parse(TEXT).run()
     assert asked == []
     assert (run.claims, run.claims) == ((), ())

@@ -17,10 +17,10 @@ import polars as pl
 import pytest
 
 from analytics.io.ndjson import decode
-from scenarios.analyze import analyze_events
 from scenarios.cli import main
+from scenarios.run.analyze import analyze_events
+from scenarios.run.progress import progress_bar
 from scenarios.scenario import Scenario
-from scenarios.terminal import progress_bar
 
 COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
 SMALL = "name: small\nclock: {hours: 2}\ntraffic: {visitors_per_day: 1000}\n"
@@ -110,7 +110,7 @@ def test_a_failed_run_is_one_message_and_status_1(
     def full_disk(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("scenarios.run_folder.simulate", full_disk)
+    monkeypatch.setattr("scenarios.run.folder.simulate", full_disk)
     ended = Ended(capsys, "run", "small.yaml")
     assert (ended.status, ended.out) == (1, "")
     assert "No space left on device" in ended.err
@@ -236,7 +236,7 @@ def test_the_order_of_files_and_lines_does_not_matter(
 
 def test_rows_of_a_table_keep_their_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A dead letter of a Parquet file names its row in the file, though events are sorted and read in batches."""
-    monkeypatch.setattr("scenarios.analyze._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("scenarios.run.analyze._ROWS_AT_ONCE", 2)
     times = [f"2026-03-0{day}T10:00:00Z" for day in range(1, 7)]
     lines = [json.dumps(PAGE | {"messageId": time, "timestamp": time}) for time in reversed(times)]
     table = decode("\n".join(lines).encode()).frame

@@ -15,7 +15,7 @@ import pytest
 
 from analytics.io.ndjson import encode
 from scenarios.cli import main
-from scenarios.run_folder import run_to_folder
+from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
 COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]

@@ -15,9 +15,9 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from scenarios.dispatch import Lost, dispatch
 from scenarios.errors import InputError
-from scenarios.executors import Pool, pool_of
+from scenarios.run.dispatch import Lost, dispatch
+from scenarios.run.pools import Pool, pool_of
 from scenarios.study import Study
 
 # Workers cannot import the tests by name: what is defined here is sent to them whole.

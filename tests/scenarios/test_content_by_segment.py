@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analytics.intent.naive_analyses import BY_VISIT
-from scenarios.run import Run
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 
 

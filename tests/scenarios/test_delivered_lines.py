@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.io.ndjson import decode
-from scenarios.analyze import analyze_events
 from scenarios.files.delivered_lines import broken_lines, delivered_lines
-from scenarios.run import Run, simulate
-from scenarios.run_folder import run_to_folder
+from scenarios.run.analyze import analyze_events
+from scenarios.run.folder import run_to_folder
+from scenarios.run.run import Run, simulate
 from scenarios.scenario import Scenario
 from simulator.tracking.delivery import CollectingSink
 from simulator.tracking.faults import DAMAGES

@@ -13,9 +13,9 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from scenarios.dispatch import Lost, dispatch
 from scenarios.errors import InputError, OutputError
-from scenarios.executors import InProcess, Pool, available_cores, pool_of
+from scenarios.run.dispatch import Lost, dispatch
+from scenarios.run.pools import InProcess, Pool, available_cores, pool_of
 
 # Workers cannot import the tests by name: what is defined here is sent to them whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -14,7 +14,7 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.warehouse import warehouse_tables
 from scenarios.errors import InputError, OutputError
 from scenarios.export import export
-from scenarios.run_folder import run_to_folder
+from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
 DBT_SEGMENT_PAGES = [

@@ -13,7 +13,7 @@ from analytics.signals.arms import arm_dimension
 from analytics.statistics.funnel import FunnelStatistics
 from scenarios.measures.expressions import ExpressionError
 from scenarios.measures.registry import Measure, vocabulary
-from scenarios.run import Run
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 from simulator.tracking.labels import Label
 

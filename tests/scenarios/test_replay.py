@@ -19,7 +19,7 @@ from scenarios.errors import DeliveryError, InputError, OutputError
 from scenarios.replay import replay
 from scenarios.replay_lines import RecordedRun
 from scenarios.replay_pace import Pace
-from scenarios.run_folder import run_to_folder
+from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
 DIRT = {"tracking.duplicate_rate": 0.05, "tracking.malformed_rate": 0.05, "tracking.late_rate": 0.05}

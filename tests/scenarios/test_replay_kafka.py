@@ -12,7 +12,7 @@ import pytest
 from analytics.io.ndjson import encode
 from scenarios.errors import DeliveryError
 from scenarios.replay import replay
-from scenarios.run_folder import run_to_folder
+from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
 kafka = pytest.importorskip("confluent_kafka")

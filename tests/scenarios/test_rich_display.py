@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scenarios import Run, Scenario, Study
-from scenarios.terminal import text_bar
+from scenarios.run.progress import text_bar
 from simulator import Visitor
 
 HOSTILE = "<script>alert(\"1\")</script> & 'x'"

@@ -16,8 +16,8 @@ from scenarios.files import versions as memory
 from scenarios.files.atomic_folder import new_folder
 from scenarios.files.digest import digest_of
 from scenarios.files.event_files import EventsFormat
-from scenarios.run import Run
-from scenarios.run_folder import default_folder, run_to_folder
+from scenarios.run.folder import default_folder, run_to_folder
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 from scenarios.summary import run_summary
 

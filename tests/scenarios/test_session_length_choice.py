@@ -13,7 +13,7 @@ from analytics.intent.model import IntentModel
 from analytics.intent.session_length import SessionLengthComparison
 from analytics.signals.definitions import VISIT_LASTS
 from scenarios.errors import ScenarioError
-from scenarios.run import Run
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 
 SMALL = {"traffic.visitors_per_day": 6000, "intent.visitor_to_demo": 0.15}

@@ -11,10 +11,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from scenarios.errors import InputError
-from scenarios.executors import pool_of
 from scenarios.files.event_files import EventsFormat
-from scenarios.run import Run
-from scenarios.run_folder import run_to_folder
+from scenarios.run.folder import run_to_folder
+from scenarios.run.pools import pool_of
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 
 SETTINGS = {

@@ -19,7 +19,7 @@ import pytest
 
 from scenarios.errors import InputError, OutputError
 from scenarios.replication import Replicated, light_run, replicate
-from scenarios.run import Run
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 from scenarios.study import Study, run_study
 from scenarios.study_run import Progress

@@ -14,12 +14,12 @@ import jsonschema
 import pytest
 
 from scenarios.analyst import analyst_settings
-from scenarios.analyze import analyze_events
 from scenarios.cli import main
 from scenarios.errors import ScenarioError
 from scenarios.files.event_files import save_events
 from scenarios.measures.truth import known_truth
-from scenarios.run import Run
+from scenarios.run.analyze import analyze_events
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario, scenario_schema
 
 IDLE = timedelta(minutes=30)

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from scenarios.measures.claims import check_claims
-from scenarios.run import Run
+from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 
 NAMES = Scenario.library()

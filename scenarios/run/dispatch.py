@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from scenarios.errors import OutputError
-from scenarios.executors import Pool
+from scenarios.run.pools import Pool
 
 __all__ = ["Lost", "dispatch"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,7 +18,6 @@ from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import AcceptedEvents
 from scenarios.config.settings import ScenarioSettings
-from scenarios.executors import Pool
 from scenarios.files.digest import EventsDigest
 from scenarios.files.event_files import EventRecord, EventsFormat
 from scenarios.files.versions import versions
@@ -25,10 +25,10 @@ from scenarios.measures.claims import ClaimResult, check_claims
 from scenarios.measures.registry import Measure, Reading
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
-from scenarios.rich_display import run_html
-from scenarios.run_results import save_run
-from scenarios.shared_run import Listeners, share
-from scenarios.store_sink import StoreSink
+from scenarios.run.folder import save_run
+from scenarios.run.pools import Pool
+from scenarios.run.sharing import Listeners, share
+from scenarios.run.sinks import StoreSink
 from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
 from simulator.tracking.delivery import CollectingSink, Sink
@@ -39,7 +39,8 @@ from simulator.visitors.visitor import Visitor
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["Run", "Timings", "simulate"]
+
+__all__ = ["Run", "Timings", "run_html", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -275,3 +276,19 @@ def simulate(
         digest=listeners.digest.hexdigest(),
         timings=Timings(started_at, time.perf_counter() - clock),
     )
+
+
+def run_html(run: Run) -> str:
+    """Show a run: what was run, and what happened in it. Nothing is analysed for it."""
+    head = f"<strong>{html.escape(run.scenario.name)}</strong>, seed {run.seed}, wake: {run.wake}"
+    # Where replications are not used nobody should have to wonder what 0 means.
+    which = f", replication {run.replication}" if run.replication else ""
+    story = f"<p>{html.escape(run.scenario.description)}</p>" if run.scenario.description else ""
+    return f"<p>{head}{which}</p>{story}{_counts(run.outcome.counts)}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    rows = "".join(
+        f"<tr><th>{html.escape(name.replace('_', ' '))}</th><td>{count:,}</td></tr>" for name, count in counts.items()
+    )
+    return f"<table>{rows}</table>"

@@ -1,4 +1,7 @@
-"""Batches: small deliveries gathered into larger ones, because taking a batch costs much the same whatever its size."""
+"""Batches: small deliveries gathered into larger ones, because taking a batch costs much the same whatever its size.
+
+[scenarios/store_sink.py] The way from the collector into an event store.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ from typing import Final
 
 import polars as pl
 
+from analytics.io.flatten import flatten_numbered
+from analytics.store.event_store import EventStore
+from scenarios.files.delivered_lines import broken_lines
 from simulator.tracking.delivery import Delivery, Sink
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "StoreSink"]
 
 _LEAST: Final = 20_000
 """Events that a batch holds, unless it is the last."""
@@ -56,3 +62,26 @@ def _joined(deliveries: Sequence[Delivery]) -> Delivery:
         malformed.append(delivery.malformed.with_columns((pl.col("n_before") + n_before).cast(pl.UInt32)))
         n_before += delivery.events.height
     return Delivery(pl.concat([delivery.events for delivery in deliveries]), pl.concat(malformed))
+
+
+class StoreSink:
+    """Hands the stream to an event store, its broken lines too, with the positions they have in a file of all lines.
+
+    Args:
+        store: The store; it is left open: it is asked questions after the run.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._n_lines = 0
+
+    def write(self, delivery: Delivery) -> None:
+        """Take a batch."""
+        self._store.append(delivery.events, file=delivery.file)
+        malformed = delivery.malformed
+        positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
+        self._store.append_flattened(flatten_numbered(zip(positions, broken_lines(malformed), strict=True)))
+        self._n_lines += delivery.events.height + malformed.height
+
+    def close(self) -> None:
+        """Leave the store open."""
