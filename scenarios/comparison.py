@@ -10,8 +10,8 @@ from typing import Final
 import polars as pl
 
 from scenarios.scenario import Scenario
+from scenarios.studies.running import Progress
 from scenarios.study import Study
-from scenarios.study_run import Progress
 
 __all__ = ["RESPONSES", "compare_scenarios"]
 

@@ -21,8 +21,8 @@ from analytics.statistics.intervals import wilson_interval
 from scenarios.errors import InputError
 from scenarios.power_curve import PowerCurve, fit_power_curve
 from scenarios.scenario import Scenario
+from scenarios.studies.running import Progress
 from scenarios.study import Study
-from scenarios.study_run import Progress
 
 __all__ = ["SampleSize", "Vary", "sample_size"]
 

@@ -20,8 +20,8 @@ from analytics.events.tracking_plan import COLUMNS, EventName
 from analytics.signals.definitions import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
 from scenarios.measures.registry import vocabulary
 from scenarios.scenario import Scenario
+from scenarios.studies.settings import StudySettings
 from scenarios.study import study_schema
-from scenarios.study_settings import StudySettings
 
 __all__ = ["PAGES", "write_reference"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from analytics.analysis import _table
 
 if TYPE_CHECKING:
-    from scenarios.study_plan import StudyPlan
+    from scenarios.studies.plan import StudyPlan
 
 __all__ = ["preformatted", "study_html"]
 

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from scenarios.design import unit_design
 from scenarios.errors import InputError
+from scenarios.studies.design import unit_design
 from scenarios.study_results import StudyResults
 
 __all__ = ["morris_effects", "morris_indices", "pawn_indices", "pawn_shares", "sobol_indices", "sobol_shares"]

@@ -13,8 +13,8 @@ import polars as pl
 
 from scenarios.errors import ScenarioError
 from scenarios.files.versions import versions
-from scenarios.precision import PrecisionSettings
-from scenarios.study_plan import StudyPlan
+from scenarios.studies.plan import StudyPlan
+from scenarios.studies.precision import PrecisionSettings
 
 __all__ = ["STRESS_SCHEMA", "stress_checklist"]
 

@@ -13,18 +13,18 @@ from typing import Any, Self
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
-from scenarios.replication import Function, light_run
 from scenarios.rich_display import study_html
 from scenarios.run.pools import pool_of
 from scenarios.run.progress import text_bar
 from scenarios.run.run import Run
-from scenarios.study_cost import StudyCost
-from scenarios.study_folder import STUDY_FILE, StudyFolder, study_folder
-from scenarios.study_loading import load_study, parse_study, study_of
-from scenarios.study_plan import StudyPlan
+from scenarios.studies.cost import StudyCost
+from scenarios.studies.folder import STUDY_FILE, StudyFolder, study_folder
+from scenarios.studies.loading import load_study, parse_study, study_of
+from scenarios.studies.plan import StudyPlan
+from scenarios.studies.replication import Function, light_run
+from scenarios.studies.running import Progress, run_points
+from scenarios.studies.settings import StudySettings
 from scenarios.study_results import StudyResults
-from scenarios.study_run import Progress, run_points
-from scenarios.study_settings import StudySettings
 
 __all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
 

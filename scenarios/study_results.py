@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from scenarios.errors import InputError
-from scenarios.replication import Failure
-from scenarios.study_plan import StudyPlan
-from scenarios.study_run import PointRun
+from scenarios.studies.plan import StudyPlan
+from scenarios.studies.replication import Failure
+from scenarios.studies.running import PointRun
 from scenarios.study_summary import differences, estimates, means, ranks
 
 if TYPE_CHECKING:

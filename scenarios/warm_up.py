@@ -19,8 +19,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from scenarios.scenario import Scenario
+from scenarios.studies.running import Progress
 from scenarios.study import Study
-from scenarios.study_run import Progress
 
 if TYPE_CHECKING:
     import altair as alt

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
-from scenarios.precision import Precision, PrecisionSettings, half_widths, is_met, stopping_point
+from scenarios.studies.precision import Precision, PrecisionSettings, half_widths, is_met, stopping_point
 
 
 def wish(least: int = 10, most: int = 1000, **precision: float) -> PrecisionSettings:

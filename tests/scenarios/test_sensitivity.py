@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scenarios.design import unit_design
 from scenarios.errors import InputError
 from scenarios.sensitivity import (
     morris_effects,
@@ -18,8 +17,9 @@ from scenarios.sensitivity import (
     sobol_indices,
     sobol_shares,
 )
+from scenarios.studies.design import unit_design
+from scenarios.studies.settings import DesignSettings
 from scenarios.study import Study
-from scenarios.study_settings import DesignSettings
 
 WORLD = "{name: tiny, clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}}"
 FACTORS = "{intent.intercept: {real: [-4, 0]}, clock.hours: {integer: [1, 2]}, sales.slot_minutes: {real: [30, 60]}}"

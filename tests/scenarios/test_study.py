@@ -18,11 +18,11 @@ import polars as pl
 import pytest
 
 from scenarios.errors import InputError, OutputError
-from scenarios.replication import Replicated, light_run, replicate
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
+from scenarios.studies.replication import Replicated, light_run, replicate
+from scenarios.studies.running import Progress
 from scenarios.study import Study, run_study
-from scenarios.study_run import Progress
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

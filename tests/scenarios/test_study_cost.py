@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.replication import Replication
+from scenarios.studies.cost import CostGauge, StudyCost, pilots_first
+from scenarios.studies.replication import Replication
 from scenarios.study import Study
-from scenarios.study_cost import CostGauge, StudyCost, pilots_first
 
 WORLD = "{name: tiny, clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}}"
 TEXT = f"""name: tiny

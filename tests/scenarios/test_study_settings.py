@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from scenarios.config.yaml_source import read_yaml
-from scenarios.design import MORRIS_STEP, design_values, unit_design
 from scenarios.errors import ScenarioError
+from scenarios.studies.design import MORRIS_STEP, design_values, unit_design
+from scenarios.studies.settings import DesignSettings, Factor
 from scenarios.study import Study, study_schema
-from scenarios.study_settings import DesignSettings, Factor
 
 PLAIN = """name: plain
 scenario: baseline

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from scenarios.errors import ScenarioError
-from scenarios.replication import light_run
+from scenarios.studies.replication import light_run
 from scenarios.study import Study
 from scenarios.study_report import study_report
 

@@ -11,12 +11,12 @@ from typing import Final, Protocol
 import numpy as np
 
 from scenarios.errors import ScenarioError
-from scenarios.precision import PrecisionSettings, stopping_point
-from scenarios.replication import Failure, Replicated, Replication
 from scenarios.run.dispatch import Lost, dispatch
 from scenarios.run.pools import Pool
-from scenarios.study_cost import CostGauge, StudyCost, clocked, pilots_first
-from scenarios.study_plan import Point, StudyPlan
+from scenarios.studies.cost import CostGauge, StudyCost, clocked, pilots_first
+from scenarios.studies.plan import Point, StudyPlan
+from scenarios.studies.precision import PrecisionSettings, stopping_point
+from scenarios.studies.replication import Failure, Replicated, Replication
 
 __all__ = ["PointRun", "Progress", "Record", "run_points"]
 

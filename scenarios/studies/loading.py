@@ -18,9 +18,9 @@ from scenarios.errors import Fault, ScenarioError, advice
 from scenarios.measures.expressions import ExpressionError, references
 from scenarios.measures.model import model_terms
 from scenarios.measures.registry import Measure, spans_clock
-from scenarios.precision import PrecisionSettings
 from scenarios.scenario import Scenario
-from scenarios.study_settings import ScenarioSource, StudySettings
+from scenarios.studies.precision import PrecisionSettings
+from scenarios.studies.settings import ScenarioSource, StudySettings
 
 __all__ = ["LoadedStudy", "load_study", "parse_study", "study_of"]
 

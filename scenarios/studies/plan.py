@@ -12,13 +12,13 @@ from typing import Final
 import polars as pl
 
 from scenarios.config.settings import yaml_text
-from scenarios.design import design_values
 from scenarios.errors import Fault, ScenarioError
 from scenarios.files.versions import versions
-from scenarios.replication import Function, Replication
 from scenarios.scenario import Scenario
-from scenarios.study_loading import LoadedStudy
-from scenarios.study_settings import FactorValue, StudySettings
+from scenarios.studies.design import design_values
+from scenarios.studies.loading import LoadedStudy
+from scenarios.studies.replication import Function, Replication
+from scenarios.studies.settings import FactorValue, StudySettings
 
 __all__ = ["Point", "StudyPlan"]
 

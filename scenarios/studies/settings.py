@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from scenarios.measures.window import Window
-from scenarios.precision import PrecisionSettings
+from scenarios.studies.precision import PrecisionSettings
 from simulator.settings.base import Count, Positive, Real, Settings
 
 __all__ = ["DesignSettings", "Factor", "FactorValue", "StudySettings"]

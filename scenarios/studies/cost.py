@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from scenarios.measures.model import MODEL_WORDS
-from scenarios.replication import Replicated, Replication, references_of, replicate
+from scenarios.studies.replication import Replicated, Replication, references_of, replicate
 
 __all__ = ["CostGauge", "StudyCost", "clocked", "expected_visitors", "pilots_first"]
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.study_settings import DesignSettings, Factor, FactorValue
+from scenarios.studies.settings import DesignSettings, Factor, FactorValue
 
 __all__ = ["MORRIS_STEP", "design_values", "unit_design"]
 

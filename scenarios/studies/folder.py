@@ -17,7 +17,7 @@ import polars as pl
 
 from scenarios.errors import OutputError
 from scenarios.files.atomic_folder import MANIFEST
-from scenarios.replication import Failure, Replicated
+from scenarios.studies.replication import Failure, Replicated
 
 __all__ = ["STUDY_FILE", "StudyFolder", "study_folder"]
 
