@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from scenarios.comparison import compare_scenarios
     from scenarios.errors import Fault, FunnelsimError, InputError, OutputError, ScenarioError
+    from scenarios.output_analysis.results import StudyResults
+    from scenarios.output_analysis.sensitivity import morris_indices, pawn_indices, sobol_indices
     from scenarios.power import SampleSize, sample_size
     from scenarios.run.folder import run_to_folder
     from scenarios.run.run import Run
     from scenarios.scenario import Scenario, scenario_schema
-    from scenarios.sensitivity import morris_indices, pawn_indices, sobol_indices
     from scenarios.study import Study, run_study, study_schema
-    from scenarios.study_results import StudyResults
 
 __all__ = [
     "Fault",
@@ -48,15 +48,15 @@ _HOMES: Final = {
     "Scenario": "scenarios.scenario",
     "ScenarioError": "scenarios.errors",
     "Study": "scenarios.study",
-    "StudyResults": "scenarios.study_results",
+    "StudyResults": "scenarios.output_analysis.results",
     "compare_scenarios": "scenarios.comparison",
-    "morris_indices": "scenarios.sensitivity",
-    "pawn_indices": "scenarios.sensitivity",
+    "morris_indices": "scenarios.output_analysis.sensitivity",
+    "pawn_indices": "scenarios.output_analysis.sensitivity",
     "run_study": "scenarios.study",
     "run_to_folder": "scenarios.run.folder",
     "sample_size": "scenarios.power",
     "scenario_schema": "scenarios.scenario",
-    "sobol_indices": "scenarios.sensitivity",
+    "sobol_indices": "scenarios.output_analysis.sensitivity",
     "study_schema": "scenarios.study",
 }
 

@@ -19,7 +19,7 @@ import polars as pl
 
 from analytics.statistics.intervals import wilson_interval
 from scenarios.errors import InputError
-from scenarios.power_curve import PowerCurve, fit_power_curve
+from scenarios.output_analysis.power_curve import PowerCurve, fit_power_curve
 from scenarios.scenario import Scenario
 from scenarios.studies.running import Progress
 from scenarios.study import Study

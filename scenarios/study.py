@@ -13,6 +13,7 @@ from typing import Any, Self
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
+from scenarios.output_analysis.results import StudyResults
 from scenarios.rich_display import study_html
 from scenarios.run.pools import pool_of
 from scenarios.run.progress import text_bar
@@ -24,7 +25,6 @@ from scenarios.studies.plan import StudyPlan
 from scenarios.studies.replication import Function, light_run
 from scenarios.studies.running import Progress, run_points
 from scenarios.studies.settings import StudySettings
-from scenarios.study_results import StudyResults
 
 __all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
 

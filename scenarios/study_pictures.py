@@ -18,12 +18,12 @@ from analytics.charts.studies import (
 )
 from analytics.report.html import Html, element, figure, join, number_table
 from scenarios.errors import InputError
-from scenarios.meta_model import meta_model
-from scenarios.sensitivity import morris_indices, sobol_indices
+from scenarios.output_analysis.meta_model import meta_model
+from scenarios.output_analysis.sensitivity import morris_indices, sobol_indices
 from scenarios.study_numbers import cell, interval, number, share
 
 if TYPE_CHECKING:
-    from scenarios.study_results import StudyResults
+    from scenarios.output_analysis.results import StudyResults
 
 __all__ = ["pictures"]
 

@@ -17,8 +17,8 @@ from scenarios.study_pictures import pictures
 from scenarios.study_scenarios import comparison_section, is_comparison, settings_section
 
 if TYPE_CHECKING:
+    from scenarios.output_analysis.results import StudyResults
     from scenarios.studies.settings import StudySettings
-    from scenarios.study_results import StudyResults
 
 __all__ = ["study_report"]
 

@@ -12,8 +12,8 @@ from analytics.report.html import Html, count, element, figure, join, number_tab
 from scenarios.study_numbers import NONE, cell, interval, number, share
 
 if TYPE_CHECKING:
+    from scenarios.output_analysis.results import StudyResults
     from scenarios.scenario import Scenario
-    from scenarios.study_results import StudyResults
 
 __all__ = ["comparison_section", "is_comparison", "setting_gaps", "settings_section"]
 

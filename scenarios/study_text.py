@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from scenarios.output_analysis.results import StudyResults
 from scenarios.power import SampleSize
-from scenarios.study_results import StudyResults
 from scenarios.text_table import Page, aligned
 
 __all__ = ["comparison_text", "power_text", "study_text"]

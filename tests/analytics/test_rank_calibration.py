@@ -10,7 +10,12 @@ from scipy.stats import binom, kstest, norm
 
 from analytics.charts.studies import rank_chart
 from analytics.charts.style import to_svg
-from analytics.rank_calibration import CALIBRATION_SCHEMA, calibration, simultaneous_band, standard_normal_rank
+from scenarios.output_analysis.rank_calibration import (
+    CALIBRATION_SCHEMA,
+    calibration,
+    simultaneous_band,
+    standard_normal_rank,
+)
 
 GRID = np.linspace(0, 1, 51)
 

@@ -14,8 +14,8 @@ from scipy import stats
 
 from scenarios import power as planning
 from scenarios.errors import InputError
+from scenarios.output_analysis.power_curve import PowerCurve, fit_power_curve
 from scenarios.power import sample_size
-from scenarios.power_curve import PowerCurve, fit_power_curve
 from scenarios.scenario import Scenario
 
 NORMAL = NormalDist()

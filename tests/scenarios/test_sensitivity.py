@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from scenarios.errors import InputError
-from scenarios.sensitivity import (
+from scenarios.output_analysis.sensitivity import (
     morris_effects,
     morris_indices,
     pawn_indices,

@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from scenarios.comparison import compare_scenarios
+from scenarios.output_analysis.results import StudyResults
 from scenarios.scenario import Scenario
 from scenarios.studies.replication import Replicated
 from scenarios.studies.running import PointRun
 from scenarios.study import Study
 from scenarios.study_report import study_report
-from scenarios.study_results import StudyResults
 from scenarios.study_scenarios import setting_gaps
 
 TINY = Scenario(name="tiny").replace({"clock.hours": 1, "traffic.visitors_per_day": 2000, "intent.intercept": -2.0})

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from scenarios.study_results import REPLICATIONS_SCHEMA
-from scenarios.study_summary import differences, estimates, means, ranks
+from scenarios.output_analysis.results import REPLICATIONS_SCHEMA
+from scenarios.output_analysis.summary import differences, estimates, means, ranks
 
 RNG = np.random.default_rng(8)
 N = 40

@@ -118,7 +118,7 @@ def ranks(replications: pl.DataFrame, terms: Sequence[str]) -> dict[int, dict[st
     Returns:
         Ranks over replications by point and term; NaN without an estimate, and no term whose truth is not known.
     """
-    from analytics.rank_calibration import standard_normal_rank  # noqa: PLC0415 - most studies have no use for it
+    from scenarios.output_analysis.rank_calibration import standard_normal_rank  # noqa: PLC0415 - most studies have no use for it
 
     found: dict[int, dict[str, Floats]] = {}
     for point in replications["point"].unique(maintain_order=True):

@@ -17,8 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from scenarios.errors import InputError
+from scenarios.output_analysis.results import StudyResults
 from scenarios.studies.design import unit_design
-from scenarios.study_results import StudyResults
 
 __all__ = ["morris_effects", "morris_indices", "pawn_indices", "pawn_shares", "sobol_indices", "sobol_shares"]
 

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from scenarios.errors import InputError
-from scenarios.study_results import StudyResults
+from scenarios.output_analysis.results import StudyResults
 
 __all__ = ["MetaModel", "meta_model"]
 

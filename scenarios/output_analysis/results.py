@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from scenarios.errors import InputError
+from scenarios.output_analysis.summary import differences, estimates, means, ranks
 from scenarios.studies.plan import StudyPlan
 from scenarios.studies.replication import Failure
 from scenarios.studies.running import PointRun
-from scenarios.study_summary import differences, estimates, means, ranks
 
 if TYPE_CHECKING:
     import altair as alt
@@ -98,7 +98,7 @@ class StudyResults:
 
         One row per design point, term with a known truth, and point of the grid of ranks.
         """
-        from analytics.rank_calibration import CALIBRATION_SCHEMA, calibration  # noqa: PLC0415 - most have no use for it
+        from scenarios.output_analysis.rank_calibration import CALIBRATION_SCHEMA, calibration  # noqa: PLC0415 - most have no use for it
 
         tables = [
             calibration(of_terms).insert_column(0, pl.lit(point, pl.UInt32()).alias("point"))
