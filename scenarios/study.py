@@ -163,7 +163,7 @@ def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -
         frames["differences.csv"] = results.differences
     digest = place.write(frames, results.failures)
     # Altair takes its time to import; a study without a folder has no use for it.
-    from scenarios.study_report import study_report  # noqa: PLC0415
+    from scenarios.study_report.page import study_report  # noqa: PLC0415
 
     place.write_report(study_report(results))
     replications = results.replications.select("point", "replication").n_unique()

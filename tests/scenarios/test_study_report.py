@@ -14,11 +14,11 @@ import pytest
 from scenarios.errors import InputError
 from scenarios.output_analysis.meta_model import meta_model
 from scenarios.output_analysis.results import StudyResults
-from scenarios.stress import stress_checklist
 from scenarios.studies.replication import Failure, Replicated
 from scenarios.studies.running import PointRun
 from scenarios.study import Study
-from scenarios.study_report import study_report
+from scenarios.study_report.page import study_report
+from scenarios.study_report.stress_des import stress_checklist
 
 TWO_RANGES = {"intent.intercept": {"real": [-6.0, -4.0]}, "sales.no_show_rate": {"real": [0.0, 0.4]}}
 

@@ -13,8 +13,8 @@ from scenarios.scenario import Scenario
 from scenarios.studies.replication import Replicated
 from scenarios.studies.running import PointRun
 from scenarios.study import Study
-from scenarios.study_report import study_report
-from scenarios.study_scenarios import setting_gaps
+from scenarios.study_report.page import study_report
+from scenarios.study_report.scenarios import setting_gaps
 
 TINY = Scenario(name="tiny").replace({"clock.hours": 1, "traffic.visitors_per_day": 2000, "intent.intercept": -2.0})
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics.charts.studies import change_chart
 from analytics.report.html import Html, count, element, figure, join, number_table, numbers
-from scenarios.study_numbers import NONE, cell, interval, number, share
+from scenarios.study_report.numbers import NONE, cell, interval, number, share
 
 if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults

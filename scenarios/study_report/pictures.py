@@ -20,7 +20,7 @@ from analytics.report.html import Html, element, figure, join, number_table
 from scenarios.errors import InputError
 from scenarios.output_analysis.meta_model import meta_model
 from scenarios.output_analysis.sensitivity import morris_indices, sobol_indices
-from scenarios.study_numbers import cell, interval, number, share
+from scenarios.study_report.numbers import cell, interval, number, share
 
 if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults

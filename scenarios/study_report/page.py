@@ -11,10 +11,10 @@ from analytics.charts.studies import response_chart
 from analytics.report.html import Html, count, element, figure, join, number_table, numbers, page
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
-from scenarios.stress import stress_checklist
-from scenarios.study_numbers import NONE, cell, interval, number, share
-from scenarios.study_pictures import pictures
-from scenarios.study_scenarios import comparison_section, is_comparison, settings_section
+from scenarios.study_report.numbers import NONE, cell, interval, number, share
+from scenarios.study_report.pictures import pictures
+from scenarios.study_report.scenarios import comparison_section, is_comparison, settings_section
+from scenarios.study_report.stress_des import stress_checklist
 
 if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults
