@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from scenarios.replay_lines import RecordedLine
-from scenarios.replay_pace import Clock
+from scenarios.replay.pace import Clock
+from scenarios.replay.recorded_run import RecordedLine
 
 __all__ = ["Receiver", "Target"]
 
