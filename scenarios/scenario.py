@@ -1,7 +1,11 @@
-"""The scenario: a world that can be named, changed, written down and run."""
+"""The scenario: a world that can be named, changed, written down and run.
+
+[scenarios/rich_display.py] What a notebook shows of a run, an analysis, a study or a scenario: tables without a network, every text escaped.
+"""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -11,13 +15,12 @@ from scenarios.config import library
 from scenarios.config.file_schema import file_schema
 from scenarios.config.loading import Overrides, load, parse, with_changes
 from scenarios.config.settings import ScenarioSettings
-from scenarios.rich_display import preformatted
 from scenarios.run.pools import shared_pool
 from scenarios.run.progress import text_bar
 from scenarios.run.run import Run, simulate
 from simulator.visitors.visitor import Visitor
 
-__all__ = ["Scenario", "scenario_schema"]
+__all__ = ["Scenario", "preformatted", "scenario_schema"]
 
 
 class Scenario(ScenarioSettings):
@@ -117,3 +120,8 @@ def scenario_schema() -> dict[str, Any]:
         "description": "Library scenario or file (relative to this one) that this scenario changes.",
     }
     return schema
+
+
+def preformatted(text: str) -> str:
+    """Show a text as it stands, such as a scenario file."""
+    return f"<pre>{html.escape(text)}</pre>"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import shlex
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from analytics.analysis import _table
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
 from scenarios.output_analysis.results import StudyResults
-from scenarios.rich_display import study_html
 from scenarios.run.pools import pool_of
 from scenarios.run.progress import text_bar
 from scenarios.run.run import Run
@@ -26,7 +27,10 @@ from scenarios.studies.replication import Function, light_run
 from scenarios.studies.running import Progress, run_points
 from scenarios.studies.settings import StudySettings
 
-__all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
+if TYPE_CHECKING:
+    from scenarios.studies.plan import StudyPlan
+
+__all__ = ["Study", "default_study_folder", "run_study", "study_html", "study_schema"]
 
 
 class Study(StudyPlan):
@@ -198,3 +202,12 @@ def study_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "funnelsim study"
     return schema
+
+
+def study_html(study: StudyPlan) -> str:
+    """Show a study before it is run: its story, its design and its responses."""
+    settings = study.settings
+    head = f"<strong>{html.escape(settings.name)}</strong>, {len(study.points):,} design points"
+    responses = "".join(f"<li>{html.escape(name)}</li>" for name in study.responses)
+    story = f"<p>{html.escape(settings.description)}</p>" if settings.description else ""
+    return f"<p>{head}</p>{story}{_table(study.design)}<p>responses</p><ul>{responses}</ul>"
