@@ -273,9 +273,9 @@ def analysis_html(analysis: Analysis) -> str:
     """Show an analysis: the totals and the funnel."""
     statistics = analysis.statistics
     head = f"<p>Analysis of {analysis.events.height:,} events</p>"
-    return f"{head}{_table(statistics.totals())}{_table(statistics.funnel())}"
+    return f"{head}{table_html(statistics.totals())}{table_html(statistics.funnel())}"
 
 
-def _table(frame: pl.DataFrame) -> str:
+def table_html(frame: pl.DataFrame) -> str:
     with pl.Config(tbl_rows=30, tbl_cols=-1, tbl_hide_column_data_types=True):
         return frame._repr_html_()

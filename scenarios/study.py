@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from analytics.analysis import _table
+from analytics.analysis import table_html
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
@@ -26,9 +26,6 @@ from scenarios.studies.plan import StudyPlan
 from scenarios.studies.replication import Function, light_run
 from scenarios.studies.running import Progress, run_points
 from scenarios.studies.settings import StudySettings
-
-if TYPE_CHECKING:
-    from scenarios.studies.plan import StudyPlan
 
 __all__ = ["Study", "default_study_folder", "run_study", "study_html", "study_schema"]
 
@@ -210,4 +207,4 @@ def study_html(study: StudyPlan) -> str:
     head = f"<strong>{html.escape(settings.name)}</strong>, {len(study.points):,} design points"
     responses = "".join(f"<li>{html.escape(name)}</li>" for name in study.responses)
     story = f"<p>{html.escape(settings.description)}</p>" if settings.description else ""
-    return f"<p>{head}</p>{story}{_table(study.design)}<p>responses</p><ul>{responses}</ul>"
+    return f"<p>{head}</p>{story}{table_html(study.design)}<p>responses</p><ul>{responses}</ul>"

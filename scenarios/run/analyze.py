@@ -214,9 +214,6 @@ def _write_report(path: Path, analysis: EventsAnalysis) -> None:
     write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)
 
 
-_ROWS_AT_ONCE: Final = 100_000
-
-
 class Archive:
     """Takes events in as a store does, and puts off judging them until all are there.
 
