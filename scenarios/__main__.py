@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scenarios.cli import main
+from scenarios.cli.app import main
 
 main()

@@ -17,12 +17,12 @@ import polars as pl
 import pytest
 
 from analytics.io.ndjson import decode
-from scenarios.cli import main
+from scenarios.cli.app import main
 from scenarios.run.analyze import analyze_events
 from scenarios.run.progress import progress_bar
 from scenarios.scenario import Scenario
 
-COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from scenarios.cli.app import main; main()"]
 SMALL = "name: small\nclock: {hours: 2}\ntraffic: {visitors_per_day: 1000}\n"
 
 PAGE = {"type": "page", "messageId": "1", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
@@ -369,7 +369,7 @@ def test_a_terminal_is_told_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_help_is_quick_to_load() -> None:
     """The command line itself loads none of the heavy libraries."""
-    script = "import sys, scenarios.cli; print(*sys.modules)"
+    script = "import sys, scenarios.cli.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split()
     assert not {"polars", "numpy", "scipy", "statsmodels", "altair", "pydantic", "rich", "simpy"} & set(loaded)
 

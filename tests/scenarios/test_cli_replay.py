@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 
 from analytics.io.ndjson import encode
-from scenarios.cli import main
+from scenarios.cli.app import main
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
-COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from scenarios.cli.app import main; main()"]
 
 
 class Ended:

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from analytics.store.event_store import EventStore
-from scenarios.cli import main
+from scenarios.cli.app import main
 
-COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from scenarios.cli.app import main; main()"]
 
 
 def line(number: int, **more: Any) -> bytes:

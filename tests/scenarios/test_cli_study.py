@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scenarios.cli import main
+from scenarios.cli.app import main
 from scenarios.comparison import compare_scenarios
 from scenarios.scenario import Scenario
 from scenarios.warm_up import WarmUp

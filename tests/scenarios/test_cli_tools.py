@@ -17,18 +17,17 @@ import pytest
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from scenarios import cli, doctor
-from scenarios.cli import main
-from scenarios.cli_help import EXAMPLES
+from scenarios.cli.app import EXAMPLES, main
+from scenarios.cli.app import app as cli
+from scenarios.cli.app import tools as doctor
+from scenarios.cli.output import Page, aligned, show_page
+from scenarios.cli.tools import new_scenario, new_study
 from scenarios.config.library import library_names, study_names
 from scenarios.errors import OutputError
 from scenarios.scenario import Scenario
-from scenarios.starter import new_scenario, new_study
 from scenarios.study import Study
-from scenarios.terminal_page import show_page
-from scenarios.text_table import Page, aligned
 
-COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from scenarios.cli.app import main; main()"]
 COMMANDS = [command.name or command.callback.__name__.replace("_", "-") for command in cli.app.registered_commands]
 SCHEMA = "funnelsim-scenario.schema.json"
 SMALL = "name: small\nclock: {hours: 1}\ntraffic: {visitors_per_day: 1000}\n"
@@ -60,7 +59,7 @@ def test_the_help_of_every_command_has_examples(capsys: pytest.CaptureFixture[st
 def test_help_loads_nothing_heavy() -> None:
     """Help for all commands and for one needs neither Polars nor Rich; pydantic is loaded by Typer itself."""
     heavy = {"polars", "numpy", "scipy", "statsmodels", "altair", "rich", "simpy", "http.client", "ssl"}
-    script = "import sys\nfrom scenarios.cli import main\ntry: main({!r})\nexcept SystemExit: print(*sys.modules)"
+    script = "import sys\nfrom scenarios.cli.app import main\ntry: main({!r})\nexcept SystemExit: print(*sys.modules)"
     for arguments in (["--help"], ["replay", "--help"]):
         command = [sys.executable, "-c", script.format(arguments)]
         loaded = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()

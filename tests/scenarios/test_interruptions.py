@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.interruptions import requests_to_end_heard
+from scenarios.cli.shutdown import requests_to_end_heard
 
 
 class _Thing:

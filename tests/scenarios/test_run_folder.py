@@ -11,6 +11,7 @@ import pytest
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import decode
+from scenarios.cli.run_text import run_summary
 from scenarios.errors import OutputError
 from scenarios.files import versions as memory
 from scenarios.files.atomic_folder import new_folder
@@ -19,7 +20,6 @@ from scenarios.files.event_files import EventsFormat
 from scenarios.run.folder import default_folder, run_to_folder
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
-from scenarios.summary import run_summary
 
 MANIFEST = {"kind": "run", "versions": {}}
 SMALL = {"clock.hours": 3, "traffic.visitors_per_day": 2000}

@@ -33,7 +33,7 @@ factors: {{tracking.duplicate_rate: [0.0, 0.2]}}
 replications: 4
 responses: {{visitors: counts.visitors, conversion: conversion()}}
 """
-COMMAND = [sys.executable, "-c", "from scenarios.cli import main; main()", "study"]
+COMMAND = [sys.executable, "-c", "from scenarios.cli.app import main; main()", "study"]
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scenarios.analyst import analyst_settings
-from scenarios.cli import main
+from scenarios.cli.app import main
+from scenarios.cli.runs import analyst_settings
 from scenarios.errors import ScenarioError
 from scenarios.files.event_files import save_events
 from scenarios.measures.truth import known_truth

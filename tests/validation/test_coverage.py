@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from scenarios.cli.study_text import study_text
 from scenarios.scenario import Scenario
 from scenarios.study import Study
-from scenarios.study_text import study_text
 
 
 def joint_z(n_comparisons: int) -> float:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from scenarios.cli.output import Page, aligned
 from scenarios.output_analysis.results import StudyResults
 from scenarios.power import SampleSize
-from scenarios.text_table import Page, aligned
 
 __all__ = ["comparison_text", "power_text", "study_text"]
 

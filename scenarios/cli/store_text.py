@@ -12,7 +12,7 @@ import polars as pl
 from analytics.ingest import Ingested
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
-from scenarios.text_table import Page, aligned
+from scenarios.cli.output import Page, aligned
 
 __all__ = ["ingest_text", "stats_data", "stats_text"]
 

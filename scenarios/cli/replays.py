@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from scenarios.cli_output import Output, as_json
+from scenarios.cli.output import Output, as_json
 from scenarios.errors import InputError
 
 if TYPE_CHECKING:

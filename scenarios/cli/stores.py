@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from scenarios.cli_output import Output, as_json
+from scenarios.cli.output import Output, as_json
 from scenarios.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def ingest(
     """Take events in to a store on disk, or go on where that was left."""
     from analytics.durable.settings import StoreSettings  # noqa: PLC0415
     from analytics.ingest import ingest as take_in  # noqa: PLC0415
-    from scenarios.store_text import ingest_text  # noqa: PLC0415
+    from scenarios.cli.store_text import ingest_text  # noqa: PLC0415
 
     settings = StoreSettings(fsync=_policy(fsync))
     with _input_errors(), _stopping() as stop:
@@ -74,7 +74,7 @@ def stats(
     json: _Json = False,
 ) -> Output:
     """Say what a store holds, also while events are taken in to it."""
-    from scenarios.store_text import stats_data, stats_text  # noqa: PLC0415
+    from scenarios.cli.store_text import stats_data, stats_text  # noqa: PLC0415
 
     def said(*, at_once: bool) -> str:
         data = stats_data(store, by or [])

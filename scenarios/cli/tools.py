@@ -1,17 +1,82 @@
-"""The first scenario or study of somebody's own: a file to begin with, and the schema by which an editor helps."""
+"""The commands of the command line that help one to begin: new and doctor.
+
+[scenarios/starter.py] The first scenario or study of somebody's own: a file to begin with, and the schema by which an editor helps.
+
+[scenarios/doctor.py] Doctor: what funnelsim finds on this machine, and what is missing.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
+
+from scenarios.cli.options import complete_scenario
+from scenarios.cli.output import Output
 from scenarios.config.library import find_scenario
 from scenarios.errors import InputError, OutputError
 from scenarios.files.plain_data import write_json
+from scenarios.files.versions import available_bytes
 from scenarios.scenario import scenario_schema
 
-__all__ = ["new_scenario", "new_study"]
+__all__ = ["Diagnosis", "diagnose", "doctor", "new", "new_scenario", "new_study", "register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(new)
+    app.command()(doctor)
+
+
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as my.yaml.")],
+    *,
+    extends: Annotated[
+        str, typer.Option(metavar="SCENARIO", help="The scenario to begin from.", autocompletion=complete_scenario)
+    ] = "baseline",
+    study: Annotated[bool, typer.Option("--study", help="Write a study of that scenario instead.")] = False,
+) -> Output:
+    """Write a commented scenario to begin with, and a schema by which editors complete and check it."""
+    schema = new_study(file, scenario=extends) if study else new_scenario(file, extends=extends)
+    following = "study" if study else "run"
+    return Output(f"written: {file}\nschema:  {schema}\n\nnext: funnelsim {following} {file}", is_summary=True)
+
+
+def doctor(
+    *, json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
+) -> Output:
+    """Say what is installed, what this machine has, and what is missing."""
+    from json import dumps  # noqa: PLC0415 - what writes JSON elsewhere needs libraries that may be what is missing
+
+    found = diagnose()
+    return Output(dumps(found.to_dict(), indent=2) if json else _doctor_text(found), status=0 if found.is_well else 1)
+
+
+def _doctor_text(found: Diagnosis) -> str:
+    def extra(name: str, version: str | None) -> tuple[str, str]:
+        return f"[{name}]", version or f"not installed: pip install 'funnelsim[{name}]'"
+
+    memory = "unknown" if found.memory_bytes is None else f"{found.memory_bytes / 1e9:.1f} GB free"
+    writable = "writable" if found.temp_writable else "CANNOT BE WRITTEN TO: set TMPDIR to another folder"
+    rows = [
+        *found.versions.items(),
+        *(extra(name, version) for name, version in found.extras.items()),
+        ("cores", str(found.cores)),
+        ("memory", memory),
+        ("temporary files", f"{found.temp_folder}: {writable}"),
+        *((f"{library} is missing", f"pip install {library}") for library in found.missing),
+    ]
+    verdict = "all is well" if found.is_well else "funnelsim cannot work like this"
+    width = max(len(name) for name, _ in rows)
+    return "\n".join([*(f"  {name:<{width}}  {value}" for name, value in rows), "", verdict])
+
 
 _SCENARIO: Final = """\
 # yaml-language-server: $schema=./{schema}
@@ -68,7 +133,6 @@ intent:
 # claims:
 #   "the security page foretells a demo": z("security_page_view") > 2
 """
-
 
 _STUDY: Final = """\
 # yaml-language-server: $schema=./{schema}
@@ -164,3 +228,81 @@ def _begun(path: Path, starter: str, base: str, kind: str, schema: dict[str, Any
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     return beside
+
+
+_DEVELOPERS: Final = "dev"
+
+_REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)[^;]*(?:;.*extra\s*==\s*['\"]([^'\"]+)['\"])?")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What there is.
+
+    Args:
+        versions: Versions of Python, of funnelsim and of the libraries that it needs; ``missing`` where there is none.
+        extras: Of each extra, the version that is installed, or None.
+        cores: Cores that this process may use.
+        memory_bytes: Memory that is free; None where the system does not say.
+        temp_folder: Folder for temporary files.
+        temp_writable: Whether it can be written to.
+        missing: Libraries that funnelsim cannot do without and that are not there.
+    """
+
+    versions: dict[str, str]
+    extras: dict[str, str | None]
+    cores: int
+    memory_bytes: int | None
+    temp_folder: str
+    temp_writable: bool
+    missing: tuple[str, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether funnelsim can work here."""
+        return self.temp_writable and not self.missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {**vars(self), "is_well": self.is_well}
+
+
+def diagnose() -> Diagnosis:
+    """Look at this machine."""
+    needed: list[str] = ["funnelsim"]
+    extras: dict[str, str | None] = {}
+    for requirement in metadata.requires("funnelsim") or ():
+        found = _REQUIREMENT.match(requirement)
+        if found is None:
+            continue
+        library, extra = found.groups()
+        if extra is None:
+            needed.append(library)
+        elif extra != _DEVELOPERS:
+            extras[extra] = extras.get(extra) or _version(library)
+    folder = tempfile.gettempdir()
+    return Diagnosis(
+        versions={"python": platform.python_version(), **{name: _version(name) or "missing" for name in needed}},
+        extras=extras,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=available_bytes(),
+        temp_folder=folder,
+        temp_writable=_is_writable(folder),
+        missing=tuple(library for library in needed if _version(library) is None),
+    )
+
+
+def _version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _is_writable(folder: str) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=Path(folder)) as file:
+            file.write(b"x")
+    except OSError:
+        return False
+    return True

@@ -1,24 +1,31 @@
-"""Commands about scenarios and runs: run, analyze, scenarios, show, validate, schema."""
+"""Commands about scenarios and runs: run, analyze, scenarios, show, validate, schema.
+
+[scenarios/analyst.py] What an analyst of foreign events may choose, read from the analytical part of a scenario.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from scenarios import cli_study
-from scenarios.cli_output import Output, as_json
-from scenarios.completion import complete_kind, complete_scenario, complete_scenario_or_study
-from scenarios.errors import InputError, advice
+from analytics.settings import AnalyticsSettings
+from analytics.signals.definitions import DemoPer
+from scenarios.cli import studies
+from scenarios.cli.options import complete_kind, complete_scenario, complete_scenario_or_study
+from scenarios.cli.output import Output, as_json
+from scenarios.config.loading import load, parse
+from scenarios.config.settings import ScenarioSettings
+from scenarios.errors import Fault, InputError, ScenarioError, advice
 
 if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
     from analytics.signals.definitions import DemoPer
 
-
-__all__ = ["register"]
+__all__ = ["analyst_settings", "register"]
 
 
 class EventsChoice(StrEnum):
@@ -43,14 +50,11 @@ _Scenario = Annotated[
     ),
 ]
 
-
 _Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as clock.hours=48.")
 ]
 
-
 _Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
-
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -85,11 +89,11 @@ def run(
     json: _Json = False,
 ) -> Output:
     """Simulate a scenario and leave a run folder with a report."""
+    from scenarios.cli.run_text import run_summary  # noqa: PLC0415
     from scenarios.run.folder import default_folder, run_to_folder  # noqa: PLC0415
     from scenarios.run.pools import shared_pool  # noqa: PLC0415
     from scenarios.run.progress import progress_bar  # noqa: PLC0415
     from scenarios.scenario import Scenario  # noqa: PLC0415
-    from scenarios.summary import run_summary  # noqa: PLC0415
 
     settings = Scenario.load(scenario, set_ or ())
     folder = out or default_folder(settings, settings.seed if seed is None else seed)
@@ -130,14 +134,13 @@ def analyze(
     json: _Json = False,
 ) -> Output:
     """Analyse Segment-Spec events, wherever they come from."""
+    from scenarios.cli.run_text import analysis_summary  # noqa: PLC0415
     from scenarios.run.analyze import analyze_events, mapped_settings  # noqa: PLC0415
-    from scenarios.summary import analysis_summary  # noqa: PLC0415
 
     chosen: AnalyticsSettings | None = None
     one_per: DemoPer = "account"
     if settings is not None or set_:
         # A scenario's settings bring the simulator with them, which events alone do not need.
-        from scenarios.analyst import analyst_settings  # noqa: PLC0415
 
         chosen, one_per = analyst_settings(settings, set_ or ())
     analysis = analyze_events(events, mapped_settings(chosen, map_ or ()), demo_per.value if demo_per else one_per)
@@ -189,8 +192,8 @@ def validate(
     """Check a scenario or study file and report every fault with its line and column."""
     from scenarios.scenario import Scenario  # noqa: PLC0415
 
-    if cli_study.is_study(file):
-        return cli_study.validate(file, set_ or ())
+    if studies.is_study(file):
+        return studies.validate(file, set_ or ())
     scenario = Scenario.load(file, set_ or ())
     return Output(f"{file}: scenario {scenario.name!r} is valid", is_summary=True)
 
@@ -209,3 +212,29 @@ def schema(
     if kind not in kinds:
         raise InputError(f"there is no schema {kind!r}{advice(kind, list(kinds))}")
     return Output(as_json(kinds[kind]()))
+
+
+_PART: Final = "analytics"
+
+_NOBODY: Final = "name: events\n"
+
+
+def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tuple[AnalyticsSettings, DemoPer]:
+    """Read how events are to be analysed, and who asks for one demo at most.
+
+    Args:
+        scenario: Name of a library scenario or path of a scenario file, whose world does not matter here; the defaults
+            if None.
+        overrides: Settings to change, as the command line has them: ``["analytics.moving_average_hours=6"]``.
+
+    Raises:
+        ScenarioError: The scenario is faulty, or a setting is none of the analysis.
+    """
+    for text in overrides:
+        key = text.partition("=")[0].strip()
+        if key.split(".")[0] != _PART:
+            message = "is no setting of the analysis, such as analytics.moving_average_hours"
+            raise ScenarioError([Fault(f"--set {text}", key, message)])
+    model = ScenarioSettings
+    settings = parse(model, _NOBODY, _PART, overrides) if scenario is None else load(model, scenario, overrides)
+    return settings.analytics, settings.intent.demo_per

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from analytics.analysis import Analysis
+from scenarios.cli.output import Page, aligned
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
 from scenarios.run.analyze import EventsAnalysis
 from scenarios.run.run import Run
-from scenarios.text_table import Page, aligned
 
 __all__ = ["analysis_summary", "run_summary"]
 
