@@ -48,7 +48,7 @@ $(VENV)/.lab: $(READY)
 	@touch $@
 
 docs: $(READY) ## Write the generated pages anew and build the documentation site in site/
-	$(BIN)/python -m scenarios.reference docs/reference
+	$(BIN)/python -m docs.reference_pages docs/reference
 	$(BIN)/mkdocs build --strict --quiet
 
 format: $(READY) ## Put the code in its standard form

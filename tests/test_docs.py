@@ -15,8 +15,8 @@ import pytest
 
 from analytics import Counts
 from analytics.io.ndjson import encode
+from docs.reference_pages import PAGES, scenario_page, study_page
 from scenarios import Scenario
-from scenarios.reference import PAGES, scenario_page, study_page
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))

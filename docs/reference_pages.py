@@ -1,6 +1,6 @@
 """The pages of the reference that are written from the code: settings, columns, signals and measures.
 
-``python -m scenarios.reference docs/reference`` writes them anew; a test holds them equal to what it would write.
+``python -m docs.reference_pages docs/reference`` writes them anew; a test holds them equal to what it would write.
 """
 
 from __future__ import annotations
