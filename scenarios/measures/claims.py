@@ -14,16 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from scenarios.measures.definition import Parts
+from scenarios.measures.definition import Parts, RunView
 from scenarios.measures.expressions import Expression, ExpressionError, compared, parse_comparison, references
 from scenarios.measures.registry import check_references, reading
-
-if TYPE_CHECKING:
-    from scenarios.run.run import Run
 
 __all__ = ["ClaimResult", "Claims", "check_claims"]
 
@@ -54,7 +51,7 @@ class ClaimResult:
         return " ".join([first, *(f"{sign} {value}" for sign, value in zip(signs, others, strict=True))])
 
 
-def check_claims(claims: Mapping[str, str], run: Run) -> tuple[ClaimResult, ...]:
+def check_claims(claims: Mapping[str, str], run: RunView) -> tuple[ClaimResult, ...]:
     """Hold a run against claims.
 
     Args:
@@ -64,7 +61,7 @@ def check_claims(claims: Mapping[str, str], run: Run) -> tuple[ClaimResult, ...]
     return tuple(_result(story, text, run) for story, text in claims.items())
 
 
-def _result(story: str, text: str, run: Run) -> ClaimResult:
+def _result(story: str, text: str, run: RunView) -> ClaimResult:
     sides, signs = _parsed(text)
     readings = [reading(side, run) for side in sides]
     values = tuple(each.value for each in readings)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
+import polars as pl
+
+from analytics.analysis import Analysis
+from analytics.intent.results import IntentResults
+from analytics.settings import AnalyticsSettings
+from analytics.statistics.funnel import FunnelStatistics
+from analytics.store.event_store import EventStore
 from scenarios.errors import advice, did_you_mean
 from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
+from scenarios.measures.window import Window
+from simulator.sales.outcome import SalesOutcome
+from simulator.settings.clock import ClockSettings
+from simulator.simulation import Outcome
+from simulator.visitors.truth import Truth
 
-if TYPE_CHECKING:
-    from scenarios.run.run import Run
-
-__all__ = ["Arguments", "Parts", "Word", "arguments_of", "chosen", "defined", "plain_word"]
+__all__ = ["Arguments", "Parts", "RunView", "Word", "arguments_of", "chosen", "defined", "plain_word"]
 
 Parts = Mapping[str, Any]
 """Settings of a scenario by name, such as ``site``; those that are faulty themselves are left out."""
@@ -22,6 +31,70 @@ Arguments = dict[str, Constant]
 
 _SHOWN: Final = 12
 """Words that a message lists at most."""
+
+
+class ScenarioView(Protocol):
+    """What measures read of a scenario."""
+
+    @property
+    def clock(self) -> ClockSettings:
+        """When the simulation starts and how long it lasts."""
+
+    @property
+    def analytics(self) -> AnalyticsSettings:
+        """What the analyst chose."""
+
+
+class RunView(Protocol):
+    """What measures read of a run; :class:`scenarios.run.run.Run` is one.
+
+    The attributes are documented there. This protocol lets measures, and the claims of a scenario that are made of
+    them, stand below the run that they are read from.
+    """
+
+    @property
+    def scenario(self) -> ScenarioView:
+        """The scenario that was run."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the simulation knows of itself."""
+
+    @property
+    def window(self) -> Window:
+        """The hours that the measures are about."""
+
+    @property
+    def store(self) -> EventStore:
+        """The event store that took the events in."""
+
+    @property
+    def analysis(self) -> Analysis:
+        """Statistics, visits and intent model of the accepted events."""
+
+    @property
+    def statistics(self) -> FunnelStatistics:
+        """Counts and rates by hour and segment."""
+
+    @property
+    def intent(self) -> IntentResults:
+        """The fitted intent model beside the truth."""
+
+    @property
+    def truth(self) -> Truth:
+        """The true intercept and coefficients."""
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """What happened to which event on its way."""
+
+    @property
+    def people(self) -> pl.DataFrame:
+        """Who stands behind each browser."""
+
+    @property
+    def sales(self) -> SalesOutcome:
+        """What became of the demo requests."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +114,7 @@ class Word:
     name: str
     meaning: str
     check: Callable[[Reference, Parts], None]
-    read: Callable[[Reference, Run], float]
+    read: Callable[[Reference, RunView], float]
     usage: str
     needs_events: bool = True
     spans_clock: bool = False
@@ -50,7 +123,7 @@ class Word:
 def plain_word(
     name: str,
     meaning: str,
-    read: Callable[[Run], float | None],
+    read: Callable[[RunView], float | None],
     *,
     needs_events: bool = True,
     spans_clock: bool = False,
@@ -61,7 +134,7 @@ def plain_word(
         if reference.is_call:
             raise ExpressionError(f"{name} is not called: write it without parentheses")
 
-    def read_it(_: Reference, run: Run) -> float:
+    def read_it(_: Reference, run: RunView) -> float:
         return defined(read(run), f"{name} has no value in this run")
 
     return Word(name, meaning, check, read_it, name, needs_events, spans_clock)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.errors import AnalyticsError
-from scenarios.measures.definition import Parts, Word, arguments_of, chosen, defined, plain_word
+from scenarios.measures.definition import Parts, RunView, Word, arguments_of, chosen, defined, plain_word
 from scenarios.measures.expressions import ExpressionError, Reference, Undefined
 from scenarios.measures.truth import known_truth
 from simulator.settings.experiments import arm_effects
@@ -14,7 +14,6 @@ from simulator.visitors.truth import Truth
 
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
-    from scenarios.run.run import Run
 
 __all__ = ["MODEL_WORDS", "model_terms"]
 
@@ -55,7 +54,7 @@ def _estimate_word(name: str, meaning: str) -> Word:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         return defined(_row(reference, run)[name], f"{reference.text} has no value for this term")
 
     return Word(name, meaning, check, read, f'{name}("security_page_view")')
@@ -65,7 +64,7 @@ def _naive_error_word() -> Word:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         return _fitted(run).naive_errors[_row(reference, run)["signal"]]
 
     meaning = "its standard error if visits were independent, which those of colleagues are not"
@@ -76,7 +75,7 @@ def _jackknife_word(name: str, column: str, meaning: str) -> Word:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         model, term = _fitted(run), _row(reference, run)["signal"]
         if model.jackknife is None:
             raise Undefined(f"{reference.text}: no accounts are known")
@@ -86,7 +85,7 @@ def _jackknife_word(name: str, column: str, meaning: str) -> Word:
     return Word(name, meaning, check, read, f'{name}("company_enterprise")')
 
 
-def _row(reference: Reference, run: Run) -> dict[str, Any]:
+def _row(reference: Reference, run: RunView) -> dict[str, Any]:
     """What the model says of the term that a reference names."""
     term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
     rows = _rows(model)
@@ -108,7 +107,7 @@ def _truth_word() -> Word:
             terms = list(dict.fromkeys([*terms, *parts["intent"].effects]))
         _check_term(reference, parts, terms)
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         term = str(arguments_of(reference, ("term",))["term"])
         known = known_truth(run.truth, run.scenario.analytics).get(term)
         return defined(known, f"{reference.text}: the effect of this term is not known")
@@ -139,7 +138,7 @@ def _arms(parts: Parts) -> dict[str, float]:
     return arm_effects(parts.get("experiments", {}))
 
 
-def _fitted(run: Run) -> IntentResults:
+def _fitted(run: RunView) -> IntentResults:
     try:
         return run.intent
     except AnalyticsError as error:

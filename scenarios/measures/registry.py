@@ -25,14 +25,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import polars as pl
 
 from analytics.events.tracking_plan import REGIONS
 from analytics.store.counts import Counts
 from scenarios.errors import did_you_mean
-from scenarios.measures.definition import Parts, Word, arguments_of, chosen, defined, plain_word
+from scenarios.measures.definition import Parts, RunView, Word, arguments_of, chosen, defined, plain_word
 from scenarios.measures.expressions import (
     Expression,
     ExpressionError,
@@ -47,9 +47,6 @@ from scenarios.measures.people import PEOPLE_WORDS
 from scenarios.measures.traffic import SEGMENT_WORDS
 from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
-
-if TYPE_CHECKING:
-    from scenarios.run.run import Run
 
 __all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "spans_clock", "vocabulary"]
 
@@ -81,7 +78,7 @@ def _store_word(name: str) -> Word:
 
 
 def _label_word(label: Label) -> Word:
-    def read(run: Run) -> float:
+    def read(run: RunView) -> float:
         return run.labels.filter(pl.col("label") == label.value).height
 
     meaning = f"events with the label {label.value}"
@@ -95,7 +92,7 @@ def _sales_word(key: str) -> Word:
         if reference.is_call:
             chosen("region", arguments_of(reference, ("region",))["region"], REGIONS)
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         region = str(arguments_of(reference, ("region",))["region"]) if reference.is_call else None
         summary = _sold(run, region) if run.window.is_whole else _sold_in_window(run, region)
         return defined(summary[key], f"{reference.text}: there is nothing to take it of")
@@ -107,14 +104,14 @@ def _sales_word(key: str) -> Word:
     return Word(name, meaning, check, read, usage, needs_events=False, spans_clock=spans_clock)
 
 
-def _sold(run: Run, region: str | None) -> Mapping[str, float | None]:
+def _sold(run: RunView, region: str | None) -> Mapping[str, float | None]:
     if region is None:
         return run.sales.summary
     rows = run.sales.by_region.filter(pl.col("region") == pl.lit(region))
     return rows.row(0, named=True) if rows.height else _nothing_sold()
 
 
-def _sold_in_window(run: Run, region: str | None) -> Mapping[str, float | None]:
+def _sold_in_window(run: RunView, region: str | None) -> Mapping[str, float | None]:
     """Measures of the requests that were made in the run's window, whenever they were dealt with."""
     wanted = run.window.holds("requested_s", run.scenario.clock)
     if region is not None:
@@ -178,7 +175,7 @@ class Measure:
         check_references(expression, parts or {})
         return cls(text, expression)
 
-    def read(self, run: Run) -> Reading:
+    def read(self, run: RunView) -> Reading:
         """Read the measure off a run."""
         return reading(self.expression, run)
 
@@ -203,7 +200,7 @@ def spans_clock(reference: Reference) -> bool:
     return _word(reference).spans_clock
 
 
-def reading(expression: Expression, run: Run) -> Reading:
+def reading(expression: Expression, run: RunView) -> Reading:
     """Work an expression out on a run; its references must have been checked."""
     try:
         return Reading(evaluate(expression, lambda reference: _word(reference).read(reference, run)))

@@ -6,20 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
 from analytics.events.tracking_plan import REGIONS, FunnelStage
 from analytics.signals.arms import arm_dimension
-from scenarios.measures.definition import Arguments, Parts, Word, arguments_of, chosen, defined
+from scenarios.measures.definition import Arguments, Parts, RunView, Word, arguments_of, chosen, defined
 from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
-
-if TYPE_CHECKING:
-    from scenarios.run.run import Run
 
 __all__ = ["SEGMENT_WORDS"]
 
@@ -77,7 +74,7 @@ def _segment_word(name: str, meaning: str) -> Word:
     def check(reference: Reference, parts: Parts) -> None:
         _check_segment(arguments_of(reference, optional=DIMENSIONS), parts)
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         segment = arguments_of(reference, optional=DIMENSIONS)
         dimensions = _dimensions(segment)
         rows = _rows_of(run.analysis.segments(*dimensions), segment, dimensions)
@@ -133,7 +130,7 @@ def _hourly_word() -> Word:
         _check_segment(segment, parts)
         chosen("aggregate", series["aggregate"], _AGGREGATES)
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
         counts = _hourly(run, _text(series["series"]), segment)
         counts = counts[int(window.get("start", 0)) : int(window.get("end", len(counts)))]
@@ -152,7 +149,7 @@ def _daily_word() -> Word:
         _check_segment(segment, parts)
         chosen("aggregate", series["aggregate"], _AGGREGATES)
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
         weekday = segment.pop("weekday", None)
         hours = _hourly(run, _text(series["series"]), segment)
@@ -192,7 +189,7 @@ def _check_window(reference: Reference, window: dict[str, float], longest: int |
         raise ExpressionError(f"{reference.text}: the window ends after the simulation ({longest})")
 
 
-def _hourly(run: Run, series: str, segment: Arguments) -> list[int]:
+def _hourly(run: RunView, series: str, segment: Arguments) -> list[int]:
     """Counts of a segment by UTC hour, the hour of the start first, or that of the window's."""
     dimensions = _dimensions(segment)
     rows = _rows_of(run.analysis.hourly(*dimensions), segment, dimensions)
@@ -202,7 +199,7 @@ def _hourly(run: Run, series: str, segment: Arguments) -> list[int]:
     return counts
 
 
-def _weekday(run: Run, day: int) -> str:
+def _weekday(run: RunView, day: int) -> str:
     return WEEKDAYS[(run.window.period(run.scenario.clock)[0] + timedelta(days=day)).weekday()]
 
 
@@ -216,7 +213,7 @@ def _funnel_word(name: str, column: str, meaning: str) -> Word:
     def check(reference: Reference, _: Parts) -> None:
         chosen("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
 
-    def read(reference: Reference, run: Run) -> float:
+    def read(reference: Reference, run: RunView) -> float:
         stage = arguments_of(reference, ("stage",))["stage"]
         row = run.statistics.funnel().row(_STAGES.index(_text(stage)), named=True)
         return defined(row[column], f"{reference.text}: nobody could get there")

@@ -25,8 +25,8 @@ from scenarios.measures.claims import ClaimResult, check_claims
 from scenarios.measures.registry import Measure, Reading
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
-from scenarios.run.folder import save_run
 from scenarios.run.pools import Pool
+from scenarios.run.results import save_run
 from scenarios.run.sharing import Listeners, share
 from scenarios.run.sinks import StoreSink
 from simulator.sales.outcome import SalesOutcome

@@ -388,7 +388,7 @@ except StoreWriteError as error:
 
 def test_a_full_disk_is_one_clear_error_and_harms_nothing(tmp_path: Path) -> None:
     """Where the system takes part of a record only, the store says so, stands as before, and can go on."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "helpers")}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "helpers")}
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "store"), "40000"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     n, received, message = done.stdout.split(maxsplit=2)

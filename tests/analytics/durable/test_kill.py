@@ -18,7 +18,7 @@ from analytics.ingest import ingest
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 
-HELPER = Path(__file__).parents[1] / "helpers" / "ingesting.py"
+HELPER = Path(__file__).parents[2] / "helpers" / "ingesting.py"
 
 
 def write_lines(path: Path, n_batches: int) -> int:

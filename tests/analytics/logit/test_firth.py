@@ -15,7 +15,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 from analytics.logit.firth import PenalisedLogit
 
-ENDOMETRIAL = pl.read_csv(Path(__file__).parent / "data" / "endometrial.csv", comment_prefix="#")
+ENDOMETRIAL = pl.read_csv(Path(__file__).parents[1] / "data" / "endometrial.csv", comment_prefix="#")
 
 
 def endometrial() -> PenalisedLogit:

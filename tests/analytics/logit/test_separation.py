@@ -13,7 +13,7 @@ from analytics.logit.separation import find_separation
 
 def test_the_endometrial_example_is_separated_by_neovasculization_alone():
     """As R's detectseparation says of these data: NV runs to +∞, the other estimates are finite."""
-    table = pl.read_csv(Path(__file__).parent / "data" / "endometrial.csv", comment_prefix="#")
+    table = pl.read_csv(Path(__file__).parents[1] / "data" / "endometrial.csv", comment_prefix="#")
     matrix = table.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy()
     found = find_separation(matrix, np.ones(79), table["HG"].cast(pl.Float64).to_numpy())
     assert found.direction.tolist() == [0, 1, 0, 0]

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from scenarios import Scenario, ScenarioError, Study, scenario_schema, study_schema
 
-LIBRARY = Path(__file__).parents[2] / "scenarios" / "library"
+LIBRARY = Path(__file__).parents[3] / "scenarios" / "library"
 SCENARIO = jsonschema.Draft202012Validator(scenario_schema())
 STUDY = jsonschema.Draft202012Validator(study_schema())
 
