@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         VisitTableError,
     )
     from analytics.intent.model import IntentModel
-    from analytics.intent.naive_analyses import SideBySide, compare_analyses
+    from analytics.intent.naive_analyses import NaiveComparison, compare_analyses
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
     from analytics.intent.validation import PredictiveQuality
@@ -59,13 +59,13 @@ __all__ = [
     "IntentModelError",
     "IntentResults",
     "JointTest",
+    "NaiveComparison",
     "OneOutcomeError",
     "PredictiveQuality",
     "SegmentContent",
     "SeparationError",
     "SessionLength",
     "SessionLengthComparison",
-    "SideBySide",
     "StitchingScore",
     "TooFewVisitsError",
     "VisitTableError",
@@ -103,7 +103,7 @@ _HEAVY: Final = {
     "SegmentContent": "analytics.statistics.segment_content",
     "SeparationError": "analytics.errors",
     "SessionLengthComparison": "analytics.intent.session_length",
-    "SideBySide": "analytics.intent.naive_analyses",
+    "NaiveComparison": "analytics.intent.naive_analyses",
     "TooFewVisitsError": "analytics.errors",
     "VisitTableError": "analytics.errors",
     "compare_analyses": "analytics.intent.naive_analyses",

@@ -24,7 +24,7 @@ from analytics.statistics.funnel import FunnelStatistics
 
 if TYPE_CHECKING:
     from analytics.intent.model import IntentModel
-    from analytics.intent.naive_analyses import SideBySide
+    from analytics.intent.naive_analyses import NaiveComparison
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.segment_content import SegmentContent
@@ -124,7 +124,7 @@ class Analysis:
             return None
 
     @cached_property
-    def side_by_side(self) -> SideBySide:
+    def side_by_side(self) -> NaiveComparison:
         """The intent model beside what one row per visitor would say, with and without hindsight."""
         from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
         from analytics.intent.naive_analyses import compare_analyses  # noqa: PLC0415 - as below

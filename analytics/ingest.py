@@ -98,7 +98,7 @@ def ingest(
         opened = (open_source(name, n_events, stop.is_set, clock) for name in names)
         sources = [open_sources.enter_context(closing(source)) for source in opened]
         with EventStore.open(folder, settings) as store:
-            before, word = store.counts, _Word(store, sources, settings or StoreSettings())
+            before, word = store.counts, _Acknowledger(store, sources, settings or StoreSettings())
             for batch in _batches(sources, store, stop, follow=follow):
                 counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
                 word.give_if_due()
@@ -126,7 +126,7 @@ def _batches(
             return
 
 
-class _Word:
+class _Acknowledger:
     """Tells the sources what is safe: always before they may forget it, and never before a power cut cannot undo it."""
 
     def __init__(self, store: DurableStore, sources: Sequence[Source], settings: StoreSettings) -> None:

@@ -16,7 +16,7 @@ from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation, Wake
 from simulator.tracking.delivery import Sink
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 __all__ = ["ALL_AWAKE", "COMPARISON", "DRAWING"]
 
@@ -74,7 +74,7 @@ def _prepare_all() -> Mapping[str, Subject]:
 def _prepare_drawing() -> Mapping[str, Subject]:
     world = day_of(_MANY)
     intercept = Simulation(world, seed=7).truth.intercept
-    maker = CohortMaker(world, Streams(7))
+    maker = CohortSampler(world, Streams(7))
 
     def draw() -> int:
         return sum(len(maker.draw(index, intercept).journeys.page) for index in range(maker.n_cohorts))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from analytics.store.history import AcceptedEvents
+from analytics.store.history import EventHistory
 from benchmarks.measuring import Comparison, Subject
 from scenarios.measures.truth import known_truth
 from scenarios.run.sinks import Batches, StoreSink
@@ -34,7 +34,7 @@ def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
             if not fit:
                 found.append(world.run([]).counts["visitors"])
                 continue
-            accepted = AcceptedEvents()
+            accepted = EventHistory()
             outcome = world.run([Batches([StoreSink(accepted.store)])])
             visits = visit_table(accepted.frame())
             model = IntentModel().fit(visits, truth=known_truth(outcome.truth, scenario.analytics))

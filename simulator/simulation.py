@@ -16,17 +16,17 @@ import polars as pl
 from analytics.signals.definitions import SIGNALS
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
-from simulator.replication.generator import Workshop
+from simulator.replication.generator import EventGenerator
 from simulator.replication.pending_hours import HoursToCome
-from simulator.replication.run_state import Course
+from simulator.replication.run_state import RunState
 from simulator.replication.truth_tables import TruthTables
-from simulator.replication.workers import HourWork, Recipe, SharedRun
+from simulator.replication.workers import HourWork, RunSpec, SharedRun
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.experiments import arm_effects
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
-from simulator.tracking.transport import Post
+from simulator.tracking.transport import DeliveryQueue
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.truth import Truth
 from simulator.visitors.visitor import Visitor
@@ -131,8 +131,8 @@ class Simulation:
         Two worlds in which a source has the same digest have drawn the same from it.
         """
         streams = RecordingStreams(self._streams.seed, self._streams.replication)
-        workshop = Workshop(self.world, streams, self.truth.intercept)
-        for _ in self._deliveries(workshop, Course(self.world, workshop, self._visitor)):
+        workshop = EventGenerator(self.world, streams, self.truth.intercept)
+        for _ in self._deliveries(workshop, RunState(self.world, workshop, self._visitor)):
             pass
         return streams.digests()
 
@@ -151,8 +151,8 @@ class Simulation:
             progress: Called after every hour with the share of the time that has passed.
             labels: Keeps what befell which event; in memory if not given.
         """
-        workshop = Workshop(self.world, self._streams, self.truth.intercept)
-        course = Course(self.world, workshop, self._visitor)
+        workshop = EventGenerator(self.world, self._streams, self.truth.intercept)
+        course = RunState(self.world, workshop, self._visitor)
         labels, tally, n_hours = KeptLabels() if labels is None else labels, Counter[str](), self.world.clock.hours
         with _collection_off():
             for hour, true_counts, delivery in self._deliveries(workshop, course):
@@ -193,8 +193,8 @@ class Simulation:
         """
         if self.wake == "all":
             raise ValueError("visitors who live on the clock cannot be shared out among workers; wake the interacting")
-        recipe = Recipe(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
-        course = Course(self.world, recipe.workshop())
+        recipe = RunSpec(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
+        course = RunState(self.world, recipe.workshop())
         shared = SharedRun(recipe, course, executor, n_workers=n_workers, folder=folder, work=work)
         tally, n_hours = Counter[str](), self.world.clock.hours
         with _collection_off():
@@ -205,16 +205,16 @@ class Simulation:
                     progress((hour + 1) / n_hours)
         return self._outcome(course, tally, labels)
 
-    def _outcome(self, course: Course, tally: Counter[str], labels: LabelKeeper) -> Outcome:
+    def _outcome(self, course: RunState, tally: Counter[str], labels: LabelKeeper) -> Outcome:
         sales = course.stage.sales.outcome(course.stage.clock.length_ms / 1000)
         return Outcome(self.truth, sales, course.counts(tally), labels, course.tables())
 
-    def _deliveries(self, workshop: Workshop, course: Course) -> Iterator[tuple[int, Counter[str], Delivery]]:
+    def _deliveries(self, workshop: EventGenerator, course: RunState) -> Iterator[tuple[int, Counter[str], Delivery]]:
         """Let time pass: the number of each hour in turn, counts of what happened, and what was received.
 
         An hour in which very much is received comes in several parts.
         """
-        to_come, post = HoursToCome(), Post(workshop.transport)
+        to_come, post = HoursToCome(), DeliveryQueue(workshop.transport)
         for hour in range(self.world.clock.hours):
             for opening in course.opening(hour):
                 if self.wake == "all":
@@ -224,7 +224,7 @@ class Simulation:
                     to_come.add(drawn.hours)
                     course.admit(drawn)
             lived = course.live(hour)
-            sent = workshop.tell(hour, to_come.take(hour), lived, course.stage.given_up)
+            sent = workshop.tell(hour, to_come.take(hour), lived, course.stage.cancelled_visits)
             for true_counts, delivery in post.deliver(sent, hour):
                 yield hour, true_counts, delivery
 

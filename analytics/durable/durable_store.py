@@ -268,10 +268,10 @@ class DurableStore(RestorableStore):
         if is_long or self._hours.n_pending >= self._settings.checkpoint_events:
             self.checkpoint()
 
-    def _bury(self, dead_letters: tuple[DeadLetter, ...]) -> int:
+    def _record_dead_letters(self, dead_letters: tuple[DeadLetter, ...]) -> int:
         if dead_letters:
             self._letters.add(dead_letters, self._source)
-        return super()._bury(dead_letters)
+        return super()._record_dead_letters(dead_letters)
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:

@@ -17,8 +17,8 @@ from analytics.events.times import HOUR_MS, moment
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourcePosition
 from analytics.store.buckets import HourReports
-from analytics.store.counts import Counts, Tallies
-from analytics.store.deliveries import Repeats, hashes, ms
+from analytics.store.counts import Counts, StoreCounters
+from analytics.store.deliveries import Redeliveries, hashes, ms
 from analytics.store.event_store import EventStore
 from analytics.store.hour import NO_TIMED_EVENTS
 from analytics.store.window import HourWindow
@@ -62,7 +62,7 @@ class RestorableStore(EventStore):
 
     @property
     def repeats(self) -> pl.DataFrame:
-        """What was delivered again; see :meth:`analytics.repeats.Repeats.table`."""
+        """What was delivered again; see :meth:`analytics.repeats.Redeliveries.table`."""
         return self._repeats.table()
 
     def restore(
@@ -85,9 +85,9 @@ class RestorableStore(EventStore):
         floor = next(iter(self._hours.hours), 0)
         for table in events:
             self._take_back(table.filter(hours_of(table) >= floor).select(NO_TIMED_EVENTS.columns), floor)
-        super()._bury(tuple(letters))
-        self._repeats = Repeats(repeats)
-        self._tallies = Tallies.from_dict(summary["tallies"])
+        super()._record_dead_letters(tuple(letters))
+        self._repeats = Redeliveries(repeats)
+        self._tallies = StoreCounters.from_dict(summary["tallies"])
         self._hours.reports = HourReports.from_dict(summary["reports"])
 
     def replay(self, record: Record) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.intent.fit_context import FittedBasis
+from analytics.intent.fit_context import FitContext
 from analytics.logit.design import INTERCEPT
 from analytics.logit.marginal_effects import MarginalEffects
 from analytics.signals.definitions import EventCount, SessionLength, Signal, interaction_parts
@@ -22,7 +22,7 @@ from analytics.statistics.multiplicity import holm
 __all__ = ["COEFFICIENT_SCHEMA", "Unit", "coefficient_table", "odds_ratios_per_unit", "unit_of"]
 
 
-def coefficient_table(basis: FittedBasis, truth: Mapping[str, float]) -> pl.DataFrame:
+def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataFrame:
     """Lay out what was estimated.
 
     Args:
@@ -62,7 +62,7 @@ def coefficient_table(basis: FittedBasis, truth: Mapping[str, float]) -> pl.Data
     return pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
 
 
-def _effects(basis: FittedBasis) -> list[tuple[float | None, float | None]]:
+def _effects(basis: FitContext) -> list[tuple[float | None, float | None]]:
     yes_or_no = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
     effects = MarginalEffects(basis.design, basis.estimate.fit)
     return [

@@ -21,14 +21,14 @@ from analytics.signals.definitions import Signal
 if TYPE_CHECKING:
     from statsmodels.discrete.discrete_model import BinaryResultsWrapper
 
-__all__ = ["FittedBasis"]
+__all__ = ["FitContext"]
 
 _ALIKE: Final = 1e-6
 """Difference, in units of the term, that rounding may make between a term and what determines it."""
 
 
 @dataclass(frozen=True, eq=False)
-class FittedBasis:
+class FitContext:
     """The design, the estimate and the people behind a fitted model.
 
     Args:

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from analytics.intent.fit_context import FittedBasis
+from analytics.intent.fit_context import FitContext
 from analytics.logit.design import INTERCEPT, Design
 from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts
@@ -45,7 +45,7 @@ a signal is a quantity it is per unit of it, as its average marginal effect is. 
 _PAIR: Final = 2
 
 
-def interaction_effects(basis: FittedBasis, level: float) -> pl.DataFrame:
+def interaction_effects(basis: FitContext, level: float) -> pl.DataFrame:
     """Return the effects of all products of two signals in a model, as probabilities.
 
     Args:

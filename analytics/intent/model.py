@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError
 from analytics.intent.coefficients import coefficient_table
-from analytics.intent.fit_context import FittedBasis
+from analytics.intent.fit_context import FitContext
 from analytics.intent.results import IntentResults
 from analytics.intent.validation import area_under_curve, coefficient_of_discrimination
 from analytics.logit.clusters import cluster_numbers
@@ -96,7 +96,7 @@ class IntentModel:
         design = prepare(eligible, names, self.interactions)
         clusters = cluster_numbers(eligible)
         found = estimate(design, clusters, self.level, penalise=self.penalise)
-        basis = FittedBasis(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
+        basis = FitContext(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
         ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
         results = IntentResults(
@@ -121,7 +121,7 @@ class IntentModel:
         return replace(results, warnings=(*results.warnings, caution)) if caution else results
 
 
-def _cautions(basis: FittedBasis, visits: pl.DataFrame) -> tuple[str, ...]:
+def _cautions(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
     cautions = [*_few_requests(basis.design), *_few_accounts(visits, basis.clusters)]
     if basis.estimate.estimator == "firth":
         cautions.append(_penalty(basis.design, basis.estimate))

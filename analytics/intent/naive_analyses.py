@@ -24,7 +24,7 @@ from analytics.sessions.timeline import enriched
 from analytics.sessions.visit_table import visit_table
 from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen, Signal
 
-__all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "SideBySide", "compare_analyses", "visitor_table"]
+__all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "NaiveComparison", "compare_analyses", "visitor_table"]
 
 BY_VISIT: Final = "by visit"
 BEFORE_REQUEST: Final = "by visitor, before the request"
@@ -32,7 +32,7 @@ EVERYTHING: Final = "by visitor, everything"
 
 
 @dataclass(frozen=True, eq=False)
-class SideBySide:
+class NaiveComparison:
     """The same events analysed in three ways.
 
     Args:
@@ -102,7 +102,7 @@ def compare_analyses(
     demo_per: DemoPer = "account",
     visits: pl.DataFrame | None = None,
     by_visit: IntentResults | None = None,
-) -> SideBySide:
+) -> NaiveComparison:
     """Fit the same terms in three ways: by visit, as the model should be, and in two ways by visitor.
 
     Args:
@@ -143,7 +143,7 @@ def compare_analyses(
             results[name] = fit()
         except IntentModelError as error:
             not_available[name] = str(error)
-    return SideBySide(results, not_available)
+    return NaiveComparison(results, not_available)
 
 
 def visitor_table(

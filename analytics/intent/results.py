@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError
 from analytics.intent.coefficients import odds_ratios_per_unit
-from analytics.intent.fit_context import FittedBasis
+from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
 from analytics.logit.design import design_matrix, variance_inflation
@@ -83,7 +83,7 @@ class IntentResults:
     covariance: str
     covariance_matrix: NDArray[np.float64]
     level: float
-    basis: FittedBasis
+    basis: FitContext
     tjur_r2: float
     estimator: Estimator = "ml"
     warnings: tuple[str, ...] = ()

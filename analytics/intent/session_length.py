@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError
-from analytics.intent.fit_context import FittedBasis
+from analytics.intent.fit_context import FitContext
 from analytics.intent.model import IntentModel
 from analytics.intent.validation import out_of_fold_quality
 from analytics.logit.clusters import cluster_numbers
@@ -67,7 +67,7 @@ _PREFIX: Final = "session_length"
 class _Fit:
     """One form, fitted."""
 
-    basis: FittedBasis
+    basis: FitContext
     columns: Callable[[Floats], dict[str, Floats]]
 
 
@@ -207,7 +207,7 @@ class SessionLengthComparison:
         design = prepare(table, [*self._others, *wanted], self._interactions)
         clusters = cluster_numbers(self._visits)
         found: Estimate = estimate(design, clusters, self.level, penalise=self._model.penalise)
-        basis = FittedBasis(
+        basis = FitContext(
             self._model.signals, design, found, clusters, self._visits.select(pl.col("^(account|anonymous_id)$"))
         )
         return _Fit(basis, columns)

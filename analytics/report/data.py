@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import polars as pl
 
-    from analytics.intent.naive_analyses import SideBySide
+    from analytics.intent.naive_analyses import NaiveComparison
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.funnel import FunnelStatistics
@@ -77,7 +77,7 @@ class ReportData:
     intent: IntentResults | None = None
     model_error: str | None = None
     session_length: SessionLengthComparison | None = None
-    analyses: SideBySide | None = None
+    analyses: NaiveComparison | None = None
     content: Mapping[str, SegmentContent] = field(default_factory=dict)
     sales: Mapping[str, float | None] | None = None
     sales_desk: SalesDesk | None = None

@@ -10,7 +10,7 @@ from analytics.charts.model import SIGNIFICANT, coefficient_chart
 from analytics.charts.style import BLUE, GREY, VERMILLION
 from analytics.report.html import Html, count, decimal, drawing, element, join, number_table, p_value, times
 from analytics.report.trust import clustering_note, trust_table
-from analytics.report.wording import coefficient_groups, known_signals, readings, term_name
+from analytics.report.wording import coefficient_groups, interpret, known_signals, term_name
 from analytics.signals.definitions import interaction_parts
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def _keys(*, known: bool) -> Html:
 
 
 def _aloud(results: IntentResults) -> Html:
-    spoken = readings(results)
-    known = any(reading.truth for reading in spoken)
+    spoken = interpret(results)
+    known = any(interpretation.truth for interpretation in spoken)
     heads = ["all else equal", "verdict at 5%, adjusted", *(["truth"] if known else [])]
     rows = [(r.sentence, r.verdict, *([r.truth or _NONE] if known else [])) for r in spoken]
     caption = (

@@ -13,7 +13,7 @@ from analytics.report.html import Html, decimal, element, figure, join, number_t
 from analytics.report.wording import term_name
 
 if TYPE_CHECKING:
-    from analytics.intent.naive_analyses import SideBySide
+    from analytics.intent.naive_analyses import NaiveComparison
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
 
@@ -144,7 +144,7 @@ def session_section(comparison: SessionLengthComparison) -> Html:
     return join([element("h3", "How session length counts"), drawn, table])
 
 
-def analyses_section(side_by_side: SideBySide) -> Html:
+def analyses_section(side_by_side: NaiveComparison) -> Html:
     """Show what one row per visitor would have said instead, and how far off the truth each is.
 
     Args:
@@ -173,7 +173,7 @@ def analyses_section(side_by_side: SideBySide) -> Html:
     )
 
 
-def _verdicts(side_by_side: SideBySide) -> list[str]:
+def _verdicts(side_by_side: NaiveComparison) -> list[str]:
     if not side_by_side.results or side_by_side.table["truth"].is_null().all():
         return []
     return [

@@ -18,7 +18,7 @@ from analytics.signals.definitions import SIGNALS, VISIT_LASTS, Signal, interact
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["Reading", "coefficient_groups", "known_signals", "readings", "term_name"]
+__all__ = ["Interpretation", "coefficient_groups", "interpret", "known_signals", "term_name"]
 
 Signals = Mapping[str, Signal]
 
@@ -36,7 +36,7 @@ _PAIR: Final = 2
 
 
 @dataclass(frozen=True)
-class Reading:
+class Interpretation:
     """One coefficient, read aloud.
 
     Args:
@@ -81,19 +81,19 @@ def _group(term: str, signals: Signals) -> str | None:
     return signals[term].expectation if term in signals else "other"
 
 
-def readings(results: IntentResults) -> list[Reading]:
+def interpret(results: IntentResults) -> list[Interpretation]:
     """Read the coefficients aloud, in the order of their groups."""
     signals = known_signals(results)
     tables = coefficient_groups(results.coefficients, signals).values()
     return [_reading(row, results, signals) for table in tables for row in table.to_dicts()]
 
 
-def _reading(row: Mapping[str, Any], results: IntentResults, signals: Signals) -> Reading:
+def _reading(row: Mapping[str, Any], results: IntentResults, signals: Signals) -> Interpretation:
     p = row["p_adjusted"]
     told = p is not None and p < SIGNIFICANT
     direction = "raises" if row["coefficient"] > 0 else "lowers"
     verdict = f"{direction} the odds" if told else "cannot be told from no effect"
-    return Reading(_sentence(row, results, signals), verdict, _truth(row, signals))
+    return Interpretation(_sentence(row, results, signals), verdict, _truth(row, signals))
 
 
 def _truth(row: Mapping[str, Any], signals: Signals) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetterReason
 
-__all__ = ["Counts", "Lateness", "Tallies"]
+__all__ = ["Counts", "Lateness", "StoreCounters"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Lateness:
 
 
 @dataclass
-class Tallies:
+class StoreCounters:
     """All that a store counts, over all that it has seen.
 
     Args:
@@ -69,8 +69,8 @@ class Tallies:
     late_ms_sum: int = 0
     late_ms_max: int = 0
 
-    def __add__(self, other: Tallies) -> Tallies:
-        return Tallies(
+    def __add__(self, other: StoreCounters) -> StoreCounters:
+        return StoreCounters(
             self.counts + other.counts,
             self.accepted_by_type + other.accepted_by_type,
             self.invalid_by_reason + other.invalid_by_reason,
@@ -92,7 +92,7 @@ class Tallies:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Tallies:
+    def from_dict(cls, data: Mapping[str, Any]) -> StoreCounters:
         """Read what :meth:`to_dict` wrote."""
         return cls(
             Counts(**data["counts"]),

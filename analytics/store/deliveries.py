@@ -20,7 +20,7 @@ from analytics.events.times import EARLIEST
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.store.seen_ids import Hashes, Hours, Verdict
 
-__all__ = ["BODY", "REPEATS_SCHEMA", "Repeats", "bodies", "compared", "hashes", "ms", "said", "timed"]
+__all__ = ["BODY", "REPEATS_SCHEMA", "Redeliveries", "bodies", "compared", "hashes", "ms", "said", "timed"]
 
 BODY: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"})
 """What an event says: the columns that two deliveries of it have in common."""
@@ -77,7 +77,7 @@ def ms(times: pl.Series) -> NDArray[np.int64]:
 
 
 REPEATS_SCHEMA: Final = pl.Schema({"id": pl.UInt64(), "body": pl.UInt64(), "hour": pl.Int64(), "n": pl.UInt32()})
-"""Columns of :meth:`Repeats.table`."""
+"""Columns of :meth:`Redeliveries.table`."""
 
 _MOST_PARTS: Final = 64
 
@@ -87,7 +87,7 @@ def bodies(says: pl.DataFrame) -> pl.Series:
     return says.hash_rows().alias("body")
 
 
-class Repeats:
+class Redeliveries:
     """How often which identifier was delivered again and what was said, for as long as its event is in the window.
 
     Args:

@@ -41,10 +41,10 @@ from analytics.io.ndjson import decode, read_ndjson
 from analytics.io.row_validation import usable_events
 from analytics.io.strict_json import MAX_EVENT_BYTES
 from analytics.store.buckets import HourBucket, hourly_table
-from analytics.store.counts import Counts, Lateness, Tallies
-from analytics.store.deliveries import BODY, Repeats, bodies, compared, hashes, ms, said, timed
+from analytics.store.counts import Counts, Lateness, StoreCounters
+from analytics.store.deliveries import BODY, Redeliveries, bodies, compared, hashes, ms, said, timed
 from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
-from analytics.store.merge import Held, state_digest, united
+from analytics.store.merge import StoreContents, merge_contents, state_digest
 from analytics.store.seen_ids import Hashes, SeenIds, Verdict
 from analytics.store.window import HourWindow
 
@@ -90,8 +90,8 @@ class EventStore:
         self._skew_ms = round(skew_seconds * 1000)
         self._hours = HourWindow(window_hours, on_evict, spill)
         self._seen = SeenIds()
-        self._repeats = Repeats()
-        self._tallies = Tallies()
+        self._repeats = Redeliveries()
+        self._tallies = StoreCounters()
 
     @staticmethod
     def open(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
@@ -153,7 +153,7 @@ class EventStore:
             SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
         """
         _check_moment("arrived_at", arrived_at)
-        n_invalid = self._bury(batch.dead_letters)
+        n_invalid = self._record_dead_letters(batch.dead_letters)
         verdicts, stream_ms = np.empty(0, np.int8), None
         if batch.frame.height:
             verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
@@ -296,24 +296,24 @@ class EventStore:
             if stream_ms is not None:
                 merged._hours.reach(stream_ms)
         start = merged._hours.hours.start
-        merged._adopt(united(self._held_since(start), other._held_since(start)), start)
+        merged._adopt(merge_contents(self._held_since(start), other._held_since(start)), start)
         letters = sorted((*self.dead_letters, *other.dead_letters), key=lambda each: (each.position or 0, each.raw))
         merged.dead_letters.extend(letters)
         return merged
 
-    def _held_since(self, start: int) -> Held:
+    def _held_since(self, start: int) -> StoreContents:
         events = pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)])
-        return Held(events, self._repeats.since(start), self._tallies)
+        return StoreContents(events, self._repeats.since(start), self._tallies)
 
-    def _adopt(self, held: Held, start: int) -> None:
+    def _adopt(self, held: StoreContents, start: int) -> None:
         """Take over, while empty, what others have held and counted."""
         times = ms(held.events["event_time"])
         hours = times - times % HOUR_MS
         self._hours.keep(held.events, hours)
         self._seen.remember(hashes(held.events["message_id"]), hours, start)
-        self._repeats, self._tallies = Repeats(held.repeats), held.tallies
+        self._repeats, self._tallies = Redeliveries(held.repeats), held.tallies
 
-    def _bury(self, dead_letters: tuple[DeadLetter, ...]) -> int:
+    def _record_dead_letters(self, dead_letters: tuple[DeadLetter, ...]) -> int:
         for letter in dead_letters:
             self._tallies.invalid_by_reason[letter.reason] += 1
             # A line of many megabytes must not stay in memory a thousand times over.

@@ -14,10 +14,10 @@ from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
 from analytics.store.spill import write_passing
 
-__all__ = ["AcceptedEvents"]
+__all__ = ["EventHistory"]
 
 
-class AcceptedEvents:
+class EventHistory:
     """An event store, and the hours that have left it: statistics are about all events, not the last 24 hours.
 
     Args:

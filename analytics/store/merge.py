@@ -19,10 +19,10 @@ from typing import Final
 import polars as pl
 
 from analytics.io.ndjson import encode
-from analytics.store.counts import Tallies
+from analytics.store.counts import StoreCounters
 from analytics.store.deliveries import bodies, said
 
-__all__ = ["Held", "state_digest", "united"]
+__all__ = ["StoreContents", "merge_contents", "state_digest"]
 
 _HOUR: Final = pl.col("event_time").dt.truncate("1h").dt.epoch("ms").alias("hour")
 
@@ -32,27 +32,27 @@ _REPEATED: Final = ("id", "body", "hour", "n")
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class StoreContents:
     """What a store holds of the hours of a window.
 
     Args:
         events: Accepted events, flat, with their ``event_time``; no identifier twice.
-        repeats: Deliveries that came again; see :class:`analytics.repeats.Repeats`.
+        repeats: Deliveries that came again; see :class:`analytics.repeats.Redeliveries`.
         tallies: What the store has counted, also of hours that have left.
     """
 
     events: pl.DataFrame
     repeats: pl.DataFrame
-    tallies: Tallies
+    tallies: StoreCounters
 
 
-def united(one: Held, other: Held) -> Held:
+def merge_contents(one: StoreContents, other: StoreContents) -> StoreContents:
     """Merge what two stores hold of the same window. It is commutative, and associative."""
     events = pl.concat([one.events, other.events])
     is_contested = events["message_id"].is_duplicated()
     tallies = one.tallies + other.tallies
     if not is_contested.any():
-        return Held(events, pl.concat([one.repeats, other.repeats]), tallies)
+        return StoreContents(events, pl.concat([one.repeats, other.repeats]), tallies)
     contested = events["message_id"].filter(is_contested).implode()
     mine, theirs = (_claims(held.events, contested) for held in (one, other))
     claims = pl.concat([mine, theirs]).sort(_BY_ARRIVAL, nulls_last=True)
@@ -63,7 +63,7 @@ def united(one: Held, other: Held) -> Held:
     after = _judged(repeats, firsts)
     kept = pl.concat([events.filter(~is_contested), firsts.select(events.columns)])
     moved = [now - sum(then) for now, *then in zip(after, *before, strict=True)]
-    return Held(kept, repeats, _recounted(tallies, others, *moved))
+    return StoreContents(kept, repeats, _recounted(tallies, others, *moved))
 
 
 def _claims(events: pl.DataFrame, contested: pl.Series) -> pl.DataFrame:
@@ -87,7 +87,7 @@ def _joined(repeats: list[pl.DataFrame], firsts: pl.DataFrame, others: pl.DataFr
     return joined.with_columns(hour=pl.coalesce("first_hour", "hour")).select(_REPEATED)
 
 
-def _recounted(tallies: Tallies, others: pl.DataFrame, n_duplicate: int, n_conflict: int) -> Tallies:
+def _recounted(tallies: StoreCounters, others: pl.DataFrame, n_duplicate: int, n_conflict: int) -> StoreCounters:
     """Take what is not accepted after all off the counts, and move it to duplicates and conflicts."""
     counts = tallies.counts
     counts = replace(
@@ -104,14 +104,14 @@ _ENOUGH: Final = 25_000
 
 
 def state_digest(
-    facts: Mapping[str, int | None], tallies: Tallies, repeats: pl.DataFrame, hours: Iterable[pl.DataFrame]
+    facts: Mapping[str, int | None], tallies: StoreCounters, repeats: pl.DataFrame, hours: Iterable[pl.DataFrame]
 ) -> str:
     """Sha256 of a store's state, 64 hexadecimal digits; the same in every process that has the same Polars.
 
     Args:
         facts: Settings and times of the store.
         tallies: What it has counted.
-        repeats: What came again; see :meth:`analytics.repeats.Repeats.since`.
+        repeats: What came again; see :meth:`analytics.repeats.Redeliveries.since`.
         hours: The events of each hour, in their order.
     """
     about, times, lines = (hashlib.sha256() for _ in range(3))

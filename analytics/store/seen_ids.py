@@ -66,7 +66,7 @@ class SeenIds:
     def __init__(self) -> None:
         # Sorted runs by hour, each of another length.
         self._runs: dict[int, list[Hashes]] = {}
-        self._sieve = _Sieve(0)
+        self._sieve = _BloomFilter(0)
 
     def __len__(self) -> int:
         return sum(len(run) for runs in self._runs.values() for run in runs)
@@ -97,7 +97,7 @@ class SeenIds:
             if hour >= floor:
                 _add_run(self._runs.setdefault(hour, []), _in_order(ids if first == last else ids[hours == hour]))
         if not self._sieve.has_room_for(len(ids)):
-            self._sieve = _Sieve(2 * (len(self) + len(ids)))
+            self._sieve = _BloomFilter(2 * (len(self) + len(ids)))
             for run in (run for runs in self._runs.values() for run in runs):
                 self._sieve.add(run)
         self._sieve.add(ids)
@@ -136,7 +136,7 @@ def _add_run(runs: list[Hashes], run: Hashes) -> None:
     runs.append(run)
 
 
-class _Sieve:
+class _BloomFilter:
     """Says of an identifier that it is certainly not held, or may be: wrongly so for one in several hundred.
 
     A Bloom filter of three bits in 32 for each identifier, all three in one word of 64 so that one look tells. Source:

@@ -21,7 +21,7 @@ from typer.main import get_command
 
 from scenarios.cli import replays, runs, stores, studies, tools
 from scenarios.cli.output import Output, say
-from scenarios.cli.shutdown import requests_to_end_heard
+from scenarios.cli.shutdown import graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError
 from scenarios.run.progress import QUIET, is_quiet
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
     _open_closed_outputs()
     try:
-        with requests_to_end_heard():
+        with graceful_shutdown():
             # In a context of its own: that one command is to be quiet says nothing of the next.
             status = copy_context().run(_run, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
     except KeyboardInterrupt:

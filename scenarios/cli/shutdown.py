@@ -11,7 +11,7 @@ from functools import partial
 from types import FrameType
 from typing import Final
 
-__all__ = ["requests_to_end_heard"]
+__all__ = ["graceful_shutdown"]
 
 _SIGNALLED: Final = 128
 """What is added to the number of a signal to make the exit status of a process that it has ended."""
@@ -22,7 +22,7 @@ _IMPORTS: Final = "<frozen importlib."
 
 
 @contextmanager
-def requests_to_end_heard() -> Iterator[None]:
+def graceful_shutdown() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise ``SystemExit``, as Ctrl-C raises ``KeyboardInterrupt``, and let none be lost.
 
     One that comes in the midst of an import waits until that is over: modules written in C may swallow any error while

@@ -19,7 +19,7 @@ __all__ = [
     "study_names",
 ]
 
-LIBRARY: Final = Path(__file__).parent / "library"
+LIBRARY: Final = Path(__file__).parents[1] / "library"
 """Folder of the library's scenario files."""
 
 STUDIES: Final = LIBRARY / "studies"

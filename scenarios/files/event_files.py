@@ -24,7 +24,7 @@ from simulator.tracking.labels import LABELS_ORDER, LABELS_SCHEMA
 __all__ = [
     "EventRecord",
     "EventsFormat",
-    "FiledFirst",
+    "FileThenForward",
     "LabelParts",
     "NdjsonFile",
     "ParquetParts",
@@ -115,7 +115,7 @@ class ParquetParts:
         return pl.scan_parquet(self._parts)
 
 
-class FiledFirst:
+class FileThenForward:
     """Hands on what a record has put into a file, with word of where, so that nobody need write it once more.
 
     Args:

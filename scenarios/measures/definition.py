@@ -21,7 +21,16 @@ from simulator.settings.clock import ClockSettings
 from simulator.simulation import Outcome
 from simulator.visitors.truth import Truth
 
-__all__ = ["Arguments", "Parts", "RunView", "Word", "arguments_of", "chosen", "defined", "plain_word"]
+__all__ = [
+    "Arguments",
+    "MeasureDefinition",
+    "Parts",
+    "RunView",
+    "arguments_of",
+    "plain_measure",
+    "require_known",
+    "require_value",
+]
 
 Parts = Mapping[str, Any]
 """Settings of a scenario by name, such as ``site``; those that are faulty themselves are left out."""
@@ -98,7 +107,7 @@ class RunView(Protocol):
 
 
 @dataclass(frozen=True)
-class Word:
+class MeasureDefinition:
     """One name of the measures.
 
     Args:
@@ -120,24 +129,24 @@ class Word:
     spans_clock: bool = False
 
 
-def plain_word(
+def plain_measure(
     name: str,
     meaning: str,
     read: Callable[[RunView], float | None],
     *,
     needs_events: bool = True,
     spans_clock: bool = False,
-) -> Word:
-    """A word without arguments; they are those of :class:`Word`."""
+) -> MeasureDefinition:
+    """A word without arguments; they are those of :class:`MeasureDefinition`."""
 
     def check(reference: Reference, _: Parts) -> None:
         if reference.is_call:
             raise ExpressionError(f"{name} is not called: write it without parentheses")
 
     def read_it(_: Reference, run: RunView) -> float:
-        return defined(read(run), f"{name} has no value in this run")
+        return require_value(read(run), f"{name} has no value in this run")
 
-    return Word(name, meaning, check, read_it, name, needs_events, spans_clock)
+    return MeasureDefinition(name, meaning, check, read_it, name, needs_events, spans_clock)
 
 
 def arguments_of(reference: Reference, required: Collection[str] = (), optional: Collection[str] = ()) -> Arguments:
@@ -169,7 +178,7 @@ def arguments_of(reference: Reference, required: Collection[str] = (), optional:
     return found
 
 
-def chosen(kind: str, value: Constant, known: Collection[str]) -> str:
+def require_known(kind: str, value: Constant, known: Collection[str]) -> str:
     """The value itself, if it is one of those known.
 
     Raises:
@@ -184,7 +193,7 @@ def chosen(kind: str, value: Constant, known: Collection[str]) -> str:
     return text
 
 
-def defined(value: float | None, why_not: str) -> float:
+def require_value(value: float | None, why_not: str) -> float:
     """The value as a number.
 
     Raises:

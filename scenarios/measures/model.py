@@ -6,7 +6,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.errors import AnalyticsError
-from scenarios.measures.definition import Parts, RunView, Word, arguments_of, chosen, defined, plain_word
+from scenarios.measures.definition import (
+    MeasureDefinition,
+    Parts,
+    RunView,
+    arguments_of,
+    plain_measure,
+    require_known,
+    require_value,
+)
 from scenarios.measures.expressions import ExpressionError, Reference, Undefined
 from scenarios.measures.truth import known_truth
 from simulator.settings.experiments import arm_effects
@@ -50,17 +58,17 @@ _OF_THE_FIT: Final = {
 }
 
 
-def _estimate_word(name: str, meaning: str) -> Word:
+def _estimate_word(name: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
     def read(reference: Reference, run: RunView) -> float:
-        return defined(_row(reference, run)[name], f"{reference.text} has no value for this term")
+        return require_value(_row(reference, run)[name], f"{reference.text} has no value for this term")
 
-    return Word(name, meaning, check, read, f'{name}("security_page_view")')
+    return MeasureDefinition(name, meaning, check, read, f'{name}("security_page_view")')
 
 
-def _naive_error_word() -> Word:
+def _naive_error_word() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
@@ -68,10 +76,10 @@ def _naive_error_word() -> Word:
         return _fitted(run).naive_errors[_row(reference, run)["signal"]]
 
     meaning = "its standard error if visits were independent, which those of colleagues are not"
-    return Word("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
+    return MeasureDefinition("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
 
 
-def _jackknife_word(name: str, column: str, meaning: str) -> Word:
+def _jackknife_word(name: str, column: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
@@ -80,9 +88,9 @@ def _jackknife_word(name: str, column: str, meaning: str) -> Word:
         if model.jackknife is None:
             raise Undefined(f"{reference.text}: no accounts are known")
         value = model.jackknife[column][model.terms.index(term)]
-        return defined(value, f"{reference.text}: fewer than two accounts tell of it")
+        return require_value(value, f"{reference.text}: fewer than two accounts tell of it")
 
-    return Word(name, meaning, check, read, f'{name}("company_enterprise")')
+    return MeasureDefinition(name, meaning, check, read, f'{name}("company_enterprise")')
 
 
 def _row(reference: Reference, run: RunView) -> dict[str, Any]:
@@ -100,7 +108,7 @@ def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
     return {row["signal"]: row for row in model.coefficients.iter_rows(named=True)}
 
 
-def _truth_word() -> Word:
+def _truth_word() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         terms = model_terms(parts)
         if terms is not None and "intent" in parts:
@@ -110,10 +118,10 @@ def _truth_word() -> Word:
     def read(reference: Reference, run: RunView) -> float:
         term = str(arguments_of(reference, ("term",))["term"])
         known = known_truth(run.truth, run.scenario.analytics).get(term)
-        return defined(known, f"{reference.text}: the effect of this term is not known")
+        return require_value(known, f"{reference.text}: the effect of this term is not known")
 
     meaning = "true effect of a term, in log-odds; 0 for decoys"
-    return Word("truth", meaning, check, read, 'truth("security_page_view")', needs_events=False)
+    return MeasureDefinition("truth", meaning, check, read, 'truth("security_page_view")', needs_events=False)
 
 
 def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> None:
@@ -122,7 +130,7 @@ def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> 
         return
     if term in _arms(parts) and term not in terms:
         raise ExpressionError(f"{reference.text}: {term} is the arm that the others are compared with")
-    chosen("term", term, terms)
+    require_known("term", term, terms)
 
 
 def model_terms(parts: Parts) -> list[str] | None:
@@ -145,8 +153,8 @@ def _fitted(run: RunView) -> IntentResults:
         raise Undefined(f"the intent model is not fitted: {error}") from None
 
 
-def _fit_word(name: str, meaning: str) -> Word:
-    return plain_word(f"model.{name}", meaning, lambda run: getattr(_fitted(run), name))
+def _fit_word(name: str, meaning: str) -> MeasureDefinition:
+    return plain_measure(f"model.{name}", meaning, lambda run: getattr(_fitted(run), name))
 
 
 MODEL_WORDS: Final = (

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from analytics.sessions.identity import score_stitching, stitch
-from scenarios.measures.definition import Word, plain_word
+from scenarios.measures.definition import MeasureDefinition, plain_measure
 
 __all__ = ["PEOPLE_WORDS"]
 
@@ -23,28 +23,28 @@ _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
 }
 
 
-def _people_word(name: str) -> Word:
+def _people_word(name: str) -> MeasureDefinition:
     meaning, count = _OF_PEOPLE[name]
-    return plain_word(f"people.{name}", meaning, lambda run: count(run.people), needs_events=False, spans_clock=True)
+    return plain_measure(f"people.{name}", meaning, lambda run: count(run.people), needs_events=False, spans_clock=True)
 
 
 PEOPLE_WORDS: Final = (
     *map(_people_word, _OF_PEOPLE),
-    plain_word(
+    plain_measure(
         "people.accounts_that_asked",
         "companies of which somebody has requested a demo",
         lambda run: run.sales.requests["account"].drop_nulls().n_unique(),
         needs_events=False,
         spans_clock=True,
     ),
-    plain_word(
+    plain_measure(
         "people.requests_of_accounts",
         "demo requests by people of known companies",
         lambda run: run.sales.requests["account"].count(),
         needs_events=False,
         spans_clock=True,
     ),
-    plain_word(
+    plain_measure(
         "people.stitching_recall",
         "share of the true pairs of browsers of one person that stitching by user id joins",
         lambda run: score_stitching(stitch(run.analysis.events), run.people).recall,

@@ -1,7 +1,7 @@
 """Measures: single numbers read off a run, written as expressions such as ``conversion(region="europe")``.
 
 Claims compare them, and whatever else wants one number of a run can use them too. The words
-(see :func:`vocabulary` for the meaning of each):
+(see :func:`registry` for the meaning of each):
 
 - ``counts.visitors``, …: what happened in the world and what was received, as in the manifest
 - ``store.accepted``, …: what the event store made of the events; ``labels.blocked``, …: events by what befell them
@@ -32,7 +32,15 @@ import polars as pl
 from analytics.events.tracking_plan import REGIONS
 from analytics.store.counts import Counts
 from scenarios.errors import did_you_mean
-from scenarios.measures.definition import Parts, RunView, Word, arguments_of, chosen, defined, plain_word
+from scenarios.measures.definition import (
+    MeasureDefinition,
+    Parts,
+    RunView,
+    arguments_of,
+    plain_measure,
+    require_known,
+    require_value,
+)
 from scenarios.measures.expressions import (
     Expression,
     ExpressionError,
@@ -48,7 +56,7 @@ from scenarios.measures.traffic import SEGMENT_WORDS
 from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
 
-__all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "spans_clock", "vocabulary"]
+__all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "registry", "spans_clock"]
 
 _COUNTS: Final = {
     "visitors": "visitors who came",
@@ -62,14 +70,14 @@ _COUNTS: Final = {
 }
 
 
-def _count_word(name: str, meaning: str) -> Word:
-    return plain_word(
+def _count_word(name: str, meaning: str) -> MeasureDefinition:
+    return plain_measure(
         f"counts.{name}", meaning, lambda run: run.outcome.counts[name], needs_events=False, spans_clock=True
     )
 
 
-def _store_word(name: str) -> Word:
-    return plain_word(
+def _store_word(name: str) -> MeasureDefinition:
+    return plain_measure(
         f"store.{name}",
         f"events that the store counted as {name}",
         lambda run: getattr(run.store.counts, name),
@@ -77,31 +85,31 @@ def _store_word(name: str) -> Word:
     )
 
 
-def _label_word(label: Label) -> Word:
+def _label_word(label: Label) -> MeasureDefinition:
     def read(run: RunView) -> float:
         return run.labels.filter(pl.col("label") == label.value).height
 
     meaning = f"events with the label {label.value}"
-    return plain_word(f"labels.{label.value}", meaning, read, needs_events=False, spans_clock=True)
+    return plain_measure(f"labels.{label.value}", meaning, read, needs_events=False, spans_clock=True)
 
 
-def _sales_word(key: str) -> Word:
+def _sales_word(key: str) -> MeasureDefinition:
     name = f"sales.{key}"
 
     def check(reference: Reference, _: Parts) -> None:
         if reference.is_call:
-            chosen("region", arguments_of(reference, ("region",))["region"], REGIONS)
+            require_known("region", arguments_of(reference, ("region",))["region"], REGIONS)
 
     def read(reference: Reference, run: RunView) -> float:
         region = str(arguments_of(reference, ("region",))["region"]) if reference.is_call else None
         summary = _sold(run, region) if run.window.is_whole else _sold_in_window(run, region)
-        return defined(summary[key], f"{reference.text}: there is nothing to take it of")
+        return require_value(summary[key], f"{reference.text}: there is nothing to take it of")
 
     meaning = f"{key.replace('_', ' ')} of the sales desk, of all or of a region"
     # Time at work is only known of the whole clock.
     spans_clock = key.endswith("_utilisation")
     usage = f'{name}, {name}(region="europe")'
-    return Word(name, meaning, check, read, usage, needs_events=False, spans_clock=spans_clock)
+    return MeasureDefinition(name, meaning, check, read, usage, needs_events=False, spans_clock=spans_clock)
 
 
 def _sold(run: RunView, region: str | None) -> Mapping[str, float | None]:
@@ -126,9 +134,9 @@ def _nothing_sold() -> dict[str, float | None]:
 
 
 @cache
-def vocabulary() -> dict[str, Word]:
+def registry() -> dict[str, MeasureDefinition]:
     """The words there are, by name."""
-    words: list[Word] = [_count_word(name, meaning) for name, meaning in _COUNTS.items()]
+    words: list[MeasureDefinition] = [_count_word(name, meaning) for name, meaning in _COUNTS.items()]
     words += [_store_word(field.name) for field in fields(Counts)]
     words += [_label_word(label) for label in Label]
     words += [_sales_word(key) for key in _nothing_sold()]
@@ -208,8 +216,8 @@ def reading(expression: Expression, run: RunView) -> Reading:
         return Reading(None, str(missing))
 
 
-def _word(reference: Reference) -> Word:
-    words = vocabulary()
+def _word(reference: Reference) -> MeasureDefinition:
+    words = registry()
     if reference.name in words:
         return words[reference.name]
     group, dot, member = reference.name.partition(".")

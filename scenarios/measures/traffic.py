@@ -13,7 +13,15 @@ import polars as pl
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
 from analytics.events.tracking_plan import REGIONS, FunnelStage
 from analytics.signals.arms import arm_dimension
-from scenarios.measures.definition import Arguments, Parts, RunView, Word, arguments_of, chosen, defined
+from scenarios.measures.definition import (
+    Arguments,
+    MeasureDefinition,
+    Parts,
+    RunView,
+    arguments_of,
+    require_known,
+    require_value,
+)
 from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
@@ -70,7 +78,7 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[Any], list[str]]]]] = {
 }
 
 
-def _segment_word(name: str, meaning: str) -> Word:
+def _segment_word(name: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_segment(arguments_of(reference, optional=DIMENSIONS), parts)
 
@@ -79,12 +87,12 @@ def _segment_word(name: str, meaning: str) -> Word:
         dimensions = _dimensions(segment)
         rows = _rows_of(run.analysis.segments(*dimensions), segment, dimensions)
         if rows.height:
-            return defined(rows[name][0], f"{reference.text}: nobody was seen there")
+            return require_value(rows[name][0], f"{reference.text}: nobody was seen there")
         if name in _COUNTS:
             return 0.0
         raise Undefined(f"{reference.text}: nobody was seen there")
 
-    return Word(name, meaning, check, read, f'{name}(), {name}(region="europe", content="security")')
+    return MeasureDefinition(name, meaning, check, read, f'{name}(), {name}(region="europe", content="security")')
 
 
 def _check_segment(segment: Arguments, parts: Parts) -> None:
@@ -96,7 +104,7 @@ def _check_segment(segment: Arguments, parts: Parts) -> None:
             raise ExpressionError(f"{name} must be a text in quotes (got {value:g})")
         known = _values_of(name, parts)
         if known is not None:
-            chosen(name, value, known if name == "arm" else [*known, NOT_SET])
+            require_known(name, value, known if name == "arm" else [*known, NOT_SET])
 
 
 def _values_of(dimension: str, parts: Parts) -> list[str] | None:
@@ -122,13 +130,13 @@ def _rows_of(table: pl.DataFrame, segment: Arguments, dimensions: list[Dimension
     return table.filter(wanted) if wanted else table
 
 
-def _hourly_word() -> Word:
+def _hourly_word() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
         hours = parts["clock"].hours if "clock" in parts else None
         _check_window(reference, window, hours)
         _check_segment(segment, parts)
-        chosen("aggregate", series["aggregate"], _AGGREGATES)
+        require_known("aggregate", series["aggregate"], _AGGREGATES)
 
     def read(reference: Reference, run: RunView) -> float:
         series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
@@ -137,17 +145,19 @@ def _hourly_word() -> Word:
         return _aggregate(reference, series, counts)
 
     usage = 'hourly("page_views", "max"), hourly("demo_requests", "mean", start=9, end=17, region="europe")'
-    return Word("hourly", "a count by UTC hour: its sum, mean, median, min or max over hours", check, read, usage)
+    return MeasureDefinition(
+        "hourly", "a count by UTC hour: its sum, mean, median, min or max over hours", check, read, usage
+    )
 
 
-def _daily_word() -> Word:
+def _daily_word() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
         _check_window(reference, window, parts["clock"].hours // _DAY_HOURS if "clock" in parts else None)
         if "weekday" in segment:
-            chosen("weekday", segment.pop("weekday"), WEEKDAYS)
+            require_known("weekday", segment.pop("weekday"), WEEKDAYS)
         _check_segment(segment, parts)
-        chosen("aggregate", series["aggregate"], _AGGREGATES)
+        require_known("aggregate", series["aggregate"], _AGGREGATES)
 
     def read(reference: Reference, run: RunView) -> float:
         series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
@@ -162,7 +172,7 @@ def _daily_word() -> Word:
         return _aggregate(reference, series, days)
 
     usage = 'daily("page_views", "mean", weekday="sunday"), daily("visits", "sum", start=0, end=7)'
-    return Word("daily", "the same by whole days of 24 hours from the start", check, read, usage)
+    return MeasureDefinition("daily", "the same by whole days of 24 hours from the start", check, read, usage)
 
 
 def _series_call(
@@ -170,7 +180,7 @@ def _series_call(
 ) -> tuple[Arguments, dict[str, float], Arguments]:
     """Take a call apart: the series and its aggregate, the window, and the segment with what else there is."""
     found = arguments_of(reference, ("series", "aggregate"), (*window, *others, *DIMENSIONS))
-    series = {"series": chosen("series", found.pop("series"), known), "aggregate": found.pop("aggregate")}
+    series = {"series": require_known("series", found.pop("series"), known), "aggregate": found.pop("aggregate")}
     bounds: dict[str, float] = {}
     for name in window:
         bound = found.pop(name, None)
@@ -209,16 +219,16 @@ def _aggregate(reference: Reference, series: Arguments, counts: list[int]) -> fl
     return float(_AGGREGATES[_text(series["aggregate"])](counts))
 
 
-def _funnel_word(name: str, column: str, meaning: str) -> Word:
+def _funnel_word(name: str, column: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, _: Parts) -> None:
-        chosen("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
+        require_known("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
 
     def read(reference: Reference, run: RunView) -> float:
         stage = arguments_of(reference, ("stage",))["stage"]
         row = run.statistics.funnel().row(_STAGES.index(_text(stage)), named=True)
-        return defined(row[column], f"{reference.text}: nobody could get there")
+        return require_value(row[column], f"{reference.text}: nobody could get there")
 
-    return Word(name, meaning, check, read, f'{name}("bottom")')
+    return MeasureDefinition(name, meaning, check, read, f'{name}("bottom")')
 
 
 def _text(value: Constant) -> str:

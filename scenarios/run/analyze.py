@@ -24,13 +24,13 @@ from analytics.io.row_validation import usable_events
 from analytics.report.render import write_analysis_report
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
-from analytics.store.history import AcceptedEvents
+from analytics.store.history import EventHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
 
-__all__ = ["Archive", "EventsAnalysis", "analyze_events", "mapped_settings"]
+__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze_events", "mapped_settings"]
 
 _PARQUET_MAGIC: Final = b"PAR1"
 
@@ -53,7 +53,7 @@ class EventsAnalysis:
     """
 
     def __init__(
-        self, inputs: Sequence[str], accepted: AcceptedEvents, settings: AnalyticsSettings, demo_per: DemoPer
+        self, inputs: Sequence[str], accepted: EventHistory, settings: AnalyticsSettings, demo_per: DemoPer
     ) -> None:
         self.inputs = tuple(inputs)
         self.store = accepted.store
@@ -136,7 +136,7 @@ def analyze_events(
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
     """
     chosen = settings or AnalyticsSettings()
-    archive = Archive(chosen.event_names)
+    archive = ArrivalSorter(chosen.event_names)
     for name in inputs:
         try:
             _read(name, archive)
@@ -144,7 +144,7 @@ def analyze_events(
             raise InputError(_reason(name, error)) from None
     if archive.fault:
         raise InputError(f"{', '.join(map(_shown, inputs))}: {archive.fault}")
-    accepted = AcceptedEvents()
+    accepted = EventHistory()
     for batch in archive.in_order_of_arrival():
         accepted.store.append_flattened(batch)
     return EventsAnalysis(inputs, accepted, chosen, demo_per)
@@ -171,7 +171,7 @@ def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[st
     return chosen.model_copy(update={"event_names": names})
 
 
-def _read(name: str, archive: Archive) -> None:
+def _read(name: str, archive: ArrivalSorter) -> None:
     archive.begin_file()
     if name == _STDIN:
         if sys.stdin is None:
@@ -188,7 +188,7 @@ def _read(name: str, archive: Archive) -> None:
             archive.append_flattened(batch)
 
 
-def _read_parquet(name: str, archive: Archive) -> None:
+def _read_parquet(name: str, archive: ArrivalSorter) -> None:
     table = pl.scan_parquet(name, glob=False)
     columns = [column for column in table.collect_schema() if column in EVENT_SCHEMA]
     if not columns:
@@ -214,7 +214,7 @@ def _write_report(path: Path, analysis: EventsAnalysis) -> None:
     write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)
 
 
-class Archive:
+class ArrivalSorter:
     """Takes events in as a store does, and puts off judging them until all are there.
 
     A stream comes in order of arrival, files come as somebody named them: the pages of a month, then its demo requests.

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from analytics.store.history import AcceptedEvents
+from analytics.store.history import EventHistory
 from scenarios.config.settings import ScenarioSettings
 from scenarios.files.atomic_folder import new_folder
 from scenarios.files.event_files import EventsFormat, LabelParts, NdjsonFile, ParquetParts
@@ -74,7 +74,7 @@ def run_to_folder(
                 sinks=sinks,
                 progress=progress,
                 pool=pool,
-                accepted=AcceptedEvents(on_disk=True),
+                accepted=EventHistory(on_disk=True),
             )
         finally:
             for sink in sinks:

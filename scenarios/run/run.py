@@ -16,7 +16,7 @@ import polars as pl
 from analytics.analysis import Analysis
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
-from analytics.store.history import AcceptedEvents
+from analytics.store.history import EventHistory
 from scenarios.config.settings import ScenarioSettings
 from scenarios.files.digest import EventsDigest
 from scenarios.files.event_files import EventRecord, EventsFormat
@@ -27,7 +27,7 @@ from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
 from scenarios.run.pools import Pool
 from scenarios.run.results import save_run
-from scenarios.run.sharing import Listeners, share
+from scenarios.run.sharing import RunSinks, share
 from scenarios.run.sinks import StoreSink
 from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import Outcome, Simulation, Wake
@@ -83,7 +83,7 @@ class Run:
         wake: Wake,
         outcome: Outcome,
         record: EventRecord,
-        accepted: AcceptedEvents,
+        accepted: EventHistory,
         digest: str,
         timings: Timings,
         window: Window = WHOLE,
@@ -233,7 +233,7 @@ def simulate(
     sinks: Sequence[Sink] = (),
     progress: Callable[[float], None] | None = None,
     pool: Pool | None = None,
-    accepted: AcceptedEvents | None = None,
+    accepted: EventHistory | None = None,
     visitor: type[Visitor] = Visitor,
 ) -> Run:
     """Run a scenario.
@@ -251,8 +251,8 @@ def simulate(
         visitor: Class of the agents.
     """
     seed = scenario.seed if seed is None else seed
-    accepted = AcceptedEvents() if accepted is None else accepted
-    listeners = Listeners(
+    accepted = EventHistory() if accepted is None else accepted
+    listeners = RunSinks(
         store=StoreSink(accepted.store),
         digest=EventsDigest(scenario.clock.start),
         record=CollectingSink() if record is None else record,

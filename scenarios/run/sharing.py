@@ -15,18 +15,18 @@ import polars as pl
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.store.spill import write_passing
 from scenarios.files.digest import EventsDigest, HourDigest
-from scenarios.files.event_files import EventRecord, FiledFirst, ParquetParts
+from scenarios.files.event_files import EventRecord, FileThenForward, ParquetParts
 from scenarios.run.pools import Pool
 from scenarios.run.sinks import Batches
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LabelKeeper
 
-__all__ = ["HourParts", "HourWriter", "Listeners", "share"]
+__all__ = ["HourParts", "HourWriter", "RunSinks", "share"]
 
 
 @dataclass(frozen=True)
-class Listeners:
+class RunSinks:
     """Who listens to a run.
 
     Attributes:
@@ -48,12 +48,12 @@ class Listeners:
         """All of them as one, where one process makes the run."""
         others = [self.store, self.digest, *self.sinks]
         if isinstance(self.record, ParquetParts):
-            return Batches([FiledFirst(self.record, others)])
+            return Batches([FileThenForward(self.record, others)])
         return Batches([self.record, *others])
 
 
 def share(
-    simulation: Simulation, pool: Pool, listeners: Listeners, progress: Callable[[float], None] | None = None
+    simulation: Simulation, pool: Pool, listeners: RunSinks, progress: Callable[[float], None] | None = None
 ) -> Outcome:
     """Run a simulation on a pool of workers.
 
@@ -65,7 +65,7 @@ def share(
         progress: Told now and then which share of the clock has passed, from 0 to 1.
     """
     folder = listeners.record.folder if isinstance(listeners.record, ParquetParts) else None
-    gathering = _Gathering(listeners)
+    gathering = _CollectingSink(listeners)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         plans, written = Path(temporary) / "plans", Path(temporary) / "hours"
         for each in (plans, written):
@@ -87,10 +87,10 @@ def share(
     return outcome
 
 
-class _Gathering:
+class _CollectingSink:
     """Tells those who listen what the workers have left."""
 
-    def __init__(self, listeners: Listeners) -> None:
+    def __init__(self, listeners: RunSinks) -> None:
         self._listeners = listeners
         record = listeners.record
         self._parts = record if isinstance(record, ParquetParts) else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from analytics.store.history import AcceptedEvents
+from analytics.store.history import EventHistory
 from scenarios.measures.expressions import Reference, references
 from scenarios.measures.registry import Measure, needs_events
 from scenarios.measures.window import WHOLE, Window
@@ -115,7 +115,7 @@ def light_run(replication: Replication) -> Run:
     # The events are the same, and it takes half the time.
     wake = "interacting" if scenario.wake == "auto" else scenario.wake
     simulation = Simulation(scenario.world, seed=replication.seed, replication=replication.number, wake=wake)
-    accepted = AcceptedEvents()
+    accepted = EventHistory()
     sinks = [Batches([StoreSink(accepted.store)])] if _needs_events(replication) else []
     started_at, began = datetime.now(UTC), time.perf_counter()
     outcome = simulation.run(sinks)

@@ -11,13 +11,13 @@ from simulator.tracking.activity import VISIT, Records, visits_of
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 
-__all__ = ["Prospects", "prospects_of"]
+__all__ = ["Candidates", "candidates_of"]
 
 _NONE = np.empty(0, dtype=np.int64)
 
 
 @dataclass(eq=False)
-class Prospects(Cohort):
+class Candidates(Cohort):
     """A cohort of nobody but those who may ask, with no visit but those in which they may; it knows of no pages.
 
     Attributes:
@@ -29,7 +29,7 @@ class Prospects(Cohort):
     n_later: Integers = field(default_factory=lambda: _NONE)
 
 
-def prospects_of(cohort: Cohort, length_ms: int) -> Prospects:
+def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
     """Those of a cohort who may ask before the end.
 
     Args:
@@ -37,17 +37,17 @@ def prospects_of(cohort: Cohort, length_ms: int) -> Prospects:
         length_ms: Length of the simulation, in ms.
     """
     journeys = cohort.journeys
-    visits = np.flatnonzero((cohort.resolve > 0) & (cohort.end_ms < length_ms))
+    visits = np.flatnonzero((cohort.decision_margin > 0) & (cohort.end_ms < length_ms))
     visitors, visitor = np.unique(journeys.visitor[visits], return_inverse=True)
-    return Prospects(
+    return Candidates(
         index=cohort.index,
         rows=cohort.rows[visitors],
         people=cohort.people.take(visitors),
         arrival_ms=cohort.arrival_ms[visitors],
         journeys=_pageless(journeys, visits, visitor),
         signals=replace(cohort.signals, seen=cohort.signals.seen[visits], minutes=cohort.signals.minutes[visits]),
-        resolve=cohort.resolve[visits],
-        buyer_luck=cohort.buyer_luck[visitors],
+        decision_margin=cohort.decision_margin[visits],
+        buyer_draws=cohort.buyer_draws[visitors],
         identities=cohort.identities[np.concatenate((visitors, visitors + len(cohort)))],
         second_browser=cohort.second_browser[visits],
         accounts=cohort.accounts.gather(visitors),

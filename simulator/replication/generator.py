@@ -10,20 +10,20 @@ import numpy as np
 
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.replication.candidates import Prospects, prospects_of
-from simulator.replication.schedule import Opening, openings_of
+from simulator.replication.candidates import Candidates, candidates_of
+from simulator.replication.schedule import ScheduledCohort, schedule_of
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import Hour, planned
 from simulator.tracking.tracker import Tracker
 from simulator.tracking.transport import Sent, Transport
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.visitors.cohort_tables import WorldTables
-from simulator.world.arrival_sources import inflows_of
+from simulator.world.arrival_sources import arrival_sources_of
 
-__all__ = ["Drawn", "GivenUp", "Workshop"]
+__all__ = ["CancelledVisits", "Drawn", "EventGenerator"]
 
-GivenUp = Mapping[tuple[int, int], int]
+CancelledVisits = Mapping[tuple[int, int], int]
 """Visit that was the last of visitors who would have come again had they not asked, by cohort and visitor."""
 
 _EVER = 2**31 - 1
@@ -44,12 +44,12 @@ class Drawn:
     """
 
     hours: list[tuple[int, Hour]]
-    prospects: list[Prospects]
+    prospects: list[Candidates]
     n_visitors: int
     n_visits: int
 
 
-class Workshop:
+class EventGenerator:
     """Draws cohorts and tells of hours.
 
     Args:
@@ -63,16 +63,16 @@ class Workshop:
         tables = WorldTables(world, streams)
         self.population = tables.population
         self._intercept = intercept
-        self._makers = [CohortMaker(world, streams, inflow, tables) for inflow in inflows_of(world.traffic)]
+        self._makers = [CohortSampler(world, streams, inflow, tables) for inflow in arrival_sources_of(world.traffic)]
         self._tracker = Tracker(world, self.population, self.clock)
         self.transport = Transport(world, streams, self.clock)
 
     @cached_property
-    def openings(self) -> list[Opening]:
+    def openings(self) -> list[ScheduledCohort]:
         """All cohorts, in order."""
-        return list(openings_of(self._makers, self.clock.length_ms))
+        return list(schedule_of(self._makers, self.clock.length_ms))
 
-    def cohorts(self, opening: Opening) -> list[Cohort]:
+    def cohorts(self, opening: ScheduledCohort) -> list[Cohort]:
         """Draw a cohort, and those whom its visitors invite, if any."""
         maker = self._makers[opening.inflow]
         cohort = maker.draw(opening.index, self._intercept)
@@ -81,27 +81,27 @@ class Workshop:
             each.place, each.opens_ms = 2 * opening.place + number, opening.opens_ms
         return [cohort, guests] if len(guests) else [cohort]
 
-    def draw(self, opening: Opening) -> Drawn:
+    def draw(self, opening: ScheduledCohort) -> Drawn:
         """Draw a cohort and its guests, and keep no more of them than is needed."""
         cohorts, length_ms = self.cohorts(opening), self.clock.length_ms
         return Drawn(
             hours=[part for cohort in cohorts for part in planned(cohort, length_ms)],
-            prospects=[prospects for cohort in cohorts if len(prospects := prospects_of(cohort, length_ms))],
+            prospects=[prospects for cohort in cohorts if len(prospects := candidates_of(cohort, length_ms))],
             n_visitors=sum(len(cohort) for cohort in cohorts),
             n_visits=sum(len(cohort.happened(length_ms)) for cohort in cohorts),
         )
 
-    def tell(self, number: int, plan: Hour, lived: Hour, given_up: GivenUp) -> Iterator[Sent]:
+    def tell(self, number: int, plan: Hour, lived: Hour, cancelled_visits: CancelledVisits) -> Iterator[Sent]:
         """Tell of all that happens in an hour, one stretch of it after the other.
 
         Args:
             number: Number of the hour, from 0.
             plan: What its visitors mean to do.
             lived: What happens on the clock.
-            given_up: Who does not come any more. It may name whoever gives up after this hour.
+            cancelled_visits: Who does not come any more. It may name whoever gives up after this hour.
         """
         n_told = 0
-        for stretch in Hour.of([_still_planned(plan, given_up), lived]).stretches(_MOST_AT_ONCE):
+        for stretch in Hour.of([_still_planned(plan, cancelled_visits), lived]).chunks(_MOST_AT_ONCE):
             events = self._tracker.track(stretch)
             yield self.transport.send(events, number, n_told)
             n_told += events.height
@@ -114,18 +114,18 @@ class Workshop:
         """
         for opening in self.openings:
             for cohort in self.cohorts(opening):
-                cohort.asked_in.update(asked.get(cohort.place, {}))
+                cohort.request_visit.update(asked.get(cohort.place, {}))
                 yield cohort
 
 
-def _still_planned(plan: Hour, given_up: GivenUp) -> Hour:
+def _still_planned(plan: Hour, cancelled_visits: CancelledVisits) -> Hour:
     """What was planned, without the visits of those who have asked before."""
-    if not given_up:
+    if not cancelled_visits:
         return plan
     visits = plan.visits
     doubtful = np.flatnonzero(visits["may_ask"])
     names = zip(visits["cohort"][doubtful].tolist(), visits["visitor"][doubtful].tolist(), strict=True)
-    last = np.array([given_up.get(name, _EVER) for name in names], dtype=np.int64)
+    last = np.array([cancelled_visits.get(name, _EVER) for name in names], dtype=np.int64)
     kept = np.ones(len(visits), dtype=bool)
     kept[doubtful] = visits["visit"][doubtful] <= last
     return plan.of_visits(kept)

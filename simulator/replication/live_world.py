@@ -10,8 +10,8 @@ import numpy as np
 from analytics.events.times import HOUR_MS
 from analytics.events.tracking_plan import REGIONS, EventName
 from simulator.engine.clock import Clock, ExactEnvironment
-from simulator.replication.candidates import Prospects
-from simulator.sales.desk import BuyerLuck, SalesDesk
+from simulator.replication.candidates import Candidates
+from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import ASK, Hour, at_desk, lived, step_of, visits_of
 from simulator.visitors.cohort import Cohort
@@ -19,10 +19,10 @@ from simulator.visitors.cohort_process import wake
 from simulator.visitors.visitor import Visitor
 from simulator.world.accounts import Accounts
 
-__all__ = ["Stage"]
+__all__ = ["LiveWorld"]
 
 
-class Stage:
+class LiveWorld:
     """Where agents live, and ask for demos.
 
     Args:
@@ -34,7 +34,7 @@ class Stage:
         clock: Simulated time.
         sales: The sales desk.
         asked: Visit in which each visitor who has asked did so, by place of the cohort and visitor.
-        given_up: The same, of those prospects alone who would have come again, by both.
+        cancelled_visits: The same, of those prospects alone who would have come again, by both.
         n_given_up: Visits before the end that they would have made.
     """
 
@@ -43,7 +43,7 @@ class Stage:
         self.clock = Clock(world.clock, self.env)
         self.sales = SalesDesk(self.clock, world.sales)
         self.asked: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        self.given_up: dict[tuple[int, int], int] = {}
+        self.cancelled_visits: dict[tuple[int, int], int] = {}
         self.n_given_up = 0
         self._accounts = accounts
         self._visitor = visitor
@@ -54,7 +54,7 @@ class Stage:
 
     def admit(self, cohort: Cohort) -> None:
         """Let visitors in: prospects for their decisions, all others at their arrival, page by page."""
-        if isinstance(cohort, Prospects):
+        if isinstance(cohort, Candidates):
             for number in range(len(cohort)):
                 self.env.process(self._visitor(self, cohort, number).decisions())
         else:
@@ -68,7 +68,7 @@ class Stage:
             hour: Number of the hour, from 0; each hour in turn.
         """
         self.env.run(until=(hour + 1) * HOUR_MS / 1000)
-        parts = [_lived(cohort) for cohort in self._at_home if cohort.happenings.viewed or cohort.happenings.sent]
+        parts = [_lived(cohort) for cohort in self._at_home if cohort.activity.viewed or cohort.activity.sent]
         # In the order of their places, so that nothing hangs on where objects lie in memory.
         moved, self._moved = sorted(self._moved, key=lambda cohort: cohort.place), set()
         return Hour.of([*parts, *(_at_desk(cohort) for cohort in moved)])
@@ -78,37 +78,37 @@ class Stage:
 
         def tell(event: EventName) -> None:
             # A whole millisecond in seconds may lie a rounding error below it.
-            cohort.happenings.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
+            cohort.activity.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
             self._moved.add(cohort)
 
         self._note(cohort, visitor)
         account = int(cohort.people.account[visitor])
         if self._demo_per_account and account >= 0:
             self._accounts_that_asked.add(account)
-        browser = cohort.browser_ids[int(cohort.browser[cohort.asked_in[visitor]])]
-        luck = BuyerLuck(*cohort.buyer_luck[visitor].tolist())
-        self.sales.request_demo(browser, _region(cohort, visitor), luck, tell, self._accounts.company(account))
+        browser = cohort.browser_ids[int(cohort.browser[cohort.request_visit[visitor]])]
+        draws = BuyerDraws(*cohort.buyer_draws[visitor].tolist())
+        self.sales.request_demo(browser, _region(cohort, visitor), draws, tell, self._accounts.company(account))
 
-    def discouragement(self, cohort: Cohort, visitor: int) -> float:
+    def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
         """Effect of the state of the world on a visitor's decision to request a demo, in log-odds; 0 or below.
 
         Once a colleague has asked, nothing is left to ask for; else the visible wait for a demo discourages.
         """
         if int(cohort.people.account[visitor]) in self._accounts_that_asked:
             return -math.inf
-        return self.sales.discouragement(_region(cohort, visitor))
+        return self.sales.decision_penalty(_region(cohort, visitor))
 
     def _note(self, cohort: Cohort, visitor: int) -> None:
         """Take note of who has asked, and whom nobody need expect again."""
         self._moved.add(cohort)
-        visit = cohort.asked_in[visitor]
-        if not isinstance(cohort, Prospects):
+        visit = cohort.request_visit[visitor]
+        if not isinstance(cohort, Candidates):
             self.asked[cohort.place][visitor] = visit
             return
         was, n_later = cohort.records[visit], int(cohort.n_later[visit])
         self.asked[cohort.place][int(was["visitor"])] = int(was["visit"])
         if n_later:
-            self.given_up[cohort.place, int(was["visitor"])] = int(was["visit"])
+            self.cancelled_visits[cohort.place, int(was["visitor"])] = int(was["visit"])
             self.n_given_up += n_later
 
 
@@ -118,7 +118,7 @@ def _region(cohort: Cohort, visitor: int) -> str:
 
 def _lived(cohort: Cohort) -> Hour:
     """What the agents of a cohort have done on the site since the last look."""
-    happened = cohort.happenings
+    happened = cohort.activity
     viewed, happened.viewed = np.array(happened.viewed, dtype=np.int64), []
     sent, happened.sent = np.array(happened.sent, dtype=np.int64), []
     return lived(cohort, viewed, sent)
@@ -126,10 +126,10 @@ def _lived(cohort: Cohort) -> Hour:
 
 def _at_desk(cohort: Cohort) -> Hour:
     """What visitors of a cohort have asked for since the last look, and what the sales desk has done about it."""
-    happened = cohort.happenings
+    happened = cohort.activity
     asked, happened.asked = happened.asked, []
     steps, happened.sales = happened.sales, []
-    visits = np.array([*asked, *(cohort.asked_in[visitor] for visitor, _, _ in steps)], dtype=np.int64)
-    records = cohort.records[visits] if isinstance(cohort, Prospects) else visits_of(cohort, visits)
+    visits = np.array([*asked, *(cohort.request_visit[visitor] for visitor, _, _ in steps)], dtype=np.int64)
+    records = cohort.records[visits] if isinstance(cohort, Candidates) else visits_of(cohort, visits)
     times = [*cohort.end_ms[asked].tolist(), *(time_ms for _, time_ms, _ in steps)]
     return at_desk(records, times, [*[ASK] * len(asked), *(step_of(event) for _, _, event in steps)])

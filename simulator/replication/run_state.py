@@ -6,19 +6,19 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
 from analytics.events.times import HOUR_MS
-from simulator.replication.generator import Drawn, Workshop
-from simulator.replication.live_world import Stage
-from simulator.replication.schedule import Opening
+from simulator.replication.generator import Drawn, EventGenerator
+from simulator.replication.live_world import LiveWorld
+from simulator.replication.schedule import ScheduledCohort
 from simulator.replication.truth_tables import TruthTables
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import Hour
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor
 
-__all__ = ["Course"]
+__all__ = ["RunState"]
 
 
-class Course:
+class RunState:
     """One run, as far as it has come.
 
     Args:
@@ -31,8 +31,8 @@ class Course:
         openings: All cohorts, in order.
     """
 
-    def __init__(self, world: WorldSettings, workshop: Workshop, visitor: type[Visitor] = Visitor) -> None:
-        self.stage = Stage(world, workshop.population.accounts, visitor)
+    def __init__(self, world: WorldSettings, workshop: EventGenerator, visitor: type[Visitor] = Visitor) -> None:
+        self.stage = LiveWorld(world, workshop.population.accounts, visitor)
         self._world = world
         self._workshop = workshop
         self.openings = workshop.openings
@@ -40,7 +40,7 @@ class Course:
         self._awake: list[Cohort] = []
         self._n_visitors = self._n_visits = 0
 
-    def opening(self, hour: int) -> Iterator[Opening]:
+    def opening(self, hour: int) -> Iterator[ScheduledCohort]:
         """Cohorts that open in an hour, in order; each hour in turn."""
         while self._openings and self._openings[0].opens_ms < (hour + 1) * HOUR_MS:
             yield self._openings.popleft()
@@ -59,7 +59,7 @@ class Course:
             self.stage.admit(prospects)
 
     def live(self, hour: int) -> Hour:
-        """Let an hour pass whose visitors have all been let in; see :meth:`Stage.live`."""
+        """Let an hour pass whose visitors have all been let in; see :meth:`LiveWorld.live`."""
         return self.stage.live(hour)
 
     def counts(self, tally: Counter[str]) -> dict[str, int]:

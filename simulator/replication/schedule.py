@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
-__all__ = ["Opening", "openings_of"]
+__all__ = ["ScheduledCohort", "schedule_of"]
 
 
 @dataclass(frozen=True)
-class Opening:
+class ScheduledCohort:
     """A cohort, and those whom its visitors invite, before they are drawn.
 
     Attributes:
@@ -28,7 +28,7 @@ class Opening:
     index: int
 
 
-def openings_of(makers: Sequence[CohortMaker], length_ms: int) -> Iterator[Opening]:
+def schedule_of(makers: Sequence[CohortSampler], length_ms: int) -> Iterator[ScheduledCohort]:
     """All cohorts that open before the end, in order; of those that open at once, whose turn came first is first.
 
     Args:
@@ -42,7 +42,7 @@ def openings_of(makers: Sequence[CohortMaker], length_ms: int) -> Iterator[Openi
         opens_ms, _, inflow, index = heappop(waiting)
         if opens_ms >= length_ms:
             continue
-        yield Opening(place, opens_ms, inflow, index)
+        yield ScheduledCohort(place, opens_ms, inflow, index)
         place, turn = place + 1, turn + 1
         if index + 1 < makers[inflow].n_cohorts:
             heappush(waiting, (makers[inflow].earliest_ms(index + 1), turn, inflow, index + 1))

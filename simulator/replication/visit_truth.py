@@ -41,7 +41,7 @@ def _settled_ms(cohorts: Sequence[Cohort], demo_per: DemoPer) -> Integers:
     n_accounts = 1 + max(int(cohort.people.account.max(initial=-1)) for cohort in cohorts)
     settled = np.full(n_accounts + 1, _NEVER_MS)
     for cohort in cohorts if demo_per == "account" else ():
-        askers, visits = np.array(list(cohort.asked_in.items()), dtype=np.int64).reshape(-1, 2).T
+        askers, visits = np.array(list(cohort.request_visit.items()), dtype=np.int64).reshape(-1, 2).T
         np.minimum.at(settled, cohort.people.account[askers], cohort.end_ms[visits])
     settled[-1] = _NEVER_MS
     return settled

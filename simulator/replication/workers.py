@@ -19,17 +19,17 @@ from typing import Final, Generic, TypeVar
 import polars as pl
 
 from simulator.engine.streams import Streams
-from simulator.replication.generator import Drawn, GivenUp, Workshop
+from simulator.replication.generator import CancelledVisits, Drawn, EventGenerator
 from simulator.replication.pending_hours import HoursInFile, HoursToCome, hour_in_files
-from simulator.replication.run_state import Course
-from simulator.replication.schedule import Opening
+from simulator.replication.run_state import RunState
+from simulator.replication.schedule import ScheduledCohort
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import Hour
 from simulator.tracking.delivery import Delivery
 from simulator.tracking.labels import LABELS_SCHEMA
-from simulator.tracking.transport import Post, Sent
+from simulator.tracking.transport import DeliveryQueue, Sent
 
-__all__ = ["HourWork", "Recipe", "SharedRun"]
+__all__ = ["HourWork", "RunSpec", "SharedRun"]
 
 Result = TypeVar("Result")
 Aside = TypeVar("Aside")
@@ -43,7 +43,7 @@ _COHORTS_A_TASK: Final = 8
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RunSpec:
     """All that a worker must know of a run.
 
     Attributes:
@@ -58,9 +58,9 @@ class Recipe:
     replication: int
     intercept: float
 
-    def workshop(self) -> Workshop:
+    def workshop(self) -> EventGenerator:
         """A workshop for it."""
-        return Workshop(self.world, Streams(self.seed, self.replication), self.intercept)
+        return EventGenerator(self.world, Streams(self.seed, self.replication), self.intercept)
 
 
 @dataclass(frozen=True)
@@ -76,20 +76,20 @@ class _Parcel:
 
 
 @dataclass(frozen=True)
-class _HourToTell:
+class HourTask:
     """What a worker must know of an hour to tell of it.
 
     Attributes:
         hour: Its number, from 0.
         plans: What visitors mean to do.
         lived: What has happened on the clock.
-        given_up: Who does not come any more.
+        cancelled_visits: Who does not come any more.
     """
 
     hour: int
     plans: Sequence[HoursInFile]
     lived: Hour
-    given_up: GivenUp
+    cancelled_visits: CancelledVisits
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Delivered(Generic[Result]):
 
 
 @dataclass(frozen=True)
-class _HourTold(Generic[Result]):
+class HourResult(Generic[Result]):
     """What a worker says of an hour: what happened, and what became of it, or is on its way by hour of arrival."""
 
     counts: Counter[str]
@@ -124,8 +124,8 @@ class SharedRun(Generic[Result]):
 
     def __init__(
         self,
-        recipe: Recipe,
-        course: Course,
+        recipe: RunSpec,
+        course: RunState,
         executor: Executor,
         *,
         n_workers: int,
@@ -156,7 +156,7 @@ class SharedRun(Generic[Result]):
             self._delete_plans(hour)
             yield told.counts, self._deliver(hour, told)
 
-    def _deliver(self, hour: int, told: _HourTold[Result]) -> Future[_Delivered[Result]]:
+    def _deliver(self, hour: int, told: HourResult[Result]) -> Future[_Delivered[Result]]:
         if told.delivered is not None:
             done: Future[_Delivered[Result]] = Future()
             done.set_result(told.delivered)
@@ -172,7 +172,7 @@ class SharedRun(Generic[Result]):
             if max(file.places) == hour:
                 file.path.unlink()
 
-    def _told(self) -> Iterator[tuple[int, Future[_HourTold[Result]]]]:
+    def _told(self) -> Iterator[tuple[int, Future[HourResult[Result]]]]:
         """Let the clock run, as fast as cohorts are drawn; each hour is given to a worker to be told."""
         drawn = self._drawn()
         waiting: deque[Drawn] = deque()
@@ -183,7 +183,7 @@ class SharedRun(Generic[Result]):
                 self._course.admit(waiting.popleft())
             lived = self._course.live(hour)
             plans = [file.only(hour) for file in self._planned[hour]]
-            task = _HourToTell(hour, plans, lived, dict(self._course.stage.given_up))
+            task = HourTask(hour, plans, lived, dict(self._course.stage.cancelled_visits))
             yield hour, self._executor.submit(_tell, self._recipe, task, self._folder, self._work)
 
     def _drawn(self) -> Iterator[list[Drawn]]:
@@ -202,7 +202,7 @@ class SharedRun(Generic[Result]):
             yield drawn
 
 
-def _draw(recipe: bytes, openings: Sequence[Opening], path: Path) -> tuple[list[Drawn], HoursInFile]:
+def _draw(recipe: bytes, openings: Sequence[ScheduledCohort], path: Path) -> tuple[list[Drawn], HoursInFile]:
     """Draw some cohorts: what their visitors will do goes into a file. A task."""
     workshop, to_come, found = _workshop(recipe), HoursToCome(), []
     for opening in openings:
@@ -212,18 +212,18 @@ def _draw(recipe: bytes, openings: Sequence[Opening], path: Path) -> tuple[list[
     return found, to_come.write(path)
 
 
-def _tell(recipe: bytes, task: _HourToTell, folder: Path, work: HourWork[Result]) -> _HourTold[Result]:
+def _tell(recipe: bytes, task: HourTask, folder: Path, work: HourWork[Result]) -> HourResult[Result]:
     """Tell of an hour; where everything arrives at once, deliver it, too. A task."""
     workshop, hour = _workshop(recipe), task.hour
-    sent = workshop.tell(hour, hour_in_files(task.plans, hour), task.lived, task.given_up)
-    post, transport = Post(workshop.transport), workshop.transport
+    sent = workshop.tell(hour, hour_in_files(task.plans, hour), task.lived, task.cancelled_visits)
+    post, transport = DeliveryQueue(workshop.transport), workshop.transport
     if transport.is_lossless:
         counts = Counter[str]()
-        return _HourTold(counts, _delivered(hour, _counted(post.deliver(sent, hour), counts), work))
+        return HourResult(counts, _delivered(hour, _counted(post.deliver(sent, hour), counts), work))
     return _set_out(Sent.of(sent), transport.arrival_hour(), folder / f"way-{hour:06}")
 
 
-def _set_out(sent: Sent, arrival_hour: pl.Expr, path: Path) -> _HourTold[Result]:
+def _set_out(sent: Sent, arrival_hour: pl.Expr, path: Path) -> HourResult[Result]:
     """Put what is on its way into a file, by hour of arrival, and the labels beside it."""
     on_its_way = sent.on_its_way.with_columns(arrival_hour.alias("_hour")).sort("_hour", maintain_order=True)
     on_its_way.drop("_hour").write_ipc(path)
@@ -233,7 +233,7 @@ def _set_out(sent: Sent, arrival_hour: pl.Expr, path: Path) -> _HourTold[Result]
     for n, hour in on_its_way["_hour"].rle().struct.unnest().iter_rows():
         parcels[hour] = _Parcel(path, begin, n)
         begin += n
-    return _HourTold(sent.counts, parcels=parcels, labels=labels)
+    return HourResult(sent.counts, parcels=parcels, labels=labels)
 
 
 def _arrive(
@@ -277,7 +277,7 @@ def _ahead(futures: Iterator[tuple[Aside, Future[Result]]], most: int) -> Iterat
 
 
 @lru_cache(maxsize=1)
-def _workshop(recipe: bytes) -> Workshop:
+def _workshop(recipe: bytes) -> EventGenerator:
     """The workshop of a worker: made for its first task, and used for all others of the run."""
-    made: Recipe = pickle.loads(recipe)  # noqa: S301 - our own words, from the process that gave us the task
+    made: RunSpec = pickle.loads(recipe)  # noqa: S301 - our own words, from the process that gave us the task
     return made.workshop()

@@ -20,7 +20,7 @@ from simulator.sales.outcome import DemoRequest, SalesOutcome, SalesStage, TeamH
 from simulator.settings.sales import SalesSettings, TeamSettings
 from simulator.world.accounts import UNKNOWN_COMPANY, Company
 
-__all__ = ["SALES_EVENTS", "BuyerLuck", "SalesDesk", "no_show_probability"]
+__all__ = ["SALES_EVENTS", "BuyerDraws", "SalesDesk", "no_show_probability"]
 
 SALES_EVENTS = (
     EventName.DEMO_SCHEDULED,
@@ -38,7 +38,7 @@ _ROUNDING_S = 1e-6
 Tell = Callable[[EventName], None]
 
 
-class BuyerLuck(NamedTuple):
+class BuyerDraws(NamedTuple):
     """Numbers strictly between 0 and 1, drawn uniformly for each visitor, that settle what becomes of a request.
 
     They belong to the visitor: a larger team or another question asked of them moves none.
@@ -137,7 +137,7 @@ class _Lead:
     """A request in somebody's inbox, with the buyer's luck and company, and whom to tell of what becomes of it."""
 
     request: DemoRequest
-    luck: BuyerLuck
+    draws: BuyerDraws
     company: Company
     team: _Team
     tell: Tell
@@ -176,7 +176,7 @@ class SalesDesk:
         self,
         visitor: str,
         region: str,
-        luck: BuyerLuck,
+        draws: BuyerDraws,
         tell: Tell | None = None,
         company: Company = UNKNOWN_COMPANY,
     ) -> DemoRequest:
@@ -185,15 +185,15 @@ class SalesDesk:
         Args:
             visitor: Identifier of who asks.
             region: World region of who asks.
-            luck: What settles the fate of the request.
+            draws: What settles the fate of the request.
             tell: Told of each step, as one of ``SALES_EVENTS``, when it happens.
             company: The company of who asks.
         """
-        response_s = -60 * self.settings.response_minutes * math.log(luck.response)
+        response_s = -60 * self.settings.response_minutes * math.log(draws.response)
         request = DemoRequest(visitor, region, self._env.now, response_s, account=company.account)
         self.requests.append(request)
         team = self._team(region)
-        team.inbox.put(_Lead(request, luck, company, team, tell or (lambda _step: None)))
+        team.inbox.put(_Lead(request, draws, company, team, tell or (lambda _step: None)))
         return request
 
     def visible_wait_days(self, region: str) -> float:
@@ -202,7 +202,7 @@ class SalesDesk:
         slot = self._team(region).next_slot(now + 3600 * self.settings.lead_hours)
         return math.inf if slot is None else (slot.begins_s - now) / _DAY_S
 
-    def discouragement(self, region: str) -> float:
+    def decision_penalty(self, region: str) -> float:
         """Effect of the visible wait on the decision, in log-odds; 0 or below."""
         effect = self.settings.wait_effect_per_day
         return effect * self.visible_wait_days(region) if effect else 0.0
@@ -234,7 +234,7 @@ class SalesDesk:
         lead.request.stage = SalesStage.RESPONDED
         yield self._env.timeout(lead.request.response_s)
         wanted_s = max(
-            3600 * self.settings.lead_hours, -_DAY_S * self.settings.buyer_delay_days * math.log(lead.luck.delay)
+            3600 * self.settings.lead_hours, -_DAY_S * self.settings.buyer_delay_days * math.log(lead.draws.delay)
         )
         slot = lead.team.next_slot(self._env.now + wanted_s)
         # Without a slot in sight nothing is booked, and the request is left as it is.
@@ -249,14 +249,14 @@ class SalesDesk:
         request = lead.request
         yield self._env.at(slot.begins_s + self._slot_s)
         slot.places.release(place)
-        if lead.luck.show < no_show_probability(self.settings, slot.begins_s - request.requested_s):
+        if lead.draws.show < no_show_probability(self.settings, slot.begins_s - request.requested_s):
             request.missed_s, request.stage = self._env.now, SalesStage.MISSED
             lead.tell(EventName.DEMO_MISSED)
             return
         request.held_s, request.stage = self._env.now, SalesStage.HELD
         lead.tell(EventName.DEMO_HELD)
         factor = 1.0 if lead.company.good_fit else self.settings.poor_fit_factor
-        if lead.luck.opportunity < factor * self.settings.held_to_opportunity:
+        if lead.draws.opportunity < factor * self.settings.held_to_opportunity:
             yield from self._sell(lead)
 
     def _sell(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
@@ -264,15 +264,15 @@ class SalesDesk:
         request = lead.request
         request.opportunity_s, request.stage = self._env.now, SalesStage.OPPORTUNITY
         lead.tell(EventName.OPPORTUNITY_CREATED)
-        if lead.luck.win >= self.settings.opportunity_to_won:
+        if lead.draws.win >= self.settings.opportunity_to_won:
             return
         signed_s = lead.team.office.next_open(
-            self._env.now - _DAY_S * self.settings.days_to_close * math.log(lead.luck.close)
+            self._env.now - _DAY_S * self.settings.days_to_close * math.log(lead.draws.close)
         )
         if signed_s is None:
             return
         yield self._env.at(signed_s)
         request.won_s, request.stage = self._env.now, SalesStage.WON
-        spread = self.settings.deal_value_spread * NormalDist().inv_cdf(lead.luck.value)
+        spread = self.settings.deal_value_spread * NormalDist().inv_cdf(lead.draws.value)
         request.deal_value = lead.company.deal_factor * self.settings.deal_value * math.exp(spread)
         lead.tell(EventName.DEAL_WON)

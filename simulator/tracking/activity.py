@@ -118,7 +118,7 @@ class Hour:
         of_kept = np.repeat(kept, self.visits["n"])
         return Hour(self.visits.compress(kept), self.occurrences.compress(of_kept))
 
-    def stretches(self, most: int) -> Iterator[Hour]:
+    def chunks(self, most: int) -> Iterator[Hour]:
         """The same in stretches of time, one after the other, that hold about so many occurrences at most."""
         n, time_ms = len(self.occurrences), self.occurrences["time_ms"]
         if n <= most:
@@ -216,7 +216,7 @@ def visits_of(cohort: Cohort, visits: Integers) -> Records:
     people, journeys, browser = cohort.people, cohort.journeys, cohort.browser[visits]
     visitor = journeys.visitor[visits]
     may_ask = np.zeros(len(cohort), dtype=bool)
-    may_ask[journeys.visitor[cohort.resolve > 0]] = True
+    may_ask[journeys.visitor[cohort.decision_margin > 0]] = True
     records = np.zeros(len(visits), dtype=VISIT)
     records["words"] = np.take(cohort.identities, browser, axis=0)
     records["person"] = cohort.identities[visitor, 0]

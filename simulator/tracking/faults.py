@@ -1,4 +1,4 @@
-"""Mishaps: what goes wrong with each event that a browser would send, drawn before it is sent.
+"""TrackingFaults: what goes wrong with each event that a browser would send, drawn before it is sent.
 
 Every source has a stream of its own, and every draw is addressed: those of a browser by the random word that cohort and
 row have given it, those of an event by its number besides. So no rate moves the draws of another, and of two
@@ -17,7 +17,7 @@ from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings
 
-__all__ = ["DAMAGES", "Mishaps"]
+__all__ = ["DAMAGES", "TrackingFaults"]
 
 DAMAGES: Final = ("truncated", "garbled")
 """What may happen to a line."""
@@ -26,7 +26,7 @@ DAMAGES: Final = ("truncated", "garbled")
 _SECOND_MS, _MINUTE_MS = 1000.0, 60_000.0
 
 
-class Mishaps:
+class TrackingFaults:
     """Draws what goes wrong.
 
     Args:

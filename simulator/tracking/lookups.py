@@ -18,10 +18,10 @@ from simulator.world.arrivals import CampaignSettings
 from simulator.world.assignment import Experiments
 from simulator.world.population import Population
 
-__all__ = ["EventWords"]
+__all__ = ["EventLookups"]
 
 
-class EventWords:
+class EventLookups:
     """Look-up tables of a world; each ends in a row of null, for what has no page, campaign, referrer or company.
 
     Args:

@@ -13,7 +13,7 @@ from simulator.engine.clock import Clock
 from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
-from simulator.tracking.lookups import EventWords
+from simulator.tracking.lookups import EventLookups
 from simulator.visitors.cohort import hexadecimal
 from simulator.world.population import Population
 
@@ -66,7 +66,7 @@ class Tracker:
     def __init__(self, world: WorldSettings, population: Population, clock: Clock) -> None:
         self._population = population
         self._clock = clock
-        self._words = EventWords(world, population)
+        self._words = EventLookups(world, population)
 
     def track(self, hour: Hour) -> pl.DataFrame:
         """Events of all that happens in an hour, in the order of their times.

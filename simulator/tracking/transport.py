@@ -21,10 +21,10 @@ from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.tracking.bots import Bots
 from simulator.tracking.delivery import MALFORMED_SCHEMA, Delivery, n_page_views
-from simulator.tracking.faults import DAMAGES, Mishaps
+from simulator.tracking.faults import DAMAGES, TrackingFaults
 from simulator.tracking.labels import LABELS_SCHEMA, Label, labelled
 
-__all__ = ["Post", "Sent", "Transport"]
+__all__ = ["DeliveryQueue", "Sent", "Transport"]
 
 # An event on its way: its number among the true events (−1 for a bot's), which of its deliveries this is (0 the first,
 # 1 a duplicate, 2 a conflict), and the damage to it.
@@ -82,7 +82,7 @@ class Transport:
     def __init__(self, world: WorldSettings, streams: Streams, clock: Clock) -> None:
         self.is_lossless = world.tracking.is_lossless
         self._clock = clock
-        self._mishaps = Mishaps(world.tracking, streams)
+        self._mishaps = TrackingFaults(world.tracking, streams)
         self.nothing_on_its_way = _ON_ITS_WAY.to_frame()
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
 
@@ -140,7 +140,7 @@ class Transport:
         return Sent(deliveries.filter(pl.col("_arrival").is_not_null()).select(_ON_ITS_WAY.names()), labels)
 
 
-class Post:
+class DeliveryQueue:
     """Keeps what is on its way until it is due.
 
     Args:

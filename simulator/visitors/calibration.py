@@ -12,7 +12,7 @@ from pydantic.main import IncEx
 from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 __all__ = ["calibrated_intercept", "true_intercept"]
 
@@ -46,7 +46,7 @@ def true_intercept(world: WorldSettings) -> float:
 @lru_cache(maxsize=64)
 def _calibrate(world_json: str, visitor_to_demo: float) -> float:
     world = WorldSettings.model_validate_json(world_json, strict=False)
-    maker = CohortMaker(world, Streams(_PILOT_SEED))
+    maker = CohortSampler(world, Streams(_PILOT_SEED))
     pilots = [maker.pilot(index) for index in range(_PILOT_COHORTS)]
     ahead = np.concatenate(([0], np.cumsum([n for _, _, n in pilots])))
     return calibrated_intercept(

@@ -15,11 +15,11 @@ from simulator.visitors.signals import SignalValues
 from simulator.world.arrival_sources import ORDINARY
 from simulator.world.population import People
 
-__all__ = ["Cohort", "Happenings", "hexadecimal"]
+__all__ = ["ActivityLog", "Cohort", "hexadecimal"]
 
 
 @dataclass
-class Happenings:
+class ActivityLog:
     """What the agents of a cohort have done since somebody last looked.
 
     Attributes:
@@ -48,9 +48,9 @@ class Cohort:
         arrival_ms: When each arrives; shape (visitors,).
         journeys: What they will do unless the world stops them; times since the arrival.
         signals: Signals of each visit at its end.
-        resolve: Log-odds of a request at the end of each visit less the logit of the decision's uniform number: above
+        decision_margin: Log-odds of a request at the end of each visit less the logit of the decision's uniform number: above
             0 the visitor requests a demo; shape (visits,).
-        buyer_luck: The fields of each visitor's :class:`BuyerLuck`, in order; shape (visitors, fields).
+        buyer_draws: The fields of each visitor's :class:`BuyerDraws`, in order; shape (visitors, fields).
         identities: Two random words for each browser, those of all first browsers before those of the second ones;
             shape (2 × visitors, 2).
         second_browser: Whether each visit is made with the visitor's second browser; shape (visits,).
@@ -71,8 +71,8 @@ class Cohort:
     arrival_ms: Integers
     journeys: Journeys
     signals: SignalValues
-    resolve: Floats
-    buyer_luck: Floats
+    decision_margin: Floats
+    buyer_draws: Floats
     identities: Words
     second_browser: Bools
     accounts: pl.Series
@@ -84,8 +84,8 @@ class Cohort:
     rank: tuple[int, ...] = ()
     place: int = 0
     opens_ms: int = 0
-    happenings: Happenings = field(default_factory=Happenings)
-    asked_in: dict[int, int] = field(default_factory=dict)
+    activity: ActivityLog = field(default_factory=ActivityLog)
+    request_visit: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor who has asked did so, by visitor."""
 
     def __len__(self) -> int:
@@ -172,7 +172,7 @@ class Cohort:
     def asked_visit(self) -> Integers:
         """Visit in which each visitor asked, a number beyond all others if in none; shape (visitors,)."""
         asked = np.full(len(self), np.iinfo(np.int64).max)
-        asked[list(self.asked_in)] = list(self.asked_in.values())
+        asked[list(self.request_visit)] = list(self.request_visit.values())
         return asked
 
     @property
@@ -208,7 +208,7 @@ class Cohort:
     def asked(self) -> Bools:
         """Whether each visit ended in a demo request; shape (visits,)."""
         asked = np.zeros(len(self.end_ms), dtype=bool)
-        asked[list(self.asked_in.values())] = True
+        asked[list(self.request_visit.values())] = True
         return asked
 
 

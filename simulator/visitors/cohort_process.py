@@ -11,7 +11,7 @@ import simpy
 
 from simulator.engine.clock import Wait
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.visitor import Surroundings, Visitor
+from simulator.visitors.visitor import Visitor, WorldView
 
 __all__ = ["wake"]
 
@@ -20,7 +20,7 @@ _SEND: Final = 1
 _DECIDE: Final = 2
 
 
-def wake(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> None:
+def wake(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> None:
     """Let all visitors of a cohort live on the clock, page by page.
 
     A process for each visitor and an event for each page would do, and do where a subclass makes a journey of its own.
@@ -38,7 +38,7 @@ def wake(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> None:
         env.process(_arrive(world, cohort, visitor))
 
 
-def _arrive(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> Generator[simpy.Event, None, None]:
+def _arrive(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> Generator[simpy.Event, None, None]:
     """Start each visitor's journey at their arrival."""
     arrivals = cohort.arrival_ms.tolist()
     for number in np.argsort(cohort.arrival_ms, kind="stable").tolist():
@@ -46,13 +46,13 @@ def _arrive(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> Gene
         world.clock.env.process(visitor(world, cohort, number).journey())
 
 
-def _rounds(world: Surroundings, cohort: Cohort, visitor: type[Visitor]) -> Iterator[Wait]:
+def _rounds(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> Iterator[Wait]:
     """Wait for each step of any visitor and let that visitor take it: what :meth:`Visitor.journey` does, for all."""
     agents: dict[int, Visitor] = {}
     gone: set[int] = set()
     rank = cohort.rank
     for moment, kind, row, number in _steps(cohort, world.clock.length_ms):
-        if number in gone or (kind == _DECIDE and number in cohort.asked_in):
+        if number in gone or (kind == _DECIDE and number in cohort.request_visit):
             continue
         yield moment, (*rank, number) if kind == _DECIDE else None
         agent = agents.get(number)

@@ -1,4 +1,4 @@
-"""Draws cohorts: ``CohortMaker.draw(i)`` is a pure function of (scenario, seed, replication, i)."""
+"""Draws cohorts: ``CohortSampler.draw(i)`` is a pure function of (scenario, seed, replication, i)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from analytics.events.times import HOUR_MS
 from simulator.engine.arrays import Bools, Floats, Integers, Words, looked_up
 from simulator.engine.clock import DAY_MS, Clock
 from simulator.engine.streams import Streams, VisitorDraws
-from simulator.sales.desk import BuyerLuck
+from simulator.sales.desk import BuyerDraws
 from simulator.settings.personas import persona_code
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_tables import WorldTables
 from simulator.visitors.journey import Journeys
-from simulator.visitors.outages import bounced, struck
+from simulator.visitors.outages import cut_to_first_page, in_outage
 from simulator.visitors.signals import SignalValues
-from simulator.world.arrival_sources import Inflow, arrivals_of, guests_of, inflows_of, usual_arrivals
+from simulator.world.arrival_sources import ArrivalSource, arrival_sources_of, arrivals_of, guests_of, usual_arrivals
 from simulator.world.arrivals import Arrivals
 from simulator.world.population import People, Population
 
-__all__ = ["COHORT_SIZE", "CohortMaker"]
+__all__ = ["COHORT_SIZE", "CohortSampler"]
 
 COHORT_SIZE = 16_384
 """Expected number of visitors in a cohort."""
@@ -33,7 +33,7 @@ COHORT_SIZE = 16_384
 _HOST_BITS = 16
 
 
-class CohortMaker:
+class CohortSampler:
     """Draws the cohorts of one inflow of visitors in one replication.
 
     Args:
@@ -47,12 +47,12 @@ class CohortMaker:
         self,
         world: WorldSettings,
         streams: Streams,
-        inflow: Inflow | None = None,
+        inflow: ArrivalSource | None = None,
         tables: WorldTables | None = None,
     ) -> None:
         self.tables = WorldTables(world, streams) if tables is None else tables
         self._world = world
-        self._inflow = inflows_of(world.traffic)[0] if inflow is None else inflow
+        self._inflow = arrival_sources_of(world.traffic)[0] if inflow is None else inflow
         self._streams = streams
         self.population = Population(
             world.population,
@@ -148,7 +148,7 @@ class CohortMaker:
 
     def _invitations(self, hosts: Cohort) -> tuple[Integers, Integers, Integers]:
         """Host, persona and address of everybody who is invited."""
-        was_struck = np.isneginf(hosts.resolve[hosts.journeys.first_visit])
+        was_struck = np.isneginf(hosts.decision_margin[hosts.journeys.first_visit])
         may = np.flatnonzero((hosts.people.account >= 0) & ~was_struck)
         rates = self.tables.invites[hosts.people.persona[may]]
         host, persona = np.nonzero(rates)
@@ -179,8 +179,8 @@ class CohortMaker:
         arms = tables.experiments.combination(rows, streams, index)
         planned = tables.journeys.draw(rows, tables.habits(people, arms), streams, index)
         starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
-        fails = struck(starts_ms, self._world.traffic.events.values(), self.clock)
-        journeys = bounced(planned, fails)
+        fails = in_outage(starts_ms, self._world.traffic.events.values(), self.clock)
+        journeys = cut_to_first_page(planned, fails)
         second = self._second_browser(people, journeys, rows, streams, index)
         devices = people.device_used(journeys.visitor, second)
         signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
@@ -196,8 +196,8 @@ class CohortMaker:
             arrival_ms=arrival_ms,
             journeys=journeys,
             signals=signals,
-            resolve=np.where(fails, -np.inf, log_odds) - np.log(chance / (1 - chance)),
-            buyer_luck=np.stack([draws.uniforms(f"buyer_{name}") for name in BuyerLuck._fields], axis=1),
+            decision_margin=np.where(fails, -np.inf, log_odds) - np.log(chance / (1 - chance)),
+            buyer_draws=np.stack([draws.uniforms(f"buyer_{name}") for name in BuyerDraws._fields], axis=1),
             identities=_identities(draws, second),
             second_browser=second,
             accounts=accounts.domains_of(people.account),

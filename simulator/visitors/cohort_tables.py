@@ -8,11 +8,11 @@ from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.world import WorldSettings
-from simulator.visitors.journey import Habits, JourneyMaker
+from simulator.visitors.journey import JourneyParameters, JourneySampler
 from simulator.visitors.signals import SignalReader
-from simulator.world.arrival_sources import INVITATION, inflows_of, origins_of
+from simulator.world.arrival_sources import INVITATION, arrival_sources_of, origins_of
 from simulator.world.assignment import Experiments
-from simulator.world.navigation import Behaviours, Navigation
+from simulator.world.navigation import Navigation, NavigationProfiles
 from simulator.world.population import People, Population
 
 __all__ = ["WorldTables"]
@@ -42,16 +42,16 @@ class WorldTables:
     def __init__(self, world: WorldSettings, streams: Streams) -> None:
         origins = origins_of(world.traffic)
         personas = world.population.persona_list
-        self.population = Population(world.population, inflows_of(world.traffic)[0].shares, streams)
+        self.population = Population(world.population, arrival_sources_of(world.traffic)[0].shares, streams)
         self.experiments = Experiments(world.experiments)
-        self._behaviours = Behaviours(list(origins.values()), self.experiments.combinations, personas)
+        self._behaviours = NavigationProfiles(list(origins.values()), self.experiments.combinations, personas)
         navigation = Navigation(world.site, self._behaviours.kinds)
         # Those who come again, by whatever channel they came first, and those whom a colleague sends.
         *ways, _invitation = origins.values()
         returning = world.visits.return_landing
         landings = [returning, *(way.landing for way in ways), returning]
         tables = np.array([[navigation.mix(landing, persona.pages) for persona in personas] for landing in landings])
-        self.journeys = JourneyMaker(world.visits, navigation, tables.reshape(-1, len(navigation.names)))
+        self.journeys = JourneySampler(world.visits, navigation, tables.reshape(-1, len(navigation.names)))
         self.reader = SignalReader(world.site, origins, self.population)
         self.invitation = list(origins).index(INVITATION)
         self.invites = _invites(personas, world)
@@ -63,7 +63,7 @@ class WorldTables:
         # A factor may not keep anybody coming for ever; a rate that the settings themselves give stays as it is.
         self._return_rates = np.minimum(returns, max(world.visits.return_rate, MOST_RETURNS))
 
-    def habits(self, people: People, arms: Integers) -> Habits:
+    def habits(self, people: People, arms: Integers) -> JourneyParameters:
         """How visitors move.
 
         Args:
@@ -71,7 +71,7 @@ class WorldTables:
             arms: Combination of experiment arms of each; shape (visitors,).
         """
         n_personas = len(self.log_odds)
-        return Habits(
+        return JourneyParameters(
             landing=(people.channel + 1) * n_personas + people.persona,
             returning=people.persona,
             behaviour=self._behaviours.of(people.channel, arms, people.persona),

@@ -18,7 +18,7 @@ from simulator.engine.streams import AddressedUniforms, Streams
 from simulator.settings.visits import STEP_BITS, VISIT_BITS, VisitSettings
 from simulator.world.navigation import Navigation
 
-__all__ = ["IDLE_MS", "Habits", "JourneyMaker", "Journeys"]
+__all__ = ["IDLE_MS", "JourneyParameters", "JourneySampler", "Journeys"]
 
 IDLE_MS = round(60_000 * IDLE_MINUTES)
 """Time without a sign of the visitor after which analysts call a visit over."""
@@ -79,7 +79,7 @@ class Journeys:
 
 
 @dataclass(frozen=True)
-class Habits:
+class JourneyParameters:
     """How each of some visitors comes to the site and moves about it; shapes (visitors,).
 
     Attributes:
@@ -95,7 +95,7 @@ class Habits:
     return_rate: Floats
 
 
-class JourneyMaker:
+class JourneySampler:
     """Draws the journeys of visitors.
 
     Args:
@@ -113,7 +113,7 @@ class JourneyMaker:
         self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
         self._has_form = self._submit_rate > 0
 
-    def draw(self, rows: Integers, habits: Habits, streams: Streams, cohort: int) -> Journeys:
+    def draw(self, rows: Integers, habits: JourneyParameters, streams: Streams, cohort: int) -> Journeys:
         """Draw the journeys of visitors of a cohort.
 
         Args:

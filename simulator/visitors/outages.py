@@ -12,10 +12,10 @@ from simulator.engine.clock import Clock
 from simulator.settings.traffic import WorldEventSettings
 from simulator.visitors.journey import Journeys
 
-__all__ = ["bounced", "struck"]
+__all__ = ["cut_to_first_page", "in_outage"]
 
 
-def struck(start_ms: Integers, events: Iterable[WorldEventSettings], clock: Clock) -> Bools:
+def in_outage(start_ms: Integers, events: Iterable[WorldEventSettings], clock: Clock) -> Bools:
     """Whether each visit begins during an outage.
 
     Args:
@@ -31,7 +31,7 @@ def struck(start_ms: Integers, events: Iterable[WorldEventSettings], clock: Cloc
     return fails
 
 
-def bounced(journeys: Journeys, visits: Bools) -> Journeys:
+def cut_to_first_page(journeys: Journeys, visits: Bools) -> Journeys:
     """Cut these visits down to their first page view, without a form.
 
     Whatever else the visitors do stays where it was, later visits too: an outage changes only what it strikes.

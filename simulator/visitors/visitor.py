@@ -10,10 +10,10 @@ import simpy
 from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort
 
-__all__ = ["Surroundings", "Visitor"]
+__all__ = ["Visitor", "WorldView"]
 
 
-class Surroundings(Protocol):
+class WorldView(Protocol):
     """What a visitor can touch."""
 
     clock: Clock
@@ -21,7 +21,7 @@ class Surroundings(Protocol):
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
         """Send the demo form."""
 
-    def discouragement(self, cohort: Cohort, visitor: int) -> float:
+    def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
         """Effect of the state of the world on the decision to request a demo, in log-odds; 0 or below."""
 
 
@@ -38,7 +38,7 @@ class Visitor:
         number: The visitor's row in the cohort.
     """
 
-    def __init__(self, world: Surroundings, cohort: Cohort, number: int) -> None:
+    def __init__(self, world: WorldView, cohort: Cohort, number: int) -> None:
         self.world = world
         self.cohort = cohort
         self.number = number
@@ -55,7 +55,7 @@ class Visitor:
                 if timetable.submit_ms[view] >= 0:
                     yield clock.until(timetable.submit_ms[view])
                     self.send_form(view)
-            if self.number in self.cohort.asked_in:
+            if self.number in self.cohort.request_visit:
                 continue  # nobody asks twice
             yield self.end_of(visit)
             if self.wants_demo(visit):
@@ -72,7 +72,7 @@ class Visitor:
         journeys, number = self.cohort.journeys, self.number
         first = int(journeys.first_visit[number])
         for visit in range(first, first + int(journeys.n_visits[number])):
-            if self.cohort.resolve[visit] > 0:
+            if self.cohort.decision_margin[visit] > 0:
                 yield self.end_of(visit)
                 if self.wants_demo(visit):
                     self.request_demo(visit)
@@ -87,20 +87,20 @@ class Visitor:
 
     def view_page(self, view: int) -> None:
         """Open a page."""
-        self.cohort.happenings.viewed.append(view)
+        self.cohort.activity.viewed.append(view)
 
     def send_form(self, view: int) -> None:
         """Send the form on a page, and so say who one is."""
-        self.cohort.happenings.sent.append(view)
+        self.cohort.activity.sent.append(view)
 
     def wants_demo(self, visit: int) -> bool:
         """Decide, at the end of a visit, whether to request a demo."""
-        resolve = float(self.cohort.resolve[visit])
+        decision_margin = float(self.cohort.decision_margin[visit])
         # The world can only discourage: whoever would not ask in the best of worlds need not look at it.
-        return resolve > 0 and resolve + self.world.discouragement(self.cohort, self.number) > 0
+        return decision_margin > 0 and decision_margin + self.world.decision_penalty(self.cohort, self.number) > 0
 
     def request_demo(self, visit: int) -> None:
         """Request a demo."""
-        self.cohort.asked_in[self.number] = visit
-        self.cohort.happenings.asked.append(visit)
+        self.cohort.request_visit[self.number] = visit
+        self.cohort.activity.asked.append(visit)
         self.world.request_demo(self.cohort, self.number)

@@ -17,7 +17,16 @@ from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
 from simulator.world.arrivals import Arrivals, Stretch, Window
 
-__all__ = ["INVITATION", "ORDINARY", "Inflow", "arrivals_of", "guests_of", "inflows_of", "origins_of", "usual_arrivals"]
+__all__ = [
+    "INVITATION",
+    "ORDINARY",
+    "ArrivalSource",
+    "arrival_sources_of",
+    "arrivals_of",
+    "guests_of",
+    "origins_of",
+    "usual_arrivals",
+]
 
 ORDINARY = ""
 """Name of the ordinary traffic among the inflows."""
@@ -32,7 +41,7 @@ def guests_of(inflow: str) -> str:
 
 
 @dataclass(frozen=True)
-class Inflow:
+class ArrivalSource:
     """Visitors who come for one reason.
 
     Attributes:
@@ -55,14 +64,14 @@ class Inflow:
         return {name: origin.share for name, origin in self.origins.items()}
 
 
-def inflows_of(traffic: TrafficSettings) -> tuple[Inflow, ...]:
+def arrival_sources_of(traffic: TrafficSettings) -> tuple[ArrivalSource, ...]:
     """All inflows, the ordinary traffic first."""
-    inflows: list[Inflow] = []
+    inflows: list[ArrivalSource] = []
     n_origins = 0
     for name, origins, reason in _parts(traffic):
         prefix = f"{name}/" if name else ""
         channels = tuple(origin.removeprefix(prefix) for origin in origins)
-        inflows.append(Inflow(name, origins, channels, n_origins, reason))
+        inflows.append(ArrivalSource(name, origins, channels, n_origins, reason))
         n_origins += len(origins)
     return tuple(inflows)
 
@@ -72,7 +81,7 @@ def origins_of(traffic: TrafficSettings) -> dict[str, ChannelSettings]:
 
     Channels come first, the invitation last: those who come by it land like those who come again.
     """
-    origins = dict(chain.from_iterable(inflow.origins.items() for inflow in inflows_of(traffic)))
+    origins = dict(chain.from_iterable(inflow.origins.items() for inflow in arrival_sources_of(traffic)))
     return {**origins, INVITATION: ChannelSettings(share=1.0)}
 
 
@@ -113,7 +122,9 @@ def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSet
     return origins
 
 
-def arrivals_of(inflow: Inflow, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
+def arrivals_of(
+    inflow: ArrivalSource, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]
+) -> Arrivals:
     """When the visitors of an inflow come.
 
     Args:

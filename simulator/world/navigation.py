@@ -18,13 +18,13 @@ from simulator.settings.personas import PersonaSettings
 from simulator.settings.site import LEAST_EXIT_RATE, PageSettings, SiteSettings
 from simulator.settings.traffic import ChannelSettings
 
-__all__ = ["PLAIN", "Behaviour", "Behaviours", "Navigation"]
+__all__ = ["PLAIN", "Navigation", "NavigationProfile", "NavigationProfiles"]
 
 _Factors = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class NavigationProfile:
     """How a visitor's walk differs from what the site's pages say.
 
     Attributes:
@@ -50,7 +50,7 @@ class Behaviour:
         return max(rate, LEAST_EXIT_RATE)
 
 
-PLAIN = Behaviour()
+PLAIN = NavigationProfile()
 """The behaviour of a visitor whom nothing sets apart."""
 
 
@@ -67,7 +67,7 @@ class Navigation:
             row lacks to 1 is the probability of leaving.
     """
 
-    def __init__(self, settings: SiteSettings, behaviours: Sequence[Behaviour] = (PLAIN,)) -> None:
+    def __init__(self, settings: SiteSettings, behaviours: Sequence[NavigationProfile] = (PLAIN,)) -> None:
         self.settings = settings
         self.names = list(settings.pages)
         self.pages: Sequence[PageSettings] = list(settings.pages.values())
@@ -80,7 +80,7 @@ class Navigation:
         first: Floats = self.transitions[0]
         return first
 
-    def _transition(self, behaviour: Behaviour) -> Floats:
+    def _transition(self, behaviour: NavigationProfile) -> Floats:
         exits = [behaviour.exit_rate(name, page) for name, page in self.settings.pages.items()]
         links = [self.mix(behaviour.link_weights(page)) for page in self.pages]
         return np.stack([mix * (1 - leaves) for mix, leaves in zip(links, exits, strict=True)])
@@ -111,7 +111,7 @@ class Navigation:
         return np.linalg.solve(np.eye(len(self.names)) - self.transition.T, landing).astype(np.float64)
 
 
-class Behaviours:
+class NavigationProfiles:
     """The behaviours that a world holds, and who shows which.
 
     Args:
@@ -135,7 +135,7 @@ class Behaviours:
 
         def kind(origin: ChannelSettings, combination: int, persona: int) -> int:
             engagement = origin.engagement * personas[persona].engagement
-            behaviour = Behaviour(engagement, links[combination][persona], exits[combination])
+            behaviour = NavigationProfile(engagement, links[combination][persona], exits[combination])
             return number.setdefault(behaviour, len(number))
 
         self._table = np.array(

@@ -11,7 +11,7 @@ from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import Delivery
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 SEED = 5
 
@@ -64,7 +64,7 @@ def small_run() -> SimpleNamespace:
     )
     simulation, recorder, progress = Simulation(world, seed=SEED), Recorder(), []
     outcome = simulation.run([recorder], progress.append)
-    maker = CohortMaker(world, Streams(SEED))
+    maker = CohortSampler(world, Streams(SEED))
     assert maker.n_cohorts == 1
     return SimpleNamespace(
         world=world,

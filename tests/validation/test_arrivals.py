@@ -12,7 +12,7 @@ from analytics.events.times import HOUR_MS
 from simulator.engine.streams import Streams
 from simulator.simulation import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 CHANCE = 1e-3
 """Each test fails by chance in one of a thousand choices of its (fixed) seeds."""
@@ -47,7 +47,7 @@ def expected_by_hour(world: WorldSettings, zones: list[str]) -> np.ndarray:
 
 def found_by_hour(world: WorldSettings, seed: int, zone: str | None = None) -> np.ndarray:
     """Visitors who arrive in each hour, all of them or those of a zone."""
-    maker = CohortMaker(world, Streams(seed))
+    maker = CohortSampler(world, Streams(seed))
     hours = np.zeros(world.clock.hours, dtype=int)
     for index in range(maker.n_cohorts):
         cohort = maker.draw(index, -5.0)

@@ -10,7 +10,7 @@ import simpy
 from scipy import stats
 
 from simulator.engine.clock import Clock
-from simulator.sales.desk import BuyerLuck, SalesDesk
+from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.simulation import Simulation, WorldSettings
@@ -116,9 +116,9 @@ def test_long_queues_match_erlang_c(reps: int, load: float):
         pauses, lucks = rng.exponential(1 / load, 15_000).tolist(), rng.random(15_000).tolist()
 
         def arrive(clock: Clock, desk: SalesDesk, pauses: list[float], lucks: list[float]) -> Process:
-            for pause, luck in zip(pauses, lucks, strict=True):
+            for pause, draws in zip(pauses, lucks, strict=True):
                 yield clock.env.timeout(60 * pause)
-                desk.request_demo("somebody", "europe", BuyerLuck(luck, *[0.5] * 6))
+                desk.request_demo("somebody", "europe", BuyerDraws(draws, *[0.5] * 6))
 
         clock.env.run(until=clock.env.process(arrive(clock, desk, pauses, lucks)))
         now_s = clock.env.now

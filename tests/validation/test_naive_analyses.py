@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit, logit
 
 from analytics.intent.model import IntentModel
-from analytics.intent.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, SideBySide, compare_analyses
+from analytics.intent.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, NaiveComparison, compare_analyses
 from analytics.signals.definitions import SIGNALS, signal_named
 from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings
@@ -71,7 +71,7 @@ def alike(after_request_rate: float) -> WorldSettings:
 
 
 @cache
-def of_one_page(after_request_rate: float) -> list[SideBySide]:
+def of_one_page(after_request_rate: float) -> list[NaiveComparison]:
     """Three analyses of the effect of the page, in four replications."""
     world, model = alike(after_request_rate), IntentModel([signal_named("security_page_view")], [])
     compared = []

@@ -10,7 +10,7 @@ from statsmodels.discrete.discrete_model import Logit
 
 from analytics.errors import IntentModelError
 from analytics.intent.model import IntentModel
-from analytics.intent.naive_analyses import EVERYTHING, SideBySide, compare_analyses
+from analytics.intent.naive_analyses import EVERYTHING, NaiveComparison, compare_analyses
 from analytics.intent.session_length import SessionLengthComparison
 from analytics.report.render import ReportData, render_report
 from analytics.report.trust import analyses_section, clustering_note, session_section
@@ -70,7 +70,7 @@ def test_an_analysis_that_could_not_be_done_is_named_with_its_reason(events: pl.
     """Its reason stands in the section, escaped."""
     compared = compare_analyses(events, MODEL, TRUTH)
     left = {name: results for name, results in compared.results.items() if name != EVERYTHING}
-    section = analyses_section(SideBySide(left, {EVERYTHING: "no <b> for all"}))
+    section = analyses_section(NaiveComparison(left, {EVERYTHING: "no <b> for all"}))
     assert f"{EVERYTHING}: no &lt;b&gt; for all" in section
 
 

@@ -11,7 +11,7 @@ from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.report.content import content_section
 from analytics.report.model import model_section
-from analytics.report.wording import coefficient_groups, known_signals, readings
+from analytics.report.wording import coefficient_groups, interpret, known_signals
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, signal_named
 from analytics.statistics.segment_content import segment_content
 
@@ -46,20 +46,20 @@ def results() -> IntentResults:
 
 def test_signals_of_the_analysts_own_are_read_aloud_by_their_meanings(results: IntentResults):
     """A yes-or-no signal goes after "a visitor who", a quantity by its unit, a product by both meanings."""
-    sentences = {r.sentence.split(" has ")[0] for r in readings(results)}
-    text = " ".join(r.sentence for r in readings(results))
+    sentences = {r.sentence.split(" has ")[0] for r in interpret(results)}
+    text = " ".join(r.sentence for r in interpret(results))
     assert "A visitor who has read the <docs>, but not one who also has seen a page on security, has" in text
     assert "With “pages” twice as many, in 1 + number, a visitor has" in text
     assert "With “visits” one more, a visitor has" in text
     assert "With “minutes” 10 minutes longer, a visitor has" in text
     assert "has seen a page on security and has read the <docs> has a further" in text
     assert len(sentences) > 1
-    assert f"× {2**0.3:.2f}, " in next(r.truth for r in readings(results) if "“pages”" in r.sentence)
+    assert f"× {2**0.3:.2f}, " in next(r.truth for r in interpret(results) if "“pages”" in r.sentence)
 
 
 def test_factors_are_those_of_the_table_per_unit(results: IntentResults):
     """Twice as many pages multiply the odds by 2 to the power of the coefficient, as the table of units says."""
-    spoken = next(r.sentence for r in readings(results) if "“pages”" in r.sentence)
+    spoken = next(r.sentence for r in interpret(results) if "“pages”" in r.sentence)
     (factor,) = re.findall(r"has ([\d.]+) \[", spoken)
     expected = results.per_unit.filter(signal="pages")["odds_ratio_per_unit"].item()
     assert float(factor) == pytest.approx(expected, abs=0.006)

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from analytics.store.history import AcceptedEvents
+from analytics.store.history import EventHistory
 from scenarios.scenario import Scenario
 
 SMALL = {"clock.hours": 26, "traffic.visitors_per_day": 300}
@@ -40,7 +40,7 @@ def test_full_collections_come_round_however_many_runs_there_are() -> None:
 def test_hours_that_have_left_the_window_are_kept() -> None:
     """All accepted events are given back in order of time, from memory or from files, also after a day."""
     run = Scenario(name="small").replace(SMALL).run(seed=1)
-    on_disk = AcceptedEvents(on_disk=True)
+    on_disk = EventHistory(on_disk=True)
     on_disk.store.append(run.events)
     assert len(run.store.events()) < run.store.counts.accepted
     assert on_disk.frame().height == run.store.counts.accepted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.cli.shutdown import requests_to_end_heard
+from scenarios.cli.shutdown import graceful_shutdown
 
 
 class _Thing:
@@ -25,7 +25,7 @@ def test_a_request_that_python_could_not_raise_is_repeated(sent: signal.Signals,
     reference = weakref.ref(things[0], lambda _: signal.raise_signal(sent))
 
     def command() -> None:
-        with requests_to_end_heard():
+        with graceful_shutdown():
             things.clear()
             time.sleep(10)
 
@@ -42,7 +42,7 @@ def test_other_lost_errors_are_shown_as_ever(capsys: pytest.CaptureFixture[str])
     before = sys.unraisablehook
     thing = _Thing()
     reference = weakref.ref(thing, lambda _: 1 / 0)
-    with requests_to_end_heard():
+    with graceful_shutdown():
         del thing
     assert reference() is None
     assert sys.unraisablehook is before
@@ -56,7 +56,7 @@ def test_a_request_waits_for_an_import_to_end(tmp_path: Path, monkeypatch: pytes
     monkeypatch.syspath_prepend(tmp_path)
 
     def command() -> None:
-        with requests_to_end_heard():
+        with graceful_shutdown():
             assert importlib.import_module("swallows").whole
             time.sleep(10)
 
@@ -70,7 +70,7 @@ def test_who_was_told_not_to_listen_does_not() -> None:
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with requests_to_end_heard():
+        with graceful_shutdown():
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:

@@ -20,7 +20,7 @@ from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 HOUR = timedelta(hours=1)
 ALWAYS = {"opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
@@ -152,14 +152,14 @@ def test_batches_are_hours_half_open(small_run: SimpleNamespace):
 
 def batches_of_arrivals_at_one_hour(monkeypatch: pytest.MonkeyPatch, hours: int) -> list[pl.DataFrame]:
     """Hourly batches of a simulation of so many hours to which everybody comes exactly one hour after the start."""
-    draw = CohortMaker.draw
+    draw = CohortSampler.draw
 
-    def all_at_once(maker: CohortMaker, index: int, intercept: float) -> Cohort:
+    def all_at_once(maker: CohortSampler, index: int, intercept: float) -> Cohort:
         cohort = draw(maker, index, intercept)
         cohort.arrival_ms[:] = HOUR_MS
         return cohort
 
-    monkeypatch.setattr(CohortMaker, "draw", all_at_once)
+    monkeypatch.setattr(CohortSampler, "draw", all_at_once)
     recorder = Recorder()
     Simulation(world_of(clock={"hours": hours}), seed=1).run([recorder])
     return recorder.batches

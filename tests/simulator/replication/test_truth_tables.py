@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from simulator.replication import people_truth
 from simulator.replication.pending_hours import HoursToCome, hour_in_files
-from simulator.replication.workers import Recipe
+from simulator.replication.workers import RunSpec
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 
@@ -37,7 +37,7 @@ def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_planned_comes_back_from_a_file(tmp_path: Path):
     """Hours written to a file and read again are those that were kept in memory, whoever of several files has them."""
-    workshop = Recipe(CROWD, 1, 0, -4.0).workshop()
+    workshop = RunSpec(CROWD, 1, 0, -4.0).workshop()
     kept, files = HoursToCome(), []
     for number, opening in enumerate(workshop.openings[:3]):
         drawn, moved = workshop.draw(opening), HoursToCome()
@@ -54,12 +54,12 @@ def test_what_is_planned_comes_back_from_a_file(tmp_path: Path):
 
 def test_stretches_follow_one_another():
     """Every occurrence is in one stretch, later stretches hold later times, and no visit is empty."""
-    workshop = Recipe(CROWD, 1, 0, -4.0).workshop()
+    workshop = RunSpec(CROWD, 1, 0, -4.0).workshop()
     _, hour = max(workshop.draw(workshop.openings[0]).hours, key=lambda part: len(part[1].occurrences))
-    stretches = list(hour.stretches(500))
-    assert len(stretches) > 3
-    assert sum(len(each.occurrences) for each in stretches) == len(hour.occurrences)
-    assert all(each.visits["n"].min() > 0 and each.visits["n"].sum() == len(each.occurrences) for each in stretches)
-    for before, after in pairwise(stretches):
+    chunks = list(hour.chunks(500))
+    assert len(chunks) > 3
+    assert sum(len(each.occurrences) for each in chunks) == len(hour.occurrences)
+    assert all(each.visits["n"].min() > 0 and each.visits["n"].sum() == len(each.occurrences) for each in chunks)
+    for before, after in pairwise(chunks):
         assert before.occurrences["time_ms"].max() < after.occurrences["time_ms"].min()
-    assert list(hour.stretches(10**9)) == [hour]
+    assert list(hour.chunks(10**9)) == [hour]

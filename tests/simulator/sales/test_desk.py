@@ -18,17 +18,17 @@ from scipy import stats
 from analytics.events.tracking_plan import EventName
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.sales.desk import BuyerLuck, SalesDesk, no_show_probability
+from simulator.sales.desk import BuyerDraws, SalesDesk, no_show_probability
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.settings.world import WorldSettings
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 ALWAYS = {"time_zone": "UTC", "opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
 TUESDAY = "2026-03-03T00:00:00Z"
 DAY_S = 86_400.0
-COMES = BuyerLuck(*[0.5] * 7)._replace(show=0.999_999, delay=1.0)
+COMES = BuyerDraws(*[0.5] * 7)._replace(show=0.999_999, delay=1.0)
 """A buyer who wants the demo at once, comes to it, and buys nothing by a rate below a half."""
 
 
@@ -40,7 +40,7 @@ def settings_of(team: dict[str, Any] | None = None, **settings: Any) -> SalesSet
 
 def run(
     settings: SalesSettings,
-    requests: Iterable[tuple[float, BuyerLuck]],
+    requests: Iterable[tuple[float, BuyerDraws]],
     until_s: float,
     start: str = TUESDAY,
     regions: Sequence[str] = ("europe",),
@@ -50,9 +50,9 @@ def run(
     desk = SalesDesk(clock, settings)
 
     def arrive() -> Generator[simpy.Event, None, None]:
-        for number, (at, luck) in enumerate(requests):
+        for number, (at, draws) in enumerate(requests):
             yield clock.env.at(at)
-            desk.request_demo(str(number), regions[number % len(regions)], luck)
+            desk.request_demo(str(number), regions[number % len(regions)], draws)
 
     clock.env.process(arrive())
     clock.env.run(until=until_s)
@@ -294,7 +294,7 @@ def test_more_executives_bring_each_demo_forward_and_lose_none():
     """With the same buyers no demo is later with an executive more, and whoever came then comes now."""
     rng = np.random.default_rng(6)
     requests = list(
-        zip(np.sort(rng.uniform(0, 4 * DAY_S, 300)), map(BuyerLuck._make, rng.random((300, 7))), strict=True)
+        zip(np.sort(rng.uniform(0, 4 * DAY_S, 300)), map(BuyerDraws._make, rng.random((300, 7))), strict=True)
     )
     office = {"opens": "09:00", "closes": "17:00", "sdrs": {"reps": 20}}
     outcomes = [
@@ -335,8 +335,8 @@ def test_the_visible_wait_discourages_by_the_day():
     team = {"opens": "09:00", "closes": "12:30", "executives": {"reps": 1}}
     desk = SalesDesk(clock, settings_of(team, wait_effect_per_day=-0.8))
     assert desk.visible_wait_days("europe") == pytest.approx(21 / 24)
-    assert desk.discouragement("europe") == pytest.approx(-0.8 * 21 / 24)
-    assert SalesDesk(clock, settings_of(team)).discouragement("europe") == 0.0
+    assert desk.decision_penalty("europe") == pytest.approx(-0.8 * 21 / 24)
+    assert SalesDesk(clock, settings_of(team)).decision_penalty("europe") == 0.0
 
 
 # What becomes of a demo.
@@ -345,7 +345,7 @@ def test_the_visible_wait_discourages_by_the_day():
 def fates(settings: SalesSettings, n: int = 4000, until_s: float = 400 * DAY_S) -> pl.DataFrame:
     """What becomes of many requests with independent luck."""
     rng = np.random.default_rng(11)
-    lucks = [BuyerLuck(*row) for row in rng.random((n, 7)).tolist()]
+    lucks = [BuyerDraws(*row) for row in rng.random((n, 7)).tolist()]
     return run(settings, zip(np.sort(rng.uniform(0, DAY_S, n)), lucks, strict=True), until_s).requests
 
 
@@ -487,10 +487,10 @@ def test_no_requests_are_no_waits():
 def test_luck_belongs_to_the_visitor():
     """Another desk moves no draw, and the draws of a cohort are uniform and independent of one another."""
     worlds = [WorldSettings(), WorldSettings.model_validate({"sales": {"slot_minutes": 20.0, "no_show_rate": 0.9}})]
-    one, two = (CohortMaker(world, Streams(3)).draw(0, -5.0).buyer_luck for world in worlds)
+    one, two = (CohortSampler(world, Streams(3)).draw(0, -5.0).buyer_draws for world in worlds)
     np.testing.assert_array_equal(one, two)
     n, fields = one.shape
-    assert fields == len(BuyerLuck._fields)
+    assert fields == len(BuyerDraws._fields)
     # 4 standard errors of a mean of uniforms, and of a correlation of independent numbers, for 7 means and 21 pairs.
     assert (np.abs(one.mean(axis=0) - 0.5) < 4 / np.sqrt(12 * n)).all()
     assert (np.abs(np.corrcoef(one.T)[np.triu_indices(fields, 1)]) < 4 / np.sqrt(n)).all()

@@ -15,8 +15,8 @@ from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.cohort_sampler import CohortMaker
-from simulator.world.navigation import Behaviour, Navigation
+from simulator.visitors.cohort_sampler import CohortSampler
+from simulator.world.navigation import Navigation, NavigationProfile
 from simulator.world.population import Population, persona_mix
 
 N = 60_000
@@ -83,8 +83,8 @@ def test_every_persona_reads_by_a_chain_of_its_own():
     """Page views in first visits equal landing · (I − P)⁻¹ with the persona's factors and engagement, within 4.5 SE."""
     personas = {"plain": {}, "careful": {"pages": {"security": 5.0, "careers": 0.1}, "engagement": 1.5}}
     world = world_of(personas)
-    cohort = CohortMaker(world, Streams(4)).draw(0, -5.0)
-    kinds = [Behaviour(), Behaviour(1.5, (("careers", 0.1), ("security", 5.0)))]
+    cohort = CohortSampler(world, Streams(4)).draw(0, -5.0)
+    kinds = [NavigationProfile(), NavigationProfile(1.5, (("careers", 0.1), ("security", 5.0)))]
     for persona, factors in enumerate(({}, personas["careful"]["pages"])):
         navigation = Navigation(world.site, [kinds[persona]])
         landing = sum(
@@ -102,7 +102,7 @@ def test_every_persona_reads_by_a_chain_of_its_own():
 def test_returning_visits_land_by_the_persona_too():
     """A factor on a page multiplies its weight among the pages on which later visits begin (4.5 SE)."""
     world = world_of({"a": {"pages": {"security": 9.0}}}, visits={"return_rate": 0.6})
-    cohort = CohortMaker(world, Streams(5)).draw(0, -5.0)
+    cohort = CohortSampler(world, Streams(5)).draw(0, -5.0)
     later = cohort.journeys.first_view[cohort.journeys.number > 1]
     weights = {name: w * (9.0 if name == "security" else 1.0) for name, w in world.visits.return_landing.items()}
     landed = cohort.journeys.page[later] == list(world.site.pages).index("security")
@@ -111,9 +111,9 @@ def test_returning_visits_land_by_the_persona_too():
 
 def test_a_persona_may_come_again_more_often_than_others():
     """Its factor multiplies the return rate; a second visit follows at the rate that comes of it (4.5 SE)."""
-    cohort = CohortMaker(world_of({"once": {"return_factor": 0.0}, "often": {"return_factor": 2.0}}), Streams(6)).draw(
-        0, -5
-    )
+    cohort = CohortSampler(
+        world_of({"once": {"return_factor": 0.0}, "often": {"return_factor": 2.0}}), Streams(6)
+    ).draw(0, -5)
     again = cohort.journeys.n_visits > 1
     assert not again[cohort.people.persona == 0].any()
     assert off_by(again[cohort.people.persona == 1], 2 * 0.34) < SE
@@ -122,9 +122,10 @@ def test_a_persona_may_come_again_more_often_than_others():
 def test_an_effect_on_the_decision_moves_that_persona_alone():
     """With 0.75 log-odds more, every visit of the persona has exactly that much more resolve, and no other visit."""
     plain, moved = (
-        CohortMaker(world_of({"a": {}, "b": {"log_odds": effect}}), Streams(1)).draw(0, -5.0) for effect in (0.0, 0.75)
+        CohortSampler(world_of({"a": {}, "b": {"log_odds": effect}}), Streams(1)).draw(0, -5.0)
+        for effect in (0.0, 0.75)
     )
-    difference = moved.resolve - plain.resolve
+    difference = moved.decision_margin - plain.decision_margin
     np.testing.assert_allclose(difference[visits_of(plain, 1)], 0.75, rtol=1e-12)
     assert not difference[visits_of(plain, 0)].any()
 
@@ -204,11 +205,11 @@ def test_the_mix_of_personas_sums_to_one_in_every_channel():
 
 def test_no_factor_keeps_people_coming_for_ever():
     """Whatever the factor, nobody returns after more than 99 of 100 visits; the settings' own rate stays as it is."""
-    huge = CohortMaker(
+    huge = CohortSampler(
         world_of({"a": {"return_factor": 1e6}}, visits={"return_rate": 0.5, "max_visits": 255}), Streams(1)
     )
     assert off_by(huge.draw(0, -5.0).journeys.n_visits > 1, 0.99) < SE
-    own = CohortMaker(world_of({"a": {}}, visits={"return_rate": 0.995, "max_visits": 255}), Streams(1))
+    own = CohortSampler(world_of({"a": {}}, visits={"return_rate": 0.995, "max_visits": 255}), Streams(1))
     assert off_by(own.draw(0, -5.0).journeys.n_visits > 1, 0.995) < SE
 
 

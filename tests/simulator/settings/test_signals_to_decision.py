@@ -15,7 +15,7 @@ from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.visitors.calibration import calibrated_intercept, true_intercept
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 Facts = dict[str, object]
 
@@ -25,13 +25,13 @@ def world_of(**settings: object) -> WorldSettings:
     return WorldSettings.model_validate({"traffic": {"visitors_per_day": 3000}, **settings})
 
 
-def drawn(world: WorldSettings, seed: int = 1, cohort: int = 0) -> tuple[CohortMaker, Cohort]:
+def drawn(world: WorldSettings, seed: int = 1, cohort: int = 0) -> tuple[CohortSampler, Cohort]:
     """A cohort and its maker."""
-    maker = CohortMaker(world, Streams(seed))
+    maker = CohortSampler(world, Streams(seed))
     return maker, maker.draw(cohort, true_intercept(world))
 
 
-def facts_of_visits(world: WorldSettings, maker: CohortMaker, cohort: Cohort) -> list[list[Facts]]:
+def facts_of_visits(world: WorldSettings, maker: CohortSampler, cohort: Cohort) -> list[list[Facts]]:
     """What the events of each visit up to the end of the clock would say, gathered in plain Python, visit by visit."""
     pages, channels = list(world.site.pages.values()), list(world.traffic.channels.values())
     people, journeys, end = cohort.people, cohort.journeys, maker.clock.length_ms
@@ -59,7 +59,7 @@ def facts_of_visits(world: WorldSettings, maker: CohortMaker, cohort: Cohort) ->
     return facts
 
 
-def minutes_of(maker: CohortMaker, cohort: Cohort, visit: int) -> float:
+def minutes_of(maker: CohortSampler, cohort: Cohort, visit: int) -> float:
     """Minutes from the first to the last page view that is seen, in plain Python."""
     first = cohort.journeys.first_view[visit]
     times = cohort.view_ms[first : first + cohort.journeys.n_pages[visit]]
@@ -115,14 +115,14 @@ def test_the_log_odds_are_the_sum_of_effect_and_signal():
 def test_a_request_is_decided_by_the_logistic_of_the_log_odds():
     """Over ten bins of log-odds the requests decided on number as logistic(log-odds) says (chi-square)."""
     world = world_of(intent={"visitor_to_demo": 0.2, "account_sd": 0.5}, traffic={"visitors_per_day": 50_000})
-    maker = CohortMaker(world, Streams(5))
+    maker = CohortSampler(world, Streams(5))
     intercept = true_intercept(world)
     p, decided = [], []
     for index in range(6):
         cohort = maker.draw(index, intercept)
         log_odds = intercept + maker._log_odds(cohort.people, cohort.journeys, cohort.signals)
         p.append(1 / (1 + np.exp(-log_odds)))
-        decided.append(cohort.resolve > 0)
+        decided.append(cohort.decision_margin > 0)
     chance, asked = np.concatenate(p), np.concatenate(decided)
     bins = np.searchsorted(np.quantile(chance, np.linspace(0.1, 0.9, 9)), chance)
     expected, variance = np.bincount(bins, chance), np.bincount(bins, chance * (1 - chance))
@@ -131,7 +131,7 @@ def test_a_request_is_decided_by_the_logistic_of_the_log_odds():
     assert stats.chi2(df=10).sf(statistic) > 1e-3
 
 
-def share_asking(maker: CohortMaker, intercept: float, cohorts: range) -> np.ndarray:
+def share_asking(maker: CohortSampler, intercept: float, cohorts: range) -> np.ndarray:
     """Probability that each visitor of fresh cohorts asks sooner or later, given all their visits."""
     shares = []
     for index in cohorts:
@@ -145,7 +145,7 @@ def share_asking(maker: CohortMaker, intercept: float, cohorts: range) -> np.nda
 def test_calibration_reaches_the_wished_share_on_fresh_cohorts(wished: float):
     """Visitors who were not in the pilot ask at the wished rate, within 4 SE of pilot and themselves together."""
     world = world_of(intent={"visitor_to_demo": wished})
-    shares = share_asking(CohortMaker(world, Streams(99)), true_intercept(world), range(16))
+    shares = share_asking(CohortSampler(world, Streams(99)), true_intercept(world), range(16))
     # Pilot and fresh cohorts are of the same size, hence √2.
     assert abs(shares.mean() - wished) < 4 * np.sqrt(2) * shares.std() / np.sqrt(len(shares))
 
@@ -154,7 +154,7 @@ def test_calibration_allows_for_willing_accounts():
     """With unobserved account effects the wished share is met on average over worlds: 4 SE over 12 other seeds."""
     world = world_of(intent={"visitor_to_demo": 0.05, "account_sd": 1.0})
     intercept = true_intercept(world)
-    means = [share_asking(CohortMaker(world, Streams(seed)), intercept, range(4)).mean() for seed in range(12)]
+    means = [share_asking(CohortSampler(world, Streams(seed)), intercept, range(4)).mean() for seed in range(12)]
     # The pilot is one more such world; Student's distribution, as the error is estimated from twelve.
     bound = stats.t.ppf(stats.norm.cdf(4), df=11) * np.std(means, ddof=1) * np.sqrt(1 + 1 / 12)
     assert abs(np.mean(means) - 0.05) < bound
@@ -188,16 +188,16 @@ def test_another_intercept_moves_no_journey():
     for name in ("arrival_ms", "view_ms", "submit_ms", "identities"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
     # The same uniform number stands against higher odds.
-    assert (two.resolve > one.resolve).all()
+    assert (two.decision_margin > one.decision_margin).all()
 
 
 def test_a_cohort_is_a_function_of_its_number():
     """Cohort 1 is the same whether or not cohort 0 was drawn before it."""
     world = world_of(traffic={"visitors_per_day": 20_000})
-    maker = CohortMaker(world, Streams(2))
+    maker = CohortSampler(world, Streams(2))
     maker.draw(0, -5.0)
-    after, alone = maker.draw(1, -5.0), CohortMaker(world, Streams(2)).draw(1, -5.0)
-    for name in ("rows", "arrival_ms", "view_ms", "resolve", "identities", "buyer_luck"):
+    after, alone = maker.draw(1, -5.0), CohortSampler(world, Streams(2)).draw(1, -5.0)
+    for name in ("rows", "arrival_ms", "view_ms", "decision_margin", "identities", "buyer_draws"):
         np.testing.assert_array_equal(getattr(after, name), getattr(alone, name))
 
 

@@ -17,8 +17,8 @@ from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.calibration import true_intercept
-from simulator.visitors.cohort_sampler import CohortMaker
-from simulator.world.arrival_sources import inflows_of, origins_of
+from simulator.visitors.cohort_sampler import CohortSampler
+from simulator.world.arrival_sources import arrival_sources_of, origins_of
 
 DAY = "2026-03-03T{}:00Z"
 SALE = {"start": DAY.format("09:00"), "end": DAY.format("15:20"), "channel": "paid_search", "visitors": 500}
@@ -113,14 +113,14 @@ def test_a_campaign_may_have_parameters_of_its_own(ordinary: pl.DataFrame):
 
 def hourly(world: WorldSettings, inflow: int, seed: int) -> np.ndarray:
     """Visitors of an inflow by hour of arrival."""
-    maker = CohortMaker(world, Streams(seed), inflows_of(world.traffic)[inflow])
+    maker = CohortSampler(world, Streams(seed), arrival_sources_of(world.traffic)[inflow])
     times = [maker.draw(index, -5.0).arrival_ms for index in range(maker.n_cohorts)]
     return np.bincount(np.concatenate(times) // HOUR_MS, minlength=world.clock.hours)
 
 
 def expected_hourly(world: WorldSettings) -> np.ndarray:
     """Visitors expected of the ordinary traffic by hour."""
-    maker = CohortMaker(world, Streams(0))
+    maker = CohortSampler(world, Streams(0))
     hours = np.arange(world.clock.hours + 1) * HOUR_MS
     shares = maker.population.zone_shares.values()
     return sum(s * np.diff(maker._arrivals.expected_until(hours, z)) for z, s in enumerate(shares))
@@ -180,10 +180,10 @@ def test_a_visit_that_begins_in_an_outage_is_one_page_and_nothing_else(ordinary:
     fails = pl.col("started_at").is_between(
         datetime(2026, 3, 3, 13, tzinfo=UTC), datetime(2026, 3, 3, 16, tzinfo=UTC), closed="left"
     )
-    struck, spared = outcome.visits.filter(fails), outcome.visits.filter(~fails)
-    assert set(struck["n_page_views"]) == {1}
-    assert not struck["requested_demo"].any()
-    assert struck.height > 100
+    in_outage, spared = outcome.visits.filter(fails), outcome.visits.filter(~fails)
+    assert set(in_outage["n_page_views"]) == {1}
+    assert not in_outage["requested_demo"].any()
+    assert in_outage.height > 100
     keys = ["anonymous_id", "started_at", "ended_at", "n_page_views"]
     before = simulated(world_of())[1].visits.select(keys)
     # Who would have asked during the outage comes again; all others are visits of the ordinary world.
@@ -191,7 +191,7 @@ def test_a_visit_that_begins_in_an_outage_is_one_page_and_nothing_else(ordinary:
     more = spared.select(keys).join(before, on=keys, how="anti")
     assert set(more["anonymous_id"]) <= asked
     assert spared.height > more.height + 500
-    in_visits = assign_visits(events).join(struck, on=["anonymous_id", "visit"], how="semi")
+    in_visits = assign_visits(events).join(in_outage, on=["anonymous_id", "visit"], how="semi")
     assert set(in_visits["type"]) == {"page"}
 
 
@@ -218,7 +218,7 @@ def test_engagement_multiplies_the_odds_of_going_on():
             "visits": {"return_landing": {"a": 1.0}},
         }
     )
-    cohort = CohortMaker(world, Streams(2)).draw(0, -5.0)
+    cohort = CohortSampler(world, Streams(2)).draw(0, -5.0)
     keen = cohort.people.channel[cohort.journeys.visitor] == 1
     for who, p_leave in ((keen, 1 / 4), (~keen, 1 / 2)):
         pages = cohort.journeys.n_pages[who]
@@ -252,4 +252,4 @@ def test_a_campaign_at_which_nobody_can_come_is_refused():
     """Where the profile has no visitors in the whole window, no number of visitors can be spread over it."""
     night = world_of(campaigns={"s": SALE}, weekday_weights=(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0))
     with pytest.raises(ValueError, match="campaign:s: by the profiles of the traffic, nobody comes"):
-        CohortMaker(night, Streams(0), inflows_of(night.traffic)[1])
+        CohortSampler(night, Streams(0), arrival_sources_of(night.traffic)[1])

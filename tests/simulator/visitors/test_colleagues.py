@@ -16,7 +16,7 @@ from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import usual_arrivals
 from simulator.world.population import Population
 
@@ -42,7 +42,7 @@ def world_of(**settings: Any) -> WorldSettings:
 @pytest.fixture(scope="module")
 def cohorts() -> tuple[Cohort, Cohort]:
     """Hosts over a time so long that everybody who is invited comes, and their guests."""
-    maker = CohortMaker(world_of(clock={"hours": 24 * 60}), Streams(8))
+    maker = CohortSampler(world_of(clock={"hours": 24 * 60}), Streams(8))
     hosts = maker.draw(0, -50.0)
     return hosts, maker.guests(hosts, -50.0)
 
@@ -99,7 +99,7 @@ def test_guests_come_after_their_hosts_first_visit_by_an_exponential_wait(cohort
 def test_guests_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Cohort]):
     """Where hosts wait for long, guests come by the local profile: from midnight to six as few as of all others."""
     hosts, _ = cohorts
-    maker = CohortMaker(world_of(clock={"hours": 24 * 90}, population={"invitation_hours": 200.0}), Streams(8))
+    maker = CohortSampler(world_of(clock={"hours": 24 * 90}, population={"invitation_hours": 200.0}), Streams(8))
     guests = maker.guests(maker.draw(0, -50.0), -50.0)
     clock, zones = Clock(world_of().clock), maker.population.zones
     local = [

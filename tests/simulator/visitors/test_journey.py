@@ -12,7 +12,7 @@ from analytics.sessions.visit_table import IDLE_MINUTES
 from simulator.engine.streams import Streams
 from simulator.settings.site import SiteSettings
 from simulator.settings.visits import VisitSettings
-from simulator.visitors.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, Habits, JourneyMaker, Journeys
+from simulator.visitors.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, JourneyParameters, Journeys, JourneySampler
 from simulator.world.navigation import Navigation
 
 N = 20_000
@@ -31,8 +31,8 @@ def drawn(navigation: Navigation, rows: np.ndarray = ROWS, seed: int = 1, **sett
     """Journeys of two channels: those in even rows land on the home page, the others on documentation or blog."""
     visits = VisitSettings.model_validate(settings)
     landings = [{"home": 1.0}, {"docs": 0.25, "blog": 0.75}, visits.return_landing]
-    maker = JourneyMaker(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
-    habits = Habits(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
+    maker = JourneySampler(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
+    habits = JourneyParameters(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
     return maker.draw(rows, habits, Streams(seed), 0)
 
 

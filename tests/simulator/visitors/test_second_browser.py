@@ -13,7 +13,7 @@ from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 SE = 4.5
 
@@ -33,7 +33,7 @@ def world_of(rate: float = 0.4, **population: Any) -> WorldSettings:
 @pytest.fixture(scope="module")
 def cohort() -> Cohort:
     """Many visits of such people."""
-    return CohortMaker(world_of(), Streams(2)).draw(0, -5.0)
+    return CohortSampler(world_of(), Streams(2)).draw(0, -5.0)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,6 @@ def test_second_devices_move_nothing_but_the_browser():
 
 def test_who_has_only_one_kind_of_device_has_two_of_it():
     """Where everybody uses a desktop, so is the second device."""
-    people = CohortMaker(world_of(1.0, devices={"desktop": 1.0}), Streams(1)).draw(0, -5.0).people
+    people = CohortSampler(world_of(1.0, devices={"desktop": 1.0}), Streams(1)).draw(0, -5.0).people
     assert not people.device.any()
     assert not people.second_device.any()

@@ -14,7 +14,7 @@ from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
-from simulator.visitors.visitor import Surroundings, Visitor
+from simulator.visitors.visitor import Visitor, WorldView
 
 NEVER = -1
 Log = list[tuple[float, str, int]]
@@ -55,12 +55,12 @@ class World:
         """Note the request."""
         self.log.append((round(1000 * self.clock.env.now), "request", visitor))
 
-    def discouragement(self, cohort: Cohort, visitor: int) -> float:
+    def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
         """Nothing stands in the way."""
         return 0.0
 
 
-def cohort_of(arrival_ms: int, resolve: list[float], forms: dict[int, int] | None = None) -> Cohort:
+def cohort_of(arrival_ms: int, decision_margin: list[float], forms: dict[int, int] | None = None) -> Cohort:
     """One visitor with two visits: two pages, read for 1 and 2 s, and after half an hour and more one, for 3 s."""
     submit = np.full(3, NEVER)
     for view, at in (forms or {}).items():
@@ -83,8 +83,8 @@ def cohort_of(arrival_ms: int, resolve: list[float], forms: dict[int, int] | Non
         arrival_ms=np.array([arrival_ms]),
         journeys=journeys,
         signals=unused,
-        resolve=np.array(resolve),
-        buyer_luck=np.full((1, 7), 0.5),
+        decision_margin=np.array(decision_margin),
+        buyer_draws=np.full((1, 7), 0.5),
         identities=np.zeros((2, 2), dtype=np.uint64),
         second_browser=np.zeros(2, dtype=bool),
         accounts=unused,
@@ -95,7 +95,7 @@ def live(cohort: Cohort) -> Log:
     """Let the visitor live through an hour and return the diary."""
     log: Log = []
     world = World(log)
-    visitor = Diary(cast("Surroundings", world), cohort, 0)
+    visitor = Diary(cast("WorldView", world), cohort, 0)
     visitor.log = log
     world.clock.env.process(visitor.journey())
     world.clock.env.run(until=world.clock.length_ms / 1000)
@@ -113,18 +113,18 @@ def test_a_visitor_lives_the_journey_page_by_page():
         (2_000_500, "view", 2),
         (2_003_500, "decide", 1),
     ]
-    assert cohort.happenings.viewed == [0, 1, 2]
-    assert cohort.happenings.sent == [1]
-    assert cohort.happenings.asked == []
-    assert cohort.asked_in == {}
+    assert cohort.activity.viewed == [0, 1, 2]
+    assert cohort.activity.sent == [1]
+    assert cohort.activity.asked == []
+    assert cohort.request_visit == {}
 
 
 def test_who_asks_does_not_come_again():
     """A request ends the journey: the second visit does not take place."""
     cohort = cohort_of(500, [0.001, 5.0])
     assert live(cohort)[-2:] == [(3500, "decide", 0), (3500, "request", 0)]
-    assert cohort.asked_in == {0: 0}
-    assert cohort.happenings.asked == [0]
+    assert cohort.request_visit == {0: 0}
+    assert cohort.activity.asked == [0]
     assert cohort.asked.tolist() == [True, False]
 
 
@@ -132,7 +132,7 @@ def test_one_can_ask_in_the_second_visit():
     """Whoever does not ask at first may ask later."""
     cohort = cohort_of(0, [-1.0, 1.0])
     assert live(cohort)[-1] == (2_003_000, "request", 0)
-    assert cohort.asked_in == {0: 1}
+    assert cohort.request_visit == {0: 1}
 
 
 def test_even_odds_against_the_number_are_no_request():

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.sales.desk import BuyerLuck, SalesDesk
+from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.sales import SalesSettings
@@ -134,7 +134,7 @@ def test_the_sales_desk_minds_the_company(company: Company, opportunities: int, 
     clock = Clock(ClockSettings(hours=240))
     desk = SalesDesk(clock, settings)
     # The median of everything, but for an opportunity that 0.8 allows and 0.8 · 0.5 does not.
-    desk.request_demo("v", "europe", BuyerLuck(0.5, 0.5, 0.9, 0.6, 0.5, 0.5, 0.5), company=company)
+    desk.request_demo("v", "europe", BuyerDraws(0.5, 0.5, 0.9, 0.6, 0.5, 0.5, 0.5), company=company)
     clock.env.run(until=clock.length_ms / 1000)
     outcome = desk.outcome(clock.length_ms / 1000)
     assert outcome.summary["opportunities"] == opportunities

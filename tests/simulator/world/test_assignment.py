@@ -12,7 +12,7 @@ from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
-from simulator.visitors.cohort_sampler import CohortMaker
+from simulator.visitors.cohort_sampler import CohortSampler
 
 
 def arms(**of_b: object) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_arms_have_their_shares():
     """Of 40,000 visitors every arm has its share within 4 SE, in one experiment as in combination with another."""
     shares = {"x": 0.1, "y": 0.25, "z": 0.65}
     world = world_of(e=arms(), f={"arms": {name: {"share": share} for name, share in shares.items()}})
-    makers = [CohortMaker(world, Streams(seed)) for seed in range(20)]
+    makers = [CohortSampler(world, Streams(seed)) for seed in range(20)]
     labels = pl.concat([maker.draw(0, -5.0).experiments for maker in makers])
     n = len(labels)
     assert n > 35_000
@@ -128,7 +128,7 @@ def test_a_link_is_taken_as_often_as_its_arm_says():
             "experiments": {"e": arms(links={"c": 3.0}, exit_rate={"a": 2.0})},
         }
     )
-    cohort = CohortMaker(world, Streams(2)).draw(0, -5.0)
+    cohort = CohortSampler(world, Streams(2)).draw(0, -5.0)
     journeys = cohort.journeys
     treated = (cohort.experiments == "e=b").to_numpy()[journeys.visitor][journeys.visit_of_view]
     last = np.zeros(len(journeys.page), dtype=bool)
@@ -142,9 +142,11 @@ def test_a_link_is_taken_as_often_as_its_arm_says():
 
 def test_an_arm_adds_its_log_odds_to_the_decision():
     """The decision of every visit of the arm is moved by exactly its effect, that of the others by nothing."""
-    plain, moved = (CohortMaker(world_of(e=arms(log_odds=effect)), Streams(1)).draw(0, -5.0) for effect in (0.0, 0.75))
+    plain, moved = (
+        CohortSampler(world_of(e=arms(log_odds=effect)), Streams(1)).draw(0, -5.0) for effect in (0.0, 0.75)
+    )
     treated = (moved.experiments == "e=b").to_numpy()[moved.journeys.visitor]
-    np.testing.assert_allclose(moved.resolve - plain.resolve, np.where(treated, 0.75, 0.0), atol=1e-12)
+    np.testing.assert_allclose(moved.decision_margin - plain.decision_margin, np.where(treated, 0.75, 0.0), atol=1e-12)
 
 
 def test_the_truth_names_the_arms_against_the_first():
