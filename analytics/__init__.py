@@ -10,7 +10,7 @@ from analytics.io.ndjson import decode, encode, read_ndjson
 from analytics.io.warehouse import unfold
 from analytics.sessions.identity import StitchingScore, score_stitching, stitch, stitched
 from analytics.sessions.partitions import partitions_by_visitor
-from analytics.sessions.visit_table import assign_visits, visit_table, visit_table_of_parts
+from analytics.sessions.visits import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, EventCount, EverSeen, SessionLength
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.buckets import HourBucket

@@ -16,7 +16,7 @@ from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.timeline import enriched
-from analytics.sessions.visit_table import begins_in, visit_table
+from analytics.sessions.visits import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import DemoPer, Signal

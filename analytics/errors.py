@@ -1,32 +1,21 @@
-"""What can go wrong in the analytics: one small tree of errors, all of them about what was given.
+"""What can go wrong in the analytics: one tree of errors; every message says what was given, and what to do.
 
 .. code-block:: text
 
-    AnalyticsError            something given cannot be used
-    ├── EventFrameError       a table is not a table of events
-    └── EventFileError        a file cannot be read as events
-
-[analytics/intent_errors.py] Why an intent model cannot be fitted: each reason says what to do about it.
-
-.. code-block:: text
-
-    IntentModelError          the model gives no number that could be used
-    ├── VisitTableError       the table is not a visit table, or a signal has no value in some rows
-    ├── TooFewVisitsError     fewer requests (or visits without one) than the model has terms
-    ├── OneOutcomeError       every visit ends in a request, or none does
-    ├── SeparationError       signals foretell the outcome perfectly, so coefficients would be infinite (raised only
-    │                         where a penalty is not wanted)
-    └── ConvergenceError      Newton's method found no maximum of the likelihood
-
-[analytics/store_errors.py] What can go wrong with a store on disk; every message says what to do.
-
-.. code-block:: text
-
-    AnalyticsError
-    └── StoreError                something is the matter with a store's folder
+    AnalyticsError                something given cannot be used
+    ├── EventFrameError           a table is not a table of events
+    ├── EventFileError            a file cannot be read as events
+    ├── IntentModelError          the model gives no number that could be used
+    │   ├── VisitTableError       the table is not a visit table, or a signal has no value in some rows
+    │   ├── TooFewVisitsError     fewer requests (or visits without one) than the model has terms
+    │   ├── OneOutcomeError       every visit ends in a request, or none does
+    │   ├── SeparationError       signals predict the outcome perfectly, so coefficients would be infinite (raised
+    │   │                         only where a penalty is not wanted)
+    │   └── ConvergenceError      Newton's method found no maximum of the likelihood
+    └── StoreError                a store's folder cannot be used
         ├── StoreLockedError      another process writes to it
         ├── StoreFormatError      a newer funnelsim wrote it, or it is not a store
-        ├── StoreCorruptError     a file is not what was written
+        ├── StoreCorruptError     a file is damaged
         └── StoreWriteError       the disk is full, or the folder cannot be written to
 """
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from analytics.durable.settings import Fsync, StoreSettings
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
-from analytics.ingest import ingest
+from analytics.ingestion import ingest
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 from benchmarks.measuring import Comparison, Subject, Work

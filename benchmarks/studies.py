@@ -25,7 +25,7 @@ _HERE, _TWO = "a study in this process", "a study on two workers"
 def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
     """A loop that a good analyst would write over the parts of funnelsim."""
     from analytics.intent.model import IntentModel  # noqa: PLC0415 - as a study does
-    from analytics.sessions.visit_table import visit_table  # noqa: PLC0415
+    from analytics.sessions.visits import visit_table  # noqa: PLC0415
 
     def once() -> int:
         found = []

@@ -1,7 +1,4 @@
-"""The scenario: a world that can be named, changed, written down and run.
-
-[scenarios/rich_display.py] What a notebook shows of a run, an analysis, a study or a scenario: tables without a network, every text escaped.
-"""
+"""The scenario: a world that can be named, changed, written down and run."""
 
 from __future__ import annotations
 

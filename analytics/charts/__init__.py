@@ -1,1 +1,5 @@
-"""The package charts."""
+"""Charts of statistics, the model, sales and studies: small tables in, Altair charts out.
+
+Modules, in reading order: ``style`` (colours, labels, rendering), ``picture`` (a chart as SVG), ``traffic``,
+``segments``, ``model``, ``sales``, ``studies``.
+"""

@@ -1,8 +1,4 @@
-"""The chart of how session length tells of a demo request: estimated curves, the band of one, and the truth.
-
-Importing this module imports Altair.
-
-[analytics/trust_charts.py] Charts of how far to trust the model: what it foretells beside what happens.
+"""Charts of the intent model: coefficients, session length, interactions and calibration.
 
 Importing this module imports Altair.
 """

@@ -1,4 +1,4 @@
-"""The segments."""
+"""Charts of segments: conversion by one dimension, and a heat map of two."""
 
 from __future__ import annotations
 

@@ -1,12 +1,6 @@
-"""Charts of studies: responses as factors vary, what moves them most, and how often a signal is found.
+"""Charts of studies: responses as factors vary, sensitivity, power, rank calibration and Welch's plot.
 
 Each takes a small table and returns an Altair chart. Importing this module imports Altair.
-
-[analytics/rank_chart.py] The chart of calibration by simulation: one small panel per term, its distribution of ranks inside a band or not.
-
-Importing this module imports Altair.
-
-[analytics/warm_up_chart.py] Welch's plot: how a count by hour settles, and the hours to leave out. Importing this module imports Altair.
 """
 
 from __future__ import annotations

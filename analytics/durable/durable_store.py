@@ -11,8 +11,6 @@ Which file is written when, so that a crash between any two steps leaves everyth
   replaced by the same.
 * A checkpoint: the journal and the dead letters go to the disk, then the new part of the window, then the checkpoint
   itself, in one step; then a new journal is begun, and what is no longer needed is removed.
-
-[analytics/pending_window.py] A window of hours that remembers what has come to it since it was last written down.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Files that a crash leaves whole: each is there with all that was written, or as it was before.
+"""Files that survive a crash whole, and the lock that lets one process at a time write to a store.
 
-All that a store does to its files it does by calls of :mod:`os`, so that a test can stop the world before any of them.
-
-[analytics/store_lock.py] The lock that lets one process at a time write to a store.
+Every change that a store makes to its files is a call of :mod:`os`, so that a test can stop the process before any of
+them.
 """
 
 from __future__ import annotations

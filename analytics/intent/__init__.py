@@ -1,1 +1,6 @@
-"""The package intent."""
+"""The intent model: which signals predict a demo request, how sure that is, and how well it predicts.
+
+Modules, in reading order: ``model`` (fit), ``results`` (what it says), ``coefficients`` (the table), ``fit_context``
+(what later questions need), ``interaction_effects``, ``session_length`` (flag, logarithm or spline), ``validation``
+(AUC, Brier, calibration, out of fold), ``naive_analyses`` (the usual short-cuts, beside it).
+"""

@@ -1,7 +1,4 @@
-"""The table of coefficients: one row per term, with effects, counts and the truth beside.
-
-[analytics/units.py] Odds ratios per unit that means something: with a signal against without it, a visit twice as long.
-"""
+"""The table of coefficients: one row per term, with effects, odds ratios, counts and the truth where it is known."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.logit.design import INTERCEPT
 from analytics.sessions.timeline import enriched
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen, Signal
 
 __all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "NaiveComparison", "compare_analyses", "visitor_table"]

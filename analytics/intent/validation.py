@@ -1,9 +1,7 @@
-"""How well predicted probabilities agree with what happened: ranking, distance and calibration.
+"""Validation of the intent model: ranking, distance and calibration, in sample and out of fold by account.
 
-Everything is worked out on cells, a prediction with the number of visits it was made for and the requests among them,
-so that many visits with one prediction cost no more than one.
-
-[analytics/out_of_fold.py] Predictions of visits by a model that has not seen them, nor any other visit of their account.
+Everything is computed on cells, a prediction with the number of visits it was made for and the requests among them, so
+that many visits with one prediction cost no more than one.
 """
 
 from __future__ import annotations

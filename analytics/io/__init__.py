@@ -1,1 +1,7 @@
-"""The package io."""
+"""From bytes and tables to rows of the event table, and back.
+
+Modules, in reading order: ``flatten`` (one JSON event to one row), ``strict_json`` (what a line may hold),
+``batch_decoding`` (lines of one shape at once), ``ndjson`` (files of lines), ``encoding`` (rows to lines),
+``row_validation`` (tables judged as lines are), ``warehouse`` (Segment's warehouse columns), ``position`` (how far a
+source has been read).
+"""

@@ -1,1 +1,6 @@
-"""The package logit."""
+"""The estimator: logistic regression on a visit table, checked before its numbers are used.
+
+Modules, in reading order: ``design`` (the matrix, and what must be left out), ``likelihood`` (the maximum),
+``separation`` (where there is none), ``firth`` (the penalised likelihood for it), ``clusters`` (robust standard
+errors and the jackknife), ``estimation`` (which of them applies), ``joint_tests``, ``marginal_effects``, ``splines``.
+"""

@@ -1,9 +1,7 @@
-"""Who shares what we do not see: the account of each visit, else its visitor.
+"""Clusters of visits (account, else visitor), and standard errors by leaving out one cluster at a time.
 
-[analytics/jackknife.py] How many accounts a coefficient rests on, and what leaving each of them out says of its standard error.
-
-Cluster-robust standard errors are right where clusters are many and much alike. Of a term that few accounts have, or a
-few very large ones, they are too small however many accounts there are in all.
+Cluster-robust standard errors are right where clusters are many and much alike. For a term that few accounts have, or a
+few very large ones, they are too small however many accounts there are in all; the jackknife shows it.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ cell of signal × outcome separates are kept and named: their coefficients are f
 
 Where all signals are discrete, many visits are alike in all of them. They are collapsed into one row, a *pattern*, with
 the number of visits and of requests among them: all that the likelihood asks of them.
-
-[analytics/collinearity.py] How much the other signals inflate the variance of each coefficient.
 """
 
 from __future__ import annotations
@@ -85,7 +83,7 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
     missing = [name for name in (*signals, *outcomes) if name not in visits.columns]
     if missing:
         raise VisitTableError(
-            f"the visit table has no column {', '.join(missing)}; make it with analytics.sessions.visit_table()"
+            f"the visit table has no column {', '.join(missing)}; make it with analytics.sessions.visits()"
         )
     _refuse_gaps(visits, outcomes)
     # Elsewhere, yes and no are often kept as 1 and 0; half a request would be fitted without complaint.

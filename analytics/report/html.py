@@ -1,7 +1,4 @@
-"""The parts of a page: elements that escape whatever is put into them, numbers as people read them, and the style.
-
-[analytics/report_figures.py] Charts on a page: a still drawing, words for those who cannot see it, and a caption that says how to read it.
-"""
+"""The parts of a page: elements that escape their contents, numbers as people read them, charts with captions, style."""
 
 from __future__ import annotations
 

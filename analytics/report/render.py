@@ -1,9 +1,7 @@
-"""The report: one HTML file that says what the events say, to be opened anywhere, without a network or a script.
+"""The report: one HTML file about events, to be opened anywhere, without a network or a script.
 
 :class:`ReportData` holds what is shown; whatever is not known is left out, so that the same report serves a run of the
 simulator, with its truth and its sales desk, and a file of events from anywhere. Equal data make equal bytes.
-
-[scenarios/reporting.py] Where results meet their rendering: what a run, or an analysis of events, has to report.
 """
 
 from __future__ import annotations

@@ -1,1 +1,5 @@
-"""The package signals."""
+"""Intent signals: what a visitor does or is that may predict a demo request.
+
+Modules, in reading order: ``definitions`` (the built-in signals), ``settings`` (signals defined by the user),
+``arms`` (experiments as signals), ``expressions`` (how all of them are computed as Polars expressions).
+"""

@@ -1,1 +1,6 @@
-"""The package statistics."""
+"""Counts, rates and tests that need no model.
+
+Modules, in reading order: ``funnel`` (views, visitors, visits, requests and conversion by hour, segment and stage),
+``traffic`` and ``mergeable_counts`` (the counts beneath), ``intervals`` (Wilson), ``odds_ratios`` (homogeneity of 2×2
+tables), ``multiplicity`` (adjusted p-values), ``segment_content`` (segment × content).
+"""

@@ -20,7 +20,7 @@ from analytics.errors import AnalyticsError
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError, dimensions_of
 from analytics.events.tracking_plan import CallType
 from analytics.sessions.timeline import enriched
-from analytics.sessions.visit_table import begins_in, visit_table
+from analytics.sessions.visits import begins_in, visit_table
 from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen
 from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.multiplicity import holm

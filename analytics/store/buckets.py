@@ -1,7 +1,4 @@
-"""One hour of a store, as it is handed to a reader.
-
-[analytics/hour_reports.py] What readers have been told of each hour of a store, so that a changed hour can say that it has changed.
-"""
+"""Hour buckets as a reader gets them, and which of them are final or revised since they were last reported."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""Deliveries of events: when each happened, and whether two with one identifier say the same.
-
-[analytics/repeats.py] Deliveries that a store counted and did not keep: duplicates and conflicts of what is in its window.
+"""Deliveries of events: when each happened, whether two with one identifier agree, and those that were not kept.
 
 Stores that took parts of one stream each kept the first delivery that came to it. Which was the first of all is seen
-when they are merged, and what the others then are, duplicates of it or conflicts, hangs on what each of them said.
+when they are merged; whether the others are then duplicates of it or conflicts depends on what each of them said.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Merging what stores hold that took parts of one stream, so that the order of merging does not matter.
+"""Merging stores that took parts of one stream, in any order, and a digest that is equal for equal states.
 
 Of deliveries with one identifier the earliest arrival is the first, whichever store it came to; where two arrived in
-the same millisecond, an order by what they say settles it. The others are counted anew, as duplicates of the first or
+the same millisecond, an order by their contents settles it. The others are counted anew, as duplicates of the first or
 as conflicts with it.
-
-[analytics/store_digest.py] A fingerprint of what a store holds and has counted: equal for equal states, however they came about.
 """
 
 from __future__ import annotations

@@ -1,1 +1,6 @@
-"""The package cli."""
+"""The command line `funnelsim`: one module a group of commands, and what they print.
+
+Modules, in reading order: ``app`` (the entry point), ``options`` (options and completion), ``output`` (text, JSON,
+tables), ``runs``, ``studies``, ``stores``, ``replays``, ``tools`` (the commands), ``run_text``, ``study_text``,
+``store_text`` (their results in words), ``shutdown`` (interruptions).
+"""

@@ -1,8 +1,6 @@
-"""The command line. Commands work things out and return what is to be said; :func:`main` says it.
+"""The command line: the commands by name, their help, and what becomes of their output and errors.
 
-Nothing heavy is imported before it is known that it will be needed: ``funnelsim --help`` must be quick.
-
-[scenarios/cli_help.py] What every command of the command line has in common: examples in its help, and ``--quiet``.
+Nothing heavy is imported before it is needed: ``funnelsim --help`` must be quick.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""What a command of the command line has to say.
-
-[scenarios/text_table.py] Tables in plain text, which a terminal may show more nicely.
-
-[scenarios/terminal_page.py] A page of text and tables as a terminal shows it.
-"""
+"""What a command prints: text, JSON, and tables that a terminal shows with Rich."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Commands about scenarios and runs: run, analyze, scenarios, show, validate, schema.
-
-[scenarios/analyst.py] What an analyst of foreign events may choose, read from the analytical part of a scenario.
-"""
+"""Commands about scenarios and runs: run, analyze, scenarios, show, validate, schema."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.ingest import Ingested
+from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
 from scenarios.cli.output import Page, aligned

@@ -1,4 +1,4 @@
-"""The commands of the command line that are about stores on disk."""
+"""Commands about event stores on disk: ingest and stats."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ingest(
 ) -> Output:
     """Take events in to a store on disk, or go on where that was left."""
     from analytics.durable.settings import StoreSettings  # noqa: PLC0415
-    from analytics.ingest import ingest as take_in  # noqa: PLC0415
+    from analytics.ingestion import ingest as take_in  # noqa: PLC0415
     from scenarios.cli.store_text import ingest_text  # noqa: PLC0415
 
     settings = StoreSettings(fsync=_policy(fsync))

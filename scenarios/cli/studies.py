@@ -1,7 +1,4 @@
-"""The commands of the command line that are about studies.
-
-[scenarios/cli_warm_up.py] The command of the command line that says how long a world takes to fill.
-"""
+"""Commands about studies: study, power, compare, warm-up."""
 
 from __future__ import annotations
 

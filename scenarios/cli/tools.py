@@ -1,9 +1,4 @@
-"""The commands of the command line that help one to begin: new and doctor.
-
-[scenarios/starter.py] The first scenario or study of somebody's own: a file to begin with, and the schema by which an editor helps.
-
-[scenarios/doctor.py] Doctor: what funnelsim finds on this machine, and what is missing.
-"""
+"""Commands for beginners: new (a first scenario or study) and doctor (what is installed, and what is missing)."""
 
 from __future__ import annotations
 

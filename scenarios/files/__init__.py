@@ -1,1 +1,6 @@
-"""The package files."""
+"""Files that runs, studies and replays share.
+
+Modules, in reading order: ``atomic_folder`` (a folder that appears whole or not at all), ``plain_data`` (results as
+JSON and CSV), ``event_files`` and ``delivered_lines`` (events and lines on disk), ``digest`` (a fingerprint of
+events), ``versions`` (versions and free memory).
+"""

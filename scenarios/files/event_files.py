@@ -1,7 +1,4 @@
-"""Where the events of a run go: files that grow hour by hour.
-
-[scenarios/label_parts.py] Labels that are kept in files while a run goes on.
-"""
+"""Event files and label files of a run, which grow hour by hour."""
 
 from __future__ import annotations
 

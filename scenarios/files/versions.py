@@ -1,7 +1,4 @@
-"""Versions that the numbers depend on.
-
-[scenarios/memory.py] Whether what is to be done next fits into memory: better not begun than killed half way.
-"""
+"""What a run depends on outside its settings: versions of libraries, and free memory."""
 
 from __future__ import annotations
 

@@ -1,1 +1,6 @@
-"""The package run."""
+"""One run of a scenario: simulate, keep the events, analyse, write the folder.
+
+Modules, in reading order: ``run`` (simulate, and what a run holds), ``sinks`` (where events go on the way),
+``sharing`` (one run on many workers), ``pools`` and ``dispatch`` (the workers), ``results`` (what is written),
+``folder`` (a run straight into a folder), ``analyze`` (events from anywhere), ``progress`` (what the terminal shows).
+"""

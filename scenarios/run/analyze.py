@@ -1,7 +1,4 @@
-"""Analysing events that funnelsim may not have made: any Segment-Spec NDJSON, or Parquet of the flat table.
-
-[scenarios/archive.py] Events from files, put in the order in which they once arrived.
-"""
+"""Analysing events from anywhere: Segment-Spec NDJSON, or Parquet of the flat table, sorted by arrival."""
 
 from __future__ import annotations
 

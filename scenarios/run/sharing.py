@@ -1,7 +1,4 @@
-"""A run that many workers share: what each hour leaves in files is gathered as if one process had made it.
-
-[scenarios/hour_parts.py] Parts of a large run: what each hour leaves in files, written by whoever has told of it.
-"""
+"""One run shared by many workers: what each hour leaves in files, gathered as if one process had made it."""
 
 from __future__ import annotations
 

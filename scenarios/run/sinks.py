@@ -1,7 +1,4 @@
-"""Batches: small deliveries gathered into larger ones, because taking a batch costs much the same whatever its size.
-
-[scenarios/store_sink.py] The way from the collector into an event store.
-"""
+"""Where a run's events go: small deliveries gathered into batches, and batches into an event store."""
 
 from __future__ import annotations
 

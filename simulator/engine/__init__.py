@@ -1,1 +1,6 @@
-"""The package engine."""
+"""What every part of the world runs on: the clock, random streams and arrays.
+
+Modules, in reading order: ``clock`` (SimPy's environment with exact moments), ``streams`` (named streams of random
+numbers, addressed by visitor, visit and step), ``stream_digests`` (streams that record their draws, for tests),
+``sampling`` (choices by inversion), ``arrays`` (array types, ragged arrays).
+"""

@@ -1,7 +1,4 @@
-"""Names for the array types of the simulator, and what ragged arrays need.
-
-[simulator/lookup.py] Look-up: the values that stand in some rows of a column, by the shortest way.
-"""
+"""Array types of the simulator, ragged arrays, and look-up of a column's values by row."""
 
 from __future__ import annotations
 

@@ -1,1 +1,7 @@
-"""The package replication."""
+"""One seeded replication, from drawing cohorts to the truth tables, by one process or many.
+
+Modules, in reading order: ``schedule`` (when each cohort is drawn), ``generator`` (everything that depends on no
+state of the world), ``candidates`` (who may request a demo), ``live_world`` (the clock with agents and sales),
+``pending_hours`` (what is still to happen), ``run_state`` (all of it together), ``workers`` (the same on many
+processes), ``truth_tables``, ``people_truth`` and ``visit_truth`` (what really happened).
+"""

@@ -1,1 +1,6 @@
-"""What a world is: the settings of a scenario's parts, checked as a whole and frozen; nothing here draws."""
+"""The settings of a world: pydantic models, checked as a whole and frozen. Nothing here draws.
+
+Modules, in reading order: ``base`` (what all settings share), ``clock``, ``traffic``, ``population`` and
+``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``; ``world`` puts them together
+and checks what must hold between them.
+"""

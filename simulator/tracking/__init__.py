@@ -1,1 +1,6 @@
-"""The package tracking."""
+"""What browsers send of what happens, what gets lost on the way, and how it arrives.
+
+Modules, in reading order: ``activity`` (what happened, as numbers), ``lookups`` and ``tracker`` (the events of it,
+lossless), ``faults`` and ``bots`` (what goes wrong), ``labels`` (which event it happened to), ``transport`` (delivery
+with all of that), ``delivery`` (the sinks that receive it).
+"""

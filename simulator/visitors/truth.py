@@ -1,4 +1,4 @@
-"""The truth."""
+"""The truth that estimates are held against: the intercept and the coefficients of the decision."""
 
 from __future__ import annotations
 

@@ -1,1 +1,6 @@
-"""The package world."""
+"""The world before anybody visits: companies, people, when visitors arrive and how they navigate.
+
+Modules, in reading order: ``accounts`` (the companies), ``population`` (the people), ``arrivals`` and
+``arrival_sources`` (when they come, and from where), ``navigation`` (the Markov chain over the pages), ``assignment``
+(who is in which arm of an experiment).
+"""

@@ -1,7 +1,4 @@
-"""How readers walk through the site: a Markov chain over its pages.
-
-[simulator/behaviour.py] Behaviours: the ways in which some visitors walk through the site otherwise than others.
-"""
+"""How readers walk through the site: a Markov chain over its pages, and the navigation profiles that change it."""
 
 from __future__ import annotations
 

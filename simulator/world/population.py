@@ -1,7 +1,4 @@
-"""Who the visitors are: country, time zone, devices, channel, persona, company and e-mail address.
-
-[simulator/personas.py] Personas: why people come to the site, and so what they read, how often they return and whom they bring along.
-"""
+"""Who the visitors are: country, time zone, devices, channel, persona, company and e-mail address."""
 
 from __future__ import annotations
 

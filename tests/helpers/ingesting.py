@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from analytics.durable.settings import StoreSettings
-from analytics.ingest import ingest
+from analytics.ingestion import ingest
 from analytics.io.position import SourceBatch
 from analytics.store.counts import Counts
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from analytics.intent.model import IntentModel
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import SIGNALS
 from simulator.simulation import Simulation, WorldSettings

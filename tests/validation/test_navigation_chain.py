@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analytics.sessions.visit_table import assign_visits
+from analytics.sessions.visits import assign_visits
 from simulator.simulation import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 from simulator.world.navigation import Navigation

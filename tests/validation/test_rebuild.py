@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from analytics.io.ndjson import encode, read_ndjson
 from analytics.sessions.identity import stitched
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.store.event_store import EventStore
 from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analytics.intent.model import IntentModel
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import SIGNALS
 from simulator.engine.clock import Clock
 from simulator.simulation import Simulation, WorldSettings

@@ -14,7 +14,7 @@ import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
 from analytics.durable.settings import StoreSettings
-from analytics.ingest import ingest
+from analytics.ingestion import ingest
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 

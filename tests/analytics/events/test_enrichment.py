@@ -9,7 +9,7 @@ import pytest
 from analytics.errors import AnalyticsError, EventFrameError
 from analytics.events.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, REGIONS
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 
 Maker = Callable[..., pl.DataFrame]
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.report.render import ReportData, render_report, write_report
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.statistics.funnel import FunnelStatistics
 
 HOSTILE = [

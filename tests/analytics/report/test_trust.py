@@ -14,7 +14,7 @@ from analytics.intent.naive_analyses import EVERYTHING, NaiveComparison, compare
 from analytics.intent.session_length import SessionLengthComparison
 from analytics.report.render import ReportData, render_report
 from analytics.report.trust import analyses_section, clustering_note, session_section
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import signal_named
 from analytics.statistics.funnel import FunnelStatistics
 

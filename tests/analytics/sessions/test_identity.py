@@ -14,7 +14,7 @@ from analytics.errors import AnalyticsError
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
 from analytics.sessions.identity import IDENTITY_SCHEMA, score_stitching, stitch, stitched
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.statistics.funnel import FunnelStatistics
 
 Sighting = tuple[int | None, str | None, str | None]

@@ -16,7 +16,7 @@ from analytics.events.dimensions import DIMENSIONS, Dimension, DimensionError
 from analytics.events.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.sessions.partitions import ANALYSED_COLUMNS, partitions_by_visitor
-from analytics.sessions.visit_table import visit_table, visit_table_of_parts
+from analytics.sessions.visits import visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, DemoPer, EverSeen
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.mergeable_counts import MergeableCounts

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
-from analytics.sessions.visit_table import assign_visits, visit_table
+from analytics.sessions.visits import assign_visits, visit_table
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal, visit_schema
 
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ from stores_on_disk import archived, batches, dead_letters_in, said_by
 from analytics.durable.journal import Journal
 from analytics.durable.settings import StoreSettings
 from analytics.errors import EventFileError, StoreWriteError
-from analytics.ingest import ingest
+from analytics.ingestion import ingest
 from analytics.io.position import SourceBatch
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
@@ -26,7 +26,7 @@ if mock_kafka.library() is None:
         "this build of confluent_kafka brings no librdkafka of its own to mock a broker", allow_module_level=True
     )
 
-from analytics.sources.opening import kafka  # noqa: E402 - after it is known that there is something to import
+from analytics.sources import kafka  # noqa: E402 - after it is known that there is something to import
 
 ALL = pl.concat([batch.events.frame for batch in batches(seed=9, n_batches=20, n_rows=30, hours_each=0.2)])
 # Of two events with one identifier in two partitions either may come first: only true duplicates are kept.
@@ -171,7 +171,7 @@ def test_a_store_that_lost_its_power_is_sent_what_it_lost(
     broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a policy other than `always` the broker is not told before the disk has it: word follows the flush."""
-    monkeypatch.setattr("analytics.ingest._WORD_S", 1000.0)
+    monkeypatch.setattr("analytics.ingestion._WORD_S", 1000.0)
     send(broker, EVENTS)
     told: list[dict[str, int]] = []
     ingest([broker.address], tmp_path, SETTINGS, n_events=100, acknowledged=lambda *_: told.append(committed(broker)))

@@ -21,9 +21,9 @@ from stores_on_disk import batches
 from analytics.errors import EventFileError
 from analytics.io.ndjson import decode, encode
 from analytics.io.position import Offset, SourceBatch, SourcePosition
+from analytics.sources import opening as sources
 from analytics.sources.ndjson import NdjsonFile, NdjsonStream
 from analytics.sources.opening import open_source
-from analytics.sources.opening import opening as sources
 from analytics.sources.source import Source
 
 LINES = b"".join(

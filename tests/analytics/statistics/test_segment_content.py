@@ -14,7 +14,7 @@ from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DimensionError
 from analytics.events.enrichment import conform
 from analytics.events.tracking_plan import EventName
-from analytics.sessions.visit_table import visit_table
+from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import EverSeen
 from analytics.statistics.intervals import wilson_interval
 from analytics.statistics.odds_ratios import homogeneity_of_odds_ratios

@@ -17,9 +17,9 @@ import pytest
 from rich.console import Console
 from ruamel.yaml import YAML
 
+from scenarios.cli import tools as doctor
 from scenarios.cli.app import EXAMPLES, main
 from scenarios.cli.app import app as cli
-from scenarios.cli.app import tools as doctor
 from scenarios.cli.output import Page, aligned, show_page
 from scenarios.cli.tools import new_scenario, new_study
 from scenarios.config.library import library_names, study_names
@@ -28,7 +28,7 @@ from scenarios.scenario import Scenario
 from scenarios.study import Study
 
 COMMAND = [sys.executable, "-c", "from scenarios.cli.app import main; main()"]
-COMMANDS = [command.name or command.callback.__name__.replace("_", "-") for command in cli.app.registered_commands]
+COMMANDS = [command.name or command.callback.__name__.replace("_", "-") for command in cli.registered_commands]
 SCHEMA = "funnelsim-scenario.schema.json"
 SMALL = "name: small\nclock: {hours: 1}\ntraffic: {visitors_per_day: 1000}\n"
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events.times import HOUR_MS
-from analytics.sessions.visit_table import assign_visits
+from analytics.sessions.visits import assign_visits
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation

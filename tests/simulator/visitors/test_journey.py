@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events.times import HOUR_MS
-from analytics.sessions.visit_table import IDLE_MINUTES
+from analytics.sessions.visits import IDLE_MINUTES
 from simulator.engine.streams import Streams
 from simulator.settings.site import SiteSettings
 from simulator.settings.visits import VisitSettings

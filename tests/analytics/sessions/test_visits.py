@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
 from analytics.sessions.timeline import timeline
-from analytics.sessions.visit_table import assign_visits, visit_table
+from analytics.sessions.visits import assign_visits, visit_table
 from analytics.signals.definitions import SIGNALS, DemoPer, EverSeen, SessionLength, visit_schema
 
 Row = dict[str, Any]
