@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analytics.charts.model import coefficient_chart
-from analytics.charts.picture import Picture, picture_of
-from analytics.charts.segments import heat_map, segment_chart
-from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
+from analytics import charts
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.timeline import enriched
@@ -227,43 +224,43 @@ class Pictures:
     def __init__(self, analysis: Analysis) -> None:
         self._analysis = analysis
 
-    def hourly(self) -> Picture:
+    def hourly(self) -> charts.Picture:
         """Page views and demo requests by UTC hour, with their moving averages."""
         hours = self._analysis.settings.moving_average_hours
         moving = self._analysis.statistics.moving_average(hours)
-        return picture_of(
-            hourly_chart(traffic_by(self._analysis.hourly(), moving)[2]),
+        return charts.picture_of(
+            charts.hourly_chart(charts.traffic_by(self._analysis.hourly(), moving)[2]),
             "hourly",
             "Page views and demo requests by hour",
         )
 
-    def funnel(self) -> Picture:
+    def funnel(self) -> charts.Picture:
         """How many visitors come how far."""
-        return picture_of(
-            funnel_chart(self._analysis.statistics.funnel()), "funnel", "Visitors at each step of the funnel"
+        return charts.picture_of(
+            charts.funnel_chart(self._analysis.statistics.funnel()), "funnel", "Visitors at each step of the funnel"
         )
 
-    def segments(self, dimension: str) -> Picture:
+    def segments(self, dimension: str) -> charts.Picture:
         """Conversion by the values of a dimension, such as ``region``, with Wilson intervals."""
-        return picture_of(
-            segment_chart(self._analysis.segments(*dimensions_of([dimension]))),
+        return charts.picture_of(
+            charts.segment_chart(self._analysis.segments(*dimensions_of([dimension]))),
             f"by-{dimension}",
             f"Conversion by {dimension}",
         )
 
-    def heat_map(self, down: str = "region", across: str = "content") -> Picture:
+    def heat_map(self, down: str = "region", across: str = "content") -> charts.Picture:
         """Conversion by two dimensions."""
         pairs = self._analysis.segments(*dimensions_of([down, across]))
-        return picture_of(heat_map(pairs), f"{down}-{across}", f"Conversion by {down} and {across}")
+        return charts.picture_of(charts.heat_map(pairs), f"{down}-{across}", f"Conversion by {down} and {across}")
 
-    def coefficients(self) -> Picture:
+    def coefficients(self) -> charts.Picture:
         """Estimates and intervals of the intent model, with the truth as a diamond where it is known.
 
         Raises:
             AnalyticsError: The model cannot be fitted to these visits; the message says why.
         """
-        return picture_of(
-            coefficient_chart({"all signals": self._analysis.intent.coefficients}, {}),
+        return charts.picture_of(
+            charts.coefficient_chart({"all signals": self._analysis.intent.coefficients}, {}),
             "coefficients",
             "Coefficients of the intent model",
         )

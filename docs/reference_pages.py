@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 
 from analytics.events.tracking_plan import COLUMNS, EventName
 from analytics.signals.definitions import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
-from scenarios.measures.registry import registry
+from scenarios.measures.registry import all_measures
 from scenarios.scenario import Scenario
 from scenarios.studies.settings import StudySettings
 from scenarios.study import study_schema
@@ -136,7 +136,7 @@ def words_page() -> str:
 
 
 def _words() -> Iterable[tuple[str, str, str]]:
-    return ((f"`{word.name}`", f"`{word.usage}`", word.meaning) for word in registry().values())
+    return ((f"`{word.name}`", f"`{word.usage}`", word.meaning) for word in all_measures().values())
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from scenarios import Scenario, run_to_folder
-from scenarios.replay.export import export
-from scenarios.replay.replay import replay
+from scenarios.replays.export import export
+from scenarios.replays.sending import replay
 
 TEXT = (Path(__file__).parents[1] / "docs/replay.md").read_text(encoding="utf-8")
 

@@ -3,3 +3,7 @@
 Modules, in reading order: ``style`` (colours, labels, rendering), ``picture`` (a chart as SVG), ``traffic``,
 ``segments``, ``model``, ``sales``, ``studies``.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

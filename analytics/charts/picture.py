@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 
-__all__ = ["Picture"]
+__all__ = ["Picture", "picture_of"]
 
 _WIDTH_PX: Final = 720
 
@@ -43,4 +43,5 @@ class Picture:
 
 
 def picture_of(chart: alt.TopLevelMixin, name: str, shows: str) -> Picture:
+    """Render a chart under a name, with words for those who cannot see it."""
     return Picture(to_svg(chart, name), shows)

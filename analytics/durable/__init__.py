@@ -5,3 +5,7 @@ and ``journal_file`` (what is written before it is acknowledged), ``checkpoint``
 moment), ``recovery`` (from both to the state before), ``dead_letter_file``, ``archive`` (hours that left the window),
 ``files`` (safe writes and the lock), ``settings``.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,3 +5,7 @@ Modules, in reading order: ``tracking_plan`` (columns, call types, event names),
 traffic can be segmented by), ``event_names`` (other names for our events), ``dead_letters`` (events that could not be
 used).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

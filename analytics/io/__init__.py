@@ -5,3 +5,7 @@ Modules, in reading order: ``flatten`` (one JSON event to one row), ``strict_jso
 ``row_validation`` (tables judged as lines are), ``warehouse`` (Segment's warehouse columns), ``position`` (how far a
 source has been read).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

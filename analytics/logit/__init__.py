@@ -4,3 +4,7 @@ Modules, in reading order: ``design`` (the matrix, and what must be left out), `
 ``separation`` (where there is none), ``firth`` (the penalised likelihood for it), ``clusters`` (robust standard
 errors and the jackknife), ``estimation`` (which of them applies), ``joint_tests``, ``marginal_effects``, ``splines``.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""The parts of a page: elements that escape their contents, numbers as people read them, charts with captions, style."""
+"""The parts of a page: elements that escape their contents, numbers as people read them, charts, style."""
 
 from __future__ import annotations
 

@@ -4,3 +4,7 @@ Modules, in reading order: ``identity`` (which browsers are one person), ``timel
 cut into visits), ``visits`` (the visit table: one row per visit with signals and outcome), ``bots`` (which visitors
 are programs), ``partitions`` (the same for more events than fit into memory).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

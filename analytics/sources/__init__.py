@@ -3,3 +3,7 @@
 Modules, in reading order: ``source`` (the protocol), ``opening`` (a source by its address), ``ndjson``, ``parquet``,
 ``kafka``.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,3 +4,7 @@ Modules, in reading order: ``funnel`` (views, visitors, visits, requests and con
 ``traffic`` and ``mergeable_counts`` (the counts beneath), ``intervals`` (Wilson), ``odds_ratios`` (homogeneity of 2×2
 tables), ``multiplicity`` (adjusted p-values), ``segment_content`` (segment × content).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,3 +6,7 @@ readers get them), ``hourly_views`` (page views by hour and segment), ``seen_ids
 ``merge`` (stores of one stream), ``spill`` (hours that do not fit into memory), ``history`` (all accepted events,
 also beyond the window).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,3 +4,7 @@ Modules, in reading order: ``app`` (the entry point), ``options`` (options and c
 tables), ``runs``, ``studies``, ``stores``, ``replays``, ``tools`` (the commands), ``run_text``, ``study_text``,
 ``store_text`` (their results in words), ``shutdown`` (interruptions).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,7 +17,7 @@ from scenarios.cli.output import Output, as_json
 from scenarios.errors import InputError
 
 if TYPE_CHECKING:
-    from scenarios.replay.replay import ReplayResult
+    from scenarios.replays.sending import ReplayResult
 
 __all__ = ["ExportFormat", "ReplayOrderChoice", "export", "register", "replay"]
 
@@ -68,7 +68,7 @@ def replay(
     json: _Json = False,
 ) -> Output | None:
     """Send a run's events to a pipeline, at the pace in which they once came or faster."""
-    from scenarios.replay.replay import replay as send  # noqa: PLC0415
+    from scenarios.replays.sending import replay as send  # noqa: PLC0415
     from scenarios.run.progress import progress_bar  # noqa: PLC0415
 
     if json and to == "stdout":
@@ -102,7 +102,7 @@ def export(
     json: _Json = False,
 ) -> Output:
     """Write a run's events as the tables of a Segment warehouse, which dbt's Segment package reads."""
-    from scenarios.replay.export import export as write  # noqa: PLC0415
+    from scenarios.replays.export import export as write  # noqa: PLC0415
 
     tables = write(run, to=to, form=form.value)
     if json:

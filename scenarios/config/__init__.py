@@ -4,3 +4,7 @@ Modules, in reading order: ``yaml_source`` (YAML with positions), ``library`` (f
 overrides), ``loading`` (files to settings), ``validation`` and ``model_paths`` (all faults at once, by position),
 ``file_schema`` (JSON Schema), ``settings`` (what a scenario file holds).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,3 +4,7 @@ Modules, in reading order: ``atomic_folder`` (a folder that appears whole or not
 JSON and CSV), ``event_files`` and ``delivered_lines`` (events and lines on disk), ``digest`` (a fingerprint of
 events), ``versions`` (versions and free memory).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,3 +4,7 @@ Modules, in reading order: ``expressions`` (the language), ``definition`` (what 
 run), ``registry`` (all measures), ``traffic``, ``model``, ``people`` (their definitions), ``truth`` (known true
 effects), ``window`` (hours left out), ``claims`` (comparisons that a scenario makes).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

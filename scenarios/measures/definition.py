@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
-from analytics.analysis import Analysis
-from analytics.intent.results import IntentResults
 from analytics.settings import AnalyticsSettings
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
@@ -20,6 +18,10 @@ from simulator.sales.outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
 from simulator.simulation import Outcome
 from simulator.visitors.truth import Truth
+
+if TYPE_CHECKING:
+    from analytics.analysis import Analysis
+    from analytics.intent.results import IntentResults
 
 __all__ = [
     "Arguments",

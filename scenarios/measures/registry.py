@@ -1,7 +1,7 @@
 """Measures: single numbers read off a run, written as expressions such as ``conversion(region="europe")``.
 
 Claims compare them, and whatever else wants one number of a run can use them too. The words
-(see :func:`registry` for the meaning of each):
+(see :func:`all_measures` for the meaning of each):
 
 - ``counts.visitors``, …: what happened in the world and what was received, as in the manifest
 - ``store.accepted``, …: what the event store made of the events; ``labels.blocked``, …: events by what befell them
@@ -56,7 +56,7 @@ from scenarios.measures.traffic import SEGMENT_WORDS
 from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
 
-__all__ = ["Measure", "Reading", "check_references", "needs_events", "reading", "registry", "spans_clock"]
+__all__ = ["Measure", "Reading", "all_measures", "check_references", "needs_events", "reading", "spans_clock"]
 
 _COUNTS: Final = {
     "visitors": "visitors who came",
@@ -134,7 +134,7 @@ def _nothing_sold() -> dict[str, float | None]:
 
 
 @cache
-def registry() -> dict[str, MeasureDefinition]:
+def all_measures() -> dict[str, MeasureDefinition]:
     """The words there are, by name."""
     words: list[MeasureDefinition] = [_count_word(name, meaning) for name, meaning in _COUNTS.items()]
     words += [_store_word(field.name) for field in fields(Counts)]
@@ -217,7 +217,7 @@ def reading(expression: Expression, run: RunView) -> Reading:
 
 
 def _word(reference: Reference) -> MeasureDefinition:
-    words = registry()
+    words = all_measures()
     if reference.name in words:
         return words[reference.name]
     group, dot, member = reference.name.partition(".")

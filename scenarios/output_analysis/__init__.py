@@ -4,3 +4,7 @@ Modules, in reading order: ``results`` (frames), ``summary`` (means, differences
 ``sensitivity`` (Sobol, Morris, PAWN), ``meta_model`` (a polynomial metamodel), ``power_curve`` (power by sample
 size), ``rank_calibration`` (simulation-based calibration).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

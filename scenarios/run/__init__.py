@@ -4,3 +4,7 @@ Modules, in reading order: ``run`` (simulate, and what a run holds), ``sinks`` (
 ``sharing`` (one run on many workers), ``pools`` and ``dispatch`` (the workers), ``results`` (what is written),
 ``folder`` (a run straight into a folder), ``analyze`` (events from anywhere), ``progress`` (what the terminal shows).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

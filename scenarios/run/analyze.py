@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from analytics import report
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
@@ -18,7 +19,6 @@ from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.flatten import Flattened
 from analytics.io.ndjson import read_ndjson
 from analytics.io.row_validation import usable_events
-from analytics.report.render import write_analysis_report
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import DemoPer
 from analytics.store.history import EventHistory
@@ -208,7 +208,7 @@ def _write_report(path: Path, analysis: EventsAnalysis) -> None:
     """Write the report. The one place where an analysis meets its rendering."""
     inputs = ", ".join(map(_shown, analysis.inputs))
     provenance = {"inputs": inputs, **versions()}
-    write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)
+    report.write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)
 
 
 class ArrivalSorter:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from analytics.report.render import SalesDesk, write_analysis_report
+from analytics import report
 from scenarios.config.settings import ScenarioSettings
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.event_files import EventsFormat, save_events, write_parts
@@ -125,7 +125,7 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
 def _write_report(path: Path, run: SavableRun) -> None:
     """Write the report. The one place where a run meets its rendering."""
     start = run.scenario.clock.start
-    write_analysis_report(
+    report.write_analysis_report(
         path,
         run.analysis,
         run.store,
@@ -134,5 +134,5 @@ def _write_report(path: Path, run: SavableRun) -> None:
         description=run.scenario.description,
         seed=run.seed,
         sales=run.sales.summary,
-        sales_desk=SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
+        sales_desk=report.SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
     )

@@ -4,3 +4,7 @@ Modules, in reading order: ``settings`` (what a study file holds), ``loading`` (
 (design points), ``plan`` (points and replications), ``replication`` (one of them), ``precision`` (how many are
 enough), ``cost`` (how long it will take), ``running`` (all of them), ``folder`` (results, and how to resume).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

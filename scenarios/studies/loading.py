@@ -12,8 +12,7 @@ from scenarios.config.library import find_scenario, find_study, read_text
 from scenarios.config.loading import load_source, read_source
 from scenarios.config.model_paths import types_at
 from scenarios.config.validation import check
-from scenarios.config.yaml_source import Path as Keys
-from scenarios.config.yaml_source import YamlSource, dotted
+from scenarios.config.yaml_source import Path as Keys, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError, advice
 from scenarios.measures.expressions import ExpressionError, references
 from scenarios.measures.model import model_terms

@@ -5,3 +5,7 @@ state of the world), ``candidates`` (who may request a demo), ``live_world`` (th
 ``pending_hours`` (what is still to happen), ``run_state`` (all of it together), ``workers`` (the same on many
 processes), ``truth_tables``, ``people_truth`` and ``visit_truth`` (what really happened).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,3 +3,7 @@
 Modules, in reading order: ``desk`` (the SimPy processes from request to deal), ``office_hours`` (when a team is at
 work), ``outcome`` (what became of each request, and the summary).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,3 +4,7 @@ Modules, in reading order: ``activity`` (what happened, as numbers), ``lookups``
 lossless), ``faults`` and ``bots`` (what goes wrong), ``labels`` (which event it happened to), ``transport`` (delivery
 with all of that), ``delivery`` (the sinks that receive it).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

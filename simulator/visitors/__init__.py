@@ -5,3 +5,7 @@ help of ``cohort_tables``, ``journey`` (visits, pages, reading times) and ``outa
 the decision, ``calibration`` its intercept; ``visitor`` is the agent on the clock, ``cohort_process`` steps all
 agents of a cohort.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

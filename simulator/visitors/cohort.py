@@ -48,8 +48,8 @@ class Cohort:
         arrival_ms: When each arrives; shape (visitors,).
         journeys: What they will do unless the world stops them; times since the arrival.
         signals: Signals of each visit at its end.
-        decision_margin: Log-odds of a request at the end of each visit less the logit of the decision's uniform number: above
-            0 the visitor requests a demo; shape (visits,).
+        decision_margin: Log-odds of a request at the end of each visit less the logit of the decision's uniform number:
+            above 0 the visitor requests a demo; shape (visits,).
         buyer_draws: The fields of each visitor's :class:`BuyerDraws`, in order; shape (visitors, fields).
         identities: Two random words for each browser, those of all first browsers before those of the second ones;
             shape (2 × visitors, 2).

@@ -4,3 +4,7 @@ Modules, in reading order: ``accounts`` (the companies), ``population`` (the peo
 ``arrival_sources`` (when they come, and from where), ``navigation`` (the Markov chain over the pages), ``assignment``
 (who is in which arm of an experiment).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

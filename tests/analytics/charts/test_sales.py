@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
 from analytics.charts.style import to_svg

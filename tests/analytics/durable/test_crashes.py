@@ -16,9 +16,7 @@ from typing import Any
 import pytest
 from stores_on_disk import archived, batches, dead_letters_in, kept_in, said_by
 
-from analytics.durable import dead_letter_file, journal
-from analytics.durable import files as safe_files
-from analytics.durable import files as store_lock
+from analytics.durable import dead_letter_file, files as safe_files, files as store_lock, journal
 from analytics.durable.files import StoreLock
 from analytics.durable.settings import StoreSettings
 from analytics.store.event_store import EventStore

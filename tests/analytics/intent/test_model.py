@@ -19,8 +19,7 @@ from analytics.errors import (
 )
 from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 from analytics.intent.model import IntentModel
-from analytics.logit import design as intent_design
-from analytics.logit import likelihood
+from analytics.logit import design as intent_design, likelihood
 from analytics.logit.design import INTERCEPT, design_matrix, prepare
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import climb

@@ -7,8 +7,7 @@ from unittest.mock import patch
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.io import batch_decoding as line_shapes

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.tracking_plan import EVENT_SCHEMA

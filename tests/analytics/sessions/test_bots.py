@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.sessions.bots import BotSettings, score_bots, tag_bots

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from analytics.events.enrichment import enrich
 from analytics.sessions.timeline import as_words, stable_order, timeline

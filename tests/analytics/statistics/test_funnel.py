@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension, DimensionError

@@ -4,8 +4,7 @@ from typing import Final
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from analytics.errors import AnalyticsError
 from analytics.statistics.mergeable_counts import MergeableCounts

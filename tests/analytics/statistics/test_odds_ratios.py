@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from analytics.statistics.odds_ratios import Homogeneity, homogeneity_of_odds_ratios

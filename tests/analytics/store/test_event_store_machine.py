@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from analytics.durable.settings import StoreSettings

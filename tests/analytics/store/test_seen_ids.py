@@ -1,8 +1,7 @@
 """The memory of identifiers."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from analytics.store.seen_ids import SeenIds
 

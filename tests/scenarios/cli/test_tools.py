@@ -18,8 +18,7 @@ from rich.console import Console
 from ruamel.yaml import YAML
 
 from scenarios.cli import tools as doctor
-from scenarios.cli.app import EXAMPLES, main
-from scenarios.cli.app import app as cli
+from scenarios.cli.app import EXAMPLES, app as cli, main
 from scenarios.cli.output import Page, aligned, show_page
 from scenarios.cli.tools import new_scenario, new_study
 from scenarios.config.library import library_names, study_names

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from analytics.io.ndjson import decode
 from scenarios.files.delivered_lines import broken_lines, delivered_lines

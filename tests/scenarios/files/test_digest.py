@@ -7,8 +7,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from scenarios.files.digest import EventsDigest, HourDigest, digest_of

@@ -12,7 +12,7 @@ from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 from analytics.signals.arms import arm_dimension
 from analytics.statistics.funnel import FunnelStatistics
 from scenarios.measures.expressions import ExpressionError
-from scenarios.measures.registry import Measure, registry
+from scenarios.measures.registry import Measure, all_measures
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 from simulator.tracking.labels import Label
@@ -57,7 +57,7 @@ def statistics() -> FunnelStatistics:
 def test_plain_words_are_what_the_run_says(group: str) -> None:
     """Every count of the simulation, counter of the store and measure of the sales desk has its word, and no other."""
     said = {"counts": run().outcome.counts, "store": asdict(run().store.counts), "sales": run().sales.summary}[group]
-    words = {name.removeprefix(f"{group}."): name for name in registry() if name.startswith(f"{group}.")}
+    words = {name.removeprefix(f"{group}."): name for name in all_measures() if name.startswith(f"{group}.")}
     assert words.keys() == said.keys()
     assert {key: value(word) for key, word in words.items()} == said
 
@@ -182,7 +182,7 @@ def test_the_truth_is_known_without_a_fit() -> None:
 
 def test_the_fit_has_its_own_words() -> None:
     """Sizes and quality of the fit are attributes of the model."""
-    words = [name for name in registry() if name.startswith("model.")]
+    words = [name for name in all_measures() if name.startswith("model.")]
     assert len(words) == 7
     for word in words:
         assert value(word) == getattr(run().intent, word.removeprefix("model."))
@@ -207,7 +207,7 @@ def test_measures_are_put_together() -> None:
 def test_every_word_is_documented_as_it_is_used() -> None:
     """The usage of each word parses, and each has a meaning."""
     parts = {name: getattr(run().scenario, name) for name in type(run().scenario).model_fields}
-    for word in registry().values():
+    for word in all_measures().values():
         assert word.meaning
         for text in word.usage.replace("), ", ")\n").replace(f"{word.name}, ", f"{word.name}\n").split("\n"):
             scenario_parts = {key: part for key, part in parts.items() if key != "clock"}

@@ -18,7 +18,7 @@ from analytics.io.warehouse import warehouse_tables
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import write_json
 from scenarios.files.versions import versions
-from scenarios.replay.recorded_run import RecordedRun
+from scenarios.replays.recorded_run import RecordedRun
 
 __all__ = ["ExportForm", "export"]
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.warehouse import warehouse_tables
 from scenarios.errors import InputError, OutputError
-from scenarios.replay.export import export
+from scenarios.replays.export import export
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 

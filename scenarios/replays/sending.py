@@ -1,6 +1,6 @@
 """Replay: a run's events once more, at a set speed, to whatever pipeline is to be tested against the known truth.
 
-from scenarios.replay.replay import replay
+from scenarios.replays.sending import replay
 
 replay("runs/baseline-seed7", to="http://localhost:8080", speed=60)
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenarios.errors import DeliveryError, InputError
-from scenarios.replay.opening import open_target
-from scenarios.replay.pace import Clock, Pace, SystemClock
-from scenarios.replay.recorded_run import RecordedLine, RecordedRun, ReplayOrder
-from scenarios.replay.state import ReplayState, StateFile
-from scenarios.replay.target import Receiver, Target
+from scenarios.replays.opening import open_target
+from scenarios.replays.pace import Clock, Pace, SystemClock
+from scenarios.replays.recorded_run import RecordedLine, RecordedRun, ReplayOrder
+from scenarios.replays.state import ReplayState, StateFile
+from scenarios.replays.target import Receiver, Target
 
 __all__ = ["ReplayResult", "replay"]
 

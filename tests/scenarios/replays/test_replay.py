@@ -16,9 +16,9 @@ import pytest
 from analytics.events.enrichment import event_times
 from analytics.io.ndjson import decode, encode
 from scenarios.errors import DeliveryError, InputError, OutputError
-from scenarios.replay.pace import Pace
-from scenarios.replay.recorded_run import RecordedRun
-from scenarios.replay.replay import replay
+from scenarios.replays.pace import Pace
+from scenarios.replays.recorded_run import RecordedRun
+from scenarios.replays.sending import replay
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
@@ -133,7 +133,7 @@ def test_who_falls_behind_catches_up() -> None:
 
 def test_a_stopped_replay_goes_on_where_it_was(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it fails, and though the file has got lines that were not noted, it ends with each line once."""
-    monkeypatch.setattr("scenarios.replay.files._MOST_BYTES", 50_000)
+    monkeypatch.setattr("scenarios.replays.files._MOST_BYTES", 50_000)
     file, state = tmp_path / "o", tmp_path / "state"
     options = {"to": f"file:{file}", "speed": "max", "resume": state}
     n_sent = 0

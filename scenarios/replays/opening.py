@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from scenarios.errors import InputError, did_you_mean
-from scenarios.replay.files import LinesTarget
-from scenarios.replay.target import Receiver, Target
+from scenarios.replays.files import LinesTarget
+from scenarios.replays.target import Receiver, Target
 
 __all__ = ["open_target"]
 
@@ -33,11 +33,11 @@ def open_target(to: str, receiver: Receiver) -> Target:
     if kind == "file" and to != "file:":
         return LinesTarget.file(Path(to.removeprefix("file:")), receiver.kept_bytes)
     if kind in {"http", "https"}:
-        from scenarios.replay.http import HttpTarget  # noqa: PLC0415 - ssl and http are slow to load
+        from scenarios.replays.http import HttpTarget  # noqa: PLC0415 - ssl and http are slow to load
 
         return HttpTarget(to, receiver)
     if kind == "kafka":
-        from scenarios.replay.kafka import KafkaTarget  # noqa: PLC0415 - an extra
+        from scenarios.replays.kafka import KafkaTarget  # noqa: PLC0415 - an extra
 
         return KafkaTarget(to)
     raise InputError(f"--to: must be one of {', '.join(_KINDS)} (got {to!r}){did_you_mean(kind, _WORDS)}")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from scenarios.replay.pace import Clock
-from scenarios.replay.recorded_run import RecordedLine
+from scenarios.replays.pace import Clock
+from scenarios.replays.recorded_run import RecordedLine
 
 __all__ = ["Receiver", "Target"]
 

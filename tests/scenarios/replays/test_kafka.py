@@ -11,7 +11,7 @@ import pytest
 
 from analytics.io.ndjson import encode
 from scenarios.errors import DeliveryError
-from scenarios.replay.replay import replay
+from scenarios.replays.sending import replay
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 

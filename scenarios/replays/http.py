@@ -15,8 +15,8 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from scenarios.errors import DeliveryError, InputError
-from scenarios.replay.recorded_run import RecordedLine
-from scenarios.replay.target import Receiver
+from scenarios.replays.recorded_run import RecordedLine
+from scenarios.replays.target import Receiver
 
 __all__ = ["HttpTarget"]
 

@@ -19,7 +19,7 @@ import pytest
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import encode
 from scenarios.errors import DeliveryError
-from scenarios.replay.replay import replay
+from scenarios.replays.sending import replay
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from analytics.errors import AnalyticsError
 from scenarios.errors import DeliveryError, InputError
-from scenarios.replay.recorded_run import RecordedLine
+from scenarios.replays.recorded_run import RecordedLine
 
 __all__ = ["KafkaTarget"]
 

@@ -2,5 +2,9 @@
 
 Modules, in reading order: ``recorded_run`` (its lines in order), ``pace`` (recorded time against the clock),
 ``target`` and ``opening`` (where it goes), ``files``, ``http``, ``kafka`` (the receivers), ``state`` (how far it has
-come), ``replay`` (the sending), ``export`` (the run as warehouse tables).
+come), ``sending`` (the replay itself), ``export`` (the run as warehouse tables).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

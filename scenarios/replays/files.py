@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from scenarios.errors import DeliveryError, OutputError
-from scenarios.replay.recorded_run import RecordedLine
+from scenarios.replays.recorded_run import RecordedLine
 
 __all__ = ["LinesTarget"]
 

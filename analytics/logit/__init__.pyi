@@ -1,0 +1,20 @@
+from .clusters import (
+    cluster_names as cluster_names,
+    cluster_numbers as cluster_numbers,
+    effective_clusters as effective_clusters,
+    jackknife_errors as jackknife_errors,
+)
+from .design import (
+    INTERCEPT as INTERCEPT,
+    Design as Design,
+    design_matrix as design_matrix,
+    eligible_visits as eligible_visits,
+    prepare as prepare,
+    variance_inflation as variance_inflation,
+)
+from .estimation import Estimate as Estimate, Estimator as Estimator, estimate as estimate
+from .firth import PenalisedLogit as PenalisedLogit
+from .joint_tests import JointTest as JointTest, joint_test as joint_test
+from .likelihood import LogitFit as LogitFit, climb as climb, information as information, maximise as maximise
+from .marginal_effects import MarginalEffects as MarginalEffects
+from .splines import knots_of as knots_of, restricted_cubic as restricted_cubic

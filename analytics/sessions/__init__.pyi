@@ -1,0 +1,21 @@
+from .bots import BotScore as BotScore, BotSettings as BotSettings, score_bots as score_bots, tag_bots as tag_bots
+from .identity import (
+    StitchingScore as StitchingScore,
+    score_stitching as score_stitching,
+    stitch as stitch,
+    stitched as stitched,
+)
+from .partitions import partitions_by_visitor as partitions_by_visitor
+from .timeline import (
+    as_words as as_words,
+    changes as changes,
+    enriched as enriched,
+    first_known as first_known,
+    stable_order as stable_order,
+)
+from .visits import (
+    assign_visits as assign_visits,
+    begins_in as begins_in,
+    visit_table as visit_table,
+    visit_table_of_parts as visit_table_of_parts,
+)

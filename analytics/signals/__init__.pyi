@@ -1,0 +1,25 @@
+from .arms import arm_dimension as arm_dimension, arm_signals as arm_signals
+from .definitions import (
+    DEFAULT_INTERACTIONS as DEFAULT_INTERACTIONS,
+    IDLE_MINUTES as IDLE_MINUTES,
+    SIGNALS as SIGNALS,
+    VISIT_KEY_COLUMNS as VISIT_KEY_COLUMNS,
+    VISIT_LASTS as VISIT_LASTS,
+    VISIT_OUTCOME_COLUMNS as VISIT_OUTCOME_COLUMNS,
+    DemoPer as DemoPer,
+    EventCount as EventCount,
+    EverSeen as EverSeen,
+    SessionLength as SessionLength,
+    Signal as Signal,
+    interaction_parts as interaction_parts,
+    visit_schema as visit_schema,
+)
+from .expressions import (
+    gathered as gathered,
+    known as known,
+    known_columns as known_columns,
+    shown as shown,
+    so_far as so_far,
+    values as values,
+)
+from .settings import UserSignals as UserSignals, not_known as not_known

@@ -1,0 +1,5 @@
+from .funnel import FunnelStatistics as FunnelStatistics
+from .intervals import wilson_interval as wilson_interval
+from .multiplicity import benjamini_hochberg as benjamini_hochberg, holm as holm
+from .odds_ratios import Homogeneity as Homogeneity
+from .segment_content import SegmentContent as SegmentContent

@@ -1,0 +1,22 @@
+from .comparison import compare_scenarios as compare_scenarios
+from .errors import (
+    Fault as Fault,
+    FunnelsimError as FunnelsimError,
+    InputError as InputError,
+    OutputError as OutputError,
+    ScenarioError as ScenarioError,
+)
+from .output_analysis.results import StudyResults as StudyResults
+from .output_analysis.sensitivity import (
+    morris_indices as morris_indices,
+    pawn_indices as pawn_indices,
+    sobol_indices as sobol_indices,
+)
+from .power import SampleSize as SampleSize, sample_size as sample_size
+from .replays.sending import replay as replay
+from .run.analyze import analyze_events as analyze_events
+from .run.folder import run_to_folder as run_to_folder
+from .run.run import Run as Run
+from .scenario import Scenario as Scenario, scenario_schema as scenario_schema
+from .study import Study as Study, run_study as run_study, study_schema as study_schema
+from .warm_up import find_warm_up as find_warm_up

@@ -1,0 +1,20 @@
+from .layers import Layers as Layers
+from .library import (
+    find_scenario as find_scenario,
+    find_study as find_study,
+    library_names as library_names,
+    read_text as read_text,
+    study_names as study_names,
+)
+from .loading import (
+    Overrides as Overrides,
+    load as load,
+    load_source as load_source,
+    parse as parse,
+    read_source as read_source,
+    with_changes as with_changes,
+)
+from .model_paths import types_at as types_at
+from .settings import ScenarioSettings as ScenarioSettings, yaml_text as yaml_text
+from .validation import check as check
+from .yaml_source import Path as Path, YamlSource as YamlSource, dotted as dotted, read_yaml as read_yaml

@@ -1,0 +1,21 @@
+from .atomic_folder import MANIFEST as MANIFEST, new_folder as new_folder
+from .delivered_lines import broken_lines as broken_lines
+from .digest import EventsDigest as EventsDigest, HourDigest as HourDigest
+from .event_files import (
+    EventRecord as EventRecord,
+    EventsFormat as EventsFormat,
+    FileThenForward as FileThenForward,
+    LabelParts as LabelParts,
+    NdjsonFile as NdjsonFile,
+    ParquetParts as ParquetParts,
+    save_events as save_events,
+    write_parts as write_parts,
+)
+from .plain_data import (
+    model_data as model_data,
+    to_json as to_json,
+    write_dead_letters as write_dead_letters,
+    write_json as write_json,
+    write_tables as write_tables,
+)
+from .versions import available_bytes as available_bytes, no_room_to_analyse as no_room_to_analyse

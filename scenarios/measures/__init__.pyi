@@ -1,0 +1,13 @@
+from .claims import ClaimResult as ClaimResult, Claims as Claims, check_claims as check_claims
+from .definition import RunView as RunView
+from .expressions import ExpressionError as ExpressionError, Reference as Reference, references as references
+from .model import MODEL_WORDS as MODEL_WORDS, model_terms as model_terms
+from .registry import (
+    Measure as Measure,
+    Reading as Reading,
+    all_measures as all_measures,
+    needs_events as needs_events,
+    spans_clock as spans_clock,
+)
+from .truth import known_truth as known_truth
+from .window import WHOLE as WHOLE, Window as Window

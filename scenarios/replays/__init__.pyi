@@ -1,0 +1,1 @@
+from .sending import ReplayResult as ReplayResult, replay as replay

@@ -1,0 +1,1 @@
+from .page import study_report as study_report

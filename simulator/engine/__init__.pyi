@@ -1,0 +1,14 @@
+from .arrays import (
+    Bools as Bools,
+    Floats as Floats,
+    Integers as Integers,
+    Words as Words,
+    first_rows as first_rows,
+    looked_up as looked_up,
+    part_of_each as part_of_each,
+    row_numbers as row_numbers,
+)
+from .clock import DAY_MS as DAY_MS, Clock as Clock, ExactEnvironment as ExactEnvironment, Wait as Wait
+from .sampling import Choices as Choices, probabilities as probabilities
+from .stream_digests import RecordingStreams as RecordingStreams
+from .streams import AddressedUniforms as AddressedUniforms, Streams as Streams, VisitorDraws as VisitorDraws

@@ -1,0 +1,27 @@
+from .base import Count as Count, Positive as Positive, Real as Real, Settings as Settings
+from .clock import ClockSettings as ClockSettings
+from .experiments import (
+    ArmSettings as ArmSettings,
+    ExperimentSettings as ExperimentSettings,
+    arm_effects as arm_effects,
+)
+from .personas import PersonaSettings as PersonaSettings, persona_code as persona_code
+from .population import CompanySizeSettings as CompanySizeSettings, PopulationSettings as PopulationSettings
+from .sales import (
+    WEEKDAYS as WEEKDAYS,
+    SalesSettings as SalesSettings,
+    StaffSettings as StaffSettings,
+    TeamSettings as TeamSettings,
+    minutes_of as minutes_of,
+)
+from .site import LEAST_EXIT_RATE as LEAST_EXIT_RATE, PageSettings as PageSettings, SiteSettings as SiteSettings
+from .tracking import TrackingSettings as TrackingSettings
+from .traffic import (
+    CampaignSettings as CampaignSettings,
+    ChannelSettings as ChannelSettings,
+    TimedCampaignSettings as TimedCampaignSettings,
+    TrafficSettings as TrafficSettings,
+    WorldEventSettings as WorldEventSettings,
+)
+from .visits import VisitSettings as VisitSettings
+from .world import WorldSettings as WorldSettings

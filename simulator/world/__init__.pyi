@@ -1,0 +1,15 @@
+from .accounts import UNKNOWN_COMPANY as UNKNOWN_COMPANY, Accounts as Accounts, Company as Company
+from .arrival_sources import (
+    INVITATION as INVITATION,
+    ORDINARY as ORDINARY,
+    ArrivalSource as ArrivalSource,
+    arrival_sources_of as arrival_sources_of,
+    arrivals_of as arrivals_of,
+    guests_of as guests_of,
+    origins_of as origins_of,
+    usual_arrivals as usual_arrivals,
+)
+from .arrivals import Arrivals as Arrivals, CampaignSettings as CampaignSettings
+from .assignment import Experiments as Experiments
+from .navigation import Navigation as Navigation, NavigationProfiles as NavigationProfiles
+from .population import People as People, Population as Population
