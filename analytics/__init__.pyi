@@ -1,4 +1,8 @@
 from .analysis import Analysis as Analysis
+from .durable.durable_store import DurableStore as DurableStore
+from .durable.opening import open_store as open_store
+from .durable.recovery import read_store as read_store
+from .durable.settings import StoreSettings as StoreSettings
 from .errors import (
     AnalyticsError as AnalyticsError,
     ConvergenceError as ConvergenceError,

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from analytics.durable.durable_store import DurableStore
+from analytics.durable.opening import open_store
 from analytics.durable.recovery import Recovery
 from analytics.durable.settings import StoreSettings
 from analytics.io.position import Offset, SourceBatch
 from analytics.sources.opening import open_source
 from analytics.sources.source import Source
 from analytics.store.counts import Counts
-from analytics.store.event_store import EventStore
 
 __all__ = ["DEFAULT_BATCH", "Ingested", "ingest"]
 
@@ -97,7 +97,7 @@ def ingest(
     with ExitStack() as open_sources:
         opened = (open_source(name, n_events, stop.is_set, clock) for name in names)
         sources = [open_sources.enter_context(closing(source)) for source in opened]
-        with EventStore.open(folder, settings) as store:
+        with open_store(folder, settings) as store:
             before, word = store.counts, _Acknowledger(store, sources, settings or StoreSettings())
             for batch in _batches(sources, store, stop, follow=follow):
                 counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)

@@ -12,6 +12,8 @@ from typing import Final
 
 import polars as pl
 
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import read_store
 from analytics.durable.settings import Fsync, StoreSettings
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.ingestion import ingest
@@ -39,7 +41,7 @@ def _acknowledged() -> Mapping[str, Subject]:
 
     def on_disk(fsync: Fsync) -> Subject:
         def once() -> int:
-            with tempfile.TemporaryDirectory() as folder, EventStore.open(folder, StoreSettings(fsync=fsync)) as store:
+            with tempfile.TemporaryDirectory() as folder, open_store(folder, StoreSettings(fsync=fsync)) as store:
                 return sum(store.append(batch).received for batch in batches)
 
         return once
@@ -75,7 +77,7 @@ def _days(n: int) -> Subject:
             _write_days(path, n)
             command = [sys.executable, "-m", "scenarios", "ingest", str(path), "--store", f"{folder}/store", "--json"]
             _, peak_mib = watched(command, Path(folder))
-            return Work(EventStore.read(f"{folder}/store").counts.accepted, peak_mib)
+            return Work(read_store(f"{folder}/store").counts.accepted, peak_mib)
 
     return once
 

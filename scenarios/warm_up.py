@@ -23,7 +23,7 @@ from scenarios.studies.running import Progress
 from scenarios.study import Study
 
 if TYPE_CHECKING:
-    import altair as alt
+    from analytics.charts.style import AnyChart
 
 __all__ = ["Series", "WarmUp", "find_warm_up", "mser5", "without_cycle"]
 
@@ -58,7 +58,7 @@ class WarmUp:
     def __repr__(self) -> str:
         return f"<Warm-up of {self.series}: {'not within the clock' if self.hours is None else f'{self.hours} hours'}>"
 
-    def chart(self) -> alt.LayerChart:
+    def chart(self) -> AnyChart:
         """Draw Welch's plot, with the hours to leave out."""
         from analytics.charts.studies import welch_chart  # noqa: PLC0415 - imports Altair
 

@@ -28,5 +28,5 @@ from .studies import (
     tornado_chart as tornado_chart,
     welch_chart as welch_chart,
 )
-from .style import BLUE as BLUE, GREY as GREY, VERMILLION as VERMILLION, to_svg as to_svg
+from .style import BLUE as BLUE, GREY as GREY, VERMILLION as VERMILLION, AnyChart as AnyChart, to_svg as to_svg
 from .traffic import funnel_chart as funnel_chart, hourly_chart as hourly_chart, traffic_by as traffic_by

@@ -5,13 +5,9 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from analytics.charts.style import to_svg
-
-if TYPE_CHECKING:
-    import altair as alt
-
+from analytics.charts.style import AnyChart, to_svg
 
 __all__ = ["Picture", "picture_of"]
 
@@ -42,6 +38,6 @@ class Picture:
         Path(path).write_text(text, encoding="utf-8")
 
 
-def picture_of(chart: alt.TopLevelMixin, name: str, shows: str) -> Picture:
+def picture_of(chart: AnyChart, name: str, shows: str) -> Picture:
     """Render a chart under a name, with words for those who cannot see it."""
     return Picture(to_svg(chart, name), shows)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import altair as alt
 import vl_convert
 
-__all__ = ["BLUE", "GREY", "INK", "VERMILLION", "Rows", "distinct", "inline", "label", "layered", "to_svg"]
+__all__ = ["BLUE", "GREY", "INK", "VERMILLION", "AnyChart", "Rows", "distinct", "inline", "label", "layered", "to_svg"]
+
+AnyChart: TypeAlias = alt.TopLevelMixin
+"""A whole chart of Altair, of any kind: it can be saved, and drawn by :func:`to_svg`."""
 
 BLUE: Final = "#0072B2"
 VERMILLION: Final = "#D55E00"
@@ -58,7 +61,7 @@ def label(value: object, *, longest: int = 36) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def to_svg(chart: alt.TopLevelMixin, name: str) -> str:
+def to_svg(chart: AnyChart, name: str) -> str:
     """Draw a chart as an ``svg`` element to be put into a page.
 
     Args:

@@ -1,4 +1,5 @@
 from .dead_letter_file import dead_letter_entry as dead_letter_entry
 from .durable_store import DurableStore as DurableStore
-from .recovery import Recovery as Recovery
+from .opening import open_store as open_store
+from .recovery import Recovery as Recovery, read_store as read_store
 from .settings import Fsync as Fsync, StoreSettings as StoreSettings

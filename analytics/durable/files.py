@@ -96,7 +96,7 @@ class StoreLock:
             os.close(self._descriptor)
             raise StoreLockedError(
                 f"{folder}: process {holder} writes to this store, and only one may; stop it first, or give another "
-                "folder. To read the store meanwhile, use `funnelsim stats` or EventStore.read()"
+                "folder. To read the store meanwhile, use `funnelsim stats` or read_store()"
             ) from error
         try:
             os.ftruncate(self._descriptor, 0)

@@ -9,12 +9,12 @@ from typing import Final
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.files import LOCK_FILE, StoreLock, make_folder
-from analytics.durable.recovery import StorePaths, read_store
+from analytics.durable.recovery import StorePaths
 from analytics.durable.settings import StoreSettings
 from analytics.durable.snapshot import RestorableStore
 from analytics.errors import StoreError, StoreFormatError, StoreWriteError
 
-__all__ = ["open_store", "read_store"]
+__all__ = ["open_store"]
 
 _DEFAULT_WINDOW_HOURS: Final = 24
 _DEFAULT_SKEW_SECONDS: Final = 60.0

@@ -110,13 +110,17 @@ def _repeats(paths: StorePaths, checkpoint: Checkpoint) -> pl.DataFrame | None:
     return read_part(paths.window, checkpoint.repeats).select(REPEATS_SCHEMA.names())
 
 
-def read_store(folder: Path) -> RestorableStore:
-    """Read a store as it stands, though another process may be writing to it; nothing is changed.
+def read_store(folder: str | Path) -> RestorableStore:
+    """Read the store in a folder as it stands, though another process may be writing to it; nothing is changed there.
+
+    Args:
+        folder: The folder of the store.
 
     Raises:
         StoreFormatError: There is no store, or a newer version has written it.
         StoreCorruptError: A file is not what was written.
     """
+    folder = Path(folder)
     paths, checkpoint = StorePaths(folder), read_checkpoint(folder)
     while checkpoint is not None:
         store = RestorableStore(checkpoint.window_hours, checkpoint.skew_seconds)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from analytics.charts.style import to_svg
 
 if TYPE_CHECKING:
-    import altair as alt
+    from analytics.charts.style import AnyChart
 
 __all__ = [
     "MOST_CHOICES",
@@ -273,7 +273,7 @@ summary { cursor: pointer; color: var(--blue); font-size: .9rem; }
 """
 
 
-def drawing(chart: alt.TopLevelMixin, name: str, alt_text: str, size: str = "") -> Html:
+def drawing(chart: AnyChart, name: str, alt_text: str, size: str = "") -> Html:
     """Draw a chart that has words beside it.
 
     Args:
@@ -290,7 +290,7 @@ def drawing(chart: alt.TopLevelMixin, name: str, alt_text: str, size: str = "") 
     )
 
 
-def figure(chart: alt.TopLevelMixin, name: str, caption: str, alt_text: str, size: str = "") -> Html:
+def figure(chart: AnyChart, name: str, caption: str, alt_text: str, size: str = "") -> Html:
     """Put a drawing into a figure with its caption; the arguments are those of :func:`drawing`.
 
     Args:

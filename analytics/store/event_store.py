@@ -23,9 +23,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import polars as pl
@@ -47,10 +46,6 @@ from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
 from analytics.store.merge import StoreContents, merge_contents, state_digest
 from analytics.store.seen_ids import Hashes, SeenIds, Verdict
 from analytics.store.window import HourWindow
-
-if TYPE_CHECKING:
-    from analytics.durable.durable_store import DurableStore
-    from analytics.durable.settings import StoreSettings
 
 __all__ = ["EventStore"]
 
@@ -92,19 +87,6 @@ class EventStore:
         self._seen = SeenIds()
         self._repeats = Redeliveries()
         self._tallies = StoreCounters()
-
-    @staticmethod
-    def open(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
-        """Open the store in a folder, or make one; see :func:`analytics.store_opening.open_store`."""
-        # By name: a store on disk is an event store, so that its module can only be imported after this one.
-        store: DurableStore = import_module("analytics.durable.opening").open_store(folder, settings)
-        return store
-
-    @staticmethod
-    def read(folder: str | Path) -> EventStore:
-        """Read the store in a folder as it stands, though a process may be writing to it; nothing is changed there."""
-        store: EventStore = import_module("analytics.durable.opening").read_store(Path(folder))
-        return store
 
     def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None, file: Path | None = None) -> Counts:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.

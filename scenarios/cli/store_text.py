@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from analytics.durable.recovery import read_store
 from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
-from analytics.store.event_store import EventStore
 from scenarios.cli.output import Page, aligned
 
 __all__ = ["ingest_text", "stats_data", "stats_text"]
@@ -43,7 +43,7 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
         StoreError: There is no store, or it cannot be read.
         DimensionError: A dimension is unknown or named twice.
     """
-    store = EventStore.read(folder)
+    store = read_store(folder)
     window = store.window
     return {
         **asdict(store.counts),

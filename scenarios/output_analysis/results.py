@@ -16,7 +16,7 @@ from scenarios.studies.replication import Failure
 from scenarios.studies.running import PointRun
 
 if TYPE_CHECKING:
-    import altair as alt
+    from analytics.charts.style import AnyChart
 
 __all__ = ["REPLICATIONS_SCHEMA", "StudyResults"]
 
@@ -106,7 +106,7 @@ class StudyResults:
         ]
         return pl.concat(tables) if tables else pl.DataFrame(schema={"point": pl.UInt32(), **CALIBRATION_SCHEMA})
 
-    def calibration_chart(self, point: int = 0) -> alt.ConcatChart:
+    def calibration_chart(self, point: int = 0) -> AnyChart:
         """Draw the calibration at a design point, a panel per term; see :mod:`analytics.rank_chart`.
 
         Raises:

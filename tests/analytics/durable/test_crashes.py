@@ -18,8 +18,9 @@ from stores_on_disk import archived, batches, dead_letters_in, kept_in, said_by
 
 from analytics.durable import dead_letter_file, files as safe_files, files as store_lock, journal
 from analytics.durable.files import StoreLock
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
-from analytics.store.event_store import EventStore
 
 STREAM = batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=20, max_dead_letters=3)
@@ -79,7 +80,7 @@ def ingest(folder: Path, acknowledged: list[int]) -> None:
 
         patch.setattr(StoreLock, "__init__", remembered)
         try:
-            with EventStore.open(folder, SETTINGS) as store:
+            with open_store(folder, SETTINGS) as store:
                 done = store.offsets.get("stream", {"batches": 0})["batches"]
                 assert done >= len(acknowledged)
                 for batch in STREAM[done:]:
@@ -93,7 +94,7 @@ def ingest(folder: Path, acknowledged: list[int]) -> None:
 
 def outcome(folder: Path) -> dict[str, Any]:
     """All that there is in the end."""
-    store = EventStore.read(folder)
+    store = read_store(folder)
     return said_by(store) | kept_in(folder)
 
 
@@ -147,7 +148,7 @@ def test_everything_received_is_in_one_place(undisturbed: tuple[dict[str, Any], 
     """Accepted events are in the window or in the archive, dead letters in their file, each once."""
     folder = tmp_path / "store"
     ingest(folder, [])
-    store = EventStore.read(folder)
+    store = read_store(folder)
     ids = [*archived(folder)["message_id"], *store.events()["message_id"]]
     assert store.counts.accepted == len(ids)
     assert store.counts.invalid == len(dead_letters_in(folder))

@@ -22,6 +22,8 @@ from stores_on_disk import START, archived, batches, dead_letters_in, kept_in, s
 from analytics.durable import journal
 from analytics.durable.archive import archive_path
 from analytics.durable.durable_store import DurableStore
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import read_store
 from analytics.durable.settings import Fsync, StoreSettings
 from analytics.durable.snapshot import RestorableStore
 from analytics.errors import (
@@ -50,7 +52,7 @@ def in_memory() -> EventStore:
 
 def filled(folder: Path, settings: StoreSettings = SETTINGS, n_batches: int = len(STREAM)) -> DurableStore:
     """A store in a folder that has taken in so many batches of the stream."""
-    store = EventStore.open(folder, settings)
+    store = open_store(folder, settings)
     take_in(store, STREAM[:n_batches])
     return store
 
@@ -73,8 +75,8 @@ def test_a_store_in_a_folder_says_what_one_in_memory_says(tmp_path: Path, ending
     store = filled(tmp_path)
     assert said_by(store) == expected
     getattr(store, ending)()
-    assert said_by(EventStore.read(tmp_path)) == expected
-    with EventStore.open(tmp_path, SETTINGS) as again:
+    assert said_by(read_store(tmp_path)) == expected
+    with open_store(tmp_path, SETTINGS) as again:
         assert said_by(again) == expected
         assert again.offsets == {"stream": {"batches": len(STREAM)}}
         assert (again.recovery.n_records > 0) == (ending == "release")
@@ -87,7 +89,7 @@ def test_a_restored_store_has_all_that_a_store_has(tmp_path: Path) -> None:
     store.append_flattened(STREAM[-1].events)
     store.hourly()
     store.close()
-    again = EventStore.open(tmp_path, SETTINGS)
+    again = open_store(tmp_path, SETTINGS)
     assert (again.digest(), again.summary, again.offsets) == (store.digest(), store.summary, store.offsets)
     assert again.repeats.equals(store.repeats)
     assert len(again._seen) == len(store._seen)
@@ -102,13 +104,13 @@ def test_a_restored_store_has_all_that_a_store_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["close", "release"])
 def test_what_readers_were_told_is_remembered(tmp_path: Path, ending: str) -> None:
     """The numbers of an hour's reports go on after the end of a process, however it ended."""
-    store, memory = EventStore.open(tmp_path, SETTINGS), EventStore(window_hours=6)
+    store, memory = open_store(tmp_path, SETTINGS), EventStore(window_hours=6)
     for batch in STREAM[:12]:
         for each in (store, memory):
             each.append_flattened(batch.events)
         assert store.hourly(evicted=True).equals(memory.hourly(evicted=True))
         getattr(store, ending)()
-        store = EventStore.open(tmp_path, SETTINGS)
+        store = open_store(tmp_path, SETTINGS)
     assert store.hourly()["revision"].max() > 0
     assert store.views("country").equals(memory.views("country"))
     assert store.buckets == memory.buckets
@@ -119,11 +121,11 @@ def test_the_arrival_of_a_batch_is_remembered(tmp_path: Path) -> None:
     """What a live stream was judged by is written down with it: replayed, the batch gets the same verdicts."""
     page = b'{"type": "page", "messageId": "%d", "anonymousId": "a", "timestamp": "2126-01-01T00:00:00Z"}'
     arrived_at = START + timedelta(microseconds=1234567)
-    store = EventStore.open(tmp_path)
+    store = open_store(tmp_path)
     store.append_json(page % 1, arrived_at=arrived_at)
     store.append_json(page % 2, arrived_at=arrived_at + timedelta(hours=1))
     store.release()
-    again = EventStore.read(tmp_path)
+    again = read_store(tmp_path)
     assert again.stream_time == store.stream_time == START + timedelta(hours=1, milliseconds=1234)
     assert again.digest() == store.digest()
     assert again.n_future == store.n_future == 2
@@ -132,10 +134,10 @@ def test_the_arrival_of_a_batch_is_remembered(tmp_path: Path) -> None:
 def test_judgement_goes_on_after_a_restore_as_if_nothing_had_happened(tmp_path: Path) -> None:
     """A store that is closed and opened, or left and opened, after every batch ends up like one never closed."""
     for number, batch in enumerate(STREAM):
-        store = EventStore.open(tmp_path, SETTINGS)
+        store = open_store(tmp_path, SETTINGS)
         store.append_flattened(batch.events, batch.position)
         (store.close if number % 2 else store.release)()
-    assert said_by(EventStore.read(tmp_path)) == said_by(in_memory())
+    assert said_by(read_store(tmp_path)) == said_by(in_memory())
 
 
 def test_time_that_moved_on_is_remembered(tmp_path: Path) -> None:
@@ -144,11 +146,11 @@ def test_time_that_moved_on_is_remembered(tmp_path: Path) -> None:
     later = START + timedelta(hours=30)
     store.advance_to(later)
     store.release()
-    again = EventStore.read(tmp_path)
+    again = read_store(tmp_path)
     assert again.stream_time == later
     assert again.events().is_empty()
     assert archived(tmp_path).height == again.counts.accepted
-    with pytest.raises(AnalyticsError), EventStore.open(tmp_path) as opened:
+    with pytest.raises(AnalyticsError), open_store(tmp_path) as opened:
         opened.advance_to(START.replace(tzinfo=None))
 
 
@@ -158,7 +160,7 @@ def test_the_policy_does_not_change_what_is_kept(tmp_path: Path, fsync: Fsync) -
     store = filled(tmp_path, SETTINGS.model_copy(update={"fsync": fsync}))
     expected = said_by(store)
     store.release()
-    assert said_by(EventStore.read(tmp_path)) == expected
+    assert said_by(read_store(tmp_path)) == expected
 
 
 def test_the_policy_says_when_the_disk_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +200,7 @@ def test_a_torn_tail_is_cut_off_wherever_it_is_torn(tmp_path: Path) -> None:
     before = store.counts
     store.release()
     begin = the_segment(folder).stat().st_size  # that hours were reported is in the journal too
-    store = EventStore.open(folder, SETTINGS)
+    store = open_store(folder, SETTINGS)
     store.append_flattened(STREAM[2].events, STREAM[2].position)
     after = store.digest()
     store.release()
@@ -211,8 +213,8 @@ def test_a_torn_tail_is_cut_off_wherever_it_is_torn(tmp_path: Path) -> None:
         the_segment(folder).write_bytes(whole[:end])
         with_zeros = whole[:end] + bytes(50 if end == begin else 0)
         the_segment(folder).write_bytes(with_zeros)
-        assert EventStore.read(folder).counts == before
-        torn = EventStore.open(folder, SETTINGS)
+        assert read_store(folder).counts == before
+        torn = open_store(folder, SETTINGS)
         assert torn.recovery.n_bytes_cut == len(with_zeros) - begin
         assert torn.recovery.n_records == 2
         torn.append_flattened(STREAM[2].events, STREAM[2].position)
@@ -240,11 +242,11 @@ def test_damage_that_no_crash_does_is_refused(tmp_path: Path) -> None:
             file.write_bytes(damaged)
             # A damaged version number may look like a newer version's.
             with pytest.raises((StoreCorruptError, StoreFormatError), match=file.name):
-                EventStore.open(folder, SETTINGS)
+                open_store(folder, SETTINGS)
             with pytest.raises((StoreCorruptError, StoreFormatError)):
-                EventStore.read(folder)
+                read_store(folder)
         file.write_bytes(whole)
-    EventStore.open(folder, SETTINGS).close()
+    open_store(folder, SETTINGS).close()
 
 
 def test_what_is_missing_is_missed(tmp_path: Path) -> None:
@@ -254,11 +256,11 @@ def test_what_is_missing_is_missed(tmp_path: Path) -> None:
     part = next((folder / "window").iterdir())
     shutil.move(part, tmp_path / "part")
     with pytest.raises(StoreCorruptError, match=r"is missing\. The store is not opened.*put the folder back"):
-        EventStore.open(folder, SETTINGS)
+        open_store(folder, SETTINGS)
     shutil.move(tmp_path / "part", part)
     (folder / "dead_letters.ndjson").write_bytes(b"")
     with pytest.raises(StoreCorruptError, match="lines may be read, not taken away"):
-        EventStore.open(folder, SETTINGS)
+        open_store(folder, SETTINGS)
 
 
 def test_a_gap_in_the_journal_is_refused(tmp_path: Path) -> None:
@@ -272,7 +274,7 @@ def test_a_gap_in_the_journal_is_refused(tmp_path: Path) -> None:
     store.release()
     (tmp_path / "checkpoint.json").write_bytes(checkpoint)
     with pytest.raises(StoreCorruptError, match="where 1 should be"):
-        EventStore.open(tmp_path)
+        open_store(tmp_path)
 
 
 def test_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -286,7 +288,7 @@ def test_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
         file.write_bytes(newer(before))
         written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"}
         with pytest.raises(StoreFormatError, match=r"of format 2, and this funnelsim reads format 1.*Update funnelsim"):
-            EventStore.open(tmp_path)
+            open_store(tmp_path)
         assert written == {
             path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"
         }
@@ -297,10 +299,10 @@ def test_two_writers_are_refused(tmp_path: Path) -> None:
     """A second writer is told which process has the store; readers read all the same."""
     store = filled(tmp_path, n_batches=3)
     with pytest.raises(StoreLockedError, match=rf"process {os.getpid()} writes to this store.*stop it first"):
-        EventStore.open(tmp_path)
-    assert said_by(EventStore.read(tmp_path)) == said_by(store)
+        open_store(tmp_path)
+    assert said_by(read_store(tmp_path)) == said_by(store)
     store.close()
-    EventStore.open(tmp_path).close()
+    open_store(tmp_path).close()
 
 
 def test_a_reader_leaves_everything_as_it_is(tmp_path: Path) -> None:
@@ -309,14 +311,14 @@ def test_a_reader_leaves_everything_as_it_is(tmp_path: Path) -> None:
     with the_segment(tmp_path).open("ab") as file:
         file.write(b"torn")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    store = EventStore.read(tmp_path)
+    store = read_store(tmp_path)
     assert type(store) is RestorableStore
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
 def test_a_reader_keeps_up_with_a_writer(tmp_path: Path) -> None:
     """However a writer goes on meanwhile, a reader sees the store as it was after some batch."""
-    store = EventStore.open(tmp_path, SETTINGS.model_copy(update={"checkpoint_events": 30, "fsync": "never"}))
+    store = open_store(tmp_path, SETTINGS.model_copy(update={"checkpoint_events": 30, "fsync": "never"}))
     received = [0]
     for batch in STREAM:
         received.append(received[-1] + batch.events.n_received)
@@ -325,7 +327,7 @@ def test_a_reader_keeps_up_with_a_writer(tmp_path: Path) -> None:
 
     def read() -> None:
         while not done.is_set():
-            seen.append(EventStore.read(tmp_path).counts.received)
+            seen.append(read_store(tmp_path).counts.received)
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -342,8 +344,8 @@ def test_a_store_keeps_to_its_rules(tmp_path: Path) -> None:
     """Another window than that by which the store has judged is refused; unless given, it stays."""
     filled(tmp_path, StoreSettings(window_hours=6, skew_seconds=5.0)).close()
     with pytest.raises(StoreFormatError, match="window_hours=6, and 24 is asked for"):
-        EventStore.open(tmp_path, StoreSettings(window_hours=24))
-    with EventStore.open(tmp_path) as store:
+        open_store(tmp_path, StoreSettings(window_hours=24))
+    with open_store(tmp_path) as store:
         assert store.window is not None
         assert store.window[1] - store.window[0] == timedelta(hours=6)
 
@@ -352,9 +354,9 @@ def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
     """A folder that holds other things is not made a store."""
     (tmp_path / "thesis.tex").write_text("…")
     with pytest.raises(StoreFormatError, match="holds other things than a store"):
-        EventStore.open(tmp_path)
+        open_store(tmp_path)
     with pytest.raises(StoreFormatError, match="is not the folder of a store"):
-        EventStore.read(tmp_path)
+        read_store(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -362,7 +364,7 @@ def test_a_place_that_cannot_be_written_to_is_one_clear_error(tmp_path: Path) ->
     """Below a file no store can be made."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreWriteError, match=r"cannot be written: .*make room, or mend the folder"):
-        EventStore.open(tmp_path / "file" / "store")
+        open_store(tmp_path / "file" / "store")
 
 
 FULL_DISK = """
@@ -374,7 +376,7 @@ from analytics.errors import StoreWriteError
 from analytics.durable.settings import StoreSettings
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-store = EventStore.open(sys.argv[1], StoreSettings(window_hours=6, checkpoint_events=10**6))
+store = open_store(sys.argv[1], StoreSettings(window_hours=6, checkpoint_events=10**6))
 try:
     for n, batch in enumerate(batches(seed=5, n_batches=30, n_rows=20, hours_each=0.5)):
         store.append_flattened(batch.events, batch.position)
@@ -398,7 +400,7 @@ def test_a_full_disk_is_one_clear_error_and_harms_nothing(tmp_path: Path) -> Non
     expected = EventStore(window_hours=6)
     for batch in STREAM[: int(n) + 1]:
         expected.append_flattened(batch.events)
-    assert said_by(EventStore.read(tmp_path / "store")) == said_by(expected)
+    assert said_by(read_store(tmp_path / "store")) == said_by(expected)
 
 
 @pytest.mark.parametrize("what", ["archive", "window", "checkpoint.json", "journal"])
@@ -411,17 +413,17 @@ def test_whatever_cannot_be_written_nothing_is_lost(tmp_path: Path, monkeypatch:
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, flags, mode)
 
-    store = EventStore.open(tmp_path, SETTINGS)
+    store = open_store(tmp_path, SETTINGS)
     monkeypatch.setattr("analytics.durable.files.os.open", scarce)
     with pytest.raises(StoreWriteError, match="No space left on device"):
         take_in(store, STREAM)
     is_full[0] = False
     store.release()
-    with EventStore.open(tmp_path, SETTINGS) as again:
+    with open_store(tmp_path, SETTINGS) as again:
         done = again.offsets["stream"]["batches"]
         assert 0 < done < len(STREAM)
         take_in(again, STREAM[done:])
-    assert said_by(EventStore.read(tmp_path)) == said_by(in_memory())
+    assert said_by(read_store(tmp_path)) == said_by(in_memory())
 
 
 def test_after_a_failed_flush_the_store_must_be_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,7 +441,7 @@ def test_after_a_failed_flush_the_store_must_be_opened_again(tmp_path: Path, mon
         with pytest.raises(StoreError, match="open it again to go on"):
             forbidden()
     store.close()
-    with EventStore.open(tmp_path) as again:
+    with open_store(tmp_path) as again:
         assert again.counts.received == sum(batch.events.n_received for batch in STREAM[:3])
 
 
@@ -454,7 +456,7 @@ def test_dead_letters_are_bounded_in_memory_and_complete_on_disk(tmp_path: Path)
     ]
     assert {entry.get("raw") or entry["raw_base64"] for entry in entries} == {'{"é": 1}', "YnJva2VuIP8gCg0="}
     assert len(store.dead_letters) == 5 < len(letters)
-    assert list(EventStore.open(tmp_path, SETTINGS).dead_letters) == letters[-5:]
+    assert list(open_store(tmp_path, SETTINGS).dead_letters) == letters[-5:]
 
 
 def test_the_archive_holds_the_hours_that_left(tmp_path: Path) -> None:
@@ -498,17 +500,17 @@ def test_the_window_is_in_few_files(tmp_path: Path) -> None:
     """A store that is closed after every batch keeps its window in a few files, not in one for each."""
     settings = StoreSettings(window_hours=24 * 30)
     for batch in STREAM:
-        with EventStore.open(tmp_path, settings) as store:
+        with open_store(tmp_path, settings) as store:
             store.append_flattened(batch.events)
     # Each part is at least half as long as all that came after it in one go, so their number is a logarithm.
     assert len(list((tmp_path / "window").iterdir())) <= 6
     assert len(list((tmp_path / "journal").iterdir())) == 1
-    assert said_by(EventStore.read(tmp_path))["counts"] == said_by(store)["counts"]
+    assert said_by(read_store(tmp_path))["counts"] == said_by(store)["counts"]
 
 
 def test_a_store_on_disk_is_not_copied(tmp_path: Path) -> None:
     """Two copies would write to the same files."""
-    with EventStore.open(tmp_path) as store, pytest.raises(TypeError, match="cannot be copied"):
+    with open_store(tmp_path) as store, pytest.raises(TypeError, match="cannot be copied"):
         store.__getstate__()
 
 
@@ -527,11 +529,11 @@ def test_nothing_is_written_for_nothing(tmp_path: Path) -> None:
 def test_conservation_holds_after_every_restore(tmp_path: Path) -> None:
     """What was received is accounted for after each restore, and accepted events are there, in window or archive."""
     for begin in range(0, len(STREAM), 3):
-        store = EventStore.open(tmp_path, SETTINGS)
+        store = open_store(tmp_path, SETTINGS)
         take_in(store, STREAM[begin : begin + 3])
         store.release()
-        counts = EventStore.read(tmp_path).counts
-        assert counts.accepted == archived(tmp_path).height + EventStore.read(tmp_path).events().height
+        counts = read_store(tmp_path).counts
+        assert counts.accepted == archived(tmp_path).height + read_store(tmp_path).events().height
         assert counts.invalid == len(dead_letters_in(tmp_path))
         parts = counts.accepted + counts.duplicate + counts.conflict + counts.late + counts.invalid
         assert counts.received == parts

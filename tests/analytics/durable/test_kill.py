@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
+from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
 from analytics.ingestion import ingest
 from analytics.io.ndjson import encode
-from analytics.store.event_store import EventStore
 
 HELPER = Path(__file__).parents[2] / "helpers" / "ingesting.py"
 
@@ -35,7 +35,7 @@ def write_lines(path: Path, n_batches: int) -> int:
 def all_said(folder: Path) -> dict[str, Any]:
     """All that the store says and keeps, in a form that does not depend on how it was cut into batches."""
     archive = archived(folder).sort("event_time", "message_id")
-    return said_by(EventStore.read(folder)) | {"archive": archive.to_dicts(), "letters": dead_letters_in(folder)}
+    return said_by(read_store(folder)) | {"archive": archive.to_dicts(), "letters": dead_letters_in(folder)}
 
 
 def killed(path: Path, folder: Path, chance: np.random.Generator, fsync: str) -> bool:
@@ -49,7 +49,7 @@ def killed(path: Path, folder: Path, chance: np.random.Generator, fsync: str) ->
     process.stdout.close()
     was_killed = process.wait() < 0
     if (folder / "checkpoint.json").exists():
-        store = EventStore.read(folder)
+        store = read_store(folder)
         lines = store.offsets.get(str(path.resolve()), {"lines": 0})["lines"]  # type: ignore[attr-defined]
         assert lines >= max(said), "something acknowledged was lost"
         assert store.counts.received == lines, "something was counted twice, or not at all"
@@ -75,7 +75,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_counted_twice(tmp_path: Path, 
     ingest([str(path)], tmp_path / "store", settings, n_events=40)
     ingest([str(path)], tmp_path / "undisturbed", StoreSettings(window_hours=6, fsync="never"))
     assert all_said(tmp_path / "store") == all_said(tmp_path / "undisturbed")
-    store = EventStore.read(tmp_path / "store")
+    store = read_store(tmp_path / "store")
     assert store.counts.received == n_lines
     assert all(vars(store.counts).values())
     ids = pl.concat([archived(tmp_path / "store")["message_id"], store.events()["message_id"]])

@@ -12,6 +12,7 @@ import pytest
 from stores_on_disk import archived, batches, dead_letters_in, said_by
 
 from analytics.durable.journal import Journal
+from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
 from analytics.errors import EventFileError, StoreWriteError
 from analytics.ingestion import ingest
@@ -114,10 +115,10 @@ def test_messages_say_when_their_events_arrived(broker: mock_kafka.MockKafka, tm
     producer.flush()
     done = ingest([broker.address], tmp_path / "live", SETTINGS, live=True)
     assert done.counts.accepted == len(sent_at)
-    events = EventStore.read(tmp_path / "live").events()
+    events = read_store(tmp_path / "live").events()
     assert events["event_time"].dt.epoch("ms").to_list() == [sent_at[1], sent_at[1], sent_at[2]]
     ingest([broker.address.replace("group=", "group=other-")], tmp_path / "past", SETTINGS)
-    assert EventStore.read(tmp_path / "past").events()["event_time"].dt.year().unique().to_list() == [2124]
+    assert read_store(tmp_path / "past").events()["event_time"].dt.year().unique().to_list() == [2124]
 
 
 def test_stores_can_share_the_partitions_of_a_topic(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_the_broker_is_told_only_of_what_is_safe(
         patch.setattr(Journal, "append", write)
         with pytest.raises(StoreWriteError):
             ingest([broker.address], tmp_path / "store", always, n_events=40)
-    safe = EventStore.read(tmp_path / "store")
+    safe = read_store(tmp_path / "store")
     offsets = safe.offsets  # type: ignore[attr-defined]
     assert safe.counts.received == sum(offset["offset"] for offset in offsets.values())
     told = committed(broker)
@@ -207,7 +208,7 @@ def test_a_broker_that_restarts_in_mid_stream_costs_nothing(broker: mock_kafka.M
     stop.set()
     thread.join(60)
     assert not thread.is_alive()
-    store = EventStore.read(tmp_path)
+    store = read_store(tmp_path)
     assert store.counts == in_memory(EVENTS)
     assert archived(tmp_path).height + store.events().height == store.counts.accepted
 
@@ -253,4 +254,4 @@ def test_the_order_within_a_browser_stays(broker: mock_kafka.MockKafka, tmp_path
     one.close()
     expected = EventStore(window_hours=24 * 7)
     expected.append(EVENTS)
-    assert said_by(EventStore.read(tmp_path)) == said_by(expected)
+    assert said_by(read_store(tmp_path)) == said_by(expected)

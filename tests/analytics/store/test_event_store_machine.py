@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import encode
@@ -214,7 +216,7 @@ class DiskMachine(StoreMachine):
         self.settings = StoreSettings(
             window_hours=window_hours, skew_seconds=SKEW * 60, fsync="never", checkpoint_events=12
         )
-        self.store = EventStore.open(self.folder.name, self.settings)
+        self.store = open_store(self.folder.name, self.settings)
 
     @property
     def evicted(self) -> Counter[datetime]:
@@ -228,8 +230,8 @@ class DiskMachine(StoreMachine):
         """The process ends, in peace or not, and another opens the store."""
         digest = self.store.digest()
         getattr(self.store, ending)()
-        assert EventStore.read(self.folder.name).digest() == digest
-        self.store = EventStore.open(self.folder.name, self.settings)
+        assert read_store(self.folder.name).digest() == digest
+        self.store = open_store(self.folder.name, self.settings)
         assert self.store.digest() == digest
 
     @rule()

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import read_store
 from analytics.store.event_store import EventStore
 from scenarios.cli.app import main
 
@@ -79,7 +81,7 @@ def test_sources_of_all_kinds_go_into_one_store(
     """A file, an archive of the same events and a table are read one after the other; what repeats is a duplicate."""
     packed = tmp_path / "more.gz"
     packed.write_bytes(gzip.compress(b"".join([*LINES[90:100], line(100)])))
-    EventStore.open(tmp_path / "other").close()
+    open_store(tmp_path / "other").close()
     table = tmp_path / "table.parquet"
     store = EventStore()
     store.append_json(line(101))
@@ -95,7 +97,7 @@ def test_what_comes_live_is_not_from_the_future(tmp_path: Path, capsys: pytest.C
     path.write_text(json.dumps(raw) + "\n")
     before = datetime.now(UTC)
     Ended(capsys, "ingest", path, "--store", store, "--live")
-    stream_time = EventStore.read(store).stream_time
+    stream_time = read_store(store).stream_time
     assert stream_time is not None
     assert before - timedelta(seconds=1) <= stream_time <= datetime.now(UTC)
 
@@ -122,7 +124,7 @@ def test_stats_say_what_a_store_holds(events: Path, tmp_path: Path, capsys: pyte
 
 def test_a_store_without_events_has_no_hours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a new store it is said that there are no events yet."""
-    EventStore.open(tmp_path).close()
+    open_store(tmp_path).close()
     assert "no events yet" in Ended(capsys, "stats", "--store", tmp_path).out
     assert Ended(capsys, "stats", "--store", tmp_path, "--by", "country", "--json").json["views"] == []
 
@@ -152,7 +154,7 @@ def test_what_is_wrong_is_one_clear_message(  # noqa: PLR0917 - fixtures
 ) -> None:
     """What was wrong is said in one line on standard error, nothing is left behind, and the status says whose fault."""
     monkeypatch.chdir(tmp_path)
-    EventStore.open(tmp_path / "store").close()
+    open_store(tmp_path / "store").close()
     ended = Ended(capsys, *arguments)
     assert ended.status == (1 if "written" in message else 2)
     assert (ended.out, ended.err.count("\n")) == ("", 1)
@@ -164,7 +166,7 @@ def test_a_second_ingest_is_told_who_has_the_store(
     events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two writers to one store are refused, and readers are not."""
-    with EventStore.open(tmp_path / "store"):
+    with open_store(tmp_path / "store"):
         refused = Ended(capsys, "ingest", events, "--store", tmp_path / "store")
         assert (refused.status, refused.out) == (2, "")
         assert f"process {os.getpid()} writes to this store" in refused.err
@@ -174,7 +176,7 @@ def test_a_second_ingest_is_told_who_has_the_store(
 def waited_for(folder: Path, n_received: int) -> None:
     """Wait until a store has received so many events."""
     for _ in range(600):
-        if (folder / "checkpoint.json").exists() and EventStore.read(folder).counts.received >= n_received:
+        if (folder / "checkpoint.json").exists() and read_store(folder).counts.received >= n_received:
             return
         time.sleep(0.05)
     pytest.fail(f"{n_received} events did not arrive within half a minute")
@@ -195,7 +197,7 @@ def test_following_ends_cleanly_when_asked(tmp_path: Path, request_: signal.Sign
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
     assert "stopped as asked; the same command goes on from here" in out
-    with EventStore.open(folder) as store:
+    with open_store(folder) as store:
         assert store.recovery.n_records == 0
         assert store.counts.received == 60
 
@@ -218,12 +220,12 @@ def test_standard_input_is_taken_in_as_it_comes(tmp_path: Path) -> None:
 def test_watching_says_it_again_and_ends_when_asked(events: Path, tmp_path: Path) -> None:
     """With `--watch --json` there is a line of JSON every two seconds, and a last one when asked to end."""
     folder = tmp_path / "store"
-    EventStore.open(folder).close()
+    open_store(folder).close()
     command = [*COMMAND, "stats", "--store", str(folder), "--watch", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["received"] == 0
-        with EventStore.open(folder) as store:
+        with open_store(folder) as store:
             store.append_json(events)
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read().splitlines()
