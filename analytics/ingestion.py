@@ -78,7 +78,7 @@ def ingest(
     """Take events in from where the store says that each source was left, and make a checkpoint at the end.
 
     Args:
-        names: Sources, read one after the other; see :func:`analytics.sources.open_source`.
+        names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`.
         folder: Folder of the store; it is made if need be.
         settings: How the store is to be kept.
         n_events: Events in a batch, at most.

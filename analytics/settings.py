@@ -30,7 +30,7 @@ class AnalyticsSettings(BaseModel):
         event_names: What a stream from elsewhere calls our events: ``{Demo Request Submitted: Demo Requested}``. The
             events of a run are called by our names already.
         find_bots: Leave out not only programs that say what they are, but also visitors whose pace is no person's; see
-            :func:`analytics.bots.tag_bots`.
+            :func:`analytics.sessions.bots.tag_bots`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -75,7 +75,7 @@ def _days(n: int) -> Subject:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "events.ndjson"
             _write_days(path, n)
-            command = [sys.executable, "-m", "scenarios", "ingest", str(path), "--store", f"{folder}/store", "--json"]
+            command = [sys.executable, "-m", "funnelsim", "ingest", str(path), "--store", f"{folder}/store", "--json"]
             _, peak_mib = watched(command, Path(folder))
             return Work(read_store(f"{folder}/store").counts.accepted, peak_mib)
 

@@ -21,7 +21,7 @@ def _start(*arguments: str) -> Subject:
 
 
 def _prepare() -> Mapping[str, Subject]:
-    return {"python -c pass": _start("-c", "pass"), "funnelsim --help": _start("-m", "scenarios", "--help")}
+    return {"python -c pass": _start("-c", "pass"), "funnelsim --help": _start("-m", "funnelsim", "--help")}
 
 
 COMPARISON: Final = Comparison("start-up", "Start-up", "starts", _prepare)

@@ -55,7 +55,7 @@ def _run(visitors_per_day: int, *options: str, on_one_core: bool = False) -> Sub
                 *options,
             ]
             kept = ["-c", _ON_ONE_CORE] if on_one_core else []
-            printed, peak_mib = watched([sys.executable, *kept, "-m", "scenarios", *command], Path(folder))
+            printed, peak_mib = watched([sys.executable, *kept, "-m", "funnelsim", *command], Path(folder))
         manifest = json.loads(printed)
         return Work(manifest["counts"]["visitors"], peak_mib)
 

@@ -14,7 +14,7 @@ from .output_analysis.sensitivity import (
 )
 from .power import SampleSize as SampleSize, sample_size as sample_size
 from .replays.sending import replay as replay
-from .run.analyze import analyze_events as analyze_events
+from .run.events_analysis import analyze as analyze
 from .run.folder import run_to_folder as run_to_folder
 from .run.run import Run as Run
 from .scenario import Scenario as Scenario, scenario_schema as scenario_schema

@@ -47,7 +47,7 @@ def compare_scenarios(
         replications: Runs of each.
         seed: Seed of the runs; that of ``a`` if not given.
         jobs: Runs at a time; as many as there are cores if not given.
-        executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
         folder: Where to leave the folder of a study, with its report; nowhere if not given.
         progress: Told how many runs are done.
 

@@ -1,8 +1,8 @@
 """How much traffic it takes until a signal is found: sample-size planning by simulation.
 
 A pilot says how far off the wished power is; two rounds of replications at sizes around it, the second about the
-answer of the first, give the power curve (:mod:`scenarios.power_curve`) and the size at which it reaches the wished
-power, with an interval that allows for the number of replications.
+answer of the first, give the power curve (:mod:`scenarios.output_analysis.power_curve`) and the size at which it
+reaches the wished power, with an interval that allows for the number of replications.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def sample_size(
         replications: How many runs are made in all, beside a pilot; 40 or more.
         seed: Seed of the runs; the scenario's own if not given.
         jobs: Runs at a time; as many as there are cores if not given.
-        executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
         progress: Told how many runs of each round are done.
 
     Raises:

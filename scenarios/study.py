@@ -128,7 +128,7 @@ def run_study(
     Args:
         study: What to run.
         jobs: Replications at a time; as many as there are cores if not given.
-        executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
         folder: Where to leave the results, and what is finished so far; in memory only if not given.
         progress: Told how many replications are done, of how many that are known to be needed.
         announce: Told what the study will cost, as soon as its smallest and its largest replication are made.

@@ -92,7 +92,7 @@ def find_warm_up(
         replications: Runs to average, 2 or more.
         seed: Seed of the runs; the scenario's own if not given.
         jobs: Runs at a time; as many as there are cores if not given.
-        executor: Where to run, as for :func:`scenarios.executors.pool_of`.
+        executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
         progress: Told how many runs are done.
     """
     n_hours = max(scenario.clock.hours, _LEAST_WEEKS * _WEEK)

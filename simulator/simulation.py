@@ -64,7 +64,7 @@ class Outcome:
 
     @property
     def labels(self) -> pl.DataFrame:
-        """What befell which event on its way; columns as in :data:`simulator.labels.LABELS_SCHEMA`."""
+        """What befell which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
         return self.label_keeper.labels
 
     @property
@@ -74,12 +74,12 @@ class Outcome:
 
     @property
     def people(self) -> pl.DataFrame:
-        """Who stands behind each browser; columns as in :data:`simulator.people_truth.PEOPLE_SCHEMA`."""
+        """Who stands behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
         return self.tables.people
 
     @property
     def accounts(self) -> pl.DataFrame:
-        """The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`."""
+        """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
         return self.tables.accounts
 
 

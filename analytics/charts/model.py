@@ -167,7 +167,7 @@ def calibration_chart(calibration: pl.DataFrame) -> alt.LayerChart:
     The axes run as square roots, for most visits are foretold next to nothing. On the dashed line the two agree.
 
     Args:
-        calibration: As of :func:`analytics.predictive_quality.calibration_table`.
+        calibration: As of :func:`analytics.intent.validation.calibration_table`.
     """
     rows = calibration.select("predicted", "share", low="share_low", high="share_high").to_dicts()
     most = max([_LEAST, *calibration["predicted"], *calibration["share_high"]])

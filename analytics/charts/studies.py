@@ -172,7 +172,7 @@ def index_chart(indices: pl.DataFrame) -> alt.LayerChart:
     """Draw the first and the total Sobol index of each factor with their intervals.
 
     Args:
-        indices: As of ``scenarios.sensitivity.sobol_indices``.
+        indices: As of ``scenarios.output_analysis.sensitivity.sobol_indices``.
     """
     kinds = (("first", "alone", BLUE, -7), ("total", "with all interactions", VERMILLION, 7))
     ordered = indices.sort("total", descending=True, nulls_last=True)
@@ -199,7 +199,7 @@ def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
     """Draw the mean absolute elementary effect of each factor (Morris's μ*) with its interval, and σ as a ring.
 
     Args:
-        effects: As of ``scenarios.sensitivity.morris_indices``.
+        effects: As of ``scenarios.output_analysis.sensitivity.morris_indices``.
     """
     ordered = effects.sort("mean_absolute", descending=True)
     names = distinct(label(factor, longest=44) for factor in ordered["factor"])
@@ -247,7 +247,7 @@ def rank_chart(table: pl.DataFrame, names: Mapping[str, str] | None = None) -> a
     whose line leaves the band is red, and says so in its title.
 
     Args:
-        table: As of :func:`analytics.rank_calibration.calibration`.
+        table: As of :func:`scenarios.output_analysis.rank_calibration.calibration`.
         names: What to call the terms; as they are where not given.
     """
     panels = table.partition_by("term", maintain_order=True)

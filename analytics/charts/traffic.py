@@ -1,8 +1,9 @@
 """Charts of what events say: traffic by hour, the funnel, conversion by segment, and the coefficients of the model.
 
-Each takes a table of :class:`analytics.statistics.FunnelStatistics` or :class:`analytics.intent_results.IntentResults`
-and returns an Altair chart, small because the table is. :func:`analytics.chart_style.to_svg` makes a still picture of
-it, without JavaScript and without a network. Importing this module imports Altair.
+Each takes a table of :class:`analytics.statistics.funnel.FunnelStatistics` or
+:class:`analytics.intent.results.IntentResults` and returns an Altair chart, small because the table is.
+:func:`analytics.charts.style.to_svg` makes a still picture of it, without JavaScript and without a network. Importing
+this module imports Altair.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Checkpoint(BaseModel):
         number: Number of the last record of the journal that it covers.
         window_hours: Hours in the window.
         skew_seconds: How far ahead of its arrival an event may claim to have happened.
-        summary: What it had counted; see :class:`analytics.restorable_store.RestorableStore`.
+        summary: What it had counted; see :class:`analytics.durable.snapshot.RestorableStore`.
         offsets: How far each source had been read.
         parts: Files with the accepted events of the window.
         repeats: File with what was delivered again, if anything was.

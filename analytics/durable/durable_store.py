@@ -52,10 +52,10 @@ _MIB: Final = 1 << 20
 
 
 class DurableStore(RestorableStore):
-    """An event store in a folder; :func:`analytics.store_opening.open_store` opens it.
+    """An event store in a folder; :func:`analytics.durable.opening.open_store` opens it.
 
     What :meth:`append` and its kin return is an acknowledgement. Where they raise a
-    :class:`analytics.store_errors.StoreWriteError`, the batch was not acknowledged: either it is not in the store, or
+    :class:`analytics.errors.StoreWriteError`, the batch was not acknowledged: either it is not in the store, or
     the store must be opened again and says by its ``offsets`` and ``counts`` whether it is.
 
     Args:
@@ -114,7 +114,7 @@ class DurableStore(RestorableStore):
         """Take a batch, and note where its source stands after it; when this returns, both are safe.
 
         Args:
-            batch: What :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
+            batch: What :func:`analytics.io.flatten.flatten` or :mod:`analytics.io.ndjson` made of a batch.
             position: Where its source then stands, if it comes from one that can be resumed.
             arrived_at: When the events arrived, as in :meth:`append`.
             file: As in :meth:`append`; of no use here.

@@ -61,7 +61,7 @@ class Record:
 
     Args:
         number: Its place in all that the store has ever been told, from 1.
-        kind: What sort of thing it is; see :mod:`analytics.journal_records`.
+        kind: What sort of thing it is; see :mod:`analytics.durable.records`.
         payload: What was said.
     """
 

@@ -137,8 +137,8 @@ def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
     """Bring any table of events to the columns and types of the tracking plan.
 
     Args:
-        events: Table with some of the columns of :data:`analytics.events.EVENT_SCHEMA`. Times may be naive (taken as
-            UTC), of another zone, ISO 8601 texts or epoch milliseconds.
+        events: Table with some of the columns of :data:`analytics.events.tracking_plan.EVENT_SCHEMA`. Times may be
+            naive (taken as UTC), of another zone, ISO 8601 texts or epoch milliseconds.
         strict: Whether a single time that cannot be read is an error; otherwise it becomes null.
 
     Returns:

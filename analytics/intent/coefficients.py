@@ -27,7 +27,7 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
         truth: Coefficients that produced the data, by term, as far as known.
 
     Returns:
-        Table of :data:`analytics.intent_results.COEFFICIENT_SCHEMA`.
+        Table of :data:`analytics.intent.coefficients.COEFFICIENT_SCHEMA`.
     """
     design, estimate = basis.design, basis.estimate
     low, high = estimate.low, estimate.high

@@ -63,12 +63,12 @@ class FitContext:
 
     @cached_property
     def effective_clusters(self) -> Mapping[str, float] | None:
-        """How many clusters of equal weight each term rests on; see :mod:`analytics.jackknife`."""
+        """How many clusters of equal weight each term rests on; see :mod:`analytics.logit.clusters`."""
         return None if self.clusters is None else self._by_term(effective_clusters, self.clusters)
 
     @cached_property
     def jackknife_errors(self) -> Mapping[str, float] | None:
-        """Standard error of each term by leaving out one cluster after the other; see :mod:`analytics.jackknife`."""
+        """Standard error of each term by leaving out one cluster after the other; see :mod:`analytics.logit.clusters`."""
         return None if self.clusters is None else self._by_term(jackknife_errors, self.clusters)
 
     def _by_term(

@@ -2,7 +2,7 @@
 
 A discrete-time hazard: at the end of each visit a visitor who has not yet asked requests a demo with a probability
 whose log-odds are an intercept plus the sum of coefficient × signal. Fitted as a logit on the person-period table of
-:func:`analytics.sessions.visits` (P. D. Allison, Sociological Methodology 13 (1982) 61–98). What the data cannot
+:func:`analytics.visit_table` (P. D. Allison, Sociological Methodology 13 (1982) 61–98). What the data cannot
 tell is left out and named, penalised and named, or refused: no number that must not be used is returned in silence.
 """
 
@@ -78,7 +78,7 @@ class IntentModel:
         cluster: colleagues share what we do not see.
 
         Args:
-            visits: A visit table, as of :func:`analytics.sessions.visits`.
+            visits: A visit table, as of :func:`analytics.visit_table`.
             truth: Coefficients that produced the data, by term, to set beside the estimates.
 
         Returns:

@@ -147,7 +147,7 @@ class IntentResults:
 
     @cached_property
     def interaction_effects(self) -> pl.DataFrame:
-        """What products of two signals do to the probability; see :mod:`analytics.interaction_effects`."""
+        """What products of two signals do to the probability; see :mod:`analytics.intent.interaction_effects`."""
         return interaction_effects(self.basis, self.level)
 
     @property
@@ -179,7 +179,7 @@ class IntentResults:
 
     @cached_property
     def per_unit(self) -> pl.DataFrame:
-        """Odds ratios per unit that means something; see :func:`analytics.units.odds_ratios_per_unit`."""
+        """Odds ratios per unit that means something; see :func:`analytics.intent.coefficients.odds_ratios_per_unit`."""
         return odds_ratios_per_unit(self.coefficients, self.basis.signals)
 
     @property

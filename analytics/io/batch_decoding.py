@@ -3,7 +3,7 @@
 Lines of one sender differ in little but their values. Cut at ``,"``, each piece of a line is a key (and braces), one
 value, and what closes it; lines that differ in the values only are of one *shape*. Where the values hold neither
 quotes, backslashes nor control characters they are plain JSON strings, and so all lines of a shape have one structure:
-the walk of :mod:`analytics.tracking` over one of them, with the numbers of the pieces in place of the values, says
+the walk of :mod:`analytics.io.flatten` over one of them, with the numbers of the pieces in place of the values, says
 which piece goes to which column. Whatever this does not settle beyond doubt (rare shapes, unknown fields, escapes,
 times written otherwise, useless events) goes the slow way, line by line: the outcome is the same.
 """
@@ -68,7 +68,7 @@ class _Shape:
 def flatten_lines(
     numbered: Sequence[tuple[int, bytes]], *, enough: int = _ENOUGH, arrived_at: datetime | None = None
 ) -> Flattened:
-    """Make lines flat as :func:`analytics.tracking.flatten_numbered` does, faster where many are of one shape.
+    """Make lines flat as :func:`analytics.io.flatten.flatten_numbered` does, faster where many are of one shape.
 
     Args:
         numbered: Lines, each with its position in the source; no two positions are equal.

@@ -1,7 +1,8 @@
 """One Segment-Spec JSON event in, one flat row of the event table out, or a dead letter that says why not.
 
-The walk is driven by :data:`analytics.events.COLUMNS`: each column names the path of its value. What the tracking plan
-does not know is kept, as JSON, in the column ``extra``. Nothing that can stand in a line raises an error here.
+The walk is driven by :data:`analytics.events.tracking_plan.COLUMNS`: each column names the path of its value. What the
+tracking plan does not know is kept, as JSON, in the column ``extra``. Nothing that can stand in a line raises an error
+here.
 
 Choices that the Segment Spec leaves open:
 
@@ -83,9 +84,9 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
         position: Number of the event in its source, kept in a dead letter.
 
     Returns:
-        The row, with exactly the columns of :data:`analytics.events.EVENT_SCHEMA`, times as UTC datetimes; a missing
-        ``receivedAt`` is filled from ``sentAt``, ``timestamp`` or ``originalTimestamp``, a missing ``messageId`` by a
-        fingerprint of the event. Or the dead letter. Never an exception.
+        The row, with exactly the columns of :data:`analytics.events.tracking_plan.EVENT_SCHEMA`, times as UTC
+        datetimes; a missing ``receivedAt`` is filled from ``sentAt``, ``timestamp`` or ``originalTimestamp``, a
+        missing ``messageId`` by a fingerprint of the event. Or the dead letter. Never an exception.
     """
     row = _row_or_dead_letter(event, position)
     if isinstance(row, DeadLetter):

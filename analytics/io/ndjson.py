@@ -1,7 +1,7 @@
 """Events as lines of JSON in the Segment Spec, written from and read into the flat event table.
 
-Writing works on whole columns (:mod:`analytics.json_lines`). Reading goes in batches, so that a file of any length
-needs little memory: many lines of one shape at a time (:mod:`analytics.line_shapes`), the others one by one.
+Writing works on whole columns (:mod:`analytics.io.encoding`). Reading goes in batches, so that a file of any length
+needs little memory: many lines of one shape at a time (:mod:`analytics.io.batch_decoding`), the others one by one.
 
 For events that obey the tracking plan (``received_at`` and ``message_id`` given, columns filled only where the call
 carries them, ``extra`` a compact object with sorted keys) reading gives back exactly what was written.

@@ -30,7 +30,7 @@ def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -
     its gaps are filled. A time that cannot be read costs its row only.
 
     Args:
-        events: Table of events; see :func:`analytics.enrichment.conform`.
+        events: Table of events; see :func:`analytics.events.enrichment.conform`.
         arrived_at: When they arrived, with a time zone: the ``received_at`` of rows that have none.
 
     Returns:

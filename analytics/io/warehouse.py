@@ -46,7 +46,7 @@ def unfold(events: pl.DataFrame) -> pl.DataFrame:
     of one row that would have one name the last stays, as their order in ``extra`` is.
 
     Args:
-        events: Table of events; see :func:`analytics.enrichment.conform`.
+        events: Table of events; see :func:`analytics.events.enrichment.conform`.
 
     Returns:
         The columns of the tracking plan but ``extra``, then one for each field that occurs, by name.

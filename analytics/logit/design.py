@@ -83,7 +83,7 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
     missing = [name for name in (*signals, *outcomes) if name not in visits.columns]
     if missing:
         raise VisitTableError(
-            f"the visit table has no column {', '.join(missing)}; make it with analytics.sessions.visits()"
+            f"the visit table has no column {', '.join(missing)}; make it with analytics.visit_table()"
         )
     _refuse_gaps(visits, outcomes)
     # Elsewhere, yes and no are often kept as 1 and 0; half a request would be fitted without complaint.

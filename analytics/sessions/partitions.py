@@ -47,8 +47,8 @@ def partitions_by_visitor(
     """Cut events into parts so that each visitor's events are all in one.
 
     Parts are read one after the other, so only one is in memory; events on disk are gone through once for each part.
-    :class:`analytics.statistics.FunnelStatistics` and :func:`analytics.sessions.visit_table_of_parts` make of the parts
-    what they would make of the whole.
+    :class:`analytics.statistics.funnel.FunnelStatistics` and :func:`analytics.sessions.visits.visit_table_of_parts`
+    make of the parts what they would make of the whole.
 
     Args:
         events: Flat events, in any order, such as ``polars.scan_parquet("run/events/*.parquet")``.

@@ -26,8 +26,8 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -
     """Number the visit that each event belongs to.
 
     A gap of more than the idle time-out between two client-side events opens a new visit; a gap of exactly the time-out
-    does not. An event more than :data:`analytics.timeline.MAX_VISIT` after its visit's first opens one too; midnight
-    does not. Visits are those of the events given: one that comes late may join two visits into one.
+    does not. An event more than :data:`analytics.sessions.timeline.MAX_VISIT` after its visit's first opens one too;
+    midnight does not. Visits are those of the events given: one that comes late may join two visits into one.
 
     A server-side event (``Demo Requested``, ``Demo Held``) neither opens nor prolongs a visit: it belongs to the
     visitor's latest visit if that visit's last client-side event is at most the time-out before it, else to none.
@@ -91,8 +91,8 @@ def visit_table(
             known of them, or ``visitor``, each for themselves.
 
     Returns:
-        Table with the columns of :func:`analytics.signals.visit_schema`, ordered by start, visitor and visit. A visit
-        without a page view (before the request, where there is one) has no row.
+        Table with the columns of :func:`analytics.signals.definitions.visit_schema`, ordered by start, visitor and
+        visit. A visit without a page view (before the request, where there is one) has no row.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -129,8 +129,8 @@ def visit_table_of_parts(
     parts: so the table is that of all events at once, row for row.
 
     Args:
-        parts: Flat or enriched events, as of :func:`analytics.partitions.partitions_by_visitor`; one part at a time is
-            held in memory. At least one, which may be empty.
+        parts: Flat or enriched events, as of :func:`analytics.sessions.partitions.partitions_by_visitor`; one part at
+            a time is held in memory. At least one, which may be empty.
         observed_until: As in :func:`visit_table`, and so are the other arguments.
         signals: Signals to read off the events.
         idle_minutes: Idle time-out, in minutes, greater than 0.

@@ -36,15 +36,15 @@ class FunnelStatistics:
     Args:
         events: Flat or enriched events, in any order; each event once (the event store sees to that). Or parts of
             them, at least one, each visitor's events all in one part, as of
-            :func:`analytics.partitions.partitions_by_visitor`: the counts are those of the whole, and of each part only
-            a few small numbers an event are kept.
+            :func:`analytics.sessions.partitions.partitions_by_visitor`: the counts are those of the whole, and of each
+            part only a few small numbers an event are kept.
         observed_from: Start of the period; the first event unless given. A naive time is UTC.
         observed_until: End of the period, itself excluded; just after the last event unless given.
         include_bots: Count the events of programs too.
         level: Confidence level of the intervals, between 0 and 1.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
-        own_dimensions: Dimensions besides :data:`analytics.dimensions.DIMENSIONS` that will be asked for of events in
-            parts; of a table of events any can be asked for.
+        own_dimensions: Dimensions besides :data:`analytics.events.dimensions.DIMENSIONS` that will be asked for of
+            events in parts; of a table of events any can be asked for.
 
     Raises:
         EventFrameError: The table is not a table of events.

@@ -42,7 +42,7 @@ TEST_SCHEMA: Final = pl.Schema(
         "note": pl.String(),
     }
 )
-"""Columns of the table of tests; see :class:`analytics.odds_ratios.Homogeneity`."""
+"""Columns of the table of tests; see :class:`analytics.statistics.odds_ratios.Homogeneity`."""
 
 _SEGMENT: Final = "segment: "
 _COUNTS: Final = ("n_seen", "converted_seen", "n_unseen", "converted_unseen")
@@ -57,8 +57,9 @@ class SegmentContent:
             it and those who had not, how many (``n_seen``, ``n_unseen``), how many of them asked (``converted_seen``,
             …) and their share with the Wilson interval (``conversion_seen``, ``conversion_seen_low``, …); and the
             odds ratio of having seen it with its interval, null where a number is 0.
-        tests: One row per content, surest first: ``content``, and what :class:`analytics.odds_ratios.Homogeneity` says
-            of its odds ratios in the segments, with ``p_adjusted``, Holm's for the number of contents.
+        tests: One row per content, surest first: ``content``, and what
+            :class:`analytics.statistics.odds_ratios.Homogeneity` says of its odds ratios in the segments, with
+            ``p_adjusted``, Holm's for the number of contents.
         per: What was counted, visits or visitors.
         level: Confidence level of the intervals.
     """

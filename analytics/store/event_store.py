@@ -3,7 +3,8 @@
 How a delivery is judged, always as if deliveries came one by one, in whatever batches they come:
 
 1. An event without a usable type, identity or time is *invalid* and becomes a dead letter.
-2. Its event time is that of :func:`analytics.enrichment.enrich`. A time later than its own arrival plus ``skew`` is
+2. Its event time is that of :func:`analytics.events.enrichment.enrich`. A time later than its own arrival plus
+``skew`` is
    impossible and is replaced by the arrival, so that no device's clock can move the stream. The arrival is
    ``receivedAt``. Whoever reads a live stream says when a batch arrived (``arrived_at``): that is the arrival of events
    without ``receivedAt``, and bounds the one that others claim. In files of the past nobody knows it any more: there
@@ -92,7 +93,7 @@ class EventStore:
         """Take a batch of events and say what became of them; the state is as if they had come one by one.
 
         Args:
-            events: Table of events in order of arrival; see :func:`analytics.enrichment.conform`. Rows without
+            events: Table of events in order of arrival; see :func:`analytics.events.enrichment.conform`. Rows without
                 identifier get a fingerprint, rows of no use become dead letters.
             arrived_at: When the batch arrived, with a time zone, as whoever reads a live stream knows; see rule 2.
             file: A Parquet file that holds just these events, if there is one. A store whose events go to files need
@@ -124,7 +125,7 @@ class EventStore:
     def append_flattened(
         self, batch: Flattened, *, arrived_at: datetime | None = None, file: Path | None = None
     ) -> Counts:
-        """Take what :func:`analytics.tracking.flatten` or :mod:`analytics.ndjson` made of a batch.
+        """Take what :func:`analytics.io.flatten.flatten` or :mod:`analytics.io.ndjson` made of a batch.
 
         Args:
             batch: The events and dead letters.
@@ -215,7 +216,7 @@ class EventStore:
             evicted: Begin with as many hours that have left the window: the last word on each of them.
 
         Returns:
-            Table with the columns of :data:`analytics.hour_reports.HOURLY_SCHEMA`. ``revision`` counts the reports of
+            Table with the columns of :data:`analytics.store.buckets.HOURLY_SCHEMA`. ``revision`` counts the reports of
             an hour that said something else before; ``final`` is true of hours that have left.
         """
         return hourly_table((*(self._hours.left() if evicted else ()), *self._hours.buckets()))
@@ -223,8 +224,8 @@ class EventStore:
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
         """Count page views by hour of the window and segment; an hour that has passed is counted once for all.
 
-        A view counts for the value that it has itself, where :class:`analytics.statistics.FunnelStatistics` goes by
-        what is first known of its visitor (for dimensions of touch ``first``).
+        A view counts for the value that it has itself, where :class:`analytics.statistics.funnel.FunnelStatistics`
+        goes by what is first known of its visitor (for dimensions of touch ``first``).
 
         Args:
             by: Dimensions to cut each hour by, if any.

@@ -35,7 +35,7 @@ class StoreContents:
 
     Args:
         events: Accepted events, flat, with their ``event_time``; no identifier twice.
-        repeats: Deliveries that came again; see :class:`analytics.repeats.Redeliveries`.
+        repeats: Deliveries that came again; see :class:`analytics.store.deliveries.Redeliveries`.
         tallies: What the store has counted, also of hours that have left.
     """
 

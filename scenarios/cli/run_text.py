@@ -10,7 +10,7 @@ from analytics.analysis import Analysis
 from scenarios.cli.output import Page, aligned
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
-from scenarios.run.analyze import EventsAnalysis
+from scenarios.run.events_analysis import EventsAnalysis
 from scenarios.run.run import Run
 
 __all__ = ["analysis_summary", "run_summary"]

@@ -132,7 +132,7 @@ def analyze(
 ) -> Output:
     """Analyse Segment-Spec events, wherever they come from."""
     from scenarios.cli.run_text import analysis_summary  # noqa: PLC0415
-    from scenarios.run.analyze import analyze_events, mapped_settings  # noqa: PLC0415
+    from scenarios.run.events_analysis import analyze, mapped_settings  # noqa: PLC0415
 
     chosen: AnalyticsSettings | None = None
     one_per: DemoPer = "account"
@@ -140,7 +140,7 @@ def analyze(
         # A scenario's settings bring the simulator with them, which events alone do not need.
 
         chosen, one_per = analyst_settings(settings, set_ or ())
-    analysis = analyze_events(events, mapped_settings(chosen, map_ or ()), demo_per.value if demo_per else one_per)
+    analysis = analyze(events, mapped_settings(chosen, map_ or ()), demo_per.value if demo_per else one_per)
     if out is not None:
         analysis.write(out)
     if json:

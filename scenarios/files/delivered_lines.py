@@ -29,7 +29,7 @@ def broken_lines(malformed: pl.DataFrame) -> list[bytes]:
     """Break the lines of events: the bytes as they arrived, without newlines.
 
     Args:
-        malformed: Events and the damage to them; columns as in :data:`simulator.sinks.MALFORMED_SCHEMA`.
+        malformed: Events and the damage to them; columns as in :data:`simulator.tracking.delivery.MALFORMED_SCHEMA`.
     """
     lines = encode(malformed).splitlines()
     damages = malformed.select("damage", "place").iter_rows()

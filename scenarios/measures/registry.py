@@ -15,8 +15,8 @@ Claims compare them, and whatever else wants one number of a run can use them to
 - ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``truth(…)``, …, ``model.n_requests``: the
   intent model and the truth
 
-Arithmetic is that of :mod:`scenarios.expressions`. Whatever a scenario alone can tell to be wrong (a word, a dimension,
-a region, a term) is told when it is checked, before any run.
+Arithmetic is that of :mod:`scenarios.measures.registry.expressions`. Whatever a scenario alone can tell to be wrong (a
+word, a dimension, a region, a term) is told when it is checked, before any run.
 """
 
 from __future__ import annotations

@@ -79,22 +79,23 @@ class StudyResults:
 
     @cached_property
     def summary(self) -> pl.DataFrame:
-        """Mean and interval of each response at each point; columns as in :func:`scenarios.study_summary.means`."""
+        """Mean and interval of each response at each point; columns as in :func:`scenarios.output_analysis.summary.means`."""
         return means(self.replications)
 
     @cached_property
     def differences(self) -> pl.DataFrame:
-        """Differences of the points from the first; columns as in :func:`scenarios.study_summary.differences`."""
+        """Differences of the points from the first; columns as in :func:`scenarios.output_analysis.summary.differences`."""
         return differences(self.replications)
 
     @cached_property
     def estimates(self) -> pl.DataFrame:
-        """How good the estimates are; columns as in :func:`scenarios.study_summary.estimates`."""
+        """How good the estimates are; columns as in :func:`scenarios.output_analysis.summary.estimates`."""
         return estimates(self.replications, self.plan.loaded.terms)
 
     @cached_property
     def calibration(self) -> pl.DataFrame:
-        """Whether estimates lie about the truth as their errors claim; see :mod:`analytics.rank_calibration`.
+        """Whether estimates lie about the truth as their errors claim; see
+        :mod:`scenarios.output_analysis.rank_calibration`.
 
         One row per design point, term with a known truth, and point of the grid of ranks.
         """
@@ -107,7 +108,7 @@ class StudyResults:
         return pl.concat(tables) if tables else pl.DataFrame(schema={"point": pl.UInt32(), **CALIBRATION_SCHEMA})
 
     def calibration_chart(self, point: int = 0) -> AnyChart:
-        """Draw the calibration at a design point, a panel per term; see :mod:`analytics.rank_chart`.
+        """Draw the calibration at a design point, a panel per term; see :mod:`analytics.charts.traffic.studies`.
 
         Raises:
             InputError: No estimate there has a known truth.

@@ -2,7 +2,8 @@
 
 Modules, in reading order: ``run`` (simulate, and what a run holds), ``sinks`` (where events go on the way),
 ``sharing`` (one run on many workers), ``pools`` and ``dispatch`` (the workers), ``results`` (what is written),
-``folder`` (a run straight into a folder), ``analyze`` (events from anywhere), ``progress`` (what the terminal shows).
+``folder`` (a run straight into a folder), ``events_analysis`` (events from anywhere), ``progress`` (what the terminal
+shows).
 """
 
 import lazy_loader

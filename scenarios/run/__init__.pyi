@@ -1,9 +1,5 @@
-from .analyze import (
-    EventsAnalysis as EventsAnalysis,
-    analyze_events as analyze_events,
-    mapped_settings as mapped_settings,
-)
 from .dispatch import Lost as Lost
+from .events_analysis import EventsAnalysis as EventsAnalysis, analyze as analyze, mapped_settings as mapped_settings
 from .folder import default_folder as default_folder, run_to_folder as run_to_folder
 from .pools import Pool as Pool, available_cores as available_cores, pool_of as pool_of, shared_pool as shared_pool
 from .progress import QUIET as QUIET, is_quiet as is_quiet, progress_bar as progress_bar, text_bar as text_bar

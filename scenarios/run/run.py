@@ -113,17 +113,17 @@ class Run:
 
     @property
     def labels(self) -> pl.DataFrame:
-        """What befell which event on its way; columns as in :data:`simulator.labels.LABELS_SCHEMA`."""
+        """What befell which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
         return self.outcome.labels
 
     @property
     def people(self) -> pl.DataFrame:
-        """Who stands behind each browser; columns as in :data:`simulator.people_truth.PEOPLE_SCHEMA`."""
+        """Who stands behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
         return self.outcome.people
 
     @property
     def accounts(self) -> pl.DataFrame:
-        """The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`."""
+        """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
         return self.outcome.accounts
 
     @property
@@ -177,7 +177,7 @@ class Run:
         """Read a single number off the run.
 
         Args:
-            expression: Such as ``conversion(region="europe")``; :mod:`scenarios.measures` lists the words.
+            expression: Such as ``conversion(region="europe")``; :mod:`scenarios.measures.registry` lists the words.
 
         Raises:
             ExpressionError: It is not understood; the message says what may have been meant.

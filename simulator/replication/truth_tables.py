@@ -36,12 +36,12 @@ class TruthTables:
 
     @cached_property
     def visits(self) -> pl.DataFrame:
-        """The true visit table; see :func:`simulator.visit_truth.true_visits`."""
+        """The true visit table; see :func:`simulator.replication.visit_truth.true_visits`."""
         return true_visits(list(self.cohorts()), self.clock, self.demo_per)
 
     @cached_property
     def people(self) -> pl.DataFrame:
-        """Who stands behind each browser; see :func:`simulator.people_truth.true_people`."""
+        """Who stands behind each browser; see :func:`simulator.replication.people_truth.true_people`."""
         return pl.concat(self.people_in_parts())
 
     def people_in_parts(self) -> Iterator[pl.DataFrame]:
@@ -50,5 +50,5 @@ class TruthTables:
 
     @property
     def accounts(self) -> pl.DataFrame:
-        """The companies; columns as in :data:`simulator.accounts.ACCOUNTS_SCHEMA`."""
+        """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
         return self.population.accounts.table()

@@ -29,7 +29,7 @@ class Delivery:
         events: Rows of the flat event table, in the order in which they were received.
         malformed: Lines that arrived broken, in the same order; columns as in :data:`MALFORMED_SCHEMA`.
         labels: What befell the events that happened in that hour, whether and whenever they arrived; columns as in
-            :data:`simulator.labels.LABELS_SCHEMA`.
+            :data:`simulator.tracking.labels.LABELS_SCHEMA`.
         file: A Parquet file that holds just these events, where somebody has written one.
     """
 

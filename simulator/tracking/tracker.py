@@ -175,7 +175,7 @@ class _Ordered:
     Attributes:
         visits: The hour's visits, as records; shape (visits,).
         visit: In which visit, as a row of these.
-        time_ms, kind, page, came_from, number: As in :data:`simulator.occurrences.OCCURRENCE`.
+        time_ms, kind, page, came_from, number: As in :data:`simulator.tracking.activity.OCCURRENCE`.
         channel: How the visitor came, where this is the first page of all; −1 elsewhere.
     """
 

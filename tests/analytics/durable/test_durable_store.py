@@ -371,7 +371,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from stores_on_disk import batches
-from analytics.store.event_store import EventStore
+from analytics.durable.opening import open_store
 from analytics.errors import StoreWriteError
 from analytics.durable.settings import StoreSettings
 

@@ -18,7 +18,7 @@ from scenarios.cli.runs import analyst_settings
 from scenarios.errors import ScenarioError
 from scenarios.files.event_files import save_events
 from scenarios.measures.truth import known_truth
-from scenarios.run.analyze import analyze_events
+from scenarios.run.events_analysis import analyze
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario, scenario_schema
 
@@ -227,7 +227,7 @@ def test_own_signals_are_read_off_foreign_events(foreign: str) -> None:
     """What no column was made for is found where the sender put it, and carries over visits."""
     settings, demo_per = analyst_settings("shop.yaml")
     assert demo_per == "visitor"
-    visits = analyze_events([foreign], settings, demo_per).analysis.visits.sort("anonymous_id", "visit")
+    visits = analyze([foreign], settings, demo_per).analysis.visits.sort("anonymous_id", "visit")
     names = ("anonymous_id", "visit", "watched", "pro", "at_pricing", "pages")
     assert visits.select(names).rows() == [
         ("a", 1, True, True, False, 1),

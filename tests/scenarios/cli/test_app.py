@@ -18,7 +18,7 @@ import pytest
 
 from analytics.io.ndjson import decode
 from scenarios.cli.app import main
-from scenarios.run.analyze import analyze_events
+from scenarios.run.events_analysis import analyze
 from scenarios.run.progress import progress_bar
 from scenarios.scenario import Scenario
 
@@ -236,13 +236,13 @@ def test_the_order_of_files_and_lines_does_not_matter(
 
 def test_rows_of_a_table_keep_their_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A dead letter of a Parquet file names its row in the file, though events are sorted and read in batches."""
-    monkeypatch.setattr("scenarios.run.analyze._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("scenarios.run.events_analysis._ROWS_AT_ONCE", 2)
     times = [f"2026-03-0{day}T10:00:00Z" for day in range(1, 7)]
     lines = [json.dumps(PAGE | {"messageId": time, "timestamp": time}) for time in reversed(times)]
     table = decode("\n".join(lines).encode()).frame
     nobody = pl.int_range(pl.len()) == 4
     table.with_columns(anonymous_id=pl.when(~nobody).then("anonymous_id")).write_parquet(tmp_path / "table")
-    analysis = analyze_events([str(tmp_path / "table")])
+    analysis = analyze([str(tmp_path / "table")])
     assert (analysis.store.counts.accepted, analysis.store.counts.invalid) == (5, 1)
     assert [letter.position for letter in analysis.store.dead_letters] == [5]
 
@@ -252,8 +252,8 @@ def test_rows_of_a_table_keep_their_numbers(monkeypatch: pytest.MonkeyPatch, tmp
     [("show small.yaml >&-", 0, ""), ("analyze - <&-", 2, "funnelsim: standard input: is closed\n")],
 )
 def test_closed_streams_are_no_accident(small: Path, command: str, status: int, complaint: str) -> None:
-    """Nobody listening is a quiet success, nobody talking wrong input; `python -m scenarios` is the command too."""
-    line = f"'{sys.executable}' -m scenarios {command}"
+    """Nobody listening is a quiet success, nobody talking wrong input; `python -m funnelsim` is the command too."""
+    line = f"'{sys.executable}' -m funnelsim {command}"
     ended = subprocess.run(["sh", "-c", line], capture_output=True, check=False, text=True)
     assert (ended.returncode, ended.stderr) == (status, complaint)
 
@@ -391,7 +391,7 @@ def test_analyze_says_which_requests_it_leaves_out_and_can_be_told_to_keep_them(
     assert "--demo-per visitor" in warning
     kept = Ended(capsys, "analyze", str(path), "--json", "--demo-per", "visitor")
     assert json.loads(kept.out)["warnings"] == []
-    assert analyze_events([str(path)], demo_per="visitor").analysis.visits["at_risk"].all()
+    assert analyze([str(path)], demo_per="visitor").analysis.visits["at_risk"].all()
 
 
 THEIRS = [PAGE, DEMO | {"event": "Demo Request Submitted", "timestamp": "2026-03-03T10:01:00Z"}]

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from analytics.io.ndjson import decode
 from scenarios.files.delivered_lines import broken_lines, delivered_lines
-from scenarios.run.analyze import analyze_events
+from scenarios.run.events_analysis import analyze
 from scenarios.run.folder import run_to_folder
 from scenarios.run.run import Run, simulate
 from scenarios.scenario import Scenario
@@ -88,7 +88,7 @@ def test_lines_stand_in_the_order_of_their_arrival(sink: CollectingSink) -> None
 def test_the_store_of_a_run_is_that_of_its_file(folder: tuple[Path, Run]) -> None:
     """Whoever analyses the lines of a run finds the same counts and the same dead letters as the run did."""
     path, run = folder
-    found = analyze_events([str(path / "events.ndjson")])
+    found = analyze([str(path / "events.ndjson")])
     assert asdict(found.store.counts) == asdict(run.store.counts)
     assert list(found.store.dead_letters) == list(run.store.dead_letters)
     assert found.store.events().equals(run.store.events())

@@ -213,7 +213,7 @@ def test_who_never_answers_is_given_up_and_gone_on_with(
 def test_a_killed_replay_loses_nothing(run: Path, tmp_path: Path, collecting: Callable[..., Collector]) -> None:
     """Killed twice and gone on with, it brings every event, in order, and for each kill one batch twice at most."""
     collector, state = collecting(lambda n: 503 if n % 15 == 0 else 200), tmp_path / "state"
-    command = [sys.executable, "-m", "scenarios", "replay", str(run), "--to", collector.address, "--resume", str(state)]
+    command = [sys.executable, "-m", "funnelsim", "replay", str(run), "--to", collector.address, "--resume", str(state)]
     for n_requests in (20, 40):
         process = subprocess.Popen([*command, "--speed", "600", "--quiet"])
         deadline = time.monotonic() + 60

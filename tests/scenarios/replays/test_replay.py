@@ -165,7 +165,7 @@ def test_a_stopped_replay_goes_on_where_it_was(runs: Path, tmp_path: Path, monke
 def test_a_killed_replay_goes_on_where_it_was(runs: Path, tmp_path: Path) -> None:
     """A process that is killed without warning, twice, leaves a state by which the third one completes the file."""
     file, state = tmp_path / "o", tmp_path / "state"
-    command = [sys.executable, "-m", "scenarios", "replay", str(runs / "parquet"), "--to", f"file:{file}"]
+    command = [sys.executable, "-m", "funnelsim", "replay", str(runs / "parquet"), "--to", f"file:{file}"]
     command += ["--resume", str(state)]
     for _ in range(2):
         n_before = file.stat().st_size if file.exists() else 0

@@ -27,7 +27,7 @@ from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
 
-__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze_events", "mapped_settings"]
+__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze", "mapped_settings"]
 
 _PARQUET_MAGIC: Final = b"PAR1"
 
@@ -115,7 +115,7 @@ class EventsAnalysis:
             write_json(working / MANIFEST, manifest)
 
 
-def analyze_events(
+def analyze(
     inputs: Sequence[str], settings: AnalyticsSettings | None = None, demo_per: DemoPer = "account"
 ) -> EventsAnalysis:
     """Read files of events and analyse them together, in the order in which the events arrived.

@@ -1,4 +1,4 @@
-"""``python -m scenarios`` is the command line too."""
+"""``python -m funnelsim`` is the command line too."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+from analytics import *
+from scenarios import *
+from simulator import *
+
+__version__: str

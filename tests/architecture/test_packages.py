@@ -1,0 +1,212 @@
+"""Claims about the packages, the dependencies between them, and what each module says of itself."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("analytics", "simulator", "scenarios", "funnelsim")
+MODULES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+FOLDERS = sorted({path.parent for path in MODULES})
+MOST_ENTRIES = 18
+MOST_LINES = 400
+CHANCE_AND_CLOCK = {
+    "random",
+    "uuid",
+    "secrets",
+    "time.time",
+    "time.time_ns",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.datetime.today",
+    "datetime.date.today",
+    "os.urandom",
+    "os.getpid",
+    "numpy.random.seed",
+    "numpy.random.default_rng",
+    "numpy.random.rand",
+}
+"""What would make a run depend on something besides its seed."""
+ALLOWED = {
+    "analytics.durable.files": {"os.getpid"},  # a locked store names the process that has it
+    "analytics.ingestion": {"datetime.datetime.now"},  # live events arrive when they are read
+}
+"""Uses that no result of a simulation depends on."""
+
+
+@cache
+def graph() -> grimp.ImportGraph:
+    """Who imports whom: imports in functions and imports for type checking are counted too."""
+    return grimp.build_graph(*PACKAGES, cache_dir=None, exclude_type_checking_imports=False)
+
+
+def name_of(path: Path) -> str:
+    """Dotted name of a module's file."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A module's syntax tree."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def entries(folder: Path) -> set[str]:
+    """Modules and subpackages of a package: what one sees at first sight."""
+    inside = {path.stem for path in (ROOT / folder).glob("*.py")} | {path.parent.name for path in FOLDERS_BELOW[folder]}
+    return inside - {"__init__"}
+
+
+FOLDERS_BELOW = {folder: [path / "__init__.py" for path in FOLDERS if path.parent == folder] for folder in FOLDERS}
+
+
+def test_the_contracts_of_import_linter_are_kept():
+    """Layers within and between packages, no circles, and libraries that stay where they are used."""
+    command = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Contracts: [1-9]\d* kept, 0 broken\.", done.stdout)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """There is no cycle of imports: no module can be reached from those that it imports."""
+    imports = graph()
+    for module in imports.modules:
+        for imported in imports.find_modules_directly_imported_by(module):
+            assert imports.find_shortest_chain(imported, module) is None, f"{module} and {imported} import each other"
+
+
+def test_no_module_imports_the_root_of_its_own_package():
+    """Modules import each other by their own names, not through the public surface of their package."""
+    for module in graph().modules:
+        root = module.split(".")[0]
+        assert module == root or root not in graph().find_modules_directly_imported_by(module), module
+
+
+def test_the_graph_sees_every_module():
+    """The claims above are about all modules that there are."""
+    assert {name_of(path) for path in MODULES} == graph().modules
+
+
+def hidden_imports(tree: ast.Module) -> Iterator[str]:
+    """Names of our own packages that are imported as texts, so that no graph sees them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {"import_module", "__import__"}:
+            names = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+            yield from (name for name in names if isinstance(name, str) and name.split(".")[0] in PACKAGES)
+
+
+def test_no_import_of_our_own_is_hidden_in_a_text():
+    """``import_module("analytics…")`` would hide a dependency from the tests above."""
+    assert {name_of(path): found for path in MODULES if (found := [*hidden_imports(tree_of(path))])} == {}
+    assert [*hidden_imports(ast.parse('importlib.import_module("analytics.store")'))] == ["analytics.store"]
+
+
+def test_every_module_says_what_it_is():
+    """Each module has a docstring whose first paragraph is a sentence."""
+    for path in MODULES:
+        docstring = ast.get_docstring(tree_of(path)) or ""
+        assert docstring.split("\n\n")[0].rstrip().endswith((".", ":", "?")), path
+
+
+def test_no_folder_shows_more_than_one_can_take_in():
+    """At most 18 modules and subpackages stand beside each other."""
+    assert {str(folder): len(entries(folder)) for folder in FOLDERS if len(entries(folder)) > MOST_ENTRIES} == {}
+
+
+def test_no_module_is_too_long():
+    """At most 400 lines; a test of concepts, not of length, would be better, but cannot be written."""
+    lengths = {str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_every_subpackage_names_its_modules():
+    """The docstring of a subpackage names each of its modules, in the order in which one would read them."""
+    for folder in FOLDERS:
+        if len(folder.parts) > 1:
+            docstring = ast.get_docstring(tree_of(folder / "__init__.py")) or ""
+            assert set(re.findall(r"``(\w+)``", docstring)) >= entries(folder), folder
+
+
+def test_every_public_name_can_be_had():
+    """What the stub of a package lists can be imported from it, and no such name is that of a module or subpackage.
+
+    A name that is both would stand for the one or the other, as the module has been imported before or not.
+    """
+    for folder in FOLDERS:
+        package = importlib.import_module(".".join(folder.parts))
+        assert [name for name in package.__all__ if not hasattr(package, name)] == []
+        assert entries(folder).isdisjoint(package.__all__), folder
+
+
+def test_every_table_of_contents_is_sorted_and_true():
+    """Where a module has an __all__, it is sorted, without repetition, and each name is defined there."""
+    for path in MODULES:
+        assigned = [ast.unparse(node.targets[0]) for node in tree_of(path).body if isinstance(node, ast.Assign)]
+        if "__all__" in assigned and path.stem != "__init__":
+            module = importlib.import_module(name_of(path))
+            names = list(module.__all__)
+            # Constants, then classes, then functions, each in order: ruff's RUF022.
+            assert names == sorted(set(names), key=lambda name: (not name.isupper(), not name[0].isupper(), name)), path
+            assert all(hasattr(module, name) for name in names), path
+
+
+def imported_names(tree: ast.Module) -> dict[str, str]:
+    """What each imported name of a module stands for."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            # `import a.b` binds a, which the dotted use then spells out.
+            names |= {
+                alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else alias.name.split(".")[0]
+                for alias in node.names
+            }
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def used_names(tree: ast.Module) -> set[str]:
+    """Full dotted names of all that a module imports and of the attributes that it uses of that."""
+    names, used = imported_names(tree), set()
+    for node in ast.walk(tree):
+        parts, part = [], node
+        while isinstance(part, ast.Attribute):
+            parts.append(part.attr)
+            part = part.value
+        if isinstance(part, ast.Name) and part.id in names:
+            used.add(".".join([names[part.id], *reversed(parts)]))
+    return used | set(names.values())
+
+
+def test_nothing_depends_on_chance_or_the_wall_clock():
+    """No module of simulator or analytics draws unseeded numbers or identifiers, or asks what time it is."""
+    for path in MODULES:
+        if path.parts[0] in {"simulator", "analytics"}:
+            used = used_names(tree_of(path)) - ALLOWED.get(name_of(path), set())
+            assert not {name for name in used if any(f"{name}.".startswith(f"{bad}.") for bad in CHANCE_AND_CLOCK)}, (
+                path
+            )
+
+
+def test_the_scan_would_find_what_it_looks_for():
+    """Names are followed through aliases, from-imports and attributes."""
+    source = (
+        "import numpy as np\nfrom datetime import datetime as dt\nimport uuid\nnp.random.rand()\ndt.now()\nuuid.uuid4()"
+    )
+    assert {"numpy.random.rand", "datetime.datetime.now", "uuid.uuid4"} <= used_names(ast.parse(source))
