@@ -68,7 +68,7 @@ class FitContext:
 
     @cached_property
     def jackknife_errors(self) -> Mapping[str, float] | None:
-        """Standard error of each term by leaving out one cluster after the other; see :mod:`analytics.logit.clusters`."""
+        """Standard error of each term by leaving out one cluster at a time; see :mod:`analytics.logit.clusters`."""
         return None if self.clusters is None else self._by_term(jackknife_errors, self.clusters)
 
     def _by_term(

@@ -81,7 +81,7 @@ _MOST_PARTS: Final = 64
 
 
 def bodies(says: pl.DataFrame) -> pl.Series:
-    """Hash of each delivery by what it says (:func:`analytics.store.deliveries.said`); equal ones are held to be the same."""
+    """Hash of each delivery by what it says (see :func:`said`); equal hashes mean equal contents."""
     return says.hash_rows().alias("body")
 
 

@@ -79,12 +79,12 @@ class StudyResults:
 
     @cached_property
     def summary(self) -> pl.DataFrame:
-        """Mean and interval of each response at each point; columns as in :func:`scenarios.output_analysis.summary.means`."""
+        """Mean and interval of each response at each point; columns as in :func:`.summary.means`."""
         return means(self.replications)
 
     @cached_property
     def differences(self) -> pl.DataFrame:
-        """Differences of the points from the first; columns as in :func:`scenarios.output_analysis.summary.differences`."""
+        """Differences of the points from the first; columns as in :func:`.summary.differences`."""
         return differences(self.replications)
 
     @cached_property
@@ -94,8 +94,7 @@ class StudyResults:
 
     @cached_property
     def calibration(self) -> pl.DataFrame:
-        """Whether estimates lie about the truth as their errors claim; see
-        :mod:`scenarios.output_analysis.rank_calibration`.
+        """Rank calibration: whether the truth lies as often within the estimates as their standard errors claim.
 
         One row per design point, term with a known truth, and point of the grid of ranks.
         """
