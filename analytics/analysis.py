@@ -16,7 +16,7 @@ from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
-from analytics.signals.definitions import DemoPer, Signal
+from analytics.signals.definitions import ConversionUnit, Signal
 from analytics.statistics.funnel import FunnelStatistics
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Analysis:
         truth: True coefficient of every term, where it is known.
         observed_from: Start of the observed period; the first event unless given.
         observed_until: End of the observed period, itself excluded; just after the last event unless given.
-        demo_per: Who asks for one demo at most, ``account`` or ``visitor``.
+        conversion_unit: Who asks for one demo at most, ``account`` or ``visitor``.
         window: The part of the observed period that statistics are about, and in which a visit must begin to be a row
             of the visit table, with all signals from before; the whole unless given.
     """
@@ -52,7 +52,7 @@ class Analysis:
         truth: Mapping[str, float] | None = None,
         observed_from: datetime | None = None,
         observed_until: datetime | None = None,
-        demo_per: DemoPer = "account",
+        conversion_unit: ConversionUnit = "account",
         window: tuple[datetime, datetime] | None = None,
     ) -> None:
         self.settings = settings
@@ -60,7 +60,7 @@ class Analysis:
         self._truth = truth
         self._observed_from = observed_from
         self._observed_until = observed_until
-        self._demo_per: DemoPer = demo_per
+        self._demo_per: ConversionUnit = conversion_unit
         self._window = window
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
 
@@ -91,7 +91,7 @@ class Analysis:
     def visits(self) -> pl.DataFrame:
         """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
         visits = visit_table(
-            self.events, observed_until=self._observed_until, signals=self._signals, demo_per=self._demo_per
+            self.events, observed_until=self._observed_until, signals=self._signals, conversion_unit=self._demo_per
         )
         return visits if self._window is None else visits.filter(begins_in(self._window))
 
@@ -159,7 +159,7 @@ class Analysis:
             segment,
             observed_until=self._observed_until,
             begun_in=self._window,
-            demo_per=self._demo_per,
+            conversion_unit=self._demo_per,
         )
 
     @cached_property

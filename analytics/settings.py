@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from analytics.events.dimensions import dimensions_of
 from analytics.events.tracking_plan import EventName
-from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, VISIT_LASTS, Signal, interaction_parts
+from analytics.signals.definitions import DEFAULT_INTERACTIONS, MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
 from analytics.signals.settings import UserSignals, not_known
 
 __all__ = ["AnalyticsSettings"]
@@ -23,8 +23,8 @@ class AnalyticsSettings(BaseModel):
         signals: Signals of the analyst's own, by name, that the intent model holds beside the built-in ones. Like
             those they carry over the visits of a visitor and are known strictly before the decision.
         session_length: How the length of a visit counts in the intent model: ``log1p-zero-flag`` by the logarithm of
-            1 + minutes, with a flag (``visit_lasts``) that sets apart visits of a single moment, whose length nobody
-            knows; ``log1p`` without that flag. Nothing in the simulated world depends on it: its truth is 0.
+            1 + minutes, with a flag (``multi_page_visit``) that sets apart visits of a single moment, whose length
+            nobody knows; ``log1p`` without that flag. Nothing in the simulated world depends on it: its truth is 0.
         interactions: Products of two signals, built-in or not, that the intent model holds beside the signals, such as
             ``region_europe:security_page_view``.
         event_names: What a stream from elsewhere calls our events: ``{Demo Request Submitted: Demo Requested}``. The
@@ -46,7 +46,7 @@ class AnalyticsSettings(BaseModel):
     @property
     def built_in_signals(self) -> tuple[Signal, ...]:
         """The signals that the intent model holds, whatever the analyst adds."""
-        return (*SIGNALS, VISIT_LASTS) if self.session_length == "log1p-zero-flag" else SIGNALS
+        return (*SIGNALS, MULTI_PAGE_VISIT) if self.session_length == "log1p-zero-flag" else SIGNALS
 
     @property
     def user_signals(self) -> tuple[Signal, ...]:

@@ -14,7 +14,7 @@ from scenarios.files.digest import EventsDigest
 from scenarios.run.sinks import StoreSink
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation, Wake
+from simulator.simulation import ActiveAgents, Simulation
 from simulator.tracking.delivery import Sink
 from simulator.visitors.cohort_sampler import CohortSampler
 
@@ -22,7 +22,7 @@ __all__ = ["ALL_AWAKE", "COMPARISON", "DRAWING"]
 
 _NAIVE: Final = "naive SimPy script, 20,000 visitors"
 _STORED: Final = "funnelsim, through tracker and event store"
-_ALL: Final = "funnelsim, wake: all, through tracker and event store"
+_ALL: Final = "funnelsim, active_agents: all, through tracker and event store"
 _MANY: Final = 400_000.0
 """Visitors of the large day; the script gets slower with their number and is measured at the baseline's."""
 
@@ -35,9 +35,9 @@ def _naive(world: WorldSettings) -> Subject:
     return lambda: NaiveFunnel(world, seed=7).run()
 
 
-def _funnelsim(world: WorldSettings, wake: Wake, *sinks: Callable[[], Sink]) -> Subject:
+def _funnelsim(world: WorldSettings, active_agents: ActiveAgents, *sinks: Callable[[], Sink]) -> Subject:
     def run() -> int:
-        return Simulation(world, seed=7, wake=wake).run([sink() for sink in sinks]).counts["events"]
+        return Simulation(world, seed=7, active_agents=active_agents).run([sink() for sink in sinks]).counts["events"]
 
     return run
 
@@ -66,7 +66,7 @@ def _prepare_all() -> Mapping[str, Subject]:
     return {
         _NAIVE: _naive(world),
         "bare SimPy loop, one time-out a visit": bare,
-        "funnelsim, wake: all, events only": _funnelsim(world, "all"),
+        "funnelsim, active_agents: all, events only": _funnelsim(world, "all"),
         _ALL: _funnelsim(world, "all", _store),
     }
 

@@ -35,7 +35,9 @@ class NaiveFunnel:
         self.world = world
         self.random = random.Random(seed)
         self.env = simpy.Environment()
-        self.reps = simpy.Resource(self.env, sum(team.executives.reps for team in world.sales.teams.values()))
+        self.reps = simpy.Resource(
+            self.env, sum(team.account_executives.headcount for team in world.sales.teams.values())
+        )
         self.events: list[dict[str, Any]] = []
         self.views_by_hour: Counter[int] = Counter()
         self.channels = list(world.traffic.channels.items())

@@ -30,7 +30,7 @@ def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
     def once() -> int:
         found = []
         for replication in range(n):
-            world = Simulation(scenario.world, seed=7, replication=replication, wake="interacting")
+            world = Simulation(scenario.world, seed=7, replication=replication, active_agents="interacting")
             if not fit:
                 found.append(world.run([]).counts["visitors"])
                 continue
@@ -60,7 +60,7 @@ def _study(scenario: Scenario, n: int, response: str, jobs: int) -> Subject:
 
 
 def _power() -> Mapping[str, Subject]:
-    scenario = Scenario.load("baseline", ["traffic.visitors_per_day=5000", "intent.visitor_to_demo=0.1"])
+    scenario = Scenario.load("baseline", ["traffic.visitors_per_day=5000", "intent.target_conversion=0.1"])
     n, response = 60, f'p_value("{_SIGNAL}")'
     return {
         "simulations and fits by hand": _by_hand(scenario, n, fit=True),

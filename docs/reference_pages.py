@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from analytics.events.tracking_plan import COLUMNS, EventName
-from analytics.signals.definitions import SIGNALS, VISIT_KEY_COLUMNS, VISIT_LASTS, VISIT_OUTCOME_COLUMNS
+from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, VISIT_KEY_COLUMNS, VISIT_OUTCOME_COLUMNS
 from scenarios.measures.registry import all_measures
 from scenarios.scenario import Scenario
 from scenarios.studies.settings import StudySettings
@@ -37,7 +37,7 @@ _UNITS: Final = {
     "log_odds": "log-odds",
     "coefficients": "log-odds",
     "interactions": "log-odds",
-    "visitor_to_demo": "probability",
+    "target_conversion": "probability",
     "account_sd": "log-odds",
     "replications": "runs",
 }
@@ -124,7 +124,7 @@ def words_page() -> str:
     """Every intent signal, and every word that a claim or a response may use."""
     signals = _table(
         ("signal", "expected", "a visitor who …, or the number"),
-        ((f"`{each.name}`", each.expectation, each.meaning) for each in (*SIGNALS, VISIT_LASTS)),
+        ((f"`{each.name}`", each.expectation, each.meaning) for each in (*SIGNALS, MULTI_PAGE_VISIT)),
     )
     words = _table(("word", "how it is written", "meaning"), _words())
     return (

@@ -200,7 +200,7 @@ class _Planner:
             {
                 "name": "power",
                 "scenario": self._scenario.to_data(),
-                "set": {} if several else {_SETTING[self._vary]: sizes[0]},
+                "overrides": {} if several else {_SETTING[self._vary]: sizes[0]},
                 "factors": {_SETTING[self._vary]: list(sizes)} if several else {},
                 "replications": n,
                 # Other seeds, and luck that is not shared: samples of a probit regression must be independent.

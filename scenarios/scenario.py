@@ -98,7 +98,8 @@ class Scenario(ScenarioSettings):
 
         Raises:
             InputError: There is no such executor, or ``jobs`` is not 1 or more.
-            ValueError: Visitors of a subclass are to be woken for their decisions only (``wake: interacting``).
+            ValueError: Visitors of a subclass are to be woken for their decisions only (``active_agents:
+                interacting``).
         """
         pool = shared_pool(executor, jobs)
         told = (text_bar(f"Simulating {self.name}") if progress else None) if isinstance(progress, bool) else progress

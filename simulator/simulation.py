@@ -31,9 +31,9 @@ from simulator.visitors.calibration import true_intercept
 from simulator.visitors.truth import Truth
 from simulator.visitors.visitor import Visitor
 
-__all__ = ["Outcome", "Simulation", "Wake", "WorldSettings"]
+__all__ = ["ActiveAgents", "Outcome", "Simulation", "WorldSettings"]
 
-Wake = Literal["auto", "all", "interacting"]
+ActiveAgents = Literal["auto", "all", "interacting"]
 """Who lives on the clock: everybody, page by page; those alone who can touch the world, when they can; or whichever
 suits the size of the world. The events are the same, byte for byte."""
 
@@ -91,11 +91,11 @@ class Simulation:
         seed: Any non-negative integer.
         replication: Number of the replication, from 0; replications of one seed are independent.
         visitor: Class of the agents: :class:`Visitor` or a subclass of it.
-        wake: Who lives on the clock. ``auto`` takes ``all`` for a small world and for visitors of a subclass, who may
-            do something else on every page, and ``interacting`` otherwise.
+        active_agents: Who lives on the clock. ``auto`` takes ``all`` for a small world and for visitors of a subclass,
+            who may do something else on every page, and ``interacting`` otherwise.
 
     Attributes:
-        wake: Which of the two it is.
+        active_agents: Which of the two it is.
 
     Raises:
         ValueError: Visitors of a subclass are to be woken for their decisions only.
@@ -108,12 +108,12 @@ class Simulation:
         seed: int,
         replication: int = 0,
         visitor: type[Visitor] = Visitor,
-        wake: Wake = "auto",
+        active_agents: ActiveAgents = "auto",
     ) -> None:
-        if wake == "interacting" and visitor is not Visitor:
-            raise ValueError(f"wake: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
+        if active_agents == "interacting" and visitor is not Visitor:
+            raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
         self.world = world
-        self.wake = _wake(world, visitor) if wake == "auto" else wake
+        self.active_agents = _wake(world, visitor) if active_agents == "auto" else active_agents
         decoys = dict.fromkeys((signal.name for signal in SIGNALS), 0.0)
         self.truth = Truth(
             true_intercept(world),
@@ -191,7 +191,7 @@ class Simulation:
         Raises:
             ValueError: All visitors live on the clock, so that there is nothing to share.
         """
-        if self.wake == "all":
+        if self.active_agents == "all":
             raise ValueError("visitors who live on the clock cannot be shared out among workers; wake the interacting")
         recipe = RunSpec(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
         course = RunState(self.world, recipe.workshop())
@@ -217,7 +217,7 @@ class Simulation:
         to_come, post = HoursToCome(), DeliveryQueue(workshop.transport)
         for hour in range(self.world.clock.hours):
             for opening in course.opening(hour):
-                if self.wake == "all":
+                if self.active_agents == "all":
                     course.wake(workshop.cohorts(opening))
                 else:
                     drawn = workshop.draw(opening)
@@ -229,7 +229,7 @@ class Simulation:
                 yield hour, true_counts, delivery
 
 
-def _wake(world: WorldSettings, visitor: type[Visitor]) -> Wake:
+def _wake(world: WorldSettings, visitor: type[Visitor]) -> ActiveAgents:
     """Whom to wake where nobody has said."""
     traffic, days = world.traffic, world.clock.hours / 24
     ordinary = traffic.visitors_per_day * days * max(1.0, (1 + traffic.growth_per_week) ** (days / 7))

@@ -22,7 +22,7 @@ from analytics.intent.results import IntentResults
 from analytics.logit.design import INTERCEPT
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import visit_table
-from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen, Signal
+from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EverSeen, Signal
 
 __all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "NaiveComparison", "compare_analyses", "visitor_table"]
 
@@ -99,7 +99,7 @@ def compare_analyses(
     truth: Mapping[str, float] | None = None,
     *,
     observed_until: datetime | None = None,
-    demo_per: DemoPer = "account",
+    conversion_unit: ConversionUnit = "account",
     visits: pl.DataFrame | None = None,
     by_visit: IntentResults | None = None,
 ) -> NaiveComparison:
@@ -110,7 +110,7 @@ def compare_analyses(
         model: The terms to fit.
         truth: Coefficients that produced the data, by term.
         observed_until: When observation stopped; the time of the latest event unless given.
-        demo_per: Who asks for one demo at most; only the analysis by visit knows of it.
+        conversion_unit: Who asks for one demo at most; only the analysis by visit knows of it.
         visits: The visit table of these events, where it has been made already.
         by_visit: Results of the model on it, where it has been fitted already.
 
@@ -125,7 +125,9 @@ def compare_analyses(
             return by_visit
         rows = visits
         if rows is None:
-            rows = visit_table(table, observed_until=observed_until, signals=model.signals, demo_per=demo_per)
+            rows = visit_table(
+                table, observed_until=observed_until, signals=model.signals, conversion_unit=conversion_unit
+            )
         return model.fit(rows, truth)
 
     def fit_by_visitor(*, everything: bool) -> IntentResults:
@@ -171,7 +173,9 @@ def visitor_table(
     request = (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False)
     # Without their requests visitors are followed to the end; nothing is cut off.
     followed = table.filter(~request) if everything else table
-    visits = visit_table(followed, signals=signals, idle_minutes=idle_minutes, demo_per="visitor").filter("at_risk")
+    visits = visit_table(followed, signals=signals, idle_minutes=idle_minutes, conversion_unit="visitor").filter(
+        "at_risk"
+    )
     asked = table.filter(request).select(pl.coalesce("anonymous_id", "user_id").cast(pl.String)).to_series()
     return (
         visits.sort("anonymous_id", "visit")

@@ -21,7 +21,7 @@ from analytics.logit.design import eligible_visits, prepare
 from analytics.logit.estimation import Estimate, estimate
 from analytics.logit.joint_tests import joint_test
 from analytics.logit.splines import knots_of, restricted_cubic
-from analytics.signals.definitions import VISIT_LASTS, SessionLength, interaction_parts
+from analytics.signals.definitions import MULTI_PAGE_VISIT, SessionLength, interaction_parts
 
 __all__ = ["DEFAULT_FORM", "FORM_SCHEMA", "SessionForm", "SessionLengthComparison"]
 
@@ -90,9 +90,11 @@ class SessionLengthComparison:
         self.level, self.coefficient = model.level, coefficient
         names = [s.name for s in model.signals]
         # The forms have a flag of their own.
-        self._others = [name for name in names if name not in {signal.name, VISIT_LASTS.name}]
+        self._others = [name for name in names if name not in {signal.name, MULTI_PAGE_VISIT.name}]
         self._interactions = [
-            term for term in model.interactions if {signal.name, VISIT_LASTS.name}.isdisjoint(interaction_parts(term))
+            term
+            for term in model.interactions
+            if {signal.name, MULTI_PAGE_VISIT.name}.isdisjoint(interaction_parts(term))
         ]
         self._visits = eligible_visits(visits, names)
         values = self._visits[signal.name].cast(pl.Float64).to_numpy()

@@ -13,7 +13,7 @@ import polars as pl
 from analytics.charts.model import SIGNIFICANT
 from analytics.intent.coefficients import unit_of
 from analytics.report.html import times
-from analytics.signals.definitions import SIGNALS, VISIT_LASTS, Signal, interaction_parts
+from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
 
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
@@ -22,7 +22,7 @@ __all__ = ["Interpretation", "coefficient_groups", "interpret", "known_signals",
 
 Signals = Mapping[str, Signal]
 
-_BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, VISIT_LASTS)}
+_BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, MULTI_PAGE_VISIT)}
 _HEADINGS: Final = {
     "high": "High-intent signals",
     "context": "Circumstances",

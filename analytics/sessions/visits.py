@@ -16,7 +16,7 @@ import polars as pl
 
 from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
-from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, DemoPer, Signal, visit_schema
+from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
 
 __all__ = ["assign_visits", "begins_in", "visit_table", "visit_table_of_parts"]
@@ -67,7 +67,7 @@ def visit_table(
     signals: tuple[Signal, ...] = SIGNALS,
     idle_minutes: float = IDLE_MINUTES,
     include_bots: bool = False,
-    demo_per: DemoPer = "account",
+    conversion_unit: ConversionUnit = "account",
 ) -> pl.DataFrame:
     """Rebuild the person-period table: one row per visit, the visitor's signals so far, and the outcome.
 
@@ -87,8 +87,8 @@ def visit_table(
         signals: Signals to read off the events, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
         include_bots: Keep the events of programs.
-        demo_per: Who asks for one demo at most: ``account``, every visitor for their whole account, which is the first
-            known of them, or ``visitor``, each for themselves.
+        conversion_unit: Who asks for one demo at most: ``account``, every visitor for their whole account, which is
+            the first known of them, or ``visitor``, each for themselves.
 
     Returns:
         Table with the columns of :func:`analytics.signals.definitions.visit_schema`, ordered by start, visitor and
@@ -96,7 +96,7 @@ def visit_table(
 
     Raises:
         EventFrameError: The table is not a table of events.
-        ValueError: The idle time-out is not greater than 0, or ``demo_per`` is neither.
+        ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
     return visit_table_of_parts(
         [events],
@@ -104,7 +104,7 @@ def visit_table(
         signals=signals,
         idle_minutes=idle_minutes,
         include_bots=include_bots,
-        demo_per=demo_per,
+        conversion_unit=conversion_unit,
     )
 
 
@@ -121,7 +121,7 @@ def visit_table_of_parts(
     signals: tuple[Signal, ...] = SIGNALS,
     idle_minutes: float = IDLE_MINUTES,
     include_bots: bool = False,
-    demo_per: DemoPer = "account",
+    conversion_unit: ConversionUnit = "account",
 ) -> pl.DataFrame:
     """Rebuild the person-period table of events that come in parts, each visitor's events all in one part.
 
@@ -135,17 +135,20 @@ def visit_table_of_parts(
         signals: Signals to read off the events.
         idle_minutes: Idle time-out, in minutes, greater than 0.
         include_bots: Keep the events of programs.
-        demo_per: Who asks for one demo at most.
+        conversion_unit: Who asks for one demo at most.
 
     Raises:
         EventFrameError: A part is not a table of events.
-        ValueError: The idle time-out is not greater than 0, or ``demo_per`` is neither.
+        ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
     idle = idle_time(idle_minutes)
-    if demo_per not in get_args(DemoPer):
-        raise ValueError(f"demo_per: must be one of {', '.join(get_args(DemoPer))} (got {demo_per!r})")
+    if conversion_unit not in get_args(ConversionUnit):
+        raise ValueError(
+            f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
+        )
     read = [
-        _read(part, signals, idle_minutes=idle_minutes, include_bots=include_bots, demo_per=demo_per) for part in parts
+        _read(part, signals, idle_minutes=idle_minutes, include_bots=include_bots, conversion_unit=conversion_unit)
+        for part in parts
     ]
     until = _utc(observed_until) if observed_until is not None else _latest(read)
     settled = pl.concat([part.settled for part in read]).group_by("account").agg(pl.col("settled_at").min())
@@ -182,7 +185,12 @@ class _Read:
 
 
 def _read(
-    events: pl.DataFrame, signals: tuple[Signal, ...], *, idle_minutes: float, include_bots: bool, demo_per: DemoPer
+    events: pl.DataFrame,
+    signals: tuple[Signal, ...],
+    *,
+    idle_minutes: float,
+    include_bots: bool,
+    conversion_unit: ConversionUnit,
 ) -> _Read:
     table = enriched(events)
     line = timeline(
@@ -191,7 +199,7 @@ def _read(
     requests = _first_requests(line)
     accounts = first_known(line, table["context_group_id"].gather(line["order"]).alias("account"))
     experiments = first_known(line, table["context_experiments"].gather(line["order"]).alias("experiments"))
-    asked = requests if demo_per == "account" else requests.clear()
+    asked = requests if conversion_unit == "account" else requests.clear()
     return _Read(
         rows=_rows(line, signals, requests, accounts, experiments),
         settled=asked.join(accounts, on="visitor").select("account", settled_at="requested_at"),

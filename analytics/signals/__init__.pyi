@@ -2,11 +2,11 @@ from .arms import arm_dimension as arm_dimension, arm_signals as arm_signals
 from .definitions import (
     DEFAULT_INTERACTIONS as DEFAULT_INTERACTIONS,
     IDLE_MINUTES as IDLE_MINUTES,
+    MULTI_PAGE_VISIT as MULTI_PAGE_VISIT,
     SIGNALS as SIGNALS,
     VISIT_KEY_COLUMNS as VISIT_KEY_COLUMNS,
-    VISIT_LASTS as VISIT_LASTS,
     VISIT_OUTCOME_COLUMNS as VISIT_OUTCOME_COLUMNS,
-    DemoPer as DemoPer,
+    ConversionUnit as ConversionUnit,
     EventCount as EventCount,
     EverSeen as EverSeen,
     SessionLength as SessionLength,

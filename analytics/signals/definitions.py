@@ -17,12 +17,12 @@ from analytics.events.tracking_plan import UTC_MS, EventName
 __all__ = [
     "DEFAULT_INTERACTIONS",
     "IDLE_MINUTES",
+    "MULTI_PAGE_VISIT",
     "SIGNALS",
     "TECH_BLOG_DOMAINS",
     "VISIT_KEY_COLUMNS",
-    "VISIT_LASTS",
     "VISIT_OUTCOME_COLUMNS",
-    "DemoPer",
+    "ConversionUnit",
     "EventCount",
     "EverSeen",
     "Expectation",
@@ -174,8 +174,12 @@ SIGNALS: Final[tuple[Signal, ...]] = (
 )
 """The signals of the tracking plan, in the order in which they are reported."""
 
-VISIT_LASTS: Final = SessionLength(
-    "visit_lasts", "has stayed beyond the single moment of a first page view", "context", "minutes", longer_than=0.0
+MULTI_PAGE_VISIT: Final = SessionLength(
+    "multi_page_visit",
+    "has stayed beyond the single moment of a first page view",
+    "context",
+    "minutes",
+    longer_than=0.0,
 )
 """Whether a visit has a length at all: the zero flag of session length, the other way round.
 
@@ -208,7 +212,7 @@ def interaction_parts(name: str) -> tuple[str, ...]:
 IDLE_MINUTES: Final = 30.0
 """Idle time, in minutes, after which a visit is over: the time-out of Google Analytics and of Segment's warehouses."""
 
-DemoPer = Literal["account", "visitor"]
+ConversionUnit = Literal["account", "visitor"]
 """Who asks for one demo at most: a whole account, its first visitor for all, or each visitor by themselves."""
 
 VISIT_KEY_COLUMNS: Final = pl.Schema(

@@ -12,9 +12,9 @@ from analytics.events.dimensions import DIMENSIONS
 from analytics.events.enrichment import DERIVED_SCHEMA
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
 from analytics.signals.definitions import (
+    MULTI_PAGE_VISIT,
     SIGNALS,
     VISIT_KEY_COLUMNS,
-    VISIT_LASTS,
     VISIT_OUTCOME_COLUMNS,
     EventCount,
     EverSeen,
@@ -42,7 +42,7 @@ _Values = Annotated[tuple[_Text | bool | int, ...], Field(max_length=1000)]
 _Value = str | bool | int
 
 _TAKEN: Final = frozenset(
-    {"intercept", VISIT_LASTS.name, *(s.name for s in SIGNALS), *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS}
+    {"intercept", MULTI_PAGE_VISIT.name, *(s.name for s in SIGNALS), *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS}
 )
 """Names of the terms there are, and of the columns of the visit table that are no signals."""
 

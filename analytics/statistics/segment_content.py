@@ -21,7 +21,7 @@ from analytics.events.dimensions import NOT_SET, Dimension, DimensionError, dime
 from analytics.events.tracking_plan import CallType
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import begins_in, visit_table
-from analytics.signals.definitions import IDLE_MINUTES, DemoPer, EverSeen
+from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EverSeen
 from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.multiplicity import holm
 from analytics.statistics.odds_ratios import homogeneity_of_odds_ratios
@@ -78,7 +78,7 @@ def segment_content(
     per: Per = "visit",
     observed_until: datetime | None = None,
     begun_in: tuple[datetime, datetime] | None = None,
-    demo_per: DemoPer = "account",
+    conversion_unit: ConversionUnit = "account",
     idle_minutes: float = IDLE_MINUTES,
     level: float = 0.95,
 ) -> SegmentContent:
@@ -100,7 +100,7 @@ def segment_content(
         observed_until: When observation stopped; the time of the latest event unless given.
         begun_in: From when, and before when, a visit must begin to count, with all that was seen before it; any time
             unless given.
-        demo_per: Who asks for one demo at most, ``account`` or ``visitor``.
+        conversion_unit: Who asks for one demo at most, ``account`` or ``visitor``.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
         level: Confidence level of the intervals, between 0 and 1.
 
@@ -120,7 +120,7 @@ def segment_content(
         observed_until=observed_until,
         signals=tuple(signals.values()),
         idle_minutes=idle_minutes,
-        demo_per=demo_per,
+        conversion_unit=conversion_unit,
     )
     if begun_in is not None:
         visits = visits.filter(begins_in(begun_in))

@@ -19,7 +19,7 @@ __all__ = ["analysis_summary", "run_summary"]
 def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: str = "") -> Page:
     """Summarise a run: what happened, the conversion, the strongest coefficients beside the truth, where to read on."""
     counts = _telling_counts(run)
-    took = f"{run.timings.simulate_s:.1f} s (wake: {run.wake})"
+    took = f"{run.timings.simulate_s:.1f} s (active_agents: {run.active_agents})"
     lines = [
         f"{run.scenario.name}, seed {run.seed}: {_counted(run.scenario.clock.hours, 'hour')} simulated in {took}",
         "",

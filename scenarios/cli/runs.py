@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from analytics.settings import AnalyticsSettings
-from analytics.signals.definitions import DemoPer
+from analytics.signals.definitions import ConversionUnit
 from scenarios.cli import studies
 from scenarios.cli.options import complete_kind, complete_scenario, complete_scenario_or_study
 from scenarios.cli.output import Output, as_json
@@ -20,7 +20,7 @@ from scenarios.errors import Fault, InputError, ScenarioError, advice
 
 if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
-    from analytics.signals.definitions import DemoPer
+    from analytics.signals.definitions import ConversionUnit
 
 __all__ = ["analyst_settings", "register"]
 
@@ -33,7 +33,7 @@ class EventsChoice(StrEnum):
     NONE = "none"
 
 
-class DemoPerChoice(StrEnum):
+class ConversionUnitChoice(StrEnum):
     """Who asks for one demo at most."""
 
     ACCOUNT = "account"
@@ -75,7 +75,9 @@ def run(
     *,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers that share a large run (wake: interacting); the events are the same."),
+        typer.Option(
+            min=1, help="Workers that share a large run (active_agents: interacting); the events are the same."
+        ),
     ] = None,
     executor: Annotated[
         str | None, typer.Option(help="What the workers are: loky, dask:ADDRESS or ray[:ADDRESS].")
@@ -121,8 +123,9 @@ def analyze(
     set_: _Set = None,
     *,
     out: _Out = None,
-    demo_per: Annotated[
-        DemoPerChoice | None, typer.Option(help="Who asks for one demo at most; account, or as the scenario has it.")
+    conversion_unit: Annotated[
+        ConversionUnitChoice | None,
+        typer.Option(help="Who asks for one demo at most; account, or as the scenario has it."),
     ] = None,
     map_: Annotated[
         list[str] | None,
@@ -135,12 +138,14 @@ def analyze(
     from scenarios.run.events_analysis import analyze, mapped_settings  # noqa: PLC0415
 
     chosen: AnalyticsSettings | None = None
-    one_per: DemoPer = "account"
+    one_per: ConversionUnit = "account"
     if settings is not None or set_:
         # A scenario's settings bring the simulator with them, which events alone do not need.
 
         chosen, one_per = analyst_settings(settings, set_ or ())
-    analysis = analyze(events, mapped_settings(chosen, map_ or ()), demo_per.value if demo_per else one_per)
+    analysis = analyze(
+        events, mapped_settings(chosen, map_ or ()), conversion_unit.value if conversion_unit else one_per
+    )
     if out is not None:
         analysis.write(out)
     if json:
@@ -216,7 +221,7 @@ _PART: Final = "analytics"
 _NOBODY: Final = "name: events\n"
 
 
-def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tuple[AnalyticsSettings, DemoPer]:
+def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tuple[AnalyticsSettings, ConversionUnit]:
     """Read how events are to be analysed, and who asks for one demo at most.
 
     Args:
@@ -234,4 +239,4 @@ def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tup
             raise ScenarioError([Fault(f"--set {text}", key, message)])
     model = ScenarioSettings
     settings = parse(model, _NOBODY, _PART, overrides) if scenario is None else load(model, scenario, overrides)
-    return settings.analytics, settings.intent.demo_per
+    return settings.analytics, settings.intent.conversion_unit

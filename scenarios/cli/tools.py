@@ -100,7 +100,7 @@ traffic:
 
 ## Who asks for a demo: at the end of each visit, by a logit on what the visitor has done so far.
 intent:
-  visitor_to_demo: 0.02 # share of visitors who ask sooner or later; sets the intercept
+  target_conversion: 0.02 # share of visitors who ask sooner or later; sets the intercept
   coefficients: # effect on the log-odds; 0 is a decoy that an analyst should not find
     security_page_view: 0.9
     careers_page_view: 0.0
@@ -144,7 +144,7 @@ scenario: {base}
 seed: 7
 
 ## Settings that are the same in all runs.
-set:
+overrides:
   traffic.visitors_per_day: 5000
 #   intent.account_sd: 0.5
 

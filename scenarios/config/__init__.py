@@ -1,8 +1,9 @@
 """From YAML files to checked settings, with line and column in every message.
 
 Modules, in reading order: ``yaml_source`` (YAML with positions), ``library`` (files by name), ``layers`` (extends and
-overrides), ``loading`` (files to settings), ``validation`` and ``model_paths`` (all faults at once, by position),
-``file_schema`` (JSON Schema), ``settings`` (what a scenario file holds).
+overrides), ``loading`` (files to settings), ``renamed`` (old names, with a warning), ``validation`` and
+``model_paths`` (all faults at once, by position), ``file_schema`` (JSON Schema), ``settings`` (what a scenario file
+holds).
 """
 
 import lazy_loader

@@ -17,6 +17,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from scenarios.config.model_paths import Types, is_dictionary, types_at, types_inside
+from scenarios.config.renamed import current_path, with_current_names
 from scenarios.config.yaml_source import Path, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError
 
@@ -66,6 +67,7 @@ class Layers:
             source: The file; its data must be a mapping.
         """
         # A section whose lines are all commented out says nothing; it does not say "null".
+        source = with_current_names(self._model, source)
         stated = {key: value for key, value in source.data.items() if value is not None}
         layer = _Layer(source.where, is_own=source.name == self.name)
         self._merge(self.data, (), stated, layer)
@@ -99,6 +101,7 @@ class Layers:
         Raises:
             ScenarioError: The path leads through a value that holds no others, or past the end of a list.
         """
+        path = current_path(self._model, path, where)
         container: Any = self.data
         taken: Path = ()
         for part in path[:-1]:

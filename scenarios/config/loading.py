@@ -22,7 +22,7 @@ Overrides = Mapping[str, Any] | Sequence[str]
 
 Model = TypeVar("Model", bound=ScenarioSettings)
 
-_SAME_WORLD: Final = frozenset({"name", "description", "seed", "wake", "claims"})
+_SAME_WORLD: Final = frozenset({"name", "description", "seed", "active_agents", "claims"})
 """Settings that change neither the world nor how it is analysed."""
 
 

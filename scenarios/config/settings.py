@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 from ruamel.yaml import YAML
@@ -11,11 +11,11 @@ from ruamel.yaml import YAML
 from analytics.settings import AnalyticsSettings
 from scenarios.measures.claims import Claims
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Wake
+from simulator.simulation import ActiveAgents
 
 __all__ = ["ScenarioSettings", "yaml_text"]
 
-_HEAD: Final = ("name", "description", "seed", "wake")
+_HEAD: Final = ("name", "description", "seed", "active_agents")
 
 
 class ScenarioSettings(WorldSettings):
@@ -25,15 +25,17 @@ class ScenarioSettings(WorldSettings):
         name: Name of the scenario: small letters, digits and hyphens.
         description: What the scenario is for, in a sentence or two.
         seed: The one seed of all randomness, unless a run is given another; 0 is a seed.
-        wake: Which visitors live on the clock; the events are the same.
+        active_agents: Which visitors live on the clock; the events are the same.
         analytics: How the events are analysed.
         claims: What the scenario promises of its runs: comparisons of measures, by story.
     """
 
+    renamed: ClassVar = {"wake": "active_agents"}
+
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 7
-    wake: Wake = "auto"
+    active_agents: ActiveAgents = "auto"
     analytics: AnalyticsSettings = AnalyticsSettings()
     claims: Claims = Field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from analytics.settings import AnalyticsSettings
-from analytics.signals.definitions import SIGNALS, VISIT_LASTS, EverSeen, Signal, interaction_parts
+from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, EverSeen, Signal, interaction_parts
 from simulator.visitors.truth import Truth
 
 __all__ = ["known_truth"]
@@ -45,7 +45,7 @@ def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterat
 
 
 def _is_double(signal: Signal) -> bool:
-    return any(_reading(signal) == _reading(built_in) for built_in in (*SIGNALS, VISIT_LASTS))
+    return any(_reading(signal) == _reading(built_in) for built_in in (*SIGNALS, MULTI_PAGE_VISIT))
 
 
 def _reading(signal: Signal) -> tuple[object, ...]:

@@ -20,7 +20,7 @@ from analytics.io.flatten import Flattened
 from analytics.io.ndjson import read_ndjson
 from analytics.io.row_validation import usable_events
 from analytics.settings import AnalyticsSettings
-from analytics.signals.definitions import DemoPer
+from analytics.signals.definitions import ConversionUnit
 from analytics.store.history import EventHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
@@ -46,15 +46,19 @@ class EventsAnalysis:
         inputs: Names of the files, as given.
         accepted: Has taken the events in.
         settings: What the analyst chose.
-        demo_per: Who asks for one demo at most.
+        conversion_unit: Who asks for one demo at most.
     """
 
     def __init__(
-        self, inputs: Sequence[str], accepted: EventHistory, settings: AnalyticsSettings, demo_per: DemoPer
+        self,
+        inputs: Sequence[str],
+        accepted: EventHistory,
+        settings: AnalyticsSettings,
+        conversion_unit: ConversionUnit,
     ) -> None:
         self.inputs = tuple(inputs)
         self.store = accepted.store
-        self.analysis = Analysis(accepted.frame, settings, demo_per=demo_per)
+        self.analysis = Analysis(accepted.frame, settings, conversion_unit=conversion_unit)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -116,7 +120,7 @@ class EventsAnalysis:
 
 
 def analyze(
-    inputs: Sequence[str], settings: AnalyticsSettings | None = None, demo_per: DemoPer = "account"
+    inputs: Sequence[str], settings: AnalyticsSettings | None = None, conversion_unit: ConversionUnit = "account"
 ) -> EventsAnalysis:
     """Read files of events and analyse them together, in the order in which the events arrived.
 
@@ -126,8 +130,8 @@ def analyze(
         inputs: Paths of NDJSON files (gzipped or not) or Parquet files; ``-`` is NDJSON on standard input. What a file
             is shows in its first bytes, not in its name.
         settings: What the analyst chose; the defaults if not given.
-        demo_per: Who asks for one demo at most: with ``account`` the visits of colleagues after an account's first
-            request are left out of the intent model, with ``visitor`` they are kept.
+        conversion_unit: Who asks for one demo at most: with ``account`` the visits of colleagues after an account's
+            first request are left out of the intent model, with ``visitor`` they are kept.
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
@@ -144,7 +148,7 @@ def analyze(
     accepted = EventHistory()
     for batch in archive.in_order_of_arrival():
         accepted.store.append_flattened(batch)
-    return EventsAnalysis(inputs, accepted, chosen, demo_per)
+    return EventsAnalysis(inputs, accepted, chosen, conversion_unit)
 
 
 def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[str]) -> AnalyticsSettings:

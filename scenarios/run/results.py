@@ -17,7 +17,7 @@ from scenarios.files.event_files import EventsFormat, save_events, write_parts
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
 from scenarios.measures.definition import RunView
-from simulator.simulation import Wake
+from simulator.simulation import ActiveAgents
 
 __all__ = ["SavableRun", "save_run", "write_results"]
 
@@ -38,7 +38,7 @@ class SavableRun(RunView, Protocol):
         """Which of the independent repetitions with this seed."""
 
     @property
-    def wake(self) -> Wake:
+    def active_agents(self) -> ActiveAgents:
         """Which visitors lived on the clock."""
 
     @property
@@ -130,7 +130,12 @@ def _write_report(path: Path, run: SavableRun) -> None:
         run.analysis,
         run.store,
         title=run.scenario.name,
-        provenance={"replication": run.replication, "wake": run.wake, "events sha256": run.digest, **versions()},
+        provenance={
+            "replication": run.replication,
+            "active_agents": run.active_agents,
+            "events sha256": run.digest,
+            **versions(),
+        },
         description=run.scenario.description,
         seed=run.seed,
         sales=run.sales.summary,

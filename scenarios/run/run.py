@@ -30,7 +30,7 @@ from scenarios.run.results import save_run
 from scenarios.run.sharing import RunSinks, share
 from scenarios.run.sinks import StoreSink
 from simulator.sales.outcome import SalesOutcome
-from simulator.simulation import Outcome, Simulation, Wake
+from simulator.simulation import ActiveAgents, Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
 from simulator.visitors.truth import Truth
@@ -65,7 +65,7 @@ class Run:
         scenario: The scenario that was run.
         seed: Seed of the run.
         replication: Which of the independent repetitions with this seed.
-        wake: Which visitors lived on the clock: ``all`` of them, or the ``interacting`` ones.
+        active_agents: Which visitors lived on the clock: ``all`` of them, or the ``interacting`` ones.
         outcome: What the simulation knows of itself: the truth, the sales desk, counts.
         record: Keeps the events.
         accepted: Took the events in as they arrived.
@@ -80,7 +80,7 @@ class Run:
         *,
         seed: int,
         replication: int,
-        wake: Wake,
+        active_agents: ActiveAgents,
         outcome: Outcome,
         record: EventRecord,
         accepted: EventHistory,
@@ -91,7 +91,7 @@ class Run:
         self.scenario = scenario
         self.seed = seed
         self.replication = replication
-        self.wake = wake
+        self.active_agents = active_agents
         self.outcome = outcome
         self.store: EventStore = accepted.store
         self.digest = digest
@@ -150,7 +150,7 @@ class Run:
             truth=known_truth(self.truth, settings),
             observed_from=start,
             observed_until=start + timedelta(hours=self.scenario.clock.hours),
-            demo_per=self.scenario.intent.demo_per,
+            conversion_unit=self.scenario.intent.conversion_unit,
             window=None if self.window.is_whole else self.window.period(self.scenario.clock),
         )
 
@@ -210,7 +210,7 @@ class Run:
             "scenario": self.scenario.name,
             "seed": self.seed,
             "replication": self.replication,
-            "wake": self.wake,
+            "active_agents": self.active_agents,
             "versions": versions(),
             "counts": dict(self.outcome.counts),
             "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
@@ -259,9 +259,11 @@ def simulate(
         labels=KeptLabels() if labels is None else labels,
         sinks=sinks,
     )
-    simulation = Simulation(scenario.world, seed=seed, replication=replication, visitor=visitor, wake=scenario.wake)
+    simulation = Simulation(
+        scenario.world, seed=seed, replication=replication, visitor=visitor, active_agents=scenario.active_agents
+    )
     started_at, clock = datetime.now(UTC), time.perf_counter()
-    if pool is None or simulation.wake == "all":
+    if pool is None or simulation.active_agents == "all":
         outcome = simulation.run([listeners.together], progress, listeners.labels)
     else:
         outcome = share(simulation, pool, listeners, progress)
@@ -269,7 +271,7 @@ def simulate(
         scenario,
         seed=seed,
         replication=replication,
-        wake=simulation.wake,
+        active_agents=simulation.active_agents,
         outcome=outcome,
         record=listeners.record,
         accepted=accepted,
@@ -280,7 +282,7 @@ def simulate(
 
 def run_html(run: Run) -> str:
     """Show a run: what was run, and what happened in it. Nothing is analysed for it."""
-    head = f"<strong>{html.escape(run.scenario.name)}</strong>, seed {run.seed}, wake: {run.wake}"
+    head = f"<strong>{html.escape(run.scenario.name)}</strong>, seed {run.seed}, active_agents: {run.active_agents}"
     # Where replications are not used nobody should have to wonder what 0 means.
     which = f", replication {run.replication}" if run.replication else ""
     story = f"<p>{html.escape(run.scenario.description)}</p>" if run.scenario.description else ""

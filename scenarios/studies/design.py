@@ -60,7 +60,7 @@ def unit_design(design: DesignSettings, n_factors: int, seed: int) -> Floats:
     # scipy.stats takes half a second to import, and few designs need it.
     from scipy.stats import qmc  # noqa: PLC0415
 
-    n = design.points or 1
+    n = design.samples or 1
     if design.kind == "morris":
         return _trajectories(n, n_factors, np.random.default_rng(seed))
     if design.kind == "latin-hypercube":

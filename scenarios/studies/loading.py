@@ -11,6 +11,7 @@ from scenarios.config.layers import Layers
 from scenarios.config.library import find_scenario, find_study, read_text
 from scenarios.config.loading import load_source, read_source
 from scenarios.config.model_paths import types_at
+from scenarios.config.renamed import with_current_names, with_current_paths
 from scenarios.config.validation import check
 from scenarios.config.yaml_source import Path as Keys, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError, advice
@@ -80,6 +81,9 @@ def study_of(data: Mapping[str, Any]) -> LoadedStudy:
 
 
 def _loaded(path: Path, source: YamlSource) -> LoadedStudy:
+    source = with_current_names(StudySettings, source)
+    for section in ("overrides", "factors"):
+        source = with_current_paths(Scenario, source, section)
     layers = Layers(source.name, StudySettings)
     layers.lay_file(source)
     return _Checker(path, source, check(StudySettings, layers)).checked()
@@ -135,7 +139,9 @@ class _Checker:
 
     def _changed(self, scenario: Scenario) -> Scenario:
         """The scenario with what the study sets; whoever changes a world cannot keep what was promised of it."""
-        changed = self._replaced(scenario, {key: (("set", key), value) for key, value in self._settings.set.items()})
+        changed = self._replaced(
+            scenario, {key: (("overrides", key), value) for key, value in self._settings.overrides.items()}
+        )
         return changed.replace({"claims": {}}) if changed.claims else changed
 
     def _replaced(self, scenario: Scenario, changes: Mapping[str, tuple[Keys, Any]]) -> Scenario:

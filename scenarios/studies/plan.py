@@ -22,7 +22,7 @@ from scenarios.studies.settings import FactorValue, StudySettings
 
 __all__ = ["Point", "StudyPlan"]
 
-_NAMES_ONLY: Final = {"name", "description", "seed", "wake", "claims"}
+_NAMES_ONLY: Final = {"name", "description", "seed", "active_agents", "claims"}
 """What a scenario says that no event depends on."""
 
 _APART: Final = 1_000_000

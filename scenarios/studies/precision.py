@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,18 +61,20 @@ class PrecisionSettings(Settings):
 
     Args:
         precision: How well each of some responses is to be known, by name; all of them must be.
-        least: Replications that are made in any case, 10 or more: fewer say too little of the spread.
-        most: Replications after which a point is given up, precise or not.
+        min: Replications that are made in any case, 10 or more: fewer say too little of the spread.
+        max: Replications after which a point is given up, precise or not.
     """
 
+    renamed: ClassVar = {"least": "min", "most": "max"}
+
     precision: Annotated[dict[str, Precision], Field(min_length=1)]
-    least: Annotated[int, Field(ge=10)] = 20
-    most: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
+    min: Annotated[int, Field(ge=10)] = 20
+    max: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
 
     @model_validator(mode="after")
-    def _least_is_below_most(self) -> Self:
-        if self.least > self.most:
-            raise ValueError(f"least: must not be above most (got {self.least} and {self.most})")
+    def _min_is_below_max(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min: must not be above max (got {self.min} and {self.max})")
         return self
 
 
@@ -112,7 +114,7 @@ def is_met(values: Mapping[str, Floats], settings: PrecisionSettings) -> NDArray
     """
     wishes = [wish.is_met(*half_widths(values[name])) for name, wish in settings.precision.items()]
     met: NDArray[np.bool_] = np.logical_and.reduce(wishes)
-    met[: settings.least - 1] = False
+    met[: settings.min - 1] = False
     return met
 
 
@@ -126,15 +128,15 @@ def stopping_point(values: Mapping[str, Floats], settings: PrecisionSettings) ->
         settings: The wish.
     """
     met = is_met(values, settings)
-    n = settings.least
+    n = settings.min
     while n <= len(met):
         found = np.flatnonzero(met[n - 1 :])
         if not found.size:
             break
-        end = min(math.ceil(_LOOK_AHEAD * (n + int(found[0]))), settings.most)
+        end = min(math.ceil(_LOOK_AHEAD * (n + int(found[0]))), settings.max)
         if end > len(met):
             return None
-        if met[end - 1] or end == settings.most:
+        if met[end - 1] or end == settings.max:
             return end
         n = end + 1
-    return settings.most if len(met) >= settings.most else None
+    return settings.max if len(met) >= settings.max else None

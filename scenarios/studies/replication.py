@@ -113,8 +113,10 @@ def light_run(replication: Replication) -> Run:
     """
     scenario = replication.scenario
     # The events are the same, and it takes half the time.
-    wake = "interacting" if scenario.wake == "auto" else scenario.wake
-    simulation = Simulation(scenario.world, seed=replication.seed, replication=replication.number, wake=wake)
+    active_agents = "interacting" if scenario.active_agents == "auto" else scenario.active_agents
+    simulation = Simulation(
+        scenario.world, seed=replication.seed, replication=replication.number, active_agents=active_agents
+    )
     accepted = EventHistory()
     sinks = [Batches([StoreSink(accepted.store)])] if _needs_events(replication) else []
     started_at, began = datetime.now(UTC), time.perf_counter()
@@ -123,7 +125,7 @@ def light_run(replication: Replication) -> Run:
         scenario,
         seed=replication.seed,
         replication=replication.number,
-        wake=simulation.wake,
+        active_agents=simulation.active_agents,
         outcome=outcome,
         record=CollectingSink(),
         accepted=accepted,

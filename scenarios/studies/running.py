@@ -152,7 +152,7 @@ class _Runner:
             n = self._n_wanted[number]
             enough = stopping_point(self._values(self._plan.points[number], n, wish.precision), wish)
             wants_more |= enough is None
-            self._n_wanted[number] = min(math.ceil(n * _GROWTH), wish.most) if enough is None else enough
+            self._n_wanted[number] = min(math.ceil(n * _GROWTH), wish.max) if enough is None else enough
         return wants_more
 
     def _values(self, point: Point, n: int, names: Mapping[str, object]) -> dict[str, np.ndarray]:
@@ -179,4 +179,4 @@ def _unseen(_done: int, _total: int) -> None:
 def _first(plan: StudyPlan) -> int:
     """Replications of a point that are needed in any case."""
     wish = plan.settings.replications
-    return min(math.ceil(wish.least * _FIRST), wish.most) if isinstance(wish, PrecisionSettings) else wish
+    return min(math.ceil(wish.min * _FIRST), wish.max) if isinstance(wish, PrecisionSettings) else wish

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -17,61 +17,67 @@ __all__ = ["DesignSettings", "Factor", "FactorValue", "StudySettings"]
 FactorValue = bool | int | float | str
 """What a factor may be set to."""
 
+_WholeNumbers = tuple[int, int]  # by a name of its own: within the model, int is a field
+
 
 class Factor(Settings):
     """What one setting of the scenario is varied over: given values, or a range; exactly one of the kinds.
 
-    A file may write a bare list for ``choice``, and ``boolean`` for the choice of false and true.
+    A file may write a bare list for ``categorical``, and ``boolean`` for the values false and true.
 
     Args:
-        choice: The values themselves, two or more.
-        real: Lowest and highest number; in between all are equally likely.
-        log: The same for a positive number whose logarithm is varied evenly.
-        integer: Lowest and highest whole number, both included.
+        categorical: The values themselves, two or more.
+        uniform: Lowest and highest number; in between all are equally likely.
+        loguniform: The same for a positive number whose logarithm is uniform.
+        int: Lowest and highest whole number, both included.
     """
 
-    choice: Annotated[tuple[FactorValue, ...], Field(min_length=2)] | None = None
-    real: tuple[Real, Real] | None = None
-    log: tuple[Positive, Positive] | None = None
-    integer: tuple[int, int] | None = None
+    renamed: ClassVar = {"choice": "categorical", "real": "uniform", "log": "loguniform", "integer": "int"}
+
+    categorical: Annotated[tuple[FactorValue, ...], Field(min_length=2)] | None = None
+    uniform: tuple[Real, Real] | None = None
+    loguniform: tuple[Positive, Positive] | None = None
+    int: _WholeNumbers | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of choice, real, log, integer (got {', '.join(given) or 'none'})")
-        bounds = self.real or self.log or self.integer
+            raise ValueError(
+                f"give exactly one of categorical, uniform, loguniform, int (got {', '.join(given) or 'none'})"
+            )
+        bounds = self.uniform or self.loguniform or self.int
         if bounds is not None and not bounds[0] < bounds[1]:
             raise ValueError(f"{given[0]}: the first number must be below the second (got {list(bounds)})")
-        if self.choice is not None and len(set(map(repr, self.choice))) < len(self.choice):
-            raise ValueError("choice: holds a value twice")
+        if self.categorical is not None and len(set(map(repr, self.categorical))) < len(self.categorical):
+            raise ValueError("categorical: holds a value twice")
         return self
 
     @property
     def levels(self) -> tuple[FactorValue, ...]:
-        """Values that a design of levels takes: those of a choice, the two ends of a range."""
-        if self.choice is not None:
-            return self.choice
-        return tuple(self.real or self.log or self.integer or ())
+        """Values that a design of levels takes: the categories, the two ends of a range."""
+        if self.categorical is not None:
+            return self.categorical
+        return tuple(self.uniform or self.loguniform or self.int or ())
 
     def at(self, share: float) -> FactorValue:
         """Return the value below which a share, from 0 to 1, of the factor's distribution lies."""
-        if self.real is not None:
-            return self.real[0] + share * (self.real[1] - self.real[0])
-        if self.log is not None:
-            low, high = map(math.log, self.log)
-            return min(max(math.exp(low + share * (high - low)), self.log[0]), self.log[1])
-        if self.integer is not None:
-            first, last = self.integer
+        if self.uniform is not None:
+            return self.uniform[0] + share * (self.uniform[1] - self.uniform[0])
+        if self.loguniform is not None:
+            low, high = map(math.log, self.loguniform)
+            return min(max(math.exp(low + share * (high - low)), self.loguniform[0]), self.loguniform[1])
+        if self.int is not None:
+            first, last = self.int
             return min(first + int(share * (last - first + 1)), last)
-        values = self.choice or ()
+        values = self.categorical or ()
         return values[min(int(share * len(values)), len(values) - 1)]
 
 
 def _as_factor(value: object) -> object:
     if value == "boolean":
-        return {"choice": (False, True)}
-    kinds = {"choice": value} if isinstance(value, list | tuple) else value
+        return {"categorical": (False, True)}
+    kinds = {"categorical": value} if isinstance(value, list | tuple) else value
     if not isinstance(kinds, Mapping):
         return value
     # Behind a validator of our own pydantic no longer knows that JSON has no tuples.
@@ -94,20 +100,26 @@ class DesignSettings(Settings):
         kind: ``one-at-a-time`` (the scenario as it stands, and each level of each factor alone), ``full-factorial``
             (all combinations of levels), ``latin-hypercube``, ``sobol`` (a scrambled Sobol sequence), ``morris``
             (trajectories that change one factor a step) or ``saltelli`` (for Sobol indices).
-        points: Points of ``latin-hypercube`` and ``sobol``, trajectories of ``morris``, base points of ``saltelli``
-            (which has factors + 2 times as many); the last, and those of ``sobol``, a power of 2.
+        samples: Points of ``latin-hypercube`` and ``sobol``, trajectories of ``morris``, base samples N of ``saltelli``
+            (which runs factors + 2 times as many points); the last, and those of ``sobol``, a power of 2.
     """
 
+    renamed: ClassVar = {"points": "samples"}
+
     kind: DesignKind = "full-factorial"
-    points: Annotated[Count, Field(le=1_000_000)] | None = None
+    samples: Annotated[Count, Field(le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _points_where_they_mean_something(self) -> Self:
         counted = self.kind not in {"one-at-a-time", "full-factorial"}
-        if counted != (self.points is not None):
-            raise ValueError(f"{self.kind} needs points" if counted else f"points: {self.kind} has as many as it has")
-        if self.kind in {"sobol", "saltelli"} and self.points is not None and self.points & (self.points - 1):
-            raise ValueError(f"points: must be a power of 2, or the sequence is not balanced (got {self.points})")
+        if counted != (self.samples is not None):
+            raise ValueError(
+                f"{self.kind} needs samples"
+                if counted
+                else f"samples: {self.kind} runs all combinations and takes none"
+            )
+        if self.kind in {"sobol", "saltelli"} and self.samples is not None and self.samples & (self.samples - 1):
+            raise ValueError(f"samples: must be a power of 2, or the sequence is not balanced (got {self.samples})")
         return self
 
 
@@ -130,7 +142,7 @@ class StudySettings(Settings):
         description: What it is to find out.
         scenario: The scenario to run: a name of the library, a path from this file, or the scenario itself.
         scenarios: Several of them, instead of one; every design point is run in each.
-        set: Settings of the scenario to change in all runs, by dotted path.
+        overrides: Settings of the scenario to change in all runs, by dotted path.
         factors: What is varied: dotted path of a setting, and its values.
         design: Which combinations of the factors are run.
         replications: How often each is run: a number, or until the responses are known to a wished precision.
@@ -144,11 +156,13 @@ class StudySettings(Settings):
             coefficient, standard error, p-value, truth and whether the 95 % interval covers it.
     """
 
+    renamed: ClassVar = {"set": "overrides"}
+
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
     description: str = ""
     scenario: ScenarioSource | None = None
     scenarios: Annotated[tuple[ScenarioSource, ...], Field(min_length=1)] | None = None
-    set: dict[str, Any] = Field(default_factory=dict)
+    overrides: dict[str, Any] = Field(default_factory=dict)
     factors: dict[str, AnyFactor] = Field(default_factory=dict)
     design: AnyDesign = DesignSettings()
     replications: Count | PrecisionSettings = 20

@@ -86,9 +86,11 @@ def _fact(name: str, value: str, note: str) -> Html:
 def _factors(results: StudyResults) -> Html:
     rows = []
     for path, factor in results.plan.settings.factors.items():
-        kind = next(name for name in ("choice", "real", "log", "integer") if getattr(factor, name) is not None)
+        kind = next(
+            name for name in ("categorical", "uniform", "loguniform", "int") if getattr(factor, name) is not None
+        )
         values = ", ".join(cell(value) for value in getattr(factor, kind))
-        rows.append((path, values if kind == "choice" else f"{kind}, from {values.replace(', ', ' to ')}"))
+        rows.append((path, values if kind == "categorical" else f"{kind}, from {values.replace(', ', ' to ')}"))
     if not rows:
         return Html("")
     return number_table(["factor", "values"], rows, "What is varied", n_texts=2)

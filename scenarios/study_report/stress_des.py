@@ -69,7 +69,7 @@ def _logic(plan: StudyPlan) -> Rows:
     )
     yield "2.2", "logic of the base model", _LOGIC
     names = ", ".join(dict.fromkeys(scenario.name for scenario in plan.loaded.scenarios))
-    changed = ", ".join(f"{path} = {value}" for path, value in plan.settings.set.items())
+    changed = ", ".join(f"{path} = {value}" for path, value in plan.settings.overrides.items())
     yield "2.3", "logic of the scenarios", f"{names}{f', with {changed}' if changed else ''}; written out in study.yaml"
     yield "2.4", "algorithms", "arrivals by inversion, navigation as a Markov chain, hazard in discrete time"
     yield "2.5", "components", _COMPONENTS
@@ -95,7 +95,7 @@ def _experimentation(plan: StudyPlan) -> Rows:
     yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours{cool_down}"
     wish = settings.replications
     n = (
-        f"until precise enough, {wish.least} to {wish.most} replications of each point"
+        f"until precise enough, {wish.min} to {wish.max} replications of each point"
         if isinstance(wish, PrecisionSettings)
         else f"{wish:,} replications of each point"
     )

@@ -47,7 +47,7 @@ class LiveWorld:
         self.n_given_up = 0
         self._accounts = accounts
         self._visitor = visitor
-        self._demo_per_account = world.intent.demo_per == "account"
+        self._demo_per_account = world.intent.conversion_unit == "account"
         self._accounts_that_asked: set[int] = set()
         self._at_home: list[Cohort] = []
         self._moved: set[Cohort] = set()

@@ -86,5 +86,5 @@ class RunState:
             (lambda: awake) if awake else lambda: workshop.redrawn(asked),
             workshop.population,
             workshop.clock,
-            self._world.intent.demo_per,
+            self._world.intent.conversion_unit,
         )

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from analytics.signals.definitions import DemoPer
+from analytics.signals.definitions import ConversionUnit
 from simulator.engine.clock import Clock
 from simulator.replication.people_truth import true_people
 from simulator.replication.visit_truth import true_visits
@@ -26,18 +26,18 @@ class TruthTables:
         cohorts: Returns the visitors, with what they have asked for; drawn once more where they have not been kept.
         population: Who they are.
         clock: Start and end of the simulation.
-        demo_per: Whether an account or each of its visitors asks for one demo.
+        conversion_unit: Whether an account or each of its visitors asks for one demo.
     """
 
     cohorts: Callable[[], Iterable[Cohort]]
     population: Population
     clock: Clock
-    demo_per: DemoPer
+    conversion_unit: ConversionUnit
 
     @cached_property
     def visits(self) -> pl.DataFrame:
         """The true visit table; see :func:`simulator.replication.visit_truth.true_visits`."""
-        return true_visits(list(self.cohorts()), self.clock, self.demo_per)
+        return true_visits(list(self.cohorts()), self.clock, self.conversion_unit)
 
     @cached_property
     def people(self) -> pl.DataFrame:

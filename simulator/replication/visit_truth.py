@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from analytics.signals.definitions import SIGNALS, DemoPer, visit_schema
+from analytics.signals.definitions import SIGNALS, ConversionUnit, visit_schema
 from simulator.engine.arrays import Integers
 from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort
@@ -18,29 +18,29 @@ __all__ = ["true_visits"]
 _NEVER_MS = np.iinfo(np.int64).max
 
 
-def true_visits(cohorts: Sequence[Cohort], clock: Clock, demo_per: DemoPer = "account") -> pl.DataFrame:
+def true_visits(cohorts: Sequence[Cohort], clock: Clock, conversion_unit: ConversionUnit = "account") -> pl.DataFrame:
     """One row per visit that began before the end, in order of its start, with the columns of ``visit_schema()``.
 
     Args:
         cohorts: The visitors, after the simulation.
         clock: Start and end of the simulation.
-        demo_per: Whether visits of colleagues that end after the account's first request are no longer at risk.
+        conversion_unit: Whether visits of colleagues that end after the account's first request are no longer at risk.
     """
     if not cohorts:
         return pl.DataFrame(schema=visit_schema())
-    settled_ms = _settled_ms(cohorts, demo_per)
+    settled_ms = _settled_ms(cohorts, conversion_unit)
     tables = [_visits_of(cohort, clock, settled_ms) for cohort in cohorts]
     return pl.concat(tables).sort("started_at", "anonymous_id", "visit")
 
 
-def _settled_ms(cohorts: Sequence[Cohort], demo_per: DemoPer) -> Integers:
+def _settled_ms(cohorts: Sequence[Cohort], conversion_unit: ConversionUnit) -> Integers:
     """When each account had asked as often as it does, a time beyond all others if never; shape (accounts + 1,).
 
     The last entry, which index −1 finds, is that of the visitors without an account: nobody speaks for them.
     """
     n_accounts = 1 + max(int(cohort.people.account.max(initial=-1)) for cohort in cohorts)
     settled = np.full(n_accounts + 1, _NEVER_MS)
-    for cohort in cohorts if demo_per == "account" else ():
+    for cohort in cohorts if conversion_unit == "account" else ():
         askers, visits = np.array(list(cohort.request_visit.items()), dtype=np.int64).reshape(-1, 2).T
         np.minimum.at(settled, cohort.people.account[askers], cohort.end_ms[visits])
     settled[-1] = _NEVER_MS

@@ -91,7 +91,7 @@ class _Team:
     def __init__(self, settings: TeamSettings, clock: Clock, slot_s: float) -> None:
         self.office = OfficeHours(settings, clock)
         self.sdrs = duties(settings.sdrs, self.office)
-        self.executives = duties(settings.executives, self.office)
+        self.executives = duties(settings.account_executives, self.office)
         self.inbox = simpy.Store(clock.env)
         self._clock = clock
         self._slot_s = slot_s

@@ -130,7 +130,7 @@ class Duty:
 
 def duties(staff: StaffSettings, office: OfficeHours) -> list[Duty]:
     """Working times of each representative of a staff, in order of their numbers."""
-    joins = {joiner.rep: joiner.on for joiner in staff.joiners}
+    joins = {joiner.rep: joiner.on for joiner in staff.hires}
     return [
         Duty(
             office,
@@ -138,5 +138,5 @@ def duties(staff: StaffSettings, office: OfficeHours) -> list[Duty]:
             staff.ramp_weeks,
             tuple((absence.first, absence.last) for absence in staff.absences if absence.rep == rep),
         )
-        for rep in range(1, staff.reps + 1)
+        for rep in range(1, staff.headcount + 1)
     ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
@@ -41,7 +41,13 @@ Count = Annotated[int, Strict(), Field(ge=1)]
 
 
 class Settings(BaseModel):
-    """A part of a scenario: frozen data, checked whole before the clock starts; an unknown key is an error."""
+    """A part of a scenario: frozen data, checked whole before the clock starts; an unknown key is an error.
+
+    Attributes:
+        renamed: Old names of settings, and what each is called now; files may use both, with a warning.
+    """
+
+    renamed: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

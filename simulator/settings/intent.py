@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.signals.definitions import SIGNALS, DemoPer, interaction_parts
+from analytics.signals.definitions import SIGNALS, ConversionUnit, interaction_parts
 from simulator.settings.base import LogOdds, Settings, unknown
 
 __all__ = ["IntentSettings"]
 
-_VISITOR_TO_DEMO = 0.015
+_TARGET_CONVERSION = 0.015
 
 _NAMES = tuple(signal.name for signal in SIGNALS)
 
@@ -44,22 +44,24 @@ class IntentSettings(Settings):
     """What moves visitors to request a demo. The default figures are assumptions.
 
     Attributes:
-        visitor_to_demo: Share of visitors who request a demo sooner or later; it calibrates the intercept. 0.015
+        target_conversion: Share of visitors who request a demo sooner or later; it calibrates the intercept. 0.015
             unless ``intercept`` is given. It
             describes the visitors, not the clock: those whose later visits fall after the end of the simulation are
-            not seen to ask, and neither are those whose colleague was first (``demo_per``).
-        intercept: The intercept itself, in log-odds per visit, instead of ``visitor_to_demo``.
+            not seen to ask, and neither are those whose colleague was first (``conversion_unit``).
+        intercept: The intercept itself, in log-odds per visit, instead of ``target_conversion``.
         coefficients: Effect of each signal in log-odds; a signal that is not named has none.
         interactions: Effect of two signals together, beyond the sum of both, named ``a:b``.
         account_sd: Standard deviation of the companies' unobserved willingness, in log-odds.
-        demo_per: ``account``: once a visitor of a recognised company has asked, their colleagues go on visiting but no
-            longer ask. ``visitor``: everybody asks for themselves. A visitor without a company always does.
+        conversion_unit: ``account``: once a visitor of a recognised company has asked, their colleagues go on visiting
+            but no longer ask. ``visitor``: everybody asks for themselves. A visitor without a company always does.
     """
 
-    alternatives: ClassVar = (("visitor_to_demo", "intercept"),)
-    """Settings that exclude each other: who states one of them takes back what was said of the other."""
+    alternatives: ClassVar = (("target_conversion", "intercept"),)
+    """Settings that exclude each other: stating one of them withdraws the other."""
 
-    visitor_to_demo: float | None = Field(default=None, gt=0, lt=1, strict=True)
+    renamed: ClassVar = {"visitor_to_demo": "target_conversion", "demo_per": "conversion_unit"}
+
+    target_conversion: float | None = Field(default=None, gt=0, lt=1, strict=True)
     intercept: LogOdds | None = None
     coefficients: Annotated[dict[str, LogOdds], AfterValidator(_known_signals), AfterValidator(_single)] = Field(
         default_factory=lambda: {
@@ -81,19 +83,19 @@ class IntentSettings(Settings):
         default_factory=lambda: {"region_europe:security_page_view": 0.5}
     )
     account_sd: float = Field(default=0.0, ge=0, le=10, strict=True)
-    demo_per: DemoPer = "account"
+    conversion_unit: ConversionUnit = "account"
 
     @model_validator(mode="before")
     @classmethod
     def _calibrated_unless_told_otherwise(cls, given: object) -> object:
-        if isinstance(given, dict) and "visitor_to_demo" not in given and given.get("intercept") is None:
-            return {"visitor_to_demo": _VISITOR_TO_DEMO, **given}
+        if isinstance(given, dict) and "target_conversion" not in given and given.get("intercept") is None:
+            return {"target_conversion": _TARGET_CONVERSION, **given}
         return given
 
     @model_validator(mode="after")
     def _one_way_to_the_intercept(self) -> Self:
-        if (self.visitor_to_demo is None) == (self.intercept is None):
-            raise ValueError("give visitor_to_demo or intercept, and null for the other")
+        if (self.target_conversion is None) == (self.intercept is None):
+            raise ValueError("give target_conversion or intercept, and null for the other")
         return self
 
     @property

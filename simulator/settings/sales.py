@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
@@ -16,7 +16,7 @@ __all__ = [
     "DEFAULT_TEAM",
     "WEEKDAYS",
     "AbsenceSettings",
-    "JoinerSettings",
+    "HireSettings",
     "SalesSettings",
     "StaffSettings",
     "TeamSettings",
@@ -74,7 +74,7 @@ class AbsenceSettings(Settings):
         return self
 
 
-class JoinerSettings(Settings):
+class HireSettings(Settings):
     """A representative is new.
 
     Attributes:
@@ -90,24 +90,26 @@ class StaffSettings(Settings):
     """The representatives of a team who do the same work. The default figures are assumptions.
 
     Attributes:
-        reps: How many they are, those who join later included.
+        headcount: How many they are, those who join later included.
         ramp_weeks: Weeks in which a new representative's day grows to the whole: in week k of N they work the first
             k / (N + 1) of each day's office hours, and learn in the rest.
-        joiners: Who joins when; all others have always been there.
+        hires: Who joins when; all others have always been there.
         absences: Who is away when.
     """
 
-    reps: Count = 1
+    renamed: ClassVar = {"reps": "headcount", "joiners": "hires"}
+
+    headcount: Count = 1
     ramp_weeks: int = Field(default=4, ge=0, strict=True)
-    joiners: tuple[JoinerSettings, ...] = ()
+    hires: tuple[HireSettings, ...] = ()
     absences: tuple[AbsenceSettings, ...] = ()
 
     @model_validator(mode="after")
     def _there_are_such_reps(self) -> Self:
-        numbers = [joiner.rep for joiner in self.joiners]
+        numbers = [joiner.rep for joiner in self.hires]
         for number in (*numbers, *(absence.rep for absence in self.absences)):
-            if number > self.reps:
-                raise ValueError(f"there is no rep {number}; there are {self.reps}, numbered from 1")
+            if number > self.headcount:
+                raise ValueError(f"there is no rep {number}; there are {self.headcount}, numbered from 1")
         for number in numbers:
             if numbers.count(number) > 1:
                 raise ValueError(f"rep {number} joins twice; give each joiner once")
@@ -124,16 +126,18 @@ class TeamSettings(Settings):
         weekdays: Working days, such as ``monday``.
         holidays: Dates on which nobody works.
         sdrs: Sales development representatives, who answer requests and book demos.
-        executives: Account executives, who hold the demos.
+        account_executives: Account executives, who hold the demos.
     """
+
+    renamed: ClassVar = {"executives": "account_executives"}
 
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
     opens: TimeOfDay = "09:00"
     closes: TimeOfDay = "18:00"
     weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS[:5]
     holidays: tuple[date, ...] = ()
-    sdrs: StaffSettings = StaffSettings(reps=12)
-    executives: StaffSettings = StaffSettings(reps=30)
+    sdrs: StaffSettings = StaffSettings(headcount=12)
+    account_executives: StaffSettings = StaffSettings(headcount=30)
 
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Self:
@@ -164,7 +168,7 @@ class SalesSettings(Settings):
             are lognormal.
         deal_value_spread: Standard deviation of the value's logarithm.
         wait_effect_per_day: Effect of the visible wait, from now to the next free demo slot, on the decision to request
-            a demo, in log-odds per day. It can only discourage: 0 or below. ``intent.visitor_to_demo`` is calibrated
+            a demo, in log-odds per day. It can only discourage: 0 or below. ``intent.target_conversion`` is calibrated
             without it.
     """
 

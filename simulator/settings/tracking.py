@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
@@ -54,18 +54,23 @@ class TrackingSettings(Settings):
             ones. The Segment Spec takes this delay for a wrong clock: analysts see the event later than it was.
         reorder_seconds: Mean of that delay, exponential, in seconds.
         duplicate_rate: Share of events that are sent a second time, the same in all but ``sentAt``.
-        conflict_rate: Share of events that are sent a second time, under the same ``messageId``, from a page that has
-            got another title in the meantime.
+        id_collision_rate: Share of events that are sent a second time, under the same ``messageId``, from a page that
+            has got another title in the meantime.
         duplicate_minutes: Mean time from the first to the second delivery, exponential, in minutes.
         clock_skew_rate: Share of browsers on a device with a wrong clock. ``originalTimestamp`` and ``sentAt`` are off
             by the same time, so that the event time comes out right.
         clock_skew_seconds: Standard deviation of the clocks' error, normal with mean 0, in seconds.
         malformed_rate: Share of events whose line arrives truncated or garbled (as often one as the other): no event.
         bots_per_day: Expected crawlers a day, which say in their user agent what they are.
-        disguised_bots_per_day: Expected bots a day whose user agent is that of an ordinary browser.
+        undeclared_bots_per_day: Expected bots a day whose user agent is that of an ordinary browser.
         bot_pages: Pages that a bot opens, those of the site in order, over and over.
         bot_seconds: Time from one of them to the next, in seconds; at least a millisecond.
     """
+
+    renamed: ClassVar = {
+        "conflict_rate": "id_collision_rate",
+        "disguised_bots_per_day": "undeclared_bots_per_day",
+    }
 
     ad_blocker_rate: _DeviceRates = 0.0
     ad_blocker_factors: dict[str, Factor] = Field(default_factory=dict)
@@ -75,13 +80,13 @@ class TrackingSettings(Settings):
     reorder_rate: Probability = 0.0
     reorder_seconds: _Duration = 30.0
     duplicate_rate: Probability = 0.0
-    conflict_rate: Probability = 0.0
+    id_collision_rate: Probability = 0.0
     duplicate_minutes: _Duration = 5.0
     clock_skew_rate: Probability = 0.0
     clock_skew_seconds: _Duration = 120.0
     malformed_rate: Probability = 0.0
     bots_per_day: NonNegative = 0.0
-    disguised_bots_per_day: NonNegative = 0.0
+    undeclared_bots_per_day: NonNegative = 0.0
     bot_pages: Count = 30
     bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MOST_SECONDS)] = 2.0
 

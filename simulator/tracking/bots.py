@@ -40,7 +40,7 @@ class Bots:
         self._streams = streams
         self._clock = clock
         crawls = label is Label.CRAWLER
-        self._per_day = world.tracking.bots_per_day if crawls else world.tracking.disguised_bots_per_day
+        self._per_day = world.tracking.bots_per_day if crawls else world.tracking.undeclared_bots_per_day
         self._pages = _page_columns(world)
         countries = world.population.countries
         country = max(countries, key=lambda code: countries[code].share)

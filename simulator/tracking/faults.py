@@ -70,7 +70,7 @@ class TrackingFaults:
                 ),
                 "_skew_ms": draws.clock_error(skewed, settings.clock_skew_seconds * _SECOND_MS),
                 "_duplicate_ms": draws.delay("duplicate", whole, settings.duplicate_rate, again_ms),
-                "_conflict_ms": draws.delay("conflict", whole, settings.conflict_rate, again_ms),
+                "_conflict_ms": draws.delay("conflict", whole, settings.id_collision_rate, again_ms),
                 **draws.damage(breaks),
             }
         )

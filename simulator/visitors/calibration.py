@@ -34,9 +34,9 @@ def true_intercept(world: WorldSettings) -> float:
     """
     if world.intent.intercept is not None:
         return world.intent.intercept
-    wished = world.intent.visitor_to_demo
+    wished = world.intent.target_conversion
     if wished is None:
-        raise ValueError("give intent.visitor_to_demo or intent.intercept")
+        raise ValueError("give intent.target_conversion or intent.intercept")
     # The truth is that of the ordinary traffic: neither a campaign nor an experiment moves it.
     volume: IncEx = {"campaigns", "events", "visitors_per_day", "growth_per_week"}
     apart: dict[str, IncEx | bool] = {"clock": True, "sales": True, "experiments": True, "traffic": volume}
@@ -44,7 +44,7 @@ def true_intercept(world: WorldSettings) -> float:
 
 
 @lru_cache(maxsize=64)
-def _calibrate(world_json: str, visitor_to_demo: float) -> float:
+def _calibrate(world_json: str, target_conversion: float) -> float:
     world = WorldSettings.model_validate_json(world_json, strict=False)
     maker = CohortSampler(world, Streams(_PILOT_SEED))
     pilots = [maker.pilot(index) for index in range(_PILOT_COHORTS)]
@@ -53,32 +53,32 @@ def _calibrate(world_json: str, visitor_to_demo: float) -> float:
         np.concatenate([log_odds for log_odds, _, _ in pilots]),
         np.concatenate([visitor + start for (_, visitor, _), start in zip(pilots, ahead, strict=False)]),
         int(ahead[-1]),
-        visitor_to_demo,
+        target_conversion,
     )
 
 
-def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, visitor_to_demo: float) -> float:
+def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, target_conversion: float) -> float:
     """Intercept at which a wished share of visitors requests a demo, over all their visits.
 
-    Solves mean over visitors of 1 − Π over visits (1 − logistic(intercept + log-odds)) = ``visitor_to_demo`` by
+    Solves mean over visitors of 1 − Π over visits (1 − logistic(intercept + log-odds)) = ``target_conversion`` by
     bisection; the left side grows with the intercept.
 
     Args:
         log_odds: Effect of the signals at each visit of a pilot population; shape (visits,).
         visitor: Visitor of each visit; shape (visits,).
         n_visitors: Number of visitors in the pilot.
-        visitor_to_demo: Wished share, between 0 and 1.
+        target_conversion: Wished share, between 0 and 1.
     """
 
     def share(intercept: float) -> float:
         survives = -np.logaddexp(0.0, intercept + log_odds)
         return float(-np.expm1(np.bincount(visitor, weights=survives, minlength=n_visitors)).mean())
 
-    below, above = _bracket(share, visitor_to_demo)
+    below, above = _bracket(share, target_conversion)
 
     def falls_short(intercept: float) -> bool:
         # As the share grows with the intercept, there is nothing to work out beyond the bracket.
-        return share(intercept) < visitor_to_demo if below < intercept < above else intercept <= below
+        return share(intercept) < target_conversion if below < intercept < above else intercept <= below
 
     low, high = -60.0, 60.0
     while not falls_short(low):

@@ -1,7 +1,7 @@
 """Experiments (A/B tests): each visitor keeps one arm, and the arm has a known effect.
 
 Colleagues interfere, as they do in life: who asks for a demo keeps colleagues of other arms from asking
-(``intent.demo_per``), and who reads on for longer invites a colleague later. No draw is moved by that.
+(``intent.conversion_unit``), and who reads on for longer invites a colleague later. No draw is moved by that.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def small_run() -> SimpleNamespace:
     world = WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000},
-            "intent": {"visitor_to_demo": 0.2},
+            "intent": {"target_conversion": 0.2},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
             "population": {"personas": {"reader": {}, "careful": {"pages": {"security": 3.0}}}},
             # A desk that never closes, and buyers who know what they want: a day sees everything up to the deal.
@@ -52,8 +52,8 @@ def small_run() -> SimpleNamespace:
                         "opens": "00:00",
                         "closes": "24:00",
                         "weekdays": list(WEEKDAYS),
-                        "sdrs": {"reps": 5},
-                        "executives": {"reps": 20},
+                        "sdrs": {"headcount": 5},
+                        "account_executives": {"headcount": 20},
                     }
                 },
                 "lead_hours": 0.5,

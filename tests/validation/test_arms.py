@@ -19,7 +19,7 @@ def test_the_effect_of_an_arm_is_found_again():
         "e": {"arms": {"a": {"share": 0.5}, "b": {"share": 0.5, "log_odds": 1.2}}},
         "f": {"arms": {"x": {"share": 0.5}, "y": {"share": 0.5}}},
     }
-    world = {"traffic": {"visitors_per_day": 8000}, "intent": {"visitor_to_demo": 0.15}, "experiments": experiments}
+    world = {"traffic": {"visitors_per_day": 8000}, "intent": {"target_conversion": 0.15}, "experiments": experiments}
     simulation, sink = Simulation(WorldSettings.model_validate(world), seed=1), CollectingSink()
     outcome = simulation.run([sink])
     signals = (*SIGNALS, *arm_signals(sink.events))

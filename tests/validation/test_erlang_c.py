@@ -69,7 +69,7 @@ def replication(world: WorldSettings, seed: int) -> tuple[float, float]:
 def always_open(sdrs: int) -> dict[str, Any]:
     """A team for all regions that never closes, with executives enough for everybody."""
     hours = {"opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
-    return {"default": {**hours, "sdrs": {"reps": sdrs}, "executives": {"reps": 1000}}}
+    return {"default": {**hours, "sdrs": {"headcount": sdrs}, "account_executives": {"headcount": 1000}}}
 
 
 def steady_world(hours: int) -> tuple[WorldSettings, float]:
@@ -83,7 +83,12 @@ def steady_world(hours: int) -> tuple[WorldSettings, float]:
             "clock": {"hours": hours},
             "traffic": {"visitors_per_day": 600, "hourly_profile": [1.0] * 24, "weekday_weights": [1.0] * 7},
             "visits": {"return_rate": 0},
-            "intent": {"intercept": float(np.log(4)), "coefficients": {}, "interactions": {}, "demo_per": "visitor"},
+            "intent": {
+                "intercept": float(np.log(4)),
+                "coefficients": {},
+                "interactions": {},
+                "conversion_unit": "visitor",
+            },
             "sales": {"teams": always_open(18), "response_minutes": 45.0},
         }
     )

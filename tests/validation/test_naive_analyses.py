@@ -19,7 +19,7 @@ WORLD = WorldSettings.model_validate(
     {
         "traffic": {"visitors_per_day": 6000},
         "visits": {"gap_hours": 0.5, "return_rate": 0.45},
-        "intent": {"visitor_to_demo": 0.15},
+        "intent": {"target_conversion": 0.15},
     }
 )
 
@@ -53,9 +53,9 @@ ALIKE = {
     "population": {"personas": {}},
     "visits": {"gap_hours": 0.05, "return_rate": RETURN_RATE},
     "intent": {
-        "visitor_to_demo": None,
+        "target_conversion": None,
         "intercept": INTERCEPT,
-        "demo_per": "visitor",
+        "conversion_unit": "visitor",
         "coefficients": {**dict.fromkeys((signal.name for signal in SIGNALS), 0.0), "security_page_view": EFFECT},
         "interactions": {},
     },
@@ -81,7 +81,7 @@ def of_one_page(after_request_rate: float) -> list[NaiveComparison]:
         until = Clock(world.clock).end
         compared.append(
             compare_analyses(
-                sink.events, model, {"security_page_view": EFFECT}, observed_until=until, demo_per="visitor"
+                sink.events, model, {"security_page_view": EFFECT}, observed_until=until, conversion_unit="visitor"
             )
         )
     return compared

@@ -84,7 +84,7 @@ def test_page_frequencies_are_those_of_the_chain():
 
 def test_asking_for_demos_does_not_change_the_pages_of_a_visit():
     """Where half of the visitors ask, the pages of the visits they make are still those of the chain."""
-    check(world_of(intent={"visitor_to_demo": 0.5}), range(10, 12))
+    check(world_of(intent={"target_conversion": 0.5}), range(10, 12))
 
 
 @pytest.mark.validation

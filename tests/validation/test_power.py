@@ -15,7 +15,7 @@ SMALL: dict[str, Any] = {
     "traffic.visitors_per_day": 1000,
     "visits.gap_hours": 0.5,
     "visits.return_rate": 0.45,
-    "intent.visitor_to_demo": 0.2,
+    "intent.target_conversion": 0.2,
 }
 
 

@@ -86,16 +86,16 @@ WORLDS: dict[str, dict[str, Any]] = {
     "no returns": {"visits": {"return_rate": 0.0}},
     "half-hour start": {"clock": {"start": "2026-03-07T13:37:41.123Z", "hours": 24}},
     "start elsewhere": {"clock": {"start": "2026-03-28T22:30:00+05:30", "hours": 30}},
-    "low traffic": {"traffic": {"visitors_per_day": 40}, "intent": {"visitor_to_demo": 0.3}},
-    "one visitor a day": {"traffic": {"visitors_per_day": 1}, "intent": {"visitor_to_demo": 0.3}},
+    "low traffic": {"traffic": {"visitors_per_day": 40}, "intent": {"target_conversion": 0.3}},
+    "one visitor a day": {"traffic": {"visitors_per_day": 1}, "intent": {"target_conversion": 0.3}},
     "willing accounts": {"intent": {"account_sd": 1.5}, "population": {"accounts": 30}},
     "no accounts": {"population": {"account_rate": 0.0}},
     "only company mail": {"population": {"account_rate": 1.0, "company_email_rate": 1.0, "accounts": 5}},
     "eager": {
-        "intent": {"visitor_to_demo": 0.5},
-        "sales": {"teams": {"default": {"sdrs": {"reps": 1}, "executives": {"reps": 1}}}},
+        "intent": {"target_conversion": 0.5},
+        "sales": {"teams": {"default": {"sdrs": {"headcount": 1}, "account_executives": {"headcount": 1}}}},
     },
-    "eager and returning": {"intent": {"visitor_to_demo": 0.5}, "visits": {"return_rate": 0.8, "gap_hours": 0.5}},
+    "eager and returning": {"intent": {"target_conversion": 0.5}, "visits": {"return_rate": 0.8, "gap_hours": 0.5}},
     "slow readers": {"visits": {"dwell_shape": 0.3}},
     "several cohorts": {"traffic": {"visitors_per_day": 9_000}},
     "tech blog with www": referred("https://www.techblog.example.org/x"),
@@ -103,37 +103,40 @@ WORLDS: dict[str, dict[str, Any]] = {
     "a link from the site itself": {**referred("https://dev.to/"), "site": {"host": "dev.to"}},
     "campaign full of signs": referred("https://x.example.org", source='a"\\\n', medium="cpc", name="ä&b=?#é", term=""),
     "campaign in capitals": referred("https://x.example.org", source="S", medium="CPC"),
-    "answers of no length": {"intent": {"visitor_to_demo": 0.5}, "sales": {**AT_ONCE, "response_minutes": 1e-5}},
-    "demos that end with a visit": {"intent": {"visitor_to_demo": 0.5}, "sales": {**AT_ONCE, "slot_minutes": 1.0}},
-    "discouraged by the wait": {"intent": {"visitor_to_demo": 0.5}, "sales": {"wait_effect_per_day": -2.0}},
+    "answers of no length": {"intent": {"target_conversion": 0.5}, "sales": {**AT_ONCE, "response_minutes": 1e-5}},
+    "demos that end with a visit": {"intent": {"target_conversion": 0.5}, "sales": {**AT_ONCE, "slot_minutes": 1.0}},
+    "discouraged by the wait": {"intent": {"target_conversion": 0.5}, "sales": {"wait_effect_per_day": -2.0}},
     "growing": {"traffic": {"visitors_per_day": 600, "growth_per_week": 20.0}, "clock": {"hours": 36}},
     "campaigns, launch and outage": {"traffic": {"visitors_per_day": 700, **RESTLESS}},
     "experiments": {
         "traffic": {"visitors_per_day": 700},
         "experiments": EXPERIMENTS,
-        "intent": {"visitor_to_demo": 0.3},
+        "intent": {"target_conversion": 0.3},
     },
     "everything together": {
         "traffic": {"visitors_per_day": 700, "growth_per_week": -0.5, **RESTLESS},
         "experiments": EXPERIMENTS,
-        "intent": {"visitor_to_demo": 0.3},
+        "intent": {"target_conversion": 0.3},
         "visits": {"return_rate": 0.8, "gap_hours": 0.5},
     },
     "one demo per account": {
         "population": {"accounts": 12, "account_rate": 1.0},
-        "intent": {"visitor_to_demo": 0.3},
+        "intent": {"target_conversion": 0.3},
         "visits": {"return_rate": 0.8, "gap_hours": 0.5},
     },
     "few accounts, several cohorts": {
         "traffic": {"visitors_per_day": 9_000},
         "population": {"accounts": 60},
-        "intent": {"visitor_to_demo": 0.1},
+        "intent": {"target_conversion": 0.1},
     },
-    "a demo per visitor": {"population": {"accounts": 30}, "intent": {"visitor_to_demo": 0.3, "demo_per": "visitor"}},
+    "a demo per visitor": {
+        "population": {"accounts": 30},
+        "intent": {"target_conversion": 0.3, "conversion_unit": "visitor"},
+    },
     "campaigns with shared accounts": {
         "traffic": {"visitors_per_day": 700, **RESTLESS},
         "population": {"accounts": 40},
-        "intent": {"visitor_to_demo": 0.2},
+        "intent": {"target_conversion": 0.2},
         "visits": {"return_rate": 0.8, "gap_hours": 0.5},
     },
     "colleagues everywhere": {
@@ -146,30 +149,30 @@ WORLDS: dict[str, dict[str, Any]] = {
                 "guest": {"weight": 0.1, "log_odds": 2.0, "return_factor": 2.0},
             },
         },
-        "intent": {"visitor_to_demo": 0.2},
+        "intent": {"target_conversion": 0.2},
     },
     "two devices each": {
         "population": {"second_device_rate": 1.0, "second_device_share": 0.7},
         "visits": {"return_rate": 0.8, "gap_hours": 0.3},
-        "intent": {"visitor_to_demo": 0.2, "coefficients": {"device_mobile": -1.5}},
+        "intent": {"target_conversion": 0.2, "coefficients": {"device_mobile": -1.5}},
     },
     "two devices, colleagues and campaigns": {
         "traffic": {"visitors_per_day": 700, **RESTLESS},
         "population": {"second_device_rate": 0.6, "accounts": 60},
         "visits": {"return_rate": 0.7, "gap_hours": 0.3},
-        "intent": {"visitor_to_demo": 0.3},
+        "intent": {"target_conversion": 0.3},
         "experiments": EXPERIMENTS,
     },
     "going on after a request": {
         "visits": {"return_rate": 0.8, "gap_hours": 0.3, "after_request_rate": 0.6},
-        "intent": {"visitor_to_demo": 0.3, "demo_per": "visitor"},
+        "intent": {"target_conversion": 0.3, "conversion_unit": "visitor"},
     },
     "going on, with two devices and colleagues": {
         "visits": {"return_rate": 0.8, "gap_hours": 0.3, "after_request_rate": 1.0},
         "population": {"accounts": 30, "second_device_rate": 0.6},
-        "intent": {"visitor_to_demo": 0.3},
+        "intent": {"target_conversion": 0.3},
     },
-    "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
+    "everybody at once": {"intent": {"target_conversion": None, "intercept": 20.0}},
 }
 
 
@@ -190,7 +193,7 @@ def check_rebuilt(world: WorldSettings, seed: int, path: Path) -> pl.DataFrame:
         store.append_flattened(batch)
     # Whose browser is whose is known here; where everybody has one, this changes nothing.
     events = stitched(store.events(), outcome.people)
-    rebuilt = visit_table(events, observed_until=Clock(world.clock).end, demo_per=world.intent.demo_per)
+    rebuilt = visit_table(events, observed_until=Clock(world.clock).end, conversion_unit=world.intent.conversion_unit)
 
     length = "log_session_minutes"
     assert_frame_equal(rebuilt.drop(length), outcome.visits.drop(length), check_exact=True)
@@ -209,7 +212,7 @@ def check_rebuilt(world: WorldSettings, seed: int, path: Path) -> pl.DataFrame:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_visit_table_rebuilt_from_the_file_is_the_true_one(seed: int, tmp_path: Path):
     """Without loss, the file holds everything: visits, signals, outcomes and counts come back row for row."""
-    visits = check_rebuilt(world_of({"intent": {"visitor_to_demo": 0.1}}), seed, tmp_path / "events.ndjson")
+    visits = check_rebuilt(world_of({"intent": {"target_conversion": 0.1}}), seed, tmp_path / "events.ndjson")
     assert visits["requested_demo"].any()
     assert visits["censored"].any()
     assert (visits["visit"] > 1).any()

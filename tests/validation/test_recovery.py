@@ -19,7 +19,7 @@ from simulator.tracking.delivery import CollectingSink
 EFFICIENT: dict[str, Any] = {
     "traffic": {"visitors_per_day": 6000},
     "visits": {"gap_hours": 0.5, "return_rate": 0.45},
-    "intent": {"visitor_to_demo": 0.15},
+    "intent": {"target_conversion": 0.15},
 }
 
 
@@ -36,7 +36,7 @@ def as_if_each_asked_for_themselves(simulation: Simulation) -> pl.DataFrame:
     """The visit table of an analyst who does not know that an account asks once."""
     sink = CollectingSink()
     simulation.run([sink])
-    return visit_table(sink.events, observed_until=Clock(simulation.world.clock).end, demo_per="visitor")
+    return visit_table(sink.events, observed_until=Clock(simulation.world.clock).end, conversion_unit="visitor")
 
 
 def estimates(

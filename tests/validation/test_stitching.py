@@ -17,7 +17,7 @@ def simulated(seed: int, **tracking: object) -> tuple[pl.DataFrame, Outcome]:
             "traffic": {"visitors_per_day": 2500},
             "population": {"second_device_rate": 0.6},
             "visits": {"return_rate": 0.75, "gap_hours": 0.3, "return_landing": {"white_paper": 1.0, "webinar": 1.0}},
-            "intent": {"visitor_to_demo": 0.1},
+            "intent": {"target_conversion": 0.1},
             "tracking": tracking,
         }
     )

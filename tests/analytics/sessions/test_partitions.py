@@ -16,7 +16,7 @@ from analytics.events.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.sessions.partitions import ANALYSED_COLUMNS, partitions_by_visitor
 from analytics.sessions.visits import visit_table, visit_table_of_parts
-from analytics.signals.definitions import SIGNALS, DemoPer, EverSeen
+from analytics.signals.definitions import SIGNALS, ConversionUnit, EverSeen
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import Traffic
@@ -80,12 +80,12 @@ def test_the_statistics_of_parts_are_those_of_the_whole(rows: list[Row], n_parts
 
 
 @settings(max_examples=20, deadline=None)
-@given(rows=EVENTS, n_parts=st.integers(1, 5), demo_per=st.sampled_from(get_args(DemoPer)))
-def test_the_visit_table_of_parts_is_that_of_the_whole(rows: list[Row], n_parts: int, demo_per: DemoPer):
+@given(rows=EVENTS, n_parts=st.integers(1, 5), conversion_unit=st.sampled_from(get_args(ConversionUnit)))
+def test_the_visit_table_of_parts_is_that_of_the_whole(rows: list[Row], n_parts: int, conversion_unit: ConversionUnit):
     """A colleague in another part ends the account's risk, and the latest event of any part ends observation."""
     frame = frame_of(rows)
-    merged = visit_table_of_parts(parts_of(frame, n_parts), demo_per=demo_per)
-    assert_frame_equal(merged, visit_table(frame, demo_per=demo_per), check_exact=True)
+    merged = visit_table_of_parts(parts_of(frame, n_parts), conversion_unit=conversion_unit)
+    assert_frame_equal(merged, visit_table(frame, conversion_unit=conversion_unit), check_exact=True)
 
 
 @settings(max_examples=20, deadline=None)

@@ -13,7 +13,7 @@ from analytics.events.enrichment import conform, enrich
 from analytics.events.tracking_plan import EventName
 from analytics.sessions.timeline import timeline
 from analytics.sessions.visits import assign_visits, visit_table
-from analytics.signals.definitions import SIGNALS, DemoPer, EverSeen, SessionLength, visit_schema
+from analytics.signals.definitions import SIGNALS, ConversionUnit, EverSeen, SessionLength, visit_schema
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 3, tzinfo=UTC)
@@ -212,13 +212,13 @@ def test_once_a_colleague_has_asked_visits_are_no_longer_at_risk():
     at_risk = dict(table.select("anonymous_id", "at_risk").iter_rows())
     assert at_risk == {"ann": True, "bob": True, "cy": False, "di": False, "ed": True, "flo": True}
     assert table["requested_demo"].to_list() == [True, *[False] * 5]
-    assert visit_table(events_of(*rows, *others, *strangers), demo_per="visitor")["at_risk"].all()
+    assert visit_table(events_of(*rows, *others, *strangers), conversion_unit="visitor")["at_risk"].all()
 
 
 def test_a_second_request_of_an_account_counts_for_its_visitor_only():
     """Where people ask for themselves both visits count; where the account asks once, only that of the first."""
     rows = [acme(0, "ann"), acme(20, "ann", DEMO), acme(100, "bob"), acme(101, "bob", DEMO)]
-    each, one = (visit_table(events_of(*rows), demo_per=per) for per in ("visitor", "account"))
+    each, one = (visit_table(events_of(*rows), conversion_unit=per) for per in ("visitor", "account"))
     assert each["at_risk"].to_list() == [True, True]
     assert one["at_risk"].to_list() == [True, False]
     assert each["requested_demo"].to_list() == one["requested_demo"].to_list() == [True, True]
@@ -239,9 +239,9 @@ def test_an_account_learnt_after_the_request_counts():
 
 
 def test_who_asks_must_be_known():
-    """A misspelt `demo_per` is refused with what there is."""
-    with pytest.raises(ValueError, match="demo_per: must be one of account, visitor"):
-        visit_table(events_of(), demo_per="company")
+    """A misspelt `conversion_unit` is refused with what there is."""
+    with pytest.raises(ValueError, match="conversion_unit: must be one of account, visitor"):
+        visit_table(events_of(), conversion_unit="company")
 
 
 def test_a_visit_without_a_page_view_has_no_row_but_keeps_its_number():
@@ -312,14 +312,14 @@ ROWS = st.lists(
 
 
 @settings(max_examples=80, deadline=None)
-@given(rows=ROWS, until=st.integers(0, 240), demo_per=st.sampled_from(get_args(DemoPer)))
-def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int, demo_per: DemoPer):
+@given(rows=ROWS, until=st.integers(0, 240), conversion_unit=st.sampled_from(get_args(ConversionUnit)))
+def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int, conversion_unit: ConversionUnit):
     """Whatever happens, the table equals one made visitor by visitor and event by event in plain Python."""
     observed_until = START + timedelta(minutes=until)
     frame = events_of(*rows)
-    recounted = recount(enrich(frame).to_dicts(), observed_until, demo_per)
+    recounted = recount(enrich(frame).to_dicts(), observed_until, conversion_unit)
     expected = pl.DataFrame(recounted, schema=visit_schema(), orient="row")
-    table = visit_table(frame, observed_until=observed_until, demo_per=demo_per)
+    table = visit_table(frame, observed_until=observed_until, conversion_unit=conversion_unit)
     assert_frame_equal(table, expected, abs_tol=1e-12)
 
 
@@ -333,7 +333,7 @@ def test_the_order_of_delivery_does_not_matter(rows: list[Row], seed: int):
     assert_frame_equal(visit_table(frame), visit_table(frame.sample(fraction=1, shuffle=True, seed=seed)))
 
 
-def recount(events: list[Row], observed_until: datetime, demo_per: DemoPer):
+def recount(events: list[Row], observed_until: datetime, conversion_unit: ConversionUnit):
     """Make the rows of the visit table the slow way."""
     by_visitor = {}
     for row in events:
@@ -341,7 +341,7 @@ def recount(events: list[Row], observed_until: datetime, demo_per: DemoPer):
         if key is not None:
             by_visitor.setdefault(key, []).append(row)
     settled = dict[str | None, datetime]()
-    for own in by_visitor.values() if demo_per == "account" else ():
+    for own in by_visitor.values() if conversion_unit == "account" else ():
         account, request = account_and_request(own)
         if request is not None:
             settled[account] = min(request, settled.get(account, request))

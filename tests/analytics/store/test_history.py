@@ -13,10 +13,10 @@ from scenarios.scenario import Scenario
 SMALL = {"clock.hours": 26, "traffic.visitors_per_day": 300}
 
 
-@pytest.mark.parametrize("wake", ["all", "interacting"])
-def test_the_events_of_a_run_are_gone_with_it(wake: str) -> None:
+@pytest.mark.parametrize("active_agents", ["all", "interacting"])
+def test_the_events_of_a_run_are_gone_with_it(active_agents: str) -> None:
     """Nothing waits for the garbage collector: of a thousand runs, one after the other, memory holds one."""
-    run = Scenario(name="small").replace({**SMALL, "wake": wake}).run(seed=1)
+    run = Scenario(name="small").replace({**SMALL, "active_agents": active_agents}).run(seed=1)
     assert run.analysis.visits.height > 0
     store = weakref.ref(run.store)
     gc.disable()

@@ -52,7 +52,7 @@ def check(scenario: Scenario, seed: int) -> None:
     assert score.by_label.filter(pl.col("label") == "crawler")["recall"].item() == 1
     # Only those that came so near to the end that they have not opened ten pages are missed.
     tracking, clock = scenario.tracking, scenario.clock
-    at_the_end = tracking.disguised_bots_per_day * (STEADY - 1) * tracking.bot_seconds / 86_400
+    at_the_end = tracking.undeclared_bots_per_day * (STEADY - 1) * tracking.bot_seconds / 86_400
     bots = score.by_label.filter(pl.col("label") == "disguised_bot").row(0, named=True)
     assert bots["bots"] > 200 * clock.hours
     assert bots["bots"] - bots["found"] <= poisson_bound(at_the_end)

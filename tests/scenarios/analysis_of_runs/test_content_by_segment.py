@@ -14,7 +14,7 @@ def run_with(effect: float) -> Run:
     changes = {
         "clock.hours": 48,
         "traffic.visitors_per_day": 4000,
-        "intent.visitor_to_demo": 0.1,
+        "intent.target_conversion": 0.1,
         "intent.interactions": {"region_europe:security_page_view": effect},
     }
     return Scenario.load("baseline", changes).run()

@@ -32,7 +32,7 @@ name: own
 extends: baseline
 clock: {hours: 72}
 traffic: {visitors_per_day: 1500}
-intent: {visitor_to_demo: 0.1, demo_per: visitor}
+intent: {target_conversion: 0.1, conversion_unit: visitor}
 analytics:
   signals:
     docs_view: {kind: page_category, categories: [docs, blog], meaning: has read docs or the blog}
@@ -185,7 +185,7 @@ def test_the_schema_knows_the_kinds() -> None:
 
 FOREIGN_SETTINGS = """
 name: shop
-intent: {demo_per: visitor}
+intent: {conversion_unit: visitor}
 analytics:
   signals:
     watched: {kind: event, events: [Video Watched]}
@@ -225,9 +225,9 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_own_signals_are_read_off_foreign_events(foreign: str) -> None:
     """What no column was made for is found where the sender put it, and carries over visits."""
-    settings, demo_per = analyst_settings("shop.yaml")
-    assert demo_per == "visitor"
-    visits = analyze([foreign], settings, demo_per).analysis.visits.sort("anonymous_id", "visit")
+    settings, conversion_unit = analyst_settings("shop.yaml")
+    assert conversion_unit == "visitor"
+    visits = analyze([foreign], settings, conversion_unit).analysis.visits.sort("anonymous_id", "visit")
     names = ("anonymous_id", "visit", "watched", "pro", "at_pricing", "pages")
     assert visits.select(names).rows() == [
         ("a", 1, True, True, False, 1),
@@ -278,7 +278,7 @@ def test_what_the_model_left_out_is_said_on_the_command_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "intent.demo_per=visitor"], "intent.demo_per: is no setting of the analysis"),
+        (["--set", "intent.conversion_unit=visitor"], "intent.conversion_unit: is no setting of the analysis"),
         (["--set", "analytics.signls={}"], "unknown key 'signls'; did you mean 'signals'?"),
         (["--settings", "none.yaml"], "none.yaml: there is no such file"),
         (["--settings", "basline"], "did you mean 'baseline'?"),

@@ -307,7 +307,7 @@ def test_a_run_need_not_be_analysed(small: Path, capsys: pytest.CaptureFixture[s
 
 def test_workers_that_share_a_run_change_nothing(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With two jobs the manifest says the same as with one, and an executor that does not exist is wrong input."""
-    options = ["run", "small.yaml", "--set", "wake=interacting", "--json"]
+    options = ["run", "small.yaml", "--set", "active_agents=interacting", "--json"]
     alone, shared = (json.loads(Ended(capsys, *options, "--jobs", jobs).out) for jobs in ("1", "2"))
     assert shared["digest"] == alone["digest"]
     assert shared["counts"] == alone["counts"]
@@ -391,7 +391,7 @@ def test_analyze_says_which_requests_it_leaves_out_and_can_be_told_to_keep_them(
     assert "--demo-per visitor" in warning
     kept = Ended(capsys, "analyze", str(path), "--json", "--demo-per", "visitor")
     assert json.loads(kept.out)["warnings"] == []
-    assert analyze([str(path)], demo_per="visitor").analysis.visits["at_risk"].all()
+    assert analyze([str(path)], conversion_unit="visitor").analysis.visits["at_risk"].all()
 
 
 THEIRS = [PAGE, DEMO | {"event": "Demo Request Submitted", "timestamp": "2026-03-03T10:01:00Z"}]

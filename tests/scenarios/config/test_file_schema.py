@@ -88,7 +88,7 @@ def test_the_schema_accepts_what_changes_a_part(text: str) -> None:
         "clock: {hours: 0}",
         "clock: {hours: 24, minutes: 3}",
         "seed: -1",
-        "wake: never",
+        "active_agents: never",
         "tracking: {late_rate: 1.5}",
         "tracking: {ad_blocker_rate: {desktop: 2.0}}",
         "analytics: {moving_average_hours: 999}",

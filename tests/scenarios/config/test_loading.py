@@ -31,7 +31,7 @@ def faults(path: Path | str, *overrides: str) -> list[str]:
 def test_every_key_but_the_name_has_a_default(tmp_path: Path) -> None:
     """A file of one line is a scenario; the default seed is the one of the documentation."""
     scenario = Scenario.load(written(tmp_path, "s.yaml", "name: least\n"))
-    assert (scenario.name, scenario.seed, scenario.wake, scenario.clock.hours) == ("least", 7, "auto", 24)
+    assert (scenario.name, scenario.seed, scenario.active_agents, scenario.clock.hours) == ("least", 7, "auto", 24)
 
 
 def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None
     text = """\
 name: faulty
 seed: -1
-wake: al
+active_agents: al
 clock: {hours: many}
 traffic:
     visitors_per_dya: 5
@@ -48,7 +48,7 @@ visits: 3
 """
     assert faults(written(tmp_path, "s.yaml", text)) == [
         "s.yaml:2:1: seed: must be at least 0 (got -1)",
-        "s.yaml:3:1: wake: must be 'auto', 'all' or 'interacting' (got \"al\"); did you mean 'all'?",
+        "s.yaml:3:1: active_agents: must be 'auto', 'all' or 'interacting' (got \"al\"); did you mean 'all'?",
         's.yaml:4:9: clock.hours: must be a whole number (got "many")',
         "s.yaml:6:5: traffic.visitors_per_dya: unknown key 'visitors_per_dya'; did you mean 'visitors_per_day'?",
         "s.yaml:7:5: traffic.visitors_per_day: must be greater than 0 (got -5)",
@@ -114,7 +114,7 @@ analytics: {segments: [region]}
 
 @pytest.mark.parametrize(
     ("base", "changed"),
-    [("visitor_to_demo: 0.02", "intercept=-3"), ("intercept: -3", "visitor_to_demo=0.02")],
+    [("target_conversion: 0.02", "intercept=-3"), ("intercept: -3", "target_conversion=0.02")],
 )
 def test_of_alternatives_the_later_statement_wins(tmp_path: Path, base: str, changed: str) -> None:
     """Who states the intercept takes back the inherited calibration, or the reverse; in a file and by --set."""
@@ -129,8 +129,8 @@ def test_of_alternatives_the_later_statement_wins(tmp_path: Path, base: str, cha
 
 def test_null_for_an_alternative_takes_nothing_back(tmp_path: Path) -> None:
     """To say that there is no intercept leaves the inherited calibration as it was."""
-    path = written(tmp_path, "base.yaml", "name: base\nintent: {visitor_to_demo: 0.02}\n")
-    assert Scenario.load(path, ["intent.intercept=null"]).intent.visitor_to_demo == 0.02
+    path = written(tmp_path, "base.yaml", "name: base\nintent: {target_conversion: 0.02}\n")
+    assert Scenario.load(path, ["intent.intercept=null"]).intent.target_conversion == 0.02
 
 
 def test_null_removes_an_entry_of_a_dictionary(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ DIRTY = {
         "malformed_rate": 0.05,
         "late_rate": 0.05,
         "duplicate_rate": 0.05,
-        "conflict_rate": 0.03,
+        "id_collision_rate": 0.03,
         "bots_per_day": 30.0,
     },
 }

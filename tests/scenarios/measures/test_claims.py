@@ -124,7 +124,7 @@ def test_claims_are_not_inherited(tmp_path: Path) -> None:
         ("seed=9", True),
         ("name=other", True),
         ("description=other", True),
-        ("wake=all", True),
+        ("active_agents=all", True),
         ("clock.hours=4", False),
         ("traffic.visitors_per_day=2001", False),
         ("analytics.moving_average_hours=5", False),

@@ -20,7 +20,7 @@ from simulator.tracking.labels import Label
 CHANGES = {
     "clock.hours": 60,
     "traffic.visitors_per_day": 2500,
-    "intent.visitor_to_demo": 0.12,
+    "intent.target_conversion": 0.12,
     "tracking": {"ad_blocker_rate": 0.2, "duplicate_rate": 0.02, "late_rate": 0.02, "bots_per_day": 5},
     "experiments": {"e": {"arms": {"a": {"share": 0.5}, "b": {"share": 0.5, "log_odds": 0.7}}}},
 }
@@ -36,7 +36,7 @@ def run() -> Run:
 @cache
 def quiet_run() -> Run:
     """A run in which hardly anything happens."""
-    changes = {"clock.hours": 2, "traffic.visitors_per_day": 20, "intent.visitor_to_demo": 1e-9}
+    changes = {"clock.hours": 2, "traffic.visitors_per_day": 20, "intent.target_conversion": 1e-9}
     return Scenario.load("baseline", changes).run()
 
 

@@ -22,7 +22,7 @@ from scenarios.studies.settings import DesignSettings
 from scenarios.study import Study
 
 WORLD = "{name: tiny, clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}}"
-FACTORS = "{intent.intercept: {real: [-4, 0]}, clock.hours: {integer: [1, 2]}, sales.slot_minutes: {real: [30, 60]}}"
+FACTORS = "{intent.intercept: {uniform: [-4, 0]}, clock.hours: {int: [1, 2]}, sales.slot_minutes: {uniform: [30, 60]}}"
 TEXT = f"""name: tiny
 scenario: {WORLD}
 factors: {FACTORS}
@@ -34,7 +34,7 @@ responses: {{asked: counts.demo_requests, visitors: counts.visitors}}
 
 def shares(kind: str, points: int, n_factors: int) -> np.ndarray:
     """A design in the unit cube."""
-    return unit_design(DesignSettings.model_validate({"kind": kind, "points": points}), n_factors, 11)
+    return unit_design(DesignSettings.model_validate({"kind": kind, "samples": points}), n_factors, 11)
 
 
 def ishigami(x: np.ndarray) -> np.ndarray:
@@ -137,7 +137,7 @@ def test_slices_without_points_say_nothing():
 
 def test_sobol_indices_of_a_simulation_give_an_inert_factor_nothing():
     """What no visitor knows of has an index of exactly 0 under common random numbers; what matters most has most."""
-    results = Study.parse(TEXT.replace("DESIGN", "{kind: saltelli, points: 8}")).run(jobs=1)
+    results = Study.parse(TEXT.replace("DESIGN", "{kind: saltelli, samples: 8}")).run(jobs=1)
     table = sobol_indices(results, "asked")
     assert table["factor"].to_list() == ["intent.intercept", "clock.hours", "sales.slot_minutes"]
     intercept, hours, inert = table.to_dicts()
@@ -150,7 +150,7 @@ def test_sobol_indices_of_a_simulation_give_an_inert_factor_nothing():
 
 def test_an_inert_factor_of_a_simulation_whose_points_share_no_luck_covers_zero():
     """Without common random numbers an inert factor has a total index whose interval holds 0, not the noise's share."""
-    text = TEXT.replace("DESIGN", "{kind: saltelli, points: 8}").replace("replications: 2", "replications: 4")
+    text = TEXT.replace("DESIGN", "{kind: saltelli, samples: 8}").replace("replications: 2", "replications: 4")
     table = sobol_indices(Study.parse(text + "common_random_numbers: false\n").run(jobs=1), "asked")
     inert = table.row(2, named=True)
     assert inert["total_low"] <= 0 <= inert["total_high"]
@@ -159,18 +159,18 @@ def test_an_inert_factor_of_a_simulation_whose_points_share_no_luck_covers_zero(
 
 def test_morris_and_pawn_of_a_simulation_agree():
     """The same order of factors is found by elementary effects and by distances of distributions."""
-    morris = morris_indices(Study.parse(TEXT.replace("DESIGN", "{kind: morris, points: 6}")).run(jobs=1), "asked")
+    morris = morris_indices(Study.parse(TEXT.replace("DESIGN", "{kind: morris, samples: 6}")).run(jobs=1), "asked")
     assert morris["mean_absolute"][0] > morris["mean_absolute"][1] > morris["mean_absolute"][2] == 0
-    pawn = pawn_indices(Study.parse(TEXT.replace("DESIGN", "{kind: sobol, points: 64}")).run(jobs=1), "asked")
+    pawn = pawn_indices(Study.parse(TEXT.replace("DESIGN", "{kind: sobol, samples: 64}")).run(jobs=1), "asked")
     assert pawn["median"][0] == pl.Series(pawn["median"]).max()
 
 
 @pytest.mark.parametrize(
     ("design", "response", "message"),
     [
-        ("{kind: saltelli, points: 2}", "effect", "has no number in some replications"),
-        ("{kind: saltelli, points: 2}", "askd", "there is no response"),
-        ("{kind: sobol, points: 2}", "asked", "design saltelli"),
+        ("{kind: saltelli, samples: 2}", "effect", "has no number in some replications"),
+        ("{kind: saltelli, samples: 2}", "askd", "there is no response"),
+        ("{kind: sobol, samples: 2}", "asked", "design saltelli"),
     ],
 )
 def test_indices_that_would_be_wrong_are_refused(design: str, response: str, message: str):

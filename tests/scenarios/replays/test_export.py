@@ -44,7 +44,7 @@ DBT_SEGMENT_PAGES = [
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a few hours."""
     folder = tmp_path_factory.mktemp("runs") / "small"
-    changes = {"clock.hours": 4, "traffic.visitors_per_day": 6000, "intent.visitor_to_demo": 0.2}
+    changes = {"clock.hours": 4, "traffic.visitors_per_day": 6000, "intent.target_conversion": 0.2}
     scenario = Scenario(name="small").replace(changes | {"tracking.duplicate_rate": 0.05})
     run_to_folder(scenario, folder, analyse=False)
     return folder

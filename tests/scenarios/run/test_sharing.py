@@ -18,7 +18,7 @@ from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 
 SETTINGS = {
-    "wake": "interacting",
+    "active_agents": "interacting",
     "clock.hours": 30,
     "traffic.visitors_per_day": 1500,
     "tracking.late_rate": 0.05,
@@ -50,7 +50,7 @@ def check_same(run: Run, alone: Run) -> None:
         letter.position for letter in alone.store.dead_letters
     ]
     assert_frame_equal(run.statistics.hourly(), alone.statistics.hourly())
-    for part in ("counts", "labels", "store", "digest", "wake"):
+    for part in ("counts", "labels", "store", "digest", "active_agents"):
         assert run.manifest[part] == alone.manifest[part]
 
 
@@ -94,7 +94,7 @@ def test_a_small_run_is_not_shared(tmp_path: Path) -> None:
     scenario = Scenario(name="small").replace({"clock.hours": 2, "traffic.visitors_per_day": 500})
     with ThreadPoolExecutor(1) as executor:
         run = scenario.run(executor=executor)
-    assert run.wake == "all"
+    assert run.active_agents == "all"
     assert run.digest == scenario.run().digest
 
 

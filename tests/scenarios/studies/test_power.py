@@ -120,7 +120,7 @@ def test_more_power_takes_more_traffic_and_is_told_with_the_curve(monkeypatch: p
     assert needed[0] < needed[1]
 
 
-SMALL: dict[str, Any] = {"visits.gap_hours": 0.5, "visits.return_rate": 0.45, "intent.visitor_to_demo": 0.2}
+SMALL: dict[str, Any] = {"visits.gap_hours": 0.5, "visits.return_rate": 0.45, "intent.target_conversion": 0.2}
 
 
 def test_a_decoy_is_never_found():

@@ -16,7 +16,7 @@ from scenarios.studies.precision import Precision, PrecisionSettings, half_width
 
 def wish(least: int = 10, most: int = 1000, **precision: float) -> PrecisionSettings:
     """A wish for the one response x."""
-    return PrecisionSettings(precision={"x": Precision(**precision)}, least=least, most=most)
+    return PrecisionSettings(precision={"x": Precision(**precision)}, min=least, max=most)
 
 
 @settings(deadline=None)  # a loaded machine is slow now and then
@@ -62,8 +62,8 @@ def test_all_responses_must_be_known():
     """With two wishes the study goes on until the slower one is met; one without numbers is never met."""
     rng = np.random.default_rng(5)
     values = {"quick": rng.normal(5.0, 0.1, 500), "slow": rng.normal(5.0, 2.0, 500)}
-    both = PrecisionSettings(precision=dict.fromkeys(values, Precision(absolute=0.3)), least=10)
-    slow = PrecisionSettings(precision={"slow": Precision(absolute=0.3)}, least=10)
+    both = PrecisionSettings(precision=dict.fromkeys(values, Precision(absolute=0.3)), min=10)
+    slow = PrecisionSettings(precision={"slow": Precision(absolute=0.3)}, min=10)
     assert stopping_point(values, both) == stopping_point(values, slow) > 100
     assert stopping_point({**values, "quick": np.full(500, np.nan)}, both) is None
 
@@ -82,8 +82,8 @@ def test_what_is_never_precise_ends_at_the_most():
         {"precision": {"x": {}}},
         {"precision": {"x": {"absolute": 1.0, "relative": 0.1}}},
         {"precision": {"x": {"relative": -0.1}}},
-        {"precision": {"x": {"relative": 0.1}}, "least": 9},
-        {"precision": {"x": {"relative": 0.1}}, "least": 30, "most": 20},
+        {"precision": {"x": {"relative": 0.1}}, "min": 9},
+        {"precision": {"x": {"relative": 0.1}}, "min": 30, "max": 20},
     ],
 )
 def test_wishes_that_mean_nothing_are_refused(fault: dict[str, object]):

@@ -32,9 +32,9 @@ def test_all_faults_of_a_study_are_told_at_once_with_their_places():
     """Settings, factors and measures that there are not are each told at their line, with what may have been meant."""
     text = """name: bad
 scenario: baseline
-set: {traffic.visitors_per_day: -500, clock.hors: 12}
+overrides: {traffic.visitors_per_day: -500, clock.hors: 12}
 factors:
-  intent.visitor_to_demo: {log: [0.01, 1.1]}
+  intent.target_conversion: {loguniform: [0.01, 1.1]}
   tracking.ad_bloker_rate: [0.0, 0.3]
   seed: [1, 2]
 replications: {precision: {demo: {absolute: 2.0}}}
@@ -47,7 +47,7 @@ responses:
     ]
     told = faults(text.replace("-500", "500").replace("hors", "hours"))
     assert told == [
-        "s.yaml:5:3: factors.intent.visitor_to_demo: must be less than 1 (got 1.1)",
+        "s.yaml:5:3: factors.intent.target_conversion: must be less than 1 (got 1.1)",
         (
             "s.yaml:6:3: factors.tracking.ad_bloker_rate: the scenario has no setting 'tracking.ad_bloker_rate'; "
             "did you mean 'ad_blocker_rate'?"
@@ -72,13 +72,13 @@ responses:
         ),
         ("scenario: baseline\nscenarios: [month]", "scenario: give a scenario, or several as scenarios"),
         ("scenario: baseline\ndesign: sobol", "design: sobol needs points"),
-        ("scenario: baseline\ndesign: {kind: sobol, points: 6}", "points: must be a power of 2"),
-        ("scenario: baseline\ndesign: {kind: morris, points: 6}", "design: morris needs factors"),
+        ("scenario: baseline\ndesign: {kind: sobol, samples: 6}", "samples: must be a power of 2"),
+        ("scenario: baseline\ndesign: {kind: morris, samples: 6}", "design: morris needs factors"),
         ("scenario: baseline\nestimates: [pricing_page_vew]", "did you mean 'pricing_page_view'?"),
         ("scenario: baseline\nfactors: {clock.hours: [24]}", "must have at least 2 items, not 1"),
         ("scenario: baseline\nfactors: {clock.hours: [24, 24]}", "choice: holds a value twice"),
-        ("scenario: baseline\nfactors: {clock.hours: {real: [1, 2], log: [1, 2]}}", "give exactly one of"),
-        ("scenario: baseline\nfactors: {traffic.visitors_per_day: {real: [3, 1]}}", "must be below the second"),
+        ("scenario: baseline\nfactors: {clock.hours: {uniform: [1, 2], loguniform: [1, 2]}}", "give exactly one of"),
+        ("scenario: baseline\nfactors: {traffic.visitors_per_day: {uniform: [3, 1]}}", "must be below the second"),
         ("scenario: baseline\nreplicatons: 3", "unknown key 'replicatons'; did you mean 'replications'?"),
         ("scenario: baseline\nreplications: 0", "must be at least 1"),
     ],
@@ -106,9 +106,12 @@ def test_a_scenario_file_is_looked_for_beside_the_study(tmp_path: Path):
 STUDIES = [
     PLAIN,
     PLAIN + "estimates: all\nset: {clock.hours: 3}\n",
-    PLAIN + "factors: {sales.slot_minutes: {real: [30, 60]}, wake: boolean}\n".replace(", wake: boolean", ""),
-    PLAIN + "factors: {tracking.ad_blocker_rate: {log: [0.01, 0.1]}}\ndesign: {kind: saltelli, points: 4}\n",
-    PLAIN + "replications: {least: 10, most: 50, precision: {demos: {relative: 0.1}}}\ncommon_random_numbers: false\n",
+    PLAIN
+    + "factors: {sales.slot_minutes: {uniform: [30, 60]}, active_agents: boolean}\n".replace(
+        ", active_agents: boolean", ""
+    ),
+    PLAIN + "factors: {tracking.ad_blocker_rate: {loguniform: [0.01, 0.1]}}\ndesign: {kind: saltelli, samples: 4}\n",
+    PLAIN + "replications: {min: 10, max: 50, precision: {demos: {relative: 0.1}}}\ncommon_random_numbers: false\n",
     PLAIN.replace("scenario: baseline", "scenarios: [baseline, month]"),
 ]
 
@@ -141,10 +144,10 @@ def test_the_studies_of_the_library_are_valid(name: str):
 
 
 RANGES = st.one_of(
-    st.builds(lambda low, width: Factor(real=(low, low + width)), st.floats(-1e6, 1e6), st.floats(0.1, 1e6)),
-    st.builds(lambda low, times: Factor(log=(low, low * times)), st.floats(1e-6, 1e3), st.floats(1.1, 1e3)),
-    st.builds(lambda low, width: Factor(integer=(low, low + width)), st.integers(-100, 100), st.integers(1, 100)),
-    st.lists(st.integers(), min_size=2, unique=True).map(lambda values: Factor(choice=tuple(values))),
+    st.builds(lambda low, width: Factor(uniform=(low, low + width)), st.floats(-1e6, 1e6), st.floats(0.1, 1e6)),
+    st.builds(lambda low, times: Factor(loguniform=(low, low * times)), st.floats(1e-6, 1e3), st.floats(1.1, 1e3)),
+    st.builds(lambda low, width: Factor(int=(low, low + width)), st.integers(-100, 100), st.integers(1, 100)),
+    st.lists(st.integers(), min_size=2, unique=True).map(lambda values: Factor(categorical=tuple(values))),
 )
 
 
@@ -164,13 +167,13 @@ def test_a_factor_stays_in_its_range(factor: Factor, share: float):
 def test_a_range_of_whole_numbers_and_a_choice_are_taken_evenly():
     """Over evenly spread shares each whole number, and each choice, comes equally often."""
     shares = (np.arange(1200) + 0.5) / 1200
-    for factor in (Factor(integer=(3, 6)), Factor(choice=(3, 4, 5, 6))):
+    for factor in (Factor(int=(3, 6)), Factor(categorical=(3, 4, 5, 6))):
         values, counts = np.unique([factor.at(share) for share in shares], return_counts=True)
         assert values.tolist() == [3, 4, 5, 6]
         assert counts.tolist() == [300] * 4
 
 
-FACTORS = {"a": Factor(choice=(1, 2, 3)), "b": Factor(real=(0.0, 1.0)), "c": Factor(choice=(False, True))}
+FACTORS = {"a": Factor(categorical=(1, 2, 3)), "b": Factor(uniform=(0.0, 1.0)), "c": Factor(categorical=(False, True))}
 
 
 def test_the_designs_of_levels():
@@ -185,7 +188,7 @@ def test_the_designs_of_levels():
 @pytest.mark.parametrize("kind", ["latin-hypercube", "sobol"])
 def test_a_sampled_design_fills_each_factor_evenly(kind: str):
     """Of 16 points each sixteenth of each factor's range holds one; another seed gives other points."""
-    design = DesignSettings.model_validate({"kind": kind, "points": 16})
+    design = DesignSettings.model_validate({"kind": kind, "samples": 16})
     shares = unit_design(design, 3, 5)
     assert (np.sort(np.floor(shares * 16), axis=0) == np.arange(16)[:, None]).all()
     assert (shares == unit_design(design, 3, 5)).all()
@@ -194,7 +197,7 @@ def test_a_sampled_design_fills_each_factor_evenly(kind: str):
 
 def test_a_morris_trajectory_changes_each_factor_once():
     """Each of ten trajectories moves every factor once, by the step, one at a time, within the cube."""
-    shares = unit_design(DesignSettings(kind="morris", points=10), 4, 3).reshape(10, 5, 4)
+    shares = unit_design(DesignSettings(kind="morris", samples=10), 4, 3).reshape(10, 5, 4)
     moves = np.diff(shares, axis=1)
     assert ((moves != 0).sum(axis=2) == 1).all()
     assert ((moves != 0).sum(axis=1) == 1).all()
@@ -205,7 +208,7 @@ def test_a_morris_trajectory_changes_each_factor_once():
 
 def test_a_saltelli_block_swaps_one_factor_at_a_time():
     """Each base point is A, A with one factor of B in turn, and B."""
-    block = unit_design(DesignSettings(kind="saltelli", points=8), 3, 3).reshape(8, 5, 3)
+    block = unit_design(DesignSettings(kind="saltelli", samples=8), 3, 3).reshape(8, 5, 3)
     a, b = block[:, 0], block[:, -1]
     for factor in range(3):
         mixed = block[:, factor + 1]

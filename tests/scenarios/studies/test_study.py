@@ -67,7 +67,7 @@ def test_a_light_run_has_the_same_events_as_any_other(name: str):
     scenario = Scenario.load(name, ["traffic.visitors_per_day=1500", "clock.hours=6"])
     study = Study.of({"name": "s", "scenario": scenario.to_data(), "responses": {"n": "store.accepted"}})
     light = light_run(study.replication(study.points[0], 2))
-    whole = scenario.replace(wake="all").run(seed=7, replication=2)
+    whole = scenario.replace(active_agents="all").run(seed=7, replication=2)
     assert light.analysis.events.equals(whole.analysis.events)
     assert light.outcome.counts == whole.outcome.counts
     assert light.store.counts == whole.store.counts
@@ -242,7 +242,7 @@ def test_failures_are_data(tmp_path: Path):
     """What cannot be read is told with its reason, and a command that shows it again."""
     text = f"""name: faulty
 scenario: {WORLD}
-set: {{intent.intercept: -50.0}}
+overrides: {{intent.intercept: -50.0}}
 factors: {{clock.hours: [1, 2], population.accounts: [50, 60]}}
 replications: 2
 responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view"), p: p_value("pricing_page_view")}}
@@ -323,9 +323,7 @@ def test_an_interruption_is_no_failure(study: Study):
         replicate(interrupted.replication(study.points[0], 0))
 
 
-PRECISE = TEXT.replace(
-    "replications: 4", "replications: {least: 10, most: 60, precision: {visitors: {relative: 0.07}}}"
-)
+PRECISE = TEXT.replace("replications: 4", "replications: {min: 10, max: 60, precision: {visitors: {relative: 0.07}}}")
 
 
 def test_replications_go_on_until_they_are_enough_and_no_further(tmp_path: Path):

@@ -20,7 +20,7 @@ def run() -> Run:
     changes = {
         "description": HOSTILE,
         "traffic.visitors_per_day": 3000.0,
-        "intent.visitor_to_demo": 0.2,
+        "intent.target_conversion": 0.2,
         "visits.gap_hours": 1.0,
         "traffic.channels": {"email": {"campaign": {"source": HOSTILE, "medium": HOSTILE}}},
         "site.pages": {"home": {"category": HOSTILE}},
@@ -104,7 +104,7 @@ def test_progress_is_shown_if_asked_for(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err == ""
     small.run(progress=True)
     assert "Simulating baseline" in capsys.readouterr().err
-    data = {"name": "s", "scenario": "baseline", "set": {"traffic.visitors_per_day": 50.0}, "replications": 2}
+    data = {"name": "s", "scenario": "baseline", "overrides": {"traffic.visitors_per_day": 50.0}, "replications": 2}
     Study.of({**data, "responses": {"n": "counts.visitors"}}).run(jobs=1, progress=True)
     assert capsys.readouterr().err.endswith("100%\n")
 
@@ -116,5 +116,5 @@ def test_a_scenario_is_run_with_visitors_of_a_subclass() -> None:
         def wants_demo(self, visit: int) -> bool:
             return False
 
-    small = Scenario.load("baseline").replace({"traffic.visitors_per_day": 500.0, "intent.visitor_to_demo": 0.2})
+    small = Scenario.load("baseline").replace({"traffic.visitors_per_day": 500.0, "intent.target_conversion": 0.2})
     assert small.run(visitor=Shy).outcome.counts["demo_requests"] == 0 < small.run().outcome.counts["demo_requests"]

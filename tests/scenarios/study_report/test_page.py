@@ -20,7 +20,7 @@ from scenarios.study import Study
 from scenarios.study_report.page import study_report
 from scenarios.study_report.stress_des import stress_checklist
 
-TWO_RANGES = {"intent.intercept": {"real": [-6.0, -4.0]}, "sales.no_show_rate": {"real": [0.0, 0.4]}}
+TWO_RANGES = {"intent.intercept": {"uniform": [-6.0, -4.0]}, "sales.no_show_rate": {"uniform": [0.0, 0.4]}}
 
 
 def found(changes: Mapping[str, Any], value: Any, n: int = 3) -> StudyResults:
@@ -64,9 +64,9 @@ def linear(values: Mapping[str, Any], number: int) -> float:
         ({"factors": {"intent.intercept": [-6.0, -5.0]}}, "held by intent.intercept: −6"),
         ({"factors": TWO_RANGES, "design": "one-at-a-time"}, "no_show_rate = 0.4"),
         ({"factors": TWO_RANGES}, "highest mean of held"),
-        ({"factors": TWO_RANGES, "design": {"kind": "latin-hypercube", "points": 12}}, "12 points against"),
-        ({"factors": TWO_RANGES, "design": {"kind": "morris", "points": 4}}, "Mean absolute effects"),
-        ({"factors": TWO_RANGES, "design": {"kind": "saltelli", "points": 8}}, "Total Sobol indices"),
+        ({"factors": TWO_RANGES, "design": {"kind": "latin-hypercube", "samples": 12}}, "12 points against"),
+        ({"factors": TWO_RANGES, "design": {"kind": "morris", "samples": 4}}, "Mean absolute effects"),
+        ({"factors": TWO_RANGES, "design": {"kind": "saltelli", "samples": 8}}, "Total Sobol indices"),
     ],
 )
 def test_every_design_has_its_picture(changes: dict[str, Any], told: str) -> None:
@@ -120,7 +120,7 @@ def test_a_study_leaves_its_report_and_the_same_one_again(tmp_path: Path) -> Non
         {
             "name": "small",
             "scenario": "baseline",
-            "set": {"clock.hours": 2, "traffic.visitors_per_day": 500.0},
+            "overrides": {"clock.hours": 2, "traffic.visitors_per_day": 500.0},
             "factors": {"tracking.ad_blocker_rate": [0.0, 0.5]},
             "replications": 2,
             "responses": {"visitors": "visitors()"},
@@ -186,7 +186,7 @@ def test_few_points_bear_a_simpler_polynomial() -> None:
         meta_model(found(GRID, quadratic), "hold")
 
 
-@pytest.mark.parametrize("replications", [5, {"least": 10, "most": 40, "precision": {"held": {"relative": 0.1}}}])
+@pytest.mark.parametrize("replications", [5, {"min": 10, "max": 40, "precision": {"held": {"relative": 0.1}}}])
 def test_the_checklist_says_what_was_done(replications: Any) -> None:
     """Every item of STRESS-DES has an answer, or says that the author must give it."""
     study = Study.of(

@@ -11,7 +11,7 @@ from simulator.settings.site import SiteSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 
-SMALL: dict[str, Any] = {"traffic": {"visitors_per_day": 6000}, "intent": {"visitor_to_demo": 0.1}}
+SMALL: dict[str, Any] = {"traffic": {"visitors_per_day": 6000}, "intent": {"target_conversion": 0.1}}
 WINDOW = {"start": "2026-03-03T09:00:00Z", "end": "2026-03-03T12:00:00Z"}
 ARMS = {"a": {"share": 0.5}, "b": {"share": 0.5}}
 
@@ -45,7 +45,7 @@ ADDITIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an experiment": ({"experiments": {"e": {"arms": ARMS}}}, "experiment:e"),
     "a page": ({"site": lonely_page()}, "(nothing)"),
-    "a smaller sales team": ({"sales": {"teams": {"default": {"executives": {"reps": 1}}}}}, "(nothing)"),
+    "a smaller sales team": ({"sales": {"teams": {"default": {"account_executives": {"headcount": 1}}}}}, "(nothing)"),
 }
 
 

@@ -40,7 +40,7 @@ class Recorder:
         """Nothing to do."""
 
 
-SMALL = {"traffic": {"visitors_per_day": 400}, "intent": {"visitor_to_demo": 0.2}}
+SMALL = {"traffic": {"visitors_per_day": 400}, "intent": {"target_conversion": 0.2}}
 
 
 def world_of(**settings: object) -> WorldSettings:
@@ -236,10 +236,10 @@ STEPS = {
 def world_with(executives: int, wait_effect_per_day: float = 0.0) -> WorldSettings:
     """A small world over a working week, with so many executives, in which everybody asks for themselves."""
     sales = {
-        "teams": {"default": {"executives": {"reps": executives}}},
+        "teams": {"default": {"account_executives": {"headcount": executives}}},
         "wait_effect_per_day": wait_effect_per_day,
     }
-    return world_of(sales=sales, clock={"hours": 120}, intent={"visitor_to_demo": 0.2, "demo_per": "visitor"})
+    return world_of(sales=sales, clock={"hours": 120}, intent={"target_conversion": 0.2, "conversion_unit": "visitor"})
 
 
 def test_more_executives_make_no_wait_longer_and_no_demo_fewer():
@@ -283,7 +283,7 @@ def test_a_long_visible_wait_only_discourages():
 
 def test_without_a_wait_the_effect_of_the_wait_is_nothing():
     """Where the next slot begins at once, the log-odds are lowered by no more than a slot's length."""
-    teams = {"default": {**ALWAYS, "executives": {"reps": 500}}}
+    teams = {"default": {**ALWAYS, "account_executives": {"headcount": 500}}}
     events = []
     for effect in (0.0, -1e-9):
         sink, sales = CollectingSink(), {"teams": teams, "lead_hours": 0.0, "wait_effect_per_day": effect}

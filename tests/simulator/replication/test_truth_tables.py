@@ -17,7 +17,7 @@ CROWD = WorldSettings.model_validate(
     {
         "traffic": {"visitors_per_day": 200_000},
         "clock": {"hours": 8},
-        "intent": {"visitor_to_demo": 0.2},
+        "intent": {"target_conversion": 0.2},
         "population": {"invitation_hours": 0.5},
     }
 )
@@ -25,7 +25,7 @@ CROWD = WorldSettings.model_validate(
 
 def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
     """However small the parts, put together they are in the order of the whole table."""
-    tables = Simulation(CROWD, seed=1, wake="interacting").run().tables
+    tables = Simulation(CROWD, seed=1, active_agents="interacting").run().tables
     whole = tables.people
     monkeypatch.setattr(people_truth, "_WORTH_A_PART", 5000)
     parts = list(tables.people_in_parts())

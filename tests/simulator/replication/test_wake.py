@@ -22,7 +22,7 @@ DIRTY = {
     "late_rate": 0.05,
     "reorder_rate": 0.1,
     "duplicate_rate": 0.05,
-    "conflict_rate": 0.05,
+    "id_collision_rate": 0.05,
     "clock_skew_rate": 0.2,
     "malformed_rate": 0.05,
     "bots_per_day": 20.0,
@@ -32,17 +32,17 @@ BOOM = {"kind": "launch", "start": DAY.format(8), "end": DAY.format(10), "factor
 OUTAGE = {"kind": "outage", "start": DAY.format(9), "end": DAY.format(11)}
 
 WORLDS: dict[str, dict[str, Any]] = {
-    "eager": {"intent": {"visitor_to_demo": 0.5}},
-    "everybody at once": {"intent": {"visitor_to_demo": None, "intercept": 20.0}},
-    "nobody": {"intent": {"visitor_to_demo": None, "intercept": -50.0}},
+    "eager": {"intent": {"target_conversion": 0.5}},
+    "everybody at once": {"intent": {"target_conversion": None, "intercept": 20.0}},
+    "nobody": {"intent": {"target_conversion": None, "intercept": -50.0}},
     "no visitors": {"traffic": {"visitors_per_day": 1e-9}},
     "discouraged": {
-        "intent": {"visitor_to_demo": 0.5},
+        "intent": {"target_conversion": 0.5},
         "sales": {"wait_effect_per_day": -1.0, "lead_hours": 0.0, "buyer_delay_days": 0.0},
     },
-    "few accounts": {"intent": {"visitor_to_demo": 0.5}, "population": {"accounts": 5, "account_rate": 1.0}},
+    "few accounts": {"intent": {"target_conversion": 0.5}, "population": {"accounts": 5, "account_rate": 1.0}},
     "sales round the clock": {
-        "intent": {"visitor_to_demo": 0.5},
+        "intent": {"target_conversion": 0.5},
         "sales": {
             "teams": {"default": ROUND_THE_CLOCK},
             "lead_hours": 0.0,
@@ -50,10 +50,10 @@ WORLDS: dict[str, dict[str, Any]] = {
             "days_to_close": 0.01,
         },
     },
-    "many returns": {"visits": {"return_rate": 0.6, "gap_hours": 0.05}, "intent": {"visitor_to_demo": 0.3}},
+    "many returns": {"visits": {"return_rate": 0.6, "gap_hours": 0.05}, "intent": {"target_conversion": 0.3}},
     "going on after a request": {
         "visits": {"return_rate": 0.6, "gap_hours": 0.05, "after_request_rate": 0.6},
-        "intent": {"visitor_to_demo": 0.4},
+        "intent": {"target_conversion": 0.4},
         "population": {"second_device_rate": 0.3, "accounts": 100},
     },
     "dirty": {"tracking": DIRTY},
@@ -66,13 +66,13 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
-NO_WISH = WorldSettings.model_validate({"intent": {"visitor_to_demo": None, "intercept": -50.0}}).intent
+NO_WISH = WorldSettings.model_validate({"intent": {"target_conversion": None, "intercept": -50.0}}).intent
 
 
-def simulated(world: WorldSettings, wake: Any, seed: int = 3) -> tuple[CollectingSink, Outcome]:
+def simulated(world: WorldSettings, active_agents: Any, seed: int = 3) -> tuple[CollectingSink, Outcome]:
     """What is received, and the outcome."""
     sink = CollectingSink()
-    return sink, Simulation(world, seed=seed, wake=wake).run([sink])
+    return sink, Simulation(world, seed=seed, active_agents=active_agents).run([sink])
 
 
 def check_equal(world: WorldSettings, seed: int = 3) -> Outcome:
@@ -110,7 +110,7 @@ def test_in_every_scenario_of_the_library_the_events_are_the_same(name: str):
 
 def test_several_cohorts_are_no_exception():
     """Also where cohorts overlap and people of one company are in several of them."""
-    outcome = check_equal(world_of({"traffic": {"visitors_per_day": 40_000}, "intent": {"visitor_to_demo": 0.1}}))
+    outcome = check_equal(world_of({"traffic": {"visitors_per_day": 40_000}, "intent": {"target_conversion": 0.1}}))
     assert outcome.counts["visitors"] > 30_000
 
 
@@ -127,7 +127,7 @@ worlds = st.fixed_dictionaries(
                 "growth_per_week": st.sampled_from([-0.5, 5.0]),
             },
         ),
-        "intent": st.fixed_dictionaries({"visitor_to_demo": st.floats(0.01, 0.9)}),
+        "intent": st.fixed_dictionaries({"target_conversion": st.floats(0.01, 0.9)}),
         "population": st.fixed_dictionaries(
             {
                 "accounts": st.integers(1, 60),
@@ -176,12 +176,12 @@ class Odd(Visitor):
 def test_auto_wakes_all_of_a_small_world_and_of_a_subclass():
     """A large world is read off the arrays, unless its visitors may do something else on every page."""
     small, large = world_of({}), world_of({"traffic": {"visitors_per_day": 50_000}})
-    assert Simulation(small, seed=1).wake == "all"
-    assert Simulation(large, seed=1).wake == "interacting"
-    assert Simulation(large, seed=1, visitor=Odd).wake == "all"
-    assert Simulation(small, seed=1, wake="interacting").wake == "interacting"
+    assert Simulation(small, seed=1).active_agents == "all"
+    assert Simulation(large, seed=1).active_agents == "interacting"
+    assert Simulation(large, seed=1, visitor=Odd).active_agents == "all"
+    assert Simulation(small, seed=1, active_agents="interacting").active_agents == "interacting"
     with pytest.raises(ValueError, match="a Odd may act on every page; give 'all' or 'auto'"):
-        Simulation(small, seed=1, visitor=Odd, wake="interacting")
+        Simulation(small, seed=1, visitor=Odd, active_agents="interacting")
 
 
 def test_auto_counts_whoever_comes():
@@ -192,19 +192,19 @@ def test_auto_counts_whoever_comes():
         {"growth_per_week": 1e6},
     ):
         world = world_of({"traffic": {"visitors_per_day": 5000, **traffic}})
-        assert Simulation(world.model_copy(update={"intent": NO_WISH}), seed=1).wake == "interacting"
+        assert Simulation(world.model_copy(update={"intent": NO_WISH}), seed=1).active_agents == "interacting"
 
 
 def test_only_who_may_ask_is_woken():
     """In a world in which nobody can want a demo, no visitor lives on the clock at all."""
-    simulation = Simulation(world_of(WORLDS["nobody"]), seed=1, visitor=Visitor, wake="interacting")
+    simulation = Simulation(world_of(WORLDS["nobody"]), seed=1, visitor=Visitor, active_agents="interacting")
     woken: list[int] = []
     original = Visitor.decisions
     try:
         Visitor.decisions = lambda self: woken.append(self.number) or original(self)  # type: ignore[method-assign]
         assert simulation.run().counts["page_views"] > 3000
         assert not woken
-        Simulation(world_of(WORLDS["eager"]), seed=1, wake="interacting").run()
+        Simulation(world_of(WORLDS["eager"]), seed=1, active_agents="interacting").run()
         assert 100 < len(woken) < 1500
     finally:
         Visitor.decisions = original  # type: ignore[method-assign]

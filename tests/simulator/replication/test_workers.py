@@ -23,7 +23,7 @@ DIRTY = {
     "late_minutes": 90.0,
     "reorder_rate": 0.1,
     "duplicate_rate": 0.05,
-    "conflict_rate": 0.05,
+    "id_collision_rate": 0.05,
     "clock_skew_rate": 0.2,
     "malformed_rate": 0.05,
     "bots_per_day": 50.0,
@@ -32,12 +32,12 @@ WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "dirty": {"tracking": DIRTY, "clock": {"hours": 30, "start": "2026-03-03T05:17:41.123Z"}},
     "eager and returning": {
-        "intent": {"visitor_to_demo": 0.4},
+        "intent": {"target_conversion": 0.4},
         "visits": {"return_rate": 0.7, "gap_hours": 0.3},
         "population": {"accounts": 20},
     },
     "going on after a request": {
-        "intent": {"visitor_to_demo": 0.4},
+        "intent": {"target_conversion": 0.4},
         "visits": {"return_rate": 0.7, "gap_hours": 0.3, "after_request_rate": 0.5},
         "population": {"second_device_rate": 0.3},
     },
@@ -98,7 +98,7 @@ def shared(world: WorldSettings, executor: Executor, folder: Path) -> tuple[Coll
             sink.write(delivery)
             labels.add(delivery.labels)
 
-    simulation = Simulation(world, seed=3, wake="interacting")
+    simulation = Simulation(world, seed=3, active_agents="interacting")
     return sink, hours, simulation.share(executor, kept, take, n_workers=2, folder=folder, labels=labels)
 
 
@@ -106,7 +106,7 @@ def check_same(world: WorldSettings, executor: Executor, folder: Path) -> Outcom
     """Hold a shared run equal to that of one process, and return its outcome."""
     sink, hours, outcome = shared(world, executor, folder)
     alone = CollectingSink()
-    expected = Simulation(world, seed=3, wake="interacting").run([alone])
+    expected = Simulation(world, seed=3, active_agents="interacting").run([alone])
     assert hours == list(range(world.clock.hours))
     assert_frame_equal(sink.events, alone.events)
     assert_frame_equal(sink.malformed.drop("n_before"), alone.malformed.drop("n_before"))
@@ -158,7 +158,7 @@ def test_of_what_workers_tell_one_another_little_is_left(tmp_path: Path):
 
 def test_where_everybody_is_awake_there_is_nothing_to_share(tmp_path: Path):
     """Visitors who live on the clock page by page cannot be told of by others: that is refused."""
-    simulation = Simulation(world_of({}), seed=1, wake="all")
+    simulation = Simulation(world_of({}), seed=1, active_agents="all")
     with pytest.raises(ValueError, match="cannot be shared"), ThreadPoolExecutor(1) as executor:
         simulation.share(executor, kept, print, n_workers=1, folder=tmp_path, labels=KeptLabels())
 
@@ -170,6 +170,6 @@ def test_what_goes_wrong_in_a_worker_is_told(tmp_path: Path):
         raise OSError("no room")
 
     with pytest.raises(OSError, match="no room"), ThreadPoolExecutor(1) as executor:
-        Simulation(world_of({}), seed=1, wake="interacting").share(
+        Simulation(world_of({}), seed=1, active_agents="interacting").share(
             executor, fails, print, n_workers=1, folder=tmp_path, labels=KeptLabels()
         )

@@ -34,7 +34,7 @@ COMES = BuyerDraws(*[0.5] * 7)._replace(show=0.999_999, delay=1.0)
 
 def settings_of(team: dict[str, Any] | None = None, **settings: Any) -> SalesSettings:
     """A desk of one team, in office hours around the clock unless told otherwise, with many executives."""
-    whole = {**ALWAYS, "sdrs": {"reps": 1}, "executives": {"reps": 500}, **(team or {})}
+    whole = {**ALWAYS, "sdrs": {"headcount": 1}, "account_executives": {"headcount": 500}, **(team or {})}
     return SalesSettings.model_validate({"teams": {"default": whole}, "lead_hours": 0.0, **settings})
 
 
@@ -68,7 +68,7 @@ def answer(
 ) -> SalesOutcome:
     """Let a team answer requests that arrive at these minutes, each in this many minutes."""
     lucks = [COMES._replace(response=float(np.exp(-length))) for length in lengths_min]
-    settings = settings_of({**(team or {}), "sdrs": {"reps": sdrs}}, response_minutes=1.0)
+    settings = settings_of({**(team or {}), "sdrs": {"headcount": sdrs}}, response_minutes=1.0)
     return run(settings, zip((60 * at for at in arrivals_min), lucks, strict=True), 60 * until_min)
 
 
@@ -148,7 +148,7 @@ def test_answers_keep_office_hours(zone: str):
         expected.append(begins)
         heapreplace(free, begins + length)
     team = {"time_zone": zone, "opens": "09:00", "closes": "17:00", "weekdays": list(WEEKDAYS[:5])}
-    settings = settings_of({**team, "holidays": ["2026-03-27"], "sdrs": {"reps": 3}}, response_minutes=25.0)
+    settings = settings_of({**team, "holidays": ["2026-03-27"], "sdrs": {"headcount": 3}}, response_minutes=25.0)
     lucks = [COMES._replace(response=float(np.exp(-length / 25))) for length in lengths]
     outcome = run(settings, zip(60 * arrivals, lucks, strict=True), 40 * DAY_S, start="2026-03-24T00:00:00Z")
     np.testing.assert_allclose(responded_min(outcome), expected, atol=1e-6)
@@ -205,7 +205,7 @@ def test_erlangs_formula_is_right_where_it_is_known():
 
 def test_who_is_away_answers_nothing():
     """The one representative is away on Tuesday and Wednesday, and answers at Thursday's opening."""
-    away = {"reps": 1, "absences": [{"rep": 1, "first": date(2026, 3, 3), "last": date(2026, 3, 4)}]}
+    away = {"headcount": 1, "absences": [{"rep": 1, "first": date(2026, 3, 3), "last": date(2026, 3, 4)}]}
     settings = settings_of({"opens": "09:00", "closes": "17:00", "sdrs": away})
     outcome = run(settings, [(10 * 3600.0, COMES)], 10 * DAY_S)
     assert outcome.requests["responded_s"].to_list() == [2 * DAY_S + 9 * 3600]
@@ -252,7 +252,7 @@ def test_demos_are_in_the_earliest_free_slots():
     away = {"rep": 2, "first": date(2026, 3, 30), "last": date(2026, 4, 30)}
     team = {"time_zone": "Europe/Berlin", "opens": "09:00", "closes": "17:30", "weekdays": list(WEEKDAYS[:5])}
     settings = settings_of(
-        {**team, "sdrs": {"reps": 50}, "executives": {"reps": 3, "absences": [away]}},
+        {**team, "sdrs": {"headcount": 50}, "account_executives": {"headcount": 3, "absences": [away]}},
         lead_hours=2.0,
         buyer_delay_days=0.7,
         response_minutes=5.0,
@@ -284,7 +284,7 @@ def test_a_slot_can_be_booked_up_to_its_beginning():
 
 def test_an_executive_has_one_demo_at_a_time():
     """At no moment are there more demos than executives, and with enough requests there are as many."""
-    settings = settings_of({"sdrs": {"reps": 50}, "executives": {"reps": 2}})
+    settings = settings_of({"sdrs": {"headcount": 50}, "account_executives": {"headcount": 2}})
     outcome = run(settings, [(float(at), COMES) for at in range(100)], 10 * DAY_S)
     assert set(outcome.requests["slot_s"].value_counts()["count"]) == {2}
     assert set(np.diff(outcome.requests["slot_s"].unique().sort())) == {45 * 60.0}
@@ -296,10 +296,12 @@ def test_more_executives_bring_each_demo_forward_and_lose_none():
     requests = list(
         zip(np.sort(rng.uniform(0, 4 * DAY_S, 300)), map(BuyerDraws._make, rng.random((300, 7))), strict=True)
     )
-    office = {"opens": "09:00", "closes": "17:00", "sdrs": {"reps": 20}}
+    office = {"opens": "09:00", "closes": "17:00", "sdrs": {"headcount": 20}}
     outcomes = [
         run(
-            settings_of({**office, "executives": {"reps": reps}}, no_show_growth_per_day=0.2), requests, 100 * DAY_S
+            settings_of({**office, "account_executives": {"headcount": reps}}, no_show_growth_per_day=0.2),
+            requests,
+            100 * DAY_S,
         ).requests
         for reps in (2, 3, 5, 20)
     ]
@@ -312,8 +314,8 @@ def test_more_executives_bring_each_demo_forward_and_lose_none():
 def test_a_new_executive_fills_the_mornings_first():
     """With one week of ramp-up an executive has half the slots in the first week and all of them in the second."""
     joiner = {"rep": 1, "on": date(2026, 3, 3)}
-    executives = {"reps": 1, "ramp_weeks": 1, "joiners": [joiner]}
-    settings = settings_of({"sdrs": {"reps": 90}, "executives": executives}, slot_minutes=60.0)
+    executives = {"headcount": 1, "ramp_weeks": 1, "hires": [joiner]}
+    settings = settings_of({"sdrs": {"headcount": 90}, "account_executives": executives}, slot_minutes=60.0)
     outcome = run(settings, [(0.0, COMES)] * 300, DAY_S)
     by_day = Counter((outcome.requests["slot_s"] // DAY_S).to_list())
     # The first answers take until the morning's first slots are gone, so day 0 is left out.
@@ -322,8 +324,8 @@ def test_a_new_executive_fills_the_mornings_first():
 
 def test_without_a_slot_in_sight_nothing_is_booked():
     """When all executives are away for good, a request is answered and goes no further."""
-    away = {"reps": 1, "absences": [{"rep": 1, "first": date(2026, 1, 1), "last": date(2030, 1, 1)}]}
-    outcome = run(settings_of({"executives": away}), [(0.0, COMES)], 5 * DAY_S)
+    away = {"headcount": 1, "absences": [{"rep": 1, "first": date(2026, 1, 1), "last": date(2030, 1, 1)}]}
+    outcome = run(settings_of({"account_executives": away}), [(0.0, COMES)], 5 * DAY_S)
     assert outcome.requests["stage"].to_list() == ["responded"]
     assert outcome.summary["scheduled"] == 0
     assert outcome.summary["executive_utilisation"] is None
@@ -332,7 +334,7 @@ def test_without_a_slot_in_sight_nothing_is_booked():
 def test_the_visible_wait_discourages_by_the_day():
     """On Tuesday noon the next slot is on Wednesday at 9: 21 hours, each day of which counts."""
     clock = Clock(ClockSettings.model_validate({"start": "2026-03-03T12:00:00Z"}))
-    team = {"opens": "09:00", "closes": "12:30", "executives": {"reps": 1}}
+    team = {"opens": "09:00", "closes": "12:30", "account_executives": {"headcount": 1}}
     desk = SalesDesk(clock, settings_of(team, wait_effect_per_day=-0.8))
     assert desk.visible_wait_days("europe") == pytest.approx(21 / 24)
     assert desk.decision_penalty("europe") == pytest.approx(-0.8 * 21 / 24)
@@ -352,7 +354,7 @@ def fates(settings: SalesSettings, n: int = 4000, until_s: float = 400 * DAY_S) 
 def test_no_shows_grow_with_the_wait_by_the_formula():
     """In each sixth of the waits the share missed is the formula's mean, within 4 standard errors, and it grows."""
     settings = settings_of(
-        {"sdrs": {"reps": 60}}, buyer_delay_days=10.0, no_show_rate=0.05, no_show_growth_per_day=0.08
+        {"sdrs": {"headcount": 60}}, buyer_delay_days=10.0, no_show_rate=0.05, no_show_growth_per_day=0.08
     )
     requests = fates(settings).with_columns(wait=pl.col("slot_s") - pl.col("requested_s")).sort("wait")
     missed = (requests["missed_s"].is_not_null()).to_numpy()
@@ -377,7 +379,7 @@ def test_buyers_cool_from_the_request_on():
 
     A buyer whose number is 0.7 comes up to a no-show probability of 0.7: at ln 2 a day that is 1.74 days.
     """
-    away = {"reps": 1, "absences": [{"rep": 1, "first": date(2026, 3, 3), "last": date(2026, 3, 4)}]}
+    away = {"headcount": 1, "absences": [{"rep": 1, "first": date(2026, 3, 3), "last": date(2026, 3, 4)}]}
     cooling = {"no_show_rate": 0.0, "no_show_growth_per_day": float(np.log(2))}
     buyer = COMES._replace(response=1.0, show=0.7)
     outcome = run(settings_of({"sdrs": away}, **cooling), [(0.0, buyer), (0.5 * DAY_S, buyer)], 4 * DAY_S)
@@ -388,7 +390,7 @@ def test_buyers_cool_from_the_request_on():
 def test_the_pipeline_has_its_rates_and_its_values():
     """Shares of opportunities and deals, time to close and value have their means, within 4 standard errors."""
     settings = settings_of(
-        {"sdrs": {"reps": 60}},
+        {"sdrs": {"headcount": 60}},
         no_show_rate=0.0,
         no_show_growth_per_day=0.0,
         held_to_opportunity=0.6,
@@ -414,7 +416,7 @@ def test_the_pipeline_has_its_rates_and_its_values():
 
 def test_deals_are_signed_in_office_hours():
     """Every deal is won between opening and closing on a working day."""
-    team = {"opens": "09:00", "closes": "17:00", "weekdays": list(WEEKDAYS[:5]), "sdrs": {"reps": 60}}
+    team = {"opens": "09:00", "closes": "17:00", "weekdays": list(WEEKDAYS[:5]), "sdrs": {"headcount": 60}}
     settings = settings_of(team, opportunity_to_won=1.0, no_show_rate=0.0)
     won = fates(settings, 500)["won_s"].drop_nulls()
     assert won.len() > 50
@@ -451,7 +453,7 @@ def test_steps_are_told_in_order_and_at_their_moments():
 def test_the_summary_is_that_of_the_requests():
     """Counts, waits, rates and utilisations of a case small enough to work out by hand."""
     lucks = [COMES._replace(response=float(np.exp(-10))), COMES._replace(response=float(np.exp(-10)), show=0.0)] * 2
-    settings = settings_of({"executives": {"reps": 2}}, response_minutes=1.0)
+    settings = settings_of({"account_executives": {"headcount": 2}}, response_minutes=1.0)
     outcome = run(settings, zip((0.0, 300.0, 720.0, 4500.0), lucks, strict=True), 5400.0 + 1)
     summary = outcome.summary
     assert [summary[key] for key in ("requests", "responded", "scheduled", "held", "missed")] == [4, 4, 4, 1, 1]
@@ -505,7 +507,7 @@ def test_luck_belongs_to_the_visitor():
         ({"no_show_rate": 1.5}, "less than or equal to 1"),
         ({"wait_effect_per_day": 0.1}, "less than or equal to 0"),
         ({"wait_effect_per_day": float("-inf")}, "finite"),
-        ({"reps": 1}, "Extra inputs"),
+        ({"headcount": 1}, "Extra inputs"),
         ({"teams": {"europe": {}}}, "nobody serves north_america, asia_pacific, .*; add a team 'default'"),
         ({"teams": {"default": {}, "europa": {}}}, "there is no region 'europa'; did you mean 'europe'"),
     ],

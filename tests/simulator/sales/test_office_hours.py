@@ -107,7 +107,7 @@ def test_an_absence_holds_from_its_first_day_to_its_last():
     """Away from Tuesday to Wednesday and on Friday is at work on Monday and Thursday; colleagues are not touched."""
     tuesday, wednesday, friday = (date(2026, 3, day) for day in (3, 4, 6))
     away = [{"rep": 2, "first": tuesday, "last": wednesday}, {"rep": 2, "first": friday, "last": friday}]
-    first, second = staff(reps=2, absences=away)
+    first, second = staff(headcount=2, absences=away)
     days = [date(2026, 3, day) for day in range(2, 9)]
     assert [duty.on(day) is not None for duty in (first, second) for day in days] == [
         *(True, True, True, True, True, False, False),
@@ -119,7 +119,7 @@ def test_an_absence_holds_from_its_first_day_to_its_last():
 
 def test_somebody_new_grows_into_the_whole_day():
     """With two weeks of ramp-up the day is a third in the first week, two thirds in the second, and then whole."""
-    (new,) = staff(reps=1, ramp_weeks=2, joiners=[{"rep": 1, "on": date(2026, 3, 9)}])
+    (new,) = staff(headcount=1, ramp_weeks=2, hires=[{"rep": 1, "on": date(2026, 3, 9)}])
     worked = []
     for day in (6, 9, 13, 16, 20, 23, 30):
         shift = new.on(date(2026, 3, day))
@@ -129,7 +129,7 @@ def test_somebody_new_grows_into_the_whole_day():
 
 def test_without_ramp_up_somebody_new_is_there_at_once():
     """The first day is a whole one, and there is none before it."""
-    (new,) = staff(reps=1, ramp_weeks=0, joiners=[{"rep": 1, "on": date(2026, 3, 4)}])
+    (new,) = staff(headcount=1, ramp_weeks=0, hires=[{"rep": 1, "on": date(2026, 3, 4)}])
     assert new.seconds_until(7 * 24 * HOUR_S) == 3 * 24 * HOUR_S
 
 
@@ -150,11 +150,11 @@ def test_time_at_work_counts_up_to_the_moment():
         (TeamSettings, {"weekdays": []}, "at least 1"),
         (TeamSettings, {"weekdays": ["mon"]}, "monday"),
         (TeamSettings, {"holidays": ["someday"]}, "date"),
-        (StaffSettings, {"reps": 0}, "greater than or equal to 1"),
-        (StaffSettings, {"reps": 2.5}, "integer"),
+        (StaffSettings, {"headcount": 0}, "greater than or equal to 1"),
+        (StaffSettings, {"headcount": 2.5}, "integer"),
         (StaffSettings, {"ramp_weeks": -1}, "greater than or equal to 0"),
-        (StaffSettings, {"reps": 2, "joiners": [{"rep": 3, "on": "2026-03-03"}]}, "there is no rep 3; there are 2"),
-        (StaffSettings, {"reps": 2, "joiners": [{"rep": 1, "on": "2026-03-03"}] * 2}, "rep 1 joins twice"),
+        (StaffSettings, {"headcount": 2, "hires": [{"rep": 3, "on": "2026-03-03"}]}, "there is no rep 3; there are 2"),
+        (StaffSettings, {"headcount": 2, "hires": [{"rep": 1, "on": "2026-03-03"}] * 2}, "rep 1 joins twice"),
         (
             StaffSettings,
             {"absences": [{"rep": 1, "first": "2026-03-04", "last": "2026-03-03"}]},

@@ -133,7 +133,7 @@ def test_an_effect_on_the_decision_moves_that_persona_alone():
 def test_the_intercept_is_calibrated_for_all_personas_together():
     """Personas who ask less often leave the share of all visitors where it was wished, so the intercept rises."""
     apart = {"a": {}, "b": {"log_odds": -3.0}}
-    fixed = {"intent": {"visitor_to_demo": 0.1}}
+    fixed = {"intent": {"target_conversion": 0.1}}
     assert Simulation(world_of(apart, **fixed), seed=1).truth.intercept > (
         Simulation(world_of({"a": {}, "b": {}}, **fixed), seed=1).truth.intercept + 0.1
     )

@@ -114,7 +114,7 @@ def test_the_log_odds_are_the_sum_of_effect_and_signal():
 
 def test_a_request_is_decided_by_the_logistic_of_the_log_odds():
     """Over ten bins of log-odds the requests decided on number as logistic(log-odds) says (chi-square)."""
-    world = world_of(intent={"visitor_to_demo": 0.2, "account_sd": 0.5}, traffic={"visitors_per_day": 50_000})
+    world = world_of(intent={"target_conversion": 0.2, "account_sd": 0.5}, traffic={"visitors_per_day": 50_000})
     maker = CohortSampler(world, Streams(5))
     intercept = true_intercept(world)
     p, decided = [], []
@@ -144,7 +144,7 @@ def share_asking(maker: CohortSampler, intercept: float, cohorts: range) -> np.n
 @pytest.mark.parametrize("wished", [0.002, 0.015, 0.3])
 def test_calibration_reaches_the_wished_share_on_fresh_cohorts(wished: float):
     """Visitors who were not in the pilot ask at the wished rate, within 4 SE of pilot and themselves together."""
-    world = world_of(intent={"visitor_to_demo": wished})
+    world = world_of(intent={"target_conversion": wished})
     shares = share_asking(CohortSampler(world, Streams(99)), true_intercept(world), range(16))
     # Pilot and fresh cohorts are of the same size, hence √2.
     assert abs(shares.mean() - wished) < 4 * np.sqrt(2) * shares.std() / np.sqrt(len(shares))
@@ -152,7 +152,7 @@ def test_calibration_reaches_the_wished_share_on_fresh_cohorts(wished: float):
 
 def test_calibration_allows_for_willing_accounts():
     """With unobserved account effects the wished share is met on average over worlds: 4 SE over 12 other seeds."""
-    world = world_of(intent={"visitor_to_demo": 0.05, "account_sd": 1.0})
+    world = world_of(intent={"target_conversion": 0.05, "account_sd": 1.0})
     intercept = true_intercept(world)
     means = [share_asking(CohortSampler(world, Streams(seed)), intercept, range(4)).mean() for seed in range(12)]
     # The pilot is one more such world; Student's distribution, as the error is estimated from twelve.
@@ -178,13 +178,13 @@ def test_the_truth_belongs_to_the_world_not_to_the_seed():
 
 def test_a_given_intercept_is_taken_as_it_is():
     """With an intercept nothing is calibrated."""
-    assert true_intercept(world_of(intent={"visitor_to_demo": None, "intercept": -3.25})) == -3.25
+    assert true_intercept(world_of(intent={"target_conversion": None, "intercept": -3.25})) == -3.25
 
 
 def test_another_intercept_moves_no_journey():
     """Worlds that differ in the decision alone have the same arrivals, pages and identities."""
-    one = drawn(world_of(intent={"visitor_to_demo": 0.01}))[1]
-    two = drawn(world_of(intent={"visitor_to_demo": 0.5}))[1]
+    one = drawn(world_of(intent={"target_conversion": 0.01}))[1]
+    two = drawn(world_of(intent={"target_conversion": 0.5}))[1]
     for name in ("arrival_ms", "view_ms", "submit_ms", "identities"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
     # The same uniform number stands against higher odds.
@@ -210,9 +210,9 @@ def test_a_cohort_is_a_function_of_its_number():
         ({"interactions": {"region_europe:security_page": 1.0}}, "region_europe:security_page.*security_page"),
         ({"coefficients": {"pricing_page_view": float("nan")}}, "finite"),
         ({"coefficients": {"pricing_page_view": "high"}}, "valid number"),
-        ({"visitor_to_demo": 0.0}, "greater than 0"),
-        ({"visitor_to_demo": 1.5}, "less than 1"),
-        ({"visitor_to_demo": 0.1, "intercept": -4.0}, "visitor_to_demo or intercept"),
+        ({"target_conversion": 0.0}, "greater than 0"),
+        ({"target_conversion": 1.5}, "less than 1"),
+        ({"target_conversion": 0.1, "intercept": -4.0}, "target_conversion or intercept"),
         ({"account_sd": -1.0}, "greater than or equal to 0"),
     ],
 )

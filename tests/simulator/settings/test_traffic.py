@@ -31,8 +31,8 @@ def world_of(**traffic: object) -> WorldSettings:
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000, **traffic},
-            "intent": {"visitor_to_demo": 0.2, "demo_per": "visitor"},
-            "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
+            "intent": {"target_conversion": 0.2, "conversion_unit": "visitor"},
+            "sales": {"teams": {"default": {"sdrs": {"headcount": 1000}, "account_executives": {"headcount": 1000}}}},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
             "population": {"personas": {}},
         }

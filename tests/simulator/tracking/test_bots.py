@@ -17,7 +17,7 @@ SE = 4
 
 def test_bots_read_the_site_in_order_at_a_machines_pace():
     """A bot opens the site's pages in order, equally far apart; only a crawler says what it is; the rates are kept."""
-    settings = {"bots_per_day": 60.0, "disguised_bots_per_day": 40.0, "bot_pages": 17, "bot_seconds": 1.5}
+    settings = {"bots_per_day": 60.0, "undeclared_bots_per_day": 40.0, "bot_pages": 17, "bot_seconds": 1.5}
     world, sink = (
         WorldSettings.model_validate({"traffic": {"visitors_per_day": 100}, "tracking": settings}),
         CollectingSink(),

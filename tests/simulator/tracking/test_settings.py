@@ -13,11 +13,11 @@ DIRTY: dict[str, Any] = {
     "late_rate": 0.05,
     "reorder_rate": 0.1,
     "duplicate_rate": 0.06,
-    "conflict_rate": 0.04,
+    "id_collision_rate": 0.04,
     "clock_skew_rate": 0.2,
     "malformed_rate": 0.03,
     "bots_per_day": 40.0,
-    "disguised_bots_per_day": 20.0,
+    "undeclared_bots_per_day": 20.0,
 }
 
 

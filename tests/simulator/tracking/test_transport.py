@@ -24,7 +24,7 @@ from simulator.tracking.tracker import Tracker
 
 WORLD: dict[str, Any] = {
     "traffic": {"visitors_per_day": 6000},
-    "intent": {"visitor_to_demo": 0.1},
+    "intent": {"target_conversion": 0.1},
     "visits": {"return_rate": 0.5, "gap_hours": 1.0},
 }
 DIRTY: dict[str, Any] = {
@@ -33,11 +33,11 @@ DIRTY: dict[str, Any] = {
     "late_rate": 0.05,
     "reorder_rate": 0.1,
     "duplicate_rate": 0.06,
-    "conflict_rate": 0.04,
+    "id_collision_rate": 0.04,
     "clock_skew_rate": 0.2,
     "malformed_rate": 0.03,
     "bots_per_day": 40.0,
-    "disguised_bots_per_day": 20.0,
+    "undeclared_bots_per_day": 20.0,
 }
 BOTS = [Label.CRAWLER, Label.DISGUISED_BOT]
 ABSENT = [Label.BLOCKED, Label.NO_CONSENT, Label.MALFORMED]
@@ -219,7 +219,7 @@ def test_mishaps_of_events_are_as_many_as_the_rates_say(truth: SimpleNamespace, 
         (Label.REORDERED, DIRTY["reorder_rate"], sent),
         (Label.MALFORMED, DIRTY["malformed_rate"], sent),
         (Label.DUPLICATE, DIRTY["duplicate_rate"], whole),
-        (Label.CONFLICT, DIRTY["conflict_rate"], whole),
+        (Label.CONFLICT, DIRTY["id_collision_rate"], whole),
     ):
         chosen = set(ids(dirty.labels, label))
         check_share(np.array([name in chosen for name in population]), rate)

@@ -32,7 +32,7 @@ def world_of(rate: float, **intent: object) -> WorldSettings:
             "traffic": {"visitors_per_day": 3000},
             "population": {"personas": {}},
             "visits": {"return_rate": RETURN_RATE, "gap_hours": 0.02, "after_request_rate": rate},
-            "intent": {"visitor_to_demo": 0.3, "demo_per": "visitor", **intent},
+            "intent": {"target_conversion": 0.3, "conversion_unit": "visitor", **intent},
         }
     )
 
@@ -107,7 +107,7 @@ def test_a_process_for_each_visitor_gives_the_same():
 
 def test_where_accounts_ask_once_colleagues_do_not_ask_and_all_go_on():
     """After an account's request its people's visits go on and are not at risk."""
-    _, outcome = run(1.0, demo_per="account")
+    _, outcome = run(1.0, conversion_unit="account")
     asked = outcome.visits.filter("requested_demo", pl.col("account").is_not_null())
     assert asked["account"].is_unique().all()
     assert not after_request(outcome.visits)["at_risk"].any()

@@ -19,7 +19,7 @@ DAY = WorldSettings.model_validate(
     {
         "traffic": {"visitors_per_day": 1500},
         "clock": {"hours": 12},
-        "intent": {"visitor_to_demo": 0.3},
+        "intent": {"target_conversion": 0.3},
         "visits": {"return_rate": 0.5, "gap_hours": 0.5},
     }
 )

@@ -18,13 +18,13 @@ INFLOWS = {
 }
 
 
-def simulated(demo_per: str, seed: int = 1, **settings: Any) -> tuple[pl.DataFrame, Outcome]:
+def simulated(conversion_unit: str, seed: int = 1, **settings: Any) -> tuple[pl.DataFrame, Outcome]:
     """First requests and outcome of a day on which many people of 80 accounts come by several inflows, and ask."""
     world = WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000, **INFLOWS},
             "population": {"accounts": 80},
-            "intent": {"visitor_to_demo": 0.2, "demo_per": demo_per},
+            "intent": {"target_conversion": 0.2, "conversion_unit": conversion_unit},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
         }
         | settings
@@ -56,7 +56,10 @@ def test_only_the_first_of_each_account_asks_and_all_others_as_before(seed: int)
 
     Who has no company asks at the same moment whatever the companies do.
     """
-    each, one = (simulated(demo_per, seed)[0].sort("timestamp", "anonymous_id") for demo_per in ("visitor", "account"))
+    each, one = (
+        simulated(conversion_unit, seed)[0].sort("timestamp", "anonymous_id")
+        for conversion_unit in ("visitor", "account")
+    )
     assert requests_per_account(each).max() > 1
     first = pl.int_range(pl.len()).over("context_group_id") == 0
     assert_frame_equal(one, each.filter(pl.col("context_group_id").is_null() | first))
@@ -64,7 +67,7 @@ def test_only_the_first_of_each_account_asks_and_all_others_as_before(seed: int)
 
 def test_who_does_not_ask_goes_on_visiting():
     """The visits of a world in which people ask for themselves all happen, and those after a request not made."""
-    each, one = (simulated(demo_per)[1].visits for demo_per in ("visitor", "account"))
+    each, one = (simulated(conversion_unit)[1].visits for conversion_unit in ("visitor", "account"))
     key = ["anonymous_id", "visit", "started_at", "ended_at"]
     assert each.join(one, on=key, how="anti").is_empty()
     more = one.join(each, on=key, how="anti")
@@ -84,14 +87,16 @@ def test_the_true_table_leaves_colleagues_out_of_the_risk_set():
 
 def test_without_recognised_accounts_everybody_asks_for_themselves():
     """Where no visitor's company is recognised the setting changes nothing."""
-    each, one = (simulated(demo_per, population={"account_rate": 0.0})[0] for demo_per in ("visitor", "account"))
+    each, one = (
+        simulated(conversion_unit, population={"account_rate": 0.0})[0] for conversion_unit in ("visitor", "account")
+    )
     assert each.height > 100
     assert_frame_equal(one, each)
 
 
 def test_a_second_run_of_a_simulation_begins_with_accounts_that_have_not_asked():
     """Which accounts have asked belongs to the run, not to the simulation."""
-    world = WorldSettings.model_validate({"population": {"accounts": 5}, "intent": {"visitor_to_demo": 0.3}})
+    world = WorldSettings.model_validate({"population": {"accounts": 5}, "intent": {"target_conversion": 0.3}})
     simulation = Simulation(world, seed=2)
     first, second = (simulation.run().counts["demo_requests"] for _ in range(2))
     assert first == second > 5

@@ -25,7 +25,7 @@ def world_of(rate: float = 0.4, **population: Any) -> WorldSettings:
             "population": {"second_device_rate": rate, "personas": {}, **population},
             "traffic": {"visitors_per_day": 3000},
             "visits": {"return_rate": 0.7, "gap_hours": 0.5, "return_landing": {"white_paper": 1.0}},
-            "intent": {"visitor_to_demo": 0.1},
+            "intent": {"target_conversion": 0.1},
         }
     )
 

@@ -176,7 +176,7 @@ class Keen(Visitor):
 @pytest.fixture(scope="module")
 def world() -> WorldSettings:
     """A small world in which many ask."""
-    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 300}, "intent": {"visitor_to_demo": 0.3}})
+    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 300}, "intent": {"target_conversion": 0.3}})
 
 
 def test_a_simulation_can_be_given_other_visitors(world: WorldSettings):

@@ -67,7 +67,7 @@ def test_large_companies_send_more_people():
 
 def test_events_tell_industry_and_size_of_the_company_and_nothing_else():
     """Both columns are those of the account in every event, and null exactly where the account is."""
-    world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, "intent": {"visitor_to_demo": 0.2}})
+    world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, "intent": {"target_conversion": 0.2}})
     sink = CollectingSink()
     outcome = Simulation(world, seed=2).run([sink])
     assert outcome.accounts.schema == ACCOUNTS_SCHEMA

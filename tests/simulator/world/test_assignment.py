@@ -25,8 +25,8 @@ def world_of(**experiments: object) -> WorldSettings:
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 2000},
-            "intent": {"visitor_to_demo": 0.2, "demo_per": "visitor"},
-            "sales": {"teams": {"default": {"sdrs": {"reps": 1000}, "executives": {"reps": 1000}}}},
+            "intent": {"target_conversion": 0.2, "conversion_unit": "visitor"},
+            "sales": {"teams": {"default": {"sdrs": {"headcount": 1000}, "account_executives": {"headcount": 1000}}}},
             "experiments": experiments,
             "population": {"personas": {}},
         }
