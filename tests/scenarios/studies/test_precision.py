@@ -117,11 +117,11 @@ def test_stopping_keeps_the_coverage_of_the_intervals(name: str):
     )
     covered, met = 0, 0
     for _ in range(n_studies):
-        numbers = draw(rng, settings.most)
+        numbers = draw(rng, settings.max)
         enough = stopping_point({"x": numbers}, settings)
         assert enough is not None
         mean, half = half_widths(numbers[:enough])
         covered += abs(mean[-1] - truth) <= half[-1]
-        met += enough < settings.most
+        met += enough < settings.max
     assert abs(covered / n_studies - 0.95) < 3 * math.sqrt(0.95 * 0.05 / n_studies), covered / n_studies
     assert met == (0 if "relative" in precision and truth == 0 else n_studies)

@@ -42,8 +42,8 @@ responses:
   demos: counts.demo_reqests
 """
     assert faults(text) == [
-        "s.yaml:3:39: set.clock.hors: unknown key 'hors'; did you mean 'hours'?",
-        "s.yaml:3:7: set.traffic.visitors_per_day: must be greater than 0 (got -500)",
+        "s.yaml:3:45: overrides.clock.hors: unknown key 'hors'; did you mean 'hours'?",
+        "s.yaml:3:13: overrides.traffic.visitors_per_day: must be greater than 0 (got -500)",
     ]
     told = faults(text.replace("-500", "500").replace("hors", "hours"))
     assert told == [
@@ -71,12 +71,12 @@ responses:
             "s.yaml:2:23: scenarios[1]: there is another scenario of",
         ),
         ("scenario: baseline\nscenarios: [month]", "scenario: give a scenario, or several as scenarios"),
-        ("scenario: baseline\ndesign: sobol", "design: sobol needs points"),
+        ("scenario: baseline\ndesign: sobol", "design: sobol needs samples"),
         ("scenario: baseline\ndesign: {kind: sobol, samples: 6}", "samples: must be a power of 2"),
         ("scenario: baseline\ndesign: {kind: morris, samples: 6}", "design: morris needs factors"),
         ("scenario: baseline\nestimates: [pricing_page_vew]", "did you mean 'pricing_page_view'?"),
         ("scenario: baseline\nfactors: {clock.hours: [24]}", "must have at least 2 items, not 1"),
-        ("scenario: baseline\nfactors: {clock.hours: [24, 24]}", "choice: holds a value twice"),
+        ("scenario: baseline\nfactors: {clock.hours: [24, 24]}", "categorical: holds a value twice"),
         ("scenario: baseline\nfactors: {clock.hours: {uniform: [1, 2], loguniform: [1, 2]}}", "give exactly one of"),
         ("scenario: baseline\nfactors: {traffic.visitors_per_day: {uniform: [3, 1]}}", "must be below the second"),
         ("scenario: baseline\nreplicatons: 3", "unknown key 'replicatons'; did you mean 'replications'?"),
@@ -105,7 +105,7 @@ def test_a_scenario_file_is_looked_for_beside_the_study(tmp_path: Path):
 
 STUDIES = [
     PLAIN,
-    PLAIN + "estimates: all\nset: {clock.hours: 3}\n",
+    PLAIN + "estimates: all\noverrides: {clock.hours: 3}\n",
     PLAIN
     + "factors: {sales.slot_minutes: {uniform: [30, 60]}, active_agents: boolean}\n".replace(
         ", active_agents: boolean", ""
@@ -155,8 +155,8 @@ RANGES = st.one_of(
 def test_a_factor_stays_in_its_range(factor: Factor, share: float):
     """Whatever the share, a factor's value is one that it may have; both ends of a range are reached."""
     value = factor.at(share)
-    if factor.choice is not None:
-        assert value in factor.choice
+    if factor.categorical is not None:
+        assert value in factor.categorical
     else:
         low, high = factor.levels
         assert low <= value <= high  # type: ignore[operator]

@@ -231,7 +231,7 @@ def test_delays_have_the_means_that_were_set():
     means = {Label.LATE: 600.0, Label.REORDERED: 45.0, Label.DUPLICATE: 120.0, Label.CONFLICT: 120.0}
     run = simulated(
         {
-            **{f"{name}_rate": 0.2 for name in ("late", "reorder", "duplicate", "conflict")},
+            **{f"{name}_rate": 0.2 for name in ("late", "reorder", "duplicate", "id_collision")},
             "late_minutes": 10.0,
             "reorder_seconds": 45.0,
             "duplicate_minutes": 2.0,
@@ -363,8 +363,14 @@ def small_dirty() -> SimpleNamespace:
 @pytest.mark.parametrize("name", sorted(DIRTY))
 def test_no_rate_moves_the_draws_of_another(name: str, small_dirty: SimpleNamespace):
     """What a rate alone labels, it labels the same beside all others, but for what those have taken away before."""
-    chosen = {"ad_blocker_rate": "blocked", "consent_refusal_rate": "no_consent", "bots_per_day": "crawler"}
-    label = chosen.get(name, name.removesuffix("_rate").removesuffix("s_per_day").replace("reorder", "reordered"))
+    chosen = {
+        "ad_blocker_rate": "blocked",
+        "consent_refusal_rate": "no_consent",
+        "id_collision_rate": "conflict",
+        "bots_per_day": "crawler",
+        "undeclared_bots_per_day": "disguised_bot",
+    }
+    label = chosen.get(name, name.removesuffix("_rate").replace("reorder", "reordered"))
     alone, beside = simulated({name: DIRTY[name]}, traffic={"visitors_per_day": 800}), small_dirty
     lost = ids(beside.labels, Label.BLOCKED, Label.NO_CONSENT)
     broken = [] if label == "malformed" or label in BOTS else ids(beside.labels, Label.MALFORMED)
