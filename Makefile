@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench validate notebooks lab docs format clean
+.PHONY: help run test slow check bench validate notebooks lab docs format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -19,7 +19,10 @@ run: $(READY) ## Simulate the baseline scenario and say where its report is
 	$(BIN)/funnelsim run baseline
 
 test: $(READY) ## Run the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not validation'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not validation'
+
+slow: $(READY) ## Run the tests that take long: notebooks, clusters, killed processes, the built wheel
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: $(READY) ## Lint, check types and check the arrows between the rooms
 	$(BIN)/ruff check .
@@ -32,7 +35,7 @@ $(VENV)/.ray: $(READY)
 	@touch $@
 
 validate: $(VENV)/.ray ## Run the slow proofs: statistics, studies killed again and again, and a cluster of Ray
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m validation
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'slow or validation'
 
 bench: $(READY) ## Measure speed against what one would otherwise have
 	$(BIN)/python -m benchmarks

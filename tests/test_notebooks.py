@@ -20,6 +20,7 @@ def test_there_are_five_notebooks() -> None:
     assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_shows_again_what_it_has_shown(path: Path) -> None:
     """Run again, it gives the stored file byte for byte."""
