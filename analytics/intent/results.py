@@ -38,8 +38,8 @@ _SUMMARY: Final = (
     "odds_ratio_low",
     "odds_ratio_high",
     "average_marginal_effect",
-    "truth",
-    "covered",
+    "true_coefficient",
+    "ci_covers_truth",
 )
 
 _METHODS: Final[Mapping[Estimator, str]] = {
@@ -108,17 +108,17 @@ class IntentResults:
     def comparison(self) -> pl.DataFrame:
         """The estimates beside the truth, where it is known.
 
-        One row per term: ``signal``, ``coefficient``, ``truth``, ``bias`` (coefficient − truth), ``standardised_error``
-        (bias in standard errors) and ``covered``.
+        One row per term: ``signal``, ``coefficient``, ``true_coefficient``, ``bias`` (coefficient − true coefficient),
+        ``standardised_error`` (bias in standard errors) and ``ci_covers_truth``.
         """
-        bias = pl.col("coefficient") - pl.col("truth")
+        bias = pl.col("coefficient") - pl.col("true_coefficient")
         return self.coefficients.select(
             "signal",
             "coefficient",
-            "truth",
+            "true_coefficient",
             bias=bias,
             standardised_error=bias / pl.col("standard_error"),
-            covered="covered",
+            ci_covers_truth="ci_covers_truth",
         )
 
     @cached_property

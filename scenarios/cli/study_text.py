@@ -147,7 +147,7 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
 
     return (
         row["term"],
-        cell("truth"),
+        cell("true_coefficient"),
         f"{cell('bias')} ± {cell('bias_mcse', '.3f')}",
         cell("empirical_se", ".3f"),
         cell("mean_se", ".3f"),

@@ -38,7 +38,7 @@ _ESTIMATES: Final = {
     "odds_ratio_high": "upper end of the odds ratio's 95 % interval",
     "average_marginal_effect": "change in the probability of a request in a visit",
     "average_marginal_effect_se": "its standard error",
-    "covered": "1 if the coefficient's interval holds the truth, else 0",
+    "ci_covers_truth": "1 if the coefficient's interval holds the truth, else 0",
     "n_seen": "visits with the term",
     "requests_seen": "visits with the term that ended in a request",
 }
@@ -121,7 +121,9 @@ def _truth_word() -> MeasureDefinition:
         return require_value(known, f"{reference.text}: the effect of this term is not known")
 
     meaning = "true effect of a term, in log-odds; 0 for decoys"
-    return MeasureDefinition("truth", meaning, check, read, 'truth("security_page_view")', needs_events=False)
+    return MeasureDefinition(
+        "true_coefficient", meaning, check, read, 'true_coefficient("security_page_view")', needs_events=False
+    )
 
 
 def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> None:

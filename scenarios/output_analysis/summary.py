@@ -22,9 +22,16 @@ _LEVEL: Final = 0.95
 _Z: Final = NormalDist().inv_cdf(0.5 + _LEVEL / 2)
 _SIGNIFICANT: Final = 0.05
 
-_ESTIMATE_WORDS: Final = ("coefficient", "standard_error", "naive_standard_error", "p_value", "covered", "truth")
+_ESTIMATE_WORDS: Final = (
+    "coefficient",
+    "standard_error",
+    "naive_standard_error",
+    "p_value",
+    "ci_covers_truth",
+    "true_coefficient",
+)
 
-_RANKED: Final = ("coefficient", "standard_error", "truth")
+_RANKED: Final = ("coefficient", "standard_error", "true_coefficient")
 
 
 def means(replications: pl.DataFrame) -> pl.DataFrame:
@@ -89,8 +96,9 @@ def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
         terms: The terms.
 
     Returns:
-        One row per point and term: ``n`` replications with an estimate and ``n_missing`` without; ``truth``, ``mean``
-        and ``bias`` of the coefficient, ``rmse``, ``empirical_se`` (its standard deviation over replications) and
+        One row per point and term: ``n`` replications with an estimate and ``n_missing`` without;
+        ``true_coefficient``, ``mean`` and ``bias`` of the coefficient, ``rmse``, ``empirical_se`` (its standard
+        deviation over replications) and
         ``mean_se`` (root mean square of the standard errors that the model states); ``coverage`` of the truth by the
         95 % intervals, ``coverage_of_mean`` (of the mean estimate instead: bias-eliminated coverage) and the same with
         the naive standard errors, ``naive_coverage_of_mean``, beside ``mean_naive_se``; ``rejected``, the share of
@@ -145,7 +153,7 @@ def _performance(columns: dict[str, Floats]) -> dict[str, float]:
     return {
         "n": n,
         "n_missing": int((~known).sum()),
-        "truth": _mean(truth),
+        "true_coefficient": _mean(truth),
         "mean": _mean(b),
         "bias": _mean(error),
         "bias_mcse": _ratio(empirical, n**0.5),

@@ -106,9 +106,9 @@ def test_bias_and_standardised_error_compare_with_the_truth():
         if row["signal"] in TRUTH:
             assert row["bias"] == pytest.approx(row["coefficient"] - TRUTH[row["signal"]], abs=1e-15)
             assert row["standardised_error"] == pytest.approx(row["bias"] / row["standard_error"], rel=1e-12)
-            assert row["covered"] == (abs(row["standardised_error"]) <= 1.959963984540054)
+            assert row["ci_covers_truth"] == (abs(row["standardised_error"]) <= 1.959963984540054)
         else:
-            assert (row["bias"], row["standardised_error"], row["covered"]) == (None, None, None)
+            assert (row["bias"], row["standardised_error"], row["ci_covers_truth"]) == (None, None, None)
 
 
 def test_odds_ratios_are_per_unit_that_means_something():

@@ -209,12 +209,14 @@ def test_the_truth_is_recovered():
     )
     results = IntentModel().fit(visit_rows(60_000, seed=2, truth=truth), truth)
     table = results.coefficients
-    errors = ((table["coefficient"] - table["truth"]) / table["standard_error"]).to_numpy()
+    errors = ((table["coefficient"] - table["true_coefficient"]) / table["standard_error"]).to_numpy()
     assert len(errors) == 18
     assert np.abs(errors).max() < 4
     assert (errors**2).sum() < 42.3
-    inside = table.select((pl.col("truth") >= pl.col("ci_low")) & (pl.col("truth") <= pl.col("ci_high"))).to_series()
-    assert table["covered"].to_list() == inside.to_list()
+    inside = table.select(
+        (pl.col("true_coefficient") >= pl.col("ci_low")) & (pl.col("true_coefficient") <= pl.col("ci_high"))
+    ).to_series()
+    assert table["ci_covers_truth"].to_list() == inside.to_list()
 
 
 def test_only_visits_at_risk_and_over_count():
@@ -486,9 +488,12 @@ def test_shared_circumstances_widen_the_errors_of_what_accounts_share():
 def test_the_truth_is_set_beside_the_estimates():
     """A known coefficient is shown with whether the interval holds it; an unknown one is null."""
     rows = {row["signal"]: row for row in fit(security_page_view=0.9, careers_page_view=9.0).coefficients.to_dicts()}
-    assert (rows["security_page_view"]["truth"], rows["security_page_view"]["covered"]) == (0.9, True)
-    assert rows["careers_page_view"]["covered"] is False
-    assert (rows["region_europe"]["truth"], rows["region_europe"]["covered"]) == (None, None)
+    assert (rows["security_page_view"]["true_coefficient"], rows["security_page_view"]["ci_covers_truth"]) == (
+        0.9,
+        True,
+    )
+    assert rows["careers_page_view"]["ci_covers_truth"] is False
+    assert (rows["region_europe"]["true_coefficient"], rows["region_europe"]["ci_covers_truth"]) == (None, None)
 
 
 def test_prediction_gives_the_fitted_probabilities():

@@ -62,7 +62,7 @@ def test_each_analysis_says_how_far_off_it_is(events: pl.DataFrame):
     section = analyses_section(compared)
     for row in compared.verdicts.to_dicts():
         assert f"{row['n_covered']} of {row['n_terms']} intervals hold the truth" in section
-    assert section.count(" SE)") == compared.table["truth"].is_not_null().sum()
+    assert section.count(" SE)") == compared.table["true_coefficient"].is_not_null().sum()
     assert "hold the truth" not in analyses_section(compare_analyses(events, MODEL))
 
 

@@ -32,7 +32,7 @@ def test_the_default_sets_visits_of_a_moment_apart_and_knows_that_nothing_depend
     assert visits["multi_page_visit"].equals(visits["log_session_minutes"] > 0, check_names=False)
     assert visits["multi_page_visit"].n_unique() == 2
     row = run.intent.coefficients.row(by_predicate=pl.col("signal") == "multi_page_visit", named=True)
-    assert row["truth"] == 0
+    assert row["true_coefficient"] == 0
     assert abs(row["coefficient"]) < 4 * row["standard_error"]
 
 
@@ -43,7 +43,9 @@ def test_without_the_flag_the_model_is_that_of_the_built_in_signals_alone():
     assert_frame_equal(plain.analysis.visits, flagged.analysis.visits.drop("multi_page_visit"))
     by_hand = IntentModel().fit(plain.analysis.visits, plain.truth.terms)
     assert_frame_equal(plain.intent.coefficients, by_hand.coefficients)
-    truths = [dict(run.intent.coefficients.select("signal", "truth").iter_rows()) for run in (flagged, plain)]
+    truths = [
+        dict(run.intent.coefficients.select("signal", "true_coefficient").iter_rows()) for run in (flagged, plain)
+    ]
     assert truths[0] == {**truths[1], "multi_page_visit": 0.0}
 
 
