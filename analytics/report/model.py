@@ -65,8 +65,8 @@ def _facts(results: IntentResults) -> Html:
 
 
 def _cautions(results: IntentResults) -> Html:
-    left_out = [f"Left out: {term_name(term)} ({reason})" for term, reason in results.left_out.items()]
-    remarks = [*results.warnings, *left_out]
+    dropped = [f"Dropped: {term_name(term)} ({reason})" for term, reason in results.dropped.items()]
+    remarks = [*results.warnings, *dropped]
     if not remarks:
         return Html("")
     items = element("ul", *(element("li", remark) for remark in remarks))

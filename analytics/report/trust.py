@@ -36,7 +36,7 @@ def clustering_note(results: IntentResults) -> Html:
     if results.basis.clusters is None:
         return Html("")
     errors = dict(zip(results.terms, results.coefficients["standard_error"], strict=True))
-    ratios = {term: errors[term] / naive for term, naive in results.naive_errors.items()}
+    ratios = {term: errors[term] / naive for term, naive in results.nonrobust_standard_error.items()}
     widest = max(ratios, key=lambda term: ratios[term])
     told = (
         "People of one company may be alike in what no event tells, and standard errors clustered by account allow for "
@@ -62,7 +62,7 @@ def trust_table(results: IntentResults) -> Html:
         results: The fitted model, with at least one term.
     """
     rows = [*_out_of_fold(results), ("Tjur's R², in sample", decimal(results.tjur_r2, 3), "1 would foretell all")]
-    rows.append(("requests per term", decimal(results.requests_per_term, 1), "10 are a rule of thumb"))
+    rows.append(("events per variable", decimal(results.events_per_variable, 1), "10 are a rule of thumb"))
     inflation = results.diagnostics.drop_nulls("vif").sort("vif", descending=True)
     worst = inflation.row(0, named=True)
     note = f"of {term_name(worst['signal'])}; above 10 its effect can hardly be told from those of others"

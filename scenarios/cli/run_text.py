@@ -90,7 +90,7 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
     yield f"intent model on {data}, surest first:"
     yield from aligned([header, *(_term(row, with_truth=with_truth) for row in terms)], header=True)
-    yield from (f"  left out: {term} ({reason})" for term, reason in model["left_out"].items())
+    yield from (f"  dropped: {term} ({reason})" for term, reason in model["dropped"].items())
     yield from (f"  mind: {warning}" for warning in model["warnings"])
 
 

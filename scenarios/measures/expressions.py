@@ -47,7 +47,11 @@ _LONGEST: Final = 1000
 _DEEPEST: Final = 60
 """Levels of an expression; whoever evaluates it must not run out of stack."""
 
-_RENAMED: Final = {"truth": "true_coefficient", "covered": "ci_covers_truth"}
+_RENAMED: Final = {
+    "truth": "true_coefficient",
+    "covered": "ci_covers_truth",
+    "naive_standard_error": "nonrobust_standard_error",
+}
 """Old names of measures that are called, with those that have replaced them."""
 
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")

@@ -73,10 +73,12 @@ def _naive_error_word() -> MeasureDefinition:
         _check_term(reference, parts, model_terms(parts))
 
     def read(reference: Reference, run: RunView) -> float:
-        return _fitted(run).naive_errors[_row(reference, run)["signal"]]
+        return _fitted(run).nonrobust_standard_error[_row(reference, run)["signal"]]
 
     meaning = "its standard error if visits were independent, which those of colleagues are not"
-    return MeasureDefinition("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
+    return MeasureDefinition(
+        "nonrobust_standard_error", meaning, check, read, 'nonrobust_standard_error("security_page_view")'
+    )
 
 
 def _jackknife_word(name: str, column: str, meaning: str) -> MeasureDefinition:
@@ -98,7 +100,7 @@ def _row(reference: Reference, run: RunView) -> dict[str, Any]:
     term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
     rows = _rows(model)
     if term not in rows:
-        raise Undefined(f"{reference.text}: {model.left_out.get(term, 'the events tell of no such term')}")
+        raise Undefined(f"{reference.text}: {model.dropped.get(term, 'the events tell of no such term')}")
     return rows[term]
 
 

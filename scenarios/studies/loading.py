@@ -27,7 +27,7 @@ __all__ = ["LoadedStudy", "load_study", "parse_study", "study_of"]
 _ESTIMATES: Final = (
     "coefficient",
     "standard_error",
-    "naive_standard_error",
+    "nonrobust_standard_error",
     "p_value",
     "ci_covers_truth",
     "true_coefficient",

@@ -78,7 +78,7 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
                 for term, target in pooled.items()
             ]
         )
-        for kind in ("standard_error", "naive_standard_error")
+        for kind in ("standard_error", "nonrobust_standard_error")
     }
     covered, naively = (dict(zip(pooled, each.mean(axis=1), strict=True)) for each in hits.values())
     for term, target in pooled.items():

@@ -52,7 +52,7 @@ def estimates(
         results = IntentModel().fit(visits(simulation), truth=simulation.truth.terms)
         # A signal that is not named has no effect: a decoy.
         table = results.coefficients.with_columns(results.coefficients["true_coefficient"].fill_null(0.0))
-        assert not results.left_out, results.left_out
+        assert not results.dropped, results.dropped
         terms = table["signal"].to_list()
         errors.append(((table["coefficient"] - table["true_coefficient"]) / table["standard_error"]).to_numpy())
         covered.append(table["true_coefficient"].is_between(table["ci_low"], table["ci_high"]).to_numpy())

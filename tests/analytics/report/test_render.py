@@ -189,12 +189,12 @@ def test_coefficients_stand_beside_the_truth(page: str, intent: IntentResults) -
         )
 
 
-def test_terms_left_out_are_named(page: str, intent: IntentResults) -> None:
+def test_dropped_terms_are_named(page: str, intent: IntentResults) -> None:
     """What the data could not tell is named with its reason, not passed over."""
     text = _Page(page).text
-    assert intent.left_out, "the example must have such terms"
-    for term, reason in intent.left_out.items():
-        assert f"Left out: {term.replace('_', ' ').replace(':', ' × ')} ({reason})" in text
+    assert intent.dropped, "the example must have such terms"
+    for term, reason in intent.dropped.items():
+        assert f"Dropped: {term.replace('_', ' ').replace(':', ' × ')} ({reason})" in text
     for warning in intent.warnings:
         assert warning in text
 

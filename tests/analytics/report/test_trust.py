@@ -111,7 +111,7 @@ def test_the_report_says_by_how_much_clustering_widens_the_errors():
     results = IntentModel([signal_named("security_page_view")], []).fit(visits, {"security_page_view": 0.5})
     x = np.column_stack([np.ones(4000), visits["security_page_view"].cast(float).to_numpy()])
     naive = Logit(visits["requested_demo"].cast(float).to_numpy(), x).fit(disp=False).bse
-    np.testing.assert_allclose(list(results.naive_errors.values()), naive, rtol=1e-8)
+    np.testing.assert_allclose(list(results.nonrobust_standard_error.values()), naive, rtol=1e-8)
     note = clustering_note(results)
     ratios = sorted(results.coefficients["standard_error"].to_numpy() / naive)
     assert ratios[1] > 1.5

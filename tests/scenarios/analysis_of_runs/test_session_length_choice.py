@@ -76,4 +76,4 @@ def test_a_signal_of_the_analysts_own_that_says_the_same_has_no_known_truth():
     """Two names for one column: the later is left out, and what it stands for is not called its truth."""
     signals = {"long_enough": {"kind": "minutes", "longer_than": 0}}
     run = Scenario.load("baseline", SMALL | {"analytics.signals": signals}).run(seed=2)
-    assert run.intent.left_out == {"long_enough": f"collinear: determined by {MULTI_PAGE_VISIT.name}"}
+    assert run.intent.dropped == {"long_enough": f"collinear: determined by {MULTI_PAGE_VISIT.name}"}

@@ -115,7 +115,7 @@ def test_own_signals_are_decoys_beside_the_built_in_ones() -> None:
     assert truth["security_page_view"] == 0.9
     rows = {row["signal"]: row["true_coefficient"] for row in run().intent.coefficients.to_dicts()}
     assert rows["docs_view"] == rows["region_europe:docs_view"] == rows["minutes_so_far"] == 0.0
-    assert run().intent.left_out["security_again"] == "collinear: determined by security_page_view"
+    assert run().intent.dropped["security_again"] == "collinear: determined by security_page_view"
 
 
 def test_the_truth_is_not_known_where_the_model_lacks_what_moves_visitors() -> None:
@@ -266,13 +266,13 @@ def test_what_the_model_left_out_is_said_on_the_command_line(
 ) -> None:
     """Who asks for a signal, and finds no number of it, finds the reason in its place."""
     small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
-    assert small.intent.left_out
+    assert small.intent.dropped
     save_events(small.events, tmp_path, "ndjson")
     settings = tmp_path / "own.yaml"
     settings.write_text(TEXT)
     _, out, _ = ended(capsys, "analyze", str(tmp_path / "events.ndjson"), "--settings", str(settings))
-    for term, reason in small.intent.left_out.items():
-        assert f"  left out: {term} ({reason})\n" in out
+    for term, reason in small.intent.dropped.items():
+        assert f"  dropped: {term} ({reason})\n" in out
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,14 @@ def test_the_truth_is_known_without_a_fit() -> None:
     assert quiet_run().measure('true_coefficient("security_page_view")').value == 0.9
 
 
-@pytest.mark.parametrize(("old", "new"), [("truth", "true_coefficient"), ("covered", "ci_covers_truth")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("truth", "true_coefficient"),
+        ("covered", "ci_covers_truth"),
+        ("naive_standard_error", "nonrobust_standard_error"),
+    ],
+)
 def test_old_names_of_measures_are_accepted_with_a_warning(old: str, new: str) -> None:
     """A measure under its old name has the value that it has under its new one, which the warning gives."""
     with pytest.warns(FutureWarning, match=f"'{old}' is now called '{new}'"):

@@ -79,7 +79,7 @@ def test_measures_of_estimates_are_those_of_their_definitions():
         "ci_covers_truth": covered,
         "true_coefficient": truth,
     }
-    columns["naive_standard_error"] = se / 2
+    columns["nonrobust_standard_error"] = se / 2
     row = estimates(table(**{f"{name}:x": {0: values} for name, values in columns.items()}), ["x"]).row(0, named=True)
     assert (row["n"], row["n_missing"], row["true_coefficient"]) == (N, 0, pytest.approx(0.5))
     assert row["bias"] == pytest.approx(b.mean() - 0.5)
@@ -87,11 +87,11 @@ def test_measures_of_estimates_are_those_of_their_definitions():
     assert row["rmse"] == pytest.approx(math.sqrt(((b - 0.5) ** 2).mean()))
     assert row["empirical_se"] == pytest.approx(b.std(ddof=1))
     assert row["mean_se"] == pytest.approx(math.sqrt((se**2).mean()))
-    assert row["mean_naive_se"] == pytest.approx(row["mean_se"] / 2)
+    assert row["mean_nonrobust_se"] == pytest.approx(row["mean_se"] / 2)
     assert row["coverage"] == covered.mean()
     assert row["coverage_mcse"] == pytest.approx(math.sqrt(covered.mean() * (1 - covered.mean()) / N))
-    assert row["coverage_of_mean"] == (np.abs(b - b.mean()) <= 1.959964 * se).mean()
-    assert row["naive_coverage_of_mean"] == (np.abs(b - b.mean()) <= 1.959964 * se / 2).mean()
+    assert row["bias_eliminated_coverage"] == (np.abs(b - b.mean()) <= 1.959964 * se).mean()
+    assert row["nonrobust_bias_eliminated_coverage"] == (np.abs(b - b.mean()) <= 1.959964 * se / 2).mean()
     assert row["rejected"] == (p < 0.05).mean()
     assert row["mean_z"] == pytest.approx(((b - 0.5) / se).mean())
 
