@@ -206,7 +206,7 @@ class _Planner:
                 # Other seeds, and luck that is not shared: samples of a probit regression must be independent.
                 "seed": self._seed + self._n_studies - 1,
                 "common_random_numbers": False,
-                "responses": {"response": response, "truth": f'truth("{self._signal}")'},
+                "responses": {"response": response, "truth": f'true_coefficient("{self._signal}")'},
             }
         )
         table = study.run(**self.how).wide

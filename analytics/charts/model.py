@@ -113,7 +113,7 @@ def coefficient_chart(groups: Mapping[str, pl.DataFrame], names: Mapping[str, st
     """
     filled = {title: table for title, table in groups.items() if table.height}
     every = pl.concat(filled.values())
-    ends = every.select("ci_low", "ci_high", "truth").unpivot()["value"].drop_nulls().drop_nans()
+    ends = every.select("ci_low", "ci_high", "true_coefficient").unpivot()["value"].drop_nulls().drop_nans()
     bounds = [_clamped(value) for value in (min([-0.1, *ends]), max([0.1, *ends]))]
     last = list(filled)[-1]
     panels = [_forest(title, table, names, bounds, is_last=title == last) for title, table in filled.items()]
@@ -139,16 +139,16 @@ def _forest(
         x="coefficient:Q", fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("colour:N", scale=None)
     )
     truth = (
-        base.transform_filter("isValid(datum.truth)")
+        base.transform_filter("isValid(datum.true_coefficient)")
         .mark_point(shape="diamond", size=90, filled=False, strokeWidth=2, color=VERMILLION, opacity=1)
-        .encode(x="truth:Q")
+        .encode(x="true_coefficient:Q")
     )
     return layered(zero, interval, dots, truth, width=310, height=alt.Step(25), title=title)
 
 
 def _estimate(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     significant = row["p_adjusted"] is not None and row["p_adjusted"] < SIGNIFICANT
-    places = {key: _clamped(row[key]) for key in ("coefficient", "truth")}
+    places = {key: _clamped(row[key]) for key in ("coefficient", "true_coefficient")}
     ends = {"low": _clamped(row["ci_low"]), "high": _clamped(row["ci_high"])}
     colour = BLUE if significant else GREY
     return {"signal": name, **places, **ends, "colour": colour, "fill": colour if significant else "transparent"}

@@ -51,8 +51,10 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
         "odds_ratio_high": odds_ratios[2],
         "average_marginal_effect": [effect for effect, _ in effects],
         "average_marginal_effect_se": [error for _, error in effects],
-        "truth": truths,
-        "covered": [None if t is None else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)],
+        "true_coefficient": truths,
+        "ci_covers_truth": [
+            None if t is None else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)
+        ],
         "n_seen": (design.n_visits @ seen).astype(np.int64),
         "requests_seen": (design.n_requests @ seen).astype(np.int64),
     }
@@ -83,8 +85,8 @@ COEFFICIENT_SCHEMA: Final = pl.Schema(
         "odds_ratio_high": pl.Float64(),
         "average_marginal_effect": pl.Float64(),
         "average_marginal_effect_se": pl.Float64(),
-        "truth": pl.Float64(),
-        "covered": pl.Boolean(),
+        "true_coefficient": pl.Float64(),
+        "ci_covers_truth": pl.Boolean(),
         "n_seen": pl.UInt32(),
         "requests_seen": pl.UInt32(),
     }
@@ -95,8 +97,8 @@ COEFFICIENT_SCHEMA: Final = pl.Schema(
 of the two-sided Wald test that the coefficient is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept.
 ``average_marginal_effect`` is the change in the probability of a request in a visit; null for the intercept and for
 interactions, which have none of their own (``IntentResults.interaction_effects`` has what they do to the probability).
-``truth`` is null when it is not known, ``covered`` whether the interval holds it. ``n_seen`` counts the visits with the
-signal, ``requests_seen`` those that ended in a request.
+``true_coefficient`` is null where it is not known; ``ci_covers_truth`` says whether the interval contains it.
+``n_seen`` counts the visits with the signal, ``requests_seen`` those that ended in a request.
 """
 
 _MINUTES: Final = 10

@@ -56,7 +56,7 @@ class FitContext:
         return None if self.clusters is None else int(self.clusters.max()) + 1
 
     @cached_property
-    def naive_errors(self) -> Mapping[str, float]:
+    def nonrobust_standard_error(self) -> Mapping[str, float]:
         """Standard error of each term if visits were independent: of the information XᵀWX, W = n p (1 − p)."""
         errors = np.sqrt(np.diag(np.linalg.inv(self._information)))
         return dict(zip(self.design.terms, errors.tolist(), strict=True))
@@ -98,7 +98,7 @@ class FitContext:
             n_other = int((np.abs(values[:, 0] - values[:, 1:] @ list(weights.values())) > _ALIKE).sum())
             if n_other:
                 raise VisitTableError(
-                    f"{term} was left out of the model ({self.design.left_out[term]}), but is otherwise in {n_other:,} "
+                    f"{term} was dropped from the model ({self.design.dropped[term]}), but is otherwise in {n_other:,} "
                     f"of these {visits.height:,} visits, of which the model knows nothing; fit it on visits like them"
                 )
 

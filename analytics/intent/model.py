@@ -82,7 +82,7 @@ class IntentModel:
             truth: Coefficients that produced the data, by term, to set beside the estimates.
 
         Returns:
-            Estimates, intervals and effects; ``left_out`` and ``warnings`` say what to mind.
+            Estimates, intervals and effects; ``dropped`` and ``warnings`` say what to mind.
 
         Raises:
             VisitTableError: A column is missing or a signal has no value in some rows.
@@ -115,7 +115,7 @@ class IntentModel:
             basis=basis,
             estimator=found.estimator,
             warnings=_cautions(basis, eligible),
-            left_out=dict(design.left_out),
+            dropped=dict(design.dropped),
         )
         caution = _few_in_effect(results) if _has_many_clusters(results) else None
         return replace(results, warnings=(*results.warnings, caution)) if caution else results

@@ -47,9 +47,10 @@ class NaiveComparison:
     def table(self) -> pl.DataFrame:
         """What each analysis says, and how far off it is.
 
-        One row per analysis and term: ``analysis``, ``signal``, ``coefficient``, ``standard_error``, ``truth``,
-        ``bias`` (coefficient − truth), ``standardised_error`` (bias in standard errors) and ``covered``, the last four
-        null where the truth is not known. The intercept by visitor is another quantity than that by visit: it has none.
+        One row per analysis and term: ``analysis``, ``signal``, ``coefficient``, ``standard_error``,
+        ``true_coefficient``, ``bias`` (the difference of the two), ``standardised_error`` (bias in standard errors) and
+        ``ci_covers_truth``, the last four null where the truth is not known. The intercept by visitor is
+        another quantity than that by visit: it has none.
         """
         tables = [
             results.comparison.select(
@@ -57,10 +58,10 @@ class NaiveComparison:
                 "signal",
                 "coefficient",
                 results.coefficients["standard_error"],
-                "truth",
+                "true_coefficient",
                 "bias",
                 "standardised_error",
-                "covered",
+                "ci_covers_truth",
             )
             for name, results in self.results.items()
         ]
@@ -74,12 +75,12 @@ class NaiveComparison:
         ``root_mean_square_error`` in standard errors (about 1 where an analysis is right), and of the term that is
         furthest off in standard errors ``worst_signal``, ``worst_bias`` and ``worst_standardised_error``.
         """
-        known = self.table.drop_nulls("truth")
+        known = self.table.drop_nulls("true_coefficient")
         size = pl.col("standardised_error").abs()
         worst = {name: pl.col(name).sort_by(size).last() for name in ("signal", "bias", "standardised_error")}
         return known.group_by("analysis", maintain_order=True).agg(
             n_terms=pl.len(),
-            n_covered=pl.col("covered").sum(),
+            n_covered=pl.col("ci_covers_truth").sum(),
             root_mean_square_error=(size**2).mean().sqrt(),
             **{f"worst_{name}": of_worst for name, of_worst in worst.items()},
         )

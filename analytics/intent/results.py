@@ -38,8 +38,8 @@ _SUMMARY: Final = (
     "odds_ratio_low",
     "odds_ratio_high",
     "average_marginal_effect",
-    "truth",
-    "covered",
+    "true_coefficient",
+    "ci_covers_truth",
 )
 
 _METHODS: Final[Mapping[Estimator, str]] = {
@@ -69,7 +69,7 @@ class IntentResults:
         tjur_r2: Tjur's: mean fitted probability of visits with a request, less that of those without.
         estimator: ``ml`` for greatest likelihood, ``firth`` for the penalised likelihood where terms are separated.
         warnings: What the reader must know before using the numbers.
-        left_out: Terms that the data could not tell, with the reason.
+        dropped: Terms that the data could not tell, with the reason.
     """
 
     coefficients: pl.DataFrame
@@ -87,7 +87,7 @@ class IntentResults:
     tjur_r2: float
     estimator: Estimator = "ml"
     warnings: tuple[str, ...] = ()
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -108,17 +108,17 @@ class IntentResults:
     def comparison(self) -> pl.DataFrame:
         """The estimates beside the truth, where it is known.
 
-        One row per term: ``signal``, ``coefficient``, ``truth``, ``bias`` (coefficient − truth), ``standardised_error``
-        (bias in standard errors) and ``covered``.
+        One row per term: ``signal``, ``coefficient``, ``true_coefficient``, ``bias`` (coefficient − true coefficient),
+        ``standardised_error`` (bias in standard errors) and ``ci_covers_truth``.
         """
-        bias = pl.col("coefficient") - pl.col("truth")
+        bias = pl.col("coefficient") - pl.col("true_coefficient")
         return self.coefficients.select(
             "signal",
             "coefficient",
-            "truth",
+            "true_coefficient",
             bias=bias,
             standardised_error=bias / pl.col("standard_error"),
-            covered="covered",
+            ci_covers_truth="ci_covers_truth",
         )
 
     @cached_property
@@ -151,9 +151,9 @@ class IntentResults:
         return interaction_effects(self.basis, self.level)
 
     @property
-    def naive_errors(self) -> Mapping[str, float]:
+    def nonrobust_standard_error(self) -> Mapping[str, float]:
         """Standard error of each term if visits were independent, which those of one account are not."""
-        return self.basis.naive_errors
+        return self.basis.nonrobust_standard_error
 
     @cached_property
     def jackknife(self) -> pl.DataFrame | None:
@@ -178,12 +178,12 @@ class IntentResults:
         return pl.DataFrame({"signal": self.terms, **columns}).with_columns(pl.col(list(columns)).fill_nan(None))
 
     @cached_property
-    def per_unit(self) -> pl.DataFrame:
+    def odds_ratio_unit(self) -> pl.DataFrame:
         """Odds ratios per unit that means something; see :func:`analytics.intent.coefficients.odds_ratios_per_unit`."""
         return odds_ratios_per_unit(self.coefficients, self.basis.signals)
 
     @property
-    def requests_per_term(self) -> float | None:
+    def events_per_variable(self) -> float | None:
         """Requests (or visits without one, if they are fewer) for each term; none where there is no term."""
         rarer = min(self.n_requests, self.n_visits - self.n_requests)
         return rarer / (len(self.terms) - 1) if len(self.terms) > 1 else None
@@ -269,7 +269,7 @@ class IntentResults:
             [
                 *self.comparison["bias", "standardised_error"],
                 *self.diagnostics.drop("signal"),
-                *self.per_unit.drop("signal"),
+                *self.odds_ratio_unit.drop("signal"),
             ]
         )
         return {
@@ -283,13 +283,13 @@ class IntentResults:
             "auc_in_sample": self.auc_in_sample,
             "out_of_fold": self._or_reason(lambda: self.out_of_fold.to_dict()),  # noqa: PLW0108 - the reading may fail
             "all_signals": self._or_reason(lambda: asdict(self.all_signals)),
-            "requests_per_term": self.requests_per_term,
+            "events_per_variable": self.events_per_variable,
             "estimator": self.estimator,
             "covariance": self.covariance,
             "level": self.level,
             "interaction_effects": [_finite(row) for row in self.interaction_effects.iter_rows(named=True)],
             "coefficients": [_finite(row) for row in details.iter_rows(named=True)],
-            "left_out": dict(self.left_out),
+            "dropped": dict(self.dropped),
             "warnings": list(self.warnings),
         }
 
@@ -325,8 +325,8 @@ class IntentResults:
 
     @property
     def _remarks(self) -> list[str]:
-        left_out = [f"left out: {term} ({reason})" for term, reason in self.left_out.items()]
-        return [*left_out, *(f"warning: {warning}" for warning in self.warnings)]
+        dropped = [f"dropped: {term} ({reason})" for term, reason in self.dropped.items()]
+        return [*dropped, *(f"warning: {warning}" for warning in self.warnings)]
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Design:
         n_requests: Of these, the ones that ended in a request.
         outcome: For each visit, 1 where it ended in a request, else 0.
         pattern: For each visit, the row of its pattern; None where every visit is a row of its own, in order.
-        left_out: Reasons for which terms are missing, by term.
+        dropped: Reasons for which terms are missing, by term.
         determined: Of the terms left out as constant or collinear, what determines them: a weight for each term that
             does, the constant being the intercept's. Only where it still holds can their absence be overlooked.
         separated: Which cell of term × outcome is empty, by term: such a term has no estimate of greatest likelihood.
@@ -63,7 +63,7 @@ class Design:
     n_requests: Floats
     outcome: Floats
     pattern: Integers | None
-    left_out: Mapping[str, str]
+    dropped: Mapping[str, str]
     determined: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     separated: Mapping[str, str] = field(default_factory=dict)
 
@@ -162,7 +162,7 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
         n_requests=counts.requests,
         outcome=outcome,
         pattern=pattern,
-        left_out={term: fault.reason for term, fault in faults.items()} | incomplete,
+        dropped={term: fault.reason for term, fault in faults.items()} | incomplete,
         determined={term: fault.weights for term, fault in faults.items()},
         separated=separated,
     )

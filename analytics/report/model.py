@@ -65,8 +65,8 @@ def _facts(results: IntentResults) -> Html:
 
 
 def _cautions(results: IntentResults) -> Html:
-    left_out = [f"Left out: {term_name(term)} ({reason})" for term, reason in results.left_out.items()]
-    remarks = [*results.warnings, *left_out]
+    dropped = [f"Dropped: {term_name(term)} ({reason})" for term, reason in results.dropped.items()]
+    remarks = [*results.warnings, *dropped]
     if not remarks:
         return Html("")
     items = element("ul", *(element("li", remark) for remark in remarks))
@@ -77,7 +77,7 @@ def _forest(results: IntentResults) -> Html:
     groups = coefficient_groups(results.coefficients, known_signals(results))
     names = {term: term_name(term) for term in results.terms}
     rows = [row for table in groups.values() for row in table.to_dicts()]
-    known = any(row["truth"] is not None for row in rows)
+    known = any(row["true_coefficient"] is not None for row in rows)
     told = [
         term_name(row["signal"]) for row in rows if row["p_adjusted"] is not None and row["p_adjusted"] < SIGNIFICANT
     ]
@@ -90,7 +90,7 @@ def _forest(results: IntentResults) -> Html:
         "What lies beyond ±5 is drawn at the edge."
     )
     if known:
-        covered = [row["covered"] for row in rows if row["covered"] is not None]
+        covered = [row["ci_covers_truth"] for row in rows if row["ci_covers_truth"] is not None]
         caption += (
             f" {sum(covered)} of {len(covered)} intervals hold the truth; of many, {100 * results.level:g}% would: "
             "a miss now and then is to be expected."
@@ -121,7 +121,7 @@ def _aloud(results: IntentResults) -> Html:
 
 
 def _table(results: IntentResults) -> Html:
-    known = results.coefficients["truth"].is_not_null().any()
+    known = results.coefficients["true_coefficient"].is_not_null().any()
     heads = ["term", "coef.", "SE", "z", "p", "adjusted p", "odds ratio", "AME, points"]
     heads += ["truth", "covered"] if known else []
     intercept = results.coefficients.filter(signal="intercept").to_dicts()
@@ -184,5 +184,5 @@ def _cells(row: dict[str, Any], *, known: bool) -> tuple[str, ...]:
     )
     if not known:
         return cells
-    covered = _NONE if row["covered"] is None else "yes" if row["covered"] else "no"
-    return (*cells, decimal(row["truth"], sign=True), covered)
+    covered = _NONE if row["ci_covers_truth"] is None else "yes" if row["ci_covers_truth"] else "no"
+    return (*cells, decimal(row["true_coefficient"], sign=True), covered)

@@ -36,7 +36,7 @@ def clustering_note(results: IntentResults) -> Html:
     if results.basis.clusters is None:
         return Html("")
     errors = dict(zip(results.terms, results.coefficients["standard_error"], strict=True))
-    ratios = {term: errors[term] / naive for term, naive in results.naive_errors.items()}
+    ratios = {term: errors[term] / naive for term, naive in results.nonrobust_standard_error.items()}
     widest = max(ratios, key=lambda term: ratios[term])
     told = (
         "People of one company may be alike in what no event tells, and standard errors clustered by account allow for "
@@ -50,7 +50,7 @@ def clustering_note(results: IntentResults) -> Html:
         "effects averaged over them, nearer to 0 than those within any one company: where accounts are many clustered "
         "intervals cover these averages, naive ones do not"
     )
-    known = results.coefficients["truth"].is_not_null().any()
+    known = results.coefficients["true_coefficient"].is_not_null().any()
     told += ", and neither need cover the truth shown, which holds within a company." if known else "."
     return element("p", told, class_="soft")
 
@@ -62,7 +62,7 @@ def trust_table(results: IntentResults) -> Html:
         results: The fitted model, with at least one term.
     """
     rows = [*_out_of_fold(results), ("Tjur's R², in sample", decimal(results.tjur_r2, 3), "1 would foretell all")]
-    rows.append(("requests per term", decimal(results.requests_per_term, 1), "10 are a rule of thumb"))
+    rows.append(("events per variable", decimal(results.events_per_variable, 1), "10 are a rule of thumb"))
     inflation = results.diagnostics.drop_nulls("vif").sort("vif", descending=True)
     worst = inflation.row(0, named=True)
     note = f"of {term_name(worst['signal'])}; above 10 its effect can hardly be told from those of others"
@@ -155,8 +155,8 @@ def analyses_section(side_by_side: NaiveComparison) -> Html:
     for row in side_by_side.table.to_dicts():
         off = "" if row["standardised_error"] is None else f" ({decimal(row['standardised_error'], 1, sign=True)} SE)"
         cells.setdefault(row["signal"], {})[row["analysis"]] = f"{decimal(row['coefficient'], sign=True)}{off}"
-        if row["truth"] is not None:
-            cells[row["signal"]]["truth"] = decimal(row["truth"], sign=True)
+        if row["true_coefficient"] is not None:
+            cells[row["signal"]]["truth"] = decimal(row["true_coefficient"], sign=True)
     rows = [
         (term_name(term), values.get("truth", _NONE), *(values.get(name, _NONE) for name in names))
         for term, values in cells.items()
@@ -174,7 +174,7 @@ def analyses_section(side_by_side: NaiveComparison) -> Html:
 
 
 def _verdicts(side_by_side: NaiveComparison) -> list[str]:
-    if not side_by_side.results or side_by_side.table["truth"].is_null().all():
+    if not side_by_side.results or side_by_side.table["true_coefficient"].is_null().all():
         return []
     return [
         f"{row['analysis'].capitalize()}: {row['n_covered']} of {row['n_terms']} intervals hold the truth; furthest "

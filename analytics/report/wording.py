@@ -97,10 +97,10 @@ def _reading(row: Mapping[str, Any], results: IntentResults, signals: Signals) -
 
 
 def _truth(row: Mapping[str, Any], signals: Signals) -> str:
-    if row["truth"] is None:
+    if row["true_coefficient"] is None:
         return ""
-    factor = math.exp(row["truth"] * unit_of(row["signal"], signals).size)
-    return f"× {factor:.2f}, {'inside' if row['covered'] else 'outside'} the interval"
+    factor = math.exp(row["true_coefficient"] * unit_of(row["signal"], signals).size)
+    return f"× {factor:.2f}, {'inside' if row['ci_covers_truth'] else 'outside'} the interval"
 
 
 def _sentence(row: Mapping[str, Any], results: IntentResults, signals: Signals) -> str:

@@ -85,18 +85,18 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
         return
     terms = [row for row in model["coefficients"] if row["signal"] != "intercept"]
     terms.sort(key=lambda row: (row["p_value"] is None, row["p_value"]))
-    with_truth = any(row["truth"] is not None for row in terms)
+    with_truth = any(row["true_coefficient"] is not None for row in terms)
     header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
     yield f"intent model on {data}, surest first:"
     yield from aligned([header, *(_term(row, with_truth=with_truth) for row in terms)], header=True)
-    yield from (f"  left out: {term} ({reason})" for term, reason in model["left_out"].items())
+    yield from (f"  dropped: {term} ({reason})" for term, reason in model["dropped"].items())
     yield from (f"  mind: {warning}" for warning in model["warnings"])
 
 
 def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
     p = "<0.0001" if row["p_value"] < 1e-4 else f"{row['p_value']:.4f}"  # noqa: PLR2004 - four places
-    truth = ("–" if row["truth"] is None else f"{row['truth']:+.2f}",) if with_truth else ()
+    truth = ("–" if row["true_coefficient"] is None else f"{row['true_coefficient']:+.2f}",) if with_truth else ()
     return (
         row["signal"],
         f"{row['coefficient']:+.2f}",

@@ -119,7 +119,18 @@ def _estimate_lines(results: StudyResults) -> Iterator[str]:
     """How good the estimates are, a table for each point."""
     if not results.plan.loaded.terms:
         return
-    header = ("term", "truth", "bias", "empirical SE", "mean SE", "coverage", "of mean", "naive", "rejected", "mean z")
+    header = (
+        "term",
+        "truth",
+        "bias",
+        "empirical SE",
+        "mean SE",
+        "coverage",
+        "bias-eliminated",
+        "nonrobust",
+        "rejected",
+        "mean z",
+    )
     for rows in results.estimates.partition_by("point", maintain_order=True):
         if len(results.plan.points) > 1:
             number = int(rows.item(0, "point"))
@@ -127,8 +138,8 @@ def _estimate_lines(results: StudyResults) -> Iterator[str]:
         yield from _table(header, [_estimate(row) for row in rows.iter_rows(named=True)])
         n = max(rows["n"].to_list())
         yield (
-            f"of {n:,} replications; ± is a Monte-Carlo standard error. 'of mean' is the coverage of the mean estimate "
-            "by the model's own intervals, 'naive' by intervals that take all visits as independent"
+            f"of {n:,} replications; ± is a Monte-Carlo standard error. 'bias-eliminated' is bias-eliminated coverage "
+            "(Morris et al. 2019): that of the mean estimate; 'nonrobust' is the same by nonrobust standard errors"
         )
         yield ""
 
@@ -147,13 +158,13 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
 
     return (
         row["term"],
-        cell("truth"),
+        cell("true_coefficient"),
         f"{cell('bias')} ± {cell('bias_mcse', '.3f')}",
         cell("empirical_se", ".3f"),
         cell("mean_se", ".3f"),
         share("coverage"),
-        share("coverage_of_mean"),
-        share("naive_coverage_of_mean"),
+        share("bias_eliminated_coverage"),
+        share("nonrobust_bias_eliminated_coverage"),
         share("rejected"),
         f"{cell('mean_z', '+.2f')} ± {cell('mean_z_mcse', '.2f')}",
     )

@@ -51,9 +51,11 @@ def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
 def model_data(analysis: Analysis) -> dict[str, Any]:
     """Describe the intent model, one entry of ``coefficients`` for each term; or the ``error`` if there is none."""
     try:
-        return dict(analysis.intent.to_dict())
+        model = analysis.intent.to_dict()
     except AnalyticsError as error:
         return {"coefficients": [], "error": str(error)}
+    # ``truth`` is the documented key of the file format; in tables the same number is ``true_coefficient``.
+    return {**model, "coefficients": [{**row, "truth": row["true_coefficient"]} for row in model["coefficients"]]}
 
 
 def _jsonable(value: object) -> object:

@@ -47,6 +47,13 @@ _LONGEST: Final = 1000
 _DEEPEST: Final = 60
 """Levels of an expression; whoever evaluates it must not run out of stack."""
 
+_RENAMED: Final = {
+    "truth": "true_coefficient",
+    "covered": "ci_covers_truth",
+    "naive_standard_error": "nonrobust_standard_error",
+}
+"""Old names of measures that are called, with those that have replaced them."""
+
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
@@ -251,7 +258,17 @@ def _call(node: ast.Call) -> Reference:
     if len(dict(keywords)) < len(keywords):
         raise ExpressionError(f"{ast.unparse(node)!r}: an argument is given twice")
     arguments = tuple(_constant(argument) for argument in node.args)
-    return Reference(_name(node.func), ast.unparse(node), is_call=True, arguments=arguments, keywords=tuple(keywords))
+    name = _current(_name(node.func), _RENAMED)
+    return Reference(name, ast.unparse(node), is_call=True, arguments=arguments, keywords=tuple(keywords))
+
+
+def _current(name: str, renamed: Mapping[str, str]) -> str:
+    """The name that is used now, with a warning where it is another one."""
+    if name not in renamed:
+        return name
+    message = f"the measure {name!r} is now called {renamed[name]!r}; the next version will not accept the old name"
+    warnings.warn(message, FutureWarning, stacklevel=2)
+    return renamed[name]
 
 
 def _name(node: ast.expr) -> str:

@@ -38,7 +38,7 @@ _ESTIMATES: Final = {
     "odds_ratio_high": "upper end of the odds ratio's 95 % interval",
     "average_marginal_effect": "change in the probability of a request in a visit",
     "average_marginal_effect_se": "its standard error",
-    "covered": "1 if the coefficient's interval holds the truth, else 0",
+    "ci_covers_truth": "1 if the coefficient's interval holds the truth, else 0",
     "n_seen": "visits with the term",
     "requests_seen": "visits with the term that ended in a request",
 }
@@ -73,10 +73,12 @@ def _naive_error_word() -> MeasureDefinition:
         _check_term(reference, parts, model_terms(parts))
 
     def read(reference: Reference, run: RunView) -> float:
-        return _fitted(run).naive_errors[_row(reference, run)["signal"]]
+        return _fitted(run).nonrobust_standard_error[_row(reference, run)["signal"]]
 
     meaning = "its standard error if visits were independent, which those of colleagues are not"
-    return MeasureDefinition("naive_standard_error", meaning, check, read, 'naive_standard_error("security_page_view")')
+    return MeasureDefinition(
+        "nonrobust_standard_error", meaning, check, read, 'nonrobust_standard_error("security_page_view")'
+    )
 
 
 def _jackknife_word(name: str, column: str, meaning: str) -> MeasureDefinition:
@@ -98,7 +100,7 @@ def _row(reference: Reference, run: RunView) -> dict[str, Any]:
     term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
     rows = _rows(model)
     if term not in rows:
-        raise Undefined(f"{reference.text}: {model.left_out.get(term, 'the events tell of no such term')}")
+        raise Undefined(f"{reference.text}: {model.dropped.get(term, 'the events tell of no such term')}")
     return rows[term]
 
 
@@ -121,7 +123,9 @@ def _truth_word() -> MeasureDefinition:
         return require_value(known, f"{reference.text}: the effect of this term is not known")
 
     meaning = "true effect of a term, in log-odds; 0 for decoys"
-    return MeasureDefinition("truth", meaning, check, read, 'truth("security_page_view")', needs_events=False)
+    return MeasureDefinition(
+        "true_coefficient", meaning, check, read, 'true_coefficient("security_page_view")', needs_events=False
+    )
 
 
 def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> None:

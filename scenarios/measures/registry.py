@@ -12,8 +12,8 @@ Claims compare them, and whatever else wants one number of a run can use them to
 - ``hourly("page_views", "max", start=9, end=17)``, ``daily("visits", "mean", weekday="sunday")``: a count by UTC hour
   or day, aggregated over a window that is counted from 0 at the start of the clock, its end not included
 - ``stage_visitors("middle")``, ``stage_share("bottom")``, ``step_rate("demo request")``: the funnel
-- ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``truth(…)``, …, ``model.n_requests``: the
-  intent model and the truth
+- ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``true_coefficient(…)``, …,
+  ``model.n_requests``: the intent model and the truth
 
 Arithmetic is that of :mod:`scenarios.measures.registry.expressions`. Whatever a scenario alone can tell to be wrong (a
 word, a dimension, a region, a term) is told when it is checked, before any run.

@@ -22,9 +22,16 @@ _LEVEL: Final = 0.95
 _Z: Final = NormalDist().inv_cdf(0.5 + _LEVEL / 2)
 _SIGNIFICANT: Final = 0.05
 
-_ESTIMATE_WORDS: Final = ("coefficient", "standard_error", "naive_standard_error", "p_value", "covered", "truth")
+_ESTIMATE_WORDS: Final = (
+    "coefficient",
+    "standard_error",
+    "nonrobust_standard_error",
+    "p_value",
+    "ci_covers_truth",
+    "true_coefficient",
+)
 
-_RANKED: Final = ("coefficient", "standard_error", "truth")
+_RANKED: Final = ("coefficient", "standard_error", "true_coefficient")
 
 
 def means(replications: pl.DataFrame) -> pl.DataFrame:
@@ -89,14 +96,14 @@ def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
         terms: The terms.
 
     Returns:
-        One row per point and term: ``n`` replications with an estimate and ``n_missing`` without; ``truth``, ``mean``
-        and ``bias`` of the coefficient, ``rmse``, ``empirical_se`` (its standard deviation over replications) and
-        ``mean_se`` (root mean square of the standard errors that the model states); ``coverage`` of the truth by the
-        95 % intervals, ``coverage_of_mean`` (of the mean estimate instead: bias-eliminated coverage) and the same with
-        the naive standard errors, ``naive_coverage_of_mean``, beside ``mean_naive_se``; ``rejected``, the share of
-        replications in which the term is significant at 5 % (the power, or for a decoy the false alarms); and the mean
-        standardised error ``mean_z``. Columns that end in ``_mcse`` are Monte-Carlo standard errors. Null where the
-        truth is not known, or there are too few replications.
+        One row per point and term: ``n`` replications with an estimate and ``n_missing`` without;
+        ``true_coefficient``, ``mean`` and ``bias`` of the coefficient; ``rmse``; ``empirical_se``, its standard
+        deviation over replications, and ``mean_se``, the root mean square of the standard errors that the model
+        states; ``coverage`` of the truth by the 95 % intervals; ``bias_eliminated_coverage`` (Morris et al. 2019), that
+        of the mean estimate instead; ``mean_nonrobust_se`` and ``nonrobust_bias_eliminated_coverage``, the same two by
+        nonrobust standard errors; ``rejected``, the share of replications in which the term is significant at 5 % (the
+        power, or for a decoy the false alarms); and ``mean_z``. Columns that end in ``_mcse`` are Monte-Carlo standard
+        errors. Null where the truth is not known, or a spread is of one.
     """
     rows = []
     for point in replications["point"].unique(maintain_order=True):
@@ -145,7 +152,7 @@ def _performance(columns: dict[str, Floats]) -> dict[str, float]:
     return {
         "n": n,
         "n_missing": int((~known).sum()),
-        "truth": _mean(truth),
+        "true_coefficient": _mean(truth),
         "mean": _mean(b),
         "bias": _mean(error),
         "bias_mcse": _ratio(empirical, n**0.5),
@@ -153,10 +160,10 @@ def _performance(columns: dict[str, Floats]) -> dict[str, float]:
         "empirical_se": empirical,
         "empirical_se_mcse": _ratio(empirical, (2 * (n - 1)) ** 0.5 if n > 1 else 0.0),
         "mean_se": _mean(se**2) ** 0.5,
-        "mean_naive_se": _mean(naive**2) ** 0.5,
+        "mean_nonrobust_se": _mean(naive**2) ** 0.5,
         **_share("coverage", covered),
-        **_share("coverage_of_mean", centred <= _Z * se),
-        **_share("naive_coverage_of_mean", np.where(np.isnan(naive), np.nan, centred <= _Z * naive)),
+        **_share("bias_eliminated_coverage", centred <= _Z * se),
+        **_share("nonrobust_bias_eliminated_coverage", np.where(np.isnan(naive), np.nan, centred <= _Z * naive)),
         **_share("rejected", np.where(np.isnan(p), np.nan, p < _SIGNIFICANT)),
         "mean_z": _mean(error / se),
         "mean_z_mcse": _ratio(_deviation(error / se), n**0.5),

@@ -15,7 +15,7 @@ from scenarios.studies.replication import Replicated, Replication, references_of
 __all__ = ["CostGauge", "StudyCost", "clocked", "expected_visitors", "pilots_first"]
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
-_MODEL: Final = frozenset(word.name for word in MODEL_WORDS) - {"truth"}
+_MODEL: Final = frozenset(word.name for word in MODEL_WORDS) - {"true_coefficient"}
 """Words that need the intent model, whose libraries the first replication of a worker would load in its own time."""
 
 

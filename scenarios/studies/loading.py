@@ -24,7 +24,14 @@ from scenarios.studies.settings import ScenarioSource, StudySettings
 
 __all__ = ["LoadedStudy", "load_study", "parse_study", "study_of"]
 
-_ESTIMATES: Final = ("coefficient", "standard_error", "naive_standard_error", "p_value", "covered", "truth")
+_ESTIMATES: Final = (
+    "coefficient",
+    "standard_error",
+    "nonrobust_standard_error",
+    "p_value",
+    "ci_covers_truth",
+    "true_coefficient",
+)
 """What is read of each term of the model that a study asks the estimates of."""
 
 

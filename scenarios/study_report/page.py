@@ -186,7 +186,7 @@ def _estimates(results: StudyResults) -> Iterator[Html]:
             str(row["point"]),
             row["term"],
             count(row["n"]),
-            *(number(row[name], sign=True) for name in ("truth", "bias")),
+            *(number(row[name], sign=True) for name in ("true_coefficient", "bias")),
             *(number(row[name]) for name in ("empirical_se", "mean_se")),
             *(_with_error(row, name) for name in ("coverage", "rejected")),
             number(row["mean_z"], sign=True),

@@ -26,6 +26,6 @@ def test_the_effect_of_an_arm_is_found_again():
     visits = visit_table(sink.events, signals=signals)
     results = IntentModel(signals).fit(visits, truth=outcome.truth.terms)
     arms = results.coefficients.filter(pl.col("signal").is_in(["e=b", "f=y"])).sort("signal")
-    assert arms["truth"].to_list() == [1.2, 0.0]
-    assert (np.abs(arms["coefficient"] - arms["truth"]) < 4 * arms["standard_error"]).all()
+    assert arms["true_coefficient"].to_list() == [1.2, 0.0]
+    assert (np.abs(arms["coefficient"] - arms["true_coefficient"]) < 4 * arms["standard_error"]).all()
     assert arms["standard_error"].max() < 0.15

@@ -40,7 +40,7 @@ def test_the_library_study_of_coverage_finds_the_model_right(tmp_path: Any):
     print("\n" + study_text(results, tmp_path))
     table = results.estimates
     assert table["n"].to_list() == [500] * 19
-    decoys = table.filter(pl.col("truth") == 0)
+    decoys = table.filter(pl.col("true_coefficient") == 0)
     assert {"careers_page_view", "tech_blog_referral"} <= set(decoys["term"])
     z = joint_z(2 * table.height + decoys.height)
     se = np.sqrt(0.05 * 0.95 / 500)
@@ -78,7 +78,7 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
                 for term, target in pooled.items()
             ]
         )
-        for kind in ("standard_error", "naive_standard_error")
+        for kind in ("standard_error", "nonrobust_standard_error")
     }
     covered, naively = (dict(zip(pooled, each.mean(axis=1), strict=True)) for each in hits.values())
     for term, target in pooled.items():
@@ -93,7 +93,7 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
     assert abs(of_replication.mean() - 0.95) < 3 * of_replication.std(ddof=1) / np.sqrt(wide.height)
     assert naively["company_enterprise"] < 0.8
     # Attenuation: what has an effect is drawn towards 0.
-    truth = dict(zip(results.estimates["term"], results.estimates["truth"], strict=True))
+    truth = dict(zip(results.estimates["term"], results.estimates["true_coefficient"], strict=True))
     for term in ("white_paper_download", "security_page_view", "pricing_page_view"):
         assert 0 < pooled[term] < truth[term]
 

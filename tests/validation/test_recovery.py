@@ -51,11 +51,11 @@ def estimates(
         simulation = Simulation(world, seed=seed, replication=replication)
         results = IntentModel().fit(visits(simulation), truth=simulation.truth.terms)
         # A signal that is not named has no effect: a decoy.
-        table = results.coefficients.with_columns(results.coefficients["truth"].fill_null(0.0))
-        assert not results.left_out, results.left_out
+        table = results.coefficients.with_columns(results.coefficients["true_coefficient"].fill_null(0.0))
+        assert not results.dropped, results.dropped
         terms = table["signal"].to_list()
-        errors.append(((table["coefficient"] - table["truth"]) / table["standard_error"]).to_numpy())
-        covered.append(table["truth"].is_between(table["ci_low"], table["ci_high"]).to_numpy())
+        errors.append(((table["coefficient"] - table["true_coefficient"]) / table["standard_error"]).to_numpy())
+        covered.append(table["true_coefficient"].is_between(table["ci_low"], table["ci_high"]).to_numpy())
     return terms, np.stack(errors), np.stack(covered)
 
 

@@ -38,7 +38,7 @@ def _segments(**sizes: int) -> pl.DataFrame:
 
 def _coefficients(**adjusted: float) -> pl.DataFrame:
     rows = [
-        {"signal": name, "coefficient": 0.5, "ci_low": 0.1, "ci_high": 0.9, "p_adjusted": p, "truth": None}
+        {"signal": name, "coefficient": 0.5, "ci_low": 0.1, "ci_high": 0.9, "p_adjusted": p, "true_coefficient": None}
         for name, p in adjusted.items()
     ]
     return pl.DataFrame(rows, schema=COEFFICIENT_SCHEMA)

@@ -106,14 +106,14 @@ def test_bias_and_standardised_error_compare_with_the_truth():
         if row["signal"] in TRUTH:
             assert row["bias"] == pytest.approx(row["coefficient"] - TRUTH[row["signal"]], abs=1e-15)
             assert row["standardised_error"] == pytest.approx(row["bias"] / row["standard_error"], rel=1e-12)
-            assert row["covered"] == (abs(row["standardised_error"]) <= 1.959963984540054)
+            assert row["ci_covers_truth"] == (abs(row["standardised_error"]) <= 1.959963984540054)
         else:
-            assert (row["bias"], row["standardised_error"], row["covered"]) == (None, None, None)
+            assert (row["bias"], row["standardised_error"], row["ci_covers_truth"]) == (None, None, None)
 
 
 def test_odds_ratios_are_per_unit_that_means_something():
     """A visit twice as long has 2 to the power of the coefficient times the odds; a page seen, its exponential."""
-    units = {row["signal"]: row for row in RESULTS.per_unit.to_dicts()}
+    units = {row["signal"]: row for row in RESULTS.odds_ratio_unit.to_dicts()}
     b = dict(RESULTS.coefficients.select("signal", "coefficient").rows())
     assert units["log_session_minutes"]["odds_ratio_per_unit"] == pytest.approx(2 ** b["log_session_minutes"])
     assert units["log_session_minutes"]["unit"] == "twice as long, in 1 + minutes"
@@ -124,9 +124,9 @@ def test_odds_ratios_are_per_unit_that_means_something():
 def test_requests_per_term_count_the_rarer_outcome():
     """Requests by terms, or visits without one where those are fewer."""
     n_requests = VISITS["requested_demo"].sum()
-    assert RESULTS.requests_per_term == n_requests / 5
+    assert RESULTS.events_per_variable == n_requests / 5
     mostly = MODEL.fit(VISITS.with_columns(~pl.col("requested_demo")))
-    assert mostly.requests_per_term == n_requests / 5
+    assert mostly.events_per_variable == n_requests / 5
 
 
 def test_statsmodels_results_are_of_the_same_model():
@@ -181,10 +181,10 @@ def test_visits_unlike_those_of_the_fit_are_not_predicted():
     """A region that the fit never saw, or two signals that the fit could not tell apart: the model knows nothing."""
     nobody = MODEL.fit(VISITS.with_columns(region_europe=pl.lit(value=False)))
     unseen = VISITS.with_columns(region_europe=pl.int_range(pl.len()) < 7)
-    with pytest.raises(VisitTableError, match=r"region_europe was left out.*otherwise in 7 of these 3,000 visits"):
+    with pytest.raises(VisitTableError, match=r"region_europe was dropped.*otherwise in 7 of these 3,000 visits"):
         nobody.predict(unseen)
     twins = MODEL.fit(VISITS.with_columns(careers_page_view=pl.col("security_page_view")))
-    with pytest.raises(VisitTableError, match="careers_page_view was left out"):
+    with pytest.raises(VisitTableError, match="careers_page_view was dropped"):
         twins.predict(VISITS)
     alike = VISITS.with_columns(careers_page_view=pl.col("security_page_view"))
     assert twins.predict(alike).is_between(0, 1).all()
@@ -195,5 +195,5 @@ def test_a_column_determined_by_quantities_is_predicted_where_it_still_is():
     double = VISITS.with_columns(careers_page_view=3 * pl.col("log_session_minutes") - 2)
     model = IntentModel([signal_named(n) for n in ("log_session_minutes", "careers_page_view")], [])
     results = model.fit(double)
-    assert list(results.left_out) == ["careers_page_view"]
+    assert list(results.dropped) == ["careers_page_view"]
     assert results.predict(double).len() == VISITS.height

@@ -46,7 +46,7 @@ def fit(**changed: pl.Expr | object) -> IntentResults:
 
 def said(results: IntentResults) -> str:
     """All that a reader is told beside the numbers, which is also shown wherever the results are."""
-    words = " ".join([*results.warnings, *(f"{term}: {reason}" for term, reason in results.left_out.items())])
+    words = " ".join([*results.warnings, *(f"{term}: {reason}" for term, reason in results.dropped.items())])
     assert all(warning in repr(results) for warning in results.warnings)
     return words
 
@@ -146,7 +146,7 @@ def test_a_category_that_the_fit_never_saw(value: bool):  # noqa: FBT001 - a par
     """A model of visits without variation in a signal predicts no visit in which it is otherwise: it is refused."""
     results = fit(b=pl.lit(value))
     assert results.predict(table(b=pl.lit(value))).len() == N
-    with pytest.raises(VisitTableError, match=r"b was left out of the model.*fit it on visits like them"):
+    with pytest.raises(VisitTableError, match=r"b was dropped from the model.*fit it on visits like them"):
         results.predict(table())
 
 

@@ -141,7 +141,7 @@ def test_collapsing_changes_no_result(monkeypatch: pytest.MonkeyPatch):
     assert_frame_equal(collapsed.coefficients, single.coefficients, rel_tol=1e-10, abs_tol=1e-14)
     assert collapsed.auc_in_sample == pytest.approx(single.auc_in_sample, rel=1e-12)
     assert collapsed.pseudo_r2 == pytest.approx(single.pseudo_r2, rel=1e-10)
-    assert collapsed.left_out == single.left_out
+    assert collapsed.dropped == single.dropped
 
 
 def test_what_is_left_out_does_not_depend_on_collapsing(monkeypatch: pytest.MonkeyPatch):
@@ -156,8 +156,8 @@ def test_what_is_left_out_does_not_depend_on_collapsing(monkeypatch: pytest.Monk
     patterns = prepare(visits, names, ())
     monkeypatch.setattr(intent_design, "_WORTHWHILE", visits.height)
     single = prepare(visits, names, ())
-    assert (patterns.terms, patterns.left_out, patterns.separated) == (single.terms, single.left_out, single.separated)
-    assert {reason.split(":")[0] for reason in single.left_out.values()} == {"constant", "collinear"}
+    assert (patterns.terms, patterns.dropped, patterns.separated) == (single.terms, single.dropped, single.separated)
+    assert {reason.split(":")[0] for reason in single.dropped.values()} == {"constant", "collinear"}
     assert single.separated == {"webinar_registration": "every visit with it ended in a request"}
 
 
@@ -209,12 +209,14 @@ def test_the_truth_is_recovered():
     )
     results = IntentModel().fit(visit_rows(60_000, seed=2, truth=truth), truth)
     table = results.coefficients
-    errors = ((table["coefficient"] - table["truth"]) / table["standard_error"]).to_numpy()
+    errors = ((table["coefficient"] - table["true_coefficient"]) / table["standard_error"]).to_numpy()
     assert len(errors) == 18
     assert np.abs(errors).max() < 4
     assert (errors**2).sum() < 42.3
-    inside = table.select((pl.col("truth") >= pl.col("ci_low")) & (pl.col("truth") <= pl.col("ci_high"))).to_series()
-    assert table["covered"].to_list() == inside.to_list()
+    inside = table.select(
+        (pl.col("true_coefficient") >= pl.col("ci_low")) & (pl.col("true_coefficient") <= pl.col("ci_high"))
+    ).to_series()
+    assert table["ci_covers_truth"].to_list() == inside.to_list()
 
 
 def test_only_visits_at_risk_and_over_count():
@@ -285,7 +287,7 @@ def test_a_product_and_the_intercept_have_no_marginal_effect_of_their_own():
 def test_a_constant_signal_is_left_out_with_its_product():
     """A region nobody comes from is named, and so is the interaction that needs it."""
     results = fit(VISITS.with_columns(region_europe=pl.lit(value=False)))
-    assert results.left_out == {
+    assert results.dropped == {
         "region_europe": "constant: 0 in every visit",
         "region_europe:security_page_view": "incomplete: region_europe not in the model",
     }
@@ -295,13 +297,13 @@ def test_a_constant_signal_is_left_out_with_its_product():
 def test_of_two_equal_signals_the_later_is_left_out_and_its_twin_named():
     """Two names for one column have one coefficient between them."""
     results = fit(VISITS.with_columns(careers_page_view=pl.col("security_page_view")))
-    assert results.left_out == {"careers_page_view": "collinear: determined by security_page_view"}
+    assert results.dropped == {"careers_page_view": "collinear: determined by security_page_view"}
 
 
 def test_signals_that_always_sum_to_one_are_collinear_with_the_intercept():
     """The complement of a signal says nothing new."""
     results = fit(VISITS.with_columns(region_europe=~pl.col("careers_page_view")))
-    assert results.left_out["region_europe"] == "collinear: determined by intercept, careers_page_view"
+    assert results.dropped["region_europe"] == "collinear: determined by intercept, careers_page_view"
 
 
 @pytest.mark.parametrize(
@@ -317,7 +319,7 @@ def test_a_separated_signal_is_penalised_and_named(careers: pl.Expr, reason: str
     """An empty cell of signal × outcome would mean an infinite coefficient: the penalty is said, and why."""
     visits = VISITS.with_columns(careers_page_view=careers)
     results = fit(visits)
-    assert (results.estimator, results.left_out) == ("firth", {})
+    assert (results.estimator, results.dropped) == ("firth", {})
     assert any(f"separated: careers_page_view ({reason})" in warning for warning in results.warnings)
     row = results.coefficients.row(by_predicate=pl.col("signal") == "careers_page_view", named=True)
     sign = -1 if reason in {"no visit with it ended in a request", "every visit without it ended in a request"} else 1
@@ -486,9 +488,12 @@ def test_shared_circumstances_widen_the_errors_of_what_accounts_share():
 def test_the_truth_is_set_beside_the_estimates():
     """A known coefficient is shown with whether the interval holds it; an unknown one is null."""
     rows = {row["signal"]: row for row in fit(security_page_view=0.9, careers_page_view=9.0).coefficients.to_dicts()}
-    assert (rows["security_page_view"]["truth"], rows["security_page_view"]["covered"]) == (0.9, True)
-    assert rows["careers_page_view"]["covered"] is False
-    assert (rows["region_europe"]["truth"], rows["region_europe"]["covered"]) == (None, None)
+    assert (rows["security_page_view"]["true_coefficient"], rows["security_page_view"]["ci_covers_truth"]) == (
+        0.9,
+        True,
+    )
+    assert rows["careers_page_view"]["ci_covers_truth"] is False
+    assert (rows["region_europe"]["true_coefficient"], rows["region_europe"]["ci_covers_truth"]) == (None, None)
 
 
 def test_prediction_gives_the_fitted_probabilities():
@@ -505,10 +510,10 @@ def test_results_become_json_and_text():
     results = fit(VISITS.with_columns(region_europe=pl.lit(value=False)))
     read = json.loads(json.dumps(results.to_dict(), allow_nan=False))
     assert [row["signal"] for row in read["coefficients"]] == list(results.terms)
-    assert read["left_out"] == results.left_out
+    assert read["dropped"] == results.dropped
     for text in (repr(results), results._repr_html_()):
         assert f"{results.n_requests:,} requests in 4,000 visits" in text
-        assert "left out: region_europe (constant: 0 in every visit)" in text
+        assert "dropped: region_europe (constant: 0 in every visit)" in text
     assert results.summary.height == len(results.terms)
 
 

@@ -182,15 +182,19 @@ def test_coefficients_stand_beside_the_truth(page: str, intent: IntentResults) -
         numbers = [float(cell.replace("\N{MINUS SIGN}", "-")) for cell in cells[1:3]]
         assert numbers == pytest.approx([row["coefficient"], row["standard_error"]], abs=0.005)
         assert float(cells[6].split(" ")[0]) == pytest.approx(row["odds_ratio"], abs=0.05)
-        assert cells[8] == ("–" if row["truth"] is None else f"{row['truth']:{'+' if row['truth'] else ''}.2f}")
+        assert cells[8] == (
+            "–"
+            if row["true_coefficient"] is None
+            else f"{row['true_coefficient']:{'+' if row['true_coefficient'] else ''}.2f}"
+        )
 
 
-def test_terms_left_out_are_named(page: str, intent: IntentResults) -> None:
+def test_dropped_terms_are_named(page: str, intent: IntentResults) -> None:
     """What the data could not tell is named with its reason, not passed over."""
     text = _Page(page).text
-    assert intent.left_out, "the example must have such terms"
-    for term, reason in intent.left_out.items():
-        assert f"Left out: {term.replace('_', ' ').replace(':', ' × ')} ({reason})" in text
+    assert intent.dropped, "the example must have such terms"
+    for term, reason in intent.dropped.items():
+        assert f"Dropped: {term.replace('_', ' ').replace(':', ' × ')} ({reason})" in text
     for warning in intent.warnings:
         assert warning in text
 

@@ -62,7 +62,7 @@ def test_each_analysis_says_how_far_off_it_is(events: pl.DataFrame):
     section = analyses_section(compared)
     for row in compared.verdicts.to_dicts():
         assert f"{row['n_covered']} of {row['n_terms']} intervals hold the truth" in section
-    assert section.count(" SE)") == compared.table["truth"].is_not_null().sum()
+    assert section.count(" SE)") == compared.table["true_coefficient"].is_not_null().sum()
     assert "hold the truth" not in analyses_section(compare_analyses(events, MODEL))
 
 
@@ -111,7 +111,7 @@ def test_the_report_says_by_how_much_clustering_widens_the_errors():
     results = IntentModel([signal_named("security_page_view")], []).fit(visits, {"security_page_view": 0.5})
     x = np.column_stack([np.ones(4000), visits["security_page_view"].cast(float).to_numpy()])
     naive = Logit(visits["requested_demo"].cast(float).to_numpy(), x).fit(disp=False).bse
-    np.testing.assert_allclose(list(results.naive_errors.values()), naive, rtol=1e-8)
+    np.testing.assert_allclose(list(results.nonrobust_standard_error.values()), naive, rtol=1e-8)
     note = clustering_note(results)
     ratios = sorted(results.coefficients["standard_error"].to_numpy() / naive)
     assert ratios[1] > 1.5

@@ -61,7 +61,7 @@ def test_factors_are_those_of_the_table_per_unit(results: IntentResults):
     """Twice as many pages multiply the odds by 2 to the power of the coefficient, as the table of units says."""
     spoken = next(r.sentence for r in interpret(results) if "“pages”" in r.sentence)
     (factor,) = re.findall(r"has ([\d.]+) \[", spoken)
-    expected = results.per_unit.filter(signal="pages")["odds_ratio_per_unit"].item()
+    expected = results.odds_ratio_unit.filter(signal="pages")["odds_ratio_per_unit"].item()
     assert float(factor) == pytest.approx(expected, abs=0.006)
 
 

@@ -32,7 +32,7 @@ def test_the_default_sets_visits_of_a_moment_apart_and_knows_that_nothing_depend
     assert visits["multi_page_visit"].equals(visits["log_session_minutes"] > 0, check_names=False)
     assert visits["multi_page_visit"].n_unique() == 2
     row = run.intent.coefficients.row(by_predicate=pl.col("signal") == "multi_page_visit", named=True)
-    assert row["truth"] == 0
+    assert row["true_coefficient"] == 0
     assert abs(row["coefficient"]) < 4 * row["standard_error"]
 
 
@@ -43,7 +43,9 @@ def test_without_the_flag_the_model_is_that_of_the_built_in_signals_alone():
     assert_frame_equal(plain.analysis.visits, flagged.analysis.visits.drop("multi_page_visit"))
     by_hand = IntentModel().fit(plain.analysis.visits, plain.truth.terms)
     assert_frame_equal(plain.intent.coefficients, by_hand.coefficients)
-    truths = [dict(run.intent.coefficients.select("signal", "truth").iter_rows()) for run in (flagged, plain)]
+    truths = [
+        dict(run.intent.coefficients.select("signal", "true_coefficient").iter_rows()) for run in (flagged, plain)
+    ]
     assert truths[0] == {**truths[1], "multi_page_visit": 0.0}
 
 
@@ -74,4 +76,4 @@ def test_a_signal_of_the_analysts_own_that_says_the_same_has_no_known_truth():
     """Two names for one column: the later is left out, and what it stands for is not called its truth."""
     signals = {"long_enough": {"kind": "minutes", "longer_than": 0}}
     run = Scenario.load("baseline", SMALL | {"analytics.signals": signals}).run(seed=2)
-    assert run.intent.left_out == {"long_enough": f"collinear: determined by {MULTI_PAGE_VISIT.name}"}
+    assert run.intent.dropped == {"long_enough": f"collinear: determined by {MULTI_PAGE_VISIT.name}"}

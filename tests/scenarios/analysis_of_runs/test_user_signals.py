@@ -113,9 +113,9 @@ def test_own_signals_are_decoys_beside_the_built_in_ones() -> None:
     assert {truth[name] for name in (*OWN, "region_europe:docs_view")} == {0.0}
     assert {"security_again", "region_europe:security_again"}.isdisjoint(truth)
     assert truth["security_page_view"] == 0.9
-    rows = {row["signal"]: row["truth"] for row in run().intent.coefficients.to_dicts()}
+    rows = {row["signal"]: row["true_coefficient"] for row in run().intent.coefficients.to_dicts()}
     assert rows["docs_view"] == rows["region_europe:docs_view"] == rows["minutes_so_far"] == 0.0
-    assert run().intent.left_out["security_again"] == "collinear: determined by security_page_view"
+    assert run().intent.dropped["security_again"] == "collinear: determined by security_page_view"
 
 
 def test_the_truth_is_not_known_where_the_model_lacks_what_moves_visitors() -> None:
@@ -127,13 +127,13 @@ def test_the_truth_is_not_known_where_the_model_lacks_what_moves_visitors() -> N
 
 def test_measures_and_claims_know_own_signals() -> None:
     """Their estimates and truths are words of measures; what is not known has a reason instead of a number."""
-    assert run().measure('truth("docs_view")').value == 0.0
+    assert run().measure('true_coefficient("docs_view")').value == 0.0
     assert (
         run().measure('n_seen("docs_view")').value
         == run().intent.coefficients.filter(signal="docs_view")["n_seen"].item()
     )
-    assert "is not known" in str(run().measure('truth("security_again")').reason)
-    claimed = Scenario.parse(TEXT + 'claims:\n  "docs are a decoy": truth("docs_view") == 0\n')
+    assert "is not known" in str(run().measure('true_coefficient("security_again")').reason)
+    claimed = Scenario.parse(TEXT + 'claims:\n  "docs are a decoy": true_coefficient("docs_view") == 0\n')
     assert list(claimed.claims) == ["docs are a decoy"]
 
 
@@ -255,7 +255,7 @@ def test_analyze_takes_its_settings_from_a_scenario(
     status, out, err = ended(capsys, "analyze", *arguments)
     assert (status, err) == (0, "")
     terms = {row["signal"]: row for row in json.loads(out)["model"]["coefficients"]}
-    assert terms["docs_view"]["truth"] is None
+    assert terms["docs_view"]["true_coefficient"] is None
     assert "newsletter" not in terms
     assert "region_europe:docs_view" in terms
     assert terms["docs_view"]["n_seen"] == small.intent.coefficients.filter(signal="docs_view")["n_seen"].item()
@@ -266,13 +266,13 @@ def test_what_the_model_left_out_is_said_on_the_command_line(
 ) -> None:
     """Who asks for a signal, and finds no number of it, finds the reason in its place."""
     small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
-    assert small.intent.left_out
+    assert small.intent.dropped
     save_events(small.events, tmp_path, "ndjson")
     settings = tmp_path / "own.yaml"
     settings.write_text(TEXT)
     _, out, _ = ended(capsys, "analyze", str(tmp_path / "events.ndjson"), "--settings", str(settings))
-    for term, reason in small.intent.left_out.items():
-        assert f"  left out: {term} ({reason})\n" in out
+    for term, reason in small.intent.dropped.items():
+        assert f"  dropped: {term} ({reason})\n" in out
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_the_funnel_is_that_of_the_statistics() -> None:
 
 def test_estimates_are_those_of_the_model() -> None:
     """Every number of the table of coefficients has its word; terms may have `:` and `=` in their names."""
-    table, wordless = run().intent.coefficients, {"signal", "truth"}
+    table, wordless = run().intent.coefficients, {"signal", "true_coefficient"}
     for row in table.iter_rows(named=True):
         for column in COEFFICIENT_SCHEMA.names():
             if column not in wordless and row[column] is not None:
@@ -176,8 +176,22 @@ def test_estimates_are_those_of_the_model() -> None:
 def test_the_truth_is_known_without_a_fit() -> None:
     """Effects, decoys, the intercept and contrasts of arms, also where no model can be fitted."""
     for term, effect in run().truth.terms.items():
-        assert value(f'truth("{term}")') == effect
-    assert quiet_run().measure('truth("security_page_view")').value == 0.9
+        assert value(f'true_coefficient("{term}")') == effect
+    assert quiet_run().measure('true_coefficient("security_page_view")').value == 0.9
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("truth", "true_coefficient"),
+        ("covered", "ci_covers_truth"),
+        ("naive_standard_error", "nonrobust_standard_error"),
+    ],
+)
+def test_old_names_of_measures_are_accepted_with_a_warning(old: str, new: str) -> None:
+    """A measure under its old name has the value that it has under its new one, which the warning gives."""
+    with pytest.warns(FutureWarning, match=f"'{old}' is now called '{new}'"):
+        assert value(f'{old}("security_page_view")') == value(f'{new}("security_page_view")')
 
 
 def test_the_fit_has_its_own_words() -> None:
@@ -228,7 +242,7 @@ def test_every_word_is_documented_as_it_is_used() -> None:
         ('coefficient("device_mobile", term="x")', "the argument 'term' is given twice"),
         ('coefficient("device_mobil")', "there is no term 'device_mobil'; did you mean 'device_mobile'?"),
         ('coefficient("e=a")', "e=a is the arm that the others are compared with"),
-        ('truth("nothing")', "there is no term 'nothing'"),
+        ('true_coefficient("nothing")', "there is no term 'nothing'"),
         ('visitors("europe")', "too many arguments without a name"),
         ('visitors(regoin="europe")', "unknown argument 'regoin'; did you mean 'region'?"),
         ('visitors(region="europ")', "there is no region 'europ'; did you mean 'europe'?"),

@@ -72,20 +72,26 @@ def test_measures_of_estimates_are_those_of_their_definitions():
     b, se = RNG.normal(0.6, 0.2, N), RNG.uniform(0.15, 0.25, N)
     truth, p = np.full(N, 0.5), 2 * stats.norm.sf(np.abs(b / se))
     covered = (np.abs(b - 0.5) <= 1.959964 * se).astype(float)
-    columns = {"coefficient": b, "standard_error": se, "p_value": p, "covered": covered, "truth": truth}
-    columns["naive_standard_error"] = se / 2
+    columns = {
+        "coefficient": b,
+        "standard_error": se,
+        "p_value": p,
+        "ci_covers_truth": covered,
+        "true_coefficient": truth,
+    }
+    columns["nonrobust_standard_error"] = se / 2
     row = estimates(table(**{f"{name}:x": {0: values} for name, values in columns.items()}), ["x"]).row(0, named=True)
-    assert (row["n"], row["n_missing"], row["truth"]) == (N, 0, pytest.approx(0.5))
+    assert (row["n"], row["n_missing"], row["true_coefficient"]) == (N, 0, pytest.approx(0.5))
     assert row["bias"] == pytest.approx(b.mean() - 0.5)
     assert row["bias_mcse"] == pytest.approx(stats.sem(b))
     assert row["rmse"] == pytest.approx(math.sqrt(((b - 0.5) ** 2).mean()))
     assert row["empirical_se"] == pytest.approx(b.std(ddof=1))
     assert row["mean_se"] == pytest.approx(math.sqrt((se**2).mean()))
-    assert row["mean_naive_se"] == pytest.approx(row["mean_se"] / 2)
+    assert row["mean_nonrobust_se"] == pytest.approx(row["mean_se"] / 2)
     assert row["coverage"] == covered.mean()
     assert row["coverage_mcse"] == pytest.approx(math.sqrt(covered.mean() * (1 - covered.mean()) / N))
-    assert row["coverage_of_mean"] == (np.abs(b - b.mean()) <= 1.959964 * se).mean()
-    assert row["naive_coverage_of_mean"] == (np.abs(b - b.mean()) <= 1.959964 * se / 2).mean()
+    assert row["bias_eliminated_coverage"] == (np.abs(b - b.mean()) <= 1.959964 * se).mean()
+    assert row["nonrobust_bias_eliminated_coverage"] == (np.abs(b - b.mean()) <= 1.959964 * se / 2).mean()
     assert row["rejected"] == (p < 0.05).mean()
     assert row["mean_z"] == pytest.approx(((b - 0.5) / se).mean())
 
@@ -102,8 +108,8 @@ def test_ranks_are_those_of_the_normal_distribution_and_need_a_truth():
     b, se = RNG.normal(0.4, 1.0, N), RNG.uniform(0.5, 1.5, N)
     b[3] = np.nan
     data = table(**{
-        "coefficient:x": {0: b}, "standard_error:x": {0: se}, "truth:x": {0: np.full(N, 0.4)},
-        "coefficient:y": {0: b}, "standard_error:y": {0: se}, "truth:y": {0: np.full(N, np.nan)},
+        "coefficient:x": {0: b}, "standard_error:x": {0: se}, "true_coefficient:x": {0: np.full(N, 0.4)},
+        "coefficient:y": {0: b}, "standard_error:y": {0: se}, "true_coefficient:y": {0: np.full(N, np.nan)},
     })  # fmt: skip
     found = ranks(data, ["x", "y", "z"])
     assert {point: list(terms) for point, terms in found.items()} == {0: ["x"]}

@@ -76,7 +76,7 @@ def test_a_light_run_has_the_same_events_as_any_other(name: str):
 def test_the_store_takes_events_in_only_when_they_are_asked_about():
     """Where no response is about the events, none are taken in; the numbers are the same."""
     plain = {"name": "s", "scenario": Scenario.parse(WORLD).to_data()}
-    world = {"visitors": "counts.visitors", "people": "people.persons", "t": 'truth("intercept")'}
+    world = {"visitors": "counts.visitors", "people": "people.persons", "t": 'true_coefficient("intercept")'}
     counts = Scenario.parse(WORLD).run().outcome.counts
     for responses, is_taken_in in ((world, False), ({**world, "seen": "visitors()"}, True)):
         study = Study.of({**plain, "responses": responses})
@@ -365,7 +365,7 @@ def test_results_show_their_estimates_and_calibration():
     study = Study.parse(f"{{name: t, scenario: {world}, replications: 3, estimates: all}}")
     results = study.run(jobs=1)
     table = results.calibration
-    assert set(table["term"]) == set(results.estimates.drop_nulls("truth")["term"])
+    assert set(table["term"]) == set(results.estimates.drop_nulls("true_coefficient")["term"])
     assert set(table["point"]) == {0}
     assert len(results.calibration_chart().concat) == table["term"].n_unique()
     shown = results._repr_html_()
