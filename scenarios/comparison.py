@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from scenarios.run.pools import ExecutorChoice
 from scenarios.scenario import Scenario
-from scenarios.studies.running import Progress
+from scenarios.studies.execution import Execution, Progress
 from scenarios.study import Study
 
 __all__ = ["RESPONSES", "compare_scenarios"]
@@ -34,7 +34,7 @@ def compare_scenarios(
     replications: int = 20,
     seed: int | None = None,
     jobs: int | None = None,
-    executor: str | Executor | Callable[[], Executor] | None = None,
+    executor: ExecutorChoice = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -73,7 +73,7 @@ def compare_scenarios(
             "responses": dict(zip(wanted, wanted, strict=True)),
         }
     )
-    results = study.run(jobs=jobs, executor=executor, folder=folder, progress=progress)
+    results = study.execute(Execution(jobs, executor, progress, folder))
     table = pl.DataFrame({"response": wanted})
     for point, name in enumerate(("mean_a", "mean_b")):
         means = results.summary.filter(pl.col("point") == point).select("response", pl.col("mean").alias(name))

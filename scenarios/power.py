@@ -8,8 +8,7 @@ reaches the wished power, with an interval that allows for the number of replica
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Final, Literal
@@ -20,8 +19,9 @@ import polars as pl
 from analytics.statistics.intervals import wilson_interval
 from scenarios.errors import InputError
 from scenarios.output_analysis.power_curve import PowerCurve, fit_power_curve
+from scenarios.run.pools import ExecutorChoice
 from scenarios.scenario import Scenario
-from scenarios.studies.running import Progress
+from scenarios.studies.execution import Execution, Progress
 from scenarios.study import Study
 
 __all__ = ["SampleSize", "Vary", "sample_size"]
@@ -97,7 +97,7 @@ def sample_size(
     replications: int = 400,
     seed: int | None = None,
     jobs: int | None = None,
-    executor: str | Executor | Callable[[], Executor] | None = None,
+    executor: ExecutorChoice = None,
     progress: Progress | None = None,
 ) -> SampleSize:
     """Find the traffic from which on a signal is found with a wished power.
@@ -122,15 +122,17 @@ def sample_size(
         raise InputError(f"power: must lie between alpha ({alpha:g}) and 1 (got {power:g})")
     if replications < _PILOT * 2:
         raise InputError(f"replications: must be at least {2 * _PILOT} (got {replications})")
-    planner = _Planner(scenario, signal, alpha, vary, scenario.seed if seed is None else seed)
-    planner.how = {"jobs": jobs, "executor": executor, "progress": progress}
+    execution = Execution(jobs, executor, progress)
+    planner = _Planner(scenario, signal, alpha, vary, scenario.seed if seed is None else seed, execution=execution)
     return planner.plan(power, replications)
 
 
 class _Planner:
     """Makes rounds of replications at chosen sizes, and remembers what was found."""
 
-    def __init__(self, scenario: Scenario, signal: str, alpha: float, vary: Vary, seed: int) -> None:
+    def __init__(
+        self, scenario: Scenario, signal: str, alpha: float, vary: Vary, seed: int, *, execution: Execution
+    ) -> None:
         self._scenario = scenario
         self._signal = signal
         self._alpha = alpha
@@ -138,7 +140,7 @@ class _Planner:
         self._seed = seed
         self._n_studies = 0
         self._seen: dict[float, tuple[int, int]] = {}
-        self.how: dict[str, Any] = {}
+        self._execution = execution
 
     def plan(self, power: float, replications: int) -> SampleSize:
         guess, curve = self._pilot(power), None
@@ -209,7 +211,7 @@ class _Planner:
                 "responses": {"response": response, "truth": f'true_coefficient("{self._signal}")'},
             }
         )
-        table = study.run(**self.how).wide
+        table = study.execute(self._execution).wide
         if (table["truth"] == 0).all():
             raise InputError(
                 f"{self._signal} has no effect in {self._scenario.name}: no traffic makes it significant in more than "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ from scenarios.config import library
 from scenarios.config.file_schema import file_schema
 from scenarios.config.loading import Overrides, load, parse, with_changes
 from scenarios.config.settings import ScenarioSettings
-from scenarios.run.pools import shared_pool
+from scenarios.run.pools import ExecutorChoice, shared_pool
 from scenarios.run.progress import text_bar
 from scenarios.run.run import Run, simulate
 from simulator.visitors.visitor import Visitor
@@ -80,7 +79,7 @@ class Scenario(ScenarioSettings):
         progress: Callable[[float], None] | bool | None = None,  # noqa: FBT001 - mostly a callable
         *,
         jobs: int | None = None,
-        executor: str | Executor | Callable[[], Executor] | None = None,
+        executor: ExecutorChoice = None,
         visitor: type[Visitor] = Visitor,
     ) -> Run:
         """Simulate the scenario, keeping its events in memory.

@@ -6,7 +6,6 @@ import html
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -16,15 +15,16 @@ from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
 from scenarios.output_analysis.results import StudyResults
-from scenarios.run.pools import pool_of
+from scenarios.run.pools import ExecutorChoice
 from scenarios.run.progress import text_bar
 from scenarios.run.run import Run
 from scenarios.studies.cost import StudyCost
+from scenarios.studies.execution import Execution, Progress
 from scenarios.studies.folder import STUDY_FILE, StudyFolder, study_folder
 from scenarios.studies.loading import load_study, parse_study, study_of
 from scenarios.studies.plan import StudyPlan
 from scenarios.studies.replication import Function, light_run
-from scenarios.studies.running import Progress, run_points
+from scenarios.studies.running import run_points
 from scenarios.studies.settings import StudySettings
 
 __all__ = ["Study", "default_study_folder", "run_study", "study_html", "study_schema"]
@@ -76,7 +76,7 @@ class Study(StudyPlan):
         self,
         *,
         jobs: int | None = None,
-        executor: str | Executor | Callable[[], Executor] | None = None,
+        executor: ExecutorChoice = None,
         folder: str | Path | None = None,
         progress: Progress | bool | None = None,
         announce: Callable[[StudyCost], None] | None = None,
@@ -85,8 +85,30 @@ class Study(StudyPlan):
 
         With ``progress=True`` a bar of text on standard error shows how far it is, also in a notebook.
         """
-        told = (_bar(self.settings.name) if progress else None) if isinstance(progress, bool) else progress
-        return run_study(self, jobs=jobs, executor=executor, folder=folder, progress=told, announce=announce)
+        if isinstance(progress, bool):
+            progress = _text_progress(self.settings.name) if progress else None
+        return self.execute(Execution(jobs, executor, progress, folder, announce))
+
+    def execute(self, execution: Execution) -> StudyResults:
+        """Run the study, or resume it; :meth:`run` with its arguments as one object.
+
+        Raises:
+            InputError: There is no such executor, or a function is to be kept in a folder.
+            OutputError: The folder holds another study, or something else, or cannot be written.
+        """
+        if execution.folder is None:
+            return StudyResults(self, run_points(self, execution))
+        if self.functions:
+            # Nobody could tell from a folder whether a function is still the same.
+            raise InputError("responses that are functions cannot be kept in a folder; write them as expressions")
+        path = Path(execution.folder)
+        _ = execution.pool  # a wrong executor is reported before there is a folder
+        with study_folder(path, self.to_yaml()) as place:
+            started_at, began = datetime.now(UTC), time.perf_counter()
+            runs = run_points(self, execution, place)
+            results = StudyResults(self, runs, f"funnelsim study {shlex.quote(str(path / STUDY_FILE))} --replay {{}}")
+            _write(place, results, {"started_at": started_at.isoformat(timespec="seconds"), "began": began})
+        return results
 
     def __repr__(self) -> str:
         return f"<Study {self.settings.name}: {len(self.points):,} points>"
@@ -109,16 +131,16 @@ class Study(StudyPlan):
         return light_run(self.replication(self.points[point], number))
 
 
-def _bar(name: str) -> Progress:
+def _text_progress(name: str) -> Progress:
     show = text_bar(f"Running {name}")
     return lambda done, known: show(done / known if known else 0.0)
 
 
 def run_study(
-    study: StudyPlan,
+    study: Study,
     *,
     jobs: int | None = None,
-    executor: str | Executor | Callable[[], Executor] | None = None,
+    executor: ExecutorChoice = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
     announce: Callable[[StudyCost], None] | None = None,
@@ -137,19 +159,7 @@ def run_study(
         InputError: There is no such executor, or a function is to be kept in a folder.
         OutputError: The folder holds another study, or something else, or cannot be written.
     """
-    pool = pool_of(executor, jobs)
-    if folder is None:
-        return StudyResults(study, run_points(study, pool, None, progress, announce))
-    if study.functions:
-        # Nobody could tell from a folder whether a function is still the same.
-        raise InputError("responses that are functions cannot be kept in a folder; write them as expressions")
-    path = Path(folder)
-    with study_folder(path, study.to_yaml()) as place:
-        started_at, began = datetime.now(UTC), time.perf_counter()
-        runs = run_points(study, pool, place, progress, announce)
-        results = StudyResults(study, runs, f"funnelsim study {shlex.quote(str(path / STUDY_FILE))} --replay {{}}")
-        _write(place, results, {"started_at": started_at.isoformat(timespec="seconds"), "began": began})
-    return results
+    return study.execute(Execution(jobs, executor, progress, folder, announce))
 
 
 def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -> None:

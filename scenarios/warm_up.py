@@ -9,8 +9,6 @@ Conference, 755–760).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -18,8 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scenarios.run.pools import ExecutorChoice
 from scenarios.scenario import Scenario
-from scenarios.studies.running import Progress
+from scenarios.studies.execution import Execution, Progress
 from scenarios.study import Study
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def find_warm_up(
     replications: int = 10,
     seed: int | None = None,
     jobs: int | None = None,
-    executor: str | Executor | Callable[[], Executor] | None = None,
+    executor: ExecutorChoice = None,
     progress: Progress | None = None,
 ) -> WarmUp:
     """Find the hours at the beginning of a scenario that say nothing of its ordinary state.
@@ -97,9 +96,7 @@ def find_warm_up(
     """
     n_hours = max(scenario.clock.hours, _LEAST_WEEKS * _WEEK)
     scenario = scenario.replace({"clock.hours": n_hours, "claims": {}})
-    mean = _hourly_means(
-        scenario, series, replications, seed, {"jobs": jobs, "executor": executor, "progress": progress}
-    )
+    mean = _hourly_means(scenario, series, replications, seed, Execution(jobs, executor, progress))
     level = without_cycle(mean, _WEEK)
     table = pl.DataFrame(
         {"hour": np.arange(n_hours), "mean": mean, "without_cycle": level, "moving_average": _smoothed(level)}
@@ -150,7 +147,7 @@ def _smoothed(values: Floats) -> Floats:
     return np.asarray((total[place + half + 1] - total[place - half]) / (2 * half + 1))
 
 
-def _hourly_means(scenario: Scenario, series: str, replications: int, seed: int | None, how: dict[str, Any]) -> Floats:
+def _hourly_means(scenario: Scenario, series: str, replications: int, seed: int | None, execution: Execution) -> Floats:
     hours = range(scenario.clock.hours)
     study = Study.of(
         {
@@ -161,4 +158,4 @@ def _hourly_means(scenario: Scenario, series: str, replications: int, seed: int 
             "responses": {str(hour): f'hourly("{series}", "sum", start={hour}, end={hour + 1})' for hour in hours},
         }
     )
-    return study.run(**how).summary["mean"].to_numpy()
+    return study.execute(execution).summary["mean"].to_numpy()

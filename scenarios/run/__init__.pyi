@@ -1,7 +1,13 @@
 from .dispatch import Lost as Lost
 from .events_analysis import EventsAnalysis as EventsAnalysis, analyze as analyze, mapped_settings as mapped_settings
 from .folder import default_folder as default_folder, run_to_folder as run_to_folder
-from .pools import Pool as Pool, available_cores as available_cores, pool_of as pool_of, shared_pool as shared_pool
+from .pools import (
+    ExecutorChoice as ExecutorChoice,
+    Pool as Pool,
+    available_cores as available_cores,
+    pool_of as pool_of,
+    shared_pool as shared_pool,
+)
 from .progress import QUIET as QUIET, is_quiet as is_quiet, progress_bar as progress_bar, text_bar as text_bar
 from .run import Run as Run, Timings as Timings, simulate as simulate
 from .sinks import Batches as Batches, StoreSink as StoreSink

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from scenarios.errors import InputError, advice
 
-__all__ = ["InProcess", "Pool", "available_cores", "pool_of", "shared_pool"]
+__all__ = ["ExecutorChoice", "InProcess", "Pool", "available_cores", "pool_of", "shared_pool"]
+
+ExecutorChoice: TypeAlias = str | Executor | Callable[[], Executor] | None
+"""The workers as the caller names them; :func:`pool_of` explains the forms."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -66,7 +69,7 @@ def available_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def pool_of(executor: str | Executor | Callable[[], Executor] | None = None, jobs: int | None = None) -> Pool:
+def pool_of(executor: ExecutorChoice = None, jobs: int | None = None) -> Pool:
     """Say where to run.
 
     Args:
@@ -94,7 +97,7 @@ def pool_of(executor: str | Executor | Callable[[], Executor] | None = None, job
     return _KINDS[kind](address, jobs)
 
 
-def shared_pool(executor: str | Executor | Callable[[], Executor] | None, jobs: int | None) -> Pool | None:
+def shared_pool(executor: ExecutorChoice, jobs: int | None) -> Pool | None:
     """Say who shares a single run: None where nobody is asked to, and this process makes it alone.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -12,16 +12,13 @@ import numpy as np
 
 from scenarios.errors import ScenarioError
 from scenarios.run.dispatch import Lost, dispatch
-from scenarios.run.pools import Pool
-from scenarios.studies.cost import CostGauge, StudyCost, clocked, pilots_first
+from scenarios.studies.cost import CostGauge, clocked, pilots_first
+from scenarios.studies.execution import Execution
 from scenarios.studies.plan import Point, StudyPlan
 from scenarios.studies.precision import PrecisionSettings, stopping_point
 from scenarios.studies.replication import Failure, Replicated, Replication
 
-__all__ = ["PointRun", "Progress", "Record", "run_points"]
-
-Progress = Callable[[int, int], None]
-"""Told how many replications are done, of how many that are known to be needed."""
+__all__ = ["PointRun", "Record", "run_points"]
 
 _FIRST: Final = 1.25
 _GROWTH: Final = 1.5
@@ -53,39 +50,24 @@ class PointRun:
     fault: Failure | None = None
 
 
-def run_points(
-    plan: StudyPlan,
-    pool: Pool,
-    record: Record | None,
-    progress: Progress | None = None,
-    announce: Callable[[StudyCost], None] | None = None,
-) -> list[PointRun]:
+def run_points(plan: StudyPlan, execution: Execution, record: Record | None = None) -> list[PointRun]:
     """Run a study; the result depends on nothing but the plan.
 
     Args:
         plan: What to run.
-        pool: Where.
-        record: Keeps each replication as soon as it is finished, and knows those of earlier; None to keep none.
-        progress: Told how far the study is.
-        announce: Told what it will cost, as soon as the first replications say so.
+        execution: Where, and who is informed on the way.
+        record: Keeps each replication as soon as it is finished, and returns those of an earlier run; None keeps none.
     """
-    return _Runner(plan, pool, record, progress, announce).run()
+    return _Runner(plan, execution, record).run()
 
 
 class _Runner:
-    def __init__(
-        self,
-        plan: StudyPlan,
-        pool: Pool,
-        record: Record | None,
-        progress: Progress | None,
-        announce: Callable[[StudyCost], None] | None,
-    ) -> None:
+    def __init__(self, plan: StudyPlan, execution: Execution, record: Record | None) -> None:
         self._plan = plan
-        self._pool = pool
+        self._pool = execution.pool
         self._record = record
-        self._progress = progress or _unseen
-        self._announce = announce
+        self._progress = execution.progress or _unseen
+        self._announce = execution.announce
         known = record.known() if record is not None else ()
         self._done = {(replicated.key, replicated.number): replicated for replicated in known}
         self._faults: dict[int, Failure] = {}

@@ -20,8 +20,8 @@ import pytest
 from scenarios.errors import InputError, OutputError
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
+from scenarios.studies.execution import Progress
 from scenarios.studies.replication import Replicated, light_run, replicate
-from scenarios.studies.running import Progress
 from scenarios.study import Study, run_study
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
