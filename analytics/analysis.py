@@ -209,7 +209,7 @@ class Analysis:
 
 def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
     """The dimension that content is crossed with, if each visitor is in one of its segments."""
-    if "content" not in {dimension.name for dimension in dimensions}:
+    if "page_group" not in {dimension.name for dimension in dimensions}:
         return []
     return [dimension for dimension in dimensions if dimension.touch == "first"]
 
@@ -248,7 +248,7 @@ class Pictures:
             f"Conversion by {dimension}",
         )
 
-    def heat_map(self, down: str = "region", across: str = "content") -> charts.Picture:
+    def heat_map(self, down: str = "region", across: str = "page_group") -> charts.Picture:
         """Conversion by two dimensions."""
         pairs = self._analysis.segments(*dimensions_of([down, across]))
         return charts.picture_of(charts.heat_map(pairs), f"{down}-{across}", f"Conversion by {down} and {across}")

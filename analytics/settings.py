@@ -19,7 +19,7 @@ class AnalyticsSettings(BaseModel):
 
     Args:
         moving_average_hours: Length of the moving averages in hours, 1 to 168.
-        segments: Dimensions, or pairs of them such as ``region:content``, that the statistics are broken down by.
+        segments: Dimensions, or pairs of them such as ``region:page_group``, that the statistics are broken down by.
         signals: Signals of the analyst's own, by name, that the intent model holds beside the built-in ones. Like
             those they carry over the visits of a visitor and are known strictly before the decision.
         session_length: How the length of a visit counts in the intent model: ``log1p-zero-flag`` by the logarithm of
@@ -36,7 +36,7 @@ class AnalyticsSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     moving_average_hours: Annotated[int, Field(ge=1, le=168)] = 3
-    segments: tuple[str, ...] = ("region", "device", "channel", "content", "region:content")
+    segments: tuple[str, ...] = ("region", "device", "channel", "page_group", "region:page_group")
     signals: UserSignals = Field(default_factory=dict)
     session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
@@ -56,9 +56,8 @@ class AnalyticsSettings(BaseModel):
     @field_validator("segments")
     @classmethod
     def _of_known_dimensions(cls, segments: tuple[str, ...]) -> tuple[str, ...]:
-        for segment in segments:
-            dimensions_of(segment.split(":"), at_most=2)
-        return segments
+        found = [dimensions_of(segment.split(":"), at_most=2) for segment in segments]
+        return tuple(":".join(dimension.name for dimension in dimensions) for dimensions in found)
 
     @field_validator("event_names")
     @classmethod

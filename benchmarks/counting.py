@@ -21,7 +21,7 @@ __all__ = ["COMPARISON", "STATISTICS"]
 N_EVENTS: Final = 10_000_000
 """Page views that are counted; as narrow events, so that they fit into memory."""
 
-_BY: Final = ("country", "content")
+_BY: Final = ("country", "page_group")
 _FIRST, _AGAIN = "funnelsim's store, asked for the first time", "funnelsim's store, while the day goes on"
 
 

@@ -5,6 +5,7 @@ from .dimensions import (
     By as By,
     Dimension as Dimension,
     DimensionError as DimensionError,
+    current_dimension as current_dimension,
     dimensions_of as dimensions_of,
 )
 from .enrichment import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ import polars as pl
 
 from analytics.errors import AnalyticsError
 
-__all__ = ["DIMENSIONS", "NOT_SET", "By", "Dimension", "DimensionError", "dimensions_of"]
+__all__ = ["DIMENSIONS", "NOT_SET", "By", "Dimension", "DimensionError", "current_dimension", "dimensions_of"]
 
 NOT_SET: Final = "(not set)"
 """Value of a dimension where the events say nothing, as Google Analytics writes it."""
@@ -52,13 +53,15 @@ _ALL: Final = (
     Dimension("industry", "industry of the visitor's company", pl.col("context_company_industry"), "first"),
     Dimension("company_size", "size band of the visitor's company", pl.col("context_company_size"), "first"),
     Dimension("arm", "arms of the visitor in the experiments", pl.col("context_experiments"), "first"),
-    Dimension("content", "content of a page: security, pricing, careers, …", pl.col("category"), "any"),
+    Dimension("page_group", "group of a page by its content: security, pricing, careers, …", pl.col("category"), "any"),
     Dimension("stage", "funnel stage of a page: top, middle or bottom", pl.col("funnel_stage"), "any"),
     Dimension("page", "path of a page", pl.col("context_page_path"), "any"),
 )
 
 DIMENSIONS: Final = {dimension.name: dimension for dimension in _ALL}
 """The dimensions there are, by name."""
+
+_RENAMED: Final = {"content": "page_group"}
 
 By = str | Dimension | Sequence[str | Dimension] | None
 """One or several dimensions, by name or defined by the user; none for the whole."""
@@ -84,7 +87,22 @@ def dimensions_of(by: By, *, at_most: int | None = None) -> tuple[Dimension, ...
     return found
 
 
-def _named(name: str) -> Dimension:
+def current_dimension(name: str) -> str:
+    """Return the name that a dimension has now, with a FutureWarning where an old one is given.
+
+    Args:
+        name: Name of a dimension; one that is unknown is returned as it is.
+    """
+    if name not in _RENAMED:
+        return name
+    current = _RENAMED[name]
+    message = f"the dimension {name!r} is now called {current!r}; the next version will not accept the old name"
+    warnings.warn(message, FutureWarning, stacklevel=2)
+    return current
+
+
+def _named(given: str) -> Dimension:
+    name = current_dimension(given)
     if name in DIMENSIONS:
         return DIMENSIONS[name]
     near = get_close_matches(name, DIMENSIONS, n=1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PICKED_SEGMENTS", "REPORTED_SEGMENTS", "ReportData", "SalesDesk"]
 
-REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:content")
+REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
 """Segmentations that every report shows: dimensions, and pairs of them."""
 
 
@@ -50,7 +50,7 @@ class ReportData:
     Args:
         statistics: Counts the events.
         title: What the report is about, such as the name of the scenario.
-        extra_segments: Dimensions, or pairs such as ``region:content``, to show beside :data:`REPORTED_SEGMENTS`.
+        extra_segments: Dimensions, or pairs such as ``region:page_group``, to show beside :data:`REPORTED_SEGMENTS`.
         moving_average_hours: Length of the averages in hours.
         description: What the title stands for, in a sentence or two.
         seed: Seed of the simulation, for events that were simulated.
@@ -112,7 +112,7 @@ class ReportData:
 
     @cached_property
     def segments(self) -> Mapping[str, pl.DataFrame]:
-        """Counts and conversion by segment, under ``channel``, or ``region:content`` for a pair."""
+        """Counts and conversion by segment, under ``channel``, or ``region:page_group`` for a pair."""
         wanted = dict.fromkeys((*REPORTED_SEGMENTS, *self.extra_segments))
         return {name: self.statistics.segments(name.split(":")) for name in wanted}
 

@@ -204,7 +204,7 @@ def _pairs(data: ReportData) -> list[Html]:
 
 def _pair(table: pl.DataFrame, figure_name: str) -> Html:
     across, down = table.columns[:2]
-    geography = (across, down) == ("region", "content")
+    geography = (across, down) == ("region", "page_group")
     title = "Geography × content" if geography else f"{across} × {down}"
     caption = (
         f"Share of visitors who requested a demo, of those who had seen the {down} before; n visitors. Pale, without "
@@ -233,7 +233,7 @@ def _highest(table: pl.DataFrame) -> str:
 
 def _europe_and_security(table: pl.DataFrame) -> str:
     """Compare European readers of the security pages with those from elsewhere; a visitor has one region only."""
-    seen = table.filter(content="security").with_columns(europe=pl.col("region") == "europe")
+    seen = table.filter(page_group="security").with_columns(europe=pl.col("region") == "europe")
     here, elsewhere = seen.filter("europe"), seen.filter(~pl.col("europe"))
     if here.is_empty() or not elsewhere["n"].sum():
         return ""

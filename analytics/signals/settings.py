@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from analytics.events.dimensions import DIMENSIONS
+from analytics.events.dimensions import DIMENSIONS, current_dimension
 from analytics.events.enrichment import DERIVED_SCHEMA
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA
 from analytics.signals.definitions import (
@@ -92,6 +92,7 @@ def column_of(attribute: str) -> str:
     Raises:
         ValueError: There is no such attribute.
     """
+    attribute = current_dimension(attribute)
     if attribute in _ATTRIBUTES:
         return _ATTRIBUTES[attribute]
     first, *others = attribute.split(".")

@@ -4,7 +4,7 @@
 
     claims:
       "some 1.5 % of the visitors are seen to ask": 240 <= counts.demo_requests <= 380
-      "the security page foretells a demo": conversion(content="security") > conversion()
+      "the security page foretells a demo": conversion(page_group="security") > conversion()
 
 A claim that does not hold makes no run fail: it may be the seed, and it may be the scenario.
 """

@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from analytics.events.dimensions import current_dimension
+
 __all__ = [
     "Constant",
     "Expression",
@@ -254,7 +256,7 @@ def _call(node: ast.Call) -> Reference:
     for keyword in node.keywords:
         if keyword.arg is None:
             raise ExpressionError(f"{ast.unparse(node)!r}: arguments must be constants")
-        keywords.append((keyword.arg, _constant(keyword.value)))
+        keywords.append((current_dimension(keyword.arg), _constant(keyword.value)))
     if len(dict(keywords)) < len(keywords):
         raise ExpressionError(f"{ast.unparse(node)!r}: an argument is given twice")
     arguments = tuple(_constant(argument) for argument in node.args)

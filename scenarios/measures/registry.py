@@ -7,8 +7,8 @@ Claims compare them, and whatever else wants one number of a run can use them to
 - ``store.accepted``, …: what the event store made of the events; ``labels.blocked``, …: events by what befell them
 - ``people.invited``, ``people.accounts_that_asked``, …: the people behind the events
 - ``sales.held``, …, ``sales.held(region="europe")``: measures of the sales desk, of all or of one region
-- ``visitors()``, ``conversion(region="europe", content="security")``, …: what analysts see, of all or of a segment by
-  one or two dimensions; ``arm="pricing-page=b"`` is an arm of an experiment
+- ``visitors()``, ``conversion(region="europe", page_group="security")``, …: what analysts see, of all or of a
+  segment by one or two dimensions; ``arm="pricing-page=b"`` is an arm of an experiment
 - ``hourly("page_views", "max", start=9, end=17)``, ``daily("visits", "mean", weekday="sunday")``: a count by UTC hour
   or day, aggregated over a window that is counted from 0 at the start of the clock, its end not included
 - ``stage_visitors("middle")``, ``stage_share("bottom")``, ``step_rate("demo request")``: the funnel

@@ -72,7 +72,7 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[Any], list[str]]]]] = {
     "stage": ("", lambda _: [str(stage) for stage in FunnelStage]),
     "country": ("population", lambda population: list(population.countries)),
     "device": ("population", lambda population: list(population.devices)),
-    "content": ("site", lambda site: sorted({page.category for page in site.pages.values()})),
+    "page_group": ("site", lambda site: sorted({page.category for page in site.pages.values()})),
     "page": ("site", lambda site: sorted(page.path for page in site.pages.values())),
     "arm": ("experiments", lambda experiments: list(arm_effects(experiments))),
 }
@@ -92,7 +92,7 @@ def _segment_word(name: str, meaning: str) -> MeasureDefinition:
             return 0.0
         raise Undefined(f"{reference.text}: nobody was seen there")
 
-    return MeasureDefinition(name, meaning, check, read, f'{name}(), {name}(region="europe", content="security")')
+    return MeasureDefinition(name, meaning, check, read, f'{name}(), {name}(region="europe", page_group="security")')
 
 
 def _check_segment(segment: Arguments, parts: Parts) -> None:

@@ -105,8 +105,8 @@ def test_segments_whose_short_names_are_equal_keep_apart() -> None:
 
 def test_small_cells_are_muted() -> None:
     """A cell of the heat map below the limit has its numbers but no colour."""
-    pairs = _segments(europe=SMALL_N, asia_pacific=SMALL_N - 1).with_columns(content=pl.lit("security"))
-    svg = to_svg(heat_map(pairs.select("region", "content", pl.exclude("region", "content"))), "h")
+    pairs = _segments(europe=SMALL_N, asia_pacific=SMALL_N - 1).with_columns(page_group=pl.lit("security"))
+    svg = to_svg(heat_map(pairs.select("region", "page_group", pl.exclude("region", "page_group"))), "h")
     assert {f"n {SMALL_N}", f"n {SMALL_N - 1}"} <= set(_texts(svg))
     coloured = re.findall(r'<path[^>]*fill="rgb[^"]*"', svg)
     assert len(coloured) == 1
@@ -115,7 +115,7 @@ def test_small_cells_are_muted() -> None:
 def test_outlined_pair_is_never_left_out() -> None:
     """European visitors × security page is drawn even where twenty contents are commoner."""
     sizes = {f"content {i}": 1000 - i for i in range(20)} | {"security": 200}
-    pairs = _segments(**sizes).rename({"region": "content"}).select(pl.lit("europe").alias("region"), pl.all())
+    pairs = _segments(**sizes).rename({"region": "page_group"}).select(pl.lit("europe").alias("region"), pl.all())
     texts = _texts(to_svg(heat_map(pairs, ("europe", "security")), "h"))
     assert "security" in texts
     assert "content 18" not in texts

@@ -155,17 +155,17 @@ def test_funnel_and_hours_are_those_of_the_statistics(page: str, statistics: Fun
 def test_segments_and_pairs_are_those_of_the_statistics(page: str, statistics: FunnelStatistics) -> None:
     """Regions, and regions by content, stand in tables with visitors and conversion."""
     parsed = _Page(page)
-    for row in statistics.segments(["region", "content"]).to_dicts():
-        cells = parsed.row(row["region"], row["content"])
+    for row in statistics.segments(["region", "page_group"]).to_dicts():
+        cells = parsed.row(row["region"], row["page_group"])
         assert cells[3] == str(row["n"])
         assert float(cells[5].split("%")[0]) == pytest.approx(100 * row["conversion"], abs=0.05)
 
 
 def test_european_readers_of_security_pages_are_compared(page: str, statistics: FunnelStatistics) -> None:
     """The page says in words how European readers of the security page compare with those from elsewhere."""
-    pairs = statistics.segments(["region", "content"])
-    here = pairs.filter(region="europe", content="security").row(0, named=True)
-    elsewhere = pairs.filter(pl.col("region") != "europe", content="security").row(0, named=True)
+    pairs = statistics.segments(["region", "page_group"])
+    here = pairs.filter(region="europe", page_group="security").row(0, named=True)
+    elsewhere = pairs.filter(pl.col("region") != "europe", page_group="security").row(0, named=True)
     sentence = re.search(r"Of the (\d+) European visitors .*?, ([\d.]+)% .*? of the (\d+) from .*?, ([\d.]+)%\.", page)
     assert sentence is not None
     n, share, n_others, share_of_others = (float(number) for number in sentence.groups())

@@ -58,12 +58,12 @@ def parts_of(frame: pl.DataFrame, n_parts: int):
 
 def tables_of(statistics: FunnelStatistics):
     """What can be asked of statistics, in several cuts."""
-    cuts = ["country", "content", "account", ["country", "content"], ["content", "stage"]]
+    cuts = ["country", "page_group", "account", ["country", "page_group"], ["page_group", "stage"]]
     return [
         statistics.totals(),
         statistics.funnel(),
         statistics.hourly(),
-        statistics.moving_average(2, "content"),
+        statistics.moving_average(2, "page_group"),
         *(statistics.segments(cut) for cut in cuts),
         *(statistics.hourly(cut) for cut in cuts),
     ]
@@ -103,7 +103,7 @@ def test_views_and_visitors_of_hours_add_up_from_hours_counted_apart(rows: list[
 def content_by_hour(frame: pl.DataFrame):
     """Page views and visitors by hour and content."""
     traffic = Traffic(frame, where=~pl.col("is_bot"), idle_minutes=30)
-    counts = traffic.count((DIMENSIONS["content"],), hourly=True)
+    counts = traffic.count((DIMENSIONS["page_group"],), hourly=True)
     # A row of a request alone says nothing here.
     table = counts.table.select(*counts.keys, "page_views", "visitors").filter(pl.col("page_views") > 0)
     return MergeableCounts(table, counts.keys)
@@ -130,7 +130,7 @@ def test_parts_are_read_from_files_one_at_a_time(tmp_path: Path, make_events: Ca
     for n in range(20):
         frame[n : n + 1].write_parquet(tmp_path / f"{n:02}.parquet")
     merged = FunnelStatistics(partitions_by_visitor(pl.scan_parquet(tmp_path / "*.parquet"), 3))
-    assert_frame_equal(merged.hourly("content"), FunnelStatistics(frame).hourly("content"))
+    assert_frame_equal(merged.hourly("page_group"), FunnelStatistics(frame).hourly("page_group"))
 
 
 def test_no_other_column_is_looked_at():

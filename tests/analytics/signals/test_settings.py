@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal
+from analytics.signals.settings import column_of
 
 
 def signal_of(**definition: Any) -> Signal:
@@ -50,9 +51,9 @@ def signal_of(**definition: Any) -> Signal:
         ),
         ({"kind": "count"}, EventCount("mine", "number of page views so far", "context")),
         (
-            {"kind": "count", "attribute": "content", "equals": ["docs"], "within": "visit", "at_least": 3},
+            {"kind": "count", "attribute": "page_group", "equals": ["docs"], "within": "visit", "at_least": 3},
             EventCount(
-                *("mine", "has 3 or more page views with content docs in the visit", "context", "page_views"),
+                *("mine", "has 3 or more page views with page_group docs in the visit", "context", "page_views"),
                 *("category", ("docs",), "visit", "count", 3),
             ),
         ),
@@ -91,7 +92,7 @@ def test_each_kind_makes_its_signal(definition: dict[str, Any], signal: Signal):
         ({"kind": "attribute", "attribute": "company_email", "equals": ["yes"]}, "equals: must be [true] or [false]"),
         ({"kind": "page_category", "categories": []}, "at least 1 item"),
         ({"kind": "event", "events": [""]}, "at least 1 character"),
-        ({"kind": "count", "attribute": "content"}, "attribute and equals belong together"),
+        ({"kind": "count", "attribute": "page_group"}, "attribute and equals belong together"),
         ({"kind": "count", "equals": ["docs"]}, "attribute and equals belong together"),
         ({"kind": "count", "of": "visits", "within": "visit"}, "of: visits are counted over the visitor"),
         ({"kind": "count", "at_least": 2, "scale": "log1p"}, "scale: a yes-or-no signal (at_least) has none"),
@@ -134,3 +135,12 @@ def test_interactions_may_name_signals_of_ones_own():
         with pytest.raises(ValidationError) as caught:
             AnalyticsSettings.model_validate({**mine, "interactions": terms})
         assert message in str(caught.value)
+
+
+def test_the_old_name_of_a_dimension_is_accepted_with_a_warning() -> None:
+    """As an attribute and as a segment it stands for the new name, which the warning gives."""
+    with pytest.warns(FutureWarning, match="'content' is now called 'page_group'"):
+        assert column_of("content") == column_of("page_group") == "category"
+    with pytest.warns(FutureWarning, match="'content' is now called 'page_group'"):
+        settings = AnalyticsSettings(segments=("content", "region:content"))
+    assert settings.segments == ("page_group", "region:page_group")

@@ -87,7 +87,7 @@ def test_without_events_there_are_zeros_and_no_rates():
     nothing = statistics()
     assert nothing.totals().row(0) == (0, 0, 0, 0, 0, None, None, None)
     assert nothing.hourly().is_empty()
-    assert nothing.segments("content").is_empty()
+    assert nothing.segments("page_group").is_empty()
     assert nothing.funnel()["visitors"].to_list() == [0, 0, 0, 0]
     assert nothing.funnel().select("share", "step_rate", "step_rate_low").null_count().row(0) == (4, 4, 4)
 
@@ -181,17 +181,17 @@ def test_first_touch_gives_each_visitor_one_segment():
 def test_a_request_counts_only_for_content_seen_before_it():
     """Pricing seen before the request gets it; careers seen after it, and security at the very moment, do not."""
     rows = [view(0, category="pricing"), request(5), view(5, category="security"), view(6, category="careers")]
-    segments = statistics(*rows).segments("content")
-    assert dict(segments.select("content", "demo_requests").rows()) == {"pricing": 1, "security": 0, "careers": 0}
-    assert dict(segments.select("content", "conversion").rows()) == {"pricing": 1.0, "security": 0.0, "careers": 0.0}
+    segments = statistics(*rows).segments("page_group")
+    assert dict(segments.select("page_group", "demo_requests").rows()) == {"pricing": 1, "security": 0, "careers": 0}
+    assert dict(segments.select("page_group", "conversion").rows()) == {"pricing": 1.0, "security": 0.0, "careers": 0.0}
 
 
 def test_geography_by_content_is_a_table_of_pairs():
     """Each pair that occurs has its visitors and conversion; pairs that do not occur have no row."""
     rows = [view(0, "ann", "pricing", context_location_country="DE"), request(1, "ann")]
     rows += [view(0, "bob", "pricing", context_location_country="US"), view(1, "bob", "blog")]
-    segments = statistics(*rows).segments(["country", "content"])
-    assert sorted(segments.select("country", "content", "n", "conversion").rows()) == [
+    segments = statistics(*rows).segments(["country", "page_group"])
+    assert sorted(segments.select("country", "page_group", "n", "conversion").rows()) == [
         ("DE", "pricing", 1, 1.0),
         ("US", "blog", 1, 0.0),
         ("US", "pricing", 1, 0.0),
@@ -211,7 +211,7 @@ def test_an_unknown_dimension_gets_a_suggestion():
         statistics().segments("contry")
 
 
-@pytest.mark.parametrize("by", [["region", "region"], ["region", "device", "content"]])
+@pytest.mark.parametrize("by", [["region", "region"], ["region", "device", "page_group"]])
 def test_segments_refuse_a_dimension_twice_and_more_than_two(by: list[str]):
     """Both are mistakes of the analyst, and are named."""
     with pytest.raises(DimensionError, match=r"twice|at most 2"):
@@ -266,10 +266,10 @@ EVENTS = st.lists(
 @given(rows=EVENTS)
 def test_counts_by_content_equal_a_recount_by_hand(rows: list[Row]):
     """Views, visitors, requests and conversion of each content equal loops over the events."""
-    segments = statistics(*rows).segments("content")
+    segments = statistics(*rows).segments("page_group")
     views = [row for row in rows if row["type"] == "page"]
     for segment in segments.iter_rows(named=True):
-        content = None if segment["content"] == NOT_SET else segment["content"]
+        content = None if segment["page_group"] == NOT_SET else segment["page_group"]
         of_it = [row for row in views if row["category"] == content]
         first_seen: dict[str, datetime] = {}
         for row in of_it:
@@ -283,10 +283,10 @@ def test_counts_by_content_equal_a_recount_by_hand(rows: list[Row]):
         expected = (len(of_it), len(first_seen), len(asked), len(set(asked)), len(set(asked)) / len(first_seen))
         names = ["page_views", "visitors", "demo_requests", "converted", "conversion"]
         assert tuple(segment[name] for name in names) == expected
-    assert set(segments["content"]) == {row["category"] or NOT_SET for row in views}
+    assert set(segments["page_group"]) == {row["category"] or NOT_SET for row in views}
 
 
-CUTS = st.sampled_from([[], ["country"], ["content"], ["country", "content"], ["content", "stage"]])
+CUTS = st.sampled_from([[], ["country"], ["page_group"], ["country", "page_group"], ["page_group", "stage"]])
 
 
 @settings(max_examples=60, deadline=None)
@@ -321,7 +321,7 @@ def facts_of(who: str, rows: list[Row], by: list[str]):
     visit, last, since = 0, datetime.min.replace(tzinfo=UTC), {}
     for row in own:
         time = row["timestamp"]
-        values = {"country": country, "content": row["category"], "stage": row.get("funnel_stage")}
+        values = {"country": country, "page_group": row["category"], "stage": row.get("funnel_stage")}
         segment = tuple(values[name] or NOT_SET for name in by)
         if row["type"] == "page":
             visit, last = visit + (time - last > timedelta(minutes=30)), time

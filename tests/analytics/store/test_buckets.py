@@ -70,9 +70,9 @@ def test_views_carry_revision_and_finality(make_events: Maker):
     """A table of views says of each row's hour which report of it this is; hours of the window are not final."""
     store = EventStore()
     store.append(make_events({"at": 0, "category": "docs"}, {"at": 1, "category": "docs"}))
-    store.views("content")
+    store.views("page_group")
     store.append(make_events({"at": 0.2, "category": "pricing", "message_id": "x"}))
-    rows = store.views("content").select("content", "page_views", "revision", "final").rows()
+    rows = store.views("page_group").select("page_group", "page_views", "revision", "final").rows()
     assert rows == [("docs", 1, 1, False), ("pricing", 1, 1, False), ("docs", 1, 0, False)]
 
 

@@ -290,7 +290,7 @@ def test_many_small_batches_take_one_frame(make_events: Maker):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     hours=st.lists(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["docs", "pricing", None])), max_size=5)),
-    by=st.sampled_from([None, "content", ("content", "country")]),
+    by=st.sampled_from([None, "page_group", ("page_group", "country")]),
 )
 def test_views_are_those_of_the_events(
     make_events: Maker, hours: list[list[tuple[int, str | None]]], by: str | tuple[str, ...] | None
@@ -308,7 +308,7 @@ def test_views_are_those_of_the_events(
             .filter(pl.col("type") == "page")
             .with_columns(
                 pl.col("event_time").dt.truncate("1h").alias("hour"),
-                pl.col("category").cast(pl.String).fill_null("(not set)").alias("content"),
+                pl.col("category").cast(pl.String).fill_null("(not set)").alias("page_group"),
                 pl.col("context_location_country").cast(pl.String).fill_null("(not set)").alias("country"),
             )
             .group_by("hour", *names)
@@ -403,7 +403,7 @@ def test_files_do_not_matter(make_events: Maker, deliveries: list[Delivery], cut
         for begin, end in pairwise(edges):
             counts = [store.append(events[begin:end]) for store in stores]
             assert counts[0] == counts[1]
-            assert_frame_equal(stores[0].views("content"), stores[1].views("content"))
+            assert_frame_equal(stores[0].views("page_group"), stores[1].views("page_group"))
         assert stores[0].buckets == stores[1].buckets
         assert stores[0].events().equals(stores[1].events())
         assert all(one.equals(other) for one, other in zip(*evicted, strict=True))
@@ -433,7 +433,7 @@ def test_events_that_are_in_a_file_already_are_left_there(
             counts = [stores[0].append(part), stores[1].append(part, file=file)]
             file.unlink()
             assert counts[0] == counts[1]
-            assert_frame_equal(stores[0].views("content"), stores[1].views("content"))
+            assert_frame_equal(stores[0].views("page_group"), stores[1].views("page_group"))
         assert stores[0].buckets == stores[1].buckets
         assert stores[0].events().equals(stores[1].events())
 

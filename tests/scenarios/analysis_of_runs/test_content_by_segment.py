@@ -34,7 +34,7 @@ def test_an_interaction_of_the_world_is_found_where_it_is_and_nowhere_else() -> 
     assert without.tests.filter(content="security")["p_value"].item() > 0.001
 
 
-@pytest.mark.parametrize(("segments", "crossed"), [("[region, content]", False), ('["content:channel"]', True)])
+@pytest.mark.parametrize(("segments", "crossed"), [("[region, page_group]", False), ('["page_group:channel"]', True)])
 def test_the_table_is_made_where_content_is_crossed_with_a_segment(segments: str, *, crossed: bool) -> None:
     """`analytics.segments` says so; the table and its tests stand beside the statistics."""
     changes = ["clock.hours=2", "traffic.visitors_per_day=500", f"analytics.segments={segments}"]

@@ -74,7 +74,7 @@ visits: 3
         ("name: x\ntraffic: {channels: {direct: {}}}\n", "s.yaml:2:22: traffic.channels.direct.share: is missing"),
         ("name: x\ntraffic: {weekday_weights: [1]}\n", "weekday_weights: must have at least 7 items, not 1"),
         ("name: No Slug\n", "s.yaml:1:1: name: must match the pattern"),
-        ("name: x\nanalytics: {segments: [contnet]}\n", "did you mean 'content'?"),
+        ("name: x\nanalytics: {segments: [page_gruop]}\n", "did you mean 'page_group'?"),
     ],
 )
 def test_a_fault_is_told_in_plain_words(tmp_path: Path, text: str, fault: str) -> None:

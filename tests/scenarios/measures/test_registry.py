@@ -95,9 +95,9 @@ def test_segments_are_those_of_the_statistics(name: str) -> None:
     assert value(f"{name}()") == statistics().totals()[name][0]
     by_region = dict(statistics().segments("region").select("region", name).iter_rows())
     assert value(f'{name}(region="europe")') == by_region["europe"]
-    both = statistics().segments(["region", "content"]).filter(region="europe", content="security")[name][0]
-    assert value(f'{name}(region="europe", content="security")') == both
-    assert value(f'{name}(content="security", region="europe")') == both
+    both = statistics().segments(["region", "page_group"]).filter(region="europe", page_group="security")[name][0]
+    assert value(f'{name}(region="europe", page_group="security")') == both
+    assert value(f'{name}(page_group="security", region="europe")') == both
     assert (
         value(f'{name}(utm_campaign="(not set)")')
         == statistics().segments("utm_campaign").filter(utm_campaign="(not set)")[name].item()
@@ -194,6 +194,12 @@ def test_old_names_of_measures_are_accepted_with_a_warning(old: str, new: str) -
         assert value(f'{old}("security_page_view")') == value(f'{new}("security_page_view")')
 
 
+def test_a_dimension_has_its_old_name_for_one_version() -> None:
+    """A segment by the old name of a dimension is that by the new one, which the warning gives."""
+    with pytest.warns(FutureWarning, match="'content' is now called 'page_group'"):
+        assert value('visitors(content="security")') == value('visitors(page_group="security")')
+
+
 def test_the_fit_has_its_own_words() -> None:
     """Sizes and quality of the fit are attributes of the model."""
     words = [name for name in all_measures() if name.startswith("model.")]
@@ -247,7 +253,7 @@ def test_every_word_is_documented_as_it_is_used() -> None:
         ('visitors(regoin="europe")', "unknown argument 'regoin'; did you mean 'region'?"),
         ('visitors(region="europ")', "there is no region 'europ'; did you mean 'europe'?"),
         ("visitors(region=3)", "region must be a text in quotes (got 3)"),
-        ('visitors(content="securty")', "there is no content 'securty'; did you mean 'security'?"),
+        ('visitors(page_group="securty")', "there is no page_group 'securty'; did you mean 'security'?"),
         ('visitors(page="/pricng")', "there is no page '/pricng'; did you mean '/pricing'?"),
         ('visitors(stage="botom")', "did you mean 'bottom'?"),
         ('visitors(device="watch")', "there is no device 'watch'; known: desktop, mobile, tablet"),

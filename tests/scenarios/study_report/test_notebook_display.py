@@ -78,7 +78,7 @@ def test_a_study_shows_design_and_responses() -> None:
 def test_a_picture_is_an_svg_with_words(run: Run, name: str, tmp_path: Path) -> None:
     """A drawing without scripts, with a label for those who cannot see it, which can be saved."""
     pictures = run.analysis.pictures
-    picture = pictures.segments("content") if name == "segments" else getattr(pictures, name)()
+    picture = pictures.segments("page_group") if name == "segments" else getattr(pictures, name)()
     shown = picture._repr_html_()
     assert re.match(r'<div role="img" aria-label="[^"<]+" style="[^"]+"><svg ', shown)
     assert "<script" not in shown
