@@ -111,11 +111,11 @@ def _claim_lines(claims: Sequence[ClaimResult]) -> Iterator[str]:
     """Say how many claims hold, and of the others what the run says instead."""
     if not claims:
         return
-    yield f"claims: {sum(claim.holds is True for claim in claims)} of {len(claims)} hold"
+    yield f"claims: {sum(claim.passed is True for claim in claims)} of {len(claims)} hold"
     for claim in claims:
-        if not claim.holds:
-            verdict = "cannot be told" if claim.holds is None else "does not hold"
-            yield f"  {verdict}: {claim.story}"
+        if not claim.passed:
+            verdict = "cannot be told" if claim.passed is None else "does not hold"
+            yield f"  {verdict}: {claim.description}"
             yield f"    {claim.expression}: {claim.reason or claim.numbers}"
     yield ""
 

@@ -27,7 +27,7 @@ class ScenarioSettings(WorldSettings):
         seed: The one seed of all randomness, unless a run is given another; 0 is a seed.
         active_agents: Which visitors live on the clock; the events are the same.
         analytics: How the events are analysed.
-        claims: What the scenario promises of its runs: comparisons of measures, by story.
+        claims: What the scenario promises of its runs: comparisons of measures, by description.
     """
 
     renamed: ClassVar = {"wake": "active_agents"}

@@ -1,4 +1,4 @@
-"""Claims: what a scenario promises of its runs, each a story and a comparison of measures that a machine can check.
+"""Claims: what a scenario promises of its runs, each a description and a comparison of measures that a machine can check.
 
 .. code-block:: yaml
 
@@ -30,16 +30,16 @@ class ClaimResult:
     """What a run says of a claim.
 
     Args:
-        story: The claim in words.
+        description: The claim in words.
         expression: The comparison as written.
-        holds: Whether it is true of the run; None where a number that it needs does not exist.
+        passed: Whether it is true of the run; None where a number that it needs does not exist.
         values: The numbers compared, from left to right; None for one that does not exist.
         reason: Why a number does not exist.
     """
 
-    story: str
+    description: str
     expression: str
-    holds: bool | None
+    passed: bool | None
     values: tuple[float | None, ...]
     reason: str | None = None
 
@@ -55,20 +55,20 @@ def check_claims(claims: Mapping[str, str], run: RunView) -> tuple[ClaimResult, 
     """Hold a run against claims.
 
     Args:
-        claims: Comparisons by story; they have been checked with the run's scenario, or one of the same world.
+        claims: Comparisons by description; they have been checked with the run's scenario, or one of the same world.
         run: The run.
     """
-    return tuple(_result(story, text, run) for story, text in claims.items())
+    return tuple(_result(description, text, run) for description, text in claims.items())
 
 
-def _result(story: str, text: str, run: RunView) -> ClaimResult:
+def _result(description: str, text: str, run: RunView) -> ClaimResult:
     sides, signs = _parsed(text)
     readings = [reading(side, run) for side in sides]
     values = tuple(each.value for each in readings)
     reasons = [each.reason for each in readings if each.reason is not None]
     known = tuple(value for value in values if value is not None)
-    holds = None if reasons else compared(known, signs)
-    return ClaimResult(story, text, holds, values, "; ".join(dict.fromkeys(reasons)) or None)
+    passed = None if reasons else compared(known, signs)
+    return ClaimResult(description, text, passed, values, "; ".join(dict.fromkeys(reasons)) or None)
 
 
 @lru_cache(maxsize=256)
@@ -88,4 +88,4 @@ def _checked(text: str, info: ValidationInfo) -> str:
 
 
 Claims = dict[Annotated[str, Field(min_length=1)], Annotated[str, AfterValidator(_checked)]]
-"""Comparisons of measures by story. In a settings model they must stand after the settings that they speak of."""
+"""Comparisons of measures by description. In a settings model they must stand after the settings that they speak of."""

@@ -38,7 +38,7 @@ def test_every_scenario_runs(name: str) -> None:
     run = short_run(name)
     assert run.outcome.counts["visitors"] > 0
     for claim in check_claims(Scenario.load(name).claims, run):
-        assert (claim.holds is None) == (claim.reason is not None), claim
+        assert (claim.passed is None) == (claim.reason is not None), claim
 
 
 @pytest.mark.validation
@@ -49,8 +49,8 @@ def test_every_scenario_keeps_its_claims(name: str) -> None:
     print(f"\n{name}, seeds {', '.join(map(str, SEEDS))}")
     results = list(zip(*(scenario.run(seed=seed).claims for seed in SEEDS), strict=True))
     for each in results:
-        print(f"  {sum(claim.holds is True for claim in each)} of {len(each)}: {each[0].story}")
+        print(f"  {sum(claim.passed is True for claim in each)} of {len(each)}: {each[0].description}")
         print(f"    {each[0].expression}\n    {'; '.join(claim.numbers for claim in each)}")
-        broken += [(seed, claim) for seed, claim in zip(SEEDS, each, strict=True) if not claim.holds]
+        broken += [(seed, claim) for seed, claim in zip(SEEDS, each, strict=True) if not claim.passed]
     assert results
     assert broken == []

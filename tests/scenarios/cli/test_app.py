@@ -165,7 +165,7 @@ def test_run_says_which_claims_do_not_hold(small: Path, capsys: pytest.CaptureFi
         ),
     ]
     printed = json.loads(Ended(capsys, "run", "small.yaml", "--out", "o", "--json").out)["claims"]
-    assert [claim["holds"] for claim in printed] == [True, False, None]
+    assert [claim["passed"] for claim in printed] == [True, False, None]
     assert printed[1]["values"] == [n_visitors, 0]
 
 

@@ -34,8 +34,8 @@ def test_a_run_says_of_each_claim_whether_it_holds() -> None:
     """True, false, or not to be told, with the numbers on every side, in the order of the file."""
     run = Scenario.parse(TEXT).run()
     n, n_events = run.outcome.counts["visitors"], run.outcome.counts["events"]
-    assert [claim.story for claim in run.claims] == list(run.scenario.claims)
-    assert [claim.holds for claim in run.claims] == [True, False, None, True]
+    assert [claim.description for claim in run.claims] == list(run.scenario.claims)
+    assert [claim.passed for claim in run.claims] == [True, False, None, True]
     assert [claim.values for claim in run.claims] == [(10, n, 1e6), (n, 0), (None, 0), (n_events,) * 3]
     assert [claim.numbers for claim in run.claims] == [
         f"10 <= {n} < 1e+06",
@@ -52,15 +52,15 @@ def test_a_run_says_of_each_claim_whether_it_holds() -> None:
 
 
 def test_the_manifest_holds_the_claims(tmp_path: Path) -> None:
-    """Story, expression, verdict, numbers and reason of each claim are in the run folder."""
+    """Description, expression, verdict, numbers and reason of each claim are in the run folder."""
     run = Scenario.parse(TEXT).run()
     run.save(tmp_path / "run", events="none")
     written_down = json.loads((tmp_path / "run" / "manifest.json").read_text())["claims"]
-    assert [claim["holds"] for claim in written_down] == [True, False, None, True]
+    assert [claim["passed"] for claim in written_down] == [True, False, None, True]
     assert written_down[1] == {
-        "story": "nobody comes",
+        "description": "nobody comes",
         "expression": "counts.visitors == 0",
-        "holds": False,
+        "passed": False,
         "values": [run.outcome.counts["visitors"], 0],
         "reason": None,
     }
