@@ -1,4 +1,4 @@
-"""Claims: what a scenario promises of its runs, each a description and a comparison of measures that a machine can check.
+"""Claims: what a scenario promises of its runs, as descriptions with comparisons of measures that a machine checks.
 
 .. code-block:: yaml
 
