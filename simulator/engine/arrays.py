@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Bools", "Floats", "Integers", "Words", "first_rows", "looked_up", "part_of_each", "row_numbers"]
+__all__ = ["Bools", "Floats", "Integers", "Words", "first_rows", "lookup", "part_of_each", "row_numbers"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,6 +45,6 @@ def row_numbers(rows: Integers) -> pl.Series:
     return pl.Series(rows.astype(np.uint32))
 
 
-def looked_up(table: pl.Series, rows: Integers) -> pl.Series:
+def lookup(table: pl.Series, rows: Integers) -> pl.Series:
     """Values of a table in these rows, none of them negative; shape (n,)."""
     return table[row_numbers(rows)]

@@ -54,7 +54,7 @@ class ExactEnvironment(simpy.Environment):
         heappush(self._queue, (moment, *place, event))  # type: ignore[misc]  # SimPy never looks at the rank
         return event
 
-    def follow(self, waits: Iterator[Wait]) -> None:
+    def step_through(self, waits: Iterator[Wait]) -> None:
         """Let somebody go on at each of the moments that they wait for, one after the other.
 
         As a process that yields :meth:`at` each time, and at the same moments. But as long as nothing else is due
@@ -69,9 +69,9 @@ class ExactEnvironment(simpy.Environment):
 
         def wait_for(moment: float, rank: tuple[int, ...] | None) -> None:
             event = self.at(moment, rank)
-            event.callbacks.append(go_on)
+            event.callbacks.append(resume)
 
-        def go_on(_event: simpy.Event) -> None:
+        def resume(_event: simpy.Event) -> None:
             queue = self._queue
             for moment, rank in waits:
                 if moment < self._now or (queue and queue[0][0] <= moment):

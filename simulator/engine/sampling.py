@@ -11,7 +11,7 @@ from simulator.engine.arrays import Floats, Integers
 __all__ = ["Choices", "probabilities"]
 
 # The guide should fit into the cache of a core; beyond some cells for each alternative it gains nothing.
-_MOST_CELLS: Final = 2**19
+_MAX_CELLS: Final = 2**19
 _CELLS_PER_ALTERNATIVE: Final = 32
 
 
@@ -33,7 +33,7 @@ class Choices:
         # One sorted list for all tables: row i, shifted by 2 i, lies within [2 i, 2 i + 1].
         shifts = 2.0 * np.arange(n_tables)[:, None]
         self._steps = (cumulative + shifts).ravel()
-        wanted = min(_CELLS_PER_ALTERNATIVE * self._n, _MOST_CELLS // max(n_tables, 1))
+        wanted = min(_CELLS_PER_ALTERNATIVE * self._n, _MAX_CELLS // max(n_tables, 1))
         # A power of two, so that a number's cell is found without rounding.
         self._cells = 2 ** max(wanted.bit_length() - 1, 0)
         self._guide = _guide(self._steps.reshape(n_tables, -1) - shifts, self._cells)

@@ -14,7 +14,7 @@ __all__ = ["ClockSettings", "in_utc"]
 # Time zones have rules for these years, and ten years more stay far from the limits of a date.
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
 
-_LONGEST_HOURS = 10 * 366 * 24
+_MAX_HOURS = 10 * 366 * 24
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -35,4 +35,4 @@ class ClockSettings(Settings):
     """
 
     start: Annotated[datetime, AfterValidator(in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
-    hours: int = Field(default=24, ge=1, le=_LONGEST_HOURS, strict=True)
+    hours: int = Field(default=24, ge=1, le=_MAX_HOURS, strict=True)

@@ -49,14 +49,14 @@ class ExperimentSettings(Settings):
         return self
 
 
-_MOST_COMBINATIONS = 4096
+_MAX_COMBINATIONS = 4096
 
 
 def _few_enough(experiments: dict[str, ExperimentSettings]) -> dict[str, ExperimentSettings]:
     combinations = prod(len(experiment.arms) for experiment in experiments.values())
-    if combinations > _MOST_COMBINATIONS:
+    if combinations > _MAX_COMBINATIONS:
         raise ValueError(
-            f"the arms of all experiments have {combinations} combinations; at most {_MOST_COMBINATIONS} can be"
+            f"the arms of all experiments have {combinations} combinations; at most {_MAX_COMBINATIONS} can be"
         )
     return experiments
 

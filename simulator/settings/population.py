@@ -175,9 +175,9 @@ class PopulationSettings(Settings):
         if fault := shares_fault(size.share for size in self.company_sizes.values()):
             raise ValueError(f"company_sizes: {fault}")
         for name, persona in self.personas.items():
-            for guest in persona.invites:
-                if guest not in self.personas:
-                    raise ValueError(f"personas.{name}.invites: {unknown('persona', guest, self.personas)}")
+            for invited in persona.invites:
+                if invited not in self.personas:
+                    raise ValueError(f"personas.{name}.invites: {unknown('persona', invited, self.personas)}")
         return self
 
 

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName, FunnelStage
 from simulator.settings.base import Positive, Probability, Settings, Weights, unknown
 
-__all__ = ["DEFAULT_PAGES", "LEAST_EXIT_RATE", "FormSettings", "PageSettings", "SiteSettings"]
+__all__ = ["DEFAULT_PAGES", "MIN_EXIT_RATE", "FormSettings", "PageSettings", "SiteSettings"]
 
-LEAST_EXIT_RATE = 0.01
+MIN_EXIT_RATE = 0.01
 """Smallest probability of leaving the site from a page, so that visits end."""
 
 
@@ -53,7 +53,7 @@ class PageSettings(Settings):
     title: str
     category: str
     stage: FunnelStage
-    exit_rate: float = Field(ge=LEAST_EXIT_RATE, le=1, strict=True)
+    exit_rate: float = Field(ge=MIN_EXIT_RATE, le=1, strict=True)
     links: Weights
     dwell_seconds: Positive = 45.0
     form: FormSettings | None = None

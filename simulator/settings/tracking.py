@@ -14,8 +14,8 @@ from simulator.settings.population import USER_AGENTS
 __all__ = ["TrackingSettings"]
 
 # Beyond this, times would leave the years that a timestamp can name.
-_MOST_SECONDS = 1e8
-_Duration = Annotated[float, Strict(), Field(gt=0, le=_MOST_SECONDS)]
+_MAX_SECONDS = 1e8
+_Duration = Annotated[float, Strict(), Field(gt=0, le=_MAX_SECONDS)]
 
 
 def _all_known(kind: str, rate: float | dict[str, float], known: Collection[str]) -> float | dict[str, float]:
@@ -88,7 +88,7 @@ class TrackingSettings(Settings):
     bots_per_day: NonNegative = 0.0
     undeclared_bots_per_day: NonNegative = 0.0
     bot_pages: Count = 30
-    bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MOST_SECONDS)] = 2.0
+    bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MAX_SECONDS)] = 2.0
 
     @property
     def is_lossless(self) -> bool:

@@ -5,9 +5,9 @@ from .arrival_sources import (
     ArrivalSource as ArrivalSource,
     arrival_sources_of as arrival_sources_of,
     arrivals_of as arrivals_of,
-    guests_of as guests_of,
+    invited_scope as invited_scope,
     origins_of as origins_of,
-    usual_arrivals as usual_arrivals,
+    steady_arrivals as steady_arrivals,
 )
 from .arrivals import Arrivals as Arrivals, CampaignSettings as CampaignSettings
 from .assignment import Experiments as Experiments

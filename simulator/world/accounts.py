@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.tracking_plan import REGIONS
-from simulator.engine.arrays import Bools, Floats, Integers, looked_up
+from simulator.engine.arrays import Bools, Floats, Integers, lookup
 from simulator.engine.sampling import Choices, probabilities
 from simulator.engine.streams import Streams
 from simulator.settings.population import CompanySizeSettings
@@ -106,7 +106,7 @@ class Accounts:
 
     def domains_of(self, accounts: Integers) -> pl.Series:
         """Domain of each account, null for −1; shape (n,)."""
-        return looked_up(self.domains_or_none, np.where(accounts >= 0, accounts, len(self.domains)))
+        return lookup(self.domains_or_none, np.where(accounts >= 0, accounts, len(self.domains)))
 
     def company(self, account: int) -> Company:
         """What the sales desk may know of an account; −1 for none."""

@@ -15,7 +15,7 @@ import numpy as np
 from simulator.engine.arrays import Floats
 from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
-from simulator.world.arrivals import Arrivals, Stretch, Window
+from simulator.world.arrivals import Arrivals, Period, Window
 
 __all__ = [
     "INVITATION",
@@ -23,9 +23,9 @@ __all__ = [
     "ArrivalSource",
     "arrival_sources_of",
     "arrivals_of",
-    "guests_of",
+    "invited_scope",
     "origins_of",
-    "usual_arrivals",
+    "steady_arrivals",
 ]
 
 ORDINARY = ""
@@ -35,9 +35,9 @@ INVITATION = "(invitation)"
 """Name of the way by which invited colleagues come, the last of all origins: a link without referrer or campaign."""
 
 
-def guests_of(inflow: str) -> str:
+def invited_scope(arrival_source: str) -> str:
     """Name of those whom the visitors of an inflow have invited; also the scope of their randomness."""
-    return f"{inflow}/invited" if inflow else "invited"
+    return f"{arrival_source}/invited" if arrival_source else "invited"
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class ArrivalSource:
 
 def arrival_sources_of(traffic: TrafficSettings) -> tuple[ArrivalSource, ...]:
     """All inflows, the ordinary traffic first."""
-    inflows: list[ArrivalSource] = []
+    arrival_sources: list[ArrivalSource] = []
     n_origins = 0
     for name, origins, reason in _parts(traffic):
         prefix = f"{name}/" if name else ""
         channels = tuple(origin.removeprefix(prefix) for origin in origins)
-        inflows.append(ArrivalSource(name, origins, channels, n_origins, reason))
+        arrival_sources.append(ArrivalSource(name, origins, channels, n_origins, reason))
         n_origins += len(origins)
-    return tuple(inflows)
+    return tuple(arrival_sources)
 
 
 def origins_of(traffic: TrafficSettings) -> dict[str, ChannelSettings]:
@@ -81,7 +81,9 @@ def origins_of(traffic: TrafficSettings) -> dict[str, ChannelSettings]:
 
     Channels come first, the invitation last: those who come by it land like those who come again.
     """
-    origins = dict(chain.from_iterable(inflow.origins.items() for inflow in arrival_sources_of(traffic)))
+    origins = dict(
+        chain.from_iterable(arrival_source.origins.items() for arrival_source in arrival_sources_of(traffic))
+    )
     return {**origins, INVITATION: ChannelSettings(share=1.0)}
 
 
@@ -123,7 +125,7 @@ def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSet
 
 
 def arrivals_of(
-    inflow: ArrivalSource, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]
+    arrival_source: ArrivalSource, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]
 ) -> Arrivals:
     """When the visitors of an inflow come.
 
@@ -137,20 +139,22 @@ def arrivals_of(
         ValueError: The profiles leave no time within a campaign's window at which anybody could come.
     """
     zones = list(zone_shares)
-    if inflow.reason is None:
+    if arrival_source.reason is None:
         return Arrivals(traffic, clock, zones)
-    start_ms, end_ms = clock.to_ms(inflow.reason.start), clock.to_ms(inflow.reason.end)
-    if isinstance(inflow.reason, WorldEventSettings):
-        return Arrivals(traffic, clock, zones, Window(start_ms, end_ms, (inflow.reason.factor or 1.0) - 1))
+    start_ms, end_ms = clock.to_ms(arrival_source.reason.start), clock.to_ms(arrival_source.reason.end)
+    if isinstance(arrival_source.reason, WorldEventSettings):
+        return Arrivals(traffic, clock, zones, Window(start_ms, end_ms, (arrival_source.reason.factor or 1.0) - 1))
     steady = _steady(traffic)
-    whole = Arrivals(steady, Stretch(inflow.reason.start, end_ms - start_ms), zones)
+    whole = Arrivals(steady, Period(arrival_source.reason.start, end_ms - start_ms), zones)
     ordinary = float(np.dot(whole.expected_visitors, _shares(zone_shares)))
     if ordinary == 0:
-        raise ValueError(f"{inflow.name}: by the profiles of the traffic, nobody comes between its start and end")
-    return Arrivals(steady, clock, zones, Window(start_ms, end_ms, inflow.reason.visitors / ordinary))
+        raise ValueError(
+            f"{arrival_source.name}: by the profiles of the traffic, nobody comes between its start and end"
+        )
+    return Arrivals(steady, clock, zones, Window(start_ms, end_ms, arrival_source.reason.visitors / ordinary))
 
 
-def usual_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
+def steady_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
     """The ordinary traffic without its growth: how fast time passes for those who keep the hours of their time zone."""
     return Arrivals(_steady(traffic), clock, list(zone_shares))
 

@@ -16,14 +16,14 @@ from simulator.settings.traffic import (
     TrafficSettings,
 )
 
-__all__ = ["Arrivals", "CampaignSettings", "Stretch", "Window"]
+__all__ = ["Arrivals", "CampaignSettings", "Period", "Window"]
 
 # Time zones change their offset, and local hours begin, on quarters of an hour at most.
 _STEP_MS = 15 * 60_000
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Period:
     """A stretch of time.
 
     Attributes:
@@ -65,7 +65,7 @@ class Arrivals:
     """
 
     def __init__(
-        self, traffic: TrafficSettings, clock: Clock | Stretch, time_zones: Sequence[str], window: Window | None = None
+        self, traffic: TrafficSettings, clock: Clock | Period, time_zones: Sequence[str], window: Window | None = None
     ) -> None:
         start, length_ms = clock.start, clock.length_ms
         first_step = -(round(start.timestamp() * 1000) % _STEP_MS)
@@ -83,11 +83,11 @@ class Arrivals:
         moment = pl.Series("at", self._grid_ms[:-1] + round(start.timestamp() * 1000)).cast(pl.Datetime("ms", "UTC"))
         local = [pl.col("at").dt.convert_time_zone(zone).dt for zone in zones]
         # One query for all zones: each has its price.
-        told = moment.to_frame().select(
+        local_times = moment.to_frame().select(
             *(time.hour().alias(f"hour {place}") for place, time in enumerate(local)),
             *(time.weekday().alias(f"weekday {place}") for place, time in enumerate(local)),
         )
-        hour, weekday = told.to_numpy().T.astype(np.int64).reshape(2, len(zones), -1)
+        hour, weekday = local_times.to_numpy().T.astype(np.int64).reshape(2, len(zones), -1)
         profile = np.array(traffic.hourly_profile) / np.mean(traffic.hourly_profile)
         weight = np.array(traffic.weekday_weights)[weekday - 1]
         per_ms = traffic.visitors_per_day / DAY_MS * profile[hour] * weight

@@ -12,10 +12,10 @@ from simulator.engine.arrays import Floats, Integers
 from simulator.engine.sampling import Choices, probabilities
 from simulator.settings.experiments import ArmSettings
 from simulator.settings.personas import PersonaSettings
-from simulator.settings.site import LEAST_EXIT_RATE, PageSettings, SiteSettings
+from simulator.settings.site import MIN_EXIT_RATE, PageSettings, SiteSettings
 from simulator.settings.traffic import ChannelSettings
 
-__all__ = ["PLAIN", "Navigation", "NavigationProfile", "NavigationProfiles"]
+__all__ = ["DEFAULT_PROFILE", "Navigation", "NavigationProfile", "NavigationProfiles"]
 
 _Factors = tuple[tuple[str, float], ...]
 
@@ -44,10 +44,10 @@ class NavigationProfile:
         rate = min(page.exit_rate * dict(self.exit_rates).get(name, 1.0), 1.0)
         if self.engagement != 1:
             rate /= rate + self.engagement * (1 - rate)
-        return max(rate, LEAST_EXIT_RATE)
+        return max(rate, MIN_EXIT_RATE)
 
 
-PLAIN = NavigationProfile()
+DEFAULT_PROFILE = NavigationProfile()
 """The behaviour of a visitor whom nothing sets apart."""
 
 
@@ -64,11 +64,11 @@ class Navigation:
             row lacks to 1 is the probability of leaving.
     """
 
-    def __init__(self, settings: SiteSettings, behaviours: Sequence[NavigationProfile] = (PLAIN,)) -> None:
+    def __init__(self, settings: SiteSettings, profiles: Sequence[NavigationProfile] = (DEFAULT_PROFILE,)) -> None:
         self.settings = settings
         self.names = list(settings.pages)
         self.pages: Sequence[PageSettings] = list(settings.pages.values())
-        self.transitions = np.stack([self._transition(behaviour) for behaviour in behaviours])
+        self.transitions = np.stack([self._transition(profile) for profile in profiles])
         self._choices = Choices(self.transitions.reshape(-1, len(self.names)))
 
     @property
@@ -77,9 +77,9 @@ class Navigation:
         first: Floats = self.transitions[0]
         return first
 
-    def _transition(self, behaviour: NavigationProfile) -> Floats:
-        exits = [behaviour.exit_rate(name, page) for name, page in self.settings.pages.items()]
-        links = [self.mix(behaviour.link_weights(page)) for page in self.pages]
+    def _transition(self, profile: NavigationProfile) -> Floats:
+        exits = [profile.exit_rate(name, page) for name, page in self.settings.pages.items()]
+        links = [self.mix(profile.link_weights(page)) for page in self.pages]
         return np.stack([mix * (1 - leaves) for mix, leaves in zip(links, exits, strict=True)])
 
     def mix(self, weights: Mapping[str, float], factors: Mapping[str, float] | None = None) -> Floats:
@@ -87,7 +87,7 @@ class Navigation:
         others = factors or {}
         return probabilities(np.array([weights.get(name, 0.0) * others.get(name, 1.0) for name in self.names]))
 
-    def next_pages(self, pages: Integers, uniforms: Floats, behaviour: Integers | int = 0) -> Integers:
+    def next_pages(self, pages: Integers, uniforms: Floats, profile: Integers | int = 0) -> Integers:
         """Page to which each reader goes on, or ``len(names)`` for one who leaves; shapes (n,).
 
         Args:
@@ -95,7 +95,7 @@ class Navigation:
             uniforms: One number between 0 and 1 for each.
             behaviour: How each walks, as an index of the behaviours.
         """
-        return self._choices.pick_or_none(pages + np.asarray(behaviour, dtype=np.int64) * len(self.names), uniforms)
+        return self._choices.pick_or_none(pages + np.asarray(profile, dtype=np.int64) * len(self.names), uniforms)
 
     def expected_views(self, landing: Floats) -> Floats:
         """Expected views of each page in a visit: landing · (I − P)⁻¹, the chain's fundamental matrix.
@@ -126,14 +126,14 @@ class NavigationProfiles:
         combinations: Sequence[Sequence[ArmSettings]],
         personas: Sequence[PersonaSettings],
     ) -> None:
-        number = {PLAIN: 0}
+        number = {DEFAULT_PROFILE: 0}
         exits = [_joint([arm.exit_rate for arm in arms]) for arms in combinations]
         links = [[_joint([*(arm.links for arm in arms), who.pages]) for who in personas] for arms in combinations]
 
         def kind(origin: ChannelSettings, combination: int, persona: int) -> int:
             engagement = origin.engagement * personas[persona].engagement
-            behaviour = NavigationProfile(engagement, links[combination][persona], exits[combination])
-            return number.setdefault(behaviour, len(number))
+            profile = NavigationProfile(engagement, links[combination][persona], exits[combination])
+            return number.setdefault(profile, len(number))
 
         self._table = np.array(
             [
@@ -142,7 +142,7 @@ class NavigationProfiles:
             ],
             dtype=np.int64,
         )
-        self.kinds = tuple(number)
+        self.profiles = tuple(number)
 
     def of(self, origin: Integers, combination: Integers, persona: Integers) -> Integers:
         """Behaviour of each visitor, as an index of ``kinds``; shapes (visitors,)."""

@@ -15,7 +15,7 @@ from simulator.engine.streams import Streams, VisitorDraws
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.world.accounts import Accounts, draw_accounts
-from simulator.world.arrival_sources import guests_of
+from simulator.world.arrival_sources import invited_scope
 
 __all__ = ["People", "Population", "persona_mix"]
 
@@ -152,7 +152,7 @@ class Population:
         account[members] = self.accounts.choose(region.take(members), draws.uniforms("account").take(members))
         return account
 
-    def colleagues(self, hosts: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
+    def colleagues(self, inviters: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
         """Draw those whom visitors have invited: people of the same company and place, with habits of their own.
 
         Args:
@@ -162,12 +162,12 @@ class Population:
             rows: Place of each among the invited of the cohort, which addresses the draws; shape (n,).
             cohort: Number of the hosts' cohort.
         """
-        draws = VisitorDraws(self._streams.within(guests_of(self._scope)), cohort, rows)
+        draws = VisitorDraws(self._streams.within(invited_scope(self._scope)), cohort, rows)
         return replace(
-            hosts,
+            inviters,
             channel=np.full(len(rows), channel),
             persona=persona,
-            **self._equipment(draws, persona, hosts.account),
+            **self._equipment(draws, persona, inviters.account),
         )
 
     def _equipment(self, draws: VisitorDraws, persona: Integers, account: Integers) -> dict[str, Any]:
