@@ -9,7 +9,7 @@ from .arrival_sources import (
     origins_of as origins_of,
     steady_arrivals as steady_arrivals,
 )
-from .arrivals import Arrivals as Arrivals, CampaignSettings as CampaignSettings
+from .arrivals import Arrivals as Arrivals
 from .assignment import Experiments as Experiments
 from .navigation import Navigation as Navigation, NavigationProfiles as NavigationProfiles
 from .population import People as People, Population as Population
