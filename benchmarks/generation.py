@@ -74,10 +74,10 @@ def _prepare_all() -> Mapping[str, Subject]:
 def _prepare_drawing() -> Mapping[str, Subject]:
     world = day_of(_MANY)
     intercept = Simulation(world, seed=7).truth.intercept
-    maker = CohortSampler(world, Streams(7))
+    sampler = CohortSampler(world, Streams(7))
 
     def draw() -> int:
-        return sum(len(maker.draw(index, intercept).journeys.page) for index in range(maker.n_cohorts))
+        return sum(len(sampler.draw(index, intercept).journeys.page) for index in range(sampler.n_cohorts))
 
     return {_NAIVE: _naive(baseline()), "cohorts drawn, nobody lives them": draw}
 

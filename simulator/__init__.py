@@ -1,4 +1,8 @@
-"""The simulated world: visitors, site, traffic, sales and tracking, on the SimPy clock."""
+"""The simulated world: visitors, site, traffic, sales and tracking, on the SimPy clock.
+
+Dependencies between the subpackages point one way: ``simulation`` > ``replication`` > ``tracking`` > ``visitors`` >
+``sales`` > ``world`` > ``engine`` > ``settings``.
+"""
 
 import lazy_loader
 

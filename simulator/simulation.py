@@ -17,7 +17,7 @@ from analytics.signals.definitions import SIGNALS
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
 from simulator.replication.generator import EventGenerator
-from simulator.replication.pending_hours import HoursToCome
+from simulator.replication.pending_hours import PendingHours
 from simulator.replication.run_state import RunState
 from simulator.replication.truth_tables import TruthTables
 from simulator.replication.workers import HourWork, RunSpec, SharedRun
@@ -39,7 +39,7 @@ suits the size of the world. The events are the same, byte for byte."""
 
 Result = TypeVar("Result")
 
-_SMALL = 20_000
+_MAX_SMALL_WORLD = 20_000
 """Visitors, reckoned on the high side, up to which ``auto`` wakes everybody."""
 
 
@@ -113,7 +113,7 @@ class Simulation:
         if active_agents == "interacting" and visitor is not Visitor:
             raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
         self.world = world
-        self.active_agents = _wake(world, visitor) if active_agents == "auto" else active_agents
+        self.active_agents = _automatic_choice(world, visitor) if active_agents == "auto" else active_agents
         decoys = dict.fromkeys((signal.name for signal in SIGNALS), 0.0)
         self.truth = Truth(
             true_intercept(world),
@@ -131,8 +131,8 @@ class Simulation:
         Two worlds in which a source has the same digest have drawn the same from it.
         """
         streams = RecordingStreams(self._streams.seed, self._streams.replication)
-        workshop = EventGenerator(self.world, streams, self.truth.intercept)
-        for _ in self._deliveries(workshop, RunState(self.world, workshop, self._visitor)):
+        generator = EventGenerator(self.world, streams, self.truth.intercept)
+        for _ in self._deliveries(generator, RunState(self.world, generator, self._visitor)):
             pass
         return streams.digests()
 
@@ -151,11 +151,11 @@ class Simulation:
             progress: Called after every hour with the share of the time that has passed.
             labels: Keeps what befell which event; in memory if not given.
         """
-        workshop = EventGenerator(self.world, self._streams, self.truth.intercept)
-        course = RunState(self.world, workshop, self._visitor)
+        generator = EventGenerator(self.world, self._streams, self.truth.intercept)
+        run_state = RunState(self.world, generator, self._visitor)
         labels, tally, n_hours = KeptLabels() if labels is None else labels, Counter[str](), self.world.clock.hours
-        with _collection_off():
-            for hour, true_counts, delivery in self._deliveries(workshop, course):
+        with _gc_disabled():
+            for hour, true_counts, delivery in self._deliveries(generator, run_state):
                 for sink in sinks:
                     sink.write(delivery)
                 labels.add(delivery.labels)
@@ -164,7 +164,7 @@ class Simulation:
                     progress((hour + 1) / n_hours)
         for sink in sinks:
             sink.close()
-        return self._outcome(course, tally, labels)
+        return self._outcome(run_state, tally, labels)
 
     def share(
         self,
@@ -193,43 +193,45 @@ class Simulation:
         """
         if self.active_agents == "all":
             raise ValueError("visitors who live on the clock cannot be shared out among workers; wake the interacting")
-        recipe = RunSpec(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
-        course = RunState(self.world, recipe.workshop())
-        shared = SharedRun(recipe, course, executor, n_workers=n_workers, folder=folder, work=work)
+        spec = RunSpec(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
+        run_state = RunState(self.world, spec.generator())
+        shared = SharedRun(spec, run_state, executor, n_workers=n_workers, folder=folder, work=work)
         tally, n_hours = Counter[str](), self.world.clock.hours
-        with _collection_off():
+        with _gc_disabled():
             for hour, (counts, result) in enumerate(shared.results()):
                 take(result)
                 tally.update(counts)
                 if progress is not None:
                     progress((hour + 1) / n_hours)
-        return self._outcome(course, tally, labels)
+        return self._outcome(run_state, tally, labels)
 
-    def _outcome(self, course: RunState, tally: Counter[str], labels: LabelKeeper) -> Outcome:
-        sales = course.stage.sales.outcome(course.stage.clock.length_ms / 1000)
-        return Outcome(self.truth, sales, course.counts(tally), labels, course.tables())
+    def _outcome(self, run_state: RunState, tally: Counter[str], labels: LabelKeeper) -> Outcome:
+        sales = run_state.live_world.sales.outcome(run_state.live_world.clock.length_ms / 1000)
+        return Outcome(self.truth, sales, run_state.counts(tally), labels, run_state.tables())
 
-    def _deliveries(self, workshop: EventGenerator, course: RunState) -> Iterator[tuple[int, Counter[str], Delivery]]:
+    def _deliveries(
+        self, generator: EventGenerator, run_state: RunState
+    ) -> Iterator[tuple[int, Counter[str], Delivery]]:
         """Let time pass: the number of each hour in turn, counts of what happened, and what was received.
 
         An hour in which very much is received comes in several parts.
         """
-        to_come, post = HoursToCome(), DeliveryQueue(workshop.transport)
+        pending, queue = PendingHours(), DeliveryQueue(generator.transport)
         for hour in range(self.world.clock.hours):
-            for opening in course.opening(hour):
+            for scheduled in run_state.due_in(hour):
                 if self.active_agents == "all":
-                    course.wake(workshop.cohorts(opening))
+                    run_state.activate(generator.cohorts(scheduled))
                 else:
-                    drawn = workshop.draw(opening)
-                    to_come.add(drawn.hours)
-                    course.admit(drawn)
-            lived = course.live(hour)
-            sent = workshop.tell(hour, to_come.take(hour), lived, course.stage.cancelled_visits)
-            for true_counts, delivery in post.deliver(sent, hour):
+                    drawn = generator.draw(scheduled)
+                    pending.add(drawn.hours)
+                    run_state.admit(drawn)
+            live = run_state.advance(hour)
+            sent = generator.emit(hour, pending.take(hour), live, run_state.live_world.cancelled_visits)
+            for true_counts, delivery in queue.deliver(sent, hour):
                 yield hour, true_counts, delivery
 
 
-def _wake(world: WorldSettings, visitor: type[Visitor]) -> ActiveAgents:
+def _automatic_choice(world: WorldSettings, visitor: type[Visitor]) -> ActiveAgents:
     """Whom to wake where nobody has said."""
     traffic, days = world.traffic, world.clock.hours / 24
     ordinary = traffic.visitors_per_day * days * max(1.0, (1 + traffic.growth_per_week) ** (days / 7))
@@ -237,12 +239,14 @@ def _wake(world: WorldSettings, visitor: type[Visitor]) -> ActiveAgents:
         traffic.visitors_per_day * (event.factor or 0) * (event.end - event.start).total_seconds() / 86_400
         for event in traffic.events.values()
     )
-    is_small = ordinary + launched + sum(campaign.visitors for campaign in traffic.campaigns.values()) <= _SMALL
+    is_small = (
+        ordinary + launched + sum(campaign.visitors for campaign in traffic.campaigns.values()) <= _MAX_SMALL_WORLD
+    )
     return "all" if is_small or visitor is not Visitor else "interacting"
 
 
 @contextmanager
-def _collection_off() -> Iterator[None]:
+def _gc_disabled() -> Iterator[None]:
     """Keep Python's garbage collector from walking all live agents again and again."""
     was_on = gc.isenabled()
     # Not frozen: thawing would put off the next full collection, for ever where one run follows another.

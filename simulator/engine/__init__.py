@@ -1,8 +1,8 @@
-"""What every part of the world runs on: the clock, random streams and arrays.
+"""The engine below every part of the world: the clock, random streams and arrays.
 
-Modules, in reading order: ``clock`` (SimPy's environment with exact moments), ``streams`` (named streams of random
+Modules, in reading order: ``clock`` (a SimPy environment with exact times), ``streams`` (named streams of random
 numbers, addressed by visitor, visit and step), ``stream_digests`` (streams that record their draws, for tests),
-``sampling`` (choices by inversion), ``arrays`` (array types, ragged arrays).
+``sampling`` (discrete sampling by inversion), ``arrays`` (array types, ragged arrays).
 """
 
 import lazy_loader

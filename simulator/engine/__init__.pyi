@@ -4,7 +4,7 @@ from .arrays import (
     Integers as Integers,
     Words as Words,
     first_rows as first_rows,
-    looked_up as looked_up,
+    lookup as lookup,
     part_of_each as part_of_each,
     row_numbers as row_numbers,
 )

@@ -1,4 +1,4 @@
-"""The simulated clock: UTC on the outside, SimPy seconds inside, whole milliseconds in every event."""
+"""The simulated clock: UTC outside, SimPy seconds inside, whole milliseconds in every event."""
 
 from __future__ import annotations
 
@@ -25,27 +25,33 @@ DAY_MS = 24 * HOUR_MS
 _RANKED = NORMAL + 1
 
 Wait = tuple[float, tuple[int, ...] | None]
-"""Moment and rank of a wait, as for :meth:`ExactEnvironment.at`."""
+"""Time in seconds, and rank, of a wait; see :meth:`ExactEnvironment.at`."""
 
 
 class ExactEnvironment(simpy.Environment):
-    """A SimPy environment in which one can also wait for a moment, not only for a delay.
+    """SimPy environment that can wait until an exact time, not only for a delay.
 
-    SimPy adds a delay to the current time, and that sum can miss the wanted moment by one unit in the last place. Two
-    agents who reach the same millisecond by different ways must meet there.
+    SimPy adds a delay to the current time, and that sum can miss the intended time by one unit in the last place. Two
+    agents who reach the same millisecond by different waits must meet there.
+
+    >>> env = ExactEnvironment()
+    >>> event = env.at(0.3)
+    >>> env.run(until=event)
+    >>> env.now
+    0.3
     """
 
     def at(self, moment: float, rank: tuple[int, ...] | None = None) -> simpy.Event:
-        """Event that happens exactly at ``moment``, in the environment's unit of time.
+        """Return an event that triggers at exactly ``moment``.
 
         Args:
-            moment: When.
-            rank: Place among the ranked events of the moment, which come after all others. Two events must not have the
-                same. SimPy takes events of one moment in the order in which somebody began to wait for them; a rank
-                makes their order a matter of who they are.
+            moment: Simulated time, in the environment's unit.
+            rank: Place among the ranked events of that time; they trigger after all events without a rank. No two
+                events of one time may have the same rank. Without ranks SimPy triggers simultaneous events in the order
+                in which they were scheduled; a rank makes the order a property of the agent instead.
 
         Raises:
-            ValueError: The moment has passed.
+            ValueError: The time lies in the past.
         """
         if moment < self._now:
             raise ValueError(f"cannot wait until {moment}: it is {self._now} already")
@@ -54,40 +60,43 @@ class ExactEnvironment(simpy.Environment):
         heappush(self._queue, (moment, *place, event))  # type: ignore[misc]  # SimPy never looks at the rank
         return event
 
-    def follow(self, waits: Iterator[Wait]) -> None:
-        """Let somebody go on at each of the moments that they wait for, one after the other.
+    def step_through(self, waits: Iterator[Wait]) -> None:
+        """Resume an iterator at each of the times that it yields.
 
-        As a process that yields :meth:`at` each time, and at the same moments. But as long as nothing else is due
-        before the next of them, there is no need to put an event on SimPy's list only to take it off again.
+        Equivalent to a process that yields :meth:`at` for each of them. It is faster because it skips SimPy's event
+        list as long as no other event is due before the next time.
 
         Args:
-            waits: Moment and rank of each wait, as for :meth:`at`; what it does before the first one happens at once.
+            waits: Yields the time and rank of each wait, as for :meth:`at`. Code before the first ``yield`` runs at
+                once.
 
         Raises:
-            ValueError: A moment has passed before it is waited for.
+            ValueError: The iterator yields a time that lies in the past.
         """
 
         def wait_for(moment: float, rank: tuple[int, ...] | None) -> None:
             event = self.at(moment, rank)
-            event.callbacks.append(go_on)
+            event.callbacks.append(resume)
 
-        def go_on(_event: simpy.Event) -> None:
+        def resume(_event: simpy.Event) -> None:
             queue = self._queue
             for moment, rank in waits:
+                # Something else is due first, or at the same time: SimPy has to decide the order.
                 if moment < self._now or (queue and queue[0][0] <= moment):
                     wait_for(moment, rank)
                     return
                 self._now = moment
 
+        # The first wait always goes through SimPy, which may not be running yet.
         for moment, rank in islice(waits, 1):
             wait_for(moment, rank)
 
 
 class _Moment(simpy.Event):
-    """An event that is sure to happen, as :class:`simpy.Timeout` is."""
+    """Event that is already triggered when it is scheduled, as :class:`simpy.Timeout` is."""
 
     def __init__(self, env: simpy.Environment) -> None:
-        # As simpy.Event does, without the detour: there is one for each step of each process.
+        # As simpy.Event does, without calling it: there is one object for each step of each process.
         self.env = env
         self.callbacks = []
         self._ok = True
@@ -98,8 +107,19 @@ class Clock:
     """Converts between simulated seconds, milliseconds since the start, and UTC.
 
     Args:
-        settings: Start and length.
-        env: SimPy environment whose time is seconds since the start.
+        settings: Start and length of the simulation.
+        env: SimPy environment whose time is seconds since the start; a new one unless given.
+
+    Attributes:
+        start: First moment, UTC.
+        start_ms: The same in milliseconds since 1970.
+        length_ms: Length of the simulation in milliseconds.
+
+    >>> clock = Clock(ClockSettings(hours=24))
+    >>> clock.to_utc(90.5).isoformat()
+    '2026-03-03T00:01:30.500000+00:00'
+    >>> clock.to_ms(clock.end)
+    86400000
     """
 
     def __init__(self, settings: ClockSettings, env: ExactEnvironment | None = None) -> None:
@@ -110,33 +130,33 @@ class Clock:
 
     @property
     def end(self) -> datetime:
-        """First moment that is no longer simulated, UTC."""
+        """First moment after the simulation, UTC."""
         return self.to_utc(self.length_ms / 1000)
 
     def to_utc(self, seconds: float) -> datetime:
-        """UTC moment of a simulated time in seconds since the start."""
+        """UTC time of a simulated time in seconds since the start."""
         return self.start + timedelta(seconds=seconds)
 
     def to_seconds(self, moment: datetime) -> float:
-        """Simulated time, in seconds since the start, of a UTC moment."""
+        """Simulated time in seconds since the start of a UTC time."""
         return (moment - self.start).total_seconds()
 
     def to_ms(self, moment: datetime) -> int:
-        """Milliseconds since the start of a UTC moment, to the nearest whole one."""
+        """Milliseconds from the start to a UTC time, rounded to the nearest."""
         return round(self.to_seconds(moment) * 1000)
 
     def timestamps(self, times_ms: Integers) -> pl.Series:
-        """UTC moments of times in milliseconds since the start, as the time columns of tables; shape (n,)."""
+        """UTC time column of times in milliseconds since the start; shape (n,)."""
         return pl.Series(times_ms + self.start_ms).cast(UTC_MS)
 
     def until(self, time_ms: int, rank: tuple[int, ...] | None = None) -> simpy.Event:
-        """Event that happens exactly at ``time_ms`` milliseconds since the start; yield it to wait for it.
+        """Return an event that triggers at exactly ``time_ms``; a process yields it to wait.
 
         Args:
-            time_ms: When.
+            time_ms: Milliseconds since the start.
             rank: Place among the ranked events of that millisecond; see :meth:`ExactEnvironment.at`.
 
         Raises:
-            ValueError: The moment has passed.
+            ValueError: The time lies in the past.
         """
         return self.env.at(time_ms / 1000, rank)

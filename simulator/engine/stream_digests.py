@@ -1,4 +1,4 @@
-"""Streams that write down what is drawn from them, to show that no source moves another."""
+"""Random streams that record their draws: tests use them to show that no source affects another."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ __all__ = ["RecordingStreams"]
 
 @dataclass(frozen=True)
 class _RecordedUniforms(AddressedUniforms):
-    """Addressed numbers that leave a trace: every address and what was found there."""
+    """Addressed numbers that hash every address and every draw."""
 
     trace: _Hash
 
     def words(self, address: npt.NDArray[np.integer]) -> Words:
-        """64 random bits for each address."""
+        """64 random bits for each address; shape (n,)."""
         words = super().words(address)
         self.trace.update(address.astype("<u8").tobytes() + words.astype("<u8").tobytes())
         return words
 
 
 class RecordingStreams(Streams):
-    """The same randomness as :class:`Streams`, with a digest of what each source has given.
+    """Random streams equal to :class:`Streams` that also hash all draws by source.
 
     Args:
         seed: Any non-negative integer.
         replication: Number of the replication, from 0.
+
+    >>> streams = RecordingStreams(7)
+    >>> draws = streams.uniforms("decision").at(np.arange(3))
+    >>> list(streams.digests())
+    ['decision']
     """
 
     def __init__(self, seed: int, replication: int = 0) -> None:
@@ -45,9 +50,10 @@ class RecordingStreams(Streams):
         self._generators: dict[tuple[str, int], np.random.Generator] = {}
 
     def generator(self, source: str, cohort: int = 0) -> np.random.Generator:
-        """NumPy generator of a source; how far it was drawn from shows in its last state."""
+        """NumPy generator of a source; its final state records how much was drawn."""
         generator = super().generator(source, cohort)
-        # Asked for again, as the companies are for each inflow, a source gives the same numbers once more.
+        # Every arrival source asks for the companies anew and gets the same numbers, so keeping the last generator is
+        # enough.
         self._generators[self.full_name(source), cohort] = generator
         return generator
 
@@ -58,8 +64,9 @@ class RecordingStreams(Streams):
         return _RecordedUniforms(plain.start, plain.increment, trace)
 
     def digests(self) -> dict[str, str]:
-        """Sha256 of all that each source has given so far, over its cohorts in their order; by the source's name."""
+        """SHA-256 of all draws of each source so far, over its cohorts in order; by source name."""
         parts = [(name, cohort, trace.digest()) for (name, cohort), trace in self._traces.items()]
+        # A generator has no addresses: its state after the last draw stands for all of them.
         parts += [
             (name, cohort, str(rng.bit_generator.state).encode()) for (name, cohort), rng in self._generators.items()
         ]

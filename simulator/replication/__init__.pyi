@@ -1,5 +1,5 @@
 from .generator import EventGenerator as EventGenerator
-from .pending_hours import HoursToCome as HoursToCome
+from .pending_hours import PendingHours as PendingHours
 from .run_state import RunState as RunState
 from .truth_tables import TruthTables as TruthTables
 from .workers import HourWork as HourWork, RunSpec as RunSpec, SharedRun as SharedRun

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from simulator.engine.arrays import Integers
-from simulator.tracking.activity import VISIT, Records, visits_of
+from simulator.tracking.activity import VISIT_RECORD, Records, visits_of
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 
@@ -25,7 +25,7 @@ class Candidates(Cohort):
         n_later: Later visits of the visitor that begin before the end, which a request would prevent; shape (visits,).
     """
 
-    records: Records = field(default_factory=lambda: np.empty(0, dtype=VISIT))
+    visit_records: Records = field(default_factory=lambda: np.empty(0, dtype=VISIT_RECORD))
     n_later: Integers = field(default_factory=lambda: _NONE)
 
 
@@ -52,15 +52,15 @@ def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
         second_browser=cohort.second_browser[visits],
         accounts=cohort.accounts.gather(visitors),
         arms=cohort.arms[visitors],
-        comes_again=np.flatnonzero(np.isin(visitors, cohort.comes_again)),
+        returns_after_request=np.flatnonzero(np.isin(visitors, cohort.returns_after_request)),
         experiments=cohort.experiments.gather(visitors),
-        inflow=cohort.inflow,
+        arrival_source=cohort.arrival_source,
         invited_by=cohort.invited_by.gather(visitors),
         rank=cohort.rank,
         place=cohort.place,
-        records=visits_of(cohort, visits),
+        visit_records=visits_of(cohort, visits),
         n_later=np.where(
-            np.isin(journeys.visitor[visits], cohort.comes_again),
+            np.isin(journeys.visitor[visits], cohort.returns_after_request),
             0,
             (_n_begun(cohort, length_ms)[journeys.visitor] - journeys.number)[visits],
         ),

@@ -13,7 +13,7 @@ from simulator.engine.streams import Streams
 from simulator.replication.candidates import Candidates, candidates_of
 from simulator.replication.schedule import ScheduledCohort, schedule_of
 from simulator.settings.world import WorldSettings
-from simulator.tracking.activity import Hour, planned
+from simulator.tracking.activity import HourActivity, planned_activity
 from simulator.tracking.tracker import Tracker
 from simulator.tracking.transport import Sent, Transport
 from simulator.visitors.cohort import Cohort
@@ -21,19 +21,19 @@ from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.visitors.cohort_tables import WorldTables
 from simulator.world.arrival_sources import arrival_sources_of
 
-__all__ = ["CancelledVisits", "Drawn", "EventGenerator"]
+__all__ = ["CancelledVisits", "DrawnCohort", "EventGenerator"]
 
 CancelledVisits = Mapping[tuple[int, int], int]
 """Visit that was the last of visitors who would have come again had they not asked, by cohort and visitor."""
 
-_EVER = 2**31 - 1
+_NO_LIMIT = 2**31 - 1
 
-_MOST_AT_ONCE = 500_000
+_MAX_RECORDS_AT_ONCE = 500_000
 """Occurrences that are told at once: events take some hundred times as much room as what they are made from."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnCohort:
     """What remains of a cohort, and its guests, once it has been drawn.
 
     Attributes:
@@ -43,8 +43,8 @@ class Drawn:
         n_visits: Visits that they begin before the end, unless a request keeps them from it.
     """
 
-    hours: list[tuple[int, Hour]]
-    prospects: list[Candidates]
+    hours: list[tuple[int, HourActivity]]
+    candidates: list[Candidates]
     n_visitors: int
     n_visits: int
 
@@ -63,35 +63,40 @@ class EventGenerator:
         tables = WorldTables(world, streams)
         self.population = tables.population
         self._intercept = intercept
-        self._makers = [CohortSampler(world, streams, inflow, tables) for inflow in arrival_sources_of(world.traffic)]
+        self._samplers = [
+            CohortSampler(world, streams, arrival_source, tables)
+            for arrival_source in arrival_sources_of(world.traffic)
+        ]
         self._tracker = Tracker(world, self.population, self.clock)
         self.transport = Transport(world, streams, self.clock)
 
     @cached_property
-    def openings(self) -> list[ScheduledCohort]:
+    def schedule(self) -> list[ScheduledCohort]:
         """All cohorts, in order."""
-        return list(schedule_of(self._makers, self.clock.length_ms))
+        return list(schedule_of(self._samplers, self.clock.length_ms))
 
-    def cohorts(self, opening: ScheduledCohort) -> list[Cohort]:
+    def cohorts(self, scheduled: ScheduledCohort) -> list[Cohort]:
         """Draw a cohort, and those whom its visitors invite, if any."""
-        maker = self._makers[opening.inflow]
-        cohort = maker.draw(opening.index, self._intercept)
-        guests = maker.guests(cohort, self._intercept)
-        for number, each in enumerate((cohort, guests)):
-            each.place, each.opens_ms = 2 * opening.place + number, opening.opens_ms
-        return [cohort, guests] if len(guests) else [cohort]
+        sampler = self._samplers[scheduled.arrival_source]
+        cohort = sampler.draw(scheduled.index, self._intercept)
+        invitees = sampler.invitees(cohort, self._intercept)
+        for number, each in enumerate((cohort, invitees)):
+            each.place, each.earliest_ms = 2 * scheduled.place + number, scheduled.earliest_ms
+        return [cohort, invitees] if len(invitees) else [cohort]
 
-    def draw(self, opening: ScheduledCohort) -> Drawn:
+    def draw(self, scheduled: ScheduledCohort) -> DrawnCohort:
         """Draw a cohort and its guests, and keep no more of them than is needed."""
-        cohorts, length_ms = self.cohorts(opening), self.clock.length_ms
-        return Drawn(
-            hours=[part for cohort in cohorts for part in planned(cohort, length_ms)],
-            prospects=[prospects for cohort in cohorts if len(prospects := candidates_of(cohort, length_ms))],
+        cohorts, length_ms = self.cohorts(scheduled), self.clock.length_ms
+        return DrawnCohort(
+            hours=[part for cohort in cohorts for part in planned_activity(cohort, length_ms)],
+            candidates=[candidates for cohort in cohorts if len(candidates := candidates_of(cohort, length_ms))],
             n_visitors=sum(len(cohort) for cohort in cohorts),
-            n_visits=sum(len(cohort.happened(length_ms)) for cohort in cohorts),
+            n_visits=sum(len(cohort.visits_made(length_ms)) for cohort in cohorts),
         )
 
-    def tell(self, number: int, plan: Hour, lived: Hour, cancelled_visits: CancelledVisits) -> Iterator[Sent]:
+    def emit(
+        self, number: int, plan: HourActivity, live: HourActivity, cancelled_visits: CancelledVisits
+    ) -> Iterator[Sent]:
         """Tell of all that happens in an hour, one stretch of it after the other.
 
         Args:
@@ -100,32 +105,32 @@ class EventGenerator:
             lived: What happens on the clock.
             cancelled_visits: Who does not come any more. It may name whoever gives up after this hour.
         """
-        n_told = 0
-        for stretch in Hour.of([_still_planned(plan, cancelled_visits), lived]).chunks(_MOST_AT_ONCE):
-            events = self._tracker.track(stretch)
-            yield self.transport.send(events, number, n_told)
-            n_told += events.height
+        n_emitted = 0
+        for chunk in HourActivity.of([_still_planned(plan, cancelled_visits), live]).chunks(_MAX_RECORDS_AT_ONCE):
+            events = self._tracker.track(chunk)
+            yield self.transport.send(events, number, n_emitted)
+            n_emitted += events.height
 
-    def redrawn(self, asked: Mapping[int, Mapping[int, int]]) -> Iterator[Cohort]:
+    def redraw(self, request_visits: Mapping[int, Mapping[int, int]]) -> Iterator[Cohort]:
         """Draw all cohorts once more.
 
         Args:
             asked: Visit in which each visitor who has asked did so, by cohort and visitor.
         """
-        for opening in self.openings:
-            for cohort in self.cohorts(opening):
-                cohort.request_visit.update(asked.get(cohort.place, {}))
+        for scheduled in self.schedule:
+            for cohort in self.cohorts(scheduled):
+                cohort.request_visit.update(request_visits.get(cohort.place, {}))
                 yield cohort
 
 
-def _still_planned(plan: Hour, cancelled_visits: CancelledVisits) -> Hour:
+def _still_planned(plan: HourActivity, cancelled_visits: CancelledVisits) -> HourActivity:
     """What was planned, without the visits of those who have asked before."""
     if not cancelled_visits:
         return plan
     visits = plan.visits
-    doubtful = np.flatnonzero(visits["may_ask"])
+    doubtful = np.flatnonzero(visits["may_request"])
     names = zip(visits["cohort"][doubtful].tolist(), visits["visitor"][doubtful].tolist(), strict=True)
-    last = np.array([cancelled_visits.get(name, _EVER) for name in names], dtype=np.int64)
+    last = np.array([cancelled_visits.get(name, _NO_LIMIT) for name in names], dtype=np.int64)
     kept = np.ones(len(visits), dtype=bool)
     kept[doubtful] = visits["visit"][doubtful] <= last
     return plan.of_visits(kept)

@@ -13,9 +13,9 @@ from simulator.engine.clock import Clock, ExactEnvironment
 from simulator.replication.candidates import Candidates
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.world import WorldSettings
-from simulator.tracking.activity import ASK, Hour, at_desk, lived, step_of, visits_of
+from simulator.tracking.activity import REQUEST, HourActivity, desk_activity, logged_activity, sales_kind, visits_of
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.cohort_process import wake
+from simulator.visitors.cohort_process import activate
 from simulator.visitors.visitor import Visitor
 from simulator.world.accounts import Accounts
 
@@ -42,15 +42,15 @@ class LiveWorld:
         self.env = ExactEnvironment()
         self.clock = Clock(world.clock, self.env)
         self.sales = SalesDesk(self.clock, world.sales)
-        self.asked: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self.request_visits: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self.cancelled_visits: dict[tuple[int, int], int] = {}
-        self.n_given_up = 0
+        self.n_cancelled_visits = 0
         self._accounts = accounts
         self._visitor = visitor
         self._demo_per_account = world.intent.conversion_unit == "account"
-        self._accounts_that_asked: set[int] = set()
-        self._at_home: list[Cohort] = []
-        self._moved: set[Cohort] = set()
+        self._converted_accounts: set[int] = set()
+        self._active_cohorts: list[Cohort] = []
+        self._changed: set[Cohort] = set()
 
     def admit(self, cohort: Cohort) -> None:
         """Let visitors in: prospects for their decisions, all others at their arrival, page by page."""
@@ -58,78 +58,82 @@ class LiveWorld:
             for number in range(len(cohort)):
                 self.env.process(self._visitor(self, cohort, number).decisions())
         else:
-            self._at_home.append(cohort)
-            wake(self, cohort, self._visitor)
+            self._active_cohorts.append(cohort)
+            activate(self, cohort, self._visitor)
 
-    def live(self, hour: int) -> Hour:
+    def advance(self, hour: int) -> HourActivity:
         """Let an hour pass and say what has happened in it that was not planned.
 
         Args:
             hour: Number of the hour, from 0; each hour in turn.
         """
         self.env.run(until=(hour + 1) * HOUR_MS / 1000)
-        parts = [_lived(cohort) for cohort in self._at_home if cohort.activity.viewed or cohort.activity.sent]
+        parts = [
+            _site_activity(cohort)
+            for cohort in self._active_cohorts
+            if cohort.activity.viewed or cohort.activity.submitted
+        ]
         # In the order of their places, so that nothing hangs on where objects lie in memory.
-        moved, self._moved = sorted(self._moved, key=lambda cohort: cohort.place), set()
-        return Hour.of([*parts, *(_at_desk(cohort) for cohort in moved)])
+        changed, self._changed = sorted(self._changed, key=lambda cohort: cohort.place), set()
+        return HourActivity.of([*parts, *(_desk_activity(cohort) for cohort in changed)])
 
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
         """Hand a visitor's request to the sales desk."""
 
-        def tell(event: EventName) -> None:
+        def record_step(event: EventName) -> None:
             # A whole millisecond in seconds may lie a rounding error below it.
             cohort.activity.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
-            self._moved.add(cohort)
+            self._changed.add(cohort)
 
-        self._note(cohort, visitor)
+        self._record_request(cohort, visitor)
         account = int(cohort.people.account[visitor])
         if self._demo_per_account and account >= 0:
-            self._accounts_that_asked.add(account)
+            self._converted_accounts.add(account)
         browser = cohort.browser_ids[int(cohort.browser[cohort.request_visit[visitor]])]
         draws = BuyerDraws(*cohort.buyer_draws[visitor].tolist())
-        self.sales.request_demo(browser, _region(cohort, visitor), draws, tell, self._accounts.company(account))
+        self.sales.request_demo(browser, _region(cohort, visitor), draws, record_step, self._accounts.company(account))
 
     def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
         """Effect of the state of the world on a visitor's decision to request a demo, in log-odds; 0 or below.
 
         Once a colleague has asked, nothing is left to ask for; else the visible wait for a demo discourages.
         """
-        if int(cohort.people.account[visitor]) in self._accounts_that_asked:
+        if int(cohort.people.account[visitor]) in self._converted_accounts:
             return -math.inf
         return self.sales.decision_penalty(_region(cohort, visitor))
 
-    def _note(self, cohort: Cohort, visitor: int) -> None:
+    def _record_request(self, cohort: Cohort, visitor: int) -> None:
         """Take note of who has asked, and whom nobody need expect again."""
-        self._moved.add(cohort)
+        self._changed.add(cohort)
         visit = cohort.request_visit[visitor]
         if not isinstance(cohort, Candidates):
-            self.asked[cohort.place][visitor] = visit
+            self.request_visits[cohort.place][visitor] = visit
             return
-        was, n_later = cohort.records[visit], int(cohort.n_later[visit])
-        self.asked[cohort.place][int(was["visitor"])] = int(was["visit"])
+        record, n_later = cohort.visit_records[visit], int(cohort.n_later[visit])
+        self.request_visits[cohort.place][int(record["visitor"])] = int(record["visit"])
         if n_later:
-            self.cancelled_visits[cohort.place, int(was["visitor"])] = int(was["visit"])
-            self.n_given_up += n_later
+            self.cancelled_visits[cohort.place, int(record["visitor"])] = int(record["visit"])
+            self.n_cancelled_visits += n_later
 
 
 def _region(cohort: Cohort, visitor: int) -> str:
     return REGIONS[cohort.people.region[visitor]]
 
 
-def _lived(cohort: Cohort) -> Hour:
+def _site_activity(cohort: Cohort) -> HourActivity:
     """What the agents of a cohort have done on the site since the last look."""
-    happened = cohort.activity
-    viewed, happened.viewed = np.array(happened.viewed, dtype=np.int64), []
-    sent, happened.sent = np.array(happened.sent, dtype=np.int64), []
-    return lived(cohort, viewed, sent)
+    log = cohort.activity
+    viewed, log.viewed = np.array(log.viewed, dtype=np.int64), []
+    submitted, log.submitted = np.array(log.submitted, dtype=np.int64), []
+    return logged_activity(cohort, viewed, submitted)
 
 
-def _at_desk(cohort: Cohort) -> Hour:
+def _desk_activity(cohort: Cohort) -> HourActivity:
     """What visitors of a cohort have asked for since the last look, and what the sales desk has done about it."""
-    happened = cohort.activity
-    asked, happened.asked = happened.asked, []
-    steps, happened.sales = happened.sales, []
-    visits = np.array([*asked, *(cohort.request_visit[visitor] for visitor, _, _ in steps)], dtype=np.int64)
-    records = cohort.records[visits] if isinstance(cohort, Candidates) else visits_of(cohort, visits)
-    times = [*cohort.end_ms[asked].tolist(), *(time_ms for _, time_ms, _ in steps)]
-    return at_desk(records, times, [*[ASK] * len(asked), *(step_of(event) for _, _, event in steps)])
+    log = cohort.activity
+    requested, log.requested = log.requested, []
+    steps, log.sales = log.sales, []
+    visits = np.array([*requested, *(cohort.request_visit[visitor] for visitor, _, _ in steps)], dtype=np.int64)
+    records = cohort.visit_records[visits] if isinstance(cohort, Candidates) else visits_of(cohort, visits)
+    times = [*cohort.end_ms[requested].tolist(), *(time_ms for _, time_ms, _ in steps)]
+    return desk_activity(records, times, [*[REQUEST] * len(requested), *(sales_kind(event) for _, _, event in steps)])

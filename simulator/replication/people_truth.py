@@ -54,7 +54,7 @@ def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock)
     waiting, in_order = PEOPLE_SCHEMA.to_frame(), ("first_seen_at", "anonymous_id")
     for cohort in cohorts:
         if waiting.height >= _WORTH_A_PART:
-            is_settled = pl.col("first_seen_at") < pl.lit(clock.to_utc(cohort.opens_ms / 1000), UTC_MS)
+            is_settled = pl.col("first_seen_at") < pl.lit(clock.to_utc(cohort.earliest_ms / 1000), UTC_MS)
             yield waiting.filter(is_settled).sort(in_order)
             waiting = waiting.filter(~is_settled)
         waiting = pl.concat([waiting, _people_of(cohort, population, clock)])
@@ -62,10 +62,10 @@ def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock)
 
 
 def _people_of(cohort: Cohort, population: Population, clock: Clock) -> pl.DataFrame:
-    happened = cohort.happened(clock.length_ms)
+    visits_made = cohort.visits_made(clock.length_ms)
     # Visits follow one another, so the first of a browser is its earliest.
-    browser, first = np.unique(cohort.browser[happened], return_index=True)
-    visit = happened[first]
+    browser, first = np.unique(cohort.browser[visits_made], return_index=True)
+    visit = visits_made[first]
     visitor, people = cohort.journeys.visitor[visit], cohort.people
     device = people.device_used(visitor, cohort.second_browser[visit])
     return pl.DataFrame(
@@ -77,7 +77,7 @@ def _people_of(cohort: Cohort, population: Population, clock: Clock) -> pl.DataF
             "device": pl.Series(population.devices).gather(device),
             "country": pl.Series(population.countries).gather(people.country[visitor]),
             "account": cohort.accounts.gather(visitor),
-            "inflow": pl.Series([cohort.inflow]).new_from_index(0, len(visit)),
+            "inflow": pl.Series([cohort.arrival_source]).new_from_index(0, len(visit)),
             "invited_by": cohort.invited_by.gather(visitor),
             "first_seen_at": clock.timestamps(cohort.view_ms[cohort.journeys.first_view[visit]]),
         },

@@ -23,26 +23,26 @@ class ScheduledCohort:
     """
 
     place: int
-    opens_ms: int
-    inflow: int
+    earliest_ms: int
+    arrival_source: int
     index: int
 
 
-def schedule_of(makers: Sequence[CohortSampler], length_ms: int) -> Iterator[ScheduledCohort]:
+def schedule_of(samplers: Sequence[CohortSampler], length_ms: int) -> Iterator[ScheduledCohort]:
     """All cohorts that open before the end, in order; of those that open at once, whose turn came first is first.
 
     Args:
         makers: What draws the cohorts of each inflow.
         length_ms: Length of the simulation, in ms.
     """
-    waiting = [(maker.earliest_ms(0), turn, turn, 0) for turn, maker in enumerate(makers) if maker.n_cohorts]
+    waiting = [(sampler.earliest_ms(0), turn, turn, 0) for turn, sampler in enumerate(samplers) if sampler.n_cohorts]
     heapify(waiting)
-    turn, place = len(makers), 0
+    turn, place = len(samplers), 0
     while waiting:
-        opens_ms, _, inflow, index = heappop(waiting)
-        if opens_ms >= length_ms:
+        earliest_ms, _, arrival_source, index = heappop(waiting)
+        if earliest_ms >= length_ms:
             continue
-        yield ScheduledCohort(place, opens_ms, inflow, index)
+        yield ScheduledCohort(place, earliest_ms, arrival_source, index)
         place, turn = place + 1, turn + 1
-        if index + 1 < makers[inflow].n_cohorts:
-            heappush(waiting, (makers[inflow].earliest_ms(index + 1), turn, inflow, index + 1))
+        if index + 1 < samplers[arrival_source].n_cohorts:
+            heappush(waiting, (samplers[arrival_source].earliest_ms(index + 1), turn, arrival_source, index + 1))

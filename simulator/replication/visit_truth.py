@@ -28,44 +28,44 @@ def true_visits(cohorts: Sequence[Cohort], clock: Clock, conversion_unit: Conver
     """
     if not cohorts:
         return pl.DataFrame(schema=visit_schema())
-    settled_ms = _settled_ms(cohorts, conversion_unit)
-    tables = [_visits_of(cohort, clock, settled_ms) for cohort in cohorts]
+    converted_ms = _converted_ms(cohorts, conversion_unit)
+    tables = [_visits_of(cohort, clock, converted_ms) for cohort in cohorts]
     return pl.concat(tables).sort("started_at", "anonymous_id", "visit")
 
 
-def _settled_ms(cohorts: Sequence[Cohort], conversion_unit: ConversionUnit) -> Integers:
+def _converted_ms(cohorts: Sequence[Cohort], conversion_unit: ConversionUnit) -> Integers:
     """When each account had asked as often as it does, a time beyond all others if never; shape (accounts + 1,).
 
     The last entry, which index −1 finds, is that of the visitors without an account: nobody speaks for them.
     """
     n_accounts = 1 + max(int(cohort.people.account.max(initial=-1)) for cohort in cohorts)
-    settled = np.full(n_accounts + 1, _NEVER_MS)
+    converted = np.full(n_accounts + 1, _NEVER_MS)
     for cohort in cohorts if conversion_unit == "account" else ():
         askers, visits = np.array(list(cohort.request_visit.items()), dtype=np.int64).reshape(-1, 2).T
-        np.minimum.at(settled, cohort.people.account[askers], cohort.end_ms[visits])
-    settled[-1] = _NEVER_MS
-    return settled
+        np.minimum.at(converted, cohort.people.account[askers], cohort.end_ms[visits])
+    converted[-1] = _NEVER_MS
+    return converted
 
 
-def _visits_of(cohort: Cohort, clock: Clock, settled_ms: Integers) -> pl.DataFrame:
+def _visits_of(cohort: Cohort, clock: Clock, converted_ms: Integers) -> pl.DataFrame:
     journeys = cohort.journeys
     seen = cohort.view_ms < clock.length_ms
     start_ms = cohort.view_ms[journeys.first_view]
     last_ms = np.maximum.reduceat(np.where(seen, cohort.view_ms, -1), journeys.first_view)
-    happened = cohort.happened(clock.length_ms)
-    visitor = journeys.visitor[happened]
-    settled = last_ms[happened] >= settled_ms[cohort.people.account[visitor]]
+    visits_made = cohort.visits_made(clock.length_ms)
+    visitor = journeys.visitor[visits_made]
+    converted = last_ms[visits_made] >= converted_ms[cohort.people.account[visitor]]
     columns: dict[str, object] = {
         "anonymous_id": cohort.person_ids.gather(visitor),
-        "visit": journeys.number[happened],
+        "visit": journeys.number[visits_made],
         "account": cohort.accounts.gather(visitor),
         "experiments": cohort.experiments.gather(visitor),
-        "started_at": clock.timestamps(start_ms[happened]),
-        "ended_at": clock.timestamps(last_ms[happened]),
-        "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[happened],
-        **{signal.name: cohort.signals.column(signal.name)[happened] for signal in SIGNALS},
-        "at_risk": ~settled & (happened <= cohort.asked_visit[visitor]),
-        "censored": last_ms[happened] + IDLE_MS > clock.length_ms,
-        "requested_demo": cohort.asked[happened],
+        "started_at": clock.timestamps(start_ms[visits_made]),
+        "ended_at": clock.timestamps(last_ms[visits_made]),
+        "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[visits_made],
+        **{signal.name: cohort.signals.column(signal.name)[visits_made] for signal in SIGNALS},
+        "at_risk": ~converted & (visits_made <= cohort.request_visit_array[visitor]),
+        "censored": last_ms[visits_made] + IDLE_MS > clock.length_ms,
+        "requested_demo": cohort.requested[visits_made],
     }
     return pl.DataFrame(columns, schema=visit_schema())

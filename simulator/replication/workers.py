@@ -19,12 +19,12 @@ from typing import Final, Generic, TypeVar
 import polars as pl
 
 from simulator.engine.streams import Streams
-from simulator.replication.generator import CancelledVisits, Drawn, EventGenerator
-from simulator.replication.pending_hours import HoursInFile, HoursToCome, hour_in_files
+from simulator.replication.generator import CancelledVisits, DrawnCohort, EventGenerator
+from simulator.replication.pending_hours import PendingHours, PendingHoursFile, read_hour
 from simulator.replication.run_state import RunState
 from simulator.replication.schedule import ScheduledCohort
 from simulator.settings.world import WorldSettings
-from simulator.tracking.activity import Hour
+from simulator.tracking.activity import HourActivity
 from simulator.tracking.delivery import Delivery
 from simulator.tracking.labels import LABELS_SCHEMA
 from simulator.tracking.transport import DeliveryQueue, Sent
@@ -32,7 +32,7 @@ from simulator.tracking.transport import DeliveryQueue, Sent
 __all__ = ["HourWork", "RunSpec", "SharedRun"]
 
 Result = TypeVar("Result")
-Aside = TypeVar("Aside")
+Key = TypeVar("Key")
 
 HourWork = Callable[[int, Iterable[Delivery]], Result]
 """What is to be done, by a worker, with what arrives in an hour, one part of it after the other; given the hour's
@@ -58,13 +58,13 @@ class RunSpec:
     replication: int
     intercept: float
 
-    def workshop(self) -> EventGenerator:
+    def generator(self) -> EventGenerator:
         """A workshop for it."""
         return EventGenerator(self.world, Streams(self.seed, self.replication), self.intercept)
 
 
 @dataclass(frozen=True)
-class _Parcel:
+class _FileSlice:
     """Deliveries that were sent in one hour and arrive in a later one, as rows of a file."""
 
     path: Path
@@ -87,8 +87,8 @@ class HourTask:
     """
 
     hour: int
-    plans: Sequence[HoursInFile]
-    lived: Hour
+    plans: Sequence[PendingHoursFile]
+    live: HourActivity
     cancelled_visits: CancelledVisits
 
 
@@ -106,7 +106,7 @@ class HourResult(Generic[Result]):
 
     counts: Counter[str]
     delivered: _Delivered[Result] | None = None
-    parcels: Mapping[int, _Parcel] = field(default_factory=dict)
+    slices: Mapping[int, _FileSlice] = field(default_factory=dict)
     labels: Path | None = None
 
 
@@ -124,47 +124,47 @@ class SharedRun(Generic[Result]):
 
     def __init__(
         self,
-        recipe: RunSpec,
-        course: RunState,
+        spec: RunSpec,
+        run_state: RunState,
         executor: Executor,
         *,
         n_workers: int,
         folder: Path,
         work: HourWork[Result],
     ) -> None:
-        self._recipe = pickle.dumps(recipe)
-        self._course = course
+        self._spec = pickle.dumps(spec)
+        self._run_state = run_state
         self._executor = executor
         self._n_ahead = 2 * n_workers
         self._folder = folder
         self._work = work
-        self._n_hours = recipe.world.clock.hours
-        self._planned: defaultdict[int, list[HoursInFile]] = defaultdict(list)
-        self._arriving: defaultdict[int, list[_Parcel]] = defaultdict(list)
+        self._n_hours = spec.world.clock.hours
+        self._planned: defaultdict[int, list[PendingHoursFile]] = defaultdict(list)
+        self._arriving: defaultdict[int, list[_FileSlice]] = defaultdict(list)
 
     def results(self) -> Iterator[tuple[Counter[str], Result]]:
         """Let time pass: of each hour in turn, counts of it, and what a worker has made of what arrived in it."""
-        for counts, future in _ahead(self._deliveries(), self._n_ahead):
+        for counts, future in _prefetched(self._deliveries(), self._n_ahead):
             delivered = future.result()
             counts.update(delivered.counts)
             yield counts, delivered.result
 
     def _deliveries(self) -> Iterator[tuple[Counter[str], Future[_Delivered[Result]]]]:
         """Counts of what happened in each hour, in turn, and what becomes of what arrives in it."""
-        for hour, (_, future) in enumerate(_ahead(self._told(), self._n_ahead)):
-            told = future.result()
+        for hour, (_, future) in enumerate(_prefetched(self._emitted(), self._n_ahead)):
+            result = future.result()
             self._delete_plans(hour)
-            yield told.counts, self._deliver(hour, told)
+            yield result.counts, self._deliver(hour, result)
 
-    def _deliver(self, hour: int, told: HourResult[Result]) -> Future[_Delivered[Result]]:
-        if told.delivered is not None:
+    def _deliver(self, hour: int, result: HourResult[Result]) -> Future[_Delivered[Result]]:
+        if result.delivered is not None:
             done: Future[_Delivered[Result]] = Future()
-            done.set_result(told.delivered)
+            done.set_result(result.delivered)
             return done
-        for arrival, parcel in told.parcels.items():
-            self._arriving[arrival].append(parcel)
+        for arrival, file_slice in result.slices.items():
+            self._arriving[arrival].append(file_slice)
         arriving = self._arriving.pop(hour, [])
-        return self._executor.submit(_arrive, self._recipe, hour, arriving, told.labels, self._work)
+        return self._executor.submit(_deliver_hour, self._spec, hour, arriving, result.labels, self._work)
 
     def _delete_plans(self, hour: int) -> None:
         """Delete the files of which an hour was the last."""
@@ -172,78 +172,78 @@ class SharedRun(Generic[Result]):
             if max(file.places) == hour:
                 file.path.unlink()
 
-    def _told(self) -> Iterator[tuple[int, Future[HourResult[Result]]]]:
+    def _emitted(self) -> Iterator[tuple[int, Future[HourResult[Result]]]]:
         """Let the clock run, as fast as cohorts are drawn; each hour is given to a worker to be told."""
         drawn = self._drawn()
-        waiting: deque[Drawn] = deque()
+        waiting: deque[DrawnCohort] = deque()
         for hour in range(self._n_hours):
-            for _ in self._course.opening(hour):
+            for _ in self._run_state.due_in(hour):
                 if not waiting:
                     waiting.extend(next(drawn))
-                self._course.admit(waiting.popleft())
-            lived = self._course.live(hour)
+                self._run_state.admit(waiting.popleft())
+            live = self._run_state.advance(hour)
             plans = [file.only(hour) for file in self._planned[hour]]
-            task = HourTask(hour, plans, lived, dict(self._course.stage.cancelled_visits))
-            yield hour, self._executor.submit(_tell, self._recipe, task, self._folder, self._work)
+            task = HourTask(hour, plans, live, dict(self._run_state.live_world.cancelled_visits))
+            yield hour, self._executor.submit(_emit_hour, self._spec, task, self._folder, self._work)
 
-    def _drawn(self) -> Iterator[list[Drawn]]:
+    def _drawn(self) -> Iterator[list[DrawnCohort]]:
         """Cohorts drawn by the workers, some at a time, in order; a few tasks are always ahead."""
-        openings = self._course.openings
-        batches = deque(openings[i : i + _COHORTS_A_TASK] for i in range(0, len(openings), _COHORTS_A_TASK))
-        under_way: deque[Future[tuple[list[Drawn], HoursInFile]]] = deque()
+        schedule = self._run_state.schedule
+        batches = deque(schedule[i : i + _COHORTS_A_TASK] for i in range(0, len(schedule), _COHORTS_A_TASK))
+        under_way: deque[Future[tuple[list[DrawnCohort], PendingHoursFile]]] = deque()
         while batches or under_way:
             while batches and len(under_way) < self._n_ahead:
                 batch = batches.popleft()
                 path = self._folder / f"plan-{batch[0].place:06}"
-                under_way.append(self._executor.submit(_draw, self._recipe, batch, path))
+                under_way.append(self._executor.submit(_draw, self._spec, batch, path))
             drawn, file = under_way.popleft().result()
             for hour in file.places:
                 self._planned[hour].append(file)
             yield drawn
 
 
-def _draw(recipe: bytes, openings: Sequence[ScheduledCohort], path: Path) -> tuple[list[Drawn], HoursInFile]:
+def _draw(spec: bytes, schedule: Sequence[ScheduledCohort], path: Path) -> tuple[list[DrawnCohort], PendingHoursFile]:
     """Draw some cohorts: what their visitors will do goes into a file. A task."""
-    workshop, to_come, found = _workshop(recipe), HoursToCome(), []
-    for opening in openings:
-        drawn = workshop.draw(opening)
-        to_come.add(drawn.hours)
+    generator, pending, found = _generator(spec), PendingHours(), []
+    for scheduled in schedule:
+        drawn = generator.draw(scheduled)
+        pending.add(drawn.hours)
         found.append(replace(drawn, hours=[]))
-    return found, to_come.write(path)
+    return found, pending.write(path)
 
 
-def _tell(recipe: bytes, task: HourTask, folder: Path, work: HourWork[Result]) -> HourResult[Result]:
+def _emit_hour(spec: bytes, task: HourTask, folder: Path, work: HourWork[Result]) -> HourResult[Result]:
     """Tell of an hour; where everything arrives at once, deliver it, too. A task."""
-    workshop, hour = _workshop(recipe), task.hour
-    sent = workshop.tell(hour, hour_in_files(task.plans, hour), task.lived, task.cancelled_visits)
-    post, transport = DeliveryQueue(workshop.transport), workshop.transport
+    generator, hour = _generator(spec), task.hour
+    sent = generator.emit(hour, read_hour(task.plans, hour), task.live, task.cancelled_visits)
+    queue, transport = DeliveryQueue(generator.transport), generator.transport
     if transport.is_lossless:
         counts = Counter[str]()
-        return HourResult(counts, _delivered(hour, _counted(post.deliver(sent, hour), counts), work))
-    return _set_out(Sent.of(sent), transport.arrival_hour(), folder / f"way-{hour:06}")
+        return HourResult(counts, _delivered(hour, _counted(queue.deliver(sent, hour), counts), work))
+    return _write_in_transit(Sent.of(sent), transport.arrival_hour(), folder / f"way-{hour:06}")
 
 
-def _set_out(sent: Sent, arrival_hour: pl.Expr, path: Path) -> HourResult[Result]:
+def _write_in_transit(sent: Sent, arrival_hour: pl.Expr, path: Path) -> HourResult[Result]:
     """Put what is on its way into a file, by hour of arrival, and the labels beside it."""
-    on_its_way = sent.on_its_way.with_columns(arrival_hour.alias("_hour")).sort("_hour", maintain_order=True)
-    on_its_way.drop("_hour").write_ipc(path)
+    in_transit = sent.in_transit.with_columns(arrival_hour.alias("_hour")).sort("_hour", maintain_order=True)
+    in_transit.drop("_hour").write_ipc(path)
     labels = path.with_suffix(".labels")
     sent.labels.write_ipc(labels)
-    parcels, begin = {}, 0
-    for n, hour in on_its_way["_hour"].rle().struct.unnest().iter_rows():
-        parcels[hour] = _Parcel(path, begin, n)
+    slices, begin = {}, 0
+    for n, hour in in_transit["_hour"].rle().struct.unnest().iter_rows():
+        slices[hour] = _FileSlice(path, begin, n)
         begin += n
-    return HourResult(sent.counts, parcels=parcels, labels=labels)
+    return HourResult(sent.counts, slices=slices, labels=labels)
 
 
-def _arrive(
-    recipe: bytes, hour: int, arriving: Sequence[_Parcel], labels: Path | None, work: HourWork[Result]
+def _deliver_hour(
+    spec: bytes, hour: int, arriving: Sequence[_FileSlice], labels: Path | None, work: HourWork[Result]
 ) -> _Delivered[Result]:
     """Deliver what arrives in an hour. A task."""
-    transport = _workshop(recipe).transport
-    befell = LABELS_SCHEMA.to_frame() if labels is None else pl.read_ipc(labels)
-    nothing = transport.nothing_on_its_way
-    delivery = transport.deliver([nothing, *(parcel.read() for parcel in arriving)], befell)
+    transport = _generator(spec).transport
+    hour_labels = LABELS_SCHEMA.to_frame() if labels is None else pl.read_ipc(labels)
+    nothing = transport.nothing_in_transit
+    delivery = transport.deliver([nothing, *(file_slice.read() for file_slice in arriving)], hour_labels)
     return _delivered(hour, [delivery], work)
 
 
@@ -266,18 +266,20 @@ def _delivered(hour: int, deliveries: Iterable[Delivery], work: HourWork[Result]
     return _Delivered(work(hour, each()), counts)
 
 
-def _ahead(futures: Iterator[tuple[Aside, Future[Result]]], most: int) -> Iterator[tuple[Aside, Future[Result]]]:
+def _prefetched(
+    futures: Iterator[tuple[Key, Future[Result]]], max_waiting: int
+) -> Iterator[tuple[Key, Future[Result]]]:
     """The same in the same order, but each is waited for only when it is done or others are well ahead of it."""
-    waiting: deque[tuple[Aside, Future[Result]]] = deque()
+    waiting: deque[tuple[Key, Future[Result]]] = deque()
     for each in futures:
         waiting.append(each)
-        while len(waiting) > most or (waiting and waiting[0][1].done()):
+        while len(waiting) > max_waiting or (waiting and waiting[0][1].done()):
             yield waiting.popleft()
     yield from waiting
 
 
 @lru_cache(maxsize=1)
-def _workshop(recipe: bytes) -> EventGenerator:
+def _generator(spec: bytes) -> EventGenerator:
     """The workshop of a worker: made for its first task, and used for all others of the run."""
-    made: RunSpec = pickle.loads(recipe)  # noqa: S301 - our own words, from the process that gave us the task
-    return made.workshop()
+    made: RunSpec = pickle.loads(spec)  # noqa: S301 - our own words, from the process that gave us the task
+    return made.generator()

@@ -15,7 +15,7 @@ from simpy.resources.resource import Request
 
 from analytics.events.tracking_plan import REGIONS, EventName
 from simulator.engine.clock import Clock
-from simulator.sales.office_hours import Duty, OfficeHours, duties
+from simulator.sales.office_hours import OfficeHours, RepCalendar, rep_calendars
 from simulator.sales.outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
 from simulator.settings.sales import SalesSettings, TeamSettings
 from simulator.world.accounts import UNKNOWN_COMPANY, Company
@@ -35,7 +35,7 @@ _DAY_S = 86_400.0
 _ROUNDING_S = 1e-6
 """What sums of seconds may be off by; no office hours are so short."""
 
-Tell = Callable[[EventName], None]
+OnStep = Callable[[EventName], None]
 
 
 class BuyerDraws(NamedTuple):
@@ -90,8 +90,8 @@ class _Team:
 
     def __init__(self, settings: TeamSettings, clock: Clock, slot_s: float) -> None:
         self.office = OfficeHours(settings, clock)
-        self.sdrs = duties(settings.sdrs, self.office)
-        self.executives = duties(settings.account_executives, self.office)
+        self.sdrs = rep_calendars(settings.sdrs, self.office)
+        self.executives = rep_calendars(settings.account_executives, self.office)
         self.inbox = simpy.Store(clock.env)
         self._clock = clock
         self._slot_s = slot_s
@@ -115,7 +115,7 @@ class _Team:
     def _slots(self, day: date) -> list[_Slot]:
         """Free slots of a day, in order: one after the other from the opening on."""
         if day not in self._diary:
-            shifts = [shift for duty in self.executives if (shift := duty.on(day))]
+            shifts = [shift for calendar in self.executives if (shift := calendar.on(day))]
             opens_s = min((shift.opens_s for shift in shifts), default=math.inf)
             self._diary[day] = []
             for number in count():
@@ -140,7 +140,7 @@ class _Lead:
     draws: BuyerDraws
     company: Company
     team: _Team
-    tell: Tell
+    on_step: OnStep
 
 
 @dataclass
@@ -169,15 +169,15 @@ class SalesDesk:
         }
         self._team_of = {region: self.settings.team_of(region) for region in REGIONS}
         for team in self._teams.values():
-            for duty in team.sdrs:
-                self._env.process(self._work(duty, team.inbox))
+            for calendar in team.sdrs:
+                self._env.process(self._work(calendar, team.inbox))
 
     def request_demo(
         self,
         visitor: str,
         region: str,
         draws: BuyerDraws,
-        tell: Tell | None = None,
+        on_step: OnStep | None = None,
         company: Company = UNKNOWN_COMPANY,
     ) -> DemoRequest:
         """Enter a request now.
@@ -193,7 +193,7 @@ class SalesDesk:
         request = DemoRequest(visitor, region, self._env.now, response_s, account=company.account)
         self.requests.append(request)
         team = self._team(region)
-        team.inbox.put(_Lead(request, draws, company, team, tell or (lambda _step: None)))
+        team.inbox.put(_Lead(request, draws, company, team, on_step or (lambda _step: None)))
         return request
 
     def visible_wait_days(self, region: str) -> float:
@@ -215,9 +215,9 @@ class SalesDesk:
     def _team(self, region: str) -> _Team:
         return self._teams[self._team_of[region]]
 
-    def _work(self, duty: Duty, inbox: simpy.Store) -> Generator[simpy.Event, None, None]:
+    def _work(self, calendar: RepCalendar, inbox: simpy.Store) -> Generator[simpy.Event, None, None]:
         """The working life of an SDR: shift by shift, request by request."""
-        while shift := duty.next_shift(self._env.now):
+        while shift := calendar.next_shift(self._env.now):
             yield self._env.at(shift.opens_s)
             closing = self._env.at(shift.closes_s)
             while self._env.now < shift.closes_s:
@@ -241,7 +241,7 @@ class SalesDesk:
         if slot is not None:
             lead.request.scheduled_s, lead.request.slot_s = self._env.now, slot.begins_s
             lead.request.stage = SalesStage.SCHEDULED
-            lead.tell(EventName.DEMO_SCHEDULED)
+            lead.on_step(EventName.DEMO_SCHEDULED)
             self._env.process(self._meet(lead, slot, lead.team.book(slot)))
 
     def _meet(self, lead: _Lead, slot: _Slot, place: Request) -> Generator[simpy.Event, None, None]:
@@ -251,10 +251,10 @@ class SalesDesk:
         slot.places.release(place)
         if lead.draws.show < no_show_probability(self.settings, slot.begins_s - request.requested_s):
             request.missed_s, request.stage = self._env.now, SalesStage.MISSED
-            lead.tell(EventName.DEMO_MISSED)
+            lead.on_step(EventName.DEMO_MISSED)
             return
         request.held_s, request.stage = self._env.now, SalesStage.HELD
-        lead.tell(EventName.DEMO_HELD)
+        lead.on_step(EventName.DEMO_HELD)
         factor = 1.0 if lead.company.good_fit else self.settings.poor_fit_factor
         if lead.draws.opportunity < factor * self.settings.held_to_opportunity:
             yield from self._sell(lead)
@@ -263,7 +263,7 @@ class SalesDesk:
         """Open an opportunity, and win it or not."""
         request = lead.request
         request.opportunity_s, request.stage = self._env.now, SalesStage.OPPORTUNITY
-        lead.tell(EventName.OPPORTUNITY_CREATED)
+        lead.on_step(EventName.OPPORTUNITY_CREATED)
         if lead.draws.win >= self.settings.opportunity_to_won:
             return
         signed_s = lead.team.office.next_open(
@@ -275,4 +275,4 @@ class SalesDesk:
         request.won_s, request.stage = self._env.now, SalesStage.WON
         spread = self.settings.deal_value_spread * NormalDist().inv_cdf(lead.draws.value)
         request.deal_value = lead.company.deal_factor * self.settings.deal_value * math.exp(spread)
-        lead.tell(EventName.DEAL_WON)
+        lead.on_step(EventName.DEAL_WON)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings, minutes_of
 
-__all__ = ["Duty", "OfficeHours", "Shift", "duties"]
+__all__ = ["OfficeHours", "RepCalendar", "Shift", "rep_calendars"]
 
 _SEARCH_DAYS = 400
 """How far ahead anybody looks: further than the longest holiday."""
@@ -70,12 +70,12 @@ class OfficeHours:
 
     def next_open(self, time_s: float) -> float | None:
         """First moment in office hours at or after a time; None if there is none in sight."""
-        shift = Duty(self).next_shift(time_s)
+        shift = RepCalendar(self).next_shift(time_s)
         return None if shift is None else shift.opens_s
 
 
 @dataclass(frozen=True)
-class Duty:
+class RepCalendar:
     """When one representative is at work.
 
     A new representative learns in the last part of the day: in week k of the N weeks of ramp-up they work the first
@@ -128,11 +128,11 @@ class Duty:
         return total
 
 
-def duties(staff: StaffSettings, office: OfficeHours) -> list[Duty]:
+def rep_calendars(staff: StaffSettings, office: OfficeHours) -> list[RepCalendar]:
     """Working times of each representative of a staff, in order of their numbers."""
     joins = {joiner.rep: joiner.on for joiner in staff.hires}
     return [
-        Duty(
+        RepCalendar(
             office,
             joins.get(rep),
             staff.ramp_weeks,

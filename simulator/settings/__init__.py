@@ -1,8 +1,8 @@
-"""The settings of a world: pydantic models, checked as a whole and frozen. Nothing here draws.
+"""Settings of a world: frozen Pydantic models, validated as a whole. No module here draws random numbers.
 
-Modules, in reading order: ``base`` (what all settings share), ``clock``, ``traffic``, ``population`` and
-``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``; ``world`` puts them together
-and checks what must hold between them.
+Modules, in reading order: ``base`` (types that all settings share), ``clock``, ``traffic``, ``population`` and
+``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``; ``world`` combines them and
+validates the relations between them.
 """
 
 import lazy_loader

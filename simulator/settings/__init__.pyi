@@ -14,7 +14,7 @@ from .sales import (
     TeamSettings as TeamSettings,
     minutes_of as minutes_of,
 )
-from .site import LEAST_EXIT_RATE as LEAST_EXIT_RATE, PageSettings as PageSettings, SiteSettings as SiteSettings
+from .site import MIN_EXIT_RATE as MIN_EXIT_RATE, PageSettings as PageSettings, SiteSettings as SiteSettings
 from .tracking import TrackingSettings as TrackingSettings
 from .traffic import (
     CampaignSettings as CampaignSettings,

@@ -1,4 +1,4 @@
-"""What all settings models share: frozen, closed, and in plain units."""
+"""Base class and field types of all settings models."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ __all__ = [
 
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 LogOdds = Annotated[Real, Field(ge=-50, le=50)]
-"""An effect in log-odds; beyond 50 a probability can no longer be told from 0 or 1."""
+"""Effect in log-odds. Beyond ±50 a probability equals 0 or 1 in double precision."""
 Positive = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Strict(), Field(ge=0, le=1)]
 Share = Probability
 Factor = Annotated[float, Strict(), Field(ge=0, le=1e6)]
-"""How many times something ordinary; beyond a million, sums could no longer be told from infinity."""
+"""Multiplier of a base value. Beyond a million, sums of products could overflow."""
 PositiveFactor = Annotated[float, Strict(), Field(ge=1e-6, le=1e6)]
-"""The same, where nothing may vanish."""
+"""Multiplier that cannot be 0."""
 Count = Annotated[int, Strict(), Field(ge=1)]
 
 
 class Settings(BaseModel):
-    """A part of a scenario: frozen data, checked whole before the clock starts; an unknown key is an error.
+    """Base class of all settings: frozen, validated before the clock starts; an unknown key is an error.
 
     Attributes:
-        renamed: Old names of settings, and what each is called now; files may use both, with a warning.
+        renamed: New name of each old setting name; files may use both, the old one with a warning.
     """
 
     renamed: ClassVar[Mapping[str, str]] = {}
@@ -53,17 +53,26 @@ class Settings(BaseModel):
 
 
 def unknown(kind: str, name: str, known: Collection[str]) -> str:
-    """Say that there is no such thing, and what may have been meant."""
+    """Message for an unknown name, with the closest known name or all of them.
+
+    >>> unknown("page", "princing", ["home", "pricing"])
+    "there is no page 'princing'; did you mean 'pricing'?"
+    """
     near = get_close_matches(name, known, n=1)
     advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"there is no {kind} {name!r}; {advice}"
 
 
+# Shares are typed by hand, with rounding: a third is 0.333333.
 _SHARE_TOLERANCE = 1e-6
 
 
 def shares_fault(shares: Iterable[float]) -> str | None:
-    """Say what is wrong with shares that must sum to 1, or None."""
+    """What is wrong with shares that must sum to 1; None if nothing is.
+
+    >>> shares_fault([0.5, 0.4])
+    'shares must sum to 1 (they sum to 0.9)'
+    """
     total = math.fsum(shares)
     if abs(total - 1) > _SHARE_TOLERANCE:
         return f"shares must sum to 1 (they sum to {total:.6g})"
@@ -77,7 +86,7 @@ def _sum_to_one(shares: dict[str, float]) -> dict[str, float]:
 
 
 Shares = Annotated[dict[str, Share], AfterValidator(_sum_to_one)]
-"""Named parts of a whole, which sum to 1."""
+"""Named shares of a whole; they sum to 1."""
 
 
 def _some_weight(weights: dict[str, float]) -> dict[str, float]:

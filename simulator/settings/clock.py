@@ -1,4 +1,4 @@
-"""When the simulation starts and how long it lasts."""
+"""When the simulation starts and how long it runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from simulator.settings.base import Settings
 
 __all__ = ["ClockSettings", "in_utc"]
 
-# Time zones have rules for these years, and ten years more stay far from the limits of a date.
+# Time zones have rules for these years, and ten more years stay within the range of dates.
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
 
-_LONGEST_HOURS = 10 * 366 * 24
+_MAX_HOURS = 10 * 366 * 24
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The moment in UTC, cut to whole milliseconds; without a time zone it is UTC already."""
+    """Convert a time to UTC and truncate it to whole milliseconds; a time without a time zone is UTC already.
+
+    Raises:
+        ValueError: The year is outside the supported range.
+
+    >>> in_utc(datetime(2026, 3, 3, 12, 0, 0, 123_456)).isoformat()
+    '2026-03-03T12:00:00.123000+00:00'
+    """
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
         raise ValueError(f"must be in the years {_EARLIEST_YEAR} to {_LATEST_YEAR}")
@@ -27,12 +34,12 @@ def in_utc(moment: datetime) -> datetime:
 
 
 class ClockSettings(Settings):
-    """When the simulation starts and how long it lasts.
+    """When the simulation starts and how long it runs.
 
     Attributes:
-        start: First moment, UTC unless it says otherwise. The default is an ordinary Tuesday.
-        hours: Length in hours, ten years at most. The last moment itself is not part of the simulation.
+        start: First moment; UTC unless it has another time zone. The default is an ordinary Tuesday.
+        hours: Length in hours, ten years at most. The end itself is not part of the simulation.
     """
 
     start: Annotated[datetime, AfterValidator(in_utc)] = datetime(2026, 3, 3, tzinfo=UTC)
-    hours: int = Field(default=24, ge=1, le=_LONGEST_HOURS, strict=True)
+    hours: int = Field(default=24, ge=1, le=_MAX_HOURS, strict=True)

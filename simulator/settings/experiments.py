@@ -1,4 +1,4 @@
-"""Experiments: what is tried out on some visitors and not on others."""
+"""Experiments (A/B tests) and the effects of their arms."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["ArmSettings", "ExperimentSettings", "ExperimentsSettings", "arm_effe
 
 
 class ArmSettings(Settings):
-    """One arm of an experiment; as it stands by default it changes nothing.
+    """One arm of an experiment; with its default values it changes nothing.
 
     Attributes:
         share: Share of the visitors; the shares of all arms sum to 1.
-        links: Factors on the weights of all links to a page, by page.
-        exit_rate: Factors on the probability of leaving the site from a page, by page; the outcome is kept between
-            0.01 and 1.
+        links: Multipliers of the weights of all links to a page, by page.
+        exit_rate: Multipliers of the probability of leaving the site from a page, by page; the result is limited to
+            0.01 to 1.
         log_odds: Effect on the log-odds of a demo request at the end of every visit.
     """
 
@@ -35,7 +35,7 @@ class ExperimentSettings(Settings):
     """An experiment on all visitors.
 
     Attributes:
-        unit: What is assigned to an arm: a visitor, with all visits.
+        unit: Unit of randomisation: the visitor, with all their visits.
         arms: Arms by name; their shares sum to 1.
     """
 
@@ -49,24 +49,30 @@ class ExperimentSettings(Settings):
         return self
 
 
-_MOST_COMBINATIONS = 4096
+# Each combination has its own table of transition probabilities.
+_MAX_COMBINATIONS = 4096
 
 
 def _few_enough(experiments: dict[str, ExperimentSettings]) -> dict[str, ExperimentSettings]:
     combinations = prod(len(experiment.arms) for experiment in experiments.values())
-    if combinations > _MOST_COMBINATIONS:
+    if combinations > _MAX_COMBINATIONS:
         raise ValueError(
-            f"the arms of all experiments have {combinations} combinations; at most {_MOST_COMBINATIONS} can be"
+            f"the arms of all experiments have {combinations} combinations; at most {_MAX_COMBINATIONS} can be"
         )
     return experiments
 
 
 ExperimentsSettings = Annotated[dict[Name, ExperimentSettings], AfterValidator(_few_enough)]
-"""Experiments by name."""
+"""Experiments by name; their arms have at most 4,096 combinations."""
 
 
 def arm_effects(experiments: Mapping[str, ExperimentSettings]) -> dict[str, float]:
-    """True effect of each arm on the log-odds of a request, by ``experiment=arm``."""
+    """True effect of each arm on the log-odds of a request, by ``experiment=arm``.
+
+    >>> arms = {"a": ArmSettings(share=0.5), "b": ArmSettings(share=0.5, log_odds=0.4)}
+    >>> arm_effects({"pricing": ExperimentSettings(arms=arms)})
+    {'pricing=a': 0.0, 'pricing=b': 0.4}
+    """
     return {
         f"{name}={arm}": settings.log_odds
         for name, experiment in experiments.items()

@@ -1,4 +1,4 @@
-"""What moves visitors to request a demo: coefficients, interactions and the intercept."""
+"""What drives demo requests: coefficients, interactions and the intercept."""
 
 from __future__ import annotations
 
@@ -41,23 +41,31 @@ def _pairs(interactions: dict[str, float]) -> dict[str, float]:
 
 
 class IntentSettings(Settings):
-    """What moves visitors to request a demo. The default figures are assumptions.
+    """What drives demo requests. The default figures are assumptions.
 
     Attributes:
-        target_conversion: Share of visitors who request a demo sooner or later; it calibrates the intercept. 0.015
-            unless ``intercept`` is given. It
-            describes the visitors, not the clock: those whose later visits fall after the end of the simulation are
-            not seen to ask, and neither are those whose colleague was first (``conversion_unit``).
+        target_conversion: Share of visitors who eventually request a demo; the intercept is calibrated to it. 0.015
+            unless ``intercept`` is given. It describes the visitors, not the observed period: requests in visits after
+            the end of the simulation, and those that a colleague's request makes unnecessary (``conversion_unit``), are
+            not observed.
         intercept: The intercept itself, in log-odds per visit, instead of ``target_conversion``.
         coefficients: Effect of each signal in log-odds; a signal that is not named has none.
-        interactions: Effect of two signals together, beyond the sum of both, named ``a:b``.
-        account_sd: Standard deviation of the companies' unobserved willingness, in log-odds.
-        conversion_unit: ``account``: once a visitor of a recognised company has asked, their colleagues go on visiting
-            but no longer ask. ``visitor``: everybody asks for themselves. A visitor without a company always does.
+        interactions: Effect of two signals together, beyond the sum of both, named ``a:b``; in log-odds.
+        account_sd: Standard deviation of the companies' unobserved random effect, in log-odds.
+        conversion_unit: ``account``: once a visitor of a recognised company has requested a demo, their colleagues keep
+            visiting but no longer request one. ``visitor``: each visitor decides independently. Visitors without a
+            company always do.
+
+    >>> IntentSettings().target_conversion
+    0.015
+    >>> IntentSettings(intercept=-4.0).target_conversion is None
+    True
+    >>> IntentSettings(coefficients={"pricing_page_view": 0.8}, interactions={}).effects
+    {'pricing_page_view': 0.8}
     """
 
     alternatives: ClassVar = (("target_conversion", "intercept"),)
-    """Settings that exclude each other: stating one of them withdraws the other."""
+    """Settings that exclude each other: setting one in a later layer clears the other."""
 
     renamed: ClassVar = {"visitor_to_demo": "target_conversion", "demo_per": "conversion_unit"}
 
@@ -87,13 +95,14 @@ class IntentSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _calibrated_unless_told_otherwise(cls, given: object) -> object:
+    def _default_target(cls, given: object) -> object:
+        # The default must not conflict with an intercept, so it is not a default of the field.
         if isinstance(given, dict) and "target_conversion" not in given and given.get("intercept") is None:
             return {"target_conversion": _TARGET_CONVERSION, **given}
         return given
 
     @model_validator(mode="after")
-    def _one_way_to_the_intercept(self) -> Self:
+    def _one_source_of_intercept(self) -> Self:
         if (self.target_conversion is None) == (self.intercept is None):
             raise ValueError("give target_conversion or intercept, and null for the other")
         return self

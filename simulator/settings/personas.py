@@ -1,4 +1,4 @@
-"""The kinds of people who visit, and what sets them apart."""
+"""Personas: kinds of visitors and how they differ."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["DEFAULT_PERSONAS", "PersonaSettings", "persona_code"]
 
 
 class PersonaSettings(Settings):
-    """One kind of visitor; as it stands by default it differs from no other.
+    """One kind of visitor; with its default values it differs from no other.
 
-    A persona is never part of an event. It shows in what its people read, and ``people.parquet`` of a run keeps it.
+    A persona is never part of an event. It shows in what its visitors read, and ``people.parquet`` of a run records it.
 
     Attributes:
-        weight: How many there are of it, relative to the other personas.
-        channels: Factors on that weight by the channel by which a visitor comes; 1 for those not named.
-        account_factor: Factor on ``population.account_rate``, the probability of belonging to a company that is
-            recognised; beyond a rate of 1 all of them do.
-        company_email_factor: Factor on ``population.company_email_rate``, likewise.
-        pages: Factors on the weight of a page, wherever a link leads to it and wherever a visit may begin with it.
-        engagement: Factor on the odds of going on to another page.
-        return_factor: Factor on ``visits.return_rate``, the probability of coming again after a visit; it leads to
-            0.99 at most.
-        log_odds: Effect on the log-odds of a demo request at the end of every visit. No event tells of it: it confounds
-            whatever the persona reads.
-        invitation_factor: Factor on ``population.invitation_hours`` for those of this persona who are invited.
-        invites: Probability that somebody from a company sends a colleague of this persona a link to the site, by
-            persona. It happens after their first visit; who was invited invites nobody.
+        weight: Frequency relative to the other personas.
+        channels: Multipliers of that weight by arrival channel; 1 for channels that are not named.
+        account_factor: Multiplier of ``population.account_rate``, the probability of belonging to a recognised company;
+            the result is at most 1.
+        company_email_factor: Multiplier of ``population.company_email_rate``; the result is at most 1.
+        pages: Multipliers of the weight of a page, in links to it and as a landing page.
+        engagement: Multiplier of the odds of viewing another page.
+        return_factor: Multiplier of ``visits.return_rate``, the probability of another visit; the result is at most
+            0.99.
+        log_odds: Effect on the log-odds of a demo request at the end of every visit. It is unobserved, and so confounds
+            every signal that the persona affects.
+        invitation_factor: Multiplier of ``population.invitation_hours`` for invited visitors of this persona.
+        invites: Probability that a visitor from a company sends a colleague a link to the site, by the colleague's
+            persona. Invitations follow the first visit; invited visitors invite nobody.
     """
 
     weight: PositiveFactor = 1.0
@@ -98,10 +98,15 @@ DEFAULT_PERSONAS = {
         pages={"pricing": 3.0, "product": 1.5, "customers": 1.5},
     ),
 }
-"""The people of an ordinary B2B software site: four who buy together, and four who do not buy. The figures are
-assumptions. None has an effect of its own on the decision: whatever sets their requests apart is what they read."""
+"""Personas of an ordinary B2B software site: four who buy together, and four who do not buy. The figures are
+assumptions. None affects the decision directly; their requests differ only through what they read.
+"""
 
 
 def persona_code(name: str) -> int:
-    """Number of 24 bits that a name has whatever other names there are; it addresses those who are invited."""
+    """24-bit number of a persona name, independent of all other names; it addresses the draws of invited visitors.
+
+    >>> persona_code("champion") == persona_code("champion") < 2**24
+    True
+    """
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "little")

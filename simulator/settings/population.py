@@ -1,4 +1,4 @@
-"""Who visits: countries, devices, companies and people."""
+"""Who visits: countries, devices, companies and personas."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CountrySettings(Settings):
 
     Attributes:
         share: Share of all visitors; the shares of all countries sum to 1.
-        time_zones: Shares of its visitors by IANA time zone, which sum to 1.
+        time_zones: Shares of its visitors by IANA time zone; they sum to 1.
     """
 
     share: Share
@@ -80,9 +80,9 @@ class CompanySizeSettings(Settings):
 
     Attributes:
         share: Share of the companies; the shares of all bands sum to 1.
-        visitors: How many visitors such a company sends, relative to the other bands.
+        visitors: Visitors from such a company, relative to the other bands.
         good_fit_rate: Probability that the product fits such a company.
-        deal_value: Factor on the value of a deal with it.
+        deal_value: Multiplier of the value of a deal with it.
     """
 
     share: Share
@@ -111,25 +111,25 @@ DEFAULT_SIZES: Final = {
 
 
 class PopulationSettings(Settings):
-    """The people who visit. The default figures are assumptions.
+    """The visitors. The default figures are assumptions.
 
     Attributes:
         countries: Countries by ISO 3166-1 alpha-2 code; their shares sum to 1.
-        devices: Shares of desktop, mobile and tablet, which sum to 1.
-        second_device_rate: Probability that a person also uses a second device, with a browser and so an anonymous
-            identifier of its own.
-        second_device_share: Share of such a person's visits, from the second on, that are made with it.
-        personas: Kinds of people, by name; none to make them all alike.
-        invitation_hours: Mean time from a visit to the arrival of a colleague who is invited after it, exponential, in
-            hours of average traffic: by night and on weekends, when few come, it passes more slowly.
-        accounts: Number of companies whose people may visit.
+        devices: Shares of desktop, mobile and tablet; they sum to 1.
+        second_device_rate: Probability that a person also uses a second device, with its own browser and anonymous
+            identifier.
+        second_device_share: Share of such a person's visits, from the second on, that are made with the second device.
+        personas: Personas by name; empty for visitors who do not differ.
+        invitation_hours: Mean time from a visit to the arrival of a colleague who is invited after it, in hours of
+            average traffic; exponential. The time passes more slowly at night and on weekends, when traffic is low.
+        accounts: Number of companies.
         company_sizes: Size bands of the companies, by name; their shares sum to 1.
-        industries: Shares of the companies' industries, which sum to 1.
-        account_size_spread: Standard deviation of the logarithm of a company's share of the visitors within its size
-            band, 5 at most.
-        account_rate: Probability that a visitor belongs to a company that is recognised (``context.groupId``).
-        company_email_rate: Probability that a visitor from a company gives the company address in a form; all others
-            give a private one.
+        industries: Shares of the companies' industries; they sum to 1.
+        account_size_spread: Standard deviation of the log of a company's share of the visitors within its size band; 5
+            at most.
+        account_rate: Probability that a visitor belongs to a recognised company (``context.groupId``).
+        company_email_rate: Probability that a visitor from a company enters the company address in a form; the others
+            enter a private one.
     """
 
     countries: dict[str, CountrySettings] = Field(default_factory=_default_countries, min_length=1)
@@ -158,16 +158,18 @@ class PopulationSettings(Settings):
 
     @property
     def persona_list(self) -> list[PersonaSettings]:
-        """The personas in their order; where there are none, one that differs from nobody."""
+        """The personas in order; a single default persona if there are none."""
         return [*self.personas.values()] or [PersonaSettings()]
 
     @model_validator(mode="after")
-    def _personas_can_be_told_apart(self) -> Self:
+    def _persona_codes_are_unique(self) -> Self:
         names: dict[int, str] = {}
         for name in self.personas:
             other = names.setdefault(persona_code(name), name)
             if other != name:
-                raise ValueError(f"personas.{name}: looks like {other!r} to the draws of colleagues; rename one")
+                raise ValueError(
+                    f"personas.{name}: has the same code as {other!r}, so both would share random draws; rename one"
+                )
         return self
 
     @model_validator(mode="after")
@@ -175,9 +177,9 @@ class PopulationSettings(Settings):
         if fault := shares_fault(size.share for size in self.company_sizes.values()):
             raise ValueError(f"company_sizes: {fault}")
         for name, persona in self.personas.items():
-            for guest in persona.invites:
-                if guest not in self.personas:
-                    raise ValueError(f"personas.{name}.invites: {unknown('persona', guest, self.personas)}")
+            for invited in persona.invites:
+                if invited not in self.personas:
+                    raise ValueError(f"personas.{name}.invites: {unknown('persona', invited, self.personas)}")
         return self
 
 
@@ -188,4 +190,4 @@ USER_AGENTS: Mapping[str, str] = {
     "mobile": _BROWSERS.format("iPhone; CPU iPhone OS 18_6 like Mac OS X", "Version/18.6 Mobile Safari/604.1"),
     "tablet": _BROWSERS.format("iPad; CPU OS 18_6 like Mac OS X", "Version/18.6 Safari/604.1"),
 }
-"""User agent of each device; it also says which devices there are."""
+"""User agent of each device; its keys are the supported devices."""

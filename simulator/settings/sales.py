@@ -1,4 +1,4 @@
-"""The settings of the sales desk: its teams, its steps from a request to a deal, and what buyers put up with."""
+"""Settings of the sales desk: its teams, the steps from request to deal, and buyer behaviour."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 DEFAULT_TEAM = "default"
-"""Name of the team that serves the regions without their own."""
+"""Name of the team that serves all regions without their own."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -49,17 +49,21 @@ TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
 
 
 def minutes_of(time_of_day: str) -> int:
-    """Minutes since midnight of a time such as ``09:30``; 1440 for ``24:00``."""
+    """Minutes from midnight to a time of day.
+
+    >>> minutes_of("09:30"), minutes_of("24:00")
+    (570, 1440)
+    """
     hours, minutes = time_of_day.split(":")
     return 60 * int(hours) + int(minutes)
 
 
 class AbsenceSettings(Settings):
-    """A representative is away.
+    """An absence of a representative.
 
     Attributes:
         rep: Number of the representative, from 1.
-        first: First day of the absence, by the team's calendar.
+        first: First day of the absence, in the team's time zone.
         last: Last day of the absence.
     """
 
@@ -75,11 +79,11 @@ class AbsenceSettings(Settings):
 
 
 class HireSettings(Settings):
-    """A representative is new.
+    """A representative who joins during or after the start of the calendar.
 
     Attributes:
         rep: Number of the representative, from 1.
-        on: First day of work, by the team's calendar.
+        on: First day of work, in the team's time zone.
     """
 
     rep: Count
@@ -87,14 +91,14 @@ class HireSettings(Settings):
 
 
 class StaffSettings(Settings):
-    """The representatives of a team who do the same work. The default figures are assumptions.
+    """Representatives of a team who do the same work. The default figures are assumptions.
 
     Attributes:
-        headcount: How many they are, those who join later included.
-        ramp_weeks: Weeks in which a new representative's day grows to the whole: in week k of N they work the first
-            k / (N + 1) of each day's office hours, and learn in the rest.
-        hires: Who joins when; all others have always been there.
-        absences: Who is away when.
+        headcount: Number of representatives, including later hires.
+        ramp_weeks: Weeks of ramp-up of a new hire: in week k of N they work the first k / (N + 1) of each day's office
+            hours and train in the rest.
+        hires: First days of new hires; all other representatives are there from the start.
+        absences: Absences of representatives.
     """
 
     renamed: ClassVar = {"reps": "headcount", "joiners": "hires"}
@@ -106,13 +110,13 @@ class StaffSettings(Settings):
 
     @model_validator(mode="after")
     def _there_are_such_reps(self) -> Self:
-        numbers = [joiner.rep for joiner in self.hires]
+        numbers = [hire.rep for hire in self.hires]
         for number in (*numbers, *(absence.rep for absence in self.absences)):
             if number > self.headcount:
                 raise ValueError(f"there is no rep {number}; there are {self.headcount}, numbered from 1")
         for number in numbers:
             if numbers.count(number) > 1:
-                raise ValueError(f"rep {number} joins twice; give each joiner once")
+                raise ValueError(f"rep {number} joins twice; give each hire once")
         return self
 
 
@@ -120,11 +124,11 @@ class TeamSettings(Settings):
     """A team that serves a region. The default figures are assumptions.
 
     Attributes:
-        time_zone: IANA name of the zone in which it works.
+        time_zone: IANA time zone of the team.
         opens: Local time at which the office opens, such as ``09:00``.
         closes: Local time at which it closes, later on the same day; ``24:00`` is midnight.
         weekdays: Working days, such as ``monday``.
-        holidays: Dates on which nobody works.
+        holidays: Dates on which the team does not work.
         sdrs: Sales development representatives, who answer requests and book demos.
         account_executives: Account executives, who hold the demos.
     """
@@ -147,29 +151,32 @@ class TeamSettings(Settings):
 
 
 class SalesSettings(Settings):
-    """From a demo request to a deal. The default figures are assumptions.
+    """The process from a demo request to a deal. The default figures are assumptions.
 
     Attributes:
-        teams: Teams by the region they serve; the team ``default`` serves the regions without their own.
-        response_minutes: Mean time that a sales development representative spends on a request, in minutes; lengths
-            are exponential.
-        slot_minutes: Length of a demo slot, in minutes.
-        lead_hours: Least time between booking and demo, in hours.
-        buyer_delay_days: Mean of the time before which the buyer does not want the demo, in days after booking;
-            exponential. The later of this and ``lead_hours`` counts.
-        no_show_rate: Probability that a buyer misses a demo at once, without any wait.
-        no_show_growth_per_day: Rate at which buyers cool, per day: a demo w days after the request is missed with
-            probability 1 − (1 − ``no_show_rate``) · exp(−``no_show_growth_per_day`` · w).
-        held_to_opportunity: Probability that a demo held becomes an opportunity; it does so when the demo ends.
-        poor_fit_factor: Factor on that probability for companies that the product does not fit.
+        teams: Teams by the region they serve; the team ``default`` serves all regions without their own.
+        response_minutes: Mean time that a sales development representative spends on a request, in minutes;
+            exponential.
+        slot_minutes: Length of a demo slot in minutes.
+        lead_hours: Minimum time between booking and demo in hours.
+        buyer_delay_days: Mean time after booking during which the buyer is not available, in days; exponential. The
+            later of this and ``lead_hours`` counts.
+        no_show_rate: Probability that a buyer misses a demo without any wait.
+        no_show_growth_per_day: Rate at which buyers lose interest, per day: a demo w days after the request is missed
+            with probability 1 − (1 − ``no_show_rate``) · exp(−``no_show_growth_per_day`` · w).
+        held_to_opportunity: Probability that a demo held becomes an opportunity, at the end of the demo.
+        poor_fit_factor: Multiplier of that probability for companies that the product does not fit.
         opportunity_to_won: Probability that an opportunity is won.
-        days_to_close: Mean time from opportunity to deal, in days; exponential, then the next office hour.
-        deal_value: Median value of a deal, in US dollars a year, before the factor of the company's size band; values
-            are lognormal.
-        deal_value_spread: Standard deviation of the value's logarithm.
+        days_to_close: Mean time from opportunity to deal in days; exponential, then the next office hour.
+        deal_value: Median value of a deal in US dollars a year, before the multiplier of the company's size band;
+            lognormal.
+        deal_value_spread: Standard deviation of the log of the value.
         wait_effect_per_day: Effect of the visible wait, from now to the next free demo slot, on the decision to request
-            a demo, in log-odds per day. It can only discourage: 0 or below. ``intent.target_conversion`` is calibrated
-            without it.
+            a demo, in log-odds per day; 0 or below. ``intent.target_conversion`` is calibrated without it.
+
+    >>> sales = SalesSettings.model_validate({"teams": {"default": {}, "europe": {"time_zone": "Europe/Berlin"}}})
+    >>> sales.team_of("europe"), sales.team_of("asia_pacific")
+    ('europe', 'default')
     """
 
     teams: dict[str, TeamSettings] = Field(default_factory=lambda: {DEFAULT_TEAM: TeamSettings()})

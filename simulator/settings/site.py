@@ -1,4 +1,4 @@
-"""The web site: its pages, the funnel stage of each, and how readers go from one to the next."""
+"""The web site: its pages, the funnel stage of each, and the links between them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pydantic import AfterValidator, Field, model_validator
 from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName, FunnelStage
 from simulator.settings.base import Positive, Probability, Settings, Weights, unknown
 
-__all__ = ["DEFAULT_PAGES", "LEAST_EXIT_RATE", "FormSettings", "PageSettings", "SiteSettings"]
+__all__ = ["DEFAULT_PAGES", "MIN_EXIT_RATE", "FormSettings", "PageSettings", "SiteSettings"]
 
-LEAST_EXIT_RATE = 0.01
-"""Smallest probability of leaving the site from a page, so that visits end."""
+MIN_EXIT_RATE = 0.01
+"""Minimum probability of leaving the site from a page; it bounds the length of visits."""
 
 
 def _sent_by_browser(event: EventName) -> EventName:
@@ -22,12 +22,12 @@ def _sent_by_browser(event: EventName) -> EventName:
 
 
 class FormSettings(Settings):
-    """A form that a page asks to be filled in; it asks for an e-mail address and so identifies the visitor.
+    """A form on a page; it asks for an e-mail address and so identifies the visitor.
 
     Attributes:
-        event: Event that is tracked when the form is sent.
-        asset: What the visitor gets for it.
-        submit_rate: Probability that a reader of the page sends the form.
+        event: Event that is tracked when the form is submitted.
+        asset: What the visitor receives.
+        submit_rate: Probability that a reader of the page submits the form.
     """
 
     event: Annotated[EventName, AfterValidator(_sent_by_browser)]
@@ -39,13 +39,13 @@ class PageSettings(Settings):
     """One page.
 
     Attributes:
-        path: Path of its address.
+        path: Path of its URL.
         title: Its title.
-        category: Its content, as analysts group it.
+        category: Its page group in reports.
         stage: Funnel stage of its readers.
-        exit_rate: Probability that a reader leaves the site from here. At least 0.01, so that visits end.
-        links: Relative weights of the pages to which the other readers go on.
-        dwell_seconds: Scale of the reading time: 63 % of readers have gone on by then.
+        exit_rate: Probability of leaving the site from this page; at least 0.01.
+        links: Relative weights of the next page for readers who stay.
+        dwell_seconds: Scale of the reading time in seconds: 63 % of readers leave the page within it.
         form: Form on the page, or null.
     """
 
@@ -53,7 +53,7 @@ class PageSettings(Settings):
     title: str
     category: str
     stage: FunnelStage
-    exit_rate: float = Field(ge=LEAST_EXIT_RATE, le=1, strict=True)
+    exit_rate: float = Field(ge=MIN_EXIT_RATE, le=1, strict=True)
     links: Weights
     dwell_seconds: Positive = 45.0
     form: FormSettings | None = None
@@ -206,10 +206,10 @@ DEFAULT_PAGES: Final = {
 
 
 class SiteSettings(Settings):
-    """The pages of the site and its address.
+    """The pages and the address of the site.
 
     Attributes:
-        host: Host name of the site; keep to the ``example.com`` family.
+        host: Host name of the site; use the ``example.com`` family.
         pages: Pages by name.
     """
 

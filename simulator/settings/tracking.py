@@ -1,4 +1,4 @@
-"""What tracking loses, damages and invents on the way from the visitors' browsers to the collector."""
+"""Data-quality faults between the visitors' browsers and the collector, and their rates."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from simulator.settings.population import USER_AGENTS
 
 __all__ = ["TrackingSettings"]
 
-# Beyond this, times would leave the years that a timestamp can name.
-_MOST_SECONDS = 1e8
-_Duration = Annotated[float, Strict(), Field(gt=0, le=_MOST_SECONDS)]
+# Longer delays could lead to years outside the range of timestamps.
+_MAX_SECONDS = 1e8
+_Duration = Annotated[float, Strict(), Field(gt=0, le=_MAX_SECONDS)]
 
 
 def _all_known(kind: str, rate: float | dict[str, float], known: Collection[str]) -> float | dict[str, float]:
@@ -25,7 +25,7 @@ def _all_known(kind: str, rate: float | dict[str, float], known: Collection[str]
     return rate
 
 
-# Told apart before they are checked, so that only the form that was meant complains.
+# The tag selects one form before validation, so that only that form reports errors.
 _Rates = Annotated[
     Annotated[Probability, Tag("rate")] | Annotated[dict[str, Probability], Tag("rates")],
     Discriminator(lambda given: "rates" if isinstance(given, dict) else "rate"),
@@ -35,36 +35,42 @@ _RegionRates = Annotated[_Rates, AfterValidator(lambda rate: _all_known("region"
 
 
 class TrackingSettings(Settings):
-    """How lossy and dirty tracking is. By default it is neither: every event arrives once, at once, as it was.
+    """Rates of tracking faults. By default there are none: every event arrives once, at once and intact.
 
-    All of it befalls what browsers send. Server-side events, such as demo requests, come by another road and are never
-    blocked, delayed, repeated or damaged. Rates are probabilities; the default durations are assumptions.
+    All faults affect events sent by browsers. Server-side events, such as demo requests, take another path and are
+    never blocked, delayed, repeated or corrupted. Rates are probabilities; the default durations are assumptions.
 
     Attributes:
-        ad_blocker_rate: Share of browsers that block tracking: one number, or one for each device
-            (``{desktop: 0.4}``; 0 for devices that are not named).
-        ad_blocker_factors: Factors on that rate by persona (``{evaluator: 1.5}``; 1 for personas that are not named);
-            beyond a rate of 1 all of them block.
-        consent_refusal_rate: Share of browsers whose users refuse to be tracked: one number, or one for each region
+        ad_blocker_rate: Share of browsers that block tracking: one number, or one for each device (``{desktop: 0.4}``;
+            0 for devices that are not named).
+        ad_blocker_factors: Multipliers of that rate by persona (``{evaluator: 1.5}``; 1 for personas that are not
+            named); the result is at most 1.
+        consent_refusal_rate: Share of browsers whose users refuse consent: one number, or one for each region
             (``{europe: 0.5}``; 0 for regions that are not named).
-        late_rate: Share of events that the device could not send at once because it was offline. Their ``sentAt`` is
-            late by as much as their ``receivedAt``, so that the event time comes out right.
-        late_minutes: Mean of that delay, exponential, in minutes.
-        reorder_rate: Share of events that are held up in the network, after ``sentAt``, and so arrive behind later
-            ones. The Segment Spec takes this delay for a wrong clock: analysts see the event later than it was.
-        reorder_seconds: Mean of that delay, exponential, in seconds.
-        duplicate_rate: Share of events that are sent a second time, the same in all but ``sentAt``.
-        id_collision_rate: Share of events that are sent a second time, under the same ``messageId``, from a page that
-            has got another title in the meantime.
-        duplicate_minutes: Mean time from the first to the second delivery, exponential, in minutes.
-        clock_skew_rate: Share of browsers on a device with a wrong clock. ``originalTimestamp`` and ``sentAt`` are off
-            by the same time, so that the event time comes out right.
-        clock_skew_seconds: Standard deviation of the clocks' error, normal with mean 0, in seconds.
-        malformed_rate: Share of events whose line arrives truncated or garbled (as often one as the other): no event.
-        bots_per_day: Expected crawlers a day, which say in their user agent what they are.
-        undeclared_bots_per_day: Expected bots a day whose user agent is that of an ordinary browser.
-        bot_pages: Pages that a bot opens, those of the site in order, over and over.
-        bot_seconds: Time from one of them to the next, in seconds; at least a millisecond.
+        late_rate: Share of events sent late because the device was offline. ``sentAt`` is delayed as much as
+            ``receivedAt``, so the computed event time is right.
+        late_minutes: Mean of that delay in minutes; exponential.
+        reorder_rate: Share of events delayed in the network, after ``sentAt``, which therefore arrive after later ones.
+            The Segment Spec attributes this delay to a wrong clock: the computed event time is too late by the delay.
+        reorder_seconds: Mean of that delay in seconds; exponential.
+        duplicate_rate: Share of events sent a second time, equal in all but ``sentAt``.
+        id_collision_rate: Share of events sent a second time, under the same ``messageId``, after the page title has
+            changed.
+        duplicate_minutes: Mean time from the first to the second delivery in minutes; exponential.
+        clock_skew_rate: Share of browsers on a device with a wrong clock. ``originalTimestamp`` and ``sentAt`` have the
+            same error, so the computed event time is right.
+        clock_skew_seconds: Standard deviation of the clock error in seconds; normal with mean 0.
+        malformed_rate: Share of events whose line arrives truncated or garbled, with equal probability; it cannot be
+            parsed.
+        bots_per_day: Expected number of crawlers a day that identify themselves in the user agent.
+        undeclared_bots_per_day: Expected number of bots a day with the user agent of an ordinary browser.
+        bot_pages: Page views of a bot; it views the pages of the site in order, repeatedly.
+        bot_seconds: Seconds between two page views of a bot; at least a millisecond.
+
+    >>> TrackingSettings().is_lossless
+    True
+    >>> TrackingSettings(ad_blocker_rate={"desktop": 0.4}).is_lossless
+    False
     """
 
     renamed: ClassVar = {
@@ -88,10 +94,10 @@ class TrackingSettings(Settings):
     bots_per_day: NonNegative = 0.0
     undeclared_bots_per_day: NonNegative = 0.0
     bot_pages: Count = 30
-    bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MOST_SECONDS)] = 2.0
+    bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MAX_SECONDS)] = 2.0
 
     @property
     def is_lossless(self) -> bool:
-        """Whether every event arrives once, at once, as it was, and no other does."""
+        """Whether every event arrives once, at once and intact, and no bots are added."""
         rates = [getattr(self, name) for name in type(self).model_fields if name.endswith(("_rate", "_per_day"))]
         return not any(any(rate.values()) if isinstance(rate, dict) else rate for rate in rates)

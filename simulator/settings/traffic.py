@@ -1,4 +1,4 @@
-"""What brings visitors and when: channels, daily and weekly profile, campaigns, launches and outages."""
+"""How many visitors arrive and when: channels, daily and weekly profiles, campaigns, launches and outages."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ = [
 ]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-"""Name of a campaign, an event, an experiment or an arm; it becomes part of texts in events."""
+"""Name of a campaign, event, experiment or arm; it becomes part of event properties."""
 
 Engagement = Annotated[float, Field(ge=0.01, le=100, strict=True, allow_inf_nan=False)]
-"""Factor on the odds that a reader goes on to another page; 1 changes nothing."""
+"""Multiplier of the odds of viewing another page; 1 changes nothing."""
 
 Moment = Annotated[datetime, AfterValidator(in_utc)]
 
 
 class CampaignSettings(Settings):
-    """UTM parameters of the links by which a channel brings its visitors.
+    """UTM parameters of the links of a channel.
 
     Attributes:
-        source: ``utm_source``: who sends them, such as a search engine.
-        medium: ``utm_medium``: by what, such as ``cpc`` or ``email``.
+        source: ``utm_source``: the referring site, such as a search engine.
+        medium: ``utm_medium``: the marketing medium, such as ``cpc`` or ``email``.
         name: ``utm_campaign``, or null.
-        term: ``utm_term``: the words that were searched for, or null.
-        content: ``utm_content``: which of several links it was, or null.
+        term: ``utm_term``: the paid search keywords, or null.
+        content: ``utm_content``: which of several links was clicked, or null.
     """
 
     source: str
@@ -49,11 +49,11 @@ class CampaignSettings(Settings):
 
 
 class WindowSettings(Settings):
-    """A stretch of time, its end not included.
+    """A time window; its end is not included.
 
     Attributes:
-        start: First moment, UTC unless it says otherwise.
-        end: First moment after it, UTC unless it says otherwise.
+        start: First moment; UTC unless it has another time zone.
+        end: First moment after it; UTC unless it has another time zone.
     """
 
     start: Moment
@@ -67,16 +67,16 @@ class WindowSettings(Settings):
 
 
 class TimedCampaignSettings(WindowSettings):
-    """A campaign: visitors who come beside the ordinary traffic, by one channel, while it lasts.
+    """A campaign: visitors in addition to the ordinary traffic, by one channel, within a time window.
 
-    They come by the local hours and weekdays of the ordinary traffic, without its growth.
+    Their arrivals follow the hourly and weekday profiles of the ordinary traffic, without its growth.
 
     Attributes:
-        channel: Channel whose visitors they are: it gives the referrer and whatever else is not said here.
-        visitors: Visitors expected over the whole window, also where the simulation sees only part of it.
-        landing: Relative weights of the pages on which they land; null for the channel's.
-        utm: UTM parameters of its links; null for the channel's, with the campaign's own name as ``utm_campaign``.
-        engagement: Factor on the odds of going on to another page; null for the channel's.
+        channel: Channel of its visitors; it provides the referrer and every value that is null here.
+        visitors: Visitors expected over the whole window, including the part outside the simulation.
+        landing: Relative weights of its landing pages; null for the channel's.
+        utm: UTM parameters of its links; null for the channel's, with the campaign's name as ``utm_campaign``.
+        engagement: Multiplier of the odds of viewing another page; null for the channel's.
     """
 
     channel: str
@@ -87,16 +87,15 @@ class TimedCampaignSettings(WindowSettings):
 
 
 class WorldEventSettings(WindowSettings):
-    """Something that happens to the whole site for a while.
+    """An event that affects the whole site for a time.
 
     Attributes:
-        kind: ``launch``: more visitors come. ``outage``: pages fail, and every visit that begins in the window ends
-            with its first page view, without form and without decision.
-        factor: Of a launch: arrivals in the window are this many times those of the ordinary traffic;
-            above 1. Campaigns are not multiplied.
-        channels: Of a launch: shares of the channels by which its visitors come, which sum to 1; null for the
-            ordinary mix.
-        landing: Of a launch: relative weights of the pages on which they land; null for those of their channels.
+        kind: ``launch``: more visitors arrive. ``outage``: pages fail; every visit that starts in the window ends with
+            its first page view, without form and without decision.
+        factor: Launch only: arrivals in the window are this many times the ordinary ones; above 1. It does not multiply
+            campaigns.
+        channels: Launch only: shares of its visitors' channels, which sum to 1; null for the ordinary mix.
+        landing: Launch only: relative weights of its landing pages; null for those of the channels.
     """
 
     kind: Literal["launch", "outage"]
@@ -107,7 +106,7 @@ class WorldEventSettings(WindowSettings):
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
         if self.kind == "launch" and self.factor is None:
-            raise ValueError("factor: is missing: how many times the ordinary arrivals the launch brings")
+            raise ValueError("factor: is missing; give the arrivals of the launch as a multiple of the ordinary ones")
         given = [name for name in ("factor", "channels", "landing") if getattr(self, name) is not None]
         if self.kind == "outage" and given:
             raise ValueError(f"{given[0]}: an outage has none")
@@ -115,19 +114,19 @@ class WorldEventSettings(WindowSettings):
 
 
 ChannelName = Annotated[str, Field(pattern=r"^[^:/()]+$", max_length=100)]
-"""Name of a channel; the signs it may not hold make the names of campaigns and invitations."""
+"""Name of a channel; the excluded characters build the names of campaigns and invitations."""
 
 
 class ChannelSettings(Settings):
-    """One way by which visitors find the site.
+    """One channel by which visitors arrive.
 
     Attributes:
         share: Share of all visitors; the shares of all channels sum to 1.
-        referrer: Address of the page that links to the site, or null.
+        referrer: URL of the page that links to the site, or null.
         campaign: UTM parameters of that link, or null.
-        landing: Relative weights of the pages on which visitors of this channel land.
-        engagement: Factor on the odds that a visitor of this channel goes on to another page; 1 changes nothing. It
-            touches what they see, never the decision beyond that.
+        landing: Relative weights of the landing pages of this channel.
+        engagement: Multiplier of the odds of viewing another page; 1 changes nothing. It affects the decision only
+            through what visitors read.
     """
 
     share: Share
@@ -188,13 +187,13 @@ class TrafficSettings(Settings):
     """How many visitors arrive, when, and by which channels. The default figures are assumptions.
 
     Attributes:
-        visitors_per_day: New visitors expected on a day of weekday weight 1, world-wide; a thousand million at most.
-        hourly_profile: Relative weights of the 24 local hours, midnight first; only their proportions count.
+        visitors_per_day: New visitors expected world-wide on a day of weekday weight 1; one billion at most.
+        hourly_profile: Relative weights of the 24 local hours, midnight first.
         weekday_weights: Traffic of Monday … Sunday relative to ``visitors_per_day``.
         channels: Channels by name; their shares sum to 1.
-        growth_per_week: Relative growth of the ordinary traffic in a week, compounded at every moment from the start of
-            the clock; -0.1 loses a tenth.
-        campaigns: Campaigns by name, each bringing visitors of its own beside the ordinary traffic.
+        growth_per_week: Relative growth of the ordinary traffic per week, compounded continuously from the start of the
+            clock; -0.1 loses a tenth.
+        campaigns: Campaigns by name, each with visitors in addition to the ordinary traffic.
         events: World events by name: launches and outages.
     """
 

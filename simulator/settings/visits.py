@@ -1,4 +1,4 @@
-"""How often visitors come and how long they read."""
+"""How often visitors return and how long they read."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from simulator.settings.base import Settings, Weights
 
 __all__ = ["VisitSettings"]
 
-# Address of a draw: visitor, visit, step. A visit of more than 2^13 pages has a probability of practically 0.
+# A draw's address packs visitor, visit and step into one integer. A visit of more than 2^13 pages is practically
+# impossible.
 STEP_BITS, VISIT_BITS = 13, 8
 
 
 class VisitSettings(Settings):
-    """How often visitors come and how long they read. The default figures are assumptions.
+    """How often visitors return and how long they read. The default figures are assumptions.
 
     Reading times follow a Weibull distribution with a shape below 1, as measured by Liu, White and Dumais,
     "Understanding web browsing behaviors through Weibull analysis of dwell time", SIGIR 2010.
 
     Attributes:
-        return_rate: Probability that a visitor comes again after a visit.
-        max_visits: Most visits of one visitor.
-        after_request_rate: Probability that a visitor who has requested a demo goes on coming as if they had not,
-            without ever asking again; all others are not seen again. What such a visitor reads then is no sign of what
-            made them ask.
-        gap_hours: Median time between two visits, in hours, beyond the shortest possible 31 minutes.
-        gap_shape: Shape of the gaps' log-logistic distribution; the smaller, the more spread out.
+        return_rate: Probability of another visit after a visit.
+        max_visits: Maximum number of visits of one visitor.
+        after_request_rate: Probability that a visitor keeps visiting after a demo request, without ever requesting
+            again; the others make no further visit. What such visitors read after the request did not cause it.
+        gap_hours: Median time between two visits, in hours, beyond the minimum of 31 minutes.
+        gap_shape: Shape of the gaps' log-logistic distribution; the smaller, the more dispersed.
         dwell_shape: Shape of the reading times' Weibull distribution.
-        return_landing: Relative weights of the pages on which those who come again land.
+        return_landing: Relative weights of the landing pages of returning visitors.
     """
 
     return_rate: float = Field(default=0.34, ge=0, lt=1, strict=True)

@@ -1,4 +1,4 @@
-"""The settings of a world, whole, with what must hold between its parts."""
+"""The settings of a whole world, and the relations that must hold between its parts."""
 
 from __future__ import annotations
 
@@ -23,18 +23,24 @@ __all__ = ["WorldSettings"]
 
 
 class WorldSettings(Settings):
-    """Everything that a simulation needs to know; each part has its own model.
+    """All settings of a simulation; each part has its own model.
 
     Attributes:
-        clock: When it starts and how long it lasts.
-        traffic: How many visitors come, when, and by which channels.
-        population: Who they are.
-        site: The pages they can see.
-        visits: How often they come and how long they read.
-        intent: What moves them to request a demo.
-        sales: Who answers the requests.
-        tracking: What is lost, damaged and invented before the events reach the collector.
-        experiments: What is tried out on some visitors and not on others, by name.
+        clock: Start and length.
+        traffic: How many visitors arrive, when, and by which channels.
+        population: Who the visitors are.
+        site: The pages of the site.
+        visits: How often visitors return and how long they read.
+        intent: What drives demo requests.
+        sales: The teams that answer the requests.
+        tracking: What is lost, corrupted and invented before events reach the collector.
+        experiments: A/B tests, by name.
+
+    Raises:
+        pydantic.ValidationError: A value is out of range, or names a page, channel or persona that does not exist.
+
+    >>> WorldSettings.model_validate({"traffic": {"visitors_per_day": 500}}).clock.hours
+    24
     """
 
     clock: ClockSettings = Field(default_factory=ClockSettings)
@@ -54,7 +60,7 @@ class WorldSettings(Settings):
             if name not in personas:
                 raise ValueError(f"tracking.ad_blocker_factors: {unknown('persona', name, personas)}")
         for name, persona in personas.items():
-            # Scenarios with pages and channels of their own keep the default personas, which know the default ones.
+            # Scenarios with pages and channels of their own keep the default personas, which name the default ones.
             usual = DEFAULT_PERSONAS.get(name, PersonaSettings())
             for kind, given, known in (
                 ("channel", persona.channels.keys() - usual.channels.keys(), channels),
@@ -65,11 +71,11 @@ class WorldSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _somebody_comes_by_every_channel(self) -> Self:
+    def _every_channel_has_a_persona(self) -> Self:
         for name in self.traffic.channels:
             if not any(persona.weight * persona.channels.get(name, 1.0) for persona in self.population.persona_list):
                 raise ValueError(
-                    f"population.personas: nobody comes by the channel {name!r}: all personas have a factor of 0 for it"
+                    f"population.personas: channel {name!r} has no visitors: all personas have a factor of 0 for it"
                 )
         return self
 
@@ -82,7 +88,7 @@ class WorldSettings(Settings):
         return self
 
     def _named_pages(self) -> Iterator[tuple[str, Collection[str]]]:
-        """Where pages are named outside the site, and which."""
+        """Page names used outside the site settings, with the path of the setting."""
         traffic = self.traffic
         for name, channel in traffic.channels.items():
             yield f"traffic.channels.{name}.landing", channel.landing

@@ -1,13 +1,13 @@
 from .activity import (
-    ASK as ASK,
-    OCCURRENCE as OCCURRENCE,
-    VISIT as VISIT,
-    Hour as Hour,
+    ACTIVITY_RECORD as ACTIVITY_RECORD,
+    REQUEST as REQUEST,
+    VISIT_RECORD as VISIT_RECORD,
+    HourActivity as HourActivity,
     Records as Records,
-    at_desk as at_desk,
-    lived as lived,
-    planned as planned,
-    step_of as step_of,
+    desk_activity as desk_activity,
+    logged_activity as logged_activity,
+    planned_activity as planned_activity,
+    sales_kind as sales_kind,
     visits_of as visits_of,
 )
 from .delivery import CollectingSink as CollectingSink, Delivery as Delivery, Sink as Sink

@@ -9,13 +9,13 @@ from typing import Final, Protocol
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from simulator.tracking.faults import DAMAGES
+from simulator.tracking.faults import CORRUPTIONS
 from simulator.tracking.labels import LABELS_SCHEMA
 
 __all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink", "n_page_views"]
 
 MALFORMED_SCHEMA: Final = pl.Schema(
-    {**EVENT_SCHEMA, "damage": pl.Enum(DAMAGES), "place": pl.Float64(), "n_before": pl.UInt32()}
+    {**EVENT_SCHEMA, "damage": pl.Enum(CORRUPTIONS), "place": pl.Float64(), "n_before": pl.UInt32()}
 )
 """Columns of broken lines: the event that the line was to tell of, ``truncated`` or ``garbled``, where in the line
 (from 0, its beginning, to 1, its end), and how many events of the same delivery arrived before it."""

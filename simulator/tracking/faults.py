@@ -17,9 +17,9 @@ from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings
 
-__all__ = ["DAMAGES", "TrackingFaults"]
+__all__ = ["CORRUPTIONS", "TrackingFaults"]
 
-DAMAGES: Final = ("truncated", "garbled")
+CORRUPTIONS: Final = ("truncated", "garbled")
 """What may happen to a line."""
 
 # A mean time to go, as uniform numbers have it, in milliseconds.
@@ -109,9 +109,9 @@ class _Draws:
     def damage(self, breaks: Bools) -> dict[str, pl.Series]:
         """How and where each line that breaks does so."""
         rows = np.flatnonzero(breaks)
-        kind = (self._at("damage", self._event, rows) * len(DAMAGES)).astype(np.int64)
+        kind = (self._at("damage", self._event, rows) * len(CORRUPTIONS)).astype(np.int64)
         place = _sparse(len(breaks), rows, self._at("damage_place", self._event, rows))
-        names = pl.Series([*DAMAGES], dtype=pl.Enum(DAMAGES))
+        names = pl.Series([*CORRUPTIONS], dtype=pl.Enum(CORRUPTIONS))
         return {"_damage": names.gather(_sparse(len(breaks), rows, kind)), "_place": place}
 
     def _below(self, source: str, rate: float | Floats, address: Words) -> Bools:

@@ -11,10 +11,9 @@ from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.site import PageSettings
-from simulator.settings.traffic import ChannelSettings
+from simulator.settings.traffic import CampaignSettings, ChannelSettings
 from simulator.settings.world import WorldSettings
 from simulator.world.arrival_sources import origins_of
-from simulator.world.arrivals import CampaignSettings
 from simulator.world.assignment import Experiments
 from simulator.world.population import Population
 

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA, CallType
-from simulator.engine.arrays import Integers, looked_up, row_numbers
+from simulator.engine.arrays import Integers, lookup, row_numbers
 from simulator.engine.clock import Clock
 from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.world import WorldSettings
-from simulator.tracking.activity import ASK, IDENTIFY, SUBMIT, VIEW, Hour, Records
+from simulator.tracking.activity import IDENTIFY, REQUEST, SUBMIT, VIEW, HourActivity, Records
 from simulator.tracking.lookups import EventLookups
 from simulator.visitors.cohort import hexadecimal
 from simulator.world.population import Population
@@ -38,7 +38,7 @@ _CALLS = pl.DataFrame(
     },
     schema={name: EVENT_SCHEMA[name] for name in ("type", "context_library_name")},
 )
-_MARKS = [
+_ID_PARTS = [
     "-view-",
     "-identify-",
     "-form-",
@@ -66,9 +66,9 @@ class Tracker:
     def __init__(self, world: WorldSettings, population: Population, clock: Clock) -> None:
         self._population = population
         self._clock = clock
-        self._words = EventLookups(world, population)
+        self._lookups = EventLookups(world, population)
 
-    def track(self, hour: Hour) -> pl.DataFrame:
+    def track(self, hour: HourActivity) -> pl.DataFrame:
         """Events of all that happens in an hour, in the order of their times.
 
         Those of the same millisecond follow the order of the cohorts, of their visitors, and of the kinds.
@@ -78,25 +78,25 @@ class Tracker:
         """
         if not hour:
             return TRACKED_SCHEMA.to_frame()
-        what = _in_order(hour)
-        time = self._clock.timestamps(what.time_ms)
+        activity = _in_order(hour)
+        time = self._clock.timestamps(activity.time_ms)
         columns = {
             **dict.fromkeys(_TIMES, time),
-            **self._browser(what),
-            **self._person(what),
-            **self._page(what),
+            **self._browser(activity),
+            **self._person(activity),
+            **self._page(activity),
         }
         nothing = pl.Series([None]).new_from_index(0, len(time))
         return pl.DataFrame(
             [columns.get(name, nothing).cast(dtype).alias(name) for name, dtype in TRACKED_SCHEMA.items()]
         )
 
-    def _browser(self, what: _Ordered) -> dict[str, pl.Series]:
+    def _browser(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
         """Columns that depend on the browser and its visitor: looked up once a visit, then for each event."""
-        visits, accounts = what.visits, self._population.accounts
+        visits, accounts = activity.visits, self._population.accounts
         account, known = visits["account"], visits["account"] >= 0
         tables = zip(
-            self._words.of_browser.items(),
+            self._lookups.of_browser.items(),
             (
                 visits["device"],
                 visits["country"],
@@ -112,28 +112,28 @@ class Tracker:
         words = visits["words"]
         of_visit = pl.DataFrame(
             {
-                **{name: looked_up(table, rows) for (name, table), rows in tables},
+                **{name: lookup(table, rows) for (name, table), rows in tables},
                 "anonymous_id": hexadecimal(words),
-                "context_user_agent": looked_up(self._words.user_agents, visits["device"]),
-                "context_ip": looked_up(_ADDRESSES, (words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
+                "context_user_agent": lookup(self._lookups.user_agents, visits["device"]),
+                "context_ip": lookup(_ADDRESSES, (words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
                 "_browser": words[:, 0] + words[:, 1],
             }
         )
-        found = of_visit[row_numbers(what.visit)].to_dict()
+        found = of_visit[row_numbers(activity.visit)].to_dict()
         return {
             **found,
-            "message_id": found["anonymous_id"] + _suffixes(what),
-            "_message": pl.Series((what.kind << _KIND_SHIFT) | what.number),
+            "message_id": found["anonymous_id"] + _suffixes(activity),
+            "_message": pl.Series((activity.kind << _KIND_SHIFT) | activity.number),
         }
 
-    def _person(self, what: _Ordered) -> dict[str, pl.Series]:
+    def _person(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
         """Columns that say who the visitor is: known to a browser from its first form on, and to the servers always."""
-        n, visits = len(what.time_ms), what.visits
-        is_known = (what.time_ms >= visits["identified_ms"][what.visit]) | (what.kind >= ASK)
-        known, mails = np.flatnonzero(is_known), np.flatnonzero(what.kind == IDENTIFY)
-        users = hexadecimal(np.take(visits["person"], what.visit[known])[:, None])
-        mailing = what.visit[mails]
-        named = "visitor-" + looked_up(users, np.searchsorted(known, mails))
+        n, visits = len(activity.time_ms), activity.visits
+        is_known = (activity.time_ms >= visits["identified_ms"][activity.visit]) | (activity.kind >= REQUEST)
+        known, mails = np.flatnonzero(is_known), np.flatnonzero(activity.kind == IDENTIFY)
+        users = hexadecimal(np.take(visits["person"], activity.visit[known])[:, None])
+        mailing = activity.visit[mails]
+        named = "visitor-" + lookup(users, np.searchsorted(known, mails))
         private = pl.Series([_FREE_MAIL]).new_from_index(0, len(mails))
         domain = self._population.accounts.domains_of(visits["account"][mailing])
         domain = domain.zip_with(pl.Series(visits["company_email"][mailing]), private)
@@ -142,34 +142,40 @@ class Tracker:
             "email": _scattered(n, mails, named + "@" + domain),
         }
 
-    def _page(self, what: _Ordered) -> dict[str, pl.Series]:
+    def _page(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
         """Columns that depend on the kind of call, the page, how the visitor came to it, and the campaign."""
-        words = self._words
-        pages, origins = words.n_pages, words.n_origins
-        on_page = np.where(what.page >= 0, what.page, pages)
-        viewed = np.where(what.kind == VIEW, on_page, pages)
+        lookups = self._lookups
+        pages, origins = lookups.n_pages, lookups.n_origins
+        on_page = np.where(activity.page >= 0, activity.page, pages)
+        viewed = np.where(activity.kind == VIEW, on_page, pages)
         nothing = pages + 1 + len(SALES_EVENTS)
-        track = np.select([what.kind == SUBMIT, what.kind >= ASK], [what.page, pages + what.kind - ASK], nothing)
-        lands = what.channel >= 0
-        url = np.where(what.page >= 0, what.page + (what.channel + 1) * pages, len(words.urls) - 1)
-        last = len(words.referrers) - 1
-        referrer = np.where(lands, pages + what.channel, np.where(what.came_from >= 0, what.came_from, last))
+        track = np.select(
+            [activity.kind == SUBMIT, activity.kind >= REQUEST],
+            [activity.page, pages + activity.kind - REQUEST],
+            nothing,
+        )
+        lands = activity.channel >= 0
+        url = np.where(activity.page >= 0, activity.page + (activity.channel + 1) * pages, len(lookups.urls) - 1)
+        last = len(lookups.referrers) - 1
+        referrer = np.where(
+            lands, pages + activity.channel, np.where(activity.came_from >= 0, activity.came_from, last)
+        )
         parts = [
-            _CALLS[row_numbers(what.kind)],
-            words.of_page[row_numbers(on_page)],
-            words.of_view[row_numbers(viewed)],
-            words.of_track[row_numbers(track)],
-            words.of_campaign[row_numbers(np.where(lands, what.channel, origins))],
+            _CALLS[row_numbers(activity.kind)],
+            lookups.of_page[row_numbers(on_page)],
+            lookups.of_view[row_numbers(viewed)],
+            lookups.of_track[row_numbers(track)],
+            lookups.of_campaign[row_numbers(np.where(lands, activity.channel, origins))],
         ]
         return {
             **{column.name: column for part in parts for column in part},
-            "context_page_url": looked_up(words.urls, url),
-            "context_page_referrer": looked_up(words.referrers, referrer),
+            "context_page_url": lookup(lookups.urls, url),
+            "context_page_referrer": lookup(lookups.referrers, referrer),
         }
 
 
 @dataclass(frozen=True)
-class _Ordered:
+class _OrderedActivity:
     """What happens in an hour, in the order in which it is told; shapes (n,).
 
     Attributes:
@@ -189,11 +195,11 @@ class _Ordered:
     channel: Integers
 
 
-def _in_order(hour: Hour) -> _Ordered:
+def _in_order(hour: HourActivity) -> _OrderedActivity:
     """Bring what happens in an hour into the order of time."""
-    visits, occurrences = hour.visits, hour.occurrences
+    visits, records = hour.visits, hour.records
     visit = np.repeat(np.arange(len(visits)), visits["n"])
-    time, kind = occurrences["time_ms"], occurrences["kind"].astype(np.int64)
+    time, kind = records["time_ms"], records["kind"].astype(np.int64)
     # One whole number a row, so that a single sort does: time, cohort, visitor, kind.
     bits = int(visits["visitor"].max()).bit_length()
     first = int(visits["cohort"].min())
@@ -201,25 +207,25 @@ def _in_order(hour: Hour) -> _Ordered:
     bits += (int(visits["cohort"].max()) - first).bit_length()
     key = ((((time - time.min()) << bits) | who[visit]) << _KIND_BITS) | kind
     order = pl.Series(key).arg_sort().to_numpy()
-    visit, told = visit[order], np.take(occurrences, order)
-    lands = (told["number"] == 0) & (told["kind"] < ASK)
-    return _Ordered(
+    visit, records = visit[order], np.take(records, order)
+    lands = (records["number"] == 0) & (records["kind"] < REQUEST)
+    return _OrderedActivity(
         visits,
         visit,
         channel=np.where(lands, visits["channel"][visit], -1),
-        **{name: told[name].astype(np.int64) for name in ("time_ms", "kind", "page", "came_from", "number")},
+        **{name: records[name].astype(np.int64) for name in ("time_ms", "kind", "page", "came_from", "number")},
     )
 
 
-def _suffixes(what: _Ordered) -> pl.Series:
+def _suffixes(activity: _OrderedActivity) -> pl.Series:
     """What makes an event's identifier its own, after the browser's: kind and number of the page view."""
-    most = int(what.number.max(initial=0)) + 1
-    table = pl.Series([f"{mark}{number}" for mark in _MARKS for number in range(most)])
-    return looked_up(table, what.kind * most + what.number)
+    n_numbers = int(activity.number.max(initial=0)) + 1
+    table = pl.Series([f"{mark}{number}" for mark in _ID_PARTS for number in range(n_numbers)])
+    return lookup(table, activity.kind * n_numbers + activity.number)
 
 
 def _scattered(n: int, rows: Integers, values: pl.Series) -> pl.Series:
     """A column of nulls but for these rows."""
     place = np.full(n, len(values))
     place[rows] = np.arange(len(rows))
-    return looked_up(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)
+    return lookup(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)

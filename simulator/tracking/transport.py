@@ -21,19 +21,19 @@ from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.tracking.bots import Bots
 from simulator.tracking.delivery import MALFORMED_SCHEMA, Delivery, n_page_views
-from simulator.tracking.faults import DAMAGES, TrackingFaults
+from simulator.tracking.faults import CORRUPTIONS, TrackingFaults
 from simulator.tracking.labels import LABELS_SCHEMA, Label, labelled
 
 __all__ = ["DeliveryQueue", "Sent", "Transport"]
 
 # An event on its way: its number among the true events (−1 for a bot's), which of its deliveries this is (0 the first,
 # 1 a duplicate, 2 a conflict), and the damage to it.
-_ON_ITS_WAY: Final = pl.Schema(
+_IN_TRANSIT: Final = pl.Schema(
     {
         **EVENT_SCHEMA,
         "_order": pl.Int64(),
         "_copy": pl.Int8(),
-        "_damage": pl.Enum(DAMAGES),
+        "_damage": pl.Enum(CORRUPTIONS),
         "_place": pl.Float64(),
     }
 )
@@ -53,14 +53,14 @@ class Sent:
         counts: ``true_events`` and ``true_page_views``.
     """
 
-    on_its_way: pl.DataFrame
+    in_transit: pl.DataFrame
     labels: pl.DataFrame
     counts: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, parts: Iterable[Sent]) -> Sent:
         """What several stretches hold together; at least one."""
-        way, labels, counts = zip(*((part.on_its_way, part.labels, part.counts) for part in parts), strict=True)
+        way, labels, counts = zip(*((part.in_transit, part.labels, part.counts) for part in parts), strict=True)
         return cls(pl.concat(way), pl.concat(labels), sum(counts, Counter()))
 
 
@@ -82,8 +82,8 @@ class Transport:
     def __init__(self, world: WorldSettings, streams: Streams, clock: Clock) -> None:
         self.is_lossless = world.tracking.is_lossless
         self._clock = clock
-        self._mishaps = TrackingFaults(world.tracking, streams)
-        self.nothing_on_its_way = _ON_ITS_WAY.to_frame()
+        self._faults = TrackingFaults(world.tracking, streams)
+        self.nothing_in_transit = _IN_TRANSIT.to_frame()
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
 
     def send(self, sent: pl.DataFrame, hour: int, n_before: int = 0) -> Sent:
@@ -128,16 +128,16 @@ class Transport:
     def _send(self, sent: pl.DataFrame, first_order: int) -> Sent:
         """Deliveries of true events, numbered from here on, that will arrive before the end."""
         order = pl.int_range(first_order, first_order + sent.height, dtype=pl.Int64())
-        fated = pl.concat([sent, self._mishaps.draw(sent)], how="horizontal").with_columns(
+        with_faults = pl.concat([sent, self._faults.draw(sent)], how="horizontal").with_columns(
             _true_time="timestamp", _order=order
         )
         is_lost = pl.col("_blocked") | pl.col("_refused")
-        first = fated.filter(~is_lost).with_columns(**_first_times())
+        first = with_faults.filter(~is_lost).with_columns(**_first_times())
         deliveries = pl.concat([_copy(first, 0), *_second_deliveries(first)]).with_columns(
             _arrival=pl.when(pl.col("received_at") < pl.lit(self._clock.end, UTC_MS)).then("received_at")
         )
-        labels = pl.concat([*_loss_labels(fated.filter(is_lost)), *_delivery_labels(deliveries)])
-        return Sent(deliveries.filter(pl.col("_arrival").is_not_null()).select(_ON_ITS_WAY.names()), labels)
+        labels = pl.concat([*_loss_labels(with_faults.filter(is_lost)), *_delivery_labels(deliveries)])
+        return Sent(deliveries.filter(pl.col("_arrival").is_not_null()).select(_IN_TRANSIT.names()), labels)
 
 
 class DeliveryQueue:
@@ -149,25 +149,25 @@ class DeliveryQueue:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._waiting = transport.nothing_on_its_way
+        self._waiting = transport.nothing_in_transit
 
     def deliver(self, sent: Iterable[Sent], hour: int) -> Iterator[tuple[Counter[str], Delivery]]:
         """Take what is sent in an hour, each in turn, and deliver what arrives in it, with counts of what was sent."""
         transport = self._transport
         if transport.is_lossless:
             for each in sent:
-                yield each.counts, transport.deliver([each.on_its_way])
+                yield each.counts, transport.deliver([each.in_transit])
             return
         whole = Sent.of(sent)
-        on_its_way = pl.concat([self._waiting, whole.on_its_way])
+        in_transit = pl.concat([self._waiting, whole.in_transit])
         is_due = transport.arrival_hour() <= hour
-        self._waiting = on_its_way.filter(~is_due)
-        yield whole.counts, transport.deliver([on_its_way.filter(is_due)], whole.labels)
+        self._waiting = in_transit.filter(~is_due)
+        yield whole.counts, transport.deliver([in_transit.filter(is_due)], whole.labels)
 
 
 def _constants(values: Mapping[str, int | None]) -> list[pl.Expr]:
     """The same values in all rows."""
-    return [pl.lit(value, _ON_ITS_WAY[name]).alias(name) for name, value in values.items()]
+    return [pl.lit(value, _IN_TRANSIT[name]).alias(name) for name, value in values.items()]
 
 
 def _first_times() -> dict[str, pl.Expr]:

@@ -34,20 +34,20 @@ def true_intercept(world: WorldSettings) -> float:
     """
     if world.intent.intercept is not None:
         return world.intent.intercept
-    wished = world.intent.target_conversion
-    if wished is None:
+    target = world.intent.target_conversion
+    if target is None:
         raise ValueError("give intent.target_conversion or intent.intercept")
     # The truth is that of the ordinary traffic: neither a campaign nor an experiment moves it.
     volume: IncEx = {"campaigns", "events", "visitors_per_day", "growth_per_week"}
     apart: dict[str, IncEx | bool] = {"clock": True, "sales": True, "experiments": True, "traffic": volume}
-    return _calibrate(world.model_dump_json(exclude=apart), wished)
+    return _calibrate(world.model_dump_json(exclude=apart), target)
 
 
 @lru_cache(maxsize=64)
 def _calibrate(world_json: str, target_conversion: float) -> float:
     world = WorldSettings.model_validate_json(world_json, strict=False)
-    maker = CohortSampler(world, Streams(_PILOT_SEED))
-    pilots = [maker.pilot(index) for index in range(_PILOT_COHORTS)]
+    sampler = CohortSampler(world, Streams(_PILOT_SEED))
+    pilots = [sampler.pilot(index) for index in range(_PILOT_COHORTS)]
     ahead = np.concatenate(([0], np.cumsum([n for _, _, n in pilots])))
     return calibrated_intercept(
         np.concatenate([log_odds for log_odds, _, _ in pilots]),
@@ -93,22 +93,22 @@ def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, t
     return middle
 
 
-def _bracket(share: Callable[[float], float], wished: float) -> tuple[float, float]:
+def _bracket(share: Callable[[float], float], target: float) -> tuple[float, float]:
     """Two intercepts close together, of which one gives less than the wished share and the other does not.
 
     By the secant method on the logarithm of the share, which for small shares is close to a straight line. Where that
     leads nowhere, the bracket is everything: bisection needs none, it is only quicker with one.
     """
     everything = -math.inf, math.inf
-    point = math.log(wished / (1 - wished))
+    point = math.log(target / (1 - target))
     points, values = (point - 1.0, point), (share(point - 1.0), share(point))
     for _ in range(_SECANTS):
         if not 0 < values[0] != values[1] > 0:
             return everything
-        logs = [math.log(value / wished) for value in values]
+        logs = [math.log(value / target) for value in values]
         point = points[1] - logs[1] * (points[1] - points[0]) / (logs[1] - logs[0])
         if abs(point - points[1]) < _BRACKET / 2:
             break
         points, values = (points[1], point), (values[1], share(point))
     below, above = point - _BRACKET, point + _BRACKET
-    return (below, above) if share(below) < wished <= share(above) else everything
+    return (below, above) if share(below) < target <= share(above) else everything

@@ -24,14 +24,14 @@ class ActivityLog:
 
     Attributes:
         viewed: Rows of page views.
-        sent: Rows of page views whose form was sent.
-        asked: Rows of visits that ended in a demo request.
+        submitted: Rows of page views whose form was sent.
+        requested: Rows of visits that ended in a demo request.
         sales: Visitor, time in ms and event of what the sales desk told of.
     """
 
     viewed: list[int] = field(default_factory=list)
-    sent: list[int] = field(default_factory=list)
-    asked: list[int] = field(default_factory=list)
+    submitted: list[int] = field(default_factory=list)
+    requested: list[int] = field(default_factory=list)
     sales: list[tuple[int, int, EventName]] = field(default_factory=list)
 
 
@@ -78,12 +78,12 @@ class Cohort:
     accounts: pl.Series
     arms: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     experiments: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
-    comes_again: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    inflow: str = ORDINARY
+    returns_after_request: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    arrival_source: str = ORDINARY
     invited_by: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     rank: tuple[int, ...] = ()
     place: int = 0
-    opens_ms: int = 0
+    earliest_ms: int = 0
     activity: ActivityLog = field(default_factory=ActivityLog)
     request_visit: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor who has asked did so, by visitor."""
@@ -161,28 +161,28 @@ class Cohort:
         return "user-" + hexadecimal(self.identities[: len(self), :1])
 
     @cached_property
-    def _comes_again(self) -> frozenset[int]:
-        return frozenset(self.comes_again.tolist())
+    def _returns_after_request(self) -> frozenset[int]:
+        return frozenset(self.returns_after_request.tolist())
 
     def ends_with_request(self, visitor: int) -> bool:
         """Whether a request would be the last that is seen of a visitor."""
-        return visitor not in self._comes_again
+        return visitor not in self._returns_after_request
 
     @property
-    def asked_visit(self) -> Integers:
+    def request_visit_array(self) -> Integers:
         """Visit in which each visitor asked, a number beyond all others if in none; shape (visitors,)."""
-        asked = np.full(len(self), np.iinfo(np.int64).max)
-        asked[list(self.request_visit)] = list(self.request_visit.values())
-        return asked
+        visit = np.full(len(self), np.iinfo(np.int64).max)
+        visit[list(self.request_visit)] = list(self.request_visit.values())
+        return visit
 
     @property
     def last_visit(self) -> Integers:
         """Visit that ended each visitor's journey, a number beyond all others if none has; shape (visitors,)."""
-        last = self.asked_visit
-        last[self.comes_again] = np.iinfo(np.int64).max
+        last = self.request_visit_array
+        last[self.returns_after_request] = np.iinfo(np.int64).max
         return last
 
-    def happened(self, length_ms: int) -> Integers:
+    def visits_made(self, length_ms: int) -> Integers:
         """Rows of the visits that have taken place: begun before the end, and none after a journey's end.
 
         Args:
@@ -205,11 +205,11 @@ class Cohort:
         )
 
     @property
-    def asked(self) -> Bools:
+    def requested(self) -> Bools:
         """Whether each visit ended in a demo request; shape (visits,)."""
-        asked = np.zeros(len(self.end_ms), dtype=bool)
-        asked[list(self.request_visit.values())] = True
-        return asked
+        requested = np.zeros(len(self.end_ms), dtype=bool)
+        requested[list(self.request_visit.values())] = True
+        return requested
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from simulator.engine.clock import Wait
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor, WorldView
 
-__all__ = ["wake"]
+__all__ = ["activate"]
 
 _VIEW: Final = 0
 _SEND: Final = 1
 _DECIDE: Final = 2
 
 
-def wake(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> None:
+def activate(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> None:
     """Let all visitors of a cohort live on the clock, page by page.
 
     A process for each visitor and an event for each page would do, and do where a subclass makes a journey of its own.
@@ -33,7 +33,7 @@ def wake(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> None:
     """
     env = world.clock.env
     if visitor.journey is Visitor.journey and visitor.end_of is Visitor.end_of:
-        env.follow(_rounds(world, cohort, visitor))
+        env.step_through(_run_steps(world, cohort, visitor))
     else:
         env.process(_arrive(world, cohort, visitor))
 
@@ -46,7 +46,7 @@ def _arrive(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> Generat
         world.clock.env.process(visitor(world, cohort, number).journey())
 
 
-def _rounds(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> Iterator[Wait]:
+def _run_steps(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> Iterator[Wait]:
     """Wait for each step of any visitor and let that visitor take it: what :meth:`Visitor.journey` does, for all."""
     agents: dict[int, Visitor] = {}
     gone: set[int] = set()

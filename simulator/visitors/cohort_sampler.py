@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.times import HOUR_MS
-from simulator.engine.arrays import Bools, Floats, Integers, Words, looked_up
+from simulator.engine.arrays import Bools, Floats, Integers, Words, lookup
 from simulator.engine.clock import DAY_MS, Clock
 from simulator.engine.streams import Streams, VisitorDraws
 from simulator.sales.desk import BuyerDraws
@@ -20,7 +20,13 @@ from simulator.visitors.cohort_tables import WorldTables
 from simulator.visitors.journey import Journeys
 from simulator.visitors.outages import cut_to_first_page, in_outage
 from simulator.visitors.signals import SignalValues
-from simulator.world.arrival_sources import ArrivalSource, arrival_sources_of, arrivals_of, guests_of, usual_arrivals
+from simulator.world.arrival_sources import (
+    ArrivalSource,
+    arrival_sources_of,
+    arrivals_of,
+    invited_scope,
+    steady_arrivals,
+)
 from simulator.world.arrivals import Arrivals
 from simulator.world.population import People, Population
 
@@ -30,7 +36,7 @@ COHORT_SIZE = 16_384
 """Expected number of visitors in a cohort."""
 
 # Address of a guest: the persona's code, then the place of the host. No cohort has 2^16 visitors.
-_HOST_BITS = 16
+_INVITER_BITS = 16
 
 
 class CohortSampler:
@@ -47,33 +53,33 @@ class CohortSampler:
         self,
         world: WorldSettings,
         streams: Streams,
-        inflow: ArrivalSource | None = None,
+        arrival_source: ArrivalSource | None = None,
         tables: WorldTables | None = None,
     ) -> None:
         self.tables = WorldTables(world, streams) if tables is None else tables
         self._world = world
-        self._inflow = arrival_sources_of(world.traffic)[0] if inflow is None else inflow
+        self._arrival_source = arrival_sources_of(world.traffic)[0] if arrival_source is None else arrival_source
         self._streams = streams
         self.population = Population(
             world.population,
-            self._inflow.shares,
+            self._arrival_source.shares,
             streams,
-            scope=self._inflow.name,
-            channels=self._inflow.channels,
+            scope=self._arrival_source.name,
+            channels=self._arrival_source.channels,
             accounts=self.tables.population.accounts,
         )
         self.clock = Clock(world.clock)
-        self._arrivals = arrivals_of(self._inflow, world.traffic, self.clock, self.population.zone_shares)
+        self._arrivals = arrivals_of(self._arrival_source, world.traffic, self.clock, self.population.zone_shares)
         names = [name or "" for name in self.population.personas]
         self._codes = np.array([persona_code(name) for name in names], dtype=np.int64)
 
     @cached_property
-    def _usual(self) -> Arrivals:
+    def _steady_arrivals(self) -> Arrivals:
         """How fast the time of those who are invited passes; who draws no guests need not know."""
         traffic = self._world.traffic
-        if self._inflow.reason is None and not traffic.growth_per_week:
+        if self._arrival_source.reason is None and not traffic.growth_per_week:
             return self._arrivals
-        return usual_arrivals(traffic, self.clock, self.population.zone_shares)
+        return steady_arrivals(traffic, self.clock, self.population.zone_shares)
 
     @property
     def n_cohorts(self) -> int:
@@ -91,8 +97,8 @@ class CohortSampler:
             Log-odds of each visit without the intercept, visitor of each visit, number of visitors.
         """
         rows = np.arange(COHORT_SIZE)
-        people, streams = self._people(len(rows), index), self._streams.within(self._inflow.name)
-        journeys = self.tables.journeys.draw(rows, self.tables.habits(people, 0 * rows), streams, index)
+        people, streams = self._people(len(rows), index), self._streams.within(self._arrival_source.name)
+        journeys = self.tables.journeys.draw(rows, self.tables.journey_parameters(people, 0 * rows), streams, index)
         second = self._second_browser(people, journeys, rows, streams, index)
         signals = self.tables.reader.read(people, journeys, people.device_used(journeys.visitor, second))
         return self._log_odds(people, journeys, signals), journeys.visitor, len(rows)
@@ -104,14 +110,14 @@ class CohortSampler:
             index: Number of the cohort, from 0.
             intercept: Log-odds of a request at the end of a visit when every signal is 0.
         """
-        rng = self._streams.within(self._inflow.name).generator("arrivals", index)
+        rng = self._streams.within(self._arrival_source.name).generator("arrivals", index)
         positions = COHORT_SIZE * (index + np.sort(rng.random(rng.poisson(COHORT_SIZE))))
         everybody = self._people(len(positions), index)
         arrival_ms = self._arrivals.times_ms(positions, everybody.zone)
         rows = np.flatnonzero(arrival_ms < self.clock.length_ms)
         nobody = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
         return self._cohort(
-            self._inflow.name,
+            self._arrival_source.name,
             index,
             rows,
             everybody.take(rows),
@@ -120,7 +126,7 @@ class CohortSampler:
             intercept=intercept,
         )
 
-    def guests(self, hosts: Cohort, intercept: float) -> Cohort:
+    def invitees(self, inviters: Cohort, intercept: float) -> Cohort:
         """Draw those whom the visitors of a cohort invite: a cohort of their own, empty where nobody does.
 
         An invitation follows the host's first visit, which takes place whatever the state of the world, unless an
@@ -130,38 +136,40 @@ class CohortSampler:
             hosts: The cohort, as :meth:`draw` gives it.
             intercept: As there.
         """
-        host, persona, rows = self._invitations(hosts)
-        scope = guests_of(self._inflow.name)
-        wait = self._streams.within(scope).uniforms("invitation_wait", hosts.index).at(rows)
+        inviter, persona, rows = self._invitations(inviters)
+        scope = invited_scope(self._arrival_source.name)
+        wait = self._streams.within(scope).uniforms("invitation_wait", inviters.index).at(rows)
         per_hour = self._world.traffic.visitors_per_day * HOUR_MS / DAY_MS
-        arrival_ms = self._usual.times_after(
-            hosts.end_ms[hosts.journeys.first_visit[host]],
+        arrival_ms = self._steady_arrivals.times_after(
+            inviters.end_ms[inviters.journeys.first_visit[inviter]],
             -np.log(wait) * per_hour * self.tables.invitation_hours[persona],
-            hosts.people.zone[host],
+            inviters.people.zone[inviter],
         )
         comes = arrival_ms < self.clock.length_ms
-        host, persona, rows, arrival_ms = host[comes], persona[comes], rows[comes], arrival_ms[comes]
-        people = self.population.colleagues(hosts.people.take(host), persona, self.tables.invitation, rows, hosts.index)
+        inviter, persona, rows, arrival_ms = inviter[comes], persona[comes], rows[comes], arrival_ms[comes]
+        people = self.population.colleagues(
+            inviters.people.take(inviter), persona, self.tables.invitation, rows, inviters.index
+        )
         return self._cohort(
-            scope, hosts.index, rows, people, arrival_ms, invited_by=hosts.persons(host), intercept=intercept
+            scope, inviters.index, rows, people, arrival_ms, invited_by=inviters.persons(inviter), intercept=intercept
         )
 
-    def _invitations(self, hosts: Cohort) -> tuple[Integers, Integers, Integers]:
+    def _invitations(self, inviters: Cohort) -> tuple[Integers, Integers, Integers]:
         """Host, persona and address of everybody who is invited."""
-        was_struck = np.isneginf(hosts.decision_margin[hosts.journeys.first_visit])
-        may = np.flatnonzero((hosts.people.account >= 0) & ~was_struck)
-        rates = self.tables.invites[hosts.people.persona[may]]
-        host, persona = np.nonzero(rates)
+        was_struck = np.isneginf(inviters.decision_margin[inviters.journeys.first_visit])
+        may = np.flatnonzero((inviters.people.account >= 0) & ~was_struck)
+        rates = self.tables.invites[inviters.people.persona[may]]
+        inviter, persona = np.nonzero(rates)
         # The address names the persona, not its place among the others: a new one moves no guest.
-        rows = (self._codes[persona] << _HOST_BITS) | hosts.rows[may[host]]
-        streams = self._streams.within(guests_of(self._inflow.name))
-        comes = streams.uniforms("invitation", hosts.index).at(rows) < rates[host, persona]
-        return may[host[comes]], persona[comes], rows[comes]
+        rows = (self._codes[persona] << _INVITER_BITS) | inviters.rows[may[inviter]]
+        streams = self._streams.within(invited_scope(self._arrival_source.name))
+        comes = streams.uniforms("invitation", inviters.index).at(rows) < rates[inviter, persona]
+        return may[inviter[comes]], persona[comes], rows[comes]
 
     def _people(self, n: int, index: int) -> People:
         """Visitors of a cohort, with how they come as a place among the origins of all inflows."""
         people = self.population.draw(n, index)
-        return replace(people, channel=people.channel + self._inflow.first_origin)
+        return replace(people, channel=people.channel + self._arrival_source.first_origin)
 
     def _cohort(
         self,
@@ -177,7 +185,7 @@ class CohortSampler:
         """Draw all that visitors do, given who they are and when they come."""
         streams, tables, accounts = self._streams.within(scope), self.tables, self.population.accounts
         arms = tables.experiments.combination(rows, streams, index)
-        planned = tables.journeys.draw(rows, tables.habits(people, arms), streams, index)
+        planned = tables.journeys.draw(rows, tables.journey_parameters(people, arms), streams, index)
         starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
         fails = in_outage(starts_ms, self._world.traffic.events.values(), self.clock)
         journeys = cut_to_first_page(planned, fails)
@@ -202,14 +210,14 @@ class CohortSampler:
             second_browser=second,
             accounts=accounts.domains_of(people.account),
             arms=arms,
-            comes_again=self._comes_again(draws),
-            experiments=looked_up(tables.experiments.labels, arms),
-            inflow=scope,
+            returns_after_request=self._returns_after_request(draws),
+            experiments=lookup(tables.experiments.labels, arms),
+            arrival_source=scope,
             invited_by=invited_by,
-            rank=(self._inflow.first_origin, int(scope != self._inflow.name), index),
+            rank=(self._arrival_source.first_origin, int(scope != self._arrival_source.name), index),
         )
 
-    def _comes_again(self, draws: VisitorDraws) -> Integers:
+    def _returns_after_request(self, draws: VisitorDraws) -> Integers:
         """Rows of the visitors whom a request would not keep from coming again."""
         rate = self._world.visits.after_request_rate
         if rate == 0:

@@ -17,7 +17,7 @@ from simulator.world.population import People, Population
 
 __all__ = ["WorldTables"]
 
-MOST_RETURNS = 0.99
+MAX_RETURN_RATE = 0.99
 """Largest return rate that a persona's factor can lead to."""
 
 
@@ -44,8 +44,8 @@ class WorldTables:
         personas = world.population.persona_list
         self.population = Population(world.population, arrival_sources_of(world.traffic)[0].shares, streams)
         self.experiments = Experiments(world.experiments)
-        self._behaviours = NavigationProfiles(list(origins.values()), self.experiments.combinations, personas)
-        navigation = Navigation(world.site, self._behaviours.kinds)
+        self._profiles = NavigationProfiles(list(origins.values()), self.experiments.combinations, personas)
+        navigation = Navigation(world.site, self._profiles.profiles)
         # Those who come again, by whatever channel they came first, and those whom a colleague sends.
         *ways, _invitation = origins.values()
         returning = world.visits.return_landing
@@ -61,9 +61,9 @@ class WorldTables:
         self.log_odds: Floats = np.array([persona.log_odds for persona in personas])
         returns = world.visits.return_rate * np.array([persona.return_factor for persona in personas])
         # A factor may not keep anybody coming for ever; a rate that the settings themselves give stays as it is.
-        self._return_rates = np.minimum(returns, max(world.visits.return_rate, MOST_RETURNS))
+        self._return_rates = np.minimum(returns, max(world.visits.return_rate, MAX_RETURN_RATE))
 
-    def habits(self, people: People, arms: Integers) -> JourneyParameters:
+    def journey_parameters(self, people: People, arms: Integers) -> JourneyParameters:
         """How visitors move.
 
         Args:
@@ -74,7 +74,7 @@ class WorldTables:
         return JourneyParameters(
             landing=(people.channel + 1) * n_personas + people.persona,
             returning=people.persona,
-            behaviour=self._behaviours.of(people.channel, arms, people.persona),
+            profile=self._profiles.of(people.channel, arms, people.persona),
             return_rate=self._return_rates[people.persona],
         )
 

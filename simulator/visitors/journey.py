@@ -29,7 +29,7 @@ MAX_DWELL_MS = IDLE_MS - 60_000
 MIN_GAP_MS = IDLE_MS + 60_000
 """Shortest time between two visits: above the idle time, so that simulated and observed visits agree."""
 
-_LONGEST_GAP_MS = 10 * 365 * 24 * HOUR_MS
+_MAX_GAP_MS = 10 * 365 * 24 * HOUR_MS
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class JourneyParameters:
 
     landing: Integers
     returning: Integers
-    behaviour: Integers
+    profile: Integers
     return_rate: Floats
 
 
@@ -109,11 +109,11 @@ class JourneySampler:
         self._navigation = navigation
         self._landing = Choices(landing)
         self._dwell_ms = np.array([page.dwell_seconds * 1000 for page in navigation.pages])
-        self._below_most = -np.expm1(-((MAX_DWELL_MS / self._dwell_ms) ** settings.dwell_shape))
+        self._p_below_max = -np.expm1(-((MAX_DWELL_MS / self._dwell_ms) ** settings.dwell_shape))
         self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
         self._has_form = self._submit_rate > 0
 
-    def draw(self, rows: Integers, habits: JourneyParameters, streams: Streams, cohort: int) -> Journeys:
+    def draw(self, rows: Integers, parameters: JourneyParameters, streams: Streams, cohort: int) -> Journeys:
         """Draw the journeys of visitors of a cohort.
 
         Args:
@@ -126,16 +126,16 @@ class JourneySampler:
         def uniforms(source: str) -> AddressedUniforms:
             return streams.uniforms(source, cohort)
 
-        n_visits = self._visit_counts(uniforms("visits").at(rows), habits.return_rate)
+        n_visits = self._visit_counts(uniforms("visits").at(rows), parameters.return_rate)
         first_visit = first_rows(n_visits)
         visitor = part_of_each(first_visit, int(n_visits.sum()))
         number = np.arange(1, len(visitor) + 1) - first_visit.take(visitor)
         address = (rows.take(visitor) << VISIT_BITS) | number
 
         is_first = number == 1
-        table = np.where(is_first, habits.landing.take(visitor), habits.returning.take(visitor))
+        table = np.where(is_first, parameters.landing.take(visitor), parameters.returning.take(visitor))
         first_page = self._landing.pick(table, uniforms("landing").at(address))
-        page, n_pages = self._walk(first_page, habits.behaviour.take(visitor), address, uniforms("navigation"))
+        page, n_pages = self._walk(first_page, parameters.profile.take(visitor), address, uniforms("navigation"))
         first_view = first_rows(n_pages)
         visit = part_of_each(first_view, len(page))
         # The step within the visit is the row less that of the visit's first view.
@@ -180,7 +180,7 @@ class JourneySampler:
         return visits
 
     def _walk(
-        self, landing: Integers, behaviour: Integers, address: Integers, uniforms: AddressedUniforms
+        self, landing: Integers, profile: Integers, address: Integers, uniforms: AddressedUniforms
     ) -> tuple[Integers, Integers]:
         """Walk all visits through the site at once, a step at a time, keeping only those still reading.
 
@@ -194,7 +194,7 @@ class JourneySampler:
         trail = [(reading, page)]
         while len(reading):
             step = uniforms.at(address.take(reading) | len(trail))
-            page = self._navigation.next_pages(page, step, behaviour.take(reading))
+            page = self._navigation.next_pages(page, step, profile.take(reading))
             stays = np.flatnonzero(page < left)
             reading, page = reading.take(stays), page.take(stays)
             trail.append((reading, page))
@@ -209,7 +209,7 @@ class JourneySampler:
         """Reading times in ms: Weibull, conditioned on at most 29 minutes, and at least a second."""
         # All in the place of the uniform numbers: −log(1 − u) to the power of 1 / shape, times the scale.
         dwell = uniforms
-        dwell *= self._below_most.take(page)
+        dwell *= self._p_below_max.take(page)
         np.negative(dwell, out=dwell)
         np.log1p(dwell, out=dwell)
         np.negative(dwell, out=dwell)
@@ -221,5 +221,5 @@ class JourneySampler:
         """Times between visits in ms: log-logistic beyond the shortest possible, at most ten years."""
         odds = uniforms / (1 - uniforms)
         beyond = self._settings.gap_hours * HOUR_MS * odds ** (1 / self._settings.gap_shape)
-        gaps: Integers = np.minimum(beyond, _LONGEST_GAP_MS).astype(np.int64) + MIN_GAP_MS
+        gaps: Integers = np.minimum(beyond, _MAX_GAP_MS).astype(np.int64) + MIN_GAP_MS
         return gaps

@@ -91,7 +91,7 @@ class Visitor:
 
     def send_form(self, view: int) -> None:
         """Send the form on a page, and so say who one is."""
-        self.cohort.activity.sent.append(view)
+        self.cohort.activity.submitted.append(view)
 
     def wants_demo(self, visit: int) -> bool:
         """Decide, at the end of a visit, whether to request a demo."""
@@ -102,5 +102,5 @@ class Visitor:
     def request_demo(self, visit: int) -> None:
         """Request a demo."""
         self.cohort.request_visit[self.number] = visit
-        self.cohort.activity.asked.append(visit)
+        self.cohort.activity.requested.append(visit)
         self.world.request_demo(self.cohort, self.number)

@@ -1,8 +1,8 @@
-"""The world before anybody visits: companies, people, when visitors arrive and how they navigate.
+"""The world that visitors enter: companies, people, arrivals, navigation and experiment arms.
 
 Modules, in reading order: ``accounts`` (the companies), ``population`` (the people), ``arrivals`` and
-``arrival_sources`` (when they come, and from where), ``navigation`` (the Markov chain over the pages), ``assignment``
-(who is in which arm of an experiment).
+``arrival_sources`` (when visitors arrive, and from where), ``navigation`` (the Markov chain over the pages),
+``assignment`` (the experiment arm of each visitor).
 """
 
 import lazy_loader

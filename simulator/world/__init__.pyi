@@ -5,11 +5,11 @@ from .arrival_sources import (
     ArrivalSource as ArrivalSource,
     arrival_sources_of as arrival_sources_of,
     arrivals_of as arrivals_of,
-    guests_of as guests_of,
+    invited_scope as invited_scope,
     origins_of as origins_of,
-    usual_arrivals as usual_arrivals,
+    steady_arrivals as steady_arrivals,
 )
-from .arrivals import Arrivals as Arrivals, CampaignSettings as CampaignSettings
+from .arrivals import Arrivals as Arrivals
 from .assignment import Experiments as Experiments
 from .navigation import Navigation as Navigation, NavigationProfiles as NavigationProfiles
 from .population import People as People, Population as Population

@@ -1,4 +1,4 @@
-"""The companies whose people visit: their firmographics, and which of them each visitor belongs to."""
+"""Companies: their firmographics, and the assignment of visitors to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.tracking_plan import REGIONS
-from simulator.engine.arrays import Bools, Floats, Integers, looked_up
+from simulator.engine.arrays import Bools, Floats, Integers, lookup
 from simulator.engine.sampling import Choices, probabilities
 from simulator.engine.streams import Streams
 from simulator.settings.population import CompanySizeSettings
@@ -29,7 +29,8 @@ ACCOUNTS_SCHEMA: Final = pl.Schema(
     }
 )
 """Columns of the table of companies: domain, world region, industry and size band; whether the product fits; and the
-unobserved willingness (standard normal), which no event tells."""
+unobserved random effect on willingness (standard normal).
+"""
 
 _COMPANY_WORDS: Final = (
     *("acorn", "basalt", "cedar", "delta", "ember", "fjord", "granite", "harbor", "indigo", "juniper"),
@@ -38,12 +39,12 @@ _COMPANY_WORDS: Final = (
 
 
 class Company(NamedTuple):
-    """What a company means to the sales desk.
+    """What the sales desk knows about a company.
 
     Attributes:
-        account: Its identifier, None where it is not known.
+        account: Its identifier, None where it is not recognised.
         good_fit: Whether the product fits it.
-        deal_factor: Factor on the value of a deal with it.
+        deal_factor: Multiplier of the value of a deal with it.
     """
 
     account: str | None = None
@@ -52,7 +53,7 @@ class Company(NamedTuple):
 
 
 UNKNOWN_COMPANY: Final = Company()
-"""The company of a visitor whose company is not recognised: an ordinary one, for all anybody knows."""
+"""Company of a visitor whose company is not recognised; it has average properties."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,10 @@ class Accounts:
         region: Index in :data:`REGIONS`; shape (accounts,).
         industry, size: Indices in ``industries`` and ``sizes``; shape (accounts,).
         good_fit: Whether the product fits; shape (accounts,).
-        weight: How many visitors each sends, relative to the others of its region; shape (accounts,).
-        effects: Unobserved willingness, standard normal; shape (accounts,).
+        weight: Number of visitors relative to the other companies of the region; shape (accounts,).
+        effects: Unobserved random effect on willingness, standard normal; shape (accounts,).
         industries, sizes: Names.
-        deal_factors: Factor on the value of a deal, by size.
+        deal_factors: Multiplier of the value of a deal, by size.
     """
 
     domains: pl.Series
@@ -82,7 +83,16 @@ class Accounts:
     deal_factors: Floats
 
     def choose(self, regions: Integers, uniforms: Floats) -> Integers:
-        """Account of each visitor, from the accounts of the visitor's region, −1 where it has none; shapes (n,)."""
+        """Assign each visitor to a company of the visitor's region.
+
+        Args:
+            regions: Index of each visitor's region; shape (n,).
+            uniforms: Number between 0 and 1 for each visitor; shape (n,).
+
+        Returns:
+            Index of the company, −1 where the region has none; shape (n,).
+        """
+        # A small world may have no company in some region; its visitors then belong to none.
         chosen = np.full(len(regions), -1, dtype=np.int64)
         for region, (members, choices) in self._by_region.items():
             here = np.flatnonzero(regions == region)
@@ -91,7 +101,7 @@ class Accounts:
 
     @cached_property
     def _by_region(self) -> dict[int, tuple[Integers, Choices]]:
-        """The accounts of each region that has any, and the choice among them."""
+        """Companies of each region that has any, and the distribution of visitors over them."""
         found = {}
         for region in range(len(REGIONS)):
             members = np.flatnonzero(self.region == region)
@@ -101,22 +111,29 @@ class Accounts:
 
     @cached_property
     def domains_or_none(self) -> pl.Series:
-        """Domain of each account, and a last row of null for no account."""
+        """Domain of each company, and null in an additional last row for no company."""
         return self.domains.extend_constant(None, 1).rechunk()
 
     def domains_of(self, accounts: Integers) -> pl.Series:
-        """Domain of each account, null for −1; shape (n,)."""
-        return looked_up(self.domains_or_none, np.where(accounts >= 0, accounts, len(self.domains)))
+        """Domain of each company.
+
+        Args:
+            accounts: Index of the company, −1 for none; shape (n,).
+
+        Returns:
+            Domains, null for none; shape (n,).
+        """
+        return lookup(self.domains_or_none, np.where(accounts >= 0, accounts, len(self.domains)))
 
     def company(self, account: int) -> Company:
-        """What the sales desk may know of an account; −1 for none."""
+        """What the sales desk knows about a company, by index; −1 for none."""
         if account < 0:
             return UNKNOWN_COMPANY
         factor = float(self.deal_factors[self.size[account]])
         return Company(self.domains[account], bool(self.good_fit[account]), factor)
 
     def table(self) -> pl.DataFrame:
-        """All companies; columns as in :data:`ACCOUNTS_SCHEMA`."""
+        """Table of all companies; columns as in :data:`ACCOUNTS_SCHEMA`."""
         return pl.DataFrame(
             {
                 "account": self.domains,
@@ -142,13 +159,14 @@ def draw_accounts(
     """Draw the companies.
 
     Args:
-        n: How many.
+        n: Number of companies.
         region_shares: Share of each of :data:`REGIONS` among the visitors, and so among the companies.
         sizes: Size bands, by name.
         industries: Shares of the industries, by name.
-        size_spread: Standard deviation of the logarithm of a company's share of the visitors within its band.
-        streams: Randomness of the replication; the companies are those of the whole world.
+        size_spread: Standard deviation of the log of a company's share of the visitors within its band.
+        streams: Random streams of the replication; the companies are the same for all arrival sources.
     """
+    # Regions and spreads are drawn sequentially from one generator, so their order here must not change.
     rng = streams.generator("accounts")
     region = np.searchsorted(np.cumsum(region_shares)[:-1], rng.random(n), side="right")
     spread = np.exp(size_spread * rng.standard_normal(n))
@@ -160,6 +178,7 @@ def draw_accounts(
     size = drawn("account_size", [band.share for band in bands])
     words = len(_COMPANY_WORDS)
     return Accounts(
+        # The number makes each domain unique beyond the first twenty.
         domains=pl.Series([f"{_COMPANY_WORDS[i % words]}-{i // words:04d}.example.com" for i in range(n)]),
         region=region,
         industry=drawn("account_industry", list(industries.values())),

@@ -1,7 +1,7 @@
-"""Inflows: the ordinary traffic, each campaign and each launch, every one a Poisson process of its own.
+"""Arrival sources: the ordinary traffic, each campaign and each launch, every one an independent Poisson process.
 
-Superposed, they are what comes to the site. Each has its own cohorts and its own streams of randomness, so an inflow
-that is added moves no visitor of another.
+Their superposition is the traffic of the site. Each source has its own cohorts and its own random streams, so that
+adding one changes no visitor of another.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from simulator.engine.arrays import Floats
 from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
-from simulator.world.arrivals import Arrivals, Stretch, Window
+from simulator.world.arrivals import Arrivals, Period, Window
 
 __all__ = [
     "INVITATION",
@@ -23,33 +23,38 @@ __all__ = [
     "ArrivalSource",
     "arrival_sources_of",
     "arrivals_of",
-    "guests_of",
+    "invited_scope",
     "origins_of",
-    "usual_arrivals",
+    "steady_arrivals",
 ]
 
 ORDINARY = ""
-"""Name of the ordinary traffic among the inflows."""
+"""Name of the ordinary traffic among the arrival sources."""
 
 INVITATION = "(invitation)"
-"""Name of the way by which invited colleagues come, the last of all origins: a link without referrer or campaign."""
+"""Name of the origin of invited colleagues, the last of all origins: a link without referrer or campaign."""
 
 
-def guests_of(inflow: str) -> str:
-    """Name of those whom the visitors of an inflow have invited; also the scope of their randomness."""
-    return f"{inflow}/invited" if inflow else "invited"
+def invited_scope(arrival_source: str) -> str:
+    """Name of the colleagues invited by visitors of an arrival source; also the scope of their random streams.
+
+    >>> invited_scope("campaign:spring"), invited_scope(ORDINARY)
+    ('campaign:spring/invited', 'invited')
+    """
+    return f"{arrival_source}/invited" if arrival_source else "invited"
 
 
 @dataclass(frozen=True)
 class ArrivalSource:
-    """Visitors who come for one reason.
+    """Visitors who arrive for one reason.
 
     Attributes:
-        name: ``campaign:NAME``, ``event:NAME``, or :data:`ORDINARY`; also the scope of its randomness.
-        origins: The ways by which its visitors come, by name; their shares sum to 1.
-        first_origin: Number of the first of them among the origins of all inflows.
+        name: ``campaign:NAME``, ``event:NAME``, or :data:`ORDINARY`; also the scope of its random streams.
+        origins: Origins of its visitors (a channel, or a campaign's or launch's variant of one), by name; their shares
+            sum to 1.
+        channels: Channel of each origin.
+        first_origin: Index of its first origin among the origins of all sources.
         reason: The campaign or launch; None for the ordinary traffic.
-        channels: The channel of each origin.
     """
 
     name: str
@@ -60,28 +65,34 @@ class ArrivalSource:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Share of each origin among the inflow's visitors."""
+        """Share of each origin among the visitors of the source."""
         return {name: origin.share for name, origin in self.origins.items()}
 
 
 def arrival_sources_of(traffic: TrafficSettings) -> tuple[ArrivalSource, ...]:
-    """All inflows, the ordinary traffic first."""
-    inflows: list[ArrivalSource] = []
+    """All arrival sources, the ordinary traffic first.
+
+    >>> [source.name for source in arrival_sources_of(TrafficSettings())]
+    ['']
+    """
+    arrival_sources: list[ArrivalSource] = []
     n_origins = 0
     for name, origins, reason in _parts(traffic):
         prefix = f"{name}/" if name else ""
         channels = tuple(origin.removeprefix(prefix) for origin in origins)
-        inflows.append(ArrivalSource(name, origins, channels, n_origins, reason))
+        arrival_sources.append(ArrivalSource(name, origins, channels, n_origins, reason))
         n_origins += len(origins)
-    return tuple(inflows)
+    return tuple(arrival_sources)
 
 
 def origins_of(traffic: TrafficSettings) -> dict[str, ChannelSettings]:
-    """The ways by which visitors of all inflows come, in the order in which visitors index them.
+    """Origins of all arrival sources, in the order of the visitors' indices.
 
-    Channels come first, the invitation last: those who come by it land like those who come again.
+    The channels of the ordinary traffic come first, the invitation last.
     """
-    origins = dict(chain.from_iterable(inflow.origins.items() for inflow in arrival_sources_of(traffic)))
+    origins = dict(
+        chain.from_iterable(arrival_source.origins.items() for arrival_source in arrival_sources_of(traffic))
+    )
     return {**origins, INVITATION: ChannelSettings(share=1.0)}
 
 
@@ -89,7 +100,7 @@ _Part = tuple[str, Mapping[str, ChannelSettings], TimedCampaignSettings | WorldE
 
 
 def _parts(traffic: TrafficSettings) -> Iterator[_Part]:
-    """Name, origins and reason of each inflow."""
+    """Name, origins and reason of each arrival source."""
     yield ORDINARY, traffic.channels, None
     for name, campaign in traffic.campaigns.items():
         yield f"campaign:{name}", _origin_of_campaign(name, campaign, traffic), campaign
@@ -123,35 +134,47 @@ def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSet
 
 
 def arrivals_of(
-    inflow: ArrivalSource, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]
+    arrival_source: ArrivalSource, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]
 ) -> Arrivals:
-    """When the visitors of an inflow come.
+    """Arrival process of a source.
 
     Args:
-        inflow: The inflow.
+        arrival_source: The source.
         traffic: Volume and profiles of the ordinary traffic.
         clock: Start and end of the simulation.
-        zone_shares: Share of the visitors who live in each time zone, by IANA name.
+        zone_shares: Share of the visitors in each time zone, by IANA name.
 
     Raises:
-        ValueError: The profiles leave no time within a campaign's window at which anybody could come.
+        ValueError: The profiles are 0 during the whole window of a campaign, so that its visitors cannot be distributed
+            over it.
     """
     zones = list(zone_shares)
-    if inflow.reason is None:
+    if arrival_source.reason is None:
         return Arrivals(traffic, clock, zones)
-    start_ms, end_ms = clock.to_ms(inflow.reason.start), clock.to_ms(inflow.reason.end)
-    if isinstance(inflow.reason, WorldEventSettings):
-        return Arrivals(traffic, clock, zones, Window(start_ms, end_ms, (inflow.reason.factor or 1.0) - 1))
+    start_ms, end_ms = clock.to_ms(arrival_source.reason.start), clock.to_ms(arrival_source.reason.end)
+    # The ordinary traffic provides one times the intensity already.
+    if isinstance(arrival_source.reason, WorldEventSettings):
+        return Arrivals(traffic, clock, zones, Window(start_ms, end_ms, (arrival_source.reason.factor or 1.0) - 1))
+    # A campaign has a fixed number of visitors; growth must not move them within the window.
     steady = _steady(traffic)
-    whole = Arrivals(steady, Stretch(inflow.reason.start, end_ms - start_ms), zones)
+    # The whole window, even outside the clock, so that the clock sees only its part of the visitors.
+    whole = Arrivals(steady, Period(arrival_source.reason.start, end_ms - start_ms), zones)
     ordinary = float(np.dot(whole.expected_visitors, _shares(zone_shares)))
     if ordinary == 0:
-        raise ValueError(f"{inflow.name}: by the profiles of the traffic, nobody comes between its start and end")
-    return Arrivals(steady, clock, zones, Window(start_ms, end_ms, inflow.reason.visitors / ordinary))
+        raise ValueError(f"{arrival_source.name}: the traffic profiles allow no arrivals between its start and end")
+    return Arrivals(steady, clock, zones, Window(start_ms, end_ms, arrival_source.reason.visitors / ordinary))
 
 
-def usual_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
-    """The ordinary traffic without its growth: how fast time passes for those who keep the hours of their time zone."""
+def steady_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]) -> Arrivals:
+    """Arrival process of the ordinary traffic without its growth.
+
+    It measures the waiting time of invited colleagues, who keep the hours of their time zone.
+
+    Args:
+        traffic: Volume and profiles of the ordinary traffic.
+        clock: Start and end of the simulation.
+        zone_shares: Share of the visitors in each time zone, by IANA name.
+    """
     return Arrivals(_steady(traffic), clock, list(zone_shares))
 
 

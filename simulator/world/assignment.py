@@ -1,7 +1,7 @@
-"""Experiments (A/B tests): each visitor keeps one arm, and the arm has a known effect.
+"""Experiments (A/B tests): each visitor stays in one arm, and each arm has a known effect.
 
-Colleagues interfere, as they do in life: who asks for a demo keeps colleagues of other arms from asking
-(``intent.conversion_unit``), and who reads on for longer invites a colleague later. No draw is moved by that.
+Colleagues interfere with each other, as in practice: a visitor's demo request stops colleagues in other arms from
+requesting (``intent.conversion_unit``), and a longer visit delays an invitation. No random draw is affected by that.
 """
 
 from __future__ import annotations
@@ -20,17 +20,25 @@ __all__ = ["Experiments"]
 
 
 class Experiments:
-    """Assigns visitors to arms, by a number that belongs to experiment and visitor alone.
+    """Assigns visitors to arms, by a random number that depends on experiment and visitor only.
 
-    A visitor has one *combination*: an arm of every experiment. Everything else is looked up by its number.
+    A visitor has one *combination*: an arm of every experiment. All effects are looked up by its index.
 
     Args:
         settings: Experiments by name.
 
     Attributes:
         combinations: The arms of each combination.
-        labels: What events say of each combination, ``experiment=arm`` joined by ``;``, null without experiments.
+        labels: Value of ``context.experiments`` for each combination: ``experiment=arm`` joined by ``;``; null without
+            experiments.
         log_odds: Effect of each combination on the decision; shape (combinations,).
+
+    >>> arms = {"a": ArmSettings(share=0.5), "b": ArmSettings(share=0.5, log_odds=0.4)}
+    >>> experiments = Experiments({"pricing": ExperimentSettings(arms=arms)})
+    >>> experiments.labels.to_list()
+    ['pricing=a', 'pricing=b']
+    >>> experiments.combination(np.arange(5), Streams(seed=7), cohort=0).shape
+    (5,)
     """
 
     def __init__(self, settings: Mapping[str, ExperimentSettings]) -> None:
@@ -47,10 +55,21 @@ class Experiments:
         self.log_odds: Floats = np.array([sum(arm.log_odds for arm in arms) for arms in self.combinations], dtype=float)
 
     def combination(self, rows: Integers, streams: Streams, cohort: int) -> Integers:
-        """Combination of each visitor of a cohort, given their places in it; shape (visitors,)."""
+        """Combination of arms of each visitor of a cohort.
+
+        Args:
+            rows: Row of each visitor in the cohort; shape (visitors,).
+            streams: Random streams of the arrival source.
+            cohort: Number of the cohort.
+
+        Returns:
+            Index of the combination; shape (visitors,).
+        """
         combination = np.zeros(len(rows), dtype=np.int64)
         for (name, experiment), n_arms in zip(self._settings.items(), self._shape, strict=True):
             steps = np.cumsum([arm.share for arm in experiment.arms.values()])[:-1]
+            # A stream for each experiment: adding one leaves the arms of the others as they are.
             uniforms = streams.uniforms(f"experiment:{name}", cohort).at(rows)
+            # Mixed-radix numbers: the last experiment varies fastest, as in ``itertools.product``.
             combination = combination * n_arms + np.searchsorted(steps, uniforms, side="right")
         return combination

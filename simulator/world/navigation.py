@@ -1,4 +1,4 @@
-"""How readers walk through the site: a Markov chain over its pages, and the navigation profiles that change it."""
+"""How visitors navigate the site: a Markov chain over its pages, and the profiles that modify it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from simulator.engine.arrays import Floats, Integers
 from simulator.engine.sampling import Choices, probabilities
 from simulator.settings.experiments import ArmSettings
 from simulator.settings.personas import PersonaSettings
-from simulator.settings.site import LEAST_EXIT_RATE, PageSettings, SiteSettings
+from simulator.settings.site import MIN_EXIT_RATE, PageSettings, SiteSettings
 from simulator.settings.traffic import ChannelSettings
 
-__all__ = ["PLAIN", "Navigation", "NavigationProfile", "NavigationProfiles"]
+__all__ = ["DEFAULT_PROFILE", "Navigation", "NavigationProfile", "NavigationProfiles"]
 
 _Factors = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class NavigationProfile:
-    """How a visitor's walk differs from what the site's pages say.
+    """How a visitor's navigation differs from the settings of the site.
 
     Attributes:
-        engagement: Factor on the odds of going on to another page.
-        links: Factors on the weights of the links to a page, by page.
-        exit_rates: Factors on the probability of leaving from a page, by page.
+        engagement: Multiplier of the odds of viewing another page.
+        links: Multipliers of the weights of the links to a page, by page.
+        exit_rates: Multipliers of the probability of leaving from a page, by page.
+
+    >>> page = SiteSettings().pages["home"]
+    >>> NavigationProfile(engagement=2.0).exit_rate("home", page) < page.exit_rate
+    True
     """
 
     engagement: float = 1.0
@@ -35,89 +39,114 @@ class NavigationProfile:
     exit_rates: _Factors = ()
 
     def link_weights(self, page: PageSettings) -> dict[str, float]:
-        """Weights of the links of a page."""
+        """Weight of each link of a page, by target."""
         factors = dict(self.links)
         return {target: weight * factors.get(target, 1.0) for target, weight in page.links.items()}
 
     def exit_rate(self, name: str, page: PageSettings) -> float:
-        """Probability of leaving the site from a page; never below 0.01, so that visits end."""
+        """Probability of leaving the site from a page; at least 0.01.
+
+        Args:
+            name: Name of the page.
+            page: Its settings.
+        """
         rate = min(page.exit_rate * dict(self.exit_rates).get(name, 1.0), 1.0)
+        # Not for 1: the division would change the last digit of the settings' own rate.
         if self.engagement != 1:
             rate /= rate + self.engagement * (1 - rate)
-        return max(rate, LEAST_EXIT_RATE)
+        return max(rate, MIN_EXIT_RATE)
 
 
-PLAIN = NavigationProfile()
-"""The behaviour of a visitor whom nothing sets apart."""
+DEFAULT_PROFILE = NavigationProfile()
+"""Profile that changes nothing."""
 
 
 class Navigation:
-    """The chain: from each page to the next, with leaving the site as the absorbing state.
+    """The Markov chain over the pages; leaving the site is its absorbing state.
 
     Args:
         settings: The site.
-        behaviours: The ways in which visitors may walk through it; a visitor's is given as an index of these.
+        profiles: Navigation profiles; a visitor's profile is an index in this list.
 
     Attributes:
         names: Names of the pages; everywhere else a page is its index in this list.
-        transitions: Probability of going from page i to page j, by behaviour; shape (behaviours, pages, pages). What a
-            row lacks to 1 is the probability of leaving.
+        transitions: Probability of going from page i to page j, by profile; shape (profiles, pages, pages). What a row
+            lacks to 1 is the probability of leaving.
+
+    >>> navigation = Navigation(SiteSettings())
+    >>> landing = navigation.mix({"home": 1.0})
+    >>> bool(navigation.expected_views(landing)[navigation.names.index("home")] >= 1)
+    True
     """
 
-    def __init__(self, settings: SiteSettings, behaviours: Sequence[NavigationProfile] = (PLAIN,)) -> None:
+    def __init__(self, settings: SiteSettings, profiles: Sequence[NavigationProfile] = (DEFAULT_PROFILE,)) -> None:
         self.settings = settings
         self.names = list(settings.pages)
         self.pages: Sequence[PageSettings] = list(settings.pages.values())
-        self.transitions = np.stack([self._transition(behaviour) for behaviour in behaviours])
+        self.transitions = np.stack([self._transition(profile) for profile in profiles])
         self._choices = Choices(self.transitions.reshape(-1, len(self.names)))
 
     @property
     def transition(self) -> Floats:
-        """Probability of going from page i to page j, by the first behaviour; shape (pages, pages)."""
+        """Transition probabilities of the first profile; shape (pages, pages)."""
         first: Floats = self.transitions[0]
         return first
 
-    def _transition(self, behaviour: NavigationProfile) -> Floats:
-        exits = [behaviour.exit_rate(name, page) for name, page in self.settings.pages.items()]
-        links = [self.mix(behaviour.link_weights(page)) for page in self.pages]
+    def _transition(self, profile: NavigationProfile) -> Floats:
+        exits = [profile.exit_rate(name, page) for name, page in self.settings.pages.items()]
+        links = [self.mix(profile.link_weights(page)) for page in self.pages]
         return np.stack([mix * (1 - leaves) for mix, leaves in zip(links, exits, strict=True)])
 
     def mix(self, weights: Mapping[str, float], factors: Mapping[str, float] | None = None) -> Floats:
-        """Probability of each page, from relative weights and factors on them by name; shape (pages,)."""
+        """Probability of each page from relative weights.
+
+        Args:
+            weights: Relative weights by page name; 0 for pages that are not named.
+            factors: Multipliers of the weights by page name; 1 for pages that are not named.
+
+        Returns:
+            Probabilities; shape (pages,).
+        """
         others = factors or {}
         return probabilities(np.array([weights.get(name, 0.0) * others.get(name, 1.0) for name in self.names]))
 
-    def next_pages(self, pages: Integers, uniforms: Floats, behaviour: Integers | int = 0) -> Integers:
-        """Page to which each reader goes on, or ``len(names)`` for one who leaves; shapes (n,).
+    def next_pages(self, pages: Integers, uniforms: Floats, profile: Integers | int = 0) -> Integers:
+        """Next page of each visitor.
 
         Args:
-            pages: Page where each reader is.
-            uniforms: One number between 0 and 1 for each.
-            behaviour: How each walks, as an index of the behaviours.
+            pages: Current page of each; shape (n,).
+            uniforms: A number between 0 and 1 for each; shape (n,).
+            profile: Index of the profile of each, shape (n,), or of all.
+
+        Returns:
+            Index of the next page, ``len(names)`` for visitors who leave; shape (n,).
         """
-        return self._choices.pick_or_none(pages + np.asarray(behaviour, dtype=np.int64) * len(self.names), uniforms)
+        return self._choices.pick_or_none(pages + np.asarray(profile, dtype=np.int64) * len(self.names), uniforms)
 
     def expected_views(self, landing: Floats) -> Floats:
-        """Expected views of each page in a visit: landing · (I − P)⁻¹, the chain's fundamental matrix.
+        """Expected views of each page in a visit: landing · (I − P)⁻¹, by the chain's fundamental matrix.
 
         Kemeny and Snell, *Finite Markov Chains*, theorem 3.2.4.
 
         Args:
             landing: Probability of each page as the first of a visit; shape (pages,).
+
+        Returns:
+            Expected views by the first profile; shape (pages,).
         """
         return np.linalg.solve(np.eye(len(self.names)) - self.transition.T, landing).astype(np.float64)
 
 
 class NavigationProfiles:
-    """The behaviours that a world holds, and who shows which.
+    """The navigation profiles of a world, and the profile of each visitor.
 
     Args:
-        origins: Ways by which visitors come, in the order in which visitors index them.
+        origins: Origins of the visitors, in the order of the visitors' indices.
         combinations: Arms of each combination of experiments.
-        personas: Personas, in the order in which visitors index them.
+        personas: Personas, in the order of the visitors' indices.
 
     Attributes:
-        kinds: All behaviours, :data:`PLAIN` first.
+        profiles: All distinct profiles, :data:`DEFAULT_PROFILE` first.
     """
 
     def __init__(
@@ -126,14 +155,15 @@ class NavigationProfiles:
         combinations: Sequence[Sequence[ArmSettings]],
         personas: Sequence[PersonaSettings],
     ) -> None:
-        number = {PLAIN: 0}
+        # Equal profiles share one transition matrix: most combinations of origin, arm and persona are alike.
+        number = {DEFAULT_PROFILE: 0}
         exits = [_joint([arm.exit_rate for arm in arms]) for arms in combinations]
         links = [[_joint([*(arm.links for arm in arms), who.pages]) for who in personas] for arms in combinations]
 
         def kind(origin: ChannelSettings, combination: int, persona: int) -> int:
             engagement = origin.engagement * personas[persona].engagement
-            behaviour = NavigationProfile(engagement, links[combination][persona], exits[combination])
-            return number.setdefault(behaviour, len(number))
+            profile = NavigationProfile(engagement, links[combination][persona], exits[combination])
+            return number.setdefault(profile, len(number))
 
         self._table = np.array(
             [
@@ -142,16 +172,26 @@ class NavigationProfiles:
             ],
             dtype=np.int64,
         )
-        self.kinds = tuple(number)
+        self.profiles = tuple(number)
 
     def of(self, origin: Integers, combination: Integers, persona: Integers) -> Integers:
-        """Behaviour of each visitor, as an index of ``kinds``; shapes (visitors,)."""
+        """Profile of each visitor.
+
+        Args:
+            origin: Index of the origin; shape (visitors,).
+            combination: Index of the combination of arms; shape (visitors,).
+            persona: Index of the persona; shape (visitors,).
+
+        Returns:
+            Index in ``profiles``; shape (visitors,).
+        """
         found: Integers = self._table[origin, combination, persona]
         return found
 
 
 def _joint(factors: Sequence[Mapping[str, float]]) -> _Factors:
-    """Products of several factors, by page; those of 1 are left out."""
+    """Product of several multipliers, by page, without those of 1."""
+    # Sorted, so that equal factors make equal profiles.
     pages = sorted({page for each in factors for page in each})
     products = [(page, prod(each.get(page, 1.0) for each in factors)) for page in pages]
     return tuple((page, factor) for page, factor in products if factor != 1)

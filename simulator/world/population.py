@@ -1,4 +1,4 @@
-"""Who the visitors are: country, time zone, devices, channel, persona, company and e-mail address."""
+"""Attributes of visitors: country, time zone, devices, channel, persona, company and e-mail address."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from simulator.engine.streams import Streams, VisitorDraws
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.world.accounts import Accounts, draw_accounts
-from simulator.world.arrival_sources import guests_of
+from simulator.world.arrival_sources import invited_scope
 
 __all__ = ["People", "Population", "persona_mix"]
 
 
 @dataclass(frozen=True)
 class People:
-    """The visitors of a cohort, one row each; the whole-number columns index the population's lists.
+    """The visitors of a cohort, one row each; integer columns are indices in the population's lists.
 
     Attributes:
         country, zone, region, device, channel, persona: Indices; shape (n,).
         second_device: Index of the device of the second browser, −1 without one; shape (n,).
         account: Index of the company, −1 for none; shape (n,).
-        company_email: Whether the address given in a form is the company's; shape (n,).
-        effect: Unobserved willingness of the visitor's account, 0 without one; shape (n,).
+        company_email: Whether the address entered in a form is the company's; shape (n,).
+        effect: Unobserved random effect of the visitor's company, 0 without one; shape (n,).
     """
 
     country: Integers
@@ -47,27 +47,40 @@ class People:
         return len(self.country)
 
     def device_used(self, visitor: Integers, second_browser: Bools) -> Integers:
-        """Device of some visits, as an index, by visitor and browser of each; shapes (visits,)."""
+        """Device of each visit.
+
+        Args:
+            visitor: Visitor of each visit; shape (visits,).
+            second_browser: Whether it is made with the second browser; shape (visits,).
+
+        Returns:
+            Index of the device; shape (visits,).
+        """
         return np.where(second_browser, self.second_device[visitor], self.device[visitor])
 
     def take(self, rows: Integers) -> Self:
-        """The visitors in these rows."""
+        """The visitors in the given rows."""
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 class Population:
-    """Draws visitors, a cohort at a time.
+    """Draws the attributes of visitors, a cohort at a time.
 
     Args:
-        settings: Who they are.
-        channel_shares: Share of each channel, by name.
-        streams: Randomness of the replication.
-        scope: Inflow of visitors whose draws these are; the companies are those of the whole world.
-        channels: Channel that personas know each of these by, where it is not the name itself.
-        accounts: The companies, where they have been drawn already.
+        settings: Distribution of the attributes.
+        channel_shares: Share of each channel (or origin), by name.
+        streams: Random streams of the replication.
+        scope: Arrival source whose visitors are drawn; the companies are the same for all sources.
+        channels: Channel of each origin, where the names differ.
+        accounts: The companies; drawn unless given.
 
     Attributes:
-        personas: Names of the personas, None for the one of all where the settings know none.
+        personas: Names of the personas; a single None where the settings have none.
+
+    >>> population = Population(PopulationSettings(accounts=10), {"direct": 1.0}, Streams(seed=7))
+    >>> people = population.draw(100, cohort=0)
+    >>> len(people), bool(people.channel.max() == 0)
+    (100, True)
     """
 
     def __init__(
@@ -107,7 +120,7 @@ class Population:
 
     @property
     def zone_shares(self) -> dict[str, float]:
-        """Share of the visitors who live in each time zone, by IANA name."""
+        """Share of the visitors in each time zone, by IANA name."""
         shares = dict.fromkeys(self.zones, 0.0)
         for _, zone, share in self._places:
             shares[self.zones[zone]] += share
@@ -127,7 +140,12 @@ class Population:
         )
 
     def draw(self, n: int, cohort: int) -> People:
-        """Draw the ``n`` visitors of a cohort."""
+        """Draw the visitors of a cohort.
+
+        Args:
+            n: Number of visitors.
+            cohort: Number of the cohort.
+        """
         draws = VisitorDraws(self._streams.within(self._scope), cohort, np.arange(n))
         place = self._place_choices.pick(0, draws.uniforms("place"))
         region = self._region_of.take(self._country_of).take(place)
@@ -147,27 +165,27 @@ class Population:
         )
 
     def _accounts_of(self, in_company: Bools, region: Integers, draws: VisitorDraws) -> Integers:
-        """Company of each visitor, −1 for those who are in none or whose region has none; shape (visitors,)."""
+        """Company of each visitor, −1 for none; shape (visitors,)."""
         account, members = np.full(len(in_company), -1), np.flatnonzero(in_company)
         account[members] = self.accounts.choose(region.take(members), draws.uniforms("account").take(members))
         return account
 
-    def colleagues(self, hosts: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
-        """Draw those whom visitors have invited: people of the same company and place, with habits of their own.
+    def colleagues(self, inviters: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
+        """Draw invited colleagues: they share the inviter's company and place; everything else is their own.
 
         Args:
-            hosts: Who has invited each of them.
+            inviters: Inviter of each.
             persona: Index of the persona of each; shape (n,).
-            channel: Index of the way by which they come.
-            rows: Place of each among the invited of the cohort, which addresses the draws; shape (n,).
-            cohort: Number of the hosts' cohort.
+            channel: Index of the origin of invited visitors.
+            rows: Address of each in the random streams of the cohort; shape (n,).
+            cohort: Number of the inviters' cohort.
         """
-        draws = VisitorDraws(self._streams.within(guests_of(self._scope)), cohort, rows)
+        draws = VisitorDraws(self._streams.within(invited_scope(self._scope)), cohort, rows)
         return replace(
-            hosts,
+            inviters,
             channel=np.full(len(rows), channel),
             persona=persona,
-            **self._equipment(draws, persona, hosts.account),
+            **self._equipment(draws, persona, inviters.account),
         )
 
     def _equipment(self, draws: VisitorDraws, persona: Integers, account: Integers) -> dict[str, Any]:
@@ -186,7 +204,9 @@ class Population:
 
 
 def _other_devices(shares: Floats) -> Floats:
-    """Probability of each device as a second one, by the first; where all have one kind, it is that again."""
+    """Probability of each device as the second one, by the first; if there is only one kind, the second is of that kind
+    too.
+    """
     others = shares * (1 - np.eye(len(shares)))
     alone = others.sum(axis=1) == 0
     others[alone] = np.eye(len(shares))[alone]
@@ -194,7 +214,7 @@ def _other_devices(shares: Floats) -> Floats:
 
 
 def _one_of(shares: Iterable[float]) -> Choices:
-    """The choice among things with these shares, which sum to 1."""
+    """Distribution over alternatives with these shares, which sum to 1."""
     return Choices(np.array([list(shares)]))
 
 

@@ -64,8 +64,8 @@ def small_run() -> SimpleNamespace:
     )
     simulation, recorder, progress = Simulation(world, seed=SEED), Recorder(), []
     outcome = simulation.run([recorder], progress.append)
-    maker = CohortSampler(world, Streams(SEED))
-    assert maker.n_cohorts == 1
+    sampler = CohortSampler(world, Streams(SEED))
+    assert sampler.n_cohorts == 1
     return SimpleNamespace(
         world=world,
         simulation=simulation,
@@ -73,5 +73,5 @@ def small_run() -> SimpleNamespace:
         recorder=recorder,
         events=pl.concat(recorder.batches),
         progress=progress,
-        cohort=maker.draw(0, simulation.truth.intercept),
+        cohort=sampler.draw(0, simulation.truth.intercept),
     )

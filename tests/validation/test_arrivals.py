@@ -47,13 +47,13 @@ def expected_by_hour(world: WorldSettings, zones: list[str]) -> np.ndarray:
 
 def found_by_hour(world: WorldSettings, seed: int, zone: str | None = None) -> np.ndarray:
     """Visitors who arrive in each hour, all of them or those of a zone."""
-    maker = CohortSampler(world, Streams(seed))
+    sampler = CohortSampler(world, Streams(seed))
     hours = np.zeros(world.clock.hours, dtype=int)
-    for index in range(maker.n_cohorts):
-        cohort = maker.draw(index, -5.0)
+    for index in range(sampler.n_cohorts):
+        cohort = sampler.draw(index, -5.0)
         here = np.ones(len(cohort), dtype=bool)
         if zone is not None:
-            here = cohort.people.zone == maker.population.zones.index(zone)
+            here = cohort.people.zone == sampler.population.zones.index(zone)
         hours += np.bincount(cohort.arrival_ms[here] // HOUR_MS, minlength=world.clock.hours)
     return hours
 

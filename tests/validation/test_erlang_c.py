@@ -118,14 +118,14 @@ def test_long_queues_match_erlang_c(reps: int, load: float):
         rng, clock = np.random.default_rng(seed), Clock(ClockSettings())
         settings = SalesSettings.model_validate({"teams": always_open(reps), "response_minutes": 1.0})
         desk = SalesDesk(clock, settings)
-        pauses, lucks = rng.exponential(1 / load, 15_000).tolist(), rng.random(15_000).tolist()
+        pauses, draws = rng.exponential(1 / load, 15_000).tolist(), rng.random(15_000).tolist()
 
-        def arrive(clock: Clock, desk: SalesDesk, pauses: list[float], lucks: list[float]) -> Process:
-            for pause, draws in zip(pauses, lucks, strict=True):
+        def arrive(clock: Clock, desk: SalesDesk, pauses: list[float], responses: list[float]) -> Process:
+            for pause, response in zip(pauses, responses, strict=True):
                 yield clock.env.timeout(60 * pause)
-                desk.request_demo("somebody", "europe", BuyerDraws(draws, *[0.5] * 6))
+                desk.request_demo("somebody", "europe", BuyerDraws(response, *[0.5] * 6))
 
-        clock.env.run(until=clock.env.process(arrive(clock, desk, pauses, lucks)))
+        clock.env.run(until=clock.env.process(arrive(clock, desk, pauses, draws)))
         now_s = clock.env.now
         # Who asked just before the end has perhaps not been answered: as above, nobody's wait may decide on that.
         between = pl.col("requested_s").is_between(60 * skipped, now_s - 60 * skipped)

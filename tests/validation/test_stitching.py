@@ -39,10 +39,10 @@ def test_without_loss_identities_stitch_back_to_the_truth(seed: int):
     events, outcome = simulated(seed)
     score = score_stitching(stitch(events), outcome.people)
     two = outcome.people.group_by("person_id").len().filter(pl.col("len") == 2).height
-    n_told = told_pairs(events, outcome.people)
+    n_emitted = told_pairs(events, outcome.people)
     assert score.precision == 1.0
-    assert score.recall == n_told / two
-    assert 50 < n_told < two
+    assert score.recall == n_emitted / two
+    assert 50 < n_emitted < two
 
 
 def test_where_every_browser_tells_its_user_nothing_is_missed():

@@ -18,7 +18,7 @@ from scenarios.run.folder import run_to_folder
 from scenarios.run.run import Run, simulate
 from scenarios.scenario import Scenario
 from simulator.tracking.delivery import CollectingSink
-from simulator.tracking.faults import DAMAGES
+from simulator.tracking.faults import CORRUPTIONS
 
 DIRTY = {
     "clock.hours": 4,
@@ -56,7 +56,7 @@ def folder(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return path, run
 
 
-@given(st.sampled_from(DAMAGES), st.floats(0, 1, exclude_max=True))
+@given(st.sampled_from(CORRUPTIONS), st.floats(0, 1, exclude_max=True))
 def test_a_broken_line_is_never_an_event(damage: str, place: float) -> None:
     """Wherever a line is cut or garbled, something is left of it, one line, which no reader takes for an event."""
     event = {

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from simulator.engine.arrays import looked_up
+from simulator.engine.arrays import lookup
 from simulator.visitors.cohort import hexadecimal
 
 
@@ -13,8 +13,8 @@ def test_a_look_up_gathers(dtype: pl.DataType):
     """It gives what Polars' own way gives: any rows, as often as one likes, nulls too."""
     table = pl.Series(["a", "b", None], dtype=dtype)
     for rows in (np.array([2, 0, 0, 1]), np.array([1], dtype=np.int16), np.array([], dtype=np.int64)):
-        assert looked_up(table, rows).equals(table.gather(rows.astype(np.int64)), null_equal=True)
-        assert looked_up(table, rows).dtype == dtype
+        assert lookup(table, rows).equals(table.gather(rows.astype(np.int64)), null_equal=True)
+        assert lookup(table, rows).dtype == dtype
 
 
 def test_random_words_are_told_in_hexadecimal_digits():

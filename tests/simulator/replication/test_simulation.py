@@ -154,8 +154,8 @@ def batches_of_arrivals_at_one_hour(monkeypatch: pytest.MonkeyPatch, hours: int)
     """Hourly batches of a simulation of so many hours to which everybody comes exactly one hour after the start."""
     draw = CohortSampler.draw
 
-    def all_at_once(maker: CohortSampler, index: int, intercept: float) -> Cohort:
-        cohort = draw(maker, index, intercept)
+    def all_at_once(sampler: CohortSampler, index: int, intercept: float) -> Cohort:
+        cohort = draw(sampler, index, intercept)
         cohort.arrival_ms[:] = HOUR_MS
         return cohort
 

@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from simulator.replication import people_truth
-from simulator.replication.pending_hours import HoursToCome, hour_in_files
+from simulator.replication.pending_hours import PendingHours, read_hour
 from simulator.replication.workers import RunSpec
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
@@ -37,29 +37,29 @@ def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_planned_comes_back_from_a_file(tmp_path: Path):
     """Hours written to a file and read again are those that were kept in memory, whoever of several files has them."""
-    workshop = RunSpec(CROWD, 1, 0, -4.0).workshop()
-    kept, files = HoursToCome(), []
-    for number, opening in enumerate(workshop.openings[:3]):
-        drawn, moved = workshop.draw(opening), HoursToCome()
+    generator = RunSpec(CROWD, 1, 0, -4.0).generator()
+    kept, files = PendingHours(), []
+    for number, opening in enumerate(generator.schedule[:3]):
+        drawn, moved = generator.draw(opening), PendingHours()
         kept.add(drawn.hours)
         moved.add(drawn.hours)
         files.append(moved.write(tmp_path / str(number)))
     for hour in range(8):
         expected = kept.take(hour)
-        found = hour_in_files([file.only(hour) for file in files if hour in file.places], hour)
+        found = read_hour([file.only(hour) for file in files if hour in file.places], hour)
         assert (found.visits == expected.visits).all()
-        assert (found.occurrences == expected.occurrences).all()
+        assert (found.records == expected.records).all()
     assert not kept.take(0)
 
 
 def test_stretches_follow_one_another():
     """Every occurrence is in one stretch, later stretches hold later times, and no visit is empty."""
-    workshop = RunSpec(CROWD, 1, 0, -4.0).workshop()
-    _, hour = max(workshop.draw(workshop.openings[0]).hours, key=lambda part: len(part[1].occurrences))
+    generator = RunSpec(CROWD, 1, 0, -4.0).generator()
+    _, hour = max(generator.draw(generator.schedule[0]).hours, key=lambda part: len(part[1].records))
     chunks = list(hour.chunks(500))
     assert len(chunks) > 3
-    assert sum(len(each.occurrences) for each in chunks) == len(hour.occurrences)
-    assert all(each.visits["n"].min() > 0 and each.visits["n"].sum() == len(each.occurrences) for each in chunks)
+    assert sum(len(each.records) for each in chunks) == len(hour.records)
+    assert all(each.visits["n"].min() > 0 and each.visits["n"].sum() == len(each.records) for each in chunks)
     for before, after in pairwise(chunks):
-        assert before.occurrences["time_ms"].max() < after.occurrences["time_ms"].min()
+        assert before.records["time_ms"].max() < after.records["time_ms"].min()
     assert list(hour.chunks(10**9)) == [hour]

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from simulator.replication import generator as workshop
+from simulator.replication import generator
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
@@ -141,7 +141,7 @@ def test_an_hour_too_large_to_be_told_at_once_is_told_in_parts(tmp_path: Path, m
         whole, parts = CollectingSink(), CollectingSink()
         expected = Simulation(world, seed=3).run([whole])
         with monkeypatch.context() as patch:
-            patch.setattr(workshop, "_MOST_AT_ONCE", 40)
+            patch.setattr(generator, "_MAX_RECORDS_AT_ONCE", 40)
             outcome = Simulation(world, seed=3).run([parts])
         assert_frame_equal(parts.events, whole.events)
         assert_frame_equal(outcome.labels, expected.labels)

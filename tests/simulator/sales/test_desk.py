@@ -67,9 +67,9 @@ def answer(
     team: dict[str, Any] | None = None,
 ) -> SalesOutcome:
     """Let a team answer requests that arrive at these minutes, each in this many minutes."""
-    lucks = [COMES._replace(response=float(np.exp(-length))) for length in lengths_min]
+    draws = [COMES._replace(response=float(np.exp(-length))) for length in lengths_min]
     settings = settings_of({**(team or {}), "sdrs": {"headcount": sdrs}}, response_minutes=1.0)
-    return run(settings, zip((60 * at for at in arrivals_min), lucks, strict=True), 60 * until_min)
+    return run(settings, zip((60 * at for at in arrivals_min), draws, strict=True), 60 * until_min)
 
 
 def responded_min(outcome: SalesOutcome) -> list[float | None]:
@@ -149,8 +149,8 @@ def test_answers_keep_office_hours(zone: str):
         heapreplace(free, begins + length)
     team = {"time_zone": zone, "opens": "09:00", "closes": "17:00", "weekdays": list(WEEKDAYS[:5])}
     settings = settings_of({**team, "holidays": ["2026-03-27"], "sdrs": {"headcount": 3}}, response_minutes=25.0)
-    lucks = [COMES._replace(response=float(np.exp(-length / 25))) for length in lengths]
-    outcome = run(settings, zip(60 * arrivals, lucks, strict=True), 40 * DAY_S, start="2026-03-24T00:00:00Z")
+    draws = [COMES._replace(response=float(np.exp(-length / 25))) for length in lengths]
+    outcome = run(settings, zip(60 * arrivals, draws, strict=True), 40 * DAY_S, start="2026-03-24T00:00:00Z")
     np.testing.assert_allclose(responded_min(outcome), expected, atol=1e-6)
 
 
@@ -258,8 +258,8 @@ def test_demos_are_in_the_earliest_free_slots():
         response_minutes=5.0,
     )
     rng = np.random.default_rng(5)
-    lucks = [COMES._replace(response=r, delay=d) for r, d in rng.uniform(size=(300, 2)).tolist()]
-    outcome = run(settings, zip(np.sort(rng.uniform(0, 10 * DAY_S, 300)), lucks, strict=True), 60 * DAY_S, "2026-03-24")
+    draws = [COMES._replace(response=r, delay=d) for r, d in rng.uniform(size=(300, 2)).tolist()]
+    outcome = run(settings, zip(np.sort(rng.uniform(0, 10 * DAY_S, 300)), draws, strict=True), 60 * DAY_S, "2026-03-24")
 
     start, zone = datetime.fromisoformat("2026-03-24T00:00:00+00:00"), ZoneInfo("Europe/Berlin")
     walls = [(start + timedelta(minutes=m)).astimezone(zone) for m in range(50 * 1440)]
@@ -267,7 +267,7 @@ def test_demos_are_in_the_earliest_free_slots():
     capacity = {day: 3 if day < 6 else 2 for day in range(50) if day < 38} | dict.fromkeys(range(38, 50), 3)
     places = slots_of(open_min, 45, capacity)
     for row in outcome.requests.sort("scheduled_s").iter_rows(named=True):
-        delay_s = -0.7 * DAY_S * np.log(lucks[int(row["anonymous_id"])].delay)
+        delay_s = -0.7 * DAY_S * np.log(draws[int(row["anonymous_id"])].delay)
         not_before = row["scheduled_s"] + max(7200.0, delay_s)
         expected = next(m for m in sorted(places) if 60 * m >= not_before and places[m] > 0)
         places[expected] -= 1
@@ -347,8 +347,8 @@ def test_the_visible_wait_discourages_by_the_day():
 def fates(settings: SalesSettings, n: int = 4000, until_s: float = 400 * DAY_S) -> pl.DataFrame:
     """What becomes of many requests with independent luck."""
     rng = np.random.default_rng(11)
-    lucks = [BuyerDraws(*row) for row in rng.random((n, 7)).tolist()]
-    return run(settings, zip(np.sort(rng.uniform(0, DAY_S, n)), lucks, strict=True), until_s).requests
+    draws = [BuyerDraws(*row) for row in rng.random((n, 7)).tolist()]
+    return run(settings, zip(np.sort(rng.uniform(0, DAY_S, n)), draws, strict=True), until_s).requests
 
 
 def test_no_shows_grow_with_the_wait_by_the_formula():
@@ -452,9 +452,9 @@ def test_steps_are_told_in_order_and_at_their_moments():
 
 def test_the_summary_is_that_of_the_requests():
     """Counts, waits, rates and utilisations of a case small enough to work out by hand."""
-    lucks = [COMES._replace(response=float(np.exp(-10))), COMES._replace(response=float(np.exp(-10)), show=0.0)] * 2
+    draws = [COMES._replace(response=float(np.exp(-10))), COMES._replace(response=float(np.exp(-10)), show=0.0)] * 2
     settings = settings_of({"account_executives": {"headcount": 2}}, response_minutes=1.0)
-    outcome = run(settings, zip((0.0, 300.0, 720.0, 4500.0), lucks, strict=True), 5400.0 + 1)
+    outcome = run(settings, zip((0.0, 300.0, 720.0, 4500.0), draws, strict=True), 5400.0 + 1)
     summary = outcome.summary
     assert [summary[key] for key in ("requests", "responded", "scheduled", "held", "missed")] == [4, 4, 4, 1, 1]
     assert summary["held_rate"] == summary["no_show_rate"] == 0.5

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from simulator.engine.clock import Clock
-from simulator.sales.office_hours import Duty, OfficeHours, duties
+from simulator.sales.office_hours import OfficeHours, RepCalendar, rep_calendars
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings
 
@@ -55,9 +55,9 @@ def test_office_hours_are_those_of_the_wall_clock(zone: str, start: str, hours: 
     """Each of the minutes of five days over a change of the clocks is in a shift when the wall clock says so."""
     team = TeamSettings.model_validate({"time_zone": zone, **hours})
     hours_of_team = office(start, **team.model_dump())
-    duty, begins = Duty(hours_of_team), datetime.fromisoformat(start)
+    calendar, begins = RepCalendar(hours_of_team), datetime.fromisoformat(start)
     for minute in range(5 * 24 * 60):
-        at_work = duty.next_shift(60.0 * minute)
+        at_work = calendar.next_shift(60.0 * minute)
         is_open = at_work is not None and at_work.opens_s == 60.0 * minute
         assert is_open == in_office(team, begins + timedelta(minutes=minute)), minute
         if at_work is not None and is_open:
@@ -97,10 +97,10 @@ def test_an_office_without_a_day_in_sight_never_opens():
     assert office("2026-03-03T00:00:00Z", holidays=holidays).next_open(0.0) is None
 
 
-def staff(**settings: Any) -> list[Duty]:
+def staff(**settings: Any) -> list[RepCalendar]:
     """Working times of a staff with office hours of 00:00–24:00 UTC from Monday to Friday, from Monday 2 March 2026."""
     hours = office("2026-03-02T00:00:00Z", time_zone="UTC", opens="00:00", closes="24:00")
-    return duties(StaffSettings.model_validate(settings), hours)
+    return rep_calendars(StaffSettings.model_validate(settings), hours)
 
 
 def test_an_absence_holds_from_its_first_day_to_its_last():
@@ -109,7 +109,7 @@ def test_an_absence_holds_from_its_first_day_to_its_last():
     away = [{"rep": 2, "first": tuesday, "last": wednesday}, {"rep": 2, "first": friday, "last": friday}]
     first, second = staff(headcount=2, absences=away)
     days = [date(2026, 3, day) for day in range(2, 9)]
-    assert [duty.on(day) is not None for duty in (first, second) for day in days] == [
+    assert [calendar.on(day) is not None for calendar in (first, second) for day in days] == [
         *(True, True, True, True, True, False, False),
         *(True, False, False, True, False, False, False),
     ]
@@ -135,8 +135,8 @@ def test_without_ramp_up_somebody_new_is_there_at_once():
 
 def test_time_at_work_counts_up_to_the_moment():
     """Of a day from 9 to 18 half is over at 13:30, and a clock that starts at noon has lost the morning."""
-    assert Duty(office("2026-03-03T00:00:00Z", time_zone="UTC")).seconds_until(13.5 * HOUR_S) == 4.5 * HOUR_S
-    assert Duty(office("2026-03-03T12:00:00Z", time_zone="UTC")).seconds_until(24 * HOUR_S) == (6 + 3) * HOUR_S
+    assert RepCalendar(office("2026-03-03T00:00:00Z", time_zone="UTC")).seconds_until(13.5 * HOUR_S) == 4.5 * HOUR_S
+    assert RepCalendar(office("2026-03-03T12:00:00Z", time_zone="UTC")).seconds_until(24 * HOUR_S) == (6 + 3) * HOUR_S
     assert datetime(2026, 3, 3, tzinfo=UTC).weekday() == 1
 
 

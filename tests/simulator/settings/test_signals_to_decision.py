@@ -27,15 +27,15 @@ def world_of(**settings: object) -> WorldSettings:
 
 def drawn(world: WorldSettings, seed: int = 1, cohort: int = 0) -> tuple[CohortSampler, Cohort]:
     """A cohort and its maker."""
-    maker = CohortSampler(world, Streams(seed))
-    return maker, maker.draw(cohort, true_intercept(world))
+    sampler = CohortSampler(world, Streams(seed))
+    return sampler, sampler.draw(cohort, true_intercept(world))
 
 
-def facts_of_visits(world: WorldSettings, maker: CohortSampler, cohort: Cohort) -> list[list[Facts]]:
+def facts_of_visits(world: WorldSettings, sampler: CohortSampler, cohort: Cohort) -> list[list[Facts]]:
     """What the events of each visit up to the end of the clock would say, gathered in plain Python, visit by visit."""
     pages, channels = list(world.site.pages.values()), list(world.traffic.channels.values())
-    people, journeys, end = cohort.people, cohort.journeys, maker.clock.length_ms
-    accounts, facts = maker.population.accounts, []
+    people, journeys, end = cohort.people, cohort.journeys, sampler.clock.length_ms
+    accounts, facts = sampler.population.accounts, []
     sizes = [accounts.sizes[size] for size in accounts.size]
     for visit in range(len(journeys.visitor)):
         who = journeys.visitor[visit]
@@ -44,7 +44,7 @@ def facts_of_visits(world: WorldSettings, maker: CohortSampler, cohort: Cohort) 
             {
                 "region": REGIONS[people.region[who]],
                 "context_company_size": sizes[people.account[who]] if people.account[who] >= 0 else None,
-                "context_device_type": maker.population.devices[people.device[who]],
+                "context_device_type": sampler.population.devices[people.device[who]],
                 "context_campaign_medium": channel.campaign.medium if channel.campaign else None,
                 "referrer_domain": channel.referrer.split("/")[2] if channel.referrer else None,
             }
@@ -59,11 +59,11 @@ def facts_of_visits(world: WorldSettings, maker: CohortSampler, cohort: Cohort) 
     return facts
 
 
-def minutes_of(maker: CohortSampler, cohort: Cohort, visit: int) -> float:
+def minutes_of(sampler: CohortSampler, cohort: Cohort, visit: int) -> float:
     """Minutes from the first to the last page view that is seen, in plain Python."""
     first = cohort.journeys.first_view[visit]
     times = cohort.view_ms[first : first + cohort.journeys.n_pages[visit]]
-    seen = [time for time in times if time < maker.clock.length_ms] or [times[0]]
+    seen = [time for time in times if time < sampler.clock.length_ms] or [times[0]]
     return float(max(seen) - times[0]) / 60_000
 
 
@@ -71,8 +71,8 @@ def minutes_of(maker: CohortSampler, cohort: Cohort, visit: int) -> float:
 def test_signals_are_what_plain_python_reads_off_the_facts(hours: int):
     """For every visit and signal: some fact of the visitor so far has one of the signal's values in its column."""
     world = world_of(clock={"hours": hours}, visits={"return_rate": 0.6, "gap_hours": 0.3})
-    maker, cohort = drawn(world)
-    facts = facts_of_visits(world, maker, cohort)
+    sampler, cohort = drawn(world)
+    facts = facts_of_visits(world, sampler, cohort)
     assert len(facts) > 300
     for signal in SIGNALS:
         column = cohort.signals.column(signal.name)
@@ -81,7 +81,7 @@ def test_signals_are_what_plain_python_reads_off_the_facts(hours: int):
                 so_far = [fact for said in facts[visit - number + 1 : visit + 1] for fact in said]
                 assert column[visit] == any(fact.get(signal.column) in signal.values for fact in so_far), signal.name
             else:
-                assert column[visit] == pytest.approx(np.log1p(minutes_of(maker, cohort, visit)), rel=1e-12)
+                assert column[visit] == pytest.approx(np.log1p(minutes_of(sampler, cohort, visit)), rel=1e-12)
 
 
 def test_no_signal_is_constant_and_no_two_are_the_same():
@@ -115,12 +115,12 @@ def test_the_log_odds_are_the_sum_of_effect_and_signal():
 def test_a_request_is_decided_by_the_logistic_of_the_log_odds():
     """Over ten bins of log-odds the requests decided on number as logistic(log-odds) says (chi-square)."""
     world = world_of(intent={"target_conversion": 0.2, "account_sd": 0.5}, traffic={"visitors_per_day": 50_000})
-    maker = CohortSampler(world, Streams(5))
+    sampler = CohortSampler(world, Streams(5))
     intercept = true_intercept(world)
     p, decided = [], []
     for index in range(6):
-        cohort = maker.draw(index, intercept)
-        log_odds = intercept + maker._log_odds(cohort.people, cohort.journeys, cohort.signals)
+        cohort = sampler.draw(index, intercept)
+        log_odds = intercept + sampler._log_odds(cohort.people, cohort.journeys, cohort.signals)
         p.append(1 / (1 + np.exp(-log_odds)))
         decided.append(cohort.decision_margin > 0)
     chance, asked = np.concatenate(p), np.concatenate(decided)
@@ -131,23 +131,23 @@ def test_a_request_is_decided_by_the_logistic_of_the_log_odds():
     assert stats.chi2(df=10).sf(statistic) > 1e-3
 
 
-def share_asking(maker: CohortSampler, intercept: float, cohorts: range) -> np.ndarray:
+def share_asking(sampler: CohortSampler, intercept: float, cohorts: range) -> np.ndarray:
     """Probability that each visitor of fresh cohorts asks sooner or later, given all their visits."""
     shares = []
     for index in cohorts:
-        log_odds, visitor, n = maker.pilot(index)
+        log_odds, visitor, n = sampler.pilot(index)
         stays = np.bincount(visitor, -np.logaddexp(0, intercept + log_odds), minlength=n)
         shares.append(-np.expm1(stays))
     return np.concatenate(shares)
 
 
 @pytest.mark.parametrize("wished", [0.002, 0.015, 0.3])
-def test_calibration_reaches_the_wished_share_on_fresh_cohorts(wished: float):
+def test_calibration_reaches_the_wished_share_on_fresh_cohorts(target: float):
     """Visitors who were not in the pilot ask at the wished rate, within 4 SE of pilot and themselves together."""
-    world = world_of(intent={"target_conversion": wished})
+    world = world_of(intent={"target_conversion": target})
     shares = share_asking(CohortSampler(world, Streams(99)), true_intercept(world), range(16))
     # Pilot and fresh cohorts are of the same size, hence √2.
-    assert abs(shares.mean() - wished) < 4 * np.sqrt(2) * shares.std() / np.sqrt(len(shares))
+    assert abs(shares.mean() - target) < 4 * np.sqrt(2) * shares.std() / np.sqrt(len(shares))
 
 
 def test_calibration_allows_for_willing_accounts():
@@ -194,9 +194,9 @@ def test_another_intercept_moves_no_journey():
 def test_a_cohort_is_a_function_of_its_number():
     """Cohort 1 is the same whether or not cohort 0 was drawn before it."""
     world = world_of(traffic={"visitors_per_day": 20_000})
-    maker = CohortSampler(world, Streams(2))
-    maker.draw(0, -5.0)
-    after, alone = maker.draw(1, -5.0), CohortSampler(world, Streams(2)).draw(1, -5.0)
+    sampler = CohortSampler(world, Streams(2))
+    sampler.draw(0, -5.0)
+    after, alone = sampler.draw(1, -5.0), CohortSampler(world, Streams(2)).draw(1, -5.0)
     for name in ("rows", "arrival_ms", "view_ms", "decision_margin", "identities", "buyer_draws"):
         np.testing.assert_array_equal(getattr(after, name), getattr(alone, name))
 

@@ -111,19 +111,19 @@ def test_a_campaign_may_have_parameters_of_its_own(ordinary: pl.DataFrame):
     assert not visits["utm_paid_search"].any()
 
 
-def hourly(world: WorldSettings, inflow: int, seed: int) -> np.ndarray:
+def hourly(world: WorldSettings, arrival_source: int, seed: int) -> np.ndarray:
     """Visitors of an inflow by hour of arrival."""
-    maker = CohortSampler(world, Streams(seed), arrival_sources_of(world.traffic)[inflow])
-    times = [maker.draw(index, -5.0).arrival_ms for index in range(maker.n_cohorts)]
+    sampler = CohortSampler(world, Streams(seed), arrival_sources_of(world.traffic)[arrival_source])
+    times = [sampler.draw(index, -5.0).arrival_ms for index in range(sampler.n_cohorts)]
     return np.bincount(np.concatenate(times) // HOUR_MS, minlength=world.clock.hours)
 
 
 def expected_hourly(world: WorldSettings) -> np.ndarray:
     """Visitors expected of the ordinary traffic by hour."""
-    maker = CohortSampler(world, Streams(0))
+    sampler = CohortSampler(world, Streams(0))
     hours = np.arange(world.clock.hours + 1) * HOUR_MS
-    shares = maker.population.zone_shares.values()
-    return sum(s * np.diff(maker._arrivals.expected_until(hours, z)) for z, s in enumerate(shares))
+    shares = sampler.population.zone_shares.values()
+    return sum(s * np.diff(sampler._arrivals.expected_until(hours, z)) for z, s in enumerate(shares))
 
 
 def test_arrivals_of_a_campaign_follow_the_ordinary_profile_and_sum_to_its_visitors():

@@ -17,7 +17,7 @@ from analytics.store.event_store import EventStore
 from scenarios.files.digest import digest_of
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.tracking.activity import Hour
+from simulator.tracking.activity import HourActivity
 from simulator.tracking.delivery import CollectingSink
 from simulator.tracking.labels import LABELS_SCHEMA, Label
 from simulator.tracking.tracker import Tracker
@@ -110,7 +110,7 @@ def test_without_rates_the_lines_are_those_of_the_tracker(monkeypatch: pytest.Mo
     """Lossless tracking delivers, byte for byte, what the tracker gave it, and the digests are equal."""
     sent, track = [], Tracker.track
 
-    def recorded(tracker: Tracker, hour: Hour) -> pl.DataFrame:
+    def recorded(tracker: Tracker, hour: HourActivity) -> pl.DataFrame:
         events = track(tracker, hour)
         sent.append(events.select(EVENT_SCHEMA.names()))
         return events

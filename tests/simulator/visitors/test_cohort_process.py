@@ -56,7 +56,7 @@ class Diary(Visitor):
         self._note("alarm", view)
 
     def _note(self, what: str, number: int) -> None:
-        who = f"{self.cohort.inflow}/{self.cohort.index}/{self.number}"
+        who = f"{self.cohort.arrival_source}/{self.cohort.index}/{self.number}"
         self.log.append((self.world.clock.env.now, who, what, number))
 
 
@@ -106,7 +106,7 @@ def waiting(env: ExactEnvironment, log: list[tuple[float, str]], name: str, *wai
 def test_who_follows_stops_with_the_clock_and_goes_on_with_it(until: float):
     """A run ends at its moment, before what is due then, and the next one takes up where it stopped."""
     env, log = ExactEnvironment(), []
-    env.follow(waiting(env, log, "a", *((float(moment), None) for moment in (1, 2, 3, 3, 9))))
+    env.step_through(waiting(env, log, "a", *((float(moment), None) for moment in (1, 2, 3, 3, 9))))
     env.run(until=until)
     assert log == [(moment, "a") for moment in (1, 2, 3, 3, 9) if moment < until]
     assert env.now == until
@@ -117,9 +117,9 @@ def test_who_follows_stops_with_the_clock_and_goes_on_with_it(until: float):
 def test_followers_meet_in_the_order_of_their_ranks():
     """Of several who wait for one moment, those without rank go on first, then the others by rank."""
     env, log = ExactEnvironment(), []
-    env.follow(waiting(env, log, "late", (5.0, (2,)), (6.0, None)))
-    env.follow(waiting(env, log, "early", (4.0, None), (5.0, (1,))))
-    env.follow(waiting(env, log, "plain", (4.5, None), (5.0, None)))
+    env.step_through(waiting(env, log, "late", (5.0, (2,)), (6.0, None)))
+    env.step_through(waiting(env, log, "early", (4.0, None), (5.0, (1,))))
+    env.step_through(waiting(env, log, "plain", (4.5, None), (5.0, None)))
     env.run()
     at_five = [name for moment, name in log if moment == 5]
     assert at_five == ["plain", "early", "late"]
@@ -129,7 +129,7 @@ def test_followers_meet_in_the_order_of_their_ranks():
 def test_a_wait_for_what_has_passed_is_refused():
     """Nobody can go back."""
     env = ExactEnvironment()
-    env.follow(iter([(3.0, None), (2.0, None)]))
+    env.step_through(iter([(3.0, None), (2.0, None)]))
     env.timeout(2.5)
     with pytest.raises(ValueError, match="cannot wait until 2"):
         env.run()

@@ -17,7 +17,7 @@ from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
-from simulator.world.arrival_sources import usual_arrivals
+from simulator.world.arrival_sources import steady_arrivals
 from simulator.world.population import Population
 
 PERSONAS: dict[str, Any] = {
@@ -42,38 +42,38 @@ def world_of(**settings: Any) -> WorldSettings:
 @pytest.fixture(scope="module")
 def cohorts() -> tuple[Cohort, Cohort]:
     """Hosts over a time so long that everybody who is invited comes, and their guests."""
-    maker = CohortSampler(world_of(clock={"hours": 24 * 60}), Streams(8))
-    hosts = maker.draw(0, -50.0)
-    return hosts, maker.guests(hosts, -50.0)
+    sampler = CohortSampler(world_of(clock={"hours": 24 * 60}), Streams(8))
+    inviters = sampler.draw(0, -50.0)
+    return inviters, sampler.invitees(inviters, -50.0)
 
 
-def host_of(hosts: Cohort, guests: Cohort) -> np.ndarray:
+def inviter_of(inviters: Cohort, invitees: Cohort) -> np.ndarray:
     """Number of each guest's host."""
-    number = {person: row for row, person in enumerate(hosts.person_ids)}
-    return np.array([number[person] for person in guests.invited_by])
+    number = {person: row for row, person in enumerate(inviters.person_ids)}
+    return np.array([number[person] for person in invitees.invited_by])
 
 
 def test_hosts_with_a_company_invite_at_their_rates(cohorts: tuple[Cohort, Cohort]):
     """Each persona is brought by the hosts of a company at its own rate (4.5 SE), and by nobody else."""
-    hosts, guests = cohorts
-    may = (hosts.people.persona == 0) & (hosts.people.account >= 0)
-    host = host_of(hosts, guests)
+    inviters, invitees = cohorts
+    may = (inviters.people.persona == 0) & (inviters.people.account >= 0)
+    inviter = inviter_of(inviters, invitees)
     for persona, rate in ((1, 0.3), (2, 0.1)):
-        brought = np.zeros(len(hosts), dtype=bool)
-        brought[host[guests.people.persona == persona]] = True
-        assert not brought[~may & (hosts.people.persona == 0)].any()
+        brought = np.zeros(len(inviters), dtype=bool)
+        brought[inviter[invitees.people.persona == persona]] = True
+        assert not brought[~may & (inviters.people.persona == 0)].any()
         assert abs(brought[may].mean() - rate) < 4.5 * np.sqrt(rate * (1 - rate) / may.sum())
-    assert may[host].all()
+    assert may[inviter].all()
 
 
 def test_a_guest_is_a_colleague(cohorts: tuple[Cohort, Cohort]):
     """Company, country, region and time zone are the host's; identity and devices are the guest's own."""
-    hosts, guests = cohorts
-    host = host_of(hosts, guests)
+    inviters, invitees = cohorts
+    inviter = inviter_of(inviters, invitees)
     for name in ("account", "country", "region", "zone", "effect"):
-        np.testing.assert_array_equal(getattr(guests.people, name), getattr(hosts.people, name)[host])
-    assert (guests.people.device != hosts.people.device[host]).any()
-    assert (guests.accounts == hosts.accounts.gather(host)).all()
+        np.testing.assert_array_equal(getattr(invitees.people, name), getattr(inviters.people, name)[inviter])
+    assert (invitees.people.device != inviters.people.device[inviter]).any()
+    assert (invitees.accounts == inviters.accounts.gather(inviter)).all()
 
 
 def test_guests_come_after_their_hosts_first_visit_by_an_exponential_wait(cohorts: tuple[Cohort, Cohort]):
@@ -81,35 +81,35 @@ def test_guests_come_after_their_hosts_first_visit_by_an_exponential_wait(cohort
 
     Their mean is what the average traffic of invitation_hours brings, times the factor of the guest's persona.
     """
-    hosts, guests = cohorts
+    inviters, invitees = cohorts
     world, zones = world_of(clock={"hours": 24 * 60}), Population(world_of().population, {"any": 1.0}, Streams(8))
-    usual = usual_arrivals(world.traffic, Clock(world.clock), zones.zone_shares)
-    since_ms = hosts.end_ms[hosts.journeys.first_visit[host_of(hosts, guests)]]
-    assert (guests.arrival_ms >= since_ms).all()
-    expected = np.empty(len(guests))
-    for zone in np.unique(guests.people.zone):
-        here = guests.people.zone == zone
-        until, since = (usual.expected_until(time_ms[here], zone) for time_ms in (guests.arrival_ms, since_ms))
+    usual = steady_arrivals(world.traffic, Clock(world.clock), zones.zone_shares)
+    since_ms = inviters.end_ms[inviters.journeys.first_visit[inviter_of(inviters, invitees)]]
+    assert (invitees.arrival_ms >= since_ms).all()
+    expected = np.empty(len(invitees))
+    for zone in np.unique(invitees.people.zone):
+        here = invitees.people.zone == zone
+        until, since = (usual.expected_until(time_ms[here], zone) for time_ms in (invitees.arrival_ms, since_ms))
         expected[here] = until - since
     for persona, factor in ((1, 1.0), (2, 3.0)):
         mean = 2.0 * factor * world.traffic.visitors_per_day / 24
-        assert stats.kstest(expected[guests.people.persona == persona], stats.expon(scale=mean).cdf).pvalue > 1e-3
+        assert stats.kstest(expected[invitees.people.persona == persona], stats.expon(scale=mean).cdf).pvalue > 1e-3
 
 
 def test_guests_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Cohort]):
     """Where hosts wait for long, guests come by the local profile: from midnight to six as few as of all others."""
-    hosts, _ = cohorts
-    maker = CohortSampler(world_of(clock={"hours": 24 * 90}, population={"invitation_hours": 200.0}), Streams(8))
-    guests = maker.guests(maker.draw(0, -50.0), -50.0)
-    clock, zones = Clock(world_of().clock), maker.population.zones
+    inviters, _ = cohorts
+    sampler = CohortSampler(world_of(clock={"hours": 24 * 90}, population={"invitation_hours": 200.0}), Streams(8))
+    invitees = sampler.invitees(sampler.draw(0, -50.0), -50.0)
+    clock, zones = Clock(world_of().clock), sampler.population.zones
     local = [
         clock.to_utc(arrival_ms / 1000).astimezone(ZoneInfo(zones[zone]))
-        for arrival_ms, zone in zip(guests.arrival_ms.tolist(), guests.people.zone.tolist(), strict=True)
+        for arrival_ms, zone in zip(invitees.arrival_ms.tolist(), invitees.people.zone.tolist(), strict=True)
     ]
     night = np.array([moment.hour < 6 for moment in local])
     profile = np.array(world_of().traffic.hourly_profile)
     share = profile[:6].sum() / profile.sum()
-    assert len(hosts) > 3000 < 10 * len(night)
+    assert len(inviters) > 3000 < 10 * len(night)
     assert abs(night.mean() - share) < 4.5 * np.sqrt(share * (1 - share) / len(night))
 
 
@@ -129,12 +129,12 @@ def test_personas_that_the_draws_cannot_tell_apart_are_refused():
 
 def test_guests_land_like_those_who_come_again_and_read_by_their_persona(cohorts: tuple[Cohort, Cohort]):
     """A guest's first page is of the landing pages of returning visits, with the factors of the guest's persona."""
-    _, guests = cohorts
-    chosen = guests.people.persona == 1
+    _, invitees = cohorts
+    chosen = invitees.people.persona == 1
     pages = list(world_of().site.pages)
     weights = dict(world_of().visits.return_landing)
     weights["security"] *= 8.0
-    first = guests.journeys.page[guests.journeys.first_view[guests.journeys.first_visit[chosen]]]
+    first = invitees.journeys.page[invitees.journeys.first_view[invitees.journeys.first_visit[chosen]]]
     counts = np.array([np.sum(first == pages.index(name)) for name in weights])
     assert counts.sum() == chosen.sum()
     expected = np.array(list(weights.values())) / sum(weights.values()) * chosen.sum()
@@ -156,10 +156,10 @@ def without(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 def test_guests_move_nobody_else():
     """Without invitations, all others do what they do beside the guests, event for event."""
     events, people = simulated(world_of())
-    guests = people.filter(pl.col("invited_by").is_not_null())
-    assert guests.height > 100
+    invitees = people.filter(pl.col("invited_by").is_not_null())
+    assert invitees.height > 100
     alone = {name: {**persona, "invites": {}} for name, persona in PERSONAS.items()}
-    assert_frame_equal(without(events, guests), simulated(world_of(population={"personas": alone}))[0])
+    assert_frame_equal(without(events, invitees), simulated(world_of(population={"personas": alone}))[0])
 
 
 def test_one_more_kind_of_guest_moves_no_other_guest():
@@ -176,17 +176,17 @@ def test_one_more_kind_of_guest_moves_no_other_guest():
 def test_who_was_invited_invites_nobody():
     """Even where every guest would bring another guest, invitations end after one step."""
     _, people = simulated(world_of())
-    guests = people.filter(pl.col("invited_by").is_not_null())
-    hosts = set(guests["invited_by"])
-    assert not hosts & set(guests["person_id"])
-    assert set(people.filter(pl.col("person_id").is_in(list(hosts)))["persona"]) == {"host"}
+    invitees = people.filter(pl.col("invited_by").is_not_null())
+    inviters = set(invitees["invited_by"])
+    assert not inviters & set(invitees["person_id"])
+    assert set(people.filter(pl.col("person_id").is_in(list(inviters)))["persona"]) == {"host"}
 
 
 def test_a_guest_comes_by_a_bare_link():
     """An invitation leaves neither referrer nor campaign: to analysts it is direct traffic."""
     events, people = simulated(world_of())
-    guests = people.filter(pl.col("invited_by").is_not_null())["anonymous_id"].implode()
-    first = events.filter(pl.col("anonymous_id").is_in(guests)).unique("anonymous_id", keep="first")
+    invitees = people.filter(pl.col("invited_by").is_not_null())["anonymous_id"].implode()
+    first = events.filter(pl.col("anonymous_id").is_in(invitees)).unique("anonymous_id", keep="first")
     assert first["context_page_referrer"].is_null().all()
     assert first["context_campaign_source"].is_null().all()
 
@@ -195,10 +195,10 @@ def test_campaigns_bring_hosts_too():
     """Whom a campaign brings may bring colleagues, in an inflow of their own name."""
     sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 1500}
     _, people = simulated(world_of(traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}}))
-    guests = people.filter(pl.col("inflow") == "campaign:sale/invited")
-    hosts = people.filter(pl.col("inflow") == "campaign:sale")
-    assert guests.height > 50
-    assert set(guests["invited_by"]) <= set(hosts["person_id"])
+    invitees = people.filter(pl.col("inflow") == "campaign:sale/invited")
+    inviters = people.filter(pl.col("inflow") == "campaign:sale")
+    assert invitees.height > 50
+    assert set(invitees["invited_by"]) <= set(inviters["person_id"])
 
 
 def test_no_two_people_have_the_same_identifier():

@@ -31,9 +31,9 @@ def drawn(navigation: Navigation, rows: np.ndarray = ROWS, seed: int = 1, **sett
     """Journeys of two channels: those in even rows land on the home page, the others on documentation or blog."""
     visits = VisitSettings.model_validate(settings)
     landings = [{"home": 1.0}, {"docs": 0.25, "blog": 0.75}, visits.return_landing]
-    maker = JourneySampler(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
+    sampler = JourneySampler(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
     habits = JourneyParameters(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
-    return maker.draw(rows, habits, Streams(seed), 0)
+    return sampler.draw(rows, habits, Streams(seed), 0)
 
 
 @pytest.fixture(scope="module")

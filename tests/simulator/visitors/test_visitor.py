@@ -114,8 +114,8 @@ def test_a_visitor_lives_the_journey_page_by_page():
         (2_003_500, "decide", 1),
     ]
     assert cohort.activity.viewed == [0, 1, 2]
-    assert cohort.activity.sent == [1]
-    assert cohort.activity.asked == []
+    assert cohort.activity.submitted == [1]
+    assert cohort.activity.requested == []
     assert cohort.request_visit == {}
 
 
@@ -124,8 +124,8 @@ def test_who_asks_does_not_come_again():
     cohort = cohort_of(500, [0.001, 5.0])
     assert live(cohort)[-2:] == [(3500, "decide", 0), (3500, "request", 0)]
     assert cohort.request_visit == {0: 0}
-    assert cohort.activity.asked == [0]
-    assert cohort.asked.tolist() == [True, False]
+    assert cohort.activity.requested == [0]
+    assert cohort.requested.tolist() == [True, False]
 
 
 def test_one_can_ask_in_the_second_visit():

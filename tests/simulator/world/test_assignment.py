@@ -84,8 +84,8 @@ def test_arms_have_their_shares():
     """Of 40,000 visitors every arm has its share within 4 SE, in one experiment as in combination with another."""
     shares = {"x": 0.1, "y": 0.25, "z": 0.65}
     world = world_of(e=arms(), f={"arms": {name: {"share": share} for name, share in shares.items()}})
-    makers = [CohortSampler(world, Streams(seed)) for seed in range(20)]
-    labels = pl.concat([maker.draw(0, -5.0).experiments for maker in makers])
+    samplers = [CohortSampler(world, Streams(seed)) for seed in range(20)]
+    labels = pl.concat([sampler.draw(0, -5.0).experiments for sampler in samplers])
     n = len(labels)
     assert n > 35_000
     for arm in "ab":

@@ -66,7 +66,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
-NO_WISH = WorldSettings.model_validate({"intent": {"target_conversion": None, "intercept": -50.0}}).intent
+NO_DEMAND = WorldSettings.model_validate({"intent": {"target_conversion": None, "intercept": -50.0}}).intent
 
 
 def simulated(world: WorldSettings, active_agents: Any, seed: int = 3) -> tuple[CollectingSink, Outcome]:
@@ -77,9 +77,9 @@ def simulated(world: WorldSettings, active_agents: Any, seed: int = 3) -> tuple[
 
 def check_equal(world: WorldSettings, seed: int = 3) -> Outcome:
     """Hold all that comes of both ways equal, and return the outcome."""
-    (awake, one), (asleep, other) = simulated(world, "all", seed), simulated(world, "interacting", seed)
-    assert_frame_equal(asleep.events, awake.events)
-    assert_frame_equal(asleep.malformed, awake.malformed)
+    (active, one), (asleep, other) = simulated(world, "all", seed), simulated(world, "interacting", seed)
+    assert_frame_equal(asleep.events, active.events)
+    assert_frame_equal(asleep.malformed, active.malformed)
     for name in ("visits", "labels", "people", "accounts"):
         assert_frame_equal(getattr(other, name), getattr(one, name))
     assert_frame_equal(other.sales.requests, one.sales.requests)
@@ -192,10 +192,10 @@ def test_auto_counts_whoever_comes():
         {"growth_per_week": 1e6},
     ):
         world = world_of({"traffic": {"visitors_per_day": 5000, **traffic}})
-        assert Simulation(world.model_copy(update={"intent": NO_WISH}), seed=1).active_agents == "interacting"
+        assert Simulation(world.model_copy(update={"intent": NO_DEMAND}), seed=1).active_agents == "interacting"
 
 
-def test_only_who_may_ask_is_woken():
+def test_only_who_may_request_is_woken():
     """In a world in which nobody can want a demo, no visitor lives on the clock at all."""
     simulation = Simulation(world_of(WORLDS["nobody"]), seed=1, visitor=Visitor, active_agents="interacting")
     woken: list[int] = []
