@@ -1,4 +1,4 @@
-"""Dead letters in a file: every one that a store has ever buried, once, with the bytes as they came."""
+"""The file of dead letters: each event that a store could not use, once, with its bytes as they came."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Final
 from analytics.durable.files import write_all
 from analytics.errors import StoreCorruptError, StoreWriteError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.io.position import SourcePosition
 
 __all__ = ["DeadLetterFile", "dead_letter_entry", "dead_letters_of", "read_dead_letters"]
 
@@ -34,7 +35,7 @@ def dead_letter_entry(letter: DeadLetter) -> dict[str, object]:
 
 
 def dead_letters_of(lines: Iterable[bytes]) -> list[DeadLetter]:
-    """Read dead letters as they were written."""
+    """Parse lines of the file; the inverse of :func:`dead_letter_entry`."""
     letters = []
     for entry in map(json.loads, lines):
         raw = entry["raw"].encode() if "raw" in entry else base64.b64decode(entry["raw_base64"])
@@ -60,14 +61,14 @@ def read_dead_letters(path: Path, begin: int, end: int) -> list[DeadLetter]:
 class DeadLetterFile:
     """The file of dead letters, open for adding.
 
-    What comes after the last checkpoint is in the journal too, which adds it again after a crash; so the file must be
-    cut back to where it was at the checkpoint.
+    Dead letters since the last checkpoint are in the journal too, and replaying it adds them again. So after a crash
+    the file must be cut back to where it was at the checkpoint.
 
     Args:
         path: The file; it is made when it is missing.
-        tail: Where the letters begin that a store keeps in mind, in bytes.
-        end: Where the file ended at the last checkpoint.
-        n_kept: Letters that a store keeps in mind.
+        tail: Where the letters begin that the store keeps in memory, in bytes.
+        end: Where the file ended at the last checkpoint, in bytes.
+        n_kept: Letters that the store keeps in memory.
 
     Raises:
         StoreCorruptError: The file is shorter than that.
@@ -87,7 +88,7 @@ class DeadLetterFile:
 
     @property
     def tail(self) -> int:
-        """Where the lines begin that a store should keep in mind."""
+        """Where the lines begin that the store keeps in memory, in bytes."""
         return self._begins[0] if self._begins else self.end
 
     def cut(self) -> None:
@@ -101,17 +102,19 @@ class DeadLetterFile:
         except OSError as error:
             raise StoreWriteError(self._path, error) from error
 
-    def add(self, letters: Sequence[DeadLetter], source: str | None) -> None:
+    def add(self, letters: Sequence[DeadLetter], position: SourcePosition | None) -> None:
         """Add dead letters.
 
         Args:
             letters: The letters.
-            source: Name of the source that they came from, if it is known.
+            position: Where their source stands after them, if it is known; its name is written with each.
 
         Raises:
             StoreWriteError: They cannot be written.
         """
-        named = {} if source is None else {"source": source}
+        if not letters:
+            return
+        named = {} if position is None else {"source": position.source}
         lines = [
             json.dumps(named | dead_letter_entry(letter), ensure_ascii=False).encode() + b"\n" for letter in letters
         ]
@@ -124,7 +127,7 @@ class DeadLetterFile:
             self.end += len(line)
 
     def sync(self) -> None:
-        """Bring what was added to the disk.
+        """Flush what was added to the disk.
 
         Raises:
             StoreWriteError: The disk does not take it.

@@ -1,30 +1,29 @@
-"""The event store on disk: whatever it has acknowledged survives the death of the process.
+"""The event store in a folder: whatever it has acknowledged survives the death of the process.
 
-A batch is written to the journal before it is judged. To bring the store back, the journal is read and every batch
-judged again, which gives the same verdicts: they depend on nothing but the batches and their order. So that the journal
-stays short, a checkpoint now and then writes down what the store knows.
+A batch is written to the journal before the store in memory judges it. To recover, the journal is read and every batch
+judged again. The verdicts are the same, because they depend only on the batches and their order. A checkpoint now and
+then writes the state of the store, so that the journal stays short.
 
 Which file is written when, so that a crash between any two steps leaves everything counted once:
 
-* A batch: journal; then memory, the file of dead letters, and the archive if hours leave the window. After a crash the
+* A batch: journal; then the file of dead letters, memory, and the archive if hours leave the window. After a crash the
   file of dead letters is cut back to the checkpoint, and the batches since add theirs again; an hour of the archive is
   replaced by the same.
-* A checkpoint: the journal and the dead letters go to the disk, then the new part of the window, then the checkpoint
-  itself, in one step; then a new journal is begun, and what is no longer needed is removed.
+* A checkpoint: the journal and the dead letters are flushed to the disk, then the new part of the window, then the
+  checkpoint itself, in one step; then a new journal is begun, and files no longer needed are removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.durable.archive import HourArchive
 from analytics.durable.checkpoint import Checkpoint, Part, read_part, write_checkpoint, write_part
@@ -34,51 +33,58 @@ from analytics.durable.journal import Journal
 from analytics.durable.records import RecordKind, batch_payload, moment_payload
 from analytics.durable.recovery import Recovery, StorePaths, recover
 from analytics.durable.settings import StoreSettings
-from analytics.durable.snapshot import RestorableStore, hours_of
 from analytics.errors import StoreError, StoreWriteError
-from analytics.events.dead_letters import DeadLetter
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.dimensions import By
-from analytics.events.times import moment, moment_ms
+from analytics.events.times import epoch_ms, moment, moment_ms
 from analytics.io.flatten import Flattened
-from analytics.io.position import SourcePosition
+from analytics.io.position import Offset, SourcePosition
 from analytics.store.buckets import HourBucket
-from analytics.store.counts import Counts
+from analytics.store.counts import Counts, Lateness
+from analytics.store.deliveries import event_hours
+from analytics.store.event_store import EventStore
 from analytics.store.hour import NO_TIMED_EVENTS
-from analytics.store.window import HourWindow
+from analytics.store.intake import EventIntake
 
-__all__ = ["DurableStore", "PendingWindow"]
+__all__ = ["DurableStore"]
 
 _MIB: Final = 1 << 20
 
 
-class DurableStore(RestorableStore):
-    """An event store in a folder; :func:`analytics.durable.opening.open_store` opens it.
+class DurableStore(EventIntake):
+    """An event store in a folder; :func:`analytics.open_store` opens it.
 
-    What :meth:`append` and its kin return is an acknowledgement. Where they raise a
-    :class:`analytics.errors.StoreWriteError`, the batch was not acknowledged: either it is not in the store, or
-    the store must be opened again and says by its ``offsets`` and ``counts`` whether it is.
+    It holds an :class:`analytics.EventStore` and answers every question from it. The return of a method that takes
+    something in is an acknowledgement. Where it raises :class:`analytics.errors.StoreWriteError`, the batch was not
+    acknowledged: either it is not in the store, or the store must be opened again, and its ``offsets`` and ``counts``
+    then show whether it is.
 
     Args:
         paths: Where the files are.
         checkpoint: The last checkpoint.
         settings: How the store is to be kept.
-        lock: The lock on the folder, which the store lets go of when it is closed.
+        lock: The lock on the folder, which the store releases when it is closed.
 
     Attributes:
-        recovery: What it took to bring the store back.
+        recovery: What was replayed when the store was opened.
     """
 
     def __init__(self, paths: StorePaths, checkpoint: Checkpoint, settings: StoreSettings, lock: StoreLock) -> None:
-        n_hours = checkpoint.window_hours
-        super().__init__(n_hours, checkpoint.skew_seconds, max_dead_letters=settings.max_dead_letters)
-        self._hours: PendingWindow = PendingWindow(n_hours, HourArchive(paths.archive).write, paths.spill)
+        # Accepted events since the last checkpoint.
+        self._pending: list[pl.DataFrame] = []
+        self._store = EventStore(
+            checkpoint.window_hours,
+            checkpoint.skew_seconds,
+            on_accept=self._pending.append,
+            on_evict=HourArchive(paths.archive).write,
+            max_dead_letters=settings.max_dead_letters,
+            spill=paths.spill,
+        )
         self.recovery = Recovery()
         self._paths = paths
         self._settings = settings
-        self._parts = checkpoint.parts
-        self._repeats_part = checkpoint.repeats
-        self._covered = checkpoint.number
-        self._source: str | None = None
+        self._checkpoint = checkpoint
+        # False while something is in the journal and not yet in memory, and after the store is closed.
         self._is_whole = False
         self._lock = lock
         self._journal = Journal(paths.journal, settings.fsync)
@@ -109,15 +115,11 @@ class DurableStore(RestorableStore):
         position: SourcePosition | None = None,
         *,
         arrived_at: datetime | None = None,
-        file: Path | None = None,  # noqa: ARG002 - the window is in files of its own
+        file: Path | None = None,
     ) -> Counts:
-        """Take a batch, and note where its source stands after it; when this returns, both are safe.
+        """Take a flattened batch; see :meth:`analytics.store.intake.EventIntake.append_flattened`.
 
-        Args:
-            batch: What :func:`analytics.io.flatten.flatten` or :mod:`analytics.io.ndjson` made of a batch.
-            position: Where its source then stands, if it comes from one that can be resumed.
-            arrived_at: When the events arrived, as in :meth:`append`.
-            file: As in :meth:`append`; of no use here.
+        When this returns, the batch and the position are safe.
 
         Raises:
             StoreWriteError: It cannot be written.
@@ -126,60 +128,103 @@ class DurableStore(RestorableStore):
         if not batch.n_received and position is None:
             return Counts()
         self._checkpoint_if_due()
+        # The journal holds milliseconds: judged by more, the batch might get other verdicts when it is replayed.
         arrived_ms = None if arrived_at is None else moment_ms("arrived_at", arrived_at)
-        self._write_down(RecordKind.BATCH, batch_payload(batch, position, arrived_ms))
-        # Judged by what is written, to the millisecond, as it will be when it is read again.
-        counts = self.apply(batch, position, None if arrived_ms is None else moment(arrived_ms))
+        arrived_at = None if arrived_ms is None else moment(arrived_ms)
+        self._write_record(RecordKind.BATCH, batch_payload(batch, position, arrived_ms))
+        self._letters.add(batch.dead_letters, position)
+        counts = self._store.append_flattened(batch, position, arrived_at=arrived_at, file=file)
         self._is_whole = True
         return counts
 
     def advance_to(self, now: datetime) -> None:
-        """Let the stream reach this moment though no event says so; when this returns, that is safe.
+        """Move stream time to this moment without an event; when this returns, that is safe.
 
         Raises:
-            AnalyticsError: The moment has no time zone, or is in no year that events can be in.
+            AnalyticsError: The moment has no time zone, or is outside the years that events can be in.
             StoreWriteError: It cannot be written.
         """
-        ms = moment_ms("now", now)
+        now_ms = moment_ms("now", now)
         self._checkpoint_if_due()
-        self._write_down(RecordKind.MOMENT, moment_payload(ms))
-        super().advance_to(now)
+        self._write_record(RecordKind.MOMENT, moment_payload(now_ms))
+        self._store.advance_to(moment(now_ms))
         self._is_whole = True
 
     @property
+    def counts(self) -> Counts:
+        """What became of all events so far."""
+        return self._store.counts
+
+    @property
+    def n_future(self) -> int:
+        """Events whose claimed time was impossible."""
+        return self._store.n_future
+
+    @property
+    def stream_time(self) -> datetime | None:
+        """The latest event time so far, which never falls; None before the first event."""
+        return self._store.stream_time
+
+    @property
+    def window(self) -> tuple[datetime, datetime] | None:
+        """Beginning, included, and end, excluded, of the hours in the window; None before the first event."""
+        return self._store.window
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the late events were, over the whole stream."""
+        return self._store.lateness
+
+    @property
+    def counts_by_type(self) -> Mapping[str, int]:
+        """Accepted events of each of the six calls, over the whole stream."""
+        return self._store.counts_by_type
+
+    @property
+    def dead_letters(self) -> deque[DeadLetter]:
+        """The latest dead letters, oldest first; the file of dead letters has all."""
+        return self._store.dead_letters
+
+    @property
+    def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
+        """Dead letters by reason, also of those no longer in memory."""
+        return self._store.dead_letter_counts
+
+    @property
+    def offsets(self) -> Mapping[str, Offset]:
+        """How far each source has been read, by its name."""
+        return self._store.offsets
+
+    @property
     def buckets(self) -> tuple[HourBucket, ...]:
-        """The hours of the window, oldest first, also the empty ones."""
+        """The hours of the window, oldest first, also the empty ones; none before the first event."""
         with self._reporting():
-            return super().buckets
+            return self._store.buckets
 
     def hourly(self, *, evicted: bool = False) -> pl.DataFrame:
-        """Count by hour; see :meth:`analytics.event_store.EventStore.hourly`."""
+        """Count by hour; see :meth:`analytics.EventStore.hourly`."""
         with self._reporting():
-            return super().hourly(evicted=evicted)
+            return self._store.hourly(evicted=evicted)
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
-        """Count page views by hour and segment; see :meth:`analytics.event_store.EventStore.views`."""
+        """Count page views by hour and segment; see :meth:`analytics.EventStore.views`."""
         with self._reporting():
-            return super().views(by, include_bots=include_bots)
+            return self._store.views(by, include_bots=include_bots)
 
-    def restore(
-        self,
-        summary: Mapping[str, Any],
-        repeats: pl.DataFrame | None,
-        events: Iterable[pl.DataFrame],
-        letters: Iterable[DeadLetter],
-    ) -> None:
-        """Become what the store was at its checkpoint; dead letters since then will be added to their file again."""
-        super().restore(summary, repeats, events, letters)
-        self._letters.cut()
+    def events(self) -> pl.DataFrame:
+        """Return the events of the window; see :meth:`analytics.EventStore.events`."""
+        return self._store.events()
 
-    def apply(self, batch: Flattened, position: SourcePosition | None, arrived_at: datetime | None) -> Counts:
-        """Take a batch that is in the journal."""
-        self._source = None if position is None else position.source
-        return super().apply(batch, position, arrived_at)
+    def digest(self) -> str:
+        """Fingerprint of the state; see :meth:`analytics.EventStore.digest`."""
+        return self._store.digest()
+
+    def __or__(self, other: DurableStore) -> EventStore:
+        """Merge with another store into a new one in memory; see :class:`analytics.EventStore`."""
+        return self._store | other._store
 
     def sync(self) -> None:
-        """Bring all that was acknowledged to the disk, whatever the policy.
+        """Flush all that was acknowledged to the disk, whatever the policy.
 
         Raises:
             StoreWriteError: The disk does not take it.
@@ -187,35 +232,35 @@ class DurableStore(RestorableStore):
         self._journal.sync()
 
     def checkpoint(self) -> None:
-        """Write down what the store knows, so that it is opened quickly, and begin a new journal.
+        """Write the state of the store, so that it opens quickly, and begin a new journal.
 
         Raises:
-            StoreWriteError: It cannot be written. The last checkpoint and the journal still stand.
+            StoreWriteError: It cannot be written. The last checkpoint and the journal are as before.
         """
         self._refuse_if_broken()
         number = self._journal.last_number
-        if number == self._covered:
+        if number == self._checkpoint.number:
             return
         self._journal.sync()
         self._sync_dead_letters()
         try:
-            parts = self._write_parts(f"{number:020}.arrow")
-            repeats = self._write_repeats(f"{number:020}.repeats.arrow")
-            write_checkpoint(self._paths.folder, self._checkpoint(number, parts, repeats))
+            checkpoint = self._next_checkpoint(number)
+            write_checkpoint(self._paths.folder, checkpoint)
         except OSError as error:
             raise StoreWriteError(self._paths.folder, error) from error
         # From here on the journal must be a new one: records that came after a gap would be refused.
         self._is_whole = False
-        self._parts, self._repeats_part, self._covered, self._hours.pending = parts, repeats, number, []
+        self._checkpoint = checkpoint
+        self._pending.clear()
         self._journal.begin(number)
-        self._remove_unknown_parts()
+        self._remove_unneeded_parts()
         self._is_whole = True
 
     def close(self) -> None:
-        """Make a checkpoint and let go of the folder.
+        """Make a checkpoint and release the folder.
 
         Raises:
-            StoreWriteError: The checkpoint cannot be written; the folder is let go of all the same.
+            StoreWriteError: The checkpoint cannot be written; the folder is released all the same.
         """
         try:
             if self._is_whole:
@@ -224,28 +269,29 @@ class DurableStore(RestorableStore):
             self.release()
 
     def release(self) -> None:
-        """Let go of the folder without a checkpoint, as the death of the process would."""
+        """Release the folder without a checkpoint, as the death of the process would."""
         self._is_whole = False
         self._journal.close()
         self._letters.close()
         self._lock.release()
 
-    def recover(self, checkpoint: Checkpoint) -> None:
-        """Become what the store was, from its checkpoint and journal, and go on from there; done once, when opened.
+    def recover(self) -> None:
+        """Bring the store to its state before, from checkpoint and journal; done once, by :func:`open_store`.
 
         Raises:
-            StoreError: They cannot be read, or not be written to.
+            StoreError: The files cannot be read, or not be written to.
         """
-        self.recovery, last = recover(self, checkpoint, self._paths)
+        covered = self._checkpoint.number
+        self.recovery, last = recover(self._store, self._checkpoint, self._paths, self._letters)
         if last is None:
-            self._journal.begin(self._covered)
+            self._journal.begin(covered)
         else:
-            self._journal.resume(last, max(self._covered, last.records[-1].number if last.records else 0))
-        self._remove_unknown_parts()
+            self._journal.resume(last, max(covered, last.records[-1].number if last.records else 0))
+        self._remove_unneeded_parts()
         self._is_whole = True
 
-    def _write_down(self, kind: RecordKind, payload: bytes) -> None:
-        """Add to the journal; until what it says is done too, the store is not whole."""
+    def _write_record(self, kind: RecordKind, payload: bytes) -> None:
+        """Add to the journal; the store is not whole until memory has followed."""
         self._is_whole = False
         try:
             self._journal.append(kind, payload)
@@ -260,98 +306,72 @@ class DurableStore(RestorableStore):
                 "again to go on. All that was acknowledged is safe"
             )
 
+    @property
+    def _n_pending(self) -> int:
+        return sum(table.height for table in self._pending)
+
     def _checkpoint_if_due(self) -> None:
         self._refuse_if_broken()
         is_long = self._journal.n_bytes >= self._settings.checkpoint_mib * _MIB
-        if is_long or self._hours.n_pending >= self._settings.checkpoint_events:
+        if is_long or self._n_pending >= self._settings.checkpoint_events:
             self.checkpoint()
-
-    def _record_dead_letters(self, dead_letters: tuple[DeadLetter, ...]) -> int:
-        if dead_letters:
-            self._letters.add(dead_letters, self._source)
-        return super()._record_dead_letters(dead_letters)
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
-        """Write down that hours are reported, where that makes a difference to what their next report is called."""
-        before = self._hours.reports.to_dict()
+        """Write to the journal that hours are reported, where that changes the revisions of later reports."""
+        before = self._store.summary
         yield
-        if self._is_whole and self._hours.reports.to_dict() != before:
-            self._write_down(RecordKind.REPORT, b"")
+        if self._is_whole and self._store.summary != before:
+            self._write_record(RecordKind.REPORT, b"")
             self._is_whole = True
 
     def _sync_dead_letters(self) -> None:
-        # What the disk has not taken now it may have dropped: only the journal can write it again.
+        # After a failed flush the system may have dropped the bytes: only the journal can write them again.
         self._is_whole = False
         self._letters.sync()
         self._is_whole = True
 
-    def _checkpoint(self, number: int, parts: tuple[Part, ...], repeats: Part | None) -> Checkpoint:
-        return Checkpoint(
-            number=number,
-            window_hours=self._window_hours,
-            skew_seconds=self._skew_ms / 1000,
-            summary=self.summary,
-            offsets=dict(self.offsets),
-            parts=parts,
-            repeats=repeats,
-            dead_letters_end=self._letters.end,
-            dead_letters_tail=self._letters.tail,
+    def _next_checkpoint(self, number: int) -> Checkpoint:
+        """Write the parts that a checkpoint up to this record needs, and return it."""
+        parts = self._write_parts(f"{number:020}.arrow")
+        snapshot = self._store.snapshot()
+        return self._checkpoint.model_copy(
+            update={
+                "number": number,
+                "summary": snapshot.summary,
+                "offsets": snapshot.offsets,
+                "parts": parts,
+                "repeats": self._write_redeliveries(f"{number:020}.repeats.arrow", snapshot.redeliveries),
+                "dead_letters_end": self._letters.end,
+                "dead_letters_tail": self._letters.tail,
+            }
         )
 
     def _write_parts(self, name: str) -> tuple[Part, ...]:
-        """Write what was accepted since the last checkpoint, and return all parts that are needed from now on."""
-        floor = next(iter(self._hours.hours), 0)
-        parts = [part for part in self._parts if part.last_hour >= floor]
-        tables, n_events = [*self._hours.pending], self._hours.n_pending
+        """Write what was accepted since the last checkpoint, and return all parts of the window."""
+        floor = 0 if self.window is None else epoch_ms(self.window[0])
+        parts = [part for part in self._checkpoint.parts if part.last_hour >= floor]
+        tables, n_events = [*self._pending], self._n_pending
         # Joining only parts that are not much longer keeps the copying small, and full ones are never copied.
         while n_events and parts and parts[-1].n_events < min(2 * n_events, self._settings.checkpoint_events // 2):
             tables.append(read_part(self._paths.window, parts[-1]))
             n_events += parts.pop().n_events
-        held = [table.filter(hours_of(table) >= floor).select(NO_TIMED_EVENTS.columns) for table in tables]
-        events = pl.concat(held) if held else None
-        if events is None or events.is_empty():
+        in_window = (table.filter(event_hours(table) >= floor).select(NO_TIMED_EVENTS.columns) for table in tables)
+        events = pl.concat([NO_TIMED_EVENTS, *in_window])
+        if events.is_empty():
             return tuple(parts)
-        return (*parts, write_part(self._paths.window, name, events, int(hours_of(events).max())))
+        return (*parts, write_part(self._paths.window, name, events, int(event_hours(events).max())))
 
-    def _write_repeats(self, name: str) -> Part | None:
-        """Write what was delivered again, if anything was; that is little, unless much was."""
-        repeats = self.repeats
-        if repeats.is_empty():
+    def _write_redeliveries(self, name: str, redeliveries: pl.DataFrame) -> Part | None:
+        if redeliveries.is_empty():
             return None
-        return write_part(self._paths.window, name, repeats, int(repeats.select(pl.col("hour").max()).item()))
+        last_hour = redeliveries.select(pl.col("hour").max()).item()
+        return write_part(self._paths.window, name, redeliveries, int(last_hour))
 
-    def _remove_unknown_parts(self) -> None:
-        """Remove the files of the window that no checkpoint needs."""
-        known = {part.name for part in (*self._parts, self._repeats_part) if part is not None}
+    def _remove_unneeded_parts(self) -> None:
+        """Remove the files of the window that the checkpoint does not name."""
+        checkpoint = self._checkpoint
+        needed = {part.name for part in (*checkpoint.parts, checkpoint.repeats) if part is not None}
         for path in self._paths.window.iterdir():
-            if path.name not in known:
+            if path.name not in needed:
                 remove_file(path)
-
-
-class PendingWindow(HourWindow):
-    """A window of hours that remembers what has come to it since it was last written down.
-
-    Args:
-        n_hours: Hours in the window.
-        on_evict: Called with each hour that leaves it with events in it.
-        spill: A folder to which the events of past hours go.
-
-    Attributes:
-        pending: Tables of the events since then: flat, with their ``event_time``.
-    """
-
-    def __init__(self, n_hours: int, on_evict: Callable[[HourBucket], None], spill: Path) -> None:
-        super().__init__(n_hours, on_evict, spill)
-        self.pending: list[pl.DataFrame] = []
-
-    @property
-    def n_pending(self) -> int:
-        """Events since then."""
-        return sum(table.height for table in self.pending)
-
-    def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None = None) -> None:
-        """Put events into their hours, and remember them."""
-        super().keep(accepted, hours, file)
-        if accepted.height:
-            self.pending.append(accepted)

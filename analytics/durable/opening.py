@@ -1,4 +1,4 @@
-"""Opening the store in a folder, or making one there."""
+"""Opening the store in a folder, or creating one there."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from analytics.durable.durable_store import DurableStore
-from analytics.durable.files import LOCK_FILE, StoreLock, make_folder
+from analytics.durable.files import LOCK_FILE, WRITER_FILE, StoreLock, make_folder
 from analytics.durable.recovery import StorePaths
 from analytics.durable.settings import StoreSettings
-from analytics.durable.snapshot import RestorableStore
 from analytics.errors import StoreError, StoreFormatError, StoreWriteError
+from analytics.store.event_store import EventStore
 
 __all__ = ["open_store"]
 
@@ -21,17 +21,28 @@ _DEFAULT_SKEW_SECONDS: Final = 60.0
 
 
 def open_store(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
-    """Open the store in a folder, or make one.
+    """Open the store in a folder for writing, or create one; :func:`analytics.read_store` only reads.
 
     Args:
         folder: The folder; a new one, an empty one, or one with a store.
         settings: How the store is to be kept.
+
+    Returns:
+        The store; use it as a context manager, or close it.
 
     Raises:
         StoreLockedError: Another process writes to it.
         StoreFormatError: The folder holds something else, the store is of a newer version, or has another window.
         StoreCorruptError: A file is not what was written.
         StoreWriteError: The folder cannot be written to.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open_store(folder) as store:
+    ...         _ = store.append_json(b'{"type": "page", "anonymousId": "a", "timestamp": "2026-03-03T10:30:00Z"}')
+    ...     with open_store(folder) as store:
+    ...         store.counts.accepted
+    1
     """
     paths, settings = StorePaths(Path(folder)), settings or StoreSettings()
     try:
@@ -42,7 +53,7 @@ def open_store(folder: str | Path, settings: StoreSettings | None = None) -> Dur
     lock = StoreLock(paths.folder)
     try:
         return _opened(paths, settings, lock)
-    except BaseException as error:  # whatever it is, others may try
+    except BaseException as error:  # also a KeyboardInterrupt must not leave the folder locked
         lock.release()
         if isinstance(error, OSError) and not isinstance(error, StoreError):
             raise StoreWriteError(paths.folder, error) from error
@@ -50,13 +61,13 @@ def open_store(folder: str | Path, settings: StoreSettings | None = None) -> Dur
 
 
 def _opened(paths: StorePaths, settings: StoreSettings, lock: StoreLock) -> DurableStore:
-    # A process that died may have left files that were not to outlive it.
+    # A process that died leaves its temporary files behind.
     shutil.rmtree(paths.spill, ignore_errors=True)
-    checkpoint = read_checkpoint(paths.folder) or _begin(paths, settings)
+    checkpoint = read_checkpoint(paths.folder) or _create(paths, settings)
     _refuse_another_window(paths, checkpoint, settings)
     store = DurableStore(paths, checkpoint, settings, lock)
     try:
-        store.recover(checkpoint)
+        store.recover()
     except BaseException:
         store.release()
         raise
@@ -64,28 +75,28 @@ def _opened(paths: StorePaths, settings: StoreSettings, lock: StoreLock) -> Dura
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Refuse a folder in which somebody keeps other things."""
+    """Refuse a folder that holds something else."""
     names = {path.name for path in folder.iterdir()}
-    # A crash while a store is made leaves some of these, and no checkpoint yet.
-    begun = {LOCK_FILE, "journal", "window", f".{CHECKPOINT_FILE}.new"}
+    # A crash while a store is created leaves some of these, and no checkpoint yet.
+    begun = {LOCK_FILE, WRITER_FILE, "journal", "window", f".{CHECKPOINT_FILE}.new"}
     if CHECKPOINT_FILE not in names and names - begun:
         raise StoreFormatError(f"{folder}: holds other things than a store; give a new or an empty folder")
 
 
-def _begin(paths: StorePaths, settings: StoreSettings) -> Checkpoint:
-    """Make the first checkpoint of a store, of one that knows nothing."""
+def _create(paths: StorePaths, settings: StoreSettings) -> Checkpoint:
+    """Create a store: write the checkpoint of an empty one."""
     make_folder(paths.journal)
     make_folder(paths.window)
     window_hours = settings.window_hours or _DEFAULT_WINDOW_HOURS
     skew_seconds = _DEFAULT_SKEW_SECONDS if settings.skew_seconds is None else settings.skew_seconds
-    summary = RestorableStore(window_hours, skew_seconds).summary
-    nothing = Checkpoint(number=0, window_hours=window_hours, skew_seconds=skew_seconds, summary=summary, offsets={})
-    write_checkpoint(paths.folder, nothing)
-    return nothing
+    summary = EventStore(window_hours, skew_seconds).summary
+    empty = Checkpoint(number=0, window_hours=window_hours, skew_seconds=skew_seconds, summary=summary, offsets={})
+    write_checkpoint(paths.folder, empty)
+    return empty
 
 
 def _refuse_another_window(paths: StorePaths, checkpoint: Checkpoint, settings: StoreSettings) -> None:
-    """Refuse to go on with other rules than those by which the store has judged so far."""
+    """Refuse settings that differ from those by which the store has judged so far."""
     for name in ("window_hours", "skew_seconds"):
         asked, has = getattr(settings, name), getattr(checkpoint, name)
         if asked is not None and asked != has:

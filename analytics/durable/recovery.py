@@ -1,28 +1,29 @@
-"""How a store on disk is brought back: its last checkpoint, and the journal since."""
+"""How a store is recovered from its folder: its last checkpoint, then the journal since."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
-from analytics.durable.dead_letter_file import read_dead_letters
-from analytics.durable.journal_file import Segment, read_segment, records_after, segments
-from analytics.durable.snapshot import RestorableStore
+from analytics.durable.dead_letter_file import DeadLetterFile, read_dead_letters
+from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
+from analytics.durable.records import RecordKind, read_batch, read_moment
 from analytics.errors import StoreCorruptError, StoreFormatError
-from analytics.store.deliveries import REPEATS_SCHEMA
+from analytics.events.times import moment
+from analytics.store.deliveries import REDELIVERIES_SCHEMA
+from analytics.store.event_store import EventStore
+from analytics.store.snapshot import StoreSnapshot
 
 __all__ = ["Recovery", "StorePaths", "read_store", "recover"]
 
 
 @dataclass(frozen=True)
 class StorePaths:
-    """What stands where in the folder of a store.
+    """The files and folders of a store.
 
     Args:
-        folder: The folder.
+        folder: The store's folder.
     """
 
     folder: Path
@@ -44,7 +45,7 @@ class StorePaths:
 
     @property
     def spill(self) -> Path:
-        """Folder of files that do not outlive the process."""
+        """Folder of temporary files, which do not outlive the process."""
         return self.folder / "passing"
 
     @property
@@ -55,12 +56,12 @@ class StorePaths:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What it took to bring a store back.
+    """What was replayed from the journal to recover a store.
 
     Args:
-        n_records: Records of the journal that were done again.
+        n_records: Records replayed.
         n_events: Events in them.
-        n_bytes_cut: Length of the torn tail that was cut off the journal, which nobody had been told was safe.
+        n_bytes_cut: Length of the torn tail that was cut off the journal; it was never acknowledged.
     """
 
     n_records: int = 0
@@ -70,7 +71,9 @@ class Recovery:
     def __str__(self) -> str:
         if not self.n_records and not self.n_bytes_cut:
             return "nothing to recover"
-        done = f"taken from the journal: {_counted(self.n_records, 'record')} with {_counted(self.n_events, 'event')}"
+        done = (
+            f"replayed from the journal: {_counted(self.n_records, 'record')} with {_counted(self.n_events, 'event')}"
+        )
         return f"{done}; torn tail cut off: {_counted(self.n_bytes_cut, 'byte')}" if self.n_bytes_cut else done
 
 
@@ -78,16 +81,20 @@ def _counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
-def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -> tuple[Recovery, Segment | None]:
-    """Tell a new store what one on disk knows. All files are read and checked before anything else is done.
+def recover(
+    store: EventStore, checkpoint: Checkpoint, paths: StorePaths, letters: DeadLetterFile | None = None
+) -> tuple[Recovery, Segment | None]:
+    """Bring a new store to the state of the one in a folder. All files are read and checked before anything changes.
 
     Args:
         store: The new store.
-        checkpoint: The last checkpoint of that on disk.
+        checkpoint: The last checkpoint in the folder.
         paths: Where the files are.
+        letters: The file of dead letters, if the folder is opened for writing; it is cut back to the checkpoint, and
+            gets the dead letters since then again.
 
     Returns:
-        What it took, and the last segment of the journal.
+        What was replayed, and the last segment of the journal.
 
     Raises:
         StoreFormatError: A newer version has written a file.
@@ -95,23 +102,46 @@ def recover(store: RestorableStore, checkpoint: Checkpoint, paths: StorePaths) -
     """
     found = [read_segment(path) for path in segments(paths.journal)]
     records = list(records_after(found, checkpoint.number))
-    letters = read_dead_letters(paths.dead_letters, checkpoint.dead_letters_tail, checkpoint.dead_letters_end)
-    store.offsets.update(checkpoint.offsets)
-    events = (read_part(paths.window, part) for part in checkpoint.parts)
-    store.restore(checkpoint.summary, _repeats(paths, checkpoint), events, letters)
-    n_events = sum(store.replay(record) for record in records)
+    store.restore(_snapshot(checkpoint, paths))
+    if letters is not None:
+        letters.cut()
+    n_events = sum(_replay(record, store, letters) for record in records)
     last = found[-1] if found else None
     return Recovery(len(records), n_events, last.n_torn if last else 0), last
 
 
-def _repeats(paths: StorePaths, checkpoint: Checkpoint) -> pl.DataFrame | None:
-    if checkpoint.repeats is None:
-        return None
-    return read_part(paths.window, checkpoint.repeats).select(REPEATS_SCHEMA.names())
+def _snapshot(checkpoint: Checkpoint, paths: StorePaths) -> StoreSnapshot:
+    redeliveries = REDELIVERIES_SCHEMA.to_frame()
+    if checkpoint.repeats is not None:
+        redeliveries = read_part(paths.window, checkpoint.repeats).select(REDELIVERIES_SCHEMA.names())
+    return StoreSnapshot(
+        summary=checkpoint.summary,
+        redeliveries=redeliveries,
+        # Read one at a time, so that a large window need not be in memory twice.
+        events=(read_part(paths.window, part) for part in checkpoint.parts),
+        dead_letters=read_dead_letters(paths.dead_letters, checkpoint.dead_letters_tail, checkpoint.dead_letters_end),
+        offsets=checkpoint.offsets,
+    )
 
 
-def read_store(folder: str | Path) -> RestorableStore:
-    """Read the store in a folder as it stands, though another process may be writing to it; nothing is changed there.
+def _replay(record: Record, store: EventStore, letters: DeadLetterFile | None) -> int:
+    """Apply a record of the journal again, and return the number of events in it."""
+    if record.kind == RecordKind.MOMENT:
+        store.advance_to(moment(read_moment(record.payload)))
+        return 0
+    if record.kind == RecordKind.REPORT:
+        # To report hours is what gives them their revisions.
+        store.hourly()
+        return 0
+    batch, position, arrived_at = read_batch(record.payload)
+    if letters is not None:
+        letters.add(batch.dead_letters, position)
+    store.append_flattened(batch, position, arrived_at=arrived_at)
+    return batch.n_received
+
+
+def read_store(folder: str | Path) -> EventStore:
+    """Read the store in a folder into memory, even while another process writes to it; the folder is not changed.
 
     Args:
         folder: The folder of the store.
@@ -123,11 +153,11 @@ def read_store(folder: str | Path) -> RestorableStore:
     folder = Path(folder)
     paths, checkpoint = StorePaths(folder), read_checkpoint(folder)
     while checkpoint is not None:
-        store = RestorableStore(checkpoint.window_hours, checkpoint.skew_seconds)
+        store = EventStore(checkpoint.window_hours, checkpoint.skew_seconds)
         try:
             recover(store, checkpoint, paths)
         except (StoreCorruptError, FileNotFoundError):
-            # Files that this checkpoint needs are gone once there is another; if there is none, something is wrong.
+            # The next checkpoint removes files that this one needs; without a next one the store is damaged.
             before, checkpoint = checkpoint, read_checkpoint(folder)
             if checkpoint is None or checkpoint.number == before.number:
                 raise

@@ -1,7 +1,8 @@
-"""Deliveries of events: when each happened, whether two with one identifier agree, and those that were not kept.
+"""Deliveries of events: their event times, whether two with one identifier agree, and how often each came again.
 
-Stores that took parts of one stream each kept the first delivery that came to it. Which was the first of all is seen
-when they are merged; whether the others are then duplicates of it or conflicts depends on what each of them said.
+Stores that took parts of one stream each kept the first delivery that came to it. Which one was first of all is known
+only when the stores are merged. Whether the others are then duplicates or conflicts depends on their contents, so a
+hash of the content of every redelivery is kept.
 """
 
 from __future__ import annotations
@@ -14,23 +15,34 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.events.enrichment import event_times
-from analytics.events.times import EARLIEST
+from analytics.events.times import EARLIEST, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
-from analytics.store.seen_ids import Hashes, Hours, Verdict
+from analytics.store.seen_ids import Hours, IdHashes, Verdict
 
-__all__ = ["BODY", "REPEATS_SCHEMA", "Redeliveries", "bodies", "compared", "hashes", "ms", "said", "timed"]
+__all__ = [
+    "CONTENT_COLUMNS",
+    "REDELIVERIES_SCHEMA",
+    "Redeliveries",
+    "content_hashes",
+    "contents",
+    "duplicate_or_conflict",
+    "event_hours",
+    "event_times_ms",
+    "id_hashes",
+    "with_event_time",
+]
 
-BODY: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"})
-"""What an event says: the columns that two deliveries of it have in common."""
+CONTENT_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"})
+"""The columns that two deliveries of one event have in common; the others depend on when each was delivered."""
 
 
-def timed(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | None = None) -> tuple[pl.DataFrame, int]:
-    """Add ``event_time``: the arrival where it is later than it can be, the year 2 where it is before that.
+def with_event_time(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | None = None) -> tuple[pl.DataFrame, int]:
+    """Add the column ``event_time``; impossible times are replaced by the arrival, and by the year 2 at the earliest.
 
     Args:
         events: Flat events.
         skew_ms: How far ahead of its arrival an event may claim to have happened, in milliseconds.
-        arrived_at: When they arrived at the latest; an arrival that they claim after it is not believed.
+        arrived_at: When the batch arrived; an event's own claim of a later arrival is ignored.
 
     Returns:
         The events with their time, and how many claimed an impossible one.
@@ -45,71 +57,83 @@ def timed(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | None = None
     return claimed.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS))), n_future
 
 
-def hashes(identifiers: pl.Series) -> Hashes:
-    """Hash of each identifier, by which it is remembered."""
-    return identifiers.hash().to_numpy()
+def event_times_ms(events: pl.DataFrame) -> NDArray[np.int64]:
+    """The column ``event_time`` in epoch milliseconds; shape (events,)."""
+    return events["event_time"].dt.epoch("ms").to_numpy()
 
 
-def said(deliveries: pl.DataFrame) -> pl.DataFrame:
-    """What deliveries say, in a form that can be compared: words instead of the codes of one process's vocabularies."""
-    return deliveries.select(BODY).cast({pl.Categorical: pl.String})
+def event_hours(events: pl.DataFrame) -> Hours:
+    """The beginning of the hour of each event, by its ``event_time``, in epoch milliseconds; shape (events,)."""
+    times = event_times_ms(events)
+    return times - times % HOUR_MS
 
 
-def compared(one: pl.DataFrame, other: pl.DataFrame) -> NDArray[np.int8]:
-    """Whether each delivery is a duplicate of the first one with its identifier or a conflict with it, row by row.
+def id_hashes(events: pl.DataFrame) -> IdHashes:
+    """Hash of each event's ``message_id``; the store remembers it instead of the text. Shape (events,)."""
+    return events["message_id"].hash().to_numpy()
+
+
+def contents(deliveries: pl.DataFrame) -> pl.DataFrame:
+    """The content columns of deliveries, in a form that compares between processes.
+
+    Categories become texts: their physical codes depend on the order in which a process first saw them.
+    """
+    return deliveries.select(CONTENT_COLUMNS).cast({pl.Categorical: pl.String})
+
+
+def duplicate_or_conflict(again: pl.DataFrame, first: pl.DataFrame) -> NDArray[np.int8]:
+    """Verdict on each redelivery, row by row: a duplicate of the accepted event, or a conflict with it.
 
     Args:
-        one: What the deliveries say; see :func:`said`.
-        other: What the first ones say.
+        again: :func:`contents` of the redeliveries.
+        first: Contents of the accepted events with the same identifiers; nulls where none was found.
     """
-    is_same = one.hstack(other.rename("first_{}".format)).select(_IS_SAME).to_series()
+    is_same = again.hstack(first.rename("first_{}".format)).select(_IS_SAME).to_series()
     return np.where(is_same.to_numpy(), Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.int8)
 
 
-_IS_SAME: Final = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first_{name}")) for name in BODY)
+# Built once: it has an expression for each content column.
+_IS_SAME: Final = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first_{name}")) for name in CONTENT_COLUMNS)
 
 
-def ms(times: pl.Series) -> NDArray[np.int64]:
-    """Times as epoch milliseconds."""
-    return times.dt.epoch("ms").to_numpy()
+REDELIVERIES_SCHEMA: Final = pl.Schema({"id": pl.UInt64(), "body": pl.UInt64(), "hour": pl.Int64(), "n": pl.UInt32()})
+"""Columns of :meth:`Redeliveries.table`; their names are part of the files of a store in a folder."""
+
+_MAX_PARTS: Final = 64
 
 
-REPEATS_SCHEMA: Final = pl.Schema({"id": pl.UInt64(), "body": pl.UInt64(), "hour": pl.Int64(), "n": pl.UInt32()})
-"""Columns of :meth:`Redeliveries.table`."""
-
-_MOST_PARTS: Final = 64
-
-
-def bodies(says: pl.DataFrame) -> pl.Series:
-    """Hash of each delivery by what it says (see :func:`said`); equal hashes mean equal contents."""
-    return says.hash_rows().alias("body")
+def content_hashes(contents: pl.DataFrame) -> pl.Series:
+    """Hash of each row of :func:`contents`, named ``body``; equal hashes mean equal contents."""
+    return contents.hash_rows().alias("body")
 
 
 class Redeliveries:
-    """How often which identifier was delivered again and what was said, for as long as its event is in the window.
+    """How often each identifier was delivered again and with which content, while its event is in the window.
 
     Args:
-        table: Columns ``id`` and ``body`` (hashes), ``hour`` of the accepted event in epoch milliseconds, and ``n``.
+        table: Columns ``id`` and ``body`` (hashes of identifier and content), ``hour`` of the accepted event in epoch
+            milliseconds, and ``n``, the number of redeliveries.
     """
 
     def __init__(self, table: pl.DataFrame | None = None) -> None:
-        self._parts = [REPEATS_SCHEMA.to_frame() if table is None else table]
+        self._parts = [REDELIVERIES_SCHEMA.to_frame() if table is None else table]
 
-    def add(self, ids: Hashes, said: pl.Series, hours: Hours) -> None:
-        """Take in deliveries.
+    def add(self, ids: IdHashes, content_hashes: pl.Series, hours: Hours) -> None:
+        """Count redeliveries.
 
         Args:
             ids: Hash of each one's identifier.
-            said: Hash of each one's body; see :func:`bodies`.
+            content_hashes: Hash of each one's content; see :func:`content_hashes`.
             hours: Hour of the accepted event that each one repeats.
         """
-        part = pl.DataFrame({"id": ids, "body": said, "hour": hours}).with_columns(n=pl.lit(1, pl.UInt32()))
-        self._parts.append(part)
-        if len(self._parts) > _MOST_PARTS:
+        part = pl.DataFrame({"id": ids, "body": content_hashes, "hour": hours})
+        self._parts.append(part.with_columns(n=pl.lit(1, pl.UInt32())))
+        # Grouping at every batch would cost more than the batch itself.
+        if len(self._parts) > _MAX_PARTS:
             self._parts = [self.table()]
 
     def forget_before(self, floor: int) -> None:
-        """Let go of what repeats events that happened before this hour."""
+        """Drop redeliveries of events that happened before this hour."""
         self._parts = [part.filter(pl.col("hour") >= floor) for part in self._parts]
 
     def since(self, start: int) -> pl.DataFrame:
@@ -117,6 +141,6 @@ class Redeliveries:
         return self.table().filter(pl.col("hour") >= start)
 
     def table(self) -> pl.DataFrame:
-        """One row for each identifier and body, in that order."""
-        keys = REPEATS_SCHEMA.names()[:-1]
+        """One row for each identifier and content, sorted by them."""
+        keys = REDELIVERIES_SCHEMA.names()[:-1]
         return pl.concat(self._parts).group_by(keys).agg(pl.col("n").sum()).sort(keys)

@@ -1,18 +1,17 @@
-"""The event store: the last 24 hours of events, in hour buckets by the time at which each happened.
+"""The event store: the last 24 hours of events, in hour buckets by event time.
 
 How a delivery is judged, always as if deliveries came one by one, in whatever batches they come:
 
 1. An event without a usable type, identity or time is *invalid* and becomes a dead letter.
-2. Its event time is that of :func:`analytics.events.enrichment.enrich`. A time later than its own arrival plus
-``skew`` is
-   impossible and is replaced by the arrival, so that no device's clock can move the stream. The arrival is
-   ``receivedAt``. Whoever reads a live stream says when a batch arrived (``arrived_at``): that is the arrival of events
-   without ``receivedAt``, and bounds the one that others claim. In files of the past nobody knows it any more: there
-   an event without ``receivedAt`` is taken to have arrived when its device sent it, and nothing else guards the window
+2. Its event time is that of :func:`analytics.events.enrichment.enrich`. A time later than the event's own arrival plus
+   ``skew`` is impossible and is replaced by the arrival, so that no device's clock can move the stream. The arrival is
+   ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the arrival of
+   events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is unknown: an
+   event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects the window
    from that device's clock.
 3. Stream time is the latest event time so far. The window is the hour in which it stands and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
-5. An event whose ``messageId`` is remembered is a *duplicate* if it says the same (the columns but ``sent_at``,
+5. An event whose ``messageId`` is remembered is a *duplicate* if its content is the same (all columns but ``sent_at``,
    ``received_at`` and ``timestamp``, which differ between deliveries), else a *conflict*. An identifier is remembered
    for as long as its event is in the window.
 6. All others are *accepted*, those of bots and of unused calls too.
@@ -21,11 +20,11 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -37,15 +36,26 @@ from analytics.events.dimensions import By, dimensions_of
 from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment, moment_ms
 from analytics.events.tracking_plan import CallType
 from analytics.io.flatten import Flattened
-from analytics.io.ndjson import decode, read_ndjson
-from analytics.io.row_validation import usable_events
+from analytics.io.position import Offset, SourcePosition
 from analytics.io.strict_json import MAX_EVENT_BYTES
-from analytics.store.buckets import HourBucket, hourly_table
+from analytics.store.buckets import HourBucket, HourReports, hourly_table
 from analytics.store.counts import Counts, Lateness, StoreCounters
-from analytics.store.deliveries import BODY, Redeliveries, bodies, compared, hashes, ms, said, timed
+from analytics.store.deliveries import (
+    CONTENT_COLUMNS,
+    Redeliveries,
+    content_hashes,
+    contents,
+    duplicate_or_conflict,
+    event_hours,
+    event_times_ms,
+    id_hashes,
+    with_event_time,
+)
 from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
+from analytics.store.intake import EventIntake
 from analytics.store.merge import StoreContents, merge_contents, state_digest
-from analytics.store.seen_ids import Hashes, SeenIds, Verdict
+from analytics.store.seen_ids import Hours, IdHashes, SeenIds, Verdict
+from analytics.store.snapshot import StoreSnapshot
 from analytics.store.window import HourWindow
 
 __all__ = ["EventStore"]
@@ -53,20 +63,31 @@ __all__ = ["EventStore"]
 _EARLIEST_MS: Final = epoch_ms(EARLIEST)
 
 
-class EventStore:
+class EventStore(EventIntake):
     """The events of the last hours, in memory, each counted once.
 
     Args:
-        window_hours: Hours in the window, the running one included.
+        window_hours: Hours in the window, the current one included.
         skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds.
+        on_accept: Called with the accepted events of each batch, flat with their ``event_time``, if there are any.
         on_evict: Called with each hour that leaves the window with events in it, oldest first.
         max_dead_letters: Dead letters kept; all are counted.
-        spill: A folder to which the events of hours that are no longer the newest may go, so that memory holds little
-            more than their identifiers; several stores may share it. A file there is deleted when its hour has left
-            the window and no bucket is left to read it. All events stay in memory unless given.
+        spill: A folder for the events of hours that are no longer the newest, so that memory holds little more than
+            their identifiers; several stores may share it. A file there is deleted when its hour has left the window
+            and no bucket refers to it. Without a folder all events stay in memory.
+
+    Attributes:
+        dead_letters: The latest dead letters, oldest first.
+        offsets: How far each source has been read, by its name; empty in a merged store.
 
     Raises:
         AnalyticsError: A setting is out of range, or the folder cannot be used.
+
+    >>> store = EventStore(window_hours=2)
+    >>> store.append_json(b'{"type": "page", "anonymousId": "a", "timestamp": "2026-03-03T10:30:00Z"}').accepted
+    1
+    >>> store.hourly()["n_page_views"].to_list()
+    [0, 1]
     """
 
     def __init__(
@@ -74,6 +95,7 @@ class EventStore:
         window_hours: int = 24,
         skew_seconds: float = 60.0,
         *,
+        on_accept: Callable[[pl.DataFrame], None] | None = None,
         on_evict: Callable[[HourBucket], None] | None = None,
         max_dead_letters: int = 1000,
         spill: Path | None = None,
@@ -82,61 +104,33 @@ class EventStore:
             given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
             raise AnalyticsError(f"a store needs at least one hour, and no negative skew or dead letters (got {given})")
         self.dead_letters: deque[DeadLetter] = deque(maxlen=max_dead_letters)
+        self.offsets: dict[str, Offset] = {}
         self._window_hours = window_hours
         self._skew_ms = round(skew_seconds * 1000)
+        self._on_accept = on_accept
         self._hours = HourWindow(window_hours, on_evict, spill)
         self._seen = SeenIds()
-        self._repeats = Redeliveries()
-        self._tallies = StoreCounters()
-
-    def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None, file: Path | None = None) -> Counts:
-        """Take a batch of events and say what became of them; the state is as if they had come one by one.
-
-        Args:
-            events: Table of events in order of arrival; see :func:`analytics.events.enrichment.conform`. Rows without
-                identifier get a fingerprint, rows of no use become dead letters.
-            arrived_at: When the batch arrived, with a time zone, as whoever reads a live stream knows; see rule 2.
-            file: A Parquet file that holds just these events, if there is one. A store whose events go to files need
-                not write them once more; the file may be deleted, but not changed, as soon as this returns.
-
-        Raises:
-            EventFrameError: A column has a type that cannot hold what the tracking plan says.
-        """
-        _check_moment("arrived_at", arrived_at)
-        usable = usable_events(events, arrived_at=arrived_at)
-        return self.append_flattened(usable, arrived_at=arrived_at, file=file if usable.frame is events else None)
-
-    def append_json(self, lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Counts:
-        """Take NDJSON, as bytes, open file or path, and say what became of its lines.
-
-        Args:
-            lines: The lines.
-            arrived_at: When they arrived, as in :meth:`append`.
-
-        Raises:
-            EventFileError: The file cannot be read. What was read before stays.
-        """
-        _check_moment("arrived_at", arrived_at)
-        if isinstance(lines, bytes):
-            return self.append_flattened(decode(lines, arrived_at=arrived_at), arrived_at=arrived_at)
-        batches = read_ndjson(lines, arrived_at=arrived_at)
-        return sum((self.append_flattened(batch, arrived_at=arrived_at) for batch in batches), start=Counts())
+        self._redeliveries = Redeliveries()
+        self._counters = StoreCounters()
 
     def append_flattened(
-        self, batch: Flattened, *, arrived_at: datetime | None = None, file: Path | None = None
+        self,
+        batch: Flattened,
+        position: SourcePosition | None = None,
+        *,
+        arrived_at: datetime | None = None,
+        file: Path | None = None,
     ) -> Counts:
-        """Take what :func:`analytics.io.flatten.flatten` or :mod:`analytics.io.ndjson` made of a batch.
-
-        Args:
-            batch: The events and dead letters.
-            arrived_at: When they arrived, as in :meth:`append`; the batch was made with it too.
-            file: As for :meth:`append`.
+        """Take a flattened batch; see :meth:`analytics.store.intake.EventIntake.append_flattened`.
 
         Raises:
+            AnalyticsError: The moment has no time zone, or is outside the years that events can be in.
             SpillError: Past events cannot be written to a file. They stay in memory, and the batch has been taken.
         """
-        _check_moment("arrived_at", arrived_at)
-        n_invalid = self._record_dead_letters(batch.dead_letters)
+        if arrived_at is not None:
+            moment_ms("arrived_at", arrived_at)
+        self._keep_dead_letters(batch.dead_letters)
+        self._counters.invalid_by_reason.update(letter.reason for letter in batch.dead_letters)
         verdicts, stream_ms = np.empty(0, np.int8), None
         if batch.frame.height:
             verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
@@ -147,23 +141,25 @@ class EventStore:
             duplicate=n_of[Verdict.DUPLICATE],
             conflict=n_of[Verdict.CONFLICT],
             late=n_of[Verdict.LATE],
-            invalid=n_invalid,
+            invalid=len(batch.dead_letters),
         )
-        self._tallies.counts += counts
-        # Last of all: should it fail, the batch is in and accounted for.
+        self._counters.counts += counts
+        if position is not None:
+            self.offsets[position.source] = position.offset
+        # Last of all: should it fail, the batch is in and counted.
         if stream_ms is not None:
             self._reach(stream_ms)
         self._hours.spill_past_hours()
         return counts
 
     def advance_to(self, now: datetime) -> None:
-        """Let the stream reach this moment though no event says so; the past is not returned to.
+        """Move stream time to this moment without an event; an earlier moment than stream time has no effect.
 
         Args:
             now: A moment with a time zone.
 
         Raises:
-            AnalyticsError: The moment has no time zone, or is in no year that events can be in.
+            AnalyticsError: The moment has no time zone, or is outside the years that events can be in.
         """
         self._reach(moment_ms("now", now))
         self._hours.spill_past_hours()
@@ -171,12 +167,12 @@ class EventStore:
     @property
     def counts(self) -> Counts:
         """What became of all events so far."""
-        return self._tallies.counts
+        return self._counters.counts
 
     @property
     def n_future(self) -> int:
         """Events whose claimed time was impossible."""
-        return self._tallies.n_future
+        return self._counters.n_future
 
     @property
     def stream_time(self) -> datetime | None:
@@ -185,7 +181,7 @@ class EventStore:
 
     @property
     def window(self) -> tuple[datetime, datetime] | None:
-        """Beginning, included, and end, excluded, of the hours held; None before the first event."""
+        """Beginning, included, and end, excluded, of the hours in the window; None before the first event."""
         hours = self._hours.hours
         return (moment(hours.start), moment(hours.stop)) if hours else None
 
@@ -196,36 +192,36 @@ class EventStore:
 
     @property
     def lateness(self) -> Lateness:
-        """How late the late events were, over all that the store has seen."""
-        return self._tallies.lateness
+        """How late the late events were, over the whole stream."""
+        return self._counters.lateness
 
     @property
     def counts_by_type(self) -> Mapping[str, int]:
-        """Accepted events of each of the six calls, over all that the store has seen."""
-        return {call.value: self._tallies.accepted_by_type[call.value] for call in CallType}
+        """Accepted events of each of the six calls, over the whole stream."""
+        return {call.value: self._counters.accepted_by_type[call.value] for call in CallType}
 
     @property
     def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
         """Dead letters by reason, also of those no longer kept."""
-        return dict(self._tallies.invalid_by_reason)
+        return dict(self._counters.invalid_by_reason)
 
     def hourly(self, *, evicted: bool = False) -> pl.DataFrame:
         """Count events, page views and demo requests in each hour of the window; empty hours have a row of zeros.
 
         Args:
-            evicted: Begin with as many hours that have left the window: the last word on each of them.
+            evicted: Begin with as many hours that have left the window, each with its final counts.
 
         Returns:
-            Table with the columns of :data:`analytics.store.buckets.HOURLY_SCHEMA`. ``revision`` counts the reports of
-            an hour that said something else before; ``final`` is true of hours that have left.
+            Table with the columns of :data:`analytics.store.buckets.HOURLY_SCHEMA`. ``revision`` counts the earlier
+            reports of the hour with other counts; ``final`` is true of hours that have left.
         """
         return hourly_table((*(self._hours.left() if evicted else ()), *self._hours.buckets()))
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
-        """Count page views by hour of the window and segment; an hour that has passed is counted once for all.
+        """Count page views by hour of the window and segment; past hours are counted only once.
 
-        A view counts for the value that it has itself, where :class:`analytics.statistics.funnel.FunnelStatistics`
-        goes by what is first known of its visitor (for dimensions of touch ``first``).
+        Each view counts for its own values, where :class:`analytics.statistics.funnel.FunnelStatistics` uses what is
+        first known of its visitor (for dimensions of touch ``first``).
 
         Args:
             by: Dimensions to cut each hour by, if any.
@@ -233,7 +229,7 @@ class EventStore:
 
         Returns:
             One row per ``hour`` (its start) and segment that occurs in it, in that order, with ``page_views``, and
-            ``revision`` and ``final`` of the hour as :meth:`hourly` has them.
+            ``revision`` and ``final`` of the hour as in :meth:`hourly`.
 
         Raises:
             DimensionError: A dimension is unknown or named twice.
@@ -248,22 +244,59 @@ class EventStore:
         """Fingerprint of the state, 64 hexadecimal digits: equal for equal settings, times, counts and events.
 
         It does not depend on how deliveries were cut into batches or which parts of the stream were merged, nor on the
-        order in which different events came, as long as none of them was late. What readers have been told
-        (revisions) and the dead letters' bytes are no part of it.
+        order in which different events came, as long as none of them was late. Revisions, offsets and the bytes of
+        dead letters are no part of it.
         """
         facts = {"window_hours": self._window_hours, "skew_ms": self._skew_ms, "stream_ms": self._hours.stream_ms}
-        repeats = self._repeats.since(self._hours.hours.start)
-        return state_digest(facts, self._tallies, repeats, self._hours.flat())
+        redeliveries = self._redeliveries.since(self._hours.hours.start)
+        return state_digest(facts, self._counters, redeliveries, self._hours.flat())
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Stream time, counts and revisions as plain data: all of :meth:`snapshot` that costs nothing to make."""
+        return {
+            "stream_ms": self._hours.stream_ms,
+            "tallies": self._counters.to_dict(),
+            "reports": self._hours.reports.to_dict(),
+        }
+
+    def snapshot(self) -> StoreSnapshot:
+        """Return the state, for :meth:`restore`. Its tables of events are read when asked for, before the next batch.
+
+        >>> store = EventStore()
+        >>> _ = store.append_json(b'{"type": "page", "anonymousId": "a", "timestamp": "2026-03-03T10:30:00Z"}')
+        >>> again = EventStore()
+        >>> again.restore(store.snapshot())
+        >>> again.digest() == store.digest()
+        True
+        """
+        return StoreSnapshot(
+            summary=self.summary,
+            redeliveries=self._redeliveries.table(),
+            events=self._hours.flat(),
+            dead_letters=tuple(self.dead_letters),
+            offsets=dict(self.offsets),
+        )
+
+    def restore(self, snapshot: StoreSnapshot) -> None:
+        """Take over the state of another store with the same window and skew; for a new store only."""
+        self._hours.stream_ms = snapshot.summary["stream_ms"]
+        self._hours.reports = HourReports.from_dict(snapshot.summary["reports"])
+        self._counters = StoreCounters.from_dict(snapshot.summary["tallies"])
+        self._redeliveries = Redeliveries(snapshot.redeliveries)
+        self._restore_events(snapshot.events)
+        self._keep_dead_letters(snapshot.dead_letters)
+        self.offsets.update(snapshot.offsets)
 
     def __or__(self, other: EventStore) -> EventStore:
         """Merge with a store that took another part of the same stream, into a new one in memory.
 
         Each store has judged its own part by its own stream time. The merged one stands at the later of the two; hours
-        that have left its window are not in it, though counted. A ``messageId`` that both accepted counts once: the
+        that have left its window are counted but not in it. A ``messageId`` that both accepted counts once: the
         earlier arrival is kept, the other becomes a duplicate or a conflict. Merging is commutative. It is associative
-        where no identifier is in two parts (a partition by visitor, as Kafka's by key, is such), and in any case among
-        stores whose windows are the same: else what one merge lets go of cannot be compared in the next. Parts of a
-        stream within lateness that is, merged, what a single store would be; see :meth:`digest`.
+        where no identifier is in two parts (as in a partition by visitor, such as Kafka's by key), and in any case
+        among stores whose windows are the same: else what one merge drops cannot be compared in the next. Parts of a
+        stream without late events merge to what a single store would be; see :meth:`digest`.
 
         Raises:
             AnalyticsError: The stores differ in window or skew.
@@ -279,85 +312,79 @@ class EventStore:
             if stream_ms is not None:
                 merged._hours.reach(stream_ms)
         start = merged._hours.hours.start
-        merged._adopt(merge_contents(self._held_since(start), other._held_since(start)), start)
+        both = merge_contents(self._contents_since(start), other._contents_since(start))
+        merged._counters, merged._redeliveries = both.counters, Redeliveries(both.redeliveries)
+        merged._restore_events([both.events])
         letters = sorted((*self.dead_letters, *other.dead_letters), key=lambda each: (each.position or 0, each.raw))
         merged.dead_letters.extend(letters)
         return merged
 
-    def _held_since(self, start: int) -> StoreContents:
+    def _contents_since(self, start: int) -> StoreContents:
         events = pl.concat([NO_TIMED_EVENTS, *self._hours.flat(start)])
-        return StoreContents(events, self._repeats.since(start), self._tallies)
+        return StoreContents(events, self._redeliveries.since(start), self._counters)
 
-    def _adopt(self, held: StoreContents, start: int) -> None:
-        """Take over, while empty, what others have held and counted."""
-        times = ms(held.events["event_time"])
-        hours = times - times % HOUR_MS
-        self._hours.keep(held.events, hours)
-        self._seen.remember(hashes(held.events["message_id"]), hours, start)
-        self._repeats, self._tallies = Redeliveries(held.repeats), held.tallies
+    def _restore_events(self, tables: Iterable[pl.DataFrame]) -> None:
+        """Hold events that were accepted before, as far as they are in the window: they are not counted again."""
+        floor = self._hours.hours.start
+        for table in tables:
+            events = table.filter(event_hours(table) >= floor).select(NO_TIMED_EVENTS.columns)
+            hours = event_hours(events)
+            self._hours.keep(events, hours)
+            self._seen.remember(id_hashes(events), hours, floor)
+            self._hours.spill_past_hours()
 
-    def _record_dead_letters(self, dead_letters: tuple[DeadLetter, ...]) -> int:
-        for letter in dead_letters:
-            self._tallies.invalid_by_reason[letter.reason] += 1
-            # A line of many megabytes must not stay in memory a thousand times over.
-            self.dead_letters.append(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]))
-        return len(dead_letters)
+    def _keep_dead_letters(self, dead_letters: Iterable[DeadLetter]) -> None:
+        # A line of many megabytes must not stay in memory a thousand times over.
+        self.dead_letters.extend(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]) for letter in dead_letters)
 
     def _take(
         self, frame: pl.DataFrame, arrived_at: datetime | None, file: Path | None
     ) -> tuple[NDArray[np.int8], int]:
-        """Judge usable events and keep the accepted ones; also say which time the stream has reached."""
-        events, n_future = timed(frame, self._skew_ms, arrived_at)
-        self._tallies.n_future += n_future
-        times, reached = ms(events["event_time"]), self._hours.stream_ms
+        """Judge usable events and keep the accepted ones; return the verdicts and the stream time reached."""
+        events, n_future = with_event_time(frame, self._skew_ms, arrived_at)
+        self._counters.n_future += n_future
+        times, reached = event_times_ms(events), self._hours.stream_ms
         if n_future or times.min() <= _EARLIEST_MS:
-            file = None  # its columns do not tell the event times of the store
+            file = None  # a reader of the file could not derive the corrected times from its columns
         stream = np.maximum.accumulate(times if reached is None else np.maximum(times, reached))
         hours = times - times % HOUR_MS
         floors = self._hours.floors(stream)
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids = hashes(frame["message_id"])
+        ids = id_hashes(frame)
         verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
         accepted = verdicts == Verdict.ACCEPTED
-        self._tallies.count_late((stream - times)[~timely])
+        self._counters.count_late((stream - times)[~timely])
         if not accepted.all():
             events, hours, file = events.filter(accepted), hours[accepted], None
-        self._tallies.accepted_by_type.update(dict(events["type"].value_counts().iter_rows()))
+        self._counters.accepted_by_type.update(dict(events["type"].value_counts().iter_rows()))
         self._hours.keep(events, hours, file)
         self._seen.remember(ids[accepted], hours, int(floors[-1]))
+        if self._on_accept is not None and events.height:
+            self._on_accept(events)
         return verdicts, int(stream[-1])
 
     def _judge(
-        self,
-        frame: pl.DataFrame,
-        rows: NDArray[np.intp],
-        ids: Hashes,
-        hours: NDArray[np.int64],
-        floors: NDArray[np.int64],
+        self, frame: pl.DataFrame, rows: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours
     ) -> NDArray[np.int8]:
-        """Decide for each of these rows, which are not late, whether its identifier is new, or its body the same."""
+        """Decide for each of these rows, none of them late, whether its identifier is new, or its content the same."""
         earlier = self._seen.find(ids[rows], hours[rows], floors[rows])
         verdicts = np.full(len(rows), Verdict.ACCEPTED, np.int8)
         if earlier.is_new.all():
             return verdicts
         here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)
-        deliveries = frame[rows[np.concatenate([here, again])]]
-        # No body is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
+        places = np.concatenate([here, again])
+        deliveries = frame[rows[places]]
+        # No event is found where two identifiers share a hash: a conflict, one in 10¹⁹ pairs.
         before = self._hours.find(deliveries["message_id"].tail(len(again)), earlier.hour[again])
-        firsts = pl.concat([frame[rows[earlier.row[here]]].select(BODY), before.select(BODY)])
-        says = said(deliveries)
-        verdicts[np.concatenate([here, again])] = compared(says, said(firsts))
+        firsts = pl.concat([frame[rows[earlier.row[here]]].select(CONTENT_COLUMNS), before.select(CONTENT_COLUMNS)])
+        delivered = contents(deliveries)
+        verdicts[places] = duplicate_or_conflict(delivered, contents(firsts))
         hours_of_firsts = np.concatenate([hours[rows[earlier.row[here]]], earlier.hour[again]])
-        self._repeats.add(ids[rows[np.concatenate([here, again])]], bodies(says), hours_of_firsts)
+        self._redeliveries.add(ids[rows[places]], content_hashes(delivered), hours_of_firsts)
         return verdicts
 
     def _reach(self, stream_ms: int) -> None:
-        """Move stream time on, and forget what repeats events that have left the window."""
+        """Advance stream time, and drop redeliveries of events that have left the window."""
         if self._hours.reach(stream_ms):
-            self._repeats.forget_before(self._hours.hours.start)
-
-
-def _check_moment(name: str, given: datetime | None) -> None:
-    if given is not None:
-        moment_ms(name, given)
+            self._redeliveries.forget_before(self._hours.hours.start)

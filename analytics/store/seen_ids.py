@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Earlier", "SeenIds", "Verdict"]
 
-Hashes = NDArray[np.uint64]
+IdHashes = NDArray[np.uint64]
 Hours = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -65,13 +65,13 @@ class SeenIds:
 
     def __init__(self) -> None:
         # Sorted runs by hour, each of another length.
-        self._runs: dict[int, list[Hashes]] = {}
+        self._runs: dict[int, list[IdHashes]] = {}
         self._sieve = _BloomFilter(0)
 
     def __len__(self) -> int:
         return sum(len(run) for runs in self._runs.values() for run in runs)
 
-    def find(self, ids: Hashes, hours: Hours, floors: Hours) -> Earlier:
+    def find(self, ids: IdHashes, hours: Hours, floors: Hours) -> Earlier:
         """Look for the accepted event of each of a batch of deliveries, exactly as if they came one by one.
 
         Nothing is remembered yet.
@@ -89,7 +89,7 @@ class SeenIds:
             _find_in_batch(earlier.row, rest, ids, hours, floors)
         return earlier
 
-    def remember(self, ids: Hashes, hours: Hours, floor: int) -> None:
+    def remember(self, ids: IdHashes, hours: Hours, floor: int) -> None:
         """Add accepted events and forget all that happened before the hour ``floor``."""
         self._runs = {hour: runs for hour, runs in self._runs.items() if hour >= floor}
         first, last = (int(hours.min()), int(hours.max())) if len(hours) else (0, -1)
@@ -102,7 +102,7 @@ class SeenIds:
                 self._sieve.add(run)
         self._sieve.add(ids)
 
-    def _hours_of(self, ids: Hashes, floors: Hours) -> Hours:
+    def _hours_of(self, ids: IdHashes, floors: Hours) -> Hours:
         """The hour in which each identifier is remembered and still known on arrival."""
         found = np.full(len(ids), _NO_HOUR)
         rows = np.flatnonzero(self._sieve.may_hold(ids))
@@ -115,7 +115,7 @@ class SeenIds:
         return found
 
 
-def _find_in_batch(row: NDArray[np.int64], rest: NDArray[np.intp], ids: Hashes, hours: Hours, floors: Hours) -> None:
+def _find_in_batch(row: NDArray[np.int64], rest: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours) -> None:
     """Fill in the row of the accepted delivery that each of the rest repeats.
 
     Each round accepts the first delivery of every identifier left and settles those that came while it was remembered.
@@ -129,7 +129,7 @@ def _find_in_batch(row: NDArray[np.int64], rest: NDArray[np.intp], ids: Hashes, 
         rest = rest[~known & (heads != rest)]
 
 
-def _add_run(runs: list[Hashes], run: Hashes) -> None:
+def _add_run(runs: list[IdHashes], run: IdHashes) -> None:
     """Add a sorted run; runs are joined so that each is more than twice as long as the next, and there are few."""
     while runs and len(runs[-1]) <= 2 * len(run):
         run = _in_order(np.concatenate([runs.pop(), run]))
@@ -157,7 +157,7 @@ class _BloomFilter:
         """Whether so many more can be added."""
         return n <= self._room
 
-    def add(self, ids: Hashes) -> None:
+    def add(self, ids: IdHashes) -> None:
         """Hold identifiers."""
         self._room -= len(ids)
         places, marks = self._places(ids), _marks(ids)
@@ -167,22 +167,22 @@ class _BloomFilter:
             is_left = self._words[places] & marks != marks
             places, marks = places[is_left], marks[is_left]
 
-    def may_hold(self, ids: Hashes) -> Bools:
+    def may_hold(self, ids: IdHashes) -> Bools:
         """Whether each identifier may be among those held."""
         marks = _marks(ids)
         return np.asarray(self._words[self._places(ids)] & marks == marks)
 
-    def _places(self, ids: Hashes) -> NDArray[np.int64]:
+    def _places(self, ids: IdHashes) -> NDArray[np.int64]:
         return (ids & self._mask).view(np.int64)
 
 
-def _marks(ids: Hashes) -> Hashes:
+def _marks(ids: IdHashes) -> IdHashes:
     """Three bits of a word, by the upper bits of the hash; the lower ones say which word."""
     one, last = np.uint64(1), np.uint64(63)
     first, second, third = (one << (ids >> np.uint64(shift) & last) for shift in (46, 52, 58))
     return np.asarray(first | second | third)
 
 
-def _in_order(ids: Hashes) -> Hashes:
+def _in_order(ids: IdHashes) -> IdHashes:
     """Sorted; Polars is several times quicker at it than NumPy."""
     return pl.Series(ids, dtype=pl.UInt64).sort().to_numpy()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Final
+
+import psutil
 
 __all__ = ["available_bytes", "no_room_to_analyse", "versions"]
 
@@ -20,17 +21,11 @@ def versions() -> dict[str, str]:
 _BYTES_AN_EVENT: Final = 850
 """Peak memory of an analysis for each of its events, measured on runs of one to five million events."""
 
-_MEMINFO: Final = Path("/proc/meminfo")
-
 
 def no_room_to_analyse(n_events: int) -> str | None:
-    """Say why so many events cannot be analysed here; None if they can, or if nobody knows.
-
-    Args:
-        n_events: How many there are.
-    """
+    """Reason why this machine has too little free memory to analyse so many events; None if it has enough."""
     needed, available = n_events * _BYTES_AN_EVENT, available_bytes()
-    if available is None or needed <= available:
+    if needed <= available:
         return None
     return (
         f"the analysis of {n_events:,} events takes about {needed / 1e9:.1f} GB of memory, and "
@@ -39,11 +34,6 @@ def no_room_to_analyse(n_events: int) -> str | None:
     )
 
 
-def available_bytes() -> int | None:
-    """Memory that can be had without swapping; None where the system does not say."""
-    try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    sizes = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return next((1024 * int(size) for size in sizes), None)
+def available_bytes() -> int:
+    """Memory that a process can get without swapping, in bytes."""
+    return int(psutil.virtual_memory().available)

@@ -213,8 +213,7 @@ def test_events_that_do_not_fit_into_memory_are_kept_and_not_analysed(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the analysis would take more memory than is free it is not begun: the events are there, and why is told."""
-    (tmp_path / "meminfo").write_text("MemTotal: 9999 kB\nMemAvailable: 1 kB\n", encoding="ascii")
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1024)
     run, manifest = run_to_folder(scenario.replace(TINY), tmp_path / "out")
     assert "takes about 0.0 GB" in manifest["not_analysed"]
     assert "claims" not in manifest
@@ -223,7 +222,7 @@ def test_events_that_do_not_fit_into_memory_are_kept_and_not_analysed(
     assert "NOT ANALYSED: the analysis of" in run_summary(
         run, tmp_path / "out", analysed=False, not_analysed=manifest["not_analysed"]
     )
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "nothing")
+    monkeypatch.undo()
     assert "not_analysed" not in run_to_folder(scenario.replace(TINY), tmp_path / "out")[1]
 
 
