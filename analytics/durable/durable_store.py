@@ -372,6 +372,9 @@ class DurableStore(EventIntake):
         """Remove the files of the window that the checkpoint does not name."""
         checkpoint = self._checkpoint
         needed = {part.name for part in (*checkpoint.parts, checkpoint.repeats) if part is not None}
-        for path in self._paths.window.iterdir():
-            if path.name not in needed:
-                remove_file(path)
+        try:
+            for path in self._paths.window.iterdir():
+                if path.name not in needed:
+                    remove_file(path)
+        except OSError as error:
+            raise StoreWriteError(self._paths.window, error) from error

@@ -1,4 +1,4 @@
-"""A process that takes a file in to a store, and says after each batch how many lines have been acknowledged."""
+"""A process that ingests a file into a store, and prints after each batch how many lines have been acknowledged."""
 
 import os
 import sys
@@ -10,12 +10,12 @@ from analytics.io.position import SourceBatch
 from analytics.store.counts import Counts
 
 
-def say(batch: SourceBatch, counts: Counts) -> None:
-    """Say it at once, past all buffers."""
+def acknowledge(batch: SourceBatch, counts: Counts) -> None:
+    """Print at once: bytes in a buffer would die with the process."""
     os.write(1, f"{batch.position.offset['lines']}\n".encode())
 
 
 if __name__ == "__main__":
     os.write(1, b"0\n")
-    kept = StoreSettings(window_hours=6, checkpoint_events=300, fsync=sys.argv[3])
-    ingest([sys.argv[1]], Path(sys.argv[2]), kept, n_events=40, acknowledged=say)
+    settings = StoreSettings(window_hours=6, checkpoint_events=300, fsync=sys.argv[3])
+    ingest([sys.argv[1]], Path(sys.argv[2]), settings, n_events=40, acknowledged=acknowledge)

@@ -1,57 +1,75 @@
-"""Claims about a store whose process dies between any two things that it does to its files.
+"""Claims about a store whose process dies, or whose disk fails, between any two things that it does to its files.
 
 The death is simulated in one process: a call of the operating system raises what nothing catches, after it has done
 half of its work or none of it. What a dying process leaves behind is what such a call leaves behind. The real thing,
-``kill -9``, is in `test_kill.py`.
+``kill -9``, comes after that, and then disks that are full or fail.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from stores_on_disk import archived, batches, dead_letters_in, kept_in, said_by
+from stores_on_disk import archived, batches, dead_letters_in, permanent_files, state_of
 
-from analytics.durable import dead_letter_file, files as safe_files, files as store_lock, journal
+from analytics.durable import dead_letter_file, files, journal
 from analytics.durable.files import StoreLock
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
+from analytics.errors import StoreError, StoreWriteError
+from analytics.ingestion import ingest
+from analytics.io.ndjson import encode
+from analytics.store.event_store import EventStore
 
 STREAM = batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=20, max_dead_letters=3)
-WRITERS = (dead_letter_file, journal, safe_files, store_lock)
+WRITERS = (dead_letter_file, journal, files)
 CALLS = ("write", "fsync", "replace", "ftruncate", "unlink", "open", "mkdir")
-STEP = 24
+STEP = 36
 LATER = [pytest.param(first, marks=pytest.mark.validation) for first in range(2, STEP + 1)]
-"""The quick tests look at every 24th call, `make validate` at the others too."""
+"""The quick tests look at every 36th call, `make validate` at the others too."""
+
+HELPERS = Path(__file__).parents[2] / "helpers"
 
 
 class Death(BaseException):
     """The end of the process."""
 
 
-class Fate:
-    """Stands in for the system: counts the calls to it, and ends the process at one of them."""
+class FaultyOS:
+    """Stands in for :mod:`os`: counts the calls that change files, and fails at one of them.
 
-    def __init__(self, fatal: int | None, *, half_done: bool) -> None:
+    Args:
+        fatal: Number of the call that fails, from 1.
+        way: ``before`` or ``half``: the process dies before or in the midst of it; ``full``: the disk is full.
+    """
+
+    def __init__(self, fatal: int | None = None, way: str = "before") -> None:
         self.n_calls = 0
         self._fatal = fatal
-        self._half_done = half_done
+        self._way = way
 
     def __getattr__(self, name: str) -> Any:
-        return self._fated(name) if name in CALLS else getattr(os, name)
+        return self._counted(name) if name in CALLS else getattr(os, name)
 
-    def _fated(self, name: str) -> Callable[..., Any]:
+    def _counted(self, name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             self.n_calls += 1
             if self.n_calls != self._fatal:
                 return getattr(os, name)(*arguments)
-            if self._half_done:
+            if self._way == "full":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            if self._way == "half":
                 half = (arguments[0], arguments[1][: len(arguments[1]) // 2]) if name == "write" else arguments
                 getattr(os, name)(*half)
             raise Death
@@ -60,16 +78,16 @@ class Fate:
 
 
 @contextmanager
-def fated(fate: Fate) -> Iterator[None]:
-    """Let the modules that write files meet their fate."""
+def instead_of_os(faulty: FaultyOS) -> Iterator[None]:
+    """Let the modules that write files use it."""
     with pytest.MonkeyPatch.context() as patch:
         for module in WRITERS:
-            patch.setattr(module, "os", fate)
+            patch.setattr(module, "os", faulty)
         yield
 
 
-def ingest(folder: Path, acknowledged: list[int]) -> None:
-    """Open the store and go on with the stream from where the store says that it stands."""
+def resume(folder: Path, acknowledged: list[int]) -> None:
+    """Open the store and ingest the rest of the stream, from the offset that the store reports."""
     locks: list[StoreLock] = []
     with pytest.MonkeyPatch.context() as patch:
         initialise = StoreLock.__init__
@@ -87,71 +105,170 @@ def ingest(folder: Path, acknowledged: list[int]) -> None:
                     store.append_flattened(batch.events, batch.position)
                     acknowledged[:] = range(batch.position.offset["batches"])
         finally:
-            # The system would let go of the locks of a dead process, whatever it was doing.
-            for lock in (lock for lock in locks if hasattr(lock, "_descriptor")):
+            # The system would release the locks of a dead process.
+            for lock in locks:
                 lock.release()
 
 
 def outcome(folder: Path) -> dict[str, Any]:
     """All that there is in the end."""
-    store = read_store(folder)
-    return said_by(store) | kept_in(folder)
+    return state_of(read_store(folder)) | permanent_files(folder)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
     """What an undisturbed run leaves, and how many calls to the system it takes."""
-    folder, fate = tmp_path_factory.mktemp("undisturbed") / "store", Fate(None, half_done=False)
-    with fated(fate):
-        ingest(folder, [])
-    return outcome(folder), fate.n_calls
+    folder, counting = tmp_path_factory.mktemp("undisturbed") / "store", FaultyOS()
+    with instead_of_os(counting):
+        resume(folder, [])
+    return outcome(folder), counting.n_calls
 
 
 def test_the_stream_has_all_that_can_happen(undisturbed: tuple[dict[str, Any], int]) -> None:
-    """The stream of these tests holds events of every fate, and lets hours leave the window."""
-    said, n_calls = undisturbed
-    assert all(said["counts"].values())
-    assert sum(name.startswith("archive") for name in said) > 3
+    """The stream of these tests has events of every verdict, and lets hours leave the window."""
+    found, n_calls = undisturbed
+    assert all(found["counts"].values())
+    assert sum(name.startswith("archive") for name in found) > 3
     assert n_calls > 100
 
 
-def dies_and_goes_on(expected: dict[str, Any], folder: Path, *fates: Fate) -> None:
-    """Let the process die as often as said, and then come to its end."""
+def fails_and_resumes(expected: dict[str, Any], folder: Path, *faults: FaultyOS) -> None:
+    """Let the process fail at each of these, and then come to its end."""
     acknowledged = list[int]()
-    for fate in fates:
-        with fated(fate), pytest.raises(Death):
-            ingest(folder, acknowledged)
-    ingest(folder, acknowledged)
+    for faulty in faults:
+        with instead_of_os(faulty), pytest.raises((Death, StoreWriteError)):
+            resume(folder, acknowledged)
+    resume(folder, acknowledged)
     assert outcome(folder) == expected
 
 
-@pytest.mark.parametrize("half_done", [False, True])
+@pytest.mark.parametrize("way", ["before", "half", "full"])
 @pytest.mark.parametrize("first", [1, *LATER])
-def test_no_moment_of_death_changes_what_is_counted(
-    undisturbed: tuple[dict[str, Any], int], tmp_path: Path, first: int, *, half_done: bool
+def test_no_moment_of_failure_changes_what_is_counted(
+    undisturbed: tuple[dict[str, Any], int], tmp_path: Path, first: int, way: str
 ) -> None:
-    """Dead before or in the midst of any call to the system and opened again, the store ends up the same."""
+    """Dead before or in the midst of any call to the system, or refused it, and opened again: the result is the same.
+
+    What was acknowledged is there, and nothing is counted twice.
+    """
     expected, n_calls = undisturbed
     for fatal in range(first, n_calls + 1, STEP):
-        dies_and_goes_on(expected, tmp_path / str(fatal), Fate(fatal, half_done=half_done))
+        fails_and_resumes(expected, tmp_path / str(fatal), FaultyOS(fatal, way))
 
 
 def test_death_in_recovery_changes_nothing_either(undisturbed: tuple[dict[str, Any], int], tmp_path: Path) -> None:
     """Nor does it if the process dies again and again while it recovers."""
     expected, n_calls = undisturbed
     for fatal in range(5, n_calls, 4 * STEP):
-        again = (Fate(n, half_done=n % 2 == 0) for n in range(1, 8))
-        dies_and_goes_on(expected, tmp_path / str(fatal), Fate(fatal, half_done=True), *again)
+        again = (FaultyOS(n, "half" if n % 2 == 0 else "before") for n in range(1, 8))
+        fails_and_resumes(expected, tmp_path / str(fatal), FaultyOS(fatal, "half"), *again)
 
 
-def test_everything_received_is_in_one_place(undisturbed: tuple[dict[str, Any], int], tmp_path: Path) -> None:
-    """Accepted events are in the window or in the archive, dead letters in their file, each once."""
-    folder = tmp_path / "store"
-    ingest(folder, [])
-    store = read_store(folder)
-    ids = [*archived(folder)["message_id"], *store.events()["message_id"]]
-    assert store.counts.accepted == len(ids)
-    assert store.counts.invalid == len(dead_letters_in(folder))
-    sent = [row for batch in STREAM for row in batch.events.frame["message_id"]]
-    assert store.counts.received == len(sent) + store.counts.invalid
-    assert set(ids) <= set(sent)
+def write_lines(path: Path, n_batches: int) -> int:
+    """Write a file with events of every verdict, and broken lines; return the number of lines."""
+    lines: list[bytes] = []
+    for number, batch in enumerate(batches(seed=3, n_batches=n_batches, n_rows=40, hours_each=0.25)):
+        lines += encode(batch.events.frame).splitlines()
+        if number % 3 == 0:
+            lines += [b'{"broken": \xff', b'{"type": "page", "n": %d}' % number]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return len(lines)
+
+
+def killed(path: Path, folder: Path, rng: np.random.Generator, fsync: str) -> bool:
+    """Let a process ingest the file, and kill it at some moment; return whether that came before its end."""
+    command = [sys.executable, HELPERS / "ingesting.py", path, folder, fsync]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    acknowledged = [int(process.stdout.readline() or 0) for _ in range(int(rng.integers(1, 8)))]
+    time.sleep(rng.uniform(0, 0.02))
+    process.kill()
+    acknowledged += map(int, process.stdout.read().split(b"\n")[:-1])
+    process.stdout.close()
+    was_killed = process.wait() < 0
+    if (folder / "checkpoint.json").exists():
+        store = read_store(folder)
+        lines = store.offsets.get(str(path.resolve()), {"lines": 0})["lines"]
+        assert lines >= max(acknowledged), "something acknowledged was lost"
+        assert store.counts.received == lines, "something was counted twice, or not at all"
+    return was_killed
+
+
+@pytest.mark.parametrize(
+    ("n_kills", "fsync"),
+    [
+        (2, "never"),
+        pytest.param(6, "always", marks=pytest.mark.slow),
+        pytest.param(100, "always", marks=pytest.mark.validation),
+        pytest.param(20, "never", marks=pytest.mark.validation),
+    ],
+)
+def test_a_killed_process_loses_nothing_acknowledged(tmp_path: Path, n_kills: int, fsync: str) -> None:
+    """However often a process is killed (``kill -9``), what it acknowledged is there, and the lock is released.
+
+    The end is that of a process never killed, whose batches were cut otherwise.
+    """
+    path, folder, other = tmp_path / "events.ndjson", tmp_path / "store", tmp_path / "undisturbed"
+    n_lines = write_lines(path, n_batches=12 * n_kills)
+    rng = np.random.default_rng(20260303)
+    assert sum(killed(path, folder, rng, fsync) for _ in range(n_kills)) == n_kills
+    settings = StoreSettings(window_hours=6, checkpoint_events=300, fsync="never")
+    ingest([str(path)], folder, settings, n_events=40)
+    ingest([str(path)], other, StoreSettings(window_hours=6, fsync="never"))
+    assert state_of(read_store(folder)) == state_of(read_store(other))
+    assert archived(folder).sort("event_time", "message_id").equals(archived(other).sort("event_time", "message_id"))
+    assert dead_letters_in(folder) == dead_letters_in(other)
+    assert read_store(folder).counts.received == n_lines
+    assert all(vars(read_store(folder).counts).values())
+
+
+FULL_DISK = """
+import resource, sys
+from stores_on_disk import batches
+from analytics import open_store, StoreSettings, StoreWriteError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+store = open_store(sys.argv[1], StoreSettings(window_hours=3, checkpoint_events=10**6))
+try:
+    for n, batch in enumerate(batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)):
+        store.append_flattened(batch.events, batch.position)
+except StoreWriteError as error:
+    print(n, store.counts.received, error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    store.append_flattened(batch.events, batch.position)  # there is room again
+    store.close()
+"""
+
+
+def test_a_full_disk_is_one_clear_error_and_harms_nothing(tmp_path: Path) -> None:
+    """Where the system takes part of a record only, the store is as before, and takes the batch once there is room."""
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "store"), "20000"]
+    environment = os.environ | {"PYTHONPATH": str(HELPERS)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    n, received, message = done.stdout.split(maxsplit=2)
+    assert 0 < int(n) < len(STREAM)
+    assert int(received) == sum(batch.events.n_received for batch in STREAM[: int(n)])
+    assert "File too large. All that was acknowledged is safe" in message
+    expected = EventStore(window_hours=3)
+    for batch in STREAM[: int(n) + 1]:
+        expected.append_flattened(batch.events)
+    assert state_of(read_store(tmp_path / "store")) == state_of(expected)
+
+
+def test_after_a_failed_flush_the_store_must_be_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that failed once is not believed when it then reports success; what is in the journal decides."""
+    store = open_store(tmp_path)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.os, "fsync", fail)
+        with pytest.raises(StoreWriteError, match="Input/output error"):
+            store.append_flattened(STREAM[0].events, STREAM[0].position)
+    for forbidden in (lambda: store.append_flattened(STREAM[1].events), store.checkpoint):
+        with pytest.raises(StoreError, match="open it again to go on"):
+            forbidden()
+    store.close()
+    with open_store(tmp_path) as again:
+        assert again.counts.received == STREAM[0].events.n_received

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from stores_on_disk import archived, batches, dead_letters_in, said_by
+from stores_on_disk import archived, batches, dead_letters_in, state_of
 
 from analytics.durable.journal import Journal
 from analytics.durable.recovery import read_store
@@ -254,4 +254,4 @@ def test_the_order_within_a_browser_stays(broker: mock_kafka.MockKafka, tmp_path
     one.close()
     expected = EventStore(window_hours=24 * 7)
     expected.append(EVENTS)
-    assert said_by(read_store(tmp_path)) == said_by(expected)
+    assert state_of(read_store(tmp_path)) == state_of(expected)
