@@ -35,12 +35,8 @@ class DiskMachine(StoreMachine):
         """The store in the folder."""
         return open_store(self.folder.name, self.settings)
 
-    def note_evicted(self, bucket: object) -> None:
-        """What has left the window is read from the archive."""
-
-    @property
-    def evicted(self) -> Counter[datetime]:
-        """Events of each hour of the archive."""
+    def archive(self) -> dict[datetime, int]:
+        """Events of each hour in the archive."""
         files = Path(self.folder.name, "archive").rglob("*.parquet")
         hours = (pl.read_parquet(file)["event_time"].dt.truncate("1h") for file in files)
         return Counter(hour for each in hours for hour in each)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import polars as pl
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -29,41 +28,6 @@ def test_an_hour_that_changes_after_it_was_reported_gets_a_revision(make_events:
     store.append(make_events({"at": 0.5, "message_id": "straggler"}))
     assert revisions(store) == {0: (2, 1), 2: (1, 0)}
     assert revisions(store) == {0: (2, 1), 2: (1, 0)}
-
-
-def test_an_hour_that_nobody_has_read_is_not_revised(make_events: Maker):
-    """What comes before the first report is no revision, nor is a duplicate or a late event ever."""
-    store = EventStore(window_hours=2)
-    for at in (0, 0.5, 0.7):
-        store.append(make_events({"at": at, "message_id": f"{at}"}))
-    assert revisions(store) == {0: (3, 0)}
-    store.append(make_events({"at": 0.7, "message_id": "0.7"}, {"at": -5}))
-    assert store.counts.duplicate == store.counts.late == 1
-    assert revisions(store) == {0: (3, 0)}
-
-
-def test_a_change_between_two_reports_is_one_revision_however_many_batches_it_came_in(make_events: Maker):
-    """Three events in three batches, or in one, make the same revision."""
-    reports = []
-    for cuts in ([0, 1, 2, 3], [0, 3]):
-        store = EventStore()
-        store.append(make_events({"at": 1}))
-        store.hourly()
-        later = make_events(*({"at": 0.1, "message_id": f"later{n}"} for n in range(3)))
-        for begin, end in pairwise(cuts):
-            store.append(later[begin:end])
-        reports.append(store.hourly())
-    assert reports[0].equals(reports[1])
-    assert reports[0].tail(2)["revision"].to_list() == [1, 0]
-
-
-def test_an_empty_hour_that_was_reported_is_revised_when_something_comes(make_events: Maker):
-    """Zero was a report, too."""
-    store = EventStore()
-    store.append(make_events({"at": 5}))
-    store.hourly()
-    store.append(make_events({"at": 3, "message_id": "x"}))
-    assert revisions(store) == {3: (1, 1), 5: (1, 0)}
 
 
 def test_views_carry_revision_and_finality(make_events: Maker):

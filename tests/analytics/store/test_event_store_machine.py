@@ -1,38 +1,92 @@
-"""The event store in memory against its model, for any sequence of steps."""
+"""The event store in memory, with and without files for past hours, against its model, for any sequence of steps."""
 
+import os
 import pickle
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import polars as pl
 import pytest
 from hypothesis import settings, strategies as st
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 from store_model import USUAL, StoreMachine
 
+from analytics.store import window
+from analytics.store.buckets import HourBucket
+from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
 
 
 class MemoryMachine(StoreMachine):
-    """A store in memory that is now and then replaced by a copy of itself."""
+    """Three stores: one in memory, one that spills past hours to files, one whose batches are in files already.
+
+    The one in memory is now and then replaced by a copy of itself; the others share a folder.
+    """
+
+    @initialize(window_hours=st.integers(1, 5), can_link=st.booleans())
+    def begin(self, window_hours: int, *, can_link: bool = True) -> None:
+        """All begin empty; a file system may know only one name for a file."""
+        super().begin(window_hours)
+        self.patch, self.folder, self.spilled = pytest.MonkeyPatch(), TemporaryDirectory(), list[HourBucket]()
+        self.patch.setattr(window, "_WORTH_A_FILE", 1)
+        if not can_link:
+            self.patch.setattr(os, "link", no_links)
+        spill = Path(self.folder.name, "spill")
+        self.stores += [self.new_store(spill=spill, on_evict=self.spilled.append), self.new_store(spill=spill)]
+
+    def take(self, store: EventStore, frame: pl.DataFrame, *, as_lines: bool) -> Counts:
+        """The last store is given a file, which is then deleted."""
+        if store is not self.stores[-1]:
+            return super().take(store, frame, as_lines=as_lines)
+        file = Path(self.folder.name, "batch.parquet")
+        frame.write_parquet(file)
+        counts = store.append(frame, file=file)
+        file.unlink()
+        return counts
+
+    @rule()
+    def look_at_evicted(self) -> None:
+        """Hours that left the files are the same as those that left memory, and no other hours have files."""
+        assert [each.events.to_dicts() for each in self.spilled] == [each.events.to_dicts() for each in self.evicted]
+        hours = {bucket.start for bucket in (*self.stores[0].buckets, *self.spilled)}
+        names = (path.name.split("-")[0] for path in Path(self.folder.name).rglob("*.parquet"))
+        assert hours.issuperset(datetime.fromtimestamp(int(name) / 1000, UTC) for name in names)
+        self.model.report()
 
     @rule(by_pickle=st.booleans())
     def restore(self, *, by_pickle: bool) -> None:
-        """The store is pickled and read again, or a new one takes over its snapshot."""
-        (store,) = self.stores
-        assert isinstance(store, EventStore)
-        again = self.new_store()
+        """The store in memory is pickled and read again, or a new one takes over its snapshot."""
+        store, *others = self.stores
+        again = self.new_store(on_evict=self.evicted.append)
         if by_pickle:
             store._hours._on_evict = None
             again = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own
-            again._hours._on_evict = self.note_evicted
+            again._hours._on_evict = self.evicted.append
         else:
             again.restore(store.snapshot())
         assert again.digest() == store.digest()
         assert again.hourly(evicted=True).equals(store.hourly(evicted=True))
-        self.model.report()
-        self.stores = [again]
+        self.stores = [again, *others]
+        self.report()
+
+    def teardown(self) -> None:
+        """No file is left behind."""
+        if hasattr(self, "patch"):
+            self.patch.undo()
+            self.spilled.clear()
+            self.stores.clear()
+            assert not [*Path(self.folder.name).rglob("*.parquet")]
+            self.folder.cleanup()
 
 
-def test_no_sequence_of_steps_tells_store_and_model_apart():
-    """Some hundred steps: deliveries, redeliveries, time passing, restoring and reading."""
+def no_links(*_: object) -> None:
+    """Stand in for a file system on which a file has one name."""
+    raise OSError(1, "Operation not permitted")
+
+
+def test_no_sequence_of_steps_tells_stores_and_model_apart():
+    """Some hundred steps: deliveries, redeliveries, time passing, restoring and reading, in batches of any size."""
     run_state_machine_as_test(MemoryMachine, settings=USUAL)
 
 
