@@ -51,7 +51,8 @@ class FaultyOS:
 
     Args:
         fatal: Number of the call that fails, from 1.
-        way: ``before`` or ``half``: the process dies before or in the midst of it; ``full``: the disk is full.
+        way: ``before`` or ``half``: the process dies before or in the midst of it; ``full``: the disk is full, and
+            takes half of what is written.
     """
 
     def __init__(self, fatal: int | None = None, way: str = "before") -> None:
@@ -67,11 +68,12 @@ class FaultyOS:
             self.n_calls += 1
             if self.n_calls != self._fatal:
                 return getattr(os, name)(*arguments)
+            if name == "write" and self._way != "before":
+                os.write(arguments[0], arguments[1][: len(arguments[1]) // 2])
+            elif self._way == "half":
+                getattr(os, name)(*arguments)
             if self._way == "full":
                 raise OSError(errno.ENOSPC, "No space left on device")
-            if self._way == "half":
-                half = (arguments[0], arguments[1][: len(arguments[1]) // 2]) if name == "write" else arguments
-                getattr(os, name)(*half)
             raise Death
 
         return call
@@ -222,37 +224,20 @@ def test_a_killed_process_loses_nothing_acknowledged(tmp_path: Path, n_kills: in
     assert all(vars(read_store(folder).counts).values())
 
 
-FULL_DISK = """
-import resource, sys
-from stores_on_disk import batches
-from analytics import open_store, StoreSettings, StoreWriteError
-
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-store = open_store(sys.argv[1], StoreSettings(window_hours=3, checkpoint_events=10**6))
-try:
-    for n, batch in enumerate(batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)):
-        store.append_flattened(batch.events, batch.position)
-except StoreWriteError as error:
-    print(n, store.counts.received, error)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    store.append_flattened(batch.events, batch.position)  # there is room again
-    store.close()
-"""
-
-
 def test_a_full_disk_is_one_clear_error_and_harms_nothing(tmp_path: Path) -> None:
     """Where the system takes part of a record only, the store is as before, and takes the batch once there is room."""
-    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "store"), "20000"]
-    environment = os.environ | {"PYTHONPATH": str(HELPERS)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    n, received, message = done.stdout.split(maxsplit=2)
-    assert 0 < int(n) < len(STREAM)
-    assert int(received) == sum(batch.events.n_received for batch in STREAM[: int(n)])
-    assert "File too large. All that was acknowledged is safe" in message
-    expected = EventStore(window_hours=3)
-    for batch in STREAM[: int(n) + 1]:
+    store, expected = open_store(tmp_path, SETTINGS), EventStore(window_hours=3, max_dead_letters=3)
+    for batch in STREAM[:3]:
+        with (
+            instead_of_os(FaultyOS(1, "full")),
+            pytest.raises(StoreWriteError, match=r"No space left on device\. All that was acknowledged is safe"),
+        ):
+            store.append_flattened(batch.events, batch.position)
+        assert store.counts == expected.counts
+        store.append_flattened(batch.events, batch.position)
         expected.append_flattened(batch.events)
-    assert state_of(read_store(tmp_path / "store")) == state_of(expected)
+    store.release()
+    assert state_of(read_store(tmp_path)) == state_of(expected)
 
 
 def test_after_a_failed_flush_the_store_must_be_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Hundreds of thousands of broken lines: none of them breaks the store, and every one is accounted for."""
+"""Hundreds of thousands of broken lines: none of them breaks the store, and every one is counted."""
 
 import json
 import tracemalloc
@@ -17,65 +17,27 @@ from analytics.store.event_store import EventStore
 
 MEGABYTE: Final = 1_000_000
 ODD_VALUES: Final = (
-    True,
-    False,
-    None,
-    0,
-    -1,
-    1e308,
-    10**400,
-    1.5,
-    "",
-    " ",
-    "a" * 101,
-    "9999-12-31T23:59:59.999Z",
-    "0001-01-01T00:00:00Z",
-    "2026-02-30T00:00:00Z",
-    "2124-01-01T00:00:00+23:59",
-    99_999_999_999_999_999,
-    [],
-    {},
-    [[["x"]]],
-    {"a": {"b": []}},
-    "\x00",
-    "😀",
-    "null",
-)
-KEYS: Final = ("type", "messageId", "anonymousId", "userId", "timestamp", "receivedAt", "sentAt", "originalTimestamp")
-OBJECTS: Final = ("context", "properties", "traits", "extra")
+    True, False, None, 0, -1, 1e308, 10**400, 1.5, "", " ", "a" * 101, "\x00", "😀", "null", [], {}, [[["x"]]],
+    {"a": {"b": []}}, "9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00Z", "2026-02-30T00:00:00Z",
+    "2124-01-01T00:00:00+23:59", 99_999_999_999_999_999,
+)  # fmt: skip
+KEYS: Final = (
+    "type", "messageId", "anonymousId", "userId", "timestamp", "receivedAt", "sentAt", "originalTimestamp", "context",
+    "properties", "traits", "extra",
+)  # fmt: skip
 
 
-def odd_value(random: Random, line: bytes) -> bytes:
-    """Another value than expected: a bool for a string, a year 9999, an object for a time."""
-    event = json.loads(line)
-    for _ in range(random.randint(1, 3)):
-        event[random.choice(KEYS + OBJECTS)] = random.choice(ODD_VALUES)
-    return json.dumps(event).encode()
+def damaged(random: Random, line: bytes) -> bytes:
+    """A line cut at its end, or with a few other bytes in it."""
+    place, other = random.randint(0, len(line)), random.choice([random.randbytes(5), b'"', b"\\", b"\x00"])
+    return line[:place] + random.choice([b"", other + line[place + random.randint(0, 5) :]])
 
 
-def cut(random: Random, line: bytes) -> bytes:
-    """A line that ends too soon, or begins too late."""
-    place = random.randint(0, len(line))
-    return line[:place] if random.random() < 0.8 else line[place:]
-
-
-def flipped(random: Random, line: bytes) -> bytes:
-    """A few bytes that are others."""
-    octets = bytearray(line)
-    for _ in range(random.randint(1, 4)):
-        octets[random.randrange(len(octets))] = random.randrange(256)
-    return bytes(octets)
-
-
-def spliced(random: Random, line: bytes) -> bytes:
-    """Bytes that do not belong there, or twice what does."""
-    at, other = random.randint(0, len(line)), random.randint(0, len(line))
-    return line[:at] + random.choice([random.randbytes(5), line[other : other + 40], b'"', b"\\", b"\x00"]) + line[at:]
-
-
-def noise(random: Random, line: bytes) -> bytes:
-    """No line at all."""
-    return random.randbytes(random.randint(1, 80))
+def odd(random: Random, line: bytes) -> bytes:
+    """A key once more, with a value of another kind, or a number that JSON or no machine can hold."""
+    numbers = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 5000, "1" * 400 + ".5", "00", "0x1", "1."]
+    value = random.choice([random.choice(numbers), json.dumps(random.choice(ODD_VALUES))])
+    return line[:-1] + f",{json.dumps(random.choice([*KEYS, 'n']))}:{value}".encode() + b"}"
 
 
 def deep(random: Random, line: bytes) -> bytes:
@@ -84,20 +46,6 @@ def deep(random: Random, line: bytes) -> bytes:
     opened, closed = random.choice([("[", "]"), ('{"a":', "}")])
     inside = opened * levels + ("0" if opened != "[" else "") + closed * random.choice([levels, levels, levels - 1])
     return line[:-1] + b',"deep":' + inside.encode() + b"}"
-
-
-def number(random: Random, line: bytes) -> bytes:
-    """Numbers that JSON does not know or that no machine can hold."""
-    odd = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 5000, "1" * 400 + ".5", "00", "0x1", "1."]
-    text = random.choice(odd)
-    return line[:-1] + f',"{random.choice([*KEYS, "n"])}":{text}'.encode() + b"}"
-
-
-def twice(random: Random, line: bytes) -> bytes:
-    """The same key once more, with the same value, another one, or one that will not do."""
-    key = random.choice(KEYS + OBJECTS)
-    value = random.choice([json.loads(line).get(key), random.choice(ODD_VALUES)])
-    return line[:-1] + f",{json.dumps(key)}:{json.dumps(value)}".encode() + b"}"
 
 
 def half_a_pair(random: Random, line: bytes) -> bytes:
@@ -110,45 +58,38 @@ def half_a_pair(random: Random, line: bytes) -> bytes:
 def huge(random: Random, line: bytes) -> bytes:
     """A line about as long as allowed, or seldom of a megabyte."""
     length = random.choice([MAX_EVENT_BYTES - 50, MAX_EVENT_BYTES, MAX_EVENT_BYTES + 1])
-    if random.random() < 0.1:
-        length = MEGABYTE
-    filler = max(length - len(line) - 7, 0)
-    return line[:-1] + b',"x":"' + b"y" * filler + b'"}'
+    length = MEGABYTE if random.random() < 0.1 else length
+    return line[:-1] + b',"x":"' + b"y" * max(length - len(line) - 7, 0) + b'"}'
 
 
-MUTATIONS: Final[tuple[Callable[[Random, bytes], bytes], ...]] = (
-    odd_value, cut, flipped, spliced, noise, deep, number, twice, half_a_pair,
-)  # fmt: skip
+MUTATIONS: Final[tuple[Callable[[Random, bytes], bytes], ...]] = (damaged, odd, deep, half_a_pair)
 
 
 def mutated(lines: list[bytes], seed: int, n: int) -> Iterator[bytes]:
     """So many lines, most of them broken, none with a line break in it or blank."""
-    random = Random(seed)  # noqa: S311 - dice, no secret
+    random = Random(seed)  # noqa: S311 - test data, no secret
     for count in range(n):
         line = random.choice(lines)
-        # Long lines are mostly waiting; one in a few hundred will do.
+        # Long lines take long; one in a few hundred will do.
         mutations = (huge,) if count % 250 == 0 else random.choices(MUTATIONS, k=random.choice([0, 1, 1, 1, 2]))
         for mutation in mutations:
-            try:
-                line = mutation(random, line)
-            except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
-                break  # broken twice: what is left is no event any more, which is just as well
+            line = mutation(random, line)
         line = line.replace(b"\n", b" ").replace(b"\r", b" ")
         yield line if line.strip() else b"-"
 
 
 def sound_lines(foreign: Path) -> list[bytes]:
-    """Lines that can be read, of other senders and of ours."""
+    """Lines of other senders that can be read."""
     lines = [line for line in foreign.read_bytes().splitlines() if line.strip()]
     return [line for line in lines if isinstance(track_view(line), dict)]
 
 
 def check(store: EventStore, lines: list[bytes]) -> Counter[str]:
-    """Everything is accounted for, once; read together, lines fare as they do alone."""
-    took = store.append_json(b"\n".join(lines))
-    assert took.received == len(lines)
+    """Every line is counted once, and read together each has the verdict that it has alone; return the reasons."""
+    counts = store.append_json(b"\n".join(lines))
+    assert counts.received == len(lines)
     reasons = Counter(str(each.reason) for each in map(track_view, lines) if isinstance(each, DeadLetter))
-    assert took.invalid == sum(reasons.values())
+    assert counts.invalid == sum(reasons.values())
     assert len(store.dead_letters) <= 1000
     assert max((len(letter.raw) for letter in store.dead_letters), default=0) <= MAX_EVENT_BYTES
     return reasons
@@ -159,18 +100,17 @@ def run(lines: list[bytes], n: int, batch: int) -> tuple[EventStore, Counter[str
     store, reasons = EventStore(), Counter[str]()
     for seed in range(n // batch):
         reasons += check(store, list(mutated(lines, seed, batch)))
-    counts = store.counts
-    assert counts.received == n
+    assert store.counts.received == n
     assert dict(store.dead_letter_counts) == dict(reasons)
     assert store.events().height == sum(bucket.n_events for bucket in store.buckets)
     return store, reasons
 
 
-def test_five_thousand_broken_lines(foreign: Path):
+def test_thousands_of_broken_lines(foreign: Path):
     """No line raises or is lost, every reason for a dead letter occurs, and memory holds no more than a few of them."""
     tracemalloc.start()
     try:
-        store, reasons = run(sound_lines(foreign), 5_000, 1_000)
+        store, reasons = run(sound_lines(foreign), 3_000, 1_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -181,8 +121,8 @@ def test_five_thousand_broken_lines(foreign: Path):
 
 
 @pytest.mark.validation
-def test_two_hundred_thousand_broken_lines(foreign: Path):
-    """The same at length; memory does not grow with the lines that have come."""
+def test_hundreds_of_thousands_of_broken_lines(foreign: Path):
+    """The same at length; memory does not grow with the number of lines."""
     lines = sound_lines(foreign)
     run(lines, 20_000, 5_000)
     before = psutil.Process().memory_info().rss
@@ -196,7 +136,7 @@ def test_any_value_at_any_place_is_an_event_or_a_dead_letter(foreign: Path):
     store, n = EventStore(), 0
     for line in sound_lines(foreign)[:4]:
         event: dict[str, Any] = json.loads(line)
-        variants = [json.dumps(event | {key: value}).encode() for key in KEYS + OBJECTS for value in ODD_VALUES]
+        variants = [json.dumps(event | {key: value}).encode() for key in KEYS for value in ODD_VALUES]
         check(store, variants)
         n += len(variants)
     assert store.counts.received == n
