@@ -6,5 +6,5 @@ from .history import EventHistory as EventHistory
 from .hour import NO_TIMED_EVENTS as NO_TIMED_EVENTS
 from .intake import EventIntake as EventIntake
 from .snapshot import StoreSnapshot as StoreSnapshot
-from .spill import write_passing as write_passing
+from .spill import write_temporary as write_temporary
 from .window import HourWindow as HourWindow

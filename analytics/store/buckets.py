@@ -1,4 +1,4 @@
-"""Hour buckets as a reader gets them, and which of them are final or revised since they were last reported."""
+"""Hour buckets as readers get them, and the revisions of their reports."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ class HourBucket:
         n_events: Events of any kind, bots' included.
         n_page_views: Of these, `page` calls.
         n_demo_requests: Of these, `track` calls named Demo Requested.
-        revision: How often this hour has been reported before with fewer events in it; reports of one revision are
-            the same.
-        final: Whether the hour has left the window, so that no event can come to it any more.
+        revision: Earlier reports of this hour with other counts; reports of one revision are the same.
+        final: Whether the hour has left the window, so that it gets no more events.
     """
 
     start: datetime
@@ -36,16 +35,16 @@ class HourBucket:
     n_demo_requests: int
     revision: int = 0
     final: bool = False
-    _held: HourEvents = field(default_factory=HourEvents, repr=False, compare=False)
+    _hour: HourEvents = field(default_factory=HourEvents, repr=False, compare=False)
 
     @property
     def events(self) -> pl.DataFrame:
-        """The events themselves, enriched, in order of event time and identifier; read when they are asked for."""
-        return self._held.events()
+        """The events, enriched, in order of event time and identifier; read when they are asked for."""
+        return self._hour.events()
 
     def without_events(self) -> HourBucket:
-        """The same numbers; the events may go."""
-        return replace(self, _held=HourEvents())
+        """The same counts, without a reference to the events, so that their memory can be released."""
+        return replace(self, _hour=HourEvents())
 
 
 HOURLY_SCHEMA: Final = pl.Schema(
@@ -58,14 +57,14 @@ HOURLY_SCHEMA: Final = pl.Schema(
         "final": pl.Boolean(),
     }
 )
-"""Columns of :meth:`analytics.event_store.EventStore.hourly`, one row an hour."""
+"""Columns of :meth:`analytics.EventStore.hourly`, one row an hour."""
 
 
 class HourReports:
-    """Numbers the revisions of each hour, by what it held when it was last reported.
+    """The latest report of each hour, from which its revisions are numbered.
 
-    The first report of an hour is revision 0. A report that says something else than the last one has the next number,
-    whether one event came in between or a thousand, in one batch or many: so reports of one revision are the same.
+    The first report of an hour is revision 0. A report with other counts than the one before has the next number,
+    whether one event came in between or a thousand, in one batch or many. So reports of one revision are the same.
     """
 
     def __init__(self) -> None:
@@ -74,7 +73,7 @@ class HourReports:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> HourReports:
-        """Read what :meth:`to_dict` wrote."""
+        """Reports from the data of :meth:`to_dict`."""
         reports = cls()
         reports._last = {hour: (n_events, revision) for hour, n_events, revision in data["last"]}
         buckets = (HourBucket(moment(ms), *rest) for ms, *rest in data["final"])
@@ -82,18 +81,18 @@ class HourReports:
         return reports
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """Plain data, the inverse of :meth:`from_dict`."""
         last = [[hour, n_events, revision] for hour, (n_events, revision) in sorted(self._last.items())]
         numbers = ("n_events", "n_page_views", "n_demo_requests", "revision", "final")
         final = [[hour, *(getattr(bucket, name) for name in numbers)] for hour, bucket in sorted(self._final.items())]
         return {"last": last, "final": final}
 
     def revision(self, hour: int, n_events: int) -> int:
-        """Take note that an hour is reported now, and say which revision that is.
+        """Record that an hour is reported now, and return the number of its revision.
 
         Args:
             hour: Its beginning, in epoch milliseconds.
-            n_events: Events in it. Events only ever come to an hour, so their number tells whether it has changed.
+            n_events: Events in it. An hour never loses events, so it has changed if and only if their number has.
         """
         reported, revision = self._last.get(hour, (n_events, 0))
         revision += n_events != reported
@@ -101,21 +100,21 @@ class HourReports:
         return revision
 
     def close(self, hour: int, bucket: HourBucket) -> None:
-        """Remember the last word on an hour that has left the window; not its events."""
+        """Keep the final report of an hour that has left the window, without its events."""
         self._final[hour] = bucket.without_events()
 
     def final(self, hour: int) -> HourBucket | None:
-        """The last word on an hour, or None where nothing was in it."""
+        """The final report of an hour, or None where nothing was in it."""
         return self._final.get(hour)
 
     def forget_before(self, window_start: int, oldest_final: int) -> None:
-        """Let go of the reports of hours that have left the window, and of what became of those long gone."""
+        """Drop reports of hours before the window, and final reports of hours before ``oldest_final``."""
         self._last = {hour: last for hour, last in self._last.items() if hour >= window_start}
         self._final = {hour: bucket for hour, bucket in self._final.items() if hour >= oldest_final}
 
 
 def hourly_table(buckets: Iterable[HourBucket]) -> pl.DataFrame:
-    """Lay hours out as a table, one row each."""
+    """Table of hours, one row each, with the columns of ``HOURLY_SCHEMA``."""
     rows = [
         (each.start, each.n_events, each.n_page_views, each.n_demo_requests, each.revision, each.final)
         for each in buckets

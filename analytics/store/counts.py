@@ -1,4 +1,4 @@
-"""What a store counts: what became of the events received, and how late the late ones were."""
+"""The counts of a store: the verdicts on the events received, and how late the late ones were."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Counts", "Lateness", "StoreCounters"]
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the events received; every one is counted once.
+    """How many of the events received had which verdict; every event is counted once.
 
     Raises:
         AnalyticsError: The parts do not sum to what was received.
@@ -34,7 +34,9 @@ class Counts:
     def __post_init__(self) -> None:
         parts = self.accepted + self.duplicate + self.conflict + self.late + self.invalid
         if self.received != parts:
-            raise AnalyticsError(f"{self.received} events received, but {parts} accounted for; this is a fault of ours")
+            raise AnalyticsError(
+                f"{self.received} events received, but {parts} accounted for; this is a bug of funnelsim"
+            )
 
     def __add__(self, other: Counts) -> Counts:
         mine, others = asdict(self), asdict(other)
@@ -51,10 +53,10 @@ class Lateness:
 
 @dataclass
 class StoreCounters:
-    """All that a store counts, over all that it has seen.
+    """All counts of a store, over the whole stream.
 
     Args:
-        counts: What became of the events.
+        counts: Events by verdict.
         accepted_by_type: Accepted events of each call.
         invalid_by_reason: Dead letters by reason.
         n_future: Events that claimed an impossible time.
@@ -80,8 +82,8 @@ class StoreCounters:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data, with sorted keys where events come in kinds."""
-        # `dataclasses.asdict` counts the pairs of a Counter.
+        """Plain data, the inverse of :meth:`from_dict`; kinds of events are sorted."""
+        # `dataclasses.asdict` would rebuild a Counter from its items and so count the pairs.
         return {
             "counts": asdict(self.counts),
             "accepted_by_type": dict(sorted(self.accepted_by_type.items())),
@@ -93,7 +95,7 @@ class StoreCounters:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> StoreCounters:
-        """Read what :meth:`to_dict` wrote."""
+        """Counters from the data of :meth:`to_dict`."""
         return cls(
             Counts(**data["counts"]),
             Counter(data["accepted_by_type"]),
@@ -104,7 +106,7 @@ class StoreCounters:
         )
 
     def count_late(self, lateness_ms: NDArray[np.int64]) -> None:
-        """Take in how late some events were."""
+        """Add the lateness of some events, in milliseconds; shape (events,)."""
         if len(lateness_ms):
             self.late_ms_sum += int(lateness_ms.sum())
             self.late_ms_max = max(self.late_ms_max, int(lateness_ms.max()))

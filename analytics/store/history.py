@@ -12,17 +12,17 @@ import polars as pl
 
 from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
-from analytics.store.spill import write_passing
+from analytics.store.spill import write_temporary
 
 __all__ = ["EventHistory"]
 
 
 class EventHistory:
-    """An event store, and the hours that have left it: statistics are about all events, not the last 24 hours.
+    """An event store and the hours that have left it, for statistics of all events instead of the last 24 hours.
 
     Args:
-        on_disk: Whether hours that are no longer the newest go to temporary files, which last as long as this object;
-            so memory holds little until all events are asked for.
+        on_disk: Whether past hours go to temporary files, which last as long as this object, so that little is in
+            memory until all events are asked for.
 
     Attributes:
         store: The store; append to it.
@@ -32,8 +32,9 @@ class EventHistory:
         self._folder = Path(mkdtemp(prefix="funnelsim-")) if on_disk else None
         if self._folder is not None:
             finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        # An object of its own: a callback that refers to this one would make a cycle, and keep the store in memory.
         self._left = _LeftHours(self._folder)
-        # A folder should name every event that could not be used; the bound is against a file that is no events at all.
+        # A report should list every event that could not be used; the bound is for a file that holds no events at all.
         self.store = EventStore(on_evict=self._left.keep, max_dead_letters=100_000, spill=self._folder)
 
     def frame(self) -> pl.DataFrame:
@@ -42,10 +43,10 @@ class EventHistory:
 
 
 class _LeftHours:
-    """The hours that have left a store. It does not know the store, so that both are gone as soon as nobody needs them.
+    """The hours that have left a store.
 
     Args:
-        folder: Where they go; into memory unless given.
+        folder: Where they are written; in memory without it.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -53,15 +54,15 @@ class _LeftHours:
         self._left: list[pl.DataFrame | Path] = []
 
     def events(self) -> Iterator[pl.DataFrame]:
-        """Events of one hour after the other."""
+        """The events of each hour, oldest first."""
         return (pl.read_parquet(part) if isinstance(part, Path) else part for part in self._left)
 
     def keep(self, bucket: HourBucket) -> None:
-        """Take an hour."""
+        """Keep an hour."""
         events = bucket.events
         if self._folder is None:
             self._left.append(events)
             return
         part = self._folder / f"left-{len(self._left):06}.parquet"
-        write_passing(events, part)
+        write_temporary(events, part)
         self._left.append(part)

@@ -1,4 +1,4 @@
-"""The accepted events of one hour of a store: in memory, or in files once the hour is no longer the newest."""
+"""The accepted events of one hour: in memory, or in files once the hour is no longer the newest."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 """Columns of the events that a store keeps: flat and enriched."""
 
 NO_EVENTS: Final = EVENT_SCHEMA.to_frame()
-"""A table of flat events without any; made once, for that takes as long as to search an hour."""
+"""An empty table of flat events; made once, because that takes as long as to search an hour."""
 
 NO_TIMED_EVENTS: Final = pl.Schema({**EVENT_SCHEMA, "event_time": UTC_MS}).to_frame()
-"""A table of flat events with their event time without any."""
+"""An empty table of flat events with their event time."""
 
-# Many small frames take far more room than one; small batches are put together now and then.
-_MOST_PARTS: Final = 64
+# Many small tables take far more memory than one; small batches are joined now and then.
+_MAX_PARTS: Final = 64
 _FLAT: Final = NO_TIMED_EVENTS.columns
 _IN_ORDER: Final = ("event_time", "message_id")
 _IS_PAGE: Final = pl.col("type") == CallType.PAGE
@@ -33,9 +33,10 @@ _IS_DEMO: Final = (pl.col("type") == CallType.TRACK) & (pl.col("event") == Event
 
 @dataclass(eq=False)
 class HourEvents:
-    """The events of one hour. They are enriched and brought into order when somebody asks for them.
+    """The events of one hour, enriched and sorted when they are first read.
 
-    Which events they are never changes: what comes later makes :meth:`plus`, so that a bucket stays what it was.
+    The set of events never changes: :meth:`plus` returns another object, so that a bucket given to a reader stays as it
+    was.
 
     Args:
         n_events: Events of any kind.
@@ -56,7 +57,7 @@ class HourEvents:
         return self._plus(part, [*self._files], _in_few([*self._new, part]))
 
     def plus_file(self, part: pl.DataFrame, file: SpillFile) -> HourEvents:
-        """These events and more, which a file holds already: flat ones whose event time their columns alone tell."""
+        """These events and those of a file, from whose columns the event times follow."""
         return self._plus(part, [*self._files, file], [*self._new])
 
     def _plus(self, part: pl.DataFrame, files: list[SpillFile], new: list[pl.DataFrame]) -> HourEvents:
@@ -81,7 +82,7 @@ class HourEvents:
         return self._parts[0] if self._parts else STORED_SCHEMA.to_frame()
 
     def since(self, n: int) -> list[pl.LazyFrame] | None:
-        """The events that came after the first so many; None if that can no longer be told, and [] for none."""
+        """The events after the first ``n`` to arrive; None if their order of arrival is lost, and [] for none."""
         if n == self.n_events:
             return []
         if n == 0:
@@ -99,37 +100,37 @@ class HourEvents:
     def find(self, message_ids: pl.Series) -> pl.DataFrame:
         """Flat events with these identifiers, in no particular order."""
         wanted = pl.col("message_id").is_in(message_ids.unique().implode())
-        # Parts are searched in one go: of an hour that comes in small ones, each would cost more than what is in it.
-        held = [pl.concat(parts).lazy() for parts in (self._parts, self._new) if parts]
-        sources = [*(pl.scan_parquet(file.path) for file in self._files), *held]
+        # Parts are joined first: one query for each of many small parts would take longer.
+        in_memory = [pl.concat(parts).lazy() for parts in (self._parts, self._new) if parts]
+        sources = [*(pl.scan_parquet(file.path) for file in self._files), *in_memory]
         found = [source.filter(wanted).select(EVENT_SCHEMA.names()).collect() for source in sources]
         return pl.concat([NO_EVENTS, *found])
 
     def flat(self) -> pl.DataFrame:
-        """All events, in order, flat with their ``event_time``: quicker than with all that can be derived."""
-        held = [part.select(_FLAT) for part in (*self._parts, *self._new)]
+        """All events, in order, flat with their ``event_time``; quicker than :meth:`events`."""
+        in_memory = [part.select(_FLAT) for part in (*self._parts, *self._new)]
         read = (_flat(pl.read_parquet(file.path)) for file in self._files)
-        return pl.concat([NO_TIMED_EVENTS, *read, *held]).sort(_IN_ORDER)
+        return pl.concat([NO_TIMED_EVENTS, *read, *in_memory]).sort(_IN_ORDER)
 
     def spill(self, folder: SpillFolder, name: str) -> None:
         """Move what is in memory to a new file.
 
         Args:
-            folder: Where to.
-            name: What the file's name begins with.
+            folder: Folder of the file.
+            name: Beginning of the file's name.
 
         Raises:
-            SpillError: It cannot be written; then it is still in memory.
+            SpillError: It cannot be written, and stays in memory.
         """
         if self.n_in_memory:
-            # Flat: of events that nobody asks for again, nothing need be worked out.
+            # Flat: most past hours are never read again, so nothing is derived for them.
             flat = [part.select(_FLAT) for part in (*self._parts, *self._new)]
             self._files.append(folder.write(pl.concat(flat), name))
             self._parts, self._new, self._n_in_order = [], [], 0
 
     @property
     def n_in_memory(self) -> int:
-        """Events that are in no file."""
+        """Number of events that are in no file."""
         return sum(part.height for part in (*self._parts, *self._new))
 
     def _read(self) -> Iterator[pl.DataFrame]:
@@ -137,7 +138,7 @@ class HourEvents:
         yield from self._enriched()
 
     def _enriched(self) -> list[pl.DataFrame]:
-        """The parts in memory with all derived columns, which are worked out once, for all that is new together."""
+        """The parts in memory with all derived columns, which are computed once for all new parts together."""
         if self._new:
             self._parts = _in_few([*self._parts, _enriched(pl.concat(self._new))])
             self._new = []
@@ -145,9 +146,9 @@ class HourEvents:
 
 
 def _in_few(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Join the later half of too many parts: so each event is copied a few times only, however many are to come."""
-    half = _MOST_PARTS // 2
-    return parts if len(parts) <= _MOST_PARTS else [*parts[:half], pl.concat(parts[half:], rechunk=True)]
+    """Join the later half of too many parts, so that each event is copied only a few times however many follow."""
+    half = _MAX_PARTS // 2
+    return parts if len(parts) <= _MAX_PARTS else [*parts[:half], pl.concat(parts[half:], rechunk=True)]
 
 
 def _flat(part: pl.DataFrame) -> pl.DataFrame:
@@ -159,6 +160,6 @@ def _flat(part: pl.DataFrame) -> pl.DataFrame:
 def _enriched(part: pl.DataFrame) -> pl.DataFrame:
     enriched = enrich(part)
     if "event_time" in part.columns:
-        # The store knows better: it has looked at the arrival.
+        # The store has corrected impossible times by the arrival.
         enriched = enriched.with_columns(part["event_time"])
     return enriched.select(STORED_SCHEMA.names())

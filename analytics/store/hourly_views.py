@@ -1,4 +1,4 @@
-"""Page views by hour and segment, counted once for each hour and added up from then on."""
+"""Page views by hour and segment; each hour is counted once, and its counts are then only added up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["HourCounts"]
 
 
 class HourCounts:
-    """Remembers the counts of each hour until more events have come to it.
+    """A cache of the counts of each hour and set of dimensions.
 
-    An hour that has passed is not looked at again: a question about a whole day costs the counting of the running hour
-    and the adding up of small tables.
+    Past hours are not read again: page views of a whole day cost the counting of the current hour and the sum of small
+    tables.
     """
 
     def __init__(self) -> None:
@@ -37,29 +37,29 @@ class HourCounts:
             One row per ``hour`` and segment that occurs in it, in that order, with ``page_views``.
         """
         names = [dimension.name for dimension in dimensions]
-        self._bring_up_to_date(events_of_hour, dimensions)
+        self._update(events_of_hour, dimensions)
         known = (self._counted[hour, dimensions][1] for hour in events_of_hour)
         counts = pl.concat([_schema(dimensions).to_frame(), *known])
         kept = counts if include_bots else counts.filter(~pl.col("is_bot"))
-        return _added_up(kept.lazy(), ["hour", *names]).collect().sort("hour", *names)
+        return _summed(kept.lazy(), ["hour", *names]).collect().sort("hour", *names)
 
     def forget(self, hour: int) -> None:
-        """Let go of an hour."""
+        """Drop the counts of an hour."""
         self._counted = {key: counted for key, counted in self._counted.items() if key[0] != hour}
 
-    def _bring_up_to_date(self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...]) -> None:
-        """Count in each hour what has come since it was last asked for, all hours at once."""
+    def _update(self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...]) -> None:
+        """Count the events of each hour since its last count, all hours in one query."""
         fresh: dict[int, list[pl.LazyFrame]] = {}
-        for hour, held in events_of_hour.items():
+        for hour, events in events_of_hour.items():
             n_counted, counts = self._counted.get((hour, dimensions), (0, _schema(dimensions).to_frame()))
-            since = held.since(n_counted)
+            since = events.since(n_counted)
             if since == []:
                 continue
             if since is None:
-                since, counts = held.since(0) or [], counts.clear()
-            fresh[hour] = [counts.lazy(), *(_count(events, hour, dimensions) for events in since)]
+                since, counts = events.since(0) or [], counts.clear()
+            fresh[hour] = [counts.lazy(), *(_count(part, hour, dimensions) for part in since)]
         keys = _schema(dimensions).names()[:-1]
-        known = pl.collect_all(_added_up(pl.concat(parts), keys) for parts in fresh.values())
+        known = pl.collect_all(_summed(pl.concat(parts), keys) for parts in fresh.values())
         for hour, counts in zip(fresh, known, strict=True):
             self._counted[hour, dimensions] = events_of_hour[hour].n_events, counts
 
@@ -69,7 +69,7 @@ def _schema(dimensions: tuple[Dimension, ...]) -> pl.Schema:
     return pl.Schema({"hour": UTC_MS, **values, "is_bot": pl.Boolean(), "page_views": pl.UInt32()})
 
 
-def _added_up(counts: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+def _summed(counts: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     return counts.group_by(keys).agg(pl.col("page_views").sum())
 
 
@@ -81,7 +81,7 @@ def _count(events: pl.LazyFrame, hour: int, dimensions: tuple[Dimension, ...]) -
         .select(*values, "is_bot")
         .group_by(*names, "is_bot")
         .agg(page_views=pl.len().cast(pl.UInt32))
-        # Vocabularies are grouped by their small codes; only the few rows that are left become texts.
+        # Grouping by the codes of categories is quick; only the few rows that are left become texts.
         .select(
             pl.lit(hour, pl.Int64()).cast(UTC_MS).alias("hour"),
             *(pl.col(name).cast(pl.String).fill_null(NOT_SET) for name in names),

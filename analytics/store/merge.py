@@ -1,7 +1,7 @@
 """Merging stores that took parts of one stream, in any order, and a digest that is equal for equal states.
 
-Of deliveries with one identifier the earliest arrival is the first, whichever store it came to; where two arrived in
-the same millisecond, an order by their contents settles it. The others are counted anew, as duplicates of the first or
+Of deliveries with one identifier the earliest arrival is the first, whichever store it came to; of two that arrived in
+the same millisecond, the order of their contents decides. The others are counted again, as duplicates of the first or
 as conflicts with it.
 """
 
@@ -18,7 +18,7 @@ import polars as pl
 
 from analytics.io.ndjson import encode
 from analytics.store.counts import StoreCounters
-from analytics.store.deliveries import content_hashes, contents
+from analytics.store.deliveries import REDELIVERIES_SCHEMA, content_hashes, contents
 
 __all__ = ["StoreContents", "merge_contents", "state_digest"]
 
@@ -26,17 +26,15 @@ _HOUR: Final = pl.col("event_time").dt.truncate("1h").dt.epoch("ms").alias("hour
 
 _BY_ARRIVAL: Final = ("message_id", "received_at", "event_time", "body", "sent_at", "timestamp")
 
-_REPEATED: Final = ("id", "body", "hour", "n")
-
 
 @dataclass(frozen=True, eq=False)
 class StoreContents:
-    """What a store holds of the hours of a window.
+    """The events, redeliveries and counts of a store, from some hour on.
 
     Args:
         events: Accepted events, flat, with their ``event_time``; no identifier twice.
-        redeliveries: Deliveries that came again; see :class:`analytics.store.deliveries.Redeliveries`.
-        counters: What the store has counted, also of hours that have left.
+        redeliveries: See :meth:`analytics.store.deliveries.Redeliveries.table`.
+        counters: Counts of the whole stream, also of hours that have left.
     """
 
     events: pl.DataFrame
@@ -45,48 +43,48 @@ class StoreContents:
 
 
 def merge_contents(one: StoreContents, other: StoreContents) -> StoreContents:
-    """Merge what two stores hold of the same window. It is commutative, and associative."""
+    """Merge the contents of two stores from the same hour on; commutative and associative."""
     events = pl.concat([one.events, other.events])
     is_contested = events["message_id"].is_duplicated()
     counters = one.counters + other.counters
     if not is_contested.any():
         return StoreContents(events, pl.concat([one.redeliveries, other.redeliveries]), counters)
     contested = events["message_id"].filter(is_contested).implode()
-    mine, theirs = (_claims(held.events, contested) for held in (one, other))
-    claims = pl.concat([mine, theirs]).sort(_BY_ARRIVAL, nulls_last=True)
-    is_first = claims["message_id"].is_first_distinct()
-    firsts, others = claims.filter(is_first), claims.filter(~is_first)
-    before = _judged(one.redeliveries, mine), _judged(other.redeliveries, theirs)
+    mine, theirs = (_candidates(contents.events, contested) for contents in (one, other))
+    candidates = pl.concat([mine, theirs]).sort(_BY_ARRIVAL, nulls_last=True)
+    is_first = candidates["message_id"].is_first_distinct()
+    firsts, others = candidates.filter(is_first), candidates.filter(~is_first)
+    before = _redelivered(one.redeliveries, mine), _redelivered(other.redeliveries, theirs)
     redeliveries = _joined([one.redeliveries, other.redeliveries], firsts, others)
-    after = _judged(redeliveries, firsts)
+    after = _redelivered(redeliveries, firsts)
     kept = pl.concat([events.filter(~is_contested), firsts.select(events.columns)])
     moved = [now - sum(then) for now, *then in zip(after, *before, strict=True)]
-    return StoreContents(kept, redeliveries, _recounted(counters, others, *moved))
+    return StoreContents(kept, redeliveries, _corrected(counters, others, *moved))
 
 
-def _claims(events: pl.DataFrame, contested: pl.Series) -> pl.DataFrame:
-    """The events with these identifiers, with hashes of identifier and body, and their hour."""
-    claims = events.filter(pl.col("message_id").is_in(contested)).with_columns(id=pl.col("message_id").hash())
-    return claims.with_columns(_HOUR, content_hashes(contents(claims)))
+def _candidates(events: pl.DataFrame, contested: pl.Series) -> pl.DataFrame:
+    """The events with these identifiers, with hashes of identifier and content, and their hour."""
+    found = events.filter(pl.col("message_id").is_in(contested)).with_columns(id=pl.col("message_id").hash())
+    return found.with_columns(_HOUR, content_hashes(contents(found)))
 
 
-def _judged(redeliveries: pl.DataFrame, firsts: pl.DataFrame) -> tuple[int, int]:
-    """How many duplicates and conflicts of these events came again."""
+def _redelivered(redeliveries: pl.DataFrame, firsts: pl.DataFrame) -> tuple[int, int]:
+    """How many redeliveries are duplicates of these events, and how many conflict with them."""
     known = redeliveries.join(firsts.select("id", first="body"), on="id")
     n_same = int(known.filter(pl.col("body") == pl.col("first"))["n"].sum())
     return n_same, int(known["n"].sum()) - n_same
 
 
 def _joined(redeliveries: list[pl.DataFrame], firsts: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
-    """All that redeliveries something, the accepted events that were no firsts too, in the hour of the first."""
+    """All redeliveries, with the accepted events that were not the first, each in the hour of the first."""
     again = others.select("id", "body", "hour", n=pl.lit(1, pl.UInt32()))
     hours = firsts.select("id", first_hour="hour")
     joined = pl.concat([*redeliveries, again]).join(hours, on="id", how="left")
-    return joined.with_columns(hour=pl.coalesce("first_hour", "hour")).select(_REPEATED)
+    return joined.with_columns(hour=pl.coalesce("first_hour", "hour")).select(REDELIVERIES_SCHEMA.names())
 
 
-def _recounted(counters: StoreCounters, others: pl.DataFrame, n_duplicate: int, n_conflict: int) -> StoreCounters:
-    """Take what is not accepted after all off the counts, and move it to duplicates and conflicts."""
+def _corrected(counters: StoreCounters, others: pl.DataFrame, n_duplicate: int, n_conflict: int) -> StoreCounters:
+    """Move accepted events that were not the first to the duplicates and conflicts."""
     counts = counters.counts
     counts = replace(
         counts,
@@ -94,10 +92,11 @@ def _recounted(counters: StoreCounters, others: pl.DataFrame, n_duplicate: int, 
         duplicate=counts.duplicate + n_duplicate,
         conflict=counts.conflict + n_conflict,
     )
-    lost = Counter(dict(others["type"].cast(pl.String).value_counts().iter_rows()))
-    return replace(counters, counts=counts, accepted_by_type=counters.accepted_by_type - lost)
+    not_first = Counter(dict(others["type"].cast(pl.String).value_counts().iter_rows()))
+    return replace(counters, counts=counts, accepted_by_type=counters.accepted_by_type - not_first)
 
 
+# Rows of small hours written at once: one line takes as long to write as a thousand.
 _ENOUGH: Final = 25_000
 
 
@@ -108,21 +107,21 @@ def state_digest(
 
     Args:
         facts: Settings and times of the store.
-        counters: What it has counted.
-        redeliveries: What came again; see :meth:`analytics.store.deliveries.Redeliveries.since`.
+        counters: Its counts.
+        redeliveries: See :meth:`analytics.store.deliveries.Redeliveries.since`.
         hours: The events of each hour, in their order.
     """
     about, times, lines = (hashlib.sha256() for _ in range(3))
     about.update(json.dumps([facts, counters.to_dict()], sort_keys=True).encode())
     about.update(redeliveries.write_csv().encode())
-    for events in _at_once(hours):
+    for events in _joined_hours(hours):
         times.update(events["event_time"].dt.epoch("ms").to_numpy().astype("<i8").tobytes())
         lines.update(encode(events))
     return hashlib.sha256(b"".join(each.digest() for each in (about, times, lines))).hexdigest()
 
 
-def _at_once(hours: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Put small hours together: to write a line or a thousand takes as long."""
+def _joined_hours(hours: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Join small hours."""
     waiting: list[pl.DataFrame] = []
     for events in hours:
         waiting.append(events)

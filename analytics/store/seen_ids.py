@@ -1,7 +1,7 @@
 """The identifiers of accepted events, remembered for as long as their hour is in the window.
 
-An identifier is remembered by a hash of 64 bits, in the hour of its event. Most identifiers come once: a sieve lets
-nearly all of them through at the cost of one look at a word, and only what it holds back is searched for.
+An identifier is remembered by a hash of 64 bits, in the hour of its event. Most identifiers come once: a Bloom filter
+recognises nearly all of them as new by reading one word of memory, and only the rest are searched for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_HOUR: Final = int(np.iinfo(np.int64).min)
 
 
 class Verdict(IntEnum):
-    """What becomes of a delivery."""
+    """How a delivery is judged."""
 
     ACCEPTED = 0
     DUPLICATE = 1
@@ -35,7 +35,7 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
-    """Where the accepted event stands whose identifier each of some deliveries bears; shapes (deliveries,).
+    """For each delivery, the earlier accepted event with its identifier; shapes (deliveries,).
 
     Attributes:
         row: Its row, for one of the same batch; −1 elsewhere.
@@ -47,7 +47,7 @@ class Earlier:
 
     @property
     def is_remembered(self) -> Bools:
-        """Whether it came in an earlier batch."""
+        """Whether there is one from an earlier batch."""
         return np.not_equal(self.hour, _NO_HOUR)
 
     @property
@@ -57,29 +57,29 @@ class Earlier:
 
 
 class SeenIds:
-    """Memory of which identifiers have been accepted, and in which hour.
+    """The identifiers of accepted events, by the hour of the event.
 
-    An identifier is known while the hour of its accepted event is in the window; after that it is forgotten, and a
+    An identifier is known while the hour of its accepted event is in the window. After that it is forgotten, and a
     delivery that is not itself late counts as new.
     """
 
     def __init__(self) -> None:
-        # Sorted runs by hour, each of another length.
+        # Sorted runs by hour, as in a log-structured merge tree.
         self._runs: dict[int, list[IdHashes]] = {}
-        self._sieve = _BloomFilter(0)
+        self._filter = _BloomFilter(0)
 
     def __len__(self) -> int:
         return sum(len(run) for runs in self._runs.values() for run in runs)
 
     def find(self, ids: IdHashes, hours: Hours, floors: Hours) -> Earlier:
-        """Look for the accepted event of each of a batch of deliveries, exactly as if they came one by one.
+        """Find the accepted event of each delivery of a batch, exactly as if they came one by one.
 
-        Nothing is remembered yet.
+        The batch itself is not remembered yet.
 
         Args:
             ids: Hash of each delivery's identifier, in order of arrival.
             hours: Hour in which each happened, in epoch milliseconds.
-            floors: Oldest hour of the window when each arrived; never falls.
+            floors: Oldest hour of the window when each arrived; non-decreasing.
         """
         earlier = Earlier(np.full(len(ids), _NO_ROW), self._hours_of(ids, floors))
         in_order = _in_order(ids)
@@ -96,16 +96,16 @@ class SeenIds:
         for hour in [first] if first == last else np.unique(hours).tolist():
             if hour >= floor:
                 _add_run(self._runs.setdefault(hour, []), _in_order(ids if first == last else ids[hours == hour]))
-        if not self._sieve.has_room_for(len(ids)):
-            self._sieve = _BloomFilter(2 * (len(self) + len(ids)))
+        if not self._filter.has_capacity_for(len(ids)):
+            self._filter = _BloomFilter(2 * (len(self) + len(ids)))
             for run in (run for runs in self._runs.values() for run in runs):
-                self._sieve.add(run)
-        self._sieve.add(ids)
+                self._filter.add(run)
+        self._filter.add(ids)
 
     def _hours_of(self, ids: IdHashes, floors: Hours) -> Hours:
         """The hour in which each identifier is remembered and still known on arrival."""
         found = np.full(len(ids), _NO_HOUR)
-        rows = np.flatnonzero(self._sieve.may_hold(ids))
+        rows = np.flatnonzero(self._filter.may_contain(ids))
         if len(rows):
             candidates, oldest = ids[rows], floors[rows]
             for hour, runs in self._runs.items():
@@ -116,10 +116,10 @@ class SeenIds:
 
 
 def _find_in_batch(row: NDArray[np.int64], rest: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours) -> None:
-    """Fill in the row of the accepted delivery that each of the rest repeats.
+    """Fill in the row of the accepted delivery with the same identifier as each of the rest.
 
-    Each round accepts the first delivery of every identifier left and settles those that came while it was remembered.
-    Only a batch longer than the window, with the same identifier far apart in it, has a second round.
+    Each round accepts the first delivery of every identifier left, and assigns it those that came while it was
+    remembered. A second round is needed only for a batch longer than the window, with one identifier far apart in it.
     """
     while len(rest):
         _, first, head_of = np.unique(ids[rest], return_index=True, return_inverse=True)
@@ -137,52 +137,52 @@ def _add_run(runs: list[IdHashes], run: IdHashes) -> None:
 
 
 class _BloomFilter:
-    """Says of an identifier that it is certainly not held, or may be: wrongly so for one in several hundred.
+    """A Bloom filter with three bits in 32 for each identifier, all three in one word of 64 bits.
 
-    A Bloom filter of three bits in 32 for each identifier, all three in one word of 64 so that one look tells. Source:
-    B. H. Bloom, Communications of the ACM 13 (1970) 422–426; F. Putze et al., Cache-, Hash- and Space-Efficient Bloom
-    Filters (2007).
+    An identifier is certainly not in it, or may be; the latter is wrong for one in several hundred. Sources: B. H.
+    Bloom, Communications of the ACM 13 (1970) 422–426; F. Putze et al., Cache-, Hash- and Space-Efficient Bloom Filters
+    (2007).
 
     Args:
-        room: Identifiers that it is to hold.
+        capacity: Identifiers that it is to hold.
     """
 
-    def __init__(self, room: int) -> None:
-        n_words = 1 << max(9, (room // 2).bit_length())
+    def __init__(self, capacity: int) -> None:
+        n_words = 1 << max(9, (capacity // 2).bit_length())
         self._words = np.zeros(n_words, np.uint64)
         self._mask = np.uint64(n_words - 1)
-        self._room = 2 * n_words
+        self._capacity = 2 * n_words
 
-    def has_room_for(self, n: int) -> bool:
+    def has_capacity_for(self, n: int) -> bool:
         """Whether so many more can be added."""
-        return n <= self._room
+        return n <= self._capacity
 
     def add(self, ids: IdHashes) -> None:
-        """Hold identifiers."""
-        self._room -= len(ids)
-        places, marks = self._places(ids), _marks(ids)
-        # Of several marks for one word only one is written at a time: quicker by far than NumPy's `bitwise_or.at`.
+        """Add identifiers."""
+        self._capacity -= len(ids)
+        places, bits = self._places(ids), _bits(ids)
+        # Where several identifiers share a word only one is written at a time: far quicker than `np.bitwise_or.at`.
         while len(places):
-            self._words[places] |= marks
-            is_left = self._words[places] & marks != marks
-            places, marks = places[is_left], marks[is_left]
+            self._words[places] |= bits
+            is_left = self._words[places] & bits != bits
+            places, bits = places[is_left], bits[is_left]
 
-    def may_hold(self, ids: IdHashes) -> Bools:
-        """Whether each identifier may be among those held."""
-        marks = _marks(ids)
-        return np.asarray(self._words[self._places(ids)] & marks == marks)
+    def may_contain(self, ids: IdHashes) -> Bools:
+        """Whether each identifier may be in the filter; shape (identifiers,)."""
+        bits = _bits(ids)
+        return np.asarray(self._words[self._places(ids)] & bits == bits)
 
     def _places(self, ids: IdHashes) -> NDArray[np.int64]:
         return (ids & self._mask).view(np.int64)
 
 
-def _marks(ids: IdHashes) -> IdHashes:
-    """Three bits of a word, by the upper bits of the hash; the lower ones say which word."""
+def _bits(ids: IdHashes) -> IdHashes:
+    """Three bits of a word, chosen by the upper bits of the hash; the lower ones choose the word."""
     one, last = np.uint64(1), np.uint64(63)
     first, second, third = (one << (ids >> np.uint64(shift) & last) for shift in (46, 52, 58))
     return np.asarray(first | second | third)
 
 
 def _in_order(ids: IdHashes) -> IdHashes:
-    """Sorted; Polars is several times quicker at it than NumPy."""
+    """Sorted by Polars, which is several times quicker at it than NumPy."""
     return pl.Series(ids, dtype=pl.UInt64).sort().to_numpy()

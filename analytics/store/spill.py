@@ -1,4 +1,4 @@
-"""Files to which a store lets its past events go, each deleted when nothing can read it any more."""
+"""Temporary files for a store's past events, each deleted when nothing refers to it any more."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import polars as pl
 
 from analytics.errors import AnalyticsError
 
-__all__ = ["SpillError", "SpillFile", "SpillFolder", "write_passing"]
+__all__ = ["SpillError", "SpillFile", "SpillFolder", "write_temporary"]
 
 
 class SpillError(AnalyticsError):
-    """Past events cannot be written to a file; the message says where and why."""
+    """Past events cannot be written to a file."""
 
 
 class SpillFolder:
-    """A new folder within another, for one store only; it is deleted when neither the store nor a file needs it.
+    """A new folder within another, for one store; deleted when neither the store nor a file refers to it.
 
     Args:
-        parent: The folder in which to make it; made too if need be.
+        parent: The folder in which to create it; created too if need be.
 
     Raises:
         SpillError: It cannot be made.
@@ -34,7 +34,7 @@ class SpillFolder:
     def __init__(self, parent: Path) -> None:
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            # A name that no other store has, so that two of them may be given one folder.
+            # A unique name, so that several stores may share the parent folder.
             self._path = Path(tempfile.mkdtemp(prefix="store-", dir=parent))
         except OSError as error:
             raise SpillError(f"{parent}: no folder for past events can be made there: {error.strerror}") from error
@@ -49,18 +49,18 @@ class SpillFolder:
         """
         file = self._new_file(name)
         try:
-            write_passing(events, file.path)
+            write_temporary(events, file.path)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise SpillError(f"{file.path}: past events cannot be written, and stay in memory: {error}") from error
         return file
 
     def adopt(self, path: Path, name: str) -> SpillFile | None:
-        """Take in a file that somebody has written already, and may delete; None where that cannot be.
+        """Take over a file that already exists and may be deleted by its owner; None where that is impossible.
 
-        It gets a second name in this folder, which costs nothing, or is copied.
+        It gets a second name in this folder (a hard link), which costs nothing, or else is copied.
         """
         file = self._new_file(name)
-        with suppress(OSError):  # on another file system, or on one that knows no second names
+        with suppress(OSError):  # on another file system, or on one without hard links
             os.link(path, file.path)
             return file
         with suppress(OSError):
@@ -78,8 +78,8 @@ class SpillFile:
     """A Parquet file of past events; deleted with the last bucket that reads it.
 
     Args:
-        path: Where it is; one who moves it away keeps it.
-        folder: The folder that it is in, which must last as long.
+        path: Where it is.
+        folder: Its folder, which must last as long as the file.
     """
 
     path: Path
@@ -89,11 +89,11 @@ class SpillFile:
         weakref.finalize(self, self.path.unlink, missing_ok=True)
 
 
-def write_passing(table: pl.DataFrame, path: Path) -> None:
-    """Write a Parquet file that does not outlive its process: quick to write counts more than small.
+def write_temporary(table: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file that does not outlive the process, where speed counts more than size.
 
     Args:
-        table: What to write.
+        table: Its content.
         path: The file.
     """
     table.write_parquet(path, compression="uncompressed", statistics=False)

@@ -1,4 +1,4 @@
-"""The running hour and the hours before it that a store holds, and the stream time that moves them on."""
+"""The window of a store: the current hour and the hours before it, which stream time advances."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from analytics.store.spill import SpillFile, SpillFolder
 
 __all__ = ["HourWindow"]
 
-# Events of an hour that has passed which are worth a file of their own, where events go to files.
+# Fewer events of a past hour than these stay in memory: a file costs more than they take.
 _WORTH_A_FILE: Final = 5_000
 
 
@@ -28,14 +28,14 @@ class HourWindow:
     """A window of hours, by their beginning in epoch milliseconds.
 
     Args:
-        n_hours: Hours in the window, the running one included.
+        n_hours: Hours in the window, the current one included.
         on_evict: Called with each hour that leaves the window with events in it, oldest first. Should it fail, the hour
-            is handed on again when the window next moves.
-        spill: A folder to which the events of hours that are no longer the newest may go.
+            is passed again when the window next moves.
+        spill: A folder for the events of hours that are no longer the newest; without one they stay in memory.
 
     Attributes:
         stream_ms: Stream time, the latest event time so far; None before the first event.
-        reports: What readers have been told of each hour.
+        reports: The latest report of each hour.
     """
 
     def __init__(self, n_hours: int, on_evict: Callable[[HourBucket], None] | None, spill: Path | None) -> None:
@@ -49,7 +49,7 @@ class HourWindow:
 
     def __getstate__(self) -> dict[str, object]:
         if self._spill is not None:
-            raise TypeError("a store whose events go to files cannot be copied: two would write to the same ones")
+            raise TypeError("a store whose events go to files cannot be copied: two would write to the same files")
         return vars(self).copy()
 
     @property
@@ -58,12 +58,12 @@ class HourWindow:
         return range(0) if self.stream_ms is None else self.hours_at(self.stream_ms)
 
     def hours_at(self, stream_ms: int) -> range:
-        """The hours of the window when the stream stands at this time."""
+        """The hours of the window at this stream time."""
         end = stream_ms - stream_ms % HOUR_MS + HOUR_MS
         return range(end - self._n_hours * HOUR_MS, end, HOUR_MS)
 
     def floors(self, stream_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The oldest hour of the window at each of these times."""
+        """The oldest hour of the window at each of these stream times."""
         return np.asarray(stream_ms - stream_ms % HOUR_MS - (self._n_hours - 1) * HOUR_MS)
 
     def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None = None) -> None:
@@ -72,26 +72,25 @@ class HourWindow:
         Args:
             accepted: Flat events with their ``event_time``.
             hours: The hour of each.
-            file: A Parquet file that holds just these events, and whose columns alone tell their times, if there is
-                one.
+            file: A Parquet file with just these events, if there is one, from whose columns their times follow.
         """
         if not len(hours):
             return
         in_one_hour = hours.min() == hours.max()
         for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
-            held = self._events_of_hour.get(hour, HourEvents())
+            events = self._events_of_hour.get(hour, HourEvents())
             part = accepted if in_one_hour else accepted.filter(hours == hour)
-            adopted = self._adopted(file, hour, held) if in_one_hour else None
-            self._events_of_hour[hour] = held.plus(part) if adopted is None else held.plus_file(part, adopted)
+            adopted = self._adopted(file, hour, events) if in_one_hour else None
+            self._events_of_hour[hour] = events.plus(part) if adopted is None else events.plus_file(part, adopted)
 
     def find(self, message_ids: pl.Series, hours: NDArray[np.int64]) -> pl.DataFrame:
-        """The events with these identifiers, row by row, in these hours; nulls where there is none."""
+        """The events with these identifiers in these hours, row by row; nulls where there is none."""
         found = [self._events_of_hour[hour].find(message_ids.filter(hours == hour)) for hour in np.unique(hours)]
         first = pl.concat([NO_EVENTS, *found])
         return message_ids.to_frame().join(first, on="message_id", how="left", maintain_order="left")
 
     def reach(self, stream_ms: int) -> bool:
-        """Move stream time on, never back, and let go of the hours that have left.
+        """Advance stream time, never back, and evict the hours that have left the window.
 
         Returns:
             Whether the window has moved.
@@ -107,28 +106,28 @@ class HourWindow:
         return True
 
     def spill_past_hours(self) -> None:
-        """Let events go to files, where they may; the newest hour's stay.
+        """Move the events of all hours but the newest to files, if there is a folder for them.
 
         Raises:
             SpillError: They cannot be written, and stay in memory.
         """
         if self._spill is not None:
             for hour in self.hours[:-1]:
-                held = self._events_of_hour.get(hour)
-                if held is not None and held.n_in_memory >= _WORTH_A_FILE:
-                    held.spill(self._spill, str(hour))
+                events = self._events_of_hour.get(hour)
+                if events is not None and events.n_in_memory >= _WORTH_A_FILE:
+                    events.spill(self._spill, str(hour))
 
     def buckets(self) -> tuple[HourBucket, ...]:
         """Report the hours of the window, oldest first, also the empty ones."""
         return tuple(self._bucket(hour) for hour in self.hours)
 
     def left(self) -> tuple[HourBucket, ...]:
-        """The last word on the hours before the window, as many as are in it."""
+        """The final report of as many hours before the window as are in it."""
         before = (hour - self._n_hours * HOUR_MS for hour in self.hours)
         return tuple(self.reports.final(hour) or HourBucket(moment(hour), 0, 0, 0, final=True) for hour in before)
 
     def views(self, dimensions: tuple[Dimension, ...], *, include_bots: bool) -> pl.DataFrame:
-        """Count page views by hour and segment; see :meth:`analytics.event_store.EventStore.views`."""
+        """Count page views by hour and segment; see :meth:`analytics.EventStore.views`."""
         counts = self._counts.views(self._events_of_hour, dimensions, include_bots=include_bots)
         state = hourly_table(self.buckets()).select("hour", "revision", "final")
         return counts.join(state, on="hour", how="left", maintain_order="left")
@@ -142,15 +141,16 @@ class HourWindow:
         kept = (hour for hour in self.hours if hour in self._events_of_hour and (start is None or hour >= start))
         return (self._events_of_hour[hour].flat() for hour in kept)
 
-    def _adopted(self, file: Path | None, hour: int, held: HourEvents) -> SpillFile | None:
-        """The file as one of the store's own, if it is to have any; what is in memory must be the latest of an hour."""
-        if file is None or self._spill is None or held.n_in_memory:
+    def _adopted(self, file: Path | None, hour: int, events: HourEvents) -> SpillFile | None:
+        """The file as one of the store's own, if it has any."""
+        # What is in memory must be the latest of an hour, so a file cannot come after it.
+        if file is None or self._spill is None or events.n_in_memory:
             return None
         return self._spill.adopt(file, str(hour))
 
     def _evict(self, hour: int) -> None:
         bucket = replace(self._bucket(hour), final=True)
-        # First of all: should it fail, the hour is still here.
+        # First of all: should it fail, the hour is still in the window.
         if self._on_evict is not None:
             self._on_evict(bucket)
         del self._events_of_hour[hour]
@@ -158,7 +158,8 @@ class HourWindow:
         self.reports.close(hour, bucket)
 
     def _bucket(self, hour: int) -> HourBucket:
-        """The hour as it is reported now."""
-        held = self._events_of_hour.get(hour, HourEvents())
-        revision = self.reports.revision(hour, held.n_events)
-        return HourBucket(moment(hour), held.n_events, held.n_page_views, held.n_demo_requests, revision, _held=held)
+        """The hour as it is reported now, which numbers its revision."""
+        events = self._events_of_hour.get(hour, HourEvents())
+        revision = self.reports.revision(hour, events.n_events)
+        counts = events.n_events, events.n_page_views, events.n_demo_requests
+        return HourBucket(moment(hour), *counts, revision, _hour=events)

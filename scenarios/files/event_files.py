@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import decode, encode
-from analytics.store.spill import write_passing
+from analytics.store.spill import write_temporary
 from scenarios.errors import OutputError
 from scenarios.files.delivered_lines import delivered_lines
 from simulator.tracking.delivery import Delivery, Sink
@@ -74,7 +74,7 @@ class ParquetParts:
         if delivery.events.is_empty():
             return delivery
         part = self.folder / f"{len(self._parts):06}.parquet"
-        write_passing(delivery.events, part)
+        write_temporary(delivery.events, part)
         self._parts.append(part)
         return replace(delivery, file=part)
 
@@ -169,7 +169,7 @@ def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
         files = []
         for number, part in enumerate(parts):
             files.append(Path(folder) / f"{number:06}.parquet")
-            write_passing(part, files[-1])
+            write_temporary(part, files[-1])
         pl.scan_parquet(files).sink_parquet(path, compression="zstd", maintain_order=True)
 
 
@@ -190,7 +190,7 @@ class LabelParts:
         if labels.is_empty():
             return
         part = self._folder / f"{len(self._parts):06}.parquet"
-        write_passing(labels, part)
+        write_temporary(labels, part)
         self._parts.append(part)
 
     @property

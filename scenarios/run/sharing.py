@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.store.spill import write_passing
+from analytics.store.spill import write_temporary
 from scenarios.files.digest import EventsDigest, HourDigest
 from scenarios.files.event_files import EventRecord, FileThenForward, ParquetParts
 from scenarios.run.pools import Pool
@@ -172,5 +172,5 @@ class HourWriter:
 def _written(path: Path, table: pl.DataFrame) -> Path | None:
     if table.is_empty():
         return None
-    write_passing(table, path)
+    write_temporary(table, path)
     return path
