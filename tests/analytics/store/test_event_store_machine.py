@@ -49,10 +49,11 @@ class MemoryMachine(StoreMachine):
     def look_at_evicted(self) -> None:
         """Hours that left the files are the same as those that left memory, and no other hours have files."""
         assert [each.events.to_dicts() for each in self.spilled] == [each.events.to_dicts() for each in self.evicted]
-        hours = {bucket.start for bucket in (*self.stores[0].buckets, *self.spilled)}
+        self.model.report()
+        hours = {bucket.start for store in self.stores for bucket in store.buckets}
+        hours |= {bucket.start for bucket in self.spilled}
         names = (path.name.split("-")[0] for path in Path(self.folder.name).rglob("*.parquet"))
         assert hours.issuperset(datetime.fromtimestamp(int(name) / 1000, UTC) for name in names)
-        self.model.report()
 
     @rule(by_pickle=st.booleans())
     def restore(self, *, by_pickle: bool) -> None:
