@@ -1,4 +1,4 @@
-"""Taking events in from sources to a store on disk, for as long as they come."""
+"""Ingestion: events from sources into a store in a folder, once or for as long as they come."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from analytics.store.counts import Counts
 __all__ = ["DEFAULT_BATCH", "Ingested", "ingest"]
 
 DEFAULT_BATCH: Final = 10_000
-"""Events in a batch, unless told otherwise."""
+"""Events in a batch, by default."""
 
-# Seconds after which sources that grow are looked at again, and at most between two words to those that keep things
-# until they are told that they are safe.
+# Seconds between two looks at a source that grows.
 _PAUSE_S: Final = 0.2
-_WORD_S: Final = 2.0
+# Seconds between two acknowledgements to the sources, where each costs a flush to the disk.
+_ACKNOWLEDGE_S: Final = 2.0
 
 Acknowledged = Callable[[SourceBatch, Counts], None]
-"""Told of each batch, once it is safe, and of what became of its events."""
+"""Called with each batch, once it is safe, and the counts of its events."""
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What came of taking events in.
+    """The result of :func:`ingest`.
 
     Args:
-        counts: What became of the events this time.
-        store_counts: And of all that the store has ever received.
-        recovery: What it took to open the store.
+        counts: Counts of this time.
+        store_counts: Counts of all that the store has ever received.
+        recovery: What was replayed when the store was opened.
         offsets: How far each source has been read.
-        was_stopped: Whether somebody asked for an end before that of the sources.
+        was_stopped: Whether ``stop`` was set before the end of the sources.
     """
 
     counts: Counts
@@ -54,7 +54,7 @@ class Ingested:
     was_stopped: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all as plain data."""
+        """The result as plain data."""
         return {
             **asdict(self.counts),
             "store": asdict(self.store_counts),
@@ -75,18 +75,18 @@ def ingest(
     stop: threading.Event | None = None,
     acknowledged: Acknowledged | None = None,
 ) -> Ingested:
-    """Take events in from where the store says that each source was left, and make a checkpoint at the end.
+    """Ingest each source from the offset that the store has of it, and make a checkpoint at the end.
 
     Args:
         names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`.
-        folder: Folder of the store; it is made if need be.
+        folder: Folder of the store; it is created if need be.
         settings: How the store is to be kept.
         n_events: Events in a batch, at most.
         follow: Whether to wait for more at the end of what can grow.
-        live: Whether events come as they happen. Those that do not say when they were received then arrive when they
-            are read, or, from Kafka, when their messages say; and no clock of a device moves the window.
-        stop: Set by whoever wants an end; the batch that is under way is finished.
-        acknowledged: Told of each batch.
+        live: Whether events come as they happen. Events without ``receivedAt`` then arrive when they are read, or, from
+            Kafka, at the timestamps of their messages; so no device's clock moves the window.
+        stop: Set it to end; the current batch is finished.
+        acknowledged: Called with each batch.
 
     Raises:
         EventFileError: A source cannot be read. What was read before is in the store.
@@ -98,14 +98,14 @@ def ingest(
         opened = (open_source(name, n_events, stop.is_set, clock) for name in names)
         sources = [open_sources.enter_context(closing(source)) for source in opened]
         with open_store(folder, settings) as store:
-            before, word = store.counts, _Acknowledger(store, sources, settings or StoreSettings())
+            before, acknowledger = store.counts, _Acknowledger(store, sources, settings or StoreSettings())
             for batch in _batches(sources, store, stop, follow=follow):
                 counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
-                word.give_if_due()
+                acknowledger.acknowledge_if_due()
                 if acknowledged is not None:
                     acknowledged(batch, counts)
             store.checkpoint()
-            word.give()
+            acknowledger.acknowledge()
             now = asdict(store.counts)
             counts = Counts(**{name: n - asdict(before)[name] for name, n in now.items()})
             return Ingested(counts, store.counts, store.recovery, dict(store.offsets), stop.is_set())
@@ -114,7 +114,7 @@ def ingest(
 def _batches(
     sources: Sequence[Source], store: DurableStore, stop: threading.Event, *, follow: bool
 ) -> Iterator[SourceBatch]:
-    """Read the sources in turn; those that grow again and again, if they are followed."""
+    """Read the sources in turn, and those that grow again and again if they are followed."""
     while sources:
         for source in sources:
             for batch in source.batches(store.offsets, follow=follow):
@@ -127,22 +127,22 @@ def _batches(
 
 
 class _Acknowledger:
-    """Tells the sources what is safe: always before they may forget it, and never before a power cut cannot undo it."""
+    """Acknowledges to the sources what they need not keep: only what not even a power cut can undo."""
 
     def __init__(self, store: DurableStore, sources: Sequence[Source], settings: StoreSettings) -> None:
         self._store = store
         self._sources = sources
         self._is_cheap = settings.fsync == "always"
-        self._given = time.monotonic()
+        self._last = time.monotonic()
 
-    def give_if_due(self) -> None:
-        """Tell them, unless that costs something and has been done just now."""
-        if self._is_cheap or time.monotonic() - self._given >= _WORD_S:
-            self.give()
+    def acknowledge_if_due(self) -> None:
+        """Acknowledge, unless that needs a flush and was done just now."""
+        if self._is_cheap or time.monotonic() - self._last >= _ACKNOWLEDGE_S:
+            self.acknowledge()
 
-    def give(self) -> None:
-        """Tell them."""
+    def acknowledge(self) -> None:
+        """Flush the store, and acknowledge to each source how far it is safe."""
         self._store.sync()
         for source in self._sources:
             source.acknowledge(self._store.offsets)
-        self._given = time.monotonic()
+        self._last = time.monotonic()

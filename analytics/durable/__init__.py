@@ -1,8 +1,8 @@
 """The event store in a folder: what it has acknowledged survives the death of the process.
 
 Modules, in reading order: ``opening`` (open or create one), ``durable_store`` (the store), ``journal``, ``records``
-and ``journal_file`` (what is written before it is acknowledged), ``checkpoint`` and ``snapshot`` (the state at one
-moment), ``recovery`` (from both to the state before), ``dead_letter_file``, ``archive`` (hours that left the window),
+and ``journal_file`` (what is written before it is acknowledged), ``checkpoint`` (the state at one moment),
+``recovery`` (from both to the state before), ``dead_letter_file``, ``archive`` (hours that left the window),
 ``files`` (safe writes and the lock), ``settings``.
 """
 

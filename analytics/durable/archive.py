@@ -1,9 +1,8 @@
 """The archive of a store: one Parquet file for each hour that has left the window, in Hive's layout.
 
 ``archive/date=2026-03-03/hour=07/events.parquet`` holds the accepted events of the hour from 7 to 8 UTC, enriched, in
-order of event time and identifier. Polars, DuckDB and Spark read ``date`` and ``hour`` off the path. An hour that has
-left the window gets no more events, so its file is written once, and when the journal is replayed over it, it becomes
-what it was.
+order of event time and identifier. Polars, DuckDB and Spark read ``date`` and ``hour`` from the path. An hour that has
+left the window gets no more events, so its file is written once; a replay of the journal replaces it by the same file.
 """
 
 from __future__ import annotations
@@ -25,11 +24,14 @@ _FILE: Final = "events.parquet"
 
 
 def archive_path(folder: Path, hour: datetime) -> Path:
-    """Where the events of an hour are kept.
+    """Path of the events of an hour.
 
     Args:
         folder: The archive.
-        hour: Beginning of the hour.
+        hour: Beginning of the hour, with a time zone.
+
+    >>> archive_path(Path("archive"), datetime(2026, 3, 3, 7, tzinfo=UTC)).as_posix()
+    'archive/date=2026-03-03/hour=07/events.parquet'
     """
     utc = hour.astimezone(UTC)
     return folder / f"date={utc.date().isoformat()}" / f"hour={utc:%H}" / _FILE
@@ -39,21 +41,21 @@ class HourArchive:
     """The archive of a store, open for writing.
 
     Args:
-        folder: Folder of the archive; it is made with its first hour.
+        folder: Folder of the archive; it is created with its first hour.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, bucket: HourBucket) -> None:
-        """Keep an hour for good; it is on the disk when this returns.
+        """Write an hour; it is on the disk when this returns.
 
         Raises:
             StoreWriteError: It cannot be written.
         """
         path = archive_path(self._folder, bucket.start)
         file = io.BytesIO()
-        # Vocabularies are texts to everybody else; Parquet keeps each word once all the same.
+        # Other readers expect texts instead of categories; Parquet's dictionaries store each value once all the same.
         bucket.events.cast({pl.Categorical: pl.String}).write_parquet(file)
         try:
             make_folder(path.parent)

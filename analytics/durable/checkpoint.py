@@ -1,9 +1,9 @@
-"""Checkpoints: what a store knew at one moment, so that only what came after it must be told again.
+"""Checkpoints: the state of a store at one moment, so that only later records of the journal must be replayed.
 
-A checkpoint is ``checkpoint.json``, which names the *parts*: files in ``window/`` that hold the accepted events of the
-window, as Arrow streams. Each checkpoint adds a part with what came since the last one. Small parts are joined as they
-get many, and a part is removed when the last of its hours has left the window; so the parts stay few, and an event is
-written a few times only.
+A checkpoint is ``checkpoint.json``, which names the *parts*: files in ``window/`` with the accepted events of the
+window, as Arrow streams. Each checkpoint adds a part with the events since the last one. Small parts are joined as
+their number grows, and a part is removed when the last of its hours has left the window. So the parts stay few, and an
+event is written only a few times.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
 
 
 class Part(BaseModel):
-    """A file with accepted events of the window, or with what was delivered again.
+    """A file with accepted events of the window, or with redeliveries.
 
     Args:
         name: Name of the file.
         n_events: Rows of its table.
-        last_hour: The latest of their hours, in epoch milliseconds.
+        last_hour: The latest hour of its rows, in epoch milliseconds.
         crc32: Checksum of the file.
     """
 
@@ -49,18 +49,18 @@ class Part(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """What a store knew at one moment.
+    """The state of a store at one moment, but for the events, which are in the parts.
 
     Args:
-        number: Number of the last record of the journal that it covers.
+        number: Number of the last record of the journal whose effect it includes.
         window_hours: Hours in the window.
         skew_seconds: How far ahead of its arrival an event may claim to have happened.
-        summary: What it had counted; see :class:`analytics.durable.snapshot.RestorableStore`.
+        summary: Stream time, counts and revisions; see :attr:`analytics.EventStore.summary`.
         offsets: How far each source had been read.
         parts: Files with the accepted events of the window.
-        repeats: File with what was delivered again, if anything was.
+        repeats: File with the redeliveries, if there are any.
         dead_letters_end: Length of the file of dead letters, in bytes.
-        dead_letters_tail: Where the dead letters begin in it that were kept in mind.
+        dead_letters_tail: Where the dead letters begin in it that were in memory, in bytes.
     """
 
     model_config = _FROZEN
@@ -77,13 +77,13 @@ class Checkpoint(BaseModel):
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint in the place of the last one, in one step.
+    """Replace the last checkpoint, in one step.
 
     Raises:
-        OSError: It cannot be written; the last one stands.
+        OSError: It cannot be written; the last one is as before.
     """
     content = checkpoint.model_dump_json()
-    # The version stands apart, so that whoever does not know what follows it can still tell that.
+    # The version stands apart, so that an older funnelsim can read it without understanding the rest.
     text = json.dumps({"format": FORMAT, "crc32": zlib.crc32(content.encode()), "content": content})
     put_file(folder / CHECKPOINT_FILE, text.encode())
 
@@ -103,7 +103,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         refuse_newer(path, int(written["format"]))
         content = written["content"]
         if zlib.crc32(content.encode()) != written["crc32"]:
-            raise StoreCorruptError(path, "is not what was written: its checksum is another")
+            raise StoreCorruptError(path, "is not what was written: its checksum differs")
         return Checkpoint.model_validate_json(content)
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise StoreCorruptError(path, "is not what was written") from error
@@ -115,7 +115,7 @@ def write_part(folder: Path, name: str, table: pl.DataFrame, last_hour: int) -> 
     Args:
         folder: Folder of the parts.
         name: Name of the file.
-        table: What is in it.
+        table: Its content.
         last_hour: The latest hour of its rows, in epoch milliseconds.
 
     Raises:
@@ -137,5 +137,5 @@ def read_part(folder: Path, part: Part) -> pl.DataFrame:
         raise StoreCorruptError(path, "is missing")
     data = path.read_bytes()
     if zlib.crc32(data) != part.crc32:
-        raise StoreCorruptError(path, "is not what was written: its checksum is another")
+        raise StoreCorruptError(path, "is not what was written: its checksum differs")
     return read_table(data)

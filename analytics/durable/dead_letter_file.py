@@ -17,11 +17,11 @@ from analytics.io.position import SourcePosition
 
 __all__ = ["DeadLetterFile", "dead_letter_entry", "dead_letters_of", "read_dead_letters"]
 
-_ADVICE: Final = "is shorter than it was; lines may be read, not taken away"
+_ADVICE: Final = "is shorter than it was; lines may be read, not removed"
 
 
 def dead_letter_entry(letter: DeadLetter) -> dict[str, object]:
-    """Describe a dead letter as plain data. Bytes that are not text are in Base64, under ``raw_base64``."""
+    """A dead letter as plain data; bytes that are not UTF-8 are in Base64, under ``raw_base64``."""
     entry: dict[str, object] = {
         "position": letter.position,
         "reason": str(letter.reason),
@@ -44,7 +44,7 @@ def dead_letters_of(lines: Iterable[bytes]) -> list[DeadLetter]:
 
 
 def read_dead_letters(path: Path, begin: int, end: int) -> list[DeadLetter]:
-    """Read the dead letters between two places of the file, in bytes.
+    """Read the dead letters between two positions in the file, in bytes.
 
     Raises:
         StoreCorruptError: The file does not reach that far.
@@ -65,7 +65,7 @@ class DeadLetterFile:
     the file must be cut back to where it was at the checkpoint.
 
     Args:
-        path: The file; it is made when it is missing.
+        path: The file; it is created if it is missing.
         tail: Where the letters begin that the store keeps in memory, in bytes.
         end: Where the file ended at the last checkpoint, in bytes.
         n_kept: Letters that the store keeps in memory.

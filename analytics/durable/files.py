@@ -34,7 +34,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def put_file(path: Path, data: bytes) -> None:
-    """Write a file that appears whole under its name, and is on the disk when this returns.
+    """Write a file that appears whole under its name; it is on the disk when this returns.
 
     Args:
         path: The file; one of that name is replaced.

@@ -1,4 +1,4 @@
-"""The journal: what a store has been told since its last checkpoint, written down before it is acknowledged."""
+"""The journal: every batch since the last checkpoint, written before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Journal:
 
     Args:
         folder: Folder of the segments, which exists.
-        fsync: When what was added goes to the disk.
+        fsync: When records are flushed to the disk.
 
     Attributes:
-        last_number: Number of the last record; 0 for none ever.
+        last_number: Number of the last record; 0 before the first.
     """
 
     def __init__(self, folder: Path, fsync: Fsync) -> None:
@@ -37,23 +37,23 @@ class Journal:
         self._closing = threading.Event()
         self.last_number = 0
         if isinstance(fsync, float):
-            threading.Thread(target=self._sync_now_and_then, args=(fsync,), daemon=True).start()
+            threading.Thread(target=self._sync_regularly, args=(fsync,), daemon=True).start()
 
     @property
     def n_bytes(self) -> int:
-        """Length of the running segment."""
+        """Length of the current segment."""
         return self._end
 
     @property
     def is_faulty(self) -> bool:
-        """Whether nothing can be added any more."""
+        """Whether a fault has closed the journal to further records."""
         return self._fault is not None
 
     def resume(self, segment: Segment, last_number: int) -> None:
-        """Go on writing to a segment, without its torn tail.
+        """Continue a segment, without its torn tail.
 
         Args:
-            segment: The last one there is.
+            segment: The last segment.
             last_number: Number of the last record, in it or before it.
 
         Raises:
@@ -71,7 +71,7 @@ class Journal:
         """Begin a segment after a checkpoint that covers all records up to one; older segments are removed.
 
         Raises:
-            StoreWriteError: The new segment cannot be written; the old one is still there.
+            StoreWriteError: The new segment cannot be written; the old one remains.
         """
         path = self._folder / f"{after + 1:020}.journal"
         old = [segment for segment in segments(self._folder) if segment != path]
@@ -90,8 +90,8 @@ class Journal:
         """Add a record. When this returns, the death of the process cannot undo it.
 
         Raises:
-            StoreWriteError: It cannot be written, and is not in the journal. Where the disk does not even take what
-                was written before, nothing can be added any more.
+            StoreWriteError: It cannot be written, and is not in the journal. After a failed flush the journal takes no
+                more records.
         """
         record = packed(Record(self.last_number + 1, kind, payload))
         with self._lock:
@@ -102,7 +102,7 @@ class Journal:
                 self._take_back(error)
                 raise StoreWriteError(self._path, error) from error
             except BaseException:
-                # Interrupted half-way: whether the record is whole, only a reader of the file can say.
+                # Interrupted half-way: only a reader of the file can find out whether the record is whole.
                 self._fault = InterruptedError("interrupted")
                 raise
             self._is_dirty = True
@@ -112,7 +112,7 @@ class Journal:
         self.last_number += 1
 
     def sync(self) -> None:
-        """Bring all that was added to the disk, whatever the policy.
+        """Flush all records to the disk, whatever the policy.
 
         Raises:
             StoreWriteError: The disk does not take it.
@@ -122,7 +122,7 @@ class Journal:
             self._sync()
 
     def close(self) -> None:
-        """Close the file; what was added stays."""
+        """Close the file."""
         self._closing.set()
         with self._lock:
             if self._descriptor >= 0:
@@ -136,7 +136,7 @@ class Journal:
         self._descriptor, self._path, self._end = descriptor, path, end
 
     def _take_back(self, error: OSError) -> None:
-        """Cut off what there is of a record that could not be written whole."""
+        """Cut off the beginning of a record that could not be written whole."""
         try:
             os.ftruncate(self._descriptor, self._end)
         except OSError:
@@ -148,12 +148,12 @@ class Journal:
         try:
             os.fsync(self._descriptor)
         except OSError as error:
-            # The system may have dropped what it could not write: a second try would succeed and mean nothing.
+            # The system may have dropped the pages it could not write: a second fsync would succeed and mean nothing.
             self._fault = error
             raise StoreWriteError(self._path, error) from error
         self._is_dirty = False
 
-    def _sync_now_and_then(self, interval_s: float) -> None:
+    def _sync_regularly(self, interval_s: float) -> None:
         while not self._closing.wait(interval_s):
             with self._lock:
                 if self._descriptor < 0 or self._fault is not None:
@@ -161,7 +161,7 @@ class Journal:
                 try:
                     self._sync()
                 except StoreWriteError:
-                    return  # whoever adds the next record is told
+                    return  # the next append raises it
 
     def _refuse_after_a_fault(self) -> None:
         if self._fault is not None:

@@ -1,4 +1,4 @@
-"""The files of a journal: how they are laid out, and how they are read after a crash.
+"""The files of a journal: their layout, and how they are read after a crash.
 
 A journal is a folder of segments, each begun after a checkpoint and named by the number of its first record. A segment
 is a file of magic bytes and format version, and then records:
@@ -15,8 +15,8 @@ n       payload
 ======  ===========================================================
 
 Records are only ever added. A process that dies while it adds one leaves the beginning of a record at the end of the
-file, a power cut may leave zeros: that is a *torn tail*, and nobody was told that the record is safe. Damage anywhere
-else is no crash's doing. The header has a checksum of its own, so that a damaged length cannot pass for a torn tail.
+file, a power cut may leave zeros. That is a *torn tail*; its record was never acknowledged. A crash cannot cause damage
+anywhere else. The header has a checksum of its own, so that a damaged length is not mistaken for a torn tail.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FORMAT: Final = 1
 _MAGIC: Final = b"FNLJRN"
 _FILE_HEADER: Final = Struct("<6sH")
 FILE_HEADER: Final = _FILE_HEADER.pack(_MAGIC, FORMAT)
-"""With what a segment begins."""
+"""The beginning of each segment."""
 
 _RECORD_HEADER: Final = Struct("<QIBI")
 _CRC: Final = Struct("<I")
@@ -57,12 +57,12 @@ _HEADER_BYTES: Final = _RECORD_HEADER.size + _CRC.size
 
 @dataclass(frozen=True)
 class Record:
-    """Something that a store has been told.
+    """One entry of the journal.
 
     Args:
-        number: Its place in all that the store has ever been told, from 1.
-        kind: What sort of thing it is; see :mod:`analytics.durable.records`.
-        payload: What was said.
+        number: Its place in all that the store has ever taken in, from 1.
+        kind: See :class:`analytics.durable.records.RecordKind`.
+        payload: Its content; see :mod:`analytics.durable.records`.
     """
 
     number: int
@@ -72,7 +72,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Segment:
-    """What a file of the journal holds.
+    """The content of one file of the journal.
 
     Args:
         path: The file.
@@ -88,13 +88,13 @@ class Segment:
 
 
 def packed(record: Record) -> bytes:
-    """Lay a record out as it stands in the file."""
+    """Bytes of a record, as they are in the file."""
     header = _RECORD_HEADER.pack(record.number, len(record.payload), record.kind, zlib.crc32(record.payload))
     return b"".join((header, _CRC.pack(zlib.crc32(header)), record.payload))
 
 
 def segments(folder: Path) -> list[Path]:
-    """Files of a journal, the oldest first."""
+    """Files of a journal, oldest first."""
     return sorted(folder.glob("*.journal"))
 
 
@@ -103,7 +103,7 @@ def read_segment(path: Path) -> Segment:
 
     Raises:
         StoreFormatError: A newer version has written it.
-        StoreCorruptError: It is damaged elsewhere than in a torn tail.
+        StoreCorruptError: It is damaged elsewhere than in its tail.
     """
     data = path.read_bytes()
     _check_file_header(path, data)
@@ -118,10 +118,10 @@ def read_segment(path: Path) -> Segment:
 
 
 def records_after(found: Sequence[Segment], number: int) -> Iterator[Record]:
-    """Give out the records after one, in order and without a gap.
+    """Yield the records after this number, in order and without a gap.
 
     Raises:
-        StoreCorruptError: Records are missing, or one that is not the last segment is torn.
+        StoreCorruptError: Records are missing, or another segment than the last is torn.
     """
     for place, segment in enumerate(found):
         if segment.n_torn and place < len(found) - 1:
@@ -136,7 +136,7 @@ def records_after(found: Sequence[Segment], number: int) -> Iterator[Record]:
 
 
 def refuse_newer(path: Path, version: int) -> None:
-    """Refuse a file whose format this version does not know.
+    """Refuse a file whose format is newer than this version of funnelsim.
 
     Raises:
         StoreFormatError: It is a newer one.
@@ -149,9 +149,9 @@ def refuse_newer(path: Path, version: int) -> None:
 
 
 def _check_file_header(path: Path, data: bytes) -> None:
-    # A segment appears with its whole header, so that a crash cannot have cut it off.
+    # A segment appears under its name with its whole header, so a crash cannot have cut it off.
     if len(data) < _FILE_HEADER.size or not data.startswith(_MAGIC):
-        raise StoreCorruptError(path, "does not begin as a journal does")
+        raise StoreCorruptError(path, "does not begin like a journal")
     refuse_newer(path, _FILE_HEADER.unpack_from(data)[1])
 
 
@@ -163,7 +163,7 @@ def _record_at(path: Path, data: bytes, begin: int) -> Record | None:
         return None
     if zlib.crc32(header) != _CRC.unpack_from(data, begin + _RECORD_HEADER.size)[0]:
         if not any(data[begin:]):
-            return None  # the file had grown, and the power failed before the bytes were there
+            return None  # the file had grown, and the power failed before its bytes were on the disk
         raise StoreCorruptError(path, f"is damaged at byte {begin:,}: the header of a record is not what was written")
     number, length, kind, crc = _RECORD_HEADER.unpack(header)
     payload = data[body : body + length]

@@ -1,4 +1,4 @@
-"""How a store on disk is to be kept."""
+"""Settings of a store in a folder."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = ["Fsync", "StoreSettings"]
 
 Fsync = Literal["always", "never"] | Annotated[float, Field(gt=0, le=3600)]
-"""When what was acknowledged goes from the system's memory to the disk.
+"""When acknowledged batches are flushed from the system's memory to the disk.
 
-``always``: before it is acknowledged. A number: within so many seconds. ``never``: when the system sees fit, half a
-minute later as a rule. The death of the process costs nothing under any of them; a power cut costs nothing under
-``always``, and else what was acknowledged last.
+``always``: before they are acknowledged. A number: within so many seconds. ``never``: when the system decides, usually
+half a minute later. The death of the process loses nothing under any policy. A power cut loses nothing under
+``always``, and the last batches under the others.
 """
 
 
 class StoreSettings(BaseModel):
-    """How a store on disk is to be kept.
+    """Settings of a store in a folder.
 
     Args:
-        window_hours: Hours in the window, the running one included; as the store has it, or 24, unless given.
-        skew_seconds: How far ahead of its arrival an event may claim to have happened; as the store has it, or 60.
+        window_hours: Hours in the window, the current one included; by default that of the store, or 24 for a new one.
+        skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds; by default that of
+            the store, or 60 for a new one.
         max_dead_letters: Dead letters kept in memory; the file holds all.
-        fsync: When what was acknowledged goes to the disk.
+        fsync: When acknowledged batches are flushed to the disk.
         checkpoint_events: Accepted events after which a checkpoint is due.
         checkpoint_mib: Length of the journal after which a checkpoint is due, in MiB.
     """

@@ -1,10 +1,10 @@
-"""A topic of Kafka's as a source of events, and as a place to send them to. Needs the extra ``kafka``.
+"""A Kafka topic as a source and as a sink of events. Needs the extra ``kafka``.
 
 A message is one Segment-Spec event; its key is the ``anonymousId``, so that the events of a browser are in one
-partition and stay in order. The store keeps the offset of each partition with the events, and goes by it when it comes
-back; so one store reads all partitions, or those that it is told to, and takes no part in the group's sharing out. The
-broker is told how far the group has come only after the events are safe. A message that is delivered again is absorbed
-by its ``messageId``.
+partition and stay in order. The store keeps the offset of each partition with the events, and resumes from it. So one
+store reads all partitions, or those in its address, and does not take part in the group's assignment of partitions.
+Offsets are committed to the broker only after the events are safe. A message that is delivered again is a duplicate by
+its ``messageId``.
 """
 
 from __future__ import annotations
@@ -38,27 +38,32 @@ from analytics.io.position import Offset, SourceBatch, SourcePosition
 __all__ = ["KafkaAddress", "KafkaSink", "KafkaTopic", "offset_name"]
 
 _DEFAULT_GROUP: Final = "funnelsim"
-# Seconds within which a broker must answer at the start, and after which a quiet topic is looked at again.
+# Seconds within which a broker must answer at the start.
 _ANSWER_S: Final = 15.0
+# Seconds to wait for messages before looking whether to stop.
 _PATIENCE_S: Final = 0.2
-# Bytes that librdkafka may fetch ahead for each partition, in KiB: a bound on what is not yet in the store.
+# KiB that librdkafka may fetch ahead of the store for each partition.
 _AHEAD_KIB: Final = 16_384
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - public
 
 
 def offset_name(topic: str, partition: int) -> str:
-    """The name by which a store knows a partition."""
+    """Name of a partition among the offsets of a store.
+
+    >>> offset_name("events", 2)
+    'kafka:events/2'
+    """
     return f"kafka:{topic}/{partition}"
 
 
 @dataclass(frozen=True)
 class KafkaAddress:
-    """Where a topic is, as written in ``kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME&partitions=0,2``.
+    """Address of a topic: ``kafka://HOST:PORT[,HOST:PORT]/TOPIC?group=NAME&partitions=0,2``.
 
     Args:
-        servers: Brokers to ask first.
+        servers: Bootstrap brokers.
         topic: Name of the topic.
-        group: Name of the group for which the broker keeps note of what has been read.
+        group: Consumer group under which offsets are committed.
         partitions: Numbers of the partitions to read; all if there are none.
         properties: Other properties of librdkafka, as given after the ``?``.
     """
@@ -71,10 +76,13 @@ class KafkaAddress:
 
     @classmethod
     def parse(cls, address: str) -> KafkaAddress:
-        """Read an address.
+        """Parse an address.
 
         Raises:
             EventFileError: It names no broker or topic, or partitions that are no numbers.
+
+        >>> KafkaAddress.parse("kafka://localhost:9092/events?partitions=0,2").partitions
+        frozenset({0, 2})
         """
         parts = urlsplit(address)
         topic = parts.path.strip("/")
@@ -87,15 +95,15 @@ class KafkaAddress:
 
 
 class KafkaTopic:
-    """A topic as a source of events: each partition is one, with the next ``offset`` to read.
+    """A topic as a source of events; each partition has its own offset, the next ``offset`` to read.
 
-    Messages are fetched when they are asked for, so that a slow disk slows the fetching and fills no memory.
+    Messages are fetched as the store takes them, so that a slow disk slows the fetching and does not fill memory.
 
     Args:
         address: See :class:`KafkaAddress`.
         n_events: Events in a batch, at most.
-        is_stopped: Asked now and then whether to end.
-        is_live: Whether events without ``receivedAt`` arrived when their messages say; else that is not known.
+        is_stopped: Called regularly; returns whether to end.
+        is_live: Whether events without ``receivedAt`` arrived at their messages' timestamps; else that is not known.
 
     Raises:
         EventFileError: The address is wrong, the broker does not answer, or there is no such topic or partition.
@@ -107,13 +115,13 @@ class KafkaTopic:
         self._is_stopped = is_stopped
         self._is_live = is_live
         self._at_end: set[int] = set()
-        self._told: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
         settings = {
             "bootstrap.servers": self._address.servers,
             "group.id": self._address.group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            # Where the offset to go on from is gone, somebody must decide; to skip would be to lose.
+            # Where the next offset is gone, a person must decide: skipping messages would lose them silently.
             "auto.offset.reset": "error",
             "queued.max.messages.kbytes": _AHEAD_KIB,
             "log_level": 2,
@@ -131,11 +139,11 @@ class KafkaTopic:
 
     @property
     def grows(self) -> bool:
-        """Whether there may be more: one who follows it is kept waiting in :meth:`batches`."""
+        """Whether to look again after the end: no, :meth:`batches` itself waits if the topic is followed."""
         return False
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
-        """Read on to the end of all partitions, or until stopped if they are followed.
+        """Yield batches up to the end of all partitions, or until stopped if they are followed.
 
         Args:
             offsets: How far sources have been read, by their names.
@@ -151,62 +159,62 @@ class KafkaTopic:
             raise self._unreadable(error) from error
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Let the broker note how far the group has come; what it was told before need not be told again."""
-        known = {partition: offset_name(self._address.topic, partition) for partition in self._partitions}
-        reached = {partition: offsets[name]["offset"] for partition, name in known.items() if name in offsets}
-        news = {partition: offset for partition, offset in reached.items() if self._told.get(partition) != offset}
-        if news:
-            self._consumer.commit(offsets=self._at(news), asynchronous=True)
-            self._told |= news
+        """Commit offsets to the broker, those that have changed since the last commit."""
+        names = {partition: offset_name(self._address.topic, partition) for partition in self._partitions}
+        reached = {partition: offsets[name]["offset"] for partition, name in names.items() if name in offsets}
+        changed = {partition: n for partition, n in reached.items() if self._committed.get(partition) != n}
+        if changed:
+            self._consumer.commit(offsets=self._at(changed), asynchronous=True)
+            self._committed |= changed
 
     def close(self) -> None:
-        """Let go of it, after telling the broker once more and for certain how far the group has come."""
-        with suppress(KafkaException):  # the store knows better than the broker, and is asked first
-            if self._told:
-                self._consumer.commit(offsets=self._at(self._told), asynchronous=False)
+        """Commit the offsets once more, synchronously, and close the consumer."""
+        with suppress(KafkaException):  # the store's own offsets have precedence over the broker's
+            if self._committed:
+                self._consumer.commit(offsets=self._at(self._committed), asynchronous=False)
         self._consumer.close()
 
     def _beginnings(self, offsets: Mapping[str, Offset]) -> list[TopicPartition]:
-        """Where to go on: where the store came to; else where the group came to; else at the beginning."""
+        """Where to resume: at the store's offset, else at the group's, else at the beginning."""
         asked = [TopicPartition(self._address.topic, partition) for partition in self._partitions]
-        of_group = {known.partition: known.offset for known in self._consumer.committed(asked, timeout=_ANSWER_S)}
+        of_group = {each.partition: each.offset for each in self._consumer.committed(asked, timeout=_ANSWER_S)}
         beginnings = {}
-        for partition, noted in of_group.items():
+        for partition, committed in of_group.items():
             stored = offsets.get(offset_name(self._address.topic, partition))
-            beginnings[partition] = stored["offset"] if stored else noted if noted >= 0 else OFFSET_BEGINNING
+            beginnings[partition] = stored["offset"] if stored else committed if committed >= 0 else OFFSET_BEGINNING
         return self._at(beginnings)
 
     def _at(self, offsets: Mapping[int, int]) -> list[TopicPartition]:
         return [TopicPartition(self._address.topic, partition, offset) for partition, offset in offsets.items()]
 
     def _batches_of(self, messages: list[Message]) -> Iterator[SourceBatch]:
-        """Make messages flat, those of each partition together."""
+        """Flatten messages, those of each partition together."""
         of_partition: dict[int, list[Message]] = {}
         for message in messages:
             if message.error() is not None:
                 self._note(message)
             else:
-                partition = _known(message.partition())
+                partition = _required(message.partition())
                 of_partition.setdefault(partition, []).append(message)
                 self._at_end.discard(partition)
         for partition, theirs in of_partition.items():
             for arrived_at, together in _by_arrival(theirs) if self._is_live else [(None, theirs)]:
-                lines = [(_known(message.offset()), message.value()) for message in together]
+                lines = [(_required(message.offset()), message.value()) for message in together]
                 flat = [(number, _as_bytes(line)) for number, line in lines if line]
                 position = SourcePosition(offset_name(self._address.topic, partition), {"offset": lines[-1][0] + 1})
                 yield SourceBatch(flatten_lines(flat, arrived_at=arrived_at), position, arrived_at)
 
     def _note(self, message: Message) -> None:
-        """Take note of the end of a partition; other news is bad, unless Kafka will see to it itself."""
+        """Note the end of a partition; raise other errors, unless Kafka retries by itself."""
         error = message.error()
         if error is None or error.retriable():
             return
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, for all its name
-            self._at_end.add(_known(message.partition()))
+            self._at_end.add(_required(message.partition()))
         elif error.code() in _GONE:
             raise EventFileError(
-                f"{self._address.topic}/{message.partition()}: the offset to go on from is no longer there: the topic "
-                "was made anew, or has dropped what was not yet read. Take it in to a new store"
+                f"{self._address.topic}/{message.partition()}: the offset to resume from is no longer there: the topic "
+                "was created again, or has dropped messages not yet read. Ingest it into a new store"
             )
         elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             raise KafkaException(error)
@@ -217,7 +225,7 @@ class KafkaTopic:
 
 
 class KafkaSink:
-    """A topic to send events to, keyed by ``anonymousId``, or ``userId`` where there is none.
+    """A topic as a sink of events, keyed by ``anonymousId``, or ``userId`` where there is none.
 
     Args:
         address: ``kafka://HOST:PORT/TOPIC``.
@@ -228,18 +236,18 @@ class KafkaSink:
 
     def __init__(self, address: str) -> None:
         self._address = KafkaAddress.parse(address)
-        # Idempotence: what the producer itself repeats after a lost answer is not delivered twice.
+        # Idempotence: a message that the producer retries after a lost answer is not delivered twice.
         settings = {"bootstrap.servers": self._address.servers, "enable.idempotence": True, "log_level": 2}
         self._producer = Producer(settings | dict(self._address.properties))
         self._fault: KafkaError | None = None
 
     def send(self, events: pl.DataFrame) -> None:
-        """Send events, one message each; waits when the broker cannot keep up."""
+        """Send events, one message each; blocks while the broker cannot keep up."""
         keys = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
         self.send_lines(zip(keys, encode(events).splitlines(), strict=True))
 
     def send_lines(self, lines: Iterable[tuple[str | None, bytes]]) -> None:
-        """Send lines, one message each, with their keys; waits when the broker cannot keep up."""
+        """Send lines, one message each, with their keys; blocks while the broker cannot keep up."""
         for key, line in lines:
             self._produce(key, line)
 
@@ -247,7 +255,7 @@ class KafkaSink:
         """Wait until all that has been sent so far is delivered.
 
         Raises:
-            AnalyticsError: Some of it could not be.
+            AnalyticsError: Some messages could not be delivered.
         """
         self._producer.flush()
         if self._fault is not None:
@@ -268,7 +276,7 @@ class KafkaSink:
 
 
 def _by_arrival(messages: list[Message]) -> Iterator[tuple[datetime | None, list[Message]]]:
-    """Put neighbours together that have arrived within the same second, with the last arrival among them."""
+    """Group consecutive messages of one second, with the last arrival among them."""
     stamped = [(message.timestamp(), message) for message in messages]
     for _, group in groupby(stamped, key=lambda each: (each[0][0], each[0][1] // 1000)):
         together = list(group)
@@ -278,8 +286,8 @@ def _by_arrival(messages: list[Message]) -> Iterator[tuple[datetime | None, list
         yield arrived_at, [message for _, message in together]
 
 
-def _known(number: int | None) -> int:
-    """A number that every message without error has."""
+def _required(number: int | None) -> int:
+    """A number that every message without an error has; the types of the library allow None."""
     if number is None:
         raise AnalyticsError("Kafka gave a message without partition or offset")
     return number

@@ -1,4 +1,4 @@
-"""NDJSON that can be read on from where one stopped: files, and streams such as standard input."""
+"""NDJSON as a source: files that can be resumed, and streams such as standard input."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from analytics.sources.source import Now, replaced, unreadable
 __all__ = ["NdjsonFile", "NdjsonStream"]
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-# Bytes at the beginning of a file by which it is known again.
+# Bytes at the beginning of a file by which it is recognised.
 _HEAD: Final = 1024
-# Bytes read for each line of a batch at most, in the mean: so a batch of giant lines is shorter.
+# Mean bytes read for each line of a batch, at most: a batch of giant lines has fewer lines.
 _LINE_BYTES: Final = 2048
+# Batches flattened at once: Polars keeps one core busy with each.
 _AT_ONCE: Final = 2
 _FAULTS: Final = (OSError, EOFError, zlib.error)
-# Seconds without a line after which those that have come are handed on.
+# Seconds without a line after which an incomplete batch is passed on.
 _PATIENCE_S: Final = 0.1
 
 _Lines = list[tuple[int, bytes]]
@@ -41,7 +42,7 @@ class NdjsonFile:
     Args:
         path: The file.
         n_lines: Lines in a batch, at most.
-        now: Tells when lines arrive, if they are written now.
+        now: Returns the current time, if the source is live.
     """
 
     def __init__(self, path: Path, n_lines: int, now: Now | None = None) -> None:
@@ -54,11 +55,11 @@ class NdjsonFile:
 
     @property
     def grows(self) -> bool:
-        """Whether there may be more: not in an archive, which would have to be unpacked from its beginning."""
+        """Whether there may be more: not in a gzipped file, which would have to be unpacked from its beginning."""
         return not self._is_packed
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
-        """Read on to the end of the file."""
+        """Yield batches up to the end of the file."""
         offset = offsets.get(self._name, {"bytes": 0, "lines": 0, "head": 0, "crc32": 0})
         try:
             with gzip.open(self._path) if self._is_packed else self._path.open("rb") as opened:
@@ -70,18 +71,18 @@ class NdjsonFile:
             raise unreadable(self._path, error) from error
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Do nothing: a file stays."""
+        """Do nothing: the file remains."""
 
     def close(self) -> None:
         """Do nothing: it is open only while it is read."""
 
     def _checked_head(self, file: BinaryIO, offset: Offset) -> bytes:
-        """Read what was the beginning of the file when it was read before, and make sure that it still is."""
+        """Read the beginning of the file, and check that it is the same as when it was read before."""
         head = file.read(offset["head"])
         if len(head) < offset["head"] or zlib.crc32(head) != offset["crc32"]:
             raise replaced(self._path)
         if not self._is_packed and file.seek(0, os.SEEK_END) < offset["bytes"]:
-            raise EventFileError(f"{self._path}: is shorter than what was read of it; was it cut off?")
+            raise EventFileError(f"{self._path}: is shorter than what was read of it; was it truncated?")
         return head
 
     def _read(self, file: BinaryIO, offset: Offset, head: bytes, *, follow: bool) -> Iterator[_Read]:
@@ -104,16 +105,16 @@ class NdjsonFile:
 
 
 class NdjsonStream:
-    """NDJSON that comes as it comes, such as standard input. What has been read is gone, so it is never read twice.
+    """A stream of NDJSON, such as standard input, which can be read only once.
 
     Its offset is the number of ``lines`` of all such streams so far, by which dead letters are numbered.
 
     Args:
-        descriptor: Of the open stream.
+        descriptor: File descriptor of the open stream.
         n_lines: Lines in a batch, at most.
-        is_stopped: Asked now and then whether to end.
-        now: Tells when lines arrive, if they are written now.
-        pipe: What the stream is called, if it is to be closed with the source; else it is standard input.
+        is_stopped: Called regularly; returns whether to end.
+        now: Returns the current time, if the source is live.
+        pipe: Path of the pipe, which is closed with the source; without it the stream is standard input.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class NdjsonStream:
         self._is_stopped = is_stopped
         self._now = now
         self._name = pipe or "standard input"
-        self._is_ours = pipe is not None
+        self._is_owned = pipe is not None
         self._rest = b""
         self._is_at_end = False
 
@@ -140,7 +141,7 @@ class NdjsonStream:
         return False
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
-        """Read to the end of the stream, waiting for it; lines are handed on as soon as no more are ready."""
+        """Yield batches up to the end of the stream; a batch is passed on as soon as no more lines are ready."""
         n_lines = offsets.get(self._name, {"lines": 0})["lines"]
         while not self._is_at_end and not self._is_stopped():
             lines = self._ready_lines()
@@ -152,15 +153,15 @@ class NdjsonStream:
                 yield SourceBatch(events, SourcePosition(self._name, {"lines": n_lines}), arrived_at)
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Do nothing: what has been read is gone."""
+        """Do nothing: a stream cannot be read again."""
 
     def close(self) -> None:
-        """Close a pipe; standard input is left open, for whoever opened it to close."""
-        if self._is_ours:
+        """Close a pipe; standard input belongs to the caller, and stays open."""
+        if self._is_owned:
             os.close(self._descriptor)
 
     def _ready_lines(self) -> list[bytes]:
-        """Wait for whole lines, and take those that come without a pause, up to a batch."""
+        """Wait for whole lines; return those that come without a pause, up to a batch."""
         pieces, n_bytes = [self._rest], 0
         try:
             while n_bytes < self._n_lines * _LINE_BYTES and select.select([self._descriptor], [], [], _PATIENCE_S)[0]:
@@ -168,8 +169,8 @@ class NdjsonStream:
                 self._is_at_end = not piece
                 if self._is_at_end:
                     break
-                if piece.startswith(_GZIP_MAGIC):  # as no line of JSON does
-                    raise EventFileError(f"{self._name}: is gzipped; unpack it on its way, as zcat does")
+                if piece.startswith(_GZIP_MAGIC):  # no line of JSON does
+                    raise EventFileError(f"{self._name}: is gzipped; unpack it on the way, as zcat does")
                 pieces.append(piece)
                 n_bytes += len(piece)
         except OSError as error:
@@ -180,20 +181,20 @@ class NdjsonStream:
 
 
 def _split(data: bytes) -> list[bytes]:
-    """Cut at newlines only, each line with its own."""
+    """Split at newlines only (not at other line breaks), each line with its newline."""
     lines = [line + b"\n" for line in data.split(b"\n")]
     last = lines.pop()[:-1]
     return [*lines, last] if last else lines
 
 
 def _events_of(numbered: _Lines, arrived_at: datetime | None) -> Flattened:
-    """Make lines flat; blank ones are skipped, and counted all the same."""
+    """Flatten lines; blank ones are skipped, but have numbers too."""
     lines = [(number, line.rstrip(b"\r\n")) for number, line in numbered if not line.isspace()]
     return flatten_lines(lines, arrived_at=arrived_at)
 
 
 def _flattened(read: Iterator[_Read]) -> Iterator[SourceBatch]:
-    """Make batches flat, two ahead of whoever takes them: Polars keeps one core busy with each."""
+    """Flatten batches, two ahead of the caller."""
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         under_way: deque[tuple[Future[Flattened], SourcePosition, datetime | None]] = deque()
         try:
@@ -202,7 +203,7 @@ def _flattened(read: Iterator[_Read]) -> Iterator[SourceBatch]:
                 if len(under_way) > _AT_ONCE:
                     yield _done(*under_way.popleft())
         except _FAULTS:
-            # What was read before the fault is as good as ever.
+            # Batches read before the fault are complete.
             yield from (_done(*each) for each in under_way)
             raise
         yield from (_done(*each) for each in under_way)

@@ -1,4 +1,4 @@
-"""Sources of events by their names: a path, ``-`` for standard input, or the address of a topic of Kafka's."""
+"""Opening a source of events by its name: a path, ``-`` for standard input, or the address of a Kafka topic."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: N
     """Open a source of events.
 
     Args:
-        name: Path of an NDJSON file, gzipped or not, or of a Parquet file; what it is shows in its first bytes. ``-``
-            is NDJSON on standard input; a pipe with a path is a stream likewise; and
-            ``kafka://HOST:PORT/TOPIC?group=NAME`` is a topic.
+        name: Path of an NDJSON file, gzipped or not, or of a Parquet file, recognised by their first bytes; ``-`` for
+            NDJSON on standard input; path of a pipe, which is a stream likewise; or
+            ``kafka://HOST:PORT/TOPIC?group=NAME``.
         n_events: Events in a batch, at most.
-        is_stopped: Asked now and then by a source that waits whether to end.
-        now: Tells the time, if the source is live: its events arrive when they are read, or, in a topic, when the
-            broker or the sender says.
+        is_stopped: Called regularly by a source that waits; returns whether to end.
+        now: Returns the current time, if the source is live: its events arrive when they are read, or, from Kafka, at
+            the timestamps of their messages.
 
     Raises:
-        EventFileError: It cannot be read, or is a Parquet file, and so of the past, and said to be live.
+        EventFileError: It cannot be read, or it is a Parquet file and ``now`` is given.
     """
     if name == _STDIN:
         if sys.stdin is None:
@@ -44,20 +44,20 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: N
     path = Path(name)
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            # A pipe, such as the shell makes of ``<(zcat events.gz)``: what has been read of it is gone.
+            # A pipe, such as the shell makes of ``<(zcat events.gz)``: it can be read only once.
             return NdjsonStream(os.open(path, os.O_RDONLY), n_events, is_stopped, now, pipe=name)
         with path.open("rb") as file:
             is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     except OSError as error:
         raise unreadable(path, error) from error
     if is_parquet and now is not None:
-        raise EventFileError(f"{path}: is a Parquet file, so its events do not arrive now; take it in by itself")
+        raise EventFileError(f"{path}: is a Parquet file, so its events do not arrive now; ingest it by itself")
     return ParquetFile(path, n_events) if is_parquet else NdjsonFile(path, n_events, now)
 
 
 def _topic(name: str, n_events: int, is_stopped: Callable[[], bool], *, is_live: bool) -> Source:
     try:
-        from analytics.sources.kafka import KafkaTopic  # noqa: PLC0415 - needs what few have installed
+        from analytics.sources.kafka import KafkaTopic  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise EventFileError(f"{name}: Kafka needs an extra: pip install 'funnelsim[kafka]'") from error
     return KafkaTopic(name, n_events, is_stopped, is_live=is_live)

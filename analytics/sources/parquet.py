@@ -1,4 +1,4 @@
-"""A Parquet file of events that can be read on from where one stopped."""
+"""A Parquet file of events as a source that can be resumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from analytics.sources.source import replaced, unreadable
 
 __all__ = ["ParquetFile"]
 
-# Bytes at the end of a file by which it is known again.
+# Bytes at the end of a file by which it is recognised: Parquet's metadata are there.
 _END: Final = 4096
 
 
@@ -39,11 +39,11 @@ class ParquetFile:
 
     @property
     def grows(self) -> bool:
-        """Whether there may be more: never, a Parquet file is written once."""
+        """Whether there may be more: no, a Parquet file is written once."""
         return False
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
-        """Read on to the end of the file."""
+        """Yield batches up to the end of the file."""
         checksum = self._checksum()
         offset = offsets.get(self._name, {"rows": 0, "end": checksum})
         if offset["end"] != checksum:
@@ -55,7 +55,7 @@ class ParquetFile:
             yield SourceBatch(events, SourcePosition(self._name, {"rows": n_rows, "end": checksum}))
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Do nothing: a file stays."""
+        """Do nothing: the file remains."""
 
     def close(self) -> None:
         """Do nothing: it is open only while it is read."""
@@ -72,7 +72,7 @@ class ParquetFile:
             raise unreadable(self._path, error) from error
 
     def _checksum(self) -> int:
-        """Checksum of the end of the file, which says where in it everything stands."""
+        """Checksum of the end of the file."""
         with self._path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _END))
             return zlib.crc32(file.read())

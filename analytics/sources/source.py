@@ -1,7 +1,7 @@
-"""A source of events that can be resumed, and what all such sources share.
+"""The protocol of sources of events, and the errors that they share.
 
-A source gives batches with the offset that it has reached; whoever keeps the offset with the batch can go on from
-exactly there.
+A source yields each batch with the offset that it has reached. A store that keeps the offset with the batch can resume
+from exactly there.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from analytics.io.position import Offset, SourceBatch
 __all__ = ["Now", "Source", "replaced", "unreadable"]
 
 Now = Callable[[], datetime]
-"""Tells the time, of a live source; sources of the past have none."""
+"""Returns the current time, for a live source; sources of the past have none."""
 
 
 class Source(Protocol):
-    """Something that events come from, and can come from again."""
+    """A source of events that can be resumed."""
 
     @property
     def grows(self) -> bool:
-        """Whether there may be more when all that is there has been read."""
+        """Whether there may be more after the present end."""
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
-        """Read on from where the source stood, to its present end.
+        """Yield batches from the offset of this source to its present end.
 
         Args:
             offsets: How far sources have been read, by their names.
-            follow: Whether the source is still being written, so that a line without an end is not yet whole.
+            follow: Whether the source is still being written, so that a line without a newline is not yet complete.
 
         Raises:
             EventFileError: It cannot be read, or is not what it was.
         """
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Learn that all up to these offsets is safe, even from a power cut, and need not be kept for us."""
+        """Note that all up to these offsets is safe, even from a power cut, and need not be kept."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
 
 
 def unreadable(what: object, error: Exception) -> AnalyticsError:
-    """The error that says of a source that it cannot be read, and why."""
+    """The error for a source that cannot be read."""
     reason = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
     return EventFileError(f"{what}: cannot be read: {reason}")
 
 
 def replaced(path: Path) -> AnalyticsError:
-    """The error that says of a file that it is not the one that was read before."""
+    """The error for a file that is not the one that was read before."""
     return EventFileError(
         f"{path}: is another file than the one that was read so far under this name; give the new one another name"
     )

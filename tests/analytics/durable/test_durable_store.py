@@ -156,7 +156,7 @@ def test_missing_files_are_missed(tmp_path: Path) -> None:
         open_store(folder)
     filled(tmp_path / "other").close()
     (tmp_path / "other" / "dead_letters.ndjson").write_bytes(b"")
-    with pytest.raises(StoreCorruptError, match="lines may be read, not taken away"):
+    with pytest.raises(StoreCorruptError, match="lines may be read, not removed"):
         open_store(tmp_path / "other", SETTINGS)
 
 

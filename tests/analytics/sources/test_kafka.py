@@ -172,7 +172,7 @@ def test_a_store_that_lost_its_power_is_sent_what_it_lost(
     broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a policy other than `always` the broker is not told before the disk has it: word follows the flush."""
-    monkeypatch.setattr("analytics.ingestion._WORD_S", 1000.0)
+    monkeypatch.setattr("analytics.ingestion._ACKNOWLEDGE_S", 1000.0)
     send(broker, EVENTS)
     told: list[dict[str, int]] = []
     ingest([broker.address], tmp_path, SETTINGS, n_events=100, acknowledged=lambda *_: told.append(committed(broker)))
@@ -230,7 +230,7 @@ def test_offsets_that_are_gone_are_not_skipped(broker: mock_kafka.MockKafka, tmp
     ingest([broker.address], tmp_path, SETTINGS)
     other = mock_kafka.MockKafka()
     send(other, EVENTS[:5])
-    with pytest.raises(EventFileError, match="the offset to go on from is no longer there"):
+    with pytest.raises(EventFileError, match="the offset to resume from is no longer there"):
         ingest([other.address], tmp_path, SETTINGS)
     other.close()
 

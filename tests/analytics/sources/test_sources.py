@@ -250,7 +250,7 @@ def test_a_pipe_with_a_path_is_a_stream(tmp_path: Path, *, gzipped: bool) -> Non
     writer.start()
     with closing(open_source(str(path), 7, lambda: False)) as source:
         if gzipped:
-            with pytest.raises(EventFileError, match="pipe: is gzipped; unpack it on its way"):
+            with pytest.raises(EventFileError, match="pipe: is gzipped; unpack it on the way"):
                 read(source)
         else:
             assert together(read(source)) == together([SourceBatch(decode(LINES), SourcePosition("", {}))])
