@@ -2,8 +2,8 @@
 
 Modules, in reading order: ``flatten`` (one JSON event to one row), ``strict_json`` (what a line may hold),
 ``batch_decoding`` (lines of one shape at once), ``ndjson`` (files of lines), ``encoding`` (rows to lines),
-``row_validation`` (tables judged as lines are), ``warehouse`` (Segment's warehouse columns), ``position`` (how far a
-source has been read).
+``row_validation`` (tables judged by the same rules), ``warehouse`` (Segment's warehouse columns), ``position`` (how
+far a source has been read).
 """
 
 import lazy_loader

@@ -1,11 +1,11 @@
-"""Lines of one shape, read many at a time.
+"""Batch decoding: lines of one shape are flattened many at a time.
 
-Lines of one sender differ in little but their values. Cut at ``,"``, each piece of a line is a key (and braces), one
-value, and what closes it; lines that differ in the values only are of one *shape*. Where the values hold neither
-quotes, backslashes nor control characters they are plain JSON strings, and so all lines of a shape have one structure:
-the walk of :mod:`analytics.io.flatten` over one of them, with the numbers of the pieces in place of the values, says
-which piece goes to which column. Whatever this does not settle beyond doubt (rare shapes, unknown fields, escapes,
-times written otherwise, useless events) goes the slow way, line by line: the outcome is the same.
+Lines of one sender differ in little but their values. Split at ``,"``, each piece of a line is a key (and braces), one
+value, and what closes it; lines that differ only in the values have one *shape*. Values without quotes, backslashes and
+control characters are plain JSON strings, so all lines of a shape have one structure. The walk of
+:mod:`analytics.io.flatten` over one of them, with the numbers of the pieces in place of the values, shows which piece
+belongs to which column. All lines in doubt (rare shapes, unknown fields, escapes, times in other formats, unusable
+events) are flattened one by one, with the same result.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ from analytics.events.dead_letters import RejectedError
 from analytics.events.times import EARLIEST, LATEST, epoch_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.encoding import time_tails
-from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered, lay_out
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered, flat_row
 from analytics.io.strict_json import MAX_EVENT_BYTES, read_object
 
 __all__ = ["flatten_lines"]
 
 _SEPARATOR: Final = ',"'
-# Fewer lines of a shape than this are read sooner one by one.
+# Fewer lines of a shape than this are quicker one by one.
 _ENOUGH: Final = 200
-# Lines looked at to find the commonest shape among those left.
+# Lines examined to find the commonest shape among those left.
 _SAMPLE: Final = 10
 
 _MINUTE: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:", re.ASCII)
 _MINUTE_LENGTH: Final = len("2026-03-03T00:00:")
 _TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_SCHEMA, pl.String())})
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
-# What the columns of times are called once they are read.
-_READ: Final = "_read_"
+# Prefix of the columns of parsed times.
+_PARSED: Final = "_parsed_"
 _NEEDED: Final = frozenset({"message_id", "received_at"})
-# What stands before the last text of a piece, the text, and what stands after it.
+# The part of a piece before its last text, the text, and the part after it.
 _VALUE: Final = re.compile(r'(.*")([^"]*)("[^"]*)', re.DOTALL)
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """What lines have in common.
+    """What lines of one shape have in common.
 
     Args:
         call: Their type.
-        begins: What stands before the value, in each piece.
-        ends: What stands after it.
-        piece_of: Columns and the piece that holds each one's value; no piece is left
-            over, and the other columns are empty.
+        begins: Text before the value, in each piece.
+        ends: Text after it.
+        piece_of: Columns, and the number of the piece with each one's value; every piece belongs to a column, and
+            the other columns are empty.
     """
 
     call: str
@@ -68,33 +68,33 @@ class _Shape:
 def flatten_lines(
     numbered: Sequence[tuple[int, bytes]], *, enough: int = _ENOUGH, arrived_at: datetime | None = None
 ) -> Flattened:
-    """Make lines flat as :func:`analytics.io.flatten.flatten_numbered` does, faster where many are of one shape.
+    """Flatten lines as :func:`analytics.io.flatten.flatten_numbered` does, faster where many have one shape.
 
     Args:
         numbered: Lines, each with its position in the source; no two positions are equal.
-        enough: Lines of one shape that are worth reading together, at least 1.
-        arrived_at: When lines arrived that do not say it.
+        enough: Lines of one shape that are worth decoding together, at least 1.
+        arrived_at: When the lines arrived, for those without ``receivedAt``.
     """
-    parts = _by_shape(_cut([line for _, line in numbered]), enough) if len(numbered) >= enough else []
+    parts = _by_shape(_pieces([line for _, line in numbered]), enough) if len(numbered) >= enough else []
     if not parts:
         return flatten_numbered(numbered, arrived_at=arrived_at)
-    together = _read(pl.concat([*parts, _TEXTS], how="diagonal"))
+    together = _decoded_rows(pl.concat([*parts, _TEXTS], how="diagonal"))
     is_left = np.ones(len(numbered), np.bool_)
     is_left[together["_row"].to_numpy()] = False
     row_by_row = np.flatnonzero(is_left).tolist()
     others = flatten_numbered((numbered[row] for row in row_by_row), arrived_at=arrived_at)
-    useless = {letter.position for letter in others.dead_letters}
-    rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in useless], pl.UInt32)
+    unusable = {letter.position for letter in others.dead_letters}
+    rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in unusable], pl.UInt32)
     frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row").drop("_row")
     return Flattened(frame, others.dead_letters)
 
 
-def _cut(lines: Sequence[bytes]) -> pl.DataFrame:
-    """Cut lines into ``pieces``; those whose values may not be what stands there are left out."""
+def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:
+    """Split lines into ``pieces``; lines with escapes, control characters or other bytes than UTF-8 are omitted."""
     texts = _texts(lines)
     n_bytes = texts.str.len_bytes()
     usual = (n_bytes <= MAX_EVENT_BYTES) & ~texts.str.contains("\\", literal=True)
-    if _hold_control_characters(lines):
+    if _have_control_characters(lines):
         usual &= ~texts.str.contains(r"[\x00-\x1f]")
     cut = pl.DataFrame({"bytes": n_bytes, "pieces": texts.str.split(_SEPARATOR)}).with_row_index("_row")
     return cut.filter(usual.fill_null(value=False)).with_columns(n=pl.col("pieces").list.len())
@@ -106,7 +106,7 @@ def _texts(lines: Sequence[bytes]) -> pl.Series:
     try:
         return octets.cast(pl.String)
     except pl.exceptions.ComputeError:
-        # A single faulty line fails the whole cast.
+        # One line that is not UTF-8 fails the whole cast.
         return pl.Series([_decoded(line) for line in lines], dtype=pl.String)
 
 
@@ -117,14 +117,15 @@ def _decoded(line: bytes) -> str | None:
         return None
 
 
-def _hold_control_characters(lines: Sequence[bytes]) -> bool:
-    """Whether any line does: asked of many at once, for hardly ever one does; not of all, to stay in the cache."""
+def _have_control_characters(lines: Sequence[bytes]) -> bool:
+    """Whether any line has one."""
+    # Many lines at once, because hardly any line has one; not all lines, so that the bytes stay in the cache.
     chunks = (b"".join(lines[start : start + 1000]) for start in range(0, len(lines), 1000))
     return any(np.frombuffer(chunk, np.uint8).min(initial=ord(" ")) < ord(" ") for chunk in chunks)
 
 
 def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
-    """Take shape after shape, as long as enough lines have it: ``_row``, and the columns' values as texts."""
+    """Tables of lines, one for each shape that enough lines have: ``_row``, and the columns' values as texts."""
     parts = []
     for group in lines.partition_by("n", maintain_order=True):
         left = group
@@ -139,14 +140,14 @@ def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
 
 
 def _usual_shape(lines: pl.DataFrame) -> _Shape | None:
-    """The commonest shape of a few lines; None if none of them can be read by its shape alone."""
+    """The commonest shape in a sample of the lines; None if no line of the sample can be decoded by its shape."""
     shapes = [_shape_of(pieces) for pieces in lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()]
     counts = Counter(shape for shape in shapes if shape is not None)
     return counts.most_common(1)[0][0] if counts else None
 
 
 def _shape_of(pieces: list[str]) -> _Shape | None:
-    """The shape of a line that was cut into these pieces; None if it cannot be read by its shape alone."""
+    """The shape of a line with these pieces; None if it cannot be decoded by its shape."""
     cuts = [_VALUE.fullmatch(piece) for piece in pieces]
     if not all(cuts):
         return None
@@ -156,12 +157,12 @@ def _shape_of(pieces: list[str]) -> _Shape | None:
     try:
         event = read_object(skeleton.encode())
         call = values[marks[event["type"]]]
-        row = lay_out(event | {"type": call})
+        row = flat_row(event | {"type": call})
     except (KeyError, TypeError, ValueError, RecursionError, RejectedError):
         return None
     found = {name: value for name, value in zip(EVENT_SCHEMA, row, strict=True) if value is not None}
     found["type"] = event["type"]
-    # A time may still be anything.
+    # Times are compared as texts here, and parsed later.
     texts = {value for value in found.values() if isinstance(value, str)}
     usable = texts == marks.keys() and len(found) == len(marks) and found.keys() >= _NEEDED
     if not usable:
@@ -171,26 +172,26 @@ def _shape_of(pieces: list[str]) -> _Shape | None:
 
 def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
     """``_row``, the values of the columns if the line is of this shape, and whether it is (``_is_alike``)."""
-    # Step by step: Polars is slower if it takes a piece out of its list and strips it at one go.
+    # Step by step: Polars is slower if one expression takes a piece from its list and strips it.
     values = (
         lines.lazy()
         .select("_row", "bytes", *(pl.col("pieces").list.get(n).alias(column) for column, n in shape.piece_of))
         .with_columns(pl.col(column).str.strip_prefix(shape.begins[n]) for column, n in shape.piece_of)
         .with_columns(pl.col(column).str.strip_suffix(shape.ends[n]) for column, n in shape.piece_of)
     )
-    # Nothing is stripped but what is there: where the lengths come out right, every piece had its begin and end.
+    # Stripping removes only what is there, so if the lengths add up, every piece had its begin and end.
     rest = pl.sum_horizontal(pl.col(column).str.len_bytes() for column, _ in shape.piece_of)
     glue = len("".join((*shape.begins, *shape.ends)).encode()) + len(_SEPARATOR) * (len(shape.begins) - 1)
     is_alike = (pl.col("bytes") == rest + glue) & (pl.col("type") == shape.call)
     return values.with_columns(_is_alike=is_alike).drop("bytes").collect()
 
 
-def _read(texts: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the event table, with their ``_row``; without those that must be looked at more closely."""
+def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the event table, with their ``_row``; lines that are in doubt are omitted."""
     given = [pl.col(name).str.len_chars().fill_null(0) for name in ("anonymous_id", "user_id")]
-    misread = [pl.col(name).is_not_null() & pl.col(_READ + name).is_null() for name in _TIMES]
+    unparsed = [pl.col(name).is_not_null() & pl.col(_PARSED + name).is_null() for name in _TIMES]
     columns = [
-        pl.col(_READ + name).alias(name) if dtype == UTC_MS else pl.col(name).cast(dtype)
+        pl.col(_PARSED + name).alias(name) if dtype == UTC_MS else pl.col(name).cast(dtype)
         for name, dtype in EVENT_SCHEMA.items()
     ]
     return (
@@ -200,15 +201,15 @@ def _read(texts: pl.DataFrame) -> pl.DataFrame:
             pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
             pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
         )
-        .with_columns(_times(_minutes(texts)).name.prefix(_READ))
-        .filter(~pl.any_horizontal(misread))
+        .with_columns(_times(_minutes(texts)).name.prefix(_PARSED))
+        .filter(~pl.any_horizontal(unparsed))
         .select("_row", *columns)
         .collect()
     )
 
 
 def _minutes(texts: pl.DataFrame) -> pl.DataFrame:
-    """The minutes in which the times are: ``head``, as it is written, and ``minute``, in epoch milliseconds."""
+    """The minutes of the times: ``head``, as written, and ``minute``, in epoch milliseconds."""
     heads = texts.select(pl.col(_TIMES).str.head(_MINUTE_LENGTH))
     distinct = pl.concat([heads[name].unique().alias("head") for name in _TIMES]).unique().drop_nulls()
     return pl.DataFrame(
@@ -217,8 +218,8 @@ def _minutes(texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _times(minutes: pl.DataFrame) -> pl.Expr:
-    """Read times as we write them, UTC to the millisecond; what is written otherwise is null."""
-    # All columns in one expression: Polars takes long to be told what the tails are.
+    """Times in the format that funnelsim writes, UTC to the millisecond; null for other formats."""
+    # All columns in one expression: it takes Polars long to build the categories of the tails.
     head, tail = pl.col(_TIMES).str.head(_MINUTE_LENGTH), pl.col(_TIMES).str.slice(_MINUTE_LENGTH)
     start = head.replace_strict(minutes["head"], minutes["minute"], default=None, return_dtype=pl.Int64)
     return (start + tail.cast(_tails(), strict=False).to_physical()).cast(UTC_MS)
@@ -230,7 +231,7 @@ def _tails() -> pl.Enum:
 
 
 def _minute_ms(head: str) -> int | None:
-    """Epoch milliseconds of a minute written as ``2026-03-03T00:00:``; None if it is no such minute."""
+    """Epoch milliseconds of a minute written as ``2026-03-03T00:00:``; None if it is another text."""
     try:
         minute = datetime.fromisoformat(head + "00").replace(tzinfo=UTC) if _MINUTE.fullmatch(head) else None
     except ValueError:

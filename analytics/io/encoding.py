@@ -1,8 +1,8 @@
-"""Rows of the event table as lines of JSON: whole columns at a time, and each distinct value written once.
+"""Encoding: rows of the event table become lines of JSON, whole columns at a time, each distinct value only once.
 
-A line is put together from parts: for each column ``,"key":"value"``, or nothing where the row has no value. An object
-is the parts of its members in braces, without the first comma, or nothing where it would be empty. So no row is looked
-at by itself, and a line holds neither nulls nor empty objects.
+A line is concatenated from parts: for each column ``,"key":"value"``, or nothing where the row has no value. An object
+is the parts of its members in braces, without the first comma, or nothing where it would be empty. So no code runs for
+a single row, and a line has neither nulls nor empty objects.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ TIME_HEAD: Final = "%Y-%m-%dT%H:%M:"
 """The part of a written time that is the same for a whole minute; :func:`time_tails` has the rest."""
 
 _MINUTE_MS: Final = 60_000
-# Polars panics where it cannot print a year; the years 0 and 10000 it can, and no reader takes them for a time.
+# Polars panics at years that it cannot print; it prints the years 0 and 10000, which no reader accepts as a time.
 _PRINTABLE: Final = tuple(pl.lit(ms, pl.Int64()).cast(UTC_MS) for ms in (-62_135_596_800_001, 253_402_300_800_000))
-# A text column is written value by value if its first rows repeat themselves at least twice over.
+# A text column is encoded by distinct value if these first rows have each value twice or more on average.
 _FIRST_ROWS: Final = 1000
 
-# Rows put together at a time: few enough to stay in the cache.
+# Rows concatenated at a time: few enough to stay in the cache.
 _SLICE: Final = 25_000
 _TAIL: Final = " (seconds)"
 
 _Tree = dict[str, Any]
-"""Which column stands where: keys lead to further trees or, at the end, to the column's name."""
+"""Paths of the columns: keys lead to further trees or, at the end, to the column's name."""
 
 
 def json_lines(events: pl.DataFrame) -> pl.Series:
-    """Write each row as one Segment-Spec JSON object, without newline.
+    """Lines of JSON, one Segment-Spec object for each row, without newlines.
 
     Args:
         events: Flat events; exactly the columns of the tracking plan.
@@ -54,7 +54,7 @@ def json_lines(events: pl.DataFrame) -> pl.Series:
 
 @cache
 def time_tails() -> pl.Series:
-    """The 60,000 ends that a written time can have, ``00.000Z`` to ``59.999Z``, by the milliseconds of the minute."""
+    """The 60,000 possible ends of a written time, ``00.000Z`` to ``59.999Z``, by the milliseconds of the minute."""
     ms = pl.Series(range(_MINUTE_MS), dtype=pl.Int32)
     seconds, rest = ((part.cast(pl.String).str.zfill(n)) for part, n in ((ms // 1000, 2), (ms % 1000, 3)))
     return seconds + "." + rest + "Z"
@@ -74,7 +74,7 @@ _TREE: Final = _tree()
 
 
 def _members(tree: _Tree, parts: Sequence[str]) -> Iterator[pl.Expr]:
-    """The parts of an object's members; of a column without values there are none."""
+    """The parts of an object's members; a column without values has none."""
     for key, node in tree.items():
         if isinstance(node, dict):
             inside = list(_members(node, parts))
@@ -86,17 +86,17 @@ def _members(tree: _Tree, parts: Sequence[str]) -> Iterator[pl.Expr]:
 
 
 def _inside(parts: Iterable[pl.Expr]) -> pl.Expr:
-    """What stands between the braces of an object."""
+    """The text between the braces of an object."""
     return pl.concat_str(list(parts), ignore_nulls=True).str.strip_prefix(",")
 
 
 def _parts(column: Column, values: pl.Series) -> list[pl.Series]:
-    """A column's part of the line, null where the row has no value; the parts of a time are two."""
+    """A column's part of the line, null where the row has no value; a time has two parts."""
     key = f',"{column.path[-1]}":'
     if column.dtype == UTC_MS:
         return _time_parts(key, values)
     if column.name == "extra":
-        # It is JSON already, and seldom the same twice.
+        # Already JSON, and seldom the same in two rows.
         return [(key + _json_of(values)).alias(column.name)]
     if column.dtype == pl.Categorical or values.head(_FIRST_ROWS).n_unique() < _FIRST_ROWS // 2:
         distinct = values.unique().drop_nulls()
@@ -105,7 +105,7 @@ def _parts(column: Column, values: pl.Series) -> list[pl.Series]:
 
 
 def _time_parts(key: str, times: pl.Series) -> list[pl.Series]:
-    """A time's minute, written once for all times in it, and its seconds, read off a table."""
+    """A time's minute, formatted once for all times in it, and its seconds, from a table."""
     ms = times.to_frame("time").select(pl.col("time").clip(*_PRINTABLE)).to_series().to_physical()
     minutes = (ms // _MINUTE_MS).alias(times.name)
     distinct = minutes.unique().drop_nulls()
@@ -120,7 +120,7 @@ def _looked_up(values: pl.Series, distinct: pl.Series, written: pl.Series) -> pl
 
 
 def _quoted(texts: pl.Series, key: str) -> pl.Series:
-    """Key and JSON text. Most texts hold nothing that must be escaped, and are put between quotes as they are."""
+    """Key and JSON text. Most texts need no escapes, and are put between quotes as they are."""
     text = pl.col(texts.name)
     if _is_plain(texts):
         part = pl.concat_str(pl.lit(key + '"'), text, pl.lit('"'))
@@ -132,14 +132,14 @@ def _quoted(texts: pl.Series, key: str) -> pl.Series:
 
 
 def _is_plain(texts: pl.Series) -> bool:
-    """Whether no text holds a character that JSON escapes: a quote, a backslash or a control character."""
+    """Whether no text has a character that JSON escapes: a quote, a backslash or a control character."""
     joined = texts.str.join("").item().encode()
     octets = np.frombuffer(joined, np.uint8)
     return not (b'"' in joined or b"\\" in joined or bool((octets < ord(" ")).any()))
 
 
 def _json_of(texts: pl.Series) -> pl.Series:
-    """Make sure that what goes into a line is JSON: a text that is no object is written as a text."""
+    """JSON for each text: the text itself if it is a JSON object on one line, else a JSON string."""
     return texts.map_elements(_checked, return_dtype=pl.String)
 
 

@@ -1,16 +1,15 @@
-"""One Segment-Spec JSON event in, one flat row of the event table out, or a dead letter that says why not.
+"""Flattening: one Segment-Spec JSON event becomes one row of the event table, or a dead letter with the reason.
 
-The walk is driven by :data:`analytics.events.tracking_plan.COLUMNS`: each column names the path of its value. What the
-tracking plan does not know is kept, as JSON, in the column ``extra``. Nothing that can stand in a line raises an error
-here.
+The walk is driven by :data:`analytics.events.tracking_plan.COLUMNS`: each column names the path of its value. Fields
+outside the tracking plan are kept, as JSON, in the column ``extra``. No content of a line raises an exception here.
 
 Choices that the Segment Spec leaves open:
 
 * The last of two equal keys wins, as in JavaScript's ``JSON.parse``.
 * ``NaN`` and ``Infinity`` are not JSON. Half an emoji (a lone surrogate, left by scripts that cut titles) is read as
-  U+FFFD instead of costing the event.
-* Numbers, truth values, arrays and objects where a text is expected become their JSON text; as an identifier only texts
-  and numbers will do.
+  U+FFFD, and does not cost the event.
+* Numbers, booleans, arrays and objects where a text is expected become their JSON text. An identifier must be a text or
+  a number.
 * A column that belongs to certain calls is read from those calls only: the ``properties.category`` of a shop's track
   call is not the content of a page.
 """
@@ -41,7 +40,7 @@ __all__ = [
     "Row",
     "flatten",
     "flatten_numbered",
-    "lay_out",
+    "flat_row",
     "track_view",
 ]
 
@@ -49,7 +48,7 @@ FlatEvent = dict[str, str | datetime | None]
 """One row of the event table: a value, or None, for each column of the tracking plan."""
 
 RawEvent = bytes | str | Mapping[str, Any]
-"""An event as it comes: a line of JSON, or what such a line says."""
+"""An event as it comes: a line of JSON, or the object in such a line."""
 
 Row = list[Any]
 """Values in the order of the columns of the event table."""
@@ -60,7 +59,7 @@ MAX_ID_LENGTH: Final = 100
 
 @dataclass(frozen=True, eq=False)
 class Flattened:
-    """A batch of events made flat.
+    """A batch of flat events and dead letters.
 
     Args:
         frame: The usable events, one row each, in the order in which they came; exactly the tracking plan's columns.
@@ -72,21 +71,27 @@ class Flattened:
 
     @property
     def n_received(self) -> int:
-        """Events that came, usable or not."""
+        """Number of events received, usable or not."""
         return self.frame.height + len(self.dead_letters)
 
 
 def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | DeadLetter:
-    """Make one Segment-Spec event a flat row, or a dead letter that says why that cannot be.
+    """Flatten one Segment-Spec event, or return a dead letter with the reason why that is impossible.
 
     Args:
-        event: The event: a line of JSON as bytes or text, or the object it says.
-        position: Number of the event in its source, kept in a dead letter.
+        event: The event: a line of JSON as bytes or text, or the object in it.
+        position: Number of the event in its source, for the dead letter.
 
     Returns:
         The row, with exactly the columns of :data:`analytics.events.tracking_plan.EVENT_SCHEMA`, times as UTC
         datetimes; a missing ``receivedAt`` is filled from ``sentAt``, ``timestamp`` or ``originalTimestamp``, a
         missing ``messageId`` by a fingerprint of the event. Or the dead letter. Never an exception.
+
+    >>> row = track_view({"type": "page", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"})
+    >>> row["anonymous_id"], row["received_at"].hour
+    ('a', 10)
+    >>> track_view(b'{"type": "page"}').reason.value
+    'no_identity'
     """
     row = _row_or_dead_letter(event, position)
     if isinstance(row, DeadLetter):
@@ -98,17 +103,17 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
 
 
 def flatten(events: Iterable[RawEvent], start: int = 1, *, arrived_at: datetime | None = None) -> Flattened:
-    """Make a batch of Segment-Spec events flat; the first has position ``start``; see :func:`flatten_numbered`."""
+    """Flatten a batch of Segment-Spec events; the first has position ``start``. See :func:`flatten_numbered`."""
     return flatten_numbered(enumerate(events, start), arrived_at=arrived_at)
 
 
 def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: datetime | None = None) -> Flattened:
-    """Make a batch of Segment-Spec events flat, each given with its position in the source.
+    """Flatten a batch of Segment-Spec events, each given with its position in the source.
 
     Args:
         events: Positions and events.
-        arrived_at: When they arrived, with a time zone: the ``received_at`` of those that do not say it. Without it a
-            missing one is filled as :func:`track_view` does.
+        arrived_at: When they arrived, with a time zone: the ``received_at`` of those without one. By default a missing
+            one is filled as in :func:`track_view`.
     """
     arrived_ms = None if arrived_at is None else epoch_ms(arrived_at)
     rows: list[Row] = []
@@ -125,7 +130,7 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
 
 
 _Tree = dict[str, Any]
-"""Where each column's value stands: keys lead to further trees or, at the end, to the column's index."""
+"""Paths of the columns: keys lead to further trees or, at the end, to the column's index."""
 
 
 _FIRST_MS: Final = epoch_ms(EARLIEST)
@@ -148,7 +153,7 @@ _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
 
 
 def _tree_of(call: CallType) -> _Tree:
-    """Turn the paths of the columns that this call carries into one tree."""
+    """Tree of the paths of the columns that this call carries."""
     tree: _Tree = {}
     for index, column in enumerate(COLUMNS):
         if index != _EXTRA and (not column.calls or call in column.calls):
@@ -161,8 +166,8 @@ def _tree_of(call: CallType) -> _Tree:
 
 _TREES: Final = {call.value: _tree_of(call) for call in CallType}
 
-# Other places in which real senders put a column's value, tried when the first place is empty.
-_FALL_BACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
+# Other paths under which real senders put a column's value, tried when the first has none.
+_FALLBACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
     CallType.PAGE.value: (
         (_INDEX["context_page_path"], ("properties", "path")),
         (_INDEX["context_page_url"], ("properties", "url")),
@@ -190,7 +195,7 @@ def _row_or_dead_letter(event: RawEvent, position: int | None, arrived_ms: int |
 
 
 def _raw(event: RawEvent) -> bytes:
-    """Bring whatever came to bytes, so that every event takes the same way from here."""
+    """Bytes of an event in any form, so that all forms are judged alike."""
     if isinstance(event, bytes):
         return event
     if isinstance(event, str):
@@ -199,16 +204,16 @@ def _raw(event: RawEvent) -> bytes:
 
 
 def _timed_row(event: dict[str, Any], arrived_ms: int | None) -> Row:
-    row = lay_out(event)
+    row = flat_row(event)
     _read_times(row, arrived_ms)
     return row
 
 
-def lay_out(event: dict[str, Any]) -> Row:
-    """Lay the event out flat: values in the order of the columns, times as they stand there.
+def flat_row(event: dict[str, Any]) -> Row:
+    """Flatten the event: values in the order of the columns, times as they are written.
 
     Raises:
-        RejectedError: Type or identifiers make the event useless.
+        RejectedError: The event is unusable because of its type or identifiers.
     """
     call = event.get("type")
     tree = _TREES.get(call) if isinstance(call, str) else None
@@ -221,7 +226,7 @@ def lay_out(event: dict[str, Any]) -> Row:
     rest = _walk(event, tree, row)
     if fingerprint is not None:
         row[_MESSAGE_ID] = fingerprint
-    for index, path in _FALL_BACKS.get(event["type"], ()):
+    for index, path in _FALLBACKS.get(event["type"], ()):
         _fall_back(row, index, rest, path)
     row[_EXTRA] = _extra(rest) if rest else None
     return row
@@ -241,17 +246,17 @@ def _check_identifiers(event: dict[str, Any]) -> None:
 
 
 def _fingerprint(event: dict[str, Any]) -> str:
-    """Name an event without identifier by its content, so that a second delivery gets the same name."""
+    """Identifier of an event without one, made from its content, so that each delivery gets the same."""
     unstable = {"messageId", "sentAt", "receivedAt"}
     if event.get("originalTimestamp") is not None:
-        # The collector works `timestamp` out anew at each delivery; only the device's own time stays.
+        # The collector computes `timestamp` again at each delivery; only the device's own time stays the same.
         unstable.add("timestamp")
     content = canonical({key: value for key, value in event.items() if key not in unstable})
     return "fingerprint-" + hashlib.sha256(content.encode()).hexdigest()
 
 
 def _walk(event: dict[str, Any], tree: _Tree, row: Row) -> dict[str, Any]:
-    """Put what the tree knows into the row and return the rest, nested as it was."""
+    """Put the values of the tree into the row, and return the rest, nested as it was."""
     rest: dict[str, Any] = {}
     for key, value in event.items():
         node = tree.get(key)
@@ -270,7 +275,7 @@ def _walk(event: dict[str, Any], tree: _Tree, row: Row) -> dict[str, Any]:
 
 
 def _fall_back(row: Row, index: int, rest: dict[str, Any], path: tuple[str, ...]) -> None:
-    """Take a column's value from another place; where both places say the same, one is enough."""
+    """Take a column's value from another path; where both paths have the same value, drop the second."""
     parents = [rest]
     for key in path[:-1]:
         parent = parents[-1].get(key)
@@ -287,7 +292,7 @@ def _fall_back(row: Row, index: int, rest: dict[str, Any], path: tuple[str, ...]
 
 
 def _remove(parents: list[dict[str, Any]], path: tuple[str, ...]) -> None:
-    """Take a value out of the rest, with the objects that it leaves empty."""
+    """Remove a value from the rest, with the objects that it leaves empty."""
     for parent, key in zip(reversed(parents), reversed(path), strict=True):
         del parent[key]
         if parent:
@@ -295,7 +300,7 @@ def _remove(parents: list[dict[str, Any]], path: tuple[str, ...]) -> None:
 
 
 def _extra(rest: dict[str, Any]) -> str:
-    """Write what the plan does not know as JSON; what another run wrote under ``extra`` is laid open again."""
+    """Fields outside the tracking plan as JSON; an ``extra`` that funnelsim wrote itself is merged into them."""
     written = rest.get("extra")
     if isinstance(written, dict):
         rest = {key: value for key, value in rest.items() if key != "extra"} | written
@@ -303,7 +308,7 @@ def _extra(rest: dict[str, Any]) -> str:
 
 
 def _read_times(row: Row, arrived_ms: int | None) -> None:
-    """Read the four times as epoch milliseconds; an arrival that is not given is the known one, or the best time."""
+    """Read the four times as epoch milliseconds; a missing arrival is the known one, or the best of the others."""
     for index in _TIMES:
         if row[index] is not None:
             row[index] = _epoch_ms(row[index], index)
@@ -320,7 +325,7 @@ _SMALLEST_EPOCH_MS: Final = 10**11
 def _epoch_ms(value: object, index: int) -> int:
     """Read ISO 8601 text (naive is UTC) or epoch milliseconds as whole epoch milliseconds.
 
-    A number that would be a time before March 1973 is refused: it is far likelier to count seconds.
+    A number below 10¹¹, a time before March 1973, is refused: it much more likely counts seconds.
     """
     try:
         if isinstance(value, str):

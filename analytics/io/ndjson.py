@@ -1,6 +1,6 @@
-"""Events as lines of JSON in the Segment Spec, written from and read into the flat event table.
+"""NDJSON: events as lines of JSON in the Segment Spec, written from and read into the flat event table.
 
-Writing works on whole columns (:mod:`analytics.io.encoding`). Reading goes in batches, so that a file of any length
+Encoding works on whole columns (:mod:`analytics.io.encoding`). Reading works in batches, so that a file of any length
 needs little memory: many lines of one shape at a time (:mod:`analytics.io.batch_decoding`), the others one by one.
 
 For events that obey the tracking plan (``received_at`` and ``message_id`` given, columns filled only where the call
@@ -38,32 +38,33 @@ _Line = tuple[int, bytes]
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ROWS_AT_ONCE: Final = 100_000
+# Batches flattened at once: Polars keeps one core busy with each.
 _AT_ONCE: Final = 2
 _FAULTS: Final = (OSError, EOFError, zlib.error)
 
 
 def encode(events: pl.DataFrame) -> bytes:
-    """Write events as NDJSON: one Segment-Spec object a line, in the order of the rows.
+    """Encode events as NDJSON: one Segment-Spec object a line, in the order of the rows.
 
     Args:
         events: Table of events; only the columns of the tracking plan are written.
 
     Returns:
-        The lines, each ended by a newline. Times are UTC to the millisecond; nulls are left out. What stands in
-        ``extra`` becomes the object ``extra``.
+        The lines, each with a newline. Times are UTC to the millisecond; nulls are omitted. The JSON in ``extra``
+        becomes the object ``extra``.
 
     Raises:
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
     """
     lines = io.BytesIO()
     for batch in conform(events).iter_slices(_ROWS_AT_ONCE):
-        # A "CSV" of one bare column is the fastest way out of Polars for lines that are already written.
+        # A "CSV" of one unquoted column is the fastest way to get finished lines out of Polars.
         json_lines(batch).to_frame().write_csv(lines, include_header=False, quote_style="never")
     return lines.getvalue()
 
 
 def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Flattened:
-    """Read NDJSON whole: the bytes themselves, an open file or the path of one, gzipped or not.
+    r"""Decode NDJSON at once: bytes, an open file or the path of one, gzipped or not.
 
     Args:
         lines: The lines.
@@ -71,6 +72,10 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
 
     Raises:
         EventFileError: The file cannot be read.
+
+    >>> batch = decode(b'{"type": "page", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}\nbroken')
+    >>> batch.frame.height, [letter.position for letter in batch.dead_letters]
+    (1, [2])
     """
     source = io.BytesIO(lines) if isinstance(lines, bytes) else lines
     batches = list(read_ndjson(source, arrived_at=arrived_at))
@@ -81,12 +86,12 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
 def read_ndjson(
     source: BinaryIO | str | Path, batch_lines: int = 50_000, *, arrived_at: datetime | None = None
 ) -> Iterator[Flattened]:
-    """Read NDJSON in batches, with memory for a few batches only.
+    """Read NDJSON in batches, of which only a few are in memory at a time.
 
     Args:
         source: An open binary file or the path of one, gzipped or not.
         batch_lines: Lines read at once.
-        arrived_at: When the lines arrived, with a time zone: the ``received_at`` of those that do not say it.
+        arrived_at: When the lines arrived, with a time zone: the ``received_at`` of those without one.
 
     Yields:
         The events of each batch, and its dead letters; positions are line numbers, from 1. Blank lines are skipped.
@@ -105,22 +110,22 @@ def read_ndjson(
 
 
 def _batches(
-    numbered: Iterator[_Line], batch_lines: int, made_flat: Callable[[Sequence[_Line]], Flattened]
+    numbered: Iterator[_Line], batch_lines: int, flatten: Callable[[Sequence[_Line]], Flattened]
 ) -> Iterator[Flattened]:
-    """Make batches flat, two at a time where there are several: Polars keeps one core busy with each."""
+    """Flatten batches, two at a time where there are several."""
     first = list(islice(numbered, batch_lines))
     if len(first) < batch_lines:
-        yield from (made_flat(batch) for batch in (first,) if batch)
+        yield from (flatten(batch) for batch in (first,) if batch)
         return
     with ThreadPoolExecutor(_AT_ONCE) as workers:
-        under_way = deque([workers.submit(made_flat, first)])
+        under_way = deque([workers.submit(flatten, first)])
         try:
             while batch := list(islice(numbered, batch_lines)):
-                under_way.append(workers.submit(made_flat, batch))
+                under_way.append(workers.submit(flatten, batch))
                 if len(under_way) > _AT_ONCE:
                     yield under_way.popleft().result()
         except _FAULTS:
-            # What was read before the fault is as good as ever.
+            # Batches read before the fault are complete.
             yield from (each.result() for each in under_way)
             raise
         yield from (each.result() for each in under_way)
@@ -128,12 +133,12 @@ def _batches(
 
 @contextmanager
 def _opened(source: BinaryIO | str | Path) -> Iterator[Iterable[bytes]]:
-    """Open what needs opening, and unpack what is gzipped, whatever the file is called."""
+    """Open a path, and unpack gzipped bytes, whatever the name of the file."""
     if isinstance(source, str | Path):
         with Path(source).open("rb") as file, _opened(file) as unpacked:
             yield unpacked
         return
-    # Only a buffered reader can look ahead; ours must be let go of, or it closes the caller's file with itself.
+    # Only a buffered reader can look ahead; ours must be detached, or it closes the caller's file with itself.
     reader = source if isinstance(source, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", source))
     try:
         if reader.peek(2).startswith(_GZIP_MAGIC):

@@ -1,4 +1,4 @@
-"""Rows of a table of events that are of use, as lines of JSON would be."""
+"""Row validation: which rows of a table are usable events, by the same rules as lines of JSON."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _KEYS: Final = {column.name: column.path[-1] for column in COLUMNS}
 
 
 def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -> Flattened:
-    """Bring any table to the columns of the tracking plan, and sort out the rows that are of no use.
+    """Convert any table to the columns of the tracking plan, and separate the rows that are unusable.
 
-    A row that a line of JSON would not have got through as it is, is treated as a line: so it becomes a dead letter, or
-    its gaps are filled. A time that cannot be read costs its row only.
+    A row that is not a complete event is judged as a line of JSON: it becomes a dead letter, or its gaps are filled. A
+    time that cannot be parsed costs only its row.
 
     Args:
         events: Table of events; see :func:`analytics.events.enrichment.conform`.
@@ -40,21 +40,21 @@ def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
     """
     frame = conform(events, strict=False)
-    # Times that were times already are not lost, and to ask costs as much as to judge a small batch.
+    # A table that was converted already has no unparsed times, and to look for them costs as much as a small batch.
     unread = [] if frame is events else _unread_times(events, frame)
     if arrived_at is not None:
         frame = frame.with_columns(pl.col("received_at").fill_null(pl.lit(arrived_at, UTC_MS)))
-    if not unread and (frame.is_empty() or _are_all_fine(frame)):
+    if not unread and (frame.is_empty() or _all_complete(frame)):
         return Flattened(frame)
-    rows = frame.with_columns(_FINE, *unread).with_row_index("_row")
-    doubtful = rows.filter(~pl.col("_fine") | pl.any_horizontal(pl.lit(value=False), *_given(unread)))
-    if doubtful.is_empty():
+    rows = frame.with_columns(_COMPLETE, *unread).with_row_index("_row")
+    incomplete = rows.filter(~pl.col("_complete") | pl.any_horizontal(pl.lit(value=False), *_given(unread)))
+    if incomplete.is_empty():
         return Flattened(frame)
-    return _sorted_out(frame, doubtful, flatten_numbered(_lines(doubtful, unread), arrived_at=arrived_at))
+    return _merged(frame, incomplete, flatten_numbered(_lines(incomplete, unread), arrived_at=arrived_at))
 
 
 def _unread_times(events: pl.DataFrame, frame: pl.DataFrame) -> list[pl.Series]:
-    """What stands in the cells that could not be read as times, null in all others; a column for each that has some."""
+    """The original text of cells that could not be parsed as times, null elsewhere; only of columns with such cells."""
     columns = []
     for name in _TIMES:
         if name in events.columns and not events.schema[name].is_temporal():
@@ -70,33 +70,33 @@ def _given(unread: list[pl.Series]) -> list[pl.Expr]:
     return [pl.col(column.name).is_not_null() for column in unread]
 
 
-def _lines(doubtful: pl.DataFrame, unread: list[pl.Series]) -> Iterator[tuple[int, bytes]]:
-    """Doubtful rows as lines, with their numbers; what could not be read as a time stands there as it was given."""
-    lines = encode(doubtful).splitlines()
+def _lines(incomplete: pl.DataFrame, unread: list[pl.Series]) -> Iterator[tuple[int, bytes]]:
+    """Incomplete rows as lines, with their numbers; times that could not be parsed are as they were given."""
+    lines = encode(incomplete).splitlines()
     keys = {column.name: _KEYS[column.name.removeprefix("_unread_")] for column in unread}
-    texts = doubtful.select(*keys).iter_rows(named=True) if keys else repeat({})
-    for row, line, cells in zip(doubtful["_row"], lines, texts):  # noqa: B905 - one of them may be endless
+    texts = incomplete.select(*keys).iter_rows(named=True) if keys else repeat({})
+    for row, line, cells in zip(incomplete["_row"], lines, texts):  # noqa: B905 - one may be infinite
         given = {keys[name]: text for name, text in cells.items() if text is not None}
         yield row + 1, json.dumps(json.loads(line) | given, ensure_ascii=False).encode() if given else line
 
 
-def _sorted_out(frame: pl.DataFrame, doubtful: pl.DataFrame, read: Flattened) -> Flattened:
-    """Put what was made of the doubtful rows in their place."""
-    numbers = doubtful["_row"].to_numpy() + 1
+def _merged(frame: pl.DataFrame, incomplete: pl.DataFrame, read: Flattened) -> Flattened:
+    """Put the usable ones of the incomplete rows back in their place."""
+    numbers = incomplete["_row"].to_numpy() + 1
     kept = np.setdiff1d(numbers, [letter.position for letter in read.dead_letters])
-    mended = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
-    others = frame.with_row_index("_row").filter(~pl.col("_row").is_in(doubtful["_row"].implode()))
-    return Flattened(pl.concat([others, mended.select(others.columns)]).sort("_row").drop("_row"), read.dead_letters)
+    completed = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
+    others = frame.with_row_index("_row").filter(~pl.col("_row").is_in(incomplete["_row"].implode()))
+    return Flattened(pl.concat([others, completed.select(others.columns)]).sort("_row").drop("_row"), read.dead_letters)
 
 
-def _are_all_fine(frame: pl.DataFrame) -> bool:
-    """Whether the extremes of the columns already say that every row is fine; False where they do not tell."""
+def _all_complete(frame: pl.DataFrame) -> bool:
+    """Whether the extremes of the columns show that every row is complete; False where that is not certain."""
     complete = not any(frame[name].null_count() for name in ("type", "message_id", "anonymous_id", "received_at"))
     return complete and set(frame["type"].unique()) <= set(CallType) and bool(frame.select(_IN_RANGE).item())
 
 
 def _in_range() -> pl.Expr:
-    """Whether the extremes of identifiers and times are in range. No text has more characters than bytes."""
+    """Whether the extremes of identifiers and times are in range; lengths are bytes, which are never too few."""
     lengths = [pl.col(name).str.len_bytes() for name in ("message_id", "anonymous_id", "user_id")]
     longest = pl.max_horizontal(length.max() for length in lengths)
     shortest = pl.min_horizontal(length.min() for length in lengths[:2])
@@ -105,8 +105,8 @@ def _in_range() -> pl.Expr:
     return (longest <= MAX_ID_LENGTH) & (shortest >= 1) & (early >= EARLIEST) & (late <= LATEST)
 
 
-def _is_fine() -> pl.Expr:
-    """Whether a row has all that a usable event must have, its times and identifiers in range."""
+def _is_complete() -> pl.Expr:
+    """Whether a row has all that a usable event needs, with times and identifiers in range."""
     given = [pl.col(name).str.len_chars().fill_null(0) for name in ("anonymous_id", "user_id")]
     return pl.all_horizontal(
         pl.col("type").cast(pl.String).is_in(list(CallType)).fill_null(value=False),
@@ -114,9 +114,9 @@ def _is_fine() -> pl.Expr:
         pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
         pl.col("received_at").is_not_null(),
         *(pl.col(name).is_between(EARLIEST, LATEST).fill_null(value=True) for name in _TIMES),
-    ).alias("_fine")
+    ).alias("_complete")
 
 
-# Built once: for a small batch that would take longer than to work it out.
-_FINE: Final = _is_fine()
+# Built once: for a small batch building them takes longer than evaluating them.
+_COMPLETE: Final = _is_complete()
 _IN_RANGE: Final = _in_range()

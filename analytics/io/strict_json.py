@@ -1,4 +1,4 @@
-"""JSON read strictly: what a line of events may hold, and what it may not."""
+"""Strict JSON: what a line of events may contain."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ MAX_EVENT_BYTES: Final = 32 * 1024
 """Longest event accepted, in bytes; Segment's own limit."""
 
 MAX_DEPTH: Final = 100
-"""Deepest nesting accepted; a limit of our own, so that the answer does not depend on the caller's stack."""
+"""Deepest nesting accepted; a limit of our own, so that the result does not depend on the caller's stack."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """Read JSON strictly: UTF-8, an object, no NaN, no lone surrogates, not too large, not too deep."""
+    """Decode one JSON object strictly; lone surrogates become U+FFFD.
+
+    Raises:
+        RejectedError: It is too large, not UTF-8, not an object, or nested too deeply.
+        ValueError: It is not JSON; ``NaN`` and ``Infinity`` are not.
+    """
     if len(raw) > MAX_EVENT_BYTES:
         raise RejectedError(DeadLetterReason.TOO_LARGE, f"{len(raw)} bytes; at most {MAX_EVENT_BYTES} are accepted")
     try:
@@ -47,17 +52,21 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_key
 
 
 def canonical(value: object) -> str:
-    """Write a value as compact JSON with sorted keys, always the same way."""
+    """A value as compact JSON with sorted keys: one text for equal values.
+
+    >>> canonical({"b": [1, None], "a": "é"})
+    '{"a":"é","b":[1,null]}'
+    """
     return _ENCODER.encode(value)
 
 
 def mended(text: str) -> str:
-    """Put the replacement character where half a surrogate pair stands; no UTF-8 can hold that."""
+    """Replace each lone surrogate, which UTF-8 cannot represent, by U+FFFD."""
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def shortened(text: str, length: int = 60) -> str:
-    """Quote a text for an error message, cut where it gets long."""
+    """Quote a text for an error message, truncated to this length."""
     return repr(text if len(text) <= length else text[:length] + "…")
 
 

@@ -1,8 +1,8 @@
-"""What the tracking plan does not know of events, laid out in columns as Segment's warehouses do.
+"""Warehouse tables: fields outside the tracking plan in columns of their own, as in Segment's warehouses.
 
 The event table keeps such fields as JSON, in ``extra``, as they came. Here each gets a column: names in snake case,
-objects flattened with ``_`` between their keys, arrays as JSON text. Fields of ``properties`` and ``traits`` stand
-under their own name, all others under their whole path (``context_library_version``). Source: Segment, `Warehouse
+objects flattened with ``_`` between their keys, arrays as JSON text. Fields of ``properties`` and ``traits`` have their
+own name, all others their whole path (``context_library_version``). Source: Segment, `Warehouse
 Schemas <https://segment.com/docs/connections/storage/warehouses/schema/>`_.
 """
 
@@ -25,7 +25,7 @@ _BARE: Final = ("properties", "traits")
 
 _TAKEN: Final = frozenset((*EVENT_SCHEMA, *DERIVED_SCHEMA))
 
-# Where a word begins within a name: a capital after a small letter or digit, or the last capital before small ones.
+# Beginnings of words within a name: a capital after a small letter or digit, or the last capital before small ones.
 _WORD_BEGINS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
@@ -34,16 +34,20 @@ _Path = tuple[str, ...]
 
 
 def warehouse_name(key: str) -> str:
-    """Name a field as a warehouse does: ``productID`` and ``Product Id`` become ``product_id``, ``1st`` ``_1st``."""
+    """Name of a field's column in a warehouse: snake case, never with a digit first.
+
+    >>> warehouse_name("productID"), warehouse_name("Product Id"), warehouse_name("1st")
+    ('product_id', 'product_id', '_1st')
+    """
     name = _NOT_IN_NAMES.sub("_", _WORD_BEGINS.sub("_", key).lower()).strip("_")
     return f"_{name}" if name[:1].isdigit() else name
 
 
 def unfold(events: pl.DataFrame) -> pl.DataFrame:
-    """Lay the fields of ``extra`` out in columns of their own, as texts.
+    """Unfold the fields of ``extra`` into columns of their own, as texts.
 
-    A field whose name is that of a column already keeps its path (``properties_email`` beside ``email``); of two fields
-    of one row that would have one name the last stays, as their order in ``extra`` is.
+    A field with the name of a column keeps its path (``properties_email`` beside ``email``). Of two fields of one row
+    with the same name, the last in ``extra`` is kept.
 
     Args:
         events: Table of events; see :func:`analytics.events.enrichment.conform`.
@@ -63,7 +67,7 @@ def unfold(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fields(text: str) -> Iterator[tuple[str, str]]:
-    """Name and value of each field of a JSON object; what is no object is one field, ``extra_text``."""
+    """Name and value of each field of a JSON object; any other text is one field, ``extra_text``."""
     try:
         rest = json.loads(text)
     except (ValueError, RecursionError):
@@ -103,7 +107,7 @@ _COMMON: Final = {
     **{name: name for name in ("anonymous_id", "user_id", "received_at", "sent_at", "timestamp", "original_timestamp")},
     **{column.name: column.name for column in COLUMNS if column.name.startswith("context_")},
 }
-"""Columns of every table, and whence they come."""
+"""Columns of every table, and the columns of the event table that they come from."""
 
 _OF_PAGE: Final = {
     "name": "name",
@@ -121,9 +125,9 @@ _OF_CALL: Final[dict[CallType, dict[str, str]]] = {
 
 
 def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Sort flat events into the tables of a Segment warehouse: those of the calls, and one for each tracked event.
+    """Yield the tables of a Segment warehouse with their names: one for each call, and one for each tracked event.
 
-    An event that was delivered twice is there twice, as it was received; dbt's package takes the first of an ``id``.
+    An event that was delivered twice is in its table twice; dbt's package takes the first of an ``id``.
 
     Args:
         events: Rows of the flat event table.
@@ -149,16 +153,16 @@ def _table(rows: pl.DataFrame, call: CallType) -> pl.DataFrame:
 
 
 def _tracks(rows: pl.DataFrame, *, asset: bool = False) -> pl.DataFrame:
-    words = pl.col("event").cast(pl.String)
-    names = {word: _snake_case(word) for word in rows["event"].cast(pl.String).unique().drop_nulls()}
-    event = words.replace_strict(names, default=None, return_dtype=pl.String)
+    texts = pl.col("event").cast(pl.String)
+    names = {text: _snake_case(text) for text in rows["event"].cast(pl.String).unique().drop_nulls()}
+    event = texts.replace_strict(names, default=None, return_dtype=pl.String)
     extra = {"asset": pl.col("asset")} if asset else {}
     common = {name: pl.col(source) for name, source in _COMMON.items()}
-    return rows.select(**common, event=event, event_text=words, **extra)
+    return rows.select(**common, event=event, event_text=texts, **extra)
 
 
 def _users(identifies: pl.DataFrame) -> pl.DataFrame:
-    """Each person once, with what was last said of them."""
+    """Each user once, with the traits of the last identify call."""
     columns = {**_COMMON, **_OF_CALL[CallType.IDENTIFY]} | {"id": "user_id"}
     known = identifies.filter(pl.col("user_id").is_not_null()).sort("received_at", maintain_order=True)
     latest = known.unique("user_id", keep="last", maintain_order=True)

@@ -31,14 +31,14 @@ ROWS = st.fixed_dictionaries(
 def test_the_quick_look_takes_no_row_for_fine_that_is_not(make_events: Maker, rows: list[dict[str, str | datetime]]):
     """Where the extremes of the columns say that all rows are fine, a look at every row says so too."""
     frame = make_events(*rows)
-    if module._are_all_fine(frame):
-        assert frame.select(module._FINE).to_series().all()
+    if module._all_complete(frame):
+        assert frame.select(module._COMPLETE).to_series().all()
 
 
 def test_the_quick_look_is_enough_for_usual_events(make_events: Maker):
     """Events as they should be are taken as they are, also where the texts of one column are all missing."""
     frame = make_events({}, {"type": "track", "message_id": "m" * MAX_ID_LENGTH})
-    assert module._are_all_fine(frame)
+    assert module._all_complete(frame)
     assert usable_events(frame).frame is frame
 
 
