@@ -25,7 +25,7 @@ from analytics.events.dead_letters import RejectedError
 from analytics.events.times import EARLIEST, LATEST, epoch_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.encoding import time_tails
-from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered, flat_row
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flat_row, flatten_numbered
 from analytics.io.strict_json import MAX_EVENT_BYTES, read_object
 
 __all__ = ["flatten_lines"]

@@ -38,9 +38,9 @@ __all__ = [
     "Flattened",
     "RawEvent",
     "Row",
+    "flat_row",
     "flatten",
     "flatten_numbered",
-    "flat_row",
     "track_view",
 ]
 
