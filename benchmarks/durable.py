@@ -1,4 +1,4 @@
-"""Events taken in to a store on disk: what durability costs by policy, in speed and in memory."""
+"""Ingestion into a store on disk: what durability costs by policy, in speed and in memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BATCH: Final = 1_000
 
 
 def _acknowledged() -> Mapping[str, Subject]:
-    """Batches of a thousand, each acknowledged before the next is given."""
+    """Batches of a thousand events, each acknowledged before the next is sent."""
     events, _ = busy_day()
     batches = list(events.head(100_000).iter_slices(_BATCH))
 
@@ -69,7 +69,7 @@ def _long() -> Mapping[str, Subject]:
 
 
 def _days(n: int) -> Subject:
-    """So many days, taken in by a process of its own."""
+    """So many days, ingested by a process of its own."""
 
     def once() -> Work:
         with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def _write_days(path: Path, n: int) -> None:
 ACKNOWLEDGED: Final = Comparison(
     "durable", "Batches of 1,000 events acknowledged one after the other", "events", _acknowledged
 )
-INGEST: Final = Comparison("ingest", "NDJSON taken in to a store on disk", "events", _ingest)
+INGEST: Final = Comparison("ingest", "NDJSON ingested into a store on disk", "events", _ingest)
 LONG: Final = Comparison(
     "ingest-days",
     "Peak memory of funnelsim ingest, 53,101 events a day",
