@@ -27,6 +27,7 @@ __all__ = ["CHECKPOINT_FILE", "Checkpoint", "Part", "read_checkpoint", "read_par
 CHECKPOINT_FILE: Final = "checkpoint.json"
 """Name of the file in the store's folder."""
 
+# Unknown fields are refused: the next checkpoint would lose them silently.
 _FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
 
 

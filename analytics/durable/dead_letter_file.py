@@ -79,10 +79,12 @@ class DeadLetterFile:
         self._path = path
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            # It may be longer, by the letters since the checkpoint; those are cut off later.
             if os.fstat(self._descriptor).st_size < end:
                 raise StoreCorruptError(path, _ADVICE)
         except OSError as error:
             raise StoreWriteError(path, error) from error
+        # Positions only: the letters are in the memory of the store.
         self._begins = deque(_line_begins(path, tail, end), maxlen=n_kept)
         self.end = end
 

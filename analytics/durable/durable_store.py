@@ -101,6 +101,7 @@ class DurableStore(EventIntake):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # After an error the journal decides what is in the store, not a checkpoint of a doubtful state.
         if kind is None:
             self.close()
         else:
@@ -286,6 +287,7 @@ class DurableStore(EventIntake):
         if last is None:
             self._journal.begin(covered)
         else:
+            # The last segment is older than the checkpoint if the process died between the two.
             self._journal.resume(last, max(covered, last.records[-1].number if last.records else 0))
         self._remove_unneeded_parts()
         self._is_whole = True
@@ -312,6 +314,8 @@ class DurableStore(EventIntake):
 
     def _checkpoint_if_due(self) -> None:
         self._refuse_if_broken()
+        # Called before the next batch, not after the last: were a checkpoint to fail there, its batch would be in the
+        # store and yet refused.
         is_long = self._journal.n_bytes >= self._settings.checkpoint_mib * _MIB
         if is_long or self._n_pending >= self._settings.checkpoint_events:
             self.checkpoint()

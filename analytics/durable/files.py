@@ -50,6 +50,7 @@ def put_file(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    # Atomic, and only now: a name must never lead to a file that is not yet whole on the disk.
     os.replace(new, path)  # noqa: PTH105 - see the module's docstring
     sync_folder(path.parent)
 

@@ -32,6 +32,7 @@ class Journal:
         self._path = folder
         self._end = 0
         self._is_dirty = False
+        # The thread that flushes uses the same file.
         self._lock = threading.Lock()
         self._fault: OSError | None = None
         self._closing = threading.Event()
@@ -61,6 +62,7 @@ class Journal:
         """
         try:
             self._open(segment.path, segment.end)
+            # On the disk before a new record is: else a power cut could bring the old tail back.
             os.ftruncate(self._descriptor, segment.end)
             os.fsync(self._descriptor)
         except OSError as error:
@@ -77,6 +79,7 @@ class Journal:
         old = [segment for segment in segments(self._folder) if segment != path]
         try:
             with self._lock:
+                # The new segment first: after a crash in between, the old one is there and its records are skipped.
                 put_file(path, FILE_HEADER)
                 self._open(path, len(FILE_HEADER))
                 self._is_dirty = False

@@ -95,6 +95,7 @@ def packed(record: Record) -> bytes:
 
 def segments(folder: Path) -> list[Path]:
     """Files of a journal, oldest first."""
+    # Leading zeros make the order of names that of the records.
     return sorted(folder.glob("*.journal"))
 
 
@@ -127,6 +128,7 @@ def records_after(found: Sequence[Segment], number: int) -> Iterator[Record]:
         if segment.n_torn and place < len(found) - 1:
             raise StoreCorruptError(segment.path, f"is damaged at byte {segment.end:,}, and others come after it")
         for record in segment.records:
+            # In the checkpoint already: the process died before it removed this segment.
             if record.number <= number:
                 continue
             if record.number != number + 1:
@@ -170,6 +172,7 @@ def _record_at(path: Path, data: bytes, begin: int) -> Record | None:
     if len(payload) < length:
         return None
     if zlib.crc32(payload) != crc:
+        # The last record: its bytes may not have reached the disk before a power cut.
         if body + length == len(data):
             return None
         raise StoreCorruptError(path, f"is damaged at byte {body:,}: record {number:,} is not what was written")

@@ -50,6 +50,7 @@ def open_store(folder: str | Path, settings: StoreSettings | None = None) -> Dur
         _refuse_foreign(paths.folder)
     except OSError as error:
         raise StoreWriteError(paths.folder, error) from error
+    # Before the store is read: another process might be changing it.
     lock = StoreLock(paths.folder)
     try:
         return _opened(paths, settings, lock)

@@ -104,6 +104,7 @@ def recover(
     records = list(records_after(found, checkpoint.number))
     store.restore(_snapshot(checkpoint, paths))
     if letters is not None:
+        # The replay adds what is cut off again.
         letters.cut()
     n_events = sum(_replay(record, store, letters) for record in records)
     last = found[-1] if found else None

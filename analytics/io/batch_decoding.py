@@ -74,10 +74,15 @@ def flatten_lines(
         numbered: Lines, each with its position in the source; no two positions are equal.
         enough: Lines of one shape that are worth decoding together, at least 1.
         arrived_at: When the lines arrived, for those without ``receivedAt``.
+
+    Returns:
+        The usable events and the dead letters, both in the order of the lines.
     """
+    # Fewer lines than one shape needs are flattened one by one at once.
     parts = _by_shape(_pieces([line for _, line in numbered]), enough) if len(numbered) >= enough else []
     if not parts:
         return flatten_numbered(numbered, arrived_at=arrived_at)
+    # Lines of different shapes have different columns.
     together = _decoded_rows(pl.concat([*parts, _TEXTS], how="diagonal"))
     is_left = np.ones(len(numbered), np.bool_)
     is_left[together["_row"].to_numpy()] = False

@@ -41,6 +41,9 @@ def json_lines(events: pl.DataFrame) -> pl.Series:
 
     Args:
         events: Flat events; exactly the columns of the tracking plan.
+
+    Returns:
+        The lines; shape (events,).
     """
     filled = [column for column in COLUMNS if events[column.name].null_count() < events.height]
     parts = pl.DataFrame([part for column in filled for part in _parts(column, events[column.name])])
@@ -99,6 +102,7 @@ def _parts(column: Column, values: pl.Series) -> list[pl.Series]:
         # Already JSON, and seldom the same in two rows.
         return [(key + _json_of(values)).alias(column.name)]
     if column.dtype == pl.Categorical or values.head(_FIRST_ROWS).n_unique() < _FIRST_ROWS // 2:
+        # Each distinct value is encoded once, and then looked up for all rows.
         distinct = values.unique().drop_nulls()
         return [_looked_up(values, distinct, _quoted(distinct.cast(pl.String), key))]
     return [_quoted(values, key)]

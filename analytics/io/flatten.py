@@ -103,7 +103,18 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
 
 
 def flatten(events: Iterable[RawEvent], start: int = 1, *, arrived_at: datetime | None = None) -> Flattened:
-    """Flatten a batch of Segment-Spec events; the first has position ``start``. See :func:`flatten_numbered`."""
+    """Flatten a batch of Segment-Spec events.
+
+    Args:
+        events: The events.
+        start: Position of the first, for dead letters.
+        arrived_at: As for :func:`flatten_numbered`.
+
+    >>> page = {"type": "page", "messageId": "1", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
+    >>> batch = flatten([page, "nonsense"])
+    >>> batch.frame["message_id"].to_list(), batch.dead_letters[0].position
+    (['1'], 2)
+    """
     return flatten_numbered(enumerate(events, start), arrived_at=arrived_at)
 
 
@@ -114,6 +125,9 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
         events: Positions and events.
         arrived_at: When they arrived, with a time zone: the ``received_at`` of those without one. By default a missing
             one is filled as in :func:`track_view`.
+
+    Returns:
+        The usable events and the dead letters, both in the order of the events.
     """
     arrived_ms = None if arrived_at is None else epoch_ms(arrived_at)
     rows: list[Row] = []
@@ -188,6 +202,7 @@ def _row_or_dead_letter(event: RawEvent, position: int | None, arrived_ms: int |
         return _timed_row(read_object(raw), arrived_ms)
     except RejectedError as rejection:
         return DeadLetter(raw, rejection.reason, str(rejection), position)
+    # Python's JSON decoder recurses: how deep it gets depends on the caller's stack.
     except RecursionError:
         return DeadLetter(raw, DeadLetterReason.TOO_DEEP, "nested too deeply to be read", position)
     except (ValueError, TypeError) as error:
@@ -200,6 +215,7 @@ def _raw(event: RawEvent) -> bytes:
         return event
     if isinstance(event, str):
         return mended(event).encode()
+    # Values that JSON does not know, such as datetimes, become their texts.
     return json.dumps(event if type(event) is dict else dict(event), default=str).encode()
 
 
@@ -210,7 +226,10 @@ def _timed_row(event: dict[str, Any], arrived_ms: int | None) -> Row:
 
 
 def flat_row(event: dict[str, Any]) -> Row:
-    """Flatten the event: values in the order of the columns, times as they are written.
+    """Flatten an event: values in the order of the columns, times as they are written.
+
+    Args:
+        event: The decoded JSON object.
 
     Raises:
         RejectedError: The event is unusable because of its type or identifiers.
@@ -262,6 +281,7 @@ def _walk(event: dict[str, Any], tree: _Tree, row: Row) -> dict[str, Any]:
         node = tree.get(key)
         if node is None:
             rest[key] = value
+        # Not `isinstance`: this is the innermost loop of reading line by line.
         elif node.__class__ is int:
             plain = value.__class__ is str or value is None or node in _TIMES
             row[node] = value if plain else canonical(value)
@@ -330,6 +350,7 @@ def _epoch_ms(value: object, index: int) -> int:
     try:
         if isinstance(value, str):
             time = datetime.fromisoformat(value)
+            # Integer arithmetic: a float timestamp could round to another millisecond.
             delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - EPOCH
             ms = delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
         elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _SMALLEST_EPOCH_MS:
@@ -346,5 +367,6 @@ def _epoch_ms(value: object, index: int) -> int:
 
 def _series(name: str, dtype: pl.DataType, values: tuple[Any, ...]) -> pl.Series:
     if dtype == UTC_MS:
+        # Polars casts integers to times much faster than it converts datetimes.
         return pl.Series(name, values, dtype=pl.Int64).cast(UTC_MS)
     return pl.Series(name, values, dtype=pl.String).cast(dtype)

@@ -44,7 +44,7 @@ _FAULTS: Final = (OSError, EOFError, zlib.error)
 
 
 def encode(events: pl.DataFrame) -> bytes:
-    """Encode events as NDJSON: one Segment-Spec object a line, in the order of the rows.
+    r"""Encode events as NDJSON: one Segment-Spec object a line, in the order of the rows.
 
     Args:
         events: Table of events; only the columns of the tracking plan are written.
@@ -55,6 +55,9 @@ def encode(events: pl.DataFrame) -> bytes:
 
     Raises:
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
+
+    >>> encode(pl.DataFrame({"type": ["page"], "message_id": ["1"], "category": ["docs"]}))
+    b'{"type":"page","messageId":"1","properties":{"category":"docs"}}\n'
     """
     lines = io.BytesIO()
     for batch in conform(events).iter_slices(_ROWS_AT_ONCE):
@@ -69,6 +72,9 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
     Args:
         lines: The lines.
         arrived_at: When they arrived; see :func:`read_ndjson`.
+
+    Returns:
+        All usable events in one table, and the dead letters; positions are line numbers, from 1.
 
     Raises:
         EventFileError: The file cannot be read.
@@ -114,6 +120,7 @@ def _batches(
 ) -> Iterator[Flattened]:
     """Flatten batches, two at a time where there are several."""
     first = list(islice(numbered, batch_lines))
+    # One batch needs no threads.
     if len(first) < batch_lines:
         yield from (flatten(batch) for batch in (first,) if batch)
         return

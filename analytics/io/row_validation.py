@@ -38,6 +38,12 @@ def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -
 
     Raises:
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
+
+    >>> times = ["2026-03-03T10:00:00Z", "yesterday"]
+    >>> table = pl.DataFrame({"type": "page", "message_id": ["1", "2"], "anonymous_id": "a", "timestamp": times})
+    >>> batch = usable_events(table)
+    >>> batch.frame["message_id"].to_list(), [(each.position, each.reason.value) for each in batch.dead_letters]
+    (['1'], [(2, 'bad_time')])
     """
     frame = conform(events, strict=False)
     # A table that was converted already has no unparsed times, and to look for them costs as much as a small batch.
@@ -82,6 +88,7 @@ def _lines(incomplete: pl.DataFrame, unread: list[pl.Series]) -> Iterator[tuple[
 
 def _merged(frame: pl.DataFrame, incomplete: pl.DataFrame, read: Flattened) -> Flattened:
     """Put the usable ones of the incomplete rows back in their place."""
+    # Dead letters are numbered from 1, rows from 0.
     numbers = incomplete["_row"].to_numpy() + 1
     kept = np.setdiff1d(numbers, [letter.position for letter in read.dead_letters])
     completed = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))

@@ -57,6 +57,10 @@ def unfold(events: pl.DataFrame) -> pl.DataFrame:
 
     Raises:
         EventFrameError: A column has a type that cannot hold what the tracking plan says.
+
+    >>> extra = '{"properties":{"plan":"pro"},"context":{"app":{"build":7}}}'
+    >>> unfold(pl.DataFrame({"type": ["page"], "extra": [extra]})).select("plan", "context_app_build").row(0)
+    ('pro', '7')
     """
     flat = conform(events)
     written = flat["extra"].unique().drop_nulls()
@@ -131,6 +135,10 @@ def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]
 
     Args:
         events: Rows of the flat event table.
+
+    Yields:
+        Name and rows of ``pages``, ``tracks``, ``identifies``, ``groups`` and ``users`` (each user once), then of the
+        table of each tracked event, by name.
     """
     calls = events["type"].cast(pl.String)
     for call, name in _TABLES.items():
@@ -164,6 +172,7 @@ def _tracks(rows: pl.DataFrame, *, asset: bool = False) -> pl.DataFrame:
 def _users(identifies: pl.DataFrame) -> pl.DataFrame:
     """Each user once, with the traits of the last identify call."""
     columns = {**_COMMON, **_OF_CALL[CallType.IDENTIFY]} | {"id": "user_id"}
+    # In order of arrival, so that the last row has the latest traits.
     known = identifies.filter(pl.col("user_id").is_not_null()).sort("received_at", maintain_order=True)
     latest = known.unique("user_id", keep="last", maintain_order=True)
     of_call = ["anonymous_id", "user_id", "sent_at", "timestamp", "original_timestamp"]

@@ -242,12 +242,20 @@ class KafkaSink:
         self._fault: KafkaError | None = None
 
     def send(self, events: pl.DataFrame) -> None:
-        """Send events, one message each; blocks while the broker cannot keep up."""
+        """Send events, one message each; blocks while the broker cannot keep up.
+
+        Args:
+            events: Table of events; see :func:`analytics.io.ndjson.encode`.
+        """
         keys = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
         self.send_lines(zip(keys, encode(events).splitlines(), strict=True))
 
     def send_lines(self, lines: Iterable[tuple[str | None, bytes]]) -> None:
-        """Send lines, one message each, with their keys; blocks while the broker cannot keep up."""
+        """Send lines, one message each; blocks while the broker cannot keep up.
+
+        Args:
+            lines: Key, if there is one, and value of each message.
+        """
         for key, line in lines:
             self._produce(key, line)
 

@@ -88,6 +88,7 @@ class NdjsonFile:
     def _read(self, file: BinaryIO, offset: Offset, head: bytes, *, follow: bool) -> Iterator[_Read]:
         n_bytes, n_lines = offset["bytes"], offset["lines"]
         while lines := file.readlines(self._n_lines * _LINE_BYTES):
+            # Its writer may be in the midst of the last line.
             is_cut = follow and not lines[-1].endswith(b"\n")
             whole = lines[:-1] if is_cut else lines
             arrived_at = self._now() if self._now else None

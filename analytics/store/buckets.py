@@ -94,6 +94,7 @@ class HourReports:
             hour: Its beginning, in epoch milliseconds.
             n_events: Events in it. An hour never loses events, so it has changed if and only if their number has.
         """
+        # A first report is compared with itself, and so is revision 0.
         reported, revision = self._last.get(hour, (n_events, 0))
         revision += n_events != reported
         self._last[hour] = n_events, revision

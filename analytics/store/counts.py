@@ -68,6 +68,7 @@ class StoreCounters:
     accepted_by_type: Counter[str] = field(default_factory=Counter)
     invalid_by_reason: Counter[DeadLetterReason] = field(default_factory=Counter)
     n_future: int = 0
+    # Integers: a sum of floats would depend on how the stream was cut into batches.
     late_ms_sum: int = 0
     late_ms_max: int = 0
 

@@ -106,6 +106,7 @@ class EventStore(EventIntake):
         self.dead_letters: deque[DeadLetter] = deque(maxlen=max_dead_letters)
         self.offsets: dict[str, Offset] = {}
         self._window_hours = window_hours
+        # Whole milliseconds, like event times, so that comparisons are exact.
         self._skew_ms = round(skew_seconds * 1000)
         self._on_accept = on_accept
         self._hours = HourWindow(window_hours, on_evict, spill)
@@ -280,6 +281,7 @@ class EventStore(EventIntake):
 
     def restore(self, snapshot: StoreSnapshot) -> None:
         """Take over the state of another store with the same window and skew; for a new store only."""
+        # Before the events: stream time decides which of them are in the window.
         self._hours.stream_ms = snapshot.summary["stream_ms"]
         self._hours.reports = HourReports.from_dict(snapshot.summary["reports"])
         self._counters = StoreCounters.from_dict(snapshot.summary["tallies"])
@@ -315,6 +317,7 @@ class EventStore(EventIntake):
         both = merge_contents(self._contents_since(start), other._contents_since(start))
         merged._counters, merged._redeliveries = both.counters, Redeliveries(both.redeliveries)
         merged._restore_events([both.events])
+        # In an order of their own, so that merging is commutative.
         letters = sorted((*self.dead_letters, *other.dead_letters), key=lambda each: (each.position or 0, each.raw))
         merged.dead_letters.extend(letters)
         return merged
@@ -346,9 +349,11 @@ class EventStore(EventIntake):
         times, reached = event_times_ms(events), self._hours.stream_ms
         if n_future or times.min() <= _EARLIEST_MS:
             file = None  # a reader of the file could not derive the corrected times from its columns
+        # Stream time at the arrival of each event, as if they came one by one.
         stream = np.maximum.accumulate(times if reached is None else np.maximum(times, reached))
         hours = times - times % HOUR_MS
         floors = self._hours.floors(stream)
+        # Late events are not looked up: identifiers of their hours are forgotten already.
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
         ids = id_hashes(frame)
@@ -356,10 +361,12 @@ class EventStore(EventIntake):
         accepted = verdicts == Verdict.ACCEPTED
         self._counters.count_late((stream - times)[~timely])
         if not accepted.all():
+            # With some events rejected, the file no longer holds just the accepted ones.
             events, hours, file = events.filter(accepted), hours[accepted], None
         self._counters.accepted_by_type.update(dict(events["type"].value_counts().iter_rows()))
         self._hours.keep(events, hours, file)
         self._seen.remember(ids[accepted], hours, int(floors[-1]))
+        # Last, so that a failing callback finds and leaves the state complete.
         if self._on_accept is not None and events.height:
             self._on_accept(events)
         return verdicts, int(stream[-1])

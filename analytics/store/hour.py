@@ -68,6 +68,7 @@ class HourEvents:
             n_page_views=self.n_page_views + n_page_views,
             n_demo_requests=self.n_demo_requests + n_demo_requests,
             _files=files,
+            # Copies: this object must not change with the new one.
             _parts=[*self._parts],
             _new=new,
         )
@@ -88,6 +89,7 @@ class HourEvents:
         if n == 0:
             return [part.lazy() for part in self._read()]
         wanted, found = self.n_events - n, list[pl.LazyFrame]()
+        # Sorting by time has lost the order of arrival.
         if n < self._n_in_order:
             return None
         for part in reversed(self._enriched()):
@@ -152,6 +154,7 @@ def _in_few(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
 
 
 def _flat(part: pl.DataFrame) -> pl.DataFrame:
+    # A file that the caller wrote has no event times.
     if "event_time" not in part.columns:
         part = part.with_columns(event_times(part))
     return part.select(_FLAT)

@@ -40,6 +40,7 @@ class HourCounts:
         self._update(events_of_hour, dimensions)
         known = (self._counted[hour, dimensions][1] for hour in events_of_hour)
         counts = pl.concat([_schema(dimensions).to_frame(), *known])
+        # The cache counts programs separately, so that both answers come from the same counts.
         kept = counts if include_bots else counts.filter(~pl.col("is_bot"))
         return _summed(kept.lazy(), ["hour", *names]).collect().sort("hour", *names)
 
@@ -55,6 +56,7 @@ class HourCounts:
             since = events.since(n_counted)
             if since == []:
                 continue
+            # Which events are new can no longer be known: count the whole hour again.
             if since is None:
                 since, counts = events.since(0) or [], counts.clear()
             fresh[hour] = [counts.lazy(), *(_count(part, hour, dimensions) for part in since)]

@@ -24,6 +24,7 @@ __all__ = ["StoreContents", "merge_contents", "state_digest"]
 
 _HOUR: Final = pl.col("event_time").dt.truncate("1h").dt.epoch("ms").alias("hour")
 
+# The columns after the arrival settle ties in the same way whichever store comes first.
 _BY_ARRIVAL: Final = ("message_id", "received_at", "event_time", "body", "sent_at", "timestamp")
 
 
@@ -47,6 +48,7 @@ def merge_contents(one: StoreContents, other: StoreContents) -> StoreContents:
     events = pl.concat([one.events, other.events])
     is_contested = events["message_id"].is_duplicated()
     counters = one.counters + other.counters
+    # The usual case, a stream divided by visitor: nothing need be judged again.
     if not is_contested.any():
         return StoreContents(events, pl.concat([one.redeliveries, other.redeliveries]), counters)
     contested = events["message_id"].filter(is_contested).implode()
@@ -115,6 +117,7 @@ def state_digest(
     about.update(json.dumps([facts, counters.to_dict()], sort_keys=True).encode())
     about.update(redeliveries.write_csv().encode())
     for events in _joined_hours(hours):
+        # Event times apart: the lines hold the times as claimed. Little-endian, on whatever machine.
         times.update(events["event_time"].dt.epoch("ms").to_numpy().astype("<i8").tobytes())
         lines.update(encode(events))
     return hashlib.sha256(b"".join(each.digest() for each in (about, times, lines))).hexdigest()

@@ -97,6 +97,7 @@ class SeenIds:
             if hour >= floor:
                 _add_run(self._runs.setdefault(hour, []), _in_order(ids if first == last else ids[hours == hour]))
         if not self._filter.has_capacity_for(len(ids)):
+            # Twice the present need, so that rebuilding it is rare and costs little on average.
             self._filter = _BloomFilter(2 * (len(self) + len(ids)))
             for run in (run for runs in self._runs.values() for run in runs):
                 self._filter.add(run)
@@ -111,6 +112,7 @@ class SeenIds:
             for hour, runs in self._runs.items():
                 for run in runs:
                     place = np.minimum(np.searchsorted(run, candidates), len(run) - 1)
+                    # Within a long batch the hour may have left the window before this delivery.
                     found[rows[(run[place] == candidates) & (hour >= oldest)]] = hour
         return found
 
@@ -148,6 +150,7 @@ class _BloomFilter:
     """
 
     def __init__(self, capacity: int) -> None:
+        # A power of two, so that a mask replaces the remainder; half a word for each identifier.
         n_words = 1 << max(9, (capacity // 2).bit_length())
         self._words = np.zeros(n_words, np.uint64)
         self._mask = np.uint64(n_words - 1)

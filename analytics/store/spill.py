@@ -39,6 +39,7 @@ class SpillFolder:
         except OSError as error:
             raise SpillError(f"{parent}: no folder for past events can be made there: {error.strerror}") from error
         self._n_files = 0
+        # A finalizer instead of `__del__`: it also runs when the interpreter exits.
         weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
 
     def write(self, events: pl.DataFrame, name: str) -> SpillFile:

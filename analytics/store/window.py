@@ -76,6 +76,7 @@ class HourWindow:
         """
         if not len(hours):
             return
+        # Nearly every batch of a live stream is: it then need not be filtered, which copies it.
         in_one_hour = hours.min() == hours.max()
         for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
             events = self._events_of_hour.get(hour, HourEvents())
@@ -98,10 +99,12 @@ class HourWindow:
         before = self.hours
         self.stream_ms = stream_ms if self.stream_ms is None else max(self.stream_ms, stream_ms)
         start = self.hours[0]
+        # Oldest first, as `on_evict` promises.
         for hour in sorted(hour for hour in self._events_of_hour if hour < start):
             self._evict(hour)
         if before == self.hours:
             return False
+        # Final reports outlive their hours by one window, for `left`.
         self.reports.forget_before(start, start - self._n_hours * HOUR_MS)
         return True
 
@@ -119,6 +122,7 @@ class HourWindow:
 
     def buckets(self) -> tuple[HourBucket, ...]:
         """Report the hours of the window, oldest first, also the empty ones."""
+        # Also empty hours: a report of zero events is revised too when events come.
         return tuple(self._bucket(hour) for hour in self.hours)
 
     def left(self) -> tuple[HourBucket, ...]:
@@ -160,6 +164,7 @@ class HourWindow:
     def _bucket(self, hour: int) -> HourBucket:
         """The hour as it is reported now, which numbers its revision."""
         events = self._events_of_hour.get(hour, HourEvents())
+        # Not free of effects: to report an hour is what gives later reports their revisions.
         revision = self.reports.revision(hour, events.n_events)
         counts = events.n_events, events.n_page_views, events.n_demo_requests
         return HourBucket(moment(hour), *counts, revision, _hour=events)
