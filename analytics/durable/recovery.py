@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
 from analytics.durable.dead_letter_file import DeadLetterFile, read_dead_letters
@@ -18,40 +19,27 @@ from analytics.store.snapshot import StoreSnapshot
 __all__ = ["Recovery", "StorePaths", "read_store", "recover"]
 
 
-@dataclass(frozen=True)
 class StorePaths:
     """The files and folders of a store.
 
     Args:
         folder: The store's folder.
+
+    Attributes:
+        journal: Folder of the journal.
+        window: Folder of the window's events.
+        archive: Folder of the hours that have left the window.
+        spill: Folder of temporary files, which do not outlive the process.
+        dead_letters: File of the events that could not be used.
     """
 
-    folder: Path
-
-    @property
-    def journal(self) -> Path:
-        """Folder of the journal."""
-        return self.folder / "journal"
-
-    @property
-    def window(self) -> Path:
-        """Folder of the window's events."""
-        return self.folder / "window"
-
-    @property
-    def archive(self) -> Path:
-        """Folder of the hours that have left the window."""
-        return self.folder / "archive"
-
-    @property
-    def spill(self) -> Path:
-        """Folder of temporary files, which do not outlive the process."""
-        return self.folder / "passing"
-
-    @property
-    def dead_letters(self) -> Path:
-        """File of the events that could not be used."""
-        return self.folder / "dead_letters.ndjson"
+    def __init__(self, folder: Path) -> None:
+        self.folder: Final = folder
+        self.journal: Final = folder / "journal"
+        self.window: Final = folder / "window"
+        self.archive: Final = folder / "archive"
+        self.spill: Final = folder / "passing"
+        self.dead_letters: Final = folder / "dead_letters.ndjson"
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ import gzip
 import io
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeVar, cast
 
 import polars as pl
 
@@ -31,16 +31,21 @@ from analytics.io.batch_decoding import flatten_lines
 from analytics.io.encoding import json_lines
 from analytics.io.flatten import Flattened
 
-__all__ = ["decode", "encode", "read_ndjson"]
+__all__ = ["GZIP_MAGIC", "READ_ERRORS", "decode", "encode", "flatten_ahead", "read_ndjson"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _Line = tuple[int, bytes]
 """A line with its number."""
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+GZIP_MAGIC: Final = b"\x1f\x8b"
+"""The first bytes of a gzipped file."""
+
 _ROWS_AT_ONCE: Final = 100_000
-# Batches flattened at once: Polars keeps one core busy with each.
 _AT_ONCE: Final = 2
-_FAULTS: Final = (OSError, EOFError, zlib.error)
+READ_ERRORS: Final = (OSError, EOFError, zlib.error)
+"""What reading a file, gzipped or not, can raise."""
 
 
 def encode(events: pl.DataFrame) -> bytes:
@@ -109,33 +114,41 @@ def read_ndjson(
     try:
         with _opened(source) as file:
             numbered = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(file, 1) if not line.isspace())
-            yield from _batches(numbered, batch_lines, partial(flatten_lines, arrived_at=arrived_at))
-    except _FAULTS as error:
+            chunks, flatten = _chunks(numbered, batch_lines), partial(flatten_lines, arrived_at=arrived_at)
+            first = next(chunks, [])
+            # One batch needs no threads, which would take longer than a small one.
+            ahead = (
+                flatten_ahead(chain([first], chunks), flatten) if len(first) == batch_lines else map(flatten, [first])
+            )
+            yield from (batch for batch in ahead if batch.n_received)
+    except READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise EventFileError(f"{name}: cannot be read as NDJSON: {reason}") from error
 
 
-def _batches(
-    numbered: Iterator[_Line], batch_lines: int, flatten: Callable[[Sequence[_Line]], Flattened]
-) -> Iterator[Flattened]:
-    """Flatten batches, two at a time where there are several."""
-    first = list(islice(numbered, batch_lines))
-    # One batch needs no threads.
-    if len(first) < batch_lines:
-        yield from (flatten(batch) for batch in (first,) if batch)
-        return
+def flatten_ahead(batches: Iterable[T], flatten: Callable[[T], R]) -> Iterator[R]:
+    """Flatten batches in order, two at once, ahead of the caller: Polars keeps one core busy with each.
+
+    Args:
+        batches: The batches. If reading them raises an error, those read before are flattened and yielded first.
+        flatten: Called with each batch, in a thread.
+    """
     with ThreadPoolExecutor(_AT_ONCE) as workers:
-        under_way = deque([workers.submit(flatten, first)])
+        pending: deque[Future[R]] = deque()
         try:
-            while batch := list(islice(numbered, batch_lines)):
-                under_way.append(workers.submit(flatten, batch))
-                if len(under_way) > _AT_ONCE:
-                    yield under_way.popleft().result()
-        except _FAULTS:
-            # Batches read before the fault are complete.
-            yield from (each.result() for each in under_way)
+            for batch in batches:
+                pending.append(workers.submit(flatten, batch))
+                if len(pending) > _AT_ONCE:
+                    yield pending.popleft().result()
+        except READ_ERRORS:
+            yield from (each.result() for each in pending)
             raise
-        yield from (each.result() for each in under_way)
+        yield from (each.result() for each in pending)
+
+
+def _chunks(lines: Iterator[_Line], n_lines: int) -> Iterator[list[_Line]]:
+    while chunk := list(islice(lines, n_lines)):
+        yield chunk
 
 
 @contextmanager
@@ -148,7 +161,7 @@ def _opened(source: BinaryIO | str | Path) -> Iterator[Iterable[bytes]]:
     # Only a buffered reader can look ahead; ours must be detached, or it closes the caller's file with itself.
     reader = source if isinstance(source, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", source))
     try:
-        if reader.peek(2).startswith(_GZIP_MAGIC):
+        if reader.peek(2).startswith(GZIP_MAGIC):
             with gzip.open(reader) as unpacked:
                 yield unpacked
         else:

@@ -6,9 +6,7 @@ import gzip
 import os
 import select
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -16,19 +14,16 @@ from typing import BinaryIO, Final, cast
 from analytics.errors import EventFileError
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.flatten import Flattened
+from analytics.io.ndjson import GZIP_MAGIC, READ_ERRORS, flatten_ahead
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.sources.source import Now, replaced, unreadable
 
 __all__ = ["NdjsonFile", "NdjsonStream"]
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 # Bytes at the beginning of a file by which it is recognised.
 _HEAD: Final = 1024
 # Mean bytes read for each line of a batch, at most: a batch of giant lines has fewer lines.
 _LINE_BYTES: Final = 2048
-# Batches flattened at once: Polars keeps one core busy with each.
-_AT_ONCE: Final = 2
-_FAULTS: Final = (OSError, EOFError, zlib.error)
 # Seconds without a line after which an incomplete batch is passed on.
 _PATIENCE_S: Final = 0.1
 
@@ -51,7 +46,7 @@ class NdjsonFile:
         self._n_lines = n_lines
         self._now = now
         with path.open("rb") as file:
-            self._is_packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            self._is_packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
     @property
     def grows(self) -> bool:
@@ -66,8 +61,8 @@ class NdjsonFile:
                 file = cast("BinaryIO", opened)
                 head = self._checked_head(file, offset)
                 file.seek(offset["bytes"])
-                yield from _flattened(self._read(file, offset, head, follow=follow and self.grows))
-        except _FAULTS as error:
+                yield from flatten_ahead(self._read(file, offset, head, follow=follow and self.grows), _batch)
+        except READ_ERRORS as error:
             raise unreadable(self._path, error) from error
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
@@ -170,7 +165,7 @@ class NdjsonStream:
                 self._is_at_end = not piece
                 if self._is_at_end:
                     break
-                if piece.startswith(_GZIP_MAGIC):  # no line of JSON does
+                if piece.startswith(GZIP_MAGIC):  # no line of JSON does
                     raise EventFileError(f"{self._name}: is gzipped; unpack it on the way, as zcat does")
                 pieces.append(piece)
                 n_bytes += len(piece)
@@ -194,21 +189,6 @@ def _events_of(numbered: _Lines, arrived_at: datetime | None) -> Flattened:
     return flatten_lines(lines, arrived_at=arrived_at)
 
 
-def _flattened(read: Iterator[_Read]) -> Iterator[SourceBatch]:
-    """Flatten batches, two ahead of the caller."""
-    with ThreadPoolExecutor(_AT_ONCE) as workers:
-        under_way: deque[tuple[Future[Flattened], SourcePosition, datetime | None]] = deque()
-        try:
-            for numbered, position, arrived_at in read:
-                under_way.append((workers.submit(_events_of, numbered, arrived_at), position, arrived_at))
-                if len(under_way) > _AT_ONCE:
-                    yield _done(*under_way.popleft())
-        except _FAULTS:
-            # Batches read before the fault are complete.
-            yield from (_done(*each) for each in under_way)
-            raise
-        yield from (_done(*each) for each in under_way)
-
-
-def _done(events: Future[Flattened], position: SourcePosition, arrived_at: datetime | None) -> SourceBatch:
-    return SourceBatch(events.result(), position, arrived_at)
+def _batch(read: _Read) -> SourceBatch:
+    numbered, position, arrived_at = read
+    return SourceBatch(_events_of(numbered, arrived_at), position, arrived_at)

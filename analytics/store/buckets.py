@@ -76,8 +76,7 @@ class HourReports:
         """Reports from the data of :meth:`to_dict`."""
         reports = cls()
         reports._last = {hour: (n_events, revision) for hour, n_events, revision in data["last"]}
-        buckets = (HourBucket(moment(ms), *rest) for ms, *rest in data["final"])
-        reports._final = {ms: bucket for (ms, *_), bucket in zip(data["final"], buckets, strict=True)}
+        reports._final = {hour: HourBucket(moment(hour), *rest) for hour, *rest in data["final"]}
         return reports
 
     def to_dict(self) -> dict[str, Any]:
