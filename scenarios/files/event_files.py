@@ -11,10 +11,11 @@ from typing import Literal, Protocol
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.io.ndjson import decode, encode
+from analytics.io.ndjson import encode
 from analytics.store.spill import write_passing
 from scenarios.errors import OutputError
 from scenarios.files.delivered_lines import delivered_lines
+from scenarios.files.run_folder import read_events
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LABELS_ORDER, LABELS_SCHEMA
 
@@ -96,7 +97,7 @@ class ParquetParts:
             return self._scan().collect()
         if self._saved is None:
             raise OutputError("the events of this run were not kept; run it with events as parquet or ndjson")
-        return pl.read_parquet(self._saved) if self._saved.suffix == ".parquet" else decode(self._saved).frame
+        return read_events(self._saved)
 
     def moved_to(self, path: Path | None) -> None:
         """Learn that the parts are gone, and which Parquet or NDJSON file took their place, if any."""

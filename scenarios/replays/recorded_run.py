@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import polars as pl
 
 from analytics.events.enrichment import event_times
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
-from scenarios.errors import InputError, did_you_mean
-from scenarios.files.atomic_folder import MANIFEST
+from scenarios.files.run_folder import RunFolder
 
 __all__ = ["RecordedLine", "RecordedRun", "ReplayOrder"]
 
@@ -60,13 +58,10 @@ class RecordedRun:
     """
 
     def __init__(self, folder: Path) -> None:
-        manifest = _manifest(folder)
-        self.digest = str(manifest["digest"])
-        self.n_events = int(manifest["counts"]["events"])
-        files = [path for path in (folder / "events.ndjson", folder / "events.parquet") if path.is_file()]
-        if not files:
-            raise InputError(f"{folder}: holds no events; run it with --events parquet or ndjson")
-        self.file = files[0]
+        run = RunFolder(folder)
+        self.digest = str(run.manifest["digest"])
+        self.n_events = int(run.manifest["counts"]["events"])
+        self.file = run.events_file
 
     def lines(
         self, order: ReplayOrder, *, since: datetime | None = None, until: datetime | None = None
@@ -90,29 +85,6 @@ class RecordedRun:
 
 def _ms(moment: datetime) -> int:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except OSError:
-        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}") from None
-    except ValueError:
-        manifest = None
-    if not isinstance(manifest, dict) or manifest.get("kind") != "run":
-        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}")
-    return manifest
-
-
-def _guess(folder: Path) -> str:
-    """Guess which run was meant: one beside, or one of that scenario in the folder where runs are left."""
-    known = [path.parent for place in (folder.parent, Path("runs")) for path in sorted(place.glob(f"*/{MANIFEST}"))]
-    of_scenario = [path for path in known if path.name.startswith(f"{folder.name}-seed")]
-    return (
-        did_you_mean(str(folder), [str(path) for path in known])
-        if not of_scenario
-        else (f"; did you mean '{of_scenario[0]}'?")
-    )
 
 
 def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:

@@ -27,7 +27,7 @@ from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
 
-__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze", "mapped_settings"]
+__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze", "mapped_settings", "read_files"]
 
 _PARQUET_MAGIC: Final = b"PAR1"
 
@@ -137,18 +137,29 @@ def analyze(
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
     """
     chosen = settings or AnalyticsSettings()
-    archive = ArrivalSorter(chosen.event_names)
+    archive = read_files(inputs, chosen.event_names)
+    if archive.fault:
+        raise InputError(f"{', '.join(map(_shown, inputs))}: {archive.fault}")
+    return EventsAnalysis(inputs, archive.history(), chosen, conversion_unit)
+
+
+def read_files(inputs: Sequence[str], event_names: Mapping[str, str] | None = None) -> ArrivalSorter:
+    """Read files of events, to be judged in order of arrival.
+
+    Args:
+        inputs: As for :func:`analyze`.
+        event_names: The tracking plan's names for foreign ones.
+
+    Raises:
+        InputError: A file cannot be read, or is Parquet of something else.
+    """
+    archive = ArrivalSorter(event_names)
     for name in inputs:
         try:
             _read(name, archive)
         except (AnalyticsError, OSError, pl.exceptions.PolarsError) as error:
             raise InputError(_reason(name, error)) from None
-    if archive.fault:
-        raise InputError(f"{', '.join(map(_shown, inputs))}: {archive.fault}")
-    accepted = EventHistory()
-    for batch in archive.in_order_of_arrival():
-        accepted.store.append_flattened(batch)
-    return EventsAnalysis(inputs, accepted, chosen, conversion_unit)
+    return archive
 
 
 def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[str]) -> AnalyticsSettings:
@@ -258,7 +269,14 @@ class ArrivalSorter:
             return "holds no events"
         return f"holds no usable event; line {self._letters[0].position}: {self._letters[0].detail}"
 
-    def in_order_of_arrival(self) -> Iterator[Flattened]:
+    def history(self) -> EventHistory:
+        """Let a store judge all events."""
+        history = EventHistory()
+        for batch in self._in_order_of_arrival():
+            history.store.append_flattened(batch)
+        return history
+
+    def _in_order_of_arrival(self) -> Iterator[Flattened]:
         """Give out the dead letters, and then the events by arrival; what arrived at one time, as it was read."""
         yield Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters))
         events = pl.concat(self._frames).sort("received_at", maintain_order=True)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
 
-__all__ = ["Run", "Timings", "run_html", "simulate"]
+__all__ = ["Run", "Timings", "run_analysis", "run_html", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Run:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
 
     def _repr_html_(self) -> str:
-        return run_html(self)
+        return run_html(self.scenario, self._header)
 
     @property
     def truth(self) -> Truth:
@@ -143,16 +143,7 @@ class Run:
     @cached_property
     def analysis(self) -> Analysis:
         """Statistics, visits and intent model of the accepted events, over the simulated period."""
-        start, settings = self.scenario.clock.start, self.scenario.analytics
-        return Analysis(
-            self._accepted.frame,
-            settings,
-            truth=known_truth(self.truth, settings),
-            observed_from=start,
-            observed_until=start + timedelta(hours=self.scenario.clock.hours),
-            conversion_unit=self.scenario.intent.conversion_unit,
-            window=None if self.window.is_whole else self.window.period(self.scenario.clock),
-        )
+        return run_analysis(self._accepted, self.scenario, self.truth, self.window)
 
     @property
     def statistics(self) -> FunnelStatistics:
@@ -206,13 +197,7 @@ class Run:
     def manifest_without_claims(self) -> dict[str, Any]:
         """The same of a run whose events nobody has analysed."""
         return {
-            "kind": "run",
-            "scenario": self.scenario.name,
-            "seed": self.seed,
-            "replication": self.replication,
-            "active_agents": self.active_agents,
-            "versions": versions(),
-            "counts": dict(self.outcome.counts),
+            **self._header,
             "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
             "store": asdict(self.store.counts),
             "digest": self.digest,
@@ -220,6 +205,19 @@ class Run:
                 "started_at": self.timings.started_at.isoformat(timespec="seconds"),
                 "simulate_s": round(self.timings.simulate_s, 3),
             },
+        }
+
+    @property
+    def _header(self) -> dict[str, Any]:
+        """The part of the manifest that costs nothing to make."""
+        return {
+            "kind": "run",
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "replication": self.replication,
+            "active_agents": self.active_agents,
+            "versions": versions(),
+            "counts": dict(self.outcome.counts),
         }
 
 
@@ -280,13 +278,34 @@ def simulate(
     )
 
 
-def run_html(run: Run) -> str:
-    """Show a run: what was run, and what happened in it. Nothing is analysed for it."""
-    head = f"<strong>{html.escape(run.scenario.name)}</strong>, seed {run.seed}, active_agents: {run.active_agents}"
+def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Truth, window: Window = WHOLE) -> Analysis:
+    """Return the analysis of a run, which is computed when it is used.
+
+    Args:
+        accepted: Took the events of the run in.
+        scenario: The scenario that was run.
+        truth: The true coefficients.
+        window: The hours that statistics and visits are about.
+    """
+    start, settings = scenario.clock.start, scenario.analytics
+    return Analysis(
+        accepted.frame,
+        settings,
+        truth=known_truth(truth, settings),
+        observed_from=start,
+        observed_until=start + timedelta(hours=scenario.clock.hours),
+        conversion_unit=scenario.intent.conversion_unit,
+        window=None if window.is_whole else window.period(scenario.clock),
+    )
+
+
+def run_html(scenario: ScenarioSettings, manifest: Mapping[str, Any]) -> str:
+    """Show what was run and what happened in it, from the head of its manifest. Nothing is analysed for it."""
+    head = f"<strong>{html.escape(scenario.name)}</strong>, seed {manifest['seed']}"
     # Where replications are not used nobody should have to wonder what 0 means.
-    which = f", replication {run.replication}" if run.replication else ""
-    story = f"<p>{html.escape(run.scenario.description)}</p>" if run.scenario.description else ""
-    return f"<p>{head}{which}</p>{story}{_counts(run.outcome.counts)}"
+    which = f", replication {manifest['replication']}" if manifest["replication"] else ""
+    description = f"<p>{html.escape(scenario.description)}</p>" if scenario.description else ""
+    return f"<p>{head}, active_agents: {manifest['active_agents']}{which}</p>{description}{_counts(manifest['counts'])}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
