@@ -5,6 +5,7 @@ from .errors import (
     InputError as InputError,
     OutputError as OutputError,
     ScenarioError as ScenarioError,
+    UndefinedMeasureError as UndefinedMeasureError,
 )
 from .output_analysis.results import StudyResults as StudyResults
 from .output_analysis.sensitivity import (

@@ -13,6 +13,7 @@ __all__ = [
     "InputError",
     "OutputError",
     "ScenarioError",
+    "UndefinedMeasureError",
     "advice",
     "did_you_mean",
 ]
@@ -27,6 +28,10 @@ class FunnelsimError(Exception):
 
 class InputError(FunnelsimError):
     """A file of events that cannot be read as one."""
+
+
+class UndefinedMeasureError(FunnelsimError):
+    """A number that does not exist in a run, such as the conversion of nobody; the message says why."""
 
 
 class OutputError(FunnelsimError):

@@ -22,7 +22,7 @@ from scenarios.files.digest import EventsDigest
 from scenarios.files.event_files import EventRecord, EventsFormat
 from scenarios.files.versions import versions
 from scenarios.measures.claims import ClaimResult, check_claims
-from scenarios.measures.registry import Measure, Reading
+from scenarios.measures.registry import Measure
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
 from scenarios.run.pools import Pool
@@ -164,14 +164,20 @@ class Run:
         """What this run says of each claim of its scenario, in order."""
         return check_claims(self.scenario.claims, self)
 
-    def measure(self, expression: str) -> Reading:
-        """Read a single number off the run.
+    def measure(self, expression: str) -> float:
+        """Return a single number of the run.
 
         Args:
-            expression: Such as ``conversion(region="europe")``; :mod:`scenarios.measures.registry` lists the words.
+            expression: Such as ``conversion(region="europe")``; :mod:`scenarios.measures.registry` lists the measures.
 
         Raises:
-            ExpressionError: It is not understood; the message says what may have been meant.
+            ExpressionError: The expression is not valid; the message says what may have been meant.
+            UndefinedMeasureError: The number does not exist in this run; the message says why.
+
+        >>> from scenarios import Scenario
+        >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+        >>> run.measure("page_views() / visits()") > 1
+        True
         """
         parts = {name: getattr(self.scenario, name) for name in type(self.scenario).model_fields}
         return Measure.parse(expression, parts).read(self)

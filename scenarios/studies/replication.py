@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from analytics.store.history import EventHistory
+from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.expressions import Reference, references
 from scenarios.measures.registry import Measure, needs_events
 from scenarios.measures.window import WHOLE, Window
@@ -149,16 +150,14 @@ def _readers(replication: Replication) -> dict[str, Measure | Function]:
 def _read(read: Measure | Function, run: Run) -> tuple[float | None, str]:
     """Read a response: the number, or None and the reason."""
     try:
-        if isinstance(read, Measure):
-            reading = read.read(run)
-            value, reason = reading.value, reading.reason or "there is no number"
-        else:
-            value, reason = float(read(run)), ""
+        value = read.read(run) if isinstance(read, Measure) else float(read(run))
+    except UndefinedMeasureError as error:
+        return None, str(error)
     except BaseException as error:  # noqa: BLE001 - as above
         return None, _told(error)
-    if value is not None and not math.isfinite(value):
-        return None, f"is {value}, which is no number to reckon with"
-    return value, reason
+    if not math.isfinite(value):
+        return None, f"is {value}, which is not a finite number"
+    return value, ""
 
 
 def references_of(replication: Replication) -> Iterator[Reference]:
