@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import shlex
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +34,7 @@ __all__ = ["Study", "default_study_folder", "run_study", "study_html", "study_sc
 class Study(StudyPlan):
     """A study that can be read, run, and gone on with.
 
-    Start from the library, ``Study.load("coverage")``, from a file, or from plain data, ``Study.of({...})``.
+    Start from the library, ``Study.load("coverage")``, from a file, or from plain data, ``Study.from_dict({...})``.
     """
 
     @classmethod
@@ -59,13 +60,27 @@ class Study(StudyPlan):
         return cls(parse_study(text, name), functions)
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
-        """Make a study of plain data, with the keys of a study file.
+    def from_dict(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
+        """Make a study of plain data.
+
+        Args:
+            data: The keys of a study file, and their values.
+            functions: Responses that are Python functions of a run, by name.
 
         Raises:
             ScenarioError: Something is wrong; with every fault.
+
+        >>> study = Study.from_dict({"name": "s", "scenario": "baseline", "responses": {"seen": "visitors()"}})
+        >>> study.responses
+        ['seen']
         """
         return cls(study_of(data), functions)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
+        """Make a study of plain data; the old name of :meth:`from_dict`."""
+        warnings.warn("Study.of is now called Study.from_dict", FutureWarning, stacklevel=2)
+        return cls.from_dict(data, functions)
 
     @staticmethod
     def library() -> list[str]:
