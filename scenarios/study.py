@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from analytics.analysis import table_html
+from scenarios import study_report
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
@@ -188,10 +189,7 @@ def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -
     if len(results.plan.points) > 1:
         frames["differences.csv"] = results.differences
     digest = place.write(frames, results.failures)
-    # Altair takes its time to import; a study without a folder has no use for it.
-    from scenarios.study_report.page import study_report  # noqa: PLC0415
-
-    place.write_report(study_report(results))
+    place.write_report(study_report.study_report(results))
     replications = results.replications.select("point", "replication").n_unique()
     place.write_manifest(
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from analytics import sources
 from analytics.errors import AnalyticsError
 from scenarios.errors import DeliveryError, InputError
 from scenarios.replays.recorded_run import RecordedLine
@@ -29,11 +30,11 @@ class KafkaTarget:
 
     def __init__(self, address: str) -> None:
         try:
-            from analytics.sources.kafka import KafkaSink  # noqa: PLC0415 - an extra
+            sink = sources.KafkaSink  # confluent-kafka is an extra, imported when this is named
         except ImportError:
             raise InputError("--to kafka: needs confluent-kafka: pip install 'funnelsim[kafka]'") from None
         try:
-            self._sink = KafkaSink(f"kafka://{address.removeprefix('kafka:').removeprefix('//')}")
+            self._sink = sink(f"kafka://{address.removeprefix('kafka:').removeprefix('//')}")
         except AnalyticsError as error:
             raise InputError(f"--to: {error}") from None
 

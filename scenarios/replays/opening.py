@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+# Each target is loaded when it is named: ssl and http are slow to import, and Kafka is an extra.
+from scenarios import replays
 from scenarios.errors import InputError, did_you_mean
 from scenarios.replays.files import LinesTarget
 from scenarios.replays.target import Receiver, Target
@@ -33,11 +35,7 @@ def open_target(to: str, receiver: Receiver) -> Target:
     if kind == "file" and to != "file:":
         return LinesTarget.file(Path(to.removeprefix("file:")), receiver.kept_bytes)
     if kind in {"http", "https"}:
-        from scenarios.replays.http import HttpTarget  # noqa: PLC0415 - ssl and http are slow to load
-
-        return HttpTarget(to, receiver)
+        return replays.HttpTarget(to, receiver)
     if kind == "kafka":
-        from scenarios.replays.kafka import KafkaTarget  # noqa: PLC0415 - an extra
-
-        return KafkaTarget(to)
+        return replays.KafkaTarget(to)
     raise InputError(f"--to: must be one of {', '.join(_KINDS)} (got {to!r}){did_you_mean(kind, _WORDS)}")

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from scipy.special import stdtrit
 
 from simulator.settings.base import Positive, Settings
 
@@ -87,9 +88,6 @@ def half_widths(values: Floats) -> tuple[Floats, Floats]:
     Returns:
         Mean and half-width, as long as the values; NaN where there are too few.
     """
-    # SciPy's special functions are quick to import; its distributions are not.
-    from scipy.special import stdtrit  # noqa: PLC0415
-
     known = ~np.isnan(values)
     n = np.cumsum(known).astype(np.float64)
     # Taken from about where they lie, or the difference of two large sums would be all rounding.
