@@ -1,4 +1,4 @@
-"""A run: one simulated world, the events it left behind, and what they say."""
+"""A run: one simulated world, its events, and their analysis."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
 from scenarios.run.pools import Pool
 from scenarios.run.results import save_run
-from scenarios.run.sharing import RunSinks, share
+from scenarios.run.sharing import RunSinks, fan_out
 from scenarios.run.sinks import StoreSink
 from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import ActiveAgents, Outcome, Simulation
@@ -45,11 +45,11 @@ __all__ = ["Run", "Timings", "run_analysis", "run_html", "simulate"]
 
 @dataclass(frozen=True)
 class Timings:
-    """When a run was made and how long it took: the only part of a run that the seed does not determine.
+    """When a run was made and how long it took: the only part of a run that does not depend on the seed alone.
 
     Args:
         started_at: When the simulation began, UTC.
-        simulate_s: Seconds of the simulation, with everything its events were streamed to.
+        simulate_s: Seconds of the simulation, including all sinks.
     """
 
     started_at: datetime
@@ -57,18 +57,18 @@ class Timings:
 
 
 class Run:
-    """One simulated world and what its events say.
+    """One simulated world, its events and their analysis.
 
-    Made by :func:`simulate`, or ``Scenario.run``. What is costly is worked out at the first question.
+    Made by :func:`simulate`, or ``Scenario.run``. What is costly is computed when it is first used.
 
     Args:
         scenario: The scenario that was run.
         seed: Seed of the run.
         replication: Which of the independent repetitions with this seed.
-        active_agents: Which visitors lived on the clock: ``all`` of them, or the ``interacting`` ones.
-        outcome: What the simulation knows of itself: the truth, the sales desk, counts.
+        active_agents: Which visitors were processes on the clock: ``all`` of them, or the ``interacting`` ones.
+        outcome: What the simulation returns beside the events: the truth, the sales desk, counts.
         record: Keeps the events.
-        accepted: Took the events in as they arrived.
+        accepted: Has received the events as they arrived, and judged them.
         digest: Sha256 of the events.
         timings: When, and how long.
         window: The hours that statistics, visits and measures of the sales desk are about.
@@ -108,12 +108,12 @@ class Run:
 
     @property
     def truth(self) -> Truth:
-        """What the estimates are held against: the intercept and the coefficients."""
+        """The true intercept and coefficients, with which estimates are compared."""
         return self.outcome.truth
 
     @property
     def labels(self) -> pl.DataFrame:
-        """What befell which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
+        """What happened to which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
         return self.outcome.labels
 
     @property
@@ -128,12 +128,12 @@ class Run:
 
     @property
     def sales(self) -> SalesOutcome:
-        """What became of the demo requests: one row each, and a summary."""
+        """Outcome of the demo requests: one row each, and a summary."""
         return self.outcome.sales
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The flat events in the order in which they arrived: every delivery, whatever the store made of it.
+        """The flat events in the order in which they arrived: every delivery, whether the store accepted it or not.
 
         Raises:
             OutputError: The run went to a folder that keeps no events.
@@ -161,7 +161,7 @@ class Run:
 
     @cached_property
     def claims(self) -> tuple[ClaimResult, ...]:
-        """What this run says of each claim of its scenario, in order."""
+        """The result of each claim of the scenario, in order."""
         return check_claims(self.scenario.claims, self)
 
     def measure(self, expression: str) -> float:
@@ -196,12 +196,12 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What was run, with which versions, and what came out; only ``timings`` differs between equal runs."""
+        """What was run, with which versions, and its results; only ``timings`` differs between equal runs."""
         return {**self.manifest_without_claims, "claims": [asdict(claim) for claim in self.claims]}
 
     @property
     def manifest_without_claims(self) -> dict[str, Any]:
-        """The same of a run whose events nobody has analysed."""
+        """The manifest of a run that is not analysed."""
         return {
             **self._header,
             "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
@@ -243,20 +243,20 @@ def simulate(
     """Run a scenario.
 
     Args:
-        scenario: What to run; it is not written on.
+        scenario: What to run; it is not changed.
         seed: Seed of this run; the scenario's own if not given. 0 is a seed.
         replication: Which of the independent repetitions with this seed.
         record: Keeps the events; in memory if not given.
-        labels: Keeps what befell which event; in memory if not given.
-        sinks: Where else each batch of events goes, such as a file.
-        progress: Told now and then which share of the clock has passed, from 0 to 1.
-        pool: Workers to share the run; a small one, whose visitors all live on the clock, is not worth it.
-        accepted: Takes the events in; keeps them in memory if not given.
+        labels: Keeps what happened to which event; in memory if not given.
+        sinks: Further sinks of each batch of events, such as a file.
+        progress: Called now and then with the share of the clock that has passed, from 0 to 1.
+        pool: Workers to share the run. Not used where all visitors are processes on one clock.
+        accepted: Receives and judges the events; keeps them in memory if not given.
         visitor: Class of the agents.
     """
     seed = scenario.seed if seed is None else seed
     accepted = EventHistory() if accepted is None else accepted
-    listeners = RunSinks(
+    outputs = RunSinks(
         store=StoreSink(accepted.store),
         digest=EventsDigest(scenario.clock.start),
         record=CollectingSink() if record is None else record,
@@ -268,18 +268,18 @@ def simulate(
     )
     started_at, clock = datetime.now(UTC), time.perf_counter()
     if pool is None or simulation.active_agents == "all":
-        outcome = simulation.run([listeners.together], progress, listeners.labels)
+        outcome = simulation.run([outputs.together], progress, outputs.labels)
     else:
-        outcome = share(simulation, pool, listeners, progress)
+        outcome = fan_out(simulation, pool, outputs, progress)
     return Run(
         scenario,
         seed=seed,
         replication=replication,
         active_agents=simulation.active_agents,
         outcome=outcome,
-        record=listeners.record,
+        record=outputs.record,
         accepted=accepted,
-        digest=listeners.digest.hexdigest(),
+        digest=outputs.digest.hexdigest(),
         timings=Timings(started_at, time.perf_counter() - clock),
     )
 
@@ -308,7 +308,7 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
 def run_html(scenario: ScenarioSettings, manifest: Mapping[str, Any]) -> str:
     """Show what was run and what happened in it, from the head of its manifest. Nothing is analysed for it."""
     head = f"<strong>{html.escape(scenario.name)}</strong>, seed {manifest['seed']}"
-    # Where replications are not used nobody should have to wonder what 0 means.
+    # Where replications are not used, a 0 would only puzzle the reader.
     which = f", replication {manifest['replication']}" if manifest["replication"] else ""
     description = f"<p>{html.escape(scenario.description)}</p>" if scenario.description else ""
     return f"<p>{head}, active_agents: {manifest['active_agents']}{which}</p>{description}{_counts(manifest['counts'])}"
