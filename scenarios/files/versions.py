@@ -24,10 +24,10 @@ _MEMINFO: Final = Path("/proc/meminfo")
 
 
 def no_room_to_analyse(n_events: int) -> str | None:
-    """Say why so many events cannot be analysed here; None if they can, or if nobody knows.
+    """Explain why so many events do not fit into memory; None if they fit, or if free memory is unknown.
 
     Args:
-        n_events: How many there are.
+        n_events: Number of events.
     """
     needed, available = n_events * _BYTES_AN_EVENT, available_bytes()
     if available is None or needed <= available:

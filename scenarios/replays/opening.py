@@ -1,4 +1,4 @@
-"""Where a replay goes, by its address: standard output, a file, a collector that speaks HTTP, a topic of Kafka's."""
+"""Opening of the receiver of a replay by its address: standard output, a file, an HTTP collector, a Kafka topic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scenarios.replays.target import Receiver, Target
 __all__ = ["open_target"]
 
 _STDOUT: Final = "stdout"
-_WORDS: Final = (_STDOUT, "file", "http", "https", "kafka")
+_NAMES: Final = (_STDOUT, "file", "http", "https", "kafka")
 _KINDS: Final = (_STDOUT, "file:PATH", "http://HOST:PORT", "https://HOST", "kafka:BROKERS/TOPIC")
 
 
@@ -23,7 +23,7 @@ def open_target(to: str, receiver: Receiver) -> Target:
 
     Args:
         to: ``stdout``, ``file:PATH``, ``http://…``, ``https://…`` or ``kafka:BROKERS/TOPIC``.
-        receiver: What else it must know.
+        receiver: Settings besides the address.
 
     Raises:
         InputError: The address is none of these, or what it needs is not installed.
@@ -38,4 +38,4 @@ def open_target(to: str, receiver: Receiver) -> Target:
         return replays.HttpTarget(to, receiver)
     if kind == "kafka":
         return replays.KafkaTarget(to)
-    raise InputError(f"--to: must be one of {', '.join(_KINDS)} (got {to!r}){did_you_mean(kind, _WORDS)}")
+    raise InputError(f"--to: must be one of {', '.join(_KINDS)} (got {to!r}){did_you_mean(kind, _NAMES)}")

@@ -30,10 +30,10 @@ class RecordedLine:
     """One line that the collector received.
 
     Args:
-        at_ms: The moment of its turn, in milliseconds since 1970; a broken line has that of the line before it.
+        at_ms: Its recorded moment, in milliseconds since 1970; a broken line has that of the line before it.
         line: The bytes, without newline.
         browser: The event's ``anonymousId``, or else its ``userId``.
-        is_event: Whether it is an event at all; a line that arrived broken is none.
+        is_event: Whether it is an event; a line that arrived broken is not.
     """
 
     at_ms: int
@@ -49,8 +49,8 @@ class RecordedRun:
         folder: The run folder.
 
     Attributes:
-        digest: The run's own fingerprint of its events.
-        n_events: How many events there are.
+        digest: Sha256 of the run's events.
+        n_events: Number of events.
         file: The file that holds them, NDJSON or Parquet.
 
     Raises:
@@ -66,11 +66,11 @@ class RecordedRun:
     def lines(
         self, order: ReplayOrder, *, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[RecordedLine]:
-        """Give out the lines.
+        """Yield the lines in order.
 
         Args:
             order: By which time. For ``event-time`` all of them are held in memory.
-            since: The first moment to give out, of the time by which they are ordered.
+            since: The first moment to yield, of the time by which they are ordered.
             until: The moment to stop before.
         """
         low = -(2**63) if since is None else _ms(since)
@@ -78,8 +78,10 @@ class RecordedRun:
         read = _from_ndjson if self.file.suffix == ".ndjson" else _from_parquet
         lines: Iterator[RecordedLine] = read(self.file, order)
         if order == "event-time":
-            lines = iter(sorted(lines, key=attrgetter("at_ms")))  # what happened at one time stays in order of arrival
-        # They are in order, so that what comes after the end need not be read.
+            lines = iter(
+                sorted(lines, key=attrgetter("at_ms"))
+            )  # a stable sort: events of one time stay in order of arrival
+        # The lines are in order, so reading stops at the first one after the end.
         return (line for line in takewhile(lambda line: line.at_ms < high, lines) if low <= line.at_ms)
 
 
@@ -95,7 +97,7 @@ def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
 
 
 def _from_ndjson(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
-    """Read the very bytes that were received; broken lines take their turn after the line before them."""
+    """Read the original bytes; a broken line has the moment of the line before it."""
     with file.open("rb") as source:
         turn: int | None = None
         while lines := [line.rstrip(b"\n") for line in islice(source, _AT_ONCE)]:
