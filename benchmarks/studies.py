@@ -51,7 +51,7 @@ def _study(scenario: Scenario, n: int, response: str, jobs: int) -> Subject:
         "replications": n,
         "responses": {"r": response},
     }
-    study = Study.of(data)
+    study = Study.from_dict(data)
 
     def once() -> int:
         return study.run(jobs=jobs).replications.height

@@ -5,6 +5,7 @@ from .errors import (
     InputError as InputError,
     OutputError as OutputError,
     ScenarioError as ScenarioError,
+    UndefinedMeasureError as UndefinedMeasureError,
 )
 from .output_analysis.results import StudyResults as StudyResults
 from .output_analysis.sensitivity import (
@@ -17,6 +18,7 @@ from .replays.sending import replay as replay
 from .run.events_analysis import analyze as analyze
 from .run.folder import run_to_folder as run_to_folder
 from .run.run import Run as Run
+from .saved_run import SavedRun as SavedRun, load_run as load_run
 from .scenario import Scenario as Scenario, scenario_schema as scenario_schema
 from .study import Study as Study, run_study as run_study, study_schema as study_schema
 from .warm_up import find_warm_up as find_warm_up

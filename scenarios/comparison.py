@@ -63,7 +63,7 @@ def compare_scenarios(
     wanted = list(responses or RESPONSES)
     # Variants of one scenario have one name, by which nobody could tell them apart.
     names = (a.name, b.name) if a.name != b.name else ("a", "b")
-    study = Study.of(
+    study = Study.from_dict(
         {
             "name": "-against-".join(reversed(names))[:100].rstrip("-"),
             "description": f"{names[1]} against {names[0]}, run by run with the same luck.",

@@ -198,7 +198,7 @@ class _Planner:
         """Read a response off independent runs at each size."""
         self._n_studies += 1
         several = len(sizes) > 1
-        study = Study.of(
+        study = Study.from_dict(
             {
                 "name": "power",
                 "scenario": self._scenario.to_data(),

@@ -45,7 +45,7 @@ class Scenario(ScenarioSettings):
         """Read a scenario from YAML text.
 
         Args:
-            text: What would stand in a scenario file.
+            text: The content of a scenario file.
             name: Name of the text in messages.
             overrides: As for :meth:`load`.
 
@@ -87,22 +87,23 @@ class Scenario(ScenarioSettings):
         Args:
             seed: Seed of this run; the scenario's own if not given. 0 is a seed.
             replication: Which of the independent repetitions with this seed.
-            progress: Told now and then which share of the clock has passed, from 0 to 1; True shows a bar of text on
+            progress: Called now and then with the share of the clock that has passed, from 0 to 1; True shows a bar on
                 standard error, also in a notebook.
-            jobs: Workers that share the run. What comes of it does not depend on them; they are worth having from
-                some hundred thousand visitors on.
+            jobs: Workers that share the run. The result does not depend on them; they save time from about a hundred
+                thousand visitors on.
             executor: What the workers are, if not processes of this machine: as for a study, or any executor of
                 ``concurrent.futures``.
             visitor: Class of the agents: :class:`Visitor` or a subclass of it, which lives page by page on the clock.
 
         Raises:
             InputError: There is no such executor, or ``jobs`` is not 1 or more.
-            ValueError: Visitors of a subclass are to be woken for their decisions only (``active_agents:
+            ValueError: Visitors of a subclass would only be active for their decisions (``active_agents:
                 interacting``).
         """
         pool = shared_pool(executor, jobs)
-        told = (text_bar(f"Simulating {self.name}") if progress else None) if isinstance(progress, bool) else progress
-        return simulate(self, seed=seed, replication=replication, progress=told, pool=pool, visitor=visitor)
+        if isinstance(progress, bool):
+            progress = text_bar(f"Simulating {self.name}") if progress else None
+        return simulate(self, seed=seed, replication=replication, progress=progress, pool=pool, visitor=visitor)
 
     def _repr_html_(self) -> str:
         return preformatted(self.to_yaml())
@@ -120,5 +121,5 @@ def scenario_schema() -> dict[str, Any]:
 
 
 def preformatted(text: str) -> str:
-    """Show a text as it stands, such as a scenario file."""
+    """Show a text such as a scenario file in a fixed-width font."""
     return f"<pre>{html.escape(text)}</pre>"

@@ -1,16 +1,18 @@
-"""The study: a scenario run many times, as its factors vary, and what is read off the runs."""
+"""The study: a scenario run many times as its factors vary, and the responses of the runs."""
 
 from __future__ import annotations
 
 import html
 import shlex
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from analytics.analysis import table_html
+from scenarios import study_report
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
@@ -31,9 +33,9 @@ __all__ = ["Study", "default_study_folder", "run_study", "study_html", "study_sc
 
 
 class Study(StudyPlan):
-    """A study that can be read, run, and gone on with.
+    """A study, which can be read, run and resumed.
 
-    Start from the library, ``Study.load("coverage")``, from a file, or from plain data, ``Study.of({...})``.
+    Start from the library, ``Study.load("coverage")``, from a file, or from plain data, ``Study.from_dict({...})``.
     """
 
     @classmethod
@@ -59,13 +61,27 @@ class Study(StudyPlan):
         return cls(parse_study(text, name), functions)
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
-        """Make a study of plain data, with the keys of a study file.
+    def from_dict(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
+        """Make a study of plain data.
+
+        Args:
+            data: The keys of a study file, and their values.
+            functions: Responses that are Python functions of a run, by name.
 
         Raises:
             ScenarioError: Something is wrong; with every fault.
+
+        >>> study = Study.from_dict({"name": "s", "scenario": "baseline", "responses": {"seen": "visitors()"}})
+        >>> study.responses
+        ['seen']
         """
         return cls(study_of(data), functions)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
+        """Make a study of plain data; the old name of :meth:`from_dict`."""
+        warnings.warn("Study.of is now called Study.from_dict", FutureWarning, stacklevel=2)
+        return cls.from_dict(data, functions)
 
     @staticmethod
     def library() -> list[str]:
@@ -99,7 +115,7 @@ class Study(StudyPlan):
         if execution.folder is None:
             return StudyResults(self, run_points(self, execution))
         if self.functions:
-            # Nobody could tell from a folder whether a function is still the same.
+            # A resumed study could not check that a function is still the same.
             raise InputError("responses that are functions cannot be kept in a folder; write them as expressions")
         path = Path(execution.folder)
         _ = execution.pool  # a wrong executor is reported before there is a folder
@@ -117,7 +133,7 @@ class Study(StudyPlan):
         return study_html(self)
 
     def replay(self, point: int, number: int) -> Run:
-        """Run a single replication again, here and now; what went wrong in it is raised.
+        """Run a single replication again, in this process; what went wrong in it is raised.
 
         Args:
             point: Number of the design point.
@@ -145,15 +161,15 @@ def run_study(
     progress: Progress | None = None,
     announce: Callable[[StudyCost], None] | None = None,
 ) -> StudyResults:
-    """Run a study, or go on with one that was stopped.
+    """Run a study, or resume one that was stopped.
 
     Args:
         study: What to run.
         jobs: Replications at a time; as many as there are cores if not given.
-        executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
-        folder: Where to leave the results, and what is finished so far; in memory only if not given.
-        progress: Told how many replications are done, of how many that are known to be needed.
-        announce: Told what the study will cost, as soon as its smallest and its largest replication are made.
+        executor: The workers, as for :func:`scenarios.run.pools.pool_of`.
+        folder: Where results and finished replications are written; in memory only if not given.
+        progress: Called with the number of replications that are done, and of those known to be needed.
+        announce: Called with the estimated cost, when the smallest and the largest replication have finished.
 
     Raises:
         InputError: There is no such executor, or a function is to be kept in a folder.
@@ -173,10 +189,7 @@ def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -
     if len(results.plan.points) > 1:
         frames["differences.csv"] = results.differences
     digest = place.write(frames, results.failures)
-    # Altair takes its time to import; a study without a folder has no use for it.
-    from scenarios.study_report.page import study_report  # noqa: PLC0415
-
-    place.write_report(study_report(results))
+    place.write_report(study_report.study_report(results))
     replications = results.replications.select("point", "replication").n_unique()
     place.write_manifest(
         {
@@ -199,7 +212,7 @@ def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -
 
 
 def default_study_folder(study: StudyPlan) -> Path:
-    """Folder of a study that was not told where to go."""
+    """The folder of a study unless another is given."""
     return Path("runs") / f"study-{study.settings.name}"
 
 
@@ -212,9 +225,9 @@ def study_schema() -> dict[str, Any]:
 
 
 def study_html(study: StudyPlan) -> str:
-    """Show a study before it is run: its story, its design and its responses."""
+    """Show a study before it is run: its description, its design and its responses."""
     settings = study.settings
     head = f"<strong>{html.escape(settings.name)}</strong>, {len(study.points):,} design points"
     responses = "".join(f"<li>{html.escape(name)}</li>" for name in study.responses)
-    story = f"<p>{html.escape(settings.description)}</p>" if settings.description else ""
-    return f"<p>{head}</p>{story}{table_html(study.design)}<p>responses</p><ul>{responses}</ul>"
+    description = f"<p>{html.escape(settings.description)}</p>" if settings.description else ""
+    return f"<p>{head}</p>{description}{table_html(study.design)}<p>responses</p><ul>{responses}</ul>"

@@ -149,7 +149,7 @@ def _smoothed(values: Floats) -> Floats:
 
 def _hourly_means(scenario: Scenario, series: str, replications: int, seed: int | None, execution: Execution) -> Floats:
     hours = range(scenario.clock.hours)
-    study = Study.of(
+    study = Study.from_dict(
         {
             "name": "warm-up",
             "scenario": scenario.to_data(),

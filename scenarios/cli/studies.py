@@ -12,7 +12,7 @@ import typer
 
 from scenarios.cli.options import complete_scenario, complete_study
 from scenarios.cli.output import Output, as_json
-from scenarios.errors import InputError, ScenarioError
+from scenarios.errors import InputError, ScenarioError, UndefinedMeasureError
 
 if TYPE_CHECKING:
     from scenarios.study import Study
@@ -237,11 +237,16 @@ def _replay(plan: Study, text: str, *, json: bool) -> Output:
     if not (colon and point.isdecimal() and number.isdecimal()):
         raise InputError(f"--replay: must be a point and a replication, such as 3:17 (got {text!r})")
     run = plan.replay(int(point), int(number))
-    readings = {name: run.measure(expression) for name, expression in plan.loaded.responses.items()}
-    if json:
-        return Output(as_json({name: reading.value for name, reading in readings.items()}))
-    lines = (f"{name}: {reading.reason or reading.value}" for name, reading in readings.items())
-    return Output("\n".join(lines))
+    values: dict[str, float | None] = {}
+    lines = []
+    for name, expression in plan.loaded.responses.items():
+        try:
+            values[name] = run.measure(expression)
+            lines.append(f"{name}: {values[name]}")
+        except UndefinedMeasureError as error:
+            values[name] = None
+            lines.append(f"{name}: {error}")
+    return Output(as_json(values) if json else "\n".join(lines))
 
 
 def _parsed(text: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""From the JSON Schema of a model to that of a file, which may say less than the model needs.
+"""The JSON Schema of a file, made from that of a model: a file may leave out what the model needs.
 
 A file is laid over the one that it extends: a part of it may leave out what stands there, and ``null`` removes an
-entry of a mapping, or says nothing where it stands for a section.
+entry of a mapping, or has null where it stands for a section.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def file_schema(model_schema: dict[str, Any], title: str) -> dict[str, Any]:
     schema = model_schema
     merged = set(_merged(schema, schema["$defs"]))
     for name in sorted(merged):
-        if "kind" not in schema["$defs"][name].get("required", ()):  # by its kind one of several is told
+        if "kind" not in schema["$defs"][name].get("required", ()):  # the kind selects one of several models
             schema["$defs"][name].pop("required", None)
     for part in (schema, *(schema["$defs"][name] for name in sorted(merged))):
         for key, value in part.get("properties", {}).items():
@@ -50,8 +50,8 @@ def _referred(value: dict[str, Any]) -> Iterator[str]:
 
 
 def _inner(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for word in ("anyOf", "oneOf"):
-        yield from value.get(word, ())
+    for key in ("anyOf", "oneOf"):
+        yield from value.get(key, ())
     if isinstance(entries := value.get("additionalProperties"), dict):
         yield entries
     yield from value.get("patternProperties", {}).values()
@@ -60,9 +60,9 @@ def _inner(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _with_removals(value: dict[str, Any]) -> dict[str, Any]:
     """Let null stand for each entry of a mapping."""
     changed = dict(value)
-    for word in ("anyOf", "oneOf"):
-        if word in changed:
-            changed[word] = [_with_removals(each) for each in changed[word]]
+    for key in ("anyOf", "oneOf"):
+        if key in changed:
+            changed[key] = [_with_removals(each) for each in changed[key]]
     if isinstance(entries := changed.get("additionalProperties"), dict):
         changed["additionalProperties"] = _or_null(entries)
     if patterns := changed.get("patternProperties"):
@@ -71,6 +71,6 @@ def _with_removals(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _or_null(value: dict[str, Any]) -> dict[str, Any]:
-    # Editors show what stands beside `anyOf` while one types.
+    # Editors show the description beside `anyOf` while the user types.
     shown: dict[str, Any] = {key: value[key] for key in ("title", "description", "default") if key in value}
     return {**shown, "anyOf": [value, _NULL]}

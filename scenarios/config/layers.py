@@ -1,4 +1,4 @@
-"""Settings that come from several places, laid over one another, each value remembering who stated it.
+"""Settings from several places, laid over one another; each value keeps the place that stated it.
 
 A scenario file may extend another, and the command line may set single values: later layers win. Mappings are merged
 key by key, everything else (lists too) is replaced as a whole. Null removes an entry of a dictionary, such
@@ -28,7 +28,7 @@ _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 @dataclass(frozen=True)
 class _Layer:
-    """Who states something.
+    """A file or an override that states settings.
 
     Args:
         where: Returns the place that states the value at a path.
@@ -43,8 +43,8 @@ class Layers:
     """Nested settings under construction.
 
     Args:
-        name: Name of the file whose settings these are; the place of what nobody stated.
-        model: Model of the settings: says what is a dictionary, and which settings are alternatives.
+        name: Name of the file whose settings these are; the place of values that no layer states.
+        model: Model of the settings, which defines dictionaries and alternatives.
     """
 
     def __init__(self, name: str, model: type[BaseModel]) -> None:
@@ -61,12 +61,12 @@ class Layers:
         return self._where.get(path, f"{self.name}:1:1")
 
     def lay_file(self, source: YamlSource) -> None:
-        """Lay a file over what there is.
+        """Lay a file over the settings so far.
 
         Args:
             source: The file; its data must be a mapping.
         """
-        # A section whose lines are all commented out says nothing; it does not say "null".
+        # A section whose lines are all commented out reads as null, but states nothing.
         source = with_current_names(self._model, source)
         stated = {key: value for key, value in source.data.items() if value is not None}
         layer = _Layer(source.where, is_own=source.name == self.name)
@@ -77,7 +77,7 @@ class Layers:
         return self._inherited.get(path, [])
 
     def fill(self, defaults: Mapping[str, Any]) -> None:
-        """Add what nobody has stated, without a place of its own: later layers then change it key by key.
+        """Add defaults that no layer states, without a place of their own: later layers change them key by key.
 
         Args:
             defaults: The whole settings as they stand.
@@ -85,13 +85,13 @@ class Layers:
         _fill(self.data, defaults)
 
     def drop(self, *keys: str) -> None:
-        """Forget what top-level keys say."""
+        """Remove top-level keys."""
         for key in keys:
             self.data.pop(key, None)
             self._forget((key,))
 
     def lay_value(self, path: Path, value: object, where: str) -> None:
-        """Lay a single value over what there is, as ``--set`` does.
+        """Lay a single value over the settings so far, as ``--set`` does.
 
         Args:
             path: Keys that lead to the value; within an existing list, positions written as digits.
@@ -132,13 +132,13 @@ class Layers:
 
     def _lay(self, container: Any, path: Path, value: object, layer: _Layer, types: Types) -> None:  # noqa: ANN401
         key = path[-1]
-        # Of a dictionary, as of personas or channels, an empty one says that there are none.
+        # An empty dictionary, as of personas or channels, means that there are none.
         says_none = isinstance(value, Mapping) and not value and is_dictionary(types)
         merges = isinstance(_value_at(container, key), dict) and isinstance(value, Mapping) and not says_none
         if not merges:
             self._forget(path)
             container[key] = {} if isinstance(value, Mapping) else _as_time(deepcopy(value), types)
-        # What is missing in a section should be told where the reader's own file opens that section.
+        # A fault about a missing key should point to the line where the user's own file opens the section.
         if layer.is_own or not merges:
             self._where[path] = layer.where(path)
         if isinstance(value, Mapping):
@@ -147,7 +147,7 @@ class Layers:
             self._note_items(path, value, layer)
 
     def _drop_alternatives(self, container: Any, path: Path, stated: Mapping[Any, Any], types: Types) -> None:  # noqa: ANN401
-        """Where a layer states one of several settings that exclude each other, what was said of the others ends."""
+        """Remove the alternatives of a setting that a layer states, where settings exclude each other."""
         for group in (group for each in types for group in getattr(each, "alternatives", ())):
             if any(stated.get(name) is not None for name in group):
                 for name in set(group) - set(stated):
@@ -155,7 +155,7 @@ class Layers:
                     self._forget((*path, name))
 
     def _note_items(self, path: Path, value: object, layer: _Layer) -> None:
-        """Note the places of all that a list holds."""
+        """Record the places of everything in a list."""
         inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for key, item in inner:
             self._where[*path, key] = layer.where((*path, key))
@@ -184,7 +184,7 @@ def _value_at(container: Any, key: str | int) -> Any:  # noqa: ANN401 - any plai
 
 
 def _as_time(value: object, types: Types) -> object:
-    """Read a date that stands for a moment as its first, in UTC."""
+    """Read a date in place of a time as its midnight, in UTC."""
     is_date = datetime in types and isinstance(value, str) and _DATE.fullmatch(value)
     return f"{value}T00:00:00Z" if is_date else value
 

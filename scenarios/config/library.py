@@ -1,4 +1,4 @@
-"""The scenarios that come with funnelsim, and how a name or path finds a file."""
+"""The built-in scenarios and studies, and how a name or path is resolved to a file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STUDIES: Final = LIBRARY / "studies"
 _SUFFIXES: Final = (".yaml", ".yml")
 
 _LARGEST_FILE_BYTES: Final = 5_000_000
-"""No scenario is larger; something else was given by mistake."""
+"""Largest file that is read; a larger one was given by mistake."""
 
 
 def library_names() -> list[str]:

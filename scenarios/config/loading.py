@@ -1,4 +1,4 @@
-"""From scenario files and overrides to checked settings: what is extended, what is laid over what, who stated it."""
+"""Loading of scenarios: files, what they extend, and overrides become checked settings."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _build(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides
         layers.drop("claims")
         layers.lay_file(source)
         _fill_defaults(model, layers)
-    # A scenario is not called, nor described, as the one it extends, and promises nothing that the other does.
+    # Name, description and claims belong to one scenario, and are not inherited by those that extend it.
     layers.drop("name", "description", "claims")
     layers.lay_file(chain[-1])
     if overrides:
@@ -88,11 +88,11 @@ def _build(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides
 
 
 def _fill_defaults(model: type[ScenarioSettings], layers: Layers) -> None:
-    """State the defaults, so that the next layer changes single entries of them instead of replacing them whole."""
+    """Add the defaults, so that the next layer changes single entries of them instead of replacing them whole."""
     try:
         layers.fill(check(model, layers).to_data())
     except ScenarioError:
-        # What is wrong is told once, when all layers are there; one of them may put it right.
+        # Faults are reported once, after the last layer, which may correct them.
         return
 
 
@@ -119,7 +119,7 @@ def read_source(path: Path, text: str, what: str = "scenario") -> YamlSource:
     Args:
         path: The file, for messages.
         text: What stands in it.
-        what: What it should be.
+        what: The kind of file, for messages.
 
     Raises:
         ScenarioError: It is not YAML, or holds something else.
@@ -133,11 +133,11 @@ def read_source(path: Path, text: str, what: str = "scenario") -> YamlSource:
 
 
 def _override(layers: Layers, overrides: Overrides) -> None:
-    """Lay single settings over what there is.
+    """Lay single settings over the settings so far.
 
-    Whoever changes the world, or how it is analysed, makes another scenario, as a file does that extends this one: the
-    claims were about the world as it stood, and a promise that nobody made cannot be broken (nor need its words still
-    mean anything: the arm it speaks of may be gone). Under another name or seed they stay.
+    A change of the world, or of its analysis, makes another scenario, as a file does that extends this one. Its claims
+    were about the unchanged world, and may refer to parts that are gone, such as an arm; so they are dropped. A change
+    of the name or seed keeps them.
     """
     faults: list[Fault] = []
     changes = list(_each(overrides, faults))
@@ -153,7 +153,7 @@ def _override(layers: Layers, overrides: Overrides) -> None:
 
 
 def _each(overrides: Overrides, faults: list[Fault]) -> Iterator[tuple[str, str, Any]]:
-    """Split overrides into who says it, the dotted path and the value."""
+    """Split overrides into their place, the dotted path and the value."""
     if isinstance(overrides, Mapping):
         for key, value in overrides.items():
             yield f"{key}={value!r}", key, _plain(value, key, faults)
@@ -171,7 +171,7 @@ def _each(overrides: Overrides, faults: list[Fault]) -> Iterator[tuple[str, str,
 
 
 def _plain(value: object, key: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - any plain data
-    """Turn a Python value (a time, a tuple, settings of a component) into what a file would say."""
+    """Turn a Python value (a time, a tuple, settings of a component) into the data of a file."""
     try:
         return to_jsonable_python(value, inf_nan_mode="constants")
     except PydanticSerializationError:
@@ -184,5 +184,5 @@ def _path_of(key: str, where: str) -> tuple[str, ...]:
     if not all(path):
         raise ScenarioError([Fault(where, "", f"{key!r} is not a path such as clock.hours")])
     if path[0] == "extends":
-        raise ScenarioError([Fault(where, dotted(path), "can only be said in a file")])
+        raise ScenarioError([Fault(where, dotted(path), "can only be set in a file")])
     return path

@@ -1,4 +1,4 @@
-"""Where a path leads in nested settings: what may stand there, read off the models."""
+"""Types at a path in nested settings, found in the models."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scenarios.config.yaml_source import Path
 __all__ = ["Types", "fields_of", "is_dictionary", "types_at", "types_inside"]
 
 Types = tuple[Any, ...]
-"""What a value may be: the branches of a union; models, plain types, aliases such as ``dict[str, float]``."""
+"""Possible types of a value: the branches of a union; models, plain types, aliases such as ``dict[str, float]``."""
 
 
 def types_at(model: type[BaseModel], path: Path) -> Types:
-    """Types that a value at this path may have; none when nothing may stand there."""
+    """Types that a value at this path may have; none when there is no such path."""
     types: Types = (model,)
     for part in path:
         types = types_inside(types, part)
@@ -49,7 +49,7 @@ def _inside(outer: Any, part: str | int) -> Iterable[Any]:  # noqa: ANN401 - any
 
 
 def _branches(annotation: Any) -> Types:  # noqa: ANN401 - any annotation
-    """Take a union, or a type with annotations, apart."""
+    """Split a union, or a type with annotations, into its types."""
     origin = get_origin(annotation)
     if origin is None or origin in {dict, Mapping, list, tuple, set, frozenset}:
         return (annotation,)

@@ -38,7 +38,7 @@ def current_path(model: type[BaseModel], path: Path, where: str) -> Path:
 
 
 def with_current_names(model: type[BaseModel], source: YamlSource) -> YamlSource:
-    """Return what a file says by the names that settings have now, and warn of each old one.
+    """Return the content of a file under the current names of settings, and warn of each old one.
 
     Args:
         model: Model of the settings in the file.
@@ -53,7 +53,7 @@ def with_current_names(model: type[BaseModel], source: YamlSource) -> YamlSource
 
 
 def with_current_paths(model: type[BaseModel], source: YamlSource, section: str) -> YamlSource:
-    """Return what a file says, with the current names in a section whose keys are dotted paths of settings.
+    """Return the content of a file with current names in a section whose keys are dotted paths of settings.
 
     Args:
         model: Model of the settings that the paths lead through.

@@ -1,4 +1,4 @@
-"""What a scenario says: the world of the simulator, and how a run of it is named, seeded and analysed."""
+"""Settings of a scenario: the simulated world, and the name, seed and analysis of a run of it."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class ScenarioSettings(WorldSettings):
         return WorldSettings(**{name: getattr(self, name) for name in WorldSettings.model_fields})
 
     def to_data(self) -> dict[str, Any]:
-        """Write everything the scenario says, defaults too, as plain data in the order of a scenario file."""
+        """Write all settings, with defaults, as plain data in the order of a scenario file."""
         data = self.model_dump(mode="json")
         return {key: data[key] for key in (*_HEAD, *(key for key in data if key not in _HEAD))}
 
     def to_yaml(self) -> str:
-        """Write everything the scenario says, defaults too, as a scenario file that extends no other."""
+        """Write all settings, with defaults, as a scenario file that extends no other."""
         data = self.to_data()
         claims = data.pop("claims")
-        # The innermost lists and mappings stand in one line, as a person would write them; but each claim has its own.
+        # The innermost lists and mappings are in one line, as people write them; but each claim has its own line.
         text = yaml_text(data, flow=None)
         return text + yaml_text({"claims": claims}, flow=False) if claims else text
 

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with nested settings, in the words of the person who wrote them."""
+"""Validation of nested settings: pydantic's errors as faults at the user's own lines."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _PLAIN_WORDS: Final[Mapping[str, str]] = {
     "time_parsing": "must be a time of day such as 09:00",
     "time_type": "must be a time of day such as 09:00",
 }
-"""Plain words for pydantic's kinds of error; the braces name entries of the error's context."""
+"""Messages for pydantic's kinds of error; the braces name entries of the error's context."""
 
 
 def check(model: type[Model], layers: Layers) -> Model:
@@ -75,35 +75,35 @@ def check(model: type[Model], layers: Layers) -> Model:
         ScenarioError: Something is wrong; all faults are reported, in the order of the settings.
     """
     try:
-        # JSON in strict mode is what a settings file means: text is not a number and 1 is not true, yet a time may
-        # be written as text and a tuple as a list.
+        # Strict JSON fits settings files: text is not a number and 1 is not true, but a time may be written as text
+        # and a tuple as a list.
         return model.model_validate_json(json.dumps(layers.data), strict=True)
     except ValidationError as error:
         raise ScenarioError(_faults(model, layers, error)) from None
 
 
 def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> list[Fault]:
-    # The branches of a union complain one by one about the same value: told together, as one fault.
+    # Each branch of a union reports an error about the same value; together they are one fault.
     messages: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
         path = _path_in(layers.data, detail["loc"])
         path, message = _narrowed(model, layers.data, path, _message(model, path, detail))
         message += _what_stays(layers, path, message)
-        said = messages.setdefault(path, [])
-        if message not in said:
-            said.append(message)
-    faults = [Fault(layers.where(path), dotted(path), " or ".join(said)) for path, said in messages.items()]
+        seen = messages.setdefault(path, [])
+        if message not in seen:
+            seen.append(message)
+    faults = [Fault(layers.where(path), dotted(path), " or ".join(seen)) for path, seen in messages.items()]
     return sorted(faults, key=_reading_order)
 
 
 def _what_stays(layers: Layers, path: Path, message: str) -> str:
-    """Recall the entries that the reader's file does not show, where all entries together are at fault."""
+    """List the entries that the user's file does not show, where all entries together are at fault."""
     inherited = layers.inherited(path) if "sum to 1" in message else []
     return f"; inherited: {', '.join(inherited)}; null removes an entry" if inherited else ""
 
 
 def _reading_order(fault: Fault) -> tuple[bool, str, int, int]:
-    """Order faults by file, line and column; what the command line says comes last."""
+    """Order faults by file, line and column; those of the command line come last."""
     name, *numbers = fault.where.rsplit(":", 2)
     if len(numbers) == 2 and all(number.isdecimal() for number in numbers):  # noqa: PLR2004 - line and column
         return False, name, int(numbers[0]), int(numbers[1])
@@ -127,7 +127,7 @@ def _path_in(data: object, loc: Path) -> Path:
     path: Path = ()
     entered = True
     for position, part in enumerate(loc):
-        # Where a mapping says its kind, pydantic names that first; a key inside may have the same name.
+        # Pydantic names the kind of a mapping first; a key inside may have the same name.
         is_kind, entered = entered and isinstance(data, dict) and data.get("kind") == part, False
         if is_kind:
             continue
@@ -147,15 +147,15 @@ def _message(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:
         return f"unknown key {path[-1]!r}{advice(str(path[-1]), sorted(fields_of(types_at(model, path[:-1]))))}"
     if kind in {"value_error", "assertion_error"}:
         return re.sub(r"^(Value|Assertion) error, ", "", detail["msg"])
-    words = _words(kind, detail)
+    text = _text(kind, detail)
     if kind in {"missing", "union_tag_not_found"}:
-        return words
+        return text
     if kind == "union_tag_invalid":
         given = detail["ctx"]["tag"]
-    return f"{words} (got {_shown(given)}){_guess(detail)}"
+    return f"{text} (got {_shown(given)}){_guess(detail)}"
 
 
-def _words(kind: str, detail: ErrorDetails) -> str:
+def _text(kind: str, detail: ErrorDetails) -> str:
     template = _PLAIN_WORDS.get(kind)
     if template is None:
         return re.sub(r"^Input should ", "must ", detail["msg"])

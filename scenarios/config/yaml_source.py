@@ -1,4 +1,4 @@
-"""YAML 1.2 text as plain data that remembers where each value stands.
+"""YAML 1.2 text as plain data with the place of each value.
 
 The nodes of the document are read, not the objects that a YAML library would make of them: so a place is known for
 every key and item, a key given twice is refused instead of the last one winning, and dates stay text as written.
@@ -31,7 +31,7 @@ _MOST_VALUES: Final = 100_000
 
 @dataclass(frozen=True)
 class YamlSource:
-    """What a YAML text says, and where.
+    """The data of a YAML text, and the place of each value.
 
     Args:
         name: Name of the file, as messages show it.
@@ -80,7 +80,7 @@ def read_scalar(text: str, name: str) -> Any:  # noqa: ANN401 - any value that Y
     try:
         return read_yaml(text, name).data
     except ScenarioError as error:
-        # A line and column within one argument would say less than the argument itself.
+        # A line and column within one argument would help less than the argument itself.
         raise ScenarioError(Fault(name, fault.path, fault.message) for fault in error.faults) from None
 
 
@@ -171,7 +171,7 @@ def _place(node: Node) -> tuple[int, int]:
 
 
 def _syntax_fault(error: MarkedYAMLError, name: str) -> Fault:
-    """Say in one line what the parser stumbled over, and where."""
+    """Describe a parser error and its place in one line."""
     mark = error.problem_mark or error.context_mark
     where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark is not None else f"{name}:1:1"
     problem = str(error.problem or error)

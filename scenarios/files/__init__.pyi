@@ -18,4 +18,5 @@ from .plain_data import (
     write_json as write_json,
     write_tables as write_tables,
 )
+from .run_folder import RunFolder as RunFolder, read_events as read_events
 from .versions import available_bytes as available_bytes, no_room_to_analyse as no_room_to_analyse

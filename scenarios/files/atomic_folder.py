@@ -35,16 +35,16 @@ _ENTRIES: Final = frozenset(
         "report.html",
     }
 )
-"""What funnelsim leaves at the top of a folder, besides the ``files`` that the manifest names; whatever else stands
-there is somebody's work."""
+"""Entries that funnelsim writes at the top of a folder, besides the ``files`` that the manifest names. Anything else is
+the work of someone else, and protects the folder from being replaced."""
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Make a folder that appears under its name only when all is written.
 
-    The work goes on in a hidden folder beside it, on the same file system, which takes the name at the end in one
-    step. If anything fails, or the user interrupts, nothing is left of it and what stood there before still stands.
+    The files are written to a hidden folder beside it, on the same file system, which is renamed at the end in one
+    step. If anything fails, or the user interrupts, the hidden folder is removed and an earlier folder stays.
 
     Args:
         path: The folder to make. An empty folder is replaced, and one that holds what funnelsim wrote and no more.
@@ -55,7 +55,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The place cannot be written to, or holds something that is not a funnelsim folder.
     """
-    path = Path(os.path.realpath(path))  # of a link the target is replaced, and the link stays
+    path = Path(os.path.realpath(path))  # a link stays, and its target is replaced
     _refuse_foreign(path)
     made_parents = _make_parents(path)
     working = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
@@ -90,7 +90,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _objection(path: Path) -> str:
-    """Say why something that stands there must not be replaced; nothing when it may."""
+    """Explain why a path must not be replaced; empty when it may be."""
     if not path.is_dir():
         return "is a file"
     entries = sorted(entry.name for entry in path.iterdir())
@@ -131,7 +131,7 @@ def _make_parents(path: Path) -> list[Path]:
 
 def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
-        with suppress(OSError):  # somebody else may have put something there meanwhile
+        with suppress(OSError):  # another process may have written there meanwhile
             folder.rmdir()
 
 
@@ -139,7 +139,7 @@ def _take_name(working: Path, path: Path) -> None:
     if not path.exists():
         working.rename(path)
         return
-    # A folder that holds files cannot be replaced in one step: it steps aside, and back if its place is not taken.
+    # A folder with files cannot be replaced in one step: it is moved aside, and back if the rename fails.
     aside = working.with_suffix(".replaced")
     path.rename(aside)
     try:

@@ -1,4 +1,4 @@
-"""What the collector received as lines of JSON: the events, and the broken lines at their places among them."""
+"""Lines of JSON that the collector received: the events, and the broken lines at their places among them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOISE = b"\xff"
 
 
 def delivered_lines(delivery: Delivery) -> bytes:
-    """Write all that was received, in the order in which it was, each line ended by a newline."""
+    """Write a delivery in the order of arrival, each line ended by a newline."""
     lines = encode(delivery.events)
     if delivery.malformed.is_empty():
         return lines
@@ -29,7 +29,7 @@ def broken_lines(malformed: pl.DataFrame) -> list[bytes]:
     """Break the lines of events: the bytes as they arrived, without newlines.
 
     Args:
-        malformed: Events and the damage to them; columns as in :data:`simulator.tracking.delivery.MALFORMED_SCHEMA`.
+        malformed: Events and their corruption; columns as in :data:`simulator.tracking.delivery.MALFORMED_SCHEMA`.
     """
     lines = encode(malformed).splitlines()
     damages = malformed.select("damage", "place").iter_rows()
@@ -37,6 +37,6 @@ def broken_lines(malformed: pl.DataFrame) -> list[bytes]:
 
 
 def _broken(line: bytes, damage: str, place: float) -> bytes:
-    """Cut a line off, or garble one byte of it; something is left in any case, and it is never an event."""
+    """Truncate a line, or garble one byte of it. The result is never empty and never an event."""
     at = 1 + int(place * (len(line) - 1))
     return line[:at] if damage == "truncated" else line[: at - 1] + _NOISE + line[at:]

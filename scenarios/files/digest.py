@@ -1,4 +1,4 @@
-"""A fingerprint of a stream of events: equal for equal events, however the stream is cut into batches.
+"""Digest of a stream of events: equal for equal events, however the stream is cut into batches.
 
 It is a sha256 over those of the hours of arrival, so that the hours of a large run can be fingerprinted apart.
 """
@@ -25,7 +25,7 @@ _NULL_TIME: Final = -(2**63)
 _NULL_TEXT: Final = -1
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if isinstance(dtype, pl.Datetime)]
 _TEXTS: Final = ["message_id", "anonymous_id", "user_id", "email", "extra"]
-"""Columns that say something else in almost every row; in all others a few words come again and again."""
+"""Columns whose values differ in almost every row; in all others a few values repeat."""
 _WORDS: Final = [name for name in EVENT_SCHEMA if name not in {*_TIMES, *_TEXTS}]
 
 Numbers = npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ class EventsDigest:
     An hour is a run of events that are received in one hour; an event without such a time belongs to the hour of the
     one before. Whole columns are hashed at once, all numbers little-endian: each time as int64 milliseconds; message,
     browser, person, address and ``extra`` as UTF-8 in one hash and the lengths that separate them (-1 for null) in
-    another; for all other columns one number a row, the sum of 64-bit hashes of its words (see :func:`_hash_of_word`).
+    another; for all other columns one number a row, the sum of 64-bit hashes of its values.
 
     Args:
         start: The moment from which hours are counted.
@@ -50,7 +50,7 @@ class EventsDigest:
         self._open = HourDigest()
 
     def write(self, delivery: Delivery) -> None:
-        """Add the events of a batch; broken lines are none."""
+        """Add the events of a batch; broken lines do not count."""
         self.update(delivery.events)
 
     def update(self, events: pl.DataFrame) -> None:
@@ -69,7 +69,7 @@ class EventsDigest:
             self._open.add(columns, begin, end)
 
     def add_hour(self, digest: bytes) -> None:
-        """Add an hour of which nothing has been added and no more will be.
+        """Add a whole hour, of which nothing has been added before and nothing will be later.
 
         Args:
             digest: What a :class:`HourDigest` gives for it.
@@ -146,24 +146,24 @@ class EventColumns:
 
 
 def _sums(events: pl.DataFrame) -> npt.NDArray[np.uint64]:
-    """Sum of the hashes of all words of a row, modulo 2⁶⁴; null counts for nothing; shape (events,)."""
+    """Sum of the hashes of all values of a row, modulo 2⁶⁴; null adds 0; shape (events,)."""
     filled = [name for name in _WORDS if events[name].null_count() < events.height]
-    # A category's number depends on what else the process has seen: it tells words apart, and nothing more.
+    # The code of a category depends on what else the process has seen, so it only distinguishes values here.
     places = events.select((pl.col(filled).cast(pl.Categorical()).to_physical() + 1).fill_null(0))
     total, rows = np.zeros(events.height, dtype=np.uint64), np.arange(events.height)
     for name in filled:
         place = places[name].to_numpy()
         where = np.full(int(place.max()) + 1, -1)
-        where[place] = rows  # any row that says it will do
+        where[place] = rows  # any row with the value will do
         where[0] = -1
         used = np.flatnonzero(where >= 0)
         hashes = np.zeros(len(where), dtype=np.uint64)
-        hashes[used] = [_hash_of_word(name, word) for word in events[name].gather(where[used]).cast(pl.String)]
+        hashes[used] = [_hash_of_value(name, value) for value in events[name].gather(where[used]).cast(pl.String)]
         total += hashes[place]
     return total
 
 
 @lru_cache(maxsize=2**16)
-def _hash_of_word(column: str, word: str) -> int:
-    """The first 64 bits of BLAKE2b of a word, with the name of its column as the key."""
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8, key=column.encode()).digest(), "little")
+def _hash_of_value(column: str, value: str) -> int:
+    """The first 64 bits of BLAKE2b of a value, with the name of its column as the key."""
+    return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8, key=column.encode()).digest(), "little")

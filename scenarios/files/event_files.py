@@ -11,10 +11,11 @@ from typing import Literal, Protocol
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.io.ndjson import decode, encode
+from analytics.io.ndjson import encode
 from analytics.store.spill import write_temporary
 from scenarios.errors import OutputError
 from scenarios.files.delivered_lines import delivered_lines
+from scenarios.files.run_folder import read_events
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LABELS_ORDER, LABELS_SCHEMA
 
@@ -34,13 +35,13 @@ EventsFormat = Literal["parquet", "ndjson", "none"]
 
 
 class EventRecord(Protocol):
-    """A sink that can give back the events that were received; not the broken lines, which are no events."""
+    """A sink that keeps the events that were received; broken lines are no events and are not kept."""
 
     def write(self, delivery: Delivery) -> None:
         """Take a batch."""
 
     def close(self) -> None:
-        """Take note that there will be no more."""
+        """End the record."""
 
     @property
     def events(self) -> pl.DataFrame:
@@ -48,7 +49,7 @@ class EventRecord(Protocol):
 
 
 class ParquetParts:
-    """Keeps the events on disk, one small Parquet file a batch, so that memory holds one batch at a time.
+    """Record of events on disk, one small Parquet file a batch, so that memory holds one batch at a time.
 
     Polars cannot add row groups to a Parquet file, but it streams many files into one.
 
@@ -70,7 +71,7 @@ class ParquetParts:
         self.filed(delivery)
 
     def filed(self, delivery: Delivery) -> Delivery:
-        """Take a batch, and say in which file it is now."""
+        """Write a batch and return it with the file that holds it."""
         if delivery.events.is_empty():
             return delivery
         part = self.folder / f"{len(self._parts):06}.parquet"
@@ -79,7 +80,7 @@ class ParquetParts:
         return replace(delivery, file=part)
 
     def add(self, part: Path) -> None:
-        """Take a batch that somebody else has written into the folder."""
+        """Add a batch that a worker has written into the folder."""
         self._parts.append(part)
 
     def close(self) -> None:
@@ -96,10 +97,10 @@ class ParquetParts:
             return self._scan().collect()
         if self._saved is None:
             raise OutputError("the events of this run were not kept; run it with events as parquet or ndjson")
-        return pl.read_parquet(self._saved) if self._saved.suffix == ".parquet" else decode(self._saved).frame
+        return read_events(self._saved)
 
     def moved_to(self, path: Path | None) -> None:
-        """Learn that the parts are gone, and which Parquet or NDJSON file took their place, if any."""
+        """Read from now on from the Parquet or NDJSON file that replaces the parts; from none if None."""
         self._moved, self._saved = True, path
 
     def save(self, path: Path) -> None:
@@ -113,11 +114,13 @@ class ParquetParts:
 
 
 class FileThenForward:
-    """Hands on what a record has put into a file, with word of where, so that nobody need write it once more.
+    """A sink that records a batch in a file and then passes it on with the path of that file.
+
+    An event store that spills to disk links to the file instead of writing the events once more.
 
     Args:
         record: Keeps the events.
-        sinks: Who takes what it has kept.
+        sinks: Receive each batch after it is in its file.
     """
 
     def __init__(self, record: ParquetParts, sinks: Sequence[Sink]) -> None:
@@ -125,19 +128,19 @@ class FileThenForward:
         self._sinks = sinks
 
     def write(self, delivery: Delivery) -> None:
-        """Keep a batch and hand it on."""
+        """Record a batch and pass it on."""
         filed = self._record.filed(delivery)
         for sink in self._sinks:
             sink.write(filed)
 
     def close(self) -> None:
-        """Tell all that no more will come."""
+        """Close the record and the sinks."""
         for sink in (self._record, *self._sinks):
             sink.close()
 
 
 class NdjsonFile:
-    """Writes what the collector received: one Segment-Spec JSON object a line, and broken lines where they arrived.
+    """Sink that writes what the collector received: one Segment-Spec JSON object a line, and broken lines in place.
 
     Args:
         path: File to create.
@@ -156,7 +159,7 @@ class NdjsonFile:
 
 
 def save_events(events: pl.DataFrame, folder: Path, form: EventsFormat) -> None:
-    """Write flat events to the file of a run folder that is for their form; none for ``none``."""
+    """Write flat events to ``events.parquet`` or ``events.ndjson`` of a run folder; nothing for ``none``."""
     if form == "parquet":
         events.write_parquet(folder / "events.parquet", compression="zstd")
     elif form == "ndjson":
@@ -174,7 +177,7 @@ def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
 
 
 class LabelParts:
-    """Keeps what befell which event on disk, so that memory holds the labels of one hour at a time.
+    """Record of labels (what happened to which event) on disk, so that memory holds one hour of them at a time.
 
     Args:
         folder: An empty folder for the parts; the caller removes it.
@@ -201,5 +204,5 @@ class LabelParts:
         return pl.concat([LABELS_SCHEMA.to_frame(), *map(pl.read_parquet, self._parts)]).sort(LABELS_ORDER)
 
     def moved_to(self, path: Path) -> None:
-        """Learn that the parts are gone, and which file took their place."""
+        """Read from now on from the file that replaces the parts."""
         self._saved = path

@@ -39,7 +39,7 @@ def write_tables(folder: Path, tables: Mapping[str, pl.DataFrame]) -> None:
 
 
 def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
-    """Write unusable events to an NDJSON file: reason, detail, position, and the bytes as they came.
+    """Write unusable events to an NDJSON file: reason, detail, position, and the original bytes.
 
     Bytes that are not text are written in Base64, under ``raw_base64``.
     """

@@ -23,7 +23,11 @@ _BYTES_AN_EVENT: Final = 850
 
 
 def no_room_to_analyse(n_events: int) -> str | None:
-    """Reason why this machine has too little free memory to analyse so many events; None if it has enough."""
+    """Explain why so many events do not fit into memory; None if they fit.
+
+    Args:
+        n_events: Number of events.
+    """
     needed, available = n_events * _BYTES_AN_EVENT, available_bytes()
     if needed <= available:
         return None

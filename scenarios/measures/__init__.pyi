@@ -4,7 +4,6 @@ from .expressions import ExpressionError as ExpressionError, Reference as Refere
 from .model import MODEL_WORDS as MODEL_WORDS, model_terms as model_terms
 from .registry import (
     Measure as Measure,
-    Reading as Reading,
     all_measures as all_measures,
     needs_events as needs_events,
     spans_clock as spans_clock,

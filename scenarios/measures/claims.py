@@ -18,9 +18,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.definition import Parts, RunView
 from scenarios.measures.expressions import Expression, ExpressionError, compared, parse_comparison, references
-from scenarios.measures.registry import check_references, reading
+from scenarios.measures.registry import check_references, read_expression
 
 __all__ = ["ClaimResult", "Claims", "check_claims"]
 
@@ -63,12 +64,17 @@ def check_claims(claims: Mapping[str, str], run: RunView) -> tuple[ClaimResult, 
 
 def _result(description: str, text: str, run: RunView) -> ClaimResult:
     sides, signs = _parsed(text)
-    readings = [reading(side, run) for side in sides]
-    values = tuple(each.value for each in readings)
-    reasons = [each.reason for each in readings if each.reason is not None]
+    values: list[float | None] = []
+    reasons: list[str] = []
+    for side in sides:
+        try:
+            values.append(read_expression(side, run))
+        except UndefinedMeasureError as error:
+            values.append(None)
+            reasons.append(str(error))
     known = tuple(value for value in values if value is not None)
     passed = None if reasons else compared(known, signs)
-    return ClaimResult(description, text, passed, values, "; ".join(dict.fromkeys(reasons)) or None)
+    return ClaimResult(description, text, passed, tuple(values), "; ".join(dict.fromkeys(reasons)) or None)
 
 
 @lru_cache(maxsize=256)

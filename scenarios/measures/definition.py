@@ -11,8 +11,8 @@ import polars as pl
 from analytics.settings import AnalyticsSettings
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
-from scenarios.errors import advice, did_you_mean
-from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
+from scenarios.errors import UndefinedMeasureError, advice, did_you_mean
+from scenarios.measures.expressions import Constant, ExpressionError, Reference
 from scenarios.measures.window import Window
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
@@ -116,7 +116,7 @@ class MeasureDefinition:
         name: The name, such as ``conversion`` or ``counts.visitors``.
         meaning: What its number says.
         check: Raises ExpressionError when a reference to it is wrong whatever the run may bring.
-        read: Returns the number that a run has for a reference; raises Undefined when there is none.
+        read: Returns the number that a run has for a reference; raises UndefinedMeasureError when there is none.
         usage: How it is written, with its arguments.
         needs_events: Whether it is about what was received, and not only about what the world itself knows.
         spans_clock: Whether it counts from the first moment of the clock to the last, whatever hours are left out.
@@ -199,8 +199,8 @@ def require_value(value: float | None, why_not: str) -> float:
     """The value as a number.
 
     Raises:
-        Undefined: There is none.
+        UndefinedMeasureError: There is none.
     """
     if value is None:
-        raise Undefined(why_not)
+        raise UndefinedMeasureError(why_not)
     return float(value)

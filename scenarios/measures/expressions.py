@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from analytics.events.dimensions import current_dimension
+from scenarios.errors import UndefinedMeasureError
 
 __all__ = [
     "Constant",
@@ -30,7 +31,6 @@ __all__ = [
     "Number",
     "Operation",
     "Reference",
-    "Undefined",
     "compared",
     "evaluate",
     "parse_comparison",
@@ -61,10 +61,6 @@ _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 class ExpressionError(ValueError):
     """A text that is not an expression of the language, or speaks of something that there is not."""
-
-
-class Undefined(Exception):  # noqa: N818 - no error: a number that does not exist in this run
-    """A number that does not exist, such as the conversion of nobody; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ def evaluate(expression: Expression, read: Callable[[Reference], float]) -> floa
         read: Returns the value of a reference.
 
     Raises:
-        Undefined: A reference has no value, or something is divided by zero, or the result is no finite number.
+        UndefinedMeasureError: A reference has no value, the divisor is zero, or the result is not a finite number.
     """
     match expression:
         case Number(value):
@@ -185,7 +181,7 @@ def evaluate(expression: Expression, read: Callable[[Reference], float]) -> floa
         case Operation(sign, left, right):
             numbers = evaluate(left, read), evaluate(right, read)
             if sign == "/" and numbers[1] == 0:
-                raise Undefined("division by zero")
+                raise UndefinedMeasureError("division by zero")
             return _finite(_MEANING[sign](*numbers), f"{numbers[0]:g} {sign} {numbers[1]:g}")
 
 
@@ -196,7 +192,7 @@ def compared(values: tuple[float, ...], signs: tuple[str, ...]) -> bool:
 
 def _finite(value: float, what: str) -> float:
     if not math.isfinite(value):
-        raise Undefined(f"{what} is not a finite number")
+        raise UndefinedMeasureError(f"{what} is not a finite number")
     return value
 
 

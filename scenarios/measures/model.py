@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.errors import AnalyticsError
+from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.definition import (
     MeasureDefinition,
     Parts,
@@ -15,7 +16,7 @@ from scenarios.measures.definition import (
     require_known,
     require_value,
 )
-from scenarios.measures.expressions import ExpressionError, Reference, Undefined
+from scenarios.measures.expressions import ExpressionError, Reference
 from scenarios.measures.truth import known_truth
 from simulator.settings.experiments import arm_effects
 from simulator.visitors.truth import Truth
@@ -88,7 +89,7 @@ def _jackknife_word(name: str, column: str, meaning: str) -> MeasureDefinition:
     def read(reference: Reference, run: RunView) -> float:
         model, term = _fitted(run), _row(reference, run)["signal"]
         if model.jackknife is None:
-            raise Undefined(f"{reference.text}: no accounts are known")
+            raise UndefinedMeasureError(f"{reference.text}: no accounts are known")
         value = model.jackknife[column][model.terms.index(term)]
         return require_value(value, f"{reference.text}: fewer than two accounts tell of it")
 
@@ -100,7 +101,7 @@ def _row(reference: Reference, run: RunView) -> dict[str, Any]:
     term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
     rows = _rows(model)
     if term not in rows:
-        raise Undefined(f"{reference.text}: {model.dropped.get(term, 'the events tell of no such term')}")
+        raise UndefinedMeasureError(f"{reference.text}: {model.dropped.get(term, 'the events tell of no such term')}")
     return rows[term]
 
 
@@ -154,7 +155,7 @@ def _fitted(run: RunView) -> IntentResults:
     try:
         return run.intent
     except AnalyticsError as error:
-        raise Undefined(f"the intent model is not fitted: {error}") from None
+        raise UndefinedMeasureError(f"the intent model is not fitted: {error}") from None
 
 
 def _fit_word(name: str, meaning: str) -> MeasureDefinition:

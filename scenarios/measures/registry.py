@@ -45,7 +45,6 @@ from scenarios.measures.expressions import (
     Expression,
     ExpressionError,
     Reference,
-    Undefined,
     evaluate,
     parse_expression,
     references,
@@ -56,7 +55,7 @@ from scenarios.measures.traffic import SEGMENT_WORDS
 from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
 
-__all__ = ["Measure", "Reading", "all_measures", "check_references", "needs_events", "reading", "spans_clock"]
+__all__ = ["Measure", "all_measures", "check_references", "needs_events", "read_expression", "spans_clock"]
 
 _COUNTS: Final = {
     "visitors": "visitors who came",
@@ -144,19 +143,6 @@ def all_measures() -> dict[str, MeasureDefinition]:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a measure says of a run.
-
-    Args:
-        value: The number; None where there is none.
-        reason: Why there is none; None where there is one.
-    """
-
-    value: float | None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
 class Measure:
     """A number that a run can be asked for; made by :meth:`parse`.
 
@@ -183,9 +169,13 @@ class Measure:
         check_references(expression, parts or {})
         return cls(text, expression)
 
-    def read(self, run: RunView) -> Reading:
-        """Read the measure off a run."""
-        return reading(self.expression, run)
+    def read(self, run: RunView) -> float:
+        """Return the number that a run has.
+
+        Raises:
+            UndefinedMeasureError: There is none; the message says why.
+        """
+        return read_expression(self.expression, run)
 
 
 def check_references(expression: Expression, parts: Parts) -> None:
@@ -208,12 +198,13 @@ def spans_clock(reference: Reference) -> bool:
     return _word(reference).spans_clock
 
 
-def reading(expression: Expression, run: RunView) -> Reading:
-    """Work an expression out on a run; its references must have been checked."""
-    try:
-        return Reading(evaluate(expression, lambda reference: _word(reference).read(reference, run)))
-    except Undefined as missing:
-        return Reading(None, str(missing))
+def read_expression(expression: Expression, run: RunView) -> float:
+    """Compute an expression for a run; its references must have been checked.
+
+    Raises:
+        UndefinedMeasureError: The number does not exist in this run; the message says why.
+    """
+    return evaluate(expression, lambda reference: _word(reference).read(reference, run))
 
 
 def _word(reference: Reference) -> MeasureDefinition:

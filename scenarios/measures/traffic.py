@@ -13,6 +13,7 @@ import polars as pl
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
 from analytics.events.tracking_plan import REGIONS, FunnelStage
 from analytics.signals.arms import arm_dimension
+from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.definition import (
     Arguments,
     MeasureDefinition,
@@ -22,7 +23,7 @@ from scenarios.measures.definition import (
     require_known,
     require_value,
 )
-from scenarios.measures.expressions import Constant, ExpressionError, Reference, Undefined
+from scenarios.measures.expressions import Constant, ExpressionError, Reference
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
 
@@ -90,7 +91,7 @@ def _segment_word(name: str, meaning: str) -> MeasureDefinition:
             return require_value(rows[name][0], f"{reference.text}: nobody was seen there")
         if name in _COUNTS:
             return 0.0
-        raise Undefined(f"{reference.text}: nobody was seen there")
+        raise UndefinedMeasureError(f"{reference.text}: nobody was seen there")
 
     return MeasureDefinition(name, meaning, check, read, f'{name}(), {name}(region="europe", page_group="security")')
 
@@ -215,7 +216,7 @@ def _weekday(run: RunView, day: int) -> str:
 
 def _aggregate(reference: Reference, series: Arguments, counts: list[int]) -> float:
     if not counts:
-        raise Undefined(f"{reference.text}: the run has no such time")
+        raise UndefinedMeasureError(f"{reference.text}: the run has no such time")
     return float(_AGGREGATES[_text(series["aggregate"])](counts))
 
 

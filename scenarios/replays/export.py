@@ -23,7 +23,7 @@ from scenarios.replays.recorded_run import RecordedRun
 __all__ = ["ExportForm", "export"]
 
 ExportForm = Literal["segment-warehouse", "csv", "parquet"]
-"""Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that tells dbt the types of the columns."""
+"""Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that gives dbt the types of the columns."""
 
 
 def export(run_folder: str | Path, *, to: str | Path, form: ExportForm = "segment-warehouse") -> dict[str, int]:
@@ -63,14 +63,14 @@ def _write(table: pl.DataFrame, path: Path, form: ExportForm) -> str:
     if form == "parquet":
         table.write_parquet(file, compression="zstd")
     else:
-        # As databases read them: without a zone, which is UTC, and a null is nothing between two commas.
+        # Databases read times without a zone as UTC, and an empty field as null.
         times = pl.col(UTC_MS).dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S%.3f")
         table.with_columns(times).write_csv(file)
     return file.name
 
 
 def _seed(name: str, table: pl.DataFrame) -> str:
-    """Tell dbt the types of a table's columns, which it would otherwise guess: of an empty column wrongly."""
+    """Give dbt the types of a table's columns, which it would otherwise guess, and wrongly of an empty column."""
     types = (
         f"        {column}: {'timestamp' if dtype == UTC_MS else 'varchar'}" for column, dtype in table.schema.items()
     )

@@ -19,9 +19,9 @@ class LinesTarget:
     """Lines written one after the other, to a file or a pipe.
 
     Args:
-        file: Where to write.
-        name: What it is called in messages.
-        kept_bytes: Length of the file; None where that means nothing.
+        file: The open file.
+        name: Name of the file in messages.
+        kept_bytes: Length of the file; None for a pipe or standard output.
     """
 
     n_retries: Final = 0
@@ -38,7 +38,7 @@ class LinesTarget:
 
     @classmethod
     def file(cls, path: Path, kept_bytes: int | None) -> LinesTarget:
-        """A file, written on at the end of what has been acknowledged; a pipe with a name has no end.
+        """A file, appended to after the acknowledged lines, or a named pipe.
 
         Args:
             path: The file, made if it is not there.
@@ -54,15 +54,15 @@ class LinesTarget:
             if kept_bytes is None and length:
                 raise OutputError(f"{path}: holds something already; it is left as it is. Give another file")
             if length < (kept_bytes or 0):
-                raise OutputError(f"{path}: is shorter than what it has been sent; somebody has changed it")
+                raise OutputError(f"{path}: is shorter than what it has been sent; it has been changed")
             file = path.open("ab")
-            file.truncate(kept_bytes or 0)  # what was written and not yet noted comes again
+            file.truncate(kept_bytes or 0)  # lines that were written but not yet recorded are sent again
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
         return cls(file, str(path), kept_bytes=kept_bytes or 0)
 
     def refuses(self, line: RecordedLine) -> str:  # noqa: ARG002 - a broken line too is a line
-        """Nothing."""
+        """Return the empty string: every line can be written."""
         return ""
 
     def fits(self, n_lines: int, n_bytes: int) -> bool:  # noqa: ARG002
@@ -70,11 +70,11 @@ class LinesTarget:
         return n_bytes <= _MOST_BYTES
 
     def send(self, batch: Sequence[RecordedLine]) -> None:
-        """Write lines and hand them to the system, so that they outlive this process.
+        """Write lines and flush them to the system, so that they survive the end of this process.
 
         Raises:
             DeliveryError: They cannot be written.
-            BrokenPipeError: Whoever read them has read enough.
+            BrokenPipeError: The reader has closed the pipe.
         """
         written = b"".join(line.line + b"\n" for line in batch)
         try:
@@ -88,7 +88,7 @@ class LinesTarget:
             self._n_bytes += len(written)
 
     def close(self) -> None:
-        """Close the file; standard output belongs to others."""
+        """Close the file; standard output stays open."""
         if self._file is not sys.stdout.buffer:
             self._file.close()
 

@@ -23,7 +23,7 @@ __all__ = ["HttpTarget"]
 _MOST_BYTES: Final = 500_000
 _MOST_EVENT_BYTES: Final = 32 << 10
 _ENVELOPE_BYTES: Final = 64
-"""Room for what stands around the events of a batch."""
+"""Bytes reserved for the JSON around the events of a batch."""
 
 _DEFAULT_PATH: Final = "/v1/batch"
 _TIMEOUT_S: Final = 30.0
@@ -43,10 +43,10 @@ class HttpTarget:
 
     Args:
         address: ``http://HOST:PORT`` or ``https://HOST``; a path other than ``/v1/batch`` may follow.
-        receiver: Clock, write key and how often to try again.
+        receiver: Clock, write key and number of retries.
 
     Attributes:
-        n_retries: How often something was sent again.
+        n_retries: How often a batch was sent again.
 
     Raises:
         InputError: The address is wrong.
@@ -66,7 +66,7 @@ class HttpTarget:
 
     @property
     def n_bytes(self) -> None:
-        """None: it is no file."""
+        """None, because a collector is no file."""
 
     def refuses(self, line: RecordedLine) -> str:
         """Why a line can never be sent: broken JSON would break the batch, and large events are not taken."""
@@ -125,7 +125,7 @@ class HttpTarget:
 
     def _answer(self, events: bytes) -> tuple[str, float | None]:
         connection = self._connection = self._connection or _connection(self._url)
-        # The collector corrects clocks by it, so it is the moment of sending and not of the recording.
+        # The collector corrects clocks by sentAt, so it must be the moment of sending and not of the recording.
         sent_at = self._receiver.clock.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         body = b'{"batch":[' + events + b'],"sentAt":"' + sent_at.encode() + b'"}'
         connection.request("POST", self._path, body, self._headers)
@@ -139,12 +139,12 @@ class HttpTarget:
         status = response.status
         if 200 <= status < 300:  # noqa: PLR2004 - as the standard has it
             return "", None
-        told = f"answers {status} {response.reason}".rstrip()
+        answer = f"answers {status} {response.reason}".rstrip()
         if status in {_REQUEST_TIMEOUT, _TOO_MANY} or status >= _SERVER_ERROR:
-            return told, self._asked_s(response.getheader("Retry-After"))
+            return answer, self._asked_s(response.getheader("Retry-After"))
         place = response.getheader("Location")
         advice = f", and that it is at {place}" if place else f": {text[:_SHOWN]}" if text else ""
-        raise DeliveryError(f"{self._address}: {told}{advice}")
+        raise DeliveryError(f"{self._address}: {answer}{advice}")
 
     def _asked_s(self, header: str | None) -> float | None:
         """Seconds to wait, as the collector asks in seconds or by a date; what it asks for is bounded."""

@@ -1,10 +1,12 @@
-"""Where a replay goes, by its address: standard output, a file, a collector that speaks HTTP, a topic of Kafka's."""
+"""Opening of the receiver of a replay by its address: standard output, a file, an HTTP collector, a Kafka topic."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
+# Each target is loaded when it is named: ssl and http are slow to import, and Kafka is an extra.
+from scenarios import replays
 from scenarios.errors import InputError, did_you_mean
 from scenarios.replays.files import LinesTarget
 from scenarios.replays.target import Receiver, Target
@@ -12,7 +14,7 @@ from scenarios.replays.target import Receiver, Target
 __all__ = ["open_target"]
 
 _STDOUT: Final = "stdout"
-_WORDS: Final = (_STDOUT, "file", "http", "https", "kafka")
+_NAMES: Final = (_STDOUT, "file", "http", "https", "kafka")
 _KINDS: Final = (_STDOUT, "file:PATH", "http://HOST:PORT", "https://HOST", "kafka:BROKERS/TOPIC")
 
 
@@ -21,7 +23,7 @@ def open_target(to: str, receiver: Receiver) -> Target:
 
     Args:
         to: ``stdout``, ``file:PATH``, ``http://…``, ``https://…`` or ``kafka:BROKERS/TOPIC``.
-        receiver: What else it must know.
+        receiver: Settings besides the address.
 
     Raises:
         InputError: The address is none of these, or what it needs is not installed.
@@ -33,11 +35,7 @@ def open_target(to: str, receiver: Receiver) -> Target:
     if kind == "file" and to != "file:":
         return LinesTarget.file(Path(to.removeprefix("file:")), receiver.kept_bytes)
     if kind in {"http", "https"}:
-        from scenarios.replays.http import HttpTarget  # noqa: PLC0415 - ssl and http are slow to load
-
-        return HttpTarget(to, receiver)
+        return replays.HttpTarget(to, receiver)
     if kind == "kafka":
-        from scenarios.replays.kafka import KafkaTarget  # noqa: PLC0415 - an extra
-
-        return KafkaTarget(to)
-    raise InputError(f"--to: must be one of {', '.join(_KINDS)} (got {to!r}){did_you_mean(kind, _WORDS)}")
+        return replays.KafkaTarget(to)
+    raise InputError(f"--to: must be one of {', '.join(_KINDS)} (got {to!r}){did_you_mean(kind, _NAMES)}")

@@ -1,4 +1,4 @@
-"""The pace of a replay: recorded time and the clock on the wall, one running so many times as fast as the other."""
+"""Pace of a replay: recorded time passes a set number of times as fast as the clock."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Clock", "Pace", "SystemClock"]
 
 
 class Clock(Protocol):
-    """What tells the time and lets it pass."""
+    """A clock that can be read and waited on."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never backwards."""
+        """Seconds since an arbitrary moment; never decreasing."""
 
     def sleep(self, seconds: float) -> None:
-        """Let some seconds pass."""
+        """Wait for some seconds."""
 
     def now(self) -> datetime:
         """The date and time, in UTC."""
@@ -26,11 +26,11 @@ class SystemClock:
     """The computer's clock."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never backwards."""
+        """Seconds since an arbitrary moment; never decreasing."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let some seconds pass."""
+        """Wait for some seconds."""
         time.sleep(seconds)
 
     def now(self) -> datetime:
@@ -39,7 +39,7 @@ class SystemClock:
 
 
 class Pace:
-    """Says when a recorded moment's turn has come.
+    """Decides when a recorded moment is due.
 
     Every moment is held against the beginning, so that no delay adds to another: who has fallen behind catches up.
 
@@ -49,7 +49,7 @@ class Pace:
 
     Attributes:
         speed: As given.
-        behind_s: By how many seconds the moment that was furthest behind its turn was so.
+        behind_s: Largest delay of a moment behind the time when it was due, in seconds.
     """
 
     def __init__(self, speed: float | None, clock: Clock) -> None:
@@ -60,15 +60,15 @@ class Pace:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the first moment's turn; 0 before it."""
+        """Seconds since the first moment was due; 0 before it."""
         return 0.0 if self._begin is None else self._clock.monotonic() - self._begin[1]
 
     def is_due(self, at_ms: int) -> bool:
-        """Whether a moment's turn has come."""
+        """Whether a moment is due."""
         return self.speed is None or self._ahead_s(at_ms, self.speed) <= 0
 
     def wait(self, at_ms: int) -> None:
-        """Let time pass until a moment's turn has come; the first moment's has."""
+        """Wait until a moment is due; the first moment is due immediately."""
         if self._begin is None:
             self._begin = at_ms, self._clock.monotonic()
         if self.speed is None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import polars as pl
 
 from analytics.events.enrichment import event_times
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
-from scenarios.errors import InputError, did_you_mean
-from scenarios.files.atomic_folder import MANIFEST
+from scenarios.files.run_folder import RunFolder
 
 __all__ = ["RecordedLine", "RecordedRun", "ReplayOrder"]
 
@@ -32,10 +30,10 @@ class RecordedLine:
     """One line that the collector received.
 
     Args:
-        at_ms: The moment of its turn, in milliseconds since 1970; a broken line has that of the line before it.
+        at_ms: Its recorded moment, in milliseconds since 1970; a broken line has that of the line before it.
         line: The bytes, without newline.
         browser: The event's ``anonymousId``, or else its ``userId``.
-        is_event: Whether it is an event at all; a line that arrived broken is none.
+        is_event: Whether it is an event; a line that arrived broken is not.
     """
 
     at_ms: int
@@ -51,8 +49,8 @@ class RecordedRun:
         folder: The run folder.
 
     Attributes:
-        digest: The run's own fingerprint of its events.
-        n_events: How many events there are.
+        digest: Sha256 of the run's events.
+        n_events: Number of events.
         file: The file that holds them, NDJSON or Parquet.
 
     Raises:
@@ -60,22 +58,19 @@ class RecordedRun:
     """
 
     def __init__(self, folder: Path) -> None:
-        manifest = _manifest(folder)
-        self.digest = str(manifest["digest"])
-        self.n_events = int(manifest["counts"]["events"])
-        files = [path for path in (folder / "events.ndjson", folder / "events.parquet") if path.is_file()]
-        if not files:
-            raise InputError(f"{folder}: holds no events; run it with --events parquet or ndjson")
-        self.file = files[0]
+        run = RunFolder(folder)
+        self.digest = str(run.manifest["digest"])
+        self.n_events = int(run.manifest["counts"]["events"])
+        self.file = run.events_file
 
     def lines(
         self, order: ReplayOrder, *, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[RecordedLine]:
-        """Give out the lines.
+        """Yield the lines in order.
 
         Args:
             order: By which time. For ``event-time`` all of them are held in memory.
-            since: The first moment to give out, of the time by which they are ordered.
+            since: The first moment to yield, of the time by which they are ordered.
             until: The moment to stop before.
         """
         low = -(2**63) if since is None else _ms(since)
@@ -83,36 +78,15 @@ class RecordedRun:
         read = _from_ndjson if self.file.suffix == ".ndjson" else _from_parquet
         lines: Iterator[RecordedLine] = read(self.file, order)
         if order == "event-time":
-            lines = iter(sorted(lines, key=attrgetter("at_ms")))  # what happened at one time stays in order of arrival
-        # They are in order, so that what comes after the end need not be read.
+            lines = iter(
+                sorted(lines, key=attrgetter("at_ms"))
+            )  # a stable sort: events of one time stay in order of arrival
+        # The lines are in order, so reading stops at the first one after the end.
         return (line for line in takewhile(lambda line: line.at_ms < high, lines) if low <= line.at_ms)
 
 
 def _ms(moment: datetime) -> int:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except OSError:
-        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}") from None
-    except ValueError:
-        manifest = None
-    if not isinstance(manifest, dict) or manifest.get("kind") != "run":
-        raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}")
-    return manifest
-
-
-def _guess(folder: Path) -> str:
-    """Guess which run was meant: one beside, or one of that scenario in the folder where runs are left."""
-    known = [path.parent for place in (folder.parent, Path("runs")) for path in sorted(place.glob(f"*/{MANIFEST}"))]
-    of_scenario = [path for path in known if path.name.startswith(f"{folder.name}-seed")]
-    return (
-        did_you_mean(str(folder), [str(path) for path in known])
-        if not of_scenario
-        else (f"; did you mean '{of_scenario[0]}'?")
-    )
 
 
 def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
@@ -123,7 +97,7 @@ def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
 
 
 def _from_ndjson(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
-    """Read the very bytes that were received; broken lines take their turn after the line before them."""
+    """Read the original bytes; a broken line has the moment of the line before it."""
     with file.open("rb") as source:
         turn: int | None = None
         while lines := [line.rstrip(b"\n") for line in islice(source, _AT_ONCE)]:

@@ -1,4 +1,4 @@
-"""Replay: a run's events once more, at a set speed, to whatever pipeline is to be tested against the known truth.
+"""Replay: a run's events are sent again, at a set speed, to a pipeline that is tested against the known truth.
 
 from scenarios.replays.sending import replay
 
@@ -28,7 +28,7 @@ __all__ = ["ReplayResult", "replay"]
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """How a replay went.
+    """The result of a replay.
 
     Args:
         to: Where it went.
@@ -57,7 +57,7 @@ class ReplayResult:
     behind_seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """Return the result as plain data."""
         times = {name: moment and moment.isoformat() for name, moment in (("first", self.first), ("last", self.last))}
         return {**vars(self), **times}
 
@@ -89,12 +89,12 @@ def replay(
         order: By the time of arrival, or by the time at which things happened.
         since: First moment to replay, of the time by which it is ordered; UTC where it has no zone.
         until: Moment to stop before.
-        resume: File that keeps how far it has come; one that is there says where to go on.
+        resume: File with the progress of the replay; if it exists, the replay continues from there.
         write_key: Segment's write key, for HTTP.
         max_retries: How often in a row to try again before giving up, for HTTP.
-        clock: What tells the time; the computer's clock if not given.
-        progress: Told the share that is done, from 0 to 1.
-        announce: Told of each time something must be tried again.
+        clock: The clock; the computer's if not given.
+        progress: Called with the share that is done, from 0 to 1.
+        announce: Called with a message for each retry.
 
     Raises:
         InputError: The folder, the address, the speed or the state file is wrong.
@@ -110,7 +110,7 @@ def replay(
     receiver = Receiver(clock, write_key, max_retries, announce, state.n_bytes)
     lines = islice(run.lines(order, since=since, until=until), state.acknowledged, None)
     target = open_target(to, receiver)
-    states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file there is ours
+    states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file belongs to this replay
     sending = _Sending(target, states, state, pace, progress=progress, n_events=run.n_events)
     try:
         for batch in _batches(lines, target, pace):
@@ -121,7 +121,7 @@ def replay(
 
 
 class _Sending:
-    """Sends batches one by one and keeps count, on disk too."""
+    """Sends batches one by one, and keeps the state of the replay in memory and on disk."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class _Sending:
         self._took_s = 0.0
 
     def send(self, batch: list[RecordedLine]) -> None:
-        """Send a batch, and note that it is done with."""
+        """Send a batch, and record that it is acknowledged."""
         refused = [self._target.refuses(line) for line in batch]
         taken = [line for line, reason in zip(batch, refused, strict=True) if not reason]
         if taken:
@@ -163,7 +163,7 @@ class _Sending:
             self._progress(min(1.0, acknowledged / max(1, self._n_events)))
 
     def result(self) -> ReplayResult:
-        """Say how it went."""
+        """Return the result."""
         return ReplayResult(
             to=self._state.to,
             speed=self._pace.speed,

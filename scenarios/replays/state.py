@@ -1,4 +1,4 @@
-"""How far a replay has come: a small file by which the next one goes on."""
+"""State of a replay: a small file from which the next one resumes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["ReplayState", "StateFile"]
 
 @dataclass(frozen=True)
 class ReplayState:
-    """What has been acknowledged, and of what.
+    """The acknowledged part of a replay, and which replay it is.
 
     Args:
-        digest: Fingerprint of the run's events.
-        to: Where they go.
-        order: By which time.
+        digest: Sha256 of the run's events.
+        to: Address of the receiver.
+        order: By which time lines are ordered.
         since: First moment that is replayed, as given.
         until: Moment before which it ends, as given.
-        acknowledged: Lines of this selection that are done with: taken by the receiver, or never to be sent.
+        acknowledged: Lines of this selection that are finished: accepted by the receiver, or never to be sent.
         n_bytes: Bytes that a file had then; None for other receivers.
     """
 
@@ -37,17 +37,17 @@ class ReplayState:
 
 
 class StateFile:
-    """The file that keeps the state; without a path it is kept nowhere.
+    """The file of the state; without a path the state is not kept.
 
     Args:
-        path: The file; made when there is something to keep.
+        path: The file; made with the first state.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def resumed(self, begin: ReplayState) -> ReplayState:
-        """Return the state to go on from: the one in the file, or the beginning where there is none.
+        """Return the state to resume from: that of the file, or the beginning where there is none.
 
         Args:
             begin: The state of this replay before anything is sent.
@@ -62,12 +62,12 @@ class StateFile:
         for name, ours in asdict(begin).items():
             theirs = getattr(fresh, name)
             if theirs != ours:
-                told = f"{name}: {theirs!r} there, {ours!r} now"
-                raise InputError(f"{self._path}: keeps how far another replay has come ({told}). Give another --resume")
+                difference = f"{name}: {theirs!r} there, {ours!r} now"
+                raise InputError(f"{self._path}: is the state of another replay ({difference}). Give another --resume")
         return kept
 
     def keep(self, state: ReplayState) -> None:
-        """Keep a state: the file holds the earlier one or this one, never half of it.
+        """Write a state: the file holds the earlier one or this one, never half of it.
 
         Raises:
             OutputError: It cannot be written.

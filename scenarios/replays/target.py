@@ -1,4 +1,4 @@
-"""What a receiver of a replay is, and what it must know."""
+"""Interface of the receivers of a replay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Target(Protocol):
     """A receiver of lines. What :meth:`send` returns from without error is acknowledged."""
 
     def refuses(self, line: RecordedLine) -> str:
-        """Why a line can never be sent there, in a word to count by; empty when it can."""
+        """Why a line can never be sent there, as one word to count by; empty when it can."""
 
     def fits(self, n_lines: int, n_bytes: int) -> bool:
         """Whether so many lines of so many bytes in all, without newlines, can go in one batch."""
@@ -29,7 +29,7 @@ class Target(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of the receiver."""
+        """Release the receiver."""
 
     @property
     def n_retries(self) -> int:
@@ -37,18 +37,18 @@ class Target(Protocol):
 
     @property
     def n_bytes(self) -> int | None:
-        """How long the file is that all goes to; None where there is none."""
+        """Length of the file in bytes; None where the receiver is no file."""
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """What a target must know besides its address.
+    """Settings of a target besides its address.
 
     Args:
         clock: The clock.
         write_key: Segment's write key, for HTTP.
         max_retries: How often in a row to try again, for HTTP.
-        announce: Told of each time something must be tried again.
+        announce: Called with a message for each retry.
         kept_bytes: Bytes of the file that have been acknowledged before; None for a new replay.
     """
 

@@ -1,8 +1,8 @@
-"""Tasks in batches to workers that may die, and every task's end back: its result, or that it was lost.
+"""Dispatch of tasks, in batches, to workers that may die: each task ends with its result, or as lost.
 
-The workers of a pool share one fate: when one dies, the executor is broken and all that was under way is lost with it.
-The pool is then had again and what was lost is sent anew, one task at a time with nothing beside it: so a task that
-kills its worker a second time is known for certain, is reported as lost, and harms nothing else.
+When one worker of a pool dies, the executor is broken and all tasks under way are lost. The pool is then opened again
+and the lost tasks are sent once more, one at a time with nothing beside it. So a task that kills its worker a second
+time is identified with certainty, is reported as lost, and affects no other task.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _BATCH_S: Final = 0.3
-"""Seconds that a batch should take: long against the cost of sending it, short for whoever watches or interrupts."""
+"""Seconds that a batch should take: long compared with the cost of sending it, short for progress and interruption."""
 
 _PATIENCE_S: Final = 60.0
-"""Seconds without any end after which it is asked whether there is anybody left to work."""
+"""Seconds without any result after which the pool is asked whether it still has workers."""
 
 _MOST_BREAKS: Final = 5
-"""Pools that may break one after another with no task finished; then it is not a task that breaks them."""
+"""Pools that may break in a row with no task finished; after more, the cause is not a task."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A task that never came back, because it ended its worker.
+    """A task without a result, because its worker ended.
 
     Args:
-        message: What is known of it.
+        message: The error, as far as it is known.
     """
 
     message: str
@@ -50,22 +50,29 @@ def dispatch(
     batch_s: float = _BATCH_S,
     patience_s: float = _PATIENCE_S,
 ) -> Generator[tuple[Task, Result | Lost], None, None]:
-    """Do tasks on a pool; their ends are yielded as they come, each once.
+    """Run tasks on a pool and yield each with its result, in the order in which they finish.
 
     Args:
-        work: Does one task; a function that the workers can import, or that can be pickled. It should not raise.
-        tasks: What to do.
-        pool: Where.
+        work: Runs one task; a function that the workers can import, or that can be pickled. It should not raise.
+        tasks: The tasks.
+        pool: The workers.
         batch_s: Seconds that a batch should take.
-        patience_s: Seconds without any end after which it is asked whether there are workers left.
+        patience_s: Seconds without any result after which the pool is asked whether it still has workers.
+
+    Yields:
+        Each task once, with its result or :class:`Lost`.
 
     Raises:
-        OutputError: The pool breaks again and again, whatever it is given, or has no workers left.
+        OutputError: The pool breaks repeatedly, whatever the task, or has no workers left.
+
+    >>> from scenarios.run.pools import pool_of
+    >>> dict(dispatch(abs, [-1, -2], pool_of(jobs=1)))
+    {-1: 1, -2: 2}
     """
     dispatcher = _Dispatcher(work, tasks, pool, batch_s, patience_s)
     try:
         yield from dispatcher.run()
-    finally:  # also when whoever listens has had enough
+    finally:  # also when the caller stops early
         dispatcher.close()
 
 
@@ -90,7 +97,7 @@ class _Dispatcher(Generic[Task, Result]):
             self._send()
             done, _ = wait(self._under_way, self._patience_s, return_when=FIRST_COMPLETED)
             if not done and not self._pool.has_workers():
-                # A cluster whose workers have all gone keeps what it was given, and never says a word.
+                # A cluster without workers keeps its tasks waiting forever and reports no error.
                 raise OutputError("the cluster has no workers left; start some and give the same command again")
             for future in done:
                 # A break may have taken it out together with others.
@@ -98,7 +105,7 @@ class _Dispatcher(Generic[Task, Result]):
                     yield from self._settle(future)
 
     def close(self) -> None:
-        # Not every executor can be told to cancel what waits when it is shut down.
+        # Not every executor has a shutdown that cancels waiting tasks.
         for future in self._under_way:
             future.cancel()
         if self._executor is not None:
@@ -106,7 +113,7 @@ class _Dispatcher(Generic[Task, Result]):
             self._executor = None
 
     def _send(self) -> None:
-        """Keep the workers busy; but a suspect has the pool for itself."""
+        """Keep the workers busy; but a suspect runs with no other task beside it."""
         if self._suspects:
             if not self._under_way:
                 self._on_trial = self._submit([self._suspects.popleft()])
@@ -116,9 +123,9 @@ class _Dispatcher(Generic[Task, Result]):
 
     def _batch_size(self) -> int:
         """Tasks that take as long as a batch should; at the end fewer, so that all workers end together."""
-        wished = 1 if not self._task_s else max(1, round(self._batch_s / self._task_s))
+        target = 1 if not self._task_s else max(1, round(self._batch_s / self._task_s))
         fair = -(-len(self._waiting) // (2 * self._pool.n_workers))
-        return min(wished, fair)
+        return min(target, fair)
 
     def _submit(self, batch: list[Task]) -> Future[tuple[float, list[Result]]]:
         while True:
@@ -143,21 +150,21 @@ class _Dispatcher(Generic[Task, Result]):
         else:
             self._suspects.extend(batch)
         if isinstance(error, BrokenExecutor):
-            # What others had finished before is not lost.
+            # Batches that finished before the break still have their results.
             for other in [other for other in self._under_way if other.done() and _error_of(other) is None]:
                 yield from self._finish(other)
             self._break(error)
 
     def _finish(self, future: Future[tuple[float, list[Result]]]) -> Iterator[tuple[Task, Result | Lost]]:
         batch, (seconds, results) = self._under_way.pop(future), future.result()
-        # The first task of a worker loads libraries: its time tells little, and later ones soon outweigh it.
+        # The first task of a worker also loads libraries; the average gives later tasks more weight.
         task_s = seconds / len(batch)
         self._task_s = task_s if self._task_s is None else 0.5 * (self._task_s + task_s)
         self._n_breaks = 0
         yield from zip(batch, results, strict=True)
 
     def _break(self, error: BaseException) -> None:
-        """Take back all that is under way, and let go of the broken executor."""
+        """Mark all tasks under way as suspects, and close the broken executor."""
         self._suspects.extend(task for batch in self._under_way.values() for task in batch)
         self._under_way.clear()
         self._n_breaks += 1
@@ -167,7 +174,7 @@ class _Dispatcher(Generic[Task, Result]):
 
 
 def _timed(work: Callable[[Task], Result], batch: Sequence[Task]) -> tuple[float, list[Result]]:
-    """Do a batch, in a worker."""
+    """Run a batch, in a worker."""
     began = time.perf_counter()
     results = [work(task) for task in batch]
     return time.perf_counter() - began, results

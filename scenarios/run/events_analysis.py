@@ -1,4 +1,4 @@
-"""Analysing events from anywhere: Segment-Spec NDJSON, or Parquet of the flat table, sorted by arrival."""
+"""Analysis of event files from any source: Segment-Spec NDJSON, or Parquet of the flat table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
 
-__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze", "mapped_settings"]
+__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze", "mapped_settings", "read_files"]
 
 _PARQUET_MAGIC: Final = b"PAR1"
 
@@ -37,16 +37,16 @@ _ROWS_AT_ONCE: Final = 100_000
 
 
 class EventsAnalysis:
-    """What some files of events say.
+    """The analysis of some files of events.
 
-    The store judges all events in order of arrival (first delivery, duplicate, late, …); statistics and model are
-    about all that it accepted, also those that have since left its 24-hour window.
+    The store judges all events in order of arrival (first delivery, duplicate, late, …). Statistics and model cover
+    all events that it accepted, also those that have since left its 24-hour window.
 
     Args:
         inputs: Names of the files, as given.
-        accepted: Has taken the events in.
-        settings: What the analyst chose.
-        conversion_unit: Who asks for one demo at most.
+        accepted: Has received and judged the events.
+        settings: The analyst's choices.
+        conversion_unit: Who requests one demo at most.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class EventsAnalysis:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of the results must mind."""
+        """Warnings for a reader of the results."""
         return (*self._late_events(), *self._no_requests(), *self._requests_left_out())
 
     def _late_events(self) -> Iterator[str]:
@@ -124,42 +124,53 @@ def analyze(
 ) -> EventsAnalysis:
     """Read files of events and analyse them together, in the order in which the events arrived.
 
-    In which order an archive lists its files and lines does not matter.
+    The order of files, and of lines within them, does not matter.
 
     Args:
-        inputs: Paths of NDJSON files (gzipped or not) or Parquet files; ``-`` is NDJSON on standard input. What a file
-            is shows in its first bytes, not in its name.
-        settings: What the analyst chose; the defaults if not given.
-        conversion_unit: Who asks for one demo at most: with ``account`` the visits of colleagues after an account's
+        inputs: Paths of NDJSON files (gzipped or not) or Parquet files; ``-`` is NDJSON on standard input. The
+            format is recognised by the first bytes, not by the name.
+        settings: The analyst's choices; the defaults if not given.
+        conversion_unit: Who requests one demo at most: with ``account`` the visits of colleagues after an account's
             first request are left out of the intent model, with ``visitor`` they are kept.
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
     """
     chosen = settings or AnalyticsSettings()
-    archive = ArrivalSorter(chosen.event_names)
+    archive = read_files(inputs, chosen.event_names)
+    if archive.fault:
+        raise InputError(f"{', '.join(map(_shown, inputs))}: {archive.fault}")
+    return EventsAnalysis(inputs, archive.history(), chosen, conversion_unit)
+
+
+def read_files(inputs: Sequence[str], event_names: Mapping[str, str] | None = None) -> ArrivalSorter:
+    """Read files of events, to be judged in order of arrival.
+
+    Args:
+        inputs: As for :func:`analyze`.
+        event_names: The tracking plan's names for foreign ones.
+
+    Raises:
+        InputError: A file cannot be read, or is Parquet of something else.
+    """
+    archive = ArrivalSorter(event_names)
     for name in inputs:
         try:
             _read(name, archive)
         except (AnalyticsError, OSError, pl.exceptions.PolarsError) as error:
             raise InputError(_reason(name, error)) from None
-    if archive.fault:
-        raise InputError(f"{', '.join(map(_shown, inputs))}: {archive.fault}")
-    accepted = EventHistory()
-    for batch in archive.in_order_of_arrival():
-        accepted.store.append_flattened(batch)
-    return EventsAnalysis(inputs, accepted, chosen, conversion_unit)
+    return archive
 
 
 def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[str]) -> AnalyticsSettings:
-    """Add to the settings what events are called.
+    """Add names of events to the settings.
 
     Args:
-        settings: What the analyst chose; the defaults if None.
+        settings: The analyst's choices; the defaults if None.
         event_names: Foreign names and ours, as the command line has them: ``["Demo Booked=Demo Requested"]``.
 
     Raises:
-        InputError: There is no name on one side, or ours is none.
+        InputError: A side is empty, or ours is not an event of the tracking plan.
     """
     chosen, known = settings or AnalyticsSettings(), [str(name) for name in EventName]
     names = dict(chosen.event_names)
@@ -181,7 +192,7 @@ def _read(name: str, archive: ArrivalSorter) -> None:
             archive.append_flattened(batch)
         return
     with Path(name).open("rb") as file:
-        # Looked at without being taken: what has been read of a pipe is gone.
+        # Peeked, not read: what has been read from a pipe cannot be read again.
         if file.peek(len(_PARQUET_MAGIC)).startswith(_PARQUET_MAGIC):
             _read_parquet(name, archive)
             return
@@ -209,17 +220,17 @@ def _shown(name: str) -> str:
 
 
 def _write_report(path: Path, analysis: EventsAnalysis) -> None:
-    """Write the report. The one place where an analysis meets its rendering."""
+    """Write the report: the only place where an analysis meets its rendering."""
     inputs = ", ".join(map(_shown, analysis.inputs))
     provenance = {"inputs": inputs, **versions()}
     report.write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)
 
 
 class ArrivalSorter:
-    """Takes events in as a store does, and puts off judging them until all are there.
+    """Collects events from files, so that a store can judge them in order of arrival.
 
-    A stream comes in order of arrival, files come as somebody named them: the pages of a month, then its demo requests.
-    A store that took them in as they come would find most of the second file late.
+    A stream comes in order of arrival; files do not: the pages of a month, then its demo requests. A store that took
+    the files one after the other would find most of the second one late.
 
     Args:
         event_names: The tracking plan's names for foreign ones.
@@ -245,21 +256,28 @@ class ArrivalSorter:
         self._rows_before += events.height
 
     def append_flattened(self, batch: Flattened) -> None:
-        """Keep a batch for later."""
+        """Add a batch of flattened lines."""
         self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
 
     @property
     def fault(self) -> str:
-        """Why nothing can be made of these files; empty if something can."""
+        """Why these files cannot be analysed; empty if they can."""
         if any(frame.height for frame in self._frames):
             return ""
         if not self._letters:
             return "holds no events"
         return f"holds no usable event; line {self._letters[0].position}: {self._letters[0].detail}"
 
-    def in_order_of_arrival(self) -> Iterator[Flattened]:
-        """Give out the dead letters, and then the events by arrival; what arrived at one time, as it was read."""
+    def history(self) -> EventHistory:
+        """Let a store judge all events."""
+        history = EventHistory()
+        for batch in self._in_order_of_arrival():
+            history.store.append_flattened(batch)
+        return history
+
+    def _in_order_of_arrival(self) -> Iterator[Flattened]:
+        """Yield the dead letters, and then the events by arrival; of one moment, as they were read."""
         yield Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters))
         events = pl.concat(self._frames).sort("received_at", maintain_order=True)
         yield from map(Flattened, events.iter_slices(_ROWS_AT_ONCE))

@@ -1,4 +1,4 @@
-"""The folder a run leaves behind: events, results, and all it takes to repeat it."""
+"""A run straight into a folder: events, results, and everything needed to repeat it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["default_folder", "run_to_folder"]
 
 
 def default_folder(scenario: ScenarioSettings, seed: int) -> Path:
-    """Folder of a run that was not told where to go."""
+    """The folder of a run unless another is given."""
     return Path("runs") / f"{scenario.name}-seed{seed}"
 
 
@@ -37,7 +37,7 @@ def run_to_folder(
     progress: Callable[[float], None] | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> tuple[Run, dict[str, Any]]:
-    """Run a scenario and leave a run folder, which appears when all of it is written, or not at all.
+    """Run a scenario and write a run folder, which appears when all of it is written, or not at all.
 
     Args:
         scenario: What to run.
@@ -45,19 +45,19 @@ def run_to_folder(
         seed: Seed of this run; the scenario's own if not given.
         replication: Which of the independent repetitions with this seed.
         events: Form in which the events are kept; ``none`` keeps results only.
-        analyse: Analyse the events and write the report. Where all of them do not fit into memory this is left out,
-            and the manifest says so under ``not_analysed``.
-        pool: Workers to share the run, which must see the folder.
-        progress: Told now and then which share of the clock has passed, from 0 to 1.
-        announce: Told what goes on once the simulation is over.
+        analyse: Analyse the events and write the report. Where they do not fit into memory this is left out, and the
+            manifest gives the reason under ``not_analysed``.
+        pool: Workers to share the run; they must see the folder.
+        progress: Called now and then with the share of the clock that has passed, from 0 to 1.
+        announce: Called with each step that begins after the simulation.
 
     Returns:
-        The run and its manifest as written. The run's ``events`` are read from the folder when asked for.
+        The run and its manifest as written. The run's ``events`` are read from the folder when they are used.
 
     Raises:
         OutputError: The folder cannot be written, or holds what funnelsim did not make.
     """
-    folder = Path(folder).absolute()  # its events are found again from another working folder too
+    folder = Path(folder).absolute()  # the run finds its events even after a change of the working folder
     with new_folder(folder) as working:
         parts_folder = working / ".parts"
         for name in ("events", "labels"):

@@ -1,4 +1,4 @@
-"""Where replications run: in this process, in processes of this machine, or on a cluster."""
+"""Pools of workers: this process, processes of this machine, or a cluster."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _ONE_THREAD: Final = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-"""Environment of a worker: each has a core of its own, and threads that fight over it would only be in the way."""
+"""Environment of a worker: each has one core, on which more threads would only compete."""
 
 
 _MOST_PER_CORE: Final = 8
-"""Workers for each core of this machine beyond which somebody must have mistyped."""
+"""Most workers for each core of this machine; a larger number is a typing error."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Workers that can be had, and had again when they have broken down.
+    """Workers that can be started, and started again after they have broken down.
 
     Args:
-        n_workers: How many tasks run at a time.
+        n_workers: Tasks that run at a time.
         open: Starts the workers.
-        close: Ends them, once what has not begun has been cancelled.
-        n_ahead: Batches to hand over beyond those at work, so that nobody waits for the next.
-        has_workers: Whether there is anybody left to work; asked when nothing has come back for long.
+        close: Ends the workers.
+        n_ahead: Batches to send beyond those under way, so that no worker waits for the next.
+        has_workers: Whether any worker is left; called when no result has come for long.
     """
 
     n_workers: int
@@ -49,16 +49,16 @@ class Pool:
 
 
 class InProcess(Executor):
-    """Runs each task at once, in this process."""
+    """Executor that runs each task immediately, in this process."""
 
     def submit(
         self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        """Run a task; the future is done when this returns. An interruption is not the task's and is passed on."""
+        """Run a task; the future is done when this returns. An interruption such as Ctrl-C is raised."""
         future: Future[Result] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - told by the future, as any executor does
+        except Exception as error:  # noqa: BLE001 - the future carries it, as of any executor
             future.set_exception(error)
         return future
 
@@ -70,21 +70,23 @@ def available_cores() -> int:
 
 
 def pool_of(executor: ExecutorChoice = None, jobs: int | None = None) -> Pool:
-    """Say where to run.
+    """Return the pool that the caller has chosen.
 
     Args:
         executor: ``loky``, ``dask:ADDRESS``, ``ray``, ``ray:ADDRESS``, any executor of ``concurrent.futures``, or a
-            function that makes one (and makes another when it breaks). By default this process for one job and loky
-            for more.
+            function that makes one (and another when it breaks). If None, this process for one job and loky for more.
         jobs: Tasks at a time; as many as there are cores, or workers of a cluster, if not given.
 
     Raises:
-        InputError: There is no such executor, what it needs is not installed, or ``jobs`` is no sensible number.
+        InputError: There is no such executor, what it needs is not installed, or ``jobs`` is not a sensible number.
+
+    >>> pool_of(jobs=3).n_workers
+    3
     """
     if jobs is not None and (not isinstance(jobs, int) or jobs < 1):
         raise InputError(f"jobs: must be a whole number of workers, 1 or more (got {jobs!r})")
     if isinstance(executor, Executor):
-        # Somebody else's: it is left running, and cannot be had again.
+        # The caller's own executor: it is not closed here, and cannot be started again.
         known = getattr(executor, "_max_workers", None)
         return Pool(int(jobs or known or available_cores()), lambda: executor, lambda _: None)
     if callable(executor):
@@ -98,14 +100,14 @@ def pool_of(executor: ExecutorChoice = None, jobs: int | None = None) -> Pool:
 
 
 def shared_pool(executor: ExecutorChoice, jobs: int | None) -> Pool | None:
-    """Say who shares a single run: None where nobody is asked to, and this process makes it alone.
+    """Return the pool for a single run; None where this process runs it alone.
 
     Args:
         executor: As for :func:`pool_of`.
-        jobs: Likewise.
+        jobs: As for :func:`pool_of`.
 
     Raises:
-        InputError: As there.
+        InputError: As for :func:`pool_of`.
     """
     return None if jobs in {None, 1} and executor is None else pool_of(executor, jobs)
 
@@ -118,7 +120,7 @@ def _loky(address: str, jobs: int | None) -> Pool:
         raise InputError(f"jobs: {n_workers} workers on {cores} cores would only wait for each other; give fewer")
 
     def start() -> Executor:
-        # A run of millions holds more at its end than at its beginning; the worker is replaced, and nothing is lost.
+        # loky replaces a worker whose memory has grown, as in a run of millions of events. Nothing is lost.
         warnings.filterwarnings("ignore", message="A worker was restarted while some jobs", category=UserWarning)
         executor: Executor = import_module("loky").ProcessPoolExecutor(
             n_workers, timeout=None, env=_ONE_THREAD, initializer=_leave_interruptions
@@ -132,7 +134,7 @@ def _loky(address: str, jobs: int | None) -> Pool:
 
 
 def _leave_interruptions() -> None:
-    """Leave Ctrl-C, which a terminal sends to every process, to the one that ends the workers."""
+    """Ignore Ctrl-C, which a terminal sends to every process: the main process ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -144,7 +146,7 @@ def _dask(address: str, jobs: int | None) -> Pool:
 
     def start() -> Executor:
         clients.append(distributed.Client(address, timeout=10))
-        # Deterministic work needs no result that somebody else has, nor a second try of what killed a worker.
+        # pure=True would share the results of equal tasks; a retry would kill a second worker, and dispatch retries.
         executor: Executor = clients[-1].get_executor(pure=False, retries=0)
         return executor
 
@@ -169,7 +171,7 @@ def _ray(address: str, jobs: int | None) -> Pool:
 
 
 class _RayExecutor(Executor):
-    """Hands tasks to a Ray cluster."""
+    """Executor that sends tasks to a Ray cluster."""
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - an optional library
         self._call = ray.remote(max_retries=0, runtime_env={"env_vars": _ONE_THREAD})(_call)

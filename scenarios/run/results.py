@@ -1,4 +1,4 @@
-"""What a run leaves in a folder: results, statistics, truth, report and manifest."""
+"""Results of a run as files: statistics, truth, report and manifest."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SavableRun(RunView, Protocol):
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What was run and what came out, with the claims."""
+        """What was run and its results, with the claims."""
 
     @property
     def manifest_without_claims(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class SavableRun(RunView, Protocol):
 
 
 def save_run(run: SavableRun, folder: Path, events: EventsFormat) -> None:
-    """Write the folder of a run that has been; the arguments are those of ``Run.save``.
+    """Write the folder of a finished run; the arguments are those of ``Run.save``.
 
     Raises:
         OutputError: The folder cannot be written, or holds what funnelsim did not make.
@@ -85,11 +85,11 @@ def write_results(
     """Write all but the events.
 
     Args:
-        folder: Where to.
-        run: What was run.
-        announce: Told what goes on.
-        analyse: Analyse the events too, for which all of them must fit into memory: statistics, model, claims, report.
-        no_room: Why they do not, for the manifest.
+        folder: An existing folder.
+        run: The run.
+        announce: Called with each step that begins.
+        analyse: Analyse the events too (statistics, model, claims, report). All of them must fit into memory.
+        no_room: Why they do not fit, for the manifest.
 
     Returns:
         The manifest as written.
@@ -123,7 +123,7 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
 
 
 def _write_report(path: Path, run: SavableRun) -> None:
-    """Write the report. The one place where a run meets its rendering."""
+    """Write the report: the only place where a run meets its rendering."""
     start = run.scenario.clock.start
     report.write_analysis_report(
         path,

@@ -1,4 +1,4 @@
-"""A run: one simulated world, the events it left behind, and what they say."""
+"""A run: one simulated world, its events, and their analysis."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from scenarios.files.digest import EventsDigest
 from scenarios.files.event_files import EventRecord, EventsFormat
 from scenarios.files.versions import versions
 from scenarios.measures.claims import ClaimResult, check_claims
-from scenarios.measures.registry import Measure, Reading
+from scenarios.measures.registry import Measure
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
 from scenarios.run.pools import Pool
 from scenarios.run.results import save_run
-from scenarios.run.sharing import RunSinks, share
+from scenarios.run.sharing import RunSinks, fan_out
 from scenarios.run.sinks import StoreSink
 from simulator.sales.outcome import SalesOutcome
 from simulator.simulation import ActiveAgents, Outcome, Simulation
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
 
-__all__ = ["Run", "Timings", "run_html", "simulate"]
+__all__ = ["Run", "Timings", "run_analysis", "run_html", "simulate"]
 
 
 @dataclass(frozen=True)
 class Timings:
-    """When a run was made and how long it took: the only part of a run that the seed does not determine.
+    """When a run was made and how long it took: the only part of a run that does not depend on the seed alone.
 
     Args:
         started_at: When the simulation began, UTC.
-        simulate_s: Seconds of the simulation, with everything its events were streamed to.
+        simulate_s: Seconds of the simulation, including all sinks.
     """
 
     started_at: datetime
@@ -57,18 +57,18 @@ class Timings:
 
 
 class Run:
-    """One simulated world and what its events say.
+    """One simulated world, its events and their analysis.
 
-    Made by :func:`simulate`, or ``Scenario.run``. What is costly is worked out at the first question.
+    Made by :func:`simulate`, or ``Scenario.run``. What is costly is computed when it is first used.
 
     Args:
         scenario: The scenario that was run.
         seed: Seed of the run.
         replication: Which of the independent repetitions with this seed.
-        active_agents: Which visitors lived on the clock: ``all`` of them, or the ``interacting`` ones.
-        outcome: What the simulation knows of itself: the truth, the sales desk, counts.
+        active_agents: Which visitors were processes on the clock: ``all`` of them, or the ``interacting`` ones.
+        outcome: What the simulation returns beside the events: the truth, the sales desk, counts.
         record: Keeps the events.
-        accepted: Took the events in as they arrived.
+        accepted: Has received the events as they arrived, and judged them.
         digest: Sha256 of the events.
         timings: When, and how long.
         window: The hours that statistics, visits and measures of the sales desk are about.
@@ -104,16 +104,16 @@ class Run:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
 
     def _repr_html_(self) -> str:
-        return run_html(self)
+        return run_html(self.scenario, self._header)
 
     @property
     def truth(self) -> Truth:
-        """What the estimates are held against: the intercept and the coefficients."""
+        """The true intercept and coefficients, with which estimates are compared."""
         return self.outcome.truth
 
     @property
     def labels(self) -> pl.DataFrame:
-        """What befell which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
+        """What happened to which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
         return self.outcome.labels
 
     @property
@@ -128,12 +128,12 @@ class Run:
 
     @property
     def sales(self) -> SalesOutcome:
-        """What became of the demo requests: one row each, and a summary."""
+        """Outcome of the demo requests: one row each, and a summary."""
         return self.outcome.sales
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The flat events in the order in which they arrived: every delivery, whatever the store made of it.
+        """The flat events in the order in which they arrived: every delivery, whether the store accepted it or not.
 
         Raises:
             OutputError: The run went to a folder that keeps no events.
@@ -143,16 +143,7 @@ class Run:
     @cached_property
     def analysis(self) -> Analysis:
         """Statistics, visits and intent model of the accepted events, over the simulated period."""
-        start, settings = self.scenario.clock.start, self.scenario.analytics
-        return Analysis(
-            self._accepted.frame,
-            settings,
-            truth=known_truth(self.truth, settings),
-            observed_from=start,
-            observed_until=start + timedelta(hours=self.scenario.clock.hours),
-            conversion_unit=self.scenario.intent.conversion_unit,
-            window=None if self.window.is_whole else self.window.period(self.scenario.clock),
-        )
+        return run_analysis(self._accepted, self.scenario, self.truth, self.window)
 
     @property
     def statistics(self) -> FunnelStatistics:
@@ -170,17 +161,23 @@ class Run:
 
     @cached_property
     def claims(self) -> tuple[ClaimResult, ...]:
-        """What this run says of each claim of its scenario, in order."""
+        """The result of each claim of the scenario, in order."""
         return check_claims(self.scenario.claims, self)
 
-    def measure(self, expression: str) -> Reading:
-        """Read a single number off the run.
+    def measure(self, expression: str) -> float:
+        """Return a single number of the run.
 
         Args:
-            expression: Such as ``conversion(region="europe")``; :mod:`scenarios.measures.registry` lists the words.
+            expression: Such as ``conversion(region="europe")``; :mod:`scenarios.measures.registry` lists the measures.
 
         Raises:
-            ExpressionError: It is not understood; the message says what may have been meant.
+            ExpressionError: The expression is not valid; the message says what may have been meant.
+            UndefinedMeasureError: The number does not exist in this run; the message says why.
+
+        >>> from scenarios import Scenario
+        >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+        >>> run.measure("page_views() / visits()") > 1
+        True
         """
         parts = {name: getattr(self.scenario, name) for name in type(self.scenario).model_fields}
         return Measure.parse(expression, parts).read(self)
@@ -199,12 +196,26 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What was run, with which versions, and what came out; only ``timings`` differs between equal runs."""
+        """What was run, with which versions, and its results; only ``timings`` differs between equal runs."""
         return {**self.manifest_without_claims, "claims": [asdict(claim) for claim in self.claims]}
 
     @property
     def manifest_without_claims(self) -> dict[str, Any]:
-        """The same of a run whose events nobody has analysed."""
+        """The manifest of a run that is not analysed."""
+        return {
+            **self._header,
+            "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
+            "store": asdict(self.store.counts),
+            "digest": self.digest,
+            "timings": {
+                "started_at": self.timings.started_at.isoformat(timespec="seconds"),
+                "simulate_s": round(self.timings.simulate_s, 3),
+            },
+        }
+
+    @property
+    def _header(self) -> dict[str, Any]:
+        """The part of the manifest that costs nothing to make."""
         return {
             "kind": "run",
             "scenario": self.scenario.name,
@@ -213,13 +224,6 @@ class Run:
             "active_agents": self.active_agents,
             "versions": versions(),
             "counts": dict(self.outcome.counts),
-            "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
-            "store": asdict(self.store.counts),
-            "digest": self.digest,
-            "timings": {
-                "started_at": self.timings.started_at.isoformat(timespec="seconds"),
-                "simulate_s": round(self.timings.simulate_s, 3),
-            },
         }
 
 
@@ -239,20 +243,20 @@ def simulate(
     """Run a scenario.
 
     Args:
-        scenario: What to run; it is not written on.
+        scenario: What to run; it is not changed.
         seed: Seed of this run; the scenario's own if not given. 0 is a seed.
         replication: Which of the independent repetitions with this seed.
         record: Keeps the events; in memory if not given.
-        labels: Keeps what befell which event; in memory if not given.
-        sinks: Where else each batch of events goes, such as a file.
-        progress: Told now and then which share of the clock has passed, from 0 to 1.
-        pool: Workers to share the run; a small one, whose visitors all live on the clock, is not worth it.
-        accepted: Takes the events in; keeps them in memory if not given.
+        labels: Keeps what happened to which event; in memory if not given.
+        sinks: Further sinks of each batch of events, such as a file.
+        progress: Called now and then with the share of the clock that has passed, from 0 to 1.
+        pool: Workers to share the run. Not used where all visitors are processes on one clock.
+        accepted: Receives and judges the events; keeps them in memory if not given.
         visitor: Class of the agents.
     """
     seed = scenario.seed if seed is None else seed
     accepted = EventHistory() if accepted is None else accepted
-    listeners = RunSinks(
+    outputs = RunSinks(
         store=StoreSink(accepted.store),
         digest=EventsDigest(scenario.clock.start),
         record=CollectingSink() if record is None else record,
@@ -264,29 +268,50 @@ def simulate(
     )
     started_at, clock = datetime.now(UTC), time.perf_counter()
     if pool is None or simulation.active_agents == "all":
-        outcome = simulation.run([listeners.together], progress, listeners.labels)
+        outcome = simulation.run([outputs.together], progress, outputs.labels)
     else:
-        outcome = share(simulation, pool, listeners, progress)
+        outcome = fan_out(simulation, pool, outputs, progress)
     return Run(
         scenario,
         seed=seed,
         replication=replication,
         active_agents=simulation.active_agents,
         outcome=outcome,
-        record=listeners.record,
+        record=outputs.record,
         accepted=accepted,
-        digest=listeners.digest.hexdigest(),
+        digest=outputs.digest.hexdigest(),
         timings=Timings(started_at, time.perf_counter() - clock),
     )
 
 
-def run_html(run: Run) -> str:
-    """Show a run: what was run, and what happened in it. Nothing is analysed for it."""
-    head = f"<strong>{html.escape(run.scenario.name)}</strong>, seed {run.seed}, active_agents: {run.active_agents}"
-    # Where replications are not used nobody should have to wonder what 0 means.
-    which = f", replication {run.replication}" if run.replication else ""
-    story = f"<p>{html.escape(run.scenario.description)}</p>" if run.scenario.description else ""
-    return f"<p>{head}{which}</p>{story}{_counts(run.outcome.counts)}"
+def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Truth, window: Window = WHOLE) -> Analysis:
+    """Return the analysis of a run, which is computed when it is used.
+
+    Args:
+        accepted: Took the events of the run in.
+        scenario: The scenario that was run.
+        truth: The true coefficients.
+        window: The hours that statistics and visits are about.
+    """
+    start, settings = scenario.clock.start, scenario.analytics
+    return Analysis(
+        accepted.frame,
+        settings,
+        truth=known_truth(truth, settings),
+        observed_from=start,
+        observed_until=start + timedelta(hours=scenario.clock.hours),
+        conversion_unit=scenario.intent.conversion_unit,
+        window=None if window.is_whole else window.period(scenario.clock),
+    )
+
+
+def run_html(scenario: ScenarioSettings, manifest: Mapping[str, Any]) -> str:
+    """Show what was run and what happened in it, from the head of its manifest. Nothing is analysed for it."""
+    head = f"<strong>{html.escape(scenario.name)}</strong>, seed {manifest['seed']}"
+    # Where replications are not used, a 0 would only puzzle the reader.
+    which = f", replication {manifest['replication']}" if manifest["replication"] else ""
+    description = f"<p>{html.escape(scenario.description)}</p>" if scenario.description else ""
+    return f"<p>{head}, active_agents: {manifest['active_agents']}{which}</p>{description}{_counts(manifest['counts'])}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

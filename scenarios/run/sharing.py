@@ -1,4 +1,4 @@
-"""One run shared by many workers: what each hour leaves in files, gathered as if one process had made it."""
+"""One run on many workers: each hour's events are written to files, and collected as if one process had made them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LabelKeeper
 
-__all__ = ["HourParts", "HourWriter", "RunSinks", "share"]
+__all__ = ["HourParts", "HourWriter", "RunSinks", "fan_out"]
 
 
 @dataclass(frozen=True)
 class RunSinks:
-    """Who listens to a run.
+    """Everything that receives the output of a run.
 
     Attributes:
-        store: Takes the events in.
-        digest: Takes their fingerprint.
+        store: The event store.
+        digest: Computes the sha256 of the events.
         record: Keeps the events.
-        labels: Keeps what befell which event.
-        sinks: Where else what is received goes.
+        labels: Keeps what happened to which event.
+        sinks: Further sinks, such as a file.
     """
 
     store: Sink
@@ -42,27 +42,27 @@ class RunSinks:
 
     @property
     def together(self) -> Sink:
-        """All of them as one, where one process makes the run."""
+        """All sinks but the labels as one, for a run in one process."""
         others = [self.store, self.digest, *self.sinks]
         if isinstance(self.record, ParquetParts):
             return Batches([FileThenForward(self.record, others)])
         return Batches([self.record, *others])
 
 
-def share(
-    simulation: Simulation, pool: Pool, listeners: RunSinks, progress: Callable[[float], None] | None = None
+def fan_out(
+    simulation: Simulation, pool: Pool, outputs: RunSinks, progress: Callable[[float], None] | None = None
 ) -> Outcome:
     """Run a simulation on a pool of workers.
 
     Args:
-        simulation: What is run.
-        pool: The workers. They must see the folder for temporary files; where the record is one of
-            :class:`ParquetParts`, its folder, into which they write the events themselves.
-        listeners: Who listens.
-        progress: Told now and then which share of the clock has passed, from 0 to 1.
+        simulation: The simulation.
+        pool: The workers. They must see the folder for temporary files. Where the record is a :class:`ParquetParts`,
+            they write the events into its folder themselves.
+        outputs: What receives the events and labels.
+        progress: Called now and then with the share of the clock that has passed, from 0 to 1.
     """
-    folder = listeners.record.folder if isinstance(listeners.record, ParquetParts) else None
-    gathering = _CollectingSink(listeners)
+    folder = outputs.record.folder if isinstance(outputs.record, ParquetParts) else None
+    collecting = _CollectingSink(outputs)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         plans, written = Path(temporary) / "plans", Path(temporary) / "hours"
         for each in (plans, written):
@@ -72,34 +72,34 @@ def share(
             outcome = simulation.share(
                 executor,
                 HourWriter.in_folder(written, events=folder),
-                gathering.take,
+                collecting.take,
                 n_workers=pool.n_workers,
                 folder=plans,
-                labels=listeners.labels,
+                labels=outputs.labels,
                 progress=progress,
             )
         finally:
             pool.close(executor)
-    gathering.close()
+    collecting.close()
     return outcome
 
 
 class _CollectingSink:
-    """Tells those who listen what the workers have left."""
+    """Passes what the workers have written on to the sinks, in the order of the hours."""
 
-    def __init__(self, listeners: RunSinks) -> None:
-        self._listeners = listeners
-        record = listeners.record
+    def __init__(self, outputs: RunSinks) -> None:
+        self._outputs = outputs
+        record = outputs.record
         self._parts = record if isinstance(record, ParquetParts) else None
-        self._sinks: list[Sink] = [Batches([listeners.store]), *listeners.sinks]
+        self._sinks: list[Sink] = [Batches([outputs.store]), *outputs.sinks]
         if self._parts is None:
             self._sinks.append(record)
 
     def take(self, hour: HourParts) -> None:
-        """Take an hour; files that nobody will ask for again are deleted."""
-        self._listeners.digest.add_hour(hour.digest)
+        """Take an hour, and delete the files that are no longer needed."""
+        self._outputs.digest.add_hour(hour.digest)
         for file in hour.labels:
-            self._listeners.labels.add(pl.read_parquet(file))
+            self._outputs.labels.add(pl.read_parquet(file))
             file.unlink()
         for delivery in hour.deliveries():
             for sink in self._sinks:
@@ -111,18 +111,18 @@ class _CollectingSink:
                 events.unlink()
 
     def close(self) -> None:
-        """Tell that no more will come."""
+        """Close all sinks but the record of parts, which the workers have written."""
         for sink in self._sinks:
             sink.close()
 
 
 @dataclass(frozen=True)
 class HourParts:
-    """What an hour has left.
+    """The files of one simulated hour.
 
     Attributes:
-        digest: Fingerprint of its events.
-        parts: What was received, part by part: the file of the events (None if there are none) and the broken lines.
+        digest: Sha256 of its events, 32 bytes; empty for no events.
+        parts: Part by part the file of the events (None if there are none) and the broken lines.
         labels: Files of its labels.
     """
 
@@ -131,14 +131,14 @@ class HourParts:
     labels: list[Path]
 
     def deliveries(self) -> Iterator[Delivery]:
-        """What was received, without the labels."""
+        """The events and broken lines, part by part, without the labels."""
         for file, malformed in self.parts:
             yield Delivery(EVENT_SCHEMA.to_frame() if file is None else pl.read_parquet(file), malformed, file=file)
 
 
 @dataclass(frozen=True)
 class HourWriter:
-    """Writes what arrives in an hour to files.
+    """Writes the deliveries of an hour to files, in a worker.
 
     Args:
         events: Folder for the events; all workers must see it.
@@ -150,7 +150,7 @@ class HourWriter:
 
     @classmethod
     def in_folder(cls, folder: Path, events: Path | None = None) -> HourWriter:
-        """One that makes folders within another, also for the events unless they have a place already."""
+        """Return a writer with new folders within another; the events may go to a folder that exists."""
         labels = folder / "labels"
         labels.mkdir()
         if events is None:

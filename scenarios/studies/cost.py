@@ -1,4 +1,4 @@
-"""What a study will cost: its smallest and its largest replication are made first, and tell what all will take."""
+"""Cost of a study, estimated from its smallest and its largest replication, which are run first."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from typing import Final
 
 import numpy as np
 
+from analytics import intent
 from scenarios.measures.model import MODEL_WORDS
 from scenarios.studies.replication import Replicated, Replication, references_of, replicate
 
 __all__ = ["CostGauge", "StudyCost", "clocked", "expected_visitors", "pilots_first"]
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
-_MODEL: Final = frozenset(word.name for word in MODEL_WORDS) - {"true_coefficient"}
-"""Words that need the intent model, whose libraries the first replication of a worker would load in its own time."""
+_MODEL: Final = frozenset(each.name for each in MODEL_WORDS) - {"true_coefficient"}
+"""Measures that need the intent model, whose libraries the first replication of a worker would otherwise load."""
 
 
 @dataclass(frozen=True)
 class StudyCost:
-    """What a study will cost.
+    """The estimated cost of a study.
 
     Args:
-        n_replications: Replications that are still to be made, as far as that is known.
+        n_replications: Replications still to run, as far as that is known.
         work_s: Seconds of one core that they take.
         n_workers: Workers that share them.
-        is_open: Whether more may be needed until responses are known well enough.
+        is_open: Whether more may be needed to reach the target precision.
+
+    >>> print(StudyCost(n_replications=100, work_s=300.0, n_workers=2))
+    100 replications of about 3 s each: about 2 min on 2 workers
     """
 
     n_replications: int
@@ -38,23 +42,24 @@ class StudyCost:
     def __str__(self) -> str:
         workers = min(self.n_workers, self.n_replications)
         least = "at least " if self.is_open else ""
+        each = _duration(self.work_s / self.n_replications)
         return (
-            f"{least}{self.n_replications:,} replications of about {_told(self.work_s / self.n_replications)} each: "
-            f"about {_told(self.work_s / workers)} on {workers} worker{'s' if workers > 1 else ''}"
+            f"{least}{self.n_replications:,} replications of about {each} each: "
+            f"about {_duration(self.work_s / workers)} on {workers} worker{'s' if workers > 1 else ''}"
         )
 
 
 def clocked(replication: Replication) -> tuple[Replicated, float]:
-    """Make a replication, in a worker, and say how many seconds it took, without those of loading libraries."""
+    """Run a replication, in a worker; return it with the seconds it took, without those of loading libraries."""
     if any(reference.name in _MODEL for reference in references_of(replication)):
-        import analytics.intent.model  # noqa: F401, PLC0415 - only to have it loaded
+        _ = intent.IntentModel  # naming it loads statsmodels, which must not count as work
     began = time.perf_counter()
     replicated = replicate(replication)
     return replicated, time.perf_counter() - began
 
 
 def expected_visitors(replication: Replication) -> float:
-    """Visitors whom the ordinary traffic of a replication brings: what its cost grows with."""
+    """Expected visitors of a replication's ordinary traffic, in proportion to which its cost grows."""
     world = replication.scenario
     return float(world.traffic.visitors_per_day * world.clock.hours / 24)
 
@@ -63,7 +68,7 @@ def pilots_first(replications: Sequence[Replication]) -> tuple[list[Replication]
     """Put the largest and the smallest replication first.
 
     Args:
-        replications: What is to be made; at least one.
+        replications: What is to be run; at least one.
 
     Returns:
         The same in another order, and how many of them are pilots: two, or one where all are of a size.
@@ -75,14 +80,14 @@ def pilots_first(replications: Sequence[Replication]) -> tuple[list[Replication]
 
 
 class CostGauge:
-    """Tells the cost of a study, once, as soon as its pilots are back.
+    """Estimates the cost of a study and announces it once, when its pilots have finished.
 
     Args:
-        replications: What is to be made, pilots first.
+        replications: What is to be run, pilots first.
         n_pilots: How many are pilots.
         n_workers: Workers that share them.
         is_open: Whether more may be needed.
-        announce: Told the cost.
+        announce: Called with the cost.
     """
 
     def __init__(
@@ -101,7 +106,7 @@ class CostGauge:
         self._announce = announce
 
     def note(self, replication: Replication, seconds: float | None) -> None:
-        """Take note of a replication that has come back, in so many seconds; or never, if None."""
+        """Record a finished replication and its seconds; None for one that was lost."""
         if replication not in self._waits_for:
             return
         self._waits_for.remove(replication)
@@ -111,16 +116,17 @@ class CostGauge:
             self._announce(StudyCost(len(self._sizes), self._work_s(), *self._shape))
 
     def _work_s(self) -> float:
-        """Seconds of all: on the straight line through what was seen, which never falls as the traffic grows."""
+        """Seconds of all replications, on a straight line through the pilots that does not fall with the traffic."""
         size, seconds = (np.array(column) for column in zip(*self._seen, strict=True))
         slope = max(float(np.ptp(seconds) / np.ptp(size)), 0.0) if np.ptp(size) else 0.0
+        # A pilot that was slow by chance, as the first of a worker, must not turn the line.
         slope = slope if seconds[np.argmax(size)] >= seconds[np.argmin(size)] else 0.0
         line = seconds.mean() + slope * (np.array(self._sizes) - size.mean())
         return float(np.maximum(line, 0.0).sum())
 
 
-def _told(seconds: float) -> str:
-    """Write a time as people say it."""
+def _duration(seconds: float) -> str:
+    """Write a time in the unit in which it is easily read."""
     for unit, name in ((_DAY_S, "days"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from scenarios.studies.settings import DesignSettings, Factor, FactorValue
@@ -15,20 +16,23 @@ __all__ = ["MORRIS_STEP", "design_values", "unit_design"]
 
 Floats = NDArray[np.float64]
 Values = dict[str, FactorValue]
-"""What each factor is set to, by dotted path; a factor that is not named stays as the scenario has it."""
+"""Values of factors, by dotted path; a factor that is not named keeps the value of the scenario."""
 
 _MORRIS_LEVELS: Final = 4
 MORRIS_STEP: Final = _MORRIS_LEVELS / (2 * (_MORRIS_LEVELS - 1))
-"""How far a factor moves in a step of a Morris trajectory, as a share of its range: half the levels."""
+"""Step of a Morris trajectory, as a share of the factor's range: half the levels."""
 
 
 def design_values(factors: Mapping[str, Factor], design: DesignSettings, seed: int) -> list[Values]:
-    """What the factors are set to at each design point, in order.
+    """Return the values of the factors at each design point, in order.
 
     Args:
-        factors: What is varied, by dotted path.
+        factors: The varied settings, by dotted path.
         design: Which combinations.
         seed: Seed of the design's own randomness.
+
+    >>> design_values({"clock.hours": Factor(categorical=(24, 48))}, DesignSettings(), seed=1)
+    [{'clock.hours': 24}, {'clock.hours': 48}]
     """
     if not factors:
         return [{}]
@@ -48,18 +52,17 @@ def unit_design(design: DesignSettings, n_factors: int, seed: int) -> Floats:
     """A design in the unit cube: the share of each factor's distribution that lies below its value.
 
     Args:
-        design: A design that has ``points``.
+        design: A design that has ``samples``.
         n_factors: How many factors there are.
         seed: Seed of the design's own randomness.
 
     Returns:
-        Points × factors. Of ``morris`` each trajectory is factors + 1 points in a row. Of ``saltelli`` each base point
-        is factors + 2 in a row: the point of the matrix A, that point with each factor in turn taken from B, and the
-        point of B.
+        Shape (points, factors). With ``morris`` each trajectory is factors + 1 points in a row. With ``saltelli`` each
+        base sample is factors + 2 points in a row: the point of the matrix A, that point with each factor in turn
+        taken from B, and the point of B.
     """
-    # scipy.stats takes half a second to import, and few designs need it.
-    from scipy.stats import qmc  # noqa: PLC0415
-
+    # SciPy loads scipy.stats, which takes half a second, when it is named; few designs need it.
+    qmc = scipy.stats.qmc
     n = design.samples or 1
     if design.kind == "morris":
         return _trajectories(n, n_factors, np.random.default_rng(seed))

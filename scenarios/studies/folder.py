@@ -1,4 +1,4 @@
-"""The folder of a study: what it found, and the journal by which a study that was stopped goes on."""
+"""The folder of a study: its results, and the journal by which a stopped study is resumed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SHOWN: Final = 40
 
 
 class StudyFolder:
-    """A study's place on disk.
+    """The folder of a study.
 
-    Its journal has a line for each finished replication, written as soon as it is known; a line that was being written
-    when the process was killed is passed over, and its replication made again.
+    Its journal has a line for each finished replication, written as soon as that is known. A line that was being
+    written when the process was killed is skipped, and its replication is run again.
 
     Args:
         path: The folder.
@@ -43,25 +43,25 @@ class StudyFolder:
         self._journal = journal
 
     def known(self) -> list[Replicated]:
-        """Replications that the journal knows, in the order in which they were finished."""
+        """Replications in the journal, in the order in which they finished."""
         self._journal.seek(0)
         whole = self._journal.read()
-        # What follows the last end of line was cut off by a kill; the next line must not be glued to it.
+        # After a kill the last line may be incomplete; the next line must not continue it.
         end = whole.rfind(b"\n") + 1
         self._journal.truncate(end)
         self._journal.seek(0, os.SEEK_END)
         return [entry for line in whole[:end].splitlines() if (entry := _entry(line)) is not None]
 
     def add(self, replicated: Replicated) -> None:
-        """Note a finished replication; after this it survives the death of this process."""
+        """Write a finished replication to the journal; from then on a kill of this process does not lose it."""
         self._journal.write(json.dumps(asdict(replicated), allow_nan=False).encode() + b"\n")
         self._journal.flush()
 
     def write(self, frames: Mapping[str, pl.DataFrame], failures: list[dict[str, Any]]) -> str:
-        """Write what the study found; each file appears whole, or stays as it was.
+        """Write the results of the study; each file appears whole, or stays as it was.
 
         Args:
-            frames: Tables by name of their file, which says whether they are CSV or Parquet.
+            frames: Tables by name of their file, whose ending is ``.csv`` or ``.parquet``.
             failures: One entry for each line of ``failures.ndjson``.
 
         Returns:
@@ -122,7 +122,7 @@ def _claim(path: Path, text: str) -> None:
     if there != text:
         raise OutputError(
             f"{path}: holds another study, or this one before it was changed:\n{_difference(there, text)}\n"
-            "It is left as it is. Give another --out, or undo the change to go on with it"
+            "It is left as it is. Give another --out, or undo the change to resume it"
         )
 
 
@@ -135,7 +135,7 @@ def _difference(there: str, given: str) -> str:
 
 
 def _lock(journal: IO[bytes], path: Path) -> None:
-    """Keep a second process from the folder; the lock ends with the process, however it ends."""
+    """Lock the folder against a second process; the lock ends with this process, however it ends."""
     try:
         import fcntl  # noqa: PLC0415 - not on every system
     except ImportError:
@@ -147,7 +147,7 @@ def _lock(journal: IO[bytes], path: Path) -> None:
 
 
 def _entry(line: bytes) -> Replicated | None:
-    """A line of the journal; None where it is not one."""
+    """Read a line of the journal; None where it is not complete."""
     try:
         entry = json.loads(line)
         failures = tuple(

@@ -1,4 +1,4 @@
-"""From study files to checked studies: every fault of the file, its factors and its responses, all at once."""
+"""Reading and checking of study files: all faults of the file, its factors and its responses are reported together."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _ESTIMATES: Final = (
     "ci_covers_truth",
     "true_coefficient",
 )
-"""What is read of each term of the model that a study asks the estimates of."""
+"""Measures of each term of the intent model under ``estimates``."""
 
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A study with all that its file only names.
+    """A study with everything that its file refers to.
 
     Args:
-        settings: What the file says.
-        sources: The scenarios as they were found, before the study changes anything in them.
-        scenarios: The scenarios with the study's own settings in force; they make no claims.
-        responses: Expressions of all responses by name, those of the estimates too.
-        terms: Terms of the intent model whose estimates are read.
+        settings: The settings of the file.
+        sources: The scenarios as they were found, before the overrides of the study.
+        scenarios: The scenarios with the overrides of the study; they have no claims.
+        responses: Expressions of all responses by name, including the estimates.
+        terms: Terms of the intent model under ``estimates``.
     """
 
     settings: StudySettings
@@ -68,7 +68,7 @@ def parse_study(text: str, name: str = "study.yaml") -> LoadedStudy:
     """Read a study from YAML text.
 
     Args:
-        text: What would stand in a study file.
+        text: The content of a study file.
         name: Name of the text in messages; scenarios are looked for beside it.
 
     Raises:
@@ -97,7 +97,7 @@ def _loaded(path: Path, source: YamlSource) -> LoadedStudy:
 
 
 class _Checker:
-    """Follows up what a study file names: scenarios, settings of theirs, measures."""
+    """Checks what a study file refers to: scenarios, their settings, measures."""
 
     def __init__(self, path: Path, source: YamlSource, settings: StudySettings) -> None:
         self._path = path
@@ -139,13 +139,13 @@ class _Checker:
             return None
 
     def _within(self, keys: Keys, data: Mapping[str, Any]) -> YamlSource:
-        """Part of the file as a source of its own, whose values still know their places."""
+        """Part of the file as a source of its own, whose values keep their lines and columns."""
         depth = len(keys)
         places = {path[depth:]: place for path, place in self._source.places.items() if path[:depth] == keys}
         return YamlSource(self._source.name, dict(data), places)
 
     def _changed(self, scenario: Scenario) -> Scenario:
-        """The scenario with what the study sets; whoever changes a world cannot keep what was promised of it."""
+        """The scenario with the overrides of the study, and without claims, which were about the unchanged world."""
         changed = self._replaced(
             scenario, {key: (("overrides", key), value) for key, value in self._settings.overrides.items()}
         )
@@ -176,11 +176,11 @@ class _Checker:
         self._raise_if_faulty()
 
     def _check_factors(self, scenario: Scenario) -> None:
-        """Each level of each factor alone must make a scenario; what they make together, a run will tell."""
+        """Check that each level of each factor alone is valid; combinations are checked when they are run."""
         for path, factor in self._settings.factors.items():
             keys: Keys = ("factors", path)
             if path.split(".")[0] in {"name", "description", "seed", "claims", "extends"}:
-                self._fault(keys, "is nothing that a world could differ in")
+                self._fault(keys, "does not change the simulated world, so it cannot be a factor")
             elif not types_at(Scenario, tuple(path.split("."))):
                 self._fault(keys, _no_setting(path))
             else:
@@ -220,8 +220,8 @@ class _Checker:
                 return
 
     def _check_precision(self, responses: Mapping[str, str]) -> None:
-        wish = self._settings.replications
-        for name in _unknown(wish.precision, responses) if isinstance(wish, PrecisionSettings) else ():
+        target = self._settings.replications
+        for name in _unknown(target.precision, responses) if isinstance(target, PrecisionSettings) else ():
             self._fault(
                 ("replications", "precision", name), f"there is no response {name!r}{advice(name, list(responses))}"
             )
@@ -232,7 +232,7 @@ def _unknown(names: Mapping[str, object], known: Mapping[str, object]) -> Iterat
 
 
 def _no_setting(path: str) -> str:
-    """Say how far a dotted path leads, and what may have been meant."""
+    """Describe at which part a dotted path fails, and what may have been meant."""
     parts = path.split(".")
     depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n])))
     known = sorted(

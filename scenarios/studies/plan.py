@@ -1,4 +1,4 @@
-"""The plan of a study: its design points, and what each of their replications is."""
+"""The plan of a study: its design points and their replications."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from scenarios.studies.settings import FactorValue, StudySettings
 __all__ = ["Point", "StudyPlan"]
 
 _NAMES_ONLY: Final = {"name", "description", "seed", "active_agents", "claims"}
-"""What a scenario says that no event depends on."""
+"""Settings of a scenario on which no event depends."""
 
 _APART: Final = 1_000_000
-"""Replications that each point has to itself where points do not share their luck."""
+"""Replication numbers reserved for each point where points do not share random numbers."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Point:
     Args:
         number: Its number, from 0.
         scenario: Position of its scenario among those of the study.
-        values: What the factors are set to, by dotted path; the others stay as the scenario has them.
+        values: Values of factors, by dotted path; other factors keep the value of the scenario.
     """
 
     number: int
@@ -45,10 +45,10 @@ class Point:
 
 
 class StudyPlan:
-    """A study, with all that is to be run for it.
+    """A study with its design points and replications.
 
     Args:
-        loaded: The study as read.
+        loaded: The study as read and checked.
         functions: Responses that are Python functions, by name.
     """
 
@@ -59,7 +59,7 @@ class StudyPlan:
 
     @property
     def settings(self) -> StudySettings:
-        """What the study file says."""
+        """The settings of the study file."""
         return self.loaded.settings
 
     @property
@@ -80,7 +80,7 @@ class StudyPlan:
     def design(self) -> pl.DataFrame:
         """The design points: ``point``, ``scenario``, and a column for each factor; text where kinds are mixed.
 
-        Where a point leaves a factor as the scenario has it, the column says what the scenario has.
+        Where a point does not change a factor, the column has the scenario's own value.
         """
         columns: dict[str, list[object]] = {
             "point": [point.number for point in self.points],
@@ -95,19 +95,19 @@ class StudyPlan:
         """The scenario of a design point.
 
         Raises:
-            ScenarioError: The factors together make no valid scenario.
+            ScenarioError: The factors together do not make a valid scenario.
         """
         return self._resolved(point)[0]
 
     def replication(self, point: Point, number: int) -> Replication:
-        """What a replication of a point is.
+        """One replication of a point, to be run.
 
         Args:
             point: The design point.
             number: Which of its replications, from 0.
 
         Raises:
-            ScenarioError: The factors together make no valid scenario.
+            ScenarioError: The factors together do not make a valid scenario.
         """
         scenario, key = self._resolved(point)
         number += 0 if self.settings.common_random_numbers else point.number * _APART
@@ -115,13 +115,13 @@ class StudyPlan:
         return Replication(key, number, scenario, settings.seed, responses, self.functions, settings.window)
 
     def to_yaml(self) -> str:
-        """Write the study as a file that names no other: with its scenarios written out, and every default."""
+        """Write the study as a file that refers to no other: scenarios are written out, with every default."""
         data = self.settings.model_dump(mode="json", exclude_none=True)
         written = [scenario.to_data() for scenario in self.loaded.sources]
         for scenario in written:
             scenario.pop("claims")
         data |= {"scenario": written[0]} if self.settings.scenario is not None else {"scenarios": written}
-        # The scenarios come last: they are long.
+        # The scenarios are long and would hide the settings after them.
         in_order = sorted(data, key=lambda key: key in {"scenario", "scenarios"})
         return yaml_text({key: data[key] for key in in_order}, flow=None)
 
@@ -136,7 +136,7 @@ class StudyPlan:
         return self._scenarios[point.number]
 
     def _key(self, scenario: Scenario) -> str:
-        """Digest of all that the numbers of a replication depend on, but for its own number."""
+        """Digest of everything that the values of a replication depend on, except its number."""
         content = {
             "scenario": scenario.model_dump(mode="json", exclude=_NAMES_ONLY),
             "responses": self.loaded.responses,
@@ -148,7 +148,7 @@ class StudyPlan:
 
 
 def _setting(scenario: Scenario, path: str) -> object:
-    """What a scenario has at a dotted path; None where it has nothing."""
+    """The value of a scenario at a dotted path; None where there is none."""
     value: object = scenario.model_dump(mode="json")
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -1,8 +1,8 @@
-"""How many replications are enough: until the mean of each response is known as precisely as wished.
+"""How many replications are enough to estimate the mean of each response with a target precision.
 
 The intervals of a study that stops at the first narrow one are too narrow: it stops when the spread happens to look
-small. So when the wish is first met a quarter more replications are made, which know nothing of the stopping, and the
-wish must be met by all of them together (the looking ahead of K. Hoad, S. Robinson and R. Davies, Journal of the
+small. So when the target is first met, a quarter more replications are made, which do not depend on the stopping, and
+the target must be met by all of them together (the looking ahead of K. Hoad, S. Robinson and R. Davies, Journal of the
 Operational Research Society 61 (2010) 1632–1644, in proportion).
 """
 
@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from scipy.special import stdtrit
 
 from simulator.settings.base import Positive, Settings
 
@@ -27,7 +28,7 @@ _LOOK_AHEAD: Final = 1.25
 
 
 class Precision(Settings):
-    """How well a mean is to be known: half the width of its 95 % interval; exactly one of the two.
+    """Target precision of a mean: half the width of its 95 % interval; exactly one of the two.
 
     Args:
         absolute: Half-width in the unit of the response.
@@ -46,23 +47,23 @@ class Precision(Settings):
         return self
 
     def is_met(self, mean: Floats, half_width: Floats) -> NDArray[np.bool_]:
-        """Say whether intervals are narrow enough; what is not a number is not.
+        """Whether intervals are narrow enough; NaN is not.
 
         Args:
             mean: Means.
             half_width: Half-widths of their intervals, as many.
         """
-        wished = self.absolute if self.absolute is not None else (self.relative or 0) * (np.abs(mean) - half_width)
-        return np.asarray(half_width <= wished)
+        target = self.absolute if self.absolute is not None else (self.relative or 0) * (np.abs(mean) - half_width)
+        return np.asarray(half_width <= target)
 
 
 class PrecisionSettings(Settings):
-    """Replications until responses are known precisely enough.
+    """Replications until responses reach their target precision.
 
     Args:
-        precision: How well each of some responses is to be known, by name; all of them must be.
-        min: Replications that are made in any case, 10 or more: fewer say too little of the spread.
-        max: Replications after which a point is given up, precise or not.
+        precision: Target precision of some responses, by name; all of them must be met.
+        min: Replications that are made in any case, 10 or more: with fewer the spread is too uncertain.
+        max: Replications after which a point ends, precise or not.
     """
 
     renamed: ClassVar = {"least": "min", "most": "max"}
@@ -79,7 +80,7 @@ class PrecisionSettings(Settings):
 
 
 def half_widths(values: Floats) -> tuple[Floats, Floats]:
-    """Means and half-widths of the 95 % t intervals of the first 1, 2, … values; NaN values are passed over.
+    """Means and half-widths of the 95 % t intervals of the first 1, 2, … values; NaN values are skipped.
 
     Args:
         values: One number for each replication, in order.
@@ -87,12 +88,9 @@ def half_widths(values: Floats) -> tuple[Floats, Floats]:
     Returns:
         Mean and half-width, as long as the values; NaN where there are too few.
     """
-    # SciPy's special functions are quick to import; its distributions are not.
-    from scipy.special import stdtrit  # noqa: PLC0415
-
     known = ~np.isnan(values)
     n = np.cumsum(known).astype(np.float64)
-    # Taken from about where they lie, or the difference of two large sums would be all rounding.
+    # Sums of deviations from the first value: with a large mean, those of the values would lose all digits.
     origin = float(values[known][0]) if known.any() else 0.0
     apart = np.where(known, values - origin, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -103,17 +101,17 @@ def half_widths(values: Floats) -> tuple[Floats, Floats]:
 
 
 def is_met(values: Mapping[str, Floats], settings: PrecisionSettings) -> NDArray[np.bool_]:
-    """Say after how many replications all responses are known as well as wished, looking no further.
+    """Whether all responses meet their targets after the first 1, 2, … replications, without looking ahead.
 
     Args:
         values: Numbers of each response, one for each replication, in order, NaN where there is none.
-        settings: The wish.
+        settings: The target.
 
     Returns:
         One truth value for the first 1, 2, … replications.
     """
-    wishes = [wish.is_met(*half_widths(values[name])) for name, wish in settings.precision.items()]
-    met: NDArray[np.bool_] = np.logical_and.reduce(wishes)
+    each = [target.is_met(*half_widths(values[name])) for name, target in settings.precision.items()]
+    met: NDArray[np.bool_] = np.logical_and.reduce(each)
     met[: settings.min - 1] = False
     return met
 
@@ -121,11 +119,15 @@ def is_met(values: Mapping[str, Floats], settings: PrecisionSettings) -> NDArray
 def stopping_point(values: Mapping[str, Floats], settings: PrecisionSettings) -> int | None:
     """Number of replications that are enough; None where more are needed than there are.
 
-    It depends on nothing but the numbers in their order: whoever has more of them finds the same.
+    It depends only on the numbers in their order: further numbers do not change the result.
+
+    >>> settings = PrecisionSettings(precision={"visitors": Precision(absolute=5.0)}, min=10)
+    >>> stopping_point({"visitors": np.array([99.0, 101.0] * 10)}, settings)
+    13
 
     Args:
         values: Numbers of each response, one for each replication, in order, NaN where there is none.
-        settings: The wish.
+        settings: The target.
     """
     met = is_met(values, settings)
     n = settings.min

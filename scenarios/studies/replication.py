@@ -1,4 +1,4 @@
-"""One replication of a study: a scenario is run once and its responses are read. Whatever fails is data."""
+"""One replication of a study: a scenario is run once and its responses are read. Failures are data, not errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from analytics.store.history import EventHistory
+from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.expressions import Reference, references
 from scenarios.measures.registry import Measure, needs_events
 from scenarios.measures.window import WHOLE, Window
@@ -27,16 +28,16 @@ Function = Callable[[Run], float]
 
 @dataclass(frozen=True)
 class Replication:
-    """A replication to be made.
+    """A replication to be run.
 
     Args:
-        key: What it depends on, in short: equal keys have equal results.
+        key: Digest of everything it depends on except its number: equal keys have equal results.
         number: Number of the replication among those of its seed.
         scenario: What to run.
         seed: Seed of the run.
-        responses: What to read off the run, as expressions by name.
-        functions: What else to read off it, as functions by name.
-        window: The hours that responses are about.
+        responses: Expressions of the responses, by name.
+        functions: Responses that are Python functions, by name.
+        window: The hours that responses cover.
     """
 
     key: str
@@ -53,10 +54,10 @@ class Failure:
     """Something that went wrong in a replication.
 
     Args:
-        stage: What was being done: ``settings``, ``simulate``, ``read`` a response, or ``worker`` where its process
+        stage: Which step failed: ``settings``, ``simulate``, ``read`` a response, or ``worker`` where its process
             ended.
         message: What happened.
-        responses: The responses that could not be read for this reason; none where there is no run at all.
+        responses: The responses without a value for this reason; empty where there is no run at all.
     """
 
     stage: str
@@ -66,7 +67,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Replicated:
-    """What came of a replication.
+    """The result of a replication.
 
     Args:
         key: That of the replication.
@@ -82,17 +83,17 @@ class Replicated:
 
     @classmethod
     def failed(cls, replication: Replication, failure: Failure) -> Replicated:
-        """Nothing came of it."""
+        """Return the result of a replication that has no run."""
         n_responses = len(replication.responses) + len(replication.functions)
         return cls(replication.key, replication.number, (None,) * n_responses, (failure,))
 
 
 def replicate(replication: Replication) -> Replicated:
-    """Make a replication; what goes wrong in it is told in the result, and never raised."""
+    """Run a replication. What goes wrong is part of the result, and is never raised."""
     try:
         run = light_run(replication)
     except BaseException as error:  # noqa: BLE001 - a panic of Polars is not even an Exception
-        return Replicated.failed(replication, Failure("simulate", _told(error)))
+        return Replicated.failed(replication, Failure("simulate", _describe(error)))
     values: list[float | None] = []
     unread: dict[str, list[str]] = {}
     for name, read in _readers(replication).items():
@@ -100,7 +101,7 @@ def replicate(replication: Replication) -> Replicated:
         values.append(value)
         if value is None:
             unread.setdefault(reason, []).append(name)
-    # What no fit can give is missed by a hundred responses for one reason.
+    # Where the model cannot be fitted, a hundred responses are missing for one reason.
     failures = tuple(Failure("read", reason, tuple(names)) for reason, names in unread.items())
     return Replicated(replication.key, replication.number, tuple(values), failures)
 
@@ -112,7 +113,7 @@ def light_run(replication: Replication) -> Run:
     order of arrival and have no digest, and the store takes them in only if a response is about them.
     """
     scenario = replication.scenario
-    # The events are the same, and it takes half the time.
+    # The events are the same as with all visitors on the clock, in half the time.
     active_agents = "interacting" if scenario.active_agents == "auto" else scenario.active_agents
     simulation = Simulation(
         scenario.world, seed=replication.seed, replication=replication.number, active_agents=active_agents
@@ -135,8 +136,8 @@ def light_run(replication: Replication) -> Run:
     )
 
 
-def _told(error: BaseException) -> str:
-    """Tell of an exception; the user's wish to stop is none."""
+def _describe(error: BaseException) -> str:
+    """Describe an exception; one that ends the process, such as Ctrl-C, is raised again."""
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         raise error
     return f"{type(error).__name__}: {error}"
@@ -149,25 +150,23 @@ def _readers(replication: Replication) -> dict[str, Measure | Function]:
 def _read(read: Measure | Function, run: Run) -> tuple[float | None, str]:
     """Read a response: the number, or None and the reason."""
     try:
-        if isinstance(read, Measure):
-            reading = read.read(run)
-            value, reason = reading.value, reading.reason or "there is no number"
-        else:
-            value, reason = float(read(run)), ""
+        value = read.read(run) if isinstance(read, Measure) else float(read(run))
+    except UndefinedMeasureError as error:
+        return None, str(error)
     except BaseException as error:  # noqa: BLE001 - as above
-        return None, _told(error)
-    if value is not None and not math.isfinite(value):
-        return None, f"is {value}, which is no number to reckon with"
-    return value, reason
+        return None, _describe(error)
+    if not math.isfinite(value):
+        return None, f"is {value}, which is not a finite number"
+    return value, ""
 
 
 def references_of(replication: Replication) -> Iterator[Reference]:
-    """What the responses of a replication refer to; what its functions do, nobody knows."""
+    """Yield what the expressions of a replication refer to; Python functions are not inspected."""
     return (each for text in replication.responses.values() for each in references(_measure(text).expression))
 
 
 def _needs_events(replication: Replication) -> bool:
-    """Whether any response is about the events; of a function nobody knows."""
+    """Whether any response needs the events; a Python function is assumed to."""
     return bool(replication.functions) or any(map(needs_events, references_of(replication)))
 
 

@@ -22,27 +22,27 @@ __all__ = ["PointRun", "Record", "run_points"]
 
 _FIRST: Final = 1.25
 _GROWTH: Final = 1.5
-"""By how much more than the least, and than the last time, is made at once where it is open how many will be enough."""
+"""Where the number of replications is open: how many times the minimum is made first, and the last number next."""
 
 
 class Record(Protocol):
-    """Where finished replications are kept."""
+    """Keeps finished replications, so that a stopped study can be resumed."""
 
     def known(self) -> Iterable[Replicated]:
-        """Those of earlier, in any order."""
+        """Finished replications of an earlier run, in any order."""
 
     def add(self, replicated: Replicated) -> None:
-        """Keep another."""
+        """Keep a finished replication."""
 
 
 @dataclass(frozen=True)
 class PointRun:
-    """What came of a design point.
+    """The replications of a design point.
 
     Args:
         point: The point.
         replications: Its replications, in order.
-        fault: Why there are none, where the factors together make no valid scenario.
+        fault: Why there are none, where the factors together do not make a valid scenario.
     """
 
     point: Point
@@ -51,11 +51,11 @@ class PointRun:
 
 
 def run_points(plan: StudyPlan, execution: Execution, record: Record | None = None) -> list[PointRun]:
-    """Run a study; the result depends on nothing but the plan.
+    """Run a study; the result depends on the plan alone.
 
     Args:
         plan: What to run.
-        execution: Where, and who is informed on the way.
+        execution: On which workers, and what is called on the way.
         record: Keeps each replication as soon as it is finished, and returns those of an earlier run; None keeps none.
     """
     return _Runner(plan, execution, record).run()
@@ -66,12 +66,12 @@ class _Runner:
         self._plan = plan
         self._pool = execution.pool
         self._record = record
-        self._progress = execution.progress or _unseen
+        self._progress = execution.progress or _ignore
         self._announce = execution.announce
         known = record.known() if record is not None else ()
         self._done = {(replicated.key, replicated.number): replicated for replicated in known}
         self._faults: dict[int, Failure] = {}
-        self._n_wanted = dict.fromkeys(range(len(plan.points)), _first(plan))
+        self._n_needed = dict.fromkeys(range(len(plan.points)), _first(plan))
 
     def run(self) -> list[PointRun]:
         for point in self._plan.points:
@@ -79,20 +79,20 @@ class _Runner:
                 self._plan.scenario_of(point)
             except ScenarioError as error:
                 self._faults[point.number] = Failure("settings", str(error))
-        wants_more = True
-        while wants_more:
+        needs_more = True
+        while needs_more:
             if missing := self._missing():
                 self._make(list(missing.values()))
-            wants_more = self._want_more()
+            needs_more = self._needs_more()
         return [self._point_run(point) for point in self._plan.points]
 
     def _missing(self) -> dict[tuple[str, int], Replication]:
-        """Replications that are wanted and not there; points that are the same scenario share theirs."""
+        """Replications that are needed and missing; points of one and the same scenario share theirs."""
         wanted = (
             self._plan.replication(point, number)
             for point in self._plan.points
             if point.number not in self._faults
-            for number in range(self._n_wanted[point.number])
+            for number in range(self._n_needed[point.number])
         )
         return {(each.key, each.number): each for each in wanted if (each.key, each.number) not in self._done}
 
@@ -101,7 +101,7 @@ class _Runner:
         n_total = n_before + len(replications)
         self._progress(n_before, n_total)
         in_order, gauge = self._gauged(replications)
-        # Closed at once when something is raised here, such as an interruption: the workers must not work on.
+        # An error here, such as an interruption, must stop the workers immediately.
         with closing(dispatch(clocked, in_order, self._pool)) as ends:
             for replication, end in ends:
                 if isinstance(end, Lost):
@@ -116,7 +116,8 @@ class _Runner:
                 self._progress(len(self._done), n_total)
 
     def _gauged(self, replications: list[Replication]) -> tuple[list[Replication], CostGauge | None]:
-        """Put first what tells the cost, if somebody wants to know it and does not yet."""
+        """Put the replications first that show the cost, if the caller wants to know it."""
+        # The cost is announced once, for the first round.
         announce, self._announce = self._announce, None
         if announce is None:
             return replications, None
@@ -124,18 +125,18 @@ class _Runner:
         is_open = isinstance(self._plan.settings.replications, PrecisionSettings)
         return in_order, CostGauge(in_order, n_pilots, self._pool.n_workers, is_open=is_open, announce=announce)
 
-    def _want_more(self) -> bool:
-        """Where replications go on until they are enough: settle how many are, or want more; whether any are wanted."""
-        wish = self._plan.settings.replications
-        if not isinstance(wish, PrecisionSettings):
+    def _needs_more(self) -> bool:
+        """Decide for each point whether its replications are enough; return whether any point needs more."""
+        target = self._plan.settings.replications
+        if not isinstance(target, PrecisionSettings):
             return False
-        wants_more = False
-        for number in set(self._n_wanted) - set(self._faults):
-            n = self._n_wanted[number]
-            enough = stopping_point(self._values(self._plan.points[number], n, wish.precision), wish)
-            wants_more |= enough is None
-            self._n_wanted[number] = min(math.ceil(n * _GROWTH), wish.max) if enough is None else enough
-        return wants_more
+        needs_more = False
+        for number in set(self._n_needed) - set(self._faults):
+            n = self._n_needed[number]
+            enough = stopping_point(self._values(self._plan.points[number], n, target.precision), target)
+            needs_more |= enough is None
+            self._n_needed[number] = min(math.ceil(n * _GROWTH), target.max) if enough is None else enough
+        return needs_more
 
     def _values(self, point: Point, n: int, names: Mapping[str, object]) -> dict[str, np.ndarray]:
         places = {name: self._plan.responses.index(name) for name in names}
@@ -150,15 +151,15 @@ class _Runner:
 
     def _point_run(self, point: Point) -> PointRun:
         fault = self._faults.get(point.number)
-        found = () if fault else self._replications(point, self._n_wanted[point.number])
+        found = () if fault else self._replications(point, self._n_needed[point.number])
         return PointRun(point, found, fault)
 
 
-def _unseen(_done: int, _total: int) -> None:
-    """Nobody looks."""
+def _ignore(_done: int, _total: int) -> None:
+    """Report no progress."""
 
 
 def _first(plan: StudyPlan) -> int:
-    """Replications of a point that are needed in any case."""
-    wish = plan.settings.replications
-    return min(math.ceil(wish.min * _FIRST), wish.max) if isinstance(wish, PrecisionSettings) else wish
+    """Replications of each point in the first round."""
+    target = plan.settings.replications
+    return min(math.ceil(target.min * _FIRST), target.max) if isinstance(target, PrecisionSettings) else target

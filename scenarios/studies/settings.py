@@ -1,4 +1,4 @@
-"""What a study says: which scenario, what is varied in it and how, how often it is run, what is read off each run."""
+"""Settings of a study: the scenario, its factors and design, the number of replications, and the responses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from simulator.settings.base import Count, Positive, Real, Settings
 __all__ = ["DesignSettings", "Factor", "FactorValue", "StudySettings"]
 
 FactorValue = bool | int | float | str
-"""What a factor may be set to."""
+"""A value of a factor."""
 
-_WholeNumbers = tuple[int, int]  # by a name of its own: within the model, int is a field
+_WholeNumbers = tuple[int, int]  # named outside the model, in which int is a field
 
 
 class Factor(Settings):
-    """What one setting of the scenario is varied over: given values, or a range; exactly one of the kinds.
+    """The values of one varied setting of the scenario: a list, or a range; exactly one of the kinds.
 
     A file may write a bare list for ``categorical``, and ``boolean`` for the values false and true.
 
@@ -55,13 +55,20 @@ class Factor(Settings):
 
     @property
     def levels(self) -> tuple[FactorValue, ...]:
-        """Values that a design of levels takes: the categories, the two ends of a range."""
+        """Levels of the factor in a design of levels: the categories, or the two ends of a range."""
         if self.categorical is not None:
             return self.categorical
         return tuple(self.uniform or self.loguniform or self.int or ())
 
     def at(self, share: float) -> FactorValue:
-        """Return the value below which a share, from 0 to 1, of the factor's distribution lies."""
+        """Return a quantile of the factor.
+
+        Args:
+            share: Probability of a smaller value, from 0 to 1.
+
+        >>> Factor(uniform=(10.0, 20.0)).at(0.25)
+        12.5
+        """
         if self.uniform is not None:
             return self.uniform[0] + share * (self.uniform[1] - self.uniform[0])
         if self.loguniform is not None:
@@ -80,7 +87,7 @@ def _as_factor(value: object) -> object:
     kinds = {"categorical": value} if isinstance(value, list | tuple) else value
     if not isinstance(kinds, Mapping):
         return value
-    # Behind a validator of our own pydantic no longer knows that JSON has no tuples.
+    # After a validator of our own, strict pydantic no longer accepts a list for a tuple.
     return {kind: tuple(inner) if isinstance(inner, list) else inner for kind, inner in kinds.items()}
 
 
@@ -145,15 +152,15 @@ class StudySettings(Settings):
         overrides: Settings of the scenario to change in all runs, by dotted path.
         factors: What is varied: dotted path of a setting, and its values.
         design: Which combinations of the factors are run.
-        replications: How often each is run: a number, or until the responses are known to a wished precision.
+        replications: How often each point is run: a number, or until responses reach a target precision.
         seed: The one seed of all randomness: replication r of every point has this seed and replication r, and so the
-            same luck (common random numbers).
-        common_random_numbers: Whether it is so; if not, every run of every point has luck of its own.
-        responses: What is read off each run: expressions by name, as in claims.
+            same random numbers (common random numbers).
+        common_random_numbers: Whether points share random numbers; if not, those of every run are independent.
+        responses: Numbers of each run: expressions by name, as in claims.
         warm_up_hours: Hours at the beginning that responses leave out, while the world fills.
-        cool_down_hours: Hours at the end that they leave out; what becomes of earlier requests still counts.
-        estimates: Terms of the intent model whose estimates are read off each run: ``all``, or their names. Of each,
-            coefficient, standard error, p-value, truth and whether the 95 % interval covers it.
+        cool_down_hours: Hours at the end that responses leave out; outcomes of earlier requests still count.
+        estimates: Terms of the intent model whose estimates are responses too: ``all``, or their names. Each has
+            coefficient, standard error, p-value, true coefficient and whether the 95 % interval covers it.
     """
 
     renamed: ClassVar = {"set": "overrides"}
@@ -185,7 +192,7 @@ class StudySettings(Settings):
 
     @property
     def window(self) -> Window:
-        """The hours that responses are about."""
+        """The hours that responses cover."""
         return Window(self.warm_up_hours, self.cool_down_hours)
 
     @property

@@ -26,7 +26,7 @@ def joint_z(n_comparisons: int) -> float:
 def study(name: str, **changes: Any) -> Study:
     """A study of the library, with changes."""
     data = {key: value for key, value in Study.load(name).settings.model_dump(mode="json").items() if value is not None}
-    return Study.of({**data, **changes})
+    return Study.from_dict({**data, **changes})
 
 
 @pytest.mark.validation

@@ -29,7 +29,7 @@ def test_at_the_size_that_was_found_the_signal_is_found_as_often_as_wished():
     found = sample_size(world, "security_page_view")
     assert found.high is not None
     print(f"\n{found!r}, [{found.low:.0f}, {found.high:.0f}]\n{found.curve}")
-    study = Study.of(
+    study = Study.from_dict(
         {
             "name": "s",
             "scenario": world.replace({"traffic.visitors_per_day": found.needed}).to_data(),

@@ -233,7 +233,7 @@ def test_overrides_are_yaml_and_later_ones_win(tmp_path: Path) -> None:
         ("clock.hours=[1", "not valid YAML"),
         ("seed.more=1", "seed: is the single value 7"),
         ("traffic.weekday_weights.9=1", "has no '9': it is a list with positions 0 to 6"),
-        ("extends=baseline", "extends: can only be said in a file"),
+        ("extends=baseline", "extends: can only be set in a file"),
     ],
 )
 def test_a_fault_in_an_override_is_told_with_the_override(tmp_path: Path, override: str, fault: str) -> None:

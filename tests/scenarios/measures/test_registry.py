@@ -11,6 +11,7 @@ import pytest
 from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 from analytics.signals.arms import arm_dimension
 from analytics.statistics.funnel import FunnelStatistics
+from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.expressions import ExpressionError
 from scenarios.measures.registry import Measure, all_measures
 from scenarios.run.run import Run
@@ -42,10 +43,14 @@ def quiet_run() -> Run:
 
 def value(text: str) -> float:
     """A measure of the run; it must exist."""
-    found = run().measure(text)
-    assert found.reason is None
-    assert found.value is not None
-    return found.value
+    return run().measure(text)
+
+
+def why_not(text: str, of: Run) -> str:
+    """The reason why a measure does not exist in a run."""
+    with pytest.raises(UndefinedMeasureError) as caught:
+        of.measure(text)
+    return str(caught.value)
 
 
 def statistics() -> FunnelStatistics:
@@ -78,9 +83,9 @@ def test_measures_of_the_sales_desk_by_region() -> None:
     for key in run().sales.summary:
         assert value(f'sales.{key}(region="europe")') == row[key]
         assert value(f'sales.{key}("europe")') == row[key]
-    assert quiet_run().measure('sales.requests(region="europe")').value == 0
-    found = quiet_run().measure('sales.held_rate(region="europe")')
-    assert (found.value, found.reason) == (None, "sales.held_rate(region='europe'): there is nothing to take it of")
+    assert quiet_run().measure('sales.requests(region="europe")') == 0
+    reason = why_not('sales.held_rate(region="europe")', quiet_run())
+    assert reason == "sales.held_rate(region='europe'): there is nothing to take it of"
 
 
 @pytest.mark.parametrize(
@@ -115,8 +120,8 @@ def test_an_arm_is_told_by_its_experiment() -> None:
 def test_nobody_is_0_visitors_and_has_no_conversion() -> None:
     """Counts of a segment in which nobody was seen are 0; its conversion does not exist."""
     assert value('visitors(account="nobody.example.com")') == 0
-    found = run().measure('conversion(account="nobody.example.com")')
-    assert (found.value, found.reason) == (None, "conversion(account='nobody.example.com'): nobody was seen there")
+    reason = why_not('conversion(account="nobody.example.com")', run())
+    assert reason == "conversion(account='nobody.example.com'): nobody was seen there"
 
 
 @pytest.mark.parametrize("series", ["page_views", "visitors", "visits", "demo_requests"])
@@ -144,9 +149,7 @@ def test_days_are_whole_days_from_the_start(series: str) -> None:
     assert value(f'daily("{series}", "max", end=1)') == tuesday
     assert value(f'daily("{series}", "min", start=1, end=2)') == wednesday
     assert value(f'daily("{series}", "mean", weekday="wednesday")') == wednesday
-    found = run().measure(f'daily("{series}", "mean", weekday="sunday")')
-    assert found.value is None
-    assert "the run has no such time" in str(found.reason)
+    assert "the run has no such time" in why_not(f'daily("{series}", "mean", weekday="sunday")', run())
 
 
 def test_the_funnel_is_that_of_the_statistics() -> None:
@@ -156,10 +159,10 @@ def test_the_funnel_is_that_of_the_statistics() -> None:
         for word, column in columns.items():
             text = f'{word}("{row["stage"]}")'
             if row[column] is None:
-                assert "nobody could get there" in str(run().measure(text).reason)
+                assert "nobody could get there" in why_not(text, run())
             else:
                 assert value(text) == row[column]
-    assert run().measure('step_rate("top")').value is None
+    assert why_not('step_rate("top")', run())
 
 
 def test_estimates_are_those_of_the_model() -> None:
@@ -170,14 +173,14 @@ def test_estimates_are_those_of_the_model() -> None:
             if column not in wordless and row[column] is not None:
                 assert value(f'{column}("{row["signal"]}")') == row[column]
     assert {"region_europe:security_page_view", "e=b"} <= set(table["signal"])
-    assert "has no value for this term" in str(run().measure('average_marginal_effect("intercept")').reason)
+    assert "has no value for this term" in why_not('average_marginal_effect("intercept")', run())
 
 
 def test_the_truth_is_known_without_a_fit() -> None:
     """Effects, decoys, the intercept and contrasts of arms, also where no model can be fitted."""
     for term, effect in run().truth.terms.items():
         assert value(f'true_coefficient("{term}")') == effect
-    assert quiet_run().measure('true_coefficient("security_page_view")').value == 0.9
+    assert quiet_run().measure('true_coefficient("security_page_view")') == 0.9
 
 
 @pytest.mark.parametrize(
@@ -211,17 +214,15 @@ def test_the_fit_has_its_own_words() -> None:
 @pytest.mark.parametrize("text", ['coefficient("security_page_view")', "model.n_visits"])
 def test_a_model_that_cannot_be_fitted_says_why(text: str) -> None:
     """Without requests there are no estimates, and the reason is the model's own."""
-    found = quiet_run().measure(text)
-    assert found.value is None
-    assert str(found.reason).startswith("the intent model is not fitted: ")
+    assert why_not(text, quiet_run()).startswith("the intent model is not fitted: ")
 
 
 def test_measures_are_put_together() -> None:
     """Arithmetic works on measures; one that does not exist makes the whole undefined."""
     rate = run().outcome.counts["demo_requests"] / run().outcome.counts["visitors"]
     assert value("100 * counts.demo_requests / counts.visitors") == pytest.approx(100 * rate)
-    assert quiet_run().measure("1 + sales.held_rate * 0").value is None
-    assert quiet_run().measure("1 / counts.demo_requests").reason == "division by zero"
+    assert why_not("1 + sales.held_rate * 0", quiet_run())
+    assert why_not("1 / counts.demo_requests", quiet_run()) == "division by zero"
 
 
 def test_every_word_is_documented_as_it_is_used() -> None:

@@ -52,7 +52,7 @@ responses:
             "s.yaml:6:3: factors.tracking.ad_bloker_rate: the scenario has no setting 'tracking.ad_bloker_rate'; "
             "did you mean 'ad_blocker_rate'?"
         ),
-        "s.yaml:7:3: factors.seed: is nothing that a world could differ in",
+        "s.yaml:7:3: factors.seed: does not change the simulated world, so it cannot be a factor",
         "s.yaml:10:3: responses.demos: unknown measure 'counts.demo_reqests'; did you mean 'counts.demo_requests'?",
         "s.yaml:8:28: replications.precision.demo: there is no response 'demo'; did you mean 'demos'?",
     ]

@@ -56,7 +56,7 @@ def test_a_scenario_shows_its_file(run: Run) -> None:
 
 def test_a_study_shows_design_and_responses() -> None:
     """The design points, and the names of the responses as text."""
-    study = Study.of(
+    study = Study.from_dict(
         {
             "name": "s",
             "description": HOSTILE,
@@ -105,7 +105,7 @@ def test_progress_is_shown_if_asked_for(capsys: pytest.CaptureFixture[str]) -> N
     small.run(progress=True)
     assert "Simulating baseline" in capsys.readouterr().err
     data = {"name": "s", "scenario": "baseline", "overrides": {"traffic.visitors_per_day": 50.0}, "replications": 2}
-    Study.of({**data, "responses": {"n": "counts.visitors"}}).run(jobs=1, progress=True)
+    Study.from_dict({**data, "responses": {"n": "counts.visitors"}}).run(jobs=1, progress=True)
     assert capsys.readouterr().err.endswith("100%\n")
 
 

@@ -25,7 +25,7 @@ TWO_RANGES = {"intent.intercept": {"uniform": [-6.0, -4.0]}, "sales.no_show_rate
 
 def found(changes: Mapping[str, Any], value: Any, n: int = 3) -> StudyResults:
     """Results of a study that nobody has simulated: ``value`` of the point's values and the replication."""
-    study = Study.of({"name": "made-up", "scenario": "baseline", "responses": {"held": "sales.held"}, **changes})
+    study = Study.from_dict({"name": "made-up", "scenario": "baseline", "responses": {"held": "sales.held"}, **changes})
     runs = []
     for point in study.points:
         values = [tuple(value(point.values, number) for _ in study.responses) for number in range(n)]
@@ -96,7 +96,7 @@ def test_the_numbers_are_those_of_the_results() -> None:
 
 def test_failures_and_hostile_words_are_text() -> None:
     """What went wrong is listed with the way to see it again; names and messages stay text."""
-    study = Study.of(
+    study = Study.from_dict(
         {
             "name": "hostile",
             "description": "<script>alert(1)</script>",
@@ -116,7 +116,7 @@ def test_failures_and_hostile_words_are_text() -> None:
 
 def test_a_study_leaves_its_report_and_the_same_one_again(tmp_path: Path) -> None:
     """The folder of a study holds the report; made again elsewhere it has the same bytes."""
-    study = Study.of(
+    study = Study.from_dict(
         {
             "name": "small",
             "scenario": "baseline",
@@ -189,7 +189,7 @@ def test_few_points_bear_a_simpler_polynomial() -> None:
 @pytest.mark.parametrize("replications", [5, {"min": 10, "max": 40, "precision": {"held": {"relative": 0.1}}}])
 def test_the_checklist_says_what_was_done(replications: Any) -> None:
     """Every item of STRESS-DES has an answer, or says that the author must give it."""
-    study = Study.of(
+    study = Study.from_dict(
         {"name": "s", "scenario": "baseline", "replications": replications, "responses": {"held": "sales.held"}, **GRID}
     )
     table = stress_checklist(study)

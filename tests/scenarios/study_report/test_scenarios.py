@@ -22,7 +22,7 @@ TINY = Scenario(name="tiny").replace({"clock.hours": 1, "traffic.visitors_per_da
 def report_of(names: list[str], values: list[list[float]]) -> str:
     """The report of a study of scenarios whose one response has these values, scenario by scenario."""
     scenarios = [TINY.replace(name=name).to_data() for name in names]
-    study = Study.of({"name": "made-up", "scenarios": scenarios, "responses": {"<b>held</b>": "sales.held"}})
+    study = Study.from_dict({"name": "made-up", "scenarios": scenarios, "responses": {"<b>held</b>": "sales.held"}})
     runs = [
         PointRun(point, tuple(Replicated("k", number, (value,)) for number, value in enumerate(values[point.scenario])))
         for point in study.points

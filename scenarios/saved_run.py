@@ -1,0 +1,200 @@
+"""A run read back from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from analytics.analysis import Analysis
+from analytics.durable.dead_letter_file import dead_letters_of
+from analytics.events.dead_letters import DeadLetter
+from analytics.statistics.funnel import FunnelStatistics
+from analytics.store.event_store import EventStore
+from analytics.store.history import EventHistory
+from scenarios.errors import InputError
+from scenarios.files.run_folder import RunFolder, read_events
+from scenarios.files.versions import versions
+from scenarios.run.events_analysis import read_files
+from scenarios.run.run import run_analysis, run_html
+from scenarios.scenario import Scenario
+from simulator.visitors.truth import Truth
+
+if TYPE_CHECKING:
+    from analytics.intent.results import IntentResults
+
+__all__ = ["SavedRun", "load_run"]
+
+
+class SavedRun:
+    """A run read back from its folder; made by :func:`load_run`.
+
+    Each file is read when it is first asked for. ``events``, ``store``, ``analysis``, ``statistics`` and ``intent`` are
+    those of :class:`scenarios.run.run.Run`, computed anew from the event file.
+
+    Args:
+        folder: The run folder.
+
+    Attributes:
+        folder: The run folder.
+        manifest: What was run, with which versions, and what came out.
+        seed: Seed of the run.
+        replication: Which of the independent repetitions with this seed.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self.folder = folder.path
+        self.manifest = folder.manifest
+        self.seed = int(folder.manifest["seed"])
+        self.replication = int(folder.manifest["replication"])
+
+    def __repr__(self) -> str:
+        events = self.manifest["counts"]["events"]
+        return f"<SavedRun of {self.manifest['scenario']}, seed {self.seed}: {events:,} events>"
+
+    def _repr_html_(self) -> str:
+        return run_html(self.scenario, self.manifest)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario that was run.
+
+        Raises:
+            ScenarioError: Its file was changed and is no longer valid.
+        """
+        return Scenario.load(self._file("scenario.yaml"))
+
+    @cached_property
+    def truth(self) -> Truth:
+        """The true intercept and coefficients."""
+        return Truth(**self._json("truth.json"))
+
+    @cached_property
+    def labels(self) -> pl.DataFrame:
+        """What happened to which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
+        return pl.read_parquet(self._file("labels.parquet"))
+
+    @cached_property
+    def people(self) -> pl.DataFrame:
+        """Who stands behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
+        return pl.read_parquet(self._file("people.parquet"))
+
+    @cached_property
+    def accounts(self) -> pl.DataFrame:
+        """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
+        return pl.read_parquet(self._file("accounts.parquet"))
+
+    @cached_property
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Lines that were no usable events, in order of arrival, each with the reason."""
+        return tuple(dead_letters_of(self._file("dead_letters.ndjson").read_bytes().splitlines()))
+
+    @cached_property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables of the folder ``statistics``, by name; of a run without an analysis those of the sales desk."""
+        return dict(_tables_in(self.folder / "statistics"))
+
+    @cached_property
+    def coefficients(self) -> pl.DataFrame:
+        """One row per term of the intent model as it was fitted, from ``model.json``.
+
+        Raises:
+            InputError: The model was not fitted; the message says why.
+        """
+        model = self._json("model.json")
+        if "error" in model:
+            raise InputError(f"{self.folder}: the intent model is not fitted: {model['error']}")
+        # A column may begin with null in many terms: all rows decide its type.
+        return pl.DataFrame(model["coefficients"], infer_schema_length=None)
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The flat events in the order in which they arrived: every delivery, whether the store accepted it or not.
+
+        Raises:
+            InputError: The run was saved without events.
+        """
+        return read_events(self._folder.events_file)
+
+    @property
+    def store(self) -> EventStore:
+        """The event store with the last 24 hours; its dead letters are complete only where the events are NDJSON."""
+        return self._history.store
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Statistics, visits and intent model of the accepted events, over the simulated period, beside the truth.
+
+        Raises:
+            InputError: The run was saved without events, or their file cannot be read.
+        """
+        return run_analysis(self._history, self.scenario, self.truth)
+
+    @property
+    def statistics(self) -> FunnelStatistics:
+        """Counts and rates by hour and segment."""
+        return self.analysis.statistics
+
+    @property
+    def intent(self) -> IntentResults:
+        """The intent model, fitted to the accepted events, beside the truth.
+
+        Raises:
+            AnalyticsError: It cannot be fitted to these visits; the message says why.
+        """
+        return self.analysis.intent
+
+    @cached_property
+    def _history(self) -> EventHistory:
+        return read_files([str(self._folder.events_file)]).history()
+
+    def _file(self, name: str) -> Path:
+        file = self.folder / name
+        if not file.is_file():
+            not_analysed = self.manifest.get("not_analysed") or "the run was saved without an analysis"
+            raise InputError(f"{file}: is missing{f'; {not_analysed}' if name == 'model.json' else ''}")
+        return file
+
+    def _json(self, name: str) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(self._file(name).read_bytes())
+        return data
+
+
+def load_run(folder: str | Path) -> SavedRun:
+    """Read a run back from its folder.
+
+    Args:
+        folder: What ``funnelsim run``, ``Run.save`` or ``run_to_folder`` has written.
+
+    Raises:
+        InputError: The folder is not that of a run, or a newer version of funnelsim wrote it.
+
+    >>> import tempfile
+    >>> from scenarios import Scenario, load_run
+    >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run.save(f"{folder}/mine")
+    ...     load_run(f"{folder}/mine").events.equals(run.events)
+    True
+    """
+    saved = RunFolder(folder)
+    theirs, ours = saved.manifest["versions"]["funnelsim"], versions()["funnelsim"]
+    if _release(theirs) > _release(ours):
+        raise InputError(f"{folder}: was written by funnelsim {theirs}, which is newer than this one ({ours}); update")
+    return SavedRun(saved)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The numbers of a version, such as (0, 1, 0); what follows them, such as ``rc1``, does not count."""
+    parts = version.split("+", maxsplit=1)[0].split(".")
+    return tuple(int(part) for part in parts if part.isdigit())
+
+
+def _tables_in(folder: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    for path in sorted(folder.glob("*.csv")):
+        yield path.stem, pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)

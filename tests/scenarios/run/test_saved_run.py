@@ -1,0 +1,118 @@
+"""A run that is read back from its folder equals the run that was made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from scenarios import InputError, SavedRun, Scenario, load_run
+from scenarios.files.event_files import EventsFormat
+from scenarios.run import results
+from scenarios.run.folder import run_to_folder
+from scenarios.run.run import Run
+from scenarios.saved_run import _release
+
+# Enough requests to fit the model; late, repeated and broken lines, so that the store has something to decide.
+CHANGES = {
+    "clock.hours": 48,
+    "traffic.visitors_per_day": 500,
+    "intent.target_conversion": 0.15,
+    "intent.conversion_unit": "visitor",
+    "tracking.late_rate": 0.1,
+    "tracking.late_minutes": 1800,
+    "tracking.duplicate_rate": 0.03,
+    "tracking.malformed_rate": 0.02,
+}
+FORMATS: tuple[EventsFormat, ...] = ("parquet", "ndjson", "none")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """A run, and the folder that holds a run folder of it for each format of events."""
+    folder = tmp_path_factory.mktemp("runs")
+    run = Scenario(name="dirty").replace(CHANGES).run()
+    with pytest.MonkeyPatch.context() as patch:
+        # The report takes most of the time, and is not read back.
+        patch.setattr(results, "_write_report", lambda *_: None)
+        for form in FORMATS:
+            run.save(folder / form, form)
+    # Only a run that is streamed into its folder keeps broken lines beside the events.
+    run_to_folder(run.scenario, folder / "streamed", events="ndjson", analyse=False)
+    return folder, run
+
+
+@pytest.fixture(scope="module")
+def run(made: tuple[Path, Run]) -> Run:
+    """The run in memory."""
+    return made[1]
+
+
+@pytest.fixture(scope="module", params=[*FORMATS, "streamed"])
+def saved(made: tuple[Path, Run], request: pytest.FixtureRequest) -> SavedRun:
+    """The run from each folder."""
+    return load_run(made[0] / request.param)
+
+
+def test_what_was_run_is_read_back(run: Run, saved: SavedRun) -> None:
+    """Scenario, seed, truth, labels, people, companies and dead letters are those of the run."""
+    assert saved.scenario == run.scenario
+    assert (saved.seed, saved.replication, saved.truth) == (run.seed, run.replication, run.truth)
+    assert saved.manifest["digest"] == run.digest
+    assert saved.manifest["store"]["late"] > 0
+    assert saved.dead_letters == tuple(run.store.dead_letters)
+    for frame, of_run in ((saved.labels, run.labels), (saved.people, run.people), (saved.accounts, run.accounts)):
+        assert_frame_equal(frame, of_run)
+    assert f"{run.outcome.counts['events']:,} events" in repr(saved)
+    assert saved._repr_html_() == run._repr_html_()
+
+
+def test_results_are_read_back_to_the_last_digit(run: Run, saved: SavedRun) -> None:
+    """Tables and coefficients in the files are those of the analysis; without an analysis there are none."""
+    assert saved.tables["sales_by_region"].equals(run.sales.by_region, null_equal=True)
+    if "claims" not in saved.manifest:
+        assert "totals" not in saved.tables
+        with pytest.raises(InputError, match=r"model.json: is missing; the run was saved without an analysis"):
+            _ = saved.coefficients
+        return
+    for name, table in run.analysis.tables().items():
+        assert_frame_equal(saved.tables[name], table, check_dtypes=False, check_exact=True)
+    common = run.intent.coefficients.columns
+    assert_frame_equal(saved.coefficients.select(common), run.intent.coefficients, check_dtypes=False, check_exact=True)
+
+
+def test_the_analysis_is_made_again_from_the_events(run: Run, saved: SavedRun) -> None:
+    """Events, store, statistics, model and its truth are those of the run; without events that is an error."""
+    if "none" in str(saved.folder):
+        with pytest.raises(InputError, match="holds no events"):
+            _ = saved.intent
+        return
+    assert saved.events.equals(run.events)
+    assert_frame_equal(saved.statistics.totals(), run.statistics.totals())
+    assert_frame_equal(saved.intent.coefficients, run.intent.coefficients, check_exact=True)
+    assert_frame_equal(saved.intent.comparison, run.intent.comparison, check_exact=True)
+    assert saved.store.counts.late == run.store.counts.late
+
+
+def test_what_is_no_run_folder_is_refused(made: tuple[Path, Run], tmp_path: Path) -> None:
+    """A folder without a run, with something else in it, or of a newer version is one clear error each."""
+    with pytest.raises(InputError, match=r"parquett: is not a run folder.*did you mean '.*parquet'"):
+        load_run(made[0] / "parquett")
+    manifest = json.loads((made[0] / "none" / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "kind": "analysis"}))
+    with pytest.raises(InputError, match="is not a run folder"):
+        load_run(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "versions": {"funnelsim": "99.1rc1"}}))
+    with pytest.raises(InputError, match=r"written by funnelsim 99\.1rc1, which is newer than this one"):
+        load_run(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"scenario.yaml: is missing"):
+        _ = load_run(str(tmp_path)).scenario
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    """0.10 is newer than 0.9, and a local build is its release."""
+    assert _release("0.10.0") > _release("0.9.9")
+    assert _release("1.2.0+local") == _release("1.2.0")
