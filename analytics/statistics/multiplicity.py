@@ -1,6 +1,8 @@
-"""What becomes of p-values when many signals are tested at once."""
+"""P-values adjusted for the number of tests."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,36 +13,39 @@ Floats = NDArray[np.float64]
 
 
 def holm(p_values: Floats) -> Floats:
-    """Return p-values adjusted for their number, so that any false alarm has at most the nominal probability.
+    """Return Holm's adjusted p-values, which control the family-wise error rate.
 
-    What is not a number stays so and is not counted. Source: S. Holm, Scandinavian Journal of Statistics 6 (1979)
-    65–70.
+    Source: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65–70.
 
     Args:
-        p_values: Probabilities, any of them NaN.
+        p_values: P-values of the tests, shape (tests,). NaN stays NaN and does not count as a test.
+
+    >>> holm(np.array([0.01, np.nan, 0.04]))
+    array([0.02,  nan, 0.04])
     """
-    adjusted, order = _by_rising_p(p_values)
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
-    return adjusted
+    return _adjusted(p_values, "holm")
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Return p-values adjusted so that at most the nominal share of what is called significant is false, on average.
+    """Return Benjamini and Hochberg's adjusted p-values, which control the false discovery rate.
 
-    What is not a number stays so and is not counted. Source: Y. Benjamini and Y. Hochberg, Journal of the Royal
-    Statistical Society B 57 (1995) 289–300.
+    Source: Y. Benjamini and Y. Hochberg, Journal of the Royal Statistical Society B 57 (1995) 289–300.
 
     Args:
-        p_values: Probabilities, any of them NaN.
+        p_values: P-values of the tests, shape (tests,). NaN stays NaN and does not count as a test.
+
+    >>> benjamini_hochberg(np.array([0.03, 0.01, np.nan, 0.02]))
+    array([0.03, 0.03,  nan, 0.03])
     """
-    adjusted, order = _by_rising_p(p_values)
-    factors = len(order) / np.arange(1, len(order) + 1)
-    adjusted[order] = np.minimum(1.0, np.minimum.accumulate((factors * p_values[order])[::-1])[::-1])
+    return _adjusted(p_values, "fdr_bh")
+
+
+def _adjusted(p_values: Floats, method: Literal["holm", "fdr_bh"]) -> Floats:
+    # Takes a second to import; counts and rates must not wait for it.
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415
+
+    adjusted = np.full(len(p_values), np.nan)
+    # multipletests counts NaN as a test.
+    tested = ~np.isnan(p_values)
+    adjusted[tested] = multipletests(p_values[tested], method=method)[1]
     return adjusted
-
-
-def _by_rising_p(p_values: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Room for the adjusted values, and the places of those that are numbers, smallest first."""
-    tested = np.flatnonzero(~np.isnan(p_values))
-    return np.full(len(p_values), np.nan), tested[np.argsort(p_values[tested], kind="stable")]

@@ -18,7 +18,7 @@ from analytics.charts.studies import (
 )
 from analytics.report.html import Html, element, figure, join, number_table
 from scenarios.errors import InputError
-from scenarios.output_analysis.meta_model import meta_model
+from scenarios.output_analysis.metamodel import fit_metamodel
 from scenarios.output_analysis.sensitivity import morris_indices, sobol_indices
 from scenarios.study_report.numbers import cell, interval, number, share
 
@@ -149,7 +149,7 @@ def _of_many(table: pl.DataFrame, factors: Sequence[str], response: str, name: s
 
 def _polynomial(results: StudyResults, response: str) -> Html:
     try:
-        model = meta_model(results, response)
+        model = fit_metamodel(results, response)
     except InputError:
         return Html("")
     size = pl.col("coefficient").abs()
@@ -163,7 +163,7 @@ def _polynomial(results: StudyResults, response: str) -> Html:
         for row in ordered.to_dicts()
     ]
     caption = (
-        f"A polynomial in place of the simulation ({model.degree}): what moving each factor from the middle of its "
-        f"range to its end does to {response}. R² {model.r2:.3f}; of points left out in turn {model.r2_predicted:.3f}."
+        f"Metamodel ({model.degree}): change of {response} when a factor moves from the centre of its range to its "
+        f"upper end. R² {model.r2:.3f}; predicted R² (PRESS) {model.r2_predicted:.3f}."
     )
     return number_table(["term", "coefficient", "95% interval"], rows, caption)

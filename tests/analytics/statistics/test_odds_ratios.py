@@ -103,9 +103,9 @@ def test_a_segment_that_tells_nothing_is_left_out():
 @pytest.mark.parametrize(
     ("tables", "note"),
     [
-        ([(20, 10, 10, 10)], "1 of the segments tell of the odds ratio, not two"),
-        ([(0, 5, 0, 9), (0, 0, 0, 0)], "0 of the segments"),
-        ([(0, 10, 10, 10), (0, 7, 3, 80)], "nobody asked who had seen it"),
+        ([(20, 10, 10, 10)], "only 1 of the segments inform about the odds ratio; two are needed"),
+        ([(0, 5, 0, 9), (0, 0, 0, 0)], "only 0 of the segments"),
+        ([(0, 10, 10, 10), (0, 7, 3, 80)], "nobody who saw it converted"),
     ],
 )
 def test_what_cannot_be_tested_has_no_number_but_a_note(tables: list[Table], note: str):
@@ -117,5 +117,5 @@ def test_what_cannot_be_tested_has_no_number_but_a_note(tables: list[Table], not
 
 def test_small_numbers_are_noted():
     """A p-value that rests on fewer than 5 expected says so; one on more does not."""
-    assert "rough" in str(result_of((2, 10, 1, 10), (3, 9, 2, 11)).note)
+    assert "approximate" in str(result_of((2, 10, 1, 10), (3, 9, 2, 11)).note)
     assert result_of((20, 10, 10, 10), (30, 60, 20, 80)).note is None

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from scenarios.errors import InputError
-from scenarios.output_analysis.meta_model import meta_model
+from scenarios.output_analysis.metamodel import fit_metamodel
 from scenarios.output_analysis.results import StudyResults
 from scenarios.studies.replication import Failure, Replicated
 from scenarios.studies.running import PointRun
@@ -144,7 +144,7 @@ GRID = {"factors": {"intent.intercept": [-6.0, -5.0, -4.0], "sales.no_show_rate"
 
 def test_a_polynomial_is_found_again() -> None:
     """What is a quadratic function of the factors is fitted by it exactly, in units of half a range."""
-    model = meta_model(found(GRID, quadratic), "held")
+    model = fit_metamodel(found(GRID, quadratic), "held")
     expected = [3, 2, -1, 0.5, 1, 0]
     assert model.degree == "quadratic"
     assert model.terms["coefficient"].to_list() == pytest.approx(expected, abs=1e-9)
@@ -165,7 +165,7 @@ def test_prediction_is_judged_by_points_left_out_one_by_one() -> None:
         return quadratic(values, number) + table.filter(same)["noise"].item()
 
     results = found(GRID, noisy, n=1)
-    model = meta_model(results, "held")
+    model = fit_metamodel(results, "held")
     a = (table["intent.intercept"] + 5).to_numpy()
     b = (5 * table["sales.no_show_rate"] - 1).to_numpy()
     x = np.column_stack([np.ones(9), a, b, a * b, a**2, b**2])
@@ -179,11 +179,11 @@ def test_prediction_is_judged_by_points_left_out_one_by_one() -> None:
 def test_few_points_bear_a_simpler_polynomial() -> None:
     """Two levels tell no bends, and too few points tell nothing: refused by name."""
     two = {"factors": {"intent.intercept": [-6.0, -5.0, -4.0, -3.0, -2.0], "sales.no_show_rate": [0.0, 0.4]}}
-    assert meta_model(found(two, quadratic), "held").degree == "interactions"
+    assert fit_metamodel(found(two, quadratic), "held").degree == "interactions"
     with pytest.raises(InputError, match="too few for a polynomial"):
-        meta_model(found({"factors": {"intent.intercept": [-6.0, -5.0]}}, linear), "held")
+        fit_metamodel(found({"factors": {"intent.intercept": [-6.0, -5.0]}}, linear), "held")
     with pytest.raises(InputError, match="no response of this study"):
-        meta_model(found(GRID, quadratic), "hold")
+        fit_metamodel(found(GRID, quadratic), "hold")
 
 
 @pytest.mark.parametrize("replications", [5, {"min": 10, "max": 40, "precision": {"held": {"relative": 0.1}}}])
