@@ -117,10 +117,9 @@ def read_ndjson(
             chunks, flatten = _chunks(numbered, batch_lines), partial(flatten_lines, arrived_at=arrived_at)
             first = next(chunks, [])
             # One batch needs no threads, which would take longer than a small one.
-            ahead = (
-                flatten_ahead(chain([first], chunks), flatten) if len(first) == batch_lines else map(flatten, [first])
-            )
-            yield from (batch for batch in ahead if batch.n_received)
+            is_one = len(first) < batch_lines
+            batches = map(flatten, [first]) if is_one else flatten_ahead(chain([first], chunks), flatten)
+            yield from (batch for batch in batches if batch.n_received)
     except READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise EventFileError(f"{name}: cannot be read as NDJSON: {reason}") from error

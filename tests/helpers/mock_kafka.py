@@ -1,6 +1,6 @@
 """A broker that speaks Kafka's protocol over real sockets: the mock cluster of librdkafka.
 
-Python's confluent_kafka can only start one, not stop its brokers; for that we talk to the library itself.
+Python's confluent_kafka can only start one, not stop its brokers; so the C library is called directly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TOPIC = "events"
 
 
 def library() -> ctypes.CDLL | None:
-    """The librdkafka that confluent_kafka brings with it; None where it is built in another way."""
+    """The librdkafka bundled with confluent_kafka; None where it is built in another way."""
     found = list(Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka*"))
     return ctypes.CDLL(str(found[0])) if found else None
 
@@ -35,18 +35,18 @@ class MockKafka:
 
     @property
     def address(self) -> str:
-        """The topic as a source, quick to come back to."""
+        """Address of the topic, with a short delay before reconnecting."""
         return f"kafka://{self.servers}/{TOPIC}?group=tests&reconnect.backoff.max.ms=100"
 
     def down(self) -> None:
-        """Let the broker fail: connections break and none are accepted."""
+        """Stop the broker: connections break and none are accepted."""
         self._lib.rd_kafka_mock_broker_set_down(self._cluster, 1)
 
     def up(self) -> None:
-        """Let it come back."""
+        """Start the broker again."""
         self._lib.rd_kafka_mock_broker_set_up(self._cluster, 1)
 
     def close(self) -> None:
-        """Take it down for good."""
+        """Destroy the cluster."""
         self._lib.rd_kafka_mock_cluster_destroy(self._cluster)
         self._lib.rd_kafka_destroy(self._client)

@@ -78,7 +78,7 @@ def mutated(lines: list[bytes], seed: int, n: int) -> Iterator[bytes]:
         yield line if line.strip() else b"-"
 
 
-def sound_lines(foreign: Path) -> list[bytes]:
+def usable_lines(foreign: Path) -> list[bytes]:
     """Lines of other senders that can be read."""
     lines = [line for line in foreign.read_bytes().splitlines() if line.strip()]
     return [line for line in lines if isinstance(track_view(line), dict)]
@@ -110,7 +110,7 @@ def test_thousands_of_broken_lines(foreign: Path):
     """No line raises or is lost, every reason for a dead letter occurs, and memory holds no more than a few of them."""
     tracemalloc.start()
     try:
-        store, reasons = run(sound_lines(foreign), 3_000, 1_000)
+        store, reasons = run(usable_lines(foreign), 3_000, 1_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -123,7 +123,7 @@ def test_thousands_of_broken_lines(foreign: Path):
 @pytest.mark.validation
 def test_hundreds_of_thousands_of_broken_lines(foreign: Path):
     """The same at length; memory does not grow with the number of lines."""
-    lines = sound_lines(foreign)
+    lines = usable_lines(foreign)
     run(lines, 20_000, 5_000)
     before = psutil.Process().memory_info().rss
     run(lines, 200_000, 5_000)
@@ -132,9 +132,9 @@ def test_hundreds_of_thousands_of_broken_lines(foreign: Path):
 
 
 def test_any_value_at_any_place_is_an_event_or_a_dead_letter(foreign: Path):
-    """Each odd value at each key of each sound line, one at a time."""
+    """Each odd value at each key of each usable line, one at a time."""
     store, n = EventStore(), 0
-    for line in sound_lines(foreign)[:4]:
+    for line in usable_lines(foreign)[:4]:
         event: dict[str, Any] = json.loads(line)
         variants = [json.dumps(event | {key: value}).encode() for key in KEYS for value in ODD_VALUES]
         check(store, variants)

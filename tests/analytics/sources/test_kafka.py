@@ -30,7 +30,7 @@ if mock_kafka.library() is None:
 from analytics.sources import kafka  # noqa: E402 - after it is known that there is something to import
 
 ALL = pl.concat([batch.events.frame for batch in batches(seed=9, n_batches=20, n_rows=30, hours_each=0.2)])
-# Of two events with one identifier in two partitions either may come first: only true duplicates are kept.
+# Of two events with one identifier in two partitions either may come first: only exact duplicates are used.
 EVENTS = ALL.filter(pl.struct(pl.all()) == pl.struct(pl.all()).first().over("message_id"))
 SETTINGS = StoreSettings(window_hours=24 * 7, fsync="never")
 
@@ -51,7 +51,7 @@ def send(broker: mock_kafka.MockKafka, events: pl.DataFrame) -> None:
 
 
 def committed(broker: mock_kafka.MockKafka) -> dict[str, int]:
-    """How far the group has come, as the broker knows it; partitions of which it knows nothing are left out."""
+    """Offsets that the group has committed, where there are any."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.servers, "group.id": "tests"})
     partitions = [confluent_kafka.TopicPartition(mock_kafka.TOPIC, partition) for partition in range(3)]
     known = {
@@ -64,15 +64,15 @@ def committed(broker: mock_kafka.MockKafka) -> dict[str, int]:
 
 
 def in_memory(*parts: pl.DataFrame) -> Counts:
-    """Counts of a store in memory that has taken in tables one after the other."""
+    """Counts of a store in memory after these tables."""
     store = EventStore(window_hours=24 * 7)
     for part in parts:
         store.append(part)
     return store.counts
 
 
-def test_a_topic_is_read_to_its_end_and_read_on_from_there(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """All events of all partitions arrive once; a second ingest brings what has come since and nothing else."""
+def test_a_topic_is_read_to_its_end_and_resumed_from_there(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """All events of all partitions arrive once; a second ingest brings only what has come since."""
     send(broker, EVENTS[:400])
     done = ingest([broker.address], tmp_path, SETTINGS, n_events=50)
     assert done.counts == in_memory(EVENTS[:400])
@@ -85,7 +85,7 @@ def test_a_topic_is_read_to_its_end_and_read_on_from_there(broker: mock_kafka.Mo
 
 
 def test_the_events_of_a_browser_are_in_one_partition(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """The key is the anonymousId: no browser is in two partitions, and batches keep to the size asked for."""
+    """The key is the anonymousId: no browser is in two partitions, and no batch is larger than asked for."""
     send(broker, EVENTS)
     seen: dict[str, set[str]] = {}
     sizes = []
@@ -102,10 +102,10 @@ def test_the_events_of_a_browser_are_in_one_partition(broker: mock_kafka.MockKaf
     assert sum(sizes) == len(EVENTS)
 
 
-def test_messages_say_when_their_events_arrived(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """Live events without `receivedAt` arrive when their messages say; so no device's clock moves the window.
+def test_timestamps_of_messages_are_the_arrival_of_live_events(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """Live events without `receivedAt` arrive at the timestamps of their messages; no device's clock moves the window.
 
-    Of those that came in one second the last says it for all.
+    Messages of one second share the last of their timestamps.
     """
     sent_at = [1_772_514_000_000, 1_772_514_000_900, 1_772_514_007_000]
     producer = confluent_kafka.Producer({"bootstrap.servers": broker.servers})
@@ -122,7 +122,7 @@ def test_messages_say_when_their_events_arrived(broker: mock_kafka.MockKafka, tm
 
 
 def test_stores_can_share_the_partitions_of_a_topic(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """Two stores with partitions of their own hold each event once; a missing partition is told."""
+    """Two stores with partitions of their own have each event once; a missing partition is an error."""
     send(broker, EVENTS)
     parts = [ingest([f"{broker.address}&partitions={some}"], tmp_path / some, SETTINGS) for some in ("0", "1,2")]
     assert sum(part.counts.received for part in parts) == len(EVENTS)
@@ -131,7 +131,7 @@ def test_stores_can_share_the_partitions_of_a_topic(broker: mock_kafka.MockKafka
         ingest([f"{broker.address}&partitions=0,7"], tmp_path / "none")
 
 
-def test_what_is_delivered_again_is_absorbed(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+def test_redelivered_messages_are_duplicates(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
     """A producer that sends everything twice changes no count but that of the duplicates."""
     distinct = EVENTS.unique("message_id", keep="first", maintain_order=True)
     send(broker, distinct)
@@ -140,10 +140,10 @@ def test_what_is_delivered_again_is_absorbed(broker: mock_kafka.MockKafka, tmp_p
     assert (counts.accepted, counts.duplicate) == (len(distinct), len(distinct))
 
 
-def test_the_broker_is_told_only_of_what_is_safe(
+def test_only_safe_offsets_are_committed(
     broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the disk fails in mid-stream, the broker knows of no message that is not in the store; all come in after."""
+    """When the disk fails in mid-stream, no offset beyond the store is committed; a second ingest brings the rest."""
     send(broker, EVENTS)
     n_written = [0]
 
@@ -160,29 +160,27 @@ def test_the_broker_is_told_only_of_what_is_safe(
         with pytest.raises(StoreWriteError):
             ingest([broker.address], tmp_path / "store", always, n_events=40)
     safe = read_store(tmp_path / "store")
-    offsets = safe.offsets  # type: ignore[attr-defined]
-    assert safe.counts.received == sum(offset["offset"] for offset in offsets.values())
-    told = committed(broker)
-    assert told
-    assert all(offset <= offsets[name]["offset"] for name, offset in told.items())
+    assert safe.counts.received == sum(offset["offset"] for offset in safe.offsets.values())
+    assert committed(broker)
+    assert all(offset <= safe.offsets[name]["offset"] for name, offset in committed(broker).items())
     assert ingest([broker.address], tmp_path / "store", SETTINGS).store_counts == in_memory(EVENTS)
 
 
-def test_a_store_that_lost_its_power_is_sent_what_it_lost(
+def test_offsets_are_committed_after_the_flush(
     broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a policy other than `always` the broker is not told before the disk has it: word follows the flush."""
+    """With a policy other than `always` no offset is committed before its events are flushed to the disk."""
     monkeypatch.setattr("analytics.ingestion._ACKNOWLEDGE_S", 1000.0)
     send(broker, EVENTS)
-    told: list[dict[str, int]] = []
-    ingest([broker.address], tmp_path, SETTINGS, n_events=100, acknowledged=lambda *_: told.append(committed(broker)))
-    # No word was due, so that nothing was flushed and the broker told nothing, until the end.
-    assert told[-1] == {}
+    seen: list[dict[str, int]] = []
+    ingest([broker.address], tmp_path, SETTINGS, n_events=100, acknowledged=lambda *_: seen.append(committed(broker)))
+    # No acknowledgement was due before the end.
+    assert seen[-1] == {}
     assert sum(committed(broker).values()) == len(EVENTS)
 
 
-def test_a_broker_that_restarts_in_mid_stream_costs_nothing(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """While a topic is followed its broker fails and comes back: nothing is lost, and nothing counted twice."""
+def test_a_broker_that_restarts_in_mid_stream_loses_nothing(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """While a topic is followed its broker fails and restarts: nothing is lost, and nothing counted twice."""
     send(broker, EVENTS[:300])
     stop, half, all_here = threading.Event(), threading.Event(), threading.Event()
     received = [0]
@@ -214,7 +212,7 @@ def test_a_broker_that_restarts_in_mid_stream_costs_nothing(broker: mock_kafka.M
 
 
 def test_broken_messages_are_dead_letters_with_their_offsets(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """A message that is no event is kept with its partition and offset, a message without value is nobody's event."""
+    """A message that is no event is kept with its partition and offset; a message without value is skipped."""
     producer = confluent_kafka.Producer({"bootstrap.servers": broker.servers})
     for value in (b"broken", None, b'{"type": "page"}'):
         producer.produce(mock_kafka.TOPIC, value, partition=1)
@@ -224,8 +222,8 @@ def test_broken_messages_are_dead_letters_with_their_offsets(broker: mock_kafka.
     assert entries == [("kafka:events/1", 0, "not_json"), ("kafka:events/1", 2, "no_identity")]
 
 
-def test_offsets_that_are_gone_are_not_skipped(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """If the topic no longer has what comes next, that is an error, and not a silent loss."""
+def test_missing_offsets_are_an_error(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """If the topic no longer has the next offset, that is an error, and not a silent loss."""
     send(broker, EVENTS)
     ingest([broker.address], tmp_path, SETTINGS)
     other = mock_kafka.MockKafka()
@@ -235,7 +233,7 @@ def test_offsets_that_are_gone_are_not_skipped(broker: mock_kafka.MockKafka, tmp
     other.close()
 
 
-def test_where_no_broker_answers_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_does_not_answer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address without a broker, and one that is no address, are each one clear error, and no store is made."""
     monkeypatch.setattr(kafka, "_ANSWER_S", 0.3)
     with pytest.raises(EventFileError, match=r"kafka://127\.0\.0\.1:1/topic: cannot be read"):
@@ -246,8 +244,8 @@ def test_where_no_broker_answers_one_is_told(tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path / "store").exists()
 
 
-def test_the_order_within_a_browser_stays(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
-    """What a store says after a topic of one partition is what it says after the same events from a table."""
+def test_the_order_within_a_partition_stays(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """A store has the same state after a topic of one partition as after a table of the same events."""
     one = mock_kafka.MockKafka(n_partitions=1)
     send(one, EVENTS)
     ingest([one.address], tmp_path, SETTINGS)

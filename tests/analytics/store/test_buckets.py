@@ -1,4 +1,4 @@
-"""What a store says of an hour that it has reported before."""
+"""Claims about the revisions of hours that were reported before, and their final reports."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,13 @@ HOUR = timedelta(hours=1)
 
 
 def revisions(store: EventStore) -> dict[int, tuple[int, int]]:
-    """Events and revision of each hour after START that is not as it was first reported, or holds something."""
+    """Events and revision of each hour after START that has events, or was revised."""
     rows = store.hourly().select("hour", "n_events", "revision").rows()
     return {(hour - START) // HOUR: (n, revision) for hour, n, revision in rows if n or revision}
 
 
 def test_an_hour_that_changes_after_it_was_reported_gets_a_revision(make_events: Maker):
-    """A straggler changes an hour already reported: its next report says so, and the other hours' do not."""
+    """A delayed event changes an hour already reported: its next report is a new revision, the other hours' are not."""
     store = EventStore()
     store.append(make_events({"at": 0}, {"at": 2}))
     assert revisions(store) == {0: (1, 0), 2: (1, 0)}
@@ -51,7 +51,7 @@ def test_an_hour_that_has_left_is_final(make_events: Maker):
     assert [(each.start, each.n_events, each.revision, each.final) for each in evicted] == [(START, 2, 1, True)]
 
 
-def test_the_last_word_on_evicted_hours_can_be_read(make_events: Maker):
+def test_final_reports_of_evicted_hours_can_be_read(make_events: Maker):
     """With `evicted` the report begins with the hours that have left last, empty ones too, and they are final."""
     store = EventStore(3)
     store.append(make_events({"at": 0}, {"at": 2}))

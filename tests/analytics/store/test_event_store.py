@@ -61,7 +61,7 @@ def test_empty_hours_report_zero(make_events: Maker):
 
 
 def test_first_delivery_wins(make_events: Maker):
-    """A second delivery of the same is a duplicate, the same identifier with another body a conflict."""
+    """A second delivery of the same is a duplicate, the same identifier with other content a conflict."""
     store = EventStore()
     first = make_events({"name": "A", "message_id": "m"})
     again = first.with_columns(pl.col("sent_at", "received_at", "timestamp") + pl.duration(seconds=9))
@@ -71,13 +71,13 @@ def test_first_delivery_wins(make_events: Maker):
     assert store.events()["name"].to_list() == ["A"]
 
 
-def test_a_batch_is_accounted_for_though_an_hour_cannot_be_handed_on(make_events: Maker):
-    """If handing on an hour fails, the events are in and counted, and the hour is handed on at the next occasion."""
-    handed: list[int] = []
+def test_a_batch_is_counted_even_if_on_evict_fails(make_events: Maker):
+    """If `on_evict` fails, the events are in the store and counted, and the hour is passed again at the next move."""
+    evicted: list[int] = []
 
     def take(bucket: HourBucket) -> None:
-        handed.append(bucket.n_events)
-        if len(handed) == 1:
+        evicted.append(bucket.n_events)
+        if len(evicted) == 1:
             raise OSError(28, "No space left on device")
 
     store = EventStore(1, on_evict=take)
@@ -87,11 +87,11 @@ def test_a_batch_is_accounted_for_though_an_hour_cannot_be_handed_on(make_events
     assert summary(store.counts) == {"received": 2, "accepted": 2}
     assert store.events()["message_id"].to_list() == ["x"]
     store.append(make_events({"at": 1, "message_id": "y"}))
-    assert handed == [1, 1]
+    assert evicted == [1, 1]
 
 
 @pytest.mark.parametrize(("ahead_s", "expected_s"), [(60, 60), (60.001, 0)])
-def test_a_little_skew_is_believed(make_events: Maker, ahead_s: float, expected_s: float):
+def test_skew_is_allowed_to_the_millisecond(make_events: Maker, ahead_s: float, expected_s: float):
     """An event may claim to have happened up to the skew after its arrival, and no millisecond more."""
     store = EventStore(skew_seconds=60)
     store.append(make_events({"original_timestamp": None, "timestamp": START + timedelta(seconds=ahead_s)}))
@@ -100,7 +100,7 @@ def test_a_little_skew_is_believed(make_events: Maker, ahead_s: float, expected_
 
 @pytest.mark.parametrize("now", [datetime(2026, 3, 3), datetime.max.replace(tzinfo=UTC)])  # noqa: DTZ001
 def test_now_must_be_a_moment(now: datetime):
-    """A time without zone, or at the end of all time, is refused."""
+    """A time without a zone, or in the last year of the calendar, is refused."""
     with pytest.raises(AnalyticsError, match="now must have a time zone"):
         EventStore().advance_to(now)
 
@@ -113,8 +113,8 @@ def test_all_calls_and_bots_are_accepted(make_events: Maker):
     assert store.events()["is_bot"].to_list() == [False, False, True]
 
 
-def test_rows_of_no_use_become_dead_letters(make_events: Maker):
-    """In a table too, a row without type, identity or time costs itself only, and is known by its number."""
+def test_unusable_rows_become_dead_letters(make_events: Maker):
+    """In a table too, a row without type, identity or time becomes a dead letter with its number; others do not."""
     store = EventStore()
     nothing = dict.fromkeys(("original_timestamp", "sent_at", "received_at", "timestamp"))
     counts = store.append(make_events({}, {"type": "pageview"}, {"anonymous_id": None}, nothing, {"type": None}, {}))
@@ -126,7 +126,7 @@ def test_rows_of_no_use_become_dead_letters(make_events: Maker):
 
 
 def test_a_missing_identifier_gets_a_fingerprint(make_events: Maker):
-    """Two deliveries of an event without identifier are one event, in a table as in lines."""
+    """Two deliveries of an event without identifier are one event, in tables and in lines."""
     store = EventStore()
     row = make_events({"message_id": None, "name": "A"})
     assert summary(store.append(pl.concat([row, row]))) == {"received": 2, "accepted": 1, "duplicate": 1}
@@ -134,15 +134,15 @@ def test_a_missing_identifier_gets_a_fingerprint(make_events: Maker):
 
 
 @pytest.mark.parametrize("ms", [2**62, -(2**62), 10**15, -(10**14)])
-def test_a_time_that_no_calendar_holds_is_invalid(make_events: Maker, ms: int):
-    """A time out of all range makes its row a dead letter."""
+def test_a_time_outside_the_calendar_is_invalid(make_events: Maker, ms: int):
+    """A time outside the years 2 to 9998 makes its row a dead letter."""
     store = EventStore()
     far = pl.lit(ms, pl.Int64()).cast(EVENT_SCHEMA["received_at"])
     assert summary(store.append(make_events({}).with_columns(received_at=far))) == {"received": 1, "invalid": 1}
 
 
 def test_the_longest_delay_is_only_late(make_events: Maker):
-    """A delay of thousands of years puts an event at the beginning of time, not into an error."""
+    """A delay of thousands of years puts an event at the earliest time, and raises no error."""
     store = EventStore()
     device = {"original_timestamp": datetime(3, 1, 1, tzinfo=UTC), "sent_at": datetime(9000, 1, 1, tzinfo=UTC)}
     store.append(make_events(device, {"at": 0}, device | {"message_id": "again"}))
@@ -150,8 +150,8 @@ def test_the_longest_delay_is_only_late(make_events: Maker):
     assert store.window is not None
 
 
-def test_a_foreign_file_adds_up(foreign: Path, tmp_path: Path):
-    """Of a foreign file every line is counted once, whether it is read from a path, bytes, or gzipped."""
+def test_the_counts_of_a_foreign_file_add_up(foreign: Path, tmp_path: Path):
+    """Every line of a foreign file is counted once, whether it is read from a path, from bytes, or gzipped."""
     packed = tmp_path / "foreign.gz"
     packed.write_bytes(gzip.compress(foreign.read_bytes()))
     expected = Counts(received=41, accepted=18, duplicate=1, conflict=1, late=1, invalid=20)
@@ -184,12 +184,12 @@ def test_settings_in_range(wrong: dict[str, Any]):
         EventStore(**wrong)
 
 
-def test_many_small_batches_take_one_frame(make_events: Maker):
-    """However small the batches, an hour is held in few frames."""
+def test_many_small_batches_take_few_tables(make_events: Maker):
+    """However small the batches, the events of an hour are in few tables."""
     store = EventStore()
     for number in range(130):
         store.append(make_events({"message_id": f"m{number}"}))
-    assert max(len(held._parts) for held in store._hours._events_of_hour.values()) <= 65
+    assert max(len(hour._parts) for hour in store._hours._events_of_hour.values()) <= 65
     assert store.events().height == 130
 
 
@@ -201,7 +201,7 @@ def test_many_small_batches_take_one_frame(make_events: Maker):
 def test_views_are_those_of_the_events(
     make_events: Maker, hours: list[list[tuple[int, str | None]]], by: str | tuple[str, ...] | None
 ):
-    """However often it is asked and whatever comes in between, the store counts the page views of its events."""
+    """However often views are read and whatever comes in between, they are the page views of the store's events."""
     store = EventStore()
     for number, batch in enumerate(hours):
         rows = [
@@ -224,16 +224,16 @@ def test_views_are_those_of_the_events(
         assert_frame_equal(store.views(by).drop("revision", "final"), expected)
 
 
-def test_views_leave_programs_out(make_events: Maker):
-    """Page views of programs are counted only if asked for."""
+def test_views_exclude_bots(make_events: Maker):
+    """Page views of bots are counted only with `include_bots`."""
     store = EventStore()
     store.append(make_events({}, {"context_user_agent": "Googlebot/2.1"}))
     assert store.views()["page_views"].to_list() == [1]
     assert store.views(include_bots=True)["page_views"].to_list() == [2]
 
 
-def test_a_file_is_taken_over_only_where_it_tells_all(make_events: Maker, tmp_path: Path):
-    """The newest hour's events leave memory where a file has them; not where a clock that runs ahead was put right."""
+def test_a_file_is_used_only_if_its_times_are_those_of_the_store(make_events: Maker, tmp_path: Path):
+    """Events in a file leave memory, even those of the newest hour; not where a clock that runs ahead was corrected."""
     for name, change, n_files in (("fine", {}, 1), ("ahead", {"original_timestamp": START + 5 * HOUR}, 0)):
         store, part = EventStore(spill=tmp_path / name), make_events(change)
         part.write_parquet(tmp_path / "part.parquet")
@@ -243,7 +243,7 @@ def test_a_file_is_taken_over_only_where_it_tells_all(make_events: Maker, tmp_pa
 
 
 def test_a_snapshot_has_the_whole_state(make_events: Maker):
-    """A store restored from a snapshot is equal in all that it holds, and this test knows all that a store holds."""
+    """A store restored from a snapshot is equal in all its attributes, and this test lists all that there are."""
     store = EventStore()
     batch = decode(encode(make_events({}, {"at": 1}, {"name": "B", "message_id": "m0"})) + b"broken")
     store.append_flattened(batch, SourcePosition("file", {"lines": 4}))
@@ -267,7 +267,7 @@ def every_hour_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bucket_stays_what_it_was(make_events: Maker):
-    """What comes later is not in a bucket that was handed out before."""
+    """Later events are not in a bucket that a reader has already."""
     store = EventStore()
     store.append(make_events({}))
     bucket = store.buckets[-1]
@@ -278,7 +278,7 @@ def test_a_bucket_stays_what_it_was(make_events: Maker):
 
 @pytest.mark.usefixtures("every_hour_a_file")
 def test_a_file_lasts_as_long_as_a_bucket_reads_it(make_events: Maker, tmp_path: Path):
-    """The events of an evicted hour can be read while its bucket is kept; then their file is gone."""
+    """The events of an evicted hour can be read while its bucket exists; then their file is deleted."""
     evicted: list[HourBucket] = []
     store = EventStore(2, on_evict=evicted.append, spill=tmp_path)
     for at in (0, 1, 9):
@@ -291,8 +291,8 @@ def test_a_file_lasts_as_long_as_a_bucket_reads_it(make_events: Maker, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_is_refused(tmp_path: Path):
-    """A store whose folder cannot be made is not made either."""
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path):
+    """A store whose folder cannot be created is an error."""
     (tmp_path / "file").touch()
     with pytest.raises(AnalyticsError, match="no folder for past events can be made there"):
         EventStore(spill=tmp_path / "file")
@@ -300,7 +300,7 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path):
 
 @pytest.mark.usefixtures("every_hour_a_file")
 def test_a_full_disk_costs_no_event(make_events: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Where a file cannot be written that is said, and the batch is in all the same, counted once."""
+    """Where a file cannot be written an error says so, and the batch is in the store all the same, counted once."""
     store = EventStore(spill=tmp_path)
 
     def full(*_: object, **__: object) -> None:

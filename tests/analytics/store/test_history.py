@@ -1,4 +1,4 @@
-"""Claims about the events that a run has accepted, and how long they stay."""
+"""Claims about the events that a run has accepted, and how long they stay in memory."""
 
 from __future__ import annotations
 

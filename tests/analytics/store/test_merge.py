@@ -1,4 +1,4 @@
-"""Merging stores that took parts of a stream, and the digest that says that nothing hangs on how it was done."""
+"""Claims about merging stores that took parts of a stream, and about the digest, which is equal for equal states."""
 
 import copy
 import subprocess
@@ -28,7 +28,7 @@ SLOW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Delivery(NamedTuple):
-    """One delivery of an event: its identifier, what it says, when it happened and how long it took, in quarters."""
+    """One delivery of an event: identifier, content, event time and delay, the times in quarters of an hour."""
 
     number: int
     name: str
@@ -62,7 +62,7 @@ def frame_of(make: Maker, deliveries: Sequence[Delivery]) -> pl.DataFrame:
 
 
 def by_arrival(frame: pl.DataFrame) -> pl.DataFrame:
-    """The events as a collector hands them on."""
+    """The events in order of arrival."""
     return frame.sort("received_at", maintain_order=True)
 
 
@@ -79,7 +79,7 @@ def store_of(frame: pl.DataFrame, cuts: Sequence[int] = (), **options: int) -> E
 def test_any_split_into_batches_gives_one_digest(
     make_events: Maker, deliveries: list[Delivery], cuts: list[int], hours: int
 ):
-    """The digest does not know of batches, however late and often the events come."""
+    """The digest does not depend on batches, however late and often the events come."""
     frame = frame_of(make_events, deliveries)
     assert store_of(frame, cuts, window_hours=hours).digest() == store_of(frame, window_hours=hours).digest()
 
@@ -91,8 +91,7 @@ def test_any_permutation_within_lateness_gives_one_digest(
 ):
     """Where nothing is late events may come in any order; deliveries of one identifier keep theirs, or are the same.
 
-    Which delivery of an identifier comes first decides what is kept: that is a promise. A second delivery of the very
-    same bytes may come at any time.
+    The first delivery of an identifier is kept. A second delivery of the same bytes may come at any time.
     """
     frame = frame_of(make_events, deliveries)
     rows_of: dict[str, list[int]] = {}
@@ -119,9 +118,9 @@ def test_any_permutation_within_lateness_gives_one_digest(
 def test_any_partition_merges_to_what_one_store_holds(
     make_events: Maker, deliveries: list[Delivery], parts: list[int], data: st.DataObject
 ):
-    """However a stream within lateness is dealt out, and in whatever order the stores are merged: one digest.
+    """However a stream without late events is partitioned, and in whatever order the stores are merged: one digest.
 
-    Also where deliveries of one identifier went to several stores, each of which took its own for the first.
+    Also where deliveries of one identifier went to several stores, each of which accepted its own.
     """
     frame = by_arrival(frame_of(make_events, deliveries))
     part_of = pl.Series(parts[: frame.height], dtype=pl.Int64)
@@ -169,10 +168,10 @@ def test_merging_is_associative_and_commutative(
 
 @SLOW
 @given(deliveries=DELIVERIES, more=DELIVERIES, cut=st.integers(0, 20))
-def test_a_merged_store_goes_on_as_one_store_would(
+def test_a_merged_store_judges_as_one_store_would(
     make_events: Maker, deliveries: list[Delivery], more: list[Delivery], cut: int
 ):
-    """What comes after merging is judged as if all had come to one store: identifiers and bodies are remembered."""
+    """Later events are judged as if all had come to one store: identifiers and contents are remembered."""
     frame, later = by_arrival(frame_of(make_events, deliveries)), frame_of(make_events, more)
     # It arrives after all that was there before.
     later = later.with_columns(pl.col("received_at") + timedelta(days=1))
@@ -182,7 +181,7 @@ def test_a_merged_store_goes_on_as_one_store_would(
 
 
 def test_merging_by_example(make_events: Maker):
-    """The earlier arrival is kept; a delivery that agreed with the other one becomes a conflict, one with it none."""
+    """The earlier arrival is kept; redeliveries of the other event become conflicts, those of the kept one do not."""
     texts = ["A", "B", "A", "B", "B"]
     frame = frame_of(make_events, [Delivery(1, name, 0, n) for n, name in enumerate(texts)])
     one, other = store_of(frame[[0, 4]]), store_of(frame[[1, 2, 3]])
@@ -195,7 +194,7 @@ def test_merging_by_example(make_events: Maker):
 
 
 def test_merging_changes_neither_store(make_events: Maker):
-    """The parts can go on, and be merged again."""
+    """The parts can take more events, and be merged again."""
     one, other = (store_of(frame_of(make_events, [Delivery(1, name, 0, 0)])) for name in "AB")
     before = one.digest(), other.digest()
     merged = one | other
@@ -204,7 +203,7 @@ def test_merging_changes_neither_store(make_events: Maker):
 
 
 def test_the_later_stream_time_holds(make_events: Maker):
-    """Hours of the part that lags behind have left the merged window: counted, but no longer held."""
+    """Hours of the part that lags behind have left the merged window: they are counted, but not in it."""
     one, other = store_of(make_events({"at": 0}, {"at": 3})), store_of(make_events({"at": 25, "message_id": "x"}))
     merged = one | other
     assert merged.stream_time == other.stream_time
@@ -213,7 +212,7 @@ def test_the_later_stream_time_holds(make_events: Maker):
 
 
 def test_an_empty_store_is_neutral(make_events: Maker):
-    """Merging with a store that has seen nothing gives an equal store."""
+    """Merging with an empty store gives an equal store."""
     store = store_of(make_events({"at": 0}, {"at": 3}))
     assert (store | EventStore()).digest() == (EventStore() | store).digest() == store.digest()
     assert (EventStore() | EventStore()).digest() == EventStore().digest()
@@ -230,15 +229,15 @@ def test_dead_letters_are_merged(make_events: Maker):
     assert len(merged.dead_letters) == 2
 
 
-def test_stores_that_judge_otherwise_are_not_merged():
-    """Another window or skew is another rule."""
+def test_stores_with_other_settings_are_not_merged():
+    """Stores with another window or skew are refused."""
     for other in (EventStore(window_hours=2), EventStore(skew_seconds=1)):
         with pytest.raises(AnalyticsError, match="cannot be merged"):
             EventStore() | other
 
 
 def test_stores_with_files_are_merged_in_memory(make_events: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Where the events of a part are makes no difference."""
+    """It makes no difference whether the events of a part are in files."""
     monkeypatch.setattr("analytics.store.window._WORTH_A_FILE", 1)
     frame = make_events({"at": 0}, {"at": 1}, {"at": 2})
     filed = EventStore(spill=tmp_path)
@@ -258,13 +257,13 @@ def test_stores_with_files_are_merged_in_memory(make_events: Maker, tmp_path: Pa
     ],
 )
 def test_the_digest_sees_every_difference(make_events: Maker, change: dict[str, object]):
-    """Another text, identifier, rest or time is another digest."""
+    """Another text, identifier, extra or time gives another digest."""
     row = {"name": "A", "message_id": "m", "extra": None}
     assert store_of(make_events(row)).digest() != store_of(make_events(row | change)).digest()
 
 
 def test_the_digest_sees_what_was_counted(make_events: Maker):
-    """A duplicate, a late event, a dead letter, a setting or the passing of time is another digest; a copy is not."""
+    """A duplicate, a late event, a dead letter, a setting or an advance gives another digest; a copy does not."""
     store = store_of(make_events({"at": 30}))
     digests = {store.digest(), EventStore().digest(), EventStore(window_hours=2).digest()}
     for take in (
@@ -280,7 +279,7 @@ def test_the_digest_sees_what_was_counted(make_events: Maker):
 
 
 def test_the_digest_is_the_same_in_another_process(make_events: Maker, tmp_path: Path):
-    """Neither hash order nor what else a process has seen is in it."""
+    """It depends neither on hash seeds nor on the categories that a process has seen before."""
     frame = frame_of(make_events, [Delivery(n % 3, "AB"[n % 2], n, n % 4) for n in range(12)])
     path = tmp_path / "events.ndjson"
     path.write_bytes(encode(frame))

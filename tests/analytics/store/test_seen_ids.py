@@ -1,18 +1,18 @@
-"""The memory of identifiers."""
+"""Claims about the identifiers that a store remembers."""
 
 import numpy as np
 from hypothesis import given, strategies as st
 
 from analytics.store.seen_ids import SeenIds
 
-# Few identifiers, to make them meet, of which several share the bits that the sieve looks at.
+# Few identifiers, to make them meet, of which several share the bits that the Bloom filter uses.
 IDS = [np.uint64(number + (number % 3 << 61)) for number in range(12)]
 BATCHES = st.lists(st.lists(st.tuples(st.sampled_from(IDS), st.integers(0, 9)), max_size=8), max_size=8)
 
 
 @given(BATCHES)
 def test_finds_what_a_plain_dictionary_finds(batches: list[list[tuple[np.uint64, int]]]):
-    """Whether an identifier is remembered, and in which hour, is what a dictionary says that is told one by one."""
+    """Whether an identifier is remembered, and in which hour, is the same as in a dictionary filled one by one."""
     memory, plain = SeenIds(), dict[np.uint64, int]()
     newest, window = 0, 4
     for batch in batches:
