@@ -83,7 +83,7 @@ class DiskMachine(StoreMachine):
             self.folder.cleanup()
 
 
-def test_no_sequence_of_steps_tells_store_in_a_folder_and_model_apart():
+def test_the_store_in_a_folder_agrees_with_the_model():
     """Whenever it is closed, abandoned, opened or read, the store reports what the model and a store in memory do.
 
     That is: its counts, times, events, reports with their revisions, views, dead letters and archive, under any
@@ -93,6 +93,6 @@ def test_no_sequence_of_steps_tells_store_in_a_folder_and_model_apart():
 
 
 @pytest.mark.validation
-def test_thousands_of_steps_do_not_either():
+def test_the_store_in_a_folder_agrees_with_the_model_at_length():
     """The same at length."""
     run_state_machine_as_test(DiskMachine, settings=settings(USUAL, max_examples=60, stateful_step_count=40))
