@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analytics.durable.files import put_file
 from analytics.durable.journal_file import FORMAT, refuse_newer
@@ -59,7 +59,7 @@ class Checkpoint(BaseModel):
         summary: Stream time, counts and revisions; see :attr:`analytics.EventStore.summary`.
         offsets: How far each source had been read.
         parts: Files with the accepted events of the window.
-        repeats: File with the redeliveries, if there are any.
+        redeliveries: File with the redeliveries, if there are any; under its old name ``repeats`` in the file.
         dead_letters_end: Length of the file of dead letters, in bytes.
         dead_letters_tail: Where the dead letters begin in it that were in memory, in bytes.
     """
@@ -72,7 +72,7 @@ class Checkpoint(BaseModel):
     summary: dict[str, Any]
     offsets: dict[str, Mapping[str, int]]
     parts: tuple[Part, ...] = ()
-    repeats: Part | None = None
+    redeliveries: Part | None = Field(default=None, alias="repeats")
     dead_letters_end: int = 0
     dead_letters_tail: int = 0
 
@@ -83,8 +83,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: It cannot be written; the last one is as before.
     """
-    content = checkpoint.model_dump_json()
-    # The version stands apart, so that an older funnelsim can read it without understanding the rest.
+    content = checkpoint.model_dump_json(by_alias=True)
+    # The version is outside the content, so that an older funnelsim can read it without understanding the rest.
     text = json.dumps({"format": FORMAT, "crc32": zlib.crc32(content.encode()), "content": content})
     put_file(folder / CHECKPOINT_FILE, text.encode())
 

@@ -109,7 +109,7 @@ class DeadLetterFile:
 
         Args:
             letters: The letters.
-            position: Where their source stands after them, if it is known; its name is written with each.
+            position: Position of their source after them, if it is known; its name is written with each.
 
         Raises:
             StoreWriteError: They cannot be written.

@@ -304,8 +304,8 @@ class DurableStore(EventIntake):
     def _refuse_if_broken(self) -> None:
         if not self._is_whole:
             raise StoreError(
-                f"{self._paths.folder}: the store is closed, or was interrupted while it took something in; open it "
-                "again to go on. All that was acknowledged is safe"
+                f"{self._paths.folder}: the store is closed, or a write to it was interrupted; open it again to "
+                "continue. All that was acknowledged is safe"
             )
 
     @property
@@ -345,7 +345,7 @@ class DurableStore(EventIntake):
                 "summary": snapshot.summary,
                 "offsets": snapshot.offsets,
                 "parts": parts,
-                "repeats": self._write_redeliveries(f"{number:020}.repeats.arrow", snapshot.redeliveries),
+                "redeliveries": self._write_redeliveries(f"{number:020}.repeats.arrow", snapshot.redeliveries),
                 "dead_letters_end": self._letters.end,
                 "dead_letters_tail": self._letters.tail,
             }
@@ -375,7 +375,7 @@ class DurableStore(EventIntake):
     def _remove_unneeded_parts(self) -> None:
         """Remove the files of the window that the checkpoint does not name."""
         checkpoint = self._checkpoint
-        needed = {part.name for part in (*checkpoint.parts, checkpoint.repeats) if part is not None}
+        needed = {part.name for part in (*checkpoint.parts, checkpoint.redeliveries) if part is not None}
         try:
             for path in self._paths.window.iterdir():
                 if path.name not in needed:

@@ -41,7 +41,7 @@ def batch_payload(batch: Flattened, position: SourcePosition | None, arrived_ms:
 
     Args:
         batch: The events and dead letters.
-        position: Where its source stands after it, if it comes from one that can be resumed.
+        position: Position of its source after it, if the source can be resumed.
         arrived_ms: When it arrived, in epoch milliseconds, if the stream is live.
     """
     letters = [(letter.reason, letter.detail, letter.position, len(letter.raw)) for letter in batch.dead_letters]

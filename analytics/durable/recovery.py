@@ -101,8 +101,8 @@ def recover(
 
 def _snapshot(checkpoint: Checkpoint, paths: StorePaths) -> StoreSnapshot:
     redeliveries = REDELIVERIES_SCHEMA.to_frame()
-    if checkpoint.repeats is not None:
-        redeliveries = read_part(paths.window, checkpoint.repeats).select(REDELIVERIES_SCHEMA.names())
+    if checkpoint.redeliveries is not None:
+        redeliveries = read_part(paths.window, checkpoint.redeliveries).select(REDELIVERIES_SCHEMA.names())
     return StoreSnapshot(
         summary=checkpoint.summary,
         redeliveries=redeliveries,

@@ -11,12 +11,12 @@ from analytics.io.flatten import Flattened
 __all__ = ["Offset", "SourceBatch", "SourcePosition"]
 
 Offset = Mapping[str, int]
-"""How far a source has been read: named numbers, such as ``bytes`` and ``lines``, that mean something to the source."""
+"""How far a source has been read: named numbers, such as ``bytes`` and ``lines``, which only the source interprets."""
 
 
 @dataclass(frozen=True)
 class SourcePosition:
-    """Where a source stands after a batch.
+    """Position of a source after a batch.
 
     Args:
         source: Name of the source.
@@ -29,11 +29,11 @@ class SourcePosition:
 
 @dataclass(frozen=True, eq=False)
 class SourceBatch:
-    """A batch of events and where its source stands after it.
+    """A batch of events and the position of its source after it.
 
     Args:
         events: The events, and the dead letters among them.
-        position: Where the source stands after them.
+        position: Position of the source after them.
         arrived_at: When they arrived, of a live source.
     """
 

@@ -9,7 +9,7 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
    events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is unknown: an
    event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects the window
    from that device's clock.
-3. Stream time is the latest event time so far. The window is the hour in which it stands and the 23 before.
+3. Stream time is the latest event time so far. The window is its hour and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if its content is the same (all columns but ``sent_at``,
    ``received_at`` and ``timestamp``, which differ between deliveries), else a *conflict*. An identifier is remembered
@@ -293,12 +293,12 @@ class EventStore(EventIntake):
     def __or__(self, other: EventStore) -> EventStore:
         """Merge with a store that took another part of the same stream, into a new one in memory.
 
-        Each store has judged its own part by its own stream time. The merged one stands at the later of the two; hours
-        that have left its window are counted but not in it. A ``messageId`` that both accepted counts once: the
-        earlier arrival is kept, the other becomes a duplicate or a conflict. Merging is commutative. It is associative
-        where no identifier is in two parts (as in a partition by visitor, such as Kafka's by key), and in any case
-        among stores whose windows are the same: else what one merge drops cannot be compared in the next. Parts of a
-        stream without late events merge to what a single store would be; see :meth:`digest`.
+        Each store has judged its own part by its own stream time. Stream time of the merged one is the later of the
+        two; hours that have left its window are counted but not in it. A ``messageId`` that both accepted counts once:
+        the earlier arrival is kept, the other becomes a duplicate or a conflict. Merging is commutative. It is
+        associative where no identifier is in two parts (as in a partition by visitor, such as Kafka's by key), and in
+        any case among stores whose windows are the same: else what one merge drops cannot be compared in the next.
+        Parts of a stream without late events merge to what a single store would be; see :meth:`digest`.
 
         Raises:
             AnalyticsError: The stores differ in window or skew.

@@ -35,7 +35,7 @@ class EventIntake(ABC):
 
         Args:
             batch: The events and dead letters.
-            position: Where the batch's source stands after it, if the source can be resumed; see ``offsets``.
+            position: Position of the batch's source after it, if the source can be resumed; see ``offsets``.
             arrived_at: When the batch arrived, as for :meth:`append`; the batch was flattened with it too.
             file: As for :meth:`append`.
         """

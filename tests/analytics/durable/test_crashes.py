@@ -252,7 +252,7 @@ def test_after_a_failed_flush_the_store_must_be_opened_again(tmp_path: Path, mon
         with pytest.raises(StoreWriteError, match="Input/output error"):
             store.append_flattened(STREAM[0].events, STREAM[0].position)
     for forbidden in (lambda: store.append_flattened(STREAM[1].events), store.checkpoint):
-        with pytest.raises(StoreError, match="open it again to go on"):
+        with pytest.raises(StoreError, match="open it again to continue"):
             forbidden()
     store.close()
     with open_store(tmp_path) as again:

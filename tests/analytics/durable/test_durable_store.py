@@ -112,12 +112,12 @@ def test_damage_that_no_crash_does_is_refused(tmp_path: Path) -> None:
     store.release()
     checkpoint = read_checkpoint(folder)
     assert checkpoint is not None
-    assert checkpoint.repeats is not None
+    assert checkpoint.redeliveries is not None
     readers: dict[Path, Callable[[Path], object]] = {
         last_segment(folder): read_segment,
         folder / "checkpoint.json": lambda path: read_checkpoint(path.parent),
     }
-    for part in (*checkpoint.parts, checkpoint.repeats):
+    for part in (*checkpoint.parts, checkpoint.redeliveries):
         readers[folder / "window" / part.name] = lambda path, part=part: read_part(path.parent, part)
     assert len(readers) == 4
     for file, read in readers.items():
