@@ -63,7 +63,7 @@ class Arrivals:
     >>> traffic = TrafficSettings(visitors_per_day=240.0, hourly_profile=(1.0,) * 24)
     >>> day = Period(datetime.fromisoformat("2026-03-03T00:00:00+00:00"), DAY_MS)
     >>> arrivals = Arrivals(traffic, day, ["UTC"])
-    >>> arrivals.times_ms(np.array([10.0, 120.0]), np.array([0, 0])) / HOUR_MS
+    >>> arrivals.times_ms(np.array([10.0, 120.0]), np.array([0, 0])) / 3_600_000
     array([ 1., 12.])
     """
 
