@@ -234,7 +234,7 @@ class Simulation:
                     drawn = generator.draw(scheduled)
                     pending.add(drawn.hours)
                     run_state.admit(drawn)
-            live = run_state.advance(hour)
+            live = run_state.live_world.advance(hour)
             sent = generator.emit(hour, pending.take(hour), live, run_state.live_world.cancelled_visits)
             for true_counts, delivery in queue.deliver(sent, hour):
                 yield hour, true_counts, delivery

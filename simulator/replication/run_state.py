@@ -11,7 +11,6 @@ from simulator.replication.live_world import LiveWorld
 from simulator.replication.schedule import ScheduledCohort
 from simulator.replication.truth_tables import TruthTables
 from simulator.settings.world import WorldSettings
-from simulator.tracking.activity import HourActivity
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor
 
@@ -62,10 +61,6 @@ class RunState:
         self._n_visits += drawn.n_visits
         for candidates in drawn.candidates:
             self.live_world.admit(candidates)
-
-    def advance(self, hour: int) -> HourActivity:
-        """Advance the clock by an hour whose visitors have all been admitted; see :meth:`LiveWorld.advance`."""
-        return self.live_world.advance(hour)
 
     def counts(self, tally: Counter[str]) -> dict[str, int]:
         """Counts of what happened and what was received.

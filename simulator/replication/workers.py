@@ -190,7 +190,7 @@ class SharedRun(Generic[Result]):
                 if not waiting:
                     waiting.extend(next(drawn))
                 self._run_state.admit(waiting.popleft())
-            live = self._run_state.advance(hour)
+            live = self._run_state.live_world.advance(hour)
             plans = [file.only(hour) for file in self._planned[hour]]
             # A copy: the clock keeps adding to the dict while the task waits.
             task = HourTask(hour, plans, live, dict(self._run_state.live_world.cancelled_visits))

@@ -7,7 +7,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from simulator.settings.base import NonNegative, Positive, Settings, Share, Shares, Weights, shares_fault, unknown
+from simulator.settings.base import (
+    NonNegative,
+    Positive,
+    Settings,
+    Share,
+    Shares,
+    Weights,
+    shares_fault,
+    some_weight,
+    unknown,
+)
 from simulator.settings.clock import in_utc
 
 __all__ = [
@@ -177,12 +187,6 @@ def _default_channels() -> dict[str, ChannelSettings]:
     }
 
 
-def _some_traffic(weights: tuple[float, ...]) -> tuple[float, ...]:
-    if not any(weight > 0 for weight in weights):
-        raise ValueError("at least one weight must be above 0")
-    return weights
-
-
 class TrafficSettings(Settings):
     """How many visitors arrive, when, and by which channels. The default figures are assumptions.
 
@@ -199,13 +203,13 @@ class TrafficSettings(Settings):
 
     visitors_per_day: float = Field(default=20_000.0, gt=0, le=1e9, strict=True)
     hourly_profile: Annotated[
-        tuple[NonNegative, ...], Field(min_length=24, max_length=24), AfterValidator(_some_traffic)
+        tuple[NonNegative, ...], Field(min_length=24, max_length=24), AfterValidator(some_weight)
     ] = (
         *(0.25, 0.18, 0.14, 0.12, 0.13, 0.20, 0.40, 0.80, 1.35, 1.80, 2.00, 1.95),
         *(1.70, 1.75, 1.90, 1.85, 1.65, 1.35, 1.05, 0.90, 0.80, 0.70, 0.55, 0.38),
     )
     weekday_weights: Annotated[
-        tuple[NonNegative, ...], Field(min_length=7, max_length=7), AfterValidator(_some_traffic)
+        tuple[NonNegative, ...], Field(min_length=7, max_length=7), AfterValidator(some_weight)
     ] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.35, 0.30)
     channels: dict[ChannelName, ChannelSettings] = Field(default_factory=_default_channels, min_length=1)
     growth_per_week: float = Field(default=0.0, gt=-1, strict=True, allow_inf_nan=False)

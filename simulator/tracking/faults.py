@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.tracking_plan import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
-from simulator.engine.arrays import Bools, Floats, Integers, Words
+from simulator.engine.arrays import Bools, Floats, Integers, Words, sparse_column
 from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings
 
@@ -100,22 +100,24 @@ class _Draws:
         """Exponential delay of the affected events, in whole milliseconds and at least one."""
         rows = np.flatnonzero(may & self.hit(source, rate))
         uniforms = self._at(f"{source}_delay", self._event, rows)
-        return _sparse(len(may), rows, np.ceil(-mean_ms * np.log(uniforms)).astype(np.int64))
+        return sparse_column(len(may), rows, pl.Series(np.ceil(-mean_ms * np.log(uniforms)).astype(np.int64)))
 
     def clock_error(self, skewed: Bools, deviation_ms: float) -> pl.Series:
         """Normal error of wrong clocks in whole milliseconds, by the Box–Muller transform."""
         rows = np.flatnonzero(skewed)
         radius = np.sqrt(-2 * np.log(self._at("clock_skew_radius", self._browser, rows)))
         angle = 2 * np.pi * self._at("clock_skew_angle", self._browser, rows)
-        return _sparse(len(skewed), rows, np.rint(deviation_ms * radius * np.cos(angle)).astype(np.int64))
+        return sparse_column(
+            len(skewed), rows, pl.Series(np.rint(deviation_ms * radius * np.cos(angle)).astype(np.int64))
+        )
 
     def damage(self, breaks: Bools) -> dict[str, pl.Series]:
         """Kind and position of the corruption of each malformed line."""
         rows = np.flatnonzero(breaks)
         kind = (self._at("damage", self._event, rows) * len(CORRUPTIONS)).astype(np.int64)
-        place = _sparse(len(breaks), rows, self._at("damage_place", self._event, rows))
+        place = sparse_column(len(breaks), rows, pl.Series(self._at("damage_place", self._event, rows)))
         names = pl.Series([*CORRUPTIONS], dtype=pl.Enum(CORRUPTIONS))
-        return {"_damage": names.gather(_sparse(len(breaks), rows, kind)), "_place": place}
+        return {"_damage": names.gather(sparse_column(len(breaks), rows, pl.Series(kind))), "_place": place}
 
     def _below(self, source: str, rate: float | Floats, address: Words) -> Bools:
         # Most rates are 0: skip the draws of the whole batch.
@@ -129,11 +131,6 @@ class _Draws:
 
     def _uniforms(self, source: str, address: Words) -> Floats:
         return self._streams.uniforms(f"tracking.{source}").at(address)
-
-
-def _sparse(n: int, rows: Integers, values: Integers | Floats) -> pl.Series:
-    """Column with values in some rows and nulls elsewhere."""
-    return pl.Series([None], dtype=pl.Series(values[:0]).dtype).new_from_index(0, n).scatter(rows, values)
 
 
 def _rates(rate: float | dict[str, float], classes: pl.Series) -> float | Floats:

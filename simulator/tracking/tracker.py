@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA, CallType
-from simulator.engine.arrays import Integers, lookup, row_numbers
+from simulator.engine.arrays import Integers, lookup, row_numbers, sparse_column
 from simulator.engine.clock import Clock
 from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.world import WorldSettings
@@ -143,8 +143,8 @@ class Tracker:
         domain = self._population.accounts.domains_of(visits["account"][mailing])
         domain = domain.zip_with(pl.Series(visits["company_email"][mailing]), private)
         return {
-            "user_id": _scattered(n, known, "user-" + users),
-            "email": _scattered(n, mails, named + "@" + domain),
+            "user_id": sparse_column(n, known, "user-" + users),
+            "email": sparse_column(n, mails, named + "@" + domain),
         }
 
     def _page(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
@@ -229,10 +229,3 @@ def _suffixes(activity: _OrderedActivity) -> pl.Series:
     n_numbers = int(activity.number.max(initial=0)) + 1
     table = pl.Series([f"{mark}{number}" for mark in _ID_PARTS for number in range(n_numbers)])
     return lookup(table, activity.kind * n_numbers + activity.number)
-
-
-def _scattered(n: int, rows: Integers, values: pl.Series) -> pl.Series:
-    """Column with values in some rows and nulls elsewhere."""
-    place = np.full(n, len(values))
-    place[rows] = np.arange(len(rows))
-    return lookup(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)

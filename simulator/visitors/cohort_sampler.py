@@ -203,9 +203,8 @@ class CohortSampler:
         second = self._second_browser(people, journeys, rows, streams, index)
         devices = people.device_used(journeys.visitor, second)
         signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
-        log_odds = (
-            intercept + self._log_odds(people, journeys, signals) + tables.experiments.log_odds[arms][journeys.visitor]
-        )
+        log_odds = intercept + self._log_odds(people, journeys, signals)
+        log_odds += tables.experiments.log_odds[arms][journeys.visitor]
         chance = streams.uniforms("decision", index).at(journeys.visit_address(rows))
         draws = VisitorDraws(streams, index, rows)
         return Cohort(

@@ -83,4 +83,4 @@ class WorldTables:
 def _invites(personas: list[PersonaSettings], world: WorldSettings) -> Floats:
     """Invitation probabilities by the inviter's and the colleague's persona; shape (personas, personas)."""
     names = list(world.population.personas) or [""]
-    return np.array([[persona.invites.get(guest, 0.0) for guest in names] for persona in personas])
+    return np.array([[persona.invites.get(name, 0.0) for name in names] for persona in personas])

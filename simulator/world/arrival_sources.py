@@ -12,7 +12,6 @@ from itertools import chain
 
 import numpy as np
 
-from simulator.engine.arrays import Floats
 from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
 from simulator.world.arrivals import Arrivals, Period, Window
@@ -159,7 +158,7 @@ def arrivals_of(
     steady = _steady(traffic)
     # The whole window, even outside the clock, so that the clock sees only its part of the visitors.
     whole = Arrivals(steady, Period(arrival_source.reason.start, end_ms - start_ms), zones)
-    ordinary = float(np.dot(whole.expected_visitors, _shares(zone_shares)))
+    ordinary = float(np.dot(whole.expected_visitors, list(zone_shares.values())))
     if ordinary == 0:
         raise ValueError(f"{arrival_source.name}: the traffic profiles allow no arrivals between its start and end")
     return Arrivals(steady, clock, zones, Window(start_ms, end_ms, arrival_source.reason.visitors / ordinary))
@@ -181,7 +180,3 @@ def steady_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping
 def _steady(traffic: TrafficSettings) -> TrafficSettings:
     """The same traffic without its growth."""
     return traffic.model_copy(update={"growth_per_week": 0.0})
-
-
-def _shares(zone_shares: Mapping[str, float]) -> Floats:
-    return np.array(list(zone_shares.values()))
