@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 import pytest
 import simpy
-from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events.tracking_plan import EventName
@@ -496,23 +495,3 @@ def test_luck_belongs_to_the_visitor():
     # 4 standard errors of a mean of uniforms, and of a correlation of independent numbers, for 7 means and 21 pairs.
     assert (np.abs(one.mean(axis=0) - 0.5) < 4 / np.sqrt(12 * n)).all()
     assert (np.abs(np.corrcoef(one.T)[np.triu_indices(fields, 1)]) < 4 / np.sqrt(n)).all()
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"response_minutes": 0}, "greater than 0"),
-        ({"slot_minutes": "45"}, "valid number"),
-        ({"slot_minutes": 541.0}, "a slot of 541 minutes does not fit its office hours"),
-        ({"no_show_rate": 1.5}, "less than or equal to 1"),
-        ({"wait_effect_per_day": 0.1}, "less than or equal to 0"),
-        ({"wait_effect_per_day": float("-inf")}, "finite"),
-        ({"headcount": 1}, "Extra inputs"),
-        ({"teams": {"europe": {}}}, "nobody serves north_america, asia_pacific, .*; add a team 'default'"),
-        ({"teams": {"default": {}, "europa": {}}}, "there is no region 'europa'; did you mean 'europe'"),
-    ],
-)
-def test_impossible_desks_are_refused(settings: dict[str, Any], message: str):
-    """What cannot be is refused, with what was given and what is wrong with it."""
-    with pytest.raises(ValidationError, match=message):
-        SalesSettings.model_validate(settings)

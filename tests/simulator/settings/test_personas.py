@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
-from pydantic import ValidationError
 
 from simulator.engine.arrays import Integers
 from simulator.engine.streams import Streams
@@ -161,27 +159,6 @@ def test_without_personas_all_are_alike():
     people = Simulation(world, seed=3).run().people
     assert people["persona"].is_null().all()
     assert people["invited_by"].is_null().all()
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (
-            {"population": {"personas": {"a": {"pages": {"securty": 2.0}}}}},
-            "personas.a.pages: .*did you mean 'security'",
-        ),
-        ({"population": {"personas": {"a": {"channels": {"emial": 2.0}}}}}, "personas.a.channels: .*mean 'email'"),
-        ({"population": {"personas": {"a": {"invites": {"b": 0.1}}}}}, "personas.a.invites: there is no persona 'b'"),
-        ({"population": {"personas": {"a": {"weight": 0.0}}}}, "greater than or equal to 0.000001"),
-        ({"population": {"personas": {"a": {"channels": {"email": 0.0}}}}}, "nobody comes by the channel 'email'"),
-        ({"population": {"personas": {"a": {"pages": {"home": 0.0}}}}}, "greater than or equal to 0.000001"),
-        ({"tracking": {"ad_blocker_factors": {"campion": 2.0}}}, "ad_blocker_factors: .*did you mean 'champion'"),
-    ],
-)
-def test_impossible_personas_are_refused(settings: dict[str, Any], message: str):
-    """Unknown pages, channels and personas, and weights that leave nobody, are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        WorldSettings.model_validate(settings)
 
 
 def test_a_site_of_ones_own_keeps_the_default_personas():

@@ -1,16 +1,12 @@
 """Claims about signals, the decision and its calibration."""
 
-from typing import Any
-
 import numpy as np
 import pytest
-from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events.tracking_plan import REGIONS
 from analytics.signals.definitions import SIGNALS, EverSeen, interaction_parts
 from simulator.engine.streams import Streams
-from simulator.settings.intent import IntentSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.visitors.calibration import calibrated_intercept, true_intercept
@@ -199,24 +195,3 @@ def test_a_cohort_is_a_function_of_its_number():
     after, alone = sampler.draw(1, -5.0), CohortSampler(world, Streams(2)).draw(1, -5.0)
     for name in ("rows", "arrival_ms", "view_ms", "decision_margin", "identities", "buyer_draws"):
         np.testing.assert_array_equal(getattr(after, name), getattr(alone, name))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"coefficients": {"pricing_page_veiw": 1.0}}, "pricing_page_veiw"),
-        ({"coefficients": {"region_europe:security_page_view": 1.0}}, "under intent.interactions"),
-        ({"interactions": {"security_page_view": 1.0}}, "is not an interaction: name two signals"),
-        ({"interactions": {"region_europe:security_page": 1.0}}, "region_europe:security_page.*security_page"),
-        ({"coefficients": {"pricing_page_view": float("nan")}}, "finite"),
-        ({"coefficients": {"pricing_page_view": "high"}}, "valid number"),
-        ({"target_conversion": 0.0}, "greater than 0"),
-        ({"target_conversion": 1.5}, "less than 1"),
-        ({"target_conversion": 0.1, "intercept": -4.0}, "target_conversion or intercept"),
-        ({"account_sd": -1.0}, "greater than or equal to 0"),
-    ],
-)
-def test_impossible_intents_are_refused(settings: dict[str, Any], message: str):
-    """Unknown signals, misplaced interactions and impossible shares are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        IntentSettings.model_validate(settings)

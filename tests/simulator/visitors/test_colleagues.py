@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from pydantic import ValidationError
 from scipy import stats
 
 from simulator.engine.clock import Clock
@@ -119,12 +118,6 @@ def test_an_outage_brings_no_guests():
     _, people = simulated(world_of(traffic={"visitors_per_day": 1000, "events": {"down": outage}}))
     assert people.height > 500
     assert people["invited_by"].null_count() == people.height
-
-
-def test_personas_that_the_draws_cannot_tell_apart_are_refused():
-    """Two names with the same number would bring the same person twice."""
-    with pytest.raises(ValidationError, match=r"personas\.p8055: looks like 'p5497' to the draws of colleagues"):
-        world_of(population={"personas": {"p5497": {}, "p8055": {}}})
 
 
 def test_guests_land_like_those_who_come_again_and_read_by_their_persona(cohorts: tuple[Cohort, Cohort]):

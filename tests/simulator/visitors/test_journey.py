@@ -1,10 +1,7 @@
 """Claims about visits, pages and reading times."""
 
-from typing import Any
-
 import numpy as np
 import pytest
-from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events.times import HOUR_MS
@@ -196,21 +193,3 @@ def test_nobody_makes_no_journeys(navigation: Navigation):
     """A cohort without visitors is empty, not an error."""
     nobody = drawn(navigation, np.array([], dtype=int))
     assert len(nobody.page) == len(nobody.visitor) == 0
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"return_rate": 1.0}, "less than 1"),
-        ({"max_visits": 0}, "greater than or equal to 1"),
-        ({"max_visits": 256}, "less than 256"),
-        ({"gap_hours": 0}, "greater than 0"),
-        ({"dwell_shape": 0.1}, "greater than or equal to 0.2"),
-        ({"return_landing": {"home": 0.0}}, "at least one weight must be above 0"),
-        ({"returnrate": 0.5}, "Extra inputs"),
-    ],
-)
-def test_impossible_visits_are_refused(settings: dict[str, Any], message: str):
-    """Rates and shapes that cannot be are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        VisitSettings.model_validate(settings)

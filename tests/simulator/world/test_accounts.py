@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from pydantic import ValidationError
 
 from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
@@ -140,18 +139,3 @@ def test_the_sales_desk_minds_the_company(company: Company, opportunities: int, 
     assert outcome.summary["opportunities"] == opportunities
     assert outcome.requests["account"].to_list() == [company.account]
     assert outcome.requests["deal_value"].to_list() == [None if value is None else pytest.approx(value)]
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"company_sizes": {"a": {"share": 0.5}}}, "company_sizes: shares must sum to 1"),
-        ({"company_sizes": {}}, "at least 1 item"),
-        ({"company_sizes": {"a": {"share": 1.0, "visitors": 0.0}}}, "greater than or equal to 0.000001"),
-        ({"industries": {"a": 0.5}}, "shares must sum to 1"),
-    ],
-)
-def test_impossible_companies_are_refused(settings: dict[str, Any], message: str):
-    """Shares that make no whole, and sizes that send nobody, are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        PopulationSettings.model_validate(settings)

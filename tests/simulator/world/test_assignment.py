@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from pydantic import ValidationError
 
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
@@ -156,28 +155,3 @@ def test_the_truth_names_the_arms_against_the_first():
     plain = Simulation(world_of(), seed=1).truth
     assert truth.arms == {"e=b": 1.0, "e=a": 0.25}
     assert truth.terms == {**plain.terms, "intercept": plain.intercept + 0.25, "e=b": 0.75}
-
-
-@pytest.mark.parametrize(
-    ("experiment", "message"),
-    [
-        ({"arms": {"a": {"share": 0.5}, "b": {"share": 0.6}}}, r"arms: shares must sum to 1 \(they sum to 1\.1\)"),
-        ({"arms": {"a": {"share": 1.0}}}, "at least 2 items"),
-        ({"arms": {"a=1": {"share": 0.5}, "b": {"share": 0.5}}}, "should match pattern"),
-        (arms(links={"princing": 2.0}), r"experiments\.e\.arms\.b\.links: .*did you mean 'pricing'"),
-        (arms(exit_rate={"princing": 2.0}), r"experiments\.e\.arms\.b\.exit_rate: .*did you mean 'pricing'"),
-        (arms(links={"pricing": 0.0}), "greater than 0"),
-        (arms(log_odds=float("nan")), "finite"),
-        ({**arms(), "unit": "account"}, "'visitor'"),
-    ],
-)
-def test_impossible_experiments_are_refused(experiment: dict[str, Any], message: str):
-    """Shares that make no whole, names that cannot stand in events, and unknown pages are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        world_of(e=experiment)
-
-
-def test_too_many_combinations_are_refused():
-    """Thirteen experiments of two arms have 8192 combinations: more than are kept apart."""
-    with pytest.raises(ValidationError, match="8192 combinations"):
-        world_of(**{f"e{i}": arms() for i in range(13)})
