@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from polars.testing import assert_frame_equal
+from small_worlds import DIRTY
 
 from scenarios.config.library import library_names
 from scenarios.scenario import Scenario
@@ -16,17 +17,6 @@ from simulator.visitors.visitor import Visitor
 
 DAY = "2026-03-03T{:02}:00:00Z"
 ROUND_THE_CLOCK = {"opens": "00:00", "closes": "24:00"}
-DIRTY = {
-    "ad_blocker_rate": 0.3,
-    "consent_refusal_rate": {"europe": 0.5},
-    "late_rate": 0.05,
-    "reorder_rate": 0.1,
-    "duplicate_rate": 0.05,
-    "id_collision_rate": 0.05,
-    "clock_skew_rate": 0.2,
-    "malformed_rate": 0.05,
-    "bots_per_day": 20.0,
-}
 SALE = {"start": DAY.format(6), "end": DAY.format(12), "channel": "email", "visitors": 300}
 BOOM = {"kind": "launch", "start": DAY.format(8), "end": DAY.format(10), "factor": 3.0}
 OUTAGE = {"kind": "outage", "start": DAY.format(9), "end": DAY.format(11)}

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import DIRTY
 
 from simulator.replication import generator
 from simulator.settings.world import WorldSettings
@@ -17,20 +18,9 @@ from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.tracking.labels import KeptLabels
 
-DIRTY = {
-    "ad_blocker_rate": 0.3,
-    "late_rate": 0.05,
-    "late_minutes": 90.0,
-    "reorder_rate": 0.1,
-    "duplicate_rate": 0.05,
-    "id_collision_rate": 0.05,
-    "clock_skew_rate": 0.2,
-    "malformed_rate": 0.05,
-    "bots_per_day": 50.0,
-}
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "dirty": {"tracking": DIRTY, "clock": {"hours": 30, "start": "2026-03-03T05:17:41.123Z"}},
+    "dirty": {"tracking": {**DIRTY, "late_minutes": 90.0}, "clock": {"hours": 30, "start": "2026-03-03T05:17:41.123Z"}},
     "eager and returning": {
         "intent": {"target_conversion": 0.4},
         "visits": {"return_rate": 0.7, "gap_hours": 0.3},

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from small_worlds import SE, off_by
 
 from simulator.engine.arrays import Integers
 from simulator.engine.streams import Streams
@@ -18,18 +19,11 @@ from simulator.world.navigation import Navigation, NavigationProfile
 from simulator.world.population import Population, persona_mix
 
 N = 60_000
-SE = 4.5
-"""A share misses its value by 4.5 standard errors in one of 150,000 seeds."""
 
 TWO: dict[str, Any] = {
     "reader": {"weight": 3.0, "channels": {"blog": 2.0}, "account_factor": 3.0, "company_email_factor": 2.0},
     "rest": {"weight": 1.0, "account_factor": 0.0},
 }
-
-
-def off_by(found: np.ndarray, share: float) -> float:
-    """How many standard errors the frequency of some truths is away from a share."""
-    return float(abs(found.mean() - share) / np.sqrt(share * (1 - share) / len(found)))
 
 
 def world_of(personas: dict[str, Any], **settings: Any) -> WorldSettings:

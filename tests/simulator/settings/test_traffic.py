@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
+from small_worlds import simulated
 
 from analytics.events.times import HOUR_MS
 from analytics.sessions.visits import assign_visits
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
+from simulator.simulation import Simulation
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import arrival_sources_of, origins_of
@@ -36,13 +36,6 @@ def world_of(**traffic: object) -> WorldSettings:
             "population": {"personas": {}},
         }
     )
-
-
-def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, Outcome]:
-    """Events and outcome."""
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
-    return sink.events, outcome
 
 
 @pytest.fixture(scope="module")

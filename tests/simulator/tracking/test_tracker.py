@@ -34,7 +34,7 @@ def views(events: pl.DataFrame) -> pl.DataFrame:
 def test_events_have_the_columns_of_the_tracking_plan(events: pl.DataFrame, small_run: SimpleNamespace):
     """Every batch has exactly the columns and types of the flat event table, empty ones included."""
     assert events.schema == EVENT_SCHEMA
-    assert all(batch.schema == EVENT_SCHEMA for batch in small_run.recorder.batches)
+    assert all(batch.schema == EVENT_SCHEMA for batch in small_run.batches)
 
 
 def test_events_are_in_order_of_their_arrival(events: pl.DataFrame):

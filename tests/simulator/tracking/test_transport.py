@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import DIRTY
 
 from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
@@ -26,18 +27,6 @@ WORLD: dict[str, Any] = {
     "traffic": {"visitors_per_day": 6000},
     "intent": {"target_conversion": 0.1},
     "visits": {"return_rate": 0.5, "gap_hours": 1.0},
-}
-DIRTY: dict[str, Any] = {
-    "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},
-    "consent_refusal_rate": {"europe": 0.3},
-    "late_rate": 0.05,
-    "reorder_rate": 0.1,
-    "duplicate_rate": 0.06,
-    "id_collision_rate": 0.04,
-    "clock_skew_rate": 0.2,
-    "malformed_rate": 0.03,
-    "bots_per_day": 40.0,
-    "undeclared_bots_per_day": 20.0,
 }
 BOTS = [Label.CRAWLER, Label.DISGUISED_BOT]
 ABSENT = [Label.BLOCKED, Label.NO_CONSENT, Label.MALFORMED]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from small_worlds import SE, check_shares
 
 from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
@@ -19,20 +20,10 @@ from simulator.tracking.delivery import CollectingSink
 from simulator.world.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
 from simulator.world.population import Population
 
-SE = 4.5
-"""A share misses its value by 4.5 standard errors in one of 150,000 seeds."""
-
 
 def population_of(**settings: Any) -> Population:
     """A population of people who are all alike, with these settings."""
     return Population(PopulationSettings.model_validate({"personas": {}, **settings}), {"direct": 1.0}, Streams(3))
-
-
-def check_shares(found: np.ndarray, shares: list[float]) -> None:
-    """Compare the frequencies of indices with shares, each within its binomial standard error."""
-    p = np.array(shares)
-    frequency = np.bincount(found, minlength=len(p)) / len(found)
-    assert (np.abs(frequency - p) <= SE * np.sqrt(p * (1 - p) / len(found))).all()
 
 
 def test_companies_have_the_shares_of_the_settings():

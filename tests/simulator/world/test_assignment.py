@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import simulated
 
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortSampler
 
 
@@ -30,13 +30,6 @@ def world_of(**experiments: object) -> WorldSettings:
             "population": {"personas": {}},
         }
     )
-
-
-def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, Outcome]:
-    """Events and outcome."""
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
-    return sink.events, outcome
 
 
 @pytest.fixture(scope="module")

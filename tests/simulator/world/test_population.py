@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_worlds import SE, check_shares
 
 from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.streams import Streams
@@ -10,8 +11,6 @@ from simulator.world.population import People, Population
 
 N = 100_000
 CHANNELS = {"direct": 0.5, "search": 0.3, "blog": 0.2}
-# Of some 40 shares each misses its value by 4.5 SE in one of 150,000 seeds, so any of them in one of 3,000.
-SE = 4.5
 
 
 def population_of(seed: int = 1, **settings: object) -> Population:
@@ -29,13 +28,6 @@ def population() -> Population:
 def people(population: Population) -> People:
     """Many people of the default population."""
     return population.draw(N, 0)
-
-
-def check_shares(found: np.ndarray, shares: list[float]) -> None:
-    """Compare the frequencies of indices with shares, each within its binomial standard error."""
-    p = np.array(shares)
-    frequency = np.bincount(found, minlength=len(p)) / len(found)
-    assert (np.abs(frequency - p) <= SE * np.sqrt(p * (1 - p) / len(found))).all()
 
 
 def test_people_come_in_the_shares_of_the_settings(population: Population, people: People):
