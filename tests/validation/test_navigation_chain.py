@@ -1,4 +1,4 @@
-"""Claims about the pages that whole simulations show: they are those of the navigation chain."""
+"""Claims about page views of whole simulations: they follow the navigation chain."""
 
 from datetime import timedelta
 

@@ -145,8 +145,8 @@ WORLDS: dict[str, dict[str, Any]] = {
             "account_rate": 1.0,
             "invitation_hours": 0.5,
             "personas": {
-                "host": {"invites": {"guest": 0.9}, "pages": {"pricing": 3.0}},
-                "guest": {"weight": 0.1, "log_odds": 2.0, "return_factor": 2.0},
+                "champion": {"invites": {"colleague": 0.9}, "pages": {"pricing": 3.0}},
+                "colleague": {"weight": 0.1, "log_odds": 2.0, "return_factor": 2.0},
             },
         },
         "intent": {"target_conversion": 0.2},

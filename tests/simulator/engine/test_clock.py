@@ -15,26 +15,26 @@ START = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 def times_of(clock: Clock, moments_ms: list[int]) -> list[float]:
-    """Simulated times, in seconds, at which a process wakes that waits for these moments."""
-    woken = []
+    """Simulated times, in seconds, at which a process resumes that waits for these times."""
+    times = []
 
     def wait() -> Generator[simpy.Event, None, None]:
         for moment in moments_ms:
             yield clock.until(moment)
-            woken.append(clock.env.now)
+            times.append(clock.env.now)
 
     clock.env.process(wait())
     clock.env.run()
-    return woken
+    return times
 
 
 def test_waiting_until_a_moment_is_exact():
-    """A process wakes at exactly the millisecond it waits for, where sums of delays would miss it."""
+    """A process resumes at exactly the millisecond it waits for, where sums of delays would miss it."""
     assert times_of(Clock(ClockSettings()), [100, 300, 300, 86_399_999]) == [0.1, 0.3, 0.3, 86_399.999]
     assert 0.1 + 0.2 != 0.3
 
 
-def test_two_who_wait_for_one_moment_meet_in_the_order_in_which_they_began_to_wait():
+def test_simultaneous_waits_end_in_the_order_in_which_they_started():
     """Processes that reach the same millisecond by different ways meet there, first come first."""
     clock, log = Clock(ClockSettings()), []
 
@@ -49,7 +49,7 @@ def test_two_who_wait_for_one_moment_meet_in_the_order_in_which_they_began_to_wa
     assert log == [("b", 0.7), ("a", 0.7)]
 
 
-def test_one_can_wait_for_now():
+def test_waiting_for_the_present_is_possible():
     """The present moment has not passed."""
     assert times_of(Clock(ClockSettings()), [0, 5, 5]) == [0.0, 0.005, 0.005]
 

@@ -1,4 +1,4 @@
-"""Claims about who is woken: whoever lives on the clock, the events are the same, byte for byte."""
+"""Claims about active agents: whichever visitors are agents, the events are the same, byte for byte."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ WORLDS: dict[str, dict[str, Any]] = {
         },
     },
     "many returns": {"visits": {"return_rate": 0.6, "gap_hours": 0.05}, "intent": {"target_conversion": 0.3}},
-    "going on after a request": {
+    "visits after a request": {
         "visits": {"return_rate": 0.6, "gap_hours": 0.05, "after_request_rate": 0.6},
         "intent": {"target_conversion": 0.4},
         "population": {"second_device_rate": 0.3, "accounts": 100},
@@ -67,9 +67,9 @@ def simulated(world: WorldSettings, active_agents: Any, seed: int = 3) -> tuple[
 
 def check_equal(world: WorldSettings, seed: int = 3) -> Outcome:
     """Hold all that comes of both ways equal, and return the outcome."""
-    (active, one), (asleep, other) = simulated(world, "all", seed), simulated(world, "interacting", seed)
-    assert_frame_equal(asleep.events, active.events)
-    assert_frame_equal(asleep.malformed, active.malformed)
+    (full, one), (sparse, other) = simulated(world, "all", seed), simulated(world, "interacting", seed)
+    assert_frame_equal(sparse.events, full.events)
+    assert_frame_equal(sparse.malformed, full.malformed)
     for name in ("visits", "labels", "people", "accounts"):
         assert_frame_equal(getattr(other, name), getattr(one, name))
     assert_frame_equal(other.sales.requests, one.sales.requests)
@@ -85,7 +85,7 @@ def world_of(given: dict[str, Any]) -> WorldSettings:
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_whoever_is_woken_the_events_are_the_same(name: str):
+def test_active_agents_do_not_change_the_events(name: str):
     """Events, broken lines, labels, the visit table, sales and counts are equal in odd worlds."""
     check_equal(world_of(WORLDS[name]))
 
@@ -163,8 +163,8 @@ class Odd(Visitor):
     """A visitor of a subclass."""
 
 
-def test_auto_wakes_all_of_a_small_world_and_of_a_subclass():
-    """A large world is read off the arrays, unless its visitors may do something else on every page."""
+def test_auto_activates_all_of_a_small_world_and_of_a_subclass():
+    """A large world has interacting agents only, unless a subclass may act on every page."""
     small, large = world_of({}), world_of({"traffic": {"visitors_per_day": 50_000}})
     assert Simulation(small, seed=1).active_agents == "all"
     assert Simulation(large, seed=1).active_agents == "interacting"
@@ -174,8 +174,8 @@ def test_auto_wakes_all_of_a_small_world_and_of_a_subclass():
         Simulation(small, seed=1, visitor=Odd, active_agents="interacting")
 
 
-def test_auto_counts_whoever_comes():
-    """A campaign, a launch or growth makes a world large in which few come otherwise."""
+def test_auto_counts_all_arrival_sources():
+    """A campaign, a launch or growth can make a world large."""
     for traffic in (
         {"campaigns": {"c": {**SALE, "visitors": 50_000}}},
         {"events": {"l": {**BOOM, "factor": 1000.0}}},
@@ -185,23 +185,23 @@ def test_auto_counts_whoever_comes():
         assert Simulation(world.model_copy(update={"intent": NO_DEMAND}), seed=1).active_agents == "interacting"
 
 
-def test_only_who_may_request_is_woken():
-    """In a world in which nobody can want a demo, no visitor lives on the clock at all."""
+def test_only_who_may_request_is_active():
+    """In a world without candidates no visitor is an agent on the clock."""
     simulation = Simulation(world_of(WORLDS["nobody"]), seed=1, visitor=Visitor, active_agents="interacting")
-    woken: list[int] = []
+    active: list[int] = []
     original = Visitor.decisions
     try:
-        Visitor.decisions = lambda self: woken.append(self.number) or original(self)  # type: ignore[method-assign]
+        Visitor.decisions = lambda self: active.append(self.number) or original(self)  # type: ignore[method-assign]
         assert simulation.run().counts["page_views"] > 3000
-        assert not woken
+        assert not active
         Simulation(world_of(WORLDS["eager"]), seed=1, active_agents="interacting").run()
-        assert 100 < len(woken) < 1500
+        assert 100 < len(active) < 1500
     finally:
         Visitor.decisions = original  # type: ignore[method-assign]
 
 
-def test_ranked_events_follow_the_others_of_their_moment_in_the_order_of_their_ranks():
-    """Whoever began to wait first, of one moment the ranked come last and by rank."""
+def test_ranked_events_come_last_in_the_order_of_their_ranks():
+    """At one time, ranked events come last and by rank, whichever wait started first."""
     env, log = ExactEnvironment(), []
 
     def waits(name: str, rank: tuple[int, ...] | None) -> Any:

@@ -1,4 +1,4 @@
-"""Claims about personas: who is which, what each reads, and what no event tells."""
+"""Claims about personas: their shares, what each reads, and what events do not show."""
 
 from typing import Any
 
@@ -112,7 +112,7 @@ def test_a_persona_may_come_again_more_often_than_others():
 
 
 def test_an_effect_on_the_decision_moves_that_persona_alone():
-    """With 0.75 log-odds more, every visit of the persona has exactly that much more resolve, and no other visit."""
+    """With 0.75 log-odds more, the decision margin of the persona's visits is exactly that much higher, and of no other."""
     plain, moved = (
         CohortSampler(world_of({"a": {}, "b": {"log_odds": effect}}), Streams(1)).draw(0, -5.0)
         for effect in (0.0, 0.75)
@@ -123,7 +123,7 @@ def test_an_effect_on_the_decision_moves_that_persona_alone():
 
 
 def test_the_intercept_is_calibrated_for_all_personas_together():
-    """Personas who ask less often leave the share of all visitors where it was wished, so the intercept rises."""
+    """With a persona that requests less often the intercept rises, so that the target of all visitors is met."""
     apart = {"a": {}, "b": {"log_odds": -3.0}}
     fixed = {"intent": {"target_conversion": 0.1}}
     assert Simulation(world_of(apart, **fixed), seed=1).truth.intercept > (
@@ -137,7 +137,7 @@ def test_the_default_personas_have_no_effect_of_their_own():
     assert all(persona.log_odds == 0 for persona in DEFAULT_PERSONAS.values())
 
 
-def test_no_event_tells_of_a_persona():
+def test_events_do_not_show_personas():
     """Neither a column nor a value of the events bears the name of a persona; the table of people does."""
     world = world_of({"zebra": {}, "quagga": {}}, traffic={"visitors_per_day": 300})
     sink = CollectingSink()
@@ -174,7 +174,7 @@ def test_the_mix_of_personas_sums_to_one_in_every_channel():
     np.testing.assert_allclose(persona_mix(personas, ["x", "y", "z"]), [[1, 0], [1 / 7, 6 / 7], [0.25, 0.75]])
 
 
-def test_no_factor_keeps_people_coming_for_ever():
+def test_no_factor_keeps_visitors_returning_for_ever():
     """Whatever the factor, nobody returns after more than 99 of 100 visits; the settings' own rate stays as it is."""
     huge = CohortSampler(
         world_of({"a": {"return_factor": 1e6}}, visits={"return_rate": 0.5, "max_visits": 255}), Streams(1)

@@ -22,7 +22,7 @@ def world_of(**settings: object) -> WorldSettings:
 
 
 def drawn(world: WorldSettings, seed: int = 1, cohort: int = 0) -> tuple[CohortSampler, Cohort]:
-    """A cohort and its maker."""
+    """A cohort and its sampler."""
     sampler = CohortSampler(world, Streams(seed))
     return sampler, sampler.draw(cohort, true_intercept(world))
 
@@ -36,7 +36,7 @@ def facts_of_visits(world: WorldSettings, sampler: CohortSampler, cohort: Cohort
     for visit in range(len(journeys.visitor)):
         who = journeys.visitor[visit]
         channel = channels[people.channel[who]]
-        said: list[Facts] = [
+        facts_now: list[Facts] = [
             {
                 "region": REGIONS[people.region[who]],
                 "context_company_size": sizes[people.account[who]] if people.account[who] >= 0 else None,
@@ -48,10 +48,10 @@ def facts_of_visits(world: WorldSettings, sampler: CohortSampler, cohort: Cohort
         for view in range(journeys.first_view[visit], journeys.first_view[visit] + journeys.n_pages[visit]):
             page = pages[journeys.page[view]]
             if cohort.view_ms[view] < end:
-                said.append({"category": page.category})
+                facts_now.append({"category": page.category})
             if page.form and 0 <= cohort.submit_ms[view] < end:
-                said.append({"event": page.form.event, "company_email": bool(people.company_email[who])})
-        facts.append(said)
+                facts_now.append({"event": page.form.event, "company_email": bool(people.company_email[who])})
+        facts.append(facts_now)
     return facts
 
 
@@ -64,7 +64,7 @@ def minutes_of(sampler: CohortSampler, cohort: Cohort, visit: int) -> float:
 
 
 @pytest.mark.parametrize("hours", [3, 24])
-def test_signals_are_what_plain_python_reads_off_the_facts(hours: int):
+def test_signals_equal_a_plain_python_computation(hours: int):
     """For every visit and signal: some fact of the visitor so far has one of the signal's values in its column."""
     world = world_of(clock={"hours": hours}, visits={"return_rate": 0.6, "gap_hours": 0.3})
     sampler, cohort = drawn(world)
@@ -74,7 +74,7 @@ def test_signals_are_what_plain_python_reads_off_the_facts(hours: int):
         column = cohort.signals.column(signal.name)
         for visit, number in enumerate(cohort.journeys.number):
             if isinstance(signal, EverSeen):
-                so_far = [fact for said in facts[visit - number + 1 : visit + 1] for fact in said]
+                so_far = [fact for visited in facts[visit - number + 1 : visit + 1] for fact in visited]
                 assert column[visit] == any(fact.get(signal.column) in signal.values for fact in so_far), signal.name
             else:
                 assert column[visit] == pytest.approx(np.log1p(minutes_of(sampler, cohort, visit)), rel=1e-12)
@@ -137,17 +137,17 @@ def share_asking(sampler: CohortSampler, intercept: float, cohorts: range) -> np
     return np.concatenate(shares)
 
 
-@pytest.mark.parametrize("wished", [0.002, 0.015, 0.3])
-def test_calibration_reaches_the_wished_share_on_fresh_cohorts(target: float):
-    """Visitors who were not in the pilot ask at the wished rate, within 4 SE of pilot and themselves together."""
+@pytest.mark.parametrize("target", [0.002, 0.015, 0.3])
+def test_calibration_reaches_the_target_on_fresh_cohorts(target: float):
+    """Visitors outside the pilot convert at the target, within 4 SE of both samples together."""
     world = world_of(intent={"target_conversion": target})
     shares = share_asking(CohortSampler(world, Streams(99)), true_intercept(world), range(16))
     # Pilot and fresh cohorts are of the same size, hence √2.
     assert abs(shares.mean() - target) < 4 * np.sqrt(2) * shares.std() / np.sqrt(len(shares))
 
 
-def test_calibration_allows_for_willing_accounts():
-    """With unobserved account effects the wished share is met on average over worlds: 4 SE over 12 other seeds."""
+def test_calibration_includes_account_effects():
+    """With unobserved account effects the target is met on average over worlds: 4 SE over 12 other seeds."""
     world = world_of(intent={"target_conversion": 0.05, "account_sd": 1.0})
     intercept = true_intercept(world)
     means = [share_asking(CohortSampler(world, Streams(seed)), intercept, range(4)).mean() for seed in range(12)]

@@ -1,4 +1,4 @@
-"""Claims about campaigns, launches and outages: who comes, when and how, and that nobody else is moved."""
+"""Claims about campaigns, launches and outages: their visitors, and that no other visitor changes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +59,7 @@ def newcomers(events: pl.DataFrame, ordinary: pl.DataFrame) -> pl.DataFrame:
     ],
     ids=["campaign", "two campaigns", "launch", "both"],
 )
-def test_whoever_comes_besides_moves_nobody(extra: dict[str, Any], ordinary: pl.DataFrame):
+def test_additional_visitors_change_no_other_visitor(extra: dict[str, Any], ordinary: pl.DataFrame):
     """The events of the ordinary visitors are the same, in the same order, whatever campaign or launch is added."""
     events, _ = simulated(world_of(**extra))
     others = newcomers(events, ordinary)
@@ -104,7 +104,7 @@ def test_a_campaign_may_have_parameters_of_its_own(ordinary: pl.DataFrame):
 
 
 def hourly(world: WorldSettings, arrival_source: int, seed: int) -> np.ndarray:
-    """Visitors of an inflow by hour of arrival."""
+    """Visitors of an arrival source by hour of arrival."""
     sampler = CohortSampler(world, Streams(seed), arrival_sources_of(world.traffic)[arrival_source])
     times = [sampler.draw(index, -5.0).arrival_ms for index in range(sampler.n_cohorts)]
     return np.bincount(np.concatenate(times) // HOUR_MS, minlength=world.clock.hours)
@@ -159,7 +159,7 @@ def test_a_launch_may_have_channels_and_pages_of_its_own(ordinary: pl.DataFrame)
 
 
 def test_channels_come_first_among_the_origins():
-    """Whoever indexes channels by their order finds them where they were, whatever else brings visitors."""
+    """The indices of the channels stay the same with other arrival sources."""
     traffic = world_of(campaigns={"sale": SALE}, events={"boom": BOOM}).traffic
     names = list(origins_of(traffic))
     assert names[: len(traffic.channels)] == list(traffic.channels)
@@ -217,8 +217,8 @@ def test_engagement_multiplies_the_odds_of_going_on():
         assert abs(pages.mean() - 1 / p_leave) < 4 * np.sqrt((1 - p_leave) / p_leave**2 / len(pages))
 
 
-def test_a_campaign_at_which_nobody_can_come_is_refused():
+def test_a_campaign_without_possible_arrivals_is_refused():
     """Where the profile has no visitors in the whole window, no number of visitors can be spread over it."""
     night = world_of(campaigns={"s": SALE}, weekday_weights=(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0))
-    with pytest.raises(ValueError, match="campaign:s: by the profiles of the traffic, nobody comes"):
+    with pytest.raises(ValueError, match="campaign:s: the traffic profiles allow no arrivals"):
         CohortSampler(night, Streams(0), arrival_sources_of(night.traffic)[1])

@@ -29,8 +29,8 @@ def drawn(navigation: Navigation, rows: np.ndarray = ROWS, seed: int = 1, **sett
     visits = VisitSettings.model_validate(settings)
     landings = [{"home": 1.0}, {"docs": 0.25, "blog": 0.75}, visits.return_landing]
     sampler = JourneySampler(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
-    habits = JourneyParameters(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
-    return sampler.draw(rows, habits, Streams(seed), 0)
+    parameters = JourneyParameters(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
+    return sampler.draw(rows, parameters, Streams(seed), 0)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_page_is_read_for_29_minutes_at_most(navigation: Navigation):
 
 
 def test_the_simulators_idle_time_is_that_of_the_analytics():
-    """Both rooms mean the same by a visit."""
+    """Simulator and analytics define a visit equally."""
     assert IDLE_MS == IDLE_MINUTES * 60_000
     assert MIN_GAP_MS > IDLE_MS > MAX_DWELL_MS
 
@@ -113,7 +113,7 @@ def test_reading_times_follow_their_weibull_distribution(journeys: Journeys, nav
     shortest = at_least / below_most
     assert abs((found == 1000).mean() - shortest) < 4 * np.sqrt(shortest * (1 - shortest) / len(found))
     longer = found[found > 1000]
-    # Times are cut to whole milliseconds, which moves the distribution by far less than it can be told.
+    # Times are cut to whole milliseconds, which changes the distribution by much less than the test can detect.
     assert stats.kstest(longer, lambda t: (weibull.cdf(t) - at_least) / (below_most - at_least)).pvalue > CHANCE
 
 

@@ -1,4 +1,4 @@
-"""Claims about people with several devices: one person, two browsers, and what events can tell of that."""
+"""Claims about people with several devices: one person, two browsers, and what events show of that."""
 
 from typing import Any
 
@@ -79,14 +79,14 @@ def test_signals_count_both_devices(cohort: Cohort):
 def test_each_browser_has_its_identifier_device_and_address(run: tuple[pl.DataFrame, Outcome]):
     """All events of a browser name one device and its user agent; two browsers of a person differ in all of that."""
     events, outcome = run
-    told = events.select(
+    used = events.select(
         "anonymous_id", "context_user_agent", device=pl.col("context_device_type").cast(pl.String)
     ).unique()
-    assert told["anonymous_id"].is_unique().all()
-    told = told.join(outcome.people, on="anonymous_id", suffix="_true")
-    assert told.height == outcome.people.height
-    assert (told["device"] == told["device_true"]).all()
-    assert (told["context_user_agent"] == told["device"].replace_strict(USER_AGENTS)).all()
+    assert used["anonymous_id"].is_unique().all()
+    used = used.join(outcome.people, on="anonymous_id", suffix="_true")
+    assert used.height == outcome.people.height
+    assert (used["device"] == told["device_true"]).all()
+    assert (used["context_user_agent"] == used["device"].replace_strict(USER_AGENTS)).all()
     two = (
         outcome.people.group_by("person_id")
         .agg(pl.len(), pl.col("device").n_unique().alias("kinds"))
@@ -111,7 +111,7 @@ def test_a_browser_knows_its_person_from_its_own_first_form_on(run: tuple[pl.Dat
 
 
 def test_a_request_comes_from_the_browser_in_which_it_was_made(run: tuple[pl.DataFrame, Outcome]):
-    """The browser of a request is that of the person's last page view; what sales tells of it bears the same."""
+    """The browser of a request is that of the person's last page view; the sales events have the same."""
     events, outcome = run
     person = dict(outcome.people.select("anonymous_id", "person_id").iter_rows())
     asked = events.filter(pl.col("event") == "Demo Requested")
@@ -121,8 +121,8 @@ def test_a_request_comes_from_the_browser_in_which_it_was_made(run: tuple[pl.Dat
         last[person[browser]] = browser
     assert [last[person[browser]] for browser in asked["anonymous_id"]] == asked["anonymous_id"].to_list()
     assert set(asked["anonymous_id"]) & set(person) - set(person.values())
-    told = events.filter(pl.col("event") == "Demo Scheduled")
-    assert set(told["anonymous_id"]) <= set(asked["anonymous_id"])
+    scheduled = events.filter(pl.col("event") == "Demo Scheduled")
+    assert set(scheduled["anonymous_id"]) <= set(asked["anonymous_id"])
     assert outcome.sales.requests["anonymous_id"].to_list() == asked["anonymous_id"].to_list()
 
 

@@ -27,7 +27,7 @@ def population_of(**settings: Any) -> Population:
 
 
 def test_companies_have_the_shares_of_the_settings():
-    """Size bands, industries and regions are as frequent as they are said to be, and fit by the band (4.5 SE)."""
+    """Size bands, industries and regions have their shares, and good fits the rate of their band (4.5 SE)."""
     population = population_of(accounts=40_000)
     accounts, settings = population.accounts, population.settings
     check_shares(accounts.size, [band.share for band in settings.company_sizes.values()])
@@ -55,7 +55,7 @@ def test_large_companies_send_more_people():
         assert abs((accounts.size[here] == 1).mean() - share) < SE * np.sqrt(share * (1 - share) / len(here))
 
 
-def test_events_tell_industry_and_size_of_the_company_and_nothing_else():
+def test_events_have_industry_and_size_of_the_company():
     """Both columns are those of the account in every event, and null exactly where the account is."""
     world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, "intent": {"target_conversion": 0.2}})
     sink = CollectingSink()
@@ -72,7 +72,7 @@ def test_events_tell_industry_and_size_of_the_company_and_nothing_else():
     assert events.filter(pl.col("account").is_null()).rows() == [(None, None, None)]
 
 
-def test_everybody_of_an_account_lives_in_its_region_and_writes_from_its_domain():
+def test_visitors_of_an_account_share_its_region_and_domain():
     """Colleagues, invited ones too, share a region; a company address given in a form is of the account's domain."""
     world = WorldSettings.model_validate(
         {"traffic": {"visitors_per_day": 3000}, "population": {"accounts": 60, "company_email_rate": 1.0}}
@@ -87,7 +87,7 @@ def test_everybody_of_an_account_lives_in_its_region_and_writes_from_its_domain(
     assert (mails["email"].str.split("@").list.last() == mails["context_group_id"]).all()
 
 
-def test_the_companies_are_the_same_in_every_inflow():
+def test_all_arrival_sources_share_the_companies():
     """People who come by a campaign belong to the companies of the ordinary traffic, with the same regions."""
     sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 900}
     world = WorldSettings.model_validate(
@@ -109,7 +109,7 @@ def test_the_companies_are_the_same_in_every_inflow():
         (Company("b", good_fit=False, deal_factor=0.4), 0, None),
     ],
 )
-def test_the_sales_desk_minds_the_company(company: Company, opportunities: int, value: float | None):
+def test_the_company_affects_the_deal(company: Company, opportunities: int, value: float | None):
     """A poor fit lowers the probability of an opportunity by its factor; the size band multiplies the deal."""
     settings = SalesSettings.model_validate(
         {

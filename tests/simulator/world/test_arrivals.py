@@ -53,7 +53,7 @@ def test_the_expected_visitors_are_the_integral_of_the_profile(zone: str, start:
     assert arrivals.expected_visitors[0] == pytest.approx(integral(traffic, zone, start, 1800), rel=1e-9)
 
 
-def test_an_ordinary_day_brings_the_visitors_it_is_said_to_bring():
+def test_a_weekday_has_its_visitors_per_day():
     """Over a whole local weekday the profile cancels out and visitors_per_day remain."""
     arrivals = Arrivals(TrafficSettings(visitors_per_day=1234.0), clock_of(), ["UTC"])
     assert arrivals.expected_visitors[0] == pytest.approx(1234.0, rel=1e-12)
@@ -70,7 +70,7 @@ def test_inversion_is_the_inverse(zone: int):
     assert (np.diff(times) >= 0).all()
 
 
-def test_who_would_come_after_the_end_comes_at_the_end():
+def test_a_visitor_after_the_end_arrives_at_the_end():
     """A position beyond all expected visitors has the end of the simulation for its time, and so does not arrive."""
     clock = clock_of(hours=2)
     arrivals = Arrivals(TrafficSettings(visitors_per_day=240.0), clock, ["UTC"])
@@ -137,7 +137,7 @@ def test_weekday_weights_go_by_the_local_weekday():
 
 
 def local_counts(arrivals: Arrivals, zone: str, start: datetime, index: int = 0) -> dict[tuple[int, int], int]:
-    """Arrivals of a zone by local day and hour, told by Python's zoneinfo, one visitor to each expected one."""
+    """Arrivals of a zone by local day and hour, by Python's zoneinfo, one visitor for each expected one."""
     positions = np.arange(0.5, arrivals.expected_visitors[index])
     times = arrivals.times_ms(positions, np.full(len(positions), index)).tolist()
     locals_ = [(start + timedelta(milliseconds=ms)).astimezone(ZoneInfo(zone)) for ms in times]
