@@ -168,6 +168,7 @@ class Simulation:
                 for sink in sinks:
                     sink.write(delivery)
                 labels.add(delivery.labels)
+                # Both kinds of counts have different names, so they can share one counter.
                 tally.update({**true_counts, **delivery.counts})
                 if progress is not None:
                     progress((hour + 1) / n_hours)
@@ -200,6 +201,7 @@ class Simulation:
         Raises:
             ValueError: All visitors are agents on the clock, so that there is nothing to distribute.
         """
+        # Only runs without page-by-page agents have a part that workers can do.
         if self.active_agents == "all":
             raise ValueError("a run whose visitors are all active cannot be shared; give active_agents='interacting'")
         spec = RunSpec(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
@@ -229,6 +231,7 @@ class Simulation:
         for hour in range(self.world.clock.hours):
             for scheduled in run_state.due_in(hour):
                 if self.active_agents == "all":
+                    # Whole cohorts stay in memory here, which is why this is for small worlds.
                     run_state.activate(generator.cohorts(scheduled))
                 else:
                     drawn = generator.draw(scheduled)

@@ -42,6 +42,7 @@ def _mix(words: Words, shifted: Words) -> None:
     words ^= np.right_shift(words, np.uint64(31), out=shifted)
 
 
+# A run asks for the same few source names in every cohort.
 @lru_cache(maxsize=4096)
 def _key_of(name: str) -> tuple[int, ...]:
     """Four 32-bit integers from the SHA-256 of a source name."""
@@ -131,6 +132,7 @@ class Streams:
         Args:
             scope: Name of the part; empty for the whole world.
         """
+        # A copy keeps the class, so that recording streams stay recording.
         narrowed = copy(self)
         narrowed.scope = f"{scope}/" if scope else ""
         return narrowed

@@ -59,6 +59,7 @@ class LiveWorld:
         Args:
             cohort: A cohort, or the candidates of one.
         """
+        # Candidates have no page views to go through, only decisions.
         if isinstance(cohort, Candidates):
             for number in range(len(cohort)):
                 self.env.process(self._visitor(self, cohort, number).decisions())
@@ -98,6 +99,7 @@ class LiveWorld:
         self._record_request(cohort, visitor)
         account = int(cohort.people.account[visitor])
         if self._demo_per_account and account >= 0:
+            # From now on the colleagues' decisions have a penalty of −∞.
             self._converted_accounts.add(account)
         # The browser of the visit that ended in the request, not the person's first one.
         browser = cohort.browser_ids[int(cohort.browser[cohort.request_visit[visitor]])]

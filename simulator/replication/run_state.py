@@ -85,6 +85,7 @@ class RunState:
         """Truth tables; cohorts that were not kept in memory are drawn again for them."""
         active, request_visits, generator = self._active, self.live_world.request_visits, self._generator
         return TruthTables(
+            # Active cohorts are still in memory; drawing again costs time but no memory.
             (lambda: active) if active else lambda: generator.redraw(request_visits),
             generator.population,
             generator.clock,

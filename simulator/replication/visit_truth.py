@@ -43,6 +43,7 @@ def _converted_ms(cohorts: Sequence[Cohort], conversion_unit: ConversionUnit) ->
     for cohort in cohorts if conversion_unit == "account" else ():
         askers, visits = np.array(list(cohort.request_visit.items()), dtype=np.int64).reshape(-1, 2).T
         np.minimum.at(converted, cohort.people.account[askers], cohort.end_ms[visits])
+    # Requests of visitors without an account were written there by index −1.
     converted[-1] = _NEVER_MS
     return converted
 
@@ -52,6 +53,7 @@ def _visits_of(cohort: Cohort, clock: Clock, converted_ms: Integers) -> pl.DataF
     journeys = cohort.journeys
     seen = cohort.view_ms < clock.length_ms
     start_ms = cohort.view_ms[journeys.first_view]
+    # The last page view before the end, not the planned end of the visit.
     last_ms = np.maximum.reduceat(np.where(seen, cohort.view_ms, -1), journeys.first_view)
     visits_made = cohort.visits_made(clock.length_ms)
     visitor = journeys.visitor[visits_made]

@@ -167,6 +167,7 @@ class SharedRun(Generic[Result]):
 
     def _deliver(self, hour: int, result: HourResult[Result]) -> Future[_Delivered[Result]]:
         if result.delivered is not None:
+            # Already delivered by the same task; a finished future keeps one type for both cases.
             done: Future[_Delivered[Result]] = Future()
             done.set_result(result.delivered)
             return done
@@ -178,6 +179,7 @@ class SharedRun(Generic[Result]):
     def _delete_plans(self, hour: int) -> None:
         """Delete the files whose last hour this is."""
         for file in self._planned.pop(hour, []):
+            # Each file lists all its hours, so the last one frees it.
             if max(file.places) == hour:
                 file.path.unlink()
 
@@ -284,6 +286,7 @@ def _prefetched(
     waiting: deque[tuple[Key, Future[Result]]] = deque()
     for each in futures:
         waiting.append(each)
+        # Results are consumed in order; memory is bounded by the number of tasks ahead.
         while len(waiting) > max_waiting or (waiting and waiting[0][1].done()):
             yield waiting.popleft()
     yield from waiting

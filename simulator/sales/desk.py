@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import date
@@ -125,12 +126,14 @@ class _Team:
     def _slots(self, day: date) -> list[_Slot]:
         """Free slots of a day, in order: consecutive from the opening on."""
         if day not in self._diary:
-            shifts = [shift for calendar in self.executives if (shift := calendar.on(day))]
+            # Most representatives have the same calendar: work it out once for each kind.
+            on_day = {calendar: calendar.on(day) for calendar in set(self.executives)}
+            shifts = Counter(shift for calendar in self.executives if (shift := on_day[calendar]))
             opens_s = min((shift.opens_s for shift in shifts), default=math.inf)
             self._diary[day] = []
             for number in count():
                 begins_s, ends_s = opens_s + number * self._slot_s, opens_s + (number + 1) * self._slot_s
-                n_at_work = sum(ends_s <= shift.closes_s + _ROUNDING_S for shift in shifts)
+                n_at_work = sum(n for shift, n in shifts.items() if ends_s <= shift.closes_s + _ROUNDING_S)
                 if not n_at_work:
                     break
                 self._diary[day].append(_Slot(day, begins_s, simpy.Resource(self._clock.env, n_at_work)))
@@ -138,7 +141,8 @@ class _Team:
 
     def hours(self, length_s: float) -> TeamHours:
         """Working time in the first ``length_s`` seconds."""
-        sdrs_s, executives_s = (sum(d.seconds_until(length_s) for d in of) for of in (self.sdrs, self.executives))
+        seconds = {calendar: calendar.seconds_until(length_s) for calendar in {*self.sdrs, *self.executives}}
+        sdrs_s, executives_s = (sum(seconds[calendar] for calendar in of) for of in (self.sdrs, self.executives))
         return TeamHours(sdrs_s, executives_s)
 
 
@@ -187,7 +191,9 @@ class SalesDesk:
         self._env = self.clock.env
         self._slot_s = 60 * self.settings.slot_minutes
         self._teams = {
-            name: _Team(team, self.clock, self._slot_s) for name, team in sorted(self.settings.teams.items())
+            # Sorted, so that the order of teams in a scenario does not matter.
+            name: _Team(team, self.clock, self._slot_s)
+            for name, team in sorted(self.settings.teams.items())
         }
         self._team_of = {region: self.settings.team_of(region) for region in REGIONS}
         # SimPy serves waiting SDRs in the order of their processes, so the order of teams matters.
@@ -215,6 +221,7 @@ class SalesDesk:
         Returns:
             The request; the desk updates it as time passes.
         """
+        # Exponential by inversion of the visitor's own draw.
         response_s = -60 * self.settings.response_minutes * math.log(draws.response)
         request = DemoRequest(visitor, region, self._env.now, response_s, account=company.account)
         self.requests.append(request)
@@ -245,6 +252,7 @@ class SalesDesk:
         """Work of an SDR, shift by shift and request by request; a SimPy process."""
         while shift := calendar.next_shift(self._env.now):
             yield self._env.at(shift.opens_s)
+            # One event for the whole shift, shared by all waits of it.
             closing = self._env.at(shift.closes_s)
             while self._env.now < shift.closes_s:
                 next_lead = inbox.get()
@@ -277,6 +285,7 @@ class SalesDesk:
         request = lead.request
         yield self._env.at(slot.begins_s + self._slot_s)
         slot.places.release(place)
+        # The waiting time runs from the request, not from the booking.
         if lead.draws.show < no_show_probability(self.settings, slot.begins_s - request.requested_s):
             request.missed_s, request.stage = self._env.now, SalesStage.MISSED
             lead.on_step(EventName.DEMO_MISSED)
@@ -295,6 +304,7 @@ class SalesDesk:
         lead.on_step(EventName.OPPORTUNITY_CREATED)
         if lead.draws.win >= self.settings.opportunity_to_won:
             return
+        # Deals are signed in office hours only.
         signed_s = lead.team.office.next_open(
             self._env.now - _DAY_S * self.settings.days_to_close * math.log(lead.draws.close)
         )

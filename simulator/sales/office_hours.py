@@ -66,8 +66,10 @@ class OfficeHours:
 
     def _moment(self, day: date, minutes: int) -> float:
         """Simulated time of a local time; minute 1440 is the next midnight."""
+        # 24:00 is midnight of the next day.
         days, minute = divmod(minutes, 24 * 60)
         wall = datetime.combine(day + timedelta(days=days), time(minute // 60, minute % 60), self._zone)
+        # Through UTC: differences of local times ignore a change of the offset.
         return self._clock.to_seconds(wall.astimezone(UTC))
 
     def days_from(self, time_s: float) -> Iterator[date]:
@@ -104,6 +106,7 @@ class RepCalendar:
         """The shift of a local date; None for a day off."""
         share = self._share(day)
         hours = self.office.on(day) if share else None
+        # Unchanged for a whole day: multiplying by 1 − ε would move the closing time.
         if hours is None or share == 1:
             return hours
         return Shift(hours.opens_s, hours.opens_s + share * hours.length_s)
@@ -125,6 +128,7 @@ class RepCalendar:
         """
         for day in self.office.days_from(time_s):
             shift = self.on(day)
+            # A shift that is nearly over still counts, with what is left of it.
             if shift is not None and shift.closes_s > time_s:
                 return Shift(max(shift.opens_s, time_s), shift.closes_s)
         return None

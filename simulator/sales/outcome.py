@@ -125,6 +125,7 @@ def sales_outcome(
         "team",
         # A response that is not finished has taken until now.
         sdrs=pl.min_horizontal("response_s", now_s - pl.col("responded_s")),
+        # A slot that is in progress counts up to now, one in the future not at all.
         executives=(now_s - pl.col("slot_s")).clip(0, slot_s),
     )
     table = table.drop("response_s")
@@ -145,6 +146,7 @@ def sales_outcome(
         for region in table["region"].unique().sort().to_list()
     }
     schema = {"region": pl.String} | {name: pl.Float64 if _is_share(name) else pl.Int64 for name in summary}
+    # Built from rows: an empty list still has the schema's columns.
     rows = [{"region": region, **values} for region, values in regions.items()]
     return SalesOutcome(table, summary, pl.DataFrame(rows, schema=schema))
 

@@ -89,6 +89,7 @@ def shares_fault(shares: Iterable[float]) -> str | None:
     >>> shares_fault([0.5, 0.4])
     'shares must sum to 1 (they sum to 0.9)'
     """
+    # Exact summation: ten times 0.1 is 1.
     total = math.fsum(shares)
     if abs(total - 1) > _SHARE_TOLERANCE:
         return f"shares must sum to 1 (they sum to {total:.6g})"

@@ -131,6 +131,7 @@ class TeamSettings(Settings):
     closes: TimeOfDay = "18:00"
     weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS[:5]
     holidays: tuple[date, ...] = ()
+    # Enough for the default traffic with some idle time.
     sdrs: StaffSettings = StaffSettings(headcount=12)
     account_executives: StaffSettings = StaffSettings(headcount=30)
 
@@ -194,10 +195,12 @@ class SalesSettings(Settings):
         if unserved and DEFAULT_TEAM not in self.teams:
             raise ValueError(f"teams: nobody serves {', '.join(unserved)}; add a team {DEFAULT_TEAM!r}")
         for name, team in self.teams.items():
+            # A slot longer than the day could never be booked, and the search for it would not end.
             if self.slot_minutes > minutes_of(team.closes) - minutes_of(team.opens):
                 raise ValueError(f"teams.{name}: a slot of {self.slot_minutes:g} minutes does not fit its office hours")
         return self
 
     def team_of(self, region: str) -> str:
         """Name of the team that serves a region."""
+        # Looked up, not stored: a scenario may drop a team with null.
         return region if region in self.teams else DEFAULT_TEAM

@@ -115,6 +115,7 @@ class WorldEventSettings(WindowSettings):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
+        # A default factor would hide a forgotten setting.
         if self.kind == "launch" and self.factor is None:
             raise ValueError("factor: is missing; give the arrivals of the launch as a multiple of the ordinary ones")
         given = [name for name in ("factor", "channels", "landing") if getattr(self, name) is not None]
@@ -202,6 +203,7 @@ class TrafficSettings(Settings):
     """
 
     visitors_per_day: float = Field(default=20_000.0, gt=0, le=1e9, strict=True)
+    # Quiet nights, a peak before and after lunch.
     hourly_profile: Annotated[
         tuple[NonNegative, ...], Field(min_length=24, max_length=24), AfterValidator(some_weight)
     ] = (
@@ -212,6 +214,7 @@ class TrafficSettings(Settings):
         tuple[NonNegative, ...], Field(min_length=7, max_length=7), AfterValidator(some_weight)
     ] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.35, 0.30)
     channels: dict[ChannelName, ChannelSettings] = Field(default_factory=_default_channels, min_length=1)
+    # Above −1, because growth is compounded as (1 + g)^t.
     growth_per_week: float = Field(default=0.0, gt=-1, strict=True, allow_inf_nan=False)
     campaigns: dict[Name, TimedCampaignSettings] = Field(default_factory=dict)
     events: dict[Name, WorldEventSettings] = Field(default_factory=dict)

@@ -52,6 +52,7 @@ VISIT_RECORD: Final = np.dtype(
         ("visit", np.int32),
         ("account", np.int32),
         ("arms", np.int32),
+        # Small types: a plan holds one record for each visit and hour.
         ("n", np.int32),
         ("device", np.int16),
         ("country", np.int16),
@@ -236,12 +237,14 @@ def visits_of(cohort: Cohort, visits: Integers) -> Records:
     """
     people, journeys, browser = cohort.people, cohort.journeys, cohort.browser[visits]
     visitor = journeys.visitor[visits]
+    # Marks the visitors whose plan a request may cancel; all others need no look-up.
     may_request = np.zeros(len(cohort), dtype=bool)
     may_request[journeys.visitor[cohort.decision_margin > 0]] = True
     records = np.zeros(len(visits), dtype=VISIT_RECORD)
     records["words"] = np.take(cohort.identities, browser, axis=0)
     records["person"] = cohort.identities[visitor, 0]
     records["identified_ms"] = cohort.identified_ms[browser]
+    # The place, not the index: it is unique over all arrival sources.
     records["cohort"] = cohort.place
     records["visitor"], records["visit"] = visitor, visits
     records["device"] = people.device_used(visitor, cohort.second_browser[visits])

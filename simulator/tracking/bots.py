@@ -43,6 +43,7 @@ class Bots:
         self._per_day = world.tracking.bots_per_day if crawls else world.tracking.undeclared_bots_per_day
         self._pages = _page_columns(world)
         countries = world.population.countries
+        # A single location makes a bot storm visible in the statistics by country.
         country = max(countries, key=lambda code: countries[code].share)
         self._constants = {
             "type": CallType.PAGE.value,
@@ -61,6 +62,7 @@ class Bots:
         """
         if not self._per_day:
             return EVENT_SCHEMA.to_frame()
+        # A generator for each hour: workers emit the hours in any order.
         rng = self._streams.generator(f"tracking.{self.label}", hour)
         n_bots = rng.poisson(self._per_day * HOUR_MS / DAY_MS)
         first_ms = hour * HOUR_MS + np.floor(np.sort(rng.random(n_bots)) * HOUR_MS).astype(np.int64)

@@ -114,6 +114,7 @@ class _Draws:
     def damage(self, breaks: Bools) -> dict[str, pl.Series]:
         """Kind and position of the corruption of each malformed line."""
         rows = np.flatnonzero(breaks)
+        # The stream keeps its old name: renaming it would change the draws.
         kind = (self._at("damage", self._event, rows) * len(CORRUPTIONS)).astype(np.int64)
         place = sparse_column(len(breaks), rows, pl.Series(self._at("damage_place", self._event, rows)))
         names = pl.Series([*CORRUPTIONS], dtype=pl.Enum(CORRUPTIONS))
@@ -123,6 +124,7 @@ class _Draws:
         # Most rates are 0: skip the draws of the whole batch.
         if not np.any(rate):
             return np.zeros(len(address), dtype=bool)
+        # Strictly below, so that a rate of 0 affects nobody and a rate of 1 everybody.
         below: Bools = self._uniforms(source, address) < rate
         return below
 

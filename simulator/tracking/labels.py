@@ -28,6 +28,7 @@ class Label(StrEnum):
     NOT_RECEIVED = "not_received"
 
 
+# An enum column: labels repeat millions of times.
 _LABEL: Final = pl.Enum([label.value for label in Label])
 
 LABELS_SCHEMA: Final = pl.Schema(

@@ -61,6 +61,7 @@ class EventLookups:
             }
         )
         page_urls = [f"https://{world.site.host}{page.path}" for page in pages]
+        # One flat table: the row is computed from origin and page.
         self.urls = _series(page_urls + [url + _link(origin) for origin in origins for url in page_urls])
         self.referrers = _series(page_urls + [origin.referrer for origin in origins])
 
@@ -106,6 +107,7 @@ def _table(columns: Mapping[str, Sequence[str | None]]) -> pl.DataFrame:
 
 def _query(campaign: CampaignSettings) -> str:
     """UTM parameters of a link."""
+    # The one UTM parameter whose name differs from the setting.
     names = {"name": "utm_campaign"}
     given = campaign.model_dump(exclude_none=True)
     return urlencode({names.get(key, f"utm_{key}"): value for key, value in given.items()})

@@ -134,6 +134,7 @@ class Tracker:
     def _person(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
         """Columns that identify the visitor: known to a browser from its first form on, and to the servers always."""
         n, visits = len(activity.time_ms), activity.visits
+        # A browser knows its user from the form on; the servers know every requester.
         is_known = (activity.time_ms >= visits["identified_ms"][activity.visit]) | (activity.kind >= REQUEST)
         known, mails = np.flatnonzero(is_known), np.flatnonzero(activity.kind == IDENTIFY)
         users = hexadecimal(np.take(visits["person"], activity.visit[known])[:, None])
@@ -141,6 +142,7 @@ class Tracker:
         named = "visitor-" + lookup(users, np.searchsorted(known, mails))
         private = pl.Series([_FREE_MAIL]).new_from_index(0, len(mails))
         domain = self._population.accounts.domains_of(visits["account"][mailing])
+        # Without a company the domain is null and the flag false, so the private address is used.
         domain = domain.zip_with(pl.Series(visits["company_email"][mailing]), private)
         return {
             "user_id": sparse_column(n, known, "user-" + users),

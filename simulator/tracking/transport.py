@@ -97,6 +97,7 @@ class Transport:
         counts = Counter(true_events=sent.height, true_page_views=n_page_views(sent))
         if self.is_lossless:
             return Sent(sent, LABELS_SCHEMA.to_frame(), counts)
+        # Bots belong to the hour, so they go with its first part only.
         bots = [] if n_before else [self._invent(bots, hour) for bots in self._bots]
         return replace(Sent.of([self._send(sent, (hour << _ROW_BITS) + n_before), *bots]), counts=counts)
 
@@ -169,6 +170,7 @@ class DeliveryQueue:
         whole = Sent.of(sent)
         in_transit = pl.concat([self._waiting, whole.in_transit])
         is_due = transport.arrival_hour() <= hour
+        # Only what is still in transit is carried into the next hour.
         self._waiting = in_transit.filter(~is_due)
         yield whole.counts, transport.deliver([in_transit.filter(is_due)], whole.labels)
 

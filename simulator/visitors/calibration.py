@@ -51,6 +51,7 @@ def true_intercept(world: WorldSettings) -> float:
 
 @lru_cache(maxsize=64)
 def _calibrate(world_json: str, target_conversion: float) -> float:
+    # From JSON: models with dicts cannot be keys of a cache.
     world = WorldSettings.model_validate_json(world_json, strict=False)
     sampler = CohortSampler(world, Streams(_PILOT_SEED))
     pilots = [sampler.pilot(index) for index in range(_PILOT_COHORTS)]
@@ -95,6 +96,7 @@ def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, t
 
     # A share of 1e-26 or 1 − 1e-26; wide enough for any realistic target, and doubled where it is not.
     low, high = -60.0, 60.0
+    # Only extreme targets or effects leave the initial range.
     while not falls_short(low):
         low *= 2
     while falls_short(high):

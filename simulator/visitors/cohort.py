@@ -136,6 +136,7 @@ class Cohort:
     def identified_ms(self) -> Integers:
         """First form submission in each browser, the maximum integer if there is none; shape (2 × visitors,)."""
         first = np.full(2 * len(self), np.iinfo(np.int64).max)
+        # A person is known per browser: each has to identify itself by a form.
         np.minimum.at(first, self.browser[self.journeys.visit_of_view[self.sends]], self.sent_at(self.sends))
         return first
 
@@ -252,6 +253,7 @@ def hexadecimal(words: Words) -> pl.Series:
     >>> hexadecimal(np.array([[1, 255]], dtype=np.uint64)).to_list()
     ['000000000000000100000000000000ff']
     """
+    # Sixteen bits at a time, big-endian, so that digits are in the usual order.
     digits = _HEX_FOURS[words.astype(">u8").view(">u2")].view(np.uint8)
     # Bytes become binaries, and these texts, without a Python object for any of them.
     return pl.Series(digits).cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)

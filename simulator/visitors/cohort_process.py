@@ -32,6 +32,7 @@ def activate(world: WorldView, cohort: Cohort, visitor: type[Visitor]) -> None:
         visitor: Class of the agents.
     """
     env = world.clock.env
+    # Overridden steps are fine: the loop calls them on the agent.
     if visitor.journey is Visitor.journey and visitor.end_of is Visitor.end_of:
         env.step_through(_run_steps(world, cohort, visitor))
     else:
@@ -80,6 +81,7 @@ def _steps(cohort: Cohort, length_ms: int) -> Iterator[tuple[float, int, int, in
     kind = np.repeat((_VIEW, _SEND, _DECIDE), (len(cohort.view_ms), len(sends), len(cohort.end_ms)))
     number = journeys.visitor[visit]
     # One whole number a step, so that a single sort does.
+    # Decisions after page views and forms of the same millisecond.
     key = (((time_ms << 1) | (kind == _DECIDE)) << len(cohort).bit_length()) | number
     order = pl.Series(key[time_ms < length_ms]).arg_sort().to_numpy()
 

@@ -149,6 +149,7 @@ class CohortSampler:
         scope = invited_scope(self._arrival_source.name)
         wait = self._streams.within(scope).uniforms("invitation_wait", inviters.index).at(rows)
         per_hour = self._world.traffic.visitors_per_day * HOUR_MS / DAY_MS
+        # Exponential in expected visitors, so that the wait follows the traffic.
         arrival_ms = self._steady_arrivals.times_after(
             inviters.end_ms[inviters.journeys.first_visit[inviter]],
             -np.log(wait) * per_hour * self.tables.invitation_hours[persona],
@@ -199,6 +200,7 @@ class CohortSampler:
         planned = tables.journeys.draw(rows, tables.journey_parameters(people, arms), streams, index)
         starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
         fails = in_outage(starts_ms, self._world.traffic.events.values(), self.clock)
+        # Drawn in full and then cut: an outage must not move any later draw.
         journeys = cut_to_first_page(planned, fails)
         second = self._second_browser(people, journeys, rows, streams, index)
         devices = people.device_used(journeys.visitor, second)

@@ -42,6 +42,7 @@ class WorldTables:
     def __init__(self, world: WorldSettings, streams: Streams) -> None:
         origins = origins_of(world.traffic)
         personas = world.population.persona_list
+        # Draws the companies; the other arrival sources reuse them.
         self.population = Population(world.population, arrival_sources_of(world.traffic)[0].shares, streams)
         self.experiments = Experiments(world.experiments)
         self._profiles = NavigationProfiles(list(origins.values()), self.experiments.combinations, personas)
@@ -73,6 +74,7 @@ class WorldTables:
         """
         n_personas = len(self.log_odds)
         return JourneyParameters(
+            # Row 0 of the tables belongs to returning visitors.
             landing=(people.channel + 1) * n_personas + people.persona,
             returning=people.persona,
             profile=self._profiles.of(people.channel, arms, people.persona),

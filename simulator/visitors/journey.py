@@ -157,6 +157,7 @@ class JourneySampler:
         length = read[first_view + n_pages - 1] - opened_first
         gap = np.where(is_first, 0, self._gaps(uniforms("gaps").at(address)))
         # A visit starts after its own gap and after the lengths and gaps of the visits before it.
+        # One running sum over all visitors, then made relative to each one's first visit.
         start = np.cumsum(length + gap) - length
         start -= start[first_visit].take(visitor)
         view_ms = opened + (start - opened_first).take(visit)
@@ -205,6 +206,7 @@ class JourneySampler:
             step = uniforms.at(address.take(reading) | len(trail))
             page = self._navigation.next_pages(page, step, profile.take(reading))
             stays = np.flatnonzero(page < left)
+            # The arrays shrink with every step, so the cost is that of the page views.
             reading, page = reading.take(stays), page.take(stays)
             trail.append((reading, page))
             n_pages[reading] = len(trail)
@@ -229,6 +231,7 @@ class JourneySampler:
 
     def _gaps(self, uniforms: Floats) -> Integers:
         """Times between visits in ms: log-logistic plus the minimum, at most ten years."""
+        # The quantile function of the log-logistic distribution.
         odds = uniforms / (1 - uniforms)
         beyond = self._settings.gap_hours * HOUR_MS * odds ** (1 / self._settings.gap_shape)
         gaps: Integers = np.minimum(beyond, _MAX_GAP_MS).astype(np.int64) + MIN_GAP_MS

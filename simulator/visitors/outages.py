@@ -43,6 +43,7 @@ def cut_to_first_page(journeys: Journeys, visits: Bools) -> Journeys:
         journeys: Journeys of a cohort.
         visits: Whether to cut each visit; shape (visits,).
     """
+    # Most worlds have no outage; copying all arrays would be wasted.
     if not visits.any():
         return journeys
     first = np.zeros(len(journeys.page), dtype=bool)

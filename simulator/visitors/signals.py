@@ -112,6 +112,7 @@ class SignalReader:
     ) -> None:
         self.signals = signals
         pages = list(site.pages.values())
+        # One table for each source of facts; a signal of a visit is an OR of a few look-ups.
         self._of_page = self._bits([{"category": page.category} for page in pages])
         self._of_form = self._bits([{"event": page.form.event if page.form else None} for page in pages])
         self._of_channel = self._bits([_seen_of_channel(channel, site.host) for channel in channels.values()])
@@ -160,6 +161,7 @@ class SignalReader:
             sent, sender = sent[in_time], sender[in_time]
         address = self._of_company_email[people.company_email[sender].astype(np.int64)]
         bits[sent] |= self._of_form[journeys.page[sent]] | address
+        # ``reduceat`` fails on empty arrays.
         seen = np.bitwise_or.reduceat(bits, journeys.first_view) if len(bits) else bits
         of_visitor = (
             self._of_channel.take(people.channel)

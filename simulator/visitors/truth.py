@@ -37,6 +37,7 @@ class Truth:
         and the effects of the other arms are differences to it.
         """
         reference: dict[str, str] = {}
+        # Sorted by name, as the analysis chooses its reference level.
         for arm in sorted(self.arms):
             reference.setdefault(arm.split("=")[0], arm)
         contrasts = {arm: effect - self.arms[reference[arm.split("=")[0]]] for arm, effect in self.arms.items()}

@@ -53,6 +53,7 @@ class Visitor:
                     return  # the clock stops first: the visitor is censored
                 yield clock.until(timetable.view_ms[view])
                 self.view_page(view)
+                # The form is sent before the page is left, so it cannot overtake the next view.
                 if timetable.submit_ms[view] >= 0:
                     yield clock.until(timetable.submit_ms[view])
                     self.send_form(view)

@@ -78,6 +78,7 @@ def arrival_sources_of(traffic: TrafficSettings) -> tuple[ArrivalSource, ...]:
     n_origins = 0
     for name, origins, reason in _parts(traffic):
         prefix = f"{name}/" if name else ""
+        # Personas know channels only, not the campaigns that use them.
         channels = tuple(origin.removeprefix(prefix) for origin in origins)
         arrival_sources.append(ArrivalSource(name, origins, channels, n_origins, reason))
         n_origins += len(origins)
@@ -112,6 +113,7 @@ def _origin_of_campaign(
     name: str, campaign: TimedCampaignSettings, traffic: TrafficSettings
 ) -> dict[str, ChannelSettings]:
     channel = traffic.channels[campaign.channel]
+    # A campaign inherits its channel's UTM parameters under its own name.
     renamed = channel.campaign.model_copy(update={"name": name}) if channel.campaign else None
     changes = {
         "share": 1.0,
@@ -126,6 +128,7 @@ def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSet
     shares = event.channels or {channel: settings.share for channel, settings in traffic.channels.items()}
     origins = {}
     for channel, share in shares.items():
+        # Only share and landing pages differ; referrer and engagement are the channel's.
         ordinary = traffic.channels[channel]
         changes = {"share": share, "landing": event.landing or ordinary.landing}
         origins[f"event:{name}/{channel}"] = ordinary.model_copy(update=changes)

@@ -48,6 +48,7 @@ class Experiments:
             [(f"{name}={arm}", effects) for arm, effects in experiment.arms.items()]
             for name, experiment in settings.items()
         ]
+        # The order of ``combination`` below.
         combinations = list(product(*named))
         self.combinations: list[tuple[ArmSettings, ...]] = [tuple(arm for _, arm in both) for both in combinations]
         texts = [";".join(label for label, _ in both) or None for both in combinations]

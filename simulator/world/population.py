@@ -60,6 +60,7 @@ class People:
 
     def take(self, rows: Integers) -> Self:
         """The visitors in the given rows."""
+        # Country, company and its random effect are the inviter's.
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
@@ -210,6 +211,7 @@ def _other_devices(shares: Floats) -> Floats:
     """Probability of each device as the second one, by the first device; the same device where no other exists."""
     others = shares * (1 - np.eye(len(shares)))
     alone = others.sum(axis=1) == 0
+    # A world with desktops only still has people with two browsers.
     others[alone] = np.eye(len(shares))[alone]
     return probabilities(others)
 

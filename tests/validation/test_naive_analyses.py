@@ -143,7 +143,7 @@ def test_hindsight_is_wrong_by_the_amount_that_the_settings_foretell():
 
 @pytest.mark.validation
 def test_hindsight_is_the_worse_the_more_go_on_and_has_nothing_to_see_if_none_do():
-    """The limit grows with the share of such visitors, and estimates follow it; the analysis by visit does not change."""
+    """The limit and the estimates grow with the share of such visitors; the analysis by visit does not change."""
     limits = [limit_with_hindsight(alike(rate)) for rate in (0.0, 0.5, 1.0)]
     assert limits == sorted(limits)
     assert abs(limits[0] - EFFECT) < 0.01

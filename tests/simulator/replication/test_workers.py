@@ -127,7 +127,7 @@ def test_the_order_in_which_tasks_are_done_does_not_matter(tmp_path: Path):
 def test_a_large_hour_is_emitted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The size of the parts does not change the events or their order."""
     for name in ("plain", "dirty"):
-        world = world_of(WORLDS[name])
+        world = world_of({**WORLDS[name], "traffic": {"visitors_per_day": 400}})
         whole, parts = CollectingSink(), CollectingSink()
         expected = Simulation(world, seed=3).run([whole])
         with monkeypatch.context() as patch:

@@ -126,9 +126,8 @@ def test_waits_equal_a_recursion_without_a_clock(reps: int, load: float):
 def test_answers_keep_office_hours(zone: str):
     """Waits over two weeks and a change of the clocks are those of the recursion with the wall clock in it.
 
-    A free representative starts the next request at the first minute within the local office hours; a response
-    that has started is finished after closing. Begun on Tuesday, 24 March 2026 (Berlin changes on the 29th, and the 27th
-    is a holiday here).
+    A free representative starts the next request at the first minute in office hours; a response that has started is
+    finished after closing. Starts on Tuesday, 24 March 2026 (Berlin changes on the 29th, and the 27th is a holiday).
     """
     start = datetime.fromisoformat("2026-03-24T00:00:00+00:00")
 

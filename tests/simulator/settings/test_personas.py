@@ -112,7 +112,7 @@ def test_a_persona_may_come_again_more_often_than_others():
 
 
 def test_an_effect_on_the_decision_moves_that_persona_alone():
-    """With 0.75 log-odds more, the decision margin of the persona's visits is exactly that much higher, and of no other."""
+    """With 0.75 log-odds more, the margin of the persona's visits rises by exactly that, and no other margin."""
     plain, moved = (
         CohortSampler(world_of({"a": {}, "b": {"log_odds": effect}}), Streams(1)).draw(0, -5.0)
         for effect in (0.0, 0.75)

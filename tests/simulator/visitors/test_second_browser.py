@@ -85,7 +85,7 @@ def test_each_browser_has_its_identifier_device_and_address(run: tuple[pl.DataFr
     assert used["anonymous_id"].is_unique().all()
     used = used.join(outcome.people, on="anonymous_id", suffix="_true")
     assert used.height == outcome.people.height
-    assert (used["device"] == told["device_true"]).all()
+    assert (used["device"] == used["device_true"]).all()
     assert (used["context_user_agent"] == used["device"].replace_strict(USER_AGENTS)).all()
     two = (
         outcome.people.group_by("person_id")
