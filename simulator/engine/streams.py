@@ -179,9 +179,13 @@ class VisitorDraws:
     cohort: int
     rows: npt.NDArray[np.int64]
 
+    def addressed(self, source: str) -> AddressedUniforms:
+        """Addressed uniform numbers of a source, for draws below the visitor: visits and page views."""
+        return self.streams.uniforms(source, self.cohort)
+
     def uniforms(self, source: str) -> Floats:
         """Uniform number strictly between 0 and 1 for each visitor; shape (visitors,)."""
-        return self.streams.uniforms(source, self.cohort).at(self.rows)
+        return self.addressed(source).at(self.rows)
 
     def words(self, source: str, n: int) -> Words:
         """Random 64-bit words for each visitor.
@@ -193,5 +197,5 @@ class VisitorDraws:
         Returns:
             Random words; shape (visitors, n).
         """
-        addressed = self.streams.uniforms(source, self.cohort)
+        addressed = self.addressed(source)
         return np.stack([addressed.words(n * self.rows + i) for i in range(n)], axis=1)

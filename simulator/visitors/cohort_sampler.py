@@ -105,8 +105,9 @@ class CohortSampler:
         """
         rows = np.arange(COHORT_SIZE)
         people, streams = self._people(len(rows), index), self._streams.within(self._arrival_source.name)
-        journeys = self.tables.journeys.draw(rows, self.tables.journey_parameters(people, 0 * rows), streams, index)
-        second = self._second_browser(people, journeys, rows, streams, index)
+        draws = VisitorDraws(streams, index, rows)
+        journeys = self.tables.journeys.draw(self.tables.journey_parameters(people, 0 * rows), draws)
+        second = self._second_browser(people, journeys, draws)
         signals = self.tables.reader.read(people, journeys, people.device_used(journeys.visitor, second))
         return self._log_odds(people, journeys, signals), journeys.visitor, len(rows)
 
@@ -195,20 +196,19 @@ class CohortSampler:
         intercept: float,
     ) -> Cohort:
         """Draw everything that visitors do, given their attributes and arrival times."""
-        streams, tables, accounts = self._streams.within(scope), self.tables, self.population.accounts
-        arms = tables.experiments.combination(rows, streams, index)
-        planned = tables.journeys.draw(rows, tables.journey_parameters(people, arms), streams, index)
+        tables, draws = self.tables, VisitorDraws(self._streams.within(scope), index, rows)
+        arms = tables.experiments.combination(draws)
+        planned = tables.journeys.draw(tables.journey_parameters(people, arms), draws)
         starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
         fails = in_outage(starts_ms, self._world.traffic.events.values(), self.clock)
         # Drawn in full and then cut: an outage must not move any later draw.
         journeys = cut_to_first_page(planned, fails)
-        second = self._second_browser(people, journeys, rows, streams, index)
+        second = self._second_browser(people, journeys, draws)
         devices = people.device_used(journeys.visitor, second)
         signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
         log_odds = intercept + self._log_odds(people, journeys, signals)
         log_odds += tables.experiments.log_odds[arms][journeys.visitor]
-        chance = streams.uniforms("decision", index).at(journeys.visit_address(rows))
-        draws = VisitorDraws(streams, index, rows)
+        chance = draws.addressed("decision").at(journeys.visit_address(rows))
         return Cohort(
             index=index,
             rows=rows,
@@ -221,7 +221,7 @@ class CohortSampler:
             buyer_draws=np.stack([draws.uniforms(f"buyer_{name}") for name in BuyerDraws._fields], axis=1),
             identities=_identities(draws, second),
             second_browser=second,
-            accounts=accounts.domains_of(people.account),
+            accounts=self.population.accounts.domains_of(people.account),
             arms=arms,
             returns_after_request=self._returns_after_request(draws),
             experiments=lookup(tables.experiments.labels, arms),
@@ -243,15 +243,13 @@ class CohortSampler:
         unobserved = intent.account_sd * people.effect + self.tables.log_odds[people.persona]
         return signals.log_odds(intent.effects) + unobserved[journeys.visitor]
 
-    def _second_browser(
-        self, people: People, journeys: Journeys, rows: Integers, streams: Streams, index: int
-    ) -> Bools:
+    def _second_browser(self, people: People, journeys: Journeys, draws: VisitorDraws) -> Bools:
         """Whether each visit is made with the visitor's second browser; never the first visit; shape (visits,)."""
         second = np.zeros(len(journeys.visitor), dtype=bool)
         # Only these visits need a draw; addressed draws stay the same whoever else is asked for.
         may = np.flatnonzero((people.second_device >= 0).take(journeys.visitor) & (journeys.number > 1))
         if len(may):
-            switch = streams.uniforms("browser", index).at(journeys.visit_address(rows)[may])
+            switch = draws.addressed("browser").at(journeys.visit_address(draws.rows)[may])
             second[may] = switch < self._world.population.second_device_share
         return second
 

@@ -14,7 +14,7 @@ from analytics.events.times import HOUR_MS
 from analytics.signals.definitions import IDLE_MINUTES
 from simulator.engine.arrays import Floats, Integers, first_rows, part_of_each
 from simulator.engine.sampling import Choices
-from simulator.engine.streams import AddressedUniforms, Streams
+from simulator.engine.streams import AddressedUniforms, VisitorDraws
 from simulator.settings.visits import STEP_BITS, VISIT_BITS, VisitSettings
 from simulator.world.navigation import Navigation
 
@@ -122,46 +122,40 @@ class JourneySampler:
         self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
         self._has_form = self._submit_rate > 0
 
-    def draw(self, rows: Integers, parameters: JourneyParameters, streams: Streams, cohort: int) -> Journeys:
+    def draw(self, parameters: JourneyParameters, draws: VisitorDraws) -> Journeys:
         """Draw the journeys of the visitors of a cohort.
 
         Args:
-            rows: Row of each visitor in the cohort, which addresses the draws; shape (visitors,).
             parameters: Parameters of the visitors.
-            streams: Random streams of the arrival source.
-            cohort: Number of the cohort.
+            draws: Draws of the visitors.
         """
-
-        def uniforms(source: str) -> AddressedUniforms:
-            return streams.uniforms(source, cohort)
-
-        n_visits = self._visit_counts(uniforms("visits").at(rows), parameters.return_rate)
+        n_visits = self._visit_counts(draws.uniforms("visits"), parameters.return_rate)
         first_visit = first_rows(n_visits)
         visitor = part_of_each(first_visit, int(n_visits.sum()))
         number = np.arange(1, len(visitor) + 1) - first_visit.take(visitor)
-        address = (rows.take(visitor) << VISIT_BITS) | number
+        address = (draws.rows.take(visitor) << VISIT_BITS) | number
 
         is_first = number == 1
         table = np.where(is_first, parameters.landing.take(visitor), parameters.returning.take(visitor))
-        first_page = self._landing.pick(table, uniforms("landing").at(address))
-        page, n_pages = self._walk(first_page, parameters.profile.take(visitor), address, uniforms("navigation"))
+        first_page = self._landing.pick(table, draws.addressed("landing").at(address))
+        page, n_pages = self._walk(first_page, parameters.profile.take(visitor), address, draws.addressed("navigation"))
         first_view = first_rows(n_pages)
         visit = part_of_each(first_view, len(page))
         # The step within the visit is the row less that of the visit's first view.
         view_address = ((address << STEP_BITS) - first_view).take(visit) + np.arange(len(page))
 
-        dwell = self._dwell(page, uniforms("dwell").at(view_address))
+        dwell = self._dwell(page, draws.addressed("dwell").at(view_address))
         read = np.cumsum(dwell)
         opened = read - dwell
         opened_first = opened[first_view]
         length = read[first_view + n_pages - 1] - opened_first
-        gap = np.where(is_first, 0, self._gaps(uniforms("gaps").at(address)))
+        gap = np.where(is_first, 0, self._gaps(draws.addressed("gaps").at(address)))
         # A visit starts after its own gap and after the lengths and gaps of the visits before it.
         # One running sum over all visitors, then made relative to each one's first visit.
         start = np.cumsum(length + gap) - length
         start -= start[first_visit].take(visitor)
         view_ms = opened + (start - opened_first).take(visit)
-        sends = self._forms_sent(page, view_address, uniforms("forms"))
+        sends = self._forms_sent(page, view_address, draws.addressed("forms"))
         submit_ms = np.full(len(page), -1)
         # The form is sent half-way through the reading time, which lasts at least a second.
         submit_ms[sends] = view_ms[sends] + dwell[sends] // 2

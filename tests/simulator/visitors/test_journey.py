@@ -6,7 +6,7 @@ from scipy import stats
 
 from analytics.events.times import HOUR_MS
 from analytics.sessions.visits import IDLE_MINUTES
-from simulator.engine.streams import Streams
+from simulator.engine.streams import Streams, VisitorDraws
 from simulator.settings.site import SiteSettings
 from simulator.settings.visits import VisitSettings
 from simulator.visitors.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, JourneyParameters, Journeys, JourneySampler
@@ -30,7 +30,7 @@ def drawn(navigation: Navigation, rows: np.ndarray = ROWS, seed: int = 1, **sett
     landings = [{"home": 1.0}, {"docs": 0.25, "blog": 0.75}, visits.return_landing]
     sampler = JourneySampler(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
     parameters = JourneyParameters(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
-    return sampler.draw(rows, parameters, Streams(seed), 0)
+    return sampler.draw(parameters, VisitorDraws(Streams(seed), 0, rows))
 
 
 @pytest.fixture(scope="module")
