@@ -292,7 +292,7 @@ class SalesDesk:
             return
         request.held_s, request.stage = self._env.now, SalesStage.HELD
         lead.on_step(EventName.DEMO_HELD)
-        # Both thresholds compare with the same draw: a poor fit only ever loses opportunities.
+        # It scales the threshold, not the draw: a poor fit only ever loses opportunities.
         factor = 1.0 if lead.company.good_fit else self.settings.poor_fit_factor
         if lead.draws.opportunity < factor * self.settings.held_to_opportunity:
             yield from self._sell(lead)

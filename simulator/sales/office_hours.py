@@ -106,7 +106,7 @@ class RepCalendar:
         """The shift of a local date; None for a day off."""
         share = self._share(day)
         hours = self.office.on(day) if share else None
-        # Unchanged for a whole day: multiplying by 1 − ε would move the closing time.
+        # Not recomputed for a whole day: rounding would move the closing time.
         if hours is None or share == 1:
             return hours
         return Shift(hours.opens_s, hours.opens_s + share * hours.length_s)

@@ -119,7 +119,8 @@ class CohortSampler:
             intercept: Log-odds of a request at the end of a visit when all signals are 0.
         """
         # A Poisson number of uniform positions is a Poisson process on the cohort's part of the axis.
-        rng = self._streams.within(self._arrival_source.name).generator("arrivals", index)
+        streams = self._streams.within(self._arrival_source.name)
+        rng = streams.generator("arrivals", index)
         positions = COHORT_SIZE * (index + np.sort(rng.random(rng.poisson(COHORT_SIZE))))
         people = self._people(len(positions), index)
         arrival_ms = self._arrivals.times_ms(positions, people.zone)
@@ -127,8 +128,7 @@ class CohortSampler:
         no_inviter = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
         return self._cohort(
             self._arrival_source.name,
-            index,
-            rows,
+            VisitorDraws(streams, index, rows),
             people.take(rows),
             arrival_ms[rows],
             invited_by=no_inviter,
@@ -158,12 +158,9 @@ class CohortSampler:
         )
         comes = arrival_ms < self.clock.length_ms
         inviter, persona, rows, arrival_ms = inviter[comes], persona[comes], rows[comes], arrival_ms[comes]
-        people = self.population.colleagues(
-            inviters.people.take(inviter), persona, self.tables.invitation, rows, inviters.index
-        )
-        return self._cohort(
-            scope, inviters.index, rows, people, arrival_ms, invited_by=inviters.persons(inviter), intercept=intercept
-        )
+        draws = VisitorDraws(self._streams.within(scope), inviters.index, rows)
+        people = self.population.colleagues(inviters.people.take(inviter), persona, self.tables.invitation, draws)
+        return self._cohort(scope, draws, people, arrival_ms, invited_by=inviters.persons(inviter), intercept=intercept)
 
     def _invitations(self, inviters: Cohort) -> tuple[Integers, Integers, Integers]:
         """Inviter, persona and address of each invited colleague."""
@@ -187,8 +184,7 @@ class CohortSampler:
     def _cohort(
         self,
         scope: str,
-        index: int,
-        rows: Integers,
+        draws: VisitorDraws,
         people: People,
         arrival_ms: Integers,
         *,
@@ -196,7 +192,7 @@ class CohortSampler:
         intercept: float,
     ) -> Cohort:
         """Draw everything that visitors do, given their attributes and arrival times."""
-        tables, draws = self.tables, VisitorDraws(self._streams.within(scope), index, rows)
+        tables = self.tables
         arms = tables.experiments.combination(draws)
         planned = tables.journeys.draw(tables.journey_parameters(people, arms), draws)
         starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
@@ -208,10 +204,10 @@ class CohortSampler:
         signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
         log_odds = intercept + self._log_odds(people, journeys, signals)
         log_odds += tables.experiments.log_odds[arms][journeys.visitor]
-        chance = draws.addressed("decision").at(journeys.visit_address(rows))
+        chance = draws.addressed("decision").at(journeys.visit_address(draws.rows))
         return Cohort(
-            index=index,
-            rows=rows,
+            index=draws.cohort,
+            rows=draws.rows,
             people=people,
             arrival_ms=arrival_ms,
             journeys=journeys,
@@ -227,7 +223,7 @@ class CohortSampler:
             experiments=lookup(tables.experiments.labels, arms),
             arrival_source=scope,
             invited_by=invited_by,
-            rank=(self._arrival_source.first_origin, int(scope != self._arrival_source.name), index),
+            rank=(self._arrival_source.first_origin, int(scope != self._arrival_source.name), draws.cohort),
         )
 
     def _returns_after_request(self, draws: VisitorDraws) -> Integers:
@@ -246,7 +242,7 @@ class CohortSampler:
     def _second_browser(self, people: People, journeys: Journeys, draws: VisitorDraws) -> Bools:
         """Whether each visit is made with the visitor's second browser; never the first visit; shape (visits,)."""
         second = np.zeros(len(journeys.visitor), dtype=bool)
-        # Only these visits need a draw; addressed draws stay the same whoever else is asked for.
+        # Only these visits need a draw, and addressed draws do not depend on the others.
         may = np.flatnonzero((people.second_device >= 0).take(journeys.visitor) & (journeys.number > 1))
         if len(may):
             switch = draws.addressed("browser").at(journeys.visit_address(draws.rows)[may])

@@ -15,7 +15,6 @@ from simulator.engine.streams import Streams, VisitorDraws
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.world.accounts import Accounts, draw_accounts
-from simulator.world.arrival_sources import invited_scope
 
 __all__ = ["People", "Population", "persona_mix"]
 
@@ -60,7 +59,6 @@ class People:
 
     def take(self, rows: Integers) -> Self:
         """The visitors in the given rows."""
-        # Country, company and its random effect are the inviter's.
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
@@ -173,20 +171,19 @@ class Population:
         account[members] = self.accounts.choose(region.take(members), draws.uniforms("account").take(members))
         return account
 
-    def colleagues(self, inviters: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
+    def colleagues(self, inviters: People, persona: Integers, channel: int, draws: VisitorDraws) -> People:
         """Draw invited colleagues: they share the inviter's company and place; everything else is their own.
 
         Args:
             inviters: Inviter of each.
             persona: Index of the persona of each; shape (n,).
             channel: Index of the origin of invited visitors.
-            rows: Address of each in the random streams of the cohort; shape (n,).
-            cohort: Number of the inviters' cohort.
+            draws: Draws of the colleagues.
         """
-        draws = VisitorDraws(self._streams.within(invited_scope(self._scope)), cohort, rows)
+        # Country, company and its random effect are the inviter's.
         return replace(
             inviters,
-            channel=np.full(len(rows), channel),
+            channel=np.full(len(persona), channel),
             persona=persona,
             **self._equipment(draws, persona, inviters.account),
         )
