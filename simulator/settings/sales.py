@@ -70,7 +70,7 @@ class AbsenceSettings(Settings):
 
 
 class HireSettings(Settings):
-    """A representative who joins during or after the start of the calendar.
+    """A representative who joins the team on a given day.
 
     Attributes:
         rep: Number of the representative, from 1.

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 import simpy
 from polars.testing import assert_frame_equal
+from small_worlds import simulated
 
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.visitor import Visitor
 
 RETURN_RATE = 0.6
@@ -39,9 +39,7 @@ def world_of(rate: float, **intent: object) -> WorldSettings:
 
 def run(rate: float, visitor: type[Visitor] = Visitor, **intent: object) -> tuple[pl.DataFrame, Outcome]:
     """The events and the outcome."""
-    sink = CollectingSink()
-    outcome = Simulation(world_of(rate, **intent), seed=4, visitor=visitor).run([sink])
-    return sink.events, outcome
+    return simulated(world_of(rate, **intent), visitor=visitor)
 
 
 def after_request(visits: pl.DataFrame) -> pl.DataFrame:

@@ -8,12 +8,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
+from small_worlds import simulated
 
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import steady_arrivals
@@ -115,7 +114,7 @@ def test_colleagues_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Coh
 def test_an_outage_prevents_invitations():
     """A visitor whose only page view failed invites nobody."""
     outage = {"kind": "outage", "start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z"}
-    _, people = simulated(world_of(traffic={"visitors_per_day": 1000, "events": {"down": outage}}))
+    people = simulated(world_of(traffic={"visitors_per_day": 1000, "events": {"down": outage}}))[1].people
     assert people.height > 500
     assert people["invited_by"].null_count() == people.height
 
@@ -134,13 +133,6 @@ def test_colleagues_land_like_returning_visitors_and_read_by_their_persona(cohor
     assert stats.chisquare(counts, expected).pvalue > 1e-3
 
 
-def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Events and people."""
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
-    return sink.events, outcome.people
-
-
 def without(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """Events of all but these people."""
     return events.filter(~pl.col("anonymous_id").is_in(people["anonymous_id"].implode()))
@@ -148,7 +140,8 @@ def without(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
 def test_colleagues_change_no_other_visitor():
     """Without invitations all other visitors have the same events."""
-    events, people = simulated(world_of())
+    events, outcome = simulated(world_of())
+    people = outcome.people
     invitees = people.filter(pl.col("invited_by").is_not_null())
     assert invitees.height > 100
     alone = {name: {**persona, "invites": {}} for name, persona in PERSONAS.items()}
@@ -160,15 +153,15 @@ def test_another_persona_changes_no_other_colleague():
     events, _ = simulated(world_of())
     more = {"auditor": {"weight": 1e-6}, **PERSONAS}
     more["champion"] = {**more["champion"], "invites": {"auditor": 0.2, **more["champion"]["invites"]}}
-    others, everybody = simulated(world_of(population={"personas": more}))
-    added = everybody.filter(pl.col("persona") == "auditor")
+    others, outcome = simulated(world_of(population={"personas": more}))
+    added = outcome.people.filter(pl.col("persona") == "auditor")
     assert added.height > 50
     assert_frame_equal(without(others, added), events)
 
 
 def test_colleagues_invite_nobody():
     """Even with an invitation rate of 1 among colleagues, invitations end after one step."""
-    _, people = simulated(world_of())
+    people = simulated(world_of())[1].people
     invitees = people.filter(pl.col("invited_by").is_not_null())
     inviters = set(invitees["invited_by"])
     assert not inviters & set(invitees["person_id"])
@@ -177,7 +170,8 @@ def test_colleagues_invite_nobody():
 
 def test_colleagues_arrive_by_a_bare_link():
     """An invitation leaves neither referrer nor campaign: to analysts it is direct traffic."""
-    events, people = simulated(world_of())
+    events, outcome = simulated(world_of())
+    people = outcome.people
     invitees = people.filter(pl.col("invited_by").is_not_null())["anonymous_id"].implode()
     first = events.filter(pl.col("anonymous_id").is_in(invitees)).unique("anonymous_id", keep="first")
     assert first["context_page_referrer"].is_null().all()
@@ -187,7 +181,7 @@ def test_colleagues_arrive_by_a_bare_link():
 def test_visitors_of_campaigns_invite_too():
     """Visitors of a campaign invite colleagues, who have their own arrival source."""
     sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 1500}
-    _, people = simulated(world_of(traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}}))
+    people = simulated(world_of(traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}}))[1].people
     invitees = people.filter(pl.col("inflow") == "campaign:sale/invited")
     inviters = people.filter(pl.col("inflow") == "campaign:sale")
     assert invitees.height > 50
@@ -200,7 +194,7 @@ def test_no_two_people_have_the_same_identifier():
     world = world_of(
         traffic={"visitors_per_day": 9000, "campaigns": {"sale": sale}}, population={"second_device_rate": 0.5}
     )
-    _, people = simulated(world)
+    people = simulated(world)[1].people
     assert people["anonymous_id"].is_unique().all()
     persons = people.select("person_id", "user_id", "persona", "account", "country").unique()
     assert persons["person_id"].is_unique().all()

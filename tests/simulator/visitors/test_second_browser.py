@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import simulated
 
 from simulator.engine.streams import Streams
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
+from simulator.simulation import Outcome
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 
@@ -39,9 +39,7 @@ def cohort() -> Cohort:
 @pytest.fixture(scope="module")
 def run() -> tuple[pl.DataFrame, Outcome]:
     """Events and outcome of a day."""
-    sink = CollectingSink()
-    outcome = Simulation(world_of(), seed=2).run([sink])
-    return sink.events, outcome
+    return simulated(world_of(), seed=2)
 
 
 def test_second_devices_have_their_rate_and_are_of_another_kind(cohort: Cohort):
@@ -132,9 +130,8 @@ def test_second_devices_move_nothing_but_the_browser():
     def pages(rate: float) -> pl.DataFrame:
         world = world_of(rate).model_dump(mode="json")
         world["intent"] = {"intercept": -50.0}
-        sink = CollectingSink()
-        Simulation(WorldSettings.model_validate(world, strict=False), seed=2).run([sink])
-        return sink.events.filter(pl.col("type") == "page").select("timestamp", "name", "context_location_country")
+        events, _ = simulated(WorldSettings.model_validate(world, strict=False), seed=2)
+        return events.filter(pl.col("type") == "page").select("timestamp", "name", "context_location_country")
 
     assert_frame_equal(pages(0.0), pages(0.8))
 

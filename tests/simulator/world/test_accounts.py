@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from small_worlds import SE, check_shares
+from small_worlds import SE, check_shares, simulated
 
 from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
@@ -16,7 +16,6 @@ from simulator.settings.population import PopulationSettings
 from simulator.settings.sales import SalesSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.world.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
 from simulator.world.population import Population
 
@@ -58,10 +57,9 @@ def test_large_companies_send_more_people():
 def test_events_have_industry_and_size_of_the_company():
     """Both columns are those of the account in every event, and null exactly where the account is."""
     world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, "intent": {"target_conversion": 0.2}})
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=2).run([sink])
+    found, outcome = simulated(world, seed=2)
     assert outcome.accounts.schema == ACCOUNTS_SCHEMA
-    events = sink.events.select(
+    events = found.select(
         account="context_group_id",
         industry=pl.col("context_company_industry").cast(pl.String),
         size=pl.col("context_company_size").cast(pl.String),
@@ -77,13 +75,12 @@ def test_visitors_of_an_account_share_its_region_and_domain():
     world = WorldSettings.model_validate(
         {"traffic": {"visitors_per_day": 3000}, "population": {"accounts": 60, "company_email_rate": 1.0}}
     )
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=2).run([sink])
+    events, outcome = simulated(world, seed=2)
     people = outcome.people.join(outcome.accounts, on="account", how="inner")
     assert people["invited_by"].count() > 10
     lives_in = people["country"].replace_strict(REGION_OF_COUNTRY)
     assert (lives_in == people["region"]).all()
-    mails = sink.events.filter(pl.col("email").is_not_null() & pl.col("context_group_id").is_not_null())
+    mails = events.filter(pl.col("email").is_not_null() & pl.col("context_group_id").is_not_null())
     assert (mails["email"].str.split("@").list.last() == mails["context_group_id"]).all()
 
 
