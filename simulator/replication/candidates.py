@@ -48,7 +48,7 @@ def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
         rows=cohort.rows[visitors],
         people=cohort.people.take(visitors),
         arrival_ms=cohort.arrival_ms[visitors],
-        journeys=_pageless(journeys, visits, visitor),
+        journeys=_without_pages(journeys, visits, visitor),
         signals=replace(cohort.signals, seen=cohort.signals.seen[visits], minutes=cohort.signals.minutes[visits]),
         decision_margin=cohort.decision_margin[visits],
         buyer_draws=cohort.buyer_draws[visitors],
@@ -72,7 +72,7 @@ def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
     )
 
 
-def _pageless(journeys: Journeys, visits: Integers, visitor: Integers) -> Journeys:
+def _without_pages(journeys: Journeys, visits: Integers, visitor: Integers) -> Journeys:
     """Some visits of some visitors, without page views; times are still relative to the arrival."""
     return Journeys(
         n_visits=np.bincount(visitor),

@@ -38,7 +38,7 @@ view.
 """
 
 # Rows from which sorting and writing a part of the table is worth its fixed cost.
-_WORTH_A_PART: Final = 100_000
+_MIN_PART_ROWS: Final = 100_000
 
 
 def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock) -> Iterator[pl.DataFrame]:
@@ -54,7 +54,7 @@ def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock)
     """
     waiting, in_order = PEOPLE_SCHEMA.to_frame(), ("first_seen_at", "anonymous_id")
     for cohort in cohorts:
-        if waiting.height >= _WORTH_A_PART:
+        if waiting.height >= _MIN_PART_ROWS:
             is_settled = pl.col("first_seen_at") < pl.lit(clock.to_utc(cohort.earliest_ms / 1000), UTC_MS)
             yield waiting.filter(is_settled).sort(in_order)
             waiting = waiting.filter(~is_settled)

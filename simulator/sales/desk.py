@@ -199,7 +199,7 @@ class SalesDesk:
         # SimPy serves waiting SDRs in the order of their processes, so the order of teams matters.
         for team in self._teams.values():
             for calendar in team.sdrs:
-                self._env.process(self._work(calendar, team.inbox))
+                self._env.process(self._sdr(calendar, team.inbox))
 
     def request_demo(
         self,
@@ -248,7 +248,7 @@ class SalesDesk:
     def _team(self, region: str) -> _Team:
         return self._teams[self._team_of[region]]
 
-    def _work(self, calendar: RepCalendar, inbox: simpy.Store) -> Generator[simpy.Event, None, None]:
+    def _sdr(self, calendar: RepCalendar, inbox: simpy.Store) -> Generator[simpy.Event, None, None]:
         """Work of an SDR, shift by shift and request by request; a SimPy process."""
         while shift := calendar.next_shift(self._env.now):
             yield self._env.at(shift.opens_s)
@@ -278,9 +278,9 @@ class SalesDesk:
             lead.request.scheduled_s, lead.request.slot_s = self._env.now, slot.begins_s
             lead.request.stage = SalesStage.SCHEDULED
             lead.on_step(EventName.DEMO_SCHEDULED)
-            self._env.process(self._meet(lead, slot, lead.team.book(slot)))
+            self._env.process(self._hold_demo(lead, slot, lead.team.book(slot)))
 
-    def _meet(self, lead: _Lead, slot: _Slot, place: Request) -> Generator[simpy.Event, None, None]:
+    def _hold_demo(self, lead: _Lead, slot: _Slot, place: Request) -> Generator[simpy.Event, None, None]:
         """Hold the demo or record a no-show; a SimPy process."""
         request = lead.request
         yield self._env.at(slot.begins_s + self._slot_s)
@@ -295,9 +295,9 @@ class SalesDesk:
         # It scales the threshold, not the draw: a poor fit only ever loses opportunities.
         factor = 1.0 if lead.company.good_fit else self.settings.poor_fit_factor
         if lead.draws.opportunity < factor * self.settings.held_to_opportunity:
-            yield from self._sell(lead)
+            yield from self._close_deal(lead)
 
-    def _sell(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
+    def _close_deal(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
         """Open an opportunity and decide whether it is won."""
         request = lead.request
         request.opportunity_s, request.stage = self._env.now, SalesStage.OPPORTUNITY

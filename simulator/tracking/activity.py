@@ -77,7 +77,7 @@ ACTIVITY_RECORD: Final = np.dtype(
         ("time_ms", np.int64),
         ("number", np.int32),
         ("page", np.int16),
-        ("came_from", np.int16),
+        ("previous_page", np.int16),
         ("kind", np.int8),
     ],
     align=True,
@@ -214,7 +214,7 @@ def desk_activity(visits: Records, times_ms: Sequence[int], kinds: Sequence[int]
     """
     records = np.zeros(len(visits), dtype=ACTIVITY_RECORD)
     records["time_ms"], records["kind"] = times_ms, kinds
-    records["page"] = records["came_from"] = -1
+    records["page"] = records["previous_page"] = -1
     visits = visits.copy()
     visits["n"] = 1
     return HourActivity(visits, records)
@@ -267,6 +267,6 @@ def _on_site(cohort: Cohort, viewed: Integers, submitted: Integers) -> tuple[Int
     records["kind"] = np.repeat(np.arange(REQUEST), [len(viewed), len(submitted), len(submitted)])[order]
     records["page"] = journeys.page[view]
     opens = view == journeys.first_view[visit]
-    records["came_from"] = np.where(opens, -1, journeys.page[np.maximum(view - 1, 0)])
+    records["previous_page"] = np.where(opens, -1, journeys.page[np.maximum(view - 1, 0)])
     records["number"] = view - journeys.first_view[journeys.first_visit[journeys.visitor[visit]]]
     return visit, records

@@ -165,7 +165,7 @@ class Tracker:
         url = np.where(activity.page >= 0, activity.page + (activity.channel + 1) * pages, len(lookups.urls) - 1)
         last = len(lookups.referrers) - 1
         referrer = np.where(
-            lands, pages + activity.channel, np.where(activity.came_from >= 0, activity.came_from, last)
+            lands, pages + activity.channel, np.where(activity.previous_page >= 0, activity.previous_page, last)
         )
         parts = [
             _CALLS[row_numbers(activity.kind)],
@@ -188,7 +188,7 @@ class _OrderedActivity:
     Attributes:
         visits: Visit records of the hour; shape (visits,).
         visit: Visit of each, as a row of ``visits``.
-        time_ms, kind, page, came_from, number: As in :data:`simulator.tracking.activity.ACTIVITY_RECORD`.
+        time_ms, kind, page, previous_page, number: As in :data:`simulator.tracking.activity.ACTIVITY_RECORD`.
         channel: Origin of the visitor on the first page view of all; −1 elsewhere.
     """
 
@@ -197,7 +197,7 @@ class _OrderedActivity:
     time_ms: Integers
     kind: Integers
     page: Integers
-    came_from: Integers
+    previous_page: Integers
     number: Integers
     channel: Integers
 
@@ -221,7 +221,7 @@ def _in_order(hour: HourActivity) -> _OrderedActivity:
         visits,
         visit,
         channel=np.where(lands, visits["channel"][visit], -1),
-        **{name: records[name].astype(np.int64) for name in ("time_ms", "kind", "page", "came_from", "number")},
+        **{name: records[name].astype(np.int64) for name in ("time_ms", "kind", "page", "previous_page", "number")},
     )
 
 

@@ -98,7 +98,7 @@ class Transport:
         if self.is_lossless:
             return Sent(sent, LABELS_SCHEMA.to_frame(), counts)
         # Bots belong to the hour, so they go with its first part only.
-        bots = [] if n_before else [self._invent(bots, hour) for bots in self._bots]
+        bots = [] if n_before else [self._bot_views(bots, hour) for bots in self._bots]
         return replace(Sent.of([self._send(sent, (hour << _ROW_BITS) + n_before), *bots]), counts=counts)
 
     def arrival_hour(self) -> pl.Expr:
@@ -116,10 +116,10 @@ class Transport:
         arrived = pl.concat(due)
         if self.is_lossless:
             return Delivery(arrived.select(EVENT_SCHEMA.names()))
-        delivery = _unpacked(arrived.sort(_ORDER))
+        delivery = _split_malformed(arrived.sort(_ORDER))
         return delivery if labels is None else replace(delivery, labels=labels)
 
-    def _invent(self, bots: Bots, hour: int) -> Sent:
+    def _bot_views(self, bots: Bots, hour: int) -> Sent:
         """Page views of the bots that arrive in this hour; they have no faults."""
         views = bots.arriving(hour)
         labels = labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label)
@@ -255,7 +255,7 @@ def _seconds(time_ms: pl.Expr) -> pl.Expr:
     )
 
 
-def _unpacked(arrived: pl.DataFrame) -> Delivery:
+def _split_malformed(arrived: pl.DataFrame) -> Delivery:
     """Separate events from malformed lines."""
     is_broken = pl.col("_damage").is_not_null()
     numbered = arrived.with_columns(n_before=(~is_broken).cum_sum())

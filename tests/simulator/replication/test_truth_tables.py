@@ -27,7 +27,7 @@ def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
     """However small the parts, put together they are in the order of the whole table."""
     tables = Simulation(CROWD, seed=1, active_agents="interacting").run().tables
     whole = tables.people
-    monkeypatch.setattr(people_truth, "_WORTH_A_PART", 5000)
+    monkeypatch.setattr(people_truth, "_MIN_PART_ROWS", 5000)
     parts = list(tables.people_in_parts())
     assert len(parts) > 2
     assert_frame_equal(pl.concat(parts), whole)
