@@ -109,7 +109,7 @@ DEFAULT_PAGES: Final = {
         dwell_seconds=50.0,
         links={"docs": 0.40, "product": 0.30, "pricing": 0.20, "security": 0.10},
     ),
-    # Readers of the documentation mostly go on reading it.
+    # Most readers of the documentation view another page of it.
     "docs": PageSettings(
         path="/docs",
         title="Documentation",

@@ -63,7 +63,7 @@ def test_a_past_moment_is_refused():
 
 
 def test_simulated_time_is_utc_time():
-    """Seconds and UTC are two names of a moment, and the end is as many hours after the start as were asked for."""
+    """Seconds and UTC convert into each other, and the end is the given number of hours after the start."""
     clock = Clock(ClockSettings(start=START, hours=36))
     assert clock.to_utc(90.5) == START + timedelta(seconds=90.5)
     assert clock.to_seconds(START + timedelta(hours=2)) == 7200

@@ -28,7 +28,7 @@ def ordinary() -> dict[str, str]:
 
 
 def lonely_page() -> dict[str, Any]:
-    """The site with a page more, to which nobody links."""
+    """The site with another page, without links to it."""
     site = SiteSettings().model_dump()
     page = {**site["pages"]["careers"], "path": "/lonely"}
     return {**site, "pages": {**site["pages"], "lonely": page}}

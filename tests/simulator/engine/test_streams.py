@@ -68,7 +68,7 @@ def test_many_streams_are_uniform_together():
 
 
 def test_a_draw_does_not_depend_on_the_others():
-    """An address has its number whatever else is asked for, in whatever order, and however often."""
+    """An address has the same number in any order and context, and any number of times."""
     whole = uniforms().at(ADDRESSES)
     some = np.random.default_rng(5).permutation(N)[:1000]
     np.testing.assert_array_equal(uniforms().at(some), whole[some])

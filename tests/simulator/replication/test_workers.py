@@ -51,13 +51,13 @@ class Lazy(Executor):
         self._tasks: list[tuple[Future[Any], Callable[[], Any]]] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Put a task aside."""
+        """Queue a task."""
         future = _LazyFuture(self)
         self._tasks.append((future, lambda: fn(*args, **kwargs)))
         return future
 
     def work(self) -> None:
-        """Do all tasks, the last one first."""
+        """Run all tasks, the last one first."""
         while self._tasks:
             future, task = self._tasks.pop()
             Future.set_result(future, task())
@@ -120,7 +120,7 @@ def test_a_shared_run_equals_that_of_one_process(name: str, tmp_path: Path):
 
 
 def test_the_order_in_which_tasks_are_done_does_not_matter(tmp_path: Path):
-    """Even an executor that does the last task first gives the same run, hours in turn."""
+    """An executor that runs the last task first gives the same run, hours in order."""
     check_same(world_of(WORLDS["dirty"]), Lazy(), tmp_path)
 
 

@@ -44,7 +44,7 @@ def run(
     start: str = TUESDAY,
     regions: Sequence[str] = ("europe",),
 ) -> SalesOutcome:
-    """Let a desk have requests at these seconds, the regions taken in turn."""
+    """Send requests to a desk at these seconds, from the regions in turn."""
     clock = Clock(ClockSettings.model_validate({"start": start}))
     desk = SalesDesk(clock, settings)
 
@@ -485,7 +485,7 @@ def test_no_requests_are_no_waits():
 
 
 def test_the_draws_belong_to_the_visitor():
-    """Another desk moves no draw, and the draws of a cohort are uniform and independent of one another."""
+    """Another desk changes no draw, and the draws of a cohort are uniform and independent of one another."""
     worlds = [WorldSettings(), WorldSettings.model_validate({"sales": {"slot_minutes": 20.0, "no_show_rate": 0.9}})]
     one, two = (CohortSampler(world, Streams(3)).draw(0, -5.0).buyer_draws for world in worlds)
     np.testing.assert_array_equal(one, two)

@@ -1,4 +1,4 @@
-"""Claims about office hours and shifts, held against the wall clock minute by minute."""
+"""Claims about office hours and shifts, compared with local time minute by minute."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise

@@ -27,7 +27,7 @@ TWO: dict[str, Any] = {
 
 
 def world_of(personas: dict[str, Any], **settings: Any) -> WorldSettings:
-    """A world of these personas whose visits are many and whose people bring nobody."""
+    """A world of these personas, without invitations."""
     return WorldSettings.model_validate(
         {"population": {"personas": personas}, "traffic": {"visitors_per_day": 4000}, **settings}
     )
@@ -148,7 +148,7 @@ def test_events_do_not_show_personas():
 
 
 def test_without_personas_all_are_alike():
-    """No personas is one persona without a name, and nobody invites anybody."""
+    """Without personas there is a single one without a name, and no invitations."""
     world = world_of({}, traffic={"visitors_per_day": 300})
     people = Simulation(world, seed=3).run().people
     assert people["persona"].is_null().all()
@@ -175,7 +175,7 @@ def test_the_mix_of_personas_sums_to_one_in_every_channel():
 
 
 def test_no_factor_keeps_visitors_returning_for_ever():
-    """Whatever the factor, nobody returns after more than 99 of 100 visits; the settings' own rate stays as it is."""
+    """The return rate with a factor is at most 0.99; the settings' own rate stays as it is."""
     huge = CohortSampler(
         world_of({"a": {"return_factor": 1e6}}, visits={"return_rate": 0.5, "max_visits": 255}), Streams(1)
     )

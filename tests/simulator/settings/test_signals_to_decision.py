@@ -127,8 +127,8 @@ def test_a_request_is_decided_by_the_logistic_of_the_log_odds():
     assert stats.chi2(df=10).sf(statistic) > 1e-3
 
 
-def share_asking(sampler: CohortSampler, intercept: float, cohorts: range) -> np.ndarray:
-    """Probability that each visitor of fresh cohorts asks sooner or later, given all their visits."""
+def conversion_of(sampler: CohortSampler, intercept: float, cohorts: range) -> np.ndarray:
+    """Probability that each visitor of new cohorts eventually makes a request, given all their visits."""
     shares = []
     for index in cohorts:
         log_odds, visitor, n = sampler.pilot(index)
@@ -141,7 +141,7 @@ def share_asking(sampler: CohortSampler, intercept: float, cohorts: range) -> np
 def test_calibration_reaches_the_target_on_fresh_cohorts(target: float):
     """Visitors outside the pilot convert at the target, within 4 SE of both samples together."""
     world = world_of(intent={"target_conversion": target})
-    shares = share_asking(CohortSampler(world, Streams(99)), true_intercept(world), range(16))
+    shares = conversion_of(CohortSampler(world, Streams(99)), true_intercept(world), range(16))
     # Pilot and fresh cohorts are of the same size, hence √2.
     assert abs(shares.mean() - target) < 4 * np.sqrt(2) * shares.std() / np.sqrt(len(shares))
 
@@ -150,7 +150,7 @@ def test_calibration_includes_account_effects():
     """With unobserved account effects the target is met on average over worlds: 4 SE over 12 other seeds."""
     world = world_of(intent={"target_conversion": 0.05, "account_sd": 1.0})
     intercept = true_intercept(world)
-    means = [share_asking(CohortSampler(world, Streams(seed)), intercept, range(4)).mean() for seed in range(12)]
+    means = [conversion_of(CohortSampler(world, Streams(seed)), intercept, range(4)).mean() for seed in range(12)]
     # The pilot is one more such world; Student's distribution, as the error is estimated from twelve.
     bound = stats.t.ppf(stats.norm.cdf(4), df=11) * np.std(means, ddof=1) * np.sqrt(1 + 1 / 12)
     assert abs(np.mean(means) - 0.05) < bound

@@ -26,7 +26,7 @@ OUTAGE = {"kind": "outage", "start": DAY.format("13:00"), "end": DAY.format("16:
 
 
 def world_of(**traffic: object) -> WorldSettings:
-    """A small world in which many ask, everybody for themselves, and in which a sales team is never busy."""
+    """A small world with many independent requests and a sales team that is never busy."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000, **traffic},
@@ -140,7 +140,7 @@ def test_a_campaign_that_began_before_the_clock_has_spent_its_visitors():
 
 
 def test_arrivals_of_a_launch_are_a_multiple_of_the_ordinary_ones():
-    """With a factor of 3 twice the ordinary arrivals come besides, in the window alone; also where traffic grows."""
+    """A factor of 3 adds twice the ordinary arrivals, in the window only; also with growth."""
     world = world_of(events={"boom": BOOM}, visitors_per_day=10_000, growth_per_week=30.0)
     expected = 2 * expected_hourly(world)[12:14]
     found = np.stack([hourly(world, 1, seed) for seed in range(10)])

@@ -26,7 +26,7 @@ class Walker(Visitor):
 
 
 def world_of(rate: float, **intent: object) -> WorldSettings:
-    """A day on which a third ask, and come again within the hour if at all."""
+    """A day on which a third of the visitors make a request; returns follow within the hour."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 3000},
@@ -66,7 +66,7 @@ def test_as_many_come_again_as_the_rates_say(rate: float):
 
 
 def test_nobody_asks_twice_and_no_visit_after_the_request_is_at_risk():
-    """A visitor has one request, and what they do after it tells nothing of how others come to ask."""
+    """A visitor has one request; later visits are not at risk."""
     events, outcome = run(1.0)
     assert events.filter(ASKED)["anonymous_id"].is_unique().all()
     later = after_request(outcome.visits)

@@ -118,7 +118,7 @@ def test_reading_times_follow_their_weibull_distribution(journeys: Journeys, nav
 
 
 def test_visit_counts_are_geometric(navigation: Navigation):
-    """A visitor comes again with the return rate after every visit, up to the most that is allowed (chi-square)."""
+    """A visitor returns with the return rate after every visit, up to the maximum (chi-square)."""
     rate, most = 0.6, 5
     found = drawn(navigation, return_rate=rate, max_visits=most).n_visits
     expected = np.array([(1 - rate) * rate**k for k in range(most - 1)] + [rate ** (most - 1)])

@@ -125,7 +125,7 @@ def test_a_request_comes_from_the_browser_in_which_it_was_made(run: tuple[pl.Dat
 
 
 def test_second_devices_move_nothing_but_the_browser():
-    """All pages are opened at the same moments with and without second devices, as long as nobody asks for a demo."""
+    """Without demo requests, page views are the same with and without second devices."""
 
     def pages(rate: float) -> pl.DataFrame:
         world = world_of(rate).model_dump(mode="json")
@@ -137,7 +137,7 @@ def test_second_devices_move_nothing_but_the_browser():
 
 
 def test_who_has_only_one_kind_of_device_has_two_of_it():
-    """Where everybody uses a desktop, so is the second device."""
+    """In a world of desktops the second device is a desktop too."""
     people = CohortSampler(world_of(1.0, devices={"desktop": 1.0}), Streams(1)).draw(0, -5.0).people
     assert not people.device.any()
     assert not people.second_device.any()

@@ -78,7 +78,7 @@ def test_a_visitor_after_the_end_arrives_at_the_end():
 
 
 def test_the_earliest_moment_is_a_lower_bound_over_the_zones():
-    """Nobody of a position or a later one arrives before the earliest moment, and somebody could arrive then."""
+    """No visitor at a position or a later one arrives before the earliest time; one could arrive then."""
     arrivals = Arrivals(TrafficSettings(visitors_per_day=5000.0), clock_of(), ZONES)
     for position in (0.5, 700.0, 3210.0):
         zones = np.arange(len(ZONES))

@@ -20,7 +20,7 @@ def arms(**of_b: object) -> dict[str, Any]:
 
 
 def world_of(**experiments: object) -> WorldSettings:
-    """A world with these experiments, in which everybody asks for themselves and nobody brings a colleague along."""
+    """A world with these experiments, independent decisions and no invitations."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 2000},
@@ -133,7 +133,7 @@ def test_a_link_is_taken_as_often_as_its_arm_says():
 
 
 def test_an_arm_adds_its_log_odds_to_the_decision():
-    """The decision of every visit of the arm is moved by exactly its effect, that of the others by nothing."""
+    """The decision margin of the arm's visits changes by exactly its effect, that of the others not at all."""
     plain, moved = (
         CohortSampler(world_of(e=arms(log_odds=effect)), Streams(1)).draw(0, -5.0) for effect in (0.0, 0.75)
     )

@@ -40,7 +40,7 @@ def test_a_page_that_links_to_itself_is_read_a_geometric_number_of_times():
 
 
 def test_expected_views_are_the_sum_of_the_powers_of_the_chain(site: Navigation):
-    """Landing · (I − P)⁻¹ equals landing · Σ Pᵏ, added up until nobody is left."""
+    """Landing · (I − P)⁻¹ equals landing · Σ Pᵏ, summed until no visitor is left."""
     landing = site.mix({"home": 2.0, "docs": 1.0, "engineering_blog": 1.0})
     total, here = np.zeros(len(landing)), landing
     while here.sum() > 1e-15:

@@ -50,7 +50,7 @@ def test_time_zones_have_their_shares_within_a_country(population: Population, p
 
 
 def test_the_region_is_that_of_the_country(population: Population, people: People):
-    """Region and country agree for everybody."""
+    """Every visitor's region is that of the country."""
     regions = np.array([REGIONS.index(REGION_OF_COUNTRY[code]) for code in population.countries])
     np.testing.assert_array_equal(people.region, regions[people.country])
 
@@ -76,7 +76,7 @@ def test_accounts_are_recognised_at_the_rate_of_the_settings(population: Populat
 
 
 def test_only_people_of_an_account_have_a_company_address(population: Population, people: People):
-    """Without an account nobody gives a company address; with one company_email_rate do."""
+    """Without an account there is no company address; with one its rate is company_email_rate."""
     known, rate = people.account >= 0, population.settings.company_email_rate
     assert not people.company_email[~known].any()
     assert abs(people.company_email[known].mean() - rate) < SE * np.sqrt(rate * (1 - rate) / known.sum())
