@@ -67,7 +67,6 @@ def unknown(kind: str, name: str, known: Collection[str]) -> str:
     return f"there is no {kind} {name!r}; {advice}"
 
 
-# Shares are typed by hand, with rounding: a third is 0.333333.
 _TIME_ZONES = frozenset(available_timezones())
 
 
@@ -80,6 +79,7 @@ def _known_zone(zone: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 """IANA name of a time zone."""
 
+# Shares are typed by hand, with rounding: a third is 0.333333.
 _SHARE_TOLERANCE = 1e-6
 
 
