@@ -1,4 +1,4 @@
-"""Print how fast funnelsim is, as ratios against what one would otherwise have; run by ``make bench``."""
+"""Print the speed of funnelsim as ratios to yardsticks; run by ``make bench``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
-    parser.add_argument("--long", action="store_true", help="measure also what takes many minutes")
+    parser.add_argument("--long", action="store_true", help="include comparisons that take many minutes")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds to take the median of")
     options = parser.parse_args()
     chosen = [comparison for comparison in COMPARISONS if _is_chosen(comparison, options.only, options.long)]

@@ -1,4 +1,4 @@
-"""The least that SimPy could do: one process per visitor with one time-out per visit, and nothing else.
+"""The minimum in SimPy: one process per visitor with one timeout per visit, and nothing else.
 
 No simulation that puts every visit on SimPy's clock can be faster than this.
 """
@@ -13,7 +13,7 @@ __all__ = ["run"]
 
 
 def run(visits_of: Sequence[int]) -> int:
-    """Let each visitor wait once for each of their visits; returns how many visits there were."""
+    """Wait once for each visit of each visitor; return the number of visits."""
     env = simpy.Environment()
 
     def visitor(n_visits: int) -> Generator[simpy.Event, None, None]:

@@ -11,7 +11,7 @@ __all__ = ["COMPARISONS"]
 
 COMPARISONS: Final[tuple[Comparison, ...]] = (
     generation.COMPARISON,
-    generation.ALL_AWAKE,
+    generation.ALL_ACTIVE,
     generation.DRAWING,
     files.NDJSON_OUT,
     files.NDJSON_IN,

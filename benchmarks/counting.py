@@ -22,11 +22,11 @@ N_EVENTS: Final = 10_000_000
 """Page views that are counted; as narrow events, so that they fit into memory."""
 
 _BY: Final = ("country", "page_group")
-_FIRST, _AGAIN = "funnelsim's store, asked for the first time", "funnelsim's store, while the day goes on"
+_FIRST, _AGAIN = "funnelsim's store, first query", "funnelsim's store, repeated queries"
 
 
 def _narrow_views() -> pl.DataFrame:
-    """Page views in order of arrival, with what is counted by and little else."""
+    """Page views in order of arrival, with the group columns and little else."""
     events, _ = busy_day()
     views = events.filter(pl.col("type") == "page")
     columns = ["type", "anonymous_id", "received_at", "context_location_country", "category"]
@@ -68,7 +68,7 @@ def _prepare() -> Mapping[str, Subject]:
     for _, hour in table.group_by(pl.col("received_at").dt.truncate("1h"), maintain_order=True):
         store.append(hour)
     newest = table.tail(1)
-    n_asked = 0
+    n_queries = 0
 
     def first() -> int:
         store._hours._counts = type(store._hours._counts)()  # noqa: SLF001 - forget what has been counted
@@ -76,9 +76,9 @@ def _prepare() -> Mapping[str, Subject]:
         return table.height
 
     def again() -> int:
-        nonlocal n_asked
-        n_asked += 1
-        store.append(newest.with_columns(message_id=pl.lit(f"new {n_asked}")))
+        nonlocal n_queries
+        n_queries += 1
+        store.append(newest.with_columns(message_id=pl.lit(f"new {n_queries}")))
         store.views(_BY)
         return table.height
 

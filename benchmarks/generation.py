@@ -1,4 +1,4 @@
-"""A simulated day against the script that an analyst would write by hand, in events a second."""
+"""A simulated day against a script that an analyst would write by hand, in events a second."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from simulator.simulation import ActiveAgents, Simulation
 from simulator.tracking.delivery import Sink
 from simulator.visitors.cohort_sampler import CohortSampler
 
-__all__ = ["ALL_AWAKE", "COMPARISON", "DRAWING"]
+__all__ = ["ALL_ACTIVE", "COMPARISON", "DRAWING"]
 
 _NAIVE: Final = "naive SimPy script, 20,000 visitors"
 _STORED: Final = "funnelsim, through tracker and event store"
 _ALL: Final = "funnelsim, active_agents: all, through tracker and event store"
 _MANY: Final = 400_000.0
-"""Visitors of the large day; the script gets slower with their number and is measured at the baseline's."""
+"""Visitors of the large day; the script slows down with their number and is measured with the baseline's."""
 
 
 def _store() -> Sink:
@@ -59,7 +59,7 @@ def _prepare_all() -> Mapping[str, Subject]:
     n_events = outcome.counts["events"]
 
     def bare() -> int:
-        # Counted as if each visit had left its events, to be comparable.
+        # Counted as if each visit had sent its events, for comparability.
         bare_simpy.run(visits_of)
         return n_events
 
@@ -79,9 +79,11 @@ def _prepare_drawing() -> Mapping[str, Subject]:
     def draw() -> int:
         return sum(len(sampler.draw(index, intercept).journeys.page) for index in range(sampler.n_cohorts))
 
-    return {_NAIVE: _naive(baseline()), "cohorts drawn, nobody lives them": draw}
+    return {_NAIVE: _naive(baseline()), "cohorts drawn, no agents": draw}
 
 
 COMPARISON: Final = Comparison("generation", "A day of 400,000 visitors", "events", _prepare, {_STORED: 30.0})
-ALL_AWAKE: Final = Comparison("wake-all", "A day of 20,000 visitors, all awake", "events", _prepare_all, {_ALL: 3.0})
+ALL_ACTIVE: Final = Comparison(
+    "all-active", "A day of 20,000 visitors, all active", "events", _prepare_all, {_ALL: 3.0}
+)
 DRAWING: Final = Comparison("drawing", "Cohorts of a day of 400,000 visitors", "views", _prepare_drawing)

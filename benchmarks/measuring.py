@@ -1,4 +1,4 @@
-"""Comparisons and how they are measured: in turns, so that a machine that slows down slows all subjects alike."""
+"""Comparisons and how they are measured: in turns, so that a slow phase of the machine affects all subjects alike."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Comparison", "Result", "Subject", "Work", "measure"]
 
 @dataclass(frozen=True)
 class Work:
-    """What a subject has done that runs in processes of its own.
+    """Work of a subject that runs in its own processes.
 
     Args:
-        n_items: Events, visitors, starts, … that it has dealt with.
+        n_items: Events, visitors, starts, … processed.
         peak_mib: Largest memory of its largest process, in MiB.
     """
 
@@ -25,18 +25,18 @@ class Work:
 
 
 Subject = Callable[[], int | Work]
-"""Does the work once and says how many items (events, rows, visits, starts) it has dealt with."""
+"""Does the work once and returns the number of items (events, rows, visits, starts) processed."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Subjects that do the same work, and the yardstick that they are held against.
+    """Subjects that do the same work, and the yardstick for them.
 
     Args:
         name: Short name, for ``--only``.
         title: What is compared, for the table.
         items: What is counted: ``events``, ``rows``, …
-        prepare: Makes the data and returns the subjects by name; the first is the yardstick.
+        prepare: Prepares the data and returns the subjects by name; the first is the yardstick.
         goals: The ratio that a subject should reach, by its name: at least in speed, at most in memory.
         of: What the ratio is of.
         rounds: How often to measure at most: long runs differ little.
@@ -52,13 +52,13 @@ class Comparison:
 
     @property
     def is_long(self) -> bool:
-        """Whether a single go takes so long that none is spent on warming up."""
+        """Whether a single run takes so long that there is no warm-up."""
         return self.rounds == 1
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a subject did.
+    """Result of a subject.
 
     Args:
         comparison: Name of the comparison.
@@ -66,8 +66,8 @@ class Result:
         of: What the ratio is of, ``speed`` or ``memory``.
         ratio: Median over the rounds of its speed, or peak memory, relative to the yardstick's in the same round.
         per_second: Median speed, in items a second.
-        seconds: Median time of one go, in seconds.
-        peak_mib: Median peak of its memory, in MiB; None for what does not run in a process of its own.
+        seconds: Median time of one run in seconds.
+        peak_mib: Median peak of its memory, in MiB; None for subjects in this process.
         goal: The ratio that it should reach, at least in speed and at most in memory; None when there is none.
     """
 
@@ -82,8 +82,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class _Go:
-    """One go of one subject."""
+class _Run:
+    """One run of one subject."""
 
     n_items: int
     seconds: float
@@ -93,7 +93,7 @@ class _Go:
     def per_second(self) -> float:
         return self.n_items / self.seconds
 
-    def over(self, other: _Go, of: str) -> float:
+    def over(self, other: _Run, of: str) -> float:
         """Speed or peak memory as a ratio to another's."""
         if of == "speed":
             return self.per_second / other.per_second
@@ -106,28 +106,28 @@ def measure(comparison: Comparison, rounds: int) -> list[Result]:
     if not comparison.is_long:
         for subject in subjects.values():
             subject()
-    goes = [{name: _go(subject) for name, subject in subjects.items()} for _ in range(min(rounds, comparison.rounds))]
+    runs = [{name: _run(subject) for name, subject in subjects.items()} for _ in range(min(rounds, comparison.rounds))]
     yardstick = next(iter(subjects))
     return [
         Result(
             comparison=comparison.name,
             subject=name,
             of=comparison.of,
-            ratio=statistics.median(go[name].over(go[yardstick], comparison.of) for go in goes),
-            per_second=statistics.median(go[name].per_second for go in goes),
-            seconds=statistics.median(go[name].seconds for go in goes),
-            peak_mib=_median([go[name].peak_mib for go in goes]),
+            ratio=statistics.median(run[name].over(run[yardstick], comparison.of) for run in runs),
+            per_second=statistics.median(run[name].per_second for run in runs),
+            seconds=statistics.median(run[name].seconds for run in runs),
+            peak_mib=_median([run[name].peak_mib for run in runs]),
             goal=comparison.goals.get(name),
         )
         for name in subjects
     ]
 
 
-def _go(subject: Subject) -> _Go:
+def _run(subject: Subject) -> _Run:
     started = time.perf_counter()
     done = subject()
     seconds = time.perf_counter() - started
-    return _Go(done.n_items, seconds, done.peak_mib) if isinstance(done, Work) else _Go(done, seconds, None)
+    return _Run(done.n_items, seconds, done.peak_mib) if isinstance(done, Work) else _Run(done, seconds, None)
 
 
 def _median(values: list[float | None]) -> float | None:

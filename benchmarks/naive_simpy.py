@@ -1,9 +1,8 @@
-"""The script a good analyst would write: one SimPy process per visitor, scalar draws, a dict per event.
+"""The script that a good analyst would write: one SimPy process per visitor, scalar draws, a dict per event.
 
 It walks the same site by the same probabilities as the baseline scenario, decides by the same logit, queues requests at
-a simple sales team, and counts page views by hour. It is the yardstick for the speed of funnelsim, and it shows what
-funnelsim does beside simulating faster: this script has no streams of randomness to compare scenarios by, no time
-zones, no tracking, no store and no truth to hold an estimate against.
+a simple sales team, and counts page views by hour. It is the yardstick for the speed of funnelsim. It has no
+random streams for comparing scenarios, no time zones, no tracking, no store and no truth to compare estimates with.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import simpy
 from simulator.simulation import WorldSettings
 
 DAY_S = 86_400.0
-INTERCEPT = -6.15  # what 2 % of visitors comes to with the baseline's coefficients
+INTERCEPT = -6.15  # 2 % of visitors with the baseline's coefficients
 
 
 class NaiveFunnel:
@@ -87,7 +86,7 @@ class NaiveFunnel:
         )
 
     def visitor(self, name: str) -> Generator[simpy.Event, None, None]:
-        """Visit, read, perhaps download, perhaps ask for a demo, perhaps come again."""
+        """Visit, read, and possibly download, request a demo, or return."""
         draw, visits = self.random, self.world.visits
         channel_name, channel = draw.choices(self.channels, self.channel_weights)[0]
         person: dict[str, Any] = {
@@ -154,7 +153,7 @@ class NaiveFunnel:
 
 
 def main() -> None:
-    """Run the baseline's day and say how fast it went."""
+    """Run the baseline's day and print the speed."""
     started = time.perf_counter()
     funnel = NaiveFunnel(WorldSettings(), seed=7)
     n_events = funnel.run()

@@ -1,4 +1,4 @@
-"""Studies against the same simulations and fits written out by hand: what a study costs beyond them, and on two cores.
+"""Studies against the same simulations and fits by hand: the overhead of a study, and the gain of two cores.
 
 Only the seconds of a whole study count, from its settings to its tables; starting the workers is part of it.
 """
@@ -23,7 +23,7 @@ _HERE, _TWO = "a study in this process", "a study on two workers"
 
 
 def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
-    """A loop that a good analyst would write over the parts of funnelsim."""
+    """A loop over the parts of funnelsim, as an analyst would write it."""
     from analytics.intent.model import IntentModel  # noqa: PLC0415 - as a study does
     from analytics.sessions.visits import visit_table  # noqa: PLC0415
 

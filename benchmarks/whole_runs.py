@@ -1,4 +1,4 @@
-"""Whole runs of the command line, each a process of its own: how cost and memory grow, and what a second core brings.
+"""Whole runs of the command line, each a process of its own: growth of cost and memory, and the gain of a second core.
 
 Growth is measured in visitors a second relative to ten thousand of them: a ratio of 1 is a cost that grows in
 proportion. Start-up, events on disk, store and fingerprint are in it; the analysis of the events is not.
@@ -89,18 +89,18 @@ class _Peak(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Look every tenth of a second, or less often where looking takes long, which it does in a large process."""
+        """Measure every tenth of a second, or less often where measuring takes long, as in a large process."""
         took_s = 0.0
         while not self._over.wait(max(0.1, 30 * took_s)):
             began = time.perf_counter()
-            # A process may end between being found and being asked.
+            # A process may end between being found and being measured.
             with suppress(psutil.Error):
                 family = [self._process, *self._process.children(recursive=True)]
                 self.mib = max(self.mib, sum(each.memory_full_info().pss for each in family) / 2**20)
             took_s = time.perf_counter() - began
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._over.set()
         self.join()
 
@@ -120,7 +120,7 @@ def _days() -> Mapping[str, Subject]:
 
 def _workers() -> Mapping[str, Subject]:
     return {
-        # One worker is a core's work: what two are held against.
+        # One worker uses one core: the yardstick for two.
         _ONE_CORE: _run(_SIZES[-1], "--jobs", "1", on_one_core=True),
         _ALONE: _run(_SIZES[-1], "--jobs", "1"),
         _TWO: _run(_SIZES[-1], "--jobs", "2"),

@@ -1,4 +1,4 @@
-"""The simulated data that the comparisons work on: days of the baseline scenario."""
+"""Simulated data of the comparisons: days of the baseline scenario."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def day_of(visitors: float) -> WorldSettings:
 
 @cache
 def busy_day() -> tuple[pl.DataFrame, Outcome]:
-    """The events of a day of 60,000 visitors, and the truth of it."""
+    """Events and outcome of a day with 60,000 visitors."""
     sink = CollectingSink()
     outcome = Simulation(day_of(_BUSY_VISITORS), seed=7).run([sink])
     return sink.events.rechunk(), outcome

@@ -1,4 +1,4 @@
-"""The simulation: visitors and sales team on one clock, and a stream of events from it."""
+"""The simulation: visitors and a sales team on one clock, and a stream of events."""
 
 from __future__ import annotations
 
@@ -34,26 +34,27 @@ from simulator.visitors.visitor import Visitor
 __all__ = ["ActiveAgents", "Outcome", "Simulation", "WorldSettings"]
 
 ActiveAgents = Literal["auto", "all", "interacting"]
-"""Who lives on the clock: everybody, page by page; those alone who can touch the world, when they can; or whichever
-suits the size of the world. The events are the same, byte for byte."""
+"""Which visitors are agents on the clock: all, page by page; only those who can interact with the world, for their
+decisions; or whichever is faster for the size of the world. The events are the same, byte for byte.
+"""
 
 Result = TypeVar("Result")
 
 _MAX_SMALL_WORLD = 20_000
-"""Visitors, reckoned on the high side, up to which ``auto`` wakes everybody."""
+"""Visitors, estimated from above, up to which ``auto`` makes all of them active."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulation leaves behind, beside the events.
+    """Results of a simulation, other than the events.
 
     Attributes:
-        truth: The coefficients that produced it.
-        sales: What the sales team achieved.
+        truth: The true parameters.
+        sales: Outcome of the demo requests.
         counts: ``visitors``, ``visits``, ``demo_requests``, ``true_events`` and ``true_page_views`` that happened;
-            ``events``, ``page_views`` (of bots and delivered again, too) and ``malformed_lines`` that were received.
-        label_keeper: Keeps what befell which event between the two.
-        tables: What happened, made into tables when asked for.
+            ``events``, ``page_views`` (bots and duplicates included) and ``malformed_lines`` that were received.
+        label_keeper: Stores the faults of events.
+        tables: Tables of what really happened, computed on demand.
     """
 
     truth: Truth
@@ -64,17 +65,17 @@ class Outcome:
 
     @property
     def labels(self) -> pl.DataFrame:
-        """What befell which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
+        """Faults of events; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
         return self.label_keeper.labels
 
     @property
     def visits(self) -> pl.DataFrame:
-        """The true visit table, row for row as a perfect tracker would let analysts rebuild it."""
+        """True visit table, row for row as it can be reconstructed from a perfect tracker."""
         return self.tables.visits
 
     @property
     def people(self) -> pl.DataFrame:
-        """Who stands behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
+        """Person behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
         return self.tables.people
 
     @property
@@ -84,21 +85,28 @@ class Outcome:
 
 
 class Simulation:
-    """A world, a seed, and the power to run it.
+    """A simulation of a world with a seed.
 
     Args:
         world: Settings of the world.
         seed: Any non-negative integer.
         replication: Number of the replication, from 0; replications of one seed are independent.
         visitor: Class of the agents: :class:`Visitor` or a subclass of it.
-        active_agents: Who lives on the clock. ``auto`` takes ``all`` for a small world and for visitors of a subclass,
-            who may do something else on every page, and ``interacting`` otherwise.
+        active_agents: Which visitors are agents on the clock. ``auto`` means ``all`` for a small world and for a
+            subclass of :class:`Visitor`, whose visitors may act on every page, and ``interacting`` otherwise.
 
     Attributes:
-        active_agents: Which of the two it is.
+        world: Settings of the world.
+        active_agents: ``all`` or ``interacting``.
+        truth: The true parameters of the decision.
 
     Raises:
-        ValueError: Visitors of a subclass are to be woken for their decisions only.
+        ValueError: ``interacting`` with a subclass of :class:`Visitor`.
+
+    >>> world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 20}, "intent": {"intercept": -4.0}})
+    >>> outcome = Simulation(world, seed=7).run()
+    >>> outcome.counts["visits"] == outcome.visits.height
+    True
     """
 
     def __init__(
@@ -113,7 +121,8 @@ class Simulation:
         if active_agents == "interacting" and visitor is not Visitor:
             raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
         self.world = world
-        self.active_agents = _automatic_choice(world, visitor) if active_agents == "auto" else active_agents
+        self.active_agents = _default_active_agents(world, visitor) if active_agents == "auto" else active_agents
+        # Signals without an effect are part of the truth too, with a coefficient of 0.
         decoys = dict.fromkeys((signal.name for signal in SIGNALS), 0.0)
         self.truth = Truth(
             true_intercept(world),
@@ -126,9 +135,9 @@ class Simulation:
         self._visitor = visitor
 
     def draws(self) -> dict[str, str]:
-        """What a run draws: for every source of randomness, by name, a sha256 of all its addresses and numbers.
+        """SHA-256 of all addresses and draws of a run, by source of randomness.
 
-        Two worlds in which a source has the same digest have drawn the same from it.
+        Equal digests of a source in two worlds mean equal draws.
         """
         streams = RecordingStreams(self._streams.seed, self._streams.replication)
         generator = EventGenerator(self.world, streams, self.truth.intercept)
@@ -147,9 +156,9 @@ class Simulation:
         Every run of one simulation gives the same events.
 
         Args:
-            sinks: Where what the collector receives goes, an hour at a time; they are closed at the end.
+            sinks: Receive the deliveries, an hour at a time; they are closed at the end.
             progress: Called after every hour with the share of the time that has passed.
-            labels: Keeps what befell which event; in memory if not given.
+            labels: Stores the faults of events; in memory unless given.
         """
         generator = EventGenerator(self.world, self._streams, self.truth.intercept)
         run_state = RunState(self.world, generator, self._visitor)
@@ -159,6 +168,7 @@ class Simulation:
                 for sink in sinks:
                     sink.write(delivery)
                 labels.add(delivery.labels)
+                # Both kinds of counts have different names, so they can share one counter.
                 tally.update({**true_counts, **delivery.counts})
                 if progress is not None:
                     progress((hour + 1) / n_hours)
@@ -177,22 +187,23 @@ class Simulation:
         labels: LabelKeeper,
         progress: Callable[[float], None] | None = None,
     ) -> Outcome:
-        """Run with the help of others; what is received is the same as that of :meth:`run`.
+        """Run with workers; the result is the same as that of :meth:`run`.
 
         Args:
-            executor: Where cohorts are drawn and hours told: any of ``concurrent.futures``. It is left running.
-            work: What a worker does with what arrives in an hour, such as writing it to a file.
-            take: Takes what comes of that, hour by hour.
-            n_workers: How many tasks run at a time.
-            folder: An empty folder, which all workers can see, for what they tell one another; the caller removes it.
-            labels: Gives back what befell which event; to fill it is up to ``work`` and ``take``.
+            executor: Executes the tasks: any of ``concurrent.futures``. It is not shut down.
+            work: What a worker does with the deliveries of an hour, such as writing them to a file.
+            take: Receives the results of ``work``, hour by hour.
+            n_workers: Number of tasks that run at a time.
+            folder: Empty folder that all workers can access; the caller removes it.
+            labels: Labels of the run; ``work`` and ``take`` must fill it.
             progress: Called after every hour with the share of the time that has passed.
 
         Raises:
-            ValueError: All visitors live on the clock, so that there is nothing to share.
+            ValueError: All visitors are agents on the clock, so that there is nothing to distribute.
         """
+        # Only runs without page-by-page agents have a part that workers can do.
         if self.active_agents == "all":
-            raise ValueError("visitors who live on the clock cannot be shared out among workers; wake the interacting")
+            raise ValueError("a run whose visitors are all active cannot be shared; give active_agents='interacting'")
         spec = RunSpec(self.world, self._streams.seed, self._streams.replication, self.truth.intercept)
         run_state = RunState(self.world, spec.generator())
         shared = SharedRun(spec, run_state, executor, n_workers=n_workers, folder=folder, work=work)
@@ -212,27 +223,28 @@ class Simulation:
     def _deliveries(
         self, generator: EventGenerator, run_state: RunState
     ) -> Iterator[tuple[int, Counter[str], Delivery]]:
-        """Let time pass: the number of each hour in turn, counts of what happened, and what was received.
+        """Advance the clock; yield the number of each hour, counts of what happened, and what was received.
 
-        An hour in which very much is received comes in several parts.
+        A large hour has several deliveries.
         """
         pending, queue = PendingHours(), DeliveryQueue(generator.transport)
         for hour in range(self.world.clock.hours):
             for scheduled in run_state.due_in(hour):
                 if self.active_agents == "all":
+                    # Whole cohorts stay in memory here, which is why this is for small worlds.
                     run_state.activate(generator.cohorts(scheduled))
                 else:
                     drawn = generator.draw(scheduled)
                     pending.add(drawn.hours)
                     run_state.admit(drawn)
-            live = run_state.advance(hour)
+            live = run_state.live_world.advance(hour)
             sent = generator.emit(hour, pending.take(hour), live, run_state.live_world.cancelled_visits)
             for true_counts, delivery in queue.deliver(sent, hour):
                 yield hour, true_counts, delivery
 
 
-def _automatic_choice(world: WorldSettings, visitor: type[Visitor]) -> ActiveAgents:
-    """Whom to wake where nobody has said."""
+def _default_active_agents(world: WorldSettings, visitor: type[Visitor]) -> ActiveAgents:
+    """Which visitors are active where the caller has not decided."""
     traffic, days = world.traffic, world.clock.hours / 24
     ordinary = traffic.visitors_per_day * days * max(1.0, (1 + traffic.growth_per_week) ** (days / 7))
     launched = sum(
@@ -247,9 +259,9 @@ def _automatic_choice(world: WorldSettings, visitor: type[Visitor]) -> ActiveAge
 
 @contextmanager
 def _gc_disabled() -> Iterator[None]:
-    """Keep Python's garbage collector from walking all live agents again and again."""
+    """Disable Python's garbage collector, which would traverse all agents again and again."""
     was_on = gc.isenabled()
-    # Not frozen: thawing would put off the next full collection, for ever where one run follows another.
+    # ``gc.freeze`` would instead postpone the next full collection, for ever where one run follows another.
     gc.disable()
     try:
         yield

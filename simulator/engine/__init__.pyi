@@ -7,6 +7,7 @@ from .arrays import (
     lookup as lookup,
     part_of_each as part_of_each,
     row_numbers as row_numbers,
+    sparse_column as sparse_column,
 )
 from .clock import DAY_MS as DAY_MS, Clock as Clock, ExactEnvironment as ExactEnvironment, Wait as Wait
 from .sampling import Choices as Choices, probabilities as probabilities

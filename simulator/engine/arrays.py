@@ -10,7 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Bools", "Floats", "Integers", "Words", "first_rows", "lookup", "part_of_each", "row_numbers"]
+__all__ = [
+    "Bools",
+    "Floats",
+    "Integers",
+    "Words",
+    "first_rows",
+    "lookup",
+    "part_of_each",
+    "row_numbers",
+    "sparse_column",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,3 +90,19 @@ def lookup(table: pl.Series, rows: Integers) -> pl.Series:
     ['pricing', 'pricing', 'home']
     """
     return table[row_numbers(rows)]
+
+
+def sparse_column(n: int, rows: Integers, values: pl.Series) -> pl.Series:
+    """Column with values in some rows and nulls elsewhere.
+
+    Args:
+        n: Length of the column.
+        rows: Rows of the values, in order; shape (values,).
+        values: The values.
+
+    >>> sparse_column(3, np.array([1]), pl.Series(["a"])).to_list()
+    [None, 'a', None]
+    """
+    place = np.full(n, len(values))
+    place[rows] = np.arange(len(rows))
+    return lookup(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)

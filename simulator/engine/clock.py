@@ -55,6 +55,7 @@ class ExactEnvironment(simpy.Environment):
         """
         if moment < self._now:
             raise ValueError(f"cannot wait until {moment}: it is {self._now} already")
+        # SimPy schedules by delay only, so the event goes onto its heap directly.
         event = _Moment(self)
         place: tuple[int, object] = (NORMAL, next(self._eid)) if rank is None else (_RANKED, rank)
         heappush(self._queue, (moment, *place, event))  # type: ignore[misc]  # SimPy never looks at the rank
@@ -80,6 +81,7 @@ class ExactEnvironment(simpy.Environment):
 
         def resume(_event: simpy.Event) -> None:
             queue = self._queue
+            # The same iterator as below: each call continues where the last one stopped.
             for moment, rank in waits:
                 # Something else is due first, or at the same time: SimPy has to decide the order.
                 if moment < self._now or (queue and queue[0][0] <= moment):
@@ -123,6 +125,7 @@ class Clock:
     """
 
     def __init__(self, settings: ClockSettings, env: ExactEnvironment | None = None) -> None:
+        # Samplers need a clock too, but never run it.
         self.env = ExactEnvironment() if env is None else env
         self.start = settings.start
         self.start_ms = round(settings.start.timestamp() * 1000)

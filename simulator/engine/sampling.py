@@ -60,6 +60,7 @@ class Choices:
         unsure = np.flatnonzero(picked < 0)
         if len(unsure):
             row = table if isinstance(table, int) else table[unsure].astype(np.int64)
+            # The shift by two for each table selects the table within the one sorted list.
             picked[unsure] = np.searchsorted(self._steps, uniforms[unsure] + 2.0 * row, side="right") - row * self._n
         return picked
 
@@ -91,6 +92,7 @@ def _guide(steps: Floats, cells: int) -> Integers:
     first = np.ceil(steps * cells).astype(np.int64) + (cells + 1) * np.arange(n_tables)[:, None]
     passed = np.cumsum(np.bincount(first.ravel(), minlength=n_tables * (cells + 1)).reshape(n_tables, -1), axis=1)
     sure = passed[:, :-1] == passed[:, 1:]
+    # The smallest integer type that holds −1 and every alternative, for the sake of the cache.
     return np.where(sure, passed[:, :-1], -1).astype(np.min_scalar_type(-n - 1)).ravel()
 
 

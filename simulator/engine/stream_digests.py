@@ -71,6 +71,7 @@ class RecordingStreams(Streams):
             (name, cohort, str(rng.bit_generator.state).encode()) for (name, cohort), rng in self._generators.items()
         ]
         whole: dict[str, _Hash] = {}
+        # Sorted, because workers and agents may draw the cohorts in another order.
         for name, cohort, drawn in sorted(parts):
             whole.setdefault(name, hashlib.sha256()).update(f"{cohort}:".encode() + drawn)
         return {name: digest.hexdigest() for name, digest in whole.items()}

@@ -42,6 +42,7 @@ def _mix(words: Words, shifted: Words) -> None:
     words ^= np.right_shift(words, np.uint64(31), out=shifted)
 
 
+# A run asks for the same few source names in every cohort.
 @lru_cache(maxsize=4096)
 def _key_of(name: str) -> tuple[int, ...]:
     """Four 32-bit integers from the SHA-256 of a source name."""
@@ -131,6 +132,7 @@ class Streams:
         Args:
             scope: Name of the part; empty for the whole world.
         """
+        # A copy keeps the class, so that recording streams stay recording.
         narrowed = copy(self)
         narrowed.scope = f"{scope}/" if scope else ""
         return narrowed
@@ -177,9 +179,13 @@ class VisitorDraws:
     cohort: int
     rows: npt.NDArray[np.int64]
 
+    def addressed(self, source: str) -> AddressedUniforms:
+        """Addressed uniform numbers of a source, for draws below the visitor: visits and page views."""
+        return self.streams.uniforms(source, self.cohort)
+
     def uniforms(self, source: str) -> Floats:
         """Uniform number strictly between 0 and 1 for each visitor; shape (visitors,)."""
-        return self.streams.uniforms(source, self.cohort).at(self.rows)
+        return self.addressed(source).at(self.rows)
 
     def words(self, source: str, n: int) -> Words:
         """Random 64-bit words for each visitor.
@@ -191,5 +197,5 @@ class VisitorDraws:
         Returns:
             Random words; shape (visitors, n).
         """
-        addressed = self.streams.uniforms(source, self.cohort)
+        addressed = self.addressed(source)
         return np.stack([addressed.words(n * self.rows + i) for i in range(n)], axis=1)

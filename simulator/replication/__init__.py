@@ -1,9 +1,9 @@
-"""One seeded replication, from drawing cohorts to the truth tables, by one process or many.
+"""One seeded replication, from drawing cohorts to the truth tables, on one process or many.
 
-Modules, in reading order: ``schedule`` (when each cohort is drawn), ``generator`` (everything that depends on no
-state of the world), ``candidates`` (who may request a demo), ``live_world`` (the clock with agents and sales),
-``pending_hours`` (what is still to happen), ``run_state`` (all of it together), ``workers`` (the same on many
-processes), ``truth_tables``, ``people_truth`` and ``visit_truth`` (what really happened).
+Modules, in reading order: ``schedule`` (order of the cohorts), ``generator`` (everything that does not depend on the
+state of the world), ``candidates`` (visitors who may request a demo), ``live_world`` (the clock with agents and sales),
+``pending_hours`` (activity still to come), ``run_state`` (all of it together), ``workers`` (the same on many
+processes), ``truth_tables``, ``people_truth`` and ``visit_truth`` (tables of what really happened).
 """
 
 import lazy_loader

@@ -1,4 +1,7 @@
-"""Prospects: those of a cohort who may ask for a demo. They alone can touch the world: all others can be let go of."""
+"""Candidates: the visitors of a cohort who may request a demo.
+
+Only they can change the state of the world, so all others can be released.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ _NONE = np.empty(0, dtype=np.int64)
 
 @dataclass(eq=False)
 class Candidates(Cohort):
-    """A cohort of nobody but those who may ask, with no visit but those in which they may; it knows of no pages.
+    """Cohort of candidates only, with only the visits in which they may request; it has no page views.
 
     Attributes:
-        records: What the tracker must know of each visit, and where it was in the whole cohort; shape (visits,).
-        n_later: Later visits of the visitor that begin before the end, which a request would prevent; shape (visits,).
+        visit_records: Record of each visit, with its position in the whole cohort; shape (visits,).
+        n_later: Later visits of the visitor before the end, which a request would cancel; shape (visits,).
     """
 
     visit_records: Records = field(default_factory=lambda: np.empty(0, dtype=VISIT_RECORD))
@@ -30,21 +33,22 @@ class Candidates(Cohort):
 
 
 def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
-    """Those of a cohort who may ask before the end.
+    """Candidates of a cohort: visitors with a visit in which they may request a demo before the end.
 
     Args:
         cohort: The cohort.
-        length_ms: Length of the simulation, in ms.
+        length_ms: Length of the simulation in ms.
     """
     journeys = cohort.journeys
     visits = np.flatnonzero((cohort.decision_margin > 0) & (cohort.end_ms < length_ms))
+    # The world can only discourage, so a visit without a positive margin never ends in a request.
     visitors, visitor = np.unique(journeys.visitor[visits], return_inverse=True)
     return Candidates(
         index=cohort.index,
         rows=cohort.rows[visitors],
         people=cohort.people.take(visitors),
         arrival_ms=cohort.arrival_ms[visitors],
-        journeys=_pageless(journeys, visits, visitor),
+        journeys=_without_pages(journeys, visits, visitor),
         signals=replace(cohort.signals, seen=cohort.signals.seen[visits], minutes=cohort.signals.minutes[visits]),
         decision_margin=cohort.decision_margin[visits],
         buyer_draws=cohort.buyer_draws[visitors],
@@ -59,6 +63,7 @@ def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
         rank=cohort.rank,
         place=cohort.place,
         visit_records=visits_of(cohort, visits),
+        # Visitors who keep visiting after a request have no visit that it would cancel.
         n_later=np.where(
             np.isin(journeys.visitor[visits], cohort.returns_after_request),
             0,
@@ -67,8 +72,8 @@ def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
     )
 
 
-def _pageless(journeys: Journeys, visits: Integers, visitor: Integers) -> Journeys:
-    """Some visits of some visitors, without their page views; times are still counted from the arrival."""
+def _without_pages(journeys: Journeys, visits: Integers, visitor: Integers) -> Journeys:
+    """Some visits of some visitors, without page views; times are still relative to the arrival."""
     return Journeys(
         n_visits=np.bincount(visitor),
         visitor=visitor,
@@ -82,6 +87,6 @@ def _pageless(journeys: Journeys, visits: Integers, visitor: Integers) -> Journe
 
 
 def _n_begun(cohort: Cohort, length_ms: int) -> Integers:
-    """Visits of each visitor that begin before the end unless a request prevents them; shape (visitors,)."""
+    """Visits of each visitor that start before the end unless a request cancels them; shape (visitors,)."""
     begun = cohort.view_ms[cohort.journeys.first_view] < length_ms
     return np.bincount(cohort.journeys.visitor[begun], minlength=len(cohort))

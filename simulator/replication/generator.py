@@ -1,4 +1,4 @@
-"""The workshop: all of a simulation that depends on no state of the world, so that anybody can do any part of it."""
+"""Event generator: the part of a simulation that any worker can run, because no state of the world affects it."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ from simulator.world.arrival_sources import arrival_sources_of
 __all__ = ["CancelledVisits", "DrawnCohort", "EventGenerator"]
 
 CancelledVisits = Mapping[tuple[int, int], int]
-"""Visit that was the last of visitors who would have come again had they not asked, by cohort and visitor."""
+"""Last visit of visitors whose later visits a request has cancelled, by place of the cohort and visitor."""
 
+# Larger than any visit's row, which has 32 bits in the record.
 _NO_LIMIT = 2**31 - 1
 
 _MAX_RECORDS_AT_ONCE = 500_000
-"""Occurrences that are told at once: events take some hundred times as much room as what they are made from."""
+"""Activity records turned into events at a time: events need about a hundred times as much memory as their records."""
 
 
 @dataclass(frozen=True)
 class DrawnCohort:
-    """What remains of a cohort, and its guests, once it has been drawn.
+    """What is kept of a cohort and its invited colleagues once it has been drawn.
 
     Attributes:
-        hours: What they will do, by hour.
-        prospects: Those who may ask.
-        n_visitors: Visitors who come before the end.
-        n_visits: Visits that they begin before the end, unless a request keeps them from it.
+        hours: Their planned activity, by hour.
+        candidates: Visitors who may request a demo.
+        n_visitors: Visitors who arrive before the end.
+        n_visits: Visits that start before the end unless a request cancels them.
     """
 
     hours: list[tuple[int, HourActivity]]
@@ -50,12 +51,17 @@ class DrawnCohort:
 
 
 class EventGenerator:
-    """Draws cohorts and tells of hours.
+    """Draws cohorts and generates the events of hours.
 
     Args:
         world: Settings of the world.
-        streams: Randomness of the replication.
-        intercept: Log-odds of a request at the end of a visit when every signal is 0.
+        streams: Random streams of the replication.
+        intercept: Log-odds of a request at the end of a visit when all signals are 0.
+
+    Attributes:
+        clock: Start and end of the simulation.
+        population: Attributes of the visitors, and the companies.
+        transport: Path of the events to the collector.
     """
 
     def __init__(self, world: WorldSettings, streams: Streams, intercept: float) -> None:
@@ -76,16 +82,25 @@ class EventGenerator:
         return list(schedule_of(self._samplers, self.clock.length_ms))
 
     def cohorts(self, scheduled: ScheduledCohort) -> list[Cohort]:
-        """Draw a cohort, and those whom its visitors invite, if any."""
+        """Draw a cohort, and the colleagues invited by its visitors, if any.
+
+        Args:
+            scheduled: Which cohort.
+        """
         sampler = self._samplers[scheduled.arrival_source]
         cohort = sampler.draw(scheduled.index, self._intercept)
         invitees = sampler.invitees(cohort, self._intercept)
+        # Even places for cohorts, odd ones for their invited colleagues: no place depends on who is invited.
         for number, each in enumerate((cohort, invitees)):
             each.place, each.earliest_ms = 2 * scheduled.place + number, scheduled.earliest_ms
         return [cohort, invitees] if len(invitees) else [cohort]
 
     def draw(self, scheduled: ScheduledCohort) -> DrawnCohort:
-        """Draw a cohort and its guests, and keep no more of them than is needed."""
+        """Draw a cohort and its invited colleagues, and keep only what is needed later.
+
+        Args:
+            scheduled: Which cohort.
+        """
         cohorts, length_ms = self.cohorts(scheduled), self.clock.length_ms
         return DrawnCohort(
             hours=[part for cohort in cohorts for part in planned_activity(cohort, length_ms)],
@@ -97,13 +112,13 @@ class EventGenerator:
     def emit(
         self, number: int, plan: HourActivity, live: HourActivity, cancelled_visits: CancelledVisits
     ) -> Iterator[Sent]:
-        """Tell of all that happens in an hour, one stretch of it after the other.
+        """Emit the events of an hour, one part of it at a time.
 
         Args:
             number: Number of the hour, from 0.
-            plan: What its visitors mean to do.
-            lived: What happens on the clock.
-            cancelled_visits: Who does not come any more. It may name whoever gives up after this hour.
+            plan: Planned activity.
+            live: Activity on the clock.
+            cancelled_visits: Visits cancelled by requests. Requests after this hour may be included.
         """
         n_emitted = 0
         for chunk in HourActivity.of([_still_planned(plan, cancelled_visits), live]).chunks(_MAX_RECORDS_AT_ONCE):
@@ -112,10 +127,10 @@ class EventGenerator:
             n_emitted += events.height
 
     def redraw(self, request_visits: Mapping[int, Mapping[int, int]]) -> Iterator[Cohort]:
-        """Draw all cohorts once more.
+        """Draw all cohorts again, with the requests of the run.
 
         Args:
-            asked: Visit in which each visitor who has asked did so, by cohort and visitor.
+            request_visits: Visit in which each visitor requested a demo, by place of the cohort and visitor.
         """
         for scheduled in self.schedule:
             for cohort in self.cohorts(scheduled):
@@ -124,10 +139,11 @@ class EventGenerator:
 
 
 def _still_planned(plan: HourActivity, cancelled_visits: CancelledVisits) -> HourActivity:
-    """What was planned, without the visits of those who have asked before."""
+    """Planned activity without the cancelled visits."""
     if not cancelled_visits:
         return plan
     visits = plan.visits
+    # Few visitors may request a demo; all others keep every visit.
     doubtful = np.flatnonzero(visits["may_request"])
     names = zip(visits["cohort"][doubtful].tolist(), visits["visitor"][doubtful].tolist(), strict=True)
     last = np.array([cancelled_visits.get(name, _NO_LIMIT) for name in names], dtype=np.int64)

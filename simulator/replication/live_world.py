@@ -1,4 +1,4 @@
-"""The stage: the clock, the agents on it, and the sales team; the part of a run that has a state."""
+"""The live world: the clock, the active agents and the sales team; the part of a run that has a state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["LiveWorld"]
 
 
 class LiveWorld:
-    """Where agents live, and ask for demos.
+    """The world in which agents are active and request demos.
 
     Args:
         world: Settings of the world.
@@ -31,11 +31,12 @@ class LiveWorld:
         visitor: Class of the agents.
 
     Attributes:
+        env: SimPy environment.
         clock: Simulated time.
         sales: The sales desk.
-        asked: Visit in which each visitor who has asked did so, by place of the cohort and visitor.
-        cancelled_visits: The same, of those prospects alone who would have come again, by both.
-        n_given_up: Visits before the end that they would have made.
+        request_visits: Visit in which each visitor requested a demo, by place of the cohort and visitor.
+        cancelled_visits: The same for candidates with later visits, which the request cancels.
+        n_cancelled_visits: Number of those later visits before the end.
     """
 
     def __init__(self, world: WorldSettings, accounts: Accounts, visitor: type[Visitor] = Visitor) -> None:
@@ -53,7 +54,12 @@ class LiveWorld:
         self._changed: set[Cohort] = set()
 
     def admit(self, cohort: Cohort) -> None:
-        """Let visitors in: prospects for their decisions, all others at their arrival, page by page."""
+        """Activate visitors: candidates for their decisions only, all others from their arrival, page by page.
+
+        Args:
+            cohort: A cohort, or the candidates of one.
+        """
+        # Candidates have no page views to go through, only decisions.
         if isinstance(cohort, Candidates):
             for number in range(len(cohort)):
                 self.env.process(self._visitor(self, cohort, number).decisions())
@@ -62,7 +68,7 @@ class LiveWorld:
             activate(self, cohort, self._visitor)
 
     def advance(self, hour: int) -> HourActivity:
-        """Let an hour pass and say what has happened in it that was not planned.
+        """Advance the clock by an hour and return the activity that was not planned.
 
         Args:
             hour: Number of the hour, from 0; each hour in turn.
@@ -73,37 +79,48 @@ class LiveWorld:
             for cohort in self._active_cohorts
             if cohort.activity.viewed or cohort.activity.submitted
         ]
-        # In the order of their places, so that nothing hangs on where objects lie in memory.
+        # By place: the order of a set depends on memory addresses.
         changed, self._changed = sorted(self._changed, key=lambda cohort: cohort.place), set()
         return HourActivity.of([*parts, *(_desk_activity(cohort) for cohort in changed)])
 
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
-        """Hand a visitor's request to the sales desk."""
+        """Submit a visitor's request to the sales desk.
+
+        Args:
+            cohort: The visitor's cohort.
+            visitor: The visitor's row in it.
+        """
 
         def record_step(event: EventName) -> None:
-            # A whole millisecond in seconds may lie a rounding error below it.
+            # A whole millisecond in seconds may be a rounding error too small.
             cohort.activity.sales.append((visitor, int(self.env.now * 1000 + 1e-6), event))
             self._changed.add(cohort)
 
         self._record_request(cohort, visitor)
         account = int(cohort.people.account[visitor])
         if self._demo_per_account and account >= 0:
+            # From now on the colleagues' decisions have a penalty of −∞.
             self._converted_accounts.add(account)
+        # The browser of the visit that ended in the request, not the person's first one.
         browser = cohort.browser_ids[int(cohort.browser[cohort.request_visit[visitor]])]
         draws = BuyerDraws(*cohort.buyer_draws[visitor].tolist())
         self.sales.request_demo(browser, _region(cohort, visitor), draws, record_step, self._accounts.company(account))
 
     def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
-        """Effect of the state of the world on a visitor's decision to request a demo, in log-odds; 0 or below.
+        """Effect of the state of the world on a visitor's decision to request a demo in log-odds; 0 or below.
 
-        Once a colleague has asked, nothing is left to ask for; else the visible wait for a demo discourages.
+        −∞ once a colleague has requested; otherwise the effect of the visible wait for a demo.
+
+        Args:
+            cohort: The visitor's cohort.
+            visitor: The visitor's row in it.
         """
         if int(cohort.people.account[visitor]) in self._converted_accounts:
             return -math.inf
         return self.sales.decision_penalty(_region(cohort, visitor))
 
     def _record_request(self, cohort: Cohort, visitor: int) -> None:
-        """Take note of who has asked, and whom nobody need expect again."""
+        """Record a request and the visits that it cancels."""
         self._changed.add(cohort)
         visit = cohort.request_visit[visitor]
         if not isinstance(cohort, Candidates):
@@ -121,7 +138,7 @@ def _region(cohort: Cohort, visitor: int) -> str:
 
 
 def _site_activity(cohort: Cohort) -> HourActivity:
-    """What the agents of a cohort have done on the site since the last look."""
+    """Activity of a cohort's agents on the site since the last call."""
     log = cohort.activity
     viewed, log.viewed = np.array(log.viewed, dtype=np.int64), []
     submitted, log.submitted = np.array(log.submitted, dtype=np.int64), []
@@ -129,7 +146,7 @@ def _site_activity(cohort: Cohort) -> HourActivity:
 
 
 def _desk_activity(cohort: Cohort) -> HourActivity:
-    """What visitors of a cohort have asked for since the last look, and what the sales desk has done about it."""
+    """Requests of a cohort's visitors, and steps at the sales desk, since the last call."""
     log = cohort.activity
     requested, log.requested = log.requested, []
     steps, log.sales = log.sales, []

@@ -1,4 +1,4 @@
-"""Who stands behind each browser: what no analyst knows, so that stitching and segments can be scored."""
+"""Table of people: the person behind each browser, which is unobserved, to evaluate stitching and segments."""
 
 from __future__ import annotations
 
@@ -31,29 +31,30 @@ PEOPLE_SCHEMA: Final = pl.Schema(
 )
 """Columns of the table of people, one row for each browser that was used.
 
-``person_id`` is the ``anonymous_id`` of the person's first browser; ``user_id`` is what events call the person once
-they have said who they are; ``inflow`` is the campaign or launch that brought them, empty for the ordinary traffic, and
-ends in ``invited`` for those whom a colleague has sent; ``invited_by`` is that colleague; ``first_seen_at`` is the
-browser's first page view.
+``person_id`` is the ``anonymous_id`` of the person's first browser; ``user_id`` is the person's identifier in events
+after identification; ``inflow`` is the arrival source: a campaign or launch, empty for the ordinary traffic, with the
+ending ``invited`` for invited colleagues; ``invited_by`` is the inviter; ``first_seen_at`` is the browser's first page
+view.
 """
 
-_WORTH_A_PART: Final = 100_000
+# Rows from which sorting and writing a part of the table is worth its fixed cost.
+_MIN_PART_ROWS: Final = 100_000
 
 
 def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock) -> Iterator[pl.DataFrame]:
-    """Everybody who came before the end; columns as in :data:`PEOPLE_SCHEMA`, in order of the first page view.
+    """All people who arrived before the end; columns as in :data:`PEOPLE_SCHEMA`, by first page view.
 
     Args:
-        cohorts: The visitors, after the simulation, in the order in which their cohorts opened.
-        population: Who they are.
+        cohorts: The visitors, after the simulation, in the order of the schedule.
+        population: Attributes of the visitors.
         clock: Start and end of the simulation.
 
     Yields:
-        The table in parts, at least one: who comes before a cohort opens is in order, whoever is drawn later.
+        The table in parts, at least one. People who arrive before a cohort's earliest time are final once it is drawn.
     """
     waiting, in_order = PEOPLE_SCHEMA.to_frame(), ("first_seen_at", "anonymous_id")
     for cohort in cohorts:
-        if waiting.height >= _WORTH_A_PART:
+        if waiting.height >= _MIN_PART_ROWS:
             is_settled = pl.col("first_seen_at") < pl.lit(clock.to_utc(cohort.earliest_ms / 1000), UTC_MS)
             yield waiting.filter(is_settled).sort(in_order)
             waiting = waiting.filter(~is_settled)
@@ -63,7 +64,7 @@ def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock)
 
 def _people_of(cohort: Cohort, population: Population, clock: Clock) -> pl.DataFrame:
     visits_made = cohort.visits_made(clock.length_ms)
-    # Visits follow one another, so the first of a browser is its earliest.
+    # Visits of a visitor are in order, so the first row of a browser is its earliest.
     browser, first = np.unique(cohort.browser[visits_made], return_index=True)
     visit = visits_made[first]
     visitor, people = cohort.journeys.visitor[visit], cohort.people

@@ -1,4 +1,4 @@
-"""The course of a run: who has been drawn, who lives on the clock, and what is left of it in the end."""
+"""State of a run: the cohorts drawn so far, the live world, and the counts and tables at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from simulator.replication.live_world import LiveWorld
 from simulator.replication.schedule import ScheduledCohort
 from simulator.replication.truth_tables import TruthTables
 from simulator.settings.world import WorldSettings
-from simulator.tracking.activity import HourActivity
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor
 
@@ -19,16 +18,16 @@ __all__ = ["RunState"]
 
 
 class RunState:
-    """One run, as far as it has come.
+    """One run in progress.
 
     Args:
         world: Settings of the world.
-        workshop: Draws cohorts and tells of hours.
+        generator: Draws cohorts and generates events.
         visitor: Class of the agents.
 
     Attributes:
-        stage: The agents on their clock, and the sales team.
-        openings: All cohorts, in order.
+        live_world: The agents on their clock, and the sales team.
+        schedule: All cohorts, in order.
     """
 
     def __init__(self, world: WorldSettings, generator: EventGenerator, visitor: type[Visitor] = Visitor) -> None:
@@ -36,37 +35,38 @@ class RunState:
         self._world = world
         self._generator = generator
         self.schedule = generator.schedule
+        # A copy: workers draw from the whole schedule while this one shrinks.
         self._upcoming = deque(self.schedule)
         self._active: list[Cohort] = []
         self._n_visitors = self._n_visits = 0
 
     def due_in(self, hour: int) -> Iterator[ScheduledCohort]:
-        """Cohorts that open in an hour, in order; each hour in turn."""
+        """Cohorts whose first visitor may arrive in an hour, in order; call it for each hour in turn.
+
+        Args:
+            hour: Number of the hour, from 0.
+        """
         while self._upcoming and self._upcoming[0].earliest_ms < (hour + 1) * HOUR_MS:
             yield self._upcoming.popleft()
 
     def activate(self, cohorts: Iterable[Cohort]) -> None:
-        """Let everybody in at their arrival, to live page by page."""
+        """Make all visitors of some cohorts active agents, page by page."""
         for cohort in cohorts:
             self._active.append(cohort)
             self.live_world.admit(cohort)
 
     def admit(self, drawn: DrawnCohort) -> None:
-        """Let those in who may ask for a demo; all others are but counted."""
+        """Activate the candidates of a drawn cohort; the other visitors are only counted."""
         self._n_visitors += drawn.n_visitors
         self._n_visits += drawn.n_visits
         for candidates in drawn.candidates:
             self.live_world.admit(candidates)
 
-    def advance(self, hour: int) -> HourActivity:
-        """Let an hour pass whose visitors have all been let in; see :meth:`LiveWorld.live`."""
-        return self.live_world.advance(hour)
-
     def counts(self, tally: Counter[str]) -> dict[str, int]:
-        """How much happened and how much was received.
+        """Counts of what happened and what was received.
 
         Args:
-            tally: The counts of all hours together.
+            tally: Sum of the counts of all hours.
         """
         length_ms = self.live_world.clock.length_ms
         active = self._active
@@ -82,9 +82,10 @@ class RunState:
         }
 
     def tables(self) -> TruthTables:
-        """What happened, as tables; who was not awake is drawn once more for them."""
+        """Truth tables; cohorts that were not kept in memory are drawn again for them."""
         active, request_visits, generator = self._active, self.live_world.request_visits, self._generator
         return TruthTables(
+            # Active cohorts are still in memory; drawing again costs time but no memory.
             (lambda: active) if active else lambda: generator.redraw(request_visits),
             generator.population,
             generator.clock,

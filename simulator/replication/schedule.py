@@ -1,4 +1,4 @@
-"""Openings: when each cohort is drawn, and so the order of all cohorts."""
+"""Schedule of the cohorts of all arrival sources."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["ScheduledCohort", "schedule_of"]
 
 @dataclass(frozen=True)
 class ScheduledCohort:
-    """A cohort, and those whom its visitors invite, before they are drawn.
+    """A cohort, and the colleagues invited by its visitors, before they are drawn.
 
     Attributes:
-        place: Place among all, from 0.
-        opens_ms: Moment before which none of them arrives, in ms since the start.
-        inflow: Number of the inflow.
-        index: Number of the cohort within it.
+        place: Position in the schedule, from 0.
+        earliest_ms: Time before which none of its visitors arrives, in ms since the start.
+        arrival_source: Index of the arrival source.
+        index: Number of the cohort within the source.
     """
 
     place: int
@@ -29,14 +29,15 @@ class ScheduledCohort:
 
 
 def schedule_of(samplers: Sequence[CohortSampler], length_ms: int) -> Iterator[ScheduledCohort]:
-    """All cohorts that open before the end, in order; of those that open at once, whose turn came first is first.
+    """All cohorts with arrivals before the end, by earliest arrival; ties in the order in which they were queued.
 
     Args:
-        makers: What draws the cohorts of each inflow.
-        length_ms: Length of the simulation, in ms.
+        samplers: Sampler of each arrival source.
+        length_ms: Length of the simulation in ms.
     """
     waiting = [(sampler.earliest_ms(0), turn, turn, 0) for turn, sampler in enumerate(samplers) if sampler.n_cohorts]
     heapify(waiting)
+    # The turn breaks ties, so that the order never depends on the heap's internals.
     turn, place = len(samplers), 0
     while waiting:
         earliest_ms, _, arrival_source, index = heappop(waiting)

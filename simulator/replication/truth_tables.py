@@ -1,4 +1,4 @@
-"""The tables of what happened, made when somebody asks for them: a run that nobody questions does not pay for them."""
+"""Tables of what really happened, computed when they are first read."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["TruthTables"]
 
 @dataclass(frozen=True)
 class TruthTables:
-    """What a world was like, after the simulation.
+    """The state of the world after the simulation, as tables.
 
     Args:
-        cohorts: Returns the visitors, with what they have asked for; drawn once more where they have not been kept.
-        population: Who they are.
+        cohorts: Returns the visitors with their requests; draws them again where they were not kept.
+        population: Attributes of the visitors.
         clock: Start and end of the simulation.
-        conversion_unit: Whether an account or each of its visitors asks for one demo.
+        conversion_unit: Whether an account or each of its visitors requests a demo.
     """
 
     cohorts: Callable[[], Iterable[Cohort]]
@@ -41,7 +41,7 @@ class TruthTables:
 
     @cached_property
     def people(self) -> pl.DataFrame:
-        """Who stands behind each browser; see :func:`simulator.replication.people_truth.true_people`."""
+        """The person behind each browser; see :func:`simulator.replication.people_truth.true_people`."""
         return pl.concat(self.people_in_parts())
 
     def people_in_parts(self) -> Iterator[pl.DataFrame]:

@@ -1,4 +1,4 @@
-"""The true visit table: what happened, as a perfect tracker would let analysts rebuild it."""
+"""True visit table: the visits that a perfect tracker would reconstruct."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NEVER_MS = np.iinfo(np.int64).max
 
 
 def true_visits(cohorts: Sequence[Cohort], clock: Clock, conversion_unit: ConversionUnit = "account") -> pl.DataFrame:
-    """One row per visit that began before the end, in order of its start, with the columns of ``visit_schema()``.
+    """One row per visit that started before the end, by start, with the columns of ``visit_schema()``.
 
     Args:
         cohorts: The visitors, after the simulation.
         clock: Start and end of the simulation.
-        conversion_unit: Whether visits of colleagues that end after the account's first request are no longer at risk.
+        conversion_unit: ``account``: visits of colleagues that end after the account's first request are not at risk.
     """
     if not cohorts:
         return pl.DataFrame(schema=visit_schema())
@@ -34,23 +34,26 @@ def true_visits(cohorts: Sequence[Cohort], clock: Clock, conversion_unit: Conver
 
 
 def _converted_ms(cohorts: Sequence[Cohort], conversion_unit: ConversionUnit) -> Integers:
-    """When each account had asked as often as it does, a time beyond all others if never; shape (accounts + 1,).
+    """Time of the last request that an account makes, the maximum integer if it makes none; shape (accounts + 1,).
 
-    The last entry, which index −1 finds, is that of the visitors without an account: nobody speaks for them.
+    The last entry, selected by index −1, belongs to visitors without an account, who never share a request.
     """
     n_accounts = 1 + max(int(cohort.people.account.max(initial=-1)) for cohort in cohorts)
     converted = np.full(n_accounts + 1, _NEVER_MS)
     for cohort in cohorts if conversion_unit == "account" else ():
         askers, visits = np.array(list(cohort.request_visit.items()), dtype=np.int64).reshape(-1, 2).T
         np.minimum.at(converted, cohort.people.account[askers], cohort.end_ms[visits])
+    # Requests of visitors without an account were written there by index −1.
     converted[-1] = _NEVER_MS
     return converted
 
 
 def _visits_of(cohort: Cohort, clock: Clock, converted_ms: Integers) -> pl.DataFrame:
+    """Visit table of one cohort."""
     journeys = cohort.journeys
     seen = cohort.view_ms < clock.length_ms
     start_ms = cohort.view_ms[journeys.first_view]
+    # The last page view before the end, not the planned end of the visit.
     last_ms = np.maximum.reduceat(np.where(seen, cohort.view_ms, -1), journeys.first_view)
     visits_made = cohort.visits_made(clock.length_ms)
     visitor = journeys.visitor[visits_made]

@@ -1,8 +1,7 @@
-"""One run on many workers: they draw cohorts and tell of hours; one process keeps the clock and the sales team.
+"""One run on many workers: they draw cohorts and generate events; one process runs the clock and the sales team.
 
-Whatever depends on no state of the world is done by tasks that any worker can do, on this machine or another, as long
-as all see the same folder. Only those who may ask for a demo come back to the clock. What is received does not hang on
-how many workers there are.
+All work that does not depend on the state of the world is done by tasks for any worker, on this machine or another,
+with a shared folder. Only candidates return to the clock. The result does not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -35,22 +34,23 @@ Result = TypeVar("Result")
 Key = TypeVar("Key")
 
 HourWork = Callable[[int, Iterable[Delivery]], Result]
-"""What is to be done, by a worker, with what arrives in an hour, one part of it after the other; given the hour's
-number, from 0. It can be pickled."""
+"""What a worker does with the deliveries of an hour, in parts; called with the hour's number, from 0. It must be
+picklable.
+"""
 
 _COHORTS_A_TASK: Final = 8
-"""Cohorts that a task draws: half a second's work, against which sending it costs nothing."""
+"""Cohorts drawn by one task: about half a second of work, much more than the overhead of a task."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """All that a worker must know of a run.
+    """Everything that a worker needs to know about a run.
 
     Attributes:
         world: Settings of the world.
         seed: Seed of the run.
         replication: Number of the replication.
-        intercept: Log-odds of a request at the end of a visit when every signal is 0.
+        intercept: Log-odds of a request at the end of a visit when all signals are 0.
     """
 
     world: WorldSettings
@@ -59,7 +59,7 @@ class RunSpec:
     intercept: float
 
     def generator(self) -> EventGenerator:
-        """A workshop for it."""
+        """Event generator of the run."""
         return EventGenerator(self.world, Streams(self.seed, self.replication), self.intercept)
 
 
@@ -77,13 +77,13 @@ class _FileSlice:
 
 @dataclass(frozen=True)
 class HourTask:
-    """What a worker must know of an hour to tell of it.
+    """Input of the task that emits the events of an hour.
 
     Attributes:
         hour: Its number, from 0.
-        plans: What visitors mean to do.
-        lived: What has happened on the clock.
-        cancelled_visits: Who does not come any more.
+        plans: Files with its planned activity.
+        live: Activity on the clock.
+        cancelled_visits: Visits cancelled by requests.
     """
 
     hour: int
@@ -94,7 +94,7 @@ class HourTask:
 
 @dataclass(frozen=True)
 class _Delivered(Generic[Result]):
-    """What a worker has made of what arrived in an hour, and counts of that."""
+    """Result of a worker for the deliveries of an hour, and their counts."""
 
     result: Result
     counts: Counter[str]
@@ -102,7 +102,14 @@ class _Delivered(Generic[Result]):
 
 @dataclass(frozen=True)
 class HourResult(Generic[Result]):
-    """What a worker says of an hour: what happened, and what became of it, or is on its way by hour of arrival."""
+    """Output of the task that emits the events of an hour.
+
+    Attributes:
+        counts: Counts of what happened.
+        delivered: The deliveries' result, where everything arrives at once.
+        slices: Deliveries in transit by hour of arrival, otherwise.
+        labels: File with the faults of the events, otherwise.
+    """
 
     counts: Counter[str]
     delivered: _Delivered[Result] | None = None
@@ -111,15 +118,15 @@ class HourResult(Generic[Result]):
 
 
 class SharedRun(Generic[Result]):
-    """A run whose parts are done by the workers of an executor.
+    """A run whose parts are executed by workers.
 
     Args:
-        recipe: What is run.
-        course: The clock and the sales team; nobody has been let in yet.
-        executor: Runs the tasks; it is left running.
-        n_workers: How many tasks it runs at a time.
-        folder: An empty folder that all workers can see; the caller removes it.
-        work: What to do with what arrives in each hour.
+        spec: What to run.
+        run_state: The clock and the sales team, before the first cohort.
+        executor: Executes the tasks; it is not shut down.
+        n_workers: Number of tasks that it executes at a time.
+        folder: Empty folder that all workers can access; the caller removes it.
+        work: What to do with the deliveries of each hour.
     """
 
     def __init__(
@@ -132,9 +139,11 @@ class SharedRun(Generic[Result]):
         folder: Path,
         work: HourWork[Result],
     ) -> None:
+        # Pickled once: the same bytes are the key of each worker's cached generator.
         self._spec = pickle.dumps(spec)
         self._run_state = run_state
         self._executor = executor
+        # Two tasks for each worker: one runs while the next one waits.
         self._n_ahead = 2 * n_workers
         self._folder = folder
         self._work = work
@@ -143,14 +152,14 @@ class SharedRun(Generic[Result]):
         self._arriving: defaultdict[int, list[_FileSlice]] = defaultdict(list)
 
     def results(self) -> Iterator[tuple[Counter[str], Result]]:
-        """Let time pass: of each hour in turn, counts of it, and what a worker has made of what arrived in it."""
+        """Run; yield for each hour in turn its counts and the worker's result."""
         for counts, future in _prefetched(self._deliveries(), self._n_ahead):
             delivered = future.result()
             counts.update(delivered.counts)
             yield counts, delivered.result
 
     def _deliveries(self) -> Iterator[tuple[Counter[str], Future[_Delivered[Result]]]]:
-        """Counts of what happened in each hour, in turn, and what becomes of what arrives in it."""
+        """Counts of each hour in turn, and the future result of its deliveries."""
         for hour, (_, future) in enumerate(_prefetched(self._emitted(), self._n_ahead)):
             result = future.result()
             self._delete_plans(hour)
@@ -158,6 +167,7 @@ class SharedRun(Generic[Result]):
 
     def _deliver(self, hour: int, result: HourResult[Result]) -> Future[_Delivered[Result]]:
         if result.delivered is not None:
+            # Already delivered by the same task; a finished future keeps one type for both cases.
             done: Future[_Delivered[Result]] = Future()
             done.set_result(result.delivered)
             return done
@@ -167,13 +177,14 @@ class SharedRun(Generic[Result]):
         return self._executor.submit(_deliver_hour, self._spec, hour, arriving, result.labels, self._work)
 
     def _delete_plans(self, hour: int) -> None:
-        """Delete the files of which an hour was the last."""
+        """Delete the files whose last hour this is."""
         for file in self._planned.pop(hour, []):
+            # Each file lists all its hours, so the last one frees it.
             if max(file.places) == hour:
                 file.path.unlink()
 
     def _emitted(self) -> Iterator[tuple[int, Future[HourResult[Result]]]]:
-        """Let the clock run, as fast as cohorts are drawn; each hour is given to a worker to be told."""
+        """Advance the clock as cohorts are drawn, and submit the task that emits each hour."""
         drawn = self._drawn()
         waiting: deque[DrawnCohort] = deque()
         for hour in range(self._n_hours):
@@ -181,13 +192,14 @@ class SharedRun(Generic[Result]):
                 if not waiting:
                     waiting.extend(next(drawn))
                 self._run_state.admit(waiting.popleft())
-            live = self._run_state.advance(hour)
+            live = self._run_state.live_world.advance(hour)
             plans = [file.only(hour) for file in self._planned[hour]]
+            # A copy: the clock keeps adding to the dict while the task waits.
             task = HourTask(hour, plans, live, dict(self._run_state.live_world.cancelled_visits))
             yield hour, self._executor.submit(_emit_hour, self._spec, task, self._folder, self._work)
 
     def _drawn(self) -> Iterator[list[DrawnCohort]]:
-        """Cohorts drawn by the workers, some at a time, in order; a few tasks are always ahead."""
+        """Cohorts drawn by the workers, in order; some tasks are always in progress."""
         schedule = self._run_state.schedule
         batches = deque(schedule[i : i + _COHORTS_A_TASK] for i in range(0, len(schedule), _COHORTS_A_TASK))
         under_way: deque[Future[tuple[list[DrawnCohort], PendingHoursFile]]] = deque()
@@ -203,17 +215,18 @@ class SharedRun(Generic[Result]):
 
 
 def _draw(spec: bytes, schedule: Sequence[ScheduledCohort], path: Path) -> tuple[list[DrawnCohort], PendingHoursFile]:
-    """Draw some cohorts: what their visitors will do goes into a file. A task."""
+    """Draw some cohorts and write their planned activity to a file; a task."""
     generator, pending, found = _generator(spec), PendingHours(), []
     for scheduled in schedule:
         drawn = generator.draw(scheduled)
         pending.add(drawn.hours)
+        # The planned activity travels by file; only the candidates return through the executor.
         found.append(replace(drawn, hours=[]))
     return found, pending.write(path)
 
 
 def _emit_hour(spec: bytes, task: HourTask, folder: Path, work: HourWork[Result]) -> HourResult[Result]:
-    """Tell of an hour; where everything arrives at once, deliver it, too. A task."""
+    """Emit the events of an hour; without faults, deliver them too; a task."""
     generator, hour = _generator(spec), task.hour
     sent = generator.emit(hour, read_hour(task.plans, hour), task.live, task.cancelled_visits)
     queue, transport = DeliveryQueue(generator.transport), generator.transport
@@ -224,7 +237,7 @@ def _emit_hour(spec: bytes, task: HourTask, folder: Path, work: HourWork[Result]
 
 
 def _write_in_transit(sent: Sent, arrival_hour: pl.Expr, path: Path) -> HourResult[Result]:
-    """Put what is on its way into a file, by hour of arrival, and the labels beside it."""
+    """Write deliveries in transit to a file, by hour of arrival, and the labels beside it."""
     in_transit = sent.in_transit.with_columns(arrival_hour.alias("_hour")).sort("_hour", maintain_order=True)
     in_transit.drop("_hour").write_ipc(path)
     labels = path.with_suffix(".labels")
@@ -239,7 +252,7 @@ def _write_in_transit(sent: Sent, arrival_hour: pl.Expr, path: Path) -> HourResu
 def _deliver_hour(
     spec: bytes, hour: int, arriving: Sequence[_FileSlice], labels: Path | None, work: HourWork[Result]
 ) -> _Delivered[Result]:
-    """Deliver what arrives in an hour. A task."""
+    """Deliver what arrives in an hour; a task."""
     transport = _generator(spec).transport
     hour_labels = LABELS_SCHEMA.to_frame() if labels is None else pl.read_ipc(labels)
     nothing = transport.nothing_in_transit
@@ -248,14 +261,14 @@ def _deliver_hour(
 
 
 def _counted(deliveries: Iterable[tuple[Counter[str], Delivery]], counts: Counter[str]) -> Iterator[Delivery]:
-    """The same deliveries, while what was sent is added up."""
+    """The same deliveries; adds up the counts of what was sent."""
     for each, delivery in deliveries:
         counts.update(each)
         yield delivery
 
 
 def _delivered(hour: int, deliveries: Iterable[Delivery], work: HourWork[Result]) -> _Delivered[Result]:
-    """Do the work, and count what it is given."""
+    """Run the work and count its deliveries."""
     counts = Counter[str]()
 
     def each() -> Iterator[Delivery]:
@@ -269,10 +282,11 @@ def _delivered(hour: int, deliveries: Iterable[Delivery], work: HourWork[Result]
 def _prefetched(
     futures: Iterator[tuple[Key, Future[Result]]], max_waiting: int
 ) -> Iterator[tuple[Key, Future[Result]]]:
-    """The same in the same order, but each is waited for only when it is done or others are well ahead of it."""
+    """The same futures in the same order, yielded once they are done or enough later ones are submitted."""
     waiting: deque[tuple[Key, Future[Result]]] = deque()
     for each in futures:
         waiting.append(each)
+        # Results are consumed in order; memory is bounded by the number of tasks ahead.
         while len(waiting) > max_waiting or (waiting and waiting[0][1].done()):
             yield waiting.popleft()
     yield from waiting
@@ -280,6 +294,6 @@ def _prefetched(
 
 @lru_cache(maxsize=1)
 def _generator(spec: bytes) -> EventGenerator:
-    """The workshop of a worker: made for its first task, and used for all others of the run."""
-    made: RunSpec = pickle.loads(spec)  # noqa: S301 - our own words, from the process that gave us the task
+    """Event generator of a worker process, built for its first task and reused for the run."""
+    made: RunSpec = pickle.loads(spec)  # noqa: S301 - written by the process that submitted the task
     return made.generator()

@@ -1,8 +1,9 @@
-"""The sales desk behind the form: response, booking, demo, opportunity and deal, as processes on the SimPy clock."""
+"""The sales desk: response, booking, demo, opportunity and deal, as processes on the SimPy clock."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import date
@@ -29,28 +30,29 @@ SALES_EVENTS = (
     EventName.OPPORTUNITY_CREATED,
     EventName.DEAL_WON,
 )
-"""Events that the sales desk tells of, in the order in which those of one moment happen."""
+"""Events of the sales desk, in the order in which those of one millisecond happen."""
 
 _DAY_S = 86_400.0
 _ROUNDING_S = 1e-6
-"""What sums of seconds may be off by; no office hours are so short."""
+"""Rounding error of sums of seconds; no office hours are this short."""
 
+# Called with each event of a request when it happens.
 OnStep = Callable[[EventName], None]
 
 
 class BuyerDraws(NamedTuple):
-    """Numbers strictly between 0 and 1, drawn uniformly for each visitor, that settle what becomes of a request.
+    """Uniform numbers strictly between 0 and 1 that decide the outcome of a visitor's request.
 
-    They belong to the visitor: a larger team or another question asked of them moves none.
+    They belong to the visitor, so neither a larger team nor a further step of the process changes the others.
 
     Attributes:
-        response: How long the response takes.
-        delay: Before when the buyer does not want the demo.
-        show: Whether the buyer comes to the demo.
+        response: Length of the response.
+        delay: Time during which the buyer is not available.
+        show: Whether the buyer attends the demo.
         opportunity: Whether the demo becomes an opportunity.
         win: Whether the opportunity is won.
-        close: How long that takes.
-        value: What the deal is worth.
+        close: Time from opportunity to deal.
+        value: Value of the deal.
     """
 
     response: float
@@ -65,14 +67,22 @@ class BuyerDraws(NamedTuple):
 def no_show_probability(settings: SalesSettings, wait_s: float) -> float:
     """Probability that a buyer misses a demo ``wait_s`` seconds after the request.
 
-    1 − (1 − p₀) · exp(−λ · days): p₀ of the buyers never meant to come, and interest dies at a constant rate λ.
+    1 − (1 − p₀) · exp(−λ · days): p₀ of the buyers never intend to attend, and the others lose interest at a constant
+    rate λ.
+
+    Args:
+        settings: p₀ (``no_show_rate``) and λ (``no_show_growth_per_day``).
+        wait_s: Time from the request to the demo in seconds.
+
+    >>> round(no_show_probability(SalesSettings(no_show_rate=0.1, no_show_growth_per_day=0.0), 3600.0), 6)
+    0.1
     """
     return 1 - (1 - settings.no_show_rate) * math.exp(-settings.no_show_growth_per_day * wait_s / _DAY_S)
 
 
 @dataclass(frozen=True)
 class _Slot:
-    """A demo slot: a beginning, and as many places as there are executives at work from its beginning to its end."""
+    """A demo slot: a start time, and one place for each account executive at work throughout the slot."""
 
     day: date
     begins_s: float
@@ -80,12 +90,12 @@ class _Slot:
 
 
 class _Team:
-    """The people of one team: an inbox that its SDRs empty, and a diary of demo slots.
+    """One team: an inbox of requests for its SDRs, and a diary of demo slots.
 
     Args:
         settings: The team.
         clock: Simulated time.
-        slot_s: Length of a demo slot, in seconds.
+        slot_s: Length of a demo slot in seconds.
     """
 
     def __init__(self, settings: TeamSettings, clock: Clock, slot_s: float) -> None:
@@ -98,7 +108,7 @@ class _Team:
         self._diary: dict[date, list[_Slot]] = {}
 
     def next_slot(self, not_before_s: float) -> _Slot | None:
-        """Earliest free slot that begins at a time or later; None if there is none in sight."""
+        """Earliest free slot that starts at a given time or later; None if there is none within the search horizon."""
         for day in self.office.days_from(not_before_s):
             for slot in self._slots(day):
                 if slot.begins_s >= not_before_s:
@@ -106,35 +116,39 @@ class _Team:
         return None
 
     def book(self, slot: _Slot) -> Request:
-        """Take a place in a free slot, to be given back at its end."""
+        """Take a place in a free slot; the caller releases it at the slot's end."""
         place = slot.places.request()
+        # A full slot leaves the diary, so that the search does not visit it again.
         if slot.places.count == slot.places.capacity:
             self._diary[slot.day].remove(slot)
         return place
 
     def _slots(self, day: date) -> list[_Slot]:
-        """Free slots of a day, in order: one after the other from the opening on."""
+        """Free slots of a day, in order: consecutive from the opening on."""
         if day not in self._diary:
-            shifts = [shift for calendar in self.executives if (shift := calendar.on(day))]
+            # Most representatives have the same calendar: work it out once for each kind.
+            on_day = {calendar: calendar.on(day) for calendar in set(self.executives)}
+            shifts = Counter(shift for calendar in self.executives if (shift := on_day[calendar]))
             opens_s = min((shift.opens_s for shift in shifts), default=math.inf)
             self._diary[day] = []
             for number in count():
                 begins_s, ends_s = opens_s + number * self._slot_s, opens_s + (number + 1) * self._slot_s
-                n_at_work = sum(ends_s <= shift.closes_s + _ROUNDING_S for shift in shifts)
+                n_at_work = sum(n for shift, n in shifts.items() if ends_s <= shift.closes_s + _ROUNDING_S)
                 if not n_at_work:
                     break
                 self._diary[day].append(_Slot(day, begins_s, simpy.Resource(self._clock.env, n_at_work)))
         return self._diary[day]
 
     def hours(self, length_s: float) -> TeamHours:
-        """Time at work in the first ``length_s`` seconds."""
-        sdrs_s, executives_s = (sum(d.seconds_until(length_s) for d in of) for of in (self.sdrs, self.executives))
+        """Working time in the first ``length_s`` seconds."""
+        seconds = {calendar: calendar.seconds_until(length_s) for calendar in {*self.sdrs, *self.executives}}
+        sdrs_s, executives_s = (sum(seconds[calendar] for calendar in of) for of in (self.sdrs, self.executives))
         return TeamHours(sdrs_s, executives_s)
 
 
 @dataclass(frozen=True)
 class _Lead:
-    """A request in somebody's inbox, with the buyer's luck and company, and whom to tell of what becomes of it."""
+    """A request in an inbox, with the buyer's draws and company, and the callback for its events."""
 
     request: DemoRequest
     draws: BuyerDraws
@@ -147,14 +161,26 @@ class _Lead:
 class SalesDesk:
     """All sales teams at work.
 
-    A request goes into the inbox of its region's team. Its sales development representatives (SDRs) answer in order,
-    those idle longest first, in their office hours; what they have begun at closing time they finish. With the response
-    a demo is booked: the earliest free slot of the team's account executives after the lead time and not before the
-    buyer wants it. With office hours of 00:00–24:00 on all days the response is the queue M/M/c.
+    A request goes into the inbox of its region's team. Sales development representatives (SDRs) answer in order of
+    arrival during their office hours, the longest idle first; they finish a response that they have started at closing
+    time. At the end of the response a demo is booked: the earliest free slot of the team's account executives after the
+    lead time and when the buyer is available. With office hours of 00:00–24:00 on all days the response is an M/M/c
+    queue.
 
     Args:
         clock: Simulated time.
-        settings: Teams, lengths and rates.
+        settings: Teams, durations and rates.
+
+    Attributes:
+        requests: All requests so far, in order.
+
+    >>> from simulator.settings.clock import ClockSettings
+    >>> clock = Clock(ClockSettings(hours=48))
+    >>> desk = SalesDesk(clock, SalesSettings())
+    >>> request = desk.request_demo("visitor-1", "europe", BuyerDraws(*[0.5] * 7))
+    >>> clock.env.run(until=clock.length_ms / 1000)
+    >>> request.responded_s is not None
+    True
     """
 
     clock: Clock
@@ -165,12 +191,15 @@ class SalesDesk:
         self._env = self.clock.env
         self._slot_s = 60 * self.settings.slot_minutes
         self._teams = {
-            name: _Team(team, self.clock, self._slot_s) for name, team in sorted(self.settings.teams.items())
+            # Sorted, so that the order of teams in a scenario does not matter.
+            name: _Team(team, self.clock, self._slot_s)
+            for name, team in sorted(self.settings.teams.items())
         }
         self._team_of = {region: self.settings.team_of(region) for region in REGIONS}
+        # SimPy serves waiting SDRs in the order of their processes, so the order of teams matters.
         for team in self._teams.values():
             for calendar in team.sdrs:
-                self._env.process(self._work(calendar, team.inbox))
+                self._env.process(self._sdr(calendar, team.inbox))
 
     def request_demo(
         self,
@@ -180,15 +209,19 @@ class SalesDesk:
         on_step: OnStep | None = None,
         company: Company = UNKNOWN_COMPANY,
     ) -> DemoRequest:
-        """Enter a request now.
+        """Submit a request now.
 
         Args:
-            visitor: Identifier of who asks.
-            region: World region of who asks.
-            draws: What settles the fate of the request.
-            tell: Told of each step, as one of ``SALES_EVENTS``, when it happens.
-            company: The company of who asks.
+            visitor: Identifier of the visitor.
+            region: World region of the visitor.
+            draws: Random numbers that decide the outcome of the request.
+            on_step: Called with each of ``SALES_EVENTS`` when it happens.
+            company: Company of the visitor.
+
+        Returns:
+            The request; the desk updates it as time passes.
         """
+        # Exponential by inversion of the visitor's own draw.
         response_s = -60 * self.settings.response_minutes * math.log(draws.response)
         request = DemoRequest(visitor, region, self._env.now, response_s, account=company.account)
         self.requests.append(request)
@@ -203,33 +236,36 @@ class SalesDesk:
         return math.inf if slot is None else (slot.begins_s - now) / _DAY_S
 
     def decision_penalty(self, region: str) -> float:
-        """Effect of the visible wait on the decision, in log-odds; 0 or below."""
+        """Effect of the visible wait on the decision in log-odds; 0 or below."""
         effect = self.settings.wait_effect_per_day
         return effect * self.visible_wait_days(region) if effect else 0.0
 
     def outcome(self, length_s: float) -> SalesOutcome:
-        """What the teams achieved in the ``length_s`` seconds until now."""
+        """Outcome of the first ``length_s`` seconds, which end now."""
         hours = {name: team.hours(length_s) for name, team in self._teams.items()}
         return sales_outcome(self.requests, self._team_of, hours, self._slot_s, length_s)
 
     def _team(self, region: str) -> _Team:
         return self._teams[self._team_of[region]]
 
-    def _work(self, calendar: RepCalendar, inbox: simpy.Store) -> Generator[simpy.Event, None, None]:
-        """The working life of an SDR: shift by shift, request by request."""
+    def _sdr(self, calendar: RepCalendar, inbox: simpy.Store) -> Generator[simpy.Event, None, None]:
+        """Work of an SDR, shift by shift and request by request; a SimPy process."""
         while shift := calendar.next_shift(self._env.now):
             yield self._env.at(shift.opens_s)
+            # One event for the whole shift, shared by all waits of it.
             closing = self._env.at(shift.closes_s)
             while self._env.now < shift.closes_s:
                 next_lead = inbox.get()
+                # An SDR waits for a request or for closing time, whichever comes first.
                 yield next_lead | closing
                 if next_lead.triggered:
                     yield from self._respond(cast("_Lead", next_lead.value))
                 else:
+                    # Otherwise the inbox would give the next request to an SDR who has left.
                     next_lead.cancel()
 
     def _respond(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
-        """Spend the time of a response, and book the demo at the end of it."""
+        """Spend the response time, then book the demo."""
         lead.request.responded_s = self._env.now
         lead.request.stage = SalesStage.RESPONDED
         yield self._env.timeout(lead.request.response_s)
@@ -237,35 +273,38 @@ class SalesDesk:
             3600 * self.settings.lead_hours, -_DAY_S * self.settings.buyer_delay_days * math.log(lead.draws.delay)
         )
         slot = lead.team.next_slot(self._env.now + wanted_s)
-        # Without a slot in sight nothing is booked, and the request is left as it is.
+        # Without a slot within the search horizon nothing is booked, and the request stays at this step.
         if slot is not None:
             lead.request.scheduled_s, lead.request.slot_s = self._env.now, slot.begins_s
             lead.request.stage = SalesStage.SCHEDULED
             lead.on_step(EventName.DEMO_SCHEDULED)
-            self._env.process(self._meet(lead, slot, lead.team.book(slot)))
+            self._env.process(self._hold_demo(lead, slot, lead.team.book(slot)))
 
-    def _meet(self, lead: _Lead, slot: _Slot, place: Request) -> Generator[simpy.Event, None, None]:
-        """Come to the demo or not, and go on from there."""
+    def _hold_demo(self, lead: _Lead, slot: _Slot, place: Request) -> Generator[simpy.Event, None, None]:
+        """Hold the demo or record a no-show; a SimPy process."""
         request = lead.request
         yield self._env.at(slot.begins_s + self._slot_s)
         slot.places.release(place)
+        # The waiting time runs from the request, not from the booking.
         if lead.draws.show < no_show_probability(self.settings, slot.begins_s - request.requested_s):
             request.missed_s, request.stage = self._env.now, SalesStage.MISSED
             lead.on_step(EventName.DEMO_MISSED)
             return
         request.held_s, request.stage = self._env.now, SalesStage.HELD
         lead.on_step(EventName.DEMO_HELD)
+        # It scales the threshold, not the draw: a poor fit only ever loses opportunities.
         factor = 1.0 if lead.company.good_fit else self.settings.poor_fit_factor
         if lead.draws.opportunity < factor * self.settings.held_to_opportunity:
-            yield from self._sell(lead)
+            yield from self._close_deal(lead)
 
-    def _sell(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
-        """Open an opportunity, and win it or not."""
+    def _close_deal(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
+        """Open an opportunity and decide whether it is won."""
         request = lead.request
         request.opportunity_s, request.stage = self._env.now, SalesStage.OPPORTUNITY
         lead.on_step(EventName.OPPORTUNITY_CREATED)
         if lead.draws.win >= self.settings.opportunity_to_won:
             return
+        # Deals are signed in office hours only.
         signed_s = lead.team.office.next_open(
             self._env.now - _DAY_S * self.settings.days_to_close * math.log(lead.draws.close)
         )
@@ -274,5 +313,6 @@ class SalesDesk:
         yield self._env.at(signed_s)
         request.won_s, request.stage = self._env.now, SalesStage.WON
         spread = self.settings.deal_value_spread * NormalDist().inv_cdf(lead.draws.value)
+        # Lognormal by inversion: the draw is a quantile of the normal distribution.
         request.deal_value = lead.company.deal_factor * self.settings.deal_value * math.exp(spread)
         lead.on_step(EventName.DEAL_WON)

@@ -1,4 +1,4 @@
-"""Office hours: when a sales team, and each representative of it, is at work, on the simulated clock."""
+"""Office hours: working time of a team, and of each representative, on the simulated clock."""
 
 from __future__ import annotations
 
@@ -13,31 +13,38 @@ from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings, minu
 __all__ = ["OfficeHours", "RepCalendar", "Shift", "rep_calendars"]
 
 _SEARCH_DAYS = 400
-"""How far ahead anybody looks: further than the longest holiday."""
+"""Search horizon in days for the next office hour: longer than any usual absence."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A stretch of work, from ``opens_s`` to ``closes_s`` in seconds since the start of the simulation."""
+    """A period of work, from ``opens_s`` to ``closes_s`` in seconds since the start of the simulation."""
 
     opens_s: float
     closes_s: float
 
     @property
     def length_s(self) -> float:
-        """Length in seconds: on a day of 23 or 25 hours not always the same."""
+        """Length in seconds; it differs on days with a time change."""
         return self.closes_s - self.opens_s
 
 
 class OfficeHours:
-    """A team's office hours, right across daylight-saving changes.
+    """Office hours of a team, exact across daylight-saving changes.
 
-    Opening and closing are moments of the wall clock. One that occurs twice is taken the first time; one that the
-    change leaves out is taken by the offset before the change.
+    Opening and closing are local times. A local time that occurs twice means the first occurrence; one that a change
+    skips is read with the offset before the change.
 
     Args:
         team: Time zone, hours, weekdays and holidays.
         clock: Simulated time.
+
+    >>> from simulator.settings.clock import ClockSettings
+    >>> office = OfficeHours(TeamSettings(time_zone="Europe/Berlin"), Clock(ClockSettings()))
+    >>> office.on(date(2026, 3, 3))
+    Shift(opens_s=28800.0, closes_s=61200.0)
+    >>> office.on(date(2026, 3, 7)) is None
+    True
     """
 
     def __init__(self, team: TeamSettings, clock: Clock) -> None:
@@ -48,7 +55,7 @@ class OfficeHours:
         self._clock = clock
 
     def day_of(self, time_s: float) -> date:
-        """Local date at a simulated time."""
+        """Local date at a simulated time in seconds."""
         return self._clock.to_utc(time_s).astimezone(self._zone).date()
 
     def on(self, day: date) -> Shift | None:
@@ -58,34 +65,36 @@ class OfficeHours:
         return Shift(self._moment(day, self._opens), self._moment(day, self._closes))
 
     def _moment(self, day: date, minutes: int) -> float:
-        """Simulated time of a moment of the wall clock; minute 1440 is the next midnight."""
+        """Simulated time of a local time; minute 1440 is the next midnight."""
+        # 24:00 is midnight of the next day.
         days, minute = divmod(minutes, 24 * 60)
         wall = datetime.combine(day + timedelta(days=days), time(minute // 60, minute % 60), self._zone)
+        # Through UTC: differences of local times ignore a change of the offset.
         return self._clock.to_seconds(wall.astimezone(UTC))
 
     def days_from(self, time_s: float) -> Iterator[date]:
-        """Local dates from a simulated time on, as far as anybody looks ahead."""
+        """Local dates from a simulated time on, up to the search horizon."""
         first = self.day_of(time_s)
         return (first + timedelta(days=ahead) for ahead in range(_SEARCH_DAYS))
 
     def next_open(self, time_s: float) -> float | None:
-        """First moment in office hours at or after a time; None if there is none in sight."""
+        """First time in office hours at or after a simulated time; None if there is none within the search horizon."""
         shift = RepCalendar(self).next_shift(time_s)
         return None if shift is None else shift.opens_s
 
 
 @dataclass(frozen=True)
 class RepCalendar:
-    """When one representative is at work.
+    """Working hours of one representative.
 
-    A new representative learns in the last part of the day: in week k of the N weeks of ramp-up they work the first
-    k / (N + 1) of each day's office hours.
+    A new hire trains during the last part of the day: in week k of the N weeks of ramp-up they work the first k / (N +
+    1) of each day's office hours.
 
     Attributes:
         office: The team's office hours.
-        joins: First day of work; None for one who has always been there.
-        ramp_weeks: Weeks until somebody new works the whole day.
-        absences: First and last days of each absence.
+        joins: First day of work; None for a representative who is there from the start.
+        ramp_weeks: Weeks until a new hire works the whole day.
+        absences: First and last day of each absence.
     """
 
     office: OfficeHours
@@ -97,6 +106,7 @@ class RepCalendar:
         """The shift of a local date; None for a day off."""
         share = self._share(day)
         hours = self.office.on(day) if share else None
+        # Not recomputed for a whole day: rounding would move the closing time.
         if hours is None or share == 1:
             return hours
         return Shift(hours.opens_s, hours.opens_s + share * hours.length_s)
@@ -111,15 +121,20 @@ class RepCalendar:
         return 0.0 if weeks < 0 else min(1.0, (weeks + 1) / (self.ramp_weeks + 1))
 
     def next_shift(self, time_s: float) -> Shift | None:
-        """What is left of the current shift, or the next one; None if there is none in sight."""
+        """Remainder of the current shift, or the next one; None if there is none within the search horizon.
+
+        Args:
+            time_s: Simulated time in seconds.
+        """
         for day in self.office.days_from(time_s):
             shift = self.on(day)
+            # A shift that is nearly over still counts, with what is left of it.
             if shift is not None and shift.closes_s > time_s:
                 return Shift(max(shift.opens_s, time_s), shift.closes_s)
         return None
 
     def seconds_until(self, length_s: float) -> float:
-        """Time at work from the start of the simulation to ``length_s``, in seconds."""
+        """Working time in seconds from the start of the simulation to ``length_s``."""
         day, last, total = self.office.day_of(0.0), self.office.day_of(length_s), 0.0
         while day <= last:
             if shift := self.on(day):
@@ -129,8 +144,13 @@ class RepCalendar:
 
 
 def rep_calendars(staff: StaffSettings, office: OfficeHours) -> list[RepCalendar]:
-    """Working times of each representative of a staff, in order of their numbers."""
-    joins = {joiner.rep: joiner.on for joiner in staff.hires}
+    """Working hours of each representative, in the order of their numbers.
+
+    Args:
+        staff: Headcount, hires and absences.
+        office: The team's office hours.
+    """
+    joins = {hire.rep: hire.on for hire in staff.hires}
     return [
         RepCalendar(
             office,

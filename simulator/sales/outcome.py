@@ -1,4 +1,4 @@
-"""What became of the demo requests: one record each, and the measures that sales teams are steered by."""
+"""Outcome of demo requests: one record each, and the usual measures of a sales team."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Summary = dict[str, float | None]
 
 
 class SalesStage(StrEnum):
-    """How far a request has come."""
+    """Last step that a request has reached."""
 
     REQUESTED = "requested"
     RESPONDED = "responded"
@@ -27,23 +27,23 @@ class SalesStage(StrEnum):
 
 @dataclass
 class DemoRequest:
-    """One request and what became of it. Times are simulated seconds; None for what has not happened.
+    """One request and its progress. Times are simulated seconds; None for steps that have not happened.
 
     Attributes:
-        visitor: Identifier of who asked (the anonymous id).
+        visitor: Anonymous identifier of the visitor.
         region: World region of the visitor.
-        requested_s: When the form was sent.
-        response_s: How long the response takes once somebody has taken it up, in seconds.
-        stage: How far it has come.
-        responded_s: When a sales development representative took it up.
+        requested_s: When the form was submitted.
+        response_s: Length of the response in seconds, from when an SDR starts it.
+        stage: Last step reached.
+        responded_s: When a sales development representative started the response.
         scheduled_s: When the demo was booked.
-        slot_s: When the booked slot begins; it may lie ahead.
-        held_s: When the demo was over.
-        missed_s: When the slot was over to which the buyer did not come.
+        slot_s: Start of the booked slot; it may lie ahead.
+        held_s: End of the demo.
+        missed_s: End of a slot that the buyer missed.
         opportunity_s: When it became an opportunity.
         won_s: When the deal was won.
-        deal_value: What the deal is worth, in US dollars a year.
-        account: Identifier of the visitor's company, None where it is not known.
+        deal_value: Value of the deal in US dollars a year.
+        account: Identifier of the visitor's company, None where it is not recognised.
     """
 
     visitor: str
@@ -78,7 +78,7 @@ _NUMBERS = (
 
 @dataclass(frozen=True)
 class TeamHours:
-    """Time at work of a team up to some moment, in seconds, summed over its representatives."""
+    """Working time of a team up to some time, in seconds, summed over its representatives."""
 
     sdrs_s: float
     executives_s: float
@@ -86,22 +86,21 @@ class TeamHours:
 
 @dataclass(frozen=True)
 class SalesOutcome:
-    """What the sales desk achieved.
+    """Results of the sales desk.
 
     Attributes:
-        requests: One row per request, in order: ``anonymous_id``, ``account`` (null where it is not known), ``region``,
-            ``team``, ``stage``; ``requested_s``, ``responded_s``, ``scheduled_s``, ``held_s``, ``missed_s``,
-            ``opportunity_s``, ``won_s`` (seconds since the start, null for what has not happened), ``slot_s`` (begin of
-            the booked slot, which may lie ahead), ``deal_value`` (US dollars a year, null unless won),
-            ``response_minutes`` (speed-to-lead: from the request until somebody took it up) and ``slot_wait_hours``
-            (from booking to the slot).
+        requests: One row per request, in order: ``anonymous_id``, ``account`` (null where it is not recognised),
+            ``region``, ``team``, ``stage``; ``requested_s``, ``responded_s``, ``scheduled_s``, ``held_s``,
+            ``missed_s``, ``opportunity_s``, ``won_s`` (seconds since the start, null for steps that have not happened),
+            ``slot_s`` (start of the booked slot, which may lie ahead), ``deal_value`` (US dollars a year, null unless
+            won), ``response_minutes`` (speed-to-lead: from the request to the start of the response) and
+            ``slot_wait_hours`` (from booking to the slot).
         summary: Counts ``requests``, ``responded``, ``scheduled``, ``held``, ``missed``, ``opportunities``,
             ``deals_won``, their ``deal_value``; ``held_rate`` and ``no_show_rate`` of the demos whose slot is over;
-            mean and 90 % quantile of ``response_minutes`` and ``slot_wait_hours`` of those who have one;
-            ``sdr_utilisation`` and ``executive_utilisation``: time spent on responses, and in slots held or missed, by
-            time at work. Work begun is finished after closing, so that a utilisation can exceed 1. None where
-            there is nothing to take a mean or a share of.
-        by_region: The same for each region with a request, the utilisations those of its team; sorted.
+            mean and 90 % quantile of ``response_minutes`` and ``slot_wait_hours``; ``sdr_utilisation`` and
+            ``executive_utilisation``: time spent on responses, and in slots held or missed, divided by working time.
+            Work is finished after closing, so a utilisation can exceed 1. None where a mean or ratio is undefined.
+        by_region: The same for each region with a request, with the utilisations of its team; sorted by region.
     """
 
     requests: pl.DataFrame
@@ -112,20 +111,21 @@ class SalesOutcome:
 def sales_outcome(
     requests: list[DemoRequest], team_of: Mapping[str, str], hours: Mapping[str, TeamHours], slot_s: float, now_s: float
 ) -> SalesOutcome:
-    """Reckon up what became of the requests.
+    """Summarise the requests.
 
     Args:
         requests: The requests, in order.
         team_of: Name of the team that serves each region.
-        hours: Time at work of each team up to now.
-        slot_s: Length of a demo slot, in seconds.
-        now_s: The moment of the reckoning.
+        hours: Working time of each team until now.
+        slot_s: Length of a demo slot in seconds.
+        now_s: Current simulated time in seconds.
     """
     table = _table(requests, team_of)
     busy = table.select(
         "team",
-        # Whoever has not ended by now has worked until now.
+        # A response that is not finished has taken until now.
         sdrs=pl.min_horizontal("response_s", now_s - pl.col("responded_s")),
+        # A slot that is in progress counts up to now, one in the future not at all.
         executives=(now_s - pl.col("slot_s")).clip(0, slot_s),
     )
     table = table.drop("response_s")
@@ -146,6 +146,7 @@ def sales_outcome(
         for region in table["region"].unique().sort().to_list()
     }
     schema = {"region": pl.String} | {name: pl.Float64 if _is_share(name) else pl.Int64 for name in summary}
+    # Built from rows: an empty list still has the schema's columns.
     rows = [{"region": region, **values} for region, values in regions.items()]
     return SalesOutcome(table, summary, pl.DataFrame(rows, schema=schema))
 
@@ -167,7 +168,7 @@ def _table(requests: list[DemoRequest], team_of: Mapping[str, str]) -> pl.DataFr
 
 
 def request_measures(rows: pl.DataFrame) -> Summary:
-    """Counts, rates and waits of some requests: all measures but the utilisations.
+    """Counts, rates and waits of some requests: all measures except the utilisations.
 
     Args:
         rows: Some rows of :attr:`SalesOutcome.requests`.
@@ -190,7 +191,8 @@ def request_measures(rows: pl.DataFrame) -> Summary:
 
 
 def _spread(waits: pl.Series) -> Summary:
-    """Mean and 90 % quantile of those who have a wait; None when nobody has."""
+    """Mean and 90 % quantile of the known waits; None if there are none."""
+    # The mean is NumPy's: its pairwise sum is the same however the table was put together.
     quantile, found = waits.quantile(0.9, "linear"), waits.drop_nulls().to_numpy()
     return {f"{waits.name}_mean": float(found.mean()) if len(found) else None, f"{waits.name}_p90": quantile}
 
@@ -200,5 +202,5 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def _is_share(name: str) -> bool:
-    """Whether a measure is a number of its own rather than a count."""
+    """Whether a measure is a real number rather than a count."""
     return name.startswith(("deal_value", "response_", "slot_")) or name.endswith(("_rate", "_utilisation"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
@@ -21,8 +22,11 @@ __all__ = [
     "Settings",
     "Share",
     "Shares",
+    "TimeZone",
     "Weights",
     "shares_fault",
+    "some_weight",
+    "sum_to_one",
     "unknown",
 ]
 
@@ -63,6 +67,18 @@ def unknown(kind: str, name: str, known: Collection[str]) -> str:
     return f"there is no {kind} {name!r}; {advice}"
 
 
+_TIME_ZONES = frozenset(available_timezones())
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in _TIME_ZONES:
+        raise ValueError(f"{zone!r} is not an IANA time zone such as 'Europe/Berlin'")
+    return zone
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+"""IANA name of a time zone."""
+
 # Shares are typed by hand, with rounding: a third is 0.333333.
 _SHARE_TOLERANCE = 1e-6
 
@@ -73,27 +89,41 @@ def shares_fault(shares: Iterable[float]) -> str | None:
     >>> shares_fault([0.5, 0.4])
     'shares must sum to 1 (they sum to 0.9)'
     """
+    # Exact summation: ten times 0.1 is 1.
     total = math.fsum(shares)
     if abs(total - 1) > _SHARE_TOLERANCE:
         return f"shares must sum to 1 (they sum to {total:.6g})"
     return None
 
 
-def _sum_to_one(shares: dict[str, float]) -> dict[str, float]:
+def sum_to_one(shares: dict[str, float]) -> dict[str, float]:
+    """Return the shares if they sum to 1.
+
+    Raises:
+        ValueError: They do not.
+    """
     if fault := shares_fault(shares.values()):
         raise ValueError(fault)
     return shares
 
 
-Shares = Annotated[dict[str, Share], AfterValidator(_sum_to_one)]
+Shares = Annotated[dict[str, Share], AfterValidator(sum_to_one)]
 """Named shares of a whole; they sum to 1."""
 
 
-def _some_weight(weights: dict[str, float]) -> dict[str, float]:
-    if not any(weight > 0 for weight in weights.values()):
+WeightsT = TypeVar("WeightsT", dict[str, float], tuple[float, ...])
+
+
+def some_weight(weights: WeightsT) -> WeightsT:
+    """Return the weights if at least one of them is above 0.
+
+    Raises:
+        ValueError: None is.
+    """
+    if not any(weight > 0 for weight in (weights.values() if isinstance(weights, dict) else weights)):
         raise ValueError("at least one weight must be above 0")
     return weights
 
 
-Weights = Annotated[dict[str, NonNegative], AfterValidator(_some_weight)]
+Weights = Annotated[dict[str, NonNegative], AfterValidator(some_weight)]
 """Named relative weights, at least one above 0; they need not sum to 1."""

@@ -54,6 +54,7 @@ _MAX_COMBINATIONS = 4096
 
 
 def _few_enough(experiments: dict[str, ExperimentSettings]) -> dict[str, ExperimentSettings]:
+    # All combinations exist, because experiments are assigned independently.
     combinations = prod(len(experiment.arms) for experiment in experiments.values())
     if combinations > _MAX_COMBINATIONS:
         raise ValueError(

@@ -72,6 +72,7 @@ DEFAULT_PERSONAS = {
         invitation_factor=2.0,
         engagement=0.8,
     ),
+    # The four that follow never buy, but read some of the same pages.
     "job_seeker": PersonaSettings(
         weight=0.11,
         channels={"paid_search": 0.2, "paid_social": 0.2, "email": 0.2},
@@ -109,4 +110,5 @@ def persona_code(name: str) -> int:
     >>> persona_code("champion") == persona_code("champion") < 2**24
     True
     """
+    # A hash, not an index: adding a persona must not change the draws of the others.
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "little")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Self
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -16,22 +15,15 @@ from simulator.settings.base import (
     Settings,
     Share,
     Shares,
+    TimeZone,
     shares_fault,
+    sum_to_one,
     unknown,
 )
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings, persona_code
 from simulator.settings.traffic import Name
 
 __all__ = ["DEFAULT_INDUSTRIES", "DEFAULT_SIZES", "CompanySizeSettings", "CountrySettings", "PopulationSettings"]
-
-_TIME_ZONES = frozenset(available_timezones())
-
-
-def _known_zones(zones: dict[str, float]) -> dict[str, float]:
-    for zone in zones:
-        if zone not in _TIME_ZONES:
-            raise ValueError(f"{zone!r} is not an IANA time zone such as 'Europe/Berlin'")
-    return zones
 
 
 class CountrySettings(Settings):
@@ -43,7 +35,7 @@ class CountrySettings(Settings):
     """
 
     share: Share
-    time_zones: Annotated[Shares, AfterValidator(_known_zones)]
+    time_zones: Annotated[dict[TimeZone, Share], AfterValidator(sum_to_one)]
 
 
 def _default_countries() -> dict[str, CountrySettings]:

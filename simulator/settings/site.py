@@ -53,6 +53,7 @@ class PageSettings(Settings):
     title: str
     category: str
     stage: FunnelStage
+    # Without an exit, a page that links to itself would never end a visit.
     exit_rate: float = Field(ge=MIN_EXIT_RATE, le=1, strict=True)
     links: Weights
     dwell_seconds: Positive = 45.0
@@ -108,6 +109,7 @@ DEFAULT_PAGES: Final = {
         dwell_seconds=50.0,
         links={"docs": 0.40, "product": 0.30, "pricing": 0.20, "security": 0.10},
     ),
+    # Most readers of the documentation view another page of it.
     "docs": PageSettings(
         path="/docs",
         title="Documentation",

@@ -99,5 +99,6 @@ class TrackingSettings(Settings):
     @property
     def is_lossless(self) -> bool:
         """Whether every event arrives once, at once and intact, and no bots are added."""
+        # By name, so that a new rate is never forgotten here.
         rates = [getattr(self, name) for name in type(self).model_fields if name.endswith(("_rate", "_per_day"))]
         return not any(any(rate.values()) if isinstance(rate, dict) else rate for rate in rates)

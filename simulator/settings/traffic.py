@@ -7,7 +7,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from simulator.settings.base import NonNegative, Positive, Settings, Share, Shares, Weights, shares_fault, unknown
+from simulator.settings.base import (
+    NonNegative,
+    Positive,
+    Settings,
+    Share,
+    Shares,
+    Weights,
+    shares_fault,
+    some_weight,
+    unknown,
+)
 from simulator.settings.clock import in_utc
 
 __all__ = [
@@ -105,6 +115,7 @@ class WorldEventSettings(WindowSettings):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
+        # A default factor would hide a forgotten setting.
         if self.kind == "launch" and self.factor is None:
             raise ValueError("factor: is missing; give the arrivals of the launch as a multiple of the ordinary ones")
         given = [name for name in ("factor", "channels", "landing") if getattr(self, name) is not None]
@@ -177,12 +188,6 @@ def _default_channels() -> dict[str, ChannelSettings]:
     }
 
 
-def _some_traffic(weights: tuple[float, ...]) -> tuple[float, ...]:
-    if not any(weight > 0 for weight in weights):
-        raise ValueError("at least one weight must be above 0")
-    return weights
-
-
 class TrafficSettings(Settings):
     """How many visitors arrive, when, and by which channels. The default figures are assumptions.
 
@@ -198,16 +203,18 @@ class TrafficSettings(Settings):
     """
 
     visitors_per_day: float = Field(default=20_000.0, gt=0, le=1e9, strict=True)
+    # Quiet nights, a peak before and after lunch.
     hourly_profile: Annotated[
-        tuple[NonNegative, ...], Field(min_length=24, max_length=24), AfterValidator(_some_traffic)
+        tuple[NonNegative, ...], Field(min_length=24, max_length=24), AfterValidator(some_weight)
     ] = (
         *(0.25, 0.18, 0.14, 0.12, 0.13, 0.20, 0.40, 0.80, 1.35, 1.80, 2.00, 1.95),
         *(1.70, 1.75, 1.90, 1.85, 1.65, 1.35, 1.05, 0.90, 0.80, 0.70, 0.55, 0.38),
     )
     weekday_weights: Annotated[
-        tuple[NonNegative, ...], Field(min_length=7, max_length=7), AfterValidator(_some_traffic)
+        tuple[NonNegative, ...], Field(min_length=7, max_length=7), AfterValidator(some_weight)
     ] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.35, 0.30)
     channels: dict[ChannelName, ChannelSettings] = Field(default_factory=_default_channels, min_length=1)
+    # Above −1, because growth is compounded as (1 + g)^t.
     growth_per_week: float = Field(default=0.0, gt=-1, strict=True, allow_inf_nan=False)
     campaigns: dict[Name, TimedCampaignSettings] = Field(default_factory=dict)
     events: dict[Name, WorldEventSettings] = Field(default_factory=dict)

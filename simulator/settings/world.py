@@ -73,6 +73,7 @@ class WorldSettings(Settings):
     @model_validator(mode="after")
     def _every_channel_has_a_persona(self) -> Self:
         for name in self.traffic.channels:
+            # Weights of 0 for a whole channel cannot be normalised to shares.
             if not any(persona.weight * persona.channels.get(name, 1.0) for persona in self.population.persona_list):
                 raise ValueError(
                     f"population.personas: channel {name!r} has no visitors: all personas have a factor of 0 for it"

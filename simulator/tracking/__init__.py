@@ -1,8 +1,8 @@
-"""What browsers send of what happens, what gets lost on the way, and how it arrives.
+"""Tracking: the events that browsers and servers send, the faults on the way, and their delivery.
 
-Modules, in reading order: ``activity`` (what happened, as numbers), ``lookups`` and ``tracker`` (the events of it,
-lossless), ``faults`` and ``bots`` (what goes wrong), ``labels`` (which event it happened to), ``transport`` (delivery
-with all of that), ``delivery`` (the sinks that receive it).
+Modules, in reading order: ``activity`` (what happened, as integer records), ``lookups`` and ``tracker`` (the events of
+it, lossless), ``faults`` and ``bots`` (data-quality faults), ``labels`` (which event had which fault), ``transport``
+(delivery with faults), ``delivery`` (the sinks).
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Occurrences: what visitors and the sales desk do, as whole numbers, from which the tracker tells.
+"""Activity records: everything that visitors and the sales desk do, as integers; the tracker turns them into events.
 
-They are kept apart from the cohorts, hour by hour, with all that events need to know of the visits in which they fall:
-so a cohort can be let go of as soon as it has been drawn.
+They are kept by hour, with all visit properties that events need, so that a cohort can be released once it has been
+drawn.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ __all__ = [
 ]
 
 VIEW, IDENTIFY, SUBMIT, REQUEST, SALES = range(5)
-"""Kinds of occurrence, in the order in which one visitor's occurrences of the same millisecond are told. From the last
-on, each event of the sales desk is a kind."""
+"""Kinds of activity, in the order of their events when one visitor has several in one millisecond. From ``SALES`` on,
+each event of the sales desk is its own kind.
+"""
 
 Records = npt.NDArray[Any]
 
@@ -51,6 +52,7 @@ VISIT_RECORD: Final = np.dtype(
         ("visit", np.int32),
         ("account", np.int32),
         ("arms", np.int32),
+        # Small types: a plan holds one record for each visit and hour.
         ("n", np.int32),
         ("device", np.int16),
         ("country", np.int16),
@@ -62,12 +64,12 @@ VISIT_RECORD: Final = np.dtype(
     ],
     align=True,
 )
-"""What is known of a visit, or of the part of it that falls into an hour.
+"""One visit, or the part of it that falls into an hour.
 
-``words`` are the random words of its browser, ``person`` the first of the person's first browser; ``identified_ms`` is
-when the browser first sends a form. ``cohort`` is the place of the cohort among all, ``visitor`` and ``visit`` are the
-rows there; ``n`` is how many occurrences there are. The others are indices of the population; ``may_request`` is whether
-the visitor may request a demo in any visit.
+``words`` are the random words of its browser, ``person`` the first word of the person's first browser;
+``identified_ms`` is the first form submission in the browser. ``cohort`` is the place of the cohort, ``visitor`` and
+``visit`` are rows in it; ``n`` is the number of activity records. The other integers are indices of the population;
+``may_request`` is whether the visitor may request a demo in any visit.
 """
 
 ACTIVITY_RECORD: Final = np.dtype(
@@ -75,24 +77,25 @@ ACTIVITY_RECORD: Final = np.dtype(
         ("time_ms", np.int64),
         ("number", np.int32),
         ("page", np.int16),
-        ("came_from", np.int16),
+        ("previous_page", np.int16),
         ("kind", np.int8),
     ],
     align=True,
 )
-"""Something that happened: when, in ms since the start; the number of the page view among those of its visitor, from 0;
-on which page and after which in the same visit, −1 for none; and what, one of the kinds above."""
+"""One activity: time in ms since the start; number of the page view among those of the visitor, from 0; the page and
+the previous page of the visit, −1 for none; and the kind, one of those above.
+"""
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class HourActivity:
-    """What happens in an hour.
+    """Activity of an hour.
 
     Attributes:
-        visits: Records of :data:`VISIT`, in any order; a visit may have several.
-        occurrences: Records of :data:`OCCURRENCE`: those of the first visit, then those of the second, and so on.
+        visits: Records of :data:`VISIT_RECORD`, in any order; one visit may have several.
+        records: Records of :data:`ACTIVITY_RECORD`, grouped by visit, in the order of ``visits``.
     """
 
     visits: Records
@@ -103,7 +106,7 @@ class HourActivity:
 
     @classmethod
     def of(cls, parts: Sequence[HourActivity]) -> HourActivity:
-        """What several parts of the hour hold together."""
+        """Concatenate several parts of an hour."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -112,19 +115,27 @@ class HourActivity:
         )
 
     def of_visits(self, kept: Bools) -> HourActivity:
-        """What happens in some of the visits; shape (visits,)."""
+        """Activity of some visits only.
+
+        Args:
+            kept: Whether to keep each visit; shape (visits,).
+        """
         if kept.all():
             return self
         of_kept = np.repeat(kept, self.visits["n"])
         return HourActivity(self.visits.compress(kept), self.records.compress(of_kept))
 
     def chunks(self, max_records: int) -> Iterator[HourActivity]:
-        """The same in stretches of time, one after the other, that hold about so many occurrences at most."""
+        """Split the hour into consecutive time windows.
+
+        Args:
+            max_records: Approximate maximum of activity records in each.
+        """
         n, time_ms = len(self.records), self.records["time_ms"]
         if n <= max_records:
             yield self
             return
-        # Where the traffic changes within the hour, so does the length of the stretches.
+        # Quantiles, so that windows are short where the traffic of the hour is high.
         bounds = np.quantile(time_ms, np.linspace(0, 1, 1 + -(-n // max_records))[1:-1], method="lower")
         chunk = np.searchsorted(bounds, time_ms, side="left")
         visit = np.repeat(np.arange(len(self.visits)), self.visits["n"])
@@ -137,24 +148,27 @@ class HourActivity:
 
 
 def _joined(parts: Sequence[Records], dtype: np.dtype[Any]) -> Records:
-    """Records one after the other; copied as octets, since NumPy would copy them field by field."""
+    """Concatenate records as bytes; NumPy would copy them field by field."""
     octets = [np.empty(0, dtype=np.uint8), *(np.ascontiguousarray(part).view(np.uint8) for part in parts)]
     return np.concatenate(octets).view(dtype)
 
 
 def planned_activity(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, HourActivity]]:
-    """All that the visitors of a cohort will do on the site unless the world stops them, by hour.
+    """All planned activity of a cohort, by hour, before any visit is cancelled.
 
     Args:
         cohort: The cohort.
-        length_ms: Length of the simulation; what lies beyond it is never done.
+        length_ms: Length of the simulation; later activity is dropped.
+
+    Yields:
+        Number of the hour, and its activity.
     """
     viewed = np.flatnonzero(cohort.view_ms < length_ms)
     submitted = cohort.sends[cohort.sent_at(cohort.sends) < length_ms]
     visit, records = _on_site(cohort, viewed, submitted)
     hour = records["time_ms"] // HOUR_MS
     first, last = (int(hour.min()), int(hour.max())) if len(hour) else (0, -1)
-    # Whole numbers of sixteen bits are sorted by counting, several times faster than longer ones.
+    # 16-bit integers have a radix sort, several times faster than the sort of longer ones.
     order = np.argsort((hour - first).astype(np.min_scalar_type(max(last - first, 0))), kind="stable")
     visit, hour, records = visit[order], hour[order], np.take(records, order)
     begins = np.flatnonzero(np.diff(visit, prepend=-1) | np.diff(hour, prepend=-1))
@@ -165,7 +179,7 @@ def planned_activity(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, Hour
     bounds = np.searchsorted(hour, hours).tolist()
     for place in range(last + 1 - first):
         if bounds[place] < bounds[place + 1]:
-            # Copies, so that an hour that has passed takes no room, whatever the others do.
+            # Copies, so that an hour can be released without the others.
             yield (
                 first + place,
                 HourActivity(
@@ -176,12 +190,12 @@ def planned_activity(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, Hour
 
 
 def logged_activity(cohort: Cohort, viewed: Integers, submitted: Integers) -> HourActivity:
-    """What the agents of a cohort have done on the site.
+    """Activity on the site that agents of a cohort have logged.
 
     Args:
         cohort: The cohort.
         viewed: Rows of the page views, in any order; shape (n,).
-        sent: Rows of the page views whose form was sent; shape (n,).
+        submitted: Rows of the page views whose form was submitted; shape (n,).
     """
     visit, records = _on_site(cohort, viewed, submitted)
     begins = np.flatnonzero(np.diff(visit, prepend=-1))
@@ -191,16 +205,16 @@ def logged_activity(cohort: Cohort, viewed: Integers, submitted: Integers) -> Ho
 
 
 def desk_activity(visits: Records, times_ms: Sequence[int], kinds: Sequence[int]) -> HourActivity:
-    """Requests, and what the sales desk did about them.
+    """Demo requests and steps at the sales desk.
 
     Args:
-        visits: The visit that ended in the request, for each of them; shape (n,).
-        times_ms: When; shape (n,).
-        kinds: :data:`ASK`, or :data:`SALES` and beyond.
+        visits: Record of the visit that ended in the request, for each activity; shape (n,).
+        times_ms: Time of each; shape (n,).
+        kinds: :data:`REQUEST`, or :data:`SALES` and above; shape (n,).
     """
     records = np.zeros(len(visits), dtype=ACTIVITY_RECORD)
     records["time_ms"], records["kind"] = times_ms, kinds
-    records["page"] = records["came_from"] = -1
+    records["page"] = records["previous_page"] = -1
     visits = visits.copy()
     visits["n"] = 1
     return HourActivity(visits, records)
@@ -212,15 +226,25 @@ def sales_kind(event: str) -> int:
 
 
 def visits_of(cohort: Cohort, visits: Integers) -> Records:
-    """What is known of some visits of a cohort: records of :data:`VISIT`; shape (n,)."""
+    """Visit records of some visits of a cohort.
+
+    Args:
+        cohort: The cohort.
+        visits: Rows of visits; shape (n,).
+
+    Returns:
+        Records of :data:`VISIT_RECORD`, with ``n`` still 0; shape (n,).
+    """
     people, journeys, browser = cohort.people, cohort.journeys, cohort.browser[visits]
     visitor = journeys.visitor[visits]
+    # Marks the visitors whose plan a request may cancel; all others need no look-up.
     may_request = np.zeros(len(cohort), dtype=bool)
     may_request[journeys.visitor[cohort.decision_margin > 0]] = True
     records = np.zeros(len(visits), dtype=VISIT_RECORD)
     records["words"] = np.take(cohort.identities, browser, axis=0)
     records["person"] = cohort.identities[visitor, 0]
     records["identified_ms"] = cohort.identified_ms[browser]
+    # The place, not the index: it is unique over all arrival sources.
     records["cohort"] = cohort.place
     records["visitor"], records["visit"] = visitor, visits
     records["device"] = people.device_used(visitor, cohort.second_browser[visits])
@@ -231,10 +255,10 @@ def visits_of(cohort: Cohort, visits: Integers) -> Records:
 
 
 def _on_site(cohort: Cohort, viewed: Integers, submitted: Integers) -> tuple[Integers, Records]:
-    """Page views and forms (each as two calls), visit after visit: the visit of each, and what it is."""
+    """Page views and forms (two calls each), grouped by visit: the visit of each record, and the records."""
     journeys, sent_ms = cohort.journeys, cohort.sent_at(submitted)
     view = np.concatenate((viewed, submitted, submitted))
-    # Three runs that are in order each, which a merge sort puts together without much ado.
+    # Three sorted runs: the stable merge sort is nearly linear on them.
     order = np.argsort(view, kind="stable")
     view = view[order]
     visit = journeys.visit_of_view[view]
@@ -243,6 +267,6 @@ def _on_site(cohort: Cohort, viewed: Integers, submitted: Integers) -> tuple[Int
     records["kind"] = np.repeat(np.arange(REQUEST), [len(viewed), len(submitted), len(submitted)])[order]
     records["page"] = journeys.page[view]
     opens = view == journeys.first_view[visit]
-    records["came_from"] = np.where(opens, -1, journeys.page[np.maximum(view - 1, 0)])
+    records["previous_page"] = np.where(opens, -1, journeys.page[np.maximum(view - 1, 0)])
     records["number"] = view - journeys.first_view[journeys.first_visit[journeys.visitor[visit]]]
     return visit, records

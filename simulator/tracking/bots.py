@@ -1,4 +1,4 @@
-"""Bots: invented visitors that open the site's pages one after the other, at a machine's pace."""
+"""Bots: artificial visitors that view the pages of the site in order, at a constant pace."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _TIMES: Final = ("original_timestamp", "sent_at", "received_at", "timestamp")
 
 
 class Bots:
-    """Invents the bots of one kind, which come at any hour alike, as a Poisson process.
+    """Generates the bots of one kind; they arrive as a Poisson process of constant rate.
 
     Args:
         label: ``CRAWLER``, or ``DISGUISED_BOT``, whose user agent is that of an ordinary browser.
-        world: The scenario's world. The bots stand in the country that most visitors come from.
-        streams: Randomness of the replication.
+        world: Settings of the world. Bots are located in the country with the most visitors.
+        streams: Random streams of the replication.
         clock: Simulated time.
     """
 
@@ -43,6 +43,7 @@ class Bots:
         self._per_day = world.tracking.bots_per_day if crawls else world.tracking.undeclared_bots_per_day
         self._pages = _page_columns(world)
         countries = world.population.countries
+        # A single location makes a bot storm visible in the statistics by country.
         country = max(countries, key=lambda code: countries[code].share)
         self._constants = {
             "type": CallType.PAGE.value,
@@ -54,18 +55,19 @@ class Bots:
         }
 
     def arriving(self, hour: int) -> pl.DataFrame:
-        """Page views of the bots that come in an hour of the simulation, as rows of the flat event table.
+        """Page views of the bots that arrive in an hour, as rows of the flat event table.
 
         Args:
-            hour: Number of the hour, from 0. Page views may lie in the hours after it, but in none after the end.
+            hour: Number of the hour, from 0. Page views may fall into later hours, but not after the end.
         """
         if not self._per_day:
             return EVENT_SCHEMA.to_frame()
+        # A generator for each hour: workers emit the hours in any order.
         rng = self._streams.generator(f"tracking.{self.label}", hour)
         n_bots = rng.poisson(self._per_day * HOUR_MS / DAY_MS)
         first_ms = hour * HOUR_MS + np.floor(np.sort(rng.random(n_bots)) * HOUR_MS).astype(np.int64)
         pace_ms = 1000 * self._settings.bot_seconds
-        # No more than fit into the simulated time.
+        # No more than fit into the simulation; the arrays would otherwise be as long as the settings allow.
         n_pages = min(self._settings.bot_pages, int(self._clock.length_ms / pace_ms) + 1)
         bot, page = np.repeat(np.arange(n_bots), n_pages), np.tile(np.arange(n_pages), n_bots)
         time_ms = first_ms[bot] + np.rint(page * pace_ms).astype(np.int64)
@@ -73,6 +75,7 @@ class Bots:
         return self._views(hour, bot[seen], page[seen], time_ms[seen])
 
     def _views(self, hour: int, bot: Integers, page: Integers, time_ms: Integers) -> pl.DataFrame:
+        """Event rows of page views."""
         identity = self._streams.uniforms(f"tracking.{self.label}_identity", hour)
         words = np.stack([identity.words(2 * bot + i) for i in (0, 1)], axis=1)
         time = self._clock.timestamps(time_ms)
@@ -90,7 +93,7 @@ class Bots:
 
 
 def _page_columns(world: WorldSettings) -> pl.DataFrame:
-    """What a page view says of each page; the referrer is the page before it in the order of the site."""
+    """Page properties of a view of each page; the referrer is the previous page of the site."""
     pages = list(world.site.pages.values())
     urls = [f"https://{world.site.host}{page.path}" for page in pages]
     return pl.DataFrame(

@@ -1,4 +1,4 @@
-"""Where events go: anything that takes hourly batches."""
+"""Delivery of events to sinks, in hourly batches."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ __all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink", "n_page_vie
 MALFORMED_SCHEMA: Final = pl.Schema(
     {**EVENT_SCHEMA, "damage": pl.Enum(CORRUPTIONS), "place": pl.Float64(), "n_before": pl.UInt32()}
 )
-"""Columns of broken lines: the event that the line was to tell of, ``truncated`` or ``garbled``, where in the line
-(from 0, its beginning, to 1, its end), and how many events of the same delivery arrived before it."""
+"""Columns of malformed lines: the intended event, the corruption (``truncated`` or ``garbled``), its relative position
+in the line (from 0, the start, to 1, the end), and the number of events that arrived before it in the same delivery.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """What the collector received in one hour, or in a part of it.
+    """What the collector received in an hour, or in a part of it.
 
     Attributes:
-        events: Rows of the flat event table, in the order in which they were received.
-        malformed: Lines that arrived broken, in the same order; columns as in :data:`MALFORMED_SCHEMA`.
-        labels: What befell the events that happened in that hour, whether and whenever they arrived; columns as in
+        events: Rows of the flat event table, in order of arrival.
+        malformed: Lines that arrived corrupted, in order of arrival; columns as in :data:`MALFORMED_SCHEMA`.
+        labels: Faults of the events that happened in that hour, whether or not they arrived in it; columns as in
             :data:`simulator.tracking.labels.LABELS_SCHEMA`.
-        file: A Parquet file that holds just these events, where somebody has written one.
+        file: Parquet file with exactly these events, if one has been written.
     """
 
     events: pl.DataFrame
@@ -40,7 +41,7 @@ class Delivery:
 
     @property
     def counts(self) -> dict[str, int]:
-        """``events``, ``page_views`` and ``malformed_lines`` that were received."""
+        """``events``, ``page_views`` and ``malformed_lines`` received."""
         return {
             "events": self.events.height,
             "page_views": n_page_views(self.events),
@@ -49,22 +50,31 @@ class Delivery:
 
 
 def n_page_views(events: pl.DataFrame) -> int:
-    """Page views among flat events."""
+    """Number of page views among flat events."""
     return int((events["type"] == "page").sum())
 
 
 class Sink(Protocol):
-    """Takes what the collector receives, an hour at a time."""
+    """Receives deliveries, an hour at a time."""
 
     def write(self, delivery: Delivery) -> None:
-        """Take one batch."""
+        """Receive a batch."""
 
     def close(self) -> None:
-        """Learn that no more will come."""
+        """Finish; no further batch follows."""
 
 
 class CollectingSink:
-    """Keeps all that was received in memory."""
+    """Sink that keeps everything in memory.
+
+    Attributes:
+        deliveries: All batches so far.
+
+    >>> sink = CollectingSink()
+    >>> sink.write(Delivery(EVENT_SCHEMA.to_frame()))
+    >>> sink.events.height
+    0
+    """
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
@@ -74,14 +84,14 @@ class CollectingSink:
         self.deliveries.append(delivery)
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     @property
     def events(self) -> pl.DataFrame:
-        """All events so far, in the order in which they were received; without broken lines."""
+        """All events so far, in order of arrival, without malformed lines."""
         return pl.concat([EVENT_SCHEMA.to_frame(), *(delivery.events for delivery in self.deliveries)])
 
     @property
     def malformed(self) -> pl.DataFrame:
-        """All broken lines so far, in the order in which they were received."""
+        """All malformed lines so far, in order of arrival."""
         return pl.concat([MALFORMED_SCHEMA.to_frame(), *(delivery.malformed for delivery in self.deliveries)])

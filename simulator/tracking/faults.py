@@ -1,8 +1,8 @@
-"""TrackingFaults: what goes wrong with each event that a browser would send, drawn before it is sent.
+"""Tracking faults: what goes wrong with each event of a browser, drawn before it is sent.
 
-Every source has a stream of its own, and every draw is addressed: those of a browser by the random word that cohort and
-row have given it, those of an event by its number besides. So no rate moves the draws of another, and of two
-scenarios with the same seed the one with the higher rate loses what the other loses, and more.
+Every fault has its own random stream, and every draw is addressed: draws of a browser by its random word, draws of an
+event by its number in addition. So no rate affects the draws of another fault, and of two scenarios with the same seed
+the one with the higher rate loses all events that the other loses, and more.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import numpy as np
 import polars as pl
 
 from analytics.events.tracking_plan import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
-from simulator.engine.arrays import Bools, Floats, Integers, Words
+from simulator.engine.arrays import Bools, Floats, Integers, Words, sparse_column
 from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings
 
 __all__ = ["CORRUPTIONS", "TrackingFaults"]
 
 CORRUPTIONS: Final = ("truncated", "garbled")
-"""What may happen to a line."""
+"""Kinds of corruption of a line."""
 
-# A mean time to go, as uniform numbers have it, in milliseconds.
+# Milliseconds in the units of the settings.
 _SECOND_MS, _MINUTE_MS = 1000.0, 60_000.0
 
 
 class TrackingFaults:
-    """Draws what goes wrong.
+    """Draws the faults of events.
 
     Args:
-        settings: How often and how badly.
-        streams: Randomness of the replication.
+        settings: Rates and durations.
+        streams: Random streams of the replication.
     """
 
     def __init__(self, settings: TrackingSettings, streams: Streams) -> None:
@@ -39,24 +39,27 @@ class TrackingFaults:
         self._streams = streams
 
     def draw(self, sent: pl.DataFrame) -> pl.DataFrame:
-        """Draw the mishaps of a batch.
+        """Draw the faults of a batch.
 
         Args:
-            sent: Events as the tracker gives them, with their addresses.
+            sent: Events from the tracker, with their addresses.
 
         Returns:
-            One row for each event. ``_blocked`` and ``_refused``: whether it is never sent; then nothing else befalls
-            it. ``_late_ms``, ``_network_ms``, ``_skew_ms``: delays and error of the clock, null without.
-            ``_duplicate_ms``, ``_conflict_ms``: time to a second delivery, null without; a line that breaks is not sent
-            again. ``_damage`` (one of :data:`DAMAGES`, null without) and ``_place``, where in the line, from 0 to 1.
+            One row for each event. ``_blocked`` and ``_refused``: whether it is never sent; then it has no other fault.
+                ``_late_ms``, ``_network_ms``, ``_skew_ms``: delays and clock error, null without. ``_duplicate_ms``,
+                ``_conflict_ms``: time to a second delivery, null without; a malformed line is not sent again.
+                ``_damage`` (one of :data:`CORRUPTIONS`, null without) and ``_place``, its position in the line, from 0
+                to 1.
         """
         settings, draws = self._settings, _Draws(self._streams, sent)
         in_browser = ~sent["event"].cast(pl.String).is_in(list(SERVER_SIDE_EVENTS)).fill_null(value=False).to_numpy()
         ad_blocker_rate = _rates(settings.ad_blocker_rate, _devices(sent)) * _factors(settings, sent["_persona"])
         blocked = in_browser & draws.browser_hit("ad_blocker", ad_blocker_rate)
         refused = in_browser & draws.browser_hit("consent", _rates(settings.consent_refusal_rate, _regions(sent)))
+        # An event that is never sent has no other fault.
         goes = in_browser & ~blocked & ~refused
         breaks = goes & draws.hit("malformed", settings.malformed_rate)
+        # The retry would replace a malformed line.
         whole = goes & ~breaks
         skewed = goes & draws.browser_hit("clock_skew", settings.clock_skew_rate)
         again_ms = settings.duplicate_minutes * _MINUTE_MS
@@ -77,46 +80,51 @@ class TrackingFaults:
 
 
 class _Draws:
-    """The draws of one batch; a source that hits nobody is not asked."""
+    """Draws of one batch; a fault with rate 0 needs none."""
 
     def __init__(self, streams: Streams, sent: pl.DataFrame) -> None:
         self._streams = streams
         self._browser: Words = sent["_browser"].to_numpy()
-        # Two events share an address if their browsers' words of 64 bits happen to lie this close: never, in practice.
+        # Two events share an address only if the 64-bit words of their browsers are nearly equal: practically never.
         self._event: Words = self._browser + sent["_message"].to_numpy().astype(np.uint64)
 
     def browser_hit(self, source: str, rate: float | Floats) -> Bools:
-        """Whether each event's browser is one that a source hits."""
+        """Whether a fault affects each event's browser."""
         return self._below(source, rate, self._browser)
 
     def hit(self, source: str, rate: float) -> Bools:
-        """Whether a source hits each event."""
+        """Whether a fault affects each event."""
         return self._below(source, rate, self._event)
 
     def delay(self, source: str, may: Bools, rate: float, mean_ms: float) -> pl.Series:
-        """Exponential delay, in whole milliseconds and at least one, of the events that a source hits."""
+        """Exponential delay of the affected events, in whole milliseconds and at least one."""
         rows = np.flatnonzero(may & self.hit(source, rate))
         uniforms = self._at(f"{source}_delay", self._event, rows)
-        return _sparse(len(may), rows, np.ceil(-mean_ms * np.log(uniforms)).astype(np.int64))
+        return sparse_column(len(may), rows, pl.Series(np.ceil(-mean_ms * np.log(uniforms)).astype(np.int64)))
 
     def clock_error(self, skewed: Bools, deviation_ms: float) -> pl.Series:
-        """Normal error, in whole milliseconds, of the clocks that are wrong; by the Box–Muller transform."""
+        """Normal error of wrong clocks in whole milliseconds, by the Box–Muller transform."""
         rows = np.flatnonzero(skewed)
         radius = np.sqrt(-2 * np.log(self._at("clock_skew_radius", self._browser, rows)))
         angle = 2 * np.pi * self._at("clock_skew_angle", self._browser, rows)
-        return _sparse(len(skewed), rows, np.rint(deviation_ms * radius * np.cos(angle)).astype(np.int64))
+        return sparse_column(
+            len(skewed), rows, pl.Series(np.rint(deviation_ms * radius * np.cos(angle)).astype(np.int64))
+        )
 
     def damage(self, breaks: Bools) -> dict[str, pl.Series]:
-        """How and where each line that breaks does so."""
+        """Kind and position of the corruption of each malformed line."""
         rows = np.flatnonzero(breaks)
+        # The stream keeps its old name: renaming it would change the draws.
         kind = (self._at("damage", self._event, rows) * len(CORRUPTIONS)).astype(np.int64)
-        place = _sparse(len(breaks), rows, self._at("damage_place", self._event, rows))
+        place = sparse_column(len(breaks), rows, pl.Series(self._at("damage_place", self._event, rows)))
         names = pl.Series([*CORRUPTIONS], dtype=pl.Enum(CORRUPTIONS))
-        return {"_damage": names.gather(_sparse(len(breaks), rows, kind)), "_place": place}
+        return {"_damage": names.gather(sparse_column(len(breaks), rows, pl.Series(kind))), "_place": place}
 
     def _below(self, source: str, rate: float | Floats, address: Words) -> Bools:
+        # Most rates are 0: skip the draws of the whole batch.
         if not np.any(rate):
             return np.zeros(len(address), dtype=bool)
+        # Strictly below, so that a rate of 0 affects nobody and a rate of 1 everybody.
         below: Bools = self._uniforms(source, address) < rate
         return below
 
@@ -127,20 +135,15 @@ class _Draws:
         return self._streams.uniforms(f"tracking.{source}").at(address)
 
 
-def _sparse(n: int, rows: Integers, values: Integers | Floats) -> pl.Series:
-    """A column of nulls but for these rows."""
-    return pl.Series([None], dtype=pl.Series(values[:0]).dtype).new_from_index(0, n).scatter(rows, values)
-
-
 def _rates(rate: float | dict[str, float], classes: pl.Series) -> float | Floats:
-    """The rate of each event: one for all, or that of its class."""
+    """Rate of each event: one for all, or that of its class."""
     if not isinstance(rate, dict):
         return rate
     return classes.replace_strict(rate, default=0.0, return_dtype=pl.Float64).to_numpy()
 
 
 def _factors(settings: TrackingSettings, personas: pl.Series) -> float | Floats:
-    """Factor on the rate of ad blockers of each event's visitor."""
+    """Multiplier of the ad blocker rate for each event's visitor."""
     factors = settings.ad_blocker_factors
     if not factors:
         return 1.0

@@ -1,4 +1,4 @@
-"""Labels: what befell which event between truth and collector, so that cleaning and statistics can be scored."""
+"""Labels: the faults of each event between truth and collector, so that data cleaning can be evaluated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LABELS_ORDER", "LABELS_SCHEMA", "KeptLabels", "Label", "LabelKeeper"
 
 
 class Label(StrEnum):
-    """What befell an event; several may befall the same one."""
+    """Fault of an event; one event may have several."""
 
     BLOCKED = "blocked"
     NO_CONSENT = "no_consent"
@@ -28,6 +28,7 @@ class Label(StrEnum):
     NOT_RECEIVED = "not_received"
 
 
+# An enum column: labels repeat millions of times.
 _LABEL: Final = pl.Enum([label.value for label in Label])
 
 LABELS_SCHEMA: Final = pl.Schema(
@@ -42,40 +43,42 @@ LABELS_SCHEMA: Final = pl.Schema(
 )
 """Columns of the table of labels, one row for each event and label.
 
-``true_time``: when the event happened; for a bot's, when it arrived. ``received_at``: when the delivery that the label
-speaks of arrived (for ``duplicate`` and ``conflict`` the second one), null if it never did. ``detail``: the device or
-country of a loss, the length of a delay, the error of a clock, the kind of damage, which delivery was not received.
+``true_time``: when the event happened; for a bot's, when it arrived. ``received_at``: arrival of the delivery that the
+label refers to (for ``duplicate`` and ``conflict`` the second one), null if it was not received. ``detail``: the device
+or country of a loss, the length of a delay, the error of a clock, the kind of corruption, or which delivery was not
+received.
 """
 
 LABELS_ORDER: Final = ("true_time", "message_id", "label", "detail")
-"""What the table of labels is sorted by."""
+"""Sort order of the table of labels."""
 
 
 class LabelKeeper(Protocol):
-    """Keeps the labels of a run."""
+    """Stores the labels of a run."""
 
     def add(self, labels: pl.DataFrame) -> None:
-        """Take the labels of an hour."""
+        """Add the labels of an hour."""
 
     @property
     def labels(self) -> pl.DataFrame:
-        """All labels so far, in order of true time."""
+        """All labels so far, by true time."""
 
 
 class KeptLabels:
-    """Keeps labels in memory."""
+    """Stores labels in memory."""
 
     def __init__(self) -> None:
         self._parts = [LABELS_SCHEMA.to_frame()]
 
     def add(self, labels: pl.DataFrame) -> None:
-        """Take the labels of an hour."""
+        """Add the labels of an hour."""
         if not labels.is_empty():
             self._parts.append(labels)
 
     @property
     def labels(self) -> pl.DataFrame:
-        """All labels so far, in order of true time."""
+        """All labels so far, by true time."""
+        # Keep the sorted table, so that reading the labels twice does not sort twice.
         self._parts = [pl.concat(self._parts).sort(LABELS_ORDER)]
         return self._parts[0]
 
@@ -83,13 +86,16 @@ class KeptLabels:
 def labelled(
     events: pl.DataFrame, label: Label, where: pl.Expr | None = None, detail: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Put a label on events.
+    """Label events.
 
     Args:
         events: Table with ``message_id``, ``anonymous_id``, ``_true_time`` and ``_arrival``.
         label: The label.
-        where: Which of the events get it; all if not given.
-        detail: What to say besides.
+        where: Events to label; all unless given.
+        detail: Value of the column ``detail``; null unless given.
+
+    Returns:
+        Rows of :data:`LABELS_SCHEMA`.
     """
     chosen = events if where is None else events.filter(where)
     return chosen.select(

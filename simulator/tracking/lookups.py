@@ -1,4 +1,4 @@
-"""What events say: the texts behind the whole numbers by which the simulation knows devices, pages and campaigns."""
+"""Look-up tables: the texts of events for the integers that identify devices, pages and campaigns."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["EventLookups"]
 
 
 class EventLookups:
-    """Look-up tables of a world; each ends in a row of null, for what has no page, campaign, referrer or company.
+    """Look-up tables of a world; each ends in a row of null, for no page, campaign, referrer or company.
 
     Args:
-        world: The scenario's world.
-        population: Who the visitors are.
+        world: Settings of the world.
+        population: Attributes of the visitors.
 
     Attributes:
         of_browser: Columns that depend on the browser and its visitor, one table each, the device first.
@@ -33,9 +33,9 @@ class EventLookups:
         of_page: Columns of the page on which a call is made.
         of_view: Columns of the page that is viewed.
         of_track: Event and asset: of each page's form, of a demo request, of each event of the sales desk.
-        of_campaign: UTM columns of each way by which visitors come.
-        urls: Plain address of each page, then those by which each way leads to each page.
-        referrers: Address of each page, then the referrer of each way.
+        of_campaign: UTM columns of each origin.
+        urls: Plain URL of each page, then the URL of each page by each origin.
+        referrers: URL of each page, then the referrer of each origin.
     """
 
     def __init__(self, world: WorldSettings, population: Population) -> None:
@@ -61,21 +61,22 @@ class EventLookups:
             }
         )
         page_urls = [f"https://{world.site.host}{page.path}" for page in pages]
+        # One flat table: the row is computed from origin and page.
         self.urls = _series(page_urls + [url + _link(origin) for origin in origins for url in page_urls])
         self.referrers = _series(page_urls + [origin.referrer for origin in origins])
 
 
 def _of_browser(world: WorldSettings, population: Population) -> dict[str, pl.Series]:
-    accounts, word = population.accounts, pl.Categorical()
+    accounts, category = population.accounts, pl.Categorical()
     return {
-        "context_device_type": _series(population.devices).cast(word),
-        "context_location_country": _series(population.countries).cast(word),
-        "context_timezone": _series(population.zones).cast(word),
+        "context_device_type": _series(population.devices).cast(category),
+        "context_location_country": _series(population.countries).cast(category),
+        "context_timezone": _series(population.zones).cast(category),
         "context_group_id": accounts.domains_or_none,
-        "context_company_industry": _series(accounts.industries).cast(word),
-        "context_company_size": _series(accounts.sizes).cast(word),
-        "context_experiments": Experiments(world.experiments).labels.cast(word),
-        "_persona": pl.Series(population.personas, dtype=word),
+        "context_company_industry": _series(accounts.industries).cast(category),
+        "context_company_size": _series(accounts.sizes).cast(category),
+        "context_experiments": Experiments(world.experiments).labels.cast(category),
+        "_persona": pl.Series(population.personas, dtype=category),
     }
 
 
@@ -90,22 +91,23 @@ def _of_track(pages: Sequence[PageSettings]) -> pl.DataFrame:
 
 
 def _link(origin: ChannelSettings) -> str:
-    """What the address of a page gets when visitors come by this way."""
+    """Query string of a landing page by this origin."""
     return "?" + _query(origin.campaign) if origin.campaign else ""
 
 
 def _series(values: Sequence[str | None]) -> pl.Series:
-    """A lookup table with a last row of null."""
+    """Look-up table with a last row of null."""
     return pl.Series([*values, None], dtype=pl.String)
 
 
 def _table(columns: Mapping[str, Sequence[str | None]]) -> pl.DataFrame:
-    """Lookup tables of the columns of the flat event table, with a last row of nulls."""
+    """Look-up tables of columns of the flat event table, with a last row of nulls."""
     return pl.DataFrame({name: _series(values).cast(EVENT_SCHEMA[name]) for name, values in columns.items()})
 
 
 def _query(campaign: CampaignSettings) -> str:
-    """The UTM parameters of a link."""
+    """UTM parameters of a link."""
+    # The one UTM parameter whose name differs from the setting.
     names = {"name": "utm_campaign"}
     given = campaign.model_dump(exclude_none=True)
     return urlencode({names.get(key, f"utm_{key}"): value for key, value in given.items()})

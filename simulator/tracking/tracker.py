@@ -1,4 +1,4 @@
-"""The tracker: turns what visitors do into the events that a tracking library would send. It loses nothing."""
+"""The tracker: turns activity records into the events of a tracking library, without loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA, CallType
-from simulator.engine.arrays import Integers, lookup, row_numbers
+from simulator.engine.arrays import Integers, lookup, row_numbers, sparse_column
 from simulator.engine.clock import Clock
 from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.world import WorldSettings
@@ -22,8 +22,9 @@ __all__ = ["TRACKED_SCHEMA", "Tracker"]
 TRACKED_SCHEMA = pl.Schema(
     {**EVENT_SCHEMA, "_browser": pl.UInt64(), "_message": pl.Int64(), "_persona": pl.Categorical()}
 )
-"""The flat event table, and the address of each event: the browser's own random word, and a number of the event among
-those of the visitor; and the visitor's persona, which no event tells."""
+"""Columns of the flat event table, the address of each event (the browser's random word, and the event's number among
+those of the visitor), and the visitor's persona, which is never delivered.
+"""
 
 _CALLS = pl.DataFrame(
     {
@@ -46,20 +47,21 @@ _ID_PARTS = [
     *(f"-{event.lower().replace(' ', '-')}-" for event in SALES_EVENTS),
 ]
 _TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
+# Kind and number share an integer; the address of a fault must not change if this does.
 _KIND_SHIFT = 28
 _KIND_BITS = 4
 _FREE_MAIL = "freemail.example.net"
-# Address blocks set aside for documentation (RFC 5737).
+# IP address blocks reserved for documentation (RFC 5737).
 _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
 _ADDRESSES = pl.Series([f"{network}.{host}" for network in _NETWORKS for host in range(256)])
 
 
 class Tracker:
-    """Sends events for what happens.
+    """Creates the events of activity.
 
     Args:
-        world: The scenario's world.
-        population: Who the visitors are.
+        world: Settings of the world.
+        population: Attributes of the visitors.
         clock: Simulated time.
     """
 
@@ -69,9 +71,12 @@ class Tracker:
         self._lookups = EventLookups(world, population)
 
     def track(self, hour: HourActivity) -> pl.DataFrame:
-        """Events of all that happens in an hour, in the order of their times.
+        """Events of an hour, by time.
 
-        Those of the same millisecond follow the order of the cohorts, of their visitors, and of the kinds.
+        Events of one millisecond are ordered by cohort, visitor and kind.
+
+        Args:
+            hour: Activity of the hour, or of a part of it.
 
         Returns:
             Rows of the flat event table with their addresses: :data:`TRACKED_SCHEMA`.
@@ -92,7 +97,7 @@ class Tracker:
         )
 
     def _browser(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
-        """Columns that depend on the browser and its visitor: looked up once a visit, then for each event."""
+        """Columns that depend on the browser and its visitor: looked up once for each visit, then repeated."""
         visits, accounts = activity.visits, self._population.accounts
         account, known = visits["account"], visits["account"] >= 0
         tables = zip(
@@ -127,8 +132,9 @@ class Tracker:
         }
 
     def _person(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
-        """Columns that say who the visitor is: known to a browser from its first form on, and to the servers always."""
+        """Columns that identify the visitor: known to a browser from its first form on, and to the servers always."""
         n, visits = len(activity.time_ms), activity.visits
+        # A browser knows its user from the form on; the servers know every requester.
         is_known = (activity.time_ms >= visits["identified_ms"][activity.visit]) | (activity.kind >= REQUEST)
         known, mails = np.flatnonzero(is_known), np.flatnonzero(activity.kind == IDENTIFY)
         users = hexadecimal(np.take(visits["person"], activity.visit[known])[:, None])
@@ -136,14 +142,15 @@ class Tracker:
         named = "visitor-" + lookup(users, np.searchsorted(known, mails))
         private = pl.Series([_FREE_MAIL]).new_from_index(0, len(mails))
         domain = self._population.accounts.domains_of(visits["account"][mailing])
+        # Without a company the domain is null and the flag false, so the private address is used.
         domain = domain.zip_with(pl.Series(visits["company_email"][mailing]), private)
         return {
-            "user_id": _scattered(n, known, "user-" + users),
-            "email": _scattered(n, mails, named + "@" + domain),
+            "user_id": sparse_column(n, known, "user-" + users),
+            "email": sparse_column(n, mails, named + "@" + domain),
         }
 
     def _page(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
-        """Columns that depend on the kind of call, the page, how the visitor came to it, and the campaign."""
+        """Columns that depend on the kind of call, the page, the previous page and the campaign."""
         lookups = self._lookups
         pages, origins = lookups.n_pages, lookups.n_origins
         on_page = np.where(activity.page >= 0, activity.page, pages)
@@ -158,7 +165,7 @@ class Tracker:
         url = np.where(activity.page >= 0, activity.page + (activity.channel + 1) * pages, len(lookups.urls) - 1)
         last = len(lookups.referrers) - 1
         referrer = np.where(
-            lands, pages + activity.channel, np.where(activity.came_from >= 0, activity.came_from, last)
+            lands, pages + activity.channel, np.where(activity.previous_page >= 0, activity.previous_page, last)
         )
         parts = [
             _CALLS[row_numbers(activity.kind)],
@@ -176,13 +183,13 @@ class Tracker:
 
 @dataclass(frozen=True)
 class _OrderedActivity:
-    """What happens in an hour, in the order in which it is told; shapes (n,).
+    """Activity of an hour in the order of its events; shapes (n,).
 
     Attributes:
-        visits: The hour's visits, as records; shape (visits,).
-        visit: In which visit, as a row of these.
-        time_ms, kind, page, came_from, number: As in :data:`simulator.tracking.activity.OCCURRENCE`.
-        channel: How the visitor came, where this is the first page of all; −1 elsewhere.
+        visits: Visit records of the hour; shape (visits,).
+        visit: Visit of each, as a row of ``visits``.
+        time_ms, kind, page, previous_page, number: As in :data:`simulator.tracking.activity.ACTIVITY_RECORD`.
+        channel: Origin of the visitor on the first page view of all; −1 elsewhere.
     """
 
     visits: Records
@@ -190,17 +197,18 @@ class _OrderedActivity:
     time_ms: Integers
     kind: Integers
     page: Integers
-    came_from: Integers
+    previous_page: Integers
     number: Integers
     channel: Integers
 
 
 def _in_order(hour: HourActivity) -> _OrderedActivity:
-    """Bring what happens in an hour into the order of time."""
+    """Sort the activity of an hour by time."""
     visits, records = hour.visits, hour.records
     visit = np.repeat(np.arange(len(visits)), visits["n"])
     time, kind = records["time_ms"], records["kind"].astype(np.int64)
-    # One whole number a row, so that a single sort does: time, cohort, visitor, kind.
+    # One integer for each row, so that a single sort suffices: time, cohort, visitor, kind.
+    # As few bits as the hour needs, so that the key fits into 64.
     bits = int(visits["visitor"].max()).bit_length()
     first = int(visits["cohort"].min())
     who = ((visits["cohort"].astype(np.int64) - first) << bits) | visits["visitor"]
@@ -213,19 +221,13 @@ def _in_order(hour: HourActivity) -> _OrderedActivity:
         visits,
         visit,
         channel=np.where(lands, visits["channel"][visit], -1),
-        **{name: records[name].astype(np.int64) for name in ("time_ms", "kind", "page", "came_from", "number")},
+        **{name: records[name].astype(np.int64) for name in ("time_ms", "kind", "page", "previous_page", "number")},
     )
 
 
 def _suffixes(activity: _OrderedActivity) -> pl.Series:
-    """What makes an event's identifier its own, after the browser's: kind and number of the page view."""
+    """Suffix that makes an event's identifier unique within its browser: kind and number of the page view."""
+    # Few distinct suffixes: formatting each once is much faster than formatting every row.
     n_numbers = int(activity.number.max(initial=0)) + 1
     table = pl.Series([f"{mark}{number}" for mark in _ID_PARTS for number in range(n_numbers)])
     return lookup(table, activity.kind * n_numbers + activity.number)
-
-
-def _scattered(n: int, rows: Integers, values: pl.Series) -> pl.Series:
-    """A column of nulls but for these rows."""
-    place = np.full(n, len(values))
-    place[rows] = np.arange(len(rows))
-    return lookup(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)

@@ -1,8 +1,8 @@
 """Transport: takes the true events of each hour and delivers what the collector receives.
 
-Between the two stand ad blockers, refused consent, devices that are offline or have a wrong clock, slow networks,
-retries and broken lines; and bots add what nobody did. All of that is labelled, so that of every true event one can say
-what became of it, and of every event received whether it is true.
+In between are ad blockers, refused consent, offline devices, wrong clocks, slow networks, retries and malformed lines;
+bots add events that no visitor caused. Everything is labelled: for every true event the labels record what happened to
+it, and for every received event whether it is true.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from simulator.tracking.labels import LABELS_SCHEMA, Label, labelled
 
 __all__ = ["DeliveryQueue", "Sent", "Transport"]
 
-# An event on its way: its number among the true events (−1 for a bot's), which of its deliveries this is (0 the first,
-# 1 a duplicate, 2 a conflict), and the damage to it.
+# A delivery in transit: its number among the true events (−1 for a bot's), which delivery of the event it is (0 the
+# first, 1 a duplicate, 2 a conflict), and its corruption.
 _IN_TRANSIT: Final = pl.Schema(
     {
         **EVENT_SCHEMA,
@@ -39,17 +39,17 @@ _IN_TRANSIT: Final = pl.Schema(
 )
 _COPIES: Final = ("first delivery", "duplicate", "conflict")
 _ROW_BITS: Final = 36
-"""Bits for the row within an hour in the number of a true event; the hour stands above them."""
+"""Bits for the row within an hour in the number of a true event; the hour uses the higher bits."""
 _ORDER: Final = ("received_at", "_order", "_copy", "message_id")
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What is sent in an hour, or in a stretch of it.
+    """What is sent in an hour, or in a part of it.
 
     Attributes:
-        on_its_way: Deliveries that will arrive before the end, in this hour or a later one, in no order.
-        labels: What befalls the events; columns as in ``LABELS_SCHEMA``.
+        in_transit: Deliveries that will arrive before the end, in this hour or a later one, in no order.
+        labels: Faults of the events; columns as in ``LABELS_SCHEMA``.
         counts: ``true_events`` and ``true_page_views``.
     """
 
@@ -59,24 +59,24 @@ class Sent:
 
     @classmethod
     def of(cls, parts: Iterable[Sent]) -> Sent:
-        """What several stretches hold together; at least one."""
+        """Concatenate several parts; at least one."""
         way, labels, counts = zip(*((part.in_transit, part.labels, part.counts) for part in parts), strict=True)
         return cls(pl.concat(way), pl.concat(labels), sum(counts, Counter()))
 
 
 class Transport:
-    """The way from the visitors' browsers, and the company's servers, to the collector.
+    """The path from browsers and servers to the collector.
 
-    What it makes of an hour depends on nothing but the hour.
+    Its result for an hour depends on that hour only.
 
     Args:
-        world: The scenario's world.
-        streams: Randomness of the replication.
-        clock: Simulated time; what is due after its end is never received.
+        world: Settings of the world.
+        streams: Random streams of the replication.
+        clock: Simulated time; deliveries due after the end are never received.
 
     Attributes:
-        is_lossless: Whether everything arrives at once and as it is.
-        nothing_on_its_way: What ``send`` gives where nothing is sent.
+        is_lossless: Whether every event arrives at once and intact.
+        nothing_in_transit: Empty table of deliveries.
     """
 
     def __init__(self, world: WorldSettings, streams: Streams, clock: Clock) -> None:
@@ -87,46 +87,47 @@ class Transport:
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
 
     def send(self, sent: pl.DataFrame, hour: int, n_before: int = 0) -> Sent:
-        """Send events of an hour on their way, and, with the first of them, those of the bots that come in it.
+        """Send events of an hour, and with the first part of the hour the events of its bots.
 
         Args:
-            sent: True events, as the tracker gives them.
+            sent: True events from the tracker.
             hour: Number of the hour, from 0.
-            n_before: True events of the hour that have been sent before.
+            n_before: True events of the hour in earlier parts.
         """
         counts = Counter(true_events=sent.height, true_page_views=n_page_views(sent))
         if self.is_lossless:
             return Sent(sent, LABELS_SCHEMA.to_frame(), counts)
-        bots = [] if n_before else [self._invent(bots, hour) for bots in self._bots]
+        # Bots belong to the hour, so they go with its first part only.
+        bots = [] if n_before else [self._bot_views(bots, hour) for bots in self._bots]
         return replace(Sent.of([self._send(sent, (hour << _ROW_BITS) + n_before), *bots]), counts=counts)
 
     def arrival_hour(self) -> pl.Expr:
-        """Hour of the simulation in which what is on its way arrives, from 0."""
+        """Hour in which a delivery arrives, from 0, as an expression."""
         since = pl.col("received_at") - pl.lit(self._clock.start, UTC_MS)
         return since.dt.total_milliseconds() // HOUR_MS
 
     def deliver(self, due: Sequence[pl.DataFrame], labels: pl.DataFrame | None = None) -> Delivery:
-        """What arrives in an hour, in order of arrival.
+        """Deliver what arrives in an hour, in order of arrival.
 
         Args:
-            due: All that is on its way and arrives in the hour, in parts.
-            labels: What befalls the events of the hour.
+            due: Deliveries in transit that arrive in the hour, in parts.
+            labels: Faults of the events of the hour.
         """
         arrived = pl.concat(due)
         if self.is_lossless:
             return Delivery(arrived.select(EVENT_SCHEMA.names()))
-        delivery = _unpacked(arrived.sort(_ORDER))
+        delivery = _split_malformed(arrived.sort(_ORDER))
         return delivery if labels is None else replace(delivery, labels=labels)
 
-    def _invent(self, bots: Bots, hour: int) -> Sent:
-        """Page views of the bots that come in this hour, which arrive at once and as they are."""
+    def _bot_views(self, bots: Bots, hour: int) -> Sent:
+        """Page views of the bots that arrive in this hour; they have no faults."""
         views = bots.arriving(hour)
         labels = labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label)
         values = {"_order": -1, "_copy": 0, "_damage": None, "_place": None}
         return Sent(views.with_columns(_constants(values)), labels)
 
     def _send(self, sent: pl.DataFrame, first_order: int) -> Sent:
-        """Deliveries of true events, numbered from here on, that will arrive before the end."""
+        """Deliveries of true events that will arrive before the end; events are numbered from ``first_order``."""
         order = pl.int_range(first_order, first_order + sent.height, dtype=pl.Int64())
         with_faults = pl.concat([sent, self._faults.draw(sent)], how="horizontal").with_columns(
             _true_time="timestamp", _order=order
@@ -141,7 +142,7 @@ class Transport:
 
 
 class DeliveryQueue:
-    """Keeps what is on its way until it is due.
+    """Keeps deliveries in transit until they are due.
 
     Args:
         transport: Sends and delivers.
@@ -152,7 +153,15 @@ class DeliveryQueue:
         self._waiting = transport.nothing_in_transit
 
     def deliver(self, sent: Iterable[Sent], hour: int) -> Iterator[tuple[Counter[str], Delivery]]:
-        """Take what is sent in an hour, each in turn, and deliver what arrives in it, with counts of what was sent."""
+        """Deliver an hour.
+
+        Args:
+            sent: What is sent in the hour, in parts.
+            hour: Number of the hour, from 0.
+
+        Yields:
+            Counts of what was sent, and what was received.
+        """
         transport = self._transport
         if transport.is_lossless:
             for each in sent:
@@ -161,6 +170,7 @@ class DeliveryQueue:
         whole = Sent.of(sent)
         in_transit = pl.concat([self._waiting, whole.in_transit])
         is_due = transport.arrival_hour() <= hour
+        # Only what is still in transit is carried into the next hour.
         self._waiting = in_transit.filter(~is_due)
         yield whole.counts, transport.deliver([in_transit.filter(is_due)], whole.labels)
 
@@ -171,7 +181,7 @@ def _constants(values: Mapping[str, int | None]) -> list[pl.Expr]:
 
 
 def _first_times() -> dict[str, pl.Expr]:
-    """The four times of a first delivery; the collector corrects ``timestamp`` as the Segment Spec says."""
+    """The four times of a first delivery; the collector corrects ``timestamp`` by the rule of the Segment Spec."""
     late, network, skew = (
         pl.duration(milliseconds=pl.col(name).fill_null(0)) for name in ("_late_ms", "_network_ms", "_skew_ms")
     )
@@ -180,7 +190,7 @@ def _first_times() -> dict[str, pl.Expr]:
         "original_timestamp": true_time + skew,
         "sent_at": true_time + skew + late,
         "received_at": true_time + late + network,
-        # received_at − (sent_at − original_timestamp): right but for the time on the network.
+        # received_at − (sent_at − original_timestamp): right except for the time on the network.
         "timestamp": true_time + network,
     }
     return {name: time.cast(UTC_MS) for name, time in times.items()}
@@ -191,12 +201,12 @@ def _copy(first: pl.DataFrame, number: int) -> pl.DataFrame:
 
 
 def _second_deliveries(first: pl.DataFrame) -> list[pl.DataFrame]:
-    """What is sent again: the device sends and the collector receives it later by the same time."""
+    """Second deliveries: sent and received later by the same delay."""
     found = []
     for number, delay in ((1, "_duplicate_ms"), (2, "_conflict_ms")):
         later = (pl.col("sent_at", "received_at") + pl.duration(milliseconds=delay)).cast(UTC_MS)
         found.append(_copy(first.filter(pl.col(delay).is_not_null()), number).with_columns(later))
-    # The tab's title has got a count of unread messages before the retry.
+    # The page title shows a count of unread messages by the time of the retry.
     found[1] = found[1].with_columns(context_page_title=pl.lit("(1) ") + pl.col("context_page_title"))
     return found
 
@@ -232,9 +242,9 @@ def _delivery_labels(deliveries: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _seconds(time_ms: pl.Expr) -> pl.Expr:
-    """Whole milliseconds in seconds, as text.
+    """Milliseconds as text in seconds.
 
-    By whole numbers: a quotient's last digit depends on where in a table the number stands.
+    Integer arithmetic: the last digit of a quotient would depend on the row's position in the table.
     """
     size = time_ms.abs()
     return pl.format(
@@ -245,8 +255,8 @@ def _seconds(time_ms: pl.Expr) -> pl.Expr:
     )
 
 
-def _unpacked(arrived: pl.DataFrame) -> Delivery:
-    """Tell events from broken lines."""
+def _split_malformed(arrived: pl.DataFrame) -> Delivery:
+    """Separate events from malformed lines."""
     is_broken = pl.col("_damage").is_not_null()
     numbered = arrived.with_columns(n_before=(~is_broken).cum_sum())
     malformed = numbered.filter(is_broken).rename({"_damage": "damage", "_place": "place"})

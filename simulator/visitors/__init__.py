@@ -1,9 +1,8 @@
-"""Visitors: who they are, what they would do, and how they decide.
+"""Visitors: their attributes, planned journeys and decisions.
 
-Modules, in reading order: ``cohort`` (some thousands of visitors as arrays) is drawn by ``cohort_sampler`` with the
-help of ``cohort_tables``, ``journey`` (visits, pages, reading times) and ``outages``; ``signals`` and ``truth`` are
-the decision, ``calibration`` its intercept; ``visitor`` is the agent on the clock, ``cohort_process`` steps all
-agents of a cohort.
+Modules, in reading order: ``cohort`` (some thousand visitors as arrays) is drawn by ``cohort_sampler`` with
+``cohort_tables``, ``journey`` (visits, pages, reading times) and ``outages``; ``signals`` and ``truth`` define the
+decision, ``calibration`` its intercept; ``visitor`` is the SimPy agent, ``cohort_process`` runs all agents of a cohort.
 """
 
 import lazy_loader

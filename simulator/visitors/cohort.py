@@ -1,4 +1,4 @@
-"""A cohort: some thousands of visitors, everything about them that depends on nothing but themselves."""
+"""A cohort: some thousand visitors, and everything about them that does not depend on the state of the world."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["ActivityLog", "Cohort", "hexadecimal"]
 
 @dataclass
 class ActivityLog:
-    """What the agents of a cohort have done since somebody last looked.
+    """What the agents of a cohort have done since the log was last read.
 
     Attributes:
         viewed: Rows of page views.
-        submitted: Rows of page views whose form was sent.
+        submitted: Rows of page views whose form was submitted.
         requested: Rows of visits that ended in a demo request.
-        sales: Visitor, time in ms and event of what the sales desk told of.
+        sales: Visitor, time in ms and event of each step at the sales desk.
     """
 
     viewed: list[int] = field(default_factory=list)
@@ -37,32 +37,32 @@ class ActivityLog:
 
 @dataclass(eq=False)
 class Cohort:
-    """The visitors of a cohort who arrive before the simulation ends, in the order in which they were drawn.
+    """Visitors of a cohort who arrive before the simulation ends, in the order in which they were drawn.
 
     Times are whole milliseconds since the start of the simulation.
 
     Attributes:
-        index: Number of the cohort within its inflow.
-        rows: Place of each visitor in the cohort as drawn, or address of each guest; shape (visitors,).
-        people: Who they are.
-        arrival_ms: When each arrives; shape (visitors,).
-        journeys: What they will do unless the world stops them; times since the arrival.
-        signals: Signals of each visit at its end.
-        decision_margin: Log-odds of a request at the end of each visit less the logit of the decision's uniform number:
-            above 0 the visitor requests a demo; shape (visits,).
-        buyer_draws: The fields of each visitor's :class:`BuyerDraws`, in order; shape (visitors, fields).
-        identities: Two random words for each browser, those of all first browsers before those of the second ones;
-            shape (2 × visitors, 2).
+        index: Number of the cohort within its arrival source.
+        rows: Row of each visitor in the cohort as drawn, or address of each invited colleague; shape (visitors,).
+        people: Attributes of the visitors.
+        arrival_ms: Arrival time of each; shape (visitors,).
+        journeys: Planned visits and page views; times since the arrival.
+        signals: Signals at the end of each visit.
+        decision_margin: Log-odds of a request at the end of each visit minus the logit of the decision's uniform
+            number; above 0 the visitor requests a demo; shape (visits,).
+        buyer_draws: Fields of each visitor's :class:`BuyerDraws`, in order; shape (visitors, fields).
+        identities: Two random words for each browser, all first browsers before all second ones; shape (2 × visitors,
+            2).
         second_browser: Whether each visit is made with the visitor's second browser; shape (visits,).
         accounts: Domain of each visitor's company, null without one; shape (visitors,).
         arms: Combination of experiment arms of each visitor; shape (visitors,).
-        experiments: The same as events say it, null without experiments; shape (visitors,).
-        comes_again: Rows of the visitors who will go on visiting after a request, in order; shape (n,).
-        inflow: Name of the inflow whose visitors they are, or of those whom its visitors have invited.
-        invited_by: Person who has invited each visitor, null for who came unasked; shape (visitors,).
-        rank: Place of the cohort among all others: inflow, whether they are guests, number.
-        place: Its place in the order in which cohorts open, which is that of visitors of one millisecond in the stream.
-        opens_ms: Moment before which nobody of this cohort, or of those in later places, arrives.
+        experiments: The same as event property, null without experiments; shape (visitors,).
+        returns_after_request: Rows of the visitors who keep visiting after a request, in order; shape (n,).
+        arrival_source: Name of the visitors' arrival source, or of the colleagues invited by its visitors.
+        invited_by: Person who invited each visitor, null for visitors who were not invited; shape (visitors,).
+        rank: Sort key of the cohort among all others: arrival source, whether its visitors were invited, number.
+        place: Position of the cohort in the schedule; it orders visitors within one millisecond of the event stream.
+        earliest_ms: Time before which no visitor of this cohort or of a later place arrives.
     """
 
     index: int
@@ -86,42 +86,45 @@ class Cohort:
     earliest_ms: int = 0
     activity: ActivityLog = field(default_factory=ActivityLog)
     request_visit: dict[int, int] = field(default_factory=dict)
-    """Visit in which each visitor who has asked did so, by visitor."""
+    """Visit in which each visitor requested a demo, by visitor; only visitors who did."""
 
     def __len__(self) -> int:
         return len(self.people)
 
     @cached_property
     def view_ms(self) -> Integers:
-        """When each page is opened; shape (views,)."""
+        """Time of each page view; shape (views,)."""
         arrival = self.arrival_ms.take(self.journeys.visitor)
         return self.journeys.view_ms + arrival.take(self.journeys.visit_of_view)
 
     @property
     def submit_ms(self) -> Integers:
-        """When the form on each page is sent, −1 if it is not; shape (views,)."""
-        # Few pages have a form that is sent: not worth the room of another time for every page view.
+        """Time at which the form on each page is submitted, −1 if it is not; shape (views,)."""
+        # Few forms are submitted: an array of times for every page view would waste memory.
         sent = np.full(len(self.journeys.page), -1)
         sent[self.sends] = self.sent_at(self.sends)
         return sent
 
     @cached_property
     def sends(self) -> Integers:
-        """Rows of the page views whose form will be sent."""
+        """Rows of the page views whose form will be submitted; shape (n,)."""
         return np.flatnonzero(self.journeys.submit_ms >= 0)
 
     def sent_at(self, views: Integers) -> Integers:
-        """When the forms on some pages are sent; shape (n,).
+        """Submission times of some forms.
 
         Args:
-            views: Rows of page views whose form is sent; shape (n,).
+            views: Rows of page views whose form is submitted; shape (n,).
+
+        Returns:
+            Times in ms since the start; shape (n,).
         """
         journeys = self.journeys
         return journeys.submit_ms[views] + self.arrival_ms[journeys.visitor[journeys.visit_of_view[views]]]
 
     @cached_property
     def end_ms(self) -> Integers:
-        """When each visit is over; shape (visits,)."""
+        """End of each visit; shape (visits,)."""
         return self.journeys.end_ms + self.arrival_ms[self.journeys.visitor]
 
     @cached_property
@@ -131,8 +134,9 @@ class Cohort:
 
     @cached_property
     def identified_ms(self) -> Integers:
-        """When a form is first sent in each browser, a time beyond all others if never; shape (2 × visitors,)."""
+        """First form submission in each browser, the maximum integer if there is none; shape (2 × visitors,)."""
         first = np.full(2 * len(self), np.iinfo(np.int64).max)
+        # A person is known per browser: each has to identify itself by a form.
         np.minimum.at(first, self.browser[self.journeys.visit_of_view[self.sends]], self.sent_at(self.sends))
         return first
 
@@ -144,11 +148,12 @@ class Cohort:
         """
         if self.second_browser.any():
             return hexadecimal(self.identities)
+        # Most worlds have no second browsers, and identifiers are the costly part of a cohort.
         return hexadecimal(self.identities[: len(self)]).extend_constant(None, len(self)).rechunk()
 
     @cached_property
     def person_ids(self) -> pl.Series:
-        """Identifier of each person: that of the first browser."""
+        """Identifier of each person: that of the first browser; shape (visitors,)."""
         return self.browser_ids.head(len(self))
 
     def persons(self, visitors: Integers) -> pl.Series:
@@ -157,7 +162,7 @@ class Cohort:
 
     @cached_property
     def user_ids(self) -> pl.Series:
-        """What events call each person once they have said who they are."""
+        """``userId`` of each person in events after identification; shape (visitors,)."""
         return "user-" + hexadecimal(self.identities[: len(self), :1])
 
     @cached_property
@@ -165,35 +170,37 @@ class Cohort:
         return frozenset(self.returns_after_request.tolist())
 
     def ends_with_request(self, visitor: int) -> bool:
-        """Whether a request would be the last that is seen of a visitor."""
+        """Whether a visitor makes no further visit after a request."""
         return visitor not in self._returns_after_request
 
     @property
     def request_visit_array(self) -> Integers:
-        """Visit in which each visitor asked, a number beyond all others if in none; shape (visitors,)."""
+        """Visit in which each visitor requested a demo, the maximum integer if none; shape (visitors,)."""
         visit = np.full(len(self), np.iinfo(np.int64).max)
         visit[list(self.request_visit)] = list(self.request_visit.values())
         return visit
 
     @property
     def last_visit(self) -> Integers:
-        """Visit that ended each visitor's journey, a number beyond all others if none has; shape (visitors,)."""
+        """Last visit of each visitor because of a request, the maximum integer if none; shape (visitors,)."""
+        # The property builds a new array each time, so it can be changed here.
         last = self.request_visit_array
         last[self.returns_after_request] = np.iinfo(np.int64).max
         return last
 
     def visits_made(self, length_ms: int) -> Integers:
-        """Rows of the visits that have taken place: begun before the end, and none after a journey's end.
+        """Rows of the visits that took place: started before the end, and not cancelled by a request.
 
         Args:
-            length_ms: Length of the simulation, in ms.
+            length_ms: Length of the simulation in ms.
         """
+        # A visit exists once its first page view does, even if the end of the clock cuts it short.
         begun = self.view_ms[self.journeys.first_view] < length_ms
         return np.flatnonzero(begun & (np.arange(len(begun)) <= self.last_visit[self.journeys.visitor]))
 
     @cached_property
     def timetable(self) -> Timetable:
-        """The journeys as Python lists, for agents that go through them page by page."""
+        """Planned journeys as Python lists, for agents that process them page by page."""
         journeys = self.journeys
         return Timetable(
             first_visit=journeys.first_visit.tolist(),
@@ -235,9 +242,20 @@ class Timetable:
 
 
 def hexadecimal(words: Words) -> pl.Series:
-    """Each row of random words as one text of hexadecimal digits; shape (n, words) to (n,)."""
+    """Hexadecimal digits of random words, concatenated by row.
+
+    Args:
+        words: Random 64-bit words; shape (n, words).
+
+    Returns:
+        Text of 16 digits a word; shape (n,).
+
+    >>> hexadecimal(np.array([[1, 255]], dtype=np.uint64)).to_list()
+    ['000000000000000100000000000000ff']
+    """
+    # Sixteen bits at a time, big-endian, so that digits are in the usual order.
     digits = _HEX_FOURS[words.astype(">u8").view(">u2")].view(np.uint8)
-    # Lists of octets become binaries, and these texts, without a Python object for any of them.
+    # Bytes become binaries, and these texts, without a Python object for any of them.
     return pl.Series(digits).cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)
 
 
@@ -245,4 +263,4 @@ _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 _HEX_FOURS = (
     np.stack(np.broadcast_arrays(*np.ix_(_HEX, _HEX, _HEX, _HEX)), axis=-1).reshape(-1, 4).view(np.uint32).ravel()
 )
-"""The four digits of each number of 16 bits."""
+"""The four hexadecimal digits of each 16-bit number."""

@@ -1,4 +1,4 @@
-"""Draws cohorts: ``CohortSampler.draw(i)`` is a pure function of (scenario, seed, replication, i)."""
+"""Sampling of cohorts: ``CohortSampler.draw(i)`` is a pure function of (scenario, seed, replication, i)."""
 
 from __future__ import annotations
 
@@ -35,18 +35,22 @@ __all__ = ["COHORT_SIZE", "CohortSampler"]
 COHORT_SIZE = 16_384
 """Expected number of visitors in a cohort."""
 
-# Address of a guest: the persona's code, then the place of the host. No cohort has 2^16 visitors.
+# Address of an invited colleague: the persona's code, then the inviter's row. No cohort has 2^16 visitors.
 _INVITER_BITS = 16
 
 
 class CohortSampler:
-    """Draws the cohorts of one inflow of visitors in one replication.
+    """Draws the cohorts of one arrival source in one replication.
 
     Args:
-        world: The scenario's world.
-        streams: Randomness of the replication.
-        inflow: Whose cohorts; the ordinary traffic's unless given.
-        tables: What all cohorts of the world share, where it has been made already.
+        world: Settings of the world.
+        streams: Random streams of the replication.
+        arrival_source: Source of the visitors; the ordinary traffic unless given.
+        tables: Tables shared by all cohorts of the world; built unless given.
+
+    Attributes:
+        population: Draws the attributes of the source's visitors.
+        clock: Start and end of the simulation.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class CohortSampler:
 
     @cached_property
     def _steady_arrivals(self) -> Arrivals:
-        """How fast the time of those who are invited passes; who draws no guests need not know."""
+        """Arrival process that measures the waits of invited colleagues; built only if there are any."""
         traffic = self._world.traffic
         if self._arrival_source.reason is None and not traffic.growth_per_week:
             return self._arrivals
@@ -83,23 +87,27 @@ class CohortSampler:
 
     @property
     def n_cohorts(self) -> int:
-        """Number of cohorts of whom somebody can arrive before the end."""
+        """Number of cohorts with a visitor who can arrive before the end."""
         return int(np.ceil(self._arrivals.expected_visitors.max() / COHORT_SIZE))
 
     def earliest_ms(self, index: int) -> int:
-        """Moment before which nobody of this or a later cohort arrives."""
+        """Time before which no visitor of this or a later cohort arrives, in ms since the start."""
         return self._arrivals.earliest_ms(index * COHORT_SIZE)
 
     def pilot(self, index: int) -> tuple[Floats, Integers, int]:
-        """Draw journeys without a clock to cut them short, to calibrate the intercept.
+        """Draw journeys without an end of the clock, to calibrate the intercept.
+
+        Args:
+            index: Number of the cohort.
 
         Returns:
             Log-odds of each visit without the intercept, visitor of each visit, number of visitors.
         """
         rows = np.arange(COHORT_SIZE)
         people, streams = self._people(len(rows), index), self._streams.within(self._arrival_source.name)
-        journeys = self.tables.journeys.draw(rows, self.tables.journey_parameters(people, 0 * rows), streams, index)
-        second = self._second_browser(people, journeys, rows, streams, index)
+        draws = VisitorDraws(streams, index, rows)
+        journeys = self.tables.journeys.draw(self.tables.journey_parameters(people, 0 * rows), draws)
+        second = self._second_browser(people, journeys, draws)
         signals = self.tables.reader.read(people, journeys, people.device_used(journeys.visitor, second))
         return self._log_odds(people, journeys, signals), journeys.visitor, len(rows)
 
@@ -108,38 +116,41 @@ class CohortSampler:
 
         Args:
             index: Number of the cohort, from 0.
-            intercept: Log-odds of a request at the end of a visit when every signal is 0.
+            intercept: Log-odds of a request at the end of a visit when all signals are 0.
         """
-        rng = self._streams.within(self._arrival_source.name).generator("arrivals", index)
+        # A Poisson number of uniform positions is a Poisson process on the cohort's part of the axis.
+        streams = self._streams.within(self._arrival_source.name)
+        rng = streams.generator("arrivals", index)
         positions = COHORT_SIZE * (index + np.sort(rng.random(rng.poisson(COHORT_SIZE))))
-        everybody = self._people(len(positions), index)
-        arrival_ms = self._arrivals.times_ms(positions, everybody.zone)
+        people = self._people(len(positions), index)
+        arrival_ms = self._arrivals.times_ms(positions, people.zone)
         rows = np.flatnonzero(arrival_ms < self.clock.length_ms)
-        nobody = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
+        no_inviter = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
         return self._cohort(
             self._arrival_source.name,
-            index,
-            rows,
-            everybody.take(rows),
+            VisitorDraws(streams, index, rows),
+            people.take(rows),
             arrival_ms[rows],
-            invited_by=nobody,
+            invited_by=no_inviter,
             intercept=intercept,
         )
 
     def invitees(self, inviters: Cohort, intercept: float) -> Cohort:
-        """Draw those whom the visitors of a cohort invite: a cohort of their own, empty where nobody does.
+        """Draw the colleagues invited by the visitors of a cohort; the result may be empty.
 
-        An invitation follows the host's first visit, which takes place whatever the state of the world, unless an
-        outage has struck it. Guests keep the hours of their time zone: the wait passes as fast as visitors come.
+        Invitations follow the inviter's first visit, which takes place in any state of the world unless it falls into
+        an outage. Invited colleagues keep the hours of their time zone: their waiting time passes in proportion to the
+        traffic.
 
         Args:
-            hosts: The cohort, as :meth:`draw` gives it.
+            inviters: The cohort, as drawn by :meth:`draw`.
             intercept: As there.
         """
         inviter, persona, rows = self._invitations(inviters)
         scope = invited_scope(self._arrival_source.name)
         wait = self._streams.within(scope).uniforms("invitation_wait", inviters.index).at(rows)
         per_hour = self._world.traffic.visitors_per_day * HOUR_MS / DAY_MS
+        # Exponential in expected visitors, so that the wait follows the traffic.
         arrival_ms = self._steady_arrivals.times_after(
             inviters.end_ms[inviters.journeys.first_visit[inviter]],
             -np.log(wait) * per_hour * self.tables.invitation_hours[persona],
@@ -147,78 +158,76 @@ class CohortSampler:
         )
         comes = arrival_ms < self.clock.length_ms
         inviter, persona, rows, arrival_ms = inviter[comes], persona[comes], rows[comes], arrival_ms[comes]
-        people = self.population.colleagues(
-            inviters.people.take(inviter), persona, self.tables.invitation, rows, inviters.index
-        )
-        return self._cohort(
-            scope, inviters.index, rows, people, arrival_ms, invited_by=inviters.persons(inviter), intercept=intercept
-        )
+        draws = VisitorDraws(self._streams.within(scope), inviters.index, rows)
+        people = self.population.colleagues(inviters.people.take(inviter), persona, self.tables.invitation, draws)
+        return self._cohort(scope, draws, people, arrival_ms, invited_by=inviters.persons(inviter), intercept=intercept)
 
     def _invitations(self, inviters: Cohort) -> tuple[Integers, Integers, Integers]:
-        """Host, persona and address of everybody who is invited."""
-        was_struck = np.isneginf(inviters.decision_margin[inviters.journeys.first_visit])
-        may = np.flatnonzero((inviters.people.account >= 0) & ~was_struck)
+        """Inviter, persona and address of each invited colleague."""
+        # The margin is −∞ only where the visit fell into an outage.
+        in_outage = np.isneginf(inviters.decision_margin[inviters.journeys.first_visit])
+        # Only visitors of a recognised company have colleagues.
+        may = np.flatnonzero((inviters.people.account >= 0) & ~in_outage)
         rates = self.tables.invites[inviters.people.persona[may]]
         inviter, persona = np.nonzero(rates)
-        # The address names the persona, not its place among the others: a new one moves no guest.
+        # The address contains the persona's code, not its index: a new persona changes nobody else's draws.
         rows = (self._codes[persona] << _INVITER_BITS) | inviters.rows[may[inviter]]
         streams = self._streams.within(invited_scope(self._arrival_source.name))
         comes = streams.uniforms("invitation", inviters.index).at(rows) < rates[inviter, persona]
         return may[inviter[comes]], persona[comes], rows[comes]
 
     def _people(self, n: int, index: int) -> People:
-        """Visitors of a cohort, with how they come as a place among the origins of all inflows."""
+        """Visitors of a cohort, with their channel as an index of all origins."""
         people = self.population.draw(n, index)
         return replace(people, channel=people.channel + self._arrival_source.first_origin)
 
     def _cohort(
         self,
         scope: str,
-        index: int,
-        rows: Integers,
+        draws: VisitorDraws,
         people: People,
         arrival_ms: Integers,
         *,
         invited_by: pl.Series,
         intercept: float,
     ) -> Cohort:
-        """Draw all that visitors do, given who they are and when they come."""
-        streams, tables, accounts = self._streams.within(scope), self.tables, self.population.accounts
-        arms = tables.experiments.combination(rows, streams, index)
-        planned = tables.journeys.draw(rows, tables.journey_parameters(people, arms), streams, index)
+        """Draw everything that visitors do, given their attributes and arrival times."""
+        tables = self.tables
+        arms = tables.experiments.combination(draws)
+        planned = tables.journeys.draw(tables.journey_parameters(people, arms), draws)
         starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
         fails = in_outage(starts_ms, self._world.traffic.events.values(), self.clock)
+        # Drawn in full and then cut: an outage must not move any later draw.
         journeys = cut_to_first_page(planned, fails)
-        second = self._second_browser(people, journeys, rows, streams, index)
+        second = self._second_browser(people, journeys, draws)
         devices = people.device_used(journeys.visitor, second)
         signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
-        log_odds = (
-            intercept + self._log_odds(people, journeys, signals) + tables.experiments.log_odds[arms][journeys.visitor]
-        )
-        chance = streams.uniforms("decision", index).at(journeys.visit_address(rows))
-        draws = VisitorDraws(streams, index, rows)
+        log_odds = intercept + self._log_odds(people, journeys, signals)
+        log_odds += tables.experiments.log_odds[arms][journeys.visitor]
+        chance = draws.addressed("decision").at(journeys.visit_address(draws.rows))
         return Cohort(
-            index=index,
-            rows=rows,
+            index=draws.cohort,
+            rows=draws.rows,
             people=people,
             arrival_ms=arrival_ms,
             journeys=journeys,
             signals=signals,
+            # A visit cut by an outage ends without a decision.
             decision_margin=np.where(fails, -np.inf, log_odds) - np.log(chance / (1 - chance)),
             buyer_draws=np.stack([draws.uniforms(f"buyer_{name}") for name in BuyerDraws._fields], axis=1),
             identities=_identities(draws, second),
             second_browser=second,
-            accounts=accounts.domains_of(people.account),
+            accounts=self.population.accounts.domains_of(people.account),
             arms=arms,
             returns_after_request=self._returns_after_request(draws),
             experiments=lookup(tables.experiments.labels, arms),
             arrival_source=scope,
             invited_by=invited_by,
-            rank=(self._arrival_source.first_origin, int(scope != self._arrival_source.name), index),
+            rank=(self._arrival_source.first_origin, int(scope != self._arrival_source.name), draws.cohort),
         )
 
     def _returns_after_request(self, draws: VisitorDraws) -> Integers:
-        """Rows of the visitors whom a request would not keep from coming again."""
+        """Rows of the visitors who keep visiting after a request."""
         rate = self._world.visits.after_request_rate
         if rate == 0:
             return np.empty(0, dtype=np.int64)
@@ -230,19 +239,18 @@ class CohortSampler:
         unobserved = intent.account_sd * people.effect + self.tables.log_odds[people.persona]
         return signals.log_odds(intent.effects) + unobserved[journeys.visitor]
 
-    def _second_browser(
-        self, people: People, journeys: Journeys, rows: Integers, streams: Streams, index: int
-    ) -> Bools:
+    def _second_browser(self, people: People, journeys: Journeys, draws: VisitorDraws) -> Bools:
         """Whether each visit is made with the visitor's second browser; never the first visit; shape (visits,)."""
         second = np.zeros(len(journeys.visitor), dtype=bool)
+        # Only these visits need a draw, and addressed draws do not depend on the others.
         may = np.flatnonzero((people.second_device >= 0).take(journeys.visitor) & (journeys.number > 1))
         if len(may):
-            switch = streams.uniforms("browser", index).at(journeys.visit_address(rows)[may])
+            switch = draws.addressed("browser").at(journeys.visit_address(draws.rows)[may])
             second[may] = switch < self._world.population.second_device_share
         return second
 
 
 def _identities(draws: VisitorDraws, second_browser: Bools) -> Words:
-    """Two random words for each first browser, then for each second one; zeros where nobody has one."""
+    """Two random words for each first browser, then for each second one; zeros if no second browser is used."""
     first = draws.words("identity", 2)
     return np.concatenate((first, draws.words("second_identity", 2) if second_browser.any() else 0 * first))

@@ -1,4 +1,4 @@
-"""What all cohorts of a world share: its companies, its pages, and how each kind of visitor moves about them."""
+"""Tables shared by all cohorts of a world: companies, pages, and the navigation of each kind of visitor."""
 
 from __future__ import annotations
 
@@ -18,35 +18,37 @@ from simulator.world.population import People, Population
 __all__ = ["WorldTables"]
 
 MAX_RETURN_RATE = 0.99
-"""Largest return rate that a persona's factor can lead to."""
+"""Largest return rate that a persona's multiplier can lead to."""
 
 
 class WorldTables:
-    """Tables that are made once for a world and a replication.
+    """Tables built once for a world and a replication.
 
     Args:
-        world: The scenario's world.
-        streams: Randomness of the replication, from which the companies are drawn.
+        world: Settings of the world.
+        streams: Random streams of the replication; the companies are drawn from them.
 
     Attributes:
-        population: Who the visitors of the ordinary traffic are, and the companies.
-        experiments: Who is in which arm.
-        journeys: Draws what visitors do.
-        reader: Reads the signals off what they do.
-        invitation: Index of the way by which invited colleagues come.
+        population: Attributes of the visitors of the ordinary traffic, and the companies.
+        experiments: Assignment of visitors to arms.
+        journeys: Draws the journeys of visitors.
+        reader: Computes the signals of visits.
+        invitation: Index of the origin of invited colleagues.
         invites: Probability that a visitor of one persona invites a colleague of another; shape (personas, personas).
-        invitation_hours: Mean time until somebody of each persona who is invited comes; shape (personas,).
-        log_odds: Effect of each persona on the decision; shape (personas,).
+        invitation_hours: Mean time until an invited colleague of each persona arrives, in hours; shape (personas,).
+        log_odds: Effect of each persona on the decision in log-odds; shape (personas,).
     """
 
     def __init__(self, world: WorldSettings, streams: Streams) -> None:
         origins = origins_of(world.traffic)
         personas = world.population.persona_list
+        # Draws the companies; the other arrival sources reuse them.
         self.population = Population(world.population, arrival_sources_of(world.traffic)[0].shares, streams)
         self.experiments = Experiments(world.experiments)
         self._profiles = NavigationProfiles(list(origins.values()), self.experiments.combinations, personas)
         navigation = Navigation(world.site, self._profiles.profiles)
-        # Those who come again, by whatever channel they came first, and those whom a colleague sends.
+        # Landing tables: one for returning visitors, whatever their first channel, one for each origin, one for the
+        # invited.
         *ways, _invitation = origins.values()
         returning = world.visits.return_landing
         landings = [returning, *(way.landing for way in ways), returning]
@@ -60,18 +62,19 @@ class WorldTables:
         )
         self.log_odds: Floats = np.array([persona.log_odds for persona in personas])
         returns = world.visits.return_rate * np.array([persona.return_factor for persona in personas])
-        # A factor may not keep anybody coming for ever; a rate that the settings themselves give stays as it is.
+        # A multiplier must not keep visitors returning for ever; a rate that the settings give directly is kept.
         self._return_rates = np.minimum(returns, max(world.visits.return_rate, MAX_RETURN_RATE))
 
     def journey_parameters(self, people: People, arms: Integers) -> JourneyParameters:
-        """How visitors move.
+        """Parameters of the visitors' journeys.
 
         Args:
-            people: The visitors, with how they come as an index of all origins.
+            people: The visitors; their channel is an index of all origins.
             arms: Combination of experiment arms of each; shape (visitors,).
         """
         n_personas = len(self.log_odds)
         return JourneyParameters(
+            # Row 0 of the tables belongs to returning visitors.
             landing=(people.channel + 1) * n_personas + people.persona,
             returning=people.persona,
             profile=self._profiles.of(people.channel, arms, people.persona),
@@ -80,5 +83,6 @@ class WorldTables:
 
 
 def _invites(personas: list[PersonaSettings], world: WorldSettings) -> Floats:
+    """Invitation probabilities by the inviter's and the colleague's persona; shape (personas, personas)."""
     names = list(world.population.personas) or [""]
-    return np.array([[persona.invites.get(guest, 0.0) for guest in names] for persona in personas])
+    return np.array([[persona.invites.get(name, 0.0) for name in names] for persona in personas])

@@ -1,6 +1,6 @@
-"""What visitors do on the site: visits, the gaps between them, pages, reading times and forms.
+"""Planned journeys: visits, the gaps between them, pages, reading times and forms.
 
-All of it is drawn ahead, vectorised, for a whole cohort, because it depends on nothing but the visitor.
+They depend on the visitor only, so a whole cohort is drawn in advance by vectorised operations.
 """
 
 from __future__ import annotations
@@ -14,39 +14,40 @@ from analytics.events.times import HOUR_MS
 from analytics.signals.definitions import IDLE_MINUTES
 from simulator.engine.arrays import Floats, Integers, first_rows, part_of_each
 from simulator.engine.sampling import Choices
-from simulator.engine.streams import AddressedUniforms, Streams
+from simulator.engine.streams import AddressedUniforms, VisitorDraws
 from simulator.settings.visits import STEP_BITS, VISIT_BITS, VisitSettings
 from simulator.world.navigation import Navigation
 
 __all__ = ["IDLE_MS", "JourneyParameters", "JourneySampler", "Journeys"]
 
 IDLE_MS = round(60_000 * IDLE_MINUTES)
-"""Time without a sign of the visitor after which analysts call a visit over."""
+"""Inactivity after which analysts consider a visit over."""
 
 MAX_DWELL_MS = IDLE_MS - 60_000
-"""Longest reading time: below the idle time that ends a visit."""
+"""Maximum reading time: below the inactivity that ends a visit."""
 
 MIN_GAP_MS = IDLE_MS + 60_000
-"""Shortest time between two visits: above the idle time, so that simulated and observed visits agree."""
+"""Minimum time between two visits: above that inactivity, so that simulated and observed visits agree."""
 
+# Keeps sums of gaps within the range of timestamps.
 _MAX_GAP_MS = 10 * 365 * 24 * HOUR_MS
 
 
 @dataclass(frozen=True)
 class Journeys:
-    """The visits and page views of a cohort, as ragged arrays: visitors hold visits, visits hold page views.
+    """The visits and page views of a cohort as ragged arrays: visitors have visits, visits have page views.
 
     Times are whole milliseconds since the visitor's arrival.
 
     Attributes:
         n_visits: Visits of each visitor; shape (visitors,).
-        visitor: Visitor of each visit; shape (visits,). A visitor's visits follow one another.
+        visitor: Visitor of each visit; shape (visits,). Visits of one visitor are adjacent.
         number: Number of each visit, from 1; shape (visits,).
-        n_pages: Page views of each visit; shape (visits,). A visit's page views follow one another.
+        n_pages: Page views of each visit; shape (visits,). Page views of one visit are adjacent.
         page: Page of each view, as an index; shape (views,).
-        view_ms: When each page was opened; shape (views,).
-        submit_ms: When the form on it was sent, −1 if it was not; shape (views,).
-        end_ms: When each visit was over, last reading time included; shape (visits,).
+        view_ms: Time of each page view; shape (views,).
+        submit_ms: Time at which its form was submitted, −1 if it was not; shape (views,).
+        end_ms: End of each visit, including the last reading time; shape (visits,).
     """
 
     n_visits: Integers
@@ -74,19 +75,26 @@ class Journeys:
         return part_of_each(self.first_view, len(self.page))
 
     def visit_address(self, rows: Integers) -> Integers:
-        """Address of each visit's draws, given the place of each visitor in the cohort; shape (visits,)."""
+        """Address of each visit in the random streams.
+
+        Args:
+            rows: Row of each visitor in the cohort; shape (visitors,).
+
+        Returns:
+            Addresses; shape (visits,).
+        """
         return (rows[self.visitor] << VISIT_BITS) | self.number
 
 
 @dataclass(frozen=True)
 class JourneyParameters:
-    """How each of some visitors comes to the site and moves about it; shapes (visitors,).
+    """Parameters of the journeys of some visitors; shapes (visitors,).
 
     Attributes:
         landing: Row of the landing tables for the first visit.
-        returning: Row of the landing tables for the visits after it.
-        behaviour: Index of the navigation's behaviours.
-        return_rate: Probability of coming again after a visit.
+        returning: Row of the landing tables for later visits.
+        profile: Index of the navigation profile.
+        return_rate: Probability of another visit after a visit.
     """
 
     landing: Integers
@@ -99,8 +107,8 @@ class JourneySampler:
     """Draws the journeys of visitors.
 
     Args:
-        settings: How often visitors come and how long they read.
-        navigation: The site's chain.
+        settings: How often visitors return and how long they read.
+        navigation: Markov chain over the pages.
         landing: Landing tables: probability of each page as the first of a visit; shape (tables, pages).
     """
 
@@ -109,49 +117,45 @@ class JourneySampler:
         self._navigation = navigation
         self._landing = Choices(landing)
         self._dwell_ms = np.array([page.dwell_seconds * 1000 for page in navigation.pages])
+        # Probability of a reading time below the maximum: scaling the draws by it conditions on that.
         self._p_below_max = -np.expm1(-((MAX_DWELL_MS / self._dwell_ms) ** settings.dwell_shape))
         self._submit_rate = np.array([page.form.submit_rate if page.form else 0.0 for page in navigation.pages])
         self._has_form = self._submit_rate > 0
 
-    def draw(self, rows: Integers, parameters: JourneyParameters, streams: Streams, cohort: int) -> Journeys:
-        """Draw the journeys of visitors of a cohort.
+    def draw(self, parameters: JourneyParameters, draws: VisitorDraws) -> Journeys:
+        """Draw the journeys of the visitors of a cohort.
 
         Args:
-            rows: Place of each visitor in the cohort, which addresses the draws; shape (visitors,).
-            habits: How they move.
-            streams: Randomness of the replication.
-            cohort: Number of the cohort.
+            parameters: Parameters of the visitors.
+            draws: Draws of the visitors.
         """
-
-        def uniforms(source: str) -> AddressedUniforms:
-            return streams.uniforms(source, cohort)
-
-        n_visits = self._visit_counts(uniforms("visits").at(rows), parameters.return_rate)
+        n_visits = self._visit_counts(draws.uniforms("visits"), parameters.return_rate)
         first_visit = first_rows(n_visits)
         visitor = part_of_each(first_visit, int(n_visits.sum()))
         number = np.arange(1, len(visitor) + 1) - first_visit.take(visitor)
-        address = (rows.take(visitor) << VISIT_BITS) | number
+        address = (draws.rows.take(visitor) << VISIT_BITS) | number
 
         is_first = number == 1
         table = np.where(is_first, parameters.landing.take(visitor), parameters.returning.take(visitor))
-        first_page = self._landing.pick(table, uniforms("landing").at(address))
-        page, n_pages = self._walk(first_page, parameters.profile.take(visitor), address, uniforms("navigation"))
+        first_page = self._landing.pick(table, draws.addressed("landing").at(address))
+        page, n_pages = self._walk(first_page, parameters.profile.take(visitor), address, draws.addressed("navigation"))
         first_view = first_rows(n_pages)
         visit = part_of_each(first_view, len(page))
         # The step within the visit is the row less that of the visit's first view.
         view_address = ((address << STEP_BITS) - first_view).take(visit) + np.arange(len(page))
 
-        dwell = self._dwell(page, uniforms("dwell").at(view_address))
+        dwell = self._dwell(page, draws.addressed("dwell").at(view_address))
         read = np.cumsum(dwell)
         opened = read - dwell
         opened_first = opened[first_view]
         length = read[first_view + n_pages - 1] - opened_first
-        gap = np.where(is_first, 0, self._gaps(uniforms("gaps").at(address)))
+        gap = np.where(is_first, 0, self._gaps(draws.addressed("gaps").at(address)))
         # A visit starts after its own gap and after the lengths and gaps of the visits before it.
+        # One running sum over all visitors, then made relative to each one's first visit.
         start = np.cumsum(length + gap) - length
         start -= start[first_visit].take(visitor)
         view_ms = opened + (start - opened_first).take(visit)
-        sends = self._forms_sent(page, view_address, uniforms("forms"))
+        sends = self._forms_sent(page, view_address, draws.addressed("forms"))
         submit_ms = np.full(len(page), -1)
         # The form is sent half-way through the reading time, which lasts at least a second.
         submit_ms[sends] = view_ms[sends] + dwell[sends] // 2
@@ -167,14 +171,14 @@ class JourneySampler:
         )
 
     def _forms_sent(self, page: Integers, address: Integers, uniforms: AddressedUniforms) -> Integers:
-        """Rows of the page views whose form is sent; pages that have none are not asked."""
+        """Rows of the page views whose form is submitted; pages without a form need no draw."""
         asks = np.flatnonzero(self._has_form.take(page))
         sent: Integers = asks[uniforms.at(address[asks]) < self._submit_rate[page[asks]]]
         return sent
 
     def _visit_counts(self, uniforms: Floats, return_rate: Floats) -> Integers:
-        """Geometric number of visits, by inversion, cut at the most that is allowed."""
-        # The smallest number that is not 0 stands for it: nobody comes again at that rate either.
+        """Geometric number of visits, by inversion, limited to the maximum."""
+        # The smallest positive float stands for a rate of 0, whose logarithm is not finite.
         more = np.floor(np.log(uniforms) / np.log(np.maximum(return_rate, np.finfo(float).tiny)))
         visits: Integers = np.minimum(more, self._settings.max_visits - 1).astype(np.int64) + 1
         return visits
@@ -182,7 +186,7 @@ class JourneySampler:
     def _walk(
         self, landing: Integers, profile: Integers, address: Integers, uniforms: AddressedUniforms
     ) -> tuple[Integers, Integers]:
-        """Walk all visits through the site at once, a step at a time, keeping only those still reading.
+        """Walk all visits through the site at once, one step at a time; visits that have ended are dropped.
 
         Returns:
             Page of each view in the order of the visits, and the number of views of each visit.
@@ -196,9 +200,11 @@ class JourneySampler:
             step = uniforms.at(address.take(reading) | len(trail))
             page = self._navigation.next_pages(page, step, profile.take(reading))
             stays = np.flatnonzero(page < left)
+            # The arrays shrink with every step, so the cost is that of the page views.
             reading, page = reading.take(stays), page.take(stays)
             trail.append((reading, page))
             n_pages[reading] = len(trail)
+        # The trail is ordered by step; scatter it into the order of the visits.
         views = np.empty(int(n_pages.sum()), dtype=np.int64)
         first = first_rows(n_pages)
         for step_number, (visits, pages) in enumerate(trail):
@@ -206,8 +212,8 @@ class JourneySampler:
         return views, n_pages
 
     def _dwell(self, page: Integers, uniforms: Floats) -> Integers:
-        """Reading times in ms: Weibull, conditioned on at most 29 minutes, and at least a second."""
-        # All in the place of the uniform numbers: −log(1 − u) to the power of 1 / shape, times the scale.
+        """Reading times in ms: Weibull, conditional on at most 29 minutes, and at least a second."""
+        # In place of the uniform numbers: −log(1 − u) to the power of 1 / shape, times the scale.
         dwell = uniforms
         dwell *= self._p_below_max.take(page)
         np.negative(dwell, out=dwell)
@@ -218,7 +224,8 @@ class JourneySampler:
         return np.clip(dwell, 1000, MAX_DWELL_MS, out=dwell).astype(np.int64)
 
     def _gaps(self, uniforms: Floats) -> Integers:
-        """Times between visits in ms: log-logistic beyond the shortest possible, at most ten years."""
+        """Times between visits in ms: log-logistic plus the minimum, at most ten years."""
+        # The quantile function of the log-logistic distribution.
         odds = uniforms / (1 - uniforms)
         beyond = self._settings.gap_hours * HOUR_MS * odds ** (1 / self._settings.gap_shape)
         gaps: Integers = np.minimum(beyond, _MAX_GAP_MS).astype(np.int64) + MIN_GAP_MS

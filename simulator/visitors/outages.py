@@ -1,4 +1,4 @@
-"""Outages: while the site fails, a visit that begins ends with its first page view."""
+"""Outages: visits that start while the site fails end with their first page view."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ __all__ = ["cut_to_first_page", "in_outage"]
 
 
 def in_outage(start_ms: Integers, events: Iterable[WorldEventSettings], clock: Clock) -> Bools:
-    """Whether each visit begins during an outage.
+    """Whether each visit starts during an outage.
 
     Args:
-        start_ms: When each visit begins, in ms since the start of the simulation; shape (visits,).
-        events: World events, of which the outages count.
+        start_ms: Start of each visit in ms since the start of the simulation; shape (visits,).
+        events: World events; only the outages matter.
         clock: Start of the simulation.
+
+    Returns:
+        Truth values; shape (visits,).
     """
     fails = np.zeros(len(start_ms), dtype=bool)
     for event in events:
@@ -32,20 +35,22 @@ def in_outage(start_ms: Integers, events: Iterable[WorldEventSettings], clock: C
 
 
 def cut_to_first_page(journeys: Journeys, visits: Bools) -> Journeys:
-    """Cut these visits down to their first page view, without a form.
+    """Reduce some visits to their first page view, without a form.
 
-    Whatever else the visitors do stays where it was, later visits too: an outage changes only what it strikes.
+    All other visits keep their times, later visits of the same visitor included.
 
     Args:
         journeys: Journeys of a cohort.
-        visits: Which visits to cut; shape (visits,).
+        visits: Whether to cut each visit; shape (visits,).
     """
+    # Most worlds have no outage; copying all arrays would be wasted.
     if not visits.any():
         return journeys
     first = np.zeros(len(journeys.page), dtype=bool)
     first[journeys.first_view] = True
     cut = visits[journeys.visit_of_view]
     stays = ~cut | first
+    # The visit ends when its second page would have opened; without one it ends as planned.
     second_ms = journeys.view_ms[np.minimum(journeys.first_view + 1, len(journeys.page) - 1)]
     first_read_ms = np.where(journeys.n_pages > 1, second_ms, journeys.end_ms)
     return replace(

@@ -1,8 +1,8 @@
-"""Why visitors ask for a demo: known coefficients on observable signals, and an intercept to match.
+"""Signals: the observable causes of demo requests.
 
-At the end of each visit a visitor who has not yet asked requests a demo with probability
-logistic(intercept + Σ coefficient × signal). That is a discrete-time hazard, so the logit of the outcome on the rows of
-the visit table is the true model, and its coefficients can be recovered.
+At the end of each visit a visitor who has not yet requested a demo does so with probability logistic(intercept + Σ
+coefficient × signal). This is a discrete-time hazard model, so a logit of the outcome on the rows of the visit table is
+the true model, and its coefficients can be recovered.
 """
 
 from __future__ import annotations
@@ -28,11 +28,18 @@ __all__ = ["SignalReader", "SignalValues"]
 
 @dataclass(frozen=True)
 class SignalValues:
-    """The signals of each visit at its end, as a perfect tracker would have seen them.
+    """Signals at the end of each visit, as a perfect tracker would observe them.
 
     Attributes:
-        seen: One bit for each yes-or-no signal, in the order of the reader's signals; shape (visits,).
+        signals: The signals.
+        seen: One bit for each binary signal, in the order of ``signals``; shape (visits,).
         minutes: Minutes from the first to the last page view of the visit; shape (visits,).
+
+    >>> values = SignalValues(SIGNALS, np.array([1, 0], dtype=np.uint64), np.array([0.0, 3.0]))
+    >>> values.column(SIGNALS[0].name)
+    array([ True, False])
+    >>> values.log_odds({SIGNALS[0].name: 0.8})
+    array([0.8, 0. ])
     """
 
     signals: tuple[Signal, ...]
@@ -49,19 +56,27 @@ class SignalValues:
         return bits
 
     def log_odds(self, effects: Mapping[str, float]) -> Floats:
-        """Sum of effect × signal over the terms, interactions as products; shape (visits,)."""
+        """Sum of effect × signal over all terms.
+
+        Args:
+            effects: Effect of each signal or interaction (``a:b``, the product of two signals) in log-odds.
+
+        Returns:
+            Log-odds; shape (visits,).
+        """
         terms = [(interaction_parts(term), effect) for term, effect in effects.items() if effect]
+        # Only the leading terms: floating-point sums depend on the order, and the order is that of the settings.
         plain = list(takewhile(lambda term: self._bits.keys() >= set(term[0]), terms))
         if 2 ** len(self.signals) > len(self.seen):
             total = self._added(np.zeros(len(self.seen)), self.seen, plain)
         else:
-            # There are fewer patterns of bits than visits: what they come to is worked out once for each.
+            # Fewer bit patterns than visits: compute the sum once for each pattern.
             patterns = np.arange(2 ** len(self.signals), dtype=np.uint64)
             total = self._added(np.zeros(len(patterns)), patterns, plain).take(self.seen.astype(np.int64))
         return self._added(total, self.seen, terms[len(plain) :])
 
     def _added(self, total: Floats, seen: Words, terms: Sequence[tuple[Sequence[str], float]]) -> Floats:
-        """Add effect × signal over some terms to a sum, one after the other, in place."""
+        """Add effect × signal of some terms to a sum, term by term, in place."""
         for names, effect in terms:
             pattern = np.uint64(sum({1 << self._bits[name] for name in names if name in self._bits}))
             lasting = [self.column(name) for name in names if name not in self._bits]
@@ -70,23 +85,22 @@ class SignalValues:
 
     @cached_property
     def _bits(self) -> dict[str, int]:
-        """Place of the bit of each yes-or-no signal, by name."""
+        """Bit position of each binary signal, by name."""
         return {signal.name: i for i, signal in enumerate(self.signals) if not isinstance(signal, SessionLength)}
 
 
 class SignalReader:
-    """Reads the signals off the arrays of a cohort.
+    """Computes signals from the arrays of a cohort.
 
-    Every yes-or-no signal asks whether some event of the visitor so far has one of certain values in a certain column.
-    A column is known of the visitor (country, company, the channel's campaign and referrer), of the visit (the device),
-    of the page (its category), or of a form that was sent (the event, the address given); for each of these a table of
-    bits is made once.
+    A binary signal is true once an event of the visitor has had one of certain values in a certain column. The column
+    belongs to the visitor (country, company, the channel's campaign and referrer), the visit (device), the page
+    (category) or a submitted form (event, e-mail address). For each of these a table of bits is built once.
 
     Args:
         site: Pages and forms.
-        channels: Channels by name, in the order in which visitors index them.
-        population: Companies and devices, in the order in which visitors index them.
-        signals: Signals to read.
+        channels: Origins by name, in the order of the visitors' indices.
+        population: Companies and devices, in the order of the visitors' indices.
+        signals: Signals to compute.
     """
 
     def __init__(
@@ -98,6 +112,7 @@ class SignalReader:
     ) -> None:
         self.signals = signals
         pages = list(site.pages.values())
+        # One table for each source of facts; a signal of a visit is an OR of a few look-ups.
         self._of_page = self._bits([{"category": page.category} for page in pages])
         self._of_form = self._bits([{"event": page.form.event if page.form else None} for page in pages])
         self._of_channel = self._bits([_seen_of_channel(channel, site.host) for channel in channels.values()])
@@ -107,11 +122,11 @@ class SignalReader:
         accounts = population.accounts
         of_size = self._bits([{"context_company_size": size} for size in accounts.sizes])
         of_industry = self._bits([{"context_company_industry": industry} for industry in accounts.industries])
-        # Visitors without a company have the index −1, and so the last row, of no bits.
+        # Index −1 (no company) selects the last row, which has no bits.
         self._of_account = np.append(of_size[accounts.size] | of_industry[accounts.industry], np.uint64(0))
 
     def _bits(self, rows: Sequence[Mapping[str, object]]) -> Words:
-        """For each row of column values, the bits of the signals that these values switch on."""
+        """Bits of the signals that each row of column values switches on; shape (rows,)."""
         return np.array(
             [
                 sum(
@@ -127,14 +142,14 @@ class SignalReader:
     def read(
         self, people: People, journeys: Journeys, devices: Integers, until_ms: Integers | None = None
     ) -> SignalValues:
-        """Signals of each visit of a cohort at its end.
+        """Signals at the end of each visit of a cohort.
 
         Args:
             people: The visitors.
             journeys: Their visits and page views.
             devices: Device of each visit; shape (visits,).
-            until_ms: When observation stops for each visitor, in ms since the arrival; later views and forms are not
-                seen. None for never.
+            until_ms: End of observation of each visitor in ms since the arrival; later page views and forms do not
+                count. None for no end.
         """
         bits = self._of_page.take(journeys.page)
         unseen, sent = np.empty(0, dtype=np.int64), np.flatnonzero(journeys.submit_ms >= 0)
@@ -146,6 +161,7 @@ class SignalReader:
             sent, sender = sent[in_time], sender[in_time]
         address = self._of_company_email[people.company_email[sender].astype(np.int64)]
         bits[sent] |= self._of_form[journeys.page[sent]] | address
+        # ``reduceat`` fails on empty arrays.
         seen = np.bitwise_or.reduceat(bits, journeys.first_view) if len(bits) else bits
         of_visitor = (
             self._of_channel.take(people.channel)
@@ -160,10 +176,10 @@ class SignalReader:
 
 
 def _seen_of_channel(channel: ChannelSettings, own_host: str) -> dict[str, object]:
-    """Values that the first page view of a visitor of this channel carries."""
+    """Column values of the first page view of a visitor of this channel."""
     campaign, referrer = channel.campaign, _domain(channel.referrer or "")
     return {
-        # A link from the site itself refers nobody to it.
+        # A link within the site is no referral.
         "referrer_domain": referrer if referrer != _domain(f"https://{own_host}") else None,
         "context_campaign_source": campaign.source if campaign else None,
         "context_campaign_medium": campaign.medium if campaign else None,
@@ -172,7 +188,7 @@ def _seen_of_channel(channel: ChannelSettings, own_host: str) -> dict[str, objec
 
 
 def _domain(address: str) -> str | None:
-    """Host of an address as analysts read it, without user, port and ``www.``; None without a host."""
+    """Host of a URL as analysts see it, without user, port and ``www.``; None without a host."""
     host = urlsplit(address).hostname
     return host.removeprefix("www.") if host else None
 
@@ -189,9 +205,9 @@ def _carry_over(seen: Words, number: Integers) -> None:
 
 
 def _minutes(journeys: Journeys, unseen: Integers) -> Floats:
-    """Minutes from the first to the last page view of each visit that was seen (0 when none was)."""
+    """Minutes from the first to the last observed page view of each visit; 0 if none was observed."""
     n_unseen = np.bincount(journeys.visit_of_view[unseen], minlength=len(journeys.n_pages))
-    # What is not seen of a visit is its end. Where nothing is, the first page view stands for the last.
+    # Unobserved views are at the end of a visit. If all are, the first one also counts as the last.
     last = journeys.first_view + np.maximum(journeys.n_pages - n_unseen, 1) - 1
     minutes: Floats = (journeys.view_ms[last] - journeys.view_ms[journeys.first_view]) / 60_000
     return minutes

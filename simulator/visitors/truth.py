@@ -1,4 +1,4 @@
-"""The truth that estimates are held against: the intercept and the coefficients of the decision."""
+"""The true parameters of the decision, against which estimates are compared."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ __all__ = ["Truth"]
 
 @dataclass(frozen=True)
 class Truth:
-    """The coefficients that produced a run.
+    """The true parameters of a run.
 
     Attributes:
-        intercept: Log-odds of a request at the end of a visit when every signal is 0.
+        intercept: Log-odds of a request at the end of a visit when all signals are 0.
         coefficients: True effect of every signal and interaction, 0 for decoys, in log-odds.
-        account_sd: Standard deviation of the companies' unobserved willingness.
+        account_sd: Standard deviation of the companies' unobserved random effect in log-odds.
         arms: True effect of every arm of every experiment, by ``experiment=arm``, in log-odds.
-        personas: True effect of every persona, which no event tells of, in log-odds.
+        personas: True effect of every persona in log-odds; unobserved.
+
+    >>> Truth(-4.0, {"pricing_page_view": 0.8}, 0.0, arms={"e=a": 0.1, "e=b": 0.5}).terms
+    {'intercept': -3.9, 'pricing_page_view': 0.8, 'e=b': 0.4}
     """
 
     intercept: float
@@ -30,10 +33,11 @@ class Truth:
     def terms(self) -> dict[str, float]:
         """The intercept, as ``intercept``, and all coefficients.
 
-        The first arm of each experiment, by name, is the reference: its effect is part of the intercept, and those of
-        the other arms are differences to it.
+        The first arm of each experiment in alphabetical order is the reference: its effect is part of the intercept,
+        and the effects of the other arms are differences to it.
         """
         reference: dict[str, str] = {}
+        # Sorted by name, as the analysis chooses its reference level.
         for arm in sorted(self.arms):
             reference.setdefault(arm.split("=")[0], arm)
         contrasts = {arm: effect - self.arms[reference[arm.split("=")[0]]] for arm, effect in self.arms.items()}

@@ -1,4 +1,4 @@
-"""A visitor: an agent that lives its journey on the clock and may ask for a demo."""
+"""A visitor: an agent that goes through its journey on the clock and may request a demo."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ __all__ = ["Visitor", "WorldView"]
 
 
 class WorldView(Protocol):
-    """What a visitor can touch."""
+    """The part of the world that a visitor can interact with."""
 
     clock: Clock
 
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
-        """Send the demo form."""
+        """Submit the demo form."""
 
     def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
-        """Effect of the state of the world on the decision to request a demo, in log-odds; 0 or below."""
+        """Effect of the state of the world on the decision to request a demo in log-odds; 0 or below."""
 
 
 class Visitor:
-    """One person on the site, visit by visit and page by page, until they ask for a demo, give up, or time runs out.
+    """One person on the site, visit by visit and page by page, until a demo request or the end of the clock.
 
-    Some go on visiting after their request (``visits.after_request_rate``), without deciding anything any more.
+    Some keep visiting after their request (``visits.after_request_rate``), without further decisions.
 
-    Subclass it to change what a visitor does: every step is a method, and ``journey`` is an ordinary SimPy process.
+    Subclass it to change the behaviour of visitors: every step is a method, and ``journey`` is an ordinary SimPy
+    process.
 
     Args:
-        world: The world the visitor moves in.
+        world: The world of the visitor.
         cohort: The cohort that holds the visitor's draws.
         number: The visitor's row in the cohort.
     """
@@ -44,7 +45,7 @@ class Visitor:
         self.number = number
 
     def journey(self) -> Generator[simpy.Event, None, None]:
-        """Live through the visits; a SimPy process."""
+        """Go through all visits; a SimPy process."""
         timetable, clock = self.cohort.timetable, self.world.clock
         for visit in timetable.visits(self.number):
             for view in timetable.views(visit):
@@ -52,11 +53,12 @@ class Visitor:
                     return  # the clock stops first: the visitor is censored
                 yield clock.until(timetable.view_ms[view])
                 self.view_page(view)
+                # The form is sent before the page is left, so it cannot overtake the next view.
                 if timetable.submit_ms[view] >= 0:
                     yield clock.until(timetable.submit_ms[view])
                     self.send_form(view)
             if self.number in self.cohort.request_visit:
-                continue  # nobody asks twice
+                continue  # one request per visitor
             yield self.end_of(visit)
             if self.wants_demo(visit):
                 self.request_demo(visit)
@@ -64,10 +66,10 @@ class Visitor:
                     return
 
     def decisions(self) -> Generator[simpy.Event, None, None]:
-        """Live through nothing but the decisions in which the world has a say; a SimPy process.
+        """Go through those decisions only that the world can change; a SimPy process.
 
-        The world can only discourage, so a visit without resolve ends without a request, and nothing else that a
-        visitor does touches anybody: that is read off the arrays.
+        The world can only discourage, so a visit without a positive margin ends without a request. All other activity
+        affects nobody and is computed from the arrays.
         """
         journeys, number = self.cohort.journeys, self.number
         first = int(journeys.first_visit[number])
@@ -79,28 +81,44 @@ class Visitor:
                     return
 
     def end_of(self, visit: int) -> simpy.Event:
-        """The end of a visit, when the visitor decides.
+        """Event at the end of a visit, when the visitor decides.
 
-        Those who decide in the same millisecond do so in an order that hangs on who they are, not on who else is awake.
+        Decisions of one millisecond are ordered by the visitors' ranks, whichever other agents are active.
         """
         return self.world.clock.until(int(self.cohort.end_ms[visit]), (*self.cohort.rank, self.number))
 
     def view_page(self, view: int) -> None:
-        """Open a page."""
+        """View a page.
+
+        Args:
+            view: Row of the page view in the cohort.
+        """
         self.cohort.activity.viewed.append(view)
 
     def send_form(self, view: int) -> None:
-        """Send the form on a page, and so say who one is."""
+        """Submit the form on a page, which identifies the visitor.
+
+        Args:
+            view: Row of the page view in the cohort.
+        """
         self.cohort.activity.submitted.append(view)
 
     def wants_demo(self, visit: int) -> bool:
-        """Decide, at the end of a visit, whether to request a demo."""
+        """Decide, at the end of a visit, whether to request a demo.
+
+        Args:
+            visit: Row of the visit in the cohort.
+        """
         decision_margin = float(self.cohort.decision_margin[visit])
-        # The world can only discourage: whoever would not ask in the best of worlds need not look at it.
+        # The world can only discourage: without a positive margin its state does not matter.
         return decision_margin > 0 and decision_margin + self.world.decision_penalty(self.cohort, self.number) > 0
 
     def request_demo(self, visit: int) -> None:
-        """Request a demo."""
+        """Request a demo.
+
+        Args:
+            visit: Row of the visit in the cohort.
+        """
         self.cohort.request_visit[self.number] = visit
         self.cohort.activity.requested.append(visit)
         self.world.request_demo(self.cohort, self.number)

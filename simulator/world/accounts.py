@@ -103,6 +103,7 @@ class Accounts:
     def _by_region(self) -> dict[int, tuple[Integers, Choices]]:
         """Companies of each region that has any, and the distribution of visitors over them."""
         found = {}
+        # Cached: every cohort of every arrival source uses the same distributions.
         for region in range(len(REGIONS)):
             members = np.flatnonzero(self.region == region)
             if len(members):
@@ -169,6 +170,7 @@ def draw_accounts(
     # Regions and spreads are drawn sequentially from one generator, so their order here must not change.
     rng = streams.generator("accounts")
     region = np.searchsorted(np.cumsum(region_shares)[:-1], rng.random(n), side="right")
+    # Lognormal sizes: a few companies send many visitors.
     spread = np.exp(size_spread * rng.standard_normal(n))
     rows, bands = np.arange(n), list(sizes.values())
 
@@ -185,6 +187,7 @@ def draw_accounts(
         size=size,
         good_fit=streams.uniforms("account_fit").at(rows) < np.array([band.good_fit_rate for band in bands])[size],
         weight=spread * np.array([band.visitors for band in bands])[size],
+        # A generator of its own: the number of companies changes no other draw.
         effects=streams.generator("account_effects").standard_normal(n),
         industries=list(industries),
         sizes=list(sizes),

@@ -12,7 +12,6 @@ from itertools import chain
 
 import numpy as np
 
-from simulator.engine.arrays import Floats
 from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
 from simulator.world.arrivals import Arrivals, Period, Window
@@ -79,6 +78,7 @@ def arrival_sources_of(traffic: TrafficSettings) -> tuple[ArrivalSource, ...]:
     n_origins = 0
     for name, origins, reason in _parts(traffic):
         prefix = f"{name}/" if name else ""
+        # Personas know channels only, not the campaigns that use them.
         channels = tuple(origin.removeprefix(prefix) for origin in origins)
         arrival_sources.append(ArrivalSource(name, origins, channels, n_origins, reason))
         n_origins += len(origins)
@@ -113,6 +113,7 @@ def _origin_of_campaign(
     name: str, campaign: TimedCampaignSettings, traffic: TrafficSettings
 ) -> dict[str, ChannelSettings]:
     channel = traffic.channels[campaign.channel]
+    # A campaign inherits its channel's UTM parameters under its own name.
     renamed = channel.campaign.model_copy(update={"name": name}) if channel.campaign else None
     changes = {
         "share": 1.0,
@@ -127,6 +128,7 @@ def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSet
     shares = event.channels or {channel: settings.share for channel, settings in traffic.channels.items()}
     origins = {}
     for channel, share in shares.items():
+        # Only share and landing pages differ; referrer and engagement are the channel's.
         ordinary = traffic.channels[channel]
         changes = {"share": share, "landing": event.landing or ordinary.landing}
         origins[f"event:{name}/{channel}"] = ordinary.model_copy(update=changes)
@@ -159,7 +161,7 @@ def arrivals_of(
     steady = _steady(traffic)
     # The whole window, even outside the clock, so that the clock sees only its part of the visitors.
     whole = Arrivals(steady, Period(arrival_source.reason.start, end_ms - start_ms), zones)
-    ordinary = float(np.dot(whole.expected_visitors, _shares(zone_shares)))
+    ordinary = float(np.dot(whole.expected_visitors, list(zone_shares.values())))
     if ordinary == 0:
         raise ValueError(f"{arrival_source.name}: the traffic profiles allow no arrivals between its start and end")
     return Arrivals(steady, clock, zones, Window(start_ms, end_ms, arrival_source.reason.visitors / ordinary))
@@ -181,7 +183,3 @@ def steady_arrivals(traffic: TrafficSettings, clock: Clock, zone_shares: Mapping
 def _steady(traffic: TrafficSettings) -> TrafficSettings:
     """The same traffic without its growth."""
     return traffic.model_copy(update={"growth_per_week": 0.0})
-
-
-def _shares(zone_shares: Mapping[str, float]) -> Floats:
-    return np.array(list(zone_shares.values()))

@@ -63,7 +63,7 @@ class Arrivals:
     >>> traffic = TrafficSettings(visitors_per_day=240.0, hourly_profile=(1.0,) * 24)
     >>> day = Period(datetime.fromisoformat("2026-03-03T00:00:00+00:00"), DAY_MS)
     >>> arrivals = Arrivals(traffic, day, ["UTC"])
-    >>> arrivals.times_ms(np.array([10.0, 120.0]), np.array([0, 0])) / HOUR_MS
+    >>> arrivals.times_ms(np.array([10.0, 120.0]), np.array([0, 0])) / 3_600_000
     array([ 1., 12.])
     """
 
@@ -93,6 +93,7 @@ class Arrivals:
             *(time.weekday().alias(f"weekday {place}") for place, time in enumerate(local)),
         )
         hour, weekday = local_times.to_numpy().T.astype(np.int64).reshape(2, len(zones), -1)
+        # Relative to the mean, so that a flat profile is 1 in every hour.
         profile = np.array(traffic.hourly_profile) / np.mean(traffic.hourly_profile)
         weight = np.array(traffic.weekday_weights)[weekday - 1]
         per_ms = traffic.visitors_per_day / DAY_MS * profile[hour] * weight
@@ -136,6 +137,7 @@ class Arrivals:
         Returns:
             Arrival times; the end of the period for visitors who would arrive later; shape (n,).
         """
+        # Zones without a visitor here are skipped below.
         times = np.full(len(positions), self._grid_ms[-1], dtype=np.int64)
         for zone in np.flatnonzero(np.bincount(zones)):
             here = np.flatnonzero(zones == zone)
@@ -165,6 +167,7 @@ class Arrivals:
 def _growth_integral(grid_ms: Integers, growth_per_week: float) -> Floats:
     """Length of each grid step in ms, weighted by the growth since the start: ∫ (1 + g)^(t / week) dt."""
     rate = np.log1p(growth_per_week) / (7 * DAY_MS)
+    # The formula below divides by the rate.
     if rate == 0:
         return np.diff(grid_ms).astype(np.float64)
     total: Floats = np.expm1(rate * grid_ms) / rate

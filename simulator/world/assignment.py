@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from simulator.engine.arrays import Floats, Integers
-from simulator.engine.streams import Streams
+from simulator.engine.streams import VisitorDraws
 from simulator.settings.experiments import ArmSettings, ExperimentSettings
 
 __all__ = ["Experiments"]
@@ -37,7 +37,7 @@ class Experiments:
     >>> experiments = Experiments({"pricing": ExperimentSettings(arms=arms)})
     >>> experiments.labels.to_list()
     ['pricing=a', 'pricing=b']
-    >>> experiments.combination(np.arange(5), Streams(seed=7), cohort=0).shape
+    >>> experiments.combination(VisitorDraws(Streams(seed=7), 0, np.arange(5))).shape
     (5,)
     """
 
@@ -48,28 +48,27 @@ class Experiments:
             [(f"{name}={arm}", effects) for arm, effects in experiment.arms.items()]
             for name, experiment in settings.items()
         ]
+        # The order of ``combination`` below.
         combinations = list(product(*named))
         self.combinations: list[tuple[ArmSettings, ...]] = [tuple(arm for _, arm in both) for both in combinations]
         texts = [";".join(label for label, _ in both) or None for both in combinations]
         self.labels = pl.Series(texts, dtype=pl.String)
         self.log_odds: Floats = np.array([sum(arm.log_odds for arm in arms) for arms in self.combinations], dtype=float)
 
-    def combination(self, rows: Integers, streams: Streams, cohort: int) -> Integers:
+    def combination(self, draws: VisitorDraws) -> Integers:
         """Combination of arms of each visitor of a cohort.
 
         Args:
-            rows: Row of each visitor in the cohort; shape (visitors,).
-            streams: Random streams of the arrival source.
-            cohort: Number of the cohort.
+            draws: Draws of the visitors.
 
         Returns:
             Index of the combination; shape (visitors,).
         """
-        combination = np.zeros(len(rows), dtype=np.int64)
+        combination = np.zeros(len(draws.rows), dtype=np.int64)
         for (name, experiment), n_arms in zip(self._settings.items(), self._shape, strict=True):
             steps = np.cumsum([arm.share for arm in experiment.arms.values()])[:-1]
             # A stream for each experiment: adding one leaves the arms of the others as they are.
-            uniforms = streams.uniforms(f"experiment:{name}", cohort).at(rows)
+            uniforms = draws.uniforms(f"experiment:{name}")
             # Mixed-radix numbers: the last experiment varies fastest, as in ``itertools.product``.
             combination = combination * n_arms + np.searchsorted(steps, uniforms, side="right")
         return combination

@@ -53,6 +53,7 @@ class NavigationProfile:
         rate = min(page.exit_rate * dict(self.exit_rates).get(name, 1.0), 1.0)
         # Not for 1: the division would change the last digit of the settings' own rate.
         if self.engagement != 1:
+            # Odds, not rates: the result stays a probability for every multiplier.
             rate /= rate + self.engagement * (1 - rate)
         return max(rate, MIN_EXIT_RATE)
 
@@ -107,6 +108,7 @@ class Navigation:
         Returns:
             Probabilities; shape (pages,).
         """
+        # Pages without a factor keep their weight.
         others = factors or {}
         return probabilities(np.array([weights.get(name, 0.0) * others.get(name, 1.0) for name in self.names]))
 

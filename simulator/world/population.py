@@ -15,7 +15,6 @@ from simulator.engine.streams import Streams, VisitorDraws
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.world.accounts import Accounts, draw_accounts
-from simulator.world.arrival_sources import invited_scope
 
 __all__ = ["People", "Population", "persona_mix"]
 
@@ -100,6 +99,7 @@ class Population:
         self.personas: list[str | None] = [*settings.personas] or [None]
         self.zones = list(dict.fromkeys(z for country in settings.countries.values() for z in country.time_zones))
         self._streams, self._scope = streams, scope
+        # Country and time zone are drawn together, as one alternative, so that one draw decides both.
         self._places = [
             (c, self.zones.index(zone), country.share * share)
             for c, country in enumerate(settings.countries.values())
@@ -166,24 +166,24 @@ class Population:
 
     def _accounts_of(self, in_company: Bools, region: Integers, draws: VisitorDraws) -> Integers:
         """Company of each visitor, −1 for none; shape (visitors,)."""
+        # Only visitors who belong to a company need the costly look-up.
         account, members = np.full(len(in_company), -1), np.flatnonzero(in_company)
         account[members] = self.accounts.choose(region.take(members), draws.uniforms("account").take(members))
         return account
 
-    def colleagues(self, inviters: People, persona: Integers, channel: int, rows: Integers, cohort: int) -> People:
+    def colleagues(self, inviters: People, persona: Integers, channel: int, draws: VisitorDraws) -> People:
         """Draw invited colleagues: they share the inviter's company and place; everything else is their own.
 
         Args:
             inviters: Inviter of each.
             persona: Index of the persona of each; shape (n,).
             channel: Index of the origin of invited visitors.
-            rows: Address of each in the random streams of the cohort; shape (n,).
-            cohort: Number of the inviters' cohort.
+            draws: Draws of the colleagues.
         """
-        draws = VisitorDraws(self._streams.within(invited_scope(self._scope)), cohort, rows)
+        # Country, company and its random effect are the inviter's.
         return replace(
             inviters,
-            channel=np.full(len(rows), channel),
+            channel=np.full(len(persona), channel),
             persona=persona,
             **self._equipment(draws, persona, inviters.account),
         )
@@ -192,6 +192,7 @@ class Population:
         """Devices and e-mail address."""
         device = self._device_choices.pick(0, draws.uniforms("device"))
         second_device = np.full(len(device), -1)
+        # Skipped at a rate of 0: two draws for each visitor would be wasted in most worlds.
         if self.settings.second_device_rate > 0:
             second = self._second_devices.pick(device, draws.uniforms("second_device"))
             has_second = draws.uniforms("has_second_device") < self.settings.second_device_rate
@@ -204,11 +205,10 @@ class Population:
 
 
 def _other_devices(shares: Floats) -> Floats:
-    """Probability of each device as the second one, by the first; if there is only one kind, the second is of that kind
-    too.
-    """
+    """Probability of each device as the second one, by the first device; the same device where no other exists."""
     others = shares * (1 - np.eye(len(shares)))
     alone = others.sum(axis=1) == 0
+    # A world with desktops only still has people with two browsers.
     others[alone] = np.eye(len(shares))[alone]
     return probabilities(others)
 
@@ -219,11 +219,19 @@ def _one_of(shares: Iterable[float]) -> Choices:
 
 
 def persona_mix(personas: Sequence[PersonaSettings], channels: Sequence[str]) -> Floats:
-    """Share of each persona among the visitors of each channel; shape (channels, personas).
+    """Share of each persona among the visitors of each channel.
 
     Args:
         personas: The personas.
-        channels: Names of the channels, each with somebody who comes by it.
+        channels: Names of the channels; each must have at least one persona with a factor above 0.
+
+    Returns:
+        Shares; each row sums to 1; shape (channels, personas).
+
+    >>> rare, common = PersonaSettings(weight=1.0), PersonaSettings(weight=3.0, channels={"email": 0.0})
+    >>> persona_mix([rare, common], ["email", "direct"])
+    array([[1.  , 0.  ],
+           [0.25, 0.75]])
     """
     weights = np.array(
         [[persona.weight * persona.channels.get(name, 1.0) for persona in personas] for name in channels]

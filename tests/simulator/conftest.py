@@ -1,31 +1,23 @@
 """A small simulation for the tests of the simulator, run once."""
 
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-import polars as pl
 import pytest
 
 from simulator.engine.streams import Streams
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.tracking.delivery import Delivery
+from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortSampler
 
 SEED = 5
 
 
-@dataclass
-class Recorder:
-    """A sink that keeps the hourly batches apart."""
+class Recorder(CollectingSink):
+    """A sink that counts how often it is closed."""
 
-    batches: list[pl.DataFrame] = field(default_factory=list)
-    n_closed: int = 0
-
-    def write(self, delivery: Delivery) -> None:
-        """Keep a batch."""
-        self.batches.append(delivery.events)
+    n_closed = 0
 
     def close(self) -> None:
         """Count."""
@@ -34,10 +26,10 @@ class Recorder:
 
 @pytest.fixture(scope="session")
 def small_run() -> SimpleNamespace:
-    """A day of a thousand visitors of whom many ask and many come again, and all that is known of it.
+    """A day with a thousand visitors, many requests and many returning visitors, and everything known about it.
 
-    ``world``, ``simulation``, ``outcome``, ``recorder`` (the sink), ``events``, ``progress`` (what was told of it) and
-    ``cohort`` (the one cohort, drawn again).
+    ``world``, ``simulation``, ``outcome``, ``recorder`` (the sink), ``batches`` (events by hour), ``events``,
+    ``progress`` (all reports of it) and ``cohort`` (the one cohort, drawn again).
     """
     world = WorldSettings.model_validate(
         {
@@ -45,7 +37,7 @@ def small_run() -> SimpleNamespace:
             "intent": {"target_conversion": 0.2},
             "visits": {"return_rate": 0.5, "gap_hours": 1.0},
             "population": {"personas": {"reader": {}, "careful": {"pages": {"security": 3.0}}}},
-            # A desk that never closes, and buyers who know what they want: a day sees everything up to the deal.
+            # A desk that never closes, and buyers without delay: one day has every step up to the deal.
             "sales": {
                 "teams": {
                     "default": {
@@ -71,7 +63,8 @@ def small_run() -> SimpleNamespace:
         simulation=simulation,
         outcome=outcome,
         recorder=recorder,
-        events=pl.concat(recorder.batches),
+        batches=[delivery.events for delivery in recorder.deliveries],
+        events=recorder.events,
         progress=progress,
         cohort=sampler.draw(0, simulation.truth.intercept),
     )

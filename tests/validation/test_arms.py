@@ -1,4 +1,4 @@
-"""Claims about A/B tests from end to end: the model finds the effect that the world gave an arm."""
+"""Claims about A/B tests from end to end: the model recovers the effect of an arm."""
 
 from typing import Any
 

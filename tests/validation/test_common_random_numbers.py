@@ -1,4 +1,4 @@
-"""What common random numbers save, measured on worlds of the library."""
+"""Claims about common random numbers: the variance reduction on worlds of the library."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CHANGES: dict[str, tuple[dict[str, object], str]] = {
 
 @pytest.mark.validation
 @pytest.mark.parametrize("name", CHANGES)
-def test_common_luck_saves_most_of_the_variance_of_a_difference(name: str):
-    """Of the difference that a small change makes, at least half of the variance of independent runs is saved.
+def test_common_random_numbers_reduce_the_variance_of_a_difference(name: str):
+    """The variance of the effect of a small change is at most half of that with independent runs.
 
     The baseline against itself with one change, 40 replications of each. The standard error of the saved share, which
     is a correlation of 40 pairs, is (1 − ρ²) / √40: below 0.12 from a half on.

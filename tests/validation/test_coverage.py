@@ -1,4 +1,4 @@
-"""Claims about the intent model over many replications: its intervals cover what they say, as often as they say."""
+"""Claims about the intent model over many replications: the coverage of its intervals is nominal."""
 
 from __future__ import annotations
 

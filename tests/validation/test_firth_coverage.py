@@ -1,4 +1,4 @@
-"""Claims about Firth's intervals where greatest likelihood often has none: they hold the truth as often as they say."""
+"""Claims about Firth's intervals where maximum likelihood often has none: their coverage is nominal."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def tables(n: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 @pytest.mark.validation
 def test_profile_intervals_hold_the_truth_and_estimates_are_nearly_unbiased():
-    """Of 2,000 tables, separated ones too, at least 95 % less 3 Monte-Carlo errors of the intervals hold the truth.
+    """Of 2,000 tables, separated ones too, at least 95 % less 3 Monte-Carlo errors of the intervals cover the truth.
 
     The outcomes of twelve visits are few, so coverage jumps by the probability of one of them and may lie above the
     nominal. The penalty removes the bias of order 1 / n: the mean estimate misses the truth by no more than 4 standard

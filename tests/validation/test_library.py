@@ -1,4 +1,4 @@
-"""Claims about the scenarios of the library: each runs, and shows what it promises, whatever the seed."""
+"""Claims about the scenarios of the library: each runs, and its claims hold for any seed."""
 
 from __future__ import annotations
 

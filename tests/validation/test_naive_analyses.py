@@ -1,4 +1,4 @@
-"""Claims about what the usual analyses make of a world whose truth is known."""
+"""Claims about the bias of naive analyses in a world whose truth is known."""
 
 from functools import cache
 
@@ -64,7 +64,7 @@ ALIKE = {
 
 
 def alike(after_request_rate: float) -> WorldSettings:
-    """That world, in which this share of those who have asked go on visiting."""
+    """That world, in which this share of visitors keeps visiting after a request."""
     return WorldSettings.model_validate(
         {**ALIKE, "visits": {**ALIKE["visits"], "after_request_rate": after_request_rate}}
     )
@@ -99,7 +99,7 @@ def z_of(analysis: str, after_request_rate: float, expected: float) -> float:
 
 
 def limit_with_hindsight(world: WorldSettings) -> float:
-    """What one row per visitor with everything in it tends to: the log odds ratio of ever seeing and ever asking.
+    """Limit of the analysis with one row per visitor: the log odds ratio of ever viewing and ever requesting.
 
     From the settings alone, visit by visit: a visit shows the page with the probability V / G, where V is how often the
     chain is expected to show it and G how often once it is there; a request has the hazard's probability; and those
@@ -128,7 +128,7 @@ def limit_with_hindsight(world: WorldSettings) -> float:
 
 
 def test_hindsight_is_wrong_by_the_amount_that_the_settings_foretell():
-    """Where those who asked go on visiting, a row per visitor with everything in it doubles the page's effect.
+    """With visits after a request, a row per visitor with everything in it doubles the page's effect.
 
     It tends to 1.22 for a truth of 0.60, which a recursion over visits gives from the settings; by visit the truth is
     found. Each within 4.1 standard errors over 4 replications, which chance exceeds once in 24,000 seeds; from the
@@ -143,7 +143,7 @@ def test_hindsight_is_wrong_by_the_amount_that_the_settings_foretell():
 
 @pytest.mark.validation
 def test_hindsight_is_the_worse_the_more_go_on_and_has_nothing_to_see_if_none_do():
-    """The limit grows with the share who go on, estimates follow it, and by visit nothing moves at all."""
+    """The limit and the estimates grow with the share of such visitors; the analysis by visit does not change."""
     limits = [limit_with_hindsight(alike(rate)) for rate in (0.0, 0.5, 1.0)]
     assert limits == sorted(limits)
     assert abs(limits[0] - EFFECT) < 0.01

@@ -1,4 +1,4 @@
-"""Claims about the pages that whole simulations show: they are those of the navigation chain."""
+"""Claims about page views of whole simulations: they follow the navigation chain."""
 
 from datetime import timedelta
 
@@ -15,8 +15,8 @@ from simulator.world.navigation import Navigation
 CHANCE = 1e-3
 """Each test fails by chance in one of a thousand choices of its (fixed) seeds."""
 
-# A visit that begins six hours before the end and is still going on then has a probability of practically 0: it would
-# need at least 13 pages of 29 minutes each. So the visits are chosen by their beginning, which says nothing of pages.
+# A visit that starts six hours before the end and lasts until then has a probability of practically 0: it would need at
+# least 13 pages of 29 minutes each. So visits are selected by their start, which does not depend on their pages.
 MARGIN = timedelta(hours=6)
 
 

@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.mark.validation
-def test_at_the_size_that_was_found_the_signal_is_found_as_often_as_wished():
+def test_the_sample_size_reaches_the_target_power():
     """At the size of a search with 400 runs, 400 others find the signal in 80 %, within 3 standard errors of both.
 
     The search's share of the error is that of its interval, put into power by the curve; the other's is binomial.

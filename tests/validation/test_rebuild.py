@@ -145,8 +145,8 @@ WORLDS: dict[str, dict[str, Any]] = {
             "account_rate": 1.0,
             "invitation_hours": 0.5,
             "personas": {
-                "host": {"invites": {"guest": 0.9}, "pages": {"pricing": 3.0}},
-                "guest": {"weight": 0.1, "log_odds": 2.0, "return_factor": 2.0},
+                "champion": {"invites": {"colleague": 0.9}, "pages": {"pricing": 3.0}},
+                "colleague": {"weight": 0.1, "log_odds": 2.0, "return_factor": 2.0},
             },
         },
         "intent": {"target_conversion": 0.2},
@@ -163,11 +163,11 @@ WORLDS: dict[str, dict[str, Any]] = {
         "intent": {"target_conversion": 0.3},
         "experiments": EXPERIMENTS,
     },
-    "going on after a request": {
+    "visits after a request": {
         "visits": {"return_rate": 0.8, "gap_hours": 0.3, "after_request_rate": 0.6},
         "intent": {"target_conversion": 0.3, "conversion_unit": "visitor"},
     },
-    "going on, with two devices and colleagues": {
+    "visits after a request, two devices and colleagues": {
         "visits": {"return_rate": 0.8, "gap_hours": 0.3, "after_request_rate": 1.0},
         "population": {"accounts": 30, "second_device_rate": 0.6},
         "intent": {"target_conversion": 0.3},

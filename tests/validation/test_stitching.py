@@ -1,4 +1,4 @@
-"""Claims about identities: what the analytics make of browsers, held against the persons who used them."""
+"""Claims about identities: persons found by stitching, compared with the true ones."""
 
 import polars as pl
 import pytest
@@ -26,31 +26,31 @@ def simulated(seed: int, **tracking: object) -> tuple[pl.DataFrame, Outcome]:
     return sink.events, outcome
 
 
-def told_pairs(events: pl.DataFrame, people: pl.DataFrame) -> int:
-    """Persons whose two browsers have both told who uses them, counted by hand."""
-    told = set(events.filter(pl.col("user_id").is_not_null())["anonymous_id"])
-    both = people.filter(pl.col("anonymous_id").is_in(list(told))).group_by("person_id").len()
+def identified_pairs(events: pl.DataFrame, people: pl.DataFrame) -> int:
+    """Persons identified in both of their browsers, counted by hand."""
+    identified = set(events.filter(pl.col("user_id").is_not_null())["anonymous_id"])
+    both = people.filter(pl.col("anonymous_id").is_in(list(identified))).group_by("person_id").len()
     return both.filter(pl.col("len") == 2).height
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_without_loss_identities_stitch_back_to_the_truth(seed: int):
-    """No two persons are ever joined, and of one person all browsers that have told who uses them are."""
+    """No two persons are ever joined, and of one person all identified browsers are."""
     events, outcome = simulated(seed)
     score = score_stitching(stitch(events), outcome.people)
     two = outcome.people.group_by("person_id").len().filter(pl.col("len") == 2).height
-    n_emitted = told_pairs(events, outcome.people)
+    n_pairs = identified_pairs(events, outcome.people)
     assert score.precision == 1.0
-    assert score.recall == n_emitted / two
-    assert 50 < n_emitted < two
+    assert score.recall == n_pairs / two
+    assert 50 < n_pairs < two
 
 
 def test_where_every_browser_tells_its_user_nothing_is_missed():
     """If each event named its user, stitching would give back every person."""
     events, outcome = simulated(3)
     user = dict(outcome.people.select("anonymous_id", "user_id").iter_rows())
-    told = events.with_columns(user_id=pl.col("anonymous_id").replace_strict(user))
-    score = score_stitching(stitch(told), outcome.people)
+    named = events.with_columns(user_id=pl.col("anonymous_id").replace_strict(user))
+    score = score_stitching(stitch(named), outcome.people)
     assert score.precision == score.recall == 1.0
 
 
@@ -67,10 +67,10 @@ def test_stitching_brings_the_count_of_visitors_nearer_to_the_persons():
 
 
 def test_loss_costs_recall_and_not_precision():
-    """Where ad blockers swallow forms, fewer browsers are joined, and still no two persons."""
+    """Where ad blockers suppress forms, fewer browsers are joined, and still no two persons."""
     events, outcome = simulated(1, ad_blocker_rate=0.5)
     clean = simulated(1)[0]
     lossy, whole = (score_stitching(stitch(table), outcome.people) for table in (events, clean))
     assert lossy.precision == 1.0
-    assert told_pairs(events, outcome.people) < told_pairs(clean, outcome.people)
+    assert identified_pairs(events, outcome.people) < identified_pairs(clean, outcome.people)
     assert whole.recall is not None

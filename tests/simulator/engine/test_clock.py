@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import simpy
-from pydantic import ValidationError
 
 from analytics.events.times import HOUR_MS
 from simulator.engine.clock import Clock
@@ -16,26 +15,26 @@ START = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 def times_of(clock: Clock, moments_ms: list[int]) -> list[float]:
-    """Simulated times, in seconds, at which a process wakes that waits for these moments."""
-    woken = []
+    """Simulated times, in seconds, at which a process resumes that waits for these times."""
+    times = []
 
     def wait() -> Generator[simpy.Event, None, None]:
         for moment in moments_ms:
             yield clock.until(moment)
-            woken.append(clock.env.now)
+            times.append(clock.env.now)
 
     clock.env.process(wait())
     clock.env.run()
-    return woken
+    return times
 
 
 def test_waiting_until_a_moment_is_exact():
-    """A process wakes at exactly the millisecond it waits for, where sums of delays would miss it."""
+    """A process resumes at exactly the millisecond it waits for, where sums of delays would miss it."""
     assert times_of(Clock(ClockSettings()), [100, 300, 300, 86_399_999]) == [0.1, 0.3, 0.3, 86_399.999]
     assert 0.1 + 0.2 != 0.3
 
 
-def test_two_who_wait_for_one_moment_meet_in_the_order_in_which_they_began_to_wait():
+def test_simultaneous_waits_end_in_the_order_in_which_they_started():
     """Processes that reach the same millisecond by different ways meet there, first come first."""
     clock, log = Clock(ClockSettings()), []
 
@@ -50,7 +49,7 @@ def test_two_who_wait_for_one_moment_meet_in_the_order_in_which_they_began_to_wa
     assert log == [("b", 0.7), ("a", 0.7)]
 
 
-def test_one_can_wait_for_now():
+def test_waiting_for_the_present_is_possible():
     """The present moment has not passed."""
     assert times_of(Clock(ClockSettings()), [0, 5, 5]) == [0.0, 0.005, 0.005]
 
@@ -64,7 +63,7 @@ def test_a_past_moment_is_refused():
 
 
 def test_simulated_time_is_utc_time():
-    """Seconds and UTC are two names of a moment, and the end is as many hours after the start as were asked for."""
+    """Seconds and UTC convert into each other, and the end is the given number of hours after the start."""
     clock = Clock(ClockSettings(start=START, hours=36))
     assert clock.to_utc(90.5) == START + timedelta(seconds=90.5)
     assert clock.to_seconds(START + timedelta(hours=2)) == 7200
@@ -97,23 +96,6 @@ def test_the_clock_knows_no_summer_time(zone: str):
     clock = Clock(ClockSettings(start=start, hours=48))
     assert clock.end - clock.start == timedelta(hours=48)
     assert times_of(clock, [13 * HOUR_MS, 47 * HOUR_MS]) == [13 * 3600, 47 * 3600]
-
-
-@pytest.mark.parametrize("hours", [0, -1, 1.5, "24"])
-def test_a_length_that_is_no_number_of_hours_is_refused(hours: object):
-    """The length is a whole number of hours, at least 1."""
-    with pytest.raises(ValidationError, match="hours"):
-        ClockSettings.model_validate({"hours": hours})
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"hours": 0}, {"hours": 24.0}, {"hours": 10**7}, {"start": "9999-12-31T00:00:00Z"}, {"start": "0001-01-01T05:00"}],
-)
-def test_impossible_clocks_are_refused(settings: dict[str, object]):
-    """A clock that lasts no time, or longer than ten years, or starts where calendars end, is refused."""
-    with pytest.raises(ValidationError):
-        ClockSettings.model_validate(settings)
 
 
 def test_the_clock_starts_on_a_whole_millisecond():

@@ -40,7 +40,7 @@ def test_many_tables_and_few_cells_change_nothing(n_tables: int):
 
 
 def test_one_table_for_all_needs_no_list_of_tables():
-    """The number of a table stands for a list of it."""
+    """One table number equals an array of it."""
     choices, numbers = Choices(np.array([[0.25, 0.75], [0.5, 0.5]])), np.array([0.1, 0.25, 0.3, 0.6])
     assert choices.pick(0, numbers).tolist() == [0, 1, 1, 1]
     assert choices.pick(1, numbers).tolist() == choices.pick(np.full(4, 1), numbers).tolist() == [0, 0, 0, 1]

@@ -1,4 +1,4 @@
-"""Claims about what is drawn: whatever is added to a world moves no draw of any other source."""
+"""Claims about draws: an addition to a world changes no draw of any other source."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def ordinary() -> dict[str, str]:
 
 
 def lonely_page() -> dict[str, Any]:
-    """The site with a page more, to which nobody links."""
+    """The site with another page, without links to it."""
     site = SiteSettings().model_dump()
     page = {**site["pages"]["careers"], "path": "/lonely"}
     return {**site, "pages": {**site["pages"], "lonely": page}}
@@ -55,20 +55,20 @@ def test_an_addition_moves_no_draw_of_any_other_source(name: str, ordinary: dict
     settings, prefix = ADDITIONS[name]
     found = draws(**settings)
     assert {source: found.get(source) for source in ordinary} == ordinary
-    # Those whom visitors invite are a part of the world of their own, with the same sources.
+    # Invited colleagues have their own scope, with the same sources.
     assert all(source.removeprefix("invited/").startswith(prefix) for source in found.keys() - ordinary.keys())
     assert (prefix == "(nothing)") == (found.keys() == ordinary.keys())
 
 
 def test_an_effect_on_navigation_moves_only_how_much_is_drawn(ordinary: dict[str, str]):
-    """Who reads more pages draws more of them; all that hangs neither on pages nor on a host is as it was."""
+    """Longer visits need more draws; sources that depend on neither pages nor an inviter stay the same."""
     arms = {**ARMS, "b": {"share": 0.5, "exit_rate": {"home": 0.5}}}
     found = draws(experiments={"e": {"arms": arms}})
     moved = {source for source in ordinary if found[source] != ordinary[source]}
     assert {source for source in moved if not source.startswith("invited/")} == {"navigation", "dwell", "forms"}
 
 
-def test_the_digests_tell_seeds_apart_and_repeat(ordinary: dict[str, str]):
+def test_the_digests_repeat_and_differ_by_seed(ordinary: dict[str, str]):
     """The same seed gives the same digests, another seed others for every source."""
     assert draws() == ordinary
     other = draws(seed=3)
@@ -91,7 +91,7 @@ def test_recording_changes_no_number():
         assert plain.generator("b").random() == recorded.generator("b").random()
 
 
-def test_a_digest_tells_one_number_and_one_address_from_another():
+def test_a_digest_depends_on_every_draw_and_address():
     """One draw more, another address and another cohort each change the digest of their source and of no other."""
 
     def digests(cohort: int, *addresses: int, n: int = 1) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Claims about whole simulations: that they can be repeated, and that their counts agree."""
+"""Claims about whole simulations: they are reproducible, and their counts agree."""
 
 import gc
 import hashlib
@@ -26,25 +26,11 @@ HOUR = timedelta(hours=1)
 ALWAYS = {"opens": "00:00", "closes": "24:00", "weekdays": list(WEEKDAYS)}
 
 
-class Recorder:
-    """A sink that keeps the hourly batches apart."""
-
-    def __init__(self) -> None:
-        self.batches: list[pl.DataFrame] = []
-
-    def write(self, delivery: Delivery) -> None:
-        """Keep a batch."""
-        self.batches.append(delivery.events)
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
 SMALL = {"traffic": {"visitors_per_day": 400}, "intent": {"target_conversion": 0.2}}
 
 
 def world_of(**settings: object) -> WorldSettings:
-    """A small world in which many ask."""
+    """A small world with many demo requests."""
     return WorldSettings.model_validate(SMALL | settings)
 
 
@@ -67,7 +53,7 @@ print(hashlib.sha256(encode(sink.events)).hexdigest())
 
 
 def test_hash_order_and_threads_do_not_matter():
-    """Processes with other PYTHONHASHSEED and another number of Polars' threads write the same bytes as this one."""
+    """Processes with another PYTHONHASHSEED and number of Polars threads write the same bytes as this one."""
     found = {digest()}
     for hash_seed, threads in (("0", "1"), ("4242", "2")):
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "POLARS_MAX_THREADS": threads}
@@ -84,46 +70,35 @@ def test_hash_order_and_threads_do_not_matter():
 
 
 def test_the_same_seed_gives_the_same_events_and_another_others():
-    """Seeds and replications, 0 among them, each have events of their own, every time the same."""
+    """Each seed and replication, 0 included, has different events, the same at every run, whatever runs before it."""
     keys = [(0, 0), (1, 0), (2, 0), (1, 1), (0, 1)]
     digests = [digest(*key) for key in keys]
     assert len(set(digests)) == len(keys)
+    # The runs in between, and one of another world, do not affect it.
+    Simulation(world_of(traffic={"visitors_per_day": 900}), seed=8).run()
     assert digest(0, 0) == digests[0]
 
 
 def test_a_simulation_can_be_run_again():
-    """Running does not use a simulation up: the second run gives the same events, visits, sales and counts."""
-    simulation = Simulation(world_of(), seed=3)
+    """A run does not modify the settings, and a second one gives the same events, visits, sales and counts."""
+    world = world_of()
+    before, simulation = world.model_dump_json(), Simulation(world, seed=3)
     sinks = CollectingSink(), CollectingSink()
     first, second = (simulation.run([sink]) for sink in sinks)
     assert_frame_equal(sinks[0].events, sinks[1].events)
     assert_frame_equal(first.visits, second.visits)
     assert_frame_equal(first.sales.requests, second.sales.requests)
     assert (first.counts, first.truth) == (second.counts, second.truth)
-
-
-def test_a_simulation_does_not_depend_on_those_before_it():
-    """A run between two others leaves no trace in the second of them."""
-    before = digest(1)
-    Simulation(world_of(traffic={"visitors_per_day": 900}), seed=8).run()
-    assert digest(1) == before
-
-
-def test_running_without_sinks_counts_the_same(small_run: SimpleNamespace):
-    """Who listens does not matter to what happens."""
-    assert small_run.simulation.run().counts == small_run.outcome.counts
-
-
-def test_a_simulation_leaves_its_world_as_it_was():
-    """Running writes nothing on the settings."""
-    world = world_of()
-    before = world.model_dump_json()
-    Simulation(world, seed=1).run()
     assert world.model_dump_json() == before
 
 
-def test_the_collector_of_garbage_is_left_as_it_was():
-    """The run switches Python's garbage collection off only for itself, also when a sink fails."""
+def test_running_without_sinks_counts_the_same(small_run: SimpleNamespace):
+    """Sinks do not affect the run."""
+    assert small_run.simulation.run().counts == small_run.outcome.counts
+
+
+def test_garbage_collection_is_restored():
+    """Garbage collection is disabled only during the run, also when a sink fails."""
 
     class Full:
         def write(self, delivery: Delivery) -> None:
@@ -142,8 +117,8 @@ def test_the_collector_of_garbage_is_left_as_it_was():
 
 
 def test_batches_are_hours_half_open(small_run: SimpleNamespace):
-    """One batch for each hour, with what happened from its beginning, included, to its end, excluded."""
-    start, batches = small_run.world.clock.start, small_run.recorder.batches
+    """One batch for each hour, its start included and its end excluded."""
+    start, batches = small_run.world.clock.start, small_run.batches
     assert len(batches) == small_run.world.clock.hours
     for number, batch in enumerate(batches):
         assert batch["received_at"].is_between(start + number * HOUR, start + (number + 1) * HOUR, closed="left").all()
@@ -151,7 +126,7 @@ def test_batches_are_hours_half_open(small_run: SimpleNamespace):
 
 
 def batches_of_arrivals_at_one_hour(monkeypatch: pytest.MonkeyPatch, hours: int) -> list[pl.DataFrame]:
-    """Hourly batches of a simulation of so many hours to which everybody comes exactly one hour after the start."""
+    """Hourly batches of a simulation in which all visitors arrive exactly one hour after the start."""
     draw = CohortSampler.draw
 
     def all_at_once(sampler: CohortSampler, index: int, intercept: float) -> Cohort:
@@ -160,26 +135,22 @@ def batches_of_arrivals_at_one_hour(monkeypatch: pytest.MonkeyPatch, hours: int)
         return cohort
 
     monkeypatch.setattr(CohortSampler, "draw", all_at_once)
-    recorder = Recorder()
-    Simulation(world_of(clock={"hours": hours}), seed=1).run([recorder])
-    return recorder.batches
+    sink = CollectingSink()
+    Simulation(world_of(clock={"hours": hours}), seed=1).run([sink])
+    return [delivery.events for delivery in sink.deliveries]
 
 
-def test_an_event_on_the_hour_belongs_to_the_hour_that_begins(monkeypatch: pytest.MonkeyPatch):
-    """Pages opened at exactly the hour are in the batch that begins there."""
+def test_an_event_on_the_hour_belongs_to_the_hour_that_starts(monkeypatch: pytest.MonkeyPatch):
+    """Page views at exactly the hour are in the batch that starts there; at the end itself they do not happen."""
     before, after = batches_of_arrivals_at_one_hour(monkeypatch, 2)
     assert before.height == 0
     assert (after["received_at"] == WorldSettings().clock.start + HOUR).sum() == after["anonymous_id"].n_unique() > 5
-
-
-def test_an_event_at_the_very_end_does_not_happen(monkeypatch: pytest.MonkeyPatch):
-    """The last moment is no part of the simulation."""
     (only,) = batches_of_arrivals_at_one_hour(monkeypatch, 1)
     assert only.height == 0
 
 
 def test_nothing_happens_before_the_start_or_from_the_end_on(small_run: SimpleNamespace):
-    """All events and visits lie in the simulated time, its end excluded."""
+    """All events and visits are in the simulated time, its end excluded."""
     clock = small_run.world.clock
     end = clock.start + clock.hours * HOUR
     assert small_run.events["received_at"].is_between(clock.start, end, closed="left").all()
@@ -188,13 +159,13 @@ def test_nothing_happens_before_the_start_or_from_the_end_on(small_run: SimpleNa
 
 
 def test_progress_grows_to_1_and_sinks_are_closed_once(small_run: SimpleNamespace):
-    """Progress is told after every hour, the last time as 1; each sink is closed when all is done."""
+    """Progress is reported after every hour and ends at 1; each sink is closed once."""
     assert small_run.progress == [(hour + 1) / 24 for hour in range(24)]
     assert small_run.recorder.n_closed == 1
 
 
 def test_counts_agree_with_events_and_visits(small_run: SimpleNamespace):
-    """Visitors, visits, events, page views and requests are as many as can be counted in the events."""
+    """Visitors, visits, events, page views and requests equal the counts in the events."""
     counts, events, visits = small_run.outcome.counts, small_run.events, small_run.outcome.visits
     pages = events.filter(pl.col("type") == "page")
     requests = events.filter(pl.col("event") == "Demo Requested")
@@ -206,7 +177,7 @@ def test_counts_agree_with_events_and_visits(small_run: SimpleNamespace):
 
 
 def test_the_sales_desk_got_the_requests(small_run: SimpleNamespace):
-    """The desk has the requests of the events, by the same visitors and at the same moments, and so for each step."""
+    """Requests and later steps at the desk are those of the events, by the same visitors at the same times."""
     clock, requests = small_run.world.clock, small_run.outcome.sales.requests
     events = small_run.events.filter(pl.col("event") == "Demo Requested").sort("anonymous_id")
     at = requests.sort("anonymous_id").select("anonymous_id", ms=(pl.col("requested_s") * 1000).round().cast(pl.Int64))
@@ -234,7 +205,7 @@ STEPS = {
 
 
 def world_with(executives: int, wait_effect_per_day: float = 0.0) -> WorldSettings:
-    """A small world over a working week, with so many executives, in which everybody asks for themselves."""
+    """A small world over a working week with this many account executives; every visitor decides independently."""
     sales = {
         "teams": {"default": {"account_executives": {"headcount": executives}}},
         "wait_effect_per_day": wait_effect_per_day,
@@ -243,20 +214,20 @@ def world_with(executives: int, wait_effect_per_day: float = 0.0) -> WorldSettin
 
 
 def test_more_executives_make_no_wait_longer_and_no_demo_fewer():
-    """With common random numbers the same people ask at the same moments, and nobody waits longer for a larger team."""
+    """With common random numbers the requests stay the same, and no wait is longer with a larger team."""
     outcomes = [Simulation(world_with(executives), seed=6).run().sales for executives in (2, 4, 12)]
     for fewer, more in pairwise(outcomes):
         same = ["anonymous_id", "requested_s", "responded_s"]
         assert_frame_equal(fewer.requests.select(same), more.requests.select(same))
         assert (more.requests["slot_s"] <= fewer.requests["slot_s"]).all()
-        # Whoever comes after a long wait comes after a short one.
+        # A buyer who attends after a long wait attends after a short one.
         assert not (fewer.requests["held_s"].is_not_null() & more.requests["held_s"].is_null()).any()
         assert more.summary["held"] > fewer.summary["held"]
         assert more.summary["slot_wait_hours_mean"] < fewer.summary["slot_wait_hours_mean"]
 
 
 def test_a_larger_team_changes_no_page_view():
-    """The sales team is behind the form: what visitors see does not depend on it."""
+    """What visitors view does not depend on the sales team."""
     sinks = CollectingSink(), CollectingSink()
     for executives, sink in zip((2, 20), sinks, strict=True):
         Simulation(world_with(executives), seed=6).run([sink])
@@ -265,16 +236,15 @@ def test_a_larger_team_changes_no_page_view():
 
 
 def test_a_long_visible_wait_only_discourages():
-    """Whoever asks in spite of the visible wait would have asked without it, and some do not: fewer the more it counts.
+    """Requests despite a visible wait would also happen without it; the larger the effect, the fewer there are.
 
-    One who is discouraged may still ask at a later visit, when the wait is shorter, so that the sets are compared and
-    not the moments.
+    A discouraged visitor may still request at a later visit, so sets of visitors are compared, not times.
     """
-    asked = []
+    requested = []
     for effect in (0.0, -0.2, -1.0):
         requests = Simulation(world_with(2, effect), seed=6).run().sales.requests
-        asked.append(dict(requests.select("anonymous_id", "requested_s").iter_rows()))
-    undisturbed, some, most = asked
+        requested.append(dict(requests.select("anonymous_id", "requested_s").iter_rows()))
+    undisturbed, some, most = requested
     for fewer in (some, most):
         assert fewer.keys() < undisturbed.keys()
         assert all(at >= undisturbed[who] for who, at in fewer.items())
@@ -282,7 +252,7 @@ def test_a_long_visible_wait_only_discourages():
 
 
 def test_without_a_wait_the_effect_of_the_wait_is_nothing():
-    """Where the next slot begins at once, the log-odds are lowered by no more than a slot's length."""
+    """Where the next slot starts at once, the effect of the wait is negligible."""
     teams = {"default": {**ALWAYS, "account_executives": {"headcount": 500}}}
     events = []
     for effect in (0.0, -1e-9):
@@ -293,7 +263,7 @@ def test_without_a_wait_the_effect_of_the_wait_is_nothing():
 
 
 def test_replications_are_independent():
-    """Hourly page views of six pairs of replications are uncorrelated within 4 SE, once the profile is taken off."""
+    """Hourly page views of six pairs of replications, less the profile, are uncorrelated within 4 SE."""
     views = []
     for replication in range(12):
         sink = CollectingSink()
@@ -307,8 +277,8 @@ def test_replications_are_independent():
     assert abs(sum(pairs) / len(pairs) + 1 / 12) < 4 / (24 * len(pairs)) ** 0.5
 
 
-def test_a_longer_simulation_begins_like_a_shorter_one():
-    """The first 12 hours of 24 hold the events of a simulation of 12."""
+def test_a_longer_simulation_starts_like_a_shorter_one():
+    """The first 12 hours of 24 have the events of a simulation of 12."""
     short, long = CollectingSink(), CollectingSink()
     Simulation(world_of(clock={"hours": 12}), seed=4).run([short])
     world = world_of(clock={"hours": 24})

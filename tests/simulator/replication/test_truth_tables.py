@@ -27,7 +27,7 @@ def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
     """However small the parts, put together they are in the order of the whole table."""
     tables = Simulation(CROWD, seed=1, active_agents="interacting").run().tables
     whole = tables.people
-    monkeypatch.setattr(people_truth, "_WORTH_A_PART", 5000)
+    monkeypatch.setattr(people_truth, "_MIN_PART_ROWS", 5000)
     parts = list(tables.people_in_parts())
     assert len(parts) > 2
     assert_frame_equal(pl.concat(parts), whole)
@@ -35,12 +35,12 @@ def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
     assert max(part.height for part in parts) < whole.height
 
 
-def test_what_is_planned_comes_back_from_a_file(tmp_path: Path):
-    """Hours written to a file and read again are those that were kept in memory, whoever of several files has them."""
+def test_planned_activity_is_the_same_from_a_file(tmp_path: Path):
+    """Hours written to a file and read again are those that were kept in memory, over several files."""
     generator = RunSpec(CROWD, 1, 0, -4.0).generator()
     kept, files = PendingHours(), []
-    for number, opening in enumerate(generator.schedule[:3]):
-        drawn, moved = generator.draw(opening), PendingHours()
+    for number, scheduled in enumerate(generator.schedule[:3]):
+        drawn, moved = generator.draw(scheduled), PendingHours()
         kept.add(drawn.hours)
         moved.add(drawn.hours)
         files.append(moved.write(tmp_path / str(number)))
@@ -52,8 +52,8 @@ def test_what_is_planned_comes_back_from_a_file(tmp_path: Path):
     assert not kept.take(0)
 
 
-def test_stretches_follow_one_another():
-    """Every occurrence is in one stretch, later stretches hold later times, and no visit is empty."""
+def test_chunks_follow_one_another():
+    """Every record is in one chunk, later chunks have later times, and no visit is empty."""
     generator = RunSpec(CROWD, 1, 0, -4.0).generator()
     _, hour = max(generator.draw(generator.schedule[0]).hours, key=lambda part: len(part[1].records))
     chunks = list(hour.chunks(500))

@@ -1,4 +1,4 @@
-"""Claims about a run that workers share: whoever does its parts, it is the same run."""
+"""Claims about a run on several workers: it equals the run of one process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import DIRTY
 
 from simulator.replication import generator
 from simulator.settings.world import WorldSettings
@@ -17,26 +18,15 @@ from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.tracking.labels import KeptLabels
 
-DIRTY = {
-    "ad_blocker_rate": 0.3,
-    "late_rate": 0.05,
-    "late_minutes": 90.0,
-    "reorder_rate": 0.1,
-    "duplicate_rate": 0.05,
-    "id_collision_rate": 0.05,
-    "clock_skew_rate": 0.2,
-    "malformed_rate": 0.05,
-    "bots_per_day": 50.0,
-}
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "dirty": {"tracking": DIRTY, "clock": {"hours": 30, "start": "2026-03-03T05:17:41.123Z"}},
+    "dirty": {"tracking": {**DIRTY, "late_minutes": 90.0}, "clock": {"hours": 30, "start": "2026-03-03T05:17:41.123Z"}},
     "eager and returning": {
         "intent": {"target_conversion": 0.4},
         "visits": {"return_rate": 0.7, "gap_hours": 0.3},
         "population": {"accounts": 20},
     },
-    "going on after a request": {
+    "visits after a request": {
         "intent": {"target_conversion": 0.4},
         "visits": {"return_rate": 0.7, "gap_hours": 0.3, "after_request_rate": 0.5},
         "population": {"second_device_rate": 0.3},
@@ -55,25 +45,25 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 
 class Lazy(Executor):
-    """Does nothing until somebody asks, and then the last task first: the worst order there can be."""
+    """Runs no task until a result is requested, and then the last one first: the worst possible order."""
 
     def __init__(self) -> None:
         self._tasks: list[tuple[Future[Any], Callable[[], Any]]] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Put a task aside."""
-        future = _Asked(self)
+        """Queue a task."""
+        future = _LazyFuture(self)
         self._tasks.append((future, lambda: fn(*args, **kwargs)))
         return future
 
     def work(self) -> None:
-        """Do all tasks, the last one first."""
+        """Run all tasks, the last one first."""
         while self._tasks:
             future, task = self._tasks.pop()
             Future.set_result(future, task())
 
 
-class _Asked(Future[Any]):
+class _LazyFuture(Future[Any]):
     def __init__(self, executor: Lazy) -> None:
         super().__init__()
         self._executor = executor
@@ -84,7 +74,7 @@ class _Asked(Future[Any]):
 
 
 def kept(hour: int, deliveries: Iterable[Delivery]) -> tuple[int, list[Delivery]]:
-    """What a worker hands on of an hour: all of it."""
+    """What a worker returns for an hour: all of it."""
     return hour, list(deliveries)
 
 
@@ -123,21 +113,21 @@ def world_of(given: dict[str, Any]) -> WorldSettings:
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_whoever_does_the_work_the_run_is_the_same(name: str, tmp_path: Path):
+def test_a_shared_run_equals_that_of_one_process(name: str, tmp_path: Path):
     """Events, broken lines, labels, truth, sales and counts are those of one process."""
     with ThreadPoolExecutor(1) as executor:
         check_same(world_of(WORLDS[name]), executor, tmp_path)
 
 
 def test_the_order_in_which_tasks_are_done_does_not_matter(tmp_path: Path):
-    """Even an executor that does the last task first gives the same run, hours in turn."""
+    """An executor that runs the last task first gives the same run, hours in order."""
     check_same(world_of(WORLDS["dirty"]), Lazy(), tmp_path)
 
 
-def test_an_hour_too_large_to_be_told_at_once_is_told_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """However large the stretches of an hour, the events are the same, in the same order."""
+def test_a_large_hour_is_emitted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The size of the parts does not change the events or their order."""
     for name in ("plain", "dirty"):
-        world = world_of(WORLDS[name])
+        world = world_of({**WORLDS[name], "traffic": {"visitors_per_day": 400}})
         whole, parts = CollectingSink(), CollectingSink()
         expected = Simulation(world, seed=3).run([whole])
         with monkeypatch.context() as patch:
@@ -149,21 +139,21 @@ def test_an_hour_too_large_to_be_told_at_once_is_told_in_parts(tmp_path: Path, m
         assert (len(parts.deliveries) > len(whole.deliveries)) == (name == "plain")
 
 
-def test_of_what_workers_tell_one_another_little_is_left(tmp_path: Path):
-    """Plans are deleted when their last hour has passed."""
+def test_plans_are_deleted(tmp_path: Path):
+    """Files with planned activity are deleted after their last hour."""
     with ThreadPoolExecutor(1) as executor:
         shared(world_of({}), executor, tmp_path)
     assert not list(tmp_path.glob("plan-*"))
 
 
-def test_where_everybody_is_awake_there_is_nothing_to_share(tmp_path: Path):
-    """Visitors who live on the clock page by page cannot be told of by others: that is refused."""
+def test_a_run_with_all_agents_active_cannot_be_shared(tmp_path: Path):
+    """Agents on the clock cannot be distributed among workers: that is an error."""
     simulation = Simulation(world_of({}), seed=1, active_agents="all")
     with pytest.raises(ValueError, match="cannot be shared"), ThreadPoolExecutor(1) as executor:
         simulation.share(executor, kept, print, n_workers=1, folder=tmp_path, labels=KeptLabels())
 
 
-def test_what_goes_wrong_in_a_worker_is_told(tmp_path: Path):
+def test_an_error_in_a_worker_is_raised(tmp_path: Path):
     """An error of the work is raised where the run was started."""
 
     def fails(hour: int, deliveries: Iterable[Delivery]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Claims about campaigns, launches and outages: who comes, when and how, and that nobody else is moved."""
+"""Claims about campaigns, launches and outages: their visitors, and that no other visitor changes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,15 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from pydantic import ValidationError
 from scipy import stats
+from small_worlds import simulated
 
 from analytics.events.times import HOUR_MS
 from analytics.sessions.visits import assign_visits
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
+from simulator.simulation import Simulation
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import arrival_sources_of, origins_of
@@ -27,7 +26,7 @@ OUTAGE = {"kind": "outage", "start": DAY.format("13:00"), "end": DAY.format("16:
 
 
 def world_of(**traffic: object) -> WorldSettings:
-    """A small world in which many ask, everybody for themselves, and in which a sales team is never busy."""
+    """A small world with many independent requests and a sales team that is never busy."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 1000, **traffic},
@@ -37,13 +36,6 @@ def world_of(**traffic: object) -> WorldSettings:
             "population": {"personas": {}},
         }
     )
-
-
-def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, Outcome]:
-    """Events and outcome."""
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
-    return sink.events, outcome
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +59,7 @@ def newcomers(events: pl.DataFrame, ordinary: pl.DataFrame) -> pl.DataFrame:
     ],
     ids=["campaign", "two campaigns", "launch", "both"],
 )
-def test_whoever_comes_besides_moves_nobody(extra: dict[str, Any], ordinary: pl.DataFrame):
+def test_additional_visitors_change_no_other_visitor(extra: dict[str, Any], ordinary: pl.DataFrame):
     """The events of the ordinary visitors are the same, in the same order, whatever campaign or launch is added."""
     events, _ = simulated(world_of(**extra))
     others = newcomers(events, ordinary)
@@ -112,7 +104,7 @@ def test_a_campaign_may_have_parameters_of_its_own(ordinary: pl.DataFrame):
 
 
 def hourly(world: WorldSettings, arrival_source: int, seed: int) -> np.ndarray:
-    """Visitors of an inflow by hour of arrival."""
+    """Visitors of an arrival source by hour of arrival."""
     sampler = CohortSampler(world, Streams(seed), arrival_sources_of(world.traffic)[arrival_source])
     times = [sampler.draw(index, -5.0).arrival_ms for index in range(sampler.n_cohorts)]
     return np.bincount(np.concatenate(times) // HOUR_MS, minlength=world.clock.hours)
@@ -148,7 +140,7 @@ def test_a_campaign_that_began_before_the_clock_has_spent_its_visitors():
 
 
 def test_arrivals_of_a_launch_are_a_multiple_of_the_ordinary_ones():
-    """With a factor of 3 twice the ordinary arrivals come besides, in the window alone; also where traffic grows."""
+    """A factor of 3 adds twice the ordinary arrivals, in the window only; also with growth."""
     world = world_of(events={"boom": BOOM}, visitors_per_day=10_000, growth_per_week=30.0)
     expected = 2 * expected_hourly(world)[12:14]
     found = np.stack([hourly(world, 1, seed) for seed in range(10)])
@@ -167,7 +159,7 @@ def test_a_launch_may_have_channels_and_pages_of_its_own(ordinary: pl.DataFrame)
 
 
 def test_channels_come_first_among_the_origins():
-    """Whoever indexes channels by their order finds them where they were, whatever else brings visitors."""
+    """The indices of the channels stay the same with other arrival sources."""
     traffic = world_of(campaigns={"sale": SALE}, events={"boom": BOOM}).traffic
     names = list(origins_of(traffic))
     assert names[: len(traffic.channels)] == list(traffic.channels)
@@ -225,31 +217,8 @@ def test_engagement_multiplies_the_odds_of_going_on():
         assert abs(pages.mean() - 1 / p_leave) < 4 * np.sqrt((1 - p_leave) / p_leave**2 / len(pages))
 
 
-@pytest.mark.parametrize(
-    ("traffic", "message"),
-    [
-        ({"campaigns": {"s": {**SALE, "channel": "paid_serch"}}}, "campaigns.s.channel: .*did you mean 'paid_search'"),
-        ({"campaigns": {"s": {**SALE, "end": SALE["start"]}}}, "end: must be after start"),
-        ({"campaigns": {"s": {**SALE, "visitors": 0}}}, "greater than 0"),
-        ({"campaigns": {"s": {**SALE, "landing": {"princing": 1.0}}}}, "traffic.campaigns.s.landing: .*'pricing'"),
-        ({"campaigns": {"s s": SALE}}, "should match pattern"),
-        ({"events": {"e": {**BOOM, "factor": 1.0}}}, "greater than 1"),
-        ({"events": {"e": {**BOOM, "factor": None}}}, "factor: is missing"),
-        ({"events": {"e": {**BOOM, "channels": {"fax": 1.0}}}}, "events.e.channels: there is no channel 'fax'"),
-        ({"events": {"e": {**BOOM, "channels": {"direct": 0.5}}}}, "sum to 1"),
-        ({"events": {"e": {**BOOM, "landing": {"fax": 1.0}}}}, "traffic.events.e.landing: there is no page 'fax'"),
-        ({"events": {"e": {**OUTAGE, "factor": 2.0}}}, "factor: an outage has none"),
-        ({"events": {"e": {**OUTAGE, "kind": "strike"}}}, "'launch' or 'outage'"),
-    ],
-)
-def test_impossible_campaigns_and_events_are_refused(traffic: dict[str, Any], message: str):
-    """Unknown channels and pages, empty windows and impossible sizes are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        world_of(**traffic)
-
-
-def test_a_campaign_at_which_nobody_can_come_is_refused():
+def test_a_campaign_without_possible_arrivals_is_refused():
     """Where the profile has no visitors in the whole window, no number of visitors can be spread over it."""
     night = world_of(campaigns={"s": SALE}, weekday_weights=(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0))
-    with pytest.raises(ValueError, match="campaign:s: by the profiles of the traffic, nobody comes"):
+    with pytest.raises(ValueError, match="campaign:s: the traffic profiles allow no arrivals"):
         CohortSampler(night, Streams(0), arrival_sources_of(night.traffic)[1])

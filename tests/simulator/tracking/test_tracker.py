@@ -34,7 +34,7 @@ def views(events: pl.DataFrame) -> pl.DataFrame:
 def test_events_have_the_columns_of_the_tracking_plan(events: pl.DataFrame, small_run: SimpleNamespace):
     """Every batch has exactly the columns and types of the flat event table, empty ones included."""
     assert events.schema == EVENT_SCHEMA
-    assert all(batch.schema == EVENT_SCHEMA for batch in small_run.recorder.batches)
+    assert all(batch.schema == EVENT_SCHEMA for batch in small_run.batches)
 
 
 def test_events_are_in_order_of_their_arrival(events: pl.DataFrame):
@@ -95,14 +95,14 @@ def test_within_a_visit_the_referrer_is_the_page_before(views: pl.DataFrame):
     """Later pages of a visit come from the one before; a later visit begins without a referrer."""
     idle = pl.duration(minutes=30)
     inside = views.filter((pl.col("number") > 0) & (pl.col("pause") <= idle))
-    opening = views.filter((pl.col("number") > 0) & (pl.col("pause") > idle))
+    later_visit = views.filter((pl.col("number") > 0) & (pl.col("pause") > idle))
     assert inside.height > 1000
-    assert opening.height > 100
+    assert later_visit.height > 100
     assert inside["context_page_referrer"].equals(inside["previous"].alias("context_page_referrer"))
-    assert opening["context_page_referrer"].null_count() == opening.height
+    assert later_visit["context_page_referrer"].null_count() == later_visit.height
 
 
-def test_a_form_first_says_who_and_then_what(events: pl.DataFrame):
+def test_a_form_sends_identify_and_then_track(events: pl.DataFrame):
     """Each form is sent as an identify and, at the same millisecond and right after it, a track call."""
     forms = ("White Paper Downloaded", "Webinar Registered", "Newsletter Subscribed")
     lines = events.with_row_index("line")
@@ -124,7 +124,7 @@ def test_the_person_is_known_from_the_first_form_on(events: pl.DataFrame):
     assert 0 < known["known"].sum() < known.height
 
 
-def test_a_request_says_who_asks(events: pl.DataFrame):
+def test_a_request_identifies_the_visitor(events: pl.DataFrame):
     """Demo requests and demos held carry the person, come from the server, and name no page."""
     server = events.filter(pl.col("event").is_in(SERVER))
     assert server["user_id"].null_count() == 0
@@ -157,7 +157,7 @@ def test_a_company_address_is_of_the_account(events: pl.DataFrame):
 
 
 def test_a_demo_is_held_after_it_was_requested(events: pl.DataFrame):
-    """Whoever has had a demo asked for it before, once."""
+    """Every demo held follows exactly one request of its visitor."""
     times = events.filter(pl.col("event").is_in(SERVER)).pivot(
         "event", index="anonymous_id", values="timestamp", aggregate_function="min"
     )
@@ -183,7 +183,7 @@ def test_addresses_are_synthetic(events: pl.DataFrame):
 
 
 def test_page_views_are_those_of_the_cohort(events: pl.DataFrame, small_run: SimpleNamespace):
-    """Every page view that was lived is sent once, with the page's path and at its millisecond."""
+    """Every page view that took place is sent once, with the page's path and at its millisecond."""
     cohort, clock = small_run.cohort, small_run.world.clock
     asked = dict(
         zip(*events.filter(pl.col("event") == "Demo Requested").select("anonymous_id", "timestamp"), strict=True)

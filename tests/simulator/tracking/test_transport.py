@@ -1,4 +1,4 @@
-"""Claims about the way from the tracker to the collector: what is lost, damaged and invented, and its labels."""
+"""Claims about the way from the tracker to the collector: what is lost, corrupted and invented, and its labels."""
 
 from collections import Counter
 from datetime import timedelta
@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import DIRTY
 
 from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
@@ -26,18 +27,6 @@ WORLD: dict[str, Any] = {
     "traffic": {"visitors_per_day": 6000},
     "intent": {"target_conversion": 0.1},
     "visits": {"return_rate": 0.5, "gap_hours": 1.0},
-}
-DIRTY: dict[str, Any] = {
-    "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},
-    "consent_refusal_rate": {"europe": 0.3},
-    "late_rate": 0.05,
-    "reorder_rate": 0.1,
-    "duplicate_rate": 0.06,
-    "id_collision_rate": 0.04,
-    "clock_skew_rate": 0.2,
-    "malformed_rate": 0.03,
-    "bots_per_day": 40.0,
-    "undeclared_bots_per_day": 20.0,
 }
 BOTS = [Label.CRAWLER, Label.DISGUISED_BOT]
 ABSENT = [Label.BLOCKED, Label.NO_CONSENT, Label.MALFORMED]
@@ -96,7 +85,7 @@ def check_share(hits: np.ndarray, rate: float) -> None:
     assert abs(hits.mean() - rate) <= SE * np.sqrt(rate * (1 - rate) / len(hits))
 
 
-def test_without_rates_nothing_befalls_anybody(truth: SimpleNamespace):
+def test_without_rates_there_are_no_faults(truth: SimpleNamespace):
     """By default there are no labels and no broken lines, and what is received is what happened."""
     assert truth.world.tracking.is_lossless
     assert truth.labels.schema == LABELS_SCHEMA
@@ -122,7 +111,7 @@ def test_without_rates_the_lines_are_those_of_the_tracker(monkeypatch: pytest.Mo
 
 
 def test_a_vanishing_rate_gives_the_lossless_events(truth: SimpleNamespace):
-    """The way through the transport, taken by events that nothing befalls, changes no event and no order."""
+    """The way through the transport, taken by events without faults, changes no event and no order."""
     rates = {name: 1e-300 for name in DIRTY if name.endswith("_rate")}
     passed = simulated(rates)
     assert not passed.world.tracking.is_lossless
@@ -151,7 +140,7 @@ def test_an_event_without_a_label_is_received_as_it_was(truth: SimpleNamespace, 
     assert_frame_equal(found, untouched)
 
 
-def test_a_label_says_what_the_damage_is(truth: SimpleNamespace, dirty: SimpleNamespace):
+def test_a_label_names_the_fault(truth: SimpleNamespace, dirty: SimpleNamespace):
     """Labelled events differ from the truth by what their labels say and in no other column."""
     times = ("original_timestamp", "sent_at", "received_at", "timestamp")
     true_rows = truth.events.rename({name: f"true_{name}" for name in EVENT_SCHEMA if name != "message_id"})
@@ -191,7 +180,7 @@ def test_server_side_events_arrive_at_once_and_as_they_were(truth: SimpleNamespa
     assert_frame_equal(hopeless.events, wanted)
 
 
-def test_blocked_and_refusing_visitors_are_as_many_as_the_rates_say(truth: SimpleNamespace, dirty: SimpleNamespace):
+def test_blocked_and_refusing_visitors_have_their_rates(truth: SimpleNamespace, dirty: SimpleNamespace):
     """The share of visitors lost is the rate of their device and region, within 4 SE, and they are lost whole."""
     visitors = browser_events(truth.events).unique("anonymous_id", maintain_order=True)
     region = visitors["context_location_country"].cast(pl.String).replace_strict(REGION_OF_COUNTRY)
@@ -208,7 +197,7 @@ def test_blocked_and_refusing_visitors_are_as_many_as_the_rates_say(truth: Simpl
         assert set(lost["message_id"]) == set(chosen["message_id"])
 
 
-def test_mishaps_of_events_are_as_many_as_the_rates_say(truth: SimpleNamespace, dirty: SimpleNamespace):
+def test_faults_of_events_have_their_rates(truth: SimpleNamespace, dirty: SimpleNamespace):
     """Of the events that were sent, each rate's share is late, reordered, broken or sent again, within 4 SE."""
     lost = set(ids(dirty.labels, Label.BLOCKED, Label.NO_CONSENT))
     sent = [name for name in browser_events(truth.events)["message_id"] if name not in lost]
@@ -344,7 +333,7 @@ def test_a_conflict_has_another_body_and_a_duplicate_the_same(dirty: SimpleNames
     assert len(conflicts - two) <= len(ids(dirty.labels, Label.NOT_RECEIVED, detail="conflict"))
 
 
-def test_bots_are_nobody_who_is_there(truth: SimpleNamespace, dirty: SimpleNamespace):
+def test_bots_change_nothing_that_happened(truth: SimpleNamespace, dirty: SimpleNamespace):
     """Bots have identifiers of their own and change nothing that happened: visits, visitors and demos stay the same."""
     bots = dirty.labels.filter(pl.col("label").cast(pl.String).is_in([str(label) for label in BOTS]))
     assert not set(bots["anonymous_id"]) & set(truth.events["anonymous_id"])
@@ -398,7 +387,7 @@ def test_a_dirty_day_can_be_repeated(dirty: SimpleNamespace):
     assert not set(dirty.labels["message_id"]) & set(other.labels["message_id"])
 
 
-def test_nobody_comes_and_nothing_breaks():
+def test_a_site_without_visitors_has_empty_tables():
     """Dirty tracking of a site without visitors gives empty tables with all their columns."""
     rates = {name: rate for name, rate in DIRTY.items() if name.endswith("_rate")}
     empty = simulated(rates, traffic={"visitors_per_day": 1e-9})

@@ -1,4 +1,4 @@
-"""Claims about visitors who go on visiting after their request."""
+"""Claims about visits after a request."""
 
 from collections.abc import Generator
 
@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 import simpy
 from polars.testing import assert_frame_equal
+from small_worlds import simulated
 
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.visitor import Visitor
 
 RETURN_RATE = 0.6
@@ -26,7 +26,7 @@ class Walker(Visitor):
 
 
 def world_of(rate: float, **intent: object) -> WorldSettings:
-    """A day on which a third ask, and come again within the hour if at all."""
+    """A day on which a third of the visitors make a request; returns follow within the hour."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 3000},
@@ -39,9 +39,7 @@ def world_of(rate: float, **intent: object) -> WorldSettings:
 
 def run(rate: float, visitor: type[Visitor] = Visitor, **intent: object) -> tuple[pl.DataFrame, Outcome]:
     """The events and the outcome."""
-    sink = CollectingSink()
-    outcome = Simulation(world_of(rate, **intent), seed=4, visitor=visitor).run([sink])
-    return sink.events, outcome
+    return simulated(world_of(rate, **intent), visitor=visitor)
 
 
 def after_request(visits: pl.DataFrame) -> pl.DataFrame:
@@ -58,7 +56,7 @@ def test_without_the_setting_nobody_is_seen_after_a_request():
 
 @pytest.mark.parametrize("rate", [0.5, 1.0])
 def test_as_many_come_again_as_the_rates_say(rate: float):
-    """Of those who asked early in the day, the return rate times the share who go on, within 4 standard errors."""
+    """Of visitors with an early request, the return rate times the share who keep visiting, within 4 SE."""
     visits = run(rate)[1].visits
     early = visits["started_at"].min() + (visits["started_at"].max() - visits["started_at"].min()) * 0.8
     asked = visits.filter(pl.col("requested_demo"), pl.col("ended_at") < early)
@@ -68,7 +66,7 @@ def test_as_many_come_again_as_the_rates_say(rate: float):
 
 
 def test_nobody_asks_twice_and_no_visit_after_the_request_is_at_risk():
-    """A visitor has one request, and what they do after it tells nothing of how others come to ask."""
+    """A visitor has one request; later visits are not at risk."""
     events, outcome = run(1.0)
     assert events.filter(ASKED)["anonymous_id"].is_unique().all()
     later = after_request(outcome.visits)
@@ -78,8 +76,8 @@ def test_nobody_asks_twice_and_no_visit_after_the_request_is_at_risk():
     assert outcome.counts["visits"] == outcome.visits.height
 
 
-def test_going_on_takes_nothing_away_and_moves_nobody():
-    """Every event of the world in which nobody goes on is there, to the byte; what is new is of those who asked."""
+def test_visits_after_a_request_change_no_other_event():
+    """All events of the world without such visits are there, to the byte; the new ones follow a request."""
     (few, one), (many, other) = run(0.0), run(1.0)
     assert_frame_equal(many.filter(pl.col("message_id").is_in(few["message_id"].implode())), few)
     new = many.filter(~pl.col("message_id").is_in(few["message_id"].implode()))
@@ -90,7 +88,7 @@ def test_going_on_takes_nothing_away_and_moves_nobody():
 
 
 def test_no_other_source_of_randomness_is_moved():
-    """Who goes on is drawn from a source of its own, and from none where nobody does."""
+    """The choice has its own random source, which is not used at a rate of 0."""
     none, half = (Simulation(world_of(rate), seed=4).draws() for rate in (0.0, 0.5))
     assert {name for name in half if half[name] != none.get(name)} == {
         name for name in half if name.endswith("after_request")
@@ -99,14 +97,14 @@ def test_no_other_source_of_randomness_is_moved():
 
 
 def test_a_process_for_each_visitor_gives_the_same():
-    """A subclass with a journey of its own lives it on the clock, and the events are those of the rounds."""
-    rounds, processes = run(0.7), run(0.7, Walker)
-    assert_frame_equal(processes[0], rounds[0])
-    assert_frame_equal(processes[1].visits, rounds[1].visits)
+    """A subclass with a journey of its own lives it on the clock, and the events are the same."""
+    together, processes = run(0.7), run(0.7, Walker)
+    assert_frame_equal(processes[0], together[0])
+    assert_frame_equal(processes[1].visits, together[1].visits)
 
 
-def test_where_accounts_ask_once_colleagues_do_not_ask_and_all_go_on():
-    """After an account's request its people's visits go on and are not at risk."""
+def test_with_requests_per_account_all_keep_visiting():
+    """After an account's request the visits of its people continue and are not at risk."""
     _, outcome = run(1.0, conversion_unit="account")
     asked = outcome.visits.filter("requested_demo", pl.col("account").is_not_null())
     assert asked["account"].is_unique().all()

@@ -1,4 +1,4 @@
-"""Claims about rounds: whoever is woken in rounds lives as in a process of their own."""
+"""Claims about the process of a cohort: it takes the same steps as one process for each visitor."""
 
 from collections.abc import Generator, Iterator
 from typing import ClassVar
@@ -26,28 +26,28 @@ DAY = WorldSettings.model_validate(
 
 
 class Diary(Visitor):
-    """A visitor who writes down what they do, and half a minute after each page that it was read."""
+    """A visitor who logs every step, and an alarm half a minute after each page view."""
 
     log: ClassVar[list[Note]] = []
 
     def view_page(self, view: int) -> None:
-        """Open a page, write it down, and set an alarm."""
+        """View a page, log it, and set an alarm."""
         super().view_page(view)
         self._note("view", view)
         self.world.clock.env.process(self._alarm(view))
 
     def send_form(self, view: int) -> None:
-        """Send a form and write it down."""
+        """Submit a form and log it."""
         super().send_form(view)
         self._note("form", view)
 
     def wants_demo(self, visit: int) -> bool:
-        """Decide, and write down when."""
+        """Decide and log it."""
         self._note("decide", visit)
         return super().wants_demo(visit)
 
     def request_demo(self, visit: int) -> None:
-        """Request a demo and write it down."""
+        """Request a demo and log it."""
         super().request_demo(visit)
         self._note("request", visit)
 
@@ -61,50 +61,50 @@ class Diary(Visitor):
 
 
 class OwnProcess(Diary):
-    """The same, but with a journey of its own, and so a process of its own."""
+    """The same with an overridden journey, and so with its own process."""
 
     log: ClassVar[list[Note]] = []
 
     def journey(self) -> Generator[simpy.Event, None, None]:
-        """Live through the visits as everybody does."""
+        """Go through the visits as usual."""
         yield from super().journey()
 
 
-def lived(visitor: type[Diary]) -> tuple[list[Note], pl.DataFrame]:
-    """Diary and events of all visitors of a class."""
+def run(visitor: type[Diary]) -> tuple[list[Note], pl.DataFrame]:
+    """Log and events of all visitors of a class."""
     visitor.log.clear()
     sink = CollectingSink()
     Simulation(DAY, seed=3, visitor=visitor).run([sink])
     return visitor.log.copy(), sink.events
 
 
-def test_rounds_and_processes_are_the_same_life():
-    """Each visitor takes the same steps at the same moments in the same order, and the events are the same."""
-    (rounds, events), (processes, same_events) = lived(Diary), lived(OwnProcess)
-    assert sorted(rounds) == sorted(processes)
-    assert {what for _, _, what, _ in rounds} == {"view", "form", "decide", "request", "alarm"}
-    for told in (rounds, processes):
-        told.sort(key=lambda note: note[1])
-    assert rounds == processes
+def test_one_process_and_many_take_the_same_steps():
+    """Each visitor takes the same steps at the same times in the same order, and the events are equal."""
+    (together, events), (processes, same_events) = run(Diary), run(OwnProcess)
+    assert sorted(together) == sorted(processes)
+    assert {what for _, _, what, _ in together} == {"view", "form", "decide", "request", "alarm"}
+    for log in (together, processes):
+        log.sort(key=lambda note: note[1])
+    assert together == processes
     assert_frame_equal(events, same_events)
 
 
-def test_time_never_runs_back():
-    """Steps, alarms and requests come in the order of time, whoever they belong to."""
-    moments = [moment for moment, *_ in lived(Diary)[0]]
+def test_time_never_decreases():
+    """Steps, alarms and requests of all visitors are in the order of time."""
+    moments = [moment for moment, *_ in run(Diary)[0]]
     assert moments == sorted(moments)
 
 
 def waiting(env: ExactEnvironment, log: list[tuple[float, str]], name: str, *waits: Wait) -> Iterator[Wait]:
-    """Wait and write down when one went on."""
+    """Wait, and log each time."""
     for wait in waits:
         yield wait
         log.append((env.now, name))
 
 
 @pytest.mark.parametrize("until", [2.0, 2.5, 10.0])
-def test_who_follows_stops_with_the_clock_and_goes_on_with_it(until: float):
-    """A run ends at its moment, before what is due then, and the next one takes up where it stopped."""
+def test_an_iterator_stops_with_the_clock_and_resumes_with_it(until: float):
+    """A run ends before the events of its end, and the next one resumes there."""
     env, log = ExactEnvironment(), []
     env.step_through(waiting(env, log, "a", *((float(moment), None) for moment in (1, 2, 3, 3, 9))))
     env.run(until=until)
@@ -114,8 +114,8 @@ def test_who_follows_stops_with_the_clock_and_goes_on_with_it(until: float):
     assert [moment for moment, _ in log] == [1, 2, 3, 3, 9]
 
 
-def test_followers_meet_in_the_order_of_their_ranks():
-    """Of several who wait for one moment, those without rank go on first, then the others by rank."""
+def test_iterators_resume_in_the_order_of_their_ranks():
+    """Of several waits for one time, those without a rank come first, then the others by rank."""
     env, log = ExactEnvironment(), []
     env.step_through(waiting(env, log, "late", (5.0, (2,)), (6.0, None)))
     env.step_through(waiting(env, log, "early", (4.0, None), (5.0, (1,))))
@@ -127,7 +127,7 @@ def test_followers_meet_in_the_order_of_their_ranks():
 
 
 def test_a_wait_for_what_has_passed_is_refused():
-    """Nobody can go back."""
+    """Time cannot go back."""
     env = ExactEnvironment()
     env.step_through(iter([(3.0, None), (2.0, None)]))
     env.timeout(2.5)

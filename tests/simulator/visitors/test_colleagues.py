@@ -1,4 +1,4 @@
-"""Claims about invitations: who brings whom, when they come, and that nobody else is moved."""
+"""Claims about invitations: who invites whom, when invited colleagues arrive, and that no other visitor changes."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,28 +7,26 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from pydantic import ValidationError
 from scipy import stats
+from small_worlds import simulated
 
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import steady_arrivals
 from simulator.world.population import Population
 
 PERSONAS: dict[str, Any] = {
-    "host": {"invites": {"guest": 0.3, "boss": 0.1}, "account_factor": 0.8},
-    "guest": {"invites": {"guest": 1.0}, "account_factor": 0.0, "pages": {"security": 8.0}},
+    "champion": {"invites": {"colleague": 0.3, "boss": 0.1}, "account_factor": 0.8},
+    "colleague": {"invites": {"colleague": 1.0}, "account_factor": 0.0, "pages": {"security": 8.0}},
     "boss": {"account_factor": 0.0, "return_factor": 0.0, "invitation_factor": 3.0},
 }
 
 
 def world_of(**settings: Any) -> WorldSettings:
-    """A world in which hosts bring guests and nobody asks for a demo."""
+    """A world in which champions invite colleagues and nobody requests a demo."""
     return WorldSettings.model_validate(
         {
             "population": {"personas": PERSONAS, "invitation_hours": 2.0, **settings.pop("population", {})},
@@ -41,20 +39,20 @@ def world_of(**settings: Any) -> WorldSettings:
 
 @pytest.fixture(scope="module")
 def cohorts() -> tuple[Cohort, Cohort]:
-    """Hosts over a time so long that everybody who is invited comes, and their guests."""
+    """Inviters over a time in which all invited colleagues arrive, and these colleagues."""
     sampler = CohortSampler(world_of(clock={"hours": 24 * 60}), Streams(8))
     inviters = sampler.draw(0, -50.0)
     return inviters, sampler.invitees(inviters, -50.0)
 
 
 def inviter_of(inviters: Cohort, invitees: Cohort) -> np.ndarray:
-    """Number of each guest's host."""
+    """Row of each colleague's inviter."""
     number = {person: row for row, person in enumerate(inviters.person_ids)}
     return np.array([number[person] for person in invitees.invited_by])
 
 
-def test_hosts_with_a_company_invite_at_their_rates(cohorts: tuple[Cohort, Cohort]):
-    """Each persona is brought by the hosts of a company at its own rate (4.5 SE), and by nobody else."""
+def test_visitors_of_a_company_invite_at_their_rates(cohorts: tuple[Cohort, Cohort]):
+    """Each persona is invited by the champions of a company at its own rate (4.5 SE), and by nobody else."""
     inviters, invitees = cohorts
     may = (inviters.people.persona == 0) & (inviters.people.account >= 0)
     inviter = inviter_of(inviters, invitees)
@@ -66,8 +64,8 @@ def test_hosts_with_a_company_invite_at_their_rates(cohorts: tuple[Cohort, Cohor
     assert may[inviter].all()
 
 
-def test_a_guest_is_a_colleague(cohorts: tuple[Cohort, Cohort]):
-    """Company, country, region and time zone are the host's; identity and devices are the guest's own."""
+def test_invited_visitors_are_colleagues(cohorts: tuple[Cohort, Cohort]):
+    """Company, country, region and time zone are the inviter's; identity and devices are their own."""
     inviters, invitees = cohorts
     inviter = inviter_of(inviters, invitees)
     for name in ("account", "country", "region", "zone", "effect"):
@@ -76,10 +74,10 @@ def test_a_guest_is_a_colleague(cohorts: tuple[Cohort, Cohort]):
     assert (invitees.accounts == inviters.accounts.gather(inviter)).all()
 
 
-def test_guests_come_after_their_hosts_first_visit_by_an_exponential_wait(cohorts: tuple[Cohort, Cohort]):
-    """The visitors expected from the host's first visit to the guest's arrival are exponential (KS).
+def test_colleagues_arrive_after_the_first_visit_by_an_exponential_wait(cohorts: tuple[Cohort, Cohort]):
+    """The visitors expected from the inviter's first visit to the arrival are exponential (KS).
 
-    Their mean is what the average traffic of invitation_hours brings, times the factor of the guest's persona.
+    Their mean is what the average traffic of invitation_hours brings, times the factor of the colleague's persona.
     """
     inviters, invitees = cohorts
     world, zones = world_of(clock={"hours": 24 * 60}), Population(world_of().population, {"any": 1.0}, Streams(8))
@@ -96,8 +94,8 @@ def test_guests_come_after_their_hosts_first_visit_by_an_exponential_wait(cohort
         assert stats.kstest(expected[invitees.people.persona == persona], stats.expon(scale=mean).cdf).pvalue > 1e-3
 
 
-def test_guests_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Cohort]):
-    """Where hosts wait for long, guests come by the local profile: from midnight to six as few as of all others."""
+def test_colleagues_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Cohort]):
+    """With long waits, colleagues arrive by the local profile: as few from midnight to six as of all visitors."""
     inviters, _ = cohorts
     sampler = CohortSampler(world_of(clock={"hours": 24 * 90}, population={"invitation_hours": 200.0}), Streams(8))
     invitees = sampler.invitees(sampler.draw(0, -50.0), -50.0)
@@ -113,22 +111,16 @@ def test_guests_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Cohort]
     assert abs(night.mean() - share) < 4.5 * np.sqrt(share * (1 - share) / len(night))
 
 
-def test_an_outage_brings_no_guests():
-    """Who has seen nothing but a page that failed sends nobody a link."""
+def test_an_outage_prevents_invitations():
+    """A visitor whose only page view failed invites nobody."""
     outage = {"kind": "outage", "start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z"}
-    _, people = simulated(world_of(traffic={"visitors_per_day": 1000, "events": {"down": outage}}))
+    people = simulated(world_of(traffic={"visitors_per_day": 1000, "events": {"down": outage}}))[1].people
     assert people.height > 500
     assert people["invited_by"].null_count() == people.height
 
 
-def test_personas_that_the_draws_cannot_tell_apart_are_refused():
-    """Two names with the same number would bring the same person twice."""
-    with pytest.raises(ValidationError, match=r"personas\.p8055: looks like 'p5497' to the draws of colleagues"):
-        world_of(population={"personas": {"p5497": {}, "p8055": {}}})
-
-
-def test_guests_land_like_those_who_come_again_and_read_by_their_persona(cohorts: tuple[Cohort, Cohort]):
-    """A guest's first page is of the landing pages of returning visits, with the factors of the guest's persona."""
+def test_colleagues_land_like_returning_visitors_and_read_by_their_persona(cohorts: tuple[Cohort, Cohort]):
+    """A colleague's first page is a landing page of returning visits, with the factors of the colleague's persona."""
     _, invitees = cohorts
     chosen = invitees.people.persona == 1
     pages = list(world_of().site.pages)
@@ -141,60 +133,55 @@ def test_guests_land_like_those_who_come_again_and_read_by_their_persona(cohorts
     assert stats.chisquare(counts, expected).pvalue > 1e-3
 
 
-def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Events and people."""
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
-    return sink.events, outcome.people
-
-
 def without(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """Events of all but these people."""
     return events.filter(~pl.col("anonymous_id").is_in(people["anonymous_id"].implode()))
 
 
-def test_guests_move_nobody_else():
-    """Without invitations, all others do what they do beside the guests, event for event."""
-    events, people = simulated(world_of())
+def test_colleagues_change_no_other_visitor():
+    """Without invitations all other visitors have the same events."""
+    events, outcome = simulated(world_of())
+    people = outcome.people
     invitees = people.filter(pl.col("invited_by").is_not_null())
     assert invitees.height > 100
     alone = {name: {**persona, "invites": {}} for name, persona in PERSONAS.items()}
     assert_frame_equal(without(events, invitees), simulated(world_of(population={"personas": alone}))[0])
 
 
-def test_one_more_kind_of_guest_moves_no_other_guest():
-    """The draws of a guest hang on host and persona, not on how many personas there are or in which order."""
+def test_another_persona_changes_no_other_colleague():
+    """The draws of a colleague depend on inviter and persona, not on the number or order of the personas."""
     events, _ = simulated(world_of())
     more = {"auditor": {"weight": 1e-6}, **PERSONAS}
-    more["host"] = {**more["host"], "invites": {"auditor": 0.2, **more["host"]["invites"]}}
-    others, everybody = simulated(world_of(population={"personas": more}))
-    added = everybody.filter(pl.col("persona") == "auditor")
+    more["champion"] = {**more["champion"], "invites": {"auditor": 0.2, **more["champion"]["invites"]}}
+    others, outcome = simulated(world_of(population={"personas": more}))
+    added = outcome.people.filter(pl.col("persona") == "auditor")
     assert added.height > 50
     assert_frame_equal(without(others, added), events)
 
 
-def test_who_was_invited_invites_nobody():
-    """Even where every guest would bring another guest, invitations end after one step."""
-    _, people = simulated(world_of())
+def test_colleagues_invite_nobody():
+    """Even with an invitation rate of 1 among colleagues, invitations end after one step."""
+    people = simulated(world_of())[1].people
     invitees = people.filter(pl.col("invited_by").is_not_null())
     inviters = set(invitees["invited_by"])
     assert not inviters & set(invitees["person_id"])
-    assert set(people.filter(pl.col("person_id").is_in(list(inviters)))["persona"]) == {"host"}
+    assert set(people.filter(pl.col("person_id").is_in(list(inviters)))["persona"]) == {"champion"}
 
 
-def test_a_guest_comes_by_a_bare_link():
+def test_colleagues_arrive_by_a_bare_link():
     """An invitation leaves neither referrer nor campaign: to analysts it is direct traffic."""
-    events, people = simulated(world_of())
+    events, outcome = simulated(world_of())
+    people = outcome.people
     invitees = people.filter(pl.col("invited_by").is_not_null())["anonymous_id"].implode()
     first = events.filter(pl.col("anonymous_id").is_in(invitees)).unique("anonymous_id", keep="first")
     assert first["context_page_referrer"].is_null().all()
     assert first["context_campaign_source"].is_null().all()
 
 
-def test_campaigns_bring_hosts_too():
-    """Whom a campaign brings may bring colleagues, in an inflow of their own name."""
+def test_visitors_of_campaigns_invite_too():
+    """Visitors of a campaign invite colleagues, who have their own arrival source."""
     sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 1500}
-    _, people = simulated(world_of(traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}}))
+    people = simulated(world_of(traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}}))[1].people
     invitees = people.filter(pl.col("inflow") == "campaign:sale/invited")
     inviters = people.filter(pl.col("inflow") == "campaign:sale")
     assert invitees.height > 50
@@ -202,12 +189,12 @@ def test_campaigns_bring_hosts_too():
 
 
 def test_no_two_people_have_the_same_identifier():
-    """Over cohorts, inflows, guests and second browsers, browsers are unique, and so are persons and users."""
+    """Over cohorts, arrival sources, colleagues and second browsers, browsers, persons and users are unique."""
     sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 3000}
     world = world_of(
         traffic={"visitors_per_day": 9000, "campaigns": {"sale": sale}}, population={"second_device_rate": 0.5}
     )
-    _, people = simulated(world)
+    people = simulated(world)[1].people
     assert people["anonymous_id"].is_unique().all()
     persons = people.select("person_id", "user_id", "persona", "account", "country").unique()
     assert persons["person_id"].is_unique().all()

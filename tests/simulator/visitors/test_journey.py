@@ -1,15 +1,12 @@
 """Claims about visits, pages and reading times."""
 
-from typing import Any
-
 import numpy as np
 import pytest
-from pydantic import ValidationError
 from scipy import stats
 
 from analytics.events.times import HOUR_MS
 from analytics.sessions.visits import IDLE_MINUTES
-from simulator.engine.streams import Streams
+from simulator.engine.streams import Streams, VisitorDraws
 from simulator.settings.site import SiteSettings
 from simulator.settings.visits import VisitSettings
 from simulator.visitors.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS, JourneyParameters, Journeys, JourneySampler
@@ -32,8 +29,8 @@ def drawn(navigation: Navigation, rows: np.ndarray = ROWS, seed: int = 1, **sett
     visits = VisitSettings.model_validate(settings)
     landings = [{"home": 1.0}, {"docs": 0.25, "blog": 0.75}, visits.return_landing]
     sampler = JourneySampler(visits, navigation, np.stack([navigation.mix(landing) for landing in landings]))
-    habits = JourneyParameters(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
-    return sampler.draw(rows, habits, Streams(seed), 0)
+    parameters = JourneyParameters(rows % 2, np.full(len(rows), 2), 0 * rows, np.full(len(rows), visits.return_rate))
+    return sampler.draw(parameters, VisitorDraws(Streams(seed), 0, rows))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +80,7 @@ def test_a_page_is_read_for_29_minutes_at_most(navigation: Navigation):
 
 
 def test_the_simulators_idle_time_is_that_of_the_analytics():
-    """Both rooms mean the same by a visit."""
+    """Simulator and analytics define a visit equally."""
     assert IDLE_MS == IDLE_MINUTES * 60_000
     assert MIN_GAP_MS > IDLE_MS > MAX_DWELL_MS
 
@@ -116,12 +113,12 @@ def test_reading_times_follow_their_weibull_distribution(journeys: Journeys, nav
     shortest = at_least / below_most
     assert abs((found == 1000).mean() - shortest) < 4 * np.sqrt(shortest * (1 - shortest) / len(found))
     longer = found[found > 1000]
-    # Times are cut to whole milliseconds, which moves the distribution by far less than it can be told.
+    # Times are cut to whole milliseconds, which changes the distribution by much less than the test can detect.
     assert stats.kstest(longer, lambda t: (weibull.cdf(t) - at_least) / (below_most - at_least)).pvalue > CHANCE
 
 
 def test_visit_counts_are_geometric(navigation: Navigation):
-    """A visitor comes again with the return rate after every visit, up to the most that is allowed (chi-square)."""
+    """A visitor returns with the return rate after every visit, up to the maximum (chi-square)."""
     rate, most = 0.6, 5
     found = drawn(navigation, return_rate=rate, max_visits=most).n_visits
     expected = np.array([(1 - rate) * rate**k for k in range(most - 1)] + [rate ** (most - 1)])
@@ -196,21 +193,3 @@ def test_nobody_makes_no_journeys(navigation: Navigation):
     """A cohort without visitors is empty, not an error."""
     nobody = drawn(navigation, np.array([], dtype=int))
     assert len(nobody.page) == len(nobody.visitor) == 0
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"return_rate": 1.0}, "less than 1"),
-        ({"max_visits": 0}, "greater than or equal to 1"),
-        ({"max_visits": 256}, "less than 256"),
-        ({"gap_hours": 0}, "greater than 0"),
-        ({"dwell_shape": 0.1}, "greater than or equal to 0.2"),
-        ({"return_landing": {"home": 0.0}}, "at least one weight must be above 0"),
-        ({"returnrate": 0.5}, "Extra inputs"),
-    ],
-)
-def test_impossible_visits_are_refused(settings: dict[str, Any], message: str):
-    """Rates and shapes that cannot be are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        VisitSettings.model_validate(settings)

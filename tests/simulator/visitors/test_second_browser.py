@@ -1,4 +1,4 @@
-"""Claims about people with several devices: one person, two browsers, and what events can tell of that."""
+"""Claims about people with several devices: one person, two browsers, and what events show of that."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import simulated
 
 from simulator.engine.streams import Streams
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
+from simulator.simulation import Outcome
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 
@@ -39,9 +39,7 @@ def cohort() -> Cohort:
 @pytest.fixture(scope="module")
 def run() -> tuple[pl.DataFrame, Outcome]:
     """Events and outcome of a day."""
-    sink = CollectingSink()
-    outcome = Simulation(world_of(), seed=2).run([sink])
-    return sink.events, outcome
+    return simulated(world_of(), seed=2)
 
 
 def test_second_devices_have_their_rate_and_are_of_another_kind(cohort: Cohort):
@@ -79,14 +77,14 @@ def test_signals_count_both_devices(cohort: Cohort):
 def test_each_browser_has_its_identifier_device_and_address(run: tuple[pl.DataFrame, Outcome]):
     """All events of a browser name one device and its user agent; two browsers of a person differ in all of that."""
     events, outcome = run
-    told = events.select(
+    used = events.select(
         "anonymous_id", "context_user_agent", device=pl.col("context_device_type").cast(pl.String)
     ).unique()
-    assert told["anonymous_id"].is_unique().all()
-    told = told.join(outcome.people, on="anonymous_id", suffix="_true")
-    assert told.height == outcome.people.height
-    assert (told["device"] == told["device_true"]).all()
-    assert (told["context_user_agent"] == told["device"].replace_strict(USER_AGENTS)).all()
+    assert used["anonymous_id"].is_unique().all()
+    used = used.join(outcome.people, on="anonymous_id", suffix="_true")
+    assert used.height == outcome.people.height
+    assert (used["device"] == used["device_true"]).all()
+    assert (used["context_user_agent"] == used["device"].replace_strict(USER_AGENTS)).all()
     two = (
         outcome.people.group_by("person_id")
         .agg(pl.len(), pl.col("device").n_unique().alias("kinds"))
@@ -111,7 +109,7 @@ def test_a_browser_knows_its_person_from_its_own_first_form_on(run: tuple[pl.Dat
 
 
 def test_a_request_comes_from_the_browser_in_which_it_was_made(run: tuple[pl.DataFrame, Outcome]):
-    """The browser of a request is that of the person's last page view; what sales tells of it bears the same."""
+    """The browser of a request is that of the person's last page view; the sales events have the same."""
     events, outcome = run
     person = dict(outcome.people.select("anonymous_id", "person_id").iter_rows())
     asked = events.filter(pl.col("event") == "Demo Requested")
@@ -121,26 +119,25 @@ def test_a_request_comes_from_the_browser_in_which_it_was_made(run: tuple[pl.Dat
         last[person[browser]] = browser
     assert [last[person[browser]] for browser in asked["anonymous_id"]] == asked["anonymous_id"].to_list()
     assert set(asked["anonymous_id"]) & set(person) - set(person.values())
-    told = events.filter(pl.col("event") == "Demo Scheduled")
-    assert set(told["anonymous_id"]) <= set(asked["anonymous_id"])
+    scheduled = events.filter(pl.col("event") == "Demo Scheduled")
+    assert set(scheduled["anonymous_id"]) <= set(asked["anonymous_id"])
     assert outcome.sales.requests["anonymous_id"].to_list() == asked["anonymous_id"].to_list()
 
 
 def test_second_devices_move_nothing_but_the_browser():
-    """All pages are opened at the same moments with and without second devices, as long as nobody asks for a demo."""
+    """Without demo requests, page views are the same with and without second devices."""
 
     def pages(rate: float) -> pl.DataFrame:
         world = world_of(rate).model_dump(mode="json")
         world["intent"] = {"intercept": -50.0}
-        sink = CollectingSink()
-        Simulation(WorldSettings.model_validate(world, strict=False), seed=2).run([sink])
-        return sink.events.filter(pl.col("type") == "page").select("timestamp", "name", "context_location_country")
+        events, _ = simulated(WorldSettings.model_validate(world, strict=False), seed=2)
+        return events.filter(pl.col("type") == "page").select("timestamp", "name", "context_location_country")
 
     assert_frame_equal(pages(0.0), pages(0.8))
 
 
 def test_who_has_only_one_kind_of_device_has_two_of_it():
-    """Where everybody uses a desktop, so is the second device."""
+    """In a world of desktops the second device is a desktop too."""
     people = CohortSampler(world_of(1.0, devices={"desktop": 1.0}), Streams(1)).draw(0, -5.0).people
     assert not people.device.any()
     assert not people.second_device.any()

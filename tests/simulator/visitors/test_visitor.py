@@ -21,22 +21,22 @@ Log = list[tuple[float, str, int]]
 
 
 class Diary(Visitor):
-    """A visitor who writes down what they do, in milliseconds."""
+    """A visitor who logs every step, in milliseconds."""
 
     log: Log
 
     def view_page(self, view: int) -> None:
-        """Open a page and write it down."""
+        """View a page and log it."""
         super().view_page(view)
         self._note("view", view)
 
     def send_form(self, view: int) -> None:
-        """Send a form and write it down."""
+        """Submit a form and log it."""
         super().send_form(view)
         self._note("form", view)
 
     def wants_demo(self, visit: int) -> bool:
-        """Decide, and write down when."""
+        """Decide and log it."""
         self._note("decide", visit)
         return super().wants_demo(visit)
 
@@ -45,23 +45,23 @@ class Diary(Visitor):
 
 
 class World:
-    """A world with a clock and nothing else, which notes the requests."""
+    """A world with a clock only, which logs the requests."""
 
     def __init__(self, log: Log) -> None:
         self.clock = Clock(ClockSettings(hours=1))
         self.log = log
 
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
-        """Note the request."""
+        """Log the request."""
         self.log.append((round(1000 * self.clock.env.now), "request", visitor))
 
     def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
-        """Nothing stands in the way."""
+        """No penalty."""
         return 0.0
 
 
 def cohort_of(arrival_ms: int, decision_margin: list[float], forms: dict[int, int] | None = None) -> Cohort:
-    """One visitor with two visits: two pages, read for 1 and 2 s, and after half an hour and more one, for 3 s."""
+    """One visitor with two visits: two pages, read for 1 and 2 s, and more than half an hour later one, for 3 s."""
     submit = np.full(3, NEVER)
     for view, at in (forms or {}).items():
         submit[view] = at
@@ -91,8 +91,8 @@ def cohort_of(arrival_ms: int, decision_margin: list[float], forms: dict[int, in
     )
 
 
-def live(cohort: Cohort) -> Log:
-    """Let the visitor live through an hour and return the diary."""
+def run(cohort: Cohort) -> Log:
+    """Run the visitor for an hour and return the log."""
     log: Log = []
     world = World(log)
     visitor = Diary(cast("WorldView", world), cohort, 0)
@@ -102,10 +102,10 @@ def live(cohort: Cohort) -> Log:
     return log
 
 
-def test_a_visitor_lives_the_journey_page_by_page():
-    """Pages, forms and decisions come at their milliseconds, and one who never wants a demo comes to the end."""
+def test_a_visitor_goes_through_the_journey_page_by_page():
+    """Page views, forms and decisions happen at their milliseconds, until the end without a request."""
     cohort = cohort_of(500, [-1.0, -0.001], forms={1: 1400})
-    assert live(cohort) == [
+    assert run(cohort) == [
         (500, "view", 0),
         (1500, "view", 1),
         (1900, "form", 1),
@@ -119,25 +119,25 @@ def test_a_visitor_lives_the_journey_page_by_page():
     assert cohort.request_visit == {}
 
 
-def test_who_asks_does_not_come_again():
-    """A request ends the journey: the second visit does not take place."""
+def test_a_request_ends_the_journey():
+    """After a request the second visit does not take place."""
     cohort = cohort_of(500, [0.001, 5.0])
-    assert live(cohort)[-2:] == [(3500, "decide", 0), (3500, "request", 0)]
+    assert run(cohort)[-2:] == [(3500, "decide", 0), (3500, "request", 0)]
     assert cohort.request_visit == {0: 0}
     assert cohort.activity.requested == [0]
     assert cohort.requested.tolist() == [True, False]
 
 
-def test_one_can_ask_in_the_second_visit():
-    """Whoever does not ask at first may ask later."""
+def test_a_request_can_follow_the_second_visit():
+    """A visitor without a request at the first visit may make one later."""
     cohort = cohort_of(0, [-1.0, 1.0])
-    assert live(cohort)[-1] == (2_003_000, "request", 0)
+    assert run(cohort)[-1] == (2_003_000, "request", 0)
     assert cohort.request_visit == {0: 1}
 
 
-def test_even_odds_against_the_number_are_no_request():
-    """At exactly 0 the visitor does not ask: the probability is that of a uniform number strictly below it."""
-    assert live(cohort_of(0, [0.0, 0.0]))[-1] == (2_003_000, "decide", 1)
+def test_a_margin_of_0_is_no_request():
+    """At exactly 0 there is no request: the uniform number must be strictly below the probability."""
+    assert run(cohort_of(0, [0.0, 0.0]))[-1] == (2_003_000, "decide", 1)
 
 
 @pytest.mark.parametrize(
@@ -146,19 +146,19 @@ def test_even_odds_against_the_number_are_no_request():
         (HOUR_MS - 2000, (HOUR_MS - 1000, "view", 1)),  # the page is open when the clock stops, and the form unsent
         (HOUR_MS - 1000, (HOUR_MS - 1000, "view", 0)),  # the second page would open at the very end
         (HOUR_MS - 1001, (HOUR_MS - 1, "view", 1)),
-        (HOUR_MS - 3000, (HOUR_MS - 2000, "view", 1)),  # the decision would be taken at the very end
+        (HOUR_MS - 3000, (HOUR_MS - 2000, "view", 1)),  # the decision would be at the very end
         (HOUR_MS - 3001, (HOUR_MS - 1, "request", 0)),
     ],
 )
-def test_the_end_itself_is_not_lived(arrival_ms: int, last: tuple[int, str, int]):
-    """What would happen at the last moment or after it does not: the visitor is censored."""
+def test_nothing_happens_at_the_end_itself(arrival_ms: int, last: tuple[int, str, int]):
+    """Steps at the end or later do not happen: the visitor is censored."""
     assert (
-        live(cohort_of(arrival_ms, [1.0, 1.0], forms={1: 2000 if arrival_ms == HOUR_MS - 2000 else NEVER}))[-1] == last
+        run(cohort_of(arrival_ms, [1.0, 1.0], forms={1: 2000 if arrival_ms == HOUR_MS - 2000 else NEVER}))[-1] == last
     )
 
 
 class Shy(Visitor):
-    """A visitor who never asks."""
+    """A visitor who never requests a demo."""
 
     def wants_demo(self, visit: int) -> bool:
         """Never."""
@@ -166,7 +166,7 @@ class Shy(Visitor):
 
 
 class Keen(Visitor):
-    """A visitor who asks at the end of the first visit."""
+    """A visitor who requests a demo at the end of the first visit."""
 
     def wants_demo(self, visit: int) -> bool:
         """Always."""
@@ -175,12 +175,12 @@ class Keen(Visitor):
 
 @pytest.fixture(scope="module")
 def world() -> WorldSettings:
-    """A small world in which many ask."""
+    """A small world with many requests."""
     return WorldSettings.model_validate({"traffic": {"visitors_per_day": 300}, "intent": {"target_conversion": 0.3}})
 
 
-def test_a_simulation_can_be_given_other_visitors(world: WorldSettings):
-    """Visitors who never ask make no requests, those who always ask make one each, at the end of the first visit."""
+def test_a_simulation_accepts_other_visitors(world: WorldSettings):
+    """A subclass without requests makes none, one that always requests makes one each, at the first visit's end."""
     shy = Simulation(world, seed=1, visitor=Shy).run()
     keen = Simulation(world, seed=1, visitor=Keen).run()
     usual = Simulation(world, seed=1).run()
@@ -188,12 +188,12 @@ def test_a_simulation_can_be_given_other_visitors(world: WorldSettings):
     assert shy.counts["page_views"] > usual.counts["page_views"] > keen.counts["page_views"]
     assert keen.visits["visit"].max() == 1
     assert keen.visits.filter("requested_demo").height == keen.counts["demo_requests"]
-    # Only whose first visit was cut by the end has not asked.
+    # Only visitors whose first visit was cut by the end made no request.
     assert keen.visits.filter(~keen.visits["requested_demo"])["censored"].all()
 
 
 def test_a_subclass_that_changes_nothing_changes_nothing(world: WorldSettings):
-    """Agents of a subclass live the very same events."""
+    """Agents of an empty subclass have exactly the same events."""
 
     class Same(Visitor):
         pass

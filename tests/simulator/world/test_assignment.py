@@ -6,12 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from pydantic import ValidationError
+from small_worlds import simulated
 
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortSampler
 
 
@@ -21,7 +20,7 @@ def arms(**of_b: object) -> dict[str, Any]:
 
 
 def world_of(**experiments: object) -> WorldSettings:
-    """A world with these experiments, in which everybody asks for themselves and nobody brings a colleague along."""
+    """A world with these experiments, independent decisions and no invitations."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 2000},
@@ -31,13 +30,6 @@ def world_of(**experiments: object) -> WorldSettings:
             "population": {"personas": {}},
         }
     )
-
-
-def simulated(world: WorldSettings, seed: int = 4) -> tuple[pl.DataFrame, Outcome]:
-    """Events and outcome."""
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
-    return sink.events, outcome
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +133,7 @@ def test_a_link_is_taken_as_often_as_its_arm_says():
 
 
 def test_an_arm_adds_its_log_odds_to_the_decision():
-    """The decision of every visit of the arm is moved by exactly its effect, that of the others by nothing."""
+    """The decision margin of the arm's visits changes by exactly its effect, that of the others not at all."""
     plain, moved = (
         CohortSampler(world_of(e=arms(log_odds=effect)), Streams(1)).draw(0, -5.0) for effect in (0.0, 0.75)
     )
@@ -156,28 +148,3 @@ def test_the_truth_names_the_arms_against_the_first():
     plain = Simulation(world_of(), seed=1).truth
     assert truth.arms == {"e=b": 1.0, "e=a": 0.25}
     assert truth.terms == {**plain.terms, "intercept": plain.intercept + 0.25, "e=b": 0.75}
-
-
-@pytest.mark.parametrize(
-    ("experiment", "message"),
-    [
-        ({"arms": {"a": {"share": 0.5}, "b": {"share": 0.6}}}, r"arms: shares must sum to 1 \(they sum to 1\.1\)"),
-        ({"arms": {"a": {"share": 1.0}}}, "at least 2 items"),
-        ({"arms": {"a=1": {"share": 0.5}, "b": {"share": 0.5}}}, "should match pattern"),
-        (arms(links={"princing": 2.0}), r"experiments\.e\.arms\.b\.links: .*did you mean 'pricing'"),
-        (arms(exit_rate={"princing": 2.0}), r"experiments\.e\.arms\.b\.exit_rate: .*did you mean 'pricing'"),
-        (arms(links={"pricing": 0.0}), "greater than 0"),
-        (arms(log_odds=float("nan")), "finite"),
-        ({**arms(), "unit": "account"}, "'visitor'"),
-    ],
-)
-def test_impossible_experiments_are_refused(experiment: dict[str, Any], message: str):
-    """Shares that make no whole, names that cannot stand in events, and unknown pages are refused with the reason."""
-    with pytest.raises(ValidationError, match=message):
-        world_of(e=experiment)
-
-
-def test_too_many_combinations_are_refused():
-    """Thirteen experiments of two arms have 8192 combinations: more than are kept apart."""
-    with pytest.raises(ValidationError, match="8192 combinations"):
-        world_of(**{f"e{i}": arms() for i in range(13)})
