@@ -78,26 +78,15 @@ def test_files_lines_and_forms_do_not_matter(monkeypatch: pytest.MonkeyPatch) ->
     assert all(each == printed[0] for each in printed)
 
 
-def test_rows_of_a_table_keep_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dead letter of a Parquet file names its row in the file, though events are sorted and read in batches."""
+def test_an_unreadable_time_costs_its_row_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time that is none makes a dead letter with its row in the Parquet file, though rows are sorted and batched."""
     monkeypatch.setattr("scenarios.run.events_analysis._ROWS_AT_ONCE", 2)
-    lines = [json.dumps(PAGE | {"messageId": time, "timestamp": time}) for time in reversed(TIMES)]
-    table = decode("\n".join(lines).encode()).frame
-    nobody = pl.int_range(pl.len()) == 4
-    table.with_columns(anonymous_id=pl.when(~nobody).then("anonymous_id")).write_parquet("table")
-    analysis = analyze(["table"])
-    assert (analysis.store.counts.accepted, analysis.store.counts.invalid) == (5, 1)
-    assert [letter.position for letter in analysis.store.dead_letters] == [5]
-
-
-def test_an_unreadable_time_costs_its_row_only() -> None:
-    """A Parquet file of another tool, with a time that is none in one cell, is analysed all the same."""
-    times = ["2026-03-03T10:00:00Z", "n/a", "2026-03-03T10:05:00Z"]
-    columns = {"type": "page", "message_id": ["1", "2", "3"], "anonymous_id": "a", "timestamp": times}
+    times = [*TIMES[:1:-1], "n/a", *TIMES[:2]]
+    columns = {"type": "page", "message_id": list("1234567"), "anonymous_id": "a", "timestamp": times}
     pl.DataFrame(columns).write_parquet("theirs.parquet")
     printed = Ended("analyze", "theirs.parquet", "--json", "--out", "o").json
-    assert (printed["accepted"], printed["invalid"], printed["invalid_by_reason"]) == (2, 1, {"bad_time": 1})
-    assert json.loads(Path("o/dead_letters.ndjson").read_text())["position"] == 2
+    assert (printed["accepted"], printed["invalid"], printed["invalid_by_reason"]) == (6, 1, {"bad_time": 1})
+    assert json.loads(Path("o/dead_letters.ndjson").read_text())["position"] == 5
 
 
 def test_one_of_a_kind_is_singular() -> None:

@@ -71,15 +71,6 @@ def test_the_help_of_every_command_has_valid_examples(monkeypatch: pytest.Monkey
             assert on_terminal or {w for w in words if w.startswith("--")} <= set(before.replace(",", " ").split())
 
 
-def test_a_misspelt_command_or_option_is_guessed() -> None:
-    """The message names what was meant, in one line, with status 2."""
-    wrong = Ended("rplay", "x")
-    assert wrong.status == 2
-    assert "No such command 'rplay'. Did you mean 'replay'" in wrong.err
-    assert "--speed" in Ended("replay", "x", "--to", "stdout", "--sped", "3").err
-    assert "did you mean 'baseline'?" in Ended("new", "x.yaml", "--extends", "baselin").err
-
-
 def test_the_shell_completes_commands_options_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands, options, and the names of scenarios and studies are completed where each may stand."""
 
@@ -150,42 +141,6 @@ def test_an_old_option_is_accepted_with_a_warning(arguments: list[str], old: str
     warning, error = Ended(*arguments).err.splitlines()
     assert warning == f"funnelsim: warning: {old} is now called {new}; the next version will not accept the old name"
     assert error.startswith(("funnelsim: none: No such file", "funnelsim: --rerun: must be a design point"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["run", "basline"], "there is no scenario 'basline' in the library; did you mean 'baseline'?"),
-        (["run", "none.yaml"], "none.yaml: there is no such file"),
-        (["run", "small.yaml", "--set", "traffic.visitors_per_day=-5"], "must be greater than 0 (got -5)"),
-        (["run", "small.yaml", "--seed", "-1"], "--seed"),
-        (["run", "small.yaml", "--events", "csv"], "'csv'"),
-        (["run", "small.yaml", "--out", "small.yaml/x"], "cannot be written: Not a directory"),
-        (["run", "small.yaml", "--out", "."], "funnelsim did not make"),
-        (["run", "small.yaml", "--sed", "1"], "--sed"),
-        (["run", "small.yaml", "--jobs", "999999"], "give fewer"),
-        (["run", "small.yaml", "--executor", "lokey"], "did you mean 'loky'"),
-        (["walk"], "walk"),
-        (["validate", "syntax.yaml"], "syntax.yaml:2:2: a tab cannot indent YAML; use spaces"),
-        (["show", "none"], "there is no scenario 'none'"),
-        (["schema", "scenaro"], "did you mean 'scenario'?"),
-        (["analyze", "none.ndjson"], "none.ndjson: "),
-        (["analyze"], "EVENTS"),
-        (["analyze", "small.yaml", "--out", "o"], "small.yaml: holds no usable event; line 1: "),
-        (["analyze", "empty", "--out", "o"], "empty: holds no events"),
-        (["analyze", "none", "--rename-event", "Demo Booked"], "is not THEIRS=OURS"),
-        (["analyze", "none", "--rename-event", "a=Demo Reqested"], "there is no event 'Demo Reqested'; did you mean"),
-    ],
-)
-def test_wrong_input_is_one_message_and_status_2(small: Path, arguments: list[str], message: str) -> None:
-    """An error in the input is one line on standard error, and no folder is left."""
-    Path("syntax.yaml").write_text("name: x\n \tseed: 1\n")
-    Path("empty").touch()
-    ended = Ended(*arguments)
-    assert ended.status == 2
-    assert message in ended.err
-    assert len(ended.err.splitlines()) == 1
-    assert {path.name for path in Path().iterdir()} == {"small.yaml", "syntax.yaml", "empty"}
 
 
 def test_an_unexpected_failure_is_one_message_and_status_1(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,33 +53,6 @@ def test_a_replay_reports_its_result(run: Path, tmp_path: Path) -> None:
     text = Ended(*call, *hour).out
     assert text.startswith(f"0 lines sent to file:{tmp_path / 'o'}")
     assert f"resumed after {first['sent']:,} lines that were acknowledged before" in text
-    other = Ended(*call)
-    assert other.status == 2
-    assert "until: '2026-03-03T01:00:00+00:00' there, None now" in other.err
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--to", "stdout", "--json"], "--json: standard output receives the events"),
-        (["--to", "stdout", "--speed", "fast"], "--speed: must be a number greater than 0, or max (got 'fast')"),
-        (["--to", "stdout", "--from", "noon"], "--from: must be a time such as 2026-03-03T09:00:00Z (got 'noon')"),
-        (["--to", "sdtout"], "did you mean 'stdout'?"),
-        ([], "--to"),
-    ],
-)
-def test_wrong_input_is_one_message_and_status_2(run: Path, options: list[str], message: str) -> None:
-    """Wrong input is reported in one line, and nothing is sent."""
-    ended = Ended("replay", run, *options)
-    assert (ended.status, ended.out) == (2, "")
-    assert message in ended.err
-    assert len(ended.err.splitlines()) == 1
-
-
-def test_the_name_of_a_scenario_suggests_its_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the scenario instead of the folder, the message suggests the folder."""
-    monkeypatch.chdir(run.parents[1])
-    assert "did you mean 'runs/small-seed7'?" in Ended("replay", "small", "--to", "stdout").err
 
 
 def test_a_missing_receiver_is_a_failure(run: Path) -> None:
