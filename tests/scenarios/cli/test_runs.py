@@ -75,7 +75,7 @@ def test_a_run_reports_its_claims(ran: Ended, manifest: dict[str, object]) -> No
             "conversion(region='europe', utm_campaign='moon'): nobody was seen there"
         ),
     ]
-    assert [claim["holds"] for claim in manifest["claims"]] == [True, False, None]
+    assert [claim["passed"] for claim in manifest["claims"]] == [True, False, None]
     assert manifest["claims"][1]["values"] == [n_visitors, 0]
     without = Scenario(name="without").replace({"clock.hours": 1, "traffic.visitors_per_day": 1000}).run()
     assert "claims" not in str(run_summary(without, Path("o")))
