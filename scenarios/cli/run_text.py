@@ -85,9 +85,9 @@ def _where_to_continue(folder: Path) -> Iterator[str]:
 
 def _analysis_parts(analysis: Analysis) -> Parts:
     totals = analysis.statistics.totals().row(0, named=True)
-    yield ", ".join(
-        _counted(totals[name], name.replace("_", " ").removesuffix("s"))
-        for name in ("visitors", "visits", "page_views", "demo_requests")
+    yield (
+        f"{_counted(totals['visitors'], 'visitor')} seen, {_counted(totals['visits'], 'visit')}, "
+        f"{_counted(totals['page_views'], 'page view')}, {_counted(totals['demo_requests'], 'demo request')}"
     )
     if totals["visitors"]:
         yield (

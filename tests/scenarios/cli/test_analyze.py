@@ -92,7 +92,7 @@ def test_an_unreadable_time_costs_its_row_only(monkeypatch: pytest.MonkeyPatch) 
 def test_one_of_a_kind_is_singular() -> None:
     """One page is one visitor, not "1 visitors"."""
     write("one", [PAGE])
-    assert "1 visitor, 1 visit, 1 page view, 0 demo requests" in Ended("analyze", "one").out
+    assert "1 visitor seen, 1 visit, 1 page view, 0 demo requests" in Ended("analyze", "one").out
 
 
 def test_dropped_requests_are_reported_and_can_be_kept() -> None:

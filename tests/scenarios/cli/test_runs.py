@@ -129,17 +129,6 @@ def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, status: int) ->
     assert not Path("deep").exists()
 
 
-def test_a_terminal_gets_the_same_words_and_numbers(ran: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe gets no control codes; without colour a terminal gets the same text."""
-    assert "\x1b" not in ran.out
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    shown = Ended("run", "small.yaml", "--out", "shown", "--no-analysis", on_terminal=True).out
-    plain, drawn = (re.sub(r"\x1b\[\d*m", "", text).partition("\n")[2] for text in (ran.out, shown))
-    assert drawn.startswith(plain.partition("\n\n")[0])
-    assert drawn.endswith("results: shown\n")
-
-
 def test_scenarios_lists_the_library() -> None:
     """Each scenario of the library has its name on a line, and under it its description in lines of readable length."""
     lines = Ended("scenarios").out.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -74,8 +75,8 @@ def test_live_events_are_not_from_the_future(tmp_path: Path) -> None:
     assert before - timedelta(seconds=1) <= stream_time <= datetime.now(UTC)
 
 
-def test_stats_print_the_content_of_a_store(events: Path) -> None:
-    """Counts, hours and segments, as text and as data, are those of the store."""
+def test_stats_print_the_content_of_a_store(events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts, hours and segments, as text and as data, are those of the store; only a terminal gets control codes."""
     Ended("ingest", events, "--store", "store")
     text = Ended("stats", "--store", "store").out
     assert "received   103" in text
@@ -83,6 +84,9 @@ def test_stats_print_the_content_of_a_store(events: Path) -> None:
     assert "stream time 2026-03-05 01:30" in text
     assert "lateness: mean 49.5 hours, maximum 49.5 hours" in text
     assert sum(each.startswith("  2026-03-0") for each in text.splitlines()) == 24
+    monkeypatch.setenv("TERM", "xterm")
+    drawn = Ended("stats", "--store", "store", on_terminal=True).out
+    assert drawn != text == re.sub(r"\x1b\[\d*m", "", drawn)
     by_region = Ended("stats", "--store", "store", "--by", "region").out
     # Of the 48 half hours of the window every third view is from the United States.
     assert [each.split() for each in by_region.splitlines()[-2:]] == [["europe", "32"], ["north_america", "16"]]
