@@ -8,11 +8,10 @@ The one import of users, ``import funnelsim as fs``: every public name of ``scen
 'baseline'
 """
 
-from importlib.metadata import version
-
 import analytics
 import scenarios
 import simulator
+from scenarios import files
 
 _PACKAGES = (scenarios, analytics, simulator)
 
@@ -22,7 +21,7 @@ __all__ = ["__version__", *sorted({name for package in _PACKAGES for name in pac
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        return version("funnelsim")
+        return files.installed_version()
     for package in _PACKAGES:
         if name in package.__all__:
             return getattr(package, name)

@@ -122,7 +122,7 @@ class Study(StudyPlan):
         with study_folder(path, self.to_yaml()) as place:
             started_at, began = datetime.now(UTC), time.perf_counter()
             runs = run_points(self, execution, place)
-            results = StudyResults(self, runs, f"funnelsim study {shlex.quote(str(path / STUDY_FILE))} --replay {{}}")
+            results = StudyResults(self, runs, f"funnelsim study {shlex.quote(str(path / STUDY_FILE))} --rerun {{}}")
             _write(place, results, {"started_at": started_at.isoformat(timespec="seconds"), "began": began})
         return results
 

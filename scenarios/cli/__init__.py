@@ -1,8 +1,11 @@
-"""The command line `funnelsim`: one module a group of commands, and what they print.
+"""The command line ``funnelsim``: one module for each group of commands, and what they print.
 
-Modules, in reading order: ``app`` (the entry point), ``options`` (options and completion), ``output`` (text, JSON,
-tables), ``runs``, ``studies``, ``stores``, ``replays``, ``tools`` (the commands), ``run_text``, ``study_text``,
-``store_text`` (their results in words), ``shutdown`` (interruptions).
+Modules, in reading order: ``app`` (the entry point), ``commands`` (the table of commands), ``options`` (shared
+options and completion), ``output`` (standard output and messages), ``tables`` and ``progress`` (what Rich draws);
+``runs``, ``studies``, ``stores``, ``replays``, ``starters``, ``diagnosis`` (the commands); ``run_text``,
+``study_text``, ``store_text`` (their results as text); ``shutdown`` (interruptions).
+
+The commands are public names of this package, so each is imported when it is called.
 """
 
 import lazy_loader

@@ -1,1 +1,14 @@
 from .app import main as main
+from .diagnosis import doctor as doctor
+from .replays import export as export, replay as replay
+from .runs import (
+    analyze as analyze,
+    list_scenarios as list_scenarios,
+    run as run,
+    schema as schema,
+    show as show,
+    validate as validate,
+)
+from .starters import new as new
+from .stores import ingest as ingest, stats as stats
+from .studies import compare as compare, power as power, study as study, warm_up as warm_up

@@ -1,29 +1,27 @@
-"""The command line: the commands by name, their help, and what becomes of their output and errors.
-
-Nothing heavy is imported before it is needed: ``funnelsim --help`` must be quick.
-"""
+"""The command line: options of every command, warnings, errors and exit statuses."""
 
 from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import MarkupMode, TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from scenarios.cli import replays, runs, stores, studies, tools
-from scenarios.cli.output import Output, say
+from scenarios import cli, files
+from scenarios.cli.commands import COMMANDS, EXAMPLES, RENAMED_OPTIONS
+from scenarios.cli.output import QUIET, Output, is_quiet, say
 from scenarios.cli.shutdown import graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError
-from scenarios.run.progress import QUIET, is_quiet
 
-__all__ = ["EXAMPLES", "HelpfulGroup", "main"]
+__all__ = ["CommandGroup", "main"]
 
 _DONE: Final = 0
 
@@ -34,182 +32,71 @@ _INPUT_WRONG: Final = 2
 _INTERRUPTED: Final = 130
 
 
-class HelpfulGroup(TyperGroup):
-    """The commands, each with examples under its help and the option ``--quiet``."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 the command failed, 2 wrong input, 130 interrupted.
+
+    Args:
+        arguments: Words after ``funnelsim``; those of this process by default.
+    """
+    _open_closed_outputs()
+    try:
+        with graceful_shutdown(), warnings.catch_warnings():
+            _report_warnings()
+            # In its own context, so that --quiet of one call does not outlive it.
+            status = copy_context().run(_run, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+    except KeyboardInterrupt:
+        status = _report("interrupted", _INTERRUPTED)
+    sys.exit(status)
+
+
+class CommandGroup(TyperGroup):
+    """The commands. Each is imported when it is called, or when its own help is requested."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - Typer's own
         super().__init__(**attributes)
-        bearer = typer.Typer(add_completion=False)
-        bearer.command()(_asked_quiet)
-        (quiet,) = get_command(bearer).params
-        self.epilog = _examples(_OVERVIEW)
-        self.params.append(quiet)
-        for name, command in self.commands.items():
-            command.params.append(quiet)
-            command.epilog = _examples(EXAMPLES.get(name, ()))
+        # Rich doubles the time that help takes, and its panels are for the eye only: files and pipes get plain text.
+        self.rich_markup_mode = "rich" if sys.stdout.isatty() else None
+        self.epilog = _examples(EXAMPLES, self.rich_markup_mode)
+        for name, command in COMMANDS.items():
+            # A placeholder, enough for the help of the group and for completion.
+            self.add_command(TyperCommand(name, help=command.summary, rich_markup_mode=None))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
+        """Import the command that the arguments name; accept old spellings of its options."""
+        name, placeholder, rest = super().resolve_command(ctx, args)
+        if name is None or placeholder is None:  # as the shell completes a name that is not finished
+            return name, placeholder, rest
+        loader = typer.Typer(add_completion=False, rich_markup_mode=self.rich_markup_mode)
+        loader.command(name, epilog=_examples(COMMANDS[name].examples, self.rich_markup_mode))(
+            getattr(cli, COMMANDS[name].function)
+        )
+        command = get_command(loader)
+        command.params.extend(option for option in self.params if option.name == "quiet")
+        return name, command, _current_spelling(RENAMED_OPTIONS.get(name, {}), rest)
 
 
 app = typer.Typer(
     name="funnelsim",
-    help="Simulate the web analytics of a company that sells by demo, where the truth is known.",
-    cls=HelpfulGroup,
+    help="Simulate the web analytics of a company that sells by demo, with a known ground truth.",
+    cls=CommandGroup,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # Rich's help takes longer to import than everything else here
-)
-
-runs.register(app)
-
-studies.register(app)
-
-stores.register(app)
-
-replays.register(app)
-
-tools.register(app)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
-    _open_closed_outputs()
-    try:
-        with graceful_shutdown():
-            # In a context of its own: that one command is to be quiet says nothing of the next.
-            status = copy_context().run(_run, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
-    except KeyboardInterrupt:
-        status = _complain("interrupted", _INTERRUPTED)
-    sys.exit(status)
-
-
-def _open_closed_outputs() -> None:
-    """Let what is said to nobody (``>&-``) go nowhere: Python has no object for a stream that was closed before."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open for as long as the process
-
-
-def _run(arguments: list[str]) -> int:
-    try:
-        output = app(arguments, prog_name="funnelsim", standalone_mode=False)
-        if isinstance(output, Output):
-            return _say(output)
-        # Typer turns help into 0 and Ctrl-C into 130.
-        return _complain("interrupted", _INTERRUPTED) if output == _INTERRUPTED else int(output or _DONE)
-    except TyperException as error:
-        return _complain(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
-    except FunnelsimError as error:
-        return _complain(str(error), _FAILED if isinstance(error, DeliveryError) else _INPUT_WRONG)
-    except MemoryError:
-        return _complain("there is not enough memory for this run", _FAILED)
-    except Exception as error:  # noqa: BLE001 - the last stop before a traceback
-        return _unexpected(error)
-
-
-def _say(output: Output) -> int:
-    """Print what a command has to say. A reader who has gone away (``| head``) has read enough: that is no failure."""
-    if output.is_summary and is_quiet():
-        return output.status
-    try:
-        say(output.text)
-    except BrokenPipeError:
-        _silence_stdout()
-    except OSError as error:
-        _silence_stdout()
-        return _complain(f"standard output cannot be written: {error.strerror}", _FAILED)
-    return output.status
-
-
-def _silence_stdout() -> None:
-    """Let the interpreter's own last flush go nowhere instead of failing once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _complain(message: str, status: int) -> int:
-    try:
-        sys.stderr.write(f"funnelsim: {message}\n")
-    except OSError:
-        return status
-    return status
-
-
-def _unexpected(error: Exception) -> int:
-    """Tell of an error nobody foresaw, in one line; FUNNELSIM_TRACEBACK=1 shows where it came from."""
-    if os.environ.get("FUNNELSIM_TRACEBACK"):
-        raise error
-    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-    return _complain(f"the run failed: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)
-
-
-EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
-    "run": (
-        "funnelsim run baseline",
-        "funnelsim run my.yaml --seed 8 --set traffic.visitors_per_day=50000 --out runs/busy",
-        "funnelsim run baseline --events ndjson --json",
-        "funnelsim run month --jobs 4 --no-analysis",
-    ),
-    "analyze": (
-        "funnelsim analyze runs/baseline-seed7/events.parquet",
-        "funnelsim analyze pages.ndjson tracks.gz --out results",
-        "zcat events.gz | funnelsim analyze - --json",
-    ),
-    "scenarios": ("funnelsim scenarios",),
-    "show": ("funnelsim show enterprise", "funnelsim show my.yaml --set clock.hours=48"),
-    "validate": ("funnelsim validate my.yaml",),
-    "schema": ("funnelsim schema scenario > scenario.schema.json",),
-    "study": (
-        "funnelsim study coverage --jobs 4",
-        "funnelsim study my-study.yaml --executor dask:tcp://scheduler:8786 --out studies/mine",
-        "funnelsim study coverage --replay 0:17",
-    ),
-    "power": (
-        "funnelsim power baseline --signal security_page_view",
-        "funnelsim power my.yaml --signal webinar_registration --power 0.9 --vary hours",
-    ),
-    "warm-up": (
-        "funnelsim warm-up baseline --set traffic.visitors_per_day=2000",
-        "funnelsim warm-up my.yaml --series demo_requests --out plot.svg",
-    ),
-    "compare": (
-        "funnelsim compare baseline ad-blocker-heavy",
-        "funnelsim compare baseline my.yaml --response 'conversion()' --replications 50",
-    ),
-    "replay": (
-        "funnelsim replay runs/baseline-seed7 --to stdout --speed max | head",
-        "funnelsim replay runs/baseline-seed7 --to http://localhost:8080 --speed 600 --resume sent.json",
-        "funnelsim replay runs/baseline-seed7 --to kafka:localhost:9092/events --from 2026-03-03T09:00:00Z",
-    ),
-    "export": (
-        "funnelsim export runs/baseline-seed7 --to seeds/segment",
-        "funnelsim export runs/baseline-seed7 --to tables --format parquet",
-    ),
-    "ingest": (
-        "funnelsim ingest events.ndjson --store store",
-        "funnelsim ingest kafka://localhost:9092/events --store store --follow",
-    ),
-    "stats": ("funnelsim stats --store store", "funnelsim stats --store store --by region --watch"),
-    "new": (
-        "funnelsim new my.yaml",
-        "funnelsim new launch.yaml --extends launch-spike",
-        "funnelsim new blockers.yaml --study",
-    ),
-    "doctor": ("funnelsim doctor",),
-}
-"""How one would call each command."""
-
-_OVERVIEW: Final = (
-    "funnelsim run baseline",
-    "funnelsim new my.yaml",
-    "funnelsim study coverage",
-    "funnelsim COMMAND --help",
+    rich_markup_mode=None,
 )
 
 
-def _set_quiet(value: bool) -> bool:  # noqa: FBT001 - Typer calls it so
+def _set_quiet(value: bool) -> None:  # noqa: FBT001 - called by Typer
     if value:
         QUIET.set(True)
-    return value
 
 
-def _asked_quiet(
+def _print_version(value: bool) -> None:  # noqa: FBT001 - called by Typer
+    if value:
+        say(f"funnelsim {files.installed_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options_of_all(
     *,
     quiet: Annotated[
         bool,
@@ -219,13 +106,104 @@ def _asked_quiet(
             callback=_set_quiet,
             expose_value=False,
             show_default=False,
-            help="No progress and no summary; only what was asked for, and errors.",
+            help="Print results and errors only: no progress, no summary.",
+        ),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, expose_value=False, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Bear the option that every command gets."""
+    """Declare the options that stand before a command."""
 
 
-def _examples(lines: tuple[str, ...]) -> str | None:
-    # The backspace keeps the help's formatter from filling the lines as a paragraph.
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)]) if lines else None
+def _examples(lines: tuple[str, ...], markup_mode: MarkupMode) -> str:
+    # In plain help a backspace keeps the formatter from joining the lines to a paragraph.
+    head = [] if markup_mode else ["\b"]
+    return "\n".join([*head, "Examples:", *(f"  {line}" for line in lines)])
+
+
+def _current_spelling(renamed: dict[str, str], arguments: list[str]) -> list[str]:
+    current = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if option in renamed:
+            message = f"{option} is now called {renamed[option]}; the next version will not accept the old name"
+            warnings.warn(message, FutureWarning, stacklevel=1)
+        current.append(f"{renamed.get(option, option)}{equals}{value}")
+    return current
+
+
+def _open_closed_outputs() -> None:
+    """Discard what goes to a stream that the caller has closed (``>&-``): Python has no object for it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open for as long as the process
+
+
+def _report_warnings() -> None:
+    """Print warnings that are for the user as messages, each once; they are no Python warnings to a user."""
+    reported: set[str] = set()
+
+    def report(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in reported:
+            reported.add(str(message))
+            _report(f"warning: {message}", _DONE)
+
+    # Python's own memory of what was reported ("once") would outlive this call of main.
+    warnings.simplefilter("always", FutureWarning)
+    warnings.showwarning = report
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        output = app(arguments, prog_name="funnelsim", standalone_mode=False)
+        if isinstance(output, Output):
+            return _print(output)
+        # Typer turns help into 0 and Ctrl-C into 130.
+        return _report("interrupted", _INTERRUPTED) if output == _INTERRUPTED else int(output or _DONE)
+    except TyperException as error:
+        return _report(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
+    except FunnelsimError as error:
+        return _report(str(error), _FAILED if isinstance(error, DeliveryError) else _INPUT_WRONG)
+    except MemoryError:
+        return _report("there is not enough memory for this run", _FAILED)
+    except Exception as error:  # noqa: BLE001 - the last stop before a traceback
+        return _unexpected(error)
+
+
+def _print(output: Output) -> int:
+    """Print the output of a command. A reader that has closed the pipe (``| head``) is no failure."""
+    if output.is_summary and is_quiet():
+        return output.status
+    try:
+        say(output.content)
+    except BrokenPipeError:
+        _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        return _report(f"standard output cannot be written: {error.strerror}", _FAILED)
+    return output.status
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter's final flush from failing once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report(message: str, status: int) -> int:
+    try:
+        sys.stderr.write(f"funnelsim: {message}\n")
+    except OSError:
+        return status
+    return status
+
+
+def _unexpected(error: Exception) -> int:
+    """Report an unexpected error in one line; FUNNELSIM_TRACEBACK=1 shows where it came from."""
+    if os.environ.get("FUNNELSIM_TRACEBACK"):
+        raise error
+    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+    return _report(f"the command failed: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)

@@ -1,27 +1,75 @@
-"""What a shell is offered when somebody presses the tab key."""
+"""Arguments and options that several commands share, and what the shell completes for them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from scenarios.config.library import library_names, study_names
 
-__all__ = ["complete_kind", "complete_scenario", "complete_scenario_or_study", "complete_study"]
+__all__ = [
+    "Executor",
+    "JsonOutput",
+    "OutputFolder",
+    "Overrides",
+    "RunFolder",
+    "ScenarioName",
+    "Seed",
+    "StoreFolder",
+    "Workers",
+    "complete_kind",
+    "complete_scenario",
+    "complete_scenario_or_study",
+    "complete_study",
+]
 
 
 def complete_scenario(incomplete: str) -> list[str]:
-    """Scenarios of the library that begin like this; where none does, the shell goes on with files."""
+    """Library scenarios whose names begin with this; if there are none, the shell completes files."""
     return [name for name in library_names() if name.startswith(incomplete)]
 
 
 def complete_study(incomplete: str) -> list[str]:
-    """Studies of the library that begin like this."""
+    """Library studies whose names begin with this."""
     return [name for name in study_names() if name.startswith(incomplete)]
 
 
 def complete_scenario_or_study(incomplete: str) -> list[str]:
-    """Scenarios and studies of the library that begin like this."""
+    """Library scenarios and studies whose names begin with this."""
     return sorted({*complete_scenario(incomplete), *complete_study(incomplete)})
 
 
 def complete_kind(incomplete: str) -> list[str]:
     """Kinds of files that have a schema."""
     return [kind for kind in ("scenario", "study") if kind.startswith(incomplete)]
+
+
+ScenarioName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="Name of a library scenario, or a YAML file.", autocompletion=complete_scenario
+    ),
+]
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as clock.hours=48; may be repeated."),
+]
+
+Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Seed; by default the scenario's own.")]
+
+OutputFolder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
+
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+Workers = Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help="Workers; by default one per core.")]
+
+Executor = Annotated[
+    str | None, typer.Option(metavar="KIND", help="Where the workers run: loky, dask:ADDRESS, ray or ray:ADDRESS.")
+]
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/baseline-seed7.")]
+
+StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]

@@ -1,4 +1,4 @@
-"""Results in plain text, as the command line shows them."""
+"""Results of a run or an analysis, as the command line prints them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+from rich.text import Text
+
 from analytics.analysis import Analysis
-from scenarios.cli.output import Page, aligned
+from scenarios.cli.tables import Page, alert, table
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
 from scenarios.run.events_analysis import EventsAnalysis
@@ -15,25 +18,40 @@ from scenarios.run.run import Run
 
 __all__ = ["analysis_summary", "run_summary"]
 
+Parts = Iterator[str | Text | Table]
+
 
 def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: str = "") -> Page:
-    """Summarise a run: what happened, the conversion, the strongest coefficients beside the truth, where to read on."""
-    counts = _telling_counts(run)
+    """Summarise a run: counts, conversion, estimated and true coefficients, claims, and its folder.
+
+    Args:
+        run: The run.
+        folder: Its folder.
+        analysed: Whether its events were analysed.
+        not_analysed: Why they could not be.
+    """
+    return Page(_run_parts(run, folder, analysed=analysed, not_analysed=not_analysed))
+
+
+def _run_parts(run: Run, folder: Path, *, analysed: bool, not_analysed: str) -> Parts:
+    hours = _counted(run.scenario.clock.hours, "hour")
     took = f"{run.timings.simulate_s:.1f} s (active_agents: {run.active_agents})"
-    lines = [
-        f"{run.scenario.name}, seed {run.seed}: {_counted(run.scenario.clock.hours, 'hour')} simulated in {took}",
-        "",
-        *aligned([(name.replace("_", " "), f"{counts[name]:,}") for name in counts]),
-        "",
-        *([*_analysis_lines(run.analysis), "", *_claim_lines(run.claims)] if analysed else []),
-        *([f"NOT ANALYSED: {not_analysed}", ""] if not_analysed else []),
-        *_where_to_read_on(folder),
-    ]
-    return Page.of(lines)
+    yield f"{run.scenario.name}, seed {run.seed}: {hours} simulated in {took}"
+    yield ""
+    yield table((name.replace("_", " "), f"{n:,}") for name, n in _distinct_counts(run).items())
+    yield ""
+    if analysed:
+        yield from _analysis_parts(run.analysis)
+        yield ""
+        yield from _claim_parts(run.claims)
+    if not_analysed:
+        yield alert(f"not analysed: {not_analysed}")
+        yield ""
+    yield from _where_to_continue(folder)
 
 
-def _telling_counts(run: Run) -> dict[str, int]:
-    """Counts of a run; where tracking changed nothing, what happened is what was received and is told once."""
+def _distinct_counts(run: Run) -> dict[str, int]:
+    """Counts of a run; where tracking changed nothing, what happened equals what was received, and appears once."""
     counts = run.outcome.counts
     if not run.labels.is_empty():
         return counts
@@ -41,29 +59,31 @@ def _telling_counts(run: Run) -> dict[str, int]:
 
 
 def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Page:
-    """Summarise the analysis of files of events."""
-    counts = vars(analysis.store.counts)
-    lines = [
-        ", ".join(analysis.inputs),
-        "",
-        *aligned([(name, f"{n:,}") for name, n in counts.items()]),
-        *(f"  of these {n:,} {reason}" for reason, n in analysis.store.dead_letter_counts.items()),
-        *(f"  WARNING: {warning}" for warning in analysis.warnings),
-        "",
-        *_analysis_lines(analysis.analysis),
-        *(["", *_where_to_read_on(folder)] if folder else []),
-    ]
-    return Page.of(lines)
+    """Summarise the analysis of event files: counts, warnings, conversion, coefficients, and the folder if any."""
+    return Page(_file_parts(analysis, folder))
 
 
-def _where_to_read_on(folder: Path) -> Iterator[str]:
+def _file_parts(analysis: EventsAnalysis, folder: Path | None) -> Parts:
+    yield ", ".join(analysis.inputs)
+    yield ""
+    yield table((name, f"{n:,}") for name, n in vars(analysis.store.counts).items())
+    yield from (f"  of these {n:,} {reason}" for reason, n in analysis.store.dead_letter_counts.items())
+    yield from (alert(f"  warning: {warning}") for warning in analysis.warnings)
+    yield ""
+    yield from _analysis_parts(analysis.analysis)
+    if folder is not None:
+        yield ""
+        yield from _where_to_continue(folder)
+
+
+def _where_to_continue(folder: Path) -> Iterator[str]:
     yield f"results: {folder}"
     report = folder / "report.html"
     if report.exists():
         yield f"report:  {report}"
 
 
-def _analysis_lines(analysis: Analysis) -> Iterator[str]:
+def _analysis_parts(analysis: Analysis) -> Parts:
     totals = analysis.statistics.totals().row(0, named=True)
     yield (
         f"{_counted(totals['visitors'], 'visitor')} seen, {_counted(totals['visits'], 'visit')}, "
@@ -75,11 +95,11 @@ def _analysis_lines(analysis: Analysis) -> Iterator[str]:
             f"of {_counted(totals['visitors'], 'visitor')}"
         )
     yield ""
-    yield from _model_lines(model_data(analysis))
+    yield from _model_parts(model_data(analysis))
 
 
-def _model_lines(model: dict[str, Any]) -> Iterator[str]:
-    """Show every term, one a line, the surest to matter first, then what was left out and what to mind."""
+def _model_parts(model: dict[str, Any]) -> Parts:
+    """Every term of the intent model, then dropped terms and warnings."""
     if "error" in model:
         yield f"intent model: not fitted: {model['error']}"
         return
@@ -88,10 +108,10 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     with_truth = any(row["true_coefficient"] is not None for row in terms)
     header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
-    yield f"intent model on {data}, surest first:"
-    yield from aligned([header, *(_term(row, with_truth=with_truth) for row in terms)], header=True)
+    yield f"intent model on {data}, sorted by p-value:"
+    yield table((_term(row, with_truth=with_truth) for row in terms), header)
     yield from (f"  dropped: {term} ({reason})" for term, reason in model["dropped"].items())
-    yield from (f"  mind: {warning}" for warning in model["warnings"])
+    yield from (alert(f"  warning: {warning}") for warning in model["warnings"])
 
 
 def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
@@ -107,19 +127,19 @@ def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
     )
 
 
-def _claim_lines(claims: Sequence[ClaimResult]) -> Iterator[str]:
-    """Say how many claims hold, and of the others what the run says instead."""
+def _claim_parts(claims: Sequence[ClaimResult]) -> Parts:
+    """How many claims passed, and the numbers of those that did not."""
     if not claims:
         return
-    yield f"claims: {sum(claim.passed is True for claim in claims)} of {len(claims)} hold"
+    yield f"claims: {sum(claim.passed is True for claim in claims)} of {len(claims)} passed"
     for claim in claims:
         if not claim.passed:
-            verdict = "cannot be told" if claim.passed is None else "does not hold"
-            yield f"  {verdict}: {claim.description}"
+            verdict = "undecided" if claim.passed is None else "failed"
+            yield alert(f"  {verdict}: {claim.description}")
             yield f"    {claim.expression}: {claim.reason or claim.numbers}"
     yield ""
 
 
 def _counted(n: int, what: str) -> str:
-    """Say how many there are of something."""
+    """A number of things, in the singular or plural."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -1,4 +1,4 @@
-"""Requests to end, from the user or the system: they end a command as an error would, so that it cleans up."""
+"""Signals that request an end: they end a command as an exception does, so that it cleans up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["graceful_shutdown"]
 
 _SIGNALLED: Final = 128
-"""What is added to the number of a signal to make the exit status of a process that it has ended."""
+"""The exit status of a process that a signal has ended is this plus the number of the signal."""
 
 _AGAIN_S: Final = 0.05
 _CAN_WAKE: Final = hasattr(signal, "pthread_kill")
@@ -23,15 +23,15 @@ _IMPORTS: Final = "<frozen importlib."
 
 @contextmanager
 def graceful_shutdown() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise ``SystemExit``, as Ctrl-C raises ``KeyboardInterrupt``, and let none be lost.
+    """Let SIGTERM and SIGHUP raise ``SystemExit``, as Ctrl-C raises ``KeyboardInterrupt``, and lose none of them.
 
-    One that comes in the midst of an import waits until that is over: modules written in C may swallow any error while
-    they begin. One that Python cannot raise, as in a callback, is repeated.
+    A signal during an import waits until the import is over: modules written in C may swallow any exception while they
+    are imported. An exception that Python cannot raise, as in a callback, is repeated.
     """
     names = ("SIGTERM", "SIGHUP", "SIGINT")
     before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names if hasattr(signal, name)}
     for request, handler in before.items():
-        # Whoever is started to run on for ever, by nohup or behind an ampersand, has been told not to listen.
+        # A process started by nohup or behind an ampersand must go on ignoring the signal.
         if handler is not signal.SIG_IGN:
             signal.signal(request, _end)
     hook, sys.unraisablehook = sys.unraisablehook, _repeat_lost
@@ -69,7 +69,7 @@ def _repeat_lost(lost: sys.UnraisableHookArgs) -> None:
 
 
 def _repeat(request: int) -> None:
-    # To the main thread, which alone hears it, and which it wakes if it waits (but on Windows).
+    # To the main thread, which alone handles signals, and which this wakes if it waits (except on Windows).
     send = partial(signal.pthread_kill, threading.main_thread().ident or 0) if _CAN_WAKE else signal.raise_signal
     again = threading.Timer(_AGAIN_S, send, [request])
     again.daemon = True

@@ -1,18 +1,20 @@
-"""What a store on disk holds, as plain data and in plain text."""
+"""What a store on disk contains, as plain data and as the command line prints it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from rich.table import Table
 
 from analytics.durable.recovery import read_store
 from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
-from scenarios.cli.output import Page, aligned
+from scenarios.cli.tables import Page, table
 
 __all__ = ["ingest_text", "stats_data", "stats_text"]
 
@@ -20,24 +22,26 @@ _MOST_ROWS: Final = 25
 
 
 def ingest_text(done: Ingested, folder: Path) -> Page:
-    """Summarise what came of taking events in."""
-    lines = [
-        f"{folder}: {done.recovery}" if done.recovery.n_records or done.recovery.n_bytes_cut else str(folder),
-        "",
-        *aligned([("", "now", "in all"), *_beside(done.counts, done.store_counts)], header=True),
-        "",
-        *(["stopped as asked; the same command goes on from here"] if done.was_stopped else []),
-        *(f"read {name}: {_reached(offset)}" for name, offset in done.offsets.items()),
-    ]
-    return Page.of(lines)
+    """Summarise a call of ``ingest``: counts of this call and of the store, and how far each source was read."""
+    both = zip(asdict(done.counts).items(), asdict(done.store_counts).values(), strict=True)
+    return Page(
+        [
+            f"{folder}: {done.recovery}" if done.recovery.n_records or done.recovery.n_bytes_cut else str(folder),
+            "",
+            table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store")),
+            "",
+            *(["stopped on request; run the same command to resume"] if done.was_stopped else []),
+            *(f"read {name}: {_position(offset)}" for name, offset in done.offsets.items()),
+        ]
+    )
 
 
 def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
-    """Read a store, and say what it holds as plain data.
+    """Read a store, and return what it contains as plain data.
 
     Args:
         folder: Folder of the store.
-        by: Dimensions to cut page views by, if any.
+        by: Dimensions to group page views by, if any.
 
     Raises:
         StoreError: There is no store, or it cannot be read.
@@ -58,61 +62,59 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
 
 
 def stats_text(data: dict[str, Any]) -> Page:
-    """Say in plain text what a store holds."""
-    counts = [(name, f"{data[name]:,}") for name in asdict(Counts())]
-    lines = [
-        *aligned(counts),
-        *(f"  of these {n:,} {reason}" for reason, n in data["invalid_by_reason"].items()),
-        *_late(data["lateness"]),
-        "",
-        *_window_lines(data),
-    ]
-    return Page.of(lines)
+    """Summarise what a store contains.
+
+    Args:
+        data: From :func:`stats_data`.
+    """
+    return Page(
+        [
+            table((name, f"{data[name]:,}") for name in asdict(Counts())),
+            *(f"  of these {n:,} {reason}" for reason, n in data["invalid_by_reason"].items()),
+            *_lateness(data["lateness"]),
+            "",
+            *_window_parts(data),
+        ]
+    )
 
 
-def _beside(now: Counts, in_all: Counts) -> list[tuple[str, str, str]]:
-    both = zip(asdict(now).items(), asdict(in_all).values(), strict=True)
-    return [(name, f"{n:,}", f"{total:,}") for (name, n), total in both]
-
-
-def _reached(offset: Any) -> str:  # noqa: ANN401 - a mapping of numbers
+def _position(offset: Mapping[str, Any]) -> str:
     return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "offset"})
 
 
-def _late(lateness: dict[str, float | None]) -> Iterator[str]:
+def _lateness(lateness: dict[str, float | None]) -> Iterator[str]:
     if lateness["max_s"] is not None and lateness["mean_s"] is not None:
         mean_h, max_h = lateness["mean_s"] / 3600, lateness["max_s"] / 3600
-        yield f"  late by {mean_h:,.1f} hours in the mean, {max_h:,.1f} at most"
+        yield f"  lateness: mean {mean_h:,.1f} hours, maximum {max_h:,.1f} hours"
 
 
-def _window_lines(data: dict[str, Any]) -> Iterator[str]:
+def _window_parts(data: dict[str, Any]) -> Iterator[str | Table]:
     """The hours of the window, or its segments."""
     if data["window"] is None:
         yield "no events yet"
         return
     yield f"stream time {_time(data['stream_time'])}"
     yield ""
-    yield from aligned(_segment_rows(data) if "views" in data else _hour_rows(data["hours"]), header=True)
+    yield _segments(data) if "views" in data else _hours(data["hours"])
 
 
-def _hour_rows(hours: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+def _hours(hours: list[dict[str, Any]]) -> Table:
     names = ("n_events", "n_page_views", "n_demo_requests")
-    rows = [(_time(hour["hour"]), *(f"{hour[name]:,}" for name in names)) for hour in hours]
-    return [("hour", "events", "page views", "demo requests"), *rows]
+    rows = ((_time(hour["hour"]), *(f"{hour[name]:,}" for name in names)) for hour in hours)
+    return table(rows, ("hour", "events", "page views", "demo requests"))
 
 
-def _segment_rows(data: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Page views of the whole window, the largest segments first."""
-    by = data["by"]
-    if not data["views"]:
-        return [(", ".join(by), "page views")]
-    views = pl.DataFrame(data["views"]).group_by(by).agg(pl.col("page_views").sum())
-    ranked = views.sort("page_views", *by, descending=[True, *(False for _ in by)])
-    rows = [(", ".join(map(str, segment)), f"{n:,}") for *segment, n in ranked.head(_MOST_ROWS).iter_rows()]
-    left = ranked.height - _MOST_ROWS
-    more = [(f"{left:,} more", f"{ranked['page_views'].tail(left).sum():,}")] if left > 0 else []
-    return [(", ".join(by), "page views"), *rows, *more]
+def _segments(data: dict[str, Any]) -> Table:
+    """Page views in the whole window, the largest segments first."""
+    by, rows = data["by"], []
+    if data["views"]:
+        views = pl.DataFrame(data["views"]).group_by(by).agg(pl.col("page_views").sum())
+        ranked = views.sort("page_views", *by, descending=[True, *(False for _ in by)])
+        rows = [(", ".join(map(str, segment)), f"{n:,}") for *segment, n in ranked.head(_MOST_ROWS).iter_rows()]
+        if (left := ranked.height - _MOST_ROWS) > 0:
+            rows.append((f"{left:,} more", f"{ranked['page_views'].tail(left).sum():,}"))
+    return table(rows, (", ".join(by), "page views"))
 
 
-def _time(time: Any) -> str:  # noqa: ANN401 - a datetime
+def _time(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M}"

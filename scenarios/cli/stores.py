@@ -7,89 +7,79 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
-from scenarios.cli.output import Output, as_json
+from analytics.durable.settings import Fsync, StoreSettings
+from analytics.errors import AnalyticsError, StoreWriteError
+from analytics.ingestion import ingest as ingest_events
+from scenarios.cli.options import JsonOutput, StoreFolder
+from scenarios.cli.output import Output, say
+from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
+from scenarios.files.plain_data import to_json
 
-if TYPE_CHECKING:
-    from analytics.durable.settings import Fsync
-
-__all__ = ["ingest", "register", "stats"]
+__all__ = ["ingest", "stats"]
 
 _WATCH_S: Final = 2.0
 _CLEAR: Final = "\x1b[2J\x1b[H"
-
-_Store = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command()(ingest)
-    app.command()(stats)
+_LONGEST_FSYNC_S: Final = 3600
 
 
 def ingest(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...", help="NDJSON ('-' is stdin), gzipped or not, Parquet, or kafka://HOST:PORT/TOPIC."
+            metavar="SOURCE...",
+            help="NDJSON ('-' is standard input), plain or gzipped, Parquet, or kafka://HOST:PORT/TOPIC.",
         ),
     ],
-    store: _Store,
+    store: StoreFolder,
     fsync: Annotated[
         str,
-        typer.Option(metavar="POLICY", help="When events go to the disk: always, never, or within so many seconds."),
+        typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or within so many seconds."),
     ] = "always",
-    batch: Annotated[int, typer.Option(min=1, help="Events to take in at once, at most.")] = 10_000,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 10_000,
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end, until interrupted.")] = False,
     live: Annotated[
-        bool, typer.Option("--live", help="Events come as they happen: those that do not say so arrive when read.")
+        bool, typer.Option("--live", help="An event without a time of arrival arrives when it is read.")
     ] = False,
-    json: _Json = False,
+    json: JsonOutput = False,
 ) -> Output:
-    """Take events in to a store on disk, or go on where that was left."""
-    from analytics.durable.settings import StoreSettings  # noqa: PLC0415
-    from analytics.ingestion import ingest as take_in  # noqa: PLC0415
-    from scenarios.cli.store_text import ingest_text  # noqa: PLC0415
-
+    """Add events to a store on disk, or resume after an interruption."""
     settings = StoreSettings(fsync=_policy(fsync))
-    with _input_errors(), _stopping() as stop:
-        done = take_in(sources, store, settings, n_events=batch, follow=follow, live=live, stop=stop)
-    return Output(as_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
+    with _input_errors(), _stop_requested() as stop:
+        done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, stop=stop)
+    return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 
 
 def stats(
-    store: _Store,
+    store: StoreFolder,
     by: Annotated[
-        list[str] | None, typer.Option(metavar="DIMENSION", help="Cut page views by this; may be repeated.")
+        list[str] | None, typer.Option(metavar="DIMENSION", help="Group page views by this; may be repeated.")
     ] = None,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Say it again every two seconds, until interrupted.")] = False,
-    json: _Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
+    json: JsonOutput = False,
 ) -> Output:
-    """Say what a store holds, also while events are taken in to it."""
-    from scenarios.cli.store_text import stats_data, stats_text  # noqa: PLC0415
+    """Print what a store contains, also while events are being added."""
 
-    def said(*, at_once: bool) -> str:
+    def state() -> object:
         data = stats_data(store, by or [])
         if not json:
             return stats_text(data)
-        return as_json(data) if at_once else " ".join(as_json(data).split("\n"))
+        # One line for each state, so that a reader of the stream knows where it ends.
+        return " ".join(to_json(data).split("\n")) if watch else to_json(data)
 
-    with _input_errors(), _stopping() as stop:
-        while watch and not stop.is_set() and _shown(said(at_once=False), clear=not json):
+    with _input_errors(), _stop_requested() as stop:
+        while watch and not stop.is_set() and _shown(state(), clear=not json):
             stop.wait(_WATCH_S)
-        return Output(said(at_once=not watch))
+        return Output(state())
 
 
 def _policy(text: str) -> Fsync:
-    """Read when events are to go to the disk."""
     if text == "always":
         return "always"
     if text == "never":
@@ -98,16 +88,15 @@ def _policy(text: str) -> Fsync:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= 3600:  # noqa: PLR2004 - an hour
+    if not 0 < seconds <= _LONGEST_FSYNC_S:
         raise InputError(f"--fsync: must be always, never, or seconds, more than 0 and at most 3600 (got {text!r})")
     return seconds
 
 
-def _shown(text: str, *, clear: bool) -> bool:
-    """Show the state of things; False when nobody reads on."""
+def _shown(state: object, *, clear: bool) -> bool:
+    """Show the state; False if the reader has closed the pipe."""
     try:
-        sys.stdout.write((_CLEAR if clear and sys.stdout.isatty() else "") + text + "\n")
-        sys.stdout.flush()
+        say(f"{_CLEAR if clear and sys.stdout.isatty() else ''}{state}")
     except BrokenPipeError:
         return False
     return True
@@ -115,9 +104,7 @@ def _shown(text: str, *, clear: bool) -> bool:
 
 @contextmanager
 def _input_errors() -> Iterator[None]:
-    """Tell of what was wrong with what was given; that the disk is full is not of that kind."""
-    from analytics.errors import AnalyticsError, StoreWriteError  # noqa: PLC0415 - as below
-
+    """Report an error in the input as such; a full disk is none."""
     try:
         yield
     except StoreWriteError:
@@ -127,8 +114,8 @@ def _input_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """Give an event that is set when the user or the system asks for an end, instead of ending at once."""
+def _stop_requested() -> Iterator[threading.Event]:
+    """Provide an event that is set when the user or the system requests an end, instead of ending at once."""
     stop = threading.Event()
     requests = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = {request: signal.signal(request, lambda *_: stop.set()) for request in requests}

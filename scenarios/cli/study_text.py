@@ -1,4 +1,4 @@
-"""What a study found, in plain text, as the command line shows it."""
+"""Results of studies, comparisons and power analyses, as the command line prints them."""
 
 from __future__ import annotations
 
@@ -7,36 +7,40 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from rich.table import Table
+from rich.text import Text
 
-from scenarios.cli.output import Page, aligned
+from scenarios.cli.tables import Page, alert, table
 from scenarios.output_analysis.results import StudyResults
 from scenarios.power import SampleSize
+from scenarios.warm_up import WarmUp
 
-__all__ = ["comparison_text", "power_text", "study_text"]
+__all__ = ["comparison_text", "power_text", "study_text", "warm_up_text"]
 
 _MOST_ROWS: Final = 60
-"""Rows of a table that are shown; the files have them all."""
+"""Rows of a table that are printed; the files have all of them."""
+
+_DAY_HOURS: Final = 24
 
 
 def study_text(results: StudyResults, folder: Path) -> Page:
-    """Summarise a study: the responses at each point, how good the estimates are, what failed, where to read on."""
+    """Summarise a study: responses at each design point, quality of the estimates, failures, and the folder."""
     settings = results.plan.settings
     n = results.replications.select("point", "replication").n_unique()
-    lines = [
-        f"{settings.name}, seed {settings.seed}: {len(results.plan.points):,} design points, {n:,} replications",
-        "",
-        *_response_lines(results),
-        *_estimate_lines(results),
-        *_failure_lines(results),
-        f"results: {folder}",
-    ]
-    return Page.of(lines)
+    return Page(
+        [
+            f"{settings.name}, seed {settings.seed}: {len(results.plan.points):,} design points, {n:,} replications",
+            "",
+            *_response_parts(results),
+            *_estimate_parts(results),
+            *_failure_lines(results),
+            f"results: {folder}",
+        ]
+    )
 
 
-def comparison_text(table: pl.DataFrame, *, a: str, b: str, folder: Path | None = None) -> Page:
-    """Show how two scenarios differ: both means, the difference with its interval, and what the pairing saves."""
-    left = [] if folder is None else ["", f"report: {folder / 'report.html'}"]
-    header = ("response", "pairs", a, b, "difference", "95 % interval", "variance saved")
+def comparison_text(differences: pl.DataFrame, *, a: str, b: str, folder: Path | None = None) -> Page:
+    """Show how two scenarios differ: both means, the difference with its interval, and the variance reduction."""
     rows = [
         (
             row["response"],
@@ -45,22 +49,21 @@ def comparison_text(table: pl.DataFrame, *, a: str, b: str, folder: Path | None 
             _interval(row),
             "–" if row["variance_saved"] is None else f"{row['variance_saved']:.0%}",
         )
-        for row in table.iter_rows(named=True)
+        for row in differences.iter_rows(named=True)
     ]
-    return Page.of(
+    return Page(
         [
-            *aligned([header, *rows], header=True),
+            table(rows, ("response", "pairs", a, b, "difference", "95 % interval", "variance reduction")),
             "",
-            f"difference: {b} less {a}, run by run with the same luck (common random numbers)",
-            *left,
+            f"difference: {b} minus {a}, replication by replication with common random numbers",
+            *([] if folder is None else ["", f"report: {folder / 'report.html'}"]),
         ]
     )
 
 
 def power_text(found: SampleSize) -> Page:
-    """Summarise how much traffic it takes until a signal is found, with the power curve."""
-    high = "no bound" if found.high is None else f"{found.high:,.0f}"
-    header = (found.unit, "replications", "found", "power", "95 % interval", "curve")
+    """Summarise how much traffic reaches the target power, with the power curve."""
+    high = "no upper bound" if found.high is None else f"{found.high:,.0f}"
     rows = [
         (
             f"{row['size']:,.0f}",
@@ -72,28 +75,51 @@ def power_text(found: SampleSize) -> Page:
         )
         for row in found.curve.iter_rows(named=True)
     ]
-    answer = f"{found.needed:,.0f} {found.unit} on, 95 % interval [{found.low:,.0f}, {high}]"
-    lines = [
-        f"{found.signal} is found (p < {found.alpha:g}) with a power of {found.power:g} from {answer}",
-        "",
-        *aligned([header, *rows], header=True),
-        "",
-        "curve: probit regression of what was found on the square root of the size; interval by Fieller's theorem",
-    ]
-    return Page.of(lines)
+    answer = f"{found.needed:,.0f} {found.unit}, 95 % interval [{found.low:,.0f}, {high}]"
+    return Page(
+        [
+            f"{found.signal}: power {found.power:g} at significance level {found.alpha:g} needs {answer}",
+            "",
+            table(rows, (found.unit, "replications", "significant", "power", "95 % interval", "fitted")),
+            "",
+            "fitted: probit regression of significance on the square root of the size; interval by Fieller's theorem",
+        ]
+    )
 
 
-def _response_lines(results: StudyResults) -> Iterator[str]:
-    """Mean and interval of each response, beside what the factors were set to."""
+def warm_up_text(found: WarmUp, name: str) -> Page:
+    """Summarise the warm-up period, with the daily averages of the series."""
+    series = found.series.replace("_", " ")
+    answer = (
+        f"{series} of {name}: no steady state within the first half of the clock; simulate more hours, "
+        "or the scenario grows without end"
+        if found.hours is None
+        else f"{series} of {name}: the warm-up lasts {found.hours} hours (MSER-5): warm_up_hours: {found.hours}"
+    )
+    averages = found.table.gather_every(_DAY_HOURS, offset=_DAY_HOURS // 2)
+    rows = [(f"{row['hour'] // _DAY_HOURS + 1}", f"{row['moving_average']:,.1f}") for row in averages.to_dicts()]
+    return Page(
+        [
+            answer,
+            "",
+            table(rows, ("day", f"{series} per hour")),
+            "",
+            f"means of {found.replications:,} replications without the weekly cycle; moving average over a day (Welch)",
+        ]
+    )
+
+
+def _response_parts(results: StudyResults) -> Iterator[str | Table]:
+    """Mean and interval of each response, beside the values of the factors."""
     names, factors = list(results.plan.settings.responses), list(results.plan.settings.factors)
-    table = results.summary.filter(pl.col("response").is_in(names))
-    if table.is_empty():
+    summary = results.summary.filter(pl.col("response").is_in(names))
+    if summary.is_empty():
         return
     design = results.design.with_columns(pl.col("point").cast(pl.UInt32))
-    rows = table.join(design, on="point", maintain_order="left").iter_rows(named=True)
-    told = ["scenario"] if len(results.plan.loaded.scenarios) > 1 else []
-    header = ("response", *told, *(path.rsplit(".", 1)[-1] for path in factors), "n", "mean", "95 % interval")
-    yield from _table(header, [(r["response"], *_cells(r, [*told, *factors]), *_mean_cells(r)) for r in rows])
+    rows = summary.join(design, on="point", maintain_order="left").iter_rows(named=True)
+    varied = [*(["scenario"] if len(results.plan.loaded.scenarios) > 1 else []), *factors]
+    header = ("response", *(path.rsplit(".", 1)[-1] for path in varied), "n", "mean", "95 % interval")
+    yield from _shortened([(r["response"], *_cells(r, varied), *_mean_cells(r)) for r in rows], header)
 
 
 def _cells(row: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
@@ -105,7 +131,7 @@ def _mean_cells(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _digits(value: float | None) -> str:
-    """Write four digits that count, or all those before the point: numbers are copied from here, so without commas."""
+    """Four significant digits, and no commas: users copy these numbers into files."""
     if value is None:
         return "–"
     return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"  # noqa: PLR2004 - has four digits
@@ -115,31 +141,33 @@ def _interval(row: dict[str, Any]) -> str:
     return "–" if row["ci_low"] is None else f"[{_digits(row['ci_low'])}, {_digits(row['ci_high'])}]"
 
 
-def _estimate_lines(results: StudyResults) -> Iterator[str]:
-    """How good the estimates are, a table for each point."""
+_ESTIMATE_COLUMNS: Final = (
+    "term",
+    "truth",
+    "bias",
+    "empirical SE",
+    "mean SE",
+    "coverage",
+    "bias-eliminated",
+    "nonrobust",
+    "rejected",
+    "mean z",
+)
+
+
+def _estimate_parts(results: StudyResults) -> Iterator[str | Table]:
+    """Quality of the estimates, in one table for each design point."""
     if not results.plan.loaded.terms:
         return
-    header = (
-        "term",
-        "truth",
-        "bias",
-        "empirical SE",
-        "mean SE",
-        "coverage",
-        "bias-eliminated",
-        "nonrobust",
-        "rejected",
-        "mean z",
-    )
     for rows in results.estimates.partition_by("point", maintain_order=True):
         if len(results.plan.points) > 1:
             number = int(rows.item(0, "point"))
             yield f"point {number}: {_place(results, number)}"
-        yield from _table(header, [_estimate(row) for row in rows.iter_rows(named=True)])
-        n = max(rows["n"].to_list())
+        yield from _shortened([_estimate(row) for row in rows.iter_rows(named=True)], _ESTIMATE_COLUMNS)
         yield (
-            f"of {n:,} replications; ± is a Monte-Carlo standard error. 'bias-eliminated' is bias-eliminated coverage "
-            "(Morris et al. 2019): that of the mean estimate; 'nonrobust' is the same by nonrobust standard errors"
+            f"{max(rows['n'].to_list()):,} replications; ± is the Monte-Carlo standard error. 'bias-eliminated' is the "
+            "coverage of the mean estimate (Morris et al. 2019), 'nonrobust' the same with standard errors that treat "
+            "all visits as independent"
         )
         yield ""
 
@@ -170,18 +198,18 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield from aligned([header, *rows[:_MOST_ROWS]], header=True)
+def _shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Iterator[str | Table]:
+    yield table(rows[:_MOST_ROWS], header)
     if len(rows) > _MOST_ROWS:
         yield f"  … and {len(rows) - _MOST_ROWS:,} more"
     yield ""
 
 
-def _failure_lines(results: StudyResults) -> Iterator[str]:
+def _failure_lines(results: StudyResults) -> Iterator[str | Text]:
     if not results.failures:
         return
     first = results.failures[0]
-    yield f"{len(results.failures):,} failures, in failures.ndjson; the first, at point {first['point']}:"
+    yield alert(f"{len(results.failures):,} failures, in failures.ndjson; the first, at point {first['point']}:")
     yield f"  {first['stage']}: {first['message'].splitlines()[0]}"
     if first["replay"]:
         yield f"  {first['replay']}"

@@ -19,4 +19,8 @@ from .plain_data import (
     write_tables as write_tables,
 )
 from .run_folder import RunFolder as RunFolder, read_events as read_events
-from .versions import available_bytes as available_bytes, no_room_to_analyse as no_room_to_analyse
+from .versions import (
+    available_bytes as available_bytes,
+    installed_version as installed_version,
+    no_room_to_analyse as no_room_to_analyse,
+)

@@ -8,9 +8,14 @@ from typing import Final
 
 import psutil
 
-__all__ = ["available_bytes", "no_room_to_analyse", "versions"]
+__all__ = ["available_bytes", "installed_version", "no_room_to_analyse", "versions"]
 
 _LIBRARIES: Final = ("funnelsim", "polars", "numpy", "simpy", "statsmodels")
+
+
+def installed_version() -> str:
+    """Version of funnelsim."""
+    return metadata.version("funnelsim")
 
 
 def versions() -> dict[str, str]:

@@ -8,6 +8,6 @@ from .pools import (
     pool_of as pool_of,
     shared_pool as shared_pool,
 )
-from .progress import QUIET as QUIET, is_quiet as is_quiet, progress_bar as progress_bar, text_bar as text_bar
+from .progress import text_bar as text_bar
 from .run import Run as Run, Timings as Timings, simulate as simulate
 from .sinks import Batches as Batches, StoreSink as StoreSink

@@ -79,7 +79,7 @@ class EventsAnalysis:
             theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
             yield (
                 f"no event is called {ours!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
-                f"(--map 'THEIRS={ours}' says which is which)"
+                f"(--rename-event 'THEIRS={ours}' names the one to count)"
             )
 
     def _requests_left_out(self) -> Iterator[str]:
@@ -87,7 +87,7 @@ class EventsAnalysis:
         if left_out:
             yield (
                 f"{left_out:,} demo requests came after the first one of their account; the intent model leaves these "
-                "visits out (--demo-per visitor keeps them)"
+                "visits out (--conversion-unit visitor keeps them)"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[st
         theirs, _, ours = text.rpartition("=")
         if not theirs or ours not in known:
             wrong = f"; there is no event {ours!r}{advice(ours, known)}" if theirs else ""
-            raise InputError(f"--map {text}: is not THEIRS=OURS, such as 'Demo Booked=Demo Requested'{wrong}")
+            raise InputError(f"--rename-event {text}: is not THEIRS=OURS, such as 'Demo Booked=Demo Requested'{wrong}")
         names[theirs] = ours
     return chosen.model_copy(update={"event_names": names})
 

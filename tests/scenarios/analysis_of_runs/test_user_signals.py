@@ -250,7 +250,7 @@ def test_analyze_takes_its_settings_from_a_scenario(
     small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
     save_events(small.events, tmp_path, "ndjson")
     (tmp_path / "own.yaml").write_text(TEXT)
-    arguments = ("events.ndjson", "--settings", "own.yaml", "--set", "analytics.signals.newsletter=null", "--json")
+    arguments = ("events.ndjson", "--config", "own.yaml", "--set", "analytics.signals.newsletter=null", "--json")
     status, out, err = ended(capsys, "analyze", *arguments)
     assert (status, err) == (0, "")
     terms = {row["signal"]: row for row in json.loads(out)["model"]["coefficients"]}
@@ -269,7 +269,7 @@ def test_what_the_model_left_out_is_said_on_the_command_line(
     save_events(small.events, tmp_path, "ndjson")
     settings = tmp_path / "own.yaml"
     settings.write_text(TEXT)
-    _, out, _ = ended(capsys, "analyze", str(tmp_path / "events.ndjson"), "--settings", str(settings))
+    _, out, _ = ended(capsys, "analyze", str(tmp_path / "events.ndjson"), "--config", str(settings))
     for term, reason in small.intent.dropped.items():
         assert f"  dropped: {term} ({reason})\n" in out
 
@@ -279,8 +279,8 @@ def test_what_the_model_left_out_is_said_on_the_command_line(
     [
         (["--set", "intent.conversion_unit=visitor"], "intent.conversion_unit: is no setting of the analysis"),
         (["--set", "analytics.signls={}"], "unknown key 'signls'; did you mean 'signals'?"),
-        (["--settings", "none.yaml"], "none.yaml: there is no such file"),
-        (["--settings", "basline"], "did you mean 'baseline'?"),
+        (["--config", "none.yaml"], "none.yaml: there is no such file"),
+        (["--config", "basline"], "did you mean 'baseline'?"),
     ],
 )
 def test_wrong_settings_of_analyze_are_told(

@@ -15,12 +15,12 @@ from scenarios.cli.shutdown import graceful_shutdown
 
 
 class _Thing:
-    """Something that can be let go of."""
+    """An object to which a weak reference can point."""
 
 
 @pytest.mark.parametrize(("sent", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
 def test_a_request_that_python_could_not_raise_is_repeated(sent: signal.Signals, raised: type[BaseException]) -> None:
-    """What is raised in a callback of a weak reference goes nowhere; the command ends all the same, and soon."""
+    """An exception in the callback of a weak reference is lost; the command ends all the same, and soon."""
     things, began = [_Thing()], time.monotonic()
     reference = weakref.ref(things[0], lambda _: signal.raise_signal(sent))
 
@@ -37,8 +37,8 @@ def test_a_request_that_python_could_not_raise_is_repeated(sent: signal.Signals,
         assert caught.value.args == (128 + sent,)
 
 
-def test_other_lost_errors_are_shown_as_ever(capsys: pytest.CaptureFixture[str]) -> None:
-    """An error in a callback is printed, ends nothing, and afterwards all is as before."""
+def test_other_lost_errors_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error in a callback is printed and ends nothing; afterwards the hook is as before."""
     before = sys.unraisablehook
     thing = _Thing()
     reference = weakref.ref(thing, lambda _: 1 / 0)
@@ -50,7 +50,7 @@ def test_other_lost_errors_are_shown_as_ever(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_request_waits_for_an_import_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that swallows whatever is raised while it begins is loaded whole, and then the command ends."""
+    """A module that swallows every exception while it is imported is imported completely, and then the command ends."""
     swallows = "try: signal.raise_signal(signal.SIGTERM)\nexcept BaseException: pass\nelse: whole = True\n"
     (tmp_path / "swallows.py").write_text(f"import signal\n{swallows}")
     monkeypatch.syspath_prepend(tmp_path)
@@ -65,8 +65,8 @@ def test_a_request_waits_for_an_import_to_end(tmp_path: Path, monkeypatch: pytes
     assert caught.value.code == 128 + signal.SIGTERM
 
 
-def test_who_was_told_not_to_listen_does_not() -> None:
-    """A Ctrl-C that was ignored before, as behind an ampersand, is ignored still, and handlers are put back."""
+def test_an_ignored_signal_stays_ignored() -> None:
+    """A Ctrl-C that was ignored before, as behind an ampersand, is still ignored, and handlers are restored."""
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

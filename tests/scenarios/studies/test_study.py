@@ -255,7 +255,7 @@ responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view")
     assert (last["point"], last["replication"], last["stage"]) == (3, 1, "read")
     assert last["responses"] == ["effect", "p"]
     assert "no visit" in last["message"]
-    assert last["replay"] == f"funnelsim study '{tmp_path / 's s' / 'study.yaml'}' --replay 3:1"
+    assert last["replay"] == f"funnelsim study '{tmp_path / 's s' / 'study.yaml'}' --rerun 3:1"
     summary = results.summary.filter(pl.col("point") == 3, pl.col("response") == "effect").row(0, named=True)
     assert (summary["n"], summary["n_missing"], summary["mean"]) == (0, 2, None)
 

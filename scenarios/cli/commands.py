@@ -1,0 +1,157 @@
+"""The table of commands: their functions, their help in one line, and examples.
+
+The table stands apart from the functions so that ``funnelsim --help`` imports none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["COMMANDS", "EXAMPLES", "RENAMED_OPTIONS", "Command"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that is imported when it is called.
+
+    Args:
+        function: Name of its function in :mod:`scenarios.cli`.
+        summary: The first line of the function's docstring.
+        examples: Calls of the command.
+    """
+
+    function: str
+    summary: str
+    examples: tuple[str, ...]
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "run": Command(
+        "run",
+        "Simulate a scenario and write a run folder with a report.",
+        (
+            "funnelsim run baseline",
+            "funnelsim run my.yaml --seed 8 --set traffic.visitors_per_day=50000 --out runs/busy",
+            "funnelsim run baseline --events ndjson --json",
+            "funnelsim run month --jobs 4 --no-analysis",
+        ),
+    ),
+    "analyze": Command(
+        "analyze",
+        "Analyse Segment events from any source.",
+        (
+            "funnelsim analyze runs/baseline-seed7/events.parquet",
+            "funnelsim analyze pages.ndjson tracks.gz --out results",
+            "zcat events.gz | funnelsim analyze - --json",
+            'funnelsim analyze events.ndjson --rename-event "Demo Booked=Demo Requested"',
+        ),
+    ),
+    "scenarios": Command("list_scenarios", "List the scenarios of the library.", ("funnelsim scenarios",)),
+    "show": Command(
+        "show",
+        "Print every setting of a scenario as YAML.",
+        ("funnelsim show enterprise", "funnelsim show my.yaml --set clock.hours=48"),
+    ),
+    "validate": Command(
+        "validate",
+        "Check a scenario or study file, and locate every error.",
+        ("funnelsim validate my.yaml",),
+    ),
+    "schema": Command(
+        "schema",
+        "Print the JSON Schema of scenario or study files.",
+        ("funnelsim schema scenario > scenario.schema.json",),
+    ),
+    "study": Command(
+        "study",
+        "Run a designed experiment of many runs, or resume it.",
+        (
+            "funnelsim study coverage --jobs 4",
+            "funnelsim study my-study.yaml --executor dask:tcp://scheduler:8786 --out studies/mine",
+            "funnelsim study coverage --rerun 0:17",
+        ),
+    ),
+    "power": Command(
+        "power",
+        "Estimate how much traffic detects a signal with a target power.",
+        (
+            "funnelsim power baseline --signal security_page_view",
+            "funnelsim power my.yaml --signal webinar_registration --power 0.9 --vary hours",
+        ),
+    ),
+    "compare": Command(
+        "compare",
+        "Compare two scenarios with common random numbers.",
+        (
+            "funnelsim compare baseline ad-blocker-heavy",
+            "funnelsim compare baseline my.yaml --response 'conversion()' --replications 50",
+        ),
+    ),
+    "warm-up": Command(
+        "warm_up",
+        "Estimate the warm-up period of a scenario.",
+        (
+            "funnelsim warm-up baseline --set traffic.visitors_per_day=2000",
+            "funnelsim warm-up my.yaml --series demo_requests --out plot.svg",
+        ),
+    ),
+    "ingest": Command(
+        "ingest",
+        "Add events to a store on disk, or resume after an interruption.",
+        (
+            "funnelsim ingest events.ndjson --store store",
+            "funnelsim ingest kafka://localhost:9092/events --store store --follow",
+        ),
+    ),
+    "stats": Command(
+        "stats",
+        "Print what a store contains, also while events are being added.",
+        ("funnelsim stats --store store", "funnelsim stats --store store --by region --watch"),
+    ),
+    "replay": Command(
+        "replay",
+        "Send the events of a run to a pipeline, at a chosen pace.",
+        (
+            "funnelsim replay runs/baseline-seed7 --to stdout --speed max | head",
+            "funnelsim replay runs/baseline-seed7 --to http://localhost:8080 --speed 600 --resume sent.json",
+            "funnelsim replay runs/baseline-seed7 --to kafka:localhost:9092/events --from 2026-03-03T09:00:00Z",
+        ),
+    ),
+    "export": Command(
+        "export",
+        "Write the events of a run as the tables of a Segment warehouse.",
+        (
+            "funnelsim export runs/baseline-seed7 --to seeds/segment",
+            "funnelsim export runs/baseline-seed7 --to tables --format parquet",
+        ),
+    ),
+    "new": Command(
+        "new",
+        "Write a commented scenario or study file to start from.",
+        (
+            "funnelsim new my.yaml",
+            "funnelsim new launch.yaml --extends launch-spike",
+            "funnelsim new blockers.yaml --study",
+        ),
+    ),
+    "doctor": Command(
+        "doctor",
+        "Check the installation, and report what is missing.",
+        ("funnelsim doctor",),
+    ),
+}
+
+EXAMPLES: Final = (
+    "funnelsim run baseline",
+    "funnelsim new my.yaml",
+    "funnelsim study coverage",
+    "funnelsim COMMAND --help",
+)
+"""Calls to begin with."""
+
+RENAMED_OPTIONS: Final[dict[str, dict[str, str]]] = {
+    "analyze": {"--settings": "--config", "--map": "--rename-event", "--demo-per": "--conversion-unit"},
+    "study": {"--replay": "--rerun"},
+}
+"""Old spellings of options and new ones, by command; the old ones are accepted for one version, with a warning."""

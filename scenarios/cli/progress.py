@@ -1,0 +1,55 @@
+"""The progress bar of a command, drawn by Rich on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from scenarios.cli.output import is_quiet
+
+__all__ = ["ProgressBar", "progress_bar"]
+
+
+class ProgressBar:
+    """A progress bar, and how many of the tasks are done.
+
+    Args:
+        progress: Draws the bar.
+        description: What is in progress.
+    """
+
+    def __init__(self, progress: Progress, description: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(escape(description), total=1.0)
+        self.done, self.total = 0, 0
+
+    def share(self, share: float) -> None:
+        """Show the share that is done, from 0 to 1."""
+        self._progress.update(self._task, completed=share)
+
+    def count(self, done: int, total: int) -> None:
+        """Show how many tasks are done, of how many."""
+        self.done, self.total = done, total
+        self.share(done / total if total else 1.0)
+
+    def announce(self, step: str) -> None:
+        """Show a step whose duration is unknown."""
+        self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(escape(step), total=None)
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[ProgressBar]:
+    """Show a progress bar while a block runs, if standard error is a terminal and ``--quiet`` was not given.
+
+    Args:
+        description: What is in progress.
+    """
+    hidden = is_quiet() or not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as progress:
+        yield ProgressBar(progress, description)

@@ -1,0 +1,93 @@
+"""The command new: a first scenario or study file, and the JSON Schema by which editors check it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+from scenarios.cli.options import complete_scenario
+from scenarios.cli.output import Output
+from scenarios.config.library import find_scenario
+from scenarios.errors import InputError, OutputError
+from scenarios.files.plain_data import write_json
+from scenarios.scenario import scenario_schema
+from scenarios.study import study_schema
+
+__all__ = ["new", "new_scenario", "new_study"]
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as my.yaml.")],
+    *,
+    extends: Annotated[
+        str, typer.Option(metavar="SCENARIO", help="The scenario to start from.", autocompletion=complete_scenario)
+    ] = "baseline",
+    study: Annotated[bool, typer.Option("--study", help="Write a study of that scenario instead.")] = False,
+) -> Output:
+    """Write a commented scenario or study file to start from."""
+    schema = new_study(file, scenario=extends) if study else new_scenario(file, extends=extends)
+    command = "study" if study else "run"
+    return Output(f"written: {file}\nschema:  {schema}\n\nnext: funnelsim {command} {file}", is_summary=True)
+
+
+def new_scenario(path: str | Path, *, extends: str = "baseline") -> Path:
+    """Write a commented scenario file, and beside it the JSON Schema that editors read.
+
+    Args:
+        path: The file to write, which must not exist; the scenario is named after it.
+        extends: Scenario of the library, or file, to start from.
+
+    Returns:
+        The path of the schema.
+
+    Raises:
+        InputError: The name of the file does not end in .yaml or .yml.
+        OutputError: The file exists, or cannot be written.
+        ScenarioError: There is no such scenario to extend.
+    """
+    return _write(Path(path), "scenario", extends, scenario_schema())
+
+
+def new_study(path: str | Path, *, scenario: str = "baseline") -> Path:
+    """Write a commented study file, and beside it the JSON Schema that editors read.
+
+    Args:
+        path: The file to write, which must not exist; the study is named after it.
+        scenario: Scenario of the library, or file, to run.
+
+    Returns:
+        The path of the schema.
+
+    Raises:
+        InputError: The name of the file does not end in .yaml or .yml.
+        OutputError: The file exists, or cannot be written.
+        ScenarioError: There is no such scenario.
+    """
+    return _write(Path(path), "study", scenario, study_schema())
+
+
+def _write(path: Path, kind: Literal["scenario", "study"], base: str, schema: dict[str, Any]) -> Path:
+    find_scenario(base)
+    if path.suffix not in {".yaml", ".yml"}:
+        raise InputError(f"{path}: must end in .yaml, which distinguishes a file from a name of the library")
+    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or f"my-{kind}"
+    schema_path = path.parent / f"funnelsim-{kind}.schema.json"
+    template = Template((_TEMPLATES / f"{kind}.yaml").read_text(encoding="utf-8"))
+    # "Safe" leaves $schema in the first line alone, which is for editors.
+    text = template.safe_substitute(file=path.name, name=name, base=base)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+        write_json(schema_path, schema)
+    except FileExistsError:
+        raise OutputError(f"{path}: exists already, and is left unchanged; give another name") from None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return schema_path

@@ -1,0 +1,60 @@
+"""Pages of text and tables, rendered by Rich for a terminal and as plain text for a file or a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["Page", "alert", "table"]
+
+_UNLIMITED: Final = 100_000
+"""Columns of a file or a pipe: no line is wrapped and no cell is cut off."""
+
+
+class Page:
+    """Lines and tables, from top to bottom.
+
+    Args:
+        parts: Lines as strings, which are never read as markup, lines with a style, and tables.
+    """
+
+    def __init__(self, parts: Iterable[str | Text | Table]) -> None:
+        self._parts = tuple(parts)
+
+    def __str__(self) -> str:
+        """Render the page for standard output. Rich honours ``NO_COLOR`` and the width of the terminal."""
+        width = None if sys.stdout.isatty() else _UNLIMITED
+        console = Console(width=width, markup=False, emoji=False, highlight=False)
+        # Captured, not printed: Rich would end the process where the reader has closed the pipe.
+        with console.capture() as captured:
+            for part in self._parts:
+                # The terminal wraps lines of text itself, so that a path can be copied; tables must fit.
+                console.print(part, soft_wrap=not isinstance(part, Table))
+        return captured.get().removesuffix("\n")
+
+
+def alert(text: str) -> Text:
+    """A line that stands out on a terminal."""
+    return Text(text, style="bold yellow")
+
+
+def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> Table:
+    """Arrange cells in columns: the first flush left, the others flush right.
+
+    Args:
+        rows: The cells, at least one row if there is no header.
+        header: Names of the columns, if they have names.
+    """
+    cells = [tuple(row) for row in rows]
+    arranged = Table(box=None, padding=(0, 0, 0, 2), show_header=bool(header), header_style="bold")
+    for number, name in enumerate(header or [""] * len(cells[0])):
+        # Folded where the terminal is too narrow: Rich's default would cut off what does not fit.
+        arranged.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+    for row in cells:
+        arranged.add_row(*map(Text, row))
+    return arranged

@@ -1,0 +1,128 @@
+"""Claims about analyze: events of any form and origin."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+from command_line import Ended
+
+from analytics.io.ndjson import decode
+from scenarios.run.events_analysis import analyze
+
+PAGE = {"type": "page", "messageId": "1", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
+DEMO = PAGE | {"type": "track", "event": "Demo Requested", "messageId": "2"}
+TIMES = [f"2026-03-0{day}T10:00:00Z" for day in range(1, 7)]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(name: str, events: list[dict[str, object]]) -> None:
+    """Write events to a file, one a line."""
+    Path(name).write_text("\n".join(map(json.dumps, events)))
+
+
+def test_every_event_is_counted() -> None:
+    """Broken lines, duplicates and events days apart are counted; the statistics cover all that was accepted."""
+    days_later = PAGE | {"messageId": "3", "timestamp": "2026-03-09T10:00:00Z"}
+    late = PAGE | {"messageId": "4", "receivedAt": "2026-03-09T11:00:00Z"}
+    lines = [json.dumps(event) for event in (PAGE, DEMO, PAGE)] + ["{broken", json.dumps(days_later), json.dumps(late)]
+    with gzip.open("events.gz", "wt") as file:
+        file.write("\n".join(lines))
+    printed = Ended("analyze", "events.gz", "--json", "--out", "o").json
+    counters = ["received", "accepted", "duplicate", "conflict", "late", "invalid"]
+    assert [printed[name] for name in counters] == [6, 3, 1, 0, 1, 1]
+    assert (printed["totals"]["page_views"], printed["totals"]["demo_requests"]) == (2, 1)
+    assert printed["model"]["error"]
+    (warning,) = printed["warnings"]
+    assert warning.startswith("1 of 6 events arrived after their hour had left the 24-hour window, up to 144.0 hours")
+    assert f"  warning: {warning}\n" in Ended("analyze", "events.gz").out
+    letter = json.loads(Path("o/dead_letters.ndjson").read_text())
+    assert (letter["position"], letter["raw"]) == (4, "{broken")
+
+
+def test_a_pipe_is_read_completely() -> None:
+    """What the shell makes of `<(zcat events.gz)` can be read once only, and is."""
+    events = [PAGE | {"messageId": str(number)} for number in range(500)]
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=write, args=("pipe", events), daemon=True)
+    writer.start()
+    assert Ended("analyze", "pipe", "--json").json["accepted"] == len(events)
+    writer.join()
+
+
+def test_files_lines_and_forms_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days of pages and then of tracks, in one file or two, backwards, as Parquet or from a pipe: the results agree."""
+    pages = [PAGE | {"messageId": f"p{time}", "timestamp": time} for time in TIMES]
+    tracks = [DEMO | {"messageId": f"t{time}", "timestamp": time} for time in TIMES]
+    write("pages", pages)
+    write("tracks", tracks)
+    write("backwards", [*tracks[::-1], *pages[::-1]])
+    decode(Path("backwards").read_bytes()).frame.write_parquet("table")
+    stdin = SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(Path("backwards").read_bytes())))
+    monkeypatch.setattr("sys.stdin", stdin)
+    ways = [["pages", "tracks"], ["tracks", "pages"], ["backwards"], ["table"], ["-"]]
+    printed = [Ended("analyze", *names, "--json").json for names in ways]
+    assert [each.pop("inputs") for each in printed] == ways
+    assert (printed[0]["received"], printed[0]["accepted"], printed[0]["warnings"]) == (12, 12, [])
+    assert all(each == printed[0] for each in printed)
+
+
+def test_an_unreadable_time_costs_its_row_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time that is none makes a dead letter with its row in the Parquet file, though rows are sorted and batched."""
+    monkeypatch.setattr("scenarios.run.events_analysis._ROWS_AT_ONCE", 2)
+    times = [*TIMES[:1:-1], "n/a", *TIMES[:2]]
+    columns = {"type": "page", "message_id": list("1234567"), "anonymous_id": "a", "timestamp": times}
+    pl.DataFrame(columns).write_parquet("theirs.parquet")
+    printed = Ended("analyze", "theirs.parquet", "--json", "--out", "o").json
+    assert (printed["accepted"], printed["invalid"], printed["invalid_by_reason"]) == (6, 1, {"bad_time": 1})
+    assert json.loads(Path("o/dead_letters.ndjson").read_text())["position"] == 5
+
+
+def test_one_of_a_kind_is_singular() -> None:
+    """One page is one visitor, not "1 visitors"."""
+    write("one", [PAGE])
+    assert "1 visitor seen, 1 visit, 1 page view, 0 demo requests" in Ended("analyze", "one").out
+
+
+def test_dropped_requests_are_reported_and_can_be_kept() -> None:
+    """Of two colleagues who request a demo the second's visit is dropped with a warning, or kept on request."""
+    events = []
+    for hour, visitor in ((10, "a"), (12, "b")):
+        at = {"anonymousId": visitor, "context": {"groupId": "acme.example.com"}}
+        events.append(PAGE | at | {"messageId": f"{visitor}1", "timestamp": f"2026-03-03T{hour}:00:00Z"})
+        events.append(DEMO | at | {"messageId": f"{visitor}2", "timestamp": f"2026-03-03T{hour}:05:00Z"})
+    write("events.ndjson", events)
+    (warning,) = Ended("analyze", "events.ndjson", "--json").json["warnings"]
+    assert warning.startswith("1 demo requests came after the first one of their account")
+    assert "--conversion-unit visitor" in warning
+    assert Ended("analyze", "events.ndjson", "--json", "--conversion-unit", "visitor").json["warnings"] == []
+    assert analyze(["events.ndjson"], conversion_unit="visitor").analysis.visits["at_risk"].all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--rename-event", "Demo Request Submitted=Demo Requested"], ["--config", "renaming.yaml"]],
+    ids=str,
+)
+def test_events_can_be_renamed(options: list[str]) -> None:
+    """Once the command line or a file says what the stream calls a demo request, it is counted."""
+    Path("renaming.yaml").write_text(
+        'name: x\nanalytics: {event_names: {"Demo Request Submitted": Demo Requested}}\n', encoding="utf-8"
+    )
+    write("theirs", [PAGE, DEMO | {"event": "Demo Request Submitted", "timestamp": "2026-03-03T10:01:00Z"}])
+    printed = Ended("analyze", "theirs", "--json").json
+    assert printed["totals"]["demo_requests"] == 0
+    assert "'Demo Request Submitted' (1) (--rename-event 'THEIRS=Demo Requested'" in printed["warnings"][0]
+    renamed = Ended("analyze", "theirs", "--json", *options).json
+    assert (renamed["totals"]["demo_requests"], renamed["warnings"]) == (1, [])
