@@ -9,12 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
 import pytest
+from replay_clock import QuickClock
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import encode
@@ -32,27 +32,6 @@ HOSTILE = [
     "é" * 5_000,
     ",",
 ]
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-class QuickClock:
-    """A clock that lets time pass at once and notes for how long."""
-
-    def __init__(self) -> None:
-        self.time_s, self.slept = 0.0, []
-
-    def monotonic(self) -> float:
-        """Seconds since some moment."""
-        return self.time_s
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.slept.append(seconds)
-        self.time_s += seconds
-
-    def now(self) -> datetime:
-        """The date and time."""
-        return NOON + timedelta(seconds=self.time_s)
 
 
 class Collector:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from replay_clock import QuickClock
 
 from analytics.events.enrichment import event_times
 from analytics.io.ndjson import decode, encode
@@ -24,30 +25,6 @@ from scenarios.scenario import Scenario
 
 DIRT = {"tracking.duplicate_rate": 0.05, "tracking.malformed_rate": 0.05, "tracking.late_rate": 0.05}
 SMALL = {"clock.hours": 2, "traffic.visitors_per_day": 2000} | DIRT
-
-
-class TestClock:
-    """A clock that passes time at once: a little too much of it, and some for whatever is done."""
-
-    __test__ = False
-
-    def __init__(self, *, late_s: float = 0.0, read_s: float = 0.0) -> None:
-        self.time_s, self.slept = 1000.0, []
-        self._late_s, self._read_s = late_s, read_s
-
-    def monotonic(self) -> float:
-        """Seconds since some moment."""
-        self.time_s += self._read_s
-        return self.time_s
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.slept.append(seconds)
-        self.time_s += seconds + self._late_s
-
-    def now(self) -> datetime:
-        """The date and time."""
-        return datetime(2026, 5, 1, tzinfo=UTC) + timedelta(seconds=self.time_s)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +77,7 @@ def test_a_part_can_be_replayed(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("speed", [60.0, 600.0, 0.5])
 def test_the_pace_is_as_asked(runs: Path, tmp_path: Path, speed: float) -> None:
     """Though each sleep is 20 ms too long and work takes time, the whole takes what was asked, within 5 %."""
-    clock = TestClock(late_s=0.02, read_s=0.0001)
+    clock = QuickClock(late_s=0.02, read_s=0.0001)
     result = replay(runs / "parquet", to=f"file:{tmp_path / 'o'}", speed=speed, clock=clock)
     received = pl.read_parquet(runs / "parquet/events.parquet")["received_at"]
     asked_s = (received.max() - received.min()).total_seconds() / speed
@@ -120,7 +97,7 @@ def test_the_pace_is_kept_by_the_real_clock(runs: Path, tmp_path: Path) -> None:
 
 def test_who_falls_behind_catches_up() -> None:
     """A moment whose turn has passed is due at once, and the next ones keep to the beginning."""
-    clock = TestClock()
+    clock = QuickClock()
     pace = Pace(10, clock)
     pace.wait(0)
     clock.time_s += 5
