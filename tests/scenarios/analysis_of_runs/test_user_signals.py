@@ -148,6 +148,7 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
         ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits are counted"),
         ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
+        ("{kind: count}\n    region_europe: {kind: minutes}", "5:5: analytics.signals.region_europe: is the name of a"),
     ],
 )  # fmt: skip
 def test_a_fault_is_told_at_its_place(definition: str, fault: str) -> None:
@@ -156,12 +157,6 @@ def test_a_fault_is_told_at_its_place(definition: str, fault: str) -> None:
         Scenario.parse(f"name: s\nanalytics:\n  signals:\n    mine: {definition}", "s.yaml")
     messages = [str(each) for each in caught.value.faults]
     assert any(fault in message for message in messages), messages
-
-
-def test_a_name_that_is_taken_is_told_at_its_place() -> None:
-    """The fault stands at the signal, not at the section."""
-    with pytest.raises(ScenarioError, match=r"s.yaml:4:5: analytics.signals.region_europe: is the name of a built-in"):
-        Scenario.parse("name: s\nanalytics:\n  signals:\n    region_europe: {kind: minutes}", "s.yaml")
 
 
 def test_own_signals_are_inherited_changed_and_removed_one_by_one() -> None:
@@ -243,33 +238,21 @@ def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, 
     return (caught.value.code, *capsys.readouterr())
 
 
-def test_analyze_takes_its_settings_from_a_scenario(
-    foreign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """From a file and from single settings: own signals are terms of the model, with no truth where nobody knows it."""
+def test_analyze_takes_its_settings_from_a_scenario(foreign: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a file and single settings: own signals are terms without a truth, and dropped terms have a reason."""
     small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
-    save_events(small.events, tmp_path, "ndjson")
-    (tmp_path / "own.yaml").write_text(TEXT)
-    arguments = ("events.ndjson", "--settings", "own.yaml", "--set", "analytics.signals.newsletter=null", "--json")
-    status, out, err = ended(capsys, "analyze", *arguments)
+    save_events(small.events, Path(), "ndjson")
+    Path("own.yaml").write_text(TEXT)
+    arguments = ("analyze", "events.ndjson", "--settings", "own.yaml")
+    status, out, err = ended(capsys, *arguments, "--set", "analytics.signals.newsletter=null", "--json")
     assert (status, err) == (0, "")
     terms = {row["signal"]: row for row in json.loads(out)["model"]["coefficients"]}
     assert terms["docs_view"]["true_coefficient"] is None
     assert "newsletter" not in terms
     assert "region_europe:docs_view" in terms
     assert terms["docs_view"]["n_seen"] == small.intent.coefficients.filter(signal="docs_view")["n_seen"].item()
-
-
-def test_what_the_model_left_out_is_said_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Who asks for a signal, and finds no number of it, finds the reason in its place."""
-    small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
+    _, out, _ = ended(capsys, *arguments)
     assert small.intent.dropped
-    save_events(small.events, tmp_path, "ndjson")
-    settings = tmp_path / "own.yaml"
-    settings.write_text(TEXT)
-    _, out, _ = ended(capsys, "analyze", str(tmp_path / "events.ndjson"), "--settings", str(settings))
     for term, reason in small.intent.dropped.items():
         assert f"  dropped: {term} ({reason})\n" in out
 

@@ -36,6 +36,7 @@ def test_every_key_and_item_has_a_place() -> None:
     assert source.where(("a", "c", 1)) == "f.yaml:5:7"
     assert source.where(("a", "c", 1, "z")) == "f.yaml:5:7"
     assert source.where(("nowhere",)) == "f.yaml:1:1"
+    assert dotted(("site", "pages", 2, "name")) == "site.pages[2].name"
 
 
 def test_all_equal_keys_are_refused() -> None:
@@ -75,8 +76,3 @@ def test_aliases_cannot_be_made_to_explode() -> None:
     lines = ["a0: &a0 [x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
     with pytest.raises(ScenarioError, match="more than 100,000 values"):
         read_yaml("\n".join(lines), "f.yaml")
-
-
-def test_paths_are_written_with_dots_and_positions() -> None:
-    """Keys are joined by dots, positions stand in brackets."""
-    assert dotted(("site", "pages", 2, "name")) == "site.pages[2].name"

@@ -71,38 +71,33 @@ def test_a_task_that_kills_its_worker_is_found_out_and_harms_no_other():
     assert found == {n: 2 * n for n in range(40) if n != 13}
 
 
-def test_what_a_dead_worker_had_in_hand_is_sent_anew(tmp_path: Path):
-    """A worker that ends once, of a cause outside its task, loses nothing."""
+def test_tasks_of_a_dead_worker_are_sent_again(tmp_path: Path):
+    """A worker that ends once, for a cause outside its task, loses nothing."""
     assert ends(DiesOnce(tmp_path / "mark"), 10, pool_of(jobs=2)) == {n: 2 * n for n in range(10)}
 
 
-class Broken(Executor):
-    """Breaks whatever it is given."""
+class Scripted(Executor):
+    """Answers each task with a function of no arguments."""
 
-    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
-        """Refuse."""
-        raise BrokenExecutor("no")
-
-
-def test_a_pool_that_always_breaks_is_given_up():
-    """Where nothing can ever run, it is said instead of tried for ever."""
-    with pytest.raises(OutputError, match="again and again"):
-        ends(double, 3, Pool(1, Broken))
-
-
-class Deserted(Executor):
-    """Takes whatever it is given, and nobody does it."""
+    def __init__(self, answer: Callable[[], Future[object]]) -> None:
+        self._answer = answer
 
     def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
         """Take a task."""
-        return Future()
+        return self._answer()
 
 
-def test_a_cluster_without_workers_is_not_waited_for():
-    """Where nobody is left to work it is said, after a while, instead of waiting for ever."""
-    pool = Pool(1, Deserted, has_workers=lambda: False)
+def test_a_pool_that_cannot_work_is_given_up():
+    """Dispatch ends with an error where each pool breaks, and where a cluster has no workers left."""
+
+    def breaks() -> Future[object]:
+        raise BrokenExecutor("no")
+
+    with pytest.raises(OutputError, match="again and again"):
+        ends(double, 3, Pool(1, lambda: Scripted(breaks)))
+    deserted = Pool(1, lambda: Scripted(Future), has_workers=lambda: False)
     with pytest.raises(OutputError, match="no workers left"):
-        list(dispatch(double, range(3), pool, patience_s=0.01))
+        list(dispatch(double, range(3), deserted, patience_s=0.01))
 
 
 class Counting(InProcess):
