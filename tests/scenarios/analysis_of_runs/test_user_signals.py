@@ -151,7 +151,7 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: count}\n    region_europe: {kind: minutes}", "5:5: analytics.signals.region_europe: is the name of a"),
     ],
 )  # fmt: skip
-def test_a_fault_is_told_at_its_place(definition: str, fault: str) -> None:
+def test_a_fault_is_reported_at_its_place(definition: str, fault: str) -> None:
     """File, line and column of the very setting, and what was meant."""
     with pytest.raises(ScenarioError) as caught:
         Scenario.parse(f"name: s\nanalytics:\n  signals:\n    mine: {definition}", "s.yaml")
@@ -194,7 +194,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Events that funnelsim did not write: 3 visits of 2 people; the working folder is theirs."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop.yaml").write_text(FOREIGN_SETTINGS)
-    told = [
+    sent = [
         ("a", 0, "page", {"path": "/"}),
         ("a", 3, "track", {"plan": "pro"}),
         ("b", 0, "page", {"path": "/pricing"}),
@@ -211,7 +211,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
             "properties": properties,
             **({"event": "Video Watched"} if kind == "track" else {}),
         }
-        for number, (who, minute, kind, properties) in enumerate(told)
+        for number, (who, minute, kind, properties) in enumerate(sent)
     ]
     (tmp_path / "shop.ndjson").write_text("\n".join(map(json.dumps, lines)))
     return "shop.ndjson"
@@ -266,7 +266,7 @@ def test_analyze_takes_its_settings_from_a_scenario(foreign: str, capsys: pytest
         (["--settings", "basline"], "did you mean 'baseline'?"),
     ],
 )
-def test_wrong_settings_of_analyze_are_told(
+def test_wrong_settings_of_analyze_are_refused(
     foreign: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Status 2 and one message, before any event is read."""

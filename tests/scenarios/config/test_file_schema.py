@@ -1,4 +1,4 @@
-"""The JSON Schemas say of a file what the loader says, as far as a schema can."""
+"""The JSON Schemas accept and refuse what the loader does, as far as a schema can."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def paths(validator: jsonschema.Draft202012Validator, document: Mapping[str, Any
 
 
 def _how_telling(error: jsonschema.ValidationError) -> tuple[int, bool]:
-    # That a section might also have been null is true and helps nobody.
+    # Another branch of the choice is that the section is null, which does not help.
     return len(error.absolute_path), error.validator in {"additionalProperties", "required"}
 
 

@@ -1,4 +1,4 @@
-"""Claims about scenario files: what is merged over what, and how faults are told."""
+"""Claims about scenario files: what is merged over what, and how faults are reported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_key_but_the_name_has_a_default(tmp_path: Path) -> None:
     assert (scenario.name, scenario.seed, scenario.active_agents, scenario.clock.hours) == ("least", 7, "auto", 24)
 
 
-def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+def test_all_faults_are_reported_together_each_with_its_place(tmp_path: Path) -> None:
     """Six faults of six kinds are six lines, in the order of the file."""
     text = """\
 name: faulty
@@ -75,8 +75,8 @@ visits: 3
         ("name: x\nanalytics: {segments: [page_gruop]}\n", "did you mean 'page_group'?"),
     ],
 )
-def test_a_fault_is_told_in_plain_words(tmp_path: Path, text: str, fault: str) -> None:
-    """One fault is one line that says what was expected and what was given."""
+def test_a_fault_is_one_plain_line(tmp_path: Path, text: str, fault: str) -> None:
+    """One fault is one line with what was expected and what was given."""
     (line,) = faults(written(tmp_path, "s.yaml", text))
     assert fault in line
 
@@ -151,7 +151,7 @@ def test_a_date_is_its_first_moment(tmp_path: Path) -> None:
     assert Scenario.load(path, ["clock.start=2026-03-04"]).clock.start.isoformat() == "2026-03-04T00:00:00+00:00"
 
 
-def test_an_inherited_fault_is_told_in_the_file_that_states_it(tmp_path: Path) -> None:
+def test_an_inherited_fault_is_reported_in_the_file_that_states_it(tmp_path: Path) -> None:
     """What is wrong in the extended file is located there, what is wrong here is located here."""
     written(tmp_path, "base.yaml", "name: base\nclock: {hours: 0}\n")
     path = written(tmp_path, "s.yaml", "name: s\nextends: base.yaml\nseed: x\n")
@@ -173,7 +173,7 @@ def test_what_is_extended_must_exist_and_not_lead_back(tmp_path: Path) -> None:
 
 
 def test_missing_files_and_names_are_answered_with_what_there_is() -> None:
-    """Whoever mistypes a name is told the library's names."""
+    """After a mistyped name the message lists the library's names."""
     assert faults("baselin")[0].endswith("did you mean 'baseline'? The library has: " + ", ".join(Scenario.library()))
     with pytest.raises(ScenarioError, match=r"^no/such\.yaml: there is no such file\. The library has: "):
         Scenario.load("no/such.yaml")
@@ -222,7 +222,7 @@ def test_overrides_are_yaml_and_later_ones_win(tmp_path: Path) -> None:
         ("extends=baseline", "extends: can only be set in a file"),
     ],
 )
-def test_a_fault_in_an_override_is_told_with_the_override(tmp_path: Path, override: str, fault: str) -> None:
+def test_a_fault_in_an_override_is_reported_with_the_override(tmp_path: Path, override: str, fault: str) -> None:
     """The place of the fault is the `--set` itself."""
     (line,) = faults(written(tmp_path, "s.yaml", "name: s\n"), override)
     assert line.startswith(f"--set {override}: ")
@@ -230,7 +230,7 @@ def test_a_fault_in_an_override_is_told_with_the_override(tmp_path: Path, overri
 
 
 def test_overrides_may_be_python_values(tmp_path: Path) -> None:
-    """A mapping of dotted paths says the same as `--set`, and so does `replace`."""
+    """A mapping of dotted paths has the effect of `--set`, and so does `replace`."""
     path = written(tmp_path, "s.yaml", "name: s\n")
     changed = Scenario.load(path, {"traffic.visitors_per_day": 10, "clock.hours": 2})
     scenario = Scenario.load(path)

@@ -40,7 +40,7 @@ def test_every_key_and_item_has_a_place() -> None:
 
 
 def test_all_equal_keys_are_refused() -> None:
-    """A key that stands twice is a fault, at its second place, and every such key is told."""
+    """A repeated key is a fault at its second place, and all such keys are reported."""
     with pytest.raises(ScenarioError) as caught:
         read_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", "f.yaml")
     assert (
@@ -63,7 +63,7 @@ def test_all_equal_keys_are_refused() -> None:
         ("[" * 5000, "f.yaml:1:1: nested too deeply"),
     ],
 )
-def test_what_is_not_yaml_is_told_in_one_line_with_its_place(text: str, message: str) -> None:
+def test_what_is_not_yaml_is_reported_in_one_line_with_its_place(text: str, message: str) -> None:
     """A syntax error is one line that begins with file, line and column."""
     with pytest.raises(ScenarioError) as caught:
         read_yaml(text, "f.yaml")

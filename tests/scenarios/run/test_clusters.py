@@ -44,7 +44,7 @@ def double(number: int) -> int:
 
 
 def environment(name: str) -> str | None:
-    """What a variable of the worker's environment says."""
+    """A variable of the worker's environment."""
     return os.environ.get(name)
 
 

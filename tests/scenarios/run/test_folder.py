@@ -88,7 +88,7 @@ def test_two_runs_leave_the_same_bytes(scenario: Scenario, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("form", ["parquet", "ndjson", "none"])
 def test_events_are_kept_in_the_chosen_form(scenario: Scenario, tmp_path: Path, form: EventsFormat) -> None:
-    """The file reads back as the events of the run, which reads them there; `none` keeps results only and says so."""
+    """The file reads back as the events of the run, which reads them there; `none` keeps results only."""
     tiny, _ = run_to_folder(scenario.replace(TINY), str(tmp_path / "out"), events=form, analyse=False)
     there = [name for name in files(tmp_path / "out") if name.startswith("events")]
     if form == "none":
@@ -188,7 +188,7 @@ def test_a_run_in_memory_can_be_saved(scenario: Scenario, tmp_path: Path) -> Non
 def test_events_that_do_not_fit_into_memory_are_kept_and_not_analysed(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the analysis would take more memory than is free it is not begun: the events are there, and why is told."""
+    """Where the analysis would take more memory than is free, the events are kept and the manifest has the reason."""
     (tmp_path / "meminfo").write_text("MemTotal: 9999 kB\nMemAvailable: 1 kB\n", encoding="ascii")
     monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
     run, manifest = run_to_folder(scenario.replace(TINY), tmp_path / "out")
@@ -213,6 +213,6 @@ def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:
     assert files(tmp_path / "disk") == ["x"]
 
 
-def test_a_run_that_is_not_told_where_goes_to_a_folder_of_its_name(scenario: Scenario) -> None:
+def test_the_default_folder_has_the_name_of_the_scenario(scenario: Scenario) -> None:
     """The default folder names scenario and seed."""
     assert default_folder(scenario, 0) == Path("runs/small-seed0")

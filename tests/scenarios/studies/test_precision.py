@@ -1,4 +1,4 @@
-"""Claims about the rule that says how many replications are enough."""
+"""Claims about the rule of how many replications are enough."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def target(least: int = 10, most: int = 1000, **precision: float) -> PrecisionSe
 @settings(deadline=None)  # a loaded machine is slow now and then
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), min_size=2, max_size=40))
 def test_half_widths_are_those_of_scipys_t_intervals(numbers: list[float]):
-    """Mean and interval of the values so far, those that there are, are what SciPy says of them."""
+    """Mean and interval of the values so far, without NaN, are those of SciPy."""
     mean, half = half_widths(np.array(numbers))
     known = [number for number in numbers if not math.isnan(number)]
     if len(known) < 2:
@@ -51,7 +51,7 @@ def test_a_point_has_the_minimum_at_least_and_the_maximum_at_most():
 
 @settings(deadline=None)  # a loaded machine is slow now and then
 @given(st.integers(0, 2**32 - 1), st.sampled_from([{"absolute": 0.5}, {"relative": 0.2}]))
-def test_the_stopping_point_is_the_same_for_whoever_has_more_numbers(seed: int, precision: dict[str, float]):
+def test_further_numbers_do_not_change_the_stopping_point(seed: int, precision: dict[str, float]):
     """The rule looks at the numbers in order, and what comes after the stopping point changes nothing."""
     numbers = np.random.default_rng(seed).normal(2.0, 1.0, 200)
     enough = stopping_point({"x": numbers}, target(**precision))

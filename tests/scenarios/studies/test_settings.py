@@ -1,4 +1,4 @@
-"""Claims about study files: what they may say, and how they are told what is wrong."""
+"""Claims about study files: what they may contain, and how faults are reported."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def faults(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_all_faults_of_a_study_are_told_at_once_with_their_places():
-    """Settings, factors and measures that there are not are each told at their line, with what may have been meant."""
+def test_all_faults_of_a_study_are_reported_together_with_their_places():
+    """Settings, factors and measures that do not exist are reported at their lines, with what may have been meant."""
     text = """name: bad
 scenario: baseline
 overrides: {traffic.visitors_per_day: -500, clock.hors: 12}
@@ -45,8 +45,8 @@ responses:
         "s.yaml:3:45: overrides.clock.hors: unknown key 'hors'; did you mean 'hours'?",
         "s.yaml:3:13: overrides.traffic.visitors_per_day: must be greater than 0 (got -500)",
     ]
-    told = faults(text.replace("-500", "500").replace("hors", "hours"))
-    assert told == [
+    lines = faults(text.replace("-500", "500").replace("hors", "hours"))
+    assert lines == [
         "s.yaml:5:3: factors.intent.target_conversion: must be less than 1 (got 1.1)",
         (
             "s.yaml:6:3: factors.tracking.ad_bloker_rate: the scenario has no setting 'tracking.ad_bloker_rate'; "
@@ -79,7 +79,7 @@ responses:
     ],
 )
 def test_what_makes_no_study_is_refused(change: str, fault: str):
-    """Each fault is told in words, and where it stands."""
+    """Each fault is one message with its place."""
     text = PLAIN.replace("responses: {demos: counts.demo_requests}\n", "") if "responses" in change else PLAIN
     assert fault in "\n".join(faults(text.replace("scenario: baseline", change)))
 
@@ -120,7 +120,7 @@ def test_a_study_written_out_is_the_same_study(text: str):
 
 @pytest.mark.parametrize("name", Study.library())
 def test_the_studies_of_the_library_are_valid(name: str):
-    """Each is named as its file and says what it is to find out."""
+    """Each is named as its file and describes its question."""
     study = Study.load(name)
     assert study.settings.name == name
     assert len(study.settings.description.split()) >= 20

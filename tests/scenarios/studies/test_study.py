@@ -42,13 +42,13 @@ def study() -> Study:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What a study leaves for others to read, but for what tells the time."""
+    """The files of a study, except those that hold the time."""
     names = ("study.yaml", "design.csv", "replications.parquet", "summary.csv", "differences.csv")
     return {name: (folder / name).read_bytes() for name in names}
 
 
 def test_a_replication_is_the_run_of_the_same_seed_and_number(study: Study):
-    """What a study reads is what `Scenario.run` of the point's scenario says, replication by replication."""
+    """A study has the values of `Scenario.run` of the point's scenario, replication by replication."""
     table = study.run(jobs=1).replications
     expected = [
         {"point": point.number, "replication": number, "response": name, "value": run.measure(expression)}
@@ -85,7 +85,7 @@ def test_the_store_takes_events_in_only_when_they_are_asked_about():
 
 
 def test_results_are_the_same_bytes_however_they_are_run(study: Study, tmp_path: Path):
-    """In this process, on two workers and on an executor of somebody else every file but the manifest is the same."""
+    """In this process, on two workers and on an executor of the caller every file but the manifest is the same."""
     run_study(study, jobs=1, folder=tmp_path / "one")
     run_study(study, jobs=2, folder=tmp_path / "two")
     with ThreadPoolExecutor(2) as executor:
@@ -130,14 +130,14 @@ class Stopped(Exception):  # noqa: N818 - not an error: the study is stopped
 def stop_after(n: int) -> Progress:
     """Stops a study when so many replications are done."""
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if done >= n:
             raise Stopped
 
-    return tell
+    return report
 
 
-def test_a_study_goes_on_where_it_was_stopped(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_stopped_study_is_resumed(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What is finished is not run again, an incomplete line is, and the results are the same.
 
     Numbers in the journal keep all their digits.
@@ -153,9 +153,9 @@ def test_a_study_goes_on_where_it_was_stopped(study: Study, tmp_path: Path, monk
     made = replicate(study.replication(study.points[0], 0))
     assert Replicated(first["key"], first["number"], tuple(first["values"])) == made
     journal.write_bytes(lines[:-20])
-    told: list[tuple[int, int]] = []
-    study.run(jobs=1, folder=tmp_path / "parts", progress=lambda done, total: told.append((done, total)))
-    assert told == [(5, 8), (6, 8), (7, 8), (8, 8)]
+    reported: list[tuple[int, int]] = []
+    study.run(jobs=1, folder=tmp_path / "parts", progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(5, 8), (6, 8), (7, 8), (8, 8)]
     assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
@@ -206,7 +206,7 @@ def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path, n_kills: int, n
 
 
 def test_a_changed_study_is_refused_with_the_difference(study: Study, tmp_path: Path):
-    """Into the folder of another study nothing is written, and it is said what differs; a foreign folder is left."""
+    """Nothing is written into the folder of another study, whose difference is shown, nor into a foreign folder."""
     study.run(jobs=1, folder=tmp_path / "s")
     before = files(tmp_path / "s")
     for change, shown in [("replications: 5", "+replications: 5"), ("seed: 8", "+seed: 8")]:
@@ -235,7 +235,7 @@ def test_two_processes_do_not_share_a_folder(study: Study, tmp_path: Path):
 
 
 def test_failures_are_data(tmp_path: Path):
-    """What cannot be read is told with its reason, and a command that shows it again."""
+    """A response without a value is reported with the reason, and with a command that shows it again."""
     text = f"""name: faulty
 scenario: {WORLD}
 overrides: {{intent.intercept: -50.0}}
@@ -245,9 +245,9 @@ responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view")
 """
     results = Study.parse(text).run(jobs=1, folder=tmp_path / "s s")
     assert len(results.failures) == 4 * 2
-    told = [json.loads(line) for line in (tmp_path / "s s" / "failures.ndjson").read_text().splitlines()]
-    assert told == results.failures
-    last = told[-1]
+    failures = [json.loads(line) for line in (tmp_path / "s s" / "failures.ndjson").read_text().splitlines()]
+    assert failures == results.failures
+    last = failures[-1]
     assert (last["point"], last["replication"], last["stage"]) == (3, 1, "read")
     assert last["responses"] == ["effect", "p"]
     assert "no visit" in last["message"]
@@ -256,8 +256,8 @@ responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view")
     assert (summary["n"], summary["n_missing"], summary["mean"]) == (0, 2, None)
 
 
-def test_factors_that_make_no_scenario_together_end_no_study():
-    """A point whose values are each valid, but not together, has no replications and says why; the others run."""
+def test_a_point_without_a_valid_scenario_does_not_end_the_study():
+    """A point whose values are each valid, but not together, has no replications but a reason; the others run."""
     text = f"""name: faulty
 scenario: {WORLD}
 factors:
@@ -321,8 +321,8 @@ def test_an_interruption_is_no_failure(study: Study):
 PRECISE = TEXT.replace("replications: 4", "replications: {min: 10, max: 60, precision: {visitors: {relative: 0.07}}}")
 
 
-def test_replications_go_on_until_they_are_enough_and_no_further(tmp_path: Path):
-    """Wherever it is stopped and however it is run, each point has the replications that the rule says, and no more."""
+def test_replications_end_when_they_are_enough(tmp_path: Path):
+    """However it is stopped and run, each point has the replications of the rule, and no more."""
     study = Study.parse(PRECISE)
     whole = study.run(jobs=1, folder=tmp_path / "whole")
     n = whole.summary.filter(pl.col("response") == "visitors")["n"].to_list()
@@ -337,7 +337,7 @@ def test_replications_go_on_until_they_are_enough_and_no_further(tmp_path: Path)
 
 
 def test_results_show_their_estimates_and_calibration():
-    """A study of estimates has a panel per term, and shows its table in a notebook; one without says how to get one."""
+    """A study of estimates has a panel per term and shows its table in a notebook; without estimates it is an error."""
     world = "{name: tiny, clock: {hours: 4}, traffic: {visitors_per_day: 20000}, intent: {intercept: -2.0}}"
     study = Study.parse(f"{{name: t, scenario: {world}, replications: 3, estimates: all}}")
     results = study.run(jobs=1)
