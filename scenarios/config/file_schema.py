@@ -29,6 +29,7 @@ def file_schema(model_schema: dict[str, Any], title: str) -> dict[str, Any]:
     for part in (schema, *(schema["$defs"][name] for name in sorted(merged))):
         for key, value in part.get("properties", {}).items():
             part["properties"][key] = _with_removals(value)
+    # A section may be empty in YAML, which is null; only the name must be given.
     for key in schema["properties"].keys() - {"name"}:
         schema["properties"][key] = _or_null(schema["properties"][key])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}

@@ -58,6 +58,7 @@ class Layers:
         """Return the place that states a value, or the nearest value around it."""
         while path and path not in self._where:
             path = path[:-1]
+        # A value that no layer states is missing from the file as a whole, so its fault is at the top.
         return self._where.get(path, f"{self.name}:1:1")
 
     def lay_file(self, source: YamlSource) -> None:
@@ -66,8 +67,8 @@ class Layers:
         Args:
             source: The file; its data must be a mapping.
         """
-        # A section whose lines are all commented out reads as null, but states nothing.
         source = with_current_names(self._model, source)
+        # A section whose lines are all commented out reads as null, but states nothing.
         stated = {key: value for key, value in source.data.items() if value is not None}
         layer = _Layer(source.where, is_own=source.name == self.name)
         self._merge(self.data, (), stated, layer)
@@ -111,6 +112,7 @@ class Layers:
             if inner is None:
                 inner = container[key] = {}
                 self._where[taken] = where
+            # Replacing a number by a mapping would hide a mistyped path such as seed.more=1.
             elif not isinstance(inner, dict | list):
                 raise ScenarioError([Fault(where, dotted(taken), f"is the single value {inner!r}")])
             container = inner
@@ -150,6 +152,7 @@ class Layers:
         """Remove the alternatives of a setting that a layer states, where settings exclude each other."""
         for group in (group for each in types for group in getattr(each, "alternatives", ())):
             if any(stated.get(name) is not None for name in group):
+                # Two of a group stated together stay, so that validation can report both.
                 for name in set(group) - set(stated):
                     container.pop(name, None)
                     self._forget((*path, name))
@@ -164,6 +167,7 @@ class Layers:
     def _forget(self, path: Path) -> None:
         """Drop the places of a value that is being replaced, and of all it held."""
         depth = len(path)
+        # A list, because the dictionary changes while it is read.
         for known in [known for known in self._where if known[:depth] == path]:
             del self._where[known]
 

@@ -97,6 +97,7 @@ def read_text(path: Path) -> str:
     """
     name = shown_name(path)
     try:
+        # The size is checked first: a file of events given by mistake would fill the memory.
         if path.is_file() and path.stat().st_size > _LARGEST_FILE_BYTES:
             raise ScenarioError([Fault(name, "", f"is larger than {_LARGEST_FILE_BYTES:,} bytes; not a scenario")])
         # An editor's byte order mark is not part of the text.

@@ -98,6 +98,7 @@ def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> l
 
 def _what_stays(layers: Layers, path: Path, message: str) -> str:
     """List the entries that the user's file does not show, where all entries together are at fault."""
+    # Only where shares must sum to 1 can an entry that was never touched be at fault.
     inherited = layers.inherited(path) if "sum to 1" in message else []
     return f"; inherited: {', '.join(inherited)}; null removes an entry" if inherited else ""
 

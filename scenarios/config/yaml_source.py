@@ -121,6 +121,7 @@ class _Reader:
             raise ScenarioError([*self._faults, self._fault(node, path, reason)])
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
+        # Nodes on the way from the root: meeting one again is an alias that contains itself.
         self._open.add(id(node))
         value: Any = self._mapping(node, path) if isinstance(node, MappingNode) else self._list(node, path)
         self._open.discard(id(node))
@@ -179,5 +180,6 @@ def _syntax_fault(error: MarkedYAMLError, name: str) -> Fault:
         return Fault(where, "", "a second document begins here; a file holds one")
     if r"'\t'" in problem:
         return Fault(where, "", "a tab cannot indent YAML; use spaces")
+    # Other messages of the parser are clear enough with their context.
     context = f" ({error.context})" if error.context else ""
     return Fault(where, "", f"not valid YAML: {problem}{context}")

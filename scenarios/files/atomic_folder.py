@@ -58,6 +58,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))  # a link stays, and its target is replaced
     _refuse_foreign(path)
     made_parents = _make_parents(path)
+    # A random name lets two runs with one target work side by side; the last to finish wins.
     working = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
         working.mkdir()
@@ -117,6 +118,7 @@ def _our_manifest(path: Path) -> dict[str, Any] | None:
 
 def _make_parents(path: Path) -> list[Path]:
     """Make the folders above; those that are new are returned, the innermost first."""
+    # Remembered, so that a run that fails removes the folders it has made and no others.
     missing = [parent for parent in path.parents if not parent.exists()]
     made: list[Path] = []
     try:
@@ -140,6 +142,7 @@ def _take_name(working: Path, path: Path) -> None:
         working.rename(path)
         return
     # A folder with files cannot be replaced in one step: it is moved aside, and back if the rename fails.
+    # The name begins with a dot, so that a crash between the two renames leaves no visible second folder.
     aside = working.with_suffix(".replaced")
     path.rename(aside)
     try:

@@ -74,6 +74,7 @@ class ParquetParts:
         """Write a batch and return it with the file that holds it."""
         if delivery.events.is_empty():
             return delivery
+        # Six digits keep the order of arrival when the files are listed by name.
         part = self.folder / f"{len(self._parts):06}.parquet"
         write_temporary(delivery.events, part)
         self._parts.append(part)
@@ -105,10 +106,12 @@ class ParquetParts:
 
     def save(self, path: Path) -> None:
         """Stream all parts into one Parquet file."""
+        # Arrival order is part of the data: the store's verdicts depend on it.
         self._scan().sink_parquet(path, compression="zstd", maintain_order=True)
 
     def _scan(self) -> pl.LazyFrame:
         if not self._parts:
+            # Polars cannot scan an empty list of files.
             return pl.LazyFrame(schema=EVENT_SCHEMA)
         return pl.scan_parquet(self._parts)
 
@@ -168,6 +171,7 @@ def save_events(events: pl.DataFrame, folder: Path, form: EventsFormat) -> None:
 
 def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
     """Write a table that comes in parts, at least one, to a Parquet file; memory holds one part at a time."""
+    # Beside the target, so that both are on one file system and count against one quota.
     with TemporaryDirectory(dir=path.parent, prefix=".parts-") as folder:
         files = []
         for number, part in enumerate(parts):

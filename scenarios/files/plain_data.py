@@ -35,6 +35,7 @@ def write_tables(folder: Path, tables: Mapping[str, pl.DataFrame]) -> None:
     """Write each table to a CSV file of its name; times as ISO 8601 in UTC."""
     folder.mkdir(exist_ok=True)
     for name, table in tables.items():
+        # The Z tells readers of the CSV that times are UTC; Polars would leave it out.
         table.write_csv(folder / f"{name}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
 
 
@@ -69,6 +70,7 @@ def _jsonable(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return _jsonable(asdict(value))
     if isinstance(value, float):
+        # JSON has no NaN or infinity, and strict readers refuse Python's own spelling of them.
         return value if math.isfinite(value) else None
     return _scalar(value)
 

@@ -40,6 +40,7 @@ class RunFolder:
         Raises:
             InputError: The events were not kept.
         """
+        # NDJSON first: it holds the broken lines too.
         for name in ("events.ndjson", "events.parquet"):
             if (self.path / name).is_file():
                 return self.path / name

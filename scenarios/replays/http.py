@@ -29,6 +29,7 @@ _DEFAULT_PATH: Final = "/v1/batch"
 _TIMEOUT_S: Final = 30.0
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 30.0
+# A collector that asks for an hour would look like a hang; five minutes show that it is alive.
 _LONGEST_ASKED_S: Final = 300.0
 _REQUEST_TIMEOUT, _TOO_MANY, _SERVER_ERROR = 408, 429, 500
 _SHOWN: Final = 200
@@ -113,6 +114,7 @@ class HttpTarget:
                 return self._answer(events)
             except (http.client.RemoteDisconnected, ConnectionError):
                 self.close()
+                # A new connection that fails is a fault; an old one may only have timed out at the other end.
                 if not kept_open:
                     raise
                 return self._answer(events)
@@ -130,6 +132,7 @@ class HttpTarget:
         body = b'{"batch":[' + events + b'],"sentAt":"' + sent_at.encode() + b'"}'
         connection.request("POST", self._path, body, self._headers)
         response = connection.getresponse()
+        # Read to the end even if it is not shown: the connection can be used again only then.
         text = response.read().decode("utf-8", "replace")
         if response.will_close:
             self.close()
@@ -174,6 +177,7 @@ def _parsed(address: str) -> SplitResult:
     if not usable:
         raise InputError(f"--to: must be http://HOST:PORT or https://HOST, perhaps with a path (got {address!r})")
     if url.username or url.password:
+        # A key in the address would be printed with it, and kept in the state file.
         raise InputError("--to: give the write key by --write-key or FUNNELSIM_WRITE_KEY, not in the address")
     return url
 

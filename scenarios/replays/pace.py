@@ -75,6 +75,7 @@ class Pace:
             return
         ahead_s = self._ahead_s(at_ms, self.speed)
         self.behind_s = max(self.behind_s, -ahead_s)
+        # A sleep may end early, and a clock may jump; so the time left is measured again.
         while ahead_s > 0:
             self._clock.sleep(ahead_s)
             ahead_s = self._ahead_s(at_ms, self.speed)

@@ -92,6 +92,7 @@ def _ms(moment: datetime) -> int:
 def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
     for events in pl.scan_parquet(file, glob=False).collect_batches(chunk_size=_AT_ONCE, maintain_order=True):
         browsers = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
+        # JSON escapes line breaks within values, so each line is one event.
         lines = encode(events).splitlines()
         yield from map(RecordedLine, _moments(events, order), lines, browsers)
 
@@ -124,4 +125,5 @@ def _recorded(lines: Sequence[bytes], order: ReplayOrder, turn: int | None) -> I
 
 def _moments(events: pl.DataFrame, order: ReplayOrder) -> list[int]:
     times = events["received_at"] if order == "arrival" else event_times(events)
+    # An event without a time has that of the one before it, as a broken line has.
     return times.dt.epoch("ms").fill_null(strategy="forward").fill_null(0).to_list()

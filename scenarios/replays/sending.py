@@ -108,6 +108,7 @@ def replay(
     states = StateFile(None if resume is None else Path(resume))
     state = states.resumed(beginning)
     receiver = Receiver(clock, write_key, max_retries, announce, state.n_bytes)
+    # Lines that were acknowledged before are skipped by their number, which the order makes the same each time.
     lines = islice(run.lines(order, since=since, until=until), state.acknowledged, None)
     target = open_target(to, receiver)
     states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file belongs to this replay
@@ -153,10 +154,12 @@ class _Sending:
             self._n_batches += 1
         self._n_sent += len(taken)
         self._not_sent.update(filter(None, refused))
+        # Refused lines count too: the replay has passed their moments.
         self._first_ms = batch[0].at_ms if self._first_ms is None else self._first_ms
         self._last_ms = batch[-1].at_ms
         acknowledged = self._state.acknowledged + len(batch)
         self._state = replace(self._state, acknowledged=acknowledged, n_bytes=self._target.n_bytes)
+        # After each batch: a crash then repeats one batch at most.
         self._states.keep(self._state)
         self._took_s = self._pace.elapsed_s
         if self._progress is not None:
@@ -184,6 +187,7 @@ def _batches(lines: Iterator[RecordedLine], target: Target, pace: Pace) -> Itera
     batch: list[RecordedLine] = []
     n_bytes = 0
     for line in lines:
+        # A batch ends where the next line is not yet due, so that no line waits for a later one.
         if batch and not (target.fits(len(batch) + 1, n_bytes + len(line.line)) and pace.is_due(line.at_ms)):
             yield batch
             batch, n_bytes = [], 0

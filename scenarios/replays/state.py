@@ -58,6 +58,7 @@ class StateFile:
         if self._path is None or not self._path.exists():
             return begin
         kept = _state(self._path)
+        # Only what identifies the replay is compared, not how far it has come.
         fresh = replace(kept, acknowledged=0, n_bytes=None)
         for name, ours in asdict(begin).items():
             theirs = getattr(fresh, name)
@@ -79,6 +80,7 @@ class StateFile:
             with beside.open("w", encoding="utf-8") as file:
                 json.dump(asdict(state), file, indent=2)
                 file.flush()
+                # On disk before it replaces the old state: a power failure must not leave an empty file.
                 os.fsync(file.fileno())
             beside.replace(self._path)
         except OSError as error:

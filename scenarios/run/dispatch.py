@@ -124,6 +124,7 @@ class _Dispatcher(Generic[Task, Result]):
     def _batch_size(self) -> int:
         """Tasks that take as long as a batch should; at the end fewer, so that all workers end together."""
         target = 1 if not self._task_s else max(1, round(self._batch_s / self._task_s))
+        # Two batches for each worker at least: one slow batch must not hold up the end.
         fair = -(-len(self._waiting) // (2 * self._pool.n_workers))
         return min(target, fair)
 
@@ -146,6 +147,7 @@ class _Dispatcher(Generic[Task, Result]):
             return
         batch = self._under_way.pop(future)
         if future is self._on_trial:
+            # It was alone in the pool, so nothing else can have ended the worker.
             yield batch[0], Lost(f"{type(error).__name__}: {str(error).strip() or 'its worker ended'}")
         else:
             self._suspects.extend(batch)
@@ -169,6 +171,7 @@ class _Dispatcher(Generic[Task, Result]):
         self._under_way.clear()
         self._n_breaks += 1
         self.close()
+        # Without a limit, workers that cannot even start, as with a missing library, would be restarted for ever.
         if self._n_breaks > _MOST_BREAKS:
             raise OutputError(f"the workers end again and again, whatever they are given: {error}")
 

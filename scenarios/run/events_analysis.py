@@ -68,6 +68,7 @@ class EventsAnalysis:
     def _late_events(self) -> Iterator[str]:
         counts, lateness = self.store.counts, self.store.lateness
         if counts.late and lateness.max_s is not None:
+            # Late events are in no figure, which a reader of the totals could not see otherwise.
             late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
             yield f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure"
 
@@ -205,6 +206,7 @@ def _read_parquet(name: str, archive: ArrivalSorter) -> None:
     columns = [column for column in table.collect_schema() if column in EVENT_SCHEMA]
     if not columns:
         raise AnalyticsError("has none of the columns of the event table, such as anonymous_id or received_at")
+    # In slices, so that a large archive is never in memory as one raw table.
     for batch in table.select(columns).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
         archive.append(batch)
 
@@ -278,6 +280,8 @@ class ArrivalSorter:
 
     def _in_order_of_arrival(self) -> Iterator[Flattened]:
         """Yield the dead letters, and then the events by arrival; of one moment, as they were read."""
+        # Dead letters have no time of arrival that could be trusted, so they come first.
         yield Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters))
+        # The sort is stable: within one millisecond the order of the file is the only one there is.
         events = pl.concat(self._frames).sort("received_at", maintain_order=True)
         yield from map(Flattened, events.iter_slices(_ROWS_AT_ONCE))

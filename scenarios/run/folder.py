@@ -59,6 +59,7 @@ def run_to_folder(
     """
     folder = Path(folder).absolute()  # the run finds its events even after a change of the working folder
     with new_folder(folder) as working:
+        # Within the working folder, so that a run that fails removes the parts too.
         parts_folder = working / ".parts"
         for name in ("events", "labels"):
             (parts_folder / name).mkdir(parents=True)
@@ -86,6 +87,7 @@ def run_to_folder(
             manifest = write_results(working, run, announce, analyse=analyse and not no_room, no_room=no_room)
             if saving is not None:
                 saving.result()
+        # Before the folder takes its name: a run folder holds no hidden parts.
         shutil.rmtree(parts_folder)
     labels.moved_to(folder / "labels.parquet")
     record.moved_to(None if events == "none" else folder / f"events.{events}")

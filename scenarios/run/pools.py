@@ -87,11 +87,13 @@ def pool_of(executor: ExecutorChoice = None, jobs: int | None = None) -> Pool:
         raise InputError(f"jobs: must be a whole number of workers, 1 or more (got {jobs!r})")
     if isinstance(executor, Executor):
         # The caller's own executor: it is not closed here, and cannot be started again.
+        # Executors do not publish their size; those of the standard library have this attribute.
         known = getattr(executor, "_max_workers", None)
         return Pool(int(jobs or known or available_cores()), lambda: executor, lambda _: None)
     if callable(executor):
         return Pool(jobs or available_cores(), executor)
     if executor is None and jobs == 1:
+        # In one process a batch sent ahead would run before the result of the first is reported.
         return Pool(1, InProcess, n_ahead=0)
     kind, _, address = (executor or "loky").partition(":")
     if kind not in _KINDS:
@@ -116,6 +118,7 @@ def _loky(address: str, jobs: int | None) -> Pool:
     if address:
         raise InputError(f"loky runs on this machine and has no address (got {address!r})")
     n_workers, cores = jobs or available_cores(), available_cores()
+    # More processes than this fill the memory long before they save any time.
     if n_workers > _MOST_PER_CORE * cores:
         raise InputError(f"jobs: {n_workers} workers on {cores} cores would only wait for each other; give fewer")
 
@@ -128,6 +131,7 @@ def _loky(address: str, jobs: int | None) -> Pool:
         return executor
 
     def end(executor: Any) -> None:  # noqa: ANN401 - loky has no types
+        # Loky's workers would otherwise live on for the next task, each with its memory.
         executor.shutdown(wait=True, kill_workers=True)
 
     return Pool(n_workers, start, end)
@@ -142,6 +146,7 @@ def _dask(address: str, jobs: int | None) -> Pool:
     if not address:
         raise InputError("dask needs the address of its scheduler: dask:ADDRESS, such as dask:tcp://127.0.0.1:8786")
     distributed = _extra("distributed", "dask")
+    # Kept, because closing an executor of Dask does not close the client's connection.
     clients: list[Any] = []
 
     def start() -> Executor:
@@ -156,6 +161,7 @@ def _dask(address: str, jobs: int | None) -> Pool:
 
     try:
         with distributed.Client(address, timeout=10) as client:
+            # A cluster that is still starting has no workers yet; one task at a time is safe until it has.
             n_workers = jobs or sum(client.ncores().values()) or 1
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(f"dask:{address}: there is no scheduler to be reached: {error}") from None

@@ -100,6 +100,7 @@ def write_results(
     write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
     write_json(folder / "truth.json", run.truth)
     run.labels.write_parquet(folder / "labels.parquet")
+    # In parts: the people of a large run do not fit into memory together.
     write_parts(folder / "people.parquet", run.outcome.tables.people_in_parts())
     run.accounts.write_parquet(folder / "accounts.parquet")
     write_tables(folder / "statistics", {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region})
@@ -112,6 +113,7 @@ def write_results(
     manifest = run.manifest if analyse else run.manifest_without_claims
     if no_room:
         manifest["not_analysed"] = no_room
+    # Measured at the end, so that it includes the report.
     manifest["timings"]["analyse_s"] = round(time.perf_counter() - began, 3)
     write_json(folder / MANIFEST, manifest)
     return manifest

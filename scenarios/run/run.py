@@ -179,6 +179,7 @@ class Run:
         >>> run.measure("page_views() / visits()") > 1
         True
         """
+        # The settings let the expression be checked for regions, terms and hours that this run cannot have.
         parts = {name: getattr(self.scenario, name) for name in type(self.scenario).model_fields}
         return Measure.parse(expression, parts).read(self)
 
@@ -204,6 +205,7 @@ class Run:
         """The manifest of a run that is not analysed."""
         return {
             **self._header,
+            # Sorted, because value_counts returns any order and equal runs have equal manifests.
             "labels": dict(self.labels["label"].cast(pl.String).value_counts().sort("label").iter_rows()),
             "store": asdict(self.store.counts),
             "digest": self.digest,
@@ -254,6 +256,7 @@ def simulate(
         accepted: Receives and judges the events; keeps them in memory if not given.
         visitor: Class of the agents.
     """
+    # Not `seed or scenario.seed`: 0 is a seed.
     seed = scenario.seed if seed is None else seed
     accepted = EventHistory() if accepted is None else accepted
     outputs = RunSinks(
@@ -267,6 +270,7 @@ def simulate(
         scenario.world, seed=seed, replication=replication, visitor=visitor, active_agents=scenario.active_agents
     )
     started_at, clock = datetime.now(UTC), time.perf_counter()
+    # With all visitors on one clock there is one sequence of moments, which cannot be divided.
     if pool is None or simulation.active_agents == "all":
         outcome = simulation.run([outputs.together], progress, outputs.labels)
     else:

@@ -63,6 +63,7 @@ def fan_out(
     """
     folder = outputs.record.folder if isinstance(outputs.record, ParquetParts) else None
     collecting = _CollectingSink(outputs)
+    # In the record's folder if it has one, which all workers see; the system's temporary folder may be local.
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         plans, written = Path(temporary) / "plans", Path(temporary) / "hours"
         for each in (plans, written):
@@ -91,6 +92,7 @@ class _CollectingSink:
         self._outputs = outputs
         record = outputs.record
         self._parts = record if isinstance(record, ParquetParts) else None
+        # The record of parts is no sink here: workers write the events into its folder, which need not be read back.
         self._sinks: list[Sink] = [Batches([outputs.store]), *outputs.sinks]
         if self._parts is None:
             self._sinks.append(record)
@@ -162,6 +164,7 @@ class HourWriter:
         """Write an hour."""
         digest, parts, labels = HourDigest(), [], []
         for number, delivery in enumerate(deliveries):
+            # Sorted by name, the parts of all hours are in order of arrival.
             name = f"{hour:06}-{number:03}.parquet"
             digest.update(delivery.events)
             parts.append((_written(self.events / name, delivery.events), delivery.malformed))

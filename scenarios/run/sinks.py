@@ -58,6 +58,7 @@ def _joined(deliveries: Sequence[Delivery]) -> Delivery:
         return deliveries[0]
     malformed, n_before = [], 0
     for delivery in deliveries:
+        # A broken line counts the events before it in its own delivery; those of earlier deliveries are added.
         malformed.append(delivery.malformed.with_columns((pl.col("n_before") + n_before).cast(pl.UInt32)))
         n_before += delivery.events.height
     return Delivery(pl.concat([delivery.events for delivery in deliveries]), pl.concat(malformed))
@@ -78,6 +79,7 @@ class StoreSink:
         """Take a batch."""
         self._store.append(delivery.events, file=delivery.file)
         malformed = delivery.malformed
+        # Positions as in events.ndjson, in which broken lines are lines like any other.
         positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
         self._store.append_flattened(flatten_numbered(zip(positions, broken_lines(malformed), strict=True)))
         self._n_lines += delivery.events.height + malformed.height

@@ -40,6 +40,7 @@ class StudyCost:
     is_open: bool = False
 
     def __str__(self) -> str:
+        # Workers without a replication do not shorten the study.
         workers = min(self.n_workers, self.n_replications)
         least = "at least " if self.is_open else ""
         each = _duration(self.work_s / self.n_replications)
@@ -74,6 +75,7 @@ def pilots_first(replications: Sequence[Replication]) -> tuple[list[Replication]
         The same in another order, and how many of them are pilots: two, or one where all are of a size.
     """
     sizes = [expected_visitors(each) for each in replications]
+    # The largest first: it takes longest, and the other pilot runs beside it. Equal sizes leave one pilot.
     ends = dict.fromkeys([int(np.argmax(sizes)), int(np.argmin(sizes))])
     others = (each for place, each in enumerate(replications) if place not in ends)
     return [*(replications[place] for place in ends), *others], len(ends)
@@ -122,6 +124,7 @@ class CostGauge:
         # A pilot that was slow by chance, as the first of a worker, must not turn the line.
         slope = slope if seconds[np.argmax(size)] >= seconds[np.argmin(size)] else 0.0
         line = seconds.mean() + slope * (np.array(self._sizes) - size.mean())
+        # A safeguard: no replication takes less than 0 s.
         return float(np.maximum(line, 0.0).sum())
 
 

@@ -70,6 +70,7 @@ def unit_design(design: DesignSettings, n_factors: int, seed: int) -> Floats:
         return np.asarray(qmc.LatinHypercube(n_factors, rng=seed).random(n))
     if design.kind == "sobol":
         return np.asarray(qmc.Sobol(n_factors, rng=seed).random(n))
+    # One sequence of twice as many dimensions makes the matrices A and B independent of each other.
     pairs = qmc.Sobol(2 * n_factors, rng=seed).random(n)
     a, b = pairs[:, :n_factors], pairs[:, n_factors:]
     mixed = [np.where(np.arange(n_factors) == factor, b, a) for factor in range(n_factors)]
@@ -84,6 +85,7 @@ def _trajectories(n: int, n_factors: int, rng: np.random.Generator) -> Floats:
     trajectories = np.empty((n, n_factors + 1, n_factors))
     for trajectory in trajectories:
         start = rng.integers(0, _MORRIS_LEVELS // 2, n_factors) / (_MORRIS_LEVELS - 1)
+        # Each factor moves once, up or down by the same step, from a level that leaves room for it.
         upwards = rng.integers(0, 2, n_factors) == 1
         point = np.where(upwards, start, start + MORRIS_STEP)
         trajectory[0] = point

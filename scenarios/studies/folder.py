@@ -55,6 +55,7 @@ class StudyFolder:
     def add(self, replicated: Replicated) -> None:
         """Write a finished replication to the journal; from then on a kill of this process does not lose it."""
         self._journal.write(json.dumps(asdict(replicated), allow_nan=False).encode() + b"\n")
+        # Handed to the system after each line: a kill of the process then loses none. Only a power failure could.
         self._journal.flush()
 
     def write(self, frames: Mapping[str, pl.DataFrame], failures: list[dict[str, Any]]) -> str:
@@ -116,6 +117,7 @@ def _claim(path: Path, text: str) -> None:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise OutputError(f"{path}: holds something that is not a study; it is left as it is. Give another --out")
         path.mkdir(parents=True, exist_ok=True)
+        # The first file of all: with it, the folder belongs to this study.
         _write_whole(file, text.encode())
         return
     there = file.read_text(encoding="utf-8")
@@ -161,4 +163,5 @@ def _entry(line: bytes) -> Replicated | None:
 def _write_whole(path: Path, content: bytes) -> None:
     working = path.with_name(f".{path.name}.partial")
     working.write_bytes(content)
+    # One step on the file system: a reader sees the old file or the new one.
     working.replace(path)

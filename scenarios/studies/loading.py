@@ -110,11 +110,13 @@ class _Checker:
         keys += [("scenarios", n) for n in range(len(self._settings.scenarios or ()))]
         found = [self._scenario(key, source) for key, source in zip(keys, self._settings.sources, strict=True)]
         self._raise_if_faulty()
+        # After the check none is None; the filter is for the type checker.
         sources = tuple(scenario for scenario in found if scenario is not None)
         scenarios = tuple(self._changed(scenario) for scenario in sources)
         self._raise_if_faulty()
         self._check_names(scenarios)
         self._check_window(scenarios)
+        # Factors are checked in one scenario; in another they are checked when their points are run.
         self._check_factors(scenarios[0])
         responses, terms = self._responses(scenarios)
         self._check_precision(responses)
@@ -126,6 +128,7 @@ class _Checker:
 
     def _raise_if_faulty(self) -> None:
         if self._faults:
+            # A dictionary drops faults that two scenarios share, and keeps their order.
             raise ScenarioError(dict.fromkeys(self._faults))
 
     def _scenario(self, keys: Keys, source: ScenarioSource) -> Scenario | None:
@@ -156,6 +159,7 @@ class _Checker:
             return scenario.replace({key: value for key, (_, value) in changes.items()})
         except ScenarioError as error:
             for fault in error.faults:
+                # A fault may lie deeper than the path that was set, as in a mapping given as a value.
                 near = next((keys for key, (keys, _) in changes.items() if fault.path.startswith(key)), None)
                 keys = near or next(iter(changes.values()))[0]
                 self._fault(keys, fault.message if near else f"{fault.path}: {fault.message}")

@@ -110,6 +110,7 @@ class StudyPlan:
             ScenarioError: The factors together do not make a valid scenario.
         """
         scenario, key = self._resolved(point)
+        # Points then use disjoint replications of one seed, whose random numbers are independent.
         number += 0 if self.settings.common_random_numbers else point.number * _APART
         settings, responses = self.settings, self.loaded.responses
         return Replication(key, number, scenario, settings.seed, responses, self.functions, settings.window)
@@ -119,6 +120,7 @@ class StudyPlan:
         data = self.settings.model_dump(mode="json", exclude_none=True)
         written = [scenario.to_data() for scenario in self.loaded.sources]
         for scenario in written:
+            # A study checks no claims, and an override may have made them meaningless.
             scenario.pop("claims")
         data |= {"scenario": written[0]} if self.settings.scenario is not None else {"scenarios": written}
         # The scenarios are long and would hide the settings after them.
@@ -132,6 +134,7 @@ class StudyPlan:
             if self.settings.window.hours(scenario.clock) < 1:
                 message = f"must be more than the warm-up and the cool-down together (got {scenario.clock.hours})"
                 raise ScenarioError([Fault(scenario.name, "clock.hours", message)])
+            # Kept: resolving a point validates all settings, and is asked for with every replication.
             self._scenarios[point.number] = scenario, self._key(scenario)
         return self._scenarios[point.number]
 
@@ -142,6 +145,7 @@ class StudyPlan:
             "responses": self.loaded.responses,
             "seed": self.settings.seed,
             "window": [self.settings.warm_up_hours, self.settings.cool_down_hours],
+            # Another version may give other numbers, so its replications are not mixed with these.
             "versions": versions(),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -112,6 +112,7 @@ def is_met(values: Mapping[str, Floats], settings: PrecisionSettings) -> NDArray
     """
     each = [target.is_met(*half_widths(values[name])) for name, target in settings.precision.items()]
     met: NDArray[np.bool_] = np.logical_and.reduce(each)
+    # Few values may agree by chance: no interval counts before the minimum.
     met[: settings.min - 1] = False
     return met
 
@@ -135,10 +136,12 @@ def stopping_point(values: Mapping[str, Floats], settings: PrecisionSettings) ->
         found = np.flatnonzero(met[n - 1 :])
         if not found.size:
             break
+        # The quarter more may not exceed the maximum, at which a point ends in any case.
         end = min(math.ceil(_LOOK_AHEAD * (n + int(found[0]))), settings.max)
         if end > len(met):
             return None
         if met[end - 1] or end == settings.max:
             return end
+        # The target was met by chance; the search starts again after the values that refuted it.
         n = end + 1
     return settings.max if len(met) >= settings.max else None

@@ -118,6 +118,7 @@ def light_run(replication: Replication) -> Run:
     simulation = Simulation(
         scenario.world, seed=replication.seed, replication=replication.number, active_agents=active_agents
     )
+    # In memory: a study keeps no events, and its worlds are small.
     accepted = EventHistory()
     sinks = [Batches([StoreSink(accepted.store)])] if _needs_events(replication) else []
     started_at, began = datetime.now(UTC), time.perf_counter()
@@ -128,6 +129,7 @@ def light_run(replication: Replication) -> Run:
         replication=replication.number,
         active_agents=simulation.active_agents,
         outcome=outcome,
+        # Never written to: nothing asks a light run for its events in order of arrival.
         record=CollectingSink(),
         accepted=accepted,
         digest="",

@@ -78,6 +78,7 @@ class _Runner:
             try:
                 self._plan.scenario_of(point)
             except ScenarioError as error:
+                # A point without a valid scenario is data: the other points still run.
                 self._faults[point.number] = Failure("settings", str(error))
         needs_more = True
         while needs_more:
@@ -100,6 +101,7 @@ class _Runner:
         n_before = len(self._done)
         n_total = n_before + len(replications)
         self._progress(n_before, n_total)
+        # The order changes the time of results only: they are kept by key and number.
         in_order, gauge = self._gauged(replications)
         # An error here, such as an interruption, must stop the workers immediately.
         with closing(dispatch(clocked, in_order, self._pool)) as ends:
@@ -112,6 +114,7 @@ class _Runner:
                     gauge.note(replication, seconds)
                 self._done[replicated.key, replicated.number] = replicated
                 if self._record is not None:
+                    # Recorded before it is reported: what the user has seen as done survives a kill.
                     self._record.add(replicated)
                 self._progress(len(self._done), n_total)
 
@@ -131,6 +134,7 @@ class _Runner:
         if not isinstance(target, PrecisionSettings):
             return False
         needs_more = False
+        # Each point is decided by its own values alone, so the order of the points does not matter.
         for number in set(self._n_needed) - set(self._faults):
             n = self._n_needed[number]
             enough = stopping_point(self._values(self._plan.points[number], n, target.precision), target)

@@ -49,6 +49,7 @@ class Factor(Settings):
         bounds = self.uniform or self.loguniform or self.int
         if bounds is not None and not bounds[0] < bounds[1]:
             raise ValueError(f"{given[0]}: the first number must be below the second (got {list(bounds)})")
+        # By repr, because 1, 1.0 and True are equal in Python and different in a settings file.
         if self.categorical is not None and len(set(map(repr, self.categorical))) < len(self.categorical):
             raise ValueError("categorical: holds a value twice")
         return self
@@ -73,11 +74,14 @@ class Factor(Settings):
             return self.uniform[0] + share * (self.uniform[1] - self.uniform[0])
         if self.loguniform is not None:
             low, high = map(math.log, self.loguniform)
+            # Rounding of exp and log may leave the range by one unit in the last place.
             return min(max(math.exp(low + share * (high - low)), self.loguniform[0]), self.loguniform[1])
         if self.int is not None:
             first, last = self.int
+            # A share of exactly 1 would be one above the range.
             return min(first + int(share * (last - first + 1)), last)
         values = self.categorical or ()
+        # A share of exactly 1 would be past the last category.
         return values[min(int(share * len(values)), len(values) - 1)]
 
 

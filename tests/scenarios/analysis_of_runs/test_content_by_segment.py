@@ -21,7 +21,7 @@ def run_with(effect: float) -> Run:
 
 
 def test_an_interaction_of_the_world_is_found_where_it_is_and_nowhere_else() -> None:
-    """With an effect of 2 the odds ratio of security in Europe stands out, and the test says so; with 0 it does not.
+    """With an effect of 2 the odds ratio of security in Europe stands out and is significant; with 0 it is not.
 
     The odds ratios rest on some hundred requests, so their logarithms are known to about 0.2: an effect of 2 is ten
     standard errors away, and without one a p-value below 0.001 comes once in a thousand seeds.
@@ -36,7 +36,7 @@ def test_an_interaction_of_the_world_is_found_where_it_is_and_nowhere_else() -> 
 
 @pytest.mark.parametrize(("segments", "crossed"), [("[region, page_group]", False), ('["page_group:channel"]', True)])
 def test_the_table_is_made_where_content_is_crossed_with_a_segment(segments: str, *, crossed: bool) -> None:
-    """`analytics.segments` says so; the table and its tests stand beside the statistics."""
+    """`analytics.segments` decides; the table and its tests are among the statistics."""
     changes = ["clock.hours=2", "traffic.visitors_per_day=500", f"analytics.segments={segments}"]
     run = Scenario.load("baseline", changes).run()
     tables = run.analysis.tables()

@@ -77,7 +77,7 @@ WHERE verdict = 'accepted' AND call = 'page' AND hour >= (SELECT max(oldest) FRO
 
 
 def check(path: Path, window_hours: int) -> None:
-    """Every count of the store is what the query says."""
+    """Every count of the store is that of the query."""
     store = EventStore(window_hours)
     store.append_json(path)
     connection = duckdb.connect()

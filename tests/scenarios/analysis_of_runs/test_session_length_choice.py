@@ -1,4 +1,4 @@
-"""Claims about how session length enters the intent model of a run: by choice, and with its zero flag unless told."""
+"""Claims about how session length enters the intent model of a run: by choice, and with its zero flag by default."""
 
 from __future__ import annotations
 

@@ -148,20 +148,15 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
         ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits are counted"),
         ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
+        ("{kind: count}\n    region_europe: {kind: minutes}", "5:5: analytics.signals.region_europe: is the name of a"),
     ],
 )  # fmt: skip
-def test_a_fault_is_told_at_its_place(definition: str, fault: str) -> None:
+def test_a_fault_is_reported_at_its_place(definition: str, fault: str) -> None:
     """File, line and column of the very setting, and what was meant."""
     with pytest.raises(ScenarioError) as caught:
         Scenario.parse(f"name: s\nanalytics:\n  signals:\n    mine: {definition}", "s.yaml")
     messages = [str(each) for each in caught.value.faults]
     assert any(fault in message for message in messages), messages
-
-
-def test_a_name_that_is_taken_is_told_at_its_place() -> None:
-    """The fault stands at the signal, not at the section."""
-    with pytest.raises(ScenarioError, match=r"s.yaml:4:5: analytics.signals.region_europe: is the name of a built-in"):
-        Scenario.parse("name: s\nanalytics:\n  signals:\n    region_europe: {kind: minutes}", "s.yaml")
 
 
 def test_own_signals_are_inherited_changed_and_removed_one_by_one() -> None:
@@ -199,7 +194,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Events that funnelsim did not write: 3 visits of 2 people; the working folder is theirs."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop.yaml").write_text(FOREIGN_SETTINGS)
-    told = [
+    sent = [
         ("a", 0, "page", {"path": "/"}),
         ("a", 3, "track", {"plan": "pro"}),
         ("b", 0, "page", {"path": "/pricing"}),
@@ -216,7 +211,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
             "properties": properties,
             **({"event": "Video Watched"} if kind == "track" else {}),
         }
-        for number, (who, minute, kind, properties) in enumerate(told)
+        for number, (who, minute, kind, properties) in enumerate(sent)
     ]
     (tmp_path / "shop.ndjson").write_text("\n".join(map(json.dumps, lines)))
     return "shop.ndjson"
@@ -243,33 +238,21 @@ def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, 
     return (caught.value.code, *capsys.readouterr())
 
 
-def test_analyze_takes_its_settings_from_a_scenario(
-    foreign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """From a file and from single settings: own signals are terms of the model, with no truth where nobody knows it."""
+def test_analyze_takes_its_settings_from_a_scenario(foreign: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a file and single settings: own signals are terms without a truth, and dropped terms have a reason."""
     small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
-    save_events(small.events, tmp_path, "ndjson")
-    (tmp_path / "own.yaml").write_text(TEXT)
-    arguments = ("events.ndjson", "--config", "own.yaml", "--set", "analytics.signals.newsletter=null", "--json")
-    status, out, err = ended(capsys, "analyze", *arguments)
+    save_events(small.events, Path(), "ndjson")
+    Path("own.yaml").write_text(TEXT)
+    arguments = ("analyze", "events.ndjson", "--config", "own.yaml")
+    status, out, err = ended(capsys, *arguments, "--set", "analytics.signals.newsletter=null", "--json")
     assert (status, err) == (0, "")
     terms = {row["signal"]: row for row in json.loads(out)["model"]["coefficients"]}
     assert terms["docs_view"]["true_coefficient"] is None
     assert "newsletter" not in terms
     assert "region_europe:docs_view" in terms
     assert terms["docs_view"]["n_seen"] == small.intent.coefficients.filter(signal="docs_view")["n_seen"].item()
-
-
-def test_what_the_model_left_out_is_said_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Who asks for a signal, and finds no number of it, finds the reason in its place."""
-    small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
+    _, out, _ = ended(capsys, *arguments)
     assert small.intent.dropped
-    save_events(small.events, tmp_path, "ndjson")
-    settings = tmp_path / "own.yaml"
-    settings.write_text(TEXT)
-    _, out, _ = ended(capsys, "analyze", str(tmp_path / "events.ndjson"), "--config", str(settings))
     for term, reason in small.intent.dropped.items():
         assert f"  dropped: {term} ({reason})\n" in out
 
@@ -283,7 +266,7 @@ def test_what_the_model_left_out_is_said_on_the_command_line(
         (["--config", "basline"], "did you mean 'baseline'?"),
     ],
 )
-def test_wrong_settings_of_analyze_are_told(
+def test_wrong_settings_of_analyze_are_refused(
     foreign: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Status 2 and one message, before any event is read."""

@@ -1,17 +1,15 @@
-"""Claims about scenario files: what is merged over what, and how faults are told."""
+"""Claims about scenario files: what is merged over what, and how faults are reported."""
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
 
-import jsonschema
 import pytest
 from pydantic import ValidationError
 
 from scenarios.errors import ScenarioError
-from scenarios.scenario import Scenario, scenario_schema
+from scenarios.scenario import Scenario
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -34,7 +32,7 @@ def test_every_key_but_the_name_has_a_default(tmp_path: Path) -> None:
     assert (scenario.name, scenario.seed, scenario.active_agents, scenario.clock.hours) == ("least", 7, "auto", 24)
 
 
-def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+def test_all_faults_are_reported_together_each_with_its_place(tmp_path: Path) -> None:
     """Six faults of six kinds are six lines, in the order of the file."""
     text = """\
 name: faulty
@@ -77,18 +75,21 @@ visits: 3
         ("name: x\nanalytics: {segments: [page_gruop]}\n", "did you mean 'page_group'?"),
     ],
 )
-def test_a_fault_is_told_in_plain_words(tmp_path: Path, text: str, fault: str) -> None:
-    """One fault is one line that says what was expected and what was given."""
+def test_a_fault_is_one_plain_line(tmp_path: Path, text: str, fault: str) -> None:
+    """One fault is one line with what was expected and what was given."""
     (line,) = faults(written(tmp_path, "s.yaml", text))
     assert fault in line
 
 
-def test_shares_that_do_not_sum_to_one_are_told_where_they_stand(tmp_path: Path) -> None:
-    """A fault of several values together is located at the key that holds them."""
-    text = "name: x\ntraffic:\n  channels:\n    direct: {share: 0.5}\n    email: {share: 0.4}\n"
-    assert faults(written(tmp_path, "s.yaml", text)) == [
-        "s.yaml:3:3: traffic.channels: shares must sum to 1 (they sum to 0.9)"
-    ]
+def test_shares_that_do_not_sum_to_one_are_reported_at_the_key_that_holds_them(tmp_path: Path) -> None:
+    """Where other shares are inherited, the message names them and says how to remove them."""
+    text = "name: b\ntraffic:\n  channels:\n    direct: {share: 0.5}\n    email: {share: 0.4}\n"
+    fault = "s.yaml:3:3: traffic.channels: shares must sum to 1 (they sum to 0.9)"
+    assert faults(written(tmp_path, "s.yaml", text)) == [fault]
+    written(tmp_path, "base.yaml", text.replace("0.4", "0.5"))
+    text = "name: s\nextends: base.yaml\ntraffic:\n  channels: {direct: {share: 1.0}}\n"
+    fault = "s.yaml:4:3: traffic.channels: shares must sum to 1 (they sum to 1.5)"
+    assert faults(written(tmp_path, "s.yaml", text)) == [f"{fault}; inherited: email; null removes an entry"]
 
 
 def test_a_scenario_changes_what_it_extends_key_by_key(tmp_path: Path) -> None:
@@ -117,24 +118,20 @@ analytics: {segments: [region]}
     [("target_conversion: 0.02", "intercept=-3"), ("intercept: -3", "target_conversion=0.02")],
 )
 def test_of_alternatives_the_later_statement_wins(tmp_path: Path, base: str, changed: str) -> None:
-    """Who states the intercept takes back the inherited calibration, or the reverse; in a file and by --set."""
+    """Stating the intercept removes an inherited target conversion, or the reverse; null removes nothing."""
     path = written(tmp_path, "base.yaml", f"name: base\nintent: {{{base}}}\n")
     text = f"name: child\nextends: base.yaml\nintent: {{{changed.replace('=', ': ')}}}\n"
     child = Scenario.load(written(tmp_path, "child.yaml", text)).intent
     assert child == Scenario.load(path, [f"intent.{changed}"]).intent
     name, value = changed.split("=")
+    inherited = base.split(":", maxsplit=1)[0]
     assert getattr(child, name) == float(value)
-    assert getattr(child, base.split(":", maxsplit=1)[0]) is None
+    assert getattr(child, inherited) is None
+    assert Scenario.load(path, [f"intent.{name}=null"]) == Scenario.load(path)
 
 
-def test_null_for_an_alternative_takes_nothing_back(tmp_path: Path) -> None:
-    """To say that there is no intercept leaves the inherited calibration as it was."""
-    path = written(tmp_path, "base.yaml", "name: base\nintent: {target_conversion: 0.02}\n")
-    assert Scenario.load(path, ["intent.intercept=null"]).intent.target_conversion == 0.02
-
-
-def test_null_removes_an_entry_of_a_dictionary(tmp_path: Path) -> None:
-    """Channels and coefficients of the base can be left out, in a file and by --set; null elsewhere is a value."""
+def test_null_removes_an_entry_of_a_dictionary_and_an_empty_one_all(tmp_path: Path) -> None:
+    """Null elsewhere is a value, and an empty section states nothing."""
     text = "name: s\nextends: baseline\nintent: {coefficients: {company_email: null}}\n"
     text += "traffic: {channels: {email: null, partner: null, direct: {share: 0.36, referrer: null}}}\n"
     path = written(tmp_path, "s.yaml", text)
@@ -143,15 +140,8 @@ def test_null_removes_an_entry_of_a_dictionary(tmp_path: Path) -> None:
     assert base.intent.coefficients.keys() - scenario.intent.coefficients.keys() == {"company_email", "device_mobile"}
     (line,) = faults(path, "intent.coefficients.company_email=null")
     assert line.endswith("intent.coefficients.company_email: must be a number (got null)")
-
-
-def test_inherited_shares_are_recalled_where_they_do_not_sum_to_one(tmp_path: Path) -> None:
-    """Who restates some channels is told which others the base still has, and how to be rid of them."""
-    written(tmp_path, "base.yaml", "name: b\ntraffic: {channels: {direct: {share: 0.5}, email: {share: 0.5}}}\n")
-    text = "name: s\nextends: base.yaml\ntraffic:\n  channels: {direct: {share: 1.0}}\n"
-    assert faults(written(tmp_path, "s.yaml", text)) == [
-        "s.yaml:4:3: traffic.channels: shares must sum to 1 (they sum to 1.5); inherited: email; null removes an entry"
-    ]
+    emptied = Scenario.parse("name: s\nextends: baseline\npopulation: {personas: {}}\ntraffic: {}\n", "s.yaml")
+    assert (emptied.population.personas, emptied.traffic) == ({}, base.traffic)
 
 
 def test_a_date_is_its_first_moment(tmp_path: Path) -> None:
@@ -161,7 +151,7 @@ def test_a_date_is_its_first_moment(tmp_path: Path) -> None:
     assert Scenario.load(path, ["clock.start=2026-03-04"]).clock.start.isoformat() == "2026-03-04T00:00:00+00:00"
 
 
-def test_an_inherited_fault_is_told_in_the_file_that_states_it(tmp_path: Path) -> None:
+def test_an_inherited_fault_is_reported_in_the_file_that_states_it(tmp_path: Path) -> None:
     """What is wrong in the extended file is located there, what is wrong here is located here."""
     written(tmp_path, "base.yaml", "name: base\nclock: {hours: 0}\n")
     path = written(tmp_path, "s.yaml", "name: s\nextends: base.yaml\nseed: x\n")
@@ -171,23 +161,19 @@ def test_an_inherited_fault_is_told_in_the_file_that_states_it(tmp_path: Path) -
     ]
 
 
-def test_a_circle_of_extensions_is_refused(tmp_path: Path) -> None:
-    """Two files that extend each other are told with the whole circle."""
+def test_what_is_extended_must_exist_and_not_lead_back(tmp_path: Path) -> None:
+    """A wrong name after `extends` is reported at its line with advice, and a circle with all its files."""
+    (line,) = faults(written(tmp_path, "s.yaml", "name: s\nextends: baselin\n"))
+    assert line.startswith(
+        "s.yaml:2:1: extends: there is no scenario 'baselin' in the library; did you mean 'baseline'?"
+    )
     written(tmp_path, "b.yaml", "name: b\nextends: a.yaml\n")
     path = written(tmp_path, "a.yaml", "name: a\nextends: b.yaml\n")
     assert faults(path) == ["b.yaml:2:1: extends: goes round in a circle: a.yaml → b.yaml → a.yaml"]
 
 
-def test_what_is_extended_must_exist(tmp_path: Path) -> None:
-    """A wrong name after `extends` is located and advice given."""
-    (line,) = faults(written(tmp_path, "s.yaml", "name: s\nextends: baselin\n"))
-    assert line.startswith(
-        "s.yaml:2:1: extends: there is no scenario 'baselin' in the library; did you mean 'baseline'?"
-    )
-
-
 def test_missing_files_and_names_are_answered_with_what_there_is() -> None:
-    """Whoever mistypes a name is told the library's names."""
+    """After a mistyped name the message lists the library's names."""
     assert faults("baselin")[0].endswith("did you mean 'baseline'? The library has: " + ", ".join(Scenario.library()))
     with pytest.raises(ScenarioError, match=r"^no/such\.yaml: there is no such file\. The library has: "):
         Scenario.load("no/such.yaml")
@@ -236,7 +222,7 @@ def test_overrides_are_yaml_and_later_ones_win(tmp_path: Path) -> None:
         ("extends=baseline", "extends: can only be set in a file"),
     ],
 )
-def test_a_fault_in_an_override_is_told_with_the_override(tmp_path: Path, override: str, fault: str) -> None:
+def test_a_fault_in_an_override_is_reported_with_the_override(tmp_path: Path, override: str, fault: str) -> None:
     """The place of the fault is the `--set` itself."""
     (line,) = faults(written(tmp_path, "s.yaml", "name: s\n"), override)
     assert line.startswith(f"--set {override}: ")
@@ -244,7 +230,7 @@ def test_a_fault_in_an_override_is_told_with_the_override(tmp_path: Path, overri
 
 
 def test_overrides_may_be_python_values(tmp_path: Path) -> None:
-    """A mapping of dotted paths says the same as `--set`, and so does `replace`."""
+    """A mapping of dotted paths has the effect of `--set`, and so does `replace`."""
     path = written(tmp_path, "s.yaml", "name: s\n")
     changed = Scenario.load(path, {"traffic.visitors_per_day": 10, "clock.hours": 2})
     scenario = Scenario.load(path)
@@ -279,24 +265,3 @@ def test_faults_survive_the_way_between_processes() -> None:
     again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
     assert again.faults == caught.value.faults
     assert str(again) == str(caught.value)
-
-
-def test_the_schema_accepts_what_the_loader_accepts() -> None:
-    """The JSON Schema takes every library scenario and refuses a misspelt key and a wrong type."""
-    schema = scenario_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-    for name in Scenario.library():
-        validator.validate(json.loads(Scenario.load(name).model_dump_json()))
-    validator.validate({"name": "x", "extends": "baseline"})
-    assert not validator.is_valid({"name": "x", "trafic": {}})
-    assert not validator.is_valid({"name": "x", "clock": {"hours": "x"}})
-    assert not validator.is_valid({"extends": "baseline"})
-
-
-def test_an_empty_dictionary_removes_all_that_was_inherited() -> None:
-    """Personas can be done away with in one word, also inherited ones; an empty section says nothing."""
-    text = "name: s\nextends: baseline\npopulation: {personas: {}}\ntraffic: {}\n"
-    scenario = Scenario.parse(text, "s.yaml")
-    assert scenario.population.personas == {}
-    assert scenario.traffic == Scenario.load("baseline").traffic

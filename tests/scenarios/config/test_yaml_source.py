@@ -36,10 +36,11 @@ def test_every_key_and_item_has_a_place() -> None:
     assert source.where(("a", "c", 1)) == "f.yaml:5:7"
     assert source.where(("a", "c", 1, "z")) == "f.yaml:5:7"
     assert source.where(("nowhere",)) == "f.yaml:1:1"
+    assert dotted(("site", "pages", 2, "name")) == "site.pages[2].name"
 
 
 def test_all_equal_keys_are_refused() -> None:
-    """A key that stands twice is a fault, at its second place, and every such key is told."""
+    """A repeated key is a fault at its second place, and all such keys are reported."""
     with pytest.raises(ScenarioError) as caught:
         read_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", "f.yaml")
     assert (
@@ -62,7 +63,7 @@ def test_all_equal_keys_are_refused() -> None:
         ("[" * 5000, "f.yaml:1:1: nested too deeply"),
     ],
 )
-def test_what_is_not_yaml_is_told_in_one_line_with_its_place(text: str, message: str) -> None:
+def test_what_is_not_yaml_is_reported_in_one_line_with_its_place(text: str, message: str) -> None:
     """A syntax error is one line that begins with file, line and column."""
     with pytest.raises(ScenarioError) as caught:
         read_yaml(text, "f.yaml")
@@ -75,8 +76,3 @@ def test_aliases_cannot_be_made_to_explode() -> None:
     lines = ["a0: &a0 [x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
     with pytest.raises(ScenarioError, match="more than 100,000 values"):
         read_yaml("\n".join(lines), "f.yaml")
-
-
-def test_paths_are_written_with_dots_and_positions() -> None:
-    """Keys are joined by dots, positions stand in brackets."""
-    assert dotted(("site", "pages", 2, "name")) == "site.pages[2].name"

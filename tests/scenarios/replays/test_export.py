@@ -68,7 +68,7 @@ def test_every_event_is_in_its_table(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["csv", "segment-warehouse", "parquet"])
 def test_a_database_reads_them_back(run: Path, tmp_path: Path, form: str) -> None:
-    """What dbt's package asks the page table for is there, as times where it must be, and says what the events say."""
+    """What dbt's package asks the page table for is there, with times as timestamps, and agrees with the events."""
     export(run, to=tmp_path / "o", form=form)
     suffix = "parquet" if form == "parquet" else "csv"
     columns = ", ".join(DBT_SEGMENT_PAGES)
@@ -84,7 +84,7 @@ def test_a_database_reads_them_back(run: Path, tmp_path: Path, form: str) -> Non
     )
 
 
-def test_addresses_are_taken_apart() -> None:
+def test_addresses_are_split() -> None:
     """The query of a page's address is its own column, with the question mark and without the fragment."""
     urls = ["https://x.example.com/a?b=c&d=e#f", "https://x.example.com/a", "https://x.example.com/#a?b", None]
     rows = pl.DataFrame({"type": ["page"] * 4, "context_page_url": urls})
@@ -93,7 +93,7 @@ def test_addresses_are_taken_apart() -> None:
     assert pages["search"].to_list() == ["?b=c&d=e", None, None, None]
 
 
-def test_dbt_is_told_every_type(run: Path, tmp_path: Path) -> None:
+def test_seeds_give_dbt_every_type(run: Path, tmp_path: Path) -> None:
     """The properties for `dbt seed` name each table and each of its columns; times are timestamps."""
     n_rows = export(run, to=tmp_path / "o")
     seeds = {seed["name"]: seed["config"]["column_types"] for seed in YAML().load(tmp_path / "o/seeds.yml")["seeds"]}
@@ -105,7 +105,7 @@ def test_dbt_is_told_every_type(run: Path, tmp_path: Path) -> None:
 
 
 def test_an_export_replaces_an_export_and_nothing_else(run: Path, tmp_path: Path) -> None:
-    """Another export may take its place, which leaves no old file; with somebody's file in it the folder stays."""
+    """Another export may take its place, which leaves no old file; a folder with another file in it stays."""
     folder = tmp_path / "o"
     export(run, to=folder)
     export(run, to=folder, form="parquet")
@@ -119,7 +119,7 @@ def test_an_export_replaces_an_export_and_nothing_else(run: Path, tmp_path: Path
 
 
 def test_only_a_run_can_be_exported(tmp_path: Path) -> None:
-    """A folder without events is told, and nothing is written."""
+    """A folder that is no run is refused, and nothing is written."""
     with pytest.raises(InputError, match="is not a run folder"):
         export(tmp_path, to=tmp_path / "o")
     assert not (tmp_path / "o").exists()

@@ -9,12 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
 import pytest
+from replay_clock import QuickClock
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import encode
@@ -32,34 +32,13 @@ HOSTILE = [
     "é" * 5_000,
     ",",
 ]
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-class QuickClock:
-    """A clock that lets time pass at once and notes for how long."""
-
-    def __init__(self) -> None:
-        self.time_s, self.slept = 0.0, []
-
-    def monotonic(self) -> float:
-        """Seconds since some moment."""
-        return self.time_s
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.slept.append(seconds)
-        self.time_s += seconds
-
-    def now(self) -> datetime:
-        """The date and time."""
-        return NOON + timedelta(seconds=self.time_s)
 
 
 class Collector:
     """A collector on a port of this machine.
 
     Args:
-        answer: Given the number of a request, from 1, says what becomes of it: a status, perhaps with headers; ``drop``
+        answer: Returns for the number of a request, from 1, its outcome: a status, perhaps with headers; ``drop``
             ends the connection unread, ``lose`` takes the batch and ends it without an answer.
     """
 
@@ -86,10 +65,10 @@ class Collector:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                told = b'{"success":true}' if status == 200 else b"no"
-                self.send_header("Content-Length", str(len(told)))
+                reply = b'{"success":true}' if status == 200 else b"no"
+                self.send_header("Content-Length", str(len(reply)))
                 self.end_headers()
-                self.wfile.write(told)
+                self.wfile.write(reply)
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -190,17 +169,17 @@ def test_a_lost_answer_brings_a_batch_again(run: Path, collecting: Callable[...,
 def test_waits_grow_or_are_as_asked(run: Path, collecting: Callable[..., Collector]) -> None:
     """Each wait is twice the one before, up to half a minute; Retry-After sets it, in seconds or as a date."""
     asked = {4: {"Retry-After": "7"}, 5: {"Retry-After": "Fri, 01 May 2026 12:01:00 GMT"}, 6: {"Retry-After": "soon"}}
-    collector, clock, told = collecting(lambda n: (429, asked.get(n, {})) if n < 10 else 200), QuickClock(), []
-    replay(run, to=collector.address, speed="max", clock=clock, announce=told.append)
+    collector, clock, announced = collecting(lambda n: (429, asked.get(n, {})) if n < 10 else 200), QuickClock(), []
+    replay(run, to=collector.address, speed="max", clock=clock, announce=announced.append)
     until_date = 60 - (0.5 + 1 + 2 + 7)
     assert clock.slept == [0.5, 1, 2, 7, until_date, 16, 30, 30, 30]
-    assert told[3] == f"{collector.address}: answers 429 Too Many Requests; trying again in 7 s"
+    assert announced[3] == f"{collector.address}: answers 429 Too Many Requests; trying again in 7 s"
 
 
-def test_who_never_answers_is_given_up_and_gone_on_with(
+def test_a_collector_that_never_accepts_is_given_up_and_resumed(
     run: Path, tmp_path: Path, collecting: Callable[..., Collector]
 ) -> None:
-    """After so many tries it ends with what the collector said; with a state nothing need be sent again."""
+    """After so many retries it ends with the collector's answer; with a state it resumes."""
     collector = collecting(lambda n: 200 if n == 1 or n > 5 else 503)
     options = {"to": collector.address, "speed": "max", "resume": tmp_path / "state", "max_retries": 3}
     with pytest.raises(DeliveryError, match=r"answers 503 .*given up after 3 retries \(\d+ lines have been ack"):
@@ -211,7 +190,7 @@ def test_who_never_answers_is_given_up_and_gone_on_with(
 
 
 def test_a_killed_replay_loses_nothing(run: Path, tmp_path: Path, collecting: Callable[..., Collector]) -> None:
-    """Killed twice and gone on with, it brings every event, in order, and for each kill one batch twice at most."""
+    """Killed twice and resumed, it sends every event, in order, and for each kill at most one batch twice."""
     collector, state = collecting(lambda n: 503 if n % 15 == 0 else 200), tmp_path / "state"
     command = [sys.executable, "-m", "funnelsim", "replay", str(run), "--to", collector.address, "--resume", str(state)]
     for n_requests in (20, 40):
@@ -229,8 +208,8 @@ def test_a_killed_replay_loses_nothing(run: Path, tmp_path: Path, collecting: Ca
     assert len(collector.events) - len(first_of) <= 2 * max(map(len, batches))
 
 
-def test_nobody_there_is_told(run: Path, collecting: Callable[..., Collector]) -> None:
-    """A port on which nobody listens is tried again and then given up."""
+def test_a_port_without_a_server_is_an_error(run: Path, collecting: Callable[..., Collector]) -> None:
+    """A port without a server is retried and then given up."""
     collector, clock = collecting(), QuickClock()
     collector.close()
     with pytest.raises(DeliveryError, match="Connection refused; given up after 2 retries"):
@@ -264,7 +243,7 @@ def test_a_path_of_ones_own_is_kept(run: Path, collecting: Callable[..., Collect
 
 
 def test_what_a_collector_never_takes_is_counted(tmp_path: Path, collecting: Callable[..., Collector]) -> None:
-    """Broken lines would break a batch and events over 32 KB be refused: they are not sent, and said so."""
+    """Broken lines would break a batch and events over 32 KB be refused: they are not sent, and are counted."""
     folder = tmp_path / "run"
     scenario = Scenario(name="small").replace({"clock.hours": 1, "traffic.visitors_per_day": 500})
     run_to_folder(scenario, folder, events="ndjson", analyse=False)

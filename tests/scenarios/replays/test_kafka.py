@@ -66,7 +66,7 @@ def test_the_topic_gets_every_event_and_each_browser_a_partition(servers: str, r
         assert len({partition for its, _, partition in messages if its == key}) == 1
 
 
-def test_a_broker_that_is_not_there_is_told(run: Path) -> None:
-    """What cannot be delivered in time is a failed delivery; the address says how long that is."""
+def test_a_missing_broker_is_an_error(run: Path) -> None:
+    """What cannot be delivered in time is a failed delivery; the address sets how long that is."""
     with pytest.raises(DeliveryError, match=r"events: not all could be sent to Kafka: .*\(0 lines have been ack"):
         replay(run, to="kafka:127.0.0.1:1/events?message.timeout.ms=300", speed="max")

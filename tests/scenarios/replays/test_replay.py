@@ -1,4 +1,4 @@
-"""Claims about replays: what is sent, in which order, at which pace, and how one goes on."""
+"""Claims about replays: what is sent, in which order, at which pace, and how one is resumed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from replay_clock import QuickClock
 
 from analytics.events.enrichment import event_times
 from analytics.io.ndjson import decode, encode
@@ -24,30 +25,6 @@ from scenarios.scenario import Scenario
 
 DIRT = {"tracking.duplicate_rate": 0.05, "tracking.malformed_rate": 0.05, "tracking.late_rate": 0.05}
 SMALL = {"clock.hours": 2, "traffic.visitors_per_day": 2000} | DIRT
-
-
-class TestClock:
-    """A clock that passes time at once: a little too much of it, and some for whatever is done."""
-
-    __test__ = False
-
-    def __init__(self, *, late_s: float = 0.0, read_s: float = 0.0) -> None:
-        self.time_s, self.slept = 1000.0, []
-        self._late_s, self._read_s = late_s, read_s
-
-    def monotonic(self) -> float:
-        """Seconds since some moment."""
-        self.time_s += self._read_s
-        return self.time_s
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.slept.append(seconds)
-        self.time_s += seconds + self._late_s
-
-    def now(self) -> datetime:
-        """The date and time."""
-        return datetime(2026, 5, 1, tzinfo=UTC) + timedelta(seconds=self.time_s)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +77,7 @@ def test_a_part_can_be_replayed(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("speed", [60.0, 600.0, 0.5])
 def test_the_pace_is_as_asked(runs: Path, tmp_path: Path, speed: float) -> None:
     """Though each sleep is 20 ms too long and work takes time, the whole takes what was asked, within 5 %."""
-    clock = TestClock(late_s=0.02, read_s=0.0001)
+    clock = QuickClock(late_s=0.02, read_s=0.0001)
     result = replay(runs / "parquet", to=f"file:{tmp_path / 'o'}", speed=speed, clock=clock)
     received = pl.read_parquet(runs / "parquet/events.parquet")["received_at"]
     asked_s = (received.max() - received.min()).total_seconds() / speed
@@ -118,9 +95,9 @@ def test_the_pace_is_kept_by_the_real_clock(runs: Path, tmp_path: Path) -> None:
     assert 1 <= min(ratios) < 1.05
 
 
-def test_who_falls_behind_catches_up() -> None:
+def test_a_late_replay_catches_up() -> None:
     """A moment whose turn has passed is due at once, and the next ones keep to the beginning."""
-    clock = TestClock()
+    clock = QuickClock()
     pace = Pace(10, clock)
     pace.wait(0)
     clock.time_s += 5
@@ -131,7 +108,7 @@ def test_who_falls_behind_catches_up() -> None:
     assert not pace.is_due(60_001)
 
 
-def test_a_stopped_replay_goes_on_where_it_was(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_replay_is_resumed(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it fails, and though the file has got lines that were not noted, it ends with each line once."""
     monkeypatch.setattr("scenarios.replays.files._MOST_BYTES", 50_000)
     file, state = tmp_path / "o", tmp_path / "state"
@@ -162,7 +139,7 @@ def test_a_stopped_replay_goes_on_where_it_was(runs: Path, tmp_path: Path, monke
     assert (again.sent, again.first) == (0, None)
 
 
-def test_a_killed_replay_goes_on_where_it_was(runs: Path, tmp_path: Path) -> None:
+def test_a_killed_replay_is_resumed(runs: Path, tmp_path: Path) -> None:
     """A process that is killed without warning, twice, leaves a state by which the third one completes the file."""
     file, state = tmp_path / "o", tmp_path / "state"
     command = [sys.executable, "-m", "funnelsim", "replay", str(runs / "parquet"), "--to", f"file:{file}"]
@@ -194,7 +171,7 @@ def test_a_state_is_for_one_replay_only(runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_something_is_left_alone(runs: Path, tmp_path: Path) -> None:
-    """A file of somebody's is not written over; one that was sent to and then cut is noticed."""
+    """Another file is not overwritten; one that was truncated after a replay is noticed."""
     file, state = tmp_path / "o", tmp_path / "state"
     file.write_text("mine")
     with pytest.raises(OutputError, match="holds something already"):
@@ -220,13 +197,13 @@ def test_a_file_that_holds_something_is_left_alone(runs: Path, tmp_path: Path) -
     ],
 )
 def test_what_makes_no_sense_is_refused(runs: Path, options: dict[str, object], message: str) -> None:
-    """Addresses and speeds that are none are told before anything is sent."""
+    """Wrong addresses and speeds are refused before anything is sent."""
     with pytest.raises(InputError, match=message):
         replay(runs / "parquet", **options)
 
 
 def test_only_a_run_with_events_can_be_replayed(runs: Path, tmp_path: Path) -> None:
-    """A folder that is no run's, and a run without events, are told; of a misspelt one a neighbour is named."""
+    """A folder that is no run and a run without events are refused; after a misspelt name a neighbour is suggested."""
     with pytest.raises(InputError, match="is not a run folder"):
         RecordedRun(tmp_path)
     with pytest.raises(InputError, match=r"did you mean '.*parquet'"):
@@ -237,7 +214,7 @@ def test_only_a_run_with_events_can_be_replayed(runs: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_told(runs: Path) -> None:
+def test_a_full_disk_is_a_failed_delivery(runs: Path) -> None:
     """What cannot be written is a failed delivery."""
     with pytest.raises(DeliveryError, match="No space left on device"):
         replay(runs / "parquet", to="file:/dev/full", speed="max")

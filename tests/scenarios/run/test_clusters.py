@@ -17,14 +17,14 @@ import pytest
 
 from scenarios.errors import InputError
 from scenarios.run.dispatch import Lost, dispatch
-from scenarios.run.pools import Pool, pool_of
+from scenarios.run.pools import pool_of
 from scenarios.study import Study
 
 # Workers cannot import the tests by name: what is defined here is sent to them whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 # The clusters are not ours, and live in part in this process: what they warn of must not break them.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 STUDY = Study.parse(
     """name: tiny
@@ -44,7 +44,7 @@ def double(number: int) -> int:
 
 
 def environment(name: str) -> str | None:
-    """What a variable of the worker's environment says."""
+    """A variable of the worker's environment."""
     return os.environ.get(name)
 
 
@@ -88,47 +88,32 @@ def ray() -> Iterator[str]:
     module.shutdown()
 
 
-def check_bytes(executor: str, tmp_path: Path) -> None:
-    """A study on a cluster leaves the tables of the same study in this process, byte for byte."""
+@pytest.fixture(params=["dask", pytest.param("ray", marks=pytest.mark.validation)])
+def cluster(request: pytest.FixtureRequest) -> str:
+    """Each of the clusters, by the name of its executor."""
+    return request.getfixturevalue(request.param)
+
+
+def test_a_study_on_a_cluster_leaves_the_same_bytes(cluster: str, tmp_path: Path):
+    """A study on Dask or Ray leaves the tables of the same study in this process, byte for byte."""
     STUDY.run(jobs=1, folder=tmp_path / "here")
-    STUDY.run(executor=executor, folder=tmp_path / "there")
+    STUDY.run(executor=cluster, folder=tmp_path / "there")
     for name in ("design.csv", "replications.parquet", "summary.csv", "differences.csv", "failures.ndjson"):
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
 
-def check_loss(pool: Pool) -> None:
-    """A task that kills whatever worker it is given to is lost, and only that one."""
+def test_a_task_that_kills_its_worker_harms_no_other(cluster: str):
+    """Whatever a worker of Dask or Ray was doing when it died is done by others, but for the deadly task."""
+    pool = pool_of(cluster)
     found = dict(dispatch(double, range(12), pool))
     assert isinstance(found.pop(5), Lost)
     assert found == {n: 2 * n for n in range(12) if n != 5}
-
-
-def test_a_study_on_dask_leaves_the_same_bytes(dask: str, tmp_path: Path):
-    """Where replications run is not to be told from what comes of them: on Dask as in this process."""
-    check_bytes(dask, tmp_path)
-
-
-def test_a_task_that_kills_its_dask_worker_harms_no_other(dask: str):
-    """What a worker of Dask takes along when it dies is given to others; all but the deadly task come back."""
-    check_loss(pool_of(dask))
+    if cluster == "ray":  # workers of Dask are started by the cluster, with its own environment
+        assert dict(dispatch(environment, ["POLARS_MAX_THREADS"], pool)) == {"POLARS_MAX_THREADS": "1"}
 
 
 def test_an_address_that_dask_cannot_read_is_wrong_input():
-    """It is told before anything runs."""
+    """A wrong address is reported before anything runs."""
     pytest.importorskip("distributed", reason="Dask is not installed: funnelsim[dask]")
     with pytest.raises(InputError, match="no scheduler to be reached"):
         pool_of("dask:carrier-pigeon")
-
-
-@pytest.mark.validation
-def test_a_study_on_ray_leaves_the_same_bytes(ray: str, tmp_path: Path):
-    """The same on Ray."""
-    check_bytes(ray, tmp_path)
-
-
-@pytest.mark.validation
-def test_a_task_that_kills_its_ray_worker_harms_no_other(ray: str):
-    """The same on Ray, whose workers die alone; each has one thread, as on this machine."""
-    pool = pool_of(ray)
-    check_loss(pool)
-    assert dict(dispatch(environment, ["POLARS_MAX_THREADS"], pool)) == {"POLARS_MAX_THREADS": "1"}

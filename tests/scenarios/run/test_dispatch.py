@@ -1,4 +1,4 @@
-"""Claims about doing tasks on workers that may die."""
+"""Claims about running tasks on workers that may die."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def double(number: int) -> int:
 
 
 class DiesOnce:
-    """Doubles numbers; whoever is asked first for a number above 5 ends its process."""
+    """Doubles numbers; the first worker that gets a number above 5 ends its process."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -43,7 +43,7 @@ class DiesOnce:
 
 
 def environment(name: str) -> str | None:
-    """What a variable of the worker's environment says."""
+    """A variable of the worker's environment."""
     return os.environ.get(name)
 
 
@@ -58,11 +58,11 @@ def ends(work: Callable[[int], int], n: int, pool: Pool) -> dict[int, int | Lost
     "pool", [pool_of(jobs=1), pool_of(jobs=2), pool_of(ThreadPoolExecutor(2))], ids=["in process", "loky", "threads"]
 )
 def test_every_task_comes_back_once_with_its_result(pool: Pool):
-    """In process, on loky and on an executor of somebody else the results are the same."""
+    """In process, on loky and on an executor of the caller the results are the same."""
     assert ends(double, 13, pool) == {n: 2 * n for n in range(13)}
 
 
-def test_a_task_that_kills_its_worker_is_found_out_and_harms_no_other():
+def test_a_task_that_kills_its_worker_is_identified_and_affects_no_other():
     """Of 40 tasks on two workers, the one that ends its process is lost, and only that one."""
     found = ends(double, 40, pool_of(jobs=2))
     lost = found.pop(13)
@@ -71,38 +71,33 @@ def test_a_task_that_kills_its_worker_is_found_out_and_harms_no_other():
     assert found == {n: 2 * n for n in range(40) if n != 13}
 
 
-def test_what_a_dead_worker_had_in_hand_is_sent_anew(tmp_path: Path):
-    """A worker that ends once, of a cause outside its task, loses nothing."""
+def test_tasks_of_a_dead_worker_are_sent_again(tmp_path: Path):
+    """A worker that ends once, for a cause outside its task, loses nothing."""
     assert ends(DiesOnce(tmp_path / "mark"), 10, pool_of(jobs=2)) == {n: 2 * n for n in range(10)}
 
 
-class Broken(Executor):
-    """Breaks whatever it is given."""
+class Scripted(Executor):
+    """Answers each task with a function of no arguments."""
 
-    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
-        """Refuse."""
-        raise BrokenExecutor("no")
-
-
-def test_a_pool_that_always_breaks_is_given_up():
-    """Where nothing can ever run, it is said instead of tried for ever."""
-    with pytest.raises(OutputError, match="again and again"):
-        ends(double, 3, Pool(1, Broken))
-
-
-class Deserted(Executor):
-    """Takes whatever it is given, and nobody does it."""
+    def __init__(self, answer: Callable[[], Future[object]]) -> None:
+        self._answer = answer
 
     def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
         """Take a task."""
-        return Future()
+        return self._answer()
 
 
-def test_a_cluster_without_workers_is_not_waited_for():
-    """Where nobody is left to work it is said, after a while, instead of waiting for ever."""
-    pool = Pool(1, Deserted, has_workers=lambda: False)
+def test_a_pool_that_cannot_work_is_given_up():
+    """Dispatch ends with an error where each pool breaks, and where a cluster has no workers left."""
+
+    def breaks() -> Future[object]:
+        raise BrokenExecutor("no")
+
+    with pytest.raises(OutputError, match="again and again"):
+        ends(double, 3, Pool(1, lambda: Scripted(breaks)))
+    deserted = Pool(1, lambda: Scripted(Future), has_workers=lambda: False)
     with pytest.raises(OutputError, match="no workers left"):
-        list(dispatch(double, range(3), pool, patience_s=0.01))
+        list(dispatch(double, range(3), deserted, patience_s=0.01))
 
 
 class Counting(InProcess):
@@ -122,7 +117,7 @@ def nap(_: int) -> None:
     time.sleep(0.001)
 
 
-def test_batches_grow_to_the_wished_time_and_shrink_at_the_end():
+def test_batches_grow_to_the_target_time_and_shrink_at_the_end():
     """Tasks of a millisecond are sent by the ten when a batch should take ten, the first and last ones fewer."""
     executor = Counting()
     assert len(list(dispatch(nap, range(100), Pool(1, lambda: executor, n_ahead=0), batch_s=0.01))) == 100
@@ -131,7 +126,7 @@ def test_batches_grow_to_the_wished_time_and_shrink_at_the_end():
     assert executor.sizes[-1] == 1
 
 
-def test_who_stops_listening_stops_the_work():
+def test_a_caller_who_stops_early_stops_the_work():
     """When the results are no longer wanted the pool is closed, and nothing runs on."""
     executor, closed = Counting(), list[Executor]()
     results = dispatch(double, range(10), Pool(1, lambda: executor, closed.append, n_ahead=0))
@@ -142,7 +137,7 @@ def test_who_stops_listening_stops_the_work():
 
 
 def test_workers_have_one_thread_each():
-    """Loky's workers are told to use one thread, of Polars and of linear algebra."""
+    """Polars and linear algebra use one thread in each of loky's workers."""
     names = ["POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]
     assert dict(dispatch(environment, names, pool_of(jobs=2))) == dict.fromkeys(names, "1")
 
@@ -152,12 +147,12 @@ def test_workers_have_one_thread_each():
     [("lokey", "did you mean 'loky'"), ("dask", "dask:ADDRESS"), ("loky:8786", "has no address")],
 )
 def test_an_executor_that_there_is_not_is_refused(executor: str, message: str):
-    """A wrong name or address is told before anything runs."""
+    """A wrong name or address is reported before anything runs."""
     with pytest.raises(InputError, match=message):
         pool_of(executor)
 
 
-def test_jobs_are_as_many_as_cores_unless_told():
+def test_jobs_are_as_many_as_cores_by_default():
     """Without a number of jobs every core that the process may use has one."""
     assert pool_of().n_workers == available_cores()
     assert (pool_of(jobs=3).n_workers, pool_of(jobs=1).open) == (3, InProcess)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.io.ndjson import decode
 from scenarios.cli.run_text import run_summary
 from scenarios.errors import OutputError
 from scenarios.files import versions as memory
 from scenarios.files.atomic_folder import new_folder
 from scenarios.files.digest import digest_of
 from scenarios.files.event_files import EventsFormat
+from scenarios.files.run_folder import read_events
 from scenarios.run.folder import default_folder, run_to_folder
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
@@ -80,22 +79,25 @@ def test_a_run_folder_holds_all_it_takes(scenario: Scenario, run: Run, tmp_path:
 def test_two_runs_leave_the_same_bytes(scenario: Scenario, tmp_path: Path) -> None:
     """But for the manifest's timings and the report, equal runs leave equal files."""
     for name in ("a", "b"):
-        run_to_folder(scenario, tmp_path / name)
+        run_to_folder(scenario.replace(TINY), tmp_path / name)
     for name in files(tmp_path / "a"):
         first, second = tmp_path / "a" / name, tmp_path / "b" / name
         if first.is_file() and name not in {"manifest.json", "report.html"}:
             assert first.read_bytes() == second.read_bytes(), name
 
 
-@pytest.mark.parametrize(("form", "there"), [("ndjson", ["events.ndjson"]), ("none", [])])
-def test_events_are_kept_in_the_form_that_was_asked_for(
-    scenario: Scenario, run: Run, tmp_path: Path, form: EventsFormat, there: list[str]
-) -> None:
-    """NDJSON reads back as the events of the run; `none` leaves results only."""
-    run_to_folder(scenario, tmp_path / "out", events=form, analyse=False)
-    assert [name for name in files(tmp_path / "out") if name.startswith("events")] == there
-    for name in there:
-        assert digest_of(decode(tmp_path / "out" / name).frame) == run.digest
+@pytest.mark.parametrize("form", ["parquet", "ndjson", "none"])
+def test_events_are_kept_in_the_chosen_form(scenario: Scenario, tmp_path: Path, form: EventsFormat) -> None:
+    """The file reads back as the events of the run, which reads them there; `none` keeps results only."""
+    tiny, _ = run_to_folder(scenario.replace(TINY), str(tmp_path / "out"), events=form, analyse=False)
+    there = [name for name in files(tmp_path / "out") if name.startswith("events")]
+    if form == "none":
+        assert there == []
+        with pytest.raises(OutputError, match="were not kept"):
+            _ = tiny.events
+    else:
+        assert there == [f"events.{form}"]
+        assert digest_of(read_events(tmp_path / "out" / there[0])) == digest_of(tiny.events) == tiny.digest
 
 
 def test_a_model_that_cannot_be_fitted_says_why(scenario: Scenario, tmp_path: Path) -> None:
@@ -118,33 +120,23 @@ def test_nothing_half_written_stays(scenario: Scenario, tmp_path: Path, interrup
     assert files(tmp_path) == []
 
 
-@pytest.fixture
-def earlier(tmp_path: Path) -> Iterator[Path]:
-    """A folder of an earlier run."""
-    folder = tmp_path / "out"
-    folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-    (folder / "model.json").write_text("old")
-    return folder
-
-
-def test_an_earlier_run_is_replaced_whole(earlier: Path) -> None:
-    """The new folder takes the place of the old one, of which nothing stays."""
+def test_an_earlier_run_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    """When the new run fails the old folder stays; when it is written, nothing of the old one does."""
+    earlier = tmp_path / "out"
+    earlier.mkdir()
+    (earlier / "manifest.json").write_text(json.dumps(MANIFEST))
+    (earlier / "model.json").write_text("old")
+    with pytest.raises(RuntimeError), new_folder(earlier):
+        raise RuntimeError
+    assert files(tmp_path) == ["out", "out/manifest.json", "out/model.json"]
     with new_folder(earlier) as working:
         (working / "manifest.json").write_text("new")
         assert files(earlier) == ["manifest.json", "model.json"]
-    assert files(earlier.parent) == ["out", "out/manifest.json"]
-
-
-def test_an_earlier_run_outlives_a_failure(earlier: Path) -> None:
-    """When the new run fails the old one still stands."""
-    with pytest.raises(RuntimeError), new_folder(earlier):
-        raise RuntimeError
-    assert files(earlier.parent) == ["out", "out/manifest.json", "out/model.json"]
+    assert files(tmp_path) == ["out", "out/manifest.json"]
 
 
 def test_what_funnelsim_did_not_make_is_not_replaced(tmp_path: Path) -> None:
-    """A folder of other things and a file are refused and left as they are; an empty folder is taken."""
+    """A folder of other things, a file and a path beneath one are refused and left; an empty folder is replaced."""
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     (tmp_path / "file").write_text("x")
@@ -152,6 +144,9 @@ def test_what_funnelsim_did_not_make_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder that funnelsim did not make"), new_folder(tmp_path / "thesis"):
         pass
     with pytest.raises(OutputError, match="is a file"), new_folder(tmp_path / "file"):
+        pass
+    beneath = tmp_path / "file" / "a" / "b"
+    with pytest.raises(OutputError, match="cannot be written: Not a directory"), new_folder(beneath):
         pass
     with new_folder(tmp_path / "empty") as working:
         (working / "x").write_text("x")
@@ -178,41 +173,22 @@ def test_a_manifest_does_not_make_a_folder_ours(tmp_path: Path, manifest: object
     assert files(tmp_path) == sorted(["manifest.json", other])
 
 
-@pytest.mark.parametrize("form", ["parquet", "ndjson"])
-def test_events_of_a_run_folder_can_still_be_asked_for(scenario: Scenario, tmp_path: Path, form: EventsFormat) -> None:
-    """The events have moved into the folder; the run reads them there."""
-    tiny, _ = run_to_folder(scenario.replace(TINY), str(tmp_path / "out"), events=form, analyse=False)
-    assert digest_of(tiny.events) == tiny.digest
-
-
-def test_events_that_were_not_kept_are_missed_with_a_reason(scenario: Scenario, tmp_path: Path) -> None:
-    """A run that was told to keep no events says so when asked for them."""
-    tiny, _ = run_to_folder(scenario.replace(TINY), tmp_path / "out", events="none", analyse=False)
-    with pytest.raises(OutputError, match="were not kept"):
-        _ = tiny.events
-
-
 def test_a_run_in_memory_can_be_saved(scenario: Scenario, tmp_path: Path) -> None:
-    """A notebook's run leaves the folder that the command line would have left; a second time replaces the first."""
-    tiny = scenario.replace(TINY).run()
-    run_to_folder(tiny.scenario, tmp_path / "streamed")
+    """A run in memory leaves the files of a streamed one, which announces each step; saving again replaces them."""
+    announced: list[str] = []
+    streamed, _ = run_to_folder(scenario.replace(TINY), tmp_path / "streamed", announce=announced.append)
+    assert announced == ["Writing events and results", "Analysing", "Writing the report"]
+    tiny = streamed.scenario.run()
     for _ in range(2):
         tiny.save(str(tmp_path / "saved"))
     assert files(tmp_path / "saved") == files(tmp_path / "streamed")
     assert pl.read_parquet(tmp_path / "saved" / "events.parquet").equals(tiny.events)
 
 
-def test_what_goes_on_after_the_simulation_is_announced(scenario: Scenario, tmp_path: Path) -> None:
-    """The wait after the simulation is not silent: each step says its name."""
-    said: list[str] = []
-    run_to_folder(scenario.replace(TINY), tmp_path / "out", announce=said.append)
-    assert said == ["Writing events and results", "Analysing", "Writing the report"]
-
-
 def test_events_that_do_not_fit_into_memory_are_kept_and_not_analysed(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the analysis would take more memory than is free it is not begun: the events are there, and why is told."""
+    """Where the analysis would take more memory than is free, the events are kept and the manifest has the reason."""
     monkeypatch.setattr(memory, "available_bytes", lambda: 1024)
     run, manifest = run_to_folder(scenario.replace(TINY), tmp_path / "out")
     assert "takes about 0.0 GB" in manifest["not_analysed"]
@@ -225,17 +201,6 @@ def test_events_that_do_not_fit_into_memory_are_kept_and_not_analysed(
     assert "not_analysed" not in run_to_folder(scenario.replace(TINY), tmp_path / "out")[1]
 
 
-def test_a_place_that_cannot_be_written_is_told_before_the_work_begins(tmp_path: Path) -> None:
-    """A folder beneath a file cannot be: one message, and no folder on the way stays."""
-    (tmp_path / "file").write_text("x")
-    with (
-        pytest.raises(OutputError, match="cannot be written: Not a directory"),
-        new_folder(tmp_path / "file" / "a" / "b"),
-    ):
-        pass
-    assert files(tmp_path) == ["file"]
-
-
 def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:
     """Written through a link, the folder it points to is replaced and the link stays."""
     (tmp_path / "disk").mkdir()
@@ -246,6 +211,6 @@ def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:
     assert files(tmp_path / "disk") == ["x"]
 
 
-def test_a_run_that_is_not_told_where_goes_to_a_folder_of_its_name(scenario: Scenario) -> None:
+def test_the_default_folder_has_the_name_of_the_scenario(scenario: Scenario) -> None:
     """The default folder names scenario and seed."""
     assert default_folder(scenario, 0) == Path("runs/small-seed0")

@@ -41,7 +41,7 @@ def alone(scenario: Scenario) -> Run:
 
 
 def check_same(run: Run, alone: Run) -> None:
-    """Hold digest, events, labels, the store and what the analysis says equal."""
+    """Digest, events, labels, store and analysis are equal."""
     assert run.digest == alone.digest
     assert_frame_equal(run.events, alone.events)
     assert_frame_equal(run.labels, alone.labels)
@@ -55,7 +55,7 @@ def check_same(run: Run, alone: Run) -> None:
 
 
 def test_processes_that_share_a_run_make_the_same(scenario: Scenario, alone: Run) -> None:
-    """Two worker processes, with their own numbers for words, leave the events of one."""
+    """Two worker processes, with their own codes of categories, leave the events of one."""
     check_same(scenario.run(jobs=2), alone)
 
 
@@ -70,9 +70,9 @@ def test_any_executor_will_do(scenario: Scenario, alone: Run) -> None:
 def test_a_shared_run_leaves_the_same_folder(
     scenario: Scenario, alone: Run, tmp_path: Path, form: EventsFormat
 ) -> None:
-    """Every file but the manifest, which tells the time, has the bytes of a folder of one process.
+    """Every file but the manifest, which holds the time, has the bytes of a folder of one process.
 
-    What an analysis leaves besides is made of these events.
+    The results of an analysis depend on these events alone.
     """
     one, other = tmp_path / "one", tmp_path / "other"
     run_to_folder(scenario, one, events=form, analyse=False)
@@ -100,6 +100,6 @@ def test_a_small_run_is_not_shared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("jobs", [0, -1, 1.5, "2"])
 def test_a_number_of_workers_that_is_none_is_wrong_input(jobs: Any) -> None:
-    """Whatever is not a whole number from 1 on is told as such."""
+    """A number of jobs must be a whole number from 1 on."""
     with pytest.raises(InputError, match="1 or more"):
         Scenario.load("baseline").run(jobs=jobs)

@@ -1,4 +1,4 @@
-"""Claims about batches: whoever takes them, together or one by one, takes the same."""
+"""Claims about batches: sinks receive the same in batches as one by one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from simulator.tracking.delivery import CollectingSink, Delivery
 
 
 @dataclass
-class Listener:
-    """A sink that keeps what it takes apart, and counts how often it is closed."""
+class RecordingSink:
+    """A sink that keeps each delivery, and counts how often it is closed."""
 
     taken: list[Delivery] = field(default_factory=list)
     n_closed: int = 0
@@ -42,26 +42,31 @@ def hours() -> list[Delivery]:
     return sink.deliveries
 
 
-def batched(hours: list[Delivery], least: int) -> Listener:
-    """What a listener takes in batches of a size."""
-    listener = Listener()
-    batches = Batches([listener], least)
+def batched(hours: list[Delivery], least: int) -> RecordingSink:
+    """What a sink receives in batches of a size."""
+    sink = RecordingSink()
+    batches = Batches([sink], least)
     for delivery in hours:
         batches.write(delivery)
     batches.close()
-    return listener
+    return sink
 
 
 @pytest.mark.parametrize("least", [1, 300, 10_000])
 def test_batches_hold_what_the_deliveries_held(hours: list[Delivery], least: int) -> None:
-    """Events, broken lines and the lines of a file of both are the same, in one order, however they are gathered."""
-    whole, gathered = CollectingSink(), CollectingSink()
-    whole.deliveries, gathered.deliveries = hours, batched(hours, least).taken
-    assert_frame_equal(gathered.events, whole.events)
-    assert_frame_equal(gathered.malformed.drop("n_before"), whole.malformed.drop("n_before"))
-    lines = [b"".join(map(delivered_lines, sink.deliveries)) for sink in (whole, gathered)]
+    """Events, broken lines, the lines of a file of both and the digest are the same, however deliveries are joined."""
+    whole, joined = CollectingSink(), CollectingSink()
+    whole.deliveries, joined.deliveries = hours, batched(hours, least).taken
+    assert_frame_equal(joined.events, whole.events)
+    assert_frame_equal(joined.malformed.drop("n_before"), whole.malformed.drop("n_before"))
+    lines = [b"".join(map(delivered_lines, sink.deliveries)) for sink in (whole, joined)]
     assert lines[0] == lines[1]
     assert whole.malformed.height > 100
+    digests = [EventsDigest(), EventsDigest()]
+    for digest, sink in zip(digests, (whole, joined), strict=True):
+        for delivery in sink.deliveries:
+            digest.write(delivery)
+    assert digests[0].hexdigest() == digests[1].hexdigest()
 
 
 def test_batches_are_as_large_as_asked_for_and_the_last_is_what_is_left(hours: list[Delivery]) -> None:
@@ -73,18 +78,7 @@ def test_batches_are_as_large_as_asked_for_and_the_last_is_what_is_left(hours: l
     assert len(batched(hours, 10**9).taken) == 1
 
 
-def test_everybody_is_closed_once(hours: list[Delivery]) -> None:
-    """The listeners learn of the end once, also where nothing came."""
+def test_sinks_are_closed_once(hours: list[Delivery]) -> None:
+    """The sinks are closed once, also where nothing came."""
     assert batched(hours, 300).n_closed == 1
-    assert batched([], 300).n_closed == 1
-    assert batched([], 300).taken == []
-
-
-def test_the_digest_does_not_hang_on_the_batches(hours: list[Delivery]) -> None:
-    """A digest of batches is the digest of the hours."""
-    by_hour, by_batch = EventsDigest(), EventsDigest()
-    for delivery in hours:
-        by_hour.write(delivery)
-    for batch in batched(hours, 700).taken:
-        by_batch.write(batch)
-    assert by_hour.hexdigest() == by_batch.hexdigest()
+    assert (batched([], 300).n_closed, batched([], 300).taken) == (1, [])

@@ -1,4 +1,4 @@
-"""Claims about telling what a study will cost."""
+"""Claims about the estimated cost of a study."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ def test_the_cost_is_the_straight_line_through_the_smallest_and_the_largest_repl
     in_order, n_pilots = pilots_first(replications())
     assert [each.scenario.traffic.visitors_per_day for each in in_order[:n_pilots]] == [4000, 500]
     assert len(in_order) == 6
-    told: list[StudyCost] = []
-    gauge = CostGauge(in_order, n_pilots, 2, is_open=False, announce=told.append)
+    announced: list[StudyCost] = []
+    gauge = CostGauge(in_order, n_pilots, 2, is_open=False, announce=announced.append)
     gauge.note(in_order[3], 100.0)
     gauge.note(in_order[1], 2.0)
-    assert told == []
+    assert announced == []
     gauge.note(in_order[0], 9.0)
-    (cost,) = told
+    (cost,) = announced
     assert cost.work_s == pytest.approx(32.0)
     assert str(cost) == "6 replications of about 5.3 s each: about 16 s on 2 workers"
 
 
 def test_a_pilot_that_is_lost_does_not_keep_the_cost_back():
-    """The others then tell it."""
+    """The other pilot is enough."""
     in_order, n_pilots = pilots_first(replications())
-    told: list[StudyCost] = []
-    gauge = CostGauge(in_order, n_pilots, 2, is_open=True, announce=told.append)
+    announced: list[StudyCost] = []
+    gauge = CostGauge(in_order, n_pilots, 2, is_open=True, announce=announced.append)
     gauge.note(in_order[0], None)
     gauge.note(in_order[1], 700.0)
-    assert str(told[0]) == "at least 6 replications of about 12 min each: about 35 min on 2 workers"
+    assert str(announced[0]) == "at least 6 replications of about 12 min each: about 35 min on 2 workers"
 
 
-def test_a_study_tells_its_cost_once_and_changes_nothing_by_it():
-    """Whether somebody asks or not, the results are the same; a study that is done costs nothing and says nothing."""
-    told: list[StudyCost] = []
+def test_a_study_announces_its_cost_once_without_effect_on_the_results():
+    """The results are the same with and without an announcement."""
+    announced: list[StudyCost] = []
     study = Study.parse(TEXT)
-    assert study.run(jobs=1, announce=told.append).replications.equals(study.run(jobs=1).replications)
-    assert [cost.n_replications for cost in told] == [6]
-    assert told[0].work_s > 0
+    assert study.run(jobs=1, announce=announced.append).replications.equals(study.run(jobs=1).replications)
+    assert [cost.n_replications for cost in announced] == [6]
+    assert announced[0].work_s > 0

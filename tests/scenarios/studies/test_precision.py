@@ -1,4 +1,4 @@
-"""Claims about the rule that says how many replications are enough."""
+"""Claims about the rule of how many replications are enough."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from scipy import stats
 from scenarios.studies.precision import Precision, PrecisionSettings, half_widths, is_met, stopping_point
 
 
-def wish(least: int = 10, most: int = 1000, **precision: float) -> PrecisionSettings:
-    """A wish for the one response x."""
+def target(least: int = 10, most: int = 1000, **precision: float) -> PrecisionSettings:
+    """A target precision of the one response x."""
     return PrecisionSettings(precision={"x": Precision(**precision)}, min=least, max=most)
 
 
 @settings(deadline=None)  # a loaded machine is slow now and then
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), min_size=2, max_size=40))
 def test_half_widths_are_those_of_scipys_t_intervals(numbers: list[float]):
-    """Mean and interval of the values so far, those that there are, are what SciPy says of them."""
+    """Mean and interval of the values so far, without NaN, are those of SciPy."""
     mean, half = half_widths(np.array(numbers))
     known = [number for number in numbers if not math.isnan(number)]
     if len(known) < 2:
@@ -34,45 +34,41 @@ def test_half_widths_are_those_of_scipys_t_intervals(numbers: list[float]):
     assert mean[-1] == pytest.approx(np.mean(known), rel=1e-9, abs=1e-9 * scale)
 
 
-def test_a_relative_wish_minds_no_sign_and_is_never_met_around_zero():
+def test_a_relative_target_ignores_the_sign_and_is_never_met_around_zero():
     """An interval from 9 to 11 is known to a ninth, on either side of 0; one that holds 0 is not known at all."""
     mean, half = np.array([10.0, -10.0, 0.5, 0.0]), np.array([1.0, 1.0, 1.0, 1e-9])
     assert Precision(relative=1 / 9).is_met(mean, half).tolist() == [True, True, False, False]
     assert Precision(relative=0.11).is_met(mean, half).tolist() == [False, False, False, False]
 
 
-def test_equal_numbers_need_no_more_than_the_least():
-    """What does not vary is known after the least number and the look ahead of a quarter."""
-    assert stopping_point({"x": np.full(50, 3.0)}, wish(least=12, absolute=0.1)) == 15
+def test_a_point_has_the_minimum_at_least_and_the_maximum_at_most():
+    """Constants need the minimum and a quarter more; a mean of 0 never meets a relative target."""
+    assert stopping_point({"x": np.full(50, 3.0)}, target(least=12, absolute=0.1)) == 15
+    numbers = np.random.default_rng(6).normal(0.0, 1.0, 80)
+    assert stopping_point({"x": numbers[:79]}, target(most=80, relative=0.1)) is None
+    assert stopping_point({"x": numbers}, target(most=80, relative=0.1)) == 80
 
 
 @settings(deadline=None)  # a loaded machine is slow now and then
 @given(st.integers(0, 2**32 - 1), st.sampled_from([{"absolute": 0.5}, {"relative": 0.2}]))
-def test_the_stopping_point_is_the_same_for_whoever_has_more_numbers(seed: int, precision: dict[str, float]):
+def test_further_numbers_do_not_change_the_stopping_point(seed: int, precision: dict[str, float]):
     """The rule looks at the numbers in order, and what comes after the stopping point changes nothing."""
     numbers = np.random.default_rng(seed).normal(2.0, 1.0, 200)
-    enough = stopping_point({"x": numbers}, wish(**precision))
+    enough = stopping_point({"x": numbers}, target(**precision))
     assert enough is not None
-    assert is_met({"x": numbers}, wish(**precision))[enough - 1]
+    assert is_met({"x": numbers}, target(**precision))[enough - 1]
     for n in range(1, 200):
-        assert stopping_point({"x": numbers[:n]}, wish(**precision)) == (enough if n >= enough else None)
+        assert stopping_point({"x": numbers[:n]}, target(**precision)) == (enough if n >= enough else None)
 
 
 def test_all_responses_must_be_known():
-    """With two wishes the study goes on until the slower one is met; one without numbers is never met."""
+    """With two targets the study continues until the slower one is met; without numbers it never is."""
     rng = np.random.default_rng(5)
     values = {"quick": rng.normal(5.0, 0.1, 500), "slow": rng.normal(5.0, 2.0, 500)}
     both = PrecisionSettings(precision=dict.fromkeys(values, Precision(absolute=0.3)), min=10)
     slow = PrecisionSettings(precision={"slow": Precision(absolute=0.3)}, min=10)
     assert stopping_point(values, both) == stopping_point(values, slow) > 100
     assert stopping_point({**values, "quick": np.full(500, np.nan)}, both) is None
-
-
-def test_what_is_never_precise_ends_at_the_most():
-    """A mean of 0 is never known relatively: the study ends all the same."""
-    numbers = np.random.default_rng(6).normal(0.0, 1.0, 80)
-    assert stopping_point({"x": numbers[:79]}, wish(most=80, relative=0.1)) is None
-    assert stopping_point({"x": numbers}, wish(most=80, relative=0.1)) == 80
 
 
 @pytest.mark.parametrize(
@@ -86,8 +82,8 @@ def test_what_is_never_precise_ends_at_the_most():
         {"precision": {"x": {"relative": 0.1}}, "min": 30, "max": 20},
     ],
 )
-def test_wishes_that_mean_nothing_are_refused(fault: dict[str, object]):
-    """No wish, two for one response, one of 0 or less, fewer than 10 replications: none of them is a rule."""
+def test_targets_without_meaning_are_refused(fault: dict[str, object]):
+    """No target, two for one response, one of 0 or less, fewer than 10 replications, a maximum below the minimum."""
     with pytest.raises(ValidationError):
         PrecisionSettings.model_validate(fault)
 
@@ -110,12 +106,8 @@ def test_stopping_keeps_the_coverage_of_the_intervals(name: str):
     Within 3 standard errors of 2,000 Bernoulli trials, √(0.95 · 0.05 / 2000) = 0.0049 each.
     """
     draw, truth, precision = KNOWN[name]
-    rng, settings, n_studies = (
-        np.random.default_rng(20260303),
-        wish(least=20, most=1000 if truth else 200, **precision),
-        2000,
-    )
-    covered, met = 0, 0
+    rng, settings = np.random.default_rng(20260303), target(least=20, most=1000 if truth else 200, **precision)
+    covered, met, n_studies = 0, 0, 2000
     for _ in range(n_studies):
         numbers = draw(rng, settings.max)
         enough = stopping_point({"x": numbers}, settings)

@@ -10,7 +10,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -43,13 +42,13 @@ def study() -> Study:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What a study leaves for others to read, but for what tells the time."""
+    """The files of a study, except those that hold the time."""
     names = ("study.yaml", "design.csv", "replications.parquet", "summary.csv", "differences.csv")
     return {name: (folder / name).read_bytes() for name in names}
 
 
 def test_a_replication_is_the_run_of_the_same_seed_and_number(study: Study):
-    """What a study reads is what `Scenario.run` of the point's scenario says, replication by replication."""
+    """A study has the values of `Scenario.run` of the point's scenario, replication by replication."""
     table = study.run(jobs=1).replications
     expected = [
         {"point": point.number, "replication": number, "response": name, "value": run.measure(expression)}
@@ -86,7 +85,7 @@ def test_the_store_takes_events_in_only_when_they_are_asked_about():
 
 
 def test_results_are_the_same_bytes_however_they_are_run(study: Study, tmp_path: Path):
-    """In this process, on two workers and on an executor of somebody else every file but the manifest is the same."""
+    """In this process, on two workers and on an executor of the caller every file but the manifest is the same."""
     run_study(study, jobs=1, folder=tmp_path / "one")
     run_study(study, jobs=2, folder=tmp_path / "two")
     with ThreadPoolExecutor(2) as executor:
@@ -96,7 +95,7 @@ def test_results_are_the_same_bytes_however_they_are_run(study: Study, tmp_path:
     assert manifest["counts"] == {"points": 2, "replications": 8, "failures": 0}
 
 
-def test_points_share_their_luck(study: Study):
+def test_points_share_random_numbers(study: Study):
     """With common random numbers what a factor does not touch is the same at every point; without, it is not."""
     by_point = study.run(jobs=1).wide.select("point", "replication", "visitors").pivot("point", index="replication")
     assert by_point["0"].to_list() == by_point["1"].to_list()
@@ -107,38 +106,42 @@ def test_points_share_their_luck(study: Study):
 
 
 def test_the_difference_of_two_equal_scenarios_is_exactly_zero():
-    """Under common random numbers two names of one world give the same numbers, with all of the variance saved."""
-    one = Scenario.parse(WORLD)
-    two = one.replace(name="other")
-    study = Study.from_dict(
-        {
-            "name": "s",
-            "scenarios": [one.to_data(), two.to_data()],
-            "replications": 5,
-            "responses": {"visitors": "counts.visitors"},
-        }
-    )
-    (row,) = study.run(jobs=1).differences.to_dicts()
+    """Two names of one world have the same numbers, with all of the variance saved; they are run once."""
+    one, totals = Scenario.parse(WORLD), []
+    data = {"name": "s", "replications": 5, "responses": {"visitors": "counts.visitors"}}
+    study = Study.from_dict({**data, "scenarios": [one.to_data(), one.replace(name="other", seed=9).to_data()]})
+    (row,) = study.run(jobs=1, progress=lambda _, total: totals.append(total)).differences.to_dicts()
     assert (row["difference"], row["se"], row["ci_low"], row["ci_high"]) == (0.0, 0.0, 0.0, 0.0)
     assert row["variance_saved"] == 1.0
+    assert max(totals) == 5
 
 
-class Stopped(Exception):  # noqa: N818 - no error: somebody pulls the plug
+def test_the_old_name_of_from_dict_is_accepted_with_a_warning():
+    """`Study.of` makes the same study, and gives the new name."""
+    data = {"name": "s", "scenario": "baseline", "responses": {"visitors": "counts.visitors"}}
+    with pytest.warns(FutureWarning, match=r"Study\.from_dict"):
+        assert Study.of(data).to_yaml() == Study.from_dict(data).to_yaml()
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the study is stopped
     """The study is stopped from outside."""
 
 
 def stop_after(n: int) -> Progress:
     """Stops a study when so many replications are done."""
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if done >= n:
             raise Stopped
 
-    return tell
+    return report
 
 
-def test_a_study_goes_on_where_it_was_stopped(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is finished is not made again, a line cut off in the middle is, and the end is the same."""
+def test_a_stopped_study_is_resumed(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is finished is not run again, an incomplete line is, and the results are the same.
+
+    Numbers in the journal keep all their digits.
+    """
     study.run(jobs=1, folder=tmp_path / "whole")
     for n in (1, 3, 6):
         with pytest.raises(Stopped):
@@ -146,10 +149,13 @@ def test_a_study_goes_on_where_it_was_stopped(study: Study, tmp_path: Path, monk
     journal = tmp_path / "parts" / "journal.ndjson"
     lines = journal.read_bytes()
     assert lines.count(b"\n") == 6
+    first = json.loads(lines.splitlines()[0])
+    made = replicate(study.replication(study.points[0], 0))
+    assert Replicated(first["key"], first["number"], tuple(first["values"])) == made
     journal.write_bytes(lines[:-20])
-    told: list[tuple[int, int]] = []
-    study.run(jobs=1, folder=tmp_path / "parts", progress=lambda done, total: told.append((done, total)))
-    assert told == [(5, 8), (6, 8), (7, 8), (8, 8)]
+    reported: list[tuple[int, int]] = []
+    study.run(jobs=1, folder=tmp_path / "parts", progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(5, 8), (6, 8), (7, 8), (8, 8)]
     assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
@@ -186,8 +192,9 @@ def size(folder: Path) -> int:
     return journal.stat().st_size if journal.exists() else 0
 
 
-def check_kills(tmp_path: Path, n_kills: int, n_replications: int) -> None:
-    """A study that was killed so often ends with the bytes of one that was never stopped."""
+@pytest.mark.parametrize(("n_kills", "n_replications"), [(2, 40), pytest.param(20, 250, marks=pytest.mark.validation)])
+def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path, n_kills: int, n_replications: int):
+    """Killed with its workers by kill -9 at random moments, a study resumes and ends with the same bytes."""
     file = tmp_path / "study.yaml"
     file.write_text(TEXT.replace("replications: 4", f"replications: {n_replications}"))
     kills = killed_again_and_again(tmp_path / "killed", file, n_kills, seed=1)
@@ -198,19 +205,8 @@ def check_kills(tmp_path: Path, n_kills: int, n_replications: int) -> None:
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
-def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path):
-    """Killed with its workers by kill -9 at two random moments, it goes on and ends as if nothing had been."""
-    check_kills(tmp_path, n_kills=2, n_replications=40)
-
-
-@pytest.mark.validation
-def test_a_study_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path):
-    """The same for twenty random moments."""
-    check_kills(tmp_path, n_kills=20, n_replications=250)
-
-
 def test_a_changed_study_is_refused_with_the_difference(study: Study, tmp_path: Path):
-    """Into the folder of another study nothing is written, and it is said what differs; a foreign folder is left."""
+    """Nothing is written into the folder of another study, whose difference is shown, nor into a foreign folder."""
     study.run(jobs=1, folder=tmp_path / "s")
     before = files(tmp_path / "s")
     for change, shown in [("replications: 5", "+replications: 5"), ("seed: 8", "+seed: 8")]:
@@ -239,7 +235,7 @@ def test_two_processes_do_not_share_a_folder(study: Study, tmp_path: Path):
 
 
 def test_failures_are_data(tmp_path: Path):
-    """What cannot be read is told with its reason, and a command that shows it again."""
+    """A response without a value is reported with the reason, and with a command that shows it again."""
     text = f"""name: faulty
 scenario: {WORLD}
 overrides: {{intent.intercept: -50.0}}
@@ -249,9 +245,9 @@ responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view")
 """
     results = Study.parse(text).run(jobs=1, folder=tmp_path / "s s")
     assert len(results.failures) == 4 * 2
-    told = [json.loads(line) for line in (tmp_path / "s s" / "failures.ndjson").read_text().splitlines()]
-    assert told == results.failures
-    last = told[-1]
+    failures = [json.loads(line) for line in (tmp_path / "s s" / "failures.ndjson").read_text().splitlines()]
+    assert failures == results.failures
+    last = failures[-1]
     assert (last["point"], last["replication"], last["stage"]) == (3, 1, "read")
     assert last["responses"] == ["effect", "p"]
     assert "no visit" in last["message"]
@@ -260,8 +256,8 @@ responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view")
     assert (summary["n"], summary["n_missing"], summary["mean"]) == (0, 2, None)
 
 
-def test_factors_that_make_no_scenario_together_end_no_study():
-    """A point whose values are each valid, but not together, has no replications and says why; the others run."""
+def test_a_point_without_a_valid_scenario_does_not_end_the_study():
+    """A point whose values are each valid, but not together, has no replications but a reason; the others run."""
     text = f"""name: faulty
 scenario: {WORLD}
 factors:
@@ -291,8 +287,11 @@ def seen_visitors(run: Run) -> float:
     return float(run.outcome.counts["visitors"])
 
 
-def test_functions_are_responses_too_and_what_they_break_is_data():
-    """A function that raises, gives no number or kills its worker costs its own replication and no other."""
+def test_functions_are_responses_too_and_what_they_break_is_data(tmp_path: Path):
+    """A function that raises, gives no number or kills its worker costs its own replication and no other.
+
+    A folder takes none, because a resumed study could not check that the function is still the same.
+    """
     study = Study.parse(TEXT, functions={"seen": seen_visitors})
     results = study.run(jobs=2)
     seen = results.replications.filter(pl.col("response") == "seen")
@@ -304,12 +303,8 @@ def test_functions_are_responses_too_and_what_they_break_is_data():
     assert "ValueError: never on a Sunday" in messages
     assert "is not a finite number" in messages
     assert "TerminatedWorkerError" in messages
-
-
-def test_a_function_cannot_be_kept_in_a_folder(study: Study, tmp_path: Path):
-    """A folder could not tell whether a function has changed."""
     with pytest.raises(InputError, match="functions"):
-        Study.parse(TEXT, functions={"seen": seen_visitors}).run(folder=tmp_path / "s")
+        study.run(folder=tmp_path / "s")
 
 
 def test_an_interruption_is_no_failure(study: Study):
@@ -326,8 +321,8 @@ def test_an_interruption_is_no_failure(study: Study):
 PRECISE = TEXT.replace("replications: 4", "replications: {min: 10, max: 60, precision: {visitors: {relative: 0.07}}}")
 
 
-def test_replications_go_on_until_they_are_enough_and_no_further(tmp_path: Path):
-    """Wherever it is stopped and however it is run, each point has the replications that the rule says, and no more."""
+def test_replications_end_when_they_are_enough(tmp_path: Path):
+    """However it is stopped and run, each point has the replications of the rule, and no more."""
     study = Study.parse(PRECISE)
     whole = study.run(jobs=1, folder=tmp_path / "whole")
     n = whole.summary.filter(pl.col("response") == "visitors")["n"].to_list()
@@ -341,26 +336,8 @@ def test_replications_go_on_until_they_are_enough_and_no_further(tmp_path: Path)
     assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
-def test_equal_points_are_run_once():
-    """Two scenarios that are the same world share their replications, which are made once."""
-    one = Scenario.parse(WORLD)
-    data: dict[str, Any] = {"name": "s", "replications": 3, "responses": {"visitors": "counts.visitors"}}
-    study = Study.from_dict({**data, "scenarios": [one.to_data(), one.replace(name="other", seed=9).to_data()]})
-    told: list[int] = []
-    study.run(jobs=1, progress=lambda *done_of: told.append(done_of[1]))
-    assert max(told) == 3
-
-
-def test_a_replication_survives_its_way_through_the_journal(study: Study, tmp_path: Path):
-    """Numbers come out of the journal with all their digits, and failures with their words."""
-    made = replicate(study.replication(study.points[0], 0))
-    study.run(jobs=1, folder=tmp_path)
-    line = json.loads((tmp_path / "journal.ndjson").read_text().splitlines()[0])
-    assert Replicated(line["key"], line["number"], tuple(line["values"])) == made
-
-
 def test_results_show_their_estimates_and_calibration():
-    """A study of estimates has a panel per term, and shows its table in a notebook; one without says how to get one."""
+    """A study of estimates has a panel per term and shows its table in a notebook; without estimates it is an error."""
     world = "{name: tiny, clock: {hours: 4}, traffic: {visitors_per_day: 20000}, intent: {intercept: -2.0}}"
     study = Study.parse(f"{{name: t, scenario: {world}, replications: 3, estimates: all}}")
     results = study.run(jobs=1)
