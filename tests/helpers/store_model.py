@@ -56,17 +56,18 @@ class Model:
         """The oldest hour of the window."""
         return (self.stream or 0) // 60 - self.window_hours + 1
 
-    def take(self, event: Event) -> str:
-        """The verdict on a delivery."""
+    def take(self, event: Event, arrived: int | None) -> str:
+        """The verdict on a delivery, which arrived at this time if the stream is live."""
         self.counts["received"] += 1
-        given = [event[name] for name in ("received_at", "sent_at", "timestamp", TIMES[0]) if event[name] is not None]
-        arrival = given[0] if given else None
+        times = (event["received_at"], arrived, event["sent_at"], event["timestamp"], event[TIMES[0]])
+        arrival = next((time for time in times if time is not None), None)
         if arrival is None or event["anonymous_id"] is None:
             return "invalid"
         delay = None if None in (event["sent_at"], event["original_timestamp"]) else event["sent_at"] - event[TIMES[0]]
         time = arrival - delay if delay is not None else arrival if event["timestamp"] is None else event["timestamp"]
-        if time > arrival + SKEW:
-            self.n_future, time = self.n_future + 1, arrival
+        latest = arrival if arrived is None else min(arrival, arrived)
+        if time > latest + SKEW:
+            self.n_future, time = self.n_future + 1, latest
         self.reach(time)
         if time // 60 < self.floor:
             self.lateness.append(self.stream - time)
@@ -123,22 +124,27 @@ class StoreMachine(RuleBasedStateMachine):
         """An empty store in memory with the window of the model."""
         return EventStore(self.model.window_hours, SKEW * 60, max_dead_letters=3, **options)
 
-    @rule(target=sent, drawn=st.lists(PARTS, min_size=1, max_size=6), step=st.sampled_from([0, 0, 1, 30, 90, 400]))
-    def deliver(self, drawn: list[dict[str, Any]], step: int) -> list[Event]:
+    @rule(
+        target=sent,
+        drawn=st.lists(PARTS, min_size=1, max_size=6),
+        step=st.sampled_from([0, 0, 1, 30, 90, 400]),
+        live=st.booleans(),
+    )
+    def deliver(self, drawn: list[dict[str, Any]], step: int, *, live: bool) -> list[Event]:
         """Some events arrive, on time or after a delay, with any of their times missing or wrong."""
         self.now += step
         events = [self.event(each) for each in drawn]
-        self.append(events)
+        self.append(events, live=live)
         return events
 
-    @rule(events=sent, wait=st.sampled_from([0, 5, 200]), other=st.booleans())
-    def deliver_again(self, events: list[Event], wait: int, *, other: bool) -> None:
+    @rule(events=sent, wait=st.sampled_from([0, 5, 200]), other=st.booleans(), live=st.booleans())
+    def deliver_again(self, events: list[Event], wait: int, *, other: bool, live: bool) -> None:
         """Earlier events are delivered again, the same or with another page title, and other arrival times."""
         again = [event | {"context_page_title": "other"} if other else dict(event) for event in events]
         for event in again:
             if event["received_at"] is not None:
                 event["received_at"] += wait
-        self.append(again)
+        self.append(again, live=live)
 
     @rule(minutes=st.sampled_from([-500, 0, 30, 60, 61, 300]))
     def advance(self, minutes: int) -> None:
@@ -202,24 +208,27 @@ class StoreMachine(RuleBasedStateMachine):
         content = {key: drawn[key] for key in ("message_id", "context_page_title", "type")}
         return content | {"anonymous_id": visitor} | times
 
-    def append(self, events: list[Event]) -> None:
-        """All take a batch; the stores as a table, or as lines."""
-        frame = frame_of(events)
-        verdicts = Counter(self.model.take(event) for event in events)
+    def append(self, events: list[Event], *, live: bool) -> None:
+        """All take a batch; the stores as a table, or as lines. Of a live stream it is known that they arrive now."""
+        frame, arrived = frame_of(events), self.now if live else None
+        verdicts = Counter(self.model.take(event, arrived) for event in events)
         self.model.counts.update(verdicts)
         for store in self.stores:
-            counts = self.take(store, frame, as_lines=len(events) % 2 == 1)
+            counts = self.take(store, frame, moment(arrived), as_lines=len(events) % 2 == 1)
             assert {name: n for name, n in asdict(counts).items() if n} == {**verdicts, "received": len(events)}
 
-    def take(self, store: EventStore | DurableStore, frame: pl.DataFrame, *, as_lines: bool) -> Counts:
-        """A store takes a batch; a table need not have the columns in which nothing stands."""
+    def take(
+        self, store: EventStore | DurableStore, frame: pl.DataFrame, arrived_at: datetime | None, *, as_lines: bool
+    ) -> Counts:
+        """A store takes a batch; a table need not have columns without values."""
         if as_lines:
-            return store.append_json(encode(frame))
-        return store.append(frame.select(each for each in frame if each.null_count() < frame.height))
+            return store.append_json(encode(frame), arrived_at=arrived_at)
+        filled = frame.select(each for each in frame if each.null_count() < frame.height)
+        return store.append(filled, arrived_at=arrived_at)
 
 
 USUAL: Final = settings(
-    max_examples=15,
+    max_examples=12,
     stateful_step_count=30,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

@@ -54,7 +54,7 @@ def assert_same(ours: Flattened, theirs: Flattened) -> None:
     assert ours.frame.equals(theirs.frame)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(mutated() | st.binary(max_size=20) | st.just(json.dumps(PAGE).encode()), min_size=1, max_size=8))
 def test_by_shape_or_one_by_one(lines: list[bytes]):
     """Whatever is in the lines, decoding them by their shape gives the same as decoding each by itself."""

@@ -36,15 +36,15 @@ class MemoryMachine(StoreMachine):
         spill = Path(self.folder.name, "spill")
         self.stores += [self.new_store(spill=spill, on_evict=self.spilled.append), self.new_store(spill=spill)]
 
-    def take(self, store: EventStore, frame: pl.DataFrame, *, as_lines: bool) -> Counts:
+    def take(self, store: EventStore, frame: pl.DataFrame, arrived_at: datetime | None, *, as_lines: bool) -> Counts:
         """The second store takes one event at a time; the third is given a file, which is then deleted."""
         if store is self.stores[0]:
-            return super().take(store, frame, as_lines=as_lines)
+            return super().take(store, frame, arrived_at, as_lines=as_lines)
         if store is self.stores[1]:
-            return sum((store.append(event) for event in frame.iter_slices(1)), start=Counts())
+            return sum((store.append(event, arrived_at=arrived_at) for event in frame.iter_slices(1)), start=Counts())
         file = Path(self.folder.name, "batch.parquet")
         frame.write_parquet(file)
-        counts = store.append(frame, file=file)
+        counts = store.append(frame, arrived_at=arrived_at, file=file)
         file.unlink()
         return counts
 
