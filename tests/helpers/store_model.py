@@ -29,6 +29,7 @@ PARTS = st.fixed_dictionaries(
         "message_id": st.integers(0, 6).map("m{}".format),
         "context_page_title": st.sampled_from("AB"),
         "type": st.sampled_from(["page", "page", "page", "screen"]),
+        "category": st.sampled_from(["docs", "pricing", None]),
         "ago": st.sampled_from([0, 0, 10, 60, 200, 400]),
         "way": st.integers(0, 1),
         "ahead": st.sampled_from([0, 0, 1, 2, 10_000]),
@@ -96,6 +97,16 @@ class Model:
             self.reported[hour] = n_events[hour], revision + (n != n_events[hour])
         return [(hour, *self.reported[hour]) for hour in hours]
 
+    def views(self, by: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        """Hour, segment and number of page views, in order; no event has a country."""
+        pages = [
+            (at // 60, event["category"] or "(not set)") for at, event in self.kept.values() if event["type"] == "page"
+        ]
+        segments = Counter(
+            (hour, *({"page_group": group}.get(name, "(not set)") for name in by)) for hour, group in pages
+        )
+        return sorted((*segment, n) for segment, n in segments.items())
+
 
 def moment(minute: int | None) -> datetime | None:
     """The moment so many minutes after START."""
@@ -154,14 +165,15 @@ class StoreMachine(RuleBasedStateMachine):
         for store in self.stores:
             store.advance_to(START + now * MINUTE)
 
-    @rule()
-    def report(self) -> None:
-        """Hours are read, which numbers their revisions."""
-        reported, views = self.model.report(), self.stores[-1].views("country")
+    @rule(by=st.sampled_from([(), ("page_group",), ("page_group", "country")]))
+    def report(self, by: tuple[str, ...]) -> None:
+        """Hours are read, which numbers their revisions, and page views by hour and segment."""
+        reported, views = self.model.report(), self.model.views(by)
         for store in self.stores:
             rows = store.hourly().select("hour", "n_events", "revision").rows()
             assert [((hour - START) // (60 * MINUTE), n, revision) for hour, n, revision in rows] == reported
-            assert store.views("country").equals(views)
+            rows = store.views(by).select("hour", *by, "page_views").rows()
+            assert [((hour - START) // (60 * MINUTE), *rest) for hour, *rest in rows] == views
 
     @invariant()
     def all_is_the_same(self) -> None:
@@ -206,7 +218,8 @@ class StoreMachine(RuleBasedStateMachine):
         times = {key: None if key in drawn["missing"] else value for key, value in given.items()}
         visitor = None if "anonymous_id" in drawn["missing"] else "a"
         content = {key: drawn[key] for key in ("message_id", "context_page_title", "type")}
-        return content | {"anonymous_id": visitor} | times
+        category = drawn["category"] if drawn["type"] == "page" else None
+        return content | {"category": category, "anonymous_id": visitor} | times
 
     def append(self, events: list[Event], *, live: bool) -> None:
         """All take a batch; the stores as a table, or as lines. Of a live stream it is known that they arrive now."""

@@ -10,8 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
-from polars.testing import assert_frame_equal
 
 from analytics.errors import AnalyticsError
 from analytics.events.enrichment import DERIVED_SCHEMA
@@ -191,37 +189,6 @@ def test_many_small_batches_take_few_tables(make_events: Maker):
         store.append(make_events({"message_id": f"m{number}"}))
     assert max(len(hour._parts) for hour in store._hours._events_of_hour.values()) <= 65
     assert store.events().height == 130
-
-
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    hours=st.lists(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["docs", "pricing", None])), max_size=5)),
-    by=st.sampled_from([None, "page_group", ("page_group", "country")]),
-)
-def test_views_are_those_of_the_events(
-    make_events: Maker, hours: list[list[tuple[int, str | None]]], by: str | tuple[str, ...] | None
-):
-    """However often views are read and whatever comes in between, they are the page views of the store's events."""
-    store = EventStore()
-    for number, batch in enumerate(hours):
-        rows = [
-            {"at": at, "category": category, "message_id": f"{number}-{k}"} for k, (at, category) in enumerate(batch)
-        ]
-        store.append(make_events(*rows, {"type": "track", "at": 1, "message_id": f"{number}"}))
-        names = [] if by is None else [by] if isinstance(by, str) else list(by)
-        expected = (
-            store.events()
-            .filter(pl.col("type") == "page")
-            .with_columns(
-                pl.col("event_time").dt.truncate("1h").alias("hour"),
-                pl.col("category").cast(pl.String).fill_null("(not set)").alias("page_group"),
-                pl.col("context_location_country").cast(pl.String).fill_null("(not set)").alias("country"),
-            )
-            .group_by("hour", *names)
-            .agg(page_views=pl.len())
-            .sort("hour", *names)
-        )
-        assert_frame_equal(store.views(by).drop("revision", "final"), expected)
 
 
 def test_views_exclude_bots(make_events: Maker):
