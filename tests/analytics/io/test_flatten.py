@@ -36,7 +36,7 @@ def reason_of(raw: bytes | str | dict[str, Any]) -> DeadLetterReason:
 
 
 def test_every_column_is_there():
-    """A row has exactly the columns of the plan, in order, None where the event is silent."""
+    """A row has exactly the columns of the plan, in order, None where the event has no value."""
     row = row_of()
     assert list(row) == EVENT_SCHEMA.names()
     assert {name for name, value in row.items() if value is not None} == {
@@ -44,15 +44,15 @@ def test_every_column_is_there():
     }  # fmt: skip
 
 
-def test_bytes_text_and_mapping_say_the_same():
-    """However an event comes, its row is the same, a byte order mark or not."""
+def test_bytes_text_and_mapping_give_one_row():
+    """An event gives the same row as bytes, text or mapping, with a byte order mark or not."""
     text = json.dumps(PAGE)
     rows = [track_view(event) for event in (PAGE, text, text.encode(), b"\xef\xbb\xbf" + text.encode())]
     assert rows == [row_of()] * 4
 
 
 def test_nested_values_are_found():
-    """Values stand in the columns that the plan's paths name."""
+    """Nested values are in the columns whose paths lead to them."""
     context = {"campaign": {"source": "google"}, "device": {"type": "mobile"}, "groupId": "acme"}
     row = row_of(context=context, properties={"category": "security"})
     assert row["context_campaign_source"] == "google"
@@ -62,7 +62,7 @@ def test_nested_values_are_found():
     assert row["extra"] is None
 
 
-def test_page_properties_stand_in_for_the_context():
+def test_page_properties_replace_a_missing_context():
     """Path, URL, title and referrer are taken from properties where the context lacks them, and are no extras."""
     page = {"path": "/a", "url": "https://example.com/a", "title": "A", "referrer": "https://example.org/"}
     row = row_of(properties=page, category="docs")
@@ -95,7 +95,7 @@ def test_all_six_calls_are_taken(call: str):
 
 
 def test_unknown_fields_are_kept():
-    """What the plan does not know is kept as one compact JSON object with sorted keys."""
+    """Fields outside the tracking plan are kept as one compact JSON object with sorted keys."""
     row = row_of(z=1, b=[1, {"c": None}], context={"os": {"name": "iOS"}, "ip": "192.0.2.1"}, integrations={})
     assert row["extra"] == '{"b":[1,{"c":null}],"context":{"os":{"name":"iOS"}},"integrations":{},"z":1}'
     assert row["context_ip"] == "192.0.2.1"
@@ -147,7 +147,7 @@ def test_the_last_of_equal_keys_wins():
     assert row["name"] == "B"
 
 
-def test_half_an_emoji_does_not_cost_the_event():
+def test_half_an_emoji_becomes_the_replacement_character():
     """A lone surrogate, escaped or raw, is read as the replacement character, and a whole emoji as itself."""
     escaped = track_view(json.dumps(PAGE | {"name": "\ud83d", "k\udc00": "😀"}))
     assert isinstance(escaped, dict)
@@ -199,11 +199,11 @@ def test_half_an_emoji_does_not_cost_the_event():
     ],
 )
 def test_dead_letters(raw: bytes | dict[str, Any], reason: str):
-    """Each kind of useless event is a dead letter with its reason."""
+    """Each kind of unusable event is a dead letter with its reason."""
     assert reason_of(raw) == reason
 
 
-def test_a_dead_letter_keeps_what_came():
+def test_a_dead_letter_keeps_the_bytes():
     """A dead letter holds the bytes, the position and what was wrong."""
     letter = track_view(b'{"type":"page"', 7)
     assert isinstance(letter, DeadLetter)
@@ -226,7 +226,7 @@ def test_a_mapping_that_holds_itself_is_too_deep_or_no_json():
     assert reason_of(event) in {"not_json", "too_deep"}
 
 
-def test_flatten_sorts_out():
+def test_flatten_separates_rows_and_dead_letters():
     """A batch gives rows in order, dead letters with their positions, and counts both; none gives an empty table."""
     batch = flatten([PAGE, b"nonsense", PAGE | {"messageId": "m2"}], start=10)
     assert batch.frame.schema == EVENT_SCHEMA
@@ -247,7 +247,7 @@ KEYS = [*PAGE, "userId", "timestamp", "context", "properties", "traits", "name"]
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(KEYS), ANYTHING), st.sampled_from(["page", "track", "identify", "group"]))
 def test_no_object_raises(changes: dict[str, Any], call: str):
-    """Whatever stands in an event, it becomes a row that fits the table, or a dead letter."""
+    """Any event becomes a row that fits the table, or a dead letter."""
     event = PAGE | {"type": call} | changes
     assert flatten([event, json.dumps(event)]).n_received == 2
 
@@ -257,6 +257,6 @@ def test_no_object_raises(changes: dict[str, Any], call: str):
     st.binary(max_size=60) | st.integers(0, 200).map(lambda n: json.dumps(PAGE | {"properties": {"a": 1}}).encode()[:n])
 )
 def test_no_bytes_raise(raw: bytes):
-    """Whatever bytes come, they become a row or a dead letter that keeps them."""
+    """Any bytes become a row or a dead letter that keeps them."""
     result = track_view(raw)
     assert isinstance(result, dict) or result.raw == raw

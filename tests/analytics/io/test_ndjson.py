@@ -1,4 +1,4 @@
-"""Lines of JSON out of and into the flat event table."""
+"""Claims about encoding the event table as lines of JSON, and decoding it."""
 
 import gzip
 import io
@@ -34,7 +34,7 @@ EXTRA = st.dictionaries(TEXT | st.sampled_from(["extra", "properties", "context"
 
 @st.composite
 def planned_rows(draw: st.DrawFn) -> dict[str, Any]:
-    """A row that obeys the tracking plan: columns of other calls empty, identifiers and arrival given."""
+    """A row that follows the tracking plan: columns of other calls empty, identifiers and arrival given."""
     call = draw(st.sampled_from(CallType))
     row: dict[str, Any] = {}
     for column in COLUMNS:
@@ -85,14 +85,14 @@ def test_an_extra_that_is_no_object_breaks_no_line(make_events: Maker, extra: st
     assert json.loads(encode(make_events({"extra": extra}))) == json.loads(encode(make_events({}))) | {"extra": extra}
 
 
-def test_nothing_is_written_for_nothing():
-    """No events are no bytes, and back."""
+def test_no_events_are_no_bytes():
+    """An empty table is encoded as no bytes, and no bytes as an empty table."""
     assert encode(pl.DataFrame()) == b""
     assert decode(b"").frame.equals(EVENT_SCHEMA.to_frame())
 
 
-def test_a_time_that_no_calendar_holds_does_not_stop_the_writing(make_events: Maker):
-    """A time out of all range is written as one that no reader accepts."""
+def test_a_time_outside_the_calendar_does_not_stop_the_encoding(make_events: Maker):
+    """A time outside the calendar is encoded as one that no reader accepts."""
     far = pl.lit(2**62, pl.Int64()).cast(UTC_MS)
     batch = decode(encode(make_events({}, {}).with_columns(sent_at=far)))
     assert [letter.reason.value for letter in batch.dead_letters] == ["bad_time", "bad_time"]
@@ -108,7 +108,7 @@ def test_positions_are_line_numbers(foreign: Path):
     assert pl.concat(part.frame for part in parts).equals(whole.frame)
 
 
-def test_all_that_is_usable_in_a_foreign_file_is_read(foreign: Path):
+def test_all_usable_events_of_a_foreign_file_are_read(foreign: Path):
     """Of 41 events 21 are usable, with their calls, and each of the others has a reason."""
     batch = decode(foreign)
     calls = dict(batch.frame["type"].cast(pl.String).value_counts().iter_rows())
@@ -121,7 +121,7 @@ def test_all_that_is_usable_in_a_foreign_file_is_read(foreign: Path):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_any_source_will_do(make_events: Maker, tmp_path: Path, pack: Callable[[bytes], bytes]):
+def test_every_kind_of_file_is_read(make_events: Maker, tmp_path: Path, pack: Callable[[bytes], bytes]):
     """Bytes, an open file, a path as text or Path, gzipped or not, give the same events; a file given stays open."""
     events = make_events({}, {})
     path = tmp_path / "events"

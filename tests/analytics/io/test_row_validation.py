@@ -1,4 +1,4 @@
-"""Which rows of a table are of use."""
+"""Claims about which rows of a table are usable events."""
 
 import math
 from collections.abc import Callable
@@ -28,15 +28,15 @@ ROWS = st.fixed_dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(rows=st.lists(ROWS, min_size=1, max_size=3))
-def test_the_quick_look_takes_no_row_for_fine_that_is_not(make_events: Maker, rows: list[dict[str, str | datetime]]):
-    """Where the extremes of the columns say that all rows are fine, a look at every row says so too."""
+def test_the_quick_check_accepts_no_incomplete_row(make_events: Maker, rows: list[dict[str, str | datetime]]):
+    """Where the extremes of the columns show that all rows are complete, a check of every row does so too."""
     frame = make_events(*rows)
     if module._all_complete(frame):
         assert frame.select(module._COMPLETE).to_series().all()
 
 
-def test_the_quick_look_is_enough_for_usual_events(make_events: Maker):
-    """Events as they should be are taken as they are, also where the texts of one column are all missing."""
+def test_the_quick_check_accepts_usual_events(make_events: Maker):
+    """Complete events are returned as they are, also where one column has no values."""
     frame = make_events({}, {"type": "track", "message_id": "m" * MAX_ID_LENGTH})
     assert module._all_complete(frame)
     assert usable_events(frame).frame is frame
@@ -53,37 +53,37 @@ def table_of(*cells: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def test_a_time_that_cannot_be_read_costs_its_row_only():
-    """The row becomes a dead letter with its number, its reason and what stood there; the others are kept."""
-    sorted_out = usable_events(table_of({}, {"timestamp": "yesterday"}, {}, {"received_at": "2026-02-30T00:00:00Z"}))
-    assert sorted_out.frame["message_id"].to_list() == ["m0", "m2"]
-    assert [(letter.position, letter.reason.value) for letter in sorted_out.dead_letters] == [
+def test_a_time_that_cannot_be_parsed_costs_only_its_row():
+    """The row becomes a dead letter with its number, its reason and its text; the others are kept."""
+    batch = usable_events(table_of({}, {"timestamp": "yesterday"}, {}, {"received_at": "2026-02-30T00:00:00Z"}))
+    assert batch.frame["message_id"].to_list() == ["m0", "m2"]
+    assert [(letter.position, letter.reason.value) for letter in batch.dead_letters] == [
         (2, "bad_time"),
         (4, "bad_time"),
     ]
-    assert b'"timestamp": "yesterday"' in sorted_out.dead_letters[0].raw
-    assert "receivedAt is '2026-02-30T00:00:00Z', not a time" in sorted_out.dead_letters[1].detail
+    assert b'"timestamp": "yesterday"' in batch.dead_letters[0].raw
+    assert "receivedAt is '2026-02-30T00:00:00Z', not a time" in batch.dead_letters[1].detail
 
 
-def test_a_column_of_nothing_but_nonsense_costs_its_rows_only():
-    """Where Polars finds no form for a column at all, its rows are dead letters, too."""
-    sorted_out = usable_events(table_of({"received_at": "soon"}, {"received_at": "later"}, {"received_at": None}))
-    assert sorted_out.frame["message_id"].to_list() == ["m2"]
-    assert [letter.position for letter in sorted_out.dead_letters] == [1, 2]
+def test_a_column_without_any_time_costs_only_its_rows():
+    """Where Polars finds no format for a column at all, its rows are dead letters too."""
+    batch = usable_events(table_of({"received_at": "soon"}, {"received_at": "later"}, {"received_at": None}))
+    assert batch.frame["message_id"].to_list() == ["m2"]
+    assert [letter.position for letter in batch.dead_letters] == [1, 2]
 
 
-def test_a_time_in_another_form_than_its_column_is_read_all_the_same():
-    """Texts of several forms in one column are times, each as a line of JSON would have it."""
+def test_a_time_in_another_format_than_its_column_is_parsed():
+    """Texts of several formats in one column are times, each as in a line of JSON."""
     forms = ["2026-03-03T00:00:00Z", "2026-03-03T01:00:00.000+01:00", "2026-03-03 00:00:00", "20260303T000000Z"]
-    sorted_out = usable_events(table_of(*({"received_at": form} for form in forms)))
-    assert sorted_out.dead_letters == ()
-    assert sorted_out.frame["received_at"].n_unique() == 1
+    batch = usable_events(table_of(*({"received_at": form} for form in forms)))
+    assert batch.dead_letters == ()
+    assert batch.frame["received_at"].n_unique() == 1
 
 
-def test_numbers_that_are_no_times_cost_their_rows_only():
-    """Among epoch milliseconds NaN is an empty cell, and a number beyond all calendars a dead letter."""
+def test_numbers_that_are_no_times_cost_only_their_rows():
+    """Among epoch milliseconds NaN is a missing value, and a number outside the calendar a dead letter."""
     ms = 1_772_496_000_000.0
     cells = [ms, math.nan, math.inf, 1e300, None]
-    sorted_out = usable_events(table_of(*({"received_at": cell} for cell in cells)))
-    assert sorted_out.frame["message_id"].to_list() == ["m0", "m1", "m4"]
-    assert [letter.position for letter in sorted_out.dead_letters] == [3, 4]
+    batch = usable_events(table_of(*({"received_at": cell} for cell in cells)))
+    assert batch.frame["message_id"].to_list() == ["m0", "m1", "m4"]
+    assert [letter.position for letter in batch.dead_letters] == [3, 4]

@@ -1,4 +1,4 @@
-"""Unknown fields in columns, as Segment's warehouses name them."""
+"""Claims about fields outside the tracking plan in columns, named as in Segment's warehouses."""
 
 import json
 from collections.abc import Callable
@@ -40,12 +40,12 @@ def columns_of(**event: Any) -> dict[str, Any]:
     ],
 )
 def test_names_are_snake_case(key: str, name: str):
-    """Camel case, blanks and signs become snake case; no name begins with a digit."""
+    """Camel case, blanks and punctuation become snake case; no name begins with a digit."""
     assert warehouse_name(key) == name
 
 
 def test_properties_and_traits_are_flattened_under_their_own_names():
-    """What is within `properties` or `traits` needs no prefix; deeper objects are joined by underscores."""
+    """Fields of `properties` and `traits` have no prefix; keys of deeper objects are joined by underscores."""
     assert columns_of(
         type="track", event="Order Completed", properties={"orderId": "o1", "shipTo": {"zipCode": 8}}
     ) == {
@@ -56,7 +56,7 @@ def test_properties_and_traits_are_flattened_under_their_own_names():
 
 
 def test_context_is_flattened_under_its_path():
-    """What is within `context` keeps the prefix, traits there too; known fields are where the plan has them."""
+    """Fields of `context` keep the prefix, traits there too; fields of the tracking plan stay in their columns."""
     context = {"library": {"name": "analytics.js", "version": "5"}, "traits": {"plan": "pro"}, "screen": {"width": 800}}
     assert columns_of(context=context) == {
         "context_library_version": "5",
@@ -66,15 +66,15 @@ def test_context_is_flattened_under_its_path():
 
 
 def test_arrays_are_texts():
-    """An array, of whatever, is one column with its JSON."""
+    """An array is one column with its JSON."""
     products = [{"sku": "1", "price": 2.5}, {"sku": "2"}]
     unfolded = columns_of(type="track", event="x", properties={"products": products, "tags": []})
     assert json.loads(unfolded["products"]) == products
     assert unfolded["tags"] == "[]"
 
 
-def test_a_field_that_a_column_is_called_like_keeps_its_path():
-    """The email of a track call is not the one given in a form, and stays apart."""
+def test_a_field_with_the_name_of_a_column_keeps_its_path():
+    """The email of a track call is not the email given in a form, and has a column of its own."""
     assert columns_of(type="track", event="x", properties={"email": "a@b.example.com", "channel": "web"}) == {
         "properties_email": "a@b.example.com",
         "properties_channel": "web",
@@ -82,7 +82,7 @@ def test_a_field_that_a_column_is_called_like_keeps_its_path():
 
 
 def test_every_field_of_foreign_events_is_kept(foreign: Path):
-    """Of real senders' events no field is lost: a column of the plan or one of its own has each value."""
+    """No field of real senders' events is lost: each value is in a column of the plan or in one of its own."""
     frame = decode(foreign).frame
     unfolded = unfold(frame)
     assert unfolded.height == frame.height
@@ -94,7 +94,7 @@ def test_every_field_of_foreign_events_is_kept(foreign: Path):
     assert row["extra_channel"] == "web"
 
 
-def test_what_is_no_object_is_a_text(make_events: Maker):
+def test_an_extra_that_is_no_object_is_a_text(make_events: Maker):
     """A table's `extra` may hold anything; it is kept as it is."""
     unfolded = unfold(make_events({"extra": "nonsense"}, {"extra": None}, {"extra": "[1]"}))
     assert unfolded["extra_text"].to_list() == ["nonsense", None, "[1]"]
@@ -107,7 +107,7 @@ TREE = st.recursive(LEAF, lambda inner: st.dictionaries(st.text("abXY1 _", min_s
 @settings(max_examples=60)
 @given(context=st.dictionaries(st.text("abXY1 ", min_size=1, max_size=4), TREE, max_size=4))
 def test_columns_are_as_many_as_names_and_rows_as_events(context: dict[str, Any]):
-    """Whatever is nested how, there is one row for each event, and one text for each field with a name of its own."""
+    """However fields are nested, there is one row for each event, and one text for each field with a name of its own."""
     batch = flatten([PAGE | {"context": context}, PAGE | {"messageId": "n"}]).frame
     unfolded = unfold(batch)
     assert unfolded.height == 2
