@@ -107,7 +107,7 @@ TREE = st.recursive(LEAF, lambda inner: st.dictionaries(st.text("abXY1 _", min_s
 @settings(max_examples=60)
 @given(context=st.dictionaries(st.text("abXY1 ", min_size=1, max_size=4), TREE, max_size=4))
 def test_columns_are_as_many_as_names_and_rows_as_events(context: dict[str, Any]):
-    """However fields are nested, there is one row for each event, and one text for each field with a name of its own."""
+    """However fields are nested, each event is one row, and each field with a name of its own one text."""
     batch = flatten([PAGE | {"context": context}, PAGE | {"messageId": "n"}]).frame
     unfolded = unfold(batch)
     assert unfolded.height == 2
