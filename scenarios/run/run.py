@@ -279,9 +279,8 @@ def simulate(
         labels=KeptLabels() if labels is None else labels,
         sinks=sinks,
     )
-    simulation = Simulation(
-        scenario.world, seed=seed, replication=replication, visitor=visitor, active_agents=scenario.active_agents
-    )
+    world, agents = scenario.world, scenario.active_agents
+    simulation = Simulation(world, seed=seed, replication=replication, visitor=visitor, active_agents=agents)
     started_at, clock = datetime.now(UTC), time.perf_counter()
     # With all visitors on one clock there is one sequence of moments, which cannot be divided.
     if pool is None or simulation.active_agents == "all":
