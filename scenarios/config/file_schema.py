@@ -20,6 +20,9 @@ def file_schema(model_schema: dict[str, Any], title: str) -> dict[str, Any]:
     Args:
         model_schema: Schema of the whole model; it is written on.
         title: What such a file is.
+
+    Returns:
+        A JSON Schema, draft 2020-12. A file that extends another may leave out every key but ``name``.
     """
     schema = model_schema
     merged = set(_merged(schema, schema["$defs"]))
@@ -36,7 +39,12 @@ def file_schema(model_schema: dict[str, Any], title: str) -> dict[str, Any]:
 
 
 def _merged(part: dict[str, Any], defs: dict[str, Any]) -> Iterator[str]:
-    """Names of the models that are merged key by key: all that are reached through mappings, not through lists."""
+    """Names of the models that are merged key by key: all that are reached through mappings, not through lists.
+
+    Args:
+        part: A schema.
+        defs: Schemas of the models, by name.
+    """
     for value in part.get("properties", {}).values():
         for name in _referred(value):
             yield name

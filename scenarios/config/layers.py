@@ -55,7 +55,14 @@ class Layers:
         self._where: dict[Path, str] = {}
 
     def where(self, path: Path) -> str:
-        """Return the place that states a value, or the nearest value around it."""
+        """Return the place that states a value, or the nearest value around it.
+
+        Args:
+            path: The path of the value.
+
+        Returns:
+            ``file:line:column``, or the override that sets it.
+        """
         while path and path not in self._where:
             path = path[:-1]
         # A value that no layer states is missing from the file as a whole, so its fault is at the top.
@@ -74,7 +81,14 @@ class Layers:
         self._merge(self.data, (), stated, layer)
 
     def inherited(self, path: Path) -> list[str]:
-        """Entries of a dictionary that the last layer to change it did not name, and so left as they were."""
+        """Entries of a dictionary that the last layer to change it did not name, and so left as they were.
+
+        Args:
+            path: The path of the dictionary.
+
+        Returns:
+            Their keys, in order; empty where the path is no dictionary.
+        """
         return self._inherited.get(path, [])
 
     def fill(self, defaults: Mapping[str, Any]) -> None:
@@ -86,7 +100,11 @@ class Layers:
         _fill(self.data, defaults)
 
     def drop(self, *keys: str) -> None:
-        """Remove top-level keys."""
+        """Remove top-level keys.
+
+        Args:
+            keys: The keys; those that are not there do not matter.
+        """
         for key in keys:
             self.data.pop(key, None)
             self._forget((key,))
@@ -119,7 +137,14 @@ class Layers:
         self._merge(container, taken, {_key_in(container, path[-1], taken, where): value}, _Layer(lambda _: where))
 
     def _merge(self, container: Any, path: Path, stated: Mapping[Any, Any], layer: _Layer) -> None:  # noqa: ANN401
-        """Lay entries over those of a mapping, or items over those of a list."""
+        """Lay entries over those of a mapping, or items over those of a list.
+
+        Args:
+            container: The mapping or list; it is changed.
+            path: The path of the container.
+            stated: New values by key or position; None removes an entry of a dictionary.
+            layer: The layer that states them.
+        """
         types = types_at(self._model, path)
         may_remove = is_dictionary(types)
         self._drop_alternatives(container, path, stated, types)
@@ -149,7 +174,14 @@ class Layers:
             self._note_items(path, value, layer)
 
     def _drop_alternatives(self, container: Any, path: Path, stated: Mapping[Any, Any], types: Types) -> None:  # noqa: ANN401
-        """Remove the alternatives of a setting that a layer states, where settings exclude each other."""
+        """Remove the alternatives of a setting that a layer states, where settings exclude each other.
+
+        Args:
+            container: The section; it is changed.
+            path: The path of the section.
+            stated: What the layer states in the section.
+            types: Types of the section, whose models list their alternatives.
+        """
         for group in (group for each in types for group in getattr(each, "alternatives", ())):
             if any(stated.get(name) is not None for name in group):
                 # Two of a group stated together stay, so that validation can report both.
@@ -173,7 +205,17 @@ class Layers:
 
 
 def _key_in(container: object, part: str | int, taken: Path, where: str) -> str | int:
-    """Turn one part of a path into a key of this container: a position when it is a list."""
+    """Turn one part of a path into a key of this container: a position when it is a list.
+
+    Args:
+        container: A mapping or a list.
+        part: The part as written.
+        taken: The path of the container.
+        where: The override, for messages.
+
+    Raises:
+        ScenarioError: The container is a list without such a position.
+    """
     if not isinstance(container, list):
         return str(part)
     if str(part).isdecimal() and int(part) < len(container):

@@ -32,17 +32,32 @@ _LARGEST_FILE_BYTES: Final = 5_000_000
 
 
 def library_names() -> list[str]:
-    """Names of the scenarios of the library, sorted."""
+    """Names of the scenarios of the library, sorted.
+
+    >>> "baseline" in library_names()
+    True
+    """
     return sorted(path.stem for path in LIBRARY.glob("*.yaml"))
 
 
 def study_names() -> list[str]:
-    """Names of the studies of the library, sorted."""
+    """Names of the studies of the library, sorted.
+
+    >>> "coverage" in study_names()
+    True
+    """
     return sorted(path.stem for path in STUDIES.glob("*.yaml"))
 
 
 def shown_name(path: Path) -> str:
-    """Name of a file in messages: as the user gave it; a file of the library by its bare name."""
+    """Name of a file in messages: as the user gave it; a file of the library by its bare name.
+
+    Args:
+        path: The file.
+
+    >>> shown_name(LIBRARY / "baseline.yaml"), shown_name(Path("mine/own.yaml"))
+    ('baseline.yaml', 'mine/own.yaml')
+    """
     return path.name if path.parent in {LIBRARY, STUDIES} else str(path)
 
 
@@ -57,6 +72,9 @@ def find_scenario(name_or_path: str | Path, *, beside: Path | None = None, fault
 
     Raises:
         ScenarioError: There is no such file or name; with what there is, and what may have been meant.
+
+    >>> find_scenario("baseline").name
+    'baseline.yaml'
     """
     path, is_path = _path_of(name_or_path, LIBRARY, beside or Path())
     if path.is_file() or (is_path and path.exists()):
@@ -83,7 +101,13 @@ def find_study(name_or_path: str | Path) -> Path:
 
 
 def _path_of(name_or_path: str | Path, folder: Path, beside: Path) -> tuple[Path, bool]:
-    """Path that a name or path stands for, and whether it is a path."""
+    """Path that a name or path stands for, and whether it is a path.
+
+    Args:
+        name_or_path: As for :func:`find_scenario`.
+        folder: Folder of the library for names.
+        beside: Folder that a relative path starts from.
+    """
     text = str(name_or_path)
     is_path = isinstance(name_or_path, Path) or text.endswith(_SUFFIXES) or "/" in text or "\\" in text
     return (beside / text if is_path else folder / f"{text}.yaml"), is_path
@@ -91,6 +115,9 @@ def _path_of(name_or_path: str | Path, folder: Path, beside: Path) -> tuple[Path
 
 def read_text(path: Path) -> str:
     """Read a scenario file, which must be text in UTF-8.
+
+    Args:
+        path: The file.
 
     Raises:
         ScenarioError: It cannot be read, or is not text.

@@ -29,6 +29,11 @@ _SAME_WORLD: Final = frozenset({"name", "description", "seed", "active_agents", 
 def load(model: type[Model], name_or_path: str | Path, overrides: Overrides = ()) -> Model:
     """Read a scenario of the library or a file, with what it extends, and lay overrides over it.
 
+    Args:
+        model: Model of the scenario.
+        name_or_path: A name of the library, or the path of a file.
+        overrides: Single settings by dotted path, laid over the file.
+
     Raises:
         ScenarioError: Something is wrong; with every fault and its place.
     """
@@ -38,6 +43,12 @@ def load(model: type[Model], name_or_path: str | Path, overrides: Overrides = ()
 
 def parse(model: type[Model], text: str, name: str, overrides: Overrides = ()) -> Model:
     """Read a scenario from text; what it extends is looked for beside the working folder.
+
+    Args:
+        model: Model of the scenario.
+        text: The content of a scenario file.
+        name: Name of the text in messages.
+        overrides: As for :func:`load`.
 
     Raises:
         ScenarioError: Something is wrong; with every fault and its place.
@@ -62,6 +73,11 @@ def load_source(model: type[Model], source: YamlSource, beside: Path) -> Model:
 
 def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mapping[str, Any]) -> Model:
     """Change single settings of a scenario, by dotted path.
+
+    Args:
+        model: Model of the scenario.
+        settings: The scenario; it is not changed.
+        changes: New values by dotted path.
 
     Raises:
         ScenarioError: A path or value is wrong.
@@ -97,7 +113,15 @@ def _fill_defaults(model: type[ScenarioSettings], layers: Layers) -> None:
 
 
 def _chain(path: Path, source: YamlSource) -> list[YamlSource]:
-    """Read what a file extends, and what that extends; the farthest first."""
+    """Read what a file extends, and what that extends; the farthest first.
+
+    Args:
+        path: The file.
+        source: Its content, from which ``extends`` is removed.
+
+    Raises:
+        ScenarioError: A file is missing or extends itself, directly or through others.
+    """
     sources, seen = [source], [path.resolve()]
     while (base := source.data.pop("extends", None)) is not None:
         fault = Fault(source.where(("extends",)), "extends", "")

@@ -16,7 +16,18 @@ Types = tuple[Any, ...]
 
 
 def types_at(model: type[BaseModel], path: Path) -> Types:
-    """Types that a value at this path may have; none when there is no such path."""
+    """Types that a value at this path may have; none when there is no such path.
+
+    Args:
+        model: Model of the whole settings.
+        path: Keys, and positions in lists.
+
+    >>> from scenarios.config.settings import ScenarioSettings
+    >>> types_at(ScenarioSettings, ("clock", "hours")) != ()
+    True
+    >>> types_at(ScenarioSettings, ("clock", "hors"))
+    ()
+    """
     types: Types = (model,)
     for part in path:
         types = types_inside(types, part)
@@ -24,12 +35,21 @@ def types_at(model: type[BaseModel], path: Path) -> Types:
 
 
 def types_inside(types: Types, part: str | int) -> Types:
-    """Types that an entry, such as a field or an item, of a value of one of these types may have."""
+    """Types that an entry, such as a field or an item, of a value of one of these types may have.
+
+    Args:
+        types: Possible types of the value.
+        part: Key or position of the entry.
+    """
     return tuple(inner for outer in types for inner in _inside(outer, part))
 
 
 def fields_of(types: Types) -> set[str]:
-    """Names of the settings of all models among these types."""
+    """Names of the settings of all models among these types.
+
+    Args:
+        types: Possible types of a value; those that are no models have no settings.
+    """
     return {name for each in types if _is_model(each) for name in each.model_fields}
 
 

@@ -97,7 +97,16 @@ def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> l
 
 
 def _what_stays(layers: Layers, path: Path, message: str) -> str:
-    """List the entries that the user's file does not show, where all entries together are at fault."""
+    """List the entries that the user's file does not show, where all entries together are at fault.
+
+    Args:
+        layers: The data and the places it comes from.
+        path: The path of the fault.
+        message: The message of the fault.
+
+    Returns:
+        A clause to append to the message; empty where nothing is inherited.
+    """
     # Only where shares must sum to 1 can an entry that was never touched be at fault.
     inherited = layers.inherited(path) if "sum to 1" in message else []
     return f"; inherited: {', '.join(inherited)}; null removes an entry" if inherited else ""
@@ -112,7 +121,17 @@ def _reading_order(fault: Fault) -> tuple[bool, str, int, int]:
 
 
 def _narrowed(model: type[BaseModel], data: object, path: Path, message: str) -> tuple[Path, str]:
-    """Follow a validator that names the key it complains of, as in ``channels: shares must sum to 1``."""
+    """Follow a validator that names the key it complains of, as in ``channels: shares must sum to 1``.
+
+    Args:
+        model: The settings' model.
+        data: The data of the settings.
+        path: Path of the value that was validated.
+        message: Message of the validator.
+
+    Returns:
+        The path of the named key, with the rest of the message.
+    """
     named = re.match(r"'?([\w.:-]+)'?: (.+)", message, re.DOTALL)
     if named is None:
         return path, message
@@ -124,7 +143,12 @@ def _narrowed(model: type[BaseModel], data: object, path: Path, message: str) ->
 
 
 def _path_in(data: object, loc: Path) -> Path:
-    """Follow pydantic's location through the data, leaving out what names a branch of a union and not a key."""
+    """Follow pydantic's location through the data, leaving out what names a branch of a union and not a key.
+
+    Args:
+        data: The data that was validated.
+        loc: Pydantic's location.
+    """
     path: Path = ()
     entered = True
     for position, part in enumerate(loc):

@@ -44,7 +44,11 @@ class YamlSource:
     places: Mapping[Path, tuple[int, int]]
 
     def where(self, path: Path) -> str:
-        """Return the place of a value as ``file:line:column``; of the nearest value around it when it is not stated."""
+        """Return the place of a value as ``file:line:column``; of the nearest value around it when it is not stated.
+
+        Args:
+            path: The path of the value.
+        """
         while path and path not in self.places:
             path = path[:-1]
         line, column = self.places.get(path, (1, 1))
@@ -52,7 +56,11 @@ class YamlSource:
 
 
 def dotted(path: Path) -> str:
-    """Write a path as ``site.pages[2].name``."""
+    """Write a path as ``site.pages[2].name``.
+
+    >>> dotted(("site", "pages", 2, "name"))
+    'site.pages[2].name'
+    """
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
@@ -66,6 +74,10 @@ def read_yaml(text: str, name: str) -> YamlSource:
 
     Raises:
         ScenarioError: It is not YAML, holds several documents, or gives a key twice; with the line and column.
+
+    >>> source = read_yaml("{clock: {hours: 3}}", "own.yaml")
+    >>> source.data, source.where(("clock", "hours"))
+    ({'clock': {'hours': 3}}, 'own.yaml:1:10')
     """
     reader = _Reader(name)
     return YamlSource(name, reader.read(text), reader.places)
@@ -74,8 +86,15 @@ def read_yaml(text: str, name: str) -> YamlSource:
 def read_scalar(text: str, name: str) -> Any:  # noqa: ANN401 - any value that YAML can write
     """Read the value of a ``--set key=value``, which is YAML as well: ``20000``, ``[a, b]``, ``{start: 2026-03-03}``.
 
+    Args:
+        text: The value as written.
+        name: Place of the value in messages.
+
     Raises:
         ScenarioError: It is not YAML; ``name`` is given as the place.
+
+    >>> read_scalar("[1, no]", "--set x=[1, no]")
+    [1, 'no']
     """
     try:
         return read_yaml(text, name).data
@@ -85,7 +104,16 @@ def read_scalar(text: str, name: str) -> Any:  # noqa: ANN401 - any value that Y
 
 
 class _Reader:
-    """Turns the nodes of one document into plain data and notes their places."""
+    """Turns the nodes of one document into plain data and notes their places.
+
+    All faults of the document are collected, so that they can be reported together.
+
+    Args:
+        name: Name of the text in messages.
+
+    Attributes:
+        places: Line and column of each key and item, from 1.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -172,7 +200,12 @@ def _place(node: Node) -> tuple[int, int]:
 
 
 def _syntax_fault(error: MarkedYAMLError, name: str) -> Fault:
-    """Describe a parser error and its place in one line."""
+    """Describe a parser error and its place in one line.
+
+    Args:
+        error: The error of the parser.
+        name: Name of the text in messages.
+    """
     mark = error.problem_mark or error.context_mark
     where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark is not None else f"{name}:1:1"
     problem = str(error.problem or error)

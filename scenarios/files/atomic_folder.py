@@ -54,6 +54,14 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         OutputError: The place cannot be written to, or holds something that is not a funnelsim folder.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     with new_folder(Path(place) / "out") as working:
+    ...         _ = (working / "a.txt").write_text("a")
+    ...         before = (Path(place) / "out").exists()
+    ...     (before, (Path(place) / "out" / "a.txt").exists())
+    (False, True)
     """
     path = Path(os.path.realpath(path))  # a link stays, and its target is replaced
     _refuse_foreign(path)
@@ -91,7 +99,14 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _objection(path: Path) -> str:
-    """Explain why a path must not be replaced; empty when it may be."""
+    """Explain why a path must not be replaced; empty when it may be.
+
+    Args:
+        path: A path at which something exists.
+
+    Raises:
+        OSError: The path cannot be read.
+    """
     if not path.is_dir():
         return "is a file"
     entries = sorted(entry.name for entry in path.iterdir())
@@ -105,7 +120,11 @@ def _objection(path: Path) -> str:
 
 
 def _our_manifest(path: Path) -> dict[str, Any] | None:
-    """Read a manifest if it is one of ours: browsers' extensions and Python wheels have manifests too."""
+    """Read a manifest if it is one of ours: browsers' extensions and Python wheels have manifests too.
+
+    Returns:
+        None where there is no manifest, or one of another program.
+    """
     if not path.is_file():
         return None
     try:

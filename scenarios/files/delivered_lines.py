@@ -14,7 +14,14 @@ _NOISE = b"\xff"
 
 
 def delivered_lines(delivery: Delivery) -> bytes:
-    """Write a delivery in the order of arrival, each line ended by a newline."""
+    """Write a delivery in the order of arrival, each line ended by a newline.
+
+    Args:
+        delivery: Events and broken lines.
+
+    Returns:
+        UTF-8 text but for garbled bytes; empty for an empty delivery.
+    """
     lines = encode(delivery.events)
     if delivery.malformed.is_empty():
         return lines
@@ -30,6 +37,9 @@ def broken_lines(malformed: pl.DataFrame) -> list[bytes]:
 
     Args:
         malformed: Events and their corruption; columns as in :data:`simulator.tracking.delivery.MALFORMED_SCHEMA`.
+
+    Returns:
+        One line for each row.
     """
     lines = encode(malformed).splitlines()
     damages = malformed.select("damage", "place").iter_rows()
@@ -37,6 +47,12 @@ def broken_lines(malformed: pl.DataFrame) -> list[bytes]:
 
 
 def _broken(line: bytes, damage: str, place: float) -> bytes:
-    """Truncate a line, or garble one byte of it. The result is never empty and never an event."""
+    """Truncate a line, or garble one byte of it. The result is never empty and never an event.
+
+    Args:
+        line: The line as it was sent.
+        damage: Which of :data:`simulator.tracking.faults.CORRUPTIONS`.
+        place: Where in the line, as a share of its length, from 0 to 1.
+    """
     at = 1 + int(place * (len(line) - 1))
     return line[:at] if damage == "truncated" else line[: at - 1] + _NOISE + line[at:]

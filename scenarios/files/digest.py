@@ -116,7 +116,13 @@ class HourDigest:
             self.add(EventColumns(events), 0, events.height)
 
     def add(self, columns: EventColumns, begin: int, end: int) -> None:
-        """Add some rows of the columns of events."""
+        """Add some rows of the columns of events.
+
+        Args:
+            columns: The columns of a batch.
+            begin: First row.
+            end: The row after the last one.
+        """
         self._n += end - begin
         parts = [column[begin:end].view(np.uint8).data for column in columns.fixed]
         for text, ends in zip(columns.texts, columns.ends, strict=True):

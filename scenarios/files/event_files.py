@@ -71,7 +71,14 @@ class ParquetParts:
         self.filed(delivery)
 
     def filed(self, delivery: Delivery) -> Delivery:
-        """Write a batch and return it with the file that holds it."""
+        """Write a batch and return it with the file that holds it.
+
+        Args:
+            delivery: Events, and broken lines, which are passed through.
+
+        Returns:
+            The delivery with its ``file``; as it was where it holds no events.
+        """
         if delivery.events.is_empty():
             return delivery
         # Six digits keep the order of arrival when the files are listed by name.
@@ -81,7 +88,11 @@ class ParquetParts:
         return replace(delivery, file=part)
 
     def add(self, part: Path) -> None:
-        """Add a batch that a worker has written into the folder."""
+        """Add a batch that a worker has written into the folder.
+
+        Args:
+            part: A Parquet file of flat events; parts are added in order of arrival.
+        """
         self._parts.append(part)
 
     def close(self) -> None:
@@ -101,11 +112,19 @@ class ParquetParts:
         return read_events(self._saved)
 
     def moved_to(self, path: Path | None) -> None:
-        """Read from now on from the Parquet or NDJSON file that replaces the parts; from none if None."""
+        """Read from now on from the Parquet or NDJSON file that replaces the parts; from none if None.
+
+        Args:
+            path: A file with all events, or None where none was kept.
+        """
         self._moved, self._saved = True, path
 
     def save(self, path: Path) -> None:
-        """Stream all parts into one Parquet file."""
+        """Stream all parts into one Parquet file.
+
+        Args:
+            path: The file to write. Memory holds a few parts at a time.
+        """
         # Arrival order is part of the data: the store's verdicts depend on it.
         self._scan().sink_parquet(path, compression="zstd", maintain_order=True)
 
@@ -162,7 +181,13 @@ class NdjsonFile:
 
 
 def save_events(events: pl.DataFrame, folder: Path, form: EventsFormat) -> None:
-    """Write flat events to ``events.parquet`` or ``events.ndjson`` of a run folder; nothing for ``none``."""
+    """Write flat events to ``events.parquet`` or ``events.ndjson`` of a run folder; nothing for ``none``.
+
+    Args:
+        events: All events, in order of arrival.
+        folder: The run folder.
+        form: Parquet, NDJSON or no file.
+    """
     if form == "parquet":
         events.write_parquet(folder / "events.parquet", compression="zstd")
     elif form == "ndjson":
@@ -170,7 +195,12 @@ def save_events(events: pl.DataFrame, folder: Path, form: EventsFormat) -> None:
 
 
 def write_parts(path: Path, parts: Iterable[pl.DataFrame]) -> None:
-    """Write a table that comes in parts, at least one, to a Parquet file; memory holds one part at a time."""
+    """Write a table that comes in parts, at least one, to a Parquet file; memory holds one part at a time.
+
+    Args:
+        path: The file to write.
+        parts: Frames of one schema.
+    """
     # Beside the target, so that both are on one file system and count against one quota.
     with TemporaryDirectory(dir=path.parent, prefix=".parts-") as folder:
         files = []
@@ -208,5 +238,9 @@ class LabelParts:
         return pl.concat([LABELS_SCHEMA.to_frame(), *map(pl.read_parquet, self._parts)]).sort(LABELS_ORDER)
 
     def moved_to(self, path: Path) -> None:
-        """Read from now on from the file that replaces the parts."""
+        """Read from now on from the file that replaces the parts.
+
+        Args:
+            path: A Parquet file with all labels.
+        """
         self._saved = path

@@ -22,17 +22,38 @@ __all__ = ["model_data", "to_json", "write_dead_letters", "write_json", "write_t
 
 
 def to_json(data: object) -> str:
-    """Write plain data as JSON: times as ISO 8601, and null for what is not a finite number."""
+    """Write plain data as JSON: times as ISO 8601, and null for what is not a finite number.
+
+    Args:
+        data: Mappings, lists, dataclasses, frames (as a list of rows), enumerations, numbers and text; anything else as
+            its text.
+
+    >>> print(to_json({"share": float("nan"), "n": 3}))
+    {
+      "share": null,
+      "n": 3
+    }
+    """
     return json.dumps(_jsonable(data), ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write plain data to a JSON file."""
+    """Write plain data to a JSON file.
+
+    Args:
+        path: The file; it is replaced.
+        data: As for :func:`to_json`.
+    """
     path.write_text(to_json(data) + "\n", encoding="utf-8")
 
 
 def write_tables(folder: Path, tables: Mapping[str, pl.DataFrame]) -> None:
-    """Write each table to a CSV file of its name; times as ISO 8601 in UTC."""
+    """Write each table to a CSV file of its name; times as ISO 8601 in UTC.
+
+    Args:
+        folder: Folder of the files; it is made if it is missing.
+        tables: Frames by name of their file, without ``.csv``.
+    """
     folder.mkdir(exist_ok=True)
     for name, table in tables.items():
         # The Z tells readers of the CSV that times are UTC; Polars would leave it out.
@@ -43,6 +64,10 @@ def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
     """Write unusable events to an NDJSON file: reason, detail, position, and the original bytes.
 
     Bytes that are not text are written in Base64, under ``raw_base64``.
+
+    Args:
+        path: The file; it is replaced.
+        dead_letters: The events, in the order in which they are written.
     """
     with path.open("w", encoding="utf-8") as file:
         for letter in dead_letters:
@@ -50,7 +75,14 @@ def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
 
 
 def model_data(analysis: Analysis) -> dict[str, Any]:
-    """Describe the intent model, one entry of ``coefficients`` for each term; or the ``error`` if there is none."""
+    """Describe the intent model, one entry of ``coefficients`` for each term; or the ``error`` if there is none.
+
+    Args:
+        analysis: The analysis; its model is fitted if it has not been used before.
+
+    Returns:
+        What :meth:`analytics.intent.results.IntentResults.to_dict` returns, or no coefficients and an ``error``.
+    """
     try:
         model = analysis.intent.to_dict()
     except AnalyticsError as error:

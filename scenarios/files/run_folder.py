@@ -48,7 +48,14 @@ class RunFolder:
 
 
 def read_events(file: Path) -> pl.DataFrame:
-    """Read the flat events of an event file, Parquet or NDJSON, in the order of the file; broken lines are left out."""
+    """Read the flat events of an event file, Parquet or NDJSON, in the order of the file; broken lines are left out.
+
+    Args:
+        file: A file whose name ends in ``.parquet`` or ``.ndjson``.
+
+    Returns:
+        Columns as in :data:`analytics.events.tracking_plan.EVENT_SCHEMA`.
+    """
     return pl.read_parquet(file) if file.suffix == ".parquet" else decode(file).frame
 
 

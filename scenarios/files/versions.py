@@ -19,7 +19,11 @@ def installed_version() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that the numbers depend on."""
+    """Versions of Python and of the libraries that the numbers depend on.
+
+    Returns:
+        Version by name: ``python``, ``funnelsim`` and each library.
+    """
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in _LIBRARIES}
 
 
@@ -32,6 +36,9 @@ def no_room_to_analyse(n_events: int) -> str | None:
 
     Args:
         n_events: Number of events.
+
+    >>> no_room_to_analyse(10) is None
+    True
     """
     needed, available = n_events * _BYTES_AN_EVENT, available_bytes()
     if needed <= available:

@@ -64,11 +64,19 @@ class Pace:
         return 0.0 if self._begin is None else self._clock.monotonic() - self._begin[1]
 
     def is_due(self, at_ms: int) -> bool:
-        """Whether a moment is due."""
+        """Whether a moment is due.
+
+        Args:
+            at_ms: The recorded moment, in milliseconds since 1970.
+        """
         return self.speed is None or self._ahead_s(at_ms, self.speed) <= 0
 
     def wait(self, at_ms: int) -> None:
-        """Wait until a moment is due; the first moment is due immediately."""
+        """Wait until a moment is due; the first moment is due immediately.
+
+        Args:
+            at_ms: The recorded moment, in milliseconds since 1970.
+        """
         if self._begin is None:
             self._begin = at_ms, self._clock.monotonic()
         if self.speed is None:

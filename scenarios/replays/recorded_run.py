@@ -98,7 +98,12 @@ def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
 
 
 def _from_ndjson(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
-    """Read the original bytes; a broken line has the moment of the line before it."""
+    """Read the original bytes; a broken line has the moment of the line before it.
+
+    Args:
+        file: The NDJSON file.
+        order: By which time lines get their moments.
+    """
     with file.open("rb") as source:
         turn: int | None = None
         while lines := [line.rstrip(b"\n") for line in islice(source, _AT_ONCE)]:

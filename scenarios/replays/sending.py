@@ -143,7 +143,14 @@ class _Sending:
         self._took_s = 0.0
 
     def send(self, batch: list[RecordedLine]) -> None:
-        """Send a batch, and record that it is acknowledged."""
+        """Send a batch, and record that it is acknowledged.
+
+        Args:
+            batch: Lines in order; those that the receiver refuses are counted and not sent.
+
+        Raises:
+            DeliveryError: The receiver does not accept the batch.
+        """
         refused = [self._target.refuses(line) for line in batch]
         taken = [line for line, reason in zip(batch, refused, strict=True) if not reason]
         if taken:

@@ -177,7 +177,15 @@ class _Dispatcher(Generic[Task, Result]):
 
 
 def _timed(work: Callable[[Task], Result], batch: Sequence[Task]) -> tuple[float, list[Result]]:
-    """Run a batch, in a worker."""
+    """Run a batch, in a worker.
+
+    Args:
+        work: Runs one task.
+        batch: The tasks.
+
+    Returns:
+        Seconds that the batch took, and the results in order.
+    """
     began = time.perf_counter()
     results = [work(task) for task in batch]
     return time.perf_counter() - began, results

@@ -92,7 +92,11 @@ class EventsAnalysis:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the store's counters and the results as plain data."""
+        """Return the store's counters and the results as plain data.
+
+        Returns:
+            Counters of the store, inputs, warnings, dead letters by reason, totals, funnel and model.
+        """
         tables = self.analysis.tables()
         return {
             **asdict(self.store.counts),
@@ -106,6 +110,9 @@ class EventsAnalysis:
 
     def write(self, folder: Path) -> None:
         """Write a folder of results; it appears whole or not at all.
+
+        Args:
+            folder: The folder; an earlier analysis there is replaced.
 
         Raises:
             OutputError: The folder cannot be written, or holds what funnelsim did not make.
@@ -136,6 +143,15 @@ def analyze(
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
+
+    >>> import tempfile
+    >>> from scenarios import Scenario
+    >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     run.events.write_parquet(f"{place}/events.parquet")
+    ...     found = analyze([f"{place}/events.parquet"])
+    >>> found.store.counts == run.store.counts
+    True
     """
     chosen = settings or AnalyticsSettings()
     archive = read_files(inputs, chosen.event_names)
@@ -172,6 +188,9 @@ def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[st
 
     Raises:
         InputError: A side is empty, or ours is not an event of the tracking plan.
+
+    >>> mapped_settings(None, ["Demo Booked=Demo Requested"]).event_names
+    {'Demo Booked': 'Demo Requested'}
     """
     chosen, known = settings or AnalyticsSettings(), [str(name) for name in EventName]
     names = dict(chosen.event_names)
@@ -258,7 +277,11 @@ class ArrivalSorter:
         self._rows_before += events.height
 
     def append_flattened(self, batch: Flattened) -> None:
-        """Add a batch of flattened lines."""
+        """Add a batch of flattened lines.
+
+        Args:
+            batch: Events and dead letters; foreign names of events are replaced.
+        """
         self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
 
@@ -272,7 +295,11 @@ class ArrivalSorter:
         return f"holds no usable event; line {self._letters[0].position}: {self._letters[0].detail}"
 
     def history(self) -> EventHistory:
-        """Let a store judge all events."""
+        """Let a store judge all events.
+
+        Returns:
+            The store and all events that it accepted.
+        """
         history = EventHistory()
         for batch in self._in_order_of_arrival():
             history.store.append_flattened(batch)

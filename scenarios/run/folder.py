@@ -80,15 +80,23 @@ def run_to_folder(
         finally:
             for sink in sinks:
                 sink.close()
-        no_room = no_room_to_analyse(run.store.counts.accepted) if analyse else None
-        # Polars writes the events while the people are drawn once more.
-        with ThreadPoolExecutor(1) as beside:
-            saving = beside.submit(record.save, working / "events.parquet") if events == "parquet" else None
-            manifest = write_results(working, run, announce, analyse=analyse and not no_room, no_room=no_room)
-            if saving is not None:
-                saving.result()
+        manifest = _write(working, run, record if events == "parquet" else None, announce, analyse=analyse)
         # Before the folder takes its name: a run folder holds no hidden parts.
         shutil.rmtree(parts_folder)
     labels.moved_to(folder / "labels.parquet")
     record.moved_to(None if events == "none" else folder / f"events.{events}")
     return run, manifest
+
+
+def _write(
+    folder: Path, run: Run, record: ParquetParts | None, announce: Callable[[str], None], *, analyse: bool
+) -> dict[str, Any]:
+    """Write the results, and the events of a record into one Parquet file; return the manifest."""
+    no_room = no_room_to_analyse(run.store.counts.accepted) if analyse else None
+    # Polars writes the events while the people are drawn once more.
+    with ThreadPoolExecutor(1) as beside:
+        saving = None if record is None else beside.submit(record.save, folder / "events.parquet")
+        manifest = write_results(folder, run, announce, analyse=analyse and not no_room, no_room=no_room)
+        if saving is not None:
+            saving.result()
+    return manifest

@@ -54,7 +54,13 @@ class InProcess(Executor):
     def submit(
         self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        """Run a task; the future is done when this returns. An interruption such as Ctrl-C is raised."""
+        """Run a task; the future is done when this returns. An interruption such as Ctrl-C is raised.
+
+        Args:
+            fn: The task.
+            args: Its arguments.
+            kwargs: Its named arguments.
+        """
         future: Future[Result] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -64,7 +70,11 @@ class InProcess(Executor):
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use.
+
+    >>> available_cores() >= 1
+    True
+    """
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 

@@ -120,7 +120,14 @@ def write_results(
 
 
 def _summary(summary: dict[str, Any]) -> pl.DataFrame:
-    """A summary as a table of measures and values."""
+    """A summary as a table of measures and values.
+
+    Args:
+        summary: Values by name of the measure; None where there is no value.
+
+    Returns:
+        Columns ``measure`` and ``value``, the latter as text.
+    """
     return pl.DataFrame({"measure": list(summary), "value": [str(value) for value in summary.values()]})
 
 

@@ -147,7 +147,13 @@ class Run:
 
     @property
     def statistics(self) -> FunnelStatistics:
-        """Counts and rates by hour and segment."""
+        """Counts and rates by hour and segment.
+
+        >>> from scenarios import Scenario
+        >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+        >>> run.statistics.totals()["page_views"].item() == run.measure("page_views()")
+        True
+        """
         return self.analysis.statistics
 
     @property
@@ -161,7 +167,10 @@ class Run:
 
     @cached_property
     def claims(self) -> tuple[ClaimResult, ...]:
-        """The result of each claim of the scenario, in order."""
+        """The result of each claim of the scenario, in order.
+
+        Claims are checked when this is first used; a claim that fails raises no error.
+        """
         return check_claims(self.scenario.claims, self)
 
     def measure(self, expression: str) -> float:
@@ -255,6 +264,10 @@ def simulate(
         pool: Workers to share the run. Not used where all visitors are processes on one clock.
         accepted: Receives and judges the events; keeps them in memory if not given.
         visitor: Class of the agents.
+
+    >>> from scenarios import Scenario
+    >>> simulate(Scenario.load("baseline", {"clock.hours": 1}), seed=0).seed
+    0
     """
     # Not `seed or scenario.seed`: 0 is a seed.
     seed = scenario.seed if seed is None else seed
@@ -266,9 +279,8 @@ def simulate(
         labels=KeptLabels() if labels is None else labels,
         sinks=sinks,
     )
-    simulation = Simulation(
-        scenario.world, seed=seed, replication=replication, visitor=visitor, active_agents=scenario.active_agents
-    )
+    world, agents = scenario.world, scenario.active_agents
+    simulation = Simulation(world, seed=seed, replication=replication, visitor=visitor, active_agents=agents)
     started_at, clock = datetime.now(UTC), time.perf_counter()
     # With all visitors on one clock there is one sequence of moments, which cannot be divided.
     if pool is None or simulation.active_agents == "all":
@@ -310,7 +322,12 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
 
 
 def run_html(scenario: ScenarioSettings, manifest: Mapping[str, Any]) -> str:
-    """Show what was run and what happened in it, from the head of its manifest. Nothing is analysed for it."""
+    """Show what was run and what happened in it, from the head of its manifest. Nothing is analysed for it.
+
+    Args:
+        scenario: The scenario that was run.
+        manifest: At least seed, replication, active_agents and counts.
+    """
     head = f"<strong>{html.escape(scenario.name)}</strong>, seed {manifest['seed']}"
     # Where replications are not used, a 0 would only puzzle the reader.
     which = f", replication {manifest['replication']}" if manifest["replication"] else ""

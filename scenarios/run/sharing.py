@@ -98,7 +98,11 @@ class _CollectingSink:
             self._sinks.append(record)
 
     def take(self, hour: HourParts) -> None:
-        """Take an hour, and delete the files that are no longer needed."""
+        """Take an hour, and delete the files that are no longer needed.
+
+        Args:
+            hour: The files of the hour; hours come in order.
+        """
         self._outputs.digest.add_hour(hour.digest)
         for file in hour.labels:
             self._outputs.labels.add(pl.read_parquet(file))
@@ -152,7 +156,12 @@ class HourWriter:
 
     @classmethod
     def in_folder(cls, folder: Path, events: Path | None = None) -> HourWriter:
-        """Return a writer with new folders within another; the events may go to a folder that exists."""
+        """Return a writer with new folders within another; the events may go to a folder that exists.
+
+        Args:
+            folder: An empty folder that all workers see.
+            events: Folder for the events; a new one in ``folder`` if None.
+        """
         labels = folder / "labels"
         labels.mkdir()
         if events is None:
@@ -161,7 +170,12 @@ class HourWriter:
         return cls(events, labels)
 
     def __call__(self, hour: int, deliveries: Iterable[Delivery]) -> HourParts:
-        """Write an hour."""
+        """Write an hour.
+
+        Args:
+            hour: Number of the hour, from 0 at the start of the clock.
+            deliveries: What arrives in the hour, in order.
+        """
         digest, parts, labels = HourDigest(), [], []
         for number, delivery in enumerate(deliveries):
             # Sorted by name, the parts of all hours are in order of arrival.

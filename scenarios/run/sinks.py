@@ -34,7 +34,11 @@ class Batches:
         self._waiting: list[Delivery] = []
 
     def write(self, delivery: Delivery) -> None:
-        """Take a delivery."""
+        """Take a delivery.
+
+        Args:
+            delivery: Events and broken lines; it is passed on when the batch is large enough.
+        """
         self._waiting.append(delivery)
         if sum(each.events.height + each.malformed.height for each in self._waiting) >= self._least:
             self._flush()
@@ -53,7 +57,11 @@ class Batches:
 
 
 def _joined(deliveries: Sequence[Delivery]) -> Delivery:
-    """Several deliveries as one: broken lines keep their places among the events."""
+    """Several deliveries as one: broken lines keep their places among the events.
+
+    Args:
+        deliveries: At least one, in order of arrival.
+    """
     if len(deliveries) == 1:
         return deliveries[0]
     malformed, n_before = [], 0

@@ -51,7 +51,11 @@ class StudyCost:
 
 
 def clocked(replication: Replication) -> tuple[Replicated, float]:
-    """Run a replication, in a worker; return it with the seconds it took, without those of loading libraries."""
+    """Run a replication, in a worker; return it with the seconds it took, without those of loading libraries.
+
+    Args:
+        replication: The replication to run.
+    """
     if any(reference.name in _MODEL for reference in references_of(replication)):
         _ = intent.IntentModel  # naming it loads statsmodels, which must not count as work
     began = time.perf_counter()
@@ -60,7 +64,14 @@ def clocked(replication: Replication) -> tuple[Replicated, float]:
 
 
 def expected_visitors(replication: Replication) -> float:
-    """Expected visitors of a replication's ordinary traffic, in proportion to which its cost grows."""
+    """Expected visitors of a replication's ordinary traffic, in proportion to which its cost grows.
+
+    Args:
+        replication: The replication.
+
+    Returns:
+        Visitors over the whole clock.
+    """
     world = replication.scenario
     return float(world.traffic.visitors_per_day * world.clock.hours / 24)
 
@@ -108,7 +119,12 @@ class CostGauge:
         self._announce = announce
 
     def note(self, replication: Replication, seconds: float | None) -> None:
-        """Record a finished replication and its seconds; None for one that was lost."""
+        """Record a finished replication and its seconds; None for one that was lost.
+
+        Args:
+            replication: The replication.
+            seconds: Seconds it took, or None.
+        """
         if replication not in self._waits_for:
             return
         self._waits_for.remove(replication)
@@ -129,7 +145,14 @@ class CostGauge:
 
 
 def _duration(seconds: float) -> str:
-    """Write a time in the unit in which it is easily read."""
+    """Write a time in the unit in which it is easily read.
+
+    Args:
+        seconds: The time.
+
+    >>> _duration(3.456), _duration(90.0), _duration(600.0), _duration(3 * 86_400)
+    ('3.5 s', '90 s', '10 min', '3 days')
+    """
     for unit, name in ((_DAY_S, "days"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"

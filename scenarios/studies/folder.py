@@ -53,7 +53,11 @@ class StudyFolder:
         return [entry for line in whole[:end].splitlines() if (entry := _entry(line)) is not None]
 
     def add(self, replicated: Replicated) -> None:
-        """Write a finished replication to the journal; from then on a kill of this process does not lose it."""
+        """Write a finished replication to the journal; from then on a kill of this process does not lose it.
+
+        Args:
+            replicated: The result.
+        """
         self._journal.write(json.dumps(asdict(replicated), allow_nan=False).encode() + b"\n")
         # Handed to the system after each line: a kill of the process then loses none. Only a power failure could.
         self._journal.flush()
@@ -82,11 +86,19 @@ class StudyFolder:
         return digest
 
     def write_report(self, page: str) -> None:
-        """Write the report."""
+        """Write the report.
+
+        Args:
+            page: HTML.
+        """
         _write_whole(self.path / "report.html", page.encode())
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Write the manifest, the last of the files."""
+        """Write the manifest, the last of the files.
+
+        Args:
+            manifest: Plain data.
+        """
         _write_whole(self.path / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
 
 

@@ -57,8 +57,14 @@ class LoadedStudy:
 def load_study(name_or_path: str | Path) -> LoadedStudy:
     """Read a study of the library, by name, or a study file, by path.
 
+    Args:
+        name_or_path: Such as ``coverage`` or ``my-study.yaml``.
+
     Raises:
         ScenarioError: Something is wrong; with every fault and its line and column.
+
+    >>> load_study("coverage").settings.name
+    'coverage'
     """
     path = find_study(name_or_path)
     return _loaded(path, read_source(path, read_text(path), "study"))
@@ -80,6 +86,9 @@ def parse_study(text: str, name: str = "study.yaml") -> LoadedStudy:
 
 def study_of(data: Mapping[str, Any]) -> LoadedStudy:
     """Make a study of plain data, as in a notebook.
+
+    Args:
+        data: The keys of a study file, and their values.
 
     Raises:
         ScenarioError: Something is wrong; with every fault.
@@ -142,7 +151,12 @@ class _Checker:
             return None
 
     def _within(self, keys: Keys, data: Mapping[str, Any]) -> YamlSource:
-        """Part of the file as a source of its own, whose values keep their lines and columns."""
+        """Part of the file as a source of its own, whose values keep their lines and columns.
+
+        Args:
+            keys: The path of the part.
+            data: The content of the part.
+        """
         depth = len(keys)
         places = {path[depth:]: place for path, place in self._source.places.items() if path[:depth] == keys}
         return YamlSource(self._source.name, dict(data), places)
@@ -236,7 +250,11 @@ def _unknown(names: Mapping[str, object], known: Mapping[str, object]) -> Iterat
 
 
 def _no_setting(path: str) -> str:
-    """Describe at which part a dotted path fails, and what may have been meant."""
+    """Describe at which part a dotted path fails, and what may have been meant.
+
+    Args:
+        path: A dotted path that leads to no setting.
+    """
     parts = path.split(".")
     depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n])))
     known = sorted(

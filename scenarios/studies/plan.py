@@ -94,6 +94,9 @@ class StudyPlan:
     def scenario_of(self, point: Point) -> Scenario:
         """The scenario of a design point.
 
+        Args:
+            point: The design point.
+
         Raises:
             ScenarioError: The factors together do not make a valid scenario.
         """
@@ -116,7 +119,11 @@ class StudyPlan:
         return Replication(key, number, scenario, settings.seed, responses, self.functions, settings.window)
 
     def to_yaml(self) -> str:
-        """Write the study as a file that refers to no other: scenarios are written out, with every default."""
+        """Write the study as a file that refers to no other: scenarios are written out, with every default.
+
+        Returns:
+            YAML; read again, it gives a study with equal points and replications.
+        """
         data = self.settings.model_dump(mode="json", exclude_none=True)
         written = [scenario.to_data() for scenario in self.loaded.sources]
         for scenario in written:
@@ -139,7 +146,14 @@ class StudyPlan:
         return self._scenarios[point.number]
 
     def _key(self, scenario: Scenario) -> str:
-        """Digest of everything that the values of a replication depend on, except its number."""
+        """Digest of everything that the values of a replication depend on, except its number.
+
+        Args:
+            scenario: The scenario of the point.
+
+        Returns:
+            32 hexadecimal digits.
+        """
         content = {
             "scenario": scenario.model_dump(mode="json", exclude=_NAMES_ONLY),
             "responses": self.loaded.responses,
@@ -152,7 +166,12 @@ class StudyPlan:
 
 
 def _setting(scenario: Scenario, path: str) -> object:
-    """The value of a scenario at a dotted path; None where there is none."""
+    """The value of a scenario at a dotted path; None where there is none.
+
+    Args:
+        scenario: The scenario.
+        path: The dotted path of a setting.
+    """
     value: object = scenario.model_dump(mode="json")
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None

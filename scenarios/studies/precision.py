@@ -52,6 +52,9 @@ class Precision(Settings):
         Args:
             mean: Means.
             half_width: Half-widths of their intervals, as many.
+
+        >>> Precision(relative=0.1).is_met(np.array([100.0]), np.array([5.0]))
+        array([ True])
         """
         target = self.absolute if self.absolute is not None else (self.relative or 0) * (np.abs(mean) - half_width)
         return np.asarray(half_width <= target)
@@ -122,13 +125,13 @@ def stopping_point(values: Mapping[str, Floats], settings: PrecisionSettings) ->
 
     It depends only on the numbers in their order: further numbers do not change the result.
 
-    >>> settings = PrecisionSettings(precision={"visitors": Precision(absolute=5.0)}, min=10)
-    >>> stopping_point({"visitors": np.array([99.0, 101.0] * 10)}, settings)
-    13
-
     Args:
         values: Numbers of each response, one for each replication, in order, NaN where there is none.
         settings: The target.
+
+    >>> settings = PrecisionSettings(precision={"visitors": Precision(absolute=5.0)}, min=10)
+    >>> stopping_point({"visitors": np.array([99.0, 101.0] * 10)}, settings)
+    13
     """
     met = is_met(values, settings)
     n = settings.min

@@ -83,13 +83,28 @@ class Replicated:
 
     @classmethod
     def failed(cls, replication: Replication, failure: Failure) -> Replicated:
-        """Return the result of a replication that has no run."""
+        """Return the result of a replication that has no run.
+
+        Args:
+            replication: The replication.
+            failure: Why there is no run.
+
+        Returns:
+            A result with None for each response.
+        """
         n_responses = len(replication.responses) + len(replication.functions)
         return cls(replication.key, replication.number, (None,) * n_responses, (failure,))
 
 
 def replicate(replication: Replication) -> Replicated:
-    """Run a replication. What goes wrong is part of the result, and is never raised."""
+    """Run a replication. What goes wrong is part of the result, and is never raised.
+
+    Args:
+        replication: The replication to run.
+
+    Returns:
+        A value or None for each response, and the failures.
+    """
     try:
         run = light_run(replication)
     except BaseException as error:  # noqa: BLE001 - a panic of Polars is not even an Exception
@@ -111,6 +126,9 @@ def light_run(replication: Replication) -> Run:
 
     The events are those of any other run of the scenario with this seed and replication, but they are not kept in the
     order of arrival and have no digest, and the store takes them in only if a response is about them.
+
+    Args:
+        replication: The replication to run.
     """
     scenario = replication.scenario
     # The events are the same as with all visitors on the clock, in half the time.
@@ -150,7 +168,12 @@ def _readers(replication: Replication) -> dict[str, Measure | Function]:
 
 
 def _read(read: Measure | Function, run: Run) -> tuple[float | None, str]:
-    """Read a response: the number, or None and the reason."""
+    """Read a response: the number, or None and the reason.
+
+    Args:
+        read: The expression or Python function of the response.
+        run: The run.
+    """
     try:
         value = read.read(run) if isinstance(read, Measure) else float(read(run))
     except UndefinedMeasureError as error:
@@ -163,7 +186,11 @@ def _read(read: Measure | Function, run: Run) -> tuple[float | None, str]:
 
 
 def references_of(replication: Replication) -> Iterator[Reference]:
-    """Yield what the expressions of a replication refer to; Python functions are not inspected."""
+    """Yield what the expressions of a replication refer to; Python functions are not inspected.
+
+    Args:
+        replication: The replication.
+    """
     return (each for text in replication.responses.values() for each in references(_measure(text).expression))
 
 

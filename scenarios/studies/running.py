@@ -119,7 +119,14 @@ class _Runner:
                 self._progress(len(self._done), n_total)
 
     def _gauged(self, replications: list[Replication]) -> tuple[list[Replication], CostGauge | None]:
-        """Put the replications first that show the cost, if the caller wants to know it."""
+        """Put the replications first that show the cost, if the caller wants to know it.
+
+        Args:
+            replications: The replications of this round.
+
+        Returns:
+            The same in another order, and what estimates the cost; None where it is announced already or not wanted.
+        """
         # The cost is announced once, for the first round.
         announce, self._announce = self._announce, None
         if announce is None:
@@ -129,7 +136,11 @@ class _Runner:
         return in_order, CostGauge(in_order, n_pilots, self._pool.n_workers, is_open=is_open, announce=announce)
 
     def _needs_more(self) -> bool:
-        """Decide for each point whether its replications are enough; return whether any point needs more."""
+        """Decide for each point whether its replications are enough; return whether any point needs more.
+
+        Returns:
+            False where the number of replications is fixed.
+        """
         target = self._plan.settings.replications
         if not isinstance(target, PrecisionSettings):
             return False

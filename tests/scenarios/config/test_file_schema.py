@@ -111,11 +111,7 @@ def test_the_schema_names_the_faults_that_the_loader_names(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "scenario: baseline\nreplications: 0",
-        "scenario: baseline\nseed: -1",
-        "scenario: baseline\nrepliations: 5",
-    ],
+    ["scenario: baseline\nreplications: 0", "scenario: baseline\nseed: -1", "scenario: baseline\nrepliations: 5"],
 )
 def test_the_schema_of_studies_names_the_faults_that_the_loader_names(text: str) -> None:
     """Both refuse a bad study, at the same paths."""

@@ -17,26 +17,11 @@ from scenarios.replays.export import export
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
-DBT_SEGMENT_PAGES = [
-    "id",
-    "anonymous_id",
-    "user_id",
-    "received_at",
-    "sent_at",
-    "timestamp",
-    "url",
-    "path",
-    "title",
-    "search",
-    "referrer",
-    "context_campaign_source",
-    "context_campaign_medium",
-    "context_campaign_name",
-    "context_campaign_term",
-    "context_campaign_content",
-    "context_ip",
-    "context_user_agent",
-]
+DBT_SEGMENT_PAGES = (
+    "id, anonymous_id, user_id, received_at, sent_at, timestamp, url, path, title, search, referrer, "
+    "context_campaign_source, context_campaign_medium, context_campaign_name, context_campaign_term, "
+    "context_campaign_content, context_ip, context_user_agent"
+)
 """Columns that dbt-labs/segment reads from the table of page views (its models/base/segment_web_page_views.sql)."""
 
 
@@ -71,8 +56,7 @@ def test_a_database_reads_them_back(run: Path, tmp_path: Path, form: str) -> Non
     """What dbt's package asks the page table for is there, with times as timestamps, and agrees with the events."""
     export(run, to=tmp_path / "o", form=form)
     suffix = "parquet" if form == "parquet" else "csv"
-    columns = ", ".join(DBT_SEGMENT_PAGES)
-    pages = duckdb.sql(f"SELECT {columns} FROM '{tmp_path}/o/pages.{suffix}'")  # noqa: S608 - names of our own
+    pages = duckdb.sql(f"SELECT {DBT_SEGMENT_PAGES} FROM '{tmp_path}/o/pages.{suffix}'")  # noqa: S608 - names of our own
     assert dict(zip(pages.columns, map(str, pages.types), strict=True))["received_at"].lower().startswith("timestamp")
     events = pl.read_parquet(run / "events.parquet").filter(pl.col("type") == "page")
     found = duckdb.sql("SELECT count(*), count(DISTINCT id), min(received_at)::TIMESTAMP, sum(length(url)) FROM pages")

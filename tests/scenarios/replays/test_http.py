@@ -23,15 +23,7 @@ from scenarios.replays.sending import replay
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    'say "hi"',
-    "back\\slash",
-    "\u202eright to left",
-    "a\nb\r\u2028c",
-    "é" * 5_000,
-    ",",
-]
+HOSTILE = ["<script>x</script>", 'say "hi"', "back\\slash", "\u202eright to left", "a\nb\r\u2028c", "é" * 5_000, ","]
 
 
 class Collector:
@@ -137,9 +129,10 @@ def test_the_collector_gets_exactly_the_events(run: Path, collecting: Callable[.
 
 
 def test_at_a_set_pace_events_come_when_they_are_due(run: Path, collecting: Callable[..., Collector]) -> None:
-    """At 60 times the speed an hour's events come one by one over a minute, and all of them come."""
+    """At 60 times the speed an hour's events come one by one over a minute, all of them, to the given path."""
     collector, clock = collecting(), QuickClock()
-    replay(run, to=collector.address, speed=60, clock=clock)
+    replay(run, to=f"{collector.address}/collect/batch?source=a", speed=60, clock=clock)
+    assert {path for path, _ in collector.requests} == {"/collect/batch?source=a"}
     assert collector.events == events_of(run)
     received = pl.read_parquet(run / "events.parquet")["received_at"]
     assert clock.time_s == pytest.approx((received.max() - received.min()).total_seconds() / 60, rel=0.05)
@@ -233,13 +226,6 @@ def test_a_refusal_is_not_tried_again(
     with pytest.raises(DeliveryError, match=message):
         replay(run, to=collector.address, speed="max", clock=QuickClock())
     assert len(collector.requests) == 1
-
-
-def test_a_path_of_ones_own_is_kept(run: Path, collecting: Callable[..., Collector]) -> None:
-    """An address with a path and a query goes there and nowhere else."""
-    collector = collecting()
-    replay(run, to=f"{collector.address}/collect/batch?source=a", speed="max", clock=QuickClock())
-    assert {path for path, _ in collector.requests} == {"/collect/batch?source=a"}
 
 
 def test_what_a_collector_never_takes_is_counted(tmp_path: Path, collecting: Callable[..., Collector]) -> None:
