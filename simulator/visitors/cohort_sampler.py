@@ -192,18 +192,17 @@ class CohortSampler:
         intercept: float,
     ) -> Cohort:
         """Draw everything that visitors do, given their attributes and arrival times."""
-        tables = self.tables
-        arms = tables.experiments.combination(draws)
-        planned = tables.journeys.draw(tables.journey_parameters(people, arms), draws)
+        arms = self.tables.experiments.combination(draws)
+        planned = self.tables.journeys.draw(self.tables.journey_parameters(people, arms), draws)
         starts_ms = planned.view_ms[planned.first_view] + arrival_ms[planned.visitor]
         fails = in_outage(starts_ms, self._world.traffic.events.values(), self.clock)
         # Drawn in full and then cut: an outage must not move any later draw.
         journeys = cut_to_first_page(planned, fails)
         second = self._second_browser(people, journeys, draws)
         devices = people.device_used(journeys.visitor, second)
-        signals = tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
+        signals = self.tables.reader.read(people, journeys, devices, self.clock.length_ms - arrival_ms)
         log_odds = intercept + self._log_odds(people, journeys, signals)
-        log_odds += tables.experiments.log_odds[arms][journeys.visitor]
+        log_odds += self.tables.experiments.log_odds[arms][journeys.visitor]
         chance = draws.addressed("decision").at(journeys.visit_address(draws.rows))
         return Cohort(
             index=draws.cohort,
@@ -220,7 +219,7 @@ class CohortSampler:
             accounts=self.population.accounts.domains_of(people.account),
             arms=arms,
             returns_after_request=self._returns_after_request(draws),
-            experiments=lookup(tables.experiments.labels, arms),
+            experiments=lookup(self.tables.experiments.labels, arms),
             arrival_source=scope,
             invited_by=invited_by,
             rank=(self._arrival_source.first_origin, int(scope != self._arrival_source.name), draws.cohort),

@@ -37,6 +37,7 @@ class Experiments:
     >>> experiments = Experiments({"pricing": ExperimentSettings(arms=arms)})
     >>> experiments.labels.to_list()
     ['pricing=a', 'pricing=b']
+    >>> from simulator.engine.streams import Streams
     >>> experiments.combination(VisitorDraws(Streams(seed=7), 0, np.arange(5))).shape
     (5,)
     """

@@ -8,6 +8,7 @@ import polars as pl
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
+from simulator.visitors.visitor import Visitor
 
 DIRTY: dict[str, Any] = {
     "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},
@@ -44,3 +45,26 @@ def check_shares(found: np.ndarray, shares: list[float]) -> None:
     p = np.array(shares)
     frequency = np.bincount(found, minlength=len(p)) / len(found)
     assert (np.abs(frequency - p) <= SE * np.sqrt(p * (1 - p) / len(found))).all()
+
+
+class LoggingVisitor(Visitor):
+    """A visitor who notes every step; subclasses say where."""
+
+    def note(self, what: str, number: int) -> None:
+        """Note a step, and the row of its page view or visit."""
+        raise NotImplementedError
+
+    def view_page(self, view: int) -> None:
+        """View a page and note it."""
+        super().view_page(view)
+        self.note("view", view)
+
+    def send_form(self, view: int) -> None:
+        """Submit a form and note it."""
+        super().send_form(view)
+        self.note("form", view)
+
+    def wants_demo(self, visit: int) -> bool:
+        """Note the decision and make it."""
+        self.note("decide", visit)
+        return super().wants_demo(visit)

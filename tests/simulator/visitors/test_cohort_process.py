@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 import simpy
 from polars.testing import assert_frame_equal
+from small_worlds import LoggingVisitor
 
 from simulator.engine.clock import ExactEnvironment, Wait
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
-from simulator.visitors.visitor import Visitor
 
 Note = tuple[float, str, str, int]
 DAY = WorldSettings.model_validate(
@@ -25,7 +25,7 @@ DAY = WorldSettings.model_validate(
 )
 
 
-class Diary(Visitor):
+class Diary(LoggingVisitor):
     """A visitor who logs every step, and an alarm half a minute after each page view."""
 
     log: ClassVar[list[Note]] = []
@@ -33,31 +33,21 @@ class Diary(Visitor):
     def view_page(self, view: int) -> None:
         """View a page, log it, and set an alarm."""
         super().view_page(view)
-        self._note("view", view)
         self.world.clock.env.process(self._alarm(view))
-
-    def send_form(self, view: int) -> None:
-        """Submit a form and log it."""
-        super().send_form(view)
-        self._note("form", view)
-
-    def wants_demo(self, visit: int) -> bool:
-        """Decide and log it."""
-        self._note("decide", visit)
-        return super().wants_demo(visit)
 
     def request_demo(self, visit: int) -> None:
         """Request a demo and log it."""
         super().request_demo(visit)
-        self._note("request", visit)
+        self.note("request", visit)
+
+    def note(self, what: str, number: int) -> None:
+        """Log a step."""
+        who = f"{self.cohort.arrival_source}/{self.cohort.index}/{self.number}"
+        self.log.append((self.world.clock.env.now, who, what, number))
 
     def _alarm(self, view: int) -> Generator[simpy.Event, None, None]:
         yield self.world.clock.env.timeout(30.0)
-        self._note("alarm", view)
-
-    def _note(self, what: str, number: int) -> None:
-        who = f"{self.cohort.arrival_source}/{self.cohort.index}/{self.number}"
-        self.log.append((self.world.clock.env.now, who, what, number))
+        self.note("alarm", view)
 
 
 class OwnProcess(Diary):

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from small_worlds import LoggingVisitor
 
 from analytics.events.times import HOUR_MS
 from simulator.engine.clock import Clock
@@ -20,27 +21,13 @@ NEVER = -1
 Log = list[tuple[float, str, int]]
 
 
-class Diary(Visitor):
+class Diary(LoggingVisitor):
     """A visitor who logs every step, in milliseconds."""
 
     log: Log
 
-    def view_page(self, view: int) -> None:
-        """View a page and log it."""
-        super().view_page(view)
-        self._note("view", view)
-
-    def send_form(self, view: int) -> None:
-        """Submit a form and log it."""
-        super().send_form(view)
-        self._note("form", view)
-
-    def wants_demo(self, visit: int) -> bool:
-        """Decide and log it."""
-        self._note("decide", visit)
-        return super().wants_demo(visit)
-
-    def _note(self, what: str, number: int) -> None:
+    def note(self, what: str, number: int) -> None:
+        """Log a step."""
         self.log.append((round(1000 * self.world.clock.env.now), what, number))
 
 
