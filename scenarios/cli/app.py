@@ -17,18 +17,16 @@ from typer.main import get_command
 
 from scenarios import cli, files
 from scenarios.cli.commands import COMMANDS, EXAMPLES, RENAMED_OPTIONS
-from scenarios.cli.output import QUIET, Output, is_quiet, say
+from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
 from scenarios.cli.shutdown import graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError
 
 __all__ = ["CommandGroup", "main"]
 
+# The exit statuses of the shell: 2 is also what the parser of options uses, and 130 is 128 plus the signal of Ctrl-C.
 _DONE: Final = 0
-
 _FAILED: Final = 1
-
 _INPUT_WRONG: Final = 2
-
 _INTERRUPTED: Final = 130
 
 
@@ -39,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Words after ``funnelsim``; those of this process by default.
     """
     _open_closed_outputs()
+    # Signals first: an interruption at any later point is reported like any other end.
     try:
         with graceful_shutdown(), warnings.catch_warnings():
             _report_warnings()
@@ -66,11 +65,13 @@ class CommandGroup(TyperGroup):
         name, placeholder, rest = super().resolve_command(ctx, args)
         if name is None or placeholder is None:  # as the shell completes a name that is not finished
             return name, placeholder, rest
+        # Typer makes a command only of an application, so each command gets an application of its own.
         loader = typer.Typer(add_completion=False, rich_markup_mode=self.rich_markup_mode)
         loader.command(name, epilog=_examples(COMMANDS[name].examples, self.rich_markup_mode))(
             getattr(cli, COMMANDS[name].function)
         )
         command = get_command(loader)
+        # Users write --quiet after the command as often as before it.
         command.params.extend(option for option in self.params if option.name == "quiet")
         return name, command, _current_spelling(RENAMED_OPTIONS.get(name, {}), rest)
 
@@ -79,8 +80,8 @@ app = typer.Typer(
     name="funnelsim",
     help="Simulate the web analytics of a company that sells by demo, with a known ground truth.",
     cls=CommandGroup,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # errors are one line; see _unexpected
+    rich_markup_mode=None,  # set by the group, which knows whether this is a terminal
 )
 
 
@@ -126,6 +127,7 @@ def _examples(lines: tuple[str, ...], markup_mode: MarkupMode) -> str:
 
 
 def _current_spelling(renamed: dict[str, str], arguments: list[str]) -> list[str]:
+    # Before parsing: had an option two spellings, the help would show both and nothing would tell which one was used.
     current = []
     for argument in arguments:
         option, equals, value = argument.partition("=")
@@ -150,7 +152,7 @@ def _report_warnings() -> None:
     def report(message: Warning | str, *_: object, **__: object) -> None:
         if str(message) not in reported:
             reported.add(str(message))
-            _report(f"warning: {message}", _DONE)
+            _report(f"warning: {message}", _DONE)  # even if quiet: the next version will refuse what this is about
 
     # Python's own memory of what was reported ("once") would outlive this call of main.
     warnings.simplefilter("always", FutureWarning)
@@ -159,6 +161,7 @@ def _report_warnings() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
+        # Not standalone, as Typer would then print errors in its own form and end the process.
         output = app(arguments, prog_name="funnelsim", standalone_mode=False)
         if isinstance(output, Output):
             return _print(output)
@@ -168,7 +171,7 @@ def _run(arguments: list[str]) -> int:
         return _report(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
     except FunnelsimError as error:
         return _report(str(error), _FAILED if isinstance(error, DeliveryError) else _INPUT_WRONG)
-    except MemoryError:
+    except MemoryError:  # whose own message is empty
         return _report("there is not enough memory for this run", _FAILED)
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback
         return _unexpected(error)
@@ -181,29 +184,26 @@ def _print(output: Output) -> int:
     try:
         say(output.content)
     except BrokenPipeError:
-        _silence_stdout()
+        silence_stdout()
     except OSError as error:
-        _silence_stdout()
+        silence_stdout()
         return _report(f"standard output cannot be written: {error.strerror}", _FAILED)
     return output.status
-
-
-def _silence_stdout() -> None:
-    """Keep the interpreter's final flush from failing once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(message: str, status: int) -> int:
     try:
         sys.stderr.write(f"funnelsim: {message}\n")
-    except OSError:
+    except OSError:  # a full disk, or nobody at the other end: the status must say it
         return status
     return status
 
 
 def _unexpected(error: Exception) -> int:
     """Report an unexpected error in one line; FUNNELSIM_TRACEBACK=1 shows where it came from."""
+    # A variable and no option: it must work where the options themselves cannot be parsed.
     if os.environ.get("FUNNELSIM_TRACEBACK"):
         raise error
+    # The message of an OSError says all; others, such as KeyError, mean nothing without their kind.
     kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
     return _report(f"the command failed: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)

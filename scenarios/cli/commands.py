@@ -26,6 +26,7 @@ class Command:
     examples: tuple[str, ...]
 
 
+# In the order of the help: simulate and analyse, look things up, experiment, stores, pipelines, first steps.
 COMMANDS: Final[dict[str, Command]] = {
     "run": Command(
         "run",

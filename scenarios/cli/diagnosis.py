@@ -62,11 +62,13 @@ class Diagnosis:
 
 _DEVELOPERS: Final = "dev"
 
+# "ray>=2.50; extra == 'ray'": the name, and the extra if it belongs to one.
 _REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)[^;]*(?:;.*extra\s*==\s*['\"]([^'\"]+)['\"])?")
 
 
 def diagnose() -> Diagnosis:
     """Examine the installation and this machine."""
+    # From the metadata of the installed package: a list of its own here would grow old.
     required: list[str] = ["funnelsim"]
     extras: dict[str, str | None] = {}
     for requirement in metadata.requires("funnelsim") or ():
@@ -82,6 +84,7 @@ def diagnose() -> Diagnosis:
     return Diagnosis(
         versions={"python": platform.python_version(), **{name: _version(name) or "missing" for name in required}},
         extras=extras,
+        # In a container a process may use fewer cores than there are; not every system says so.
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=files.available_bytes() if _version("psutil") else None,
         temp_folder=folder,

@@ -46,6 +46,7 @@ def complete_kind(incomplete: str) -> list[str]:
     return [kind for kind in ("scenario", "study") if kind.startswith(incomplete)]
 
 
+# Aliases of annotations rather than functions that make options: Typer reads them, and so do type checkers.
 ScenarioName = Annotated[
     str,
     typer.Argument(
@@ -62,6 +63,7 @@ Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Seed; by def
 
 OutputFolder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
 
+# "and nothing else" is a promise: progress and notices go to standard error, so that the output can be piped.
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 Workers = Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help="Workers; by default one per core.")]

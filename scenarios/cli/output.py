@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["QUIET", "Output", "is_quiet", "notify", "say"]
+__all__ = ["QUIET", "Output", "is_quiet", "notify", "say", "silence_stdout"]
 
+# A context variable: commands that are called one after the other in one process must not silence each other.
 QUIET: Final = ContextVar("quiet", default=False)
 """Whether ``--quiet`` was given: only results and errors are printed."""
 
@@ -37,6 +39,11 @@ def say(content: object) -> None:
     """Write to standard output, at once: the reader may be following."""
     sys.stdout.write(f"{content}\n")
     sys.stdout.flush()
+
+
+def silence_stdout() -> None:
+    """Send standard output nowhere, so that the interpreter's final flush does not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def notify(message: str, *, even_if_quiet: bool = False) -> None:

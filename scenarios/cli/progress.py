@@ -39,6 +39,7 @@ class ProgressBar:
 
     def announce(self, step: str) -> None:
         """Show a step whose duration is unknown."""
+        # A new task: Rich cannot take the total from one that has it.
         self._progress.remove_task(self._task)
         self._task = self._progress.add_task(escape(step), total=None)
 
@@ -51,5 +52,6 @@ def progress_bar(description: str) -> Iterator[ProgressBar]:
         description: What is in progress.
     """
     hidden = is_quiet() or not sys.stderr.isatty()
+    # A disabled bar takes all calls and draws nothing, so that no caller needs to know whether there is one.
     with Progress(console=Console(stderr=True), transient=True, disable=hidden) as progress:
         yield ProgressBar(progress, description)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from scenarios.cli.options import JsonOutput, RunFolder
-from scenarios.cli.output import Output, notify
+from scenarios.cli.output import Output, notify, silence_stdout
 from scenarios.cli.progress import progress_bar
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
@@ -46,6 +44,7 @@ def replay(
     json: JsonOutput = False,
 ) -> Output | None:
     """Send the events of a run to a pipeline, at a chosen pace."""
+    # Two streams in one could not be told apart by a reader.
     if json and to == "stdout":
         raise InputError("--json: standard output receives the events; give another --to")
     with _closed_pipe_ignored(), progress_bar(f"Replaying {run.name}") as bar, _resume_explained(resume):
@@ -62,7 +61,7 @@ def replay(
             progress=bar.share,
             announce=notify,
         )
-        if to != "stdout":
+        if to != "stdout":  # a summary among the events would be no event
             return Output(to_json(result.to_dict()) if json else _replay_text(result), is_summary=not json)
     return None
 
@@ -84,6 +83,7 @@ def export(
     return Output("\n".join([*lines, "", f"tables: {to}"]), is_summary=True)
 
 
+# Typer has no options that are a number or a word.
 def _speed(text: str) -> float | Literal["max"]:
     if text == "max":
         return "max"
@@ -100,6 +100,7 @@ def _time(option: str, text: str | None) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(f"{option}: must be a time such as 2026-03-03T09:00:00Z (got {text!r})") from None
+    # As everywhere in funnelsim, a time without a zone is UTC and not that of this machine.
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -119,8 +120,7 @@ def _closed_pipe_ignored() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Otherwise the interpreter's final flush would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
 
 
 def _replay_text(result: ReplayResult) -> str:

@@ -78,6 +78,7 @@ def _file_parts(analysis: EventsAnalysis, folder: Path | None) -> Parts:
 
 def _where_to_continue(folder: Path) -> Iterator[str]:
     yield f"results: {folder}"
+    # Without analysis there is none.
     report = folder / "report.html"
     if report.exists():
         yield f"report:  {report}"
@@ -103,6 +104,7 @@ def _model_parts(model: dict[str, Any]) -> Parts:
     if "error" in model:
         yield f"intent model: not fitted: {model['error']}"
         return
+    # The intercept is the log-odds of a visitor without any signal, and no signal itself.
     terms = [row for row in model["coefficients"] if row["signal"] != "intercept"]
     terms.sort(key=lambda row: (row["p_value"] is None, row["p_value"]))
     with_truth = any(row["true_coefficient"] is not None for row in terms)
@@ -115,6 +117,7 @@ def _model_parts(model: dict[str, Any]) -> Parts:
 
 
 def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
+    # Below four places a p-value is no more than "very small".
     p = "<0.0001" if row["p_value"] < 1e-4 else f"{row['p_value']:.4f}"  # noqa: PLR2004 - four places
     truth = ("–" if row["true_coefficient"] is None else f"{row['true_coefficient']:+.2f}",) if with_truth else ()
     return (
@@ -134,6 +137,7 @@ def _claim_parts(claims: Sequence[ClaimResult]) -> Parts:
     yield f"claims: {sum(claim.passed is True for claim in claims)} of {len(claims)} passed"
     for claim in claims:
         if not claim.passed:
+            # No number is no failure: a segment may have been empty in this run.
             verdict = "undecided" if claim.passed is None else "failed"
             yield alert(f"  {verdict}: {claim.description}")
             yield f"    {claim.expression}: {claim.reason or claim.numbers}"

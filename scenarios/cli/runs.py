@@ -48,6 +48,7 @@ def run(
     out: OutputFolder = None,
     events: Annotated[EventsFormat, typer.Option(help="Format of the events.")] = "parquet",
     *,
+    # Not the option of studies: unless it is given, a single run is not shared.
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -116,6 +117,7 @@ def analyze(
         analysis.write(out)
     if json:
         return Output(to_json(analysis.to_dict()))
+    # Without a folder the summary is all there is, so --quiet must not take it away.
     return Output(analysis_summary(analysis, out), is_summary=out is not None)
 
 
@@ -160,6 +162,7 @@ def validate(
 
 def _is_study(file: str) -> bool:
     """Whether a name or a file is that of a study rather than of a scenario."""
+    # A name that is in both libraries is read as the scenario's.
     if file in study_names() and file not in library_names():
         return True
     try:
@@ -184,7 +187,7 @@ def schema(
 
 _PART: Final = "analytics"
 
-_DEFAULTS: Final = "name: events\n"
+_DEFAULTS: Final = "name: events\n"  # a scenario needs a name, and nothing else
 
 
 def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tuple[AnalyticsSettings, ConversionUnit]:

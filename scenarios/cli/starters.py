@@ -83,6 +83,7 @@ def _write(path: Path, kind: Literal["scenario", "study"], base: str, schema: di
     text = template.safe_substitute(file=path.name, name=name, base=base)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # "x" refuses a file that exists, also one that was made a moment ago.
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
         write_json(schema_path, schema)

@@ -18,7 +18,7 @@ from scenarios.cli.tables import Page, table
 
 __all__ = ["ingest_text", "stats_data", "stats_text"]
 
-_MOST_ROWS: Final = 25
+_MOST_ROWS: Final = 25  # a screen
 
 
 def ingest_text(done: Ingested, folder: Path) -> Page:
@@ -108,6 +108,7 @@ def _segments(data: dict[str, Any]) -> Table:
     """Page views in the whole window, the largest segments first."""
     by, rows = data["by"], []
     if data["views"]:
+        # Views are counted by hour; the window is their sum. Equal numbers are ordered by name, to be stable.
         views = pl.DataFrame(data["views"]).group_by(by).agg(pl.col("page_views").sum())
         ranked = views.sort("page_views", *by, descending=[True, *(False for _ in by)])
         rows = [(", ".join(map(str, segment)), f"{n:,}") for *segment, n in ranked.head(_MOST_ROWS).iter_rows()]

@@ -23,6 +23,7 @@ from scenarios.files.plain_data import to_json
 __all__ = ["ingest", "stats"]
 
 _WATCH_S: Final = 2.0
+# Erase the screen and go to its top left corner.
 _CLEAR: Final = "\x1b[2J\x1b[H"
 _LONGEST_FSYNC_S: Final = 3600
 
@@ -76,9 +77,11 @@ def stats(
     with _input_errors(), _stop_requested() as stop:
         while watch and not stop.is_set() and _shown(state(), clear=not json):
             stop.wait(_WATCH_S)
+        # Once more after the request to end, so that the last state is never an old one.
         return Output(state())
 
 
+# Typer has no options that are a number or a word.
 def _policy(text: str) -> Fsync:
     if text == "always":
         return "always"
@@ -107,7 +110,7 @@ def _input_errors() -> Iterator[None]:
     """Report an error in the input as such; a full disk is none."""
     try:
         yield
-    except StoreWriteError:
+    except StoreWriteError:  # is an AnalyticsError too
         raise
     except AnalyticsError as error:
         raise InputError(str(error)) from error
@@ -116,6 +119,7 @@ def _input_errors() -> Iterator[None]:
 @contextmanager
 def _stop_requested() -> Iterator[threading.Event]:
     """Provide an event that is set when the user or the system requests an end, instead of ending at once."""
+    # An event, not an exception: a batch is stored whole, and the checkpoint after it is written.
     stop = threading.Event()
     requests = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = {request: signal.signal(request, lambda *_: stop.set()) for request in requests}

@@ -63,11 +63,12 @@ def study(
                 # On standard error: another machine would estimate another cost, so it is not a result.
                 announce=lambda cost: notify(str(cost)),
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # also after --quiet, as the finished replications took time
             done = f"{bar.done:,} of {bar.total:,} replications"
             notify(f"{done} are finished and saved in {folder}; run the same command to resume", even_if_quiet=True)
             raise
     if json:
+        # As written: read back from the file, the output cannot differ from it.
         manifest = json_module.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return Output(to_json({**manifest, "folder": str(folder)}))
     return Output(study_text(results, folder), is_summary=True)
@@ -81,6 +82,7 @@ def _rerun(plan: Study, text: str, *, json: bool) -> Output:
     run = plan.replay(int(point), int(number))
     values: dict[str, float | None] = {}
     lines = []
+    # Each by itself: one response that has no value must not hide the others.
     for name, expression in plan.loaded.responses.items():
         try:
             values[name] = run.measure(expression)

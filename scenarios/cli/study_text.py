@@ -96,6 +96,7 @@ def warm_up_text(found: WarmUp, name: str) -> Page:
         if found.hours is None
         else f"{series} of {name}: the warm-up lasts {found.hours} hours (MSER-5): warm_up_hours: {found.hours}"
     )
+    # At noon of each day, where the moving average over a day covers that day.
     averages = found.table.gather_every(_DAY_HOURS, offset=_DAY_HOURS // 2)
     rows = [(f"{row['hour'] // _DAY_HOURS + 1}", f"{row['moving_average']:,.1f}") for row in averages.to_dicts()]
     return Page(
@@ -118,6 +119,7 @@ def _response_parts(results: StudyResults) -> Iterator[str | Table]:
     design = results.design.with_columns(pl.col("point").cast(pl.UInt32))
     rows = summary.join(design, on="point", maintain_order="left").iter_rows(named=True)
     varied = [*(["scenario"] if len(results.plan.loaded.scenarios) > 1 else []), *factors]
+    # The last part of a path is enough to know a factor by, and the whole would make the table too wide.
     header = ("response", *(path.rsplit(".", 1)[-1] for path in varied), "n", "mean", "95 % interval")
     yield from _shortened([(r["response"], *_cells(r, varied), *_mean_cells(r)) for r in rows], header)
 
@@ -134,6 +136,7 @@ def _digits(value: float | None) -> str:
     """Four significant digits, and no commas: users copy these numbers into files."""
     if value is None:
         return "–"
+    # Beyond 1e15 a float has no exact units any more.
     return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"  # noqa: PLR2004 - has four digits
 
 
@@ -211,6 +214,7 @@ def _failure_lines(results: StudyResults) -> Iterator[str | Text]:
     first = results.failures[0]
     yield alert(f"{len(results.failures):,} failures, in failures.ndjson; the first, at point {first['point']}:")
     yield f"  {first['stage']}: {first['message'].splitlines()[0]}"
+    # Results in memory only have no folder from which to run a replication again.
     if first["replay"]:
         yield f"  {first['replay']}"
     yield ""

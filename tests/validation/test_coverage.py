@@ -37,7 +37,7 @@ def test_the_library_study_of_coverage_finds_the_model_right(tmp_path: Any):
     standard errors, widened so that all comparisons together have the chance of error of one.
     """
     results = study("coverage").run()
-    print("\n" + study_text(results, tmp_path))
+    print(f"\n{study_text(results, tmp_path)}")
     table = results.estimates
     assert table["n"].to_list() == [500] * 19
     decoys = table.filter(pl.col("true_coefficient") == 0)
@@ -66,7 +66,7 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
     ends = {f"{end}:{term}": f'jackknife_ci_{end}("{term}")' for term in shared for end in ("low", "high")}
     plan = study("coverage-heterogeneous", seed=31, replications=500, responses=ends)
     results = plan.run()
-    print("\n" + study_text(results, tmp_path))
+    print(f"\n{study_text(results, tmp_path)}")
     pooled = _pooled_estimates(plan.loaded.scenarios[0], seed=99, n=60)
     # A replication in which the model could not be fitted has no intervals to judge.
     wide = results.wide.drop_nulls("coefficient:intercept")
