@@ -97,7 +97,7 @@ def python_page() -> str:
     )
     errors = chain.from_iterable(_public_names(package, errors=True) for _, package in sections)
     return (
-        "# Python\n\nEverything public is a name of one import, `import funnelsim as fs`, and is loaded when first used. "
+        "# Python\n\nEvery public name can be had from one import, `import funnelsim as fs`, and is loaded when used. "
         "`fs.__version__` is the version. `help(fs.Scenario)` shows arguments, units, return values and errors.\n"
         f"{tables}\n## Errors\n\n{_table(('name', 'meaning'), errors)}"
     )
