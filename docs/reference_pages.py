@@ -235,15 +235,13 @@ def _model(title: str, model: type[BaseModel], schema: Mapping[str, Any]) -> str
     rows = (
         (
             f"`{key}`",
-            _kind(each),
-            _unit(key),
-            _range(each),
+            ", ".join(filter(None, (_kind(each), _unit(key), _range(each)))),
             "required" if key in required else _default(model, key),
             meanings.get(key, each.get("description", "")),
         )
         for key, each in schema["properties"].items()
     )
-    table = _table(("key", "type", "unit", "range", "default", "meaning"), rows)
+    table = _table(("key", "type, unit and range", "default", "meaning"), rows)
     return f"\n## {title}\n\n{description}\n\n{table}"
 
 
@@ -304,6 +302,8 @@ def _default(model: type[BaseModel], key: str) -> str:
     """The default as a scenario file would state it; long ones refer to ``funnelsim show``."""
     if key not in model.model_fields:
         return "none"
+    if inspect.isclass(kind := model.model_fields[key].annotation) and issubclass(kind, BaseModel):
+        return ""  # the section of that model has them
     default = model.model_fields[key].get_default(call_default_factory=True, validated_data={})
     text = json.dumps(to_jsonable_python(default), ensure_ascii=False)
     return f"`{text}`" if len(text) <= _LONGEST_DEFAULT else "see `funnelsim show baseline`"
