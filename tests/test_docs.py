@@ -81,6 +81,14 @@ def test_the_store_of_the_documentation_is_filled_and_read(tmp_path: Path, monke
     assert 0 < archived < counts.accepted
 
 
+def test_pages_and_notebooks_have_one_import() -> None:
+    """They import `funnelsim`, not the packages behind it; only charts of one's own need `analytics.charts`."""
+    sources = [ROOT / "README.md", *DOCS, *ROOT.glob("notebooks/*.ipynb")]
+    direct = r"^\W*(?:from|import) (?:analytics(?!\.charts import)|simulator|scenarios)\b.*"
+    found = {path.name: re.findall(direct, path.read_text(encoding="utf-8"), flags=re.MULTILINE) for path in sources}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
 @pytest.mark.parametrize("text", [block for block in blocks("yaml") if "scenario:" not in block.values[0]])
 def test_the_scenarios_of_the_documentation_are_valid(text: str) -> None:
     """Each YAML block is a valid scenario with the stated name."""
