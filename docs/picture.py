@@ -12,7 +12,7 @@ PICTURE = Path(__file__).parent / "images" / "report.png"
 
 
 def main() -> None:
-    """Run the baseline and photograph the top of its report."""
+    """Run the baseline and take a screenshot of the top of its report."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         Scenario.load("baseline").run(seed=7).save(run, events="none")

@@ -1,6 +1,7 @@
-"""The pages of the reference that are written from the code: settings, columns, signals and measures.
+"""Generates the reference pages that follow from the code: Python names, settings, columns, signals and measures.
 
-``python -m docs.reference_pages docs/reference`` writes them anew; a test holds them equal to what it would write.
+``python -m docs.reference_pages docs/reference`` writes them. A test compares the stored pages with
+what it would write.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+import analytics
+import scenarios
+import simulator
 from analytics.events.tracking_plan import COLUMNS, EventName
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, VISIT_KEY_COLUMNS, VISIT_OUTCOME_COLUMNS
 from scenarios.measures.registry import all_measures
@@ -41,7 +47,7 @@ _UNITS: Final = {
     "account_sd": "log-odds",
     "replications": "runs",
 }
-"""Unit of a setting, by the end of its name: names carry their unit."""
+"""Unit of a setting by the last part of its name: names contain their unit."""
 
 _BOUNDS: Final = {
     "minimum": "≥ {}",
@@ -59,33 +65,67 @@ _LONGEST_DEFAULT: Final = 80
 
 _VISIT_MEANINGS: Final = {
     "anonymous_id": "identifier of the browser",
-    "visit": "number of the visit, counted from 1 for each visitor",
+    "visit": "number of the visit, from 1 for each visitor",
     "account": "the company, where it is known",
-    "experiments": "arms of the visitor, as experiment=arm, joined by ;",
+    "experiments": "arms of the visitor, as experiment=arm, separated by ;",
     "started_at": "time of the first page view",
     "ended_at": "time of the last page view",
-    "n_page_views": "page views of the visit",
-    "at_risk": "whether the visit could end in a first request",
-    "censored": "whether observation stopped before the visit could be known to be over",
-    "requested_demo": "whether it ended in the visitor's first demo request",
+    "n_page_views": "number of page views",
+    "at_risk": "whether the visit could end in a first demo request",
+    "censored": "whether the visit may continue beyond the end of observation",
+    "requested_demo": "whether the visit ended in the visitor's first demo request",
 }
+
+_CONSTANTS: Final = {
+    "COLUMNS": "The columns of the event table, each with its type, its path in the JSON event and its meaning.",
+    "EVENT_SCHEMA": "The Polars schema of the event table.",
+    "SIGNALS": "The built-in intent signals, in the order of the model's coefficients.",
+}
+"""Meaning of the public names that have no docstring of their own."""
+
+
+def python_page() -> str:
+    """Every name of ``import funnelsim as fs``."""
+    sections = (
+        ("Scenarios, runs and studies", scenarios),
+        ("Events, store, statistics and models", analytics),
+        ("The simulated world", simulator),
+    )
+    tables = "".join(
+        f"\n## {title}\n\n{_table(('name', 'meaning'), _public_names(package, errors=False))}"
+        for title, package in sections
+    )
+    errors = chain.from_iterable(_public_names(package, errors=True) for _, package in sections)
+    return (
+        "# Python\n\nEvery public name can be had from one import, `import funnelsim as fs`, and is loaded when used. "
+        "`fs.__version__` is the version. `help(fs.Scenario)` shows arguments, units, return values and errors.\n"
+        f"{tables}\n## Errors\n\n{_table(('name', 'meaning'), errors)}"
+    )
+
+
+def _public_names(package: ModuleType, *, errors: bool) -> Iterator[tuple[str, str]]:
+    """Names and meanings of what a package exports: its errors, or everything else."""
+    for name in sorted(package.__all__, key=lambda name: (name.isupper(), name.islower(), name)):
+        value = getattr(package, name)
+        if (inspect.isclass(value) and issubclass(value, Exception)) == errors:
+            meaning = _CONSTANTS.get(name) or (inspect.getdoc(value) or "").split("\n\n")[0]
+            yield f"`{name}`", _flat(meaning)
 
 
 def scenario_page() -> str:
     """Every setting of a scenario file."""
     head = (
-        "# Scenario files\n\nA scenario may leave out everything but its `name`. Unknown keys are errors. With "
-        "`extends: baseline` it changes another scenario, of the library or in a file, key by key; `null` removes an "
-        "entry. `funnelsim show baseline` prints every default.\n"
+        "# Scenario files\n\nOnly `name` is required. Unknown keys are errors. With `extends: baseline` a scenario "
+        "changes another one, from the library or a file, key by key; `null` removes an entry. "
+        "`funnelsim show baseline` prints every default. [Write a scenario](../how-to/scenarios.md) has examples.\n"
     )
     return head + _settings(Scenario, Scenario.model_json_schema(mode="validation"))
 
 
 def study_page() -> str:
     """Every setting of a study file."""
-    return "# Study files\n\nEvery key of a study file. Unknown keys are errors.\n" + _settings(
-        StudySettings, study_schema()
-    )
+    head = "# Study files\n\nUnknown keys are errors. [Run a study](../studies.md) has examples.\n"
+    return head + _settings(StudySettings, study_schema())
 
 
 def columns_page() -> str:
@@ -112,73 +152,73 @@ def columns_page() -> str:
     )
     names = _table(("event",), ((f"`{name}`",) for name in EventName))
     return (
-        "# Columns\n\n## The event table\n\nOne row per event. Names are those of Segment's warehouses; "
-        "times are UTC.\n\n"
+        "# Columns\n\n## The event table\n\nOne row per event. Column names are those of Segment's warehouses. "
+        "Times are UTC.\n\n"
         f"{events}\n## Names of track calls\n\n{names}\n"
-        "## The visit table\n\nOne row per visit. Between the first seven columns and the last three stand the "
-        f"[signals](words.md).\n\n{visits}"
+        "## The visit table\n\nOne row per visit. The [signals](signals-and-measures.md) are columns between the first "
+        f"seven and the last three.\n\n{visits}"
     )
 
 
-def words_page() -> str:
-    """Every intent signal, and every word that a claim or a response may use."""
+def signals_and_measures_page() -> str:
+    """Every intent signal, and every measure that a claim or a response may use."""
     signals = _table(
-        ("signal", "expected", "a visitor who …, or the number"),
+        ("signal", "expected", "meaning: the visitor …, or a number"),
         ((f"`{each.name}`", each.expectation, each.meaning) for each in (*SIGNALS, MULTI_PAGE_VISIT)),
     )
-    words = _table(("word", "how it is written", "meaning"), _words())
-    return (
-        "# Signals and measures\n\n## Intent signals\n\nEach is read strictly before the decision.\n\n"
-        f"{signals}\n## Words of measures\n\nClaims, responses of studies and `run.measure()` are put together from "
-        "these by `+ - * /`.\n\n"
-        f"{words}"
+    measures = _table(
+        ("measure", "usage", "meaning"),
+        ((f"`{each.name}`", f"`{each.usage}`", each.meaning) for each in all_measures().values()),
     )
-
-
-def _words() -> Iterable[tuple[str, str, str]]:
-    return ((f"`{word.name}`", f"`{word.usage}`", word.meaning) for word in all_measures().values())
+    return (
+        "# Signals and measures\n\n## Intent signals\n\nThe value of a signal is known strictly before the decision. "
+        "`expected` is what an analyst would expect of it: high intent, low intent, or context to adjust for.\n\n"
+        f"{signals}\n## Measures\n\nClaims, responses of studies and `run.measure()` combine measures with "
+        f"`+ - * /`.\n\n{measures}"
+    )
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "python.md": python_page,
     "scenario.md": scenario_page,
     "study.md": study_page,
     "columns.md": columns_page,
-    "words.md": words_page,
+    "signals-and-measures.md": signals_and_measures_page,
 }
-"""What writes each page, by its name."""
+"""The function that generates each page, by file name."""
 
 
 def write_reference(folder: Path) -> None:
     """Write all generated pages.
 
     Args:
-        folder: Where to; it must be there.
+        folder: An existing folder.
     """
     for name, page in PAGES.items():
         (folder / name).write_text(page(), encoding="utf-8")
 
 
 def _settings(top: type[BaseModel], schema: Mapping[str, Any]) -> str:
-    """Describe a model and then, each under a heading of its own, all that it is made of."""
-    schema = _with_vocabularies(schema, schema.get("$defs", {}))
+    """Describe a model and, each under its own heading, the models it consists of."""
+    schema = _with_enums_inlined(schema, schema.get("$defs", {}))
     known = {model.__name__: model for model in _models(BaseModel)}
     parts = {name: part for name, part in schema.get("$defs", {}).items() if "properties" in part}
     inner = "".join(_model(_title(name), known[name], part) for name, part in parts.items())
     return _model("Top level", top, schema) + inner
 
 
-def _with_vocabularies(part: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a JSON document
-    """Put the words of a vocabulary where a schema refers to it."""
+def _with_enums_inlined(part: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a JSON document
+    """Replace references to enumerations by the enumerations themselves."""
     if isinstance(part, dict):
         referred = defs.get(str(part.get("$ref", "")).rpartition("/")[2], {})
         if "enum" in referred:
             return referred
-        return {key: _with_vocabularies(value, defs) for key, value in part.items()}
-    return [_with_vocabularies(each, defs) for each in part] if isinstance(part, list) else part
+        return {key: _with_enums_inlined(value, defs) for key, value in part.items()}
+    return [_with_enums_inlined(each, defs) for each in part] if isinstance(part, list) else part
 
 
 def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """All models of ours; schemas name them only."""
+    """All models of this project; a schema refers to them by name only."""
     for model in base.__subclasses__():
         if model.__module__.partition(".")[0] in {"analytics", "simulator", "scenarios"}:
             yield model
@@ -188,39 +228,37 @@ def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def _model(title: str, model: type[BaseModel], schema: Mapping[str, Any]) -> str:
     ours = [each for each in model.__mro__ if issubclass(each, BaseModel) and each is not BaseModel]
     docstrings = [_docstring(inspect.getdoc(each) or "") for each in ours]
-    story = docstrings[0][0]
-    # What a model inherits is explained where it was declared.
+    description = docstrings[0][0]
+    # An inherited setting is documented in the class that declares it.
     meanings = {key: meaning for _, listed in reversed(docstrings) for key, meaning in listed.items()}
     required = schema.get("required", ())
     rows = (
         (
             f"`{key}`",
-            _kind(each),
-            _unit(key),
-            _range(each),
+            ", ".join(filter(None, (_kind(each), _unit(key), _range(each)))),
             "required" if key in required else _default(model, key),
             meanings.get(key, each.get("description", "")),
         )
         for key, each in schema["properties"].items()
     )
-    table = _table(("key", "type", "unit", "range", "default", "meaning"), rows)
-    return f"\n## {title}\n\n{story}\n\n{table}"
+    table = _table(("key", "type, unit and range", "default", "meaning"), rows)
+    return f"\n## {title}\n\n{description}\n\n{table}"
 
 
 def _title(name: str) -> str:
-    """The name of a model as words: ``TimedCampaignSettings`` is "Timed campaign"."""
+    """The title of a model's section: ``TimedCampaignSettings`` is "Timed campaign"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Settings")).capitalize()
 
 
 def _docstring(text: str) -> tuple[str, dict[str, str]]:
-    """What a docstring says of the model, and of each of its settings."""
-    story, _, listed = re.sub(r"\n(Attributes|Args):\n", "\0", text, count=1).partition("\0")
+    """Split a docstring into the description of the model and the meaning of each setting."""
+    description, _, listed = re.sub(r"\n(Attributes|Args):\n", "\0", text, count=1).partition("\0")
     entries = re.findall(r"^    (\w+): (.*(?:\n(?:     .*|\s*$))*)", listed, flags=re.MULTILINE)
-    return _flat(story), {key: _flat(meaning) for key, meaning in entries}
+    return _flat(description), {key: _flat(meaning) for key, meaning in entries}
 
 
 def _flat(text: str) -> str:
-    """One paragraph, with Sphinx roles and double backticks as plain code."""
+    """Join lines to one paragraph, and turn Sphinx roles and double backticks into Markdown code."""
     joined = " ".join(text.split())
     return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", joined).replace("``", "`")
 
@@ -230,7 +268,7 @@ def _unit(key: str) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """What kind of value a schema describes."""
+    """The type of value that a schema describes."""
     if "$ref" in schema:
         title = _title(schema["$ref"].rpartition("/")[2])
         return f"[{title}](#{title.lower().replace(' ', '-')})"
@@ -261,9 +299,11 @@ def _number(value: object) -> str:
 
 
 def _default(model: type[BaseModel], key: str) -> str:
-    """The default as a scenario file would have it; the longest are better looked up with ``funnelsim show``."""
+    """The default as a scenario file would state it; long ones refer to ``funnelsim show``."""
     if key not in model.model_fields:
         return "none"
+    if inspect.isclass(kind := model.model_fields[key].annotation) and issubclass(kind, BaseModel):
+        return ""  # the section of that model has them
     default = model.model_fields[key].get_default(call_default_factory=True, validated_data={})
     text = json.dumps(to_jsonable_python(default), ensure_ascii=False)
     return f"`{text}`" if len(text) <= _LONGEST_DEFAULT else "see `funnelsim show baseline`"
@@ -276,7 +316,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    # A bar would end the cell.
+    # An unescaped bar would end the cell.
     return text.replace("|", "\\|").replace("\n", " ")
 
 

@@ -1,4 +1,4 @@
-"""Runs the notebooks again and keeps what they show: ``python -m notebooks.execute``."""
+"""Executes the notebooks and stores their outputs: ``python -m notebooks.execute``."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _TIMEOUT_S = 120
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
-    """Run a notebook from top to bottom in an empty folder of its own.
+    """Execute a notebook from top to bottom in an empty folder of its own.
 
     Args:
-        path: The notebook; it is not written on.
+        path: The notebook; the file stays as it is.
 
     Returns:
-        The notebook with what it has shown, and with nothing in it that another run would not have: no times, no
-        version of Python, no outputs that came in parts.
+        The notebook with its outputs, without anything that differs between executions: no times, no version of
+        Python, and streams in one piece.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: A cell has failed.
+        nbclient.exceptions.CellExecutionError: A cell failed.
     """
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
@@ -35,13 +35,13 @@ def executed(path: Path) -> nbformat.NotebookNode:
             notebook,
             timeout=_TIMEOUT_S,
             kernel_name="python3",
-            # The kernel would say each time that its ports, of this machine alone, are not encrypted.
+            # At other levels the kernel warns each time that its local ports are not encrypted.
             extra_arguments=["--IPKernelApp.log_level=40"],
             record_timing=False,
             coalesce_streams=True,
             resources={"metadata": {"path": folder}},
         )
-        # Notebooks see this very copy of the project, installed or not, and draw no colours for a terminal.
+        # Notebooks import this copy of the project, installed or not, and print no terminal colours.
         client.execute(env={**os.environ, "PYTHONPATH": str(HERE.parent), "NO_COLOR": "1"})
     notebook.metadata = nbformat.from_dict(
         {
@@ -55,12 +55,12 @@ def executed(path: Path) -> nbformat.NotebookNode:
 
 
 def text_of(notebook: nbformat.NotebookNode) -> str:
-    """The notebook as its file has it."""
+    """The text of a notebook file."""
     return nbformat.writes(notebook, indent=1, sort_keys=True) + "\n"
 
 
 def main() -> None:
-    """Run all notebooks, or those named on the command line, and write them anew."""
+    """Execute all notebooks, or those named on the command line, and write them."""
     for path in map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(HERE.glob("*.ipynb")):
         path.write_text(text_of(executed(path)), encoding="utf-8")
         sys.stdout.write(f"{path.name}\n")

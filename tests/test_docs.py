@@ -1,4 +1,4 @@
-"""The documentation says what is true, leads nowhere that is not there, and asks nobody for anything."""
+"""The documentation is correct, its links lead somewhere, and it needs no network."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.main import get_command
 
 from analytics import Counts
 from analytics.io.ndjson import encode
 from docs.reference_pages import PAGES, scenario_page, study_page
 from scenarios import Scenario
+from scenarios.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
-OWN_TESTS = {"replay.md", "event-store.md", "studies.md"}  # whose examples need files that the pages make first
+OWN_TESTS = {"replay.md", "event-store.md", "studies.md"}  # pages whose examples need files that they create first
 
 
 def blocks(language: str) -> list[pytest.ParameterSet]:
@@ -39,7 +41,7 @@ def blocks(language: str) -> list[pytest.ParameterSet]:
 def test_the_python_of_the_documentation_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each block runs by itself, in an empty folder, and every `print` in it prints something."""
+    """Each block runs by itself in an empty folder, and every `print` in it prints something."""
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "docs", "exec"), {"__name__": "docs"})  # noqa: S102 - our own code, from our own pages
     assert len(capsys.readouterr().out.splitlines()) >= code.count("print(")
@@ -54,7 +56,7 @@ def page_blocks(name: str, language: str) -> list[str]:
 def test_the_first_study_of_the_documentation_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The page's study file and the Python that runs it go together; with fewer replications, to be quick."""
+    """The page's study file runs with the page's Python; fewer replications make the test fast."""
     monkeypatch.chdir(tmp_path)
     study, python = page_blocks("studies.md", "yaml")[0], page_blocks("studies.md", "python")[0]
     assert "replications: 10" in study
@@ -65,7 +67,7 @@ def test_the_first_study_of_the_documentation_runs(
 
 
 def test_the_store_of_the_documentation_is_filled_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the page says of a store in Python holds of thirty hours of events: they go in, and past hours come out."""
+    """The page's Python, run on thirty hours of events, stores them, and the archive holds the past hours."""
     monkeypatch.chdir(tmp_path)
     run = Scenario.load("baseline").replace({"clock.hours": 30, "traffic.visitors_per_day": 200}).run()
     (tmp_path / "events.ndjson").write_bytes(encode(run.events))
@@ -79,9 +81,17 @@ def test_the_store_of_the_documentation_is_filled_and_read(tmp_path: Path, monke
     assert 0 < archived < counts.accepted
 
 
+def test_pages_and_notebooks_have_one_import() -> None:
+    """They import `funnelsim`, not the packages behind it; only charts of one's own need `analytics.charts`."""
+    sources = [ROOT / "README.md", *DOCS, *ROOT.glob("notebooks/*.ipynb")]
+    direct = r"^\W*(?:from|import) (?:analytics(?!\.charts import)|simulator|scenarios)\b.*"
+    found = {path.name: re.findall(direct, path.read_text(encoding="utf-8"), flags=re.MULTILINE) for path in sources}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
 @pytest.mark.parametrize("text", [block for block in blocks("yaml") if "scenario:" not in block.values[0]])
 def test_the_scenarios_of_the_documentation_are_valid(text: str) -> None:
-    """Each YAML block is a scenario, and says what it seems to say."""
+    """Each YAML block is a valid scenario with the stated name."""
     assert Scenario.parse(text).name == re.search(r"^name: (.+)$", text, flags=re.MULTILINE)[1]
 
 
@@ -89,16 +99,39 @@ def test_the_scenarios_of_the_documentation_are_valid(text: str) -> None:
     "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_every_relative_link_leads_somewhere(path: Path) -> None:
-    """What a page links to is a file of ours."""
+    """The target of each relative link exists."""
     text = re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     local = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:", link)]
     assert [link for link in local if link and not (path.parent / link).exists()] == []
 
 
+def test_every_file_that_a_page_names_exists() -> None:
+    """A path in backticks, such as `simulator/settings/site.py`, is that of a file or folder of the project."""
+    folders = "analytics|simulator|scenarios|funnelsim|benchmarks|docs|notebooks|tests"
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS):
+        named = re.findall(rf"`((?:{folders})/[\w./-]*)`", path.read_text(encoding="utf-8"))
+        assert [each for each in named if not (ROOT / each).exists()] == [], path
+
+
+def test_the_reference_lists_every_command() -> None:
+    """The page about the command line lists exactly the commands of `funnelsim`."""
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE)) == set(get_command(app).commands)
+
+
+def test_the_reference_lists_every_scenario_and_study_of_the_library() -> None:
+    """The page about the library lists exactly the built-in scenarios and studies."""
+    page = (ROOT / "docs" / "reference" / "library.md").read_text(encoding="utf-8")
+    library = ROOT / "scenarios" / "library"
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE)) == {
+        path.stem for path in library.rglob("*.yaml")
+    }
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_the_generated_pages_are_those_of_the_code(name: str) -> None:
-    """`make docs` would change nothing."""
+    """`make docs` would not change them."""
     assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
@@ -111,7 +144,7 @@ def test_every_setting_has_a_meaning(page: Callable[[], str]) -> None:
 
 
 class _Requests(HTMLParser):
-    """What a browser would fetch on its own when it opens a page."""
+    """The addresses that a browser would fetch to show a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,7 +157,7 @@ class _Requests(HTMLParser):
 
 
 def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
-    """The site is built without a warning, broken anchors included; no page, style or script of it asks the network."""
+    """The site builds without warnings, such as broken anchors, and no page or style fetches anything."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ})
     assert (built.returncode, built.stderr) == (0, "")
@@ -139,5 +172,5 @@ def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
 
 
 def test_the_picture_of_the_readme_is_small() -> None:
-    """A picture under 300 KB."""
+    """It has less than 300 KB."""
     assert (ROOT / "docs" / "images" / "report.png").stat().st_size < 300_000

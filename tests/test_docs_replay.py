@@ -1,4 +1,4 @@
-"""The page about replay says what is true: its code runs, and its figures are those that come out."""
+"""The page about replays is correct: its code runs and gives the figures on the page."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def dirty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The run that the page is about, in a working folder of its own."""
+    """The page's run, in a temporary working directory."""
     monkeypatch.chdir(tmp_path)
     run_to_folder(Scenario.parse(blocks("yaml")[0]), "runs/dirty", analyse=False)
     return Path("runs/dirty")
 
 
-def test_the_page_says_what_happens(dirty: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The collector collects, the call in Python sends all, and counts and tables are those on the page."""
+def test_the_code_of_the_page_gives_its_figures(dirty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The collector receives every line, the Python call sends all events, and counts and tables match the page."""
     collector, call = blocks("python")
     names = {"__name__": "collector"}
     exec(compile(collector, "collector.py", "exec"), names)  # noqa: S102 - our own code, from our own page

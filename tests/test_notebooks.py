@@ -1,4 +1,4 @@
-"""The notebooks run, and show what is stored in them."""
+"""The notebooks run, and their outputs are those stored in them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NOTEBOOKS = sorted(HERE.glob("*.ipynb"))
 
 
 def test_there_are_five_notebooks() -> None:
-    """From a first run to a world of one's own."""
+    """From a first run to a simulation of one's own."""
     assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_shows_again_what_it_has_shown(path: Path) -> None:
-    """Run again, it gives the stored file byte for byte."""
+def test_a_notebook_reproduces_its_outputs(path: Path) -> None:
+    """Executed again, it equals the stored file byte for byte."""
     stored = path.read_text(encoding="utf-8")
     again = text_of(executed(path))
     # Cell by cell, so that a difference can be read.
@@ -34,7 +34,7 @@ def test_a_notebook_shows_again_what_it_has_shown(path: Path) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_needs_no_network(path: Path) -> None:
-    """What it shows holds no script and fetches nothing; the file is far below 5 MB."""
+    """Its outputs contain no script and fetch nothing, and the file is far below 5 MB."""
     text = path.read_text(encoding="utf-8")
     assert len(text) < 1_000_000
     shown = [
