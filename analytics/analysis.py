@@ -1,7 +1,8 @@
-"""What events say, worked out when it is asked for: statistics, visits and the intent model."""
+"""Analysis of events: statistics, visits and the intent model, each computed on first use."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analytics import charts
+from analytics import charts, html
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.timeline import enriched
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
     from analytics.statistics.segment_content import SegmentContent
 
 
-__all__ = ["Analysis", "Pictures", "analysis_html"]
+__all__ = ["Analysis", "Charts"]
 
 
 class Analysis:
-    """Statistics, visits and intent model of some events; each is worked out once, at the first question.
+    """Statistics, visits and intent model of events, each computed once, on first use.
 
     Args:
         events: Returns the flat or enriched events, each once.
-        settings: What the analyst chose.
+        settings: Choices of the analyst.
         truth: True coefficient of every term, where it is known.
         observed_from: Start of the observed period; the first event unless given.
         observed_until: End of the observed period, itself excluded; just after the last event unless given.
@@ -68,16 +69,23 @@ class Analysis:
         return f"<Analysis by {', '.join(self.settings.segments)}>"
 
     def _repr_html_(self) -> str:
-        return analysis_html(self)
+        frames = [self.statistics.totals(), self.statistics.funnel()]
+        return html.notebook_html(f"Analysis of {self.events.height:,} events", frames=frames)
 
     @property
-    def pictures(self) -> Pictures:
+    def charts(self) -> Charts:
         """The charts of the report, to be shown in a notebook or saved."""
-        return Pictures(self)
+        return Charts(self)
+
+    @property
+    def pictures(self) -> Charts:
+        """Deprecated name of :attr:`charts`."""
+        warnings.warn("Analysis.pictures is now Analysis.charts", FutureWarning, stacklevel=2)
+        return self.charts
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The events with the columns derived from them, such as the region, and programs tagged."""
+        """The events with derived columns, such as the region, and with bots tagged."""
         events = self._read_events()
         return tag_bots(events) if self.settings.find_bots else enriched(events)
 
@@ -101,7 +109,7 @@ class Analysis:
 
     @cached_property
     def intent(self) -> IntentResults:
-        """The fitted intent model, beside the truth where it is known.
+        """The fitted intent model, beside the true coefficients where they are known.
 
         Raises:
             AnalyticsError: It cannot be fitted to these visits; the message says why.
@@ -110,7 +118,7 @@ class Analysis:
 
     @cached_property
     def session_length(self) -> SessionLengthComparison | None:
-        """The intent model with session length in other forms; None where that cannot be told."""
+        """The intent model with session length in other forms; None where they cannot be compared."""
         from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
         from analytics.intent.session_length import SessionLengthComparison  # noqa: PLC0415
 
@@ -122,29 +130,29 @@ class Analysis:
 
     @cached_property
     def side_by_side(self) -> NaiveComparison:
-        """The intent model beside what one row per visitor would say, with and without hindsight."""
+        """The intent model beside naive analyses by visitor, with and without events after the request."""
         from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
         from analytics.intent.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
 
         try:
             by_visit = self.intent
         except IntentModelError:
-            by_visit = None  # fitted once more, for its reason to stand beside the others
+            by_visit = None  # fitted again there, so that its reason stands beside those of the others
         return compare_analyses(self.events, self._model, self._truth, visits=self.visits, by_visit=by_visit)
 
     @cached_property
     def _model(self) -> IntentModel:
-        # statsmodels takes more than a second to import; who asks for counts only should not wait for it.
+        # statsmodels takes more than a second to import; an analysis that only counts should not wait for it.
         from analytics.intent.model import IntentModel  # noqa: PLC0415
 
         return IntentModel(self._signals, self.settings.interactions)
 
     def segments(self, *dimensions: Dimension) -> pl.DataFrame:
-        """Counts and rates by one or two dimensions, or of the whole; each table is worked out once."""
+        """Counts and rates by one or two dimensions, or of all events; each table is computed once."""
         return self._cut("segments", dimensions, self.statistics.segments)
 
     def content_by(self, segment: str) -> SegmentContent:
-        """Conversion by segment and content seen before the decision, with a test of interaction.
+        """Conversion by segment and page group seen before the decision, with a test of interaction.
 
         Args:
             segment: A dimension of which each visitor has one value, such as ``region``.
@@ -164,7 +172,7 @@ class Analysis:
 
     @cached_property
     def content_by_segment(self) -> dict[str, SegmentContent]:
-        """The same for each segment that the analyst has crossed with content, by segment."""
+        """The same for each segment that the settings cross with page groups, by segment."""
         crossed = [
             dimension.name
             for segment in self.settings.segments
@@ -173,22 +181,22 @@ class Analysis:
         return {segment: self.content_by(segment) for segment in dict.fromkeys(crossed)}
 
     def hourly(self, *dimensions: Dimension) -> pl.DataFrame:
-        """Counts by UTC hour, and by dimensions if any; each table is worked out once."""
+        """Counts by UTC hour, and by dimensions if any; each table is computed once."""
         return self._cut("hourly", dimensions, self.statistics.hourly)
 
     def _cut(
-        self, kind: str, dimensions: tuple[Dimension, ...], work_out: Callable[[Sequence[Dimension]], pl.DataFrame]
+        self, kind: str, dimensions: tuple[Dimension, ...], compute: Callable[[Sequence[Dimension]], pl.DataFrame]
     ) -> pl.DataFrame:
-        # The arms of each experiment are a dimension of their own, told apart by its meaning.
+        # The arms of experiments are dimensions of one name, which only the meaning distinguishes.
         key = (kind, *(f"{dimension.name}: {dimension.meaning}" for dimension in dimensions))
         if key not in self._cuts:
-            self._cuts[key] = work_out(dimensions)
+            self._cuts[key] = compute(dimensions)
         return self._cuts[key]
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Tables of the statistics by name: the whole, by hour, the funnel, and one for each segmentation.
+        """Tables of the statistics by name: totals, by hour, the funnel, and one for each segmentation.
 
-        Where a segment is crossed with content, so are the conversion by content seen before the decision, and the test
+        A segment that is crossed with page groups adds conversion by page group seen before the decision, and the tests
         of interaction.
         """
         statistics, settings = self.statistics, self.settings
@@ -208,71 +216,48 @@ class Analysis:
 
 
 def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
-    """The dimension that content is crossed with, if each visitor is in one of its segments."""
+    """The dimension that page groups are crossed with, if each visitor is in one of its segments."""
     if "page_group" not in {dimension.name for dimension in dimensions}:
         return []
     return [dimension for dimension in dimensions if dimension.touch == "first"]
 
 
-class Pictures:
-    """What can be drawn of an analysis.
+class Charts:
+    """Charts of an analysis, for notebooks and files.
 
     Args:
-        analysis: The events and what they say.
+        analysis: What they show.
     """
 
     def __init__(self, analysis: Analysis) -> None:
         self._analysis = analysis
 
-    def hourly(self) -> charts.Picture:
+    def hourly(self) -> charts.Chart:
         """Page views and demo requests by UTC hour, with their moving averages."""
         hours = self._analysis.settings.moving_average_hours
-        moving = self._analysis.statistics.moving_average(hours)
-        return charts.picture_of(
-            charts.hourly_chart(charts.traffic_by(self._analysis.hourly(), moving)[2]),
-            "hourly",
-            "Page views and demo requests by hour",
-        )
+        traffic = charts.traffic_by(self._analysis.hourly(), self._analysis.statistics.moving_average(hours))[2]
+        return charts.chart_of(charts.hourly_chart(traffic), "hourly", "Page views and demo requests by hour")
 
-    def funnel(self) -> charts.Picture:
-        """How many visitors come how far."""
-        return charts.picture_of(
-            charts.funnel_chart(self._analysis.statistics.funnel()), "funnel", "Visitors at each step of the funnel"
-        )
+    def funnel(self) -> charts.Chart:
+        """Visitors who reach each stage of the funnel."""
+        funnel = charts.funnel_chart(self._analysis.statistics.funnel())
+        return charts.chart_of(funnel, "funnel", "Visitors at each stage of the funnel")
 
-    def segments(self, dimension: str) -> charts.Picture:
+    def segments(self, dimension: str) -> charts.Chart:
         """Conversion by the values of a dimension, such as ``region``, with Wilson intervals."""
-        return charts.picture_of(
-            charts.segment_chart(self._analysis.segments(*dimensions_of([dimension]))),
-            f"by-{dimension}",
-            f"Conversion by {dimension}",
-        )
+        segments = charts.segment_chart(self._analysis.segments(*dimensions_of([dimension])))
+        return charts.chart_of(segments, f"by-{dimension}", f"Conversion by {dimension}")
 
-    def heat_map(self, down: str = "region", across: str = "page_group") -> charts.Picture:
+    def heat_map(self, down: str = "region", across: str = "page_group") -> charts.Chart:
         """Conversion by two dimensions."""
-        pairs = self._analysis.segments(*dimensions_of([down, across]))
-        return charts.picture_of(charts.heat_map(pairs), f"{down}-{across}", f"Conversion by {down} and {across}")
+        pairs = charts.heat_map(self._analysis.segments(*dimensions_of([down, across])))
+        return charts.chart_of(pairs, f"{down}-{across}", f"Conversion by {down} and {across}")
 
-    def coefficients(self) -> charts.Picture:
-        """Estimates and intervals of the intent model, with the truth as a diamond where it is known.
+    def coefficients(self) -> charts.Chart:
+        """Estimates and intervals of the intent model, with a diamond at the true value where it is known.
 
         Raises:
             AnalyticsError: The model cannot be fitted to these visits; the message says why.
         """
-        return charts.picture_of(
-            charts.coefficient_chart({"all signals": self._analysis.intent.coefficients}, {}),
-            "coefficients",
-            "Coefficients of the intent model",
-        )
-
-
-def analysis_html(analysis: Analysis) -> str:
-    """Show an analysis: the totals and the funnel."""
-    statistics = analysis.statistics
-    head = f"<p>Analysis of {analysis.events.height:,} events</p>"
-    return f"{head}{table_html(statistics.totals())}{table_html(statistics.funnel())}"
-
-
-def table_html(frame: pl.DataFrame) -> str:
-    with pl.Config(tbl_rows=30, tbl_cols=-1, tbl_hide_column_data_types=True):
-        return frame._repr_html_()
+        coefficients = charts.coefficient_chart({"all signals": self._analysis.intent.coefficients}, {})
+        return charts.chart_of(coefficients, "coefficients", "Coefficients of the intent model")

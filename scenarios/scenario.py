@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from analytics import html
 from scenarios.config import library
 from scenarios.config.file_schema import file_schema
 from scenarios.config.loading import Overrides, load, parse, with_changes
@@ -16,7 +16,7 @@ from scenarios.run.progress import text_bar
 from scenarios.run.run import Run, simulate
 from simulator.visitors.visitor import Visitor
 
-__all__ = ["Scenario", "preformatted", "scenario_schema"]
+__all__ = ["Scenario", "scenario_schema"]
 
 
 class Scenario(ScenarioSettings):
@@ -106,7 +106,7 @@ class Scenario(ScenarioSettings):
         return simulate(self, seed=seed, replication=replication, progress=progress, pool=pool, visitor=visitor)
 
     def _repr_html_(self) -> str:
-        return preformatted(self.to_yaml())
+        return html.notebook_html(preformatted=self.to_yaml())
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -118,8 +118,3 @@ def scenario_schema() -> dict[str, Any]:
         "description": "Library scenario or file (relative to this one) that this scenario changes.",
     }
     return schema
-
-
-def preformatted(text: str) -> str:
-    """Show a text such as a scenario file in a fixed-width font."""
-    return f"<pre>{html.escape(text)}</pre>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import shlex
 import time
 import warnings
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from analytics.analysis import table_html
+from analytics import html
 from scenarios import study_report
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
@@ -29,7 +28,7 @@ from scenarios.studies.replication import Function, light_run
 from scenarios.studies.running import run_points
 from scenarios.studies.settings import StudySettings
 
-__all__ = ["Study", "default_study_folder", "run_study", "study_html", "study_schema"]
+__all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
 
 
 class Study(StudyPlan):
@@ -130,7 +129,13 @@ class Study(StudyPlan):
         return f"<Study {self.settings.name}: {len(self.points):,} points>"
 
     def _repr_html_(self) -> str:
-        return study_html(self)
+        return html.notebook_html(
+            f", {len(self.points):,} design points",
+            name=self.settings.name,
+            description=self.settings.description,
+            frames=[self.design],
+            notes=[f"response: {name}" for name in self.responses],
+        )
 
     def replay(self, point: int, number: int) -> Run:
         """Run a single replication again, in this process; what went wrong in it is raised.
@@ -222,12 +227,3 @@ def study_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "funnelsim study"
     return schema
-
-
-def study_html(study: StudyPlan) -> str:
-    """Show a study before it is run: its description, its design and its responses."""
-    settings = study.settings
-    head = f"<strong>{html.escape(settings.name)}</strong>, {len(study.points):,} design points"
-    responses = "".join(f"<li>{html.escape(name)}</li>" for name in study.responses)
-    description = f"<p>{html.escape(settings.description)}</p>" if settings.description else ""
-    return f"<p>{head}</p>{description}{table_html(study.design)}<p>responses</p><ul>{responses}</ul>"

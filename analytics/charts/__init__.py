@@ -1,6 +1,6 @@
 """Charts of statistics, the model, sales and studies: small tables in, Altair charts out.
 
-Modules, in reading order: ``style`` (colours, labels, rendering), ``picture`` (a chart as SVG), ``traffic``,
+Modules, in reading order: ``style`` (colours, labels, rendering), ``chart`` (a drawing to show or save), ``traffic``,
 ``segments``, ``model``, ``sales``, ``studies``.
 """
 

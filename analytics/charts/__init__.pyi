@@ -1,10 +1,10 @@
+from .chart import Chart as Chart, chart_of as chart_of
 from .model import (
     SIGNIFICANT as SIGNIFICANT,
     calibration_chart as calibration_chart,
     coefficient_chart as coefficient_chart,
     session_length_chart as session_length_chart,
 )
-from .picture import Picture as Picture, picture_of as picture_of
 from .sales import (
     queue_chart as queue_chart,
     queue_over_time as queue_over_time,

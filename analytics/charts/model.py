@@ -21,7 +21,7 @@ _TICKS: Final = (0, 1, 2, 5, 10, 15, 30, 60, 120, 240)
 _DASHES: Final = ([8, 3], [2, 3], [1, 5])
 
 _LINE_HEIGHT: Final = 0.07
-"""Height of a line of text as a share of the picture's."""
+"""Height of a line of text as a share of the chart's."""
 
 Ends = dict[str, tuple[float, str]]
 """Height at which a line ends, and its colour, by name."""
@@ -30,15 +30,15 @@ Ends = dict[str, tuple[float, str]]
 def session_length_chart(
     curve: pl.DataFrame, others: Mapping[str, pl.DataFrame] | None = None, name: str = "log1p"
 ) -> alt.LayerChart:
-    """Draw the curve of session length with its pointwise band, other forms of it, and the truth where it is known.
+    """Draw the effect of session length with its pointwise band, other forms of it, and the true one where known.
 
-    Time runs as its logarithm, as it counts. Visits of a single moment are of another kind: they are a dot with its
-    interval, apart from the curve. Lines are named at their ends, and the truth is dashed.
+    The axis of time is logarithmic, like the effect. Visits of a single moment are of another kind: a dot with its
+    interval, apart from the curve. Lines are named at their ends, and the true one is dashed.
 
     Args:
         curve: As of ``SessionLengthComparison.curve()``: the one with a band.
         others: Curves of other forms, by name, drawn as grey lines.
-        name: What to call the curve with the band.
+        name: Name of the curve with the band.
     """
     x = _time(max([1.0, *curve["minutes"]]))
     lasting, moment = curve.filter(pl.col("minutes") > 0), curve.filter(pl.col("minutes") == 0)
@@ -58,7 +58,7 @@ def session_length_chart(
     ]
     if curve["truth"].is_not_null().all():
         layers.append(_line(curve, "truth", x, color=VERMILLION, strokeWidth=2, strokeDash=[5, 4]))
-        ends["the truth"] = (curve["truth"][-1], VERMILLION)
+        ends["true effect"] = (curve["truth"][-1], VERMILLION)
     heights = (curve["low"].min(), curve["high"].max())
     layers.append(_names(ends, heights, curve["minutes"][-1], x))
     return layered(*layers, width=460, height=260)
@@ -94,7 +94,7 @@ def _names(ends: Ends, heights: tuple[Any, Any], minutes: float, x: alt.X) -> al
 
 
 SIGNIFICANT: Final = 0.05
-"""Below this adjusted p-value a coefficient is told from no effect."""
+"""Below this adjusted p-value a coefficient is significant."""
 
 _MOST_LOG_ODDS: Final = 5.0
 
@@ -104,12 +104,12 @@ _LOG_ODDS: Final = "log-odds of a demo request: less likely left of 0, more like
 def coefficient_chart(groups: Mapping[str, pl.DataFrame], names: Mapping[str, str]) -> alt.VConcatChart:
     """Draw the coefficients of the intent model as a forest plot: estimate and interval in log-odds, 0 is no effect.
 
-    A filled dot is significant after adjustment for the number of signals, a hollow one is not; a diamond is the truth,
-    where it is known. What lies beyond ±5 is drawn at the edge.
+    A filled dot is significant after adjustment for the number of signals, a hollow one is not; a diamond is the true
+    value, where it is known. Values beyond ±5 are drawn at the edge.
 
     Args:
         groups: Rows of ``IntentResults.coefficients`` under the heading of each group, in order.
-        names: What to call each term.
+        names: Name of each term.
     """
     filled = {title: table for title, table in groups.items() if table.height}
     every = pl.concat(filled.values())
@@ -134,7 +134,7 @@ def _forest(
     interval = base.mark_rule(strokeWidth=2.5).encode(
         x=alt.X("low:Q", title=_LOG_ODDS if is_last else None, scale=x_scale, axis=axis), x2="high:Q", color=colour
     )
-    # A dot and its ring: the ring of those that are not significant has nothing in it.
+    # Fill and stroke apart: a coefficient that is not significant is a ring.
     dots = base.mark_point(size=90, strokeWidth=2, opacity=1).encode(
         x="coefficient:Q", fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("colour:N", scale=None)
     )
@@ -162,9 +162,9 @@ _LEAST: Final = 1e-4
 
 
 def calibration_chart(calibration: pl.DataFrame) -> alt.LayerChart:
-    """Draw the share of visits that ended in a request against the share foretold, by groups, with intervals.
+    """Draw the observed share of visits that ended in a request against the predicted one, by groups, with intervals.
 
-    The axes run as square roots, for most visits are foretold next to nothing. On the dashed line the two agree.
+    Both axes have a square-root scale, because most predictions are close to 0. On the dashed line both agree.
 
     Args:
         calibration: As of :func:`analytics.intent.validation.calibration_table`.
@@ -173,8 +173,8 @@ def calibration_chart(calibration: pl.DataFrame) -> alt.LayerChart:
     most = max([_LEAST, *calibration["predicted"], *calibration["share_high"]])
     scale = alt.Scale(type="sqrt", domain=[0, most], nice=False)
     axis = alt.Axis(format="~%", tickCount=6)
-    x = alt.X("predicted:Q", title="share foretold, out of fold", scale=scale, axis=axis)
-    y = alt.Y("low:Q", title="share that asked for a demo", scale=scale, axis=axis)
+    x = alt.X("predicted:Q", title="predicted probability, out-of-fold", scale=scale, axis=axis)
+    y = alt.Y("low:Q", title="observed share", scale=scale, axis=axis)
     agreed = alt.Chart(inline([{"predicted": each, "low": each} for each in (0, most)]))
     base = alt.Chart(inline(rows)).encode(x=x)
     return layered(

@@ -1,4 +1,4 @@
-"""Charts of the sales desk: who waits at each moment, and how long people waited.
+"""Charts of the sales desk: requests and demos that wait at each moment, and the time to an answer.
 
 Importing this module imports Altair.
 """
@@ -17,10 +17,10 @@ from analytics.charts.style import BLUE, GREY, INK, VERMILLION, inline, layered
 __all__ = ["queue_chart", "queue_over_time", "wait_chart", "waits_in_classes"]
 
 _STEPS: Final = 200
-"""Moments at which the queue is looked at, however long the time."""
+"""Moments at which the queue is counted, however long the time."""
 
 _HOURS_TO_NAME: Final = 30
-"""Up to so many hours the axis names hours only."""
+"""Up to so many hours the axis shows hours only."""
 
 _EDGES_MINUTES: Final = (0, 5, 15, 60, 240, 720, 1440, float("inf"))
 _CLASSES: Final = (
@@ -36,11 +36,11 @@ NOT_ANSWERED: Final = "not answered yet"
 
 
 def queue_over_time(requests: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
-    """Count those who wait at each of some moments.
+    """Count requests and demos that wait, at evenly spaced moments.
 
     Args:
         requests: One row per request: ``requested_s``, ``responded_s`` and ``slot_s``, in seconds since the start; null
-            for what has not happened.
+            where it has not happened.
         start: When the clock started, UTC.
         end: When it stopped.
 
@@ -66,7 +66,7 @@ def queue_over_time(requests: pl.DataFrame, start: datetime, end: datetime) -> p
 
 
 def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
-    """Draw who waits over time: for an answer, and for a demo that has been booked.
+    """Draw the requests that wait for an answer and the booked demos ahead, over time.
 
     Args:
         queue: As of :func:`queue_over_time`.
@@ -99,10 +99,10 @@ def waits_in_classes(requests: pl.DataFrame) -> pl.DataFrame:
     """Count requests by how long they waited for an answer.
 
     Args:
-        requests: One row per request; ``response_minutes`` is null where nobody has answered yet.
+        requests: One row per request; ``response_minutes`` is null where it has no answer yet.
 
     Returns:
-        One row per class, the shortest first: ``wait``, what it is, and ``n`` requests.
+        One row per class, the shortest first: its name ``wait``, and ``n`` requests.
     """
     waits = requests["response_minutes"].drop_nulls().to_numpy()
     counts = np.histogram(waits, np.array(_EDGES_MINUTES))[0].tolist()
@@ -110,7 +110,7 @@ def waits_in_classes(requests: pl.DataFrame) -> pl.DataFrame:
 
 
 def wait_chart(waits: pl.DataFrame) -> alt.LayerChart:
-    """Draw how many requests waited how long for an answer.
+    """Draw the number of requests by time to an answer.
 
     Args:
         waits: As of :func:`waits_in_classes`.
@@ -120,7 +120,7 @@ def wait_chart(waits: pl.DataFrame) -> alt.LayerChart:
         {
             "wait": row["wait"],
             "n": row["n"],
-            "told": f"{row['n']:,} · {100 * row['n'] / total:.0f}%",
+            "count": f"{row['n']:,} · {100 * row['n'] / total:.0f}%",
             "colour": GREY if row["wait"] == NOT_ANSWERED else BLUE,
         }
         for row in waits.to_dicts()
@@ -131,5 +131,5 @@ def wait_chart(waits: pl.DataFrame) -> alt.LayerChart:
         x=alt.X("n:Q", axis=None, scale=alt.Scale(domain=[0, 1.3 * most])),
     )
     bars = base.mark_bar(height=16).encode(color=alt.Color("colour:N", scale=None))
-    told = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="told:N")
-    return layered(bars, told, width=360, height=alt.Step(24))
+    counts = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="count:N")
+    return layered(bars, counts, width=360, height=alt.Step(24))

@@ -16,7 +16,7 @@ __all__ = ["SMALL_N", "heat_map", "segment_chart", "segment_rows"]
 _PALE_BLUE: Final = "#DCEAF4"
 
 SMALL_N: Final = 100
-"""Below this many visitors a rate is shown muted: its interval is wider than most differences worth knowing."""
+"""Below this many visitors a rate is muted: its interval is wider than most differences of interest."""
 
 _MOST_SEGMENTS: Final = 12
 
@@ -32,7 +32,7 @@ def segment_rows(segments: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         segments: As of ``FunnelStatistics.segments()`` by one dimension.
 
     Returns:
-        The rows to draw, in their order, and how many are left to the table of numbers.
+        The rows to draw, in order, and the number of those that only the table has.
     """
     known = segments.filter(pl.col("conversion").is_not_null())
     enough = known.filter(pl.col("n") >= SMALL_N // 2)
@@ -46,7 +46,7 @@ def segment_chart(segments: pl.DataFrame, overall: float | None = None, most: fl
     Args:
         segments: As of :func:`segment_rows`; the first column names the segment.
         overall: Conversion of all visitors, drawn as a dashed line.
-        most: Upper end of the axis, to share it with other charts; from the data if not given.
+        most: Upper end of the axis, if charts share it; that of the data otherwise.
     """
     dimension = segments.columns[0]
     rows = segments.to_dicts()
@@ -73,11 +73,11 @@ def segment_chart(segments: pl.DataFrame, overall: float | None = None, most: fl
 
 
 def heat_map(pairs: pl.DataFrame, outlined: tuple[str, str] | None = None) -> alt.LayerChart:
-    """Draw the conversion of each pair of segments (geography × content), with the visitors it is a share of.
+    """Draw the conversion of each pair of segments, such as region × content, with the number of visitors.
 
     Args:
         pairs: As of ``FunnelStatistics.segments()`` by two dimensions: the first goes across, the second down.
-        outlined: A pair to frame, and never to leave out.
+        outlined: A pair to frame, which is always drawn.
 
     Cells of fewer than :data:`SMALL_N` visitors have no colour and pale text.
     """

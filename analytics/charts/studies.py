@@ -31,6 +31,9 @@ _PALE_BLUE: Final = "#DCEAF4"
 
 _MOST_BARS: Final = 24
 
+_FACTORS: Final = alt.Axis(ticks=False, domain=False, minExtent=230, labelPadding=12)
+"""Names of factors, clear of dots at 0."""
+
 _BIG: Final = 10_000
 
 
@@ -39,8 +42,8 @@ def response_chart(curve: pl.DataFrame, factor: str, response: str) -> alt.Layer
 
     Args:
         curve: Columns ``x`` (numbers or texts), ``mean``, ``low`` and ``high``.
-        factor: What varies.
-        response: What is read.
+        factor: Name of the factor.
+        response: Its name.
     """
     is_number = curve["x"].dtype.is_numeric()
     rows = [{**row, "x": row["x"] if is_number else label(row["x"])} for row in curve.drop_nulls("mean").to_dicts()]
@@ -62,11 +65,11 @@ def response_chart(curve: pl.DataFrame, factor: str, response: str) -> alt.Layer
 
 
 def tornado_chart(bars: pl.DataFrame, response: str) -> alt.LayerChart:
-    """Draw by how much each change moves a response, the largest first, with intervals.
+    """Draw the change of a response by each change of a factor, the largest first, with intervals.
 
     Args:
         bars: Columns ``change`` (its name), ``difference``, ``low`` and ``high``.
-        response: What is moved.
+        response: Name of the response.
     """
     size = pl.max_horizontal(pl.col("difference").abs(), pl.lit(0.0))
     drawn = bars.drop_nulls("difference").sort(size, descending=True, maintain_order=True).head(_MOST_BARS)
@@ -90,7 +93,7 @@ def tornado_chart(bars: pl.DataFrame, response: str) -> alt.LayerChart:
 
 
 def change_chart(changes: pl.DataFrame) -> alt.LayerChart:
-    """Draw changes of many things on one axis, in percent, with intervals, in the order given.
+    """Draw changes of several responses on one axis, in percent, with intervals, in the order given.
 
     Args:
         changes: Columns ``change`` (its name), and ``percent``, ``low`` and ``high``.
@@ -118,41 +121,41 @@ def grid_chart(grid: pl.DataFrame, across: str, down: str, response: str) -> alt
         grid: Columns ``x``, ``y`` and ``mean``.
         across: The factor of ``x``.
         down: The factor of ``y``.
-        response: What is read.
+        response: Its name.
     """
     known = grid.drop_nulls("mean")
     low, high = (float(value) for value in (min(known["mean"], default=0.0), max(known["mean"], default=1.0)))
     columns, lines = (grid[name].unique().sort().to_list() for name in ("x", "y"))
     rows = [
         {
-            "x": _told(row["x"]),
-            "y": _told(row["y"]),
+            "x": _written(row["x"]),
+            "y": _written(row["y"]),
             "mean": row["mean"],
-            "told": _told(row["mean"]),
+            "value": _written(row["mean"]),
             "ink": "#FFFFFF" if row["mean"] > low + 0.75 * (high - low) else "#111111",
         }
         for row in known.to_dicts()
     ]
-    named = {"x": [_told(value) for value in columns], "y": [_told(value) for value in reversed(lines)]}
+    named = {"x": [_written(value) for value in columns], "y": [_written(value) for value in reversed(lines)]}
     base = alt.Chart(inline(rows)).encode(
         x=alt.X("x:N", sort=named["x"], title=label(across, longest=60), axis=alt.Axis(labelAngle=0)),
         y=alt.Y("y:N", sort=named["y"], title=label(down, longest=40)),
     )
     colour = alt.Color("mean:Q", scale=alt.Scale(domain=[low, high or 1.0], range=[_PALE_BLUE, BLUE]), legend=None)
     cells = base.mark_rect().encode(color=colour)
-    text = base.mark_text(fontSize=12).encode(text="told:N", color=alt.Color("ink:N", scale=None))
+    text = base.mark_text(fontSize=12).encode(text="value:N", color=alt.Color("ink:N", scale=None))
     apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
     title = f"mean of {label(response, longest=60)}"
     return layered(cells, text, width=alt.Step(78), height=alt.Step(34), resolve=apart, title=title)
 
 
 def scatter_chart(points: pl.DataFrame, factors: Sequence[str], response: str) -> alt.HConcatChart | alt.VConcatChart:
-    """Draw the mean of a response at each design point against each factor: what matters shows a slope or a bend.
+    """Draw the mean of a response at each design point against each factor; influential ones show a slope or a bend.
 
     Args:
         points: A column for each factor, by its name, and ``mean``.
         factors: Names of the factors that are numbers.
-        response: What is read.
+        response: Its name.
     """
     panels = [_scatter(points, factor, response, is_first=index % 2 == 0) for index, factor in enumerate(factors)]
     lines = [alt.hconcat(*panels[start : start + 2], spacing=24) for start in range(0, len(panels), 2)]
@@ -169,23 +172,21 @@ def _scatter(points: pl.DataFrame, factor: str, response: str, *, is_first: bool
 
 
 def index_chart(indices: pl.DataFrame) -> alt.LayerChart:
-    """Draw the first and the total Sobol index of each factor with their intervals.
+    """Draw the first-order (S1) and total (ST) Sobol index of each factor with their intervals.
 
     Args:
         indices: As of ``scenarios.output_analysis.sensitivity.sobol_indices``.
     """
-    kinds = (("first", "alone", BLUE, -7), ("total", "with all interactions", VERMILLION, 7))
+    kinds = (("first", BLUE, -7), ("total", VERMILLION, 7))
     ordered = indices.sort("total", descending=True, nulls_last=True)
     names = distinct(label(factor, longest=44) for factor in ordered["factor"])
     layers: list[alt.Chart] = []
-    for kind, told, colour, shift in kinds:
+    for kind, colour, shift in kinds:
         rows = [
-            {"factor": name, "value": row[kind], "low": row[f"{kind}_low"], "high": row[f"{kind}_high"], "told": told}
+            {"factor": name, "value": row[kind], "low": row[f"{kind}_low"], "high": row[f"{kind}_high"]}
             for name, row in zip(names, ordered.to_dicts(), strict=True)
         ]
-        base = alt.Chart(inline(rows)).encode(
-            y=alt.Y("factor:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
-        )
+        base = alt.Chart(inline(rows)).encode(y=alt.Y("factor:N", sort=None, title=None, axis=_FACTORS))
         x = alt.X("low:Q", title="share of the variance", axis=alt.Axis(format="~%", tickCount=6))
         layers += [
             base.mark_rule(color=colour, strokeWidth=2.5, opacity=0.6, yOffset=shift).encode(x=x, x2="high:Q"),
@@ -213,9 +214,7 @@ def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
         }
         for name, row in zip(names, ordered.to_dicts(), strict=True)
     ]
-    base = alt.Chart(inline(rows)).encode(
-        y=alt.Y("factor:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
-    )
+    base = alt.Chart(inline(rows)).encode(y=alt.Y("factor:N", sort=None, title=None, axis=_FACTORS))
     x = alt.X("low:Q", title="effect of the whole range", axis=alt.Axis(tickCount=6))
     return layered(
         base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q"),
@@ -226,7 +225,7 @@ def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
     )
 
 
-def _told(value: Any) -> str:  # noqa: ANN401 - whatever a factor may be
+def _written(value: Any) -> str:  # noqa: ANN401 - whatever a factor may be
     if isinstance(value, bool) or not isinstance(value, int | float):
         return label(value, longest=24)
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= _BIG else f"{value:.4g}"
@@ -240,19 +239,19 @@ _HEIGHT: Final = 90
 
 
 def rank_chart(table: pl.DataFrame, names: Mapping[str, str] | None = None) -> alt.ConcatChart:
-    """Draw by how much the ranks of the truth differ from uniform ones, each term in a panel with its band.
+    """Draw the difference of the ranks of the true values from uniform ones, a panel with a band for each term.
 
-    A line above 0 on the left and below it on the right tells of errors that are too small, the contrary of errors that
-    are too large; above 0 throughout, of estimates that are too low, below of estimates that are too high. A panel
-    whose line leaves the band is red, and says so in its title.
+    A line above 0 on the left and below it on the right means standard errors that are too small, the opposite means
+    errors that are too large; above 0 throughout, estimates are too low, below 0, too high. A panel whose line leaves
+    the band is red, and its title says so.
 
     Args:
         table: As of :func:`scenarios.output_analysis.rank_calibration.calibration`.
-        names: What to call the terms; as they are where not given.
+        names: Names of the terms for a reader; the terms themselves where not given.
     """
     panels = table.partition_by("term", maintain_order=True)
     titles = distinct(label((names or {}).get(panel["term"][0], panel["term"][0]), longest=26) for panel in panels)
-    # The same heights everywhere: what is far off must look so.
+    # One scale for all panels, so that large differences look large.
     height = float(np.abs(table.select("difference", "low", "high").to_numpy()).max())
     charts = [_panel(panel, title, height) for panel, title in zip(panels, titles, strict=True)]
     return alt.concat(*charts, columns=_ACROSS, spacing=14)
@@ -273,12 +272,12 @@ def _panel(table: pl.DataFrame, title: str, height: float) -> alt.LayerChart:
 
 
 def welch_chart(table: pl.DataFrame, counted: str, warm_up_hours: int | None) -> alt.LayerChart:
-    """Draw a count by hour without its daily or weekly cycle, its moving average, and the hours to leave out.
+    """Draw a count by hour without its daily or weekly cycle, its moving average, and the end of the warm-up.
 
     Args:
         table: Columns ``hour``, ``without_cycle`` and ``moving_average``.
         counted: What is counted.
-        warm_up_hours: Hours to leave out; None where none can be named.
+        warm_up_hours: Length of the warm-up; None where it is unknown.
     """
     base = alt.Chart(inline(table.select("hour", "without_cycle", "moving_average").to_dicts())).encode(
         x=alt.X("hour:Q", title="hours since the start", axis=alt.Axis(tickCount=8), scale=alt.Scale(nice=False))
@@ -289,11 +288,11 @@ def welch_chart(table: pl.DataFrame, counted: str, warm_up_hours: int | None) ->
         base.mark_line(color=BLUE, strokeWidth=2.5).encode(y="moving_average:Q"),
     ]
     if warm_up_hours:
-        end = alt.Chart(inline([{"hour": warm_up_hours, "told": f"MSER-5: {warm_up_hours} hours"}]))
+        end = alt.Chart(inline([{"hour": warm_up_hours, "label": f"MSER-5: {warm_up_hours} hours"}]))
         layers += [
             end.mark_rule(color=VERMILLION, strokeWidth=2, strokeDash=[5, 3]).encode(x="hour:Q"),
             end.mark_text(color=VERMILLION, align="left", dx=6, fontSize=12).encode(
-                x="hour:Q", y=alt.value(8), text="told:N"
+                x="hour:Q", y=alt.value(8), text="label:N"
             ),
         ]
     return layered(*layers, width=640, height=240)

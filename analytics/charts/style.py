@@ -1,8 +1,8 @@
-"""What all charts have in common: colours, labels, and how a chart becomes a still picture in a page.
+"""Style and rendering of all charts: colours, labels, and the drawing of a chart as SVG.
 
-Text and lines take the colour of the page around them (``currentColor``), so that a picture suits light, dark and
-paper; what has a meaning has a colour of Okabe and Ito's palette, which the colour-blind can tell apart, and a shape or
-a place besides. Importing this module imports Altair.
+Text and lines take the colour of the page around them (``currentColor``), so that a chart suits light and dark screens
+and paper. Marks with a meaning have a colour of Okabe and Ito's palette, which colour-blind readers can distinguish,
+and a shape or a position besides. Importing this module imports Altair.
 """
 
 from __future__ import annotations
@@ -56,30 +56,30 @@ Rows = list[dict[str, Any]]
 
 
 def label(value: object, *, longest: int = 36) -> str:
-    """Shorten a value that came from outside to what fits beside an axis, with nothing in it that cannot be seen."""
+    """Shorten a value from outside to what fits beside an axis, and replace invisible characters."""
     text = "".join("�" if unicodedata.category(character)[0] == "C" else character for character in str(value)[:200])
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def to_svg(chart: AnyChart, name: str) -> str:
-    """Draw a chart as an ``svg`` element to be put into a page.
+    """Draw a chart as an ``svg`` element for a page.
 
     Args:
         chart: What to draw.
-        name: Prefix of the identifiers within, so that several pictures can share a page.
+        name: Prefix of the identifiers within, so that several charts can share a page.
 
     Returns:
-        The element, scaling with its width; hidden from screen readers, for which the figure around it has words.
+        The element, scaling with its width; hidden from screen readers, for which the element around it has a label.
 
     Raises:
         RuntimeError: The drawing came out empty.
     """
-    spec = chart.to_dict(validate=False)  # checked piece by piece as it was put together
-    # Into what came out of the chart: each ``configure_…`` of Altair would copy all of it once more.
+    spec = chart.to_dict(validate=False)  # Altair has validated each part already
+    # In the specification, because each ``configure_…`` of Altair copies the whole chart.
     spec["config"] = {**spec["config"], **_CONFIG}
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
-    if "<text" not in svg:  # Vega tells its errors to stderr only, and hands out an empty picture
-        raise RuntimeError(f"the chart {name!r} came out empty; this is a fault of ours")
+    if "<text" not in svg:  # Vega prints its errors on stderr only, and returns an empty drawing
+        raise RuntimeError(f"the chart {name!r} is empty; please report this as a bug")
     return _embedded(svg, name)
 
 
@@ -101,12 +101,12 @@ def layered(*charts: alt.Chart, **properties: object) -> alt.LayerChart:
 
 def inline(rows: Rows) -> alt.InlineData:
     """Put rows into a chart."""
-    # A tuple, for Altair copies lists row by row whenever a chart is put into another.
+    # A tuple, because Altair copies lists row by row whenever it puts a chart into another.
     return alt.InlineData(values=tuple(rows))
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Number the names that shortening has made equal, lest two things share a place on an axis."""
+    """Number the names that shortening has made equal, so that no two share a place on an axis."""
     seen: dict[str, int] = {}
     result = []
     for name in names:

@@ -1,9 +1,8 @@
-"""Charts of what events say: traffic by hour, the funnel, conversion by segment, and the coefficients of the model.
+"""Charts of traffic by hour and of the funnel.
 
-Each takes a table of :class:`analytics.statistics.funnel.FunnelStatistics` or
-:class:`analytics.intent.results.IntentResults` and returns an Altair chart, small because the table is.
-:func:`analytics.charts.style.to_svg` makes a still picture of it, without JavaScript and without a network. Importing
-this module imports Altair.
+Each takes a table of :class:`analytics.statistics.funnel.FunnelStatistics` and returns an Altair chart, which
+:func:`analytics.charts.style.to_svg` draws without JavaScript and without a network. Importing this module imports
+Altair.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _TENTH: Final = 0.1
 
 
 def traffic_by(hourly: pl.DataFrame, moving_average: pl.DataFrame) -> tuple[str, int | None, pl.DataFrame]:
-    """Give traffic by hour a grain that can be drawn: by the hour, over two weeks by the day, over a year by the month.
+    """Aggregate traffic to a grain that can be drawn: hours, days beyond two weeks, months beyond a year.
 
     Args:
         hourly: As of ``FunnelStatistics.hourly()``.
         moving_average: As of ``FunnelStatistics.moving_average()``.
 
     Returns:
-        The grain; how many grains the averages span where they were worked out here; and one row per grain: its
+        The grain; the number of grains that averages span, where they are computed here; and one row per grain: its
         ``start`` and ``end``, ``page_views``, ``demo_requests`` and their averages ``page_views_mean`` and
         ``demo_requests_mean``.
     """
@@ -57,39 +56,39 @@ def _grain(n_hours: int) -> tuple[str, str, int | None]:
     return ("day", "1d", 7) if n_hours <= 366 * _HOURS_OF_DAY else ("month", "1mo", 3)
 
 
-def hourly_chart(traffic: pl.DataFrame, whose: str = "") -> alt.VConcatChart:
+def hourly_chart(traffic: pl.DataFrame, suffix: str = "") -> alt.VConcatChart:
     """Draw page views above demo requests: bars for the counts, a line for the moving average.
 
     Args:
         traffic: As of :func:`traffic_by`.
-        whose: What the titles add to say whose they are, such as `` of Europe``.
+        suffix: End of the titles, such as `` of Europe``.
     """
     length = pl.col("end") - pl.col("start")
     rows = traffic.with_columns(
         start=pl.col("start") + 0.04 * length, middle=pl.col("start") + length / 2, end=pl.col("end") - 0.04 * length
     ).with_columns(pl.col("start", "end", "middle").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
     x = alt.X("start:T", title=None, **_utc_axis(traffic))
-    views = _traffic_panel(rows, "page_views", f"Page views{label(whose)}", BLUE, x).properties(height=150)
-    requests = _traffic_panel(rows, "demo_requests", f"Demo requests{label(whose)}", VERMILLION, x).properties(
+    views = _traffic_panel(rows, "page_views", f"Page views{label(suffix)}", BLUE, x).properties(height=150)
+    requests = _traffic_panel(rows, "demo_requests", f"Demo requests{label(suffix)}", VERMILLION, x).properties(
         height=110
     )
     return alt.vconcat(views, requests, spacing=18)
 
 
 def _utc_axis(traffic: pl.DataFrame) -> dict[str, Any]:
-    """Scale and axis of time in UTC, wherever the reader is."""
+    """Scale and axis of time in UTC, whatever the time zone of the reader."""
     hours = [*traffic["start"].dt.timestamp("ms"), *traffic["end"].dt.timestamp("ms").tail(1)]
     scale = alt.Scale(type="utc", domain=[hours[0], hours[-1]])
     if traffic.height > _HOURS_OF_DAY:
         return {"scale": scale, "axis": alt.Axis(tickCount=8)}
-    # Each tick by name: Vega fails on tick intervals of a UTC scale.
+    # Explicit ticks, because Vega fails on tick intervals of a UTC scale.
     named = hours[:: 3 if traffic.height > _FEW_HOURS else 1]
     return {"scale": scale, "axis": alt.Axis(format="%H:%M", values=named)}
 
 
 def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: alt.X) -> alt.LayerChart:
     upper = max(1, *rows[count])
-    # Few things are counted one by one: Vega would put a tick at a half and write it as 1.
+    # Explicit ticks for small counts: Vega would put one at 0.5 and write it as 1.
     ticks: dict[str, Any] = {"values": list(range(upper + 1))} if upper <= _FEW_TICKS else {"tickCount": _FEW_TICKS}
     counts = alt.Axis(format=",d", minExtent=48, **ticks)
     bars = (
@@ -111,7 +110,7 @@ def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: a
 
 
 def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
-    """Draw how many visitors reach each stage, with their share of all and of those at the stage before.
+    """Draw how many visitors reach each stage, with their share of all and of the previous stage.
 
     Args:
         funnel: As of ``FunnelStatistics.funnel()``.
@@ -121,7 +120,7 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
             "stage": str(row["stage"]).capitalize(),
             "visitors": row["visitors"],
             "all": f"{row['visitors']:,} visitors" + (f" · {percent(row['share'])} of all" if index else ""),
-            "step": "" if row["step_rate"] is None else f"{percent(row['step_rate'])} of the stage before",
+            "step": "" if row["step_rate"] is None else f"{percent(row['step_rate'])} of the previous stage",
         }
         for index, row in enumerate(funnel.to_dicts())
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics import html
 from analytics.errors import IntentModelError
 from analytics.intent.coefficients import odds_ratios_per_unit
 from analytics.intent.fit_context import FitContext
@@ -309,10 +309,7 @@ class IntentResults:
         return "\n".join([self._headline, table, *self._remarks])
 
     def _repr_html_(self) -> str:
-        remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in self._remarks)
-        with pl.Config(tbl_rows=-1, tbl_cols=-1):
-            table = self.summary._repr_html_()
-        return f"<p>{html.escape(self._headline)}</p>{table}<ul>{remarks}</ul>"
+        return html.notebook_html(self._headline, frames=[self.summary], notes=self._remarks, most_rows=-1)
 
     @property
     def _headline(self) -> str:

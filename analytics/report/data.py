@@ -1,4 +1,4 @@
-"""What a report shows: the tables of the statistics, the model, and whatever else is known of the events."""
+"""Contents of a report: the tables of the statistics, the model, and what else is known of the events."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["PICKED_SEGMENTS", "REPORTED_SEGMENTS", "ReportData", "SalesDesk"]
 
 REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
-"""Segmentations that every report shows: dimensions, and pairs of them."""
+"""Dimensions, and pairs of them, that every report shows."""
 
 
 PICKED_SEGMENTS: Final = ("region", "channel", "device")
-"""Dimensions by which the traffic of a report can be looked at."""
+"""Dimensions by which the reader can pick traffic."""
 
 
 @dataclass(frozen=True, eq=False)
 class SalesDesk:
-    """Every demo request at the desk.
+    """Demo requests at the sales desk.
 
     Args:
         requests: One row per request: ``requested_s``, ``responded_s``, ``scheduled_s`` and ``slot_s`` in seconds since
-            the start, ``response_minutes``; null for what has not happened.
+            the start, ``response_minutes``; null where it has not happened.
         start: When the clock started, UTC.
         end: When it stopped.
     """
@@ -45,27 +45,27 @@ class SalesDesk:
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """What a report shows.
+    """Contents of a report; what is not known is omitted.
 
     Args:
-        statistics: Counts the events.
-        title: What the report is about, such as the name of the scenario.
+        statistics: Counts and rates of the events.
+        title: Subject of the report, such as the name of the scenario.
         extra_segments: Dimensions, or pairs such as ``region:page_group``, to show beside :data:`REPORTED_SEGMENTS`.
-        moving_average_hours: Length of the averages in hours.
-        description: What the title stands for, in a sentence or two.
-        seed: Seed of the simulation, for events that were simulated.
+        moving_average_hours: Length of moving averages in hours.
+        description: The subject in a sentence or two.
+        seed: Seed of the simulation, if events were simulated.
         intent: The intent model; None when it could not be fitted.
         model_error: Why it could not be fitted.
         session_length: The model with session length in several forms.
-        analyses: The model beside what one row per visitor would say.
+        analyses: The model beside naive analyses with one row per visitor.
         content: Conversion by segment and content seen before the decision, by segment.
-        sales: What became of the demo requests: counts, rates, waits and utilisations, under the names of the
-            simulator's sales summary; as many as are known, others under their own names.
-        sales_desk: Each of the requests, where they are known.
+        sales: Measures of the sales desk: counts, rates, waits and utilisations, by the names of the simulator's sales
+            summary; other names are shown as they are.
+        sales_desk: The requests themselves.
         store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
             ``invalid``.
-        invalid_by_reason: How many events could not be used, by reason.
-        provenance: Where the numbers come from: versions, digest, inputs, by what each is.
+        invalid_by_reason: Number of invalid events by reason.
+        provenance: Where the numbers come from: versions, digest, inputs, by name.
     """
 
     statistics: FunnelStatistics

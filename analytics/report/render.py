@@ -1,7 +1,7 @@
-"""The report: one HTML file about events, to be opened anywhere, without a network or a script.
+"""The report: one HTML file about events that opens anywhere, without a network or a script.
 
-:class:`ReportData` holds what is shown; whatever is not known is left out, so that the same report serves a run of the
-simulator, with its truth and its sales desk, and a file of events from anywhere. Equal data make equal bytes.
+:class:`ReportData` holds what is shown. What is not known is omitted, so that the same report serves a simulated run,
+with its true coefficients and its sales desk, and a file of events from anywhere. Equal data make equal bytes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
+from analytics.html.rendering import render
 from analytics.report.data import REPORTED_SEGMENTS, ReportData, SalesDesk
 from analytics.store.event_store import EventStore
 
@@ -24,10 +25,10 @@ __all__ = ["REPORTED_SEGMENTS", "ReportData", "SalesDesk", "render_report", "wri
 
 def render_report(data: ReportData) -> str:
     """Return the report as one HTML page."""
-    # Altair and vl-convert take their time to import; only who draws should wait for them.
-    from analytics.report.sections import report_page  # noqa: PLC0415
+    # Altair and vl-convert are slow to import; analyses that draw nothing should not wait for them.
+    from analytics.report.view import report_view  # noqa: PLC0415
 
-    return report_page(data)
+    return render("report.html.j2", "analytics.report", report=report_view(data))
 
 
 def write_report(path: Path | str, data: ReportData) -> None:
@@ -51,18 +52,18 @@ def write_analysis_report(
     sales: Mapping[str, float | None] | None = None,
     sales_desk: SalesDesk | None = None,
 ) -> None:
-    """Write the report of an analysis; what is not known is left out of it.
+    """Write the report of an analysis; what is not known is omitted.
 
     Args:
         path: The file to write.
         analysis: Statistics and intent model.
-        store: Took the events in.
+        store: The store that accepted the events.
         title: What the report is about.
         provenance: Where the numbers come from: versions, digest, inputs.
         description: What the title stands for.
         seed: Seed of the simulation, for events that were simulated.
-        sales: What became of the demo requests, by measure.
-        sales_desk: Each of them.
+        sales: Measures of the sales desk, by name.
+        sales_desk: Its requests.
     """
     intent, error = _model_or_reason(analysis)
     data = ReportData(

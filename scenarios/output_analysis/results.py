@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from analytics import html
 from scenarios.errors import InputError
 from scenarios.output_analysis.summary import differences, estimates, means, ranks
 from scenarios.studies.plan import StudyPlan
@@ -50,8 +50,7 @@ class StudyResults:
 
     def _repr_html_(self) -> str:
         shown = self.estimates if self.plan.loaded.terms else self.summary
-        with pl.Config(tbl_rows=_MOST_ROWS, tbl_cols=-1):
-            return f"<p>{html.escape(repr(self))}</p>{shown._repr_html_()}"
+        return html.notebook_html(repr(self), frames=[shown], most_rows=_MOST_ROWS)
 
     @property
     def design(self) -> pl.DataFrame:

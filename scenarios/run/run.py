@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analytics import html
 from analytics.analysis import Analysis
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
@@ -328,15 +328,11 @@ def run_html(scenario: ScenarioSettings, manifest: Mapping[str, Any]) -> str:
         scenario: The scenario that was run.
         manifest: At least seed, replication, active_agents and counts.
     """
-    head = f"<strong>{html.escape(scenario.name)}</strong>, seed {manifest['seed']}"
     # Where replications are not used, a 0 would only puzzle the reader.
     which = f", replication {manifest['replication']}" if manifest["replication"] else ""
-    description = f"<p>{html.escape(scenario.description)}</p>" if scenario.description else ""
-    return f"<p>{head}, active_agents: {manifest['active_agents']}{which}</p>{description}{_counts(manifest['counts'])}"
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    rows = "".join(
-        f"<tr><th>{html.escape(name.replace('_', ' '))}</th><td>{count:,}</td></tr>" for name, count in counts.items()
+    return html.notebook_html(
+        f", seed {manifest['seed']}, active_agents: {manifest['active_agents']}{which}",
+        name=scenario.name,
+        description=scenario.description,
+        counts={name.replace("_", " "): f"{count:,}" for name, count in manifest["counts"].items()},
     )
-    return f"<table>{rows}</table>"

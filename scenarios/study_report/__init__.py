@@ -1,7 +1,8 @@
 """The report of a study: one HTML page.
 
-Modules, in reading order: ``page`` (the page), ``pictures`` (charts by design), ``scenarios`` (several scenarios in
-one study), ``numbers`` (how numbers are written), ``stress_des`` (the STRESS-DES checklist).
+Modules, in reading order: ``page`` (writes the page), ``view`` (what the page shows, as plain values), ``designs``
+(each response in the form that suits the design), ``comparison`` (several scenarios), ``stress_des`` (the STRESS-DES
+checklist). ``templates`` lay the values out.
 """
 
 import lazy_loader

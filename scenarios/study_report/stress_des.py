@@ -1,4 +1,4 @@
-"""What a paper about a study should say: the STRESS-DES checklist, filled in as far as the study knows.
+"""STRESS-DES, the checklist of what a paper on a simulation study reports, filled in as far as the study knows.
 
 Source: T. Monks, C. S. M. Currie, B. S. Onggo, S. Robinson, M. Kunc and S. J. E. Taylor, Strengthening the reporting of
 empirical simulation studies, Journal of Simulation 13 (2019) 55-67.
@@ -19,12 +19,12 @@ from scenarios.studies.precision import PrecisionSettings
 __all__ = ["STRESS_SCHEMA", "stress_checklist"]
 
 STRESS_SCHEMA: Final = pl.Schema({"item": pl.String(), "what": pl.String(), "answer": pl.String()})
-"""Columns of the checklist: number and name of the item, and what is to be said."""
+"""Columns of the checklist: number and name of the item, and the answer."""
 
-_TO_BE_SAID: Final = "to be said by you"
+_FOR_THE_AUTHOR: Final = "to be filled in by the author"
 
 _LOGIC: Final = (
-    "visitors arrive, move through the funnel visit by visit and page by page, and ask for a demo at the end of a "
+    "visitors arrive, move through the funnel visit by visit and page by page, and request a demo at the end of a "
     "visit with a probability that is a logit of what they have seen; a sales desk with office hours serves requests"
 )
 _COMPONENTS: Final = (
@@ -35,7 +35,7 @@ _COMPONENTS: Final = (
 
 
 def stress_checklist(plan: StudyPlan) -> pl.DataFrame:
-    """Fill in the checklist of a study; what only its author knows is left to be said.
+    """Fill in the checklist of a study, except for what only its author knows.
 
     Args:
         plan: The study.
@@ -52,7 +52,7 @@ Rows = Iterator[tuple[str, str, str]]
 
 def _objectives(plan: StudyPlan) -> Rows:
     settings = plan.settings
-    yield "1.1", "purpose of the model", settings.description or _TO_BE_SAID
+    yield "1.1", "purpose of the model", settings.description or _FOR_THE_AUTHOR
     outputs = [f"{name} ({text})" for name, text in settings.responses.items()]
     if plan.loaded.terms:
         outputs.append(f"estimates of the intent model: {', '.join(plan.loaded.terms)}")
@@ -76,39 +76,45 @@ def _logic(plan: StudyPlan) -> Rows:
 
 
 def _data(plan: StudyPlan) -> Rows:
-    yield "3.1", "data sources", f"{_TO_BE_SAID}; the library's settings are invented, and meant to be plausible"
+    yield "3.1", "data sources", f"{_FOR_THE_AUTHOR}; the library's settings are invented but plausible"
     yield (
         "3.2",
         "input parameters",
-        f"{len(plan.loaded.scenarios):,} scenario(s), every setting written out in study.yaml",
+        f"those of {len(plan.loaded.scenarios):,} scenario(s), all in study.yaml",
     )
     yield "3.3", "pre-processing", "none"
-    yield "3.4", "assumptions", "given the signals, decisions are independent; the world can only discourage a request"
+    yield (
+        "3.4",
+        "assumptions",
+        "given the signals, decisions are independent; circumstances can only discourage a request",
+    )
 
 
 def _experimentation(plan: StudyPlan) -> Rows:
     settings = plan.settings
-    left_out = f"; responses leave out {settings.warm_up_hours} hours of warm-up" if settings.warm_up_hours else ""
-    yield "4.1", "initialisation", f"empty: no visitor and no request at the start{left_out}"
-    hours = sorted({plan.scenario_of(point).clock.hours for point in plan.points if _is_valid(plan, point.number)})
-    cool_down = f", the last {settings.cool_down_hours} left out of responses" if settings.cool_down_hours else ""
-    yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours{cool_down}"
-    wish = settings.replications
-    n = (
-        f"until precise enough, {wish.min} to {wish.max} replications of each point"
-        if isinstance(wish, PrecisionSettings)
-        else f"{wish:,} replications of each point"
+    warm_up = (
+        f"; responses exclude the first {settings.warm_up_hours} hours (warm-up)" if settings.warm_up_hours else ""
     )
-    luck = "common random numbers across points" if settings.common_random_numbers else "independent points"
-    yield "4.3", "estimation approach", f"{n}, {luck}; means with 95 % t intervals, paired differences"
+    yield "4.1", "initialisation", f"empty: no visitor and no request at the start{warm_up}"
+    hours = sorted({plan.scenario_of(point).clock.hours for point in plan.points if _is_valid(plan, point.number)})
+    cool_down = f"; responses exclude the last {settings.cool_down_hours}" if settings.cool_down_hours else ""
+    yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours{cool_down}"
+    target = settings.replications
+    n = (
+        f"until precise enough, {target.min} to {target.max} replications of each point"
+        if isinstance(target, PrecisionSettings)
+        else f"{target:,} replications of each point"
+    )
+    draws = "common random numbers across points" if settings.common_random_numbers else "independent points"
+    yield "4.3", "estimation approach", f"{n}, {draws}; means with 95% t intervals, paired differences"
 
 
 def _implementation() -> Rows:
-    told = ", ".join(f"{name} {version}" for name, version in versions().items())
-    yield "5.1", "software", told
+    software = ", ".join(f"{name} {version}" for name, version in versions().items())
+    yield "5.1", "software", software
     yield "5.2", "random sampling", "SplitMix64 by address: seed, replication, source, cohort, visitor, visit, page"
     yield "5.3", "execution of the model", "discrete events on a SimPy clock; the same numbers on any number of workers"
-    yield "5.4", "system specification", _TO_BE_SAID
+    yield "5.4", "system specification", _FOR_THE_AUTHOR
     yield "6.1", "access to the code", "study.yaml of the study's folder runs it again: funnelsim study study.yaml"
 
 

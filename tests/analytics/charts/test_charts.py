@@ -1,18 +1,20 @@
-"""Charts draw the numbers that they are given, and only those that can be told."""
+"""Claims about charts: they draw the numbers that they are given, and can be shown and saved."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
+from pages import Page, assert_self_contained
 
+from analytics.charts.chart import Chart, chart_of
 from analytics.charts.model import coefficient_chart
 from analytics.charts.segments import SMALL_N, heat_map, segment_chart, segment_rows
 from analytics.charts.style import label, to_svg
 from analytics.charts.traffic import funnel_chart, hourly_chart, traffic_by
 from analytics.events.tracking_plan import UTC_MS
 from analytics.intent.coefficients import COEFFICIENT_SCHEMA
-from analytics.report.wording import coefficient_groups
 
 
 def _texts(svg: str) -> list[str]:
@@ -45,7 +47,7 @@ def _coefficients(**adjusted: float) -> pl.DataFrame:
 
 
 def test_day_is_drawn_by_the_hour_in_utc() -> None:
-    """24 hours are 24 bars a panel, and the axis reads midnight at midnight UTC wherever the reader is."""
+    """24 hours are 24 bars a panel, and the axis is in UTC whatever the reader's time zone."""
     svg = to_svg(hourly_chart(_traffic(24)[2]), "t")
     assert len(re.findall(r'<path[^>]*opacity="0.35"', svg)) == 48
     assert [text for text in _texts(svg) if ":" in text][:3] == ["00:00", "03:00", "06:00"]
@@ -55,7 +57,7 @@ def test_day_is_drawn_by_the_hour_in_utc() -> None:
     ("n_hours", "grain", "n_rows"), [(24, "hour", 24), (30 * 24, "day", 30), (730 * 24, "month", 25)]
 )
 def test_long_periods_are_drawn_coarser(n_hours: int, grain: str, n_rows: int) -> None:
-    """Over two weeks traffic is summed by the day, over a year by the month, and nothing gets lost."""
+    """Over two weeks traffic is summed by the day, over a year by the month, and no count is lost."""
     drawn_grain, _, traffic = _traffic(n_hours)
     assert (drawn_grain, traffic.height) == (grain, n_rows)
     assert traffic["page_views"].sum() == n_hours * (n_hours - 1) // 2
@@ -63,14 +65,14 @@ def test_long_periods_are_drawn_coarser(n_hours: int, grain: str, n_rows: int) -
 
 
 def test_hours_without_requests_have_an_axis_from_zero() -> None:
-    """Where nothing was counted the axis still reads 0 and 1, not a line in the middle of nowhere."""
+    """Where nothing was counted the axis still has the ticks 0 and 1."""
     quiet = _hours(24).with_columns(demo_requests=pl.lit(0))
     texts = _texts(to_svg(hourly_chart(traffic_by(quiet, quiet)[2]), "t"))
     assert [text for text in texts if text in {"0", "1"}] == ["0", "0", "1"], "one axis of page views, one of requests"
 
 
 def test_funnel_names_shares_and_steps() -> None:
-    """Each stage is drawn with its visitors, their share of all, and the share of the stage before."""
+    """Each stage is drawn with its visitors, their share of all, and the share of the previous stage."""
     funnel = pl.DataFrame(
         {
             "stage": ["top", "middle"],
@@ -81,17 +83,17 @@ def test_funnel_names_shares_and_steps() -> None:
     )
     texts = _texts(to_svg(funnel_chart(funnel), "f"))
     assert "500 visitors · 25% of all" in texts
-    assert "25% of the stage before" in texts
+    assert "25% of the previous stage" in texts
 
 
 def test_segments_with_few_visitors_are_left_to_the_table() -> None:
-    """A rate of three visitors says nothing and would stretch the axis: it is counted, not drawn."""
+    """A rate of three visitors would stretch the axis: it is counted, not drawn."""
     drawn, n_left = segment_rows(_segments(europe=900, asia_pacific=500, latin_america=3))
     assert (drawn["region"].to_list(), n_left) == (["europe", "asia_pacific"], 1)
 
 
 def test_small_tables_are_drawn_whole() -> None:
-    """Where every segment is small they are drawn nevertheless: there is nothing better."""
+    """Where every segment is small, all are drawn."""
     drawn, n_left = segment_rows(_segments(europe=2, asia_pacific=1))
     assert (drawn.height, n_left) == (2, 0)
 
@@ -123,38 +125,27 @@ def test_outlined_pair_is_never_left_out() -> None:
 
 def test_significance_shows_in_the_shape() -> None:
     """A significant coefficient is a filled dot, another one a hollow ring."""
-    groups = coefficient_groups(_coefficients(security_page_view=0.01, pricing_page_view=0.6))
+    groups = {"signals": _coefficients(security_page_view=0.01, pricing_page_view=0.6)}
     svg = to_svg(coefficient_chart(groups, {}), "c")
     dots = re.findall(r'<path[^>]*d="M[^>]*A[^>]*>', svg)
     assert ['fill="#0072B2"' in dot for dot in dots] == [True, False], "without a fill of its own it is hollow"
 
 
-def test_signals_stand_in_the_order_of_intent() -> None:
-    """High-intent signals come first, then circumstances, then low intent, then interactions."""
-    table = _coefficients(**dict.fromkeys(("a:b", "careers_page_view", "device_mobile", "company_email"), 0.5))
-    assert [group["signal"][0] for group in coefficient_groups(table).values()] == [
-        "company_email",
-        "device_mobile",
-        "careers_page_view",
-        "a:b",
-    ]
-
-
 def test_absurd_coefficients_stay_on_the_page() -> None:
     """A coefficient of 40 is drawn at the edge instead of squeezing all others into a line."""
     table = _coefficients(company_email=0.5).with_columns(coefficient=pl.lit(40.0), ci_high=pl.lit(float("inf")))
-    numbers = [t for t in _texts(to_svg(coefficient_chart(coefficient_groups(table), {}), "c")) if re.match(r"\d", t)]
+    numbers = [t for t in _texts(to_svg(coefficient_chart({"signals": table}, {}), "c")) if re.match(r"\d", t)]
     assert max(float(number) for number in numbers) <= 5
 
 
 @pytest.mark.parametrize("value", ["a\u202eb", "a\x00b", "a\nb", "a\u200bb"])
 def test_labels_hold_nothing_invisible(value: str) -> None:
-    """Marks that nobody can see, or that turn the text around, become visible."""
+    """Invisible characters, and those that reverse the text, are replaced."""
     assert label(value) == "a\ufffdb"
 
 
 def test_drawing_adapts_to_the_page() -> None:
-    """A drawing takes the ink of the page, scales with it, and names nothing outside of it."""
+    """A drawing takes the colour of the page, scales with it, and refers to nothing outside of it."""
     svg = to_svg(segment_chart(_segments(europe=500), 0.1), "s")
     assert "currentColor" in svg
     assert "viewBox" in svg
@@ -163,7 +154,35 @@ def test_drawing_adapts_to_the_page() -> None:
 
 
 def test_empty_drawing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vega hands out an empty picture when it fails: we do not."""
+    """Vega returns an empty drawing when it fails, which is an error here."""
     monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda *_, **__: "<svg></svg>")
-    with pytest.raises(RuntimeError, match="came out empty"):
+    with pytest.raises(RuntimeError, match="is empty"):
         to_svg(segment_chart(_segments(europe=500)), "s")
+
+
+@pytest.fixture(scope="module")
+def chart() -> Chart:
+    """A chart whose title looks like markup."""
+    return chart_of(segment_chart(_segments(europe=500)), "s", 'Conversion <by> "region"')
+
+
+def test_a_notebook_shows_a_chart_with_its_title(chart: Chart) -> None:
+    """It is an image with a label for screen readers, escaped; its text form leaves out the drawing."""
+    label = 'aria-label="Conversion &lt;by&gt; &#34;region&#34;"'
+    assert chart._repr_html_().startswith(f'<div role="img" {label} style="max-width:720px"><svg ')
+    assert repr(chart) == "Chart(title='Conversion <by> \"region\"', width_px=720)"
+
+
+def test_a_chart_is_saved_in_the_format_of_the_suffix(chart: Chart, tmp_path: Path) -> None:
+    """SVG has a namespace, HTML is a page of its own; another suffix is an error that names the three."""
+    for name in ("c.svg", "c.PNG", "c.html"):
+        chart.save(tmp_path / name)
+    assert (tmp_path / "c.svg").read_text(encoding="utf-8").count('xmlns="http://www.w3.org/2000/svg"') == 1
+    assert (tmp_path / "c.PNG").read_bytes().startswith(b"\x89PNG")
+    page = Page((tmp_path / "c.html").read_text(encoding="utf-8"))
+    assert_self_contained(page)
+    assert 'caption: Conversion <by> "region"' in page.outline
+    for wrong in ("c.pdf", "c"):
+        with pytest.raises(ValueError, match=f"{wrong}: a chart is saved as .svg, .png or .html"):
+            chart.save(tmp_path / wrong)
+    assert len(list(tmp_path.iterdir())) == 3

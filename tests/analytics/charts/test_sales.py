@@ -1,4 +1,4 @@
-"""Claims about the pictures of the sales desk: the queue and the waits are those of the requests."""
+"""Claims about the charts of the sales desk: the queue and the waits are those of the requests."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ DAY = timedelta(days=1)
 
 
 def requests_of(*rows: tuple[float, float | None, float | None, float | None]) -> pl.DataFrame:
-    """Requests with the seconds at which they came, were answered, were booked, and at which their slot begins."""
+    """Requests with the seconds of their arrival, answer, booking and slot."""
     names = ["requested_s", "responded_s", "scheduled_s", "slot_s"]
     table = pl.DataFrame(list(rows), schema=dict.fromkeys(names, pl.Float64()), orient="row")
     return table.with_columns(response_minutes=(pl.col("responded_s") - pl.col("requested_s")) / 60)
@@ -26,7 +26,7 @@ REQUESTS = st.lists(st.tuples(SECONDS, st.none() | SECONDS, st.none() | st.tuple
 
 @given(REQUESTS)
 def test_the_queue_is_counted_moment_by_moment(drawn: list[tuple[float, float | None, tuple[float, float] | None]]):
-    """At every moment those wait who came and have no answer, and demos lie ahead that are booked and not begun."""
+    """At every moment, requests without an answer wait, and booked demos that have not begun lie ahead."""
     rows = []
     for came, answer_after, slot in drawn:
         answered = None if answer_after is None else came + answer_after
@@ -42,16 +42,16 @@ def test_the_queue_is_counted_moment_by_moment(drawn: list[tuple[float, float | 
 
 
 def test_each_request_is_in_one_class():
-    """A wait of exactly five minutes is in the second class; who has no answer yet has a class of their own."""
+    """A wait of exactly five minutes is in the second class; requests without an answer have a class of their own."""
     table = requests_of((0, 299, None, None), (0, 300, None, None), (0, 86_400, None, None), (0, None, None, None))
     waits = waits_in_classes(table)
-    told = {row["wait"]: row["n"] for row in waits.to_dicts() if row["n"]}
-    assert told == {"up to 5 minutes": 1, "5 to 15 minutes": 1, "more than a day": 1, "not answered yet": 1}
+    counts = {row["wait"]: row["n"] for row in waits.to_dicts() if row["n"]}
+    assert counts == {"up to 5 minutes": 1, "5 to 15 minutes": 1, "more than a day": 1, "not answered yet": 1}
     assert waits["n"].sum() == table.height
 
 
-def test_the_pictures_can_be_drawn_of_nothing_much():
-    """One request that nobody has answered makes pictures, over a day and over a month."""
+def test_charts_can_be_drawn_of_a_single_request():
+    """One request without an answer makes charts, over a day and over a month."""
     table = requests_of((3600, None, None, None))
     for days in (1, 30):
         assert "<path" in to_svg(queue_chart(queue_over_time(table, START, START + days * DAY)), "queue")

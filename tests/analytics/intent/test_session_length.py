@@ -152,6 +152,6 @@ def test_the_chart_names_its_curves_and_the_truth_where_it_is_known():
     others = {form: LOGARITHMIC.curve(form) for form in ("spline", "over 15 minutes")}
     svg = to_svg(session_length_chart(LOGARITHMIC.curve(), others), "s")
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
-    assert {"log1p", "spline", "over 15 minutes", "the truth"} <= set(texts)
+    assert {"log1p", "spline", "over 15 minutes", "true effect"} <= set(texts)
     unknown = LOGARITHMIC.curve().with_columns(truth=pl.lit(None, dtype=pl.Float64))
-    assert "the truth" not in to_svg(session_length_chart(unknown), "s")
+    assert "true effect" not in to_svg(session_length_chart(unknown), "s")

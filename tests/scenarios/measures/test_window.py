@@ -88,5 +88,5 @@ def test_the_report_says_what_is_left_out():
     text = TEXT.replace("replications: 2", "replications: 1").replace("hours: 72", "hours: 38")
     text = "\n".join(line for line in text.splitlines() if not line.startswith(("  hours:", "  wednesday:")))
     page = study_report(Study.parse(text).run(jobs=1))
-    assert "Responses leave out the first 24 and the last 12 hours." in page
-    assert "responses leave out 24 hours of warm-up" in page
+    assert "Responses exclude the first 24 and the last 12 hours." in page
+    assert "responses exclude the first 24 hours (warm-up)" in page

@@ -1,0 +1,59 @@
+"""Rendering of Jinja2 templates: everything is escaped, and a name that a template misspells is an error."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from typing import Final
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from analytics.html import numbers, tables
+
+__all__ = ["render"]
+
+_LONGEST_TEXT: Final = 1000
+
+
+def render(template: str, package: str = "analytics.html", **view: object) -> str:
+    """Render a template with the values it shows. Equal values make equal bytes.
+
+    Templates can use the functions of :mod:`analytics.html.numbers` as functions and filters, those of
+    :mod:`analytics.html.tables` as functions, and the templates of :mod:`analytics.html`.
+
+    Args:
+        template: Its file name.
+        package: The package whose ``templates`` hold it.
+        view: What is shown, by name.
+    """
+    return _environment(package).get_template(template).render(**view)
+
+
+@cache
+def _environment(package: str) -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("analytics.html")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    forms = {name: getattr(numbers, name) for name in numbers.__all__}
+    environment.filters |= {name: form for name, form in forms.items() if callable(form)}
+    environment.globals |= forms | {"text": tables.text, "number": tables.number, "formatted": tables.table, "str": str}
+    return environment
+
+
+def _visible(value: object) -> object:
+    """Replace what has no glyph or would turn the direction of reading, and cut very long texts.
+
+    Names of pages, campaigns and signals come from outside: 10 kB of one, or a mark that reverses the line, would spoil
+    the page although it is no markup.
+    """
+    if hasattr(value, "__html__"):  # rendered already, as what a macro returns
+        return value
+    shown = str(value)
+    cut = shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}… ({len(shown):,} characters)"
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" and c != "\n" else c for c in cut)

@@ -1,0 +1,154 @@
+"""Checks of the intent model: predictive quality, clustered errors, forms of session length, and naive analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from analytics.charts.chart import Chart, chart_of
+from analytics.charts.model import calibration_chart, session_length_chart
+from analytics.errors import IntentModelError
+from analytics.html.numbers import NONE, decimal, p_equals, percent
+from analytics.intent.session_length import SessionForm
+from analytics.report.interpretation import term_name
+
+if TYPE_CHECKING:
+    from analytics.intent.naive_analyses import NaiveComparison
+    from analytics.intent.results import IntentResults
+    from analytics.intent.session_length import SessionLengthComparison
+
+__all__ = [
+    "Checks",
+    "Clustering",
+    "NaiveAnalyses",
+    "SessionLength",
+    "checks_view",
+    "clustering_view",
+    "naive_view",
+    "session_view",
+]
+
+_OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """The least and largest ratio of clustered to naive standard errors, and the term of the latter."""
+
+    least: float
+    most: float
+    term: str
+    truth_known: bool
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Measures of quality with their values and references, the calibration plot, and the effect of clustering."""
+
+    measures: list[tuple[str, str, str]]
+    calibration: Chart | None
+    clustering: Clustering | None
+
+
+@dataclass(frozen=True)
+class SessionLength:
+    """Session length in the model: the curve against a visit of so many minutes, and other forms of it."""
+
+    chart: Chart
+    reference_minutes: float
+    nonlinearity: float | None
+    forms: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class NaiveAnalyses:
+    """Coefficients of each term by analysis, beside the true value; why others failed; how wrong each is."""
+
+    names: tuple[str, ...]
+    coefficients: list[dict[str, str]]
+    failures: Mapping[str, str]
+    verdicts: list[dict[str, Any]]
+
+
+def checks_view(results: IntentResults) -> Checks:
+    """Collect how good a model with at least one term is."""
+    worst = results.diagnostics.drop_nulls("vif").sort("vif", descending=True).row(0, named=True)
+    collinear = f"of {term_name(worst['signal'])}; above 10, its effect is hardly separable from those of other terms"
+    measures = [
+        *_out_of_fold(results),
+        ("Tjur's R², in-sample", decimal(results.tjur_r2, 3), "1: perfect prediction"),
+        ("events per variable", decimal(results.events_per_variable, 1), "rule of thumb: at least 10"),
+        ("largest variance inflation factor", decimal(worst["vif"], 1), collinear),
+        _joint_test(results),
+    ]
+    return Checks(measures, _calibration(results), clustering_view(results))
+
+
+def _out_of_fold(results: IntentResults) -> Iterator[tuple[str, str, str]]:
+    try:
+        quality = results.out_of_fold
+    except IntentModelError as error:
+        yield "out-of-fold quality", NONE, str(error)
+        return
+    base_rate = f"{quality.brier_of_base_rate:.4f} with the base rate for every visit"
+    yield "AUC, out-of-fold", decimal(quality.auc, 3), f"{results.auc_in_sample:.3f} in-sample (optimistic)"
+    yield "Brier score, out-of-fold", decimal(quality.brier, 4), base_rate
+    yield "calibration slope", decimal(quality.calibration_slope), "1; lower: predictions are too extreme"
+    yield "calibration intercept", decimal(quality.calibration_intercept), "0; higher: predictions are too low"
+
+
+def _joint_test(results: IntentResults) -> tuple[str, str, str]:
+    try:
+        tested = results.all_signals
+    except IntentModelError as error:
+        return ("joint test of all terms", NONE, str(error))
+    name = f"joint test of all {tested.degrees_of_freedom} terms, χ²"
+    return name, decimal(tested.statistic, 1), p_equals(tested.p_value)
+
+
+def _calibration(results: IntentResults) -> Chart | None:
+    try:
+        found = results.out_of_fold.calibration
+    except IntentModelError:
+        return None
+    shares = [f"{percent(row['predicted'])} predicted, {percent(row['share'])} observed" for row in found.to_dicts()]
+    return chart_of(calibration_chart(found), "calibration", f"Calibration: {'; '.join(shares)}")
+
+
+def clustering_view(results: IntentResults) -> Clustering | None:
+    """Compare clustered with naive standard errors; None where visits count as independent."""
+    if results.basis.clusters is None:
+        return None
+    errors = dict(zip(results.terms, results.coefficients["standard_error"], strict=True))
+    ratios = {term: errors[term] / naive for term, naive in results.nonrobust_standard_error.items()}
+    term, most = max(ratios.items(), key=lambda item: item[1])
+    known = bool(results.coefficients["true_coefficient"].is_not_null().any())
+    return Clustering(min(ratios.values()), most, term_name(term), known)
+
+
+def session_view(comparison: SessionLengthComparison) -> SessionLength:
+    """Collect the forms of session length."""
+    fitted = comparison.table.filter(pl.col("not_available").is_null())["form"].to_list()
+    others: Mapping[str, pl.DataFrame] = {form: comparison.curve(form) for form in _OTHER_FORMS if form in fitted}
+    title = "Log-odds of a demo request by session length"
+    chart = chart_of(session_length_chart(comparison.curve(), others), "session-length", title)
+    return SessionLength(chart, comparison.reference, comparison.nonlinearity, comparison.table.to_dicts())
+
+
+def naive_view(compared: NaiveComparison) -> NaiveAnalyses:
+    """Collect the coefficients of each analysis."""
+    names = ("true value", *compared.results)
+    rows: dict[str, dict[str, str]] = {}
+    for row in compared.table.to_dicts():
+        off = "" if row["standardised_error"] is None else f" ({decimal(row['standardised_error'], 1, sign=True)} SE)"
+        cells = rows.setdefault(row["signal"], {"term": term_name(row["signal"]), **dict.fromkeys(names, NONE)})
+        cells[row["analysis"]] = f"{decimal(row['coefficient'], sign=True)}{off}"
+        if row["true_coefficient"] is not None:  # analyses by visitor have no true intercept
+            cells["true value"] = decimal(row["true_coefficient"], sign=True)
+    known = compared.results and compared.table["true_coefficient"].is_not_null().any()
+    verdicts = compared.verdicts.to_dicts() if known else []
+    verdicts = [row | {"worst_term": term_name(row["worst_signal"])} for row in verdicts]
+    return NaiveAnalyses(names, list(rows.values()), compared.not_available, verdicts)

@@ -1,0 +1,96 @@
+"""The report as plain values: what each section shows, without markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from analytics.charts.chart import Chart, chart_of
+from analytics.charts.segments import SMALL_N
+from analytics.charts.traffic import funnel_chart
+from analytics.html.numbers import count, percent
+from analytics.report.model import Model, model_view
+from analytics.report.model_checks import NaiveAnalyses, SessionLength, naive_view, session_view
+from analytics.report.sales import Sales, sales_view
+from analytics.report.segments import Interaction, Segments, interaction_views, pair_views, segment_views
+from analytics.report.traffic import Traffic, traffic_view
+
+if TYPE_CHECKING:
+    from analytics.report.data import ReportData
+
+__all__ = ["ReportView", "report_view"]
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """What the report shows, section by section; None where a section is omitted.
+
+    Args:
+        title: Heading of the page.
+        description: A paragraph about it.
+        seed: Seed of the simulation, if events were simulated.
+        level: Confidence level of rates in percent.
+        period: First hour, last hour and their number; None without events.
+        totals: Counts and conversion of the whole.
+        small_n: Below so many visitors a rate is shown muted.
+        response_minutes: Mean and 90th percentile of the time to an answer, where known.
+    """
+
+    title: str
+    description: str
+    seed: int | None
+    level: str
+    period: tuple[datetime, datetime, int] | None
+    totals: Mapping[str, Any]
+    response_minutes: tuple[float | None, float | None]
+    traffic: Traffic | None
+    funnel: list[dict[str, Any]]
+    funnel_chart: Chart | None
+    segments: list[Segments]
+    pairs: list[Segments]
+    interactions: list[Interaction]
+    model: Model
+    session_length: SessionLength | None
+    naive_analyses: NaiveAnalyses | None
+    sales: Sales | None
+    store: Mapping[str, int] | None
+    invalid_by_reason: Mapping[str, int]
+    provenance: Mapping[str, object]
+    small_n: int = SMALL_N
+
+
+def report_view(data: ReportData) -> ReportView:
+    """Collect what a report shows."""
+    hours, sales = data.hourly["hour"], data.sales or {}
+    return ReportView(
+        title=data.title,
+        description=data.description,
+        seed=data.seed,
+        level=f"{100 * data.level:g}%",
+        period=(hours[0], hours[-1] + timedelta(hours=1), len(hours)) if len(hours) else None,
+        totals=data.totals.row(0, named=True),
+        response_minutes=(sales.get("response_minutes_mean"), sales.get("response_minutes_p90")),
+        traffic=traffic_view(data),
+        funnel=data.funnel.to_dicts(),
+        funnel_chart=_funnel_chart(data),
+        segments=segment_views(data),
+        pairs=pair_views(data),
+        interactions=interaction_views(data),
+        model=model_view(data.intent, data.model_error),
+        session_length=None if data.session_length is None else session_view(data.session_length),
+        naive_analyses=None if data.analyses is None else naive_view(data.analyses),
+        sales=sales_view(data),
+        store=data.store,
+        invalid_by_reason=dict(sorted(data.invalid_by_reason.items())),
+        provenance={**({} if data.seed is None else {"seed": data.seed}), **data.provenance},
+    )
+
+
+def _funnel_chart(data: ReportData) -> Chart | None:
+    rows = data.funnel.to_dicts()
+    if not rows or not rows[0]["visitors"]:
+        return None
+    stages = (f"{row['stage']}: {count(row['visitors'])} visitors, {percent(row['share'])}" for row in rows)
+    return chart_of(funnel_chart(data.funnel), "funnel", "; ".join(stages))

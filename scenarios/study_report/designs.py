@@ -1,0 +1,153 @@
+"""Each response in the form that suits the design: curve, tornado, Sobol indices, elementary effects, grid, scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import polars as pl
+
+from analytics.charts.chart import Chart, chart_of
+from analytics.charts.studies import (
+    grid_chart,
+    index_chart,
+    response_chart,
+    scatter_chart,
+    screening_chart,
+    tornado_chart,
+)
+from analytics.html.numbers import general, setting, share
+from scenarios.errors import InputError
+from scenarios.output_analysis.metamodel import Metamodel, fit_metamodel
+from scenarios.output_analysis.sensitivity import morris_indices, sobol_indices
+
+if TYPE_CHECKING:
+    from scenarios.output_analysis.results import StudyResults
+
+__all__ = ["Finding", "finding", "metamodel"]
+
+_MOST_SCATTERED: Final = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A response in the form that suits the design.
+
+    Args:
+        kind: Which form, and so which caption.
+        chart: None where it cannot be drawn.
+        problem: Why not.
+        indices: Sobol indices.
+    """
+
+    kind: Literal["curve", "tornado", "Sobol indices", "elementary effects", "grid", "scatter"]
+    chart: Chart | None
+    problem: str = ""
+    indices: list[dict[str, Any]] = field(default_factory=list)
+
+
+def finding(results: StudyResults, response: str, means: pl.DataFrame, name: str) -> Finding | None:
+    """Draw a response in the form that suits the design of the study; None where the table of means says it all.
+
+    Args:
+        results: The results of the study.
+        response: Name of the response.
+        means: Its mean and interval at each point, beside the values of the factors.
+        name: Name of the chart.
+    """
+    factors, kind = list(results.plan.settings.factors), results.plan.settings.design.kind
+    if not factors or len(results.plan.loaded.scenarios) > 1:
+        return None  # a chart of one scenario would be taken for that of all
+    if len(factors) == 1:
+        return _curve(means, factors[0], response, name)
+    if kind in _BY_DESIGN:
+        return _BY_DESIGN[kind](results, response, name)
+    if kind == "full-factorial" and len(factors) == 2:  # noqa: PLR2004 - across and down
+        return _grid(means, factors, response, name)
+    return _scatter(means, factors, response, name)
+
+
+def _curve(means: pl.DataFrame, factor: str, response: str, name: str) -> Finding:
+    curve = means.select(x=factor, mean="mean", low="ci_low", high="ci_high").with_columns(
+        pl.col("low", "high").fill_null(pl.col("mean"))
+    )
+    points = "; ".join(f"{setting(row['x'])}: {general(row['mean'])}" for row in curve.to_dicts())
+    chart = response_chart(curve, factor, response)
+    return Finding("curve", chart_of(chart, name, f"{response} by {factor}: {points}"))
+
+
+def _tornado(results: StudyResults, response: str, name: str) -> Finding:
+    names = {
+        point.number: ", ".join(f"{path.rsplit('.', 1)[-1]} = {setting(each)}" for path, each in point.values.items())
+        for point in results.plan.points
+        if point.values
+    }
+    gaps = results.differences.filter(pl.col("response") == response).with_columns(
+        change=pl.col("point").replace_strict(names, return_dtype=pl.String, default=None)
+    )
+    bars = gaps.select("change", "difference", low="ci_low", high="ci_high").drop_nulls("change")
+    changes = "; ".join(f"{row['change']}: {general(row['difference'], sign=True)}" for row in bars.to_dicts())
+    return Finding("tornado", chart_of(tornado_chart(bars, response), name, f"Changes of {response}: {changes}"))
+
+
+def _sobol(results: StudyResults, response: str, name: str) -> Finding:
+    try:
+        found = sobol_indices(results, response)
+    except InputError as error:
+        return Finding("Sobol indices", None, str(error))
+    # Without replications the Monte-Carlo variance is unknown.
+    indices = (
+        found.sort("total", descending=True, nulls_last=True).with_columns(pl.col("noise").fill_nan(None)).to_dicts()
+    )
+    totals = "; ".join(f"{row['factor']} {share(row['total'])}" for row in indices)
+    return Finding("Sobol indices", chart_of(index_chart(found), name, f"Total Sobol indices: {totals}"), "", indices)
+
+
+def _screening(results: StudyResults, response: str, name: str) -> Finding:
+    try:
+        effects = morris_indices(results, response)
+    except InputError as error:
+        return Finding("elementary effects", None, str(error))
+    ordered = effects.sort("mean_absolute", descending=True).to_dicts()
+    sizes = "; ".join(f"{row['factor']} {general(row['mean_absolute'])}" for row in ordered)
+    chart = chart_of(screening_chart(effects), name, f"Mean absolute effects: {sizes}")
+    return Finding("elementary effects", chart)
+
+
+def _grid(means: pl.DataFrame, factors: Sequence[str], response: str, name: str) -> Finding:
+    across, down = factors
+    best = means.drop_nulls("mean").sort("mean", descending=True).row(0, named=True)
+    where = ", ".join(f"{path} {setting(best[path])}" for path in factors)
+    grid = grid_chart(means.select(x=across, y=down, mean="mean"), across, down, response)
+    return Finding("grid", chart_of(grid, name, f"highest mean of {response}, {general(best['mean'])}, at {where}"))
+
+
+def _scatter(means: pl.DataFrame, factors: Sequence[str], response: str, name: str) -> Finding | None:
+    numeric = [path for path in factors if means[path].dtype.is_numeric()][:_MOST_SCATTERED]
+    if not numeric:
+        return None
+    title = f"{response} at {means.height} points against {', '.join(numeric)}"
+    return Finding("scatter", chart_of(scatter_chart(means, numeric, response), name, title))
+
+
+_BY_DESIGN: Final[Mapping[str, Callable[[StudyResults, str, str], Finding]]] = {
+    "one-at-a-time": _tornado,
+    "saltelli": _sobol,
+    "morris": _screening,
+}
+
+
+def metamodel(results: StudyResults, response: str) -> Metamodel | None:
+    """Fit a polynomial to a response; None where the design is not meant for it or the points are too few."""
+    settings = results.plan.settings
+    if settings.design.kind in _BY_DESIGN or len(settings.factors) < 2 or len(results.plan.loaded.scenarios) > 1:  # noqa: PLR2004 - a curve says it
+        return None
+    try:
+        model = fit_metamodel(results, response)
+    except InputError:
+        return None
+    size = pl.col("coefficient").abs()
+    # The intercept first, then the terms with the largest effects.
+    terms = pl.concat([model.terms.head(1), model.terms.tail(-1).sort(size, descending=True)])
+    return replace(model, terms=terms)

@@ -1,0 +1,176 @@
+"""The report of a study as plain values: what each section shows, without markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from analytics.charts.chart import Chart, chart_of
+from analytics.charts.studies import response_chart
+from analytics.html.numbers import count, setting, share
+from scenarios.errors import InputError
+from scenarios.files.versions import versions
+from scenarios.output_analysis.metamodel import Metamodel
+from scenarios.study_report.comparison import Comparison, comparison_view, setting_gaps
+from scenarios.study_report.designs import Finding, finding, metamodel
+from scenarios.study_report.stress_des import stress_checklist
+
+if TYPE_CHECKING:
+    from scenarios.output_analysis.results import StudyResults
+    from scenarios.studies.settings import Factor, StudySettings
+
+__all__ = ["Estimates", "Response", "StudyView", "study_view"]
+
+_FEW_POINTS: Final = 60
+_MOST_POWERS: Final = 12
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Response:
+    """One response: the expression where it has a name of its own, its chart, its metamodel and its means."""
+
+    name: str
+    expression: str
+    finding: Finding | None
+    metamodel: Metamodel | None
+    means: Rows
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Quality of the estimates of the intent model, the power of each term, and the rank calibration."""
+
+    rows: Rows
+    powers: list[tuple[str, Chart]]
+    ranks: Chart | None
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """What the report of a study shows, section by section; empty or None where a section is omitted."""
+
+    name: str
+    description: str
+    random_numbers: str
+    facts: list[tuple[str, str, str]]
+    factors: Mapping[str, str]
+    scenarios: Mapping[str, str]
+    gaps: Mapping[str, tuple[object, ...]]
+    comparison: Comparison | None
+    responses: list[Response]
+    differences: Rows
+    estimates: Estimates | None
+    failures: Sequence[Mapping[str, Any]]
+    checklist: Rows
+    provenance: Mapping[str, object]
+
+
+def study_view(results: StudyResults) -> StudyView:
+    """Collect what the report of a study shows."""
+    settings, scenarios = results.plan.settings, results.plan.loaded.scenarios
+    compared = len(scenarios) > 1 and not settings.factors
+    return StudyView(
+        name=settings.name,
+        description=settings.description,
+        random_numbers=_random_numbers(settings),
+        facts=list(_facts(results, compared=compared)),
+        factors={path: _values(factor) for path, factor in settings.factors.items()},
+        scenarios={each.name: each.description for each in scenarios},
+        gaps=setting_gaps(scenarios),
+        comparison=comparison_view(results) if compared else None,
+        responses=[] if compared else list(_responses(results)),
+        differences=[] if compared else _differences(results),
+        estimates=_estimates(results) if results.plan.loaded.terms else None,
+        failures=results.failures,
+        checklist=stress_checklist(results.plan).to_dicts(),
+        provenance={"study": settings.name, "seed": settings.seed, **versions()},
+    )
+
+
+def _random_numbers(settings: StudySettings) -> str:
+    """Say which random numbers are used, and which hours responses exclude."""
+    ends = {"first": settings.warm_up_hours, "last": settings.cool_down_hours}
+    excluded = " and ".join(f"the {end} {hours:,}" for end, hours in ends.items() if hours)
+    common = (
+        "Replication r uses the same random numbers at every point (common random numbers), so that differences are "
+        "due to the changes only."
+        if settings.common_random_numbers
+        else "Each run has its own random numbers."
+    )
+    return f"Seed {settings.seed}. {common}" + (f" Responses exclude {excluded} hours." if excluded else "")
+
+
+def _facts(results: StudyResults, *, compared: bool) -> Iterator[tuple[str, str, str]]:
+    settings, n_failures = results.plan.settings, len(results.failures)
+    if not compared:
+        yield "Design", settings.design.kind.replace("-", " ").capitalize() if settings.factors else "no factors", ""
+    yield "Scenarios" if compared else "Design points", count(len(results.plan.points)), ""
+    n = results.replications.select("point", "replication").n_unique()
+    yield "Replications", count(n), "of all points together"
+    yield "Failures", count(n_failures), "in failures.ndjson" if n_failures else ""
+
+
+def _values(factor: Factor) -> str:
+    kind = next(name for name in ("categorical", "uniform", "loguniform", "int") if getattr(factor, name) is not None)
+    values = [setting(each) for each in getattr(factor, kind)]
+    return ", ".join(values) if kind == "categorical" else f"{kind}, {' to '.join(values)}"
+
+
+def _responses(results: StudyResults) -> Iterator[Response]:
+    for index, (response, written) in enumerate(results.plan.settings.responses.items()):
+        expression = "" if written == response else written
+        means = _at_points(results, results.summary.filter(pl.col("response") == response))
+        if means["mean"].null_count() == means.height:
+            yield Response(response, expression, None, None, [])
+        else:
+            drawn = finding(results, response, means, f"r{index}")
+            yield Response(response, expression, drawn, metamodel(results, response), means.to_dicts())
+
+
+def _at_points(results: StudyResults, found: pl.DataFrame) -> pl.DataFrame:
+    """What was found at each point, beside the values of the factors."""
+    design = results.design.with_columns(pl.col("point").cast(pl.UInt32))
+    return design.join(found, on="point", how="left", maintain_order="left")
+
+
+def _differences(results: StudyResults) -> Rows:
+    """Paired differences from the first point, where points are few enough to be looked at one by one."""
+    if len(results.plan.points) > _FEW_POINTS:
+        return []
+    gaps = results.differences.filter(pl.col("response").is_in(list(results.plan.settings.responses)))
+    return gaps.sort("response", "point", maintain_order=True).to_dicts()
+
+
+def _estimates(results: StudyResults) -> Estimates:
+    factors = list(results.plan.settings.factors)
+    one_curve = len(factors) == 1 and len(results.plan.loaded.scenarios) == 1
+    powers = list(_powers(results, factors[0])) if one_curve else []
+    return Estimates(results.estimates.to_dicts(), powers, _ranks(results))
+
+
+def _ranks(results: StudyResults) -> Chart | None:
+    """Rank calibration at the first point."""
+    try:
+        return chart_of(results.calibration_chart(), "ranks", "Calibration of the estimates, a panel for each term")
+    except InputError:
+        return None
+
+
+def _powers(results: StudyResults, factor: str) -> Iterator[tuple[str, Chart]]:
+    """How often each term is significant, by the factor."""
+    found = _at_points(results, results.estimates)
+    for index, term in enumerate(results.plan.loaded.terms[:_MOST_POWERS]):
+        rows = found.filter(pl.col("term") == term).drop_nulls("rejected")
+        if rows.is_empty():
+            continue
+        half = 1.96 * pl.col("rejected_mcse")
+        low, high = ((pl.col("rejected") + sign * half).clip(0, 1) for sign in (-1, 1))
+        curve = rows.select(x=factor, mean="rejected", low=low, high=high)
+        shares = "; ".join(f"{row['x']}: {share(row['mean'])}" for row in curve.to_dicts())
+        chart = response_chart(curve, factor, "share significant at 5%").properties(width=300, height=170)
+        yield term, chart_of(chart, f"power{index}", f"Share significant of {term}: {shares}")

@@ -1,0 +1,146 @@
+"""Claims about the model in plain words, and about what the report says of clustered standard errors."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+from pages import Page
+from statsmodels.discrete.discrete_model import Logit
+
+from analytics.intent.model import IntentModel
+from analytics.intent.results import IntentResults
+from analytics.report.interpretation import coefficient_groups, interpret, known_signals
+from analytics.report.model_checks import clustering_view
+from analytics.report.render import ReportData, render_report
+from analytics.signals.definitions import EventCount, EverSeen, SessionLength, signal_named
+from analytics.statistics.funnel import FunnelStatistics
+from analytics.statistics.segment_content import segment_content
+
+OWN = (
+    EverSeen("docs_view", "has read the <docs>", "high", "category", ("docs",)),
+    EventCount("pages", "natural logarithm of 1 + pages so far", "low", scale="log1p"),
+    EventCount("visits", "number of visits so far", "context", of="visits"),
+    SessionLength("minutes", "minutes of the visit", "context", "minutes"),
+)
+SECURITY = signal_named("security_page_view")
+NOTHING = {"at_risk": True, "censored": False}
+
+
+@pytest.fixture(scope="module")
+def results() -> IntentResults:
+    """A model of the analyst's own signals beside a built-in one, on 3,000 visits."""
+    rng, n = np.random.default_rng(9), 3000
+    visits = pl.DataFrame(
+        {
+            "anonymous_id": [f"v{i}" for i in range(n)],
+            "security_page_view": rng.random(n) < 0.4,
+            "docs_view": rng.random(n) < 0.3,
+            "pages": np.log1p(rng.poisson(4, n)),
+            "visits": rng.integers(1, 5, n),
+            "minutes": rng.exponential(5, n),
+            "requested_demo": rng.random(n) < 0.2,
+            **NOTHING,
+        }
+    )
+    return IntentModel((SECURITY, *OWN), ["security_page_view:docs_view"]).fit(visits, {"pages": 0.3})
+
+
+def test_coefficients_are_put_into_words_by_the_meanings_of_signals(results: IntentResults):
+    """A yes-or-no signal goes after "a visitor who", a quantity by its unit, a product by both meanings."""
+    text = " ".join(each.sentence for each in interpret(results))
+    assert "A visitor who has read the <docs>, but not one who also has seen a page on security, has" in text
+    assert "With “pages” twice as many, in 1 + number, a visitor has" in text
+    assert "With “visits” one more, a visitor has" in text
+    assert "With “minutes” 10 minutes longer, a visitor has" in text
+    assert "has seen a page on security and has read the <docs> has a further" in text
+
+
+def test_factors_are_those_of_the_table_per_unit(results: IntentResults):
+    """Twice as many pages multiply the odds by 2 to the power of the coefficient, as the table of units says."""
+    pages = next(each for each in interpret(results) if "“pages”" in each.sentence)
+    (factor,) = re.findall(r"has ([\d.]+) \[", pages.sentence)
+    assert float(factor) == pytest.approx(
+        results.odds_ratio_unit.filter(signal="pages")["odds_ratio_per_unit"].item(), abs=0.006
+    )
+    assert f"× {2**0.3:.2f}, " in pages.truth
+
+
+def test_signals_stand_under_what_is_expected_of_them(results: IntentResults):
+    """High-intent signals come first, then context, low intent and interactions; the analyst's own among them."""
+    groups = coefficient_groups(results.coefficients, known_signals(results))
+    assert {heading: table["signal"].to_list() for heading, table in groups.items()} == {
+        "High-intent signals": ["security_page_view", "docs_view"],
+        "Context": ["visits", "minutes"],
+        "Low-intent signals": ["pages"],
+        "Interactions": ["security_page_view:docs_view"],
+    }
+
+
+def test_the_report_has_the_meaning_of_each_signal_as_text(
+    results: IntentResults, make_events: Callable[..., pl.DataFrame], no_drawings: None
+):
+    """The page defines every signal, and a meaning that looks like markup is text."""
+    page = Page(render_report(ReportData(FunnelStatistics(make_events()), "signals", intent=results)))
+    assert page.row("docs_view") == ["docs_view", "a visitor who has read the <docs>"]
+    assert page.row("pages", "natural logarithm of 1 + pages so far")
+    assert "docs" not in page.tags
+
+
+def visits_of_companies(account_sd: float) -> pl.DataFrame:
+    """4,000 visits of 200 companies, half of which have a signal; companies differ in an unobserved way."""
+    rng = np.random.default_rng(5)
+    account, fits = np.repeat(np.arange(200), 20), np.repeat(np.arange(200) % 2 == 0, 20)
+    log_odds = -1.0 + 0.5 * fits + account_sd * rng.normal(size=200)[account]
+    names = {"anonymous_id": [f"v{i}" for i in range(4000)], "account": [f"g{i}" for i in account]}
+    asked = rng.random(4000) < 1 / (1 + np.exp(-log_odds))
+    return pl.DataFrame({**names, "security_page_view": fits, "requested_demo": asked, **NOTHING})
+
+
+def test_clustered_errors_are_compared_with_naive_ones(make_events: Callable[..., pl.DataFrame], no_drawings: None):
+    """The ratios are those to statsmodels' errors of independent visits; where large, the page says what follows."""
+    visits = visits_of_companies(1.0)
+    results = IntentModel([SECURITY], []).fit(visits, {"security_page_view": 0.5})
+    x = np.column_stack([np.ones(4000), visits["security_page_view"].cast(float).to_numpy()])
+    naive = Logit(visits["requested_demo"].cast(float).to_numpy(), x).fit(disp=False).bse
+    np.testing.assert_allclose(list(results.nonrobust_standard_error.values()), naive, rtol=1e-8)
+    ratios = sorted(results.coefficients["standard_error"].to_numpy() / naive)
+    assert ratios[1] > 1.5
+    outline = Page(render_report(ReportData(FunnelStatistics(make_events()), "clusters", intent=results))).outline
+    assert f"{ratios[0]:.2f} to {ratios[1]:.2f} times" in outline
+    assert "intervals cover these averages and naive ones do not, and neither need cover the true value" in outline
+
+
+def test_where_companies_are_alike_there_is_no_alarm():
+    """The ratio is small where clustering changes nothing, and there is none where no company is known."""
+    visits, model = visits_of_companies(0.0), IntentModel([SECURITY], [])
+    found = clustering_view(model.fit(visits))
+    assert found is not None
+    assert found.most < 1.1
+    assert not found.truth_known
+    assert clustering_view(model.fit(visits.drop("account"))) is None
+
+
+def readers(asked_in_europe: int) -> list[dict[str, object]]:
+    """400 visitors of two regions, half of whom see the security page; of 100 of these 20 ask, in Europe more."""
+    rows: list[dict[str, object]] = [{"anonymous_id": "last", "at": 23.0, "category": "product"}]
+    for i in range(400):
+        europe, saw, place = i % 2, i // 2 % 2, i // 4
+        who = {"anonymous_id": f"v{i}", "context_location_country": "DE" if europe else "US", "at": i / 100}
+        rows.append({**who, "category": "security" if saw else "product"})
+        if place < (asked_in_europe if europe and saw else 20):
+            rows.append({**who, "at": i / 100 + 0.1, "type": "track", "event": "Demo Requested"})
+    return rows
+
+
+@pytest.mark.parametrize(("asked", "found"), [(60, "security"), (20, "none"), (0, "")])
+def test_interactions_of_segment_and_content_have_a_verdict(
+    make_events: Callable[..., pl.DataFrame], asked: int, found: str, no_drawings: None
+):
+    """The page names the contents whose effect differs by region; without visits there is no heading."""
+    tested = segment_content(make_events(*(readers(asked) if asked else [])), "region", ["security"])
+    data = ReportData(FunnelStatistics(make_events()), "readers", content={"region": tested})
+    outline = Page(render_report(data)).outline
+    assert (f"by region (Holm, 5%): {found}, of 1 tested." in outline) == bool(found)
+    assert ("differ by region?" in outline) == bool(found)
