@@ -145,7 +145,7 @@ worlds = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(worlds, st.integers(0, 2**32))
 def test_in_any_world_the_events_are_the_same(given: dict[str, Any], seed: int):
     """Worlds drawn at random, with any seed, leave no byte that differs."""

@@ -177,10 +177,10 @@ def test_the_mix_of_personas_sums_to_one_in_every_channel():
 def test_no_factor_keeps_visitors_returning_for_ever():
     """The return rate with a factor is at most 0.99; the settings' own rate stays as it is."""
     huge = CohortSampler(
-        world_of({"a": {"return_factor": 1e6}}, visits={"return_rate": 0.5, "max_visits": 255}), Streams(1)
+        world_of({"a": {"return_factor": 1e6}}, visits={"return_rate": 0.5, "max_visits": 20}), Streams(1)
     )
     assert off_by(huge.draw(0, -5.0).journeys.n_visits > 1, 0.99) < SE
-    own = CohortSampler(world_of({"a": {}}, visits={"return_rate": 0.995, "max_visits": 255}), Streams(1))
+    own = CohortSampler(world_of({"a": {}}, visits={"return_rate": 0.995, "max_visits": 20}), Streams(1))
     assert off_by(own.draw(0, -5.0).journeys.n_visits > 1, 0.995) < SE
 
 

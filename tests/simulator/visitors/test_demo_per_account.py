@@ -90,7 +90,9 @@ def test_without_recognised_accounts_all_decide_independently():
 
 def test_a_second_run_starts_without_requests():
     """The requests of accounts belong to the run, not to the simulation."""
-    world = WorldSettings.model_validate({"population": {"accounts": 5}, "intent": {"target_conversion": 0.3}})
+    world = WorldSettings.model_validate(
+        {"traffic": {"visitors_per_day": 2000}, "population": {"accounts": 5}, "intent": {"target_conversion": 0.3}}
+    )
     simulation = Simulation(world, seed=2)
     first, second = (simulation.run().counts["demo_requests"] for _ in range(2))
     assert first == second > 5
