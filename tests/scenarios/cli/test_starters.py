@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -78,6 +80,15 @@ def test_doctor_reports_what_is_installed() -> None:
     assert found["cores"] >= 1
     assert found["is_well"] is True
     assert Ended("doctor").out.endswith("the installation is complete\n")
+
+
+def test_doctor_works_where_libraries_are_missing() -> None:
+    """It needs none of the libraries that only other commands need."""
+    missing = ["polars", "numpy", "rich", "simpy", "statsmodels", "ruamel.yaml"]
+    script = f"import sys; sys.modules.update(dict.fromkeys({missing})); import runpy; runpy.run_module('funnelsim')"
+    done = subprocess.run([sys.executable, "-c", script, "doctor"], capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("the installation is complete\n")
 
 
 def test_doctor_reports_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
