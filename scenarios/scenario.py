@@ -56,7 +56,11 @@ class Scenario(ScenarioSettings):
 
     @staticmethod
     def library() -> list[str]:
-        """Names of the scenarios that come with funnelsim."""
+        """Names of the scenarios that come with funnelsim.
+
+        >>> "baseline" in Scenario.library()
+        True
+        """
         return library.library_names()
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **top_level: object) -> Self:
@@ -69,6 +73,9 @@ class Scenario(ScenarioSettings):
 
         Raises:
             ScenarioError: A path or value is wrong.
+
+        >>> Scenario.load("baseline").replace({"clock.hours": 3}, seed=8).clock.hours
+        3
         """
         return with_changes(type(self), self, {**(changes or {}), **top_level})
 

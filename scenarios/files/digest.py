@@ -126,6 +126,7 @@ class HourDigest:
         self._n += end - begin
         parts = [column[begin:end].view(np.uint8).data for column in columns.fixed]
         for text, ends in zip(columns.texts, columns.ends, strict=True):
+            # Views instead of copies: the text of a batch can be many megabytes.
             parts.append(memoryview(text)[int(ends[begin - 1]) if begin else 0 : int(ends[end - 1])])
         for hashed, part in zip(self._hashes, parts, strict=True):
             hashed.update(part)

@@ -62,6 +62,7 @@ def read_events(file: Path) -> pl.DataFrame:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
+    # A manifest that is not JSON is as foreign as a missing one.
     except (OSError, ValueError):
         manifest = None
     # Analyses, exports and studies have manifests too.

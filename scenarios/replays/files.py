@@ -80,6 +80,7 @@ class LinesTarget:
         try:
             self._file.write(written)
             self._file.flush()
+        # A reader that has read enough, such as head, is not a failed delivery.
         except BrokenPipeError:
             raise
         except OSError as error:

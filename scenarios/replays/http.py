@@ -60,6 +60,7 @@ class HttpTarget:
         self._path = (self._url.path if self._url.path.strip("/") else _DEFAULT_PATH) + (
             f"?{self._url.query}" if self._url.query else ""
         )
+        # Segment's API takes the write key as the user name of HTTP Basic, without a password.
         key = base64.b64encode(f"{receiver.write_key}:".encode()).decode()
         self._headers = {"Content-Type": "application/json", "User-Agent": "funnelsim", "Authorization": f"Basic {key}"}
         self._connection: http.client.HTTPConnection | None = None
@@ -150,7 +151,11 @@ class HttpTarget:
         raise DeliveryError(f"{self._address}: {answer}{advice}")
 
     def _asked_s(self, header: str | None) -> float | None:
-        """Seconds to wait, as the collector asks in seconds or by a date; what it asks for is bounded."""
+        """Seconds to wait, as the collector asks in seconds or by a date; what it asks for is bounded.
+
+        Args:
+            header: The value of ``Retry-After``; None where there is none.
+        """
         if header is None:
             return None
         if header.strip().isdecimal():

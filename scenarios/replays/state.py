@@ -72,6 +72,9 @@ class StateFile:
 
         Raises:
             OutputError: It cannot be written.
+
+        Args:
+            state: The new state.
         """
         if self._path is None:
             return

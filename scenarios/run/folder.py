@@ -21,7 +21,16 @@ __all__ = ["default_folder", "run_to_folder"]
 
 
 def default_folder(scenario: ScenarioSettings, seed: int) -> Path:
-    """The folder of a run unless another is given."""
+    """The folder of a run unless another is given.
+
+    Args:
+        scenario: The scenario.
+        seed: Seed of the run.
+
+    >>> from scenarios import Scenario
+    >>> default_folder(Scenario.load("baseline"), seed=7).as_posix()
+    'runs/baseline-seed7'
+    """
     return Path("runs") / f"{scenario.name}-seed{seed}"
 
 
@@ -91,7 +100,15 @@ def run_to_folder(
 def _write(
     folder: Path, run: Run, record: ParquetParts | None, announce: Callable[[str], None], *, analyse: bool
 ) -> dict[str, Any]:
-    """Write the results, and the events of a record into one Parquet file; return the manifest."""
+    """Write the results, and the events of a record into one Parquet file; return the manifest.
+
+    Args:
+        folder: The working folder of the run.
+        run: The run.
+        record: Parts of the events; None where they are not written to Parquet.
+        announce: Called with each step that begins.
+        analyse: As for :func:`run_to_folder`.
+    """
     no_room = no_room_to_analyse(run.store.counts.accepted) if analyse else None
     # Polars writes the events while the people are drawn once more.
     with ThreadPoolExecutor(1) as beside:

@@ -106,6 +106,7 @@ class _CollectingSink:
         self._outputs.digest.add_hour(hour.digest)
         for file in hour.labels:
             self._outputs.labels.add(pl.read_parquet(file))
+            # Deleted hour by hour, so that the disk holds the labels of one hour twice at most.
             file.unlink()
         for delivery in hour.deliveries():
             for sink in self._sinks:
