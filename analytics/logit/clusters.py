@@ -85,8 +85,8 @@ def effective_clusters(design: Design, information: Floats, p: Floats, clusters:
     """Return the effective number of clusters of each coefficient; shape (terms,).
 
     G* = G / (1 + Γ), where Γ is the squared coefficient of variation of the clusters' contributions to the variance
-    when visits of a cluster are perfectly correlated. Source: A. V. Carter, K. T. Schnepel and D. G. Steigerwald, Review of
-    Economics and Statistics 99 (2017) 698-709, with the working weights p (1 − p) of the logit.
+    when visits of a cluster are perfectly correlated. Source: A. V. Carter, K. T. Schnepel and D. G. Steigerwald,
+    Review of Economics and Statistics 99 (2017) 698-709, with the working weights p (1 − p) of the logit.
 
     Args:
         design: Design matrix and outcomes.

@@ -57,10 +57,10 @@ def test_a_table_that_is_as_it_should_be_has_no_remarks():
 
 
 def test_separated():
-    """Where a number foretells every outcome the penalty and its term are named, and all ends are finite."""
+    """Where a number predicts every outcome the penalty and its term are named, and all ends are finite."""
     results = fit(requested_demo=pl.col("x") > 2)
     assert results.estimator == "firth"
-    assert "separated: x (with others it foretells the outcome perfectly" in said(results)
+    assert "separated: x (with others it predicts the outcome perfectly" in said(results)
     assert (
         results.coefficients.select(pl.col("coefficient", "ci_low", "ci_high").is_finite().all()).row(0) == (True,) * 3
     )
@@ -105,7 +105,7 @@ def test_nan(value: float | None):
 @pytest.mark.parametrize(("column", "value"), [("requested_demo", 0.5), ("at_risk", 2), ("censored", -1)])
 def test_an_outcome_that_is_neither_yes_nor_no(column: str, value: float):
     """Half a request, or two, would be fitted with errors of 0: the column is named instead."""
-    with pytest.raises(VisitTableError, match=rf"neither yes \(1\) nor no \(0\) in some rows: {column}$"):
+    with pytest.raises(VisitTableError, match=rf"values other than 0 and 1 in some rows: {column}$"):
         fit(**{column: pl.lit(value)})
 
 
@@ -116,8 +116,8 @@ def test_outcomes_kept_as_one_and_zero():
 
 
 def test_ten_rows():
-    """Ten visits cannot tell four terms apart; the message says what to do."""
-    with pytest.raises(TooFewVisitsError, match=r"10 visits with [0-9]+ requests cannot tell [34] signals apart"):
+    """Ten visits are too few for four terms; the message gives advice."""
+    with pytest.raises(TooFewVisitsError, match=r"10 visits with [0-9]+ requests are too few for [34] signals"):
         MODEL.fit(table().head(10))
 
 

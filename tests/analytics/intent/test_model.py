@@ -380,11 +380,11 @@ def test_a_large_coefficient_that_is_finite_is_no_separation():
     assert rows[0] == pytest.approx(1000 * rows[1], rel=1e-8)
 
 
-def test_outcomes_that_a_quantity_foretells_all_are_said_to_be():
+def test_outcomes_that_a_quantity_predicts_perfectly_are_reported():
     """When exactly the long visits end in a request, all is separated: finite by the penalty alone, and said."""
     visits = VISITS.with_columns(requested_demo=pl.col("log_session_minutes") > 2.5)
     results = fit(visits)
-    assert any("log_session_minutes (with others it foretells" in warning for warning in results.warnings)
+    assert any("log_session_minutes (with others it predicts" in warning for warning in results.warnings)
     assert results.coefficients.select(pl.col("ci_low", "ci_high", "p_value").is_finite().all()).row(0) == (True,) * 3
     assert results.auc_in_sample == 1
     with pytest.raises(SeparationError, match="log_session_minutes"):
