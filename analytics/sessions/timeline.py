@@ -22,7 +22,7 @@ __all__ = [
     "MAX_VISIT",
     "VISITOR",
     "VISITOR_COLUMNS",
-    "as_words",
+    "as_categorical",
     "changes",
     "enriched",
     "first_known",
@@ -94,7 +94,7 @@ def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: p
         table.lazy()
         .select(
             "event_time",
-            as_words(table.select(VISITOR).to_series()),
+            as_categorical(table.select(VISITOR).to_series()),
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("order"),
             # A page is always called from the browser, whatever name it bears.
             (by_server & ~page).alias("server"),
@@ -130,7 +130,7 @@ def changes(column: pl.Expr) -> pl.Expr:
     return (column != column.shift()).fill_null(value=True)
 
 
-def as_words(values: pl.Series) -> pl.Series:
+def as_categorical(values: pl.Series) -> pl.Series:
     """Number the distinct values: a vocabulary is counted, compared and sorted by its small codes.
 
     Args:
