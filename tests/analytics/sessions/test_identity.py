@@ -235,7 +235,7 @@ def test_the_score_counts_pairs(found: dict[str, str], truth: dict[str, str]):
     ("table", "message"),
     [
         (pl.DataFrame({"anonymous_id": ["a"]}), "no column person_id"),
-        (pl.DataFrame({"anonymous_id": ["a", "a"], "person_id": ["p", "q"]}), "names browser 'a' more than once"),
+        (pl.DataFrame({"anonymous_id": ["a", "a"], "person_id": ["p", "q"]}), "browser 'a' is in several rows"),
         (pl.DataFrame({"anonymous_id": ["a", None], "person_id": ["p", "q"]}), "1 rows lack"),
         (pl.DataFrame({"anonymous_id": ["a"], "person_id": [None]}), "1 rows lack"),
     ],
