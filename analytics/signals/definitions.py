@@ -247,8 +247,8 @@ VISIT_OUTCOME_COLUMNS: Final = pl.Schema(
 
 ``at_risk``: a first request was possible: the visitor had not requested a demo before and, with one request per
 account, no colleague had by its last page view. ``censored``: observation stopped within the idle time-out of the last
-page view, so the visit may not be completed and its outcome is ignored. ``requested_demo``: the visit ended in the visitor's first
-demo request.
+page view, so the visit may not be completed and its outcome is ignored.
+``requested_demo``: the visit ended in the visitor's first demo request.
 """
 
 
