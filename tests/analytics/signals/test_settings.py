@@ -110,7 +110,7 @@ def test_what_makes_no_signal_is_refused(definition: dict[str, Any], message: st
 @pytest.mark.parametrize("name", ["security_page_view", "intercept", "account", "requested_demo", "started_at"])
 def test_the_names_of_terms_and_columns_are_taken(name: str):
     """A signal cannot take the place of a built-in one, or of another column of the visit table."""
-    with pytest.raises(ValidationError, match=f"{name}: is the name of a built-in signal or of another column"):
+    with pytest.raises(ValidationError, match=f"{name}: is the name of a built-in signal or column"):
         AnalyticsSettings.model_validate({"signals": {name: {"kind": "minutes"}}})
 
 
