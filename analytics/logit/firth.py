@@ -153,7 +153,7 @@ class PenalisedLogit:
         for _ in range(_MAX_ITERATIONS):
             step = np.zeros(len(start))
             step[free] = np.linalg.solve(self._curvature(point)[np.ix_(free, free)], point.score[free])
-            # Where outcomes are all but foretold, the maximum lies far out: steps may double the way.
+            # With nearly separated outcomes the maximum is far away, so steps may double the distance.
             size = max(1.0, float(np.abs(point.coefficients).max()))
             step *= min(1.0, max(_LONGEST_STEP, size) / max(float(np.abs(step).max()), _TOLERANCE))
             nearer = self._improved(point, step)

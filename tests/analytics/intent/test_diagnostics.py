@@ -178,7 +178,7 @@ def test_results_survive_a_pickle():
 
 
 def test_visits_unlike_those_of_the_fit_are_not_predicted():
-    """A region that the fit never saw, or two signals that the fit could not tell apart: the model knows nothing."""
+    """Visits with a region, or with signals apart, that the fit never saw are refused."""
     nobody = MODEL.fit(VISITS.with_columns(region_europe=pl.lit(value=False)))
     unseen = VISITS.with_columns(region_europe=pl.int_range(pl.len()) < 7)
     with pytest.raises(VisitTableError, match=r"region_europe was dropped.*differs in 7 of these 3,000 visits"):

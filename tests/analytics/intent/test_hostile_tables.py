@@ -45,7 +45,7 @@ def fit(**changed: pl.Expr | object) -> IntentResults:
 
 
 def said(results: IntentResults) -> str:
-    """All that a reader is told beside the numbers, which is also shown wherever the results are."""
+    """All warnings and reasons beside the numbers, which every rendering of the results shows."""
     words = " ".join([*results.warnings, *(f"{term}: {reason}" for term, reason in results.dropped.items())])
     assert all(warning in repr(results) for warning in results.warnings)
     return words
@@ -161,7 +161,7 @@ def test_a_signal_that_is_a_text(values: list[str]):
 
 
 def test_all_errors_are_of_one_kind():
-    """Whoever wants a number or a reason needs to expect one kind of error only."""
+    """Every failure is of one kind of error."""
     assert issubclass(VisitTableError, IntentModelError)
     assert issubclass(OneOutcomeError, IntentModelError)
     assert issubclass(TooFewVisitsError, IntentModelError)

@@ -162,7 +162,7 @@ def test_what_is_left_out_does_not_depend_on_collapsing(monkeypatch: pytest.Monk
 
 
 def test_more_patterns_than_a_number_can_name():
-    """Seventy yes-or-no columns have more combinations than 64 bits; visits are still told apart by all of them."""
+    """Seventy binary columns have more combinations than 64 bits; visits are still distinguished by all of them."""
     rng = np.random.default_rng(5)
     columns = {f"s{number}": np.repeat(rng.random(3) < 0.5, 10) for number in range(70)}
     columns["s0"], columns["s69"] = np.repeat([True, False, False], 10), np.repeat([True, True, False], 10)
@@ -402,7 +402,7 @@ def test_a_search_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_one_outcome_alone_is_refused(asked: bool):  # noqa: FBT001 - a parameter of the test
-    """When all or none ask there is nothing to tell; the message says so and what to do."""
+    """When all or none convert, nothing can be estimated; the message says so, with advice."""
     with pytest.raises(OneOutcomeError, match="observe longer"):
         fit(VISITS.with_columns(requested_demo=pl.lit(asked)))
 

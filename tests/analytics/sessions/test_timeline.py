@@ -36,7 +36,7 @@ def test_a_page_is_called_from_the_browser_whatever_name_it_bears(make_events: C
 
 
 def test_only_wanted_events_are_kept_and_more_can_be_read_off_them(make_events: Callable[..., pl.DataFrame]):
-    """What is left out makes no visit; facts come along in the line's order, with the row they are from."""
+    """Filtered events make no visit; facts are in the timeline's order, with their row."""
     table = enrich(make_events({"at": 2, "category": "b"}, {"at": 1, "category": "a"}, {"category": "x"}))
     line = timeline(table, pl.col("category"), idle_minutes=30, where=pl.col("category") != "x")
     assert line.select("order", "category", "visit_so_far").rows() == [(1, "a", 1), (0, "b", 2)]

@@ -31,7 +31,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 
 def test_a_run_says_of_each_claim_whether_it_holds() -> None:
-    """True, false, or not to be told, with the numbers on every side, in the order of the file."""
+    """True, false or undefined, with the numbers on every side, in the order of the file."""
     run = Scenario.parse(TEXT).run()
     n, n_events = run.outcome.counts["visitors"], run.outcome.counts["events"]
     assert [claim.description for claim in run.claims] == list(run.scenario.claims)
@@ -98,7 +98,7 @@ seed: x
 
 
 def test_a_claim_about_faulty_settings_does_not_complain(tmp_path: Path) -> None:
-    """Where the settings that a claim speaks of are wrong themselves, only they are told."""
+    """Where the settings of a claim are invalid themselves, only they are reported."""
     text = 'name: s\nclock: {hours: 0}\nclaims: {late: \'hourly("visits", "max", end=7) > 2\'}\n'
     with pytest.raises(ScenarioError) as caught:
         Scenario.load(written(tmp_path, "s.yaml", text))

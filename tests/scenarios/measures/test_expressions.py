@@ -130,7 +130,7 @@ def test_references_are_told_from_left_to_right() -> None:
     ],
 )
 def test_everything_else_is_refused(text: str, message: str) -> None:
-    """What the language does not have is told in one sentence, and never run."""
+    """What the language does not have is reported in one sentence, and never run."""
     with pytest.raises(ExpressionError, match=message):
         parse_expression(text)
 

@@ -1,4 +1,4 @@
-"""Claims about measures: what each word says of a run, and how a wrong one is told."""
+"""Claims about measures: the value of each for a run, and the report of an invalid one."""
 
 from __future__ import annotations
 
