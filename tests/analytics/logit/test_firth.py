@@ -112,7 +112,7 @@ def test_an_independent_computation_gives_the_same_to_four_digits():
 def test_without_the_penalty_one_coefficient_runs_away_and_the_others_do_not():
     """The likelihood grows with NV's coefficient without end, to that of the women without it, whose fit is finite.
 
-    Where all women with NV have a high grade, their probabilities go to 1 and they have no further information about the others:
+    Where all women with NV have a high grade, their probabilities go to 1 and carry no information about the others:
     4.30452, −0.04218 and −2.90261 of R's glm, whose NV stops wherever the search does (18.19), are those of the rest.
     """
     x = ENDOMETRIAL.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy()
