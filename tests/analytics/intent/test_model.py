@@ -403,26 +403,35 @@ def test_a_search_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("asked", [True, False])
 def test_one_outcome_alone_is_refused(asked: bool):  # noqa: FBT001 - a parameter of the test
     """When all or none convert, nothing can be estimated; the message says so, with advice."""
-    with pytest.raises(OneOutcomeError, match="observe longer"):
+    which = "every" if asked else "no"
+    with pytest.raises(OneOutcomeError, match=rf"{which} visit of [0-9]+ ended in a demo request.*observe longer"):
         fit(VISITS.with_columns(requested_demo=pl.lit(asked)))
 
 
-@pytest.mark.parametrize("n", [0, 10])
-def test_too_few_visits_are_refused(n: int):
-    """No visits, or ten with two requests, cannot carry five terms."""
+@pytest.mark.parametrize(
+    ("n", "reason"), [(0, "no visit is at risk"), (10, "10 visits with 2 requests are too few for [345] signals")]
+)
+def test_too_few_visits_are_refused(n: int, reason: str):
+    """No visits, or ten with two requests, are too few for five terms; the message gives advice."""
     asked = VISITS.filter("requested_demo").head(n // 5)
     rest = VISITS.filter(~pl.col("requested_demo")).head(n - n // 5)
-    with pytest.raises(TooFewVisitsError, match="observe longer"):
+    with pytest.raises(TooFewVisitsError, match=f"{reason}.*observe longer"):
         fit(pl.concat([asked, rest]))
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("security_page_view", None), ("log_session_minutes", float("nan")), ("requested_demo", None)]
+    ("column", "value"),
+    [
+        ("security_page_view", None),
+        ("log_session_minutes", float("nan")),
+        ("log_session_minutes", float("inf")),
+        ("requested_demo", None),
+    ],
 )
 def test_a_missing_value_is_refused_and_named(column: str, value: float | None):
-    """A row without a value is neither dropped nor taken for a no."""
+    """A row without a finite value is neither dropped nor taken for a no: the column and the number are named."""
     hole = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit(value, dtype=VISITS.schema[column])).otherwise(column)
-    with pytest.raises(VisitTableError, match=rf"{column} \(3\)"):
+    with pytest.raises(VisitTableError, match=rf"no value \(null, NaN or infinite\) in {column} \(3\)"):
         fit(VISITS.with_columns(hole.alias(column)))
 
 
