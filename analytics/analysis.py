@@ -40,9 +40,9 @@ class Analysis:
         truth: True coefficient of every term, where it is known.
         observed_from: Start of the observed period; the first event unless given.
         observed_until: End of the observed period, itself excluded; just after the last event unless given.
-        conversion_unit: Who asks for one demo at most, ``account`` or ``visitor``.
-        window: The part of the observed period that statistics are about, and in which a visit must begin to be a row
-            of the visit table, with all signals from before; the whole unless given.
+        conversion_unit: Unit that requests one demo at most, ``account`` or ``visitor``.
+        window: Part of the observed period for statistics, and in which the visits of the visit table begin (their
+            signals include earlier events); the whole period unless given.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Analysis:
         self._truth = truth
         self._observed_from = observed_from
         self._observed_until = observed_until
-        self._demo_per: ConversionUnit = conversion_unit
+        self._conversion_unit: ConversionUnit = conversion_unit
         self._window = window
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
 
@@ -99,7 +99,10 @@ class Analysis:
     def visits(self) -> pl.DataFrame:
         """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
         visits = visit_table(
-            self.events, observed_until=self._observed_until, signals=self._signals, conversion_unit=self._demo_per
+            self.events,
+            observed_until=self._observed_until,
+            signals=self._signals,
+            conversion_unit=self._conversion_unit,
         )
         return visits if self._window is None else visits.filter(begins_in(self._window))
 
@@ -112,7 +115,7 @@ class Analysis:
         """The fitted intent model, beside the true coefficients where they are known.
 
         Raises:
-            AnalyticsError: It cannot be fitted to these visits; the message says why.
+            AnalyticsError: It cannot be fitted to these visits; the message has the reason.
         """
         return self._model.fit(self.visits, truth=self._truth)
 
@@ -167,7 +170,7 @@ class Analysis:
             segment,
             observed_until=self._observed_until,
             begun_in=self._window,
-            conversion_unit=self._demo_per,
+            conversion_unit=self._conversion_unit,
         )
 
     @cached_property

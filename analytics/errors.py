@@ -1,17 +1,17 @@
-"""What can go wrong in the analytics: one tree of errors; every message says what was given, and what to do.
+"""Errors of the analytics, in one tree; every message has what was given and what to do.
 
 .. code-block:: text
 
     AnalyticsError                something given cannot be used
     ├── EventFrameError           a table is not a table of events
     ├── EventFileError            a file cannot be read as events
-    ├── IntentModelError          the model gives no number that could be used
+    ├── IntentModelError          the model cannot be fitted or has no usable result
     │   ├── VisitTableError       the table is not a visit table, or a signal has no value in some rows
     │   ├── TooFewVisitsError     fewer requests (or visits without one) than the model has terms
     │   ├── OneOutcomeError       every visit ends in a request, or none does
     │   ├── SeparationError       signals predict the outcome perfectly, so coefficients would be infinite (raised
-    │   │                         only where a penalty is not wanted)
-    │   └── ConvergenceError      Newton's method found no maximum of the likelihood
+    │   │                         only with ``penalise=False``)
+    │   └── ConvergenceError      the maximisation did not converge
     └── StoreError                a store's folder cannot be used
         ├── StoreLockedError      another process writes to it
         ├── StoreFormatError      a newer funnelsim wrote it, or it is not a store
@@ -43,11 +43,11 @@ __all__ = [
 
 
 class AnalyticsError(ValueError):
-    """Something given to the analytics cannot be used; the message says what, and what was expected."""
+    """An input of the analytics is unusable; the message has what was given and what was expected."""
 
 
 class EventFrameError(AnalyticsError):
-    """A table is not a table of events: a column has a type that cannot hold what the tracking plan says."""
+    """A table is not a table of events: a column cannot be converted to its type in the tracking plan."""
 
 
 class EventFileError(AnalyticsError):
@@ -55,7 +55,7 @@ class EventFileError(AnalyticsError):
 
 
 class IntentModelError(AnalyticsError):
-    """The intent model gives no number that could be used; the message says why and what to do."""
+    """The intent model cannot be fitted or has no usable result; the message has the reason and advice."""
 
 
 class VisitTableError(IntentModelError):
@@ -67,14 +67,14 @@ class TooFewVisitsError(IntentModelError):
 
 
 class OneOutcomeError(IntentModelError):
-    """Every visit ends in a request, or none does: nothing tells the signals apart."""
+    """Every visit ends in a request, or none does, so no coefficient can be estimated."""
 
 
 class SeparationError(IntentModelError):
-    """Signals foretell the outcome perfectly in some visits: coefficients would be infinite.
+    """Signals predict the outcome perfectly in some visits, so coefficients would be infinite.
 
     Args:
-        message: What was found and what to do.
+        message: Finding and advice.
         terms: Names of the terms whose coefficients are infinite.
     """
 
@@ -84,11 +84,11 @@ class SeparationError(IntentModelError):
 
 
 class ConvergenceError(IntentModelError):
-    """Newton's method found no maximum of the likelihood."""
+    """the maximisation did not converge."""
 
 
 class StoreError(AnalyticsError):
-    """Something is the matter with the folder of a store."""
+    """The folder of a store is unusable."""
 
 
 class StoreLockedError(StoreError):
@@ -96,7 +96,7 @@ class StoreLockedError(StoreError):
 
 
 class StoreFormatError(StoreError):
-    """The folder is no store, or one that a newer version has written."""
+    """The folder is not a store, or was written by a newer version."""
 
 
 class StoreCorruptError(StoreError):
@@ -104,7 +104,7 @@ class StoreCorruptError(StoreError):
 
     Args:
         path: The file.
-        what: What is wrong with it.
+        what: Description of the damage.
     """
 
     def __init__(self, path: Path, what: str) -> None:
@@ -115,11 +115,11 @@ class StoreCorruptError(StoreError):
 
 
 class StoreWriteError(StoreError, OSError):
-    """A file of the store cannot be written. Whatever was acknowledged is safe.
+    """A file of the store cannot be written. All acknowledged events are safe.
 
     Args:
         path: The file.
-        error: What the system says.
+        error: Error of the operating system.
     """
 
     def __init__(self, path: Path, error: OSError) -> None:

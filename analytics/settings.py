@@ -1,4 +1,4 @@
-"""What an analyst may choose: how long the averages are, what to segment by, which terms the model holds."""
+"""Settings of an analysis: moving averages, segments, and terms of the intent model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["AnalyticsSettings"]
 
 
 class AnalyticsSettings(BaseModel):
-    """How the events of a run are analysed.
+    """Settings of an analysis.
 
     Args:
         moving_average_hours: Length of the moving averages in hours, 1 to 168.
-        segments: Dimensions, or pairs of them such as ``region:page_group``, that the statistics are broken down by.
+        segments: Dimensions, or pairs such as ``region:page_group``, to segment the statistics by.
         signals: Signals of the analyst's own, by name, that the intent model holds beside the built-in ones. Like
             those they carry over the visits of a visitor and are known strictly before the decision.
         session_length: How the length of a visit counts in the intent model: ``log1p-zero-flag`` by the logarithm of
@@ -45,12 +45,12 @@ class AnalyticsSettings(BaseModel):
 
     @property
     def built_in_signals(self) -> tuple[Signal, ...]:
-        """The signals that the intent model holds, whatever the analyst adds."""
+        """Built-in signals of the intent model."""
         return (*SIGNALS, MULTI_PAGE_VISIT) if self.session_length == "log1p-zero-flag" else SIGNALS
 
     @property
     def user_signals(self) -> tuple[Signal, ...]:
-        """The signals of the analyst's own, as they are read off events."""
+        """User-defined signals of the intent model."""
         return tuple(settings.signal(name) for name, settings in self.signals.items())
 
     @field_validator("segments")
@@ -75,11 +75,11 @@ class AnalyticsSettings(BaseModel):
             parts = interaction_parts(name)
             if len(parts) != 2 or len(set(parts)) != 2:  # noqa: PLR2004 - a product of two
                 raise ValueError(f"{name!r} is not a product of two signals, such as {DEFAULT_INTERACTIONS[0]!r}")
-            # Where the signals themselves are faulty nobody can tell what was to be known.
+            # Where the signals are invalid themselves, their names are unknown: all parts pass.
             known = [signal.name for signal in SIGNALS] + list(info.data.get("signals", parts))
             for part in parts:
                 if part not in known:
                     raise ValueError(f"{name!r}: {not_known('signal', part, known)}")
         if len(set(interactions)) < len(interactions):
-            raise ValueError(f"a product is named twice: {', '.join(interactions)}")
+            raise ValueError(f"an interaction is given twice: {', '.join(interactions)}")
         return interactions

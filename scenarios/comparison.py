@@ -1,4 +1,4 @@
-"""Two scenarios side by side: run with the same luck, so that what differs is what the scenarios change."""
+"""Comparison of two scenarios with common random numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESPONSES: Final = (
     "sales.held",
     "store.accepted",
 )
-"""What two scenarios are compared by unless something else is asked for."""
+"""Default responses."""
 
 
 def compare_scenarios(
@@ -42,31 +42,31 @@ def compare_scenarios(
 
     Args:
         a: A scenario.
-        b: Another one.
-        responses: What to compare, as expressions.
-        replications: Runs of each.
+        b: Another scenario.
+        responses: Measures to compare, as expressions.
+        replications: Number of runs of each.
         seed: Seed of the runs; that of ``a`` if not given.
-        jobs: Runs at a time; as many as there are cores if not given.
+        jobs: Number of parallel runs; the number of cores if not given.
         executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
-        folder: Where to leave the folder of a study, with its report; nowhere if not given.
-        progress: Told how many runs are done.
+        folder: Folder for the study and its report; none if not given.
+        progress: Called with the number of completed runs.
 
     Returns:
         One row per response: ``n`` pairs in which both have a number, ``mean_a``, ``mean_b``, the ``difference`` b − a
-        with ``se`` and the ends ``ci_low`` and ``ci_high`` of its paired 95 % interval, and ``variance_saved``: the
-        share of its variance that the common luck saves.
+        with ``se`` and the ends ``ci_low`` and ``ci_high`` of its paired 95 % interval, and ``variance_saved``, the
+        variance reduction by common random numbers.
 
     Raises:
-        ScenarioError: A response is not understood.
+        ScenarioError: A response is invalid.
         OutputError: The folder holds another comparison, or something else, or cannot be written.
     """
     wanted = list(responses or RESPONSES)
-    # Variants of one scenario have one name, by which nobody could tell them apart.
+    # Variants of one scenario have the same name, but scenarios of a study need different ones.
     names = (a.name, b.name) if a.name != b.name else ("a", "b")
     study = Study.from_dict(
         {
             "name": "-against-".join(reversed(names))[:100].rstrip("-"),
-            "description": f"{names[1]} against {names[0]}, run by run with the same luck.",
+            "description": f"{names[1]} against {names[0]}, with common random numbers.",
             "scenarios": [each.replace(name=name).to_data() for each, name in zip((a, b), names, strict=True)],
             "replications": replications,
             "seed": a.seed if seed is None else seed,

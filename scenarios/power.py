@@ -1,8 +1,8 @@
-"""How much traffic it takes until a signal is found: sample-size planning by simulation.
+"""Sample-size planning by simulation: the traffic that is needed to detect a signal with a target power.
 
-A pilot says how far off the wished power is; two rounds of replications at sizes around it, the second about the
-answer of the first, give the power curve (:mod:`scenarios.output_analysis.power_curve`) and the size at which it
-reaches the wished power, with an interval that allows for the number of replications.
+A pilot gives a first guess. Two rounds of replications at sizes around it, the second around the result of the first,
+give the power curve (:mod:`scenarios.output_analysis.power_curve`) and the size at the target power, with an interval
+for the Monte-Carlo error of the replications.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from scenarios.study import Study
 __all__ = ["SampleSize", "Vary", "sample_size"]
 
 Vary = Literal["visitors", "hours"]
-"""What is made larger until the signal is found: visitors a day, or hours of the clock."""
+"""Setting that is varied: visitors per day, or hours of the clock."""
 
 _SETTING: Final[dict[Vary, str]] = {"visitors": "traffic.visitors_per_day", "hours": "clock.hours"}
 _LARGEST: Final[dict[Vary, float]] = {"visitors": 2_000_000, "hours": 24 * 365}
 _PILOT: Final = 20
-_FARTHEST: Final = 16.0
-"""How many times larger or smaller than a pilot the next sizes may be: beyond, a pilot tells too little."""
+_MAX_RATIO: Final = 16.0
+"""Largest ratio between successive guesses, because a pilot is too small to extrapolate further."""
 _ROUNDS: Final[tuple[tuple[float, ...], ...]] = ((0.4, 0.7, 1.0, 1.5), (0.6, 0.85, 1.15, 1.5))
 """Sizes of each round, as multiples of the best guess so far."""
 
 
 @dataclass(frozen=True, eq=False)
 class SampleSize:
-    """How much traffic it takes until a signal is found with a wished power.
+    """Traffic that is needed to detect a signal with a target power.
 
     Args:
         signal: The signal.
-        power: The wished power: the share of such worlds in which the signal is found.
-        alpha: The signal is found if its p-value is below.
-        vary: What was made larger.
-        needed: Visitors a day, or hours, at which the power is reached.
-        low: Lower end of the 95 % interval of ``needed``, which allows for the number of replications.
+        power: Target power: the share of runs in which the signal is significant.
+        alpha: Significance level.
+        vary: Setting that was varied.
+        needed: Visitors per day, or hours, at the target power.
+        low: Lower end of the 95 % interval of ``needed``, for the Monte-Carlo error of the replications.
         high: Upper end; None where the replications leave it open.
-        curve: What was seen: ``size``, ``n`` replications, in how many the signal was ``found``, the share ``power``
-            with its 95 % interval ``ci_low`` and ``ci_high``, and what the ``fitted`` curve says.
+        curve: One row per size: ``size``, ``n`` replications, number of them in which the signal was ``found``, their
+            share ``power`` with its 95 % interval ``ci_low`` and ``ci_high``, and the ``fitted`` power.
         fitted: The power curve.
     """
 
@@ -66,15 +66,15 @@ class SampleSize:
     fitted: PowerCurve
 
     def __repr__(self) -> str:
-        return f"<{self.signal} is found with power {self.power:g} from {self.needed:,.0f} {self.unit} on>"
+        return f"<{self.signal}: power {self.power:g} at {self.needed:,.0f} {self.unit}>"
 
     @property
     def unit(self) -> str:
-        """What ``needed`` counts."""
+        """Unit of ``needed``."""
         return "visitors a day" if self.vary == "visitors" else "hours"
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it as plain data."""
+        """Return plain data for JSON."""
         return {
             "signal": self.signal,
             "power": self.power,
@@ -100,22 +100,22 @@ def sample_size(
     executor: ExecutorChoice = None,
     progress: Progress | None = None,
 ) -> SampleSize:
-    """Find the traffic from which on a signal is found with a wished power.
+    """Find the traffic at which a signal is detected with a target power.
 
     Args:
-        scenario: The world, whose traffic or clock is varied.
+        scenario: The scenario whose traffic or clock is varied.
         signal: The signal, or an interaction such as ``region_europe:security_page_view``.
-        power: Wished chance of finding it, between alpha and 1.
-        alpha: The signal is found if its p-value is below. A world in which the model cannot be fitted finds nothing.
-        vary: Whether visitors a day or hours are varied.
-        replications: How many runs are made in all, beside a pilot; 40 or more.
+        power: Target power, between alpha and 1.
+        alpha: Significance level. A run in which the model cannot be fitted counts as not significant.
+        vary: Whether visitors per day or hours are varied.
+        replications: Total number of runs besides the pilot; 40 or more.
         seed: Seed of the runs; the scenario's own if not given.
-        jobs: Runs at a time; as many as there are cores if not given.
+        jobs: Number of parallel runs; the number of cores if not given.
         executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
-        progress: Told how many runs of each round are done.
+        progress: Called with the number of completed runs of each round.
 
     Raises:
-        InputError: There is nothing to find, or the power is not reached with any traffic that can be simulated.
+        InputError: The signal has no effect, or the target power is not reached with any feasible traffic.
         ScenarioError: There is no such signal.
     """
     if not 0 < alpha < power < 1:
@@ -128,7 +128,7 @@ def sample_size(
 
 
 class _Planner:
-    """Makes rounds of replications at chosen sizes, and remembers what was found."""
+    """Runs rounds of replications at chosen sizes, and accumulates the results."""
 
     def __init__(
         self, scenario: Scenario, signal: str, alpha: float, vary: Vary, seed: int, *, execution: Execution
@@ -149,53 +149,51 @@ class _Planner:
             self._observe(sizes, max(1, replications // len(_ROUNDS) // len(sizes)))
             curve = self._fit()
             if curve is None:
-                # All were found, or none: the answer lies on the other side.
+                # All runs were significant, or none: the target lies outside these sizes.
                 guess *= 1 / 4 if self._share_found() > power else 4
             else:
-                guess = min(max(curve.size(power), guess / _FARTHEST), guess * _FARTHEST)
+                guess = min(max(curve.size(power), guess / _MAX_RATIO), guess * _MAX_RATIO)
         if curve is None or curve.size(power) > _LARGEST[self._vary]:
             raise InputError(
                 f"a power of {power:g} is not reached within {_LARGEST[self._vary]:,.0f} {self._vary}, or "
-                f"{replications} replications do not tell where; give more of them, or a scenario with more traffic"
+                f"{replications} replications are too few to estimate it; use more, or a scenario with more traffic"
             )
         low, high = curve.interval(power)
         seen = self._table(curve)
         return SampleSize(self._signal, power, self._alpha, self._vary, curve.size(power), low, high, seen, curve)
 
     def _pilot(self, power: float) -> float:
-        """A first guess: z grows with the root of the size, and must reach the sum of two quantiles."""
-        size = self._standing_size()
+        """First guess: the mean of z is proportional to √size, and must reach the sum of two quantiles."""
+        size = self._current_size()
         normal = NormalDist()
-        wished = normal.inv_cdf(1 - self._alpha / 2) + normal.inv_cdf(power)
+        target = normal.inv_cdf(1 - self._alpha / 2) + normal.inv_cdf(power)
         while size <= _LARGEST[self._vary]:
             z = self._replicate([size], _PILOT, f'z("{self._signal}")')[0]
             known = z[~np.isnan(z)]
             if len(known) >= _PILOT // 2:
-                ratio = (wished / max(abs(float(known.mean())), wished / math.sqrt(_FARTHEST))) ** 2
-                return min(size * max(ratio, 1 / _FARTHEST), _LARGEST[self._vary])
+                ratio = (target / max(abs(float(known.mean())), target / math.sqrt(_MAX_RATIO))) ** 2
+                return min(size * max(ratio, 1 / _MAX_RATIO), _LARGEST[self._vary])
             size *= 4
-        raise InputError(
-            f"the model cannot be fitted to any traffic that can be simulated; {self._signal} is not found"
-        )
+        raise InputError(f"the model cannot be fitted with any feasible traffic; {self._signal} is not detected")
 
-    def _standing_size(self) -> float:
+    def _current_size(self) -> float:
         traffic, clock = self._scenario.traffic, self._scenario.clock
         return float(traffic.visitors_per_day if self._vary == "visitors" else clock.hours)
 
-    def _sizes(self, wished: Iterable[float]) -> list[float]:
-        """Sizes that can be set, each once: whole hours, or visitors to three digits."""
-        bounded = (min(size, _LARGEST[self._vary]) for size in wished)
+    def _sizes(self, target: Iterable[float]) -> list[float]:
+        """Valid distinct sizes: whole hours, or visitors rounded to three digits."""
+        bounded = (min(size, _LARGEST[self._vary]) for size in target)
         rounded = (round(size) if self._vary == "hours" else float(f"{size:.3g}") for size in bounded)
         return sorted({max(1, size) for size in rounded})
 
     def _observe(self, sizes: Sequence[float], n: int) -> None:
         for size, p in zip(sizes, self._replicate(sizes, n, f'p_value("{self._signal}")'), strict=True):
             n_before, found_before = self._seen.get(size, (0, 0))
-            # NaN, where there was no fit, is not below anything.
+            # NaN, where there was no fit, compares as not significant.
             self._seen[size] = n_before + len(p), found_before + int((p < self._alpha).sum())
 
     def _replicate(self, sizes: Sequence[float], n: int, response: str) -> list[np.ndarray]:
-        """Read a response off independent runs at each size."""
+        """Values of a response in independent runs at each size."""
         self._n_studies += 1
         several = len(sizes) > 1
         study = Study.from_dict(
@@ -205,7 +203,7 @@ class _Planner:
                 "overrides": {} if several else {_SETTING[self._vary]: sizes[0]},
                 "factors": {_SETTING[self._vary]: list(sizes)} if several else {},
                 "replications": n,
-                # Other seeds, and luck that is not shared: samples of a probit regression must be independent.
+                # Independent random numbers: the samples of a probit regression must be independent.
                 "seed": self._seed + self._n_studies - 1,
                 "common_random_numbers": False,
                 "responses": {"response": response, "truth": f'true_coefficient("{self._signal}")'},

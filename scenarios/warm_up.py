@@ -1,10 +1,9 @@
-"""How long a simulated world takes to fill: which hours at the beginning say nothing of its ordinary state.
+"""Warm-up: the initial transient of a simulation, to be excluded from responses.
 
-Replications of a count by hour are averaged, as P. D. Welch does (The statistical analysis of simulation results, in
-Computer Performance Modeling Handbook, 1983, 268–328), and what belongs to the hour of the week is taken out, as the
-other weeks know it. MSER-5 then says where to cut: before the hour from which on the mean of
-batches of five is known best (K. P. White, M. J. Cobb and S. C. Spratt, Proceedings of the 2000 Winter Simulation
-Conference, 755–760).
+Hourly counts are averaged over replications (Welch's method: P. D. Welch, The statistical analysis of simulation
+results, in Computer Performance Modeling Handbook, 1983, 268–328) and adjusted for the weekly cycle, estimated from the
+other weeks. MSER-5 then truncates the series where the standard error of the mean of the rest, in batches of five, is
+smallest (K. P. White, M. J. Cobb and S. C. Spratt, Proceedings of the 2000 Winter Simulation Conference, 755–760).
 """
 
 from __future__ import annotations
@@ -28,24 +27,24 @@ __all__ = ["Series", "WarmUp", "find_warm_up", "mser5", "without_cycle"]
 
 Floats = NDArray[np.float64]
 Series = Literal["page_views", "visitors", "visits", "demo_requests"]
-"""What is counted by hour."""
+"""Hourly count."""
 
 _BATCH: Final = 5
 _DAY, _WEEK = 24, 168
-_LEAST_WEEKS: Final = 3
-"""Weeks that are watched: the first may be filling, and the others tell of each other's weekends."""
+_MIN_WEEKS: Final = 3
+"""Minimum weeks: the first may be transient, and two more are needed to estimate the weekly cycle."""
 
 
 @dataclass(frozen=True, eq=False)
 class WarmUp:
-    """How long a world takes to fill.
+    """Warm-up period of a scenario.
 
     Args:
-        series: What was counted.
-        replications: How many runs were averaged.
-        hours: Hours to leave out; None where the series settles nowhere in its first half: the clock must be longer, or
-            the world, like one that grows, has no ordinary state.
-        table: One row per ``hour`` of the clock: the ``mean`` count, what is left ``without_cycle``, and its centred
+        series: The hourly count.
+        replications: Number of runs averaged.
+        hours: Hours to exclude; None if the series does not settle in its first half: use a longer clock, or the world
+            has no steady state.
+        table: One row per ``hour`` of the clock: the ``mean`` count, the count ``without_cycle``, and its centred
             ``moving_average`` over a day, shorter at the ends (Welch's plot).
     """
 
@@ -58,13 +57,13 @@ class WarmUp:
         return f"<Warm-up of {self.series}: {'not within the clock' if self.hours is None else f'{self.hours} hours'}>"
 
     def chart(self) -> AnyChart:
-        """Draw Welch's plot, with the hours to leave out."""
+        """Draw Welch's plot with the warm-up."""
         from analytics.charts.studies import welch_chart  # noqa: PLC0415 - imports Altair
 
         return welch_chart(self.table, self.series.replace("_", " "), self.hours)
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it as plain data."""
+        """Return plain data for JSON."""
         return {
             "series": self.series,
             "replications": self.replications,
@@ -83,18 +82,18 @@ def find_warm_up(
     executor: ExecutorChoice = None,
     progress: Progress | None = None,
 ) -> WarmUp:
-    """Find the hours at the beginning of a scenario that say nothing of its ordinary state.
+    """Estimate the warm-up period of a scenario.
 
     Args:
-        scenario: The world. It is watched for three weeks at least, whatever its clock says.
-        series: What is counted by hour.
-        replications: Runs to average, 2 or more.
+        scenario: The scenario; its clock is extended to three weeks if shorter.
+        series: The hourly count.
+        replications: Number of runs to average, 2 or more.
         seed: Seed of the runs; the scenario's own if not given.
-        jobs: Runs at a time; as many as there are cores if not given.
+        jobs: Number of parallel runs; the number of cores if not given.
         executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
-        progress: Told how many runs are done.
+        progress: Called with the number of completed runs.
     """
-    n_hours = max(scenario.clock.hours, _LEAST_WEEKS * _WEEK)
+    n_hours = max(scenario.clock.hours, _MIN_WEEKS * _WEEK)
     scenario = scenario.replace({"clock.hours": n_hours, "claims": {}})
     mean = _hourly_means(scenario, series, replications, seed, Execution(jobs, executor, progress))
     level = without_cycle(mean, _WEEK)
@@ -105,10 +104,13 @@ def find_warm_up(
 
 
 def mser5(values: Floats) -> int | None:
-    """How many values to cut off at the beginning by MSER-5; None where it would be more than half.
+    """Return the number of initial values to truncate by MSER-5; None if it would be more than half.
 
     Args:
-        values: A series, of ten values or more.
+        values: A series of ten values or more, shape (n,).
+
+    >>> mser5(np.concatenate([np.arange(10.0), np.full(40, 10.0)]))
+    10
     """
     n_batches = len(values) // _BATCH
     batches = values[: n_batches * _BATCH].reshape(n_batches, _BATCH).mean(axis=1)
@@ -119,14 +121,14 @@ def mser5(values: Floats) -> int | None:
 
 
 def without_cycle(values: Floats, length: int) -> Floats:
-    """Take out of a series what belongs to the place in a cycle, as the other cycles after the first know it.
+    """Return a series adjusted for a cycle, estimated from the other cycles after the first.
 
-    It is divided out, for a smaller crowd has smaller peaks; or taken away, where some hour of the cycle is empty. No
-    cycle is held against itself, which would leave it without chance and so make it seem the calmest of all.
+    The cycle is divided out, because peaks are proportional to traffic; or subtracted, if some hour of the cycle has no
+    events. A cycle is never adjusted by itself, which would remove its noise and make it seem the most stable.
 
     Args:
-        values: The series, at least as long as three cycles.
-        length: Values in a cycle.
+        values: The series, of at least three cycles, shape (n,).
+        length: Number of values in a cycle.
     """
     n_cycles = len(values) // length
     later = values[length : n_cycles * length].reshape(-1, length)
@@ -140,7 +142,7 @@ def without_cycle(values: Floats, length: int) -> Floats:
 
 
 def _smoothed(values: Floats) -> Floats:
-    """Centred moving average over a day; at the ends over as much as there is on both sides."""
+    """Centred moving average over a day, with a shorter symmetric window at the ends."""
     total = np.concatenate([[0.0], np.cumsum(values)])
     place = np.arange(len(values))
     half = np.minimum(_DAY // 2, np.minimum(place, len(values) - 1 - place))

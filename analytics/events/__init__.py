@@ -1,9 +1,8 @@
-"""The vocabulary of events: the tracking plan and what can be derived from one event.
+"""Events: the tracking plan, and what is derived from a single event.
 
 Modules, in reading order: ``tracking_plan`` (columns, call types, event names), ``times`` (moments and milliseconds),
-``geography`` (countries and regions), ``enrichment`` (event time, channel, region, device), ``dimensions`` (what
-traffic can be segmented by), ``event_names`` (other names for our events), ``dead_letters`` (events that could not be
-used).
+``geography`` (countries and regions), ``enrichment`` (event time, channel, region, device), ``dimensions`` (of
+segments), ``event_names`` (renaming events from other sources), ``dead_letters`` (unusable events).
 """
 
 import lazy_loader

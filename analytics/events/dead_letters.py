@@ -1,4 +1,4 @@
-"""Events that could not be used: kept as they came, with the reason."""
+"""Dead letters: unusable events, kept unchanged with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["DeadLetter", "DeadLetterReason", "RejectedError"]
 
 
 class DeadLetterReason(StrEnum):
-    """Why an event could not be used."""
+    """Reason why an event is unusable."""
 
     TOO_LARGE = "too_large"
     NOT_UTF8 = "not_utf8"
@@ -26,13 +26,13 @@ class DeadLetterReason(StrEnum):
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that could not be used, kept as it came.
+    """An unusable event, kept unchanged.
 
     Args:
-        raw: The bytes that came.
-        reason: Why they are of no use, one of a few words to count by.
-        detail: What was wrong, for a reader.
-        position: Number of the line or event in its source, from 1; None when not known.
+        raw: The bytes received.
+        reason: Reason by category.
+        detail: Description of the fault.
+        position: Number of the line or event in its source, from 1; None if unknown.
     """
 
     raw: bytes
@@ -42,7 +42,7 @@ class DeadLetter:
 
 
 class RejectedError(Exception):
-    """An event is of no use: carries the dead letter's reason and detail out of the depths."""
+    """Raised for an unusable event, with the reason and detail of its dead letter."""
 
     def __init__(self, reason: DeadLetterReason, detail: str) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""The dimensions by which traffic can be cut into segments: where visitors are, how they came, what they saw."""
+"""Dimensions by which traffic is segmented: location, acquisition, device, company and content."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from analytics.errors import AnalyticsError
 __all__ = ["DIMENSIONS", "NOT_SET", "By", "Dimension", "DimensionError", "current_dimension", "dimensions_of"]
 
 NOT_SET: Final = "(not set)"
-"""Value of a dimension where the events say nothing, as Google Analytics writes it."""
+"""Value of a dimension that the events do not have, as in Google Analytics."""
 
 
 class DimensionError(AnalyticsError):
-    """A dimension is unknown, named twice, or one too many; the message lists those there are."""
+    """A dimension is unknown or given twice, or there are too many; the message lists the dimensions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dimension:
-    """One way to cut traffic into segments.
+    """A dimension of segments.
 
     Args:
         name: Name of the dimension; also its column in the tables of statistics.
-        meaning: What a value says.
-        expression: How the value is read off an enriched event.
+        meaning: Description of the values.
+        expression: Expression of the value on enriched events.
         touch: ``first``: each visitor has one value, the first that is known (first-touch attribution), so segments add
             up to the whole. ``any``: a visitor is in every segment of which they have viewed a page, so they do not.
     """
@@ -44,8 +44,8 @@ _ALL: Final = (
     Dimension("region", "world region of the visitor", pl.col("region"), "first"),
     Dimension("country", "country of the visitor (ISO 3166-1 alpha-2)", pl.col("context_location_country"), "first"),
     Dimension("device", "desktop, mobile or tablet", pl.col("context_device_type"), "first"),
-    Dimension("channel", "how the visitor first came", pl.col("channel"), "first"),
-    Dimension("referrer", "site the visitor first came from", pl.col("referrer_domain"), "first"),
+    Dimension("channel", "channel of the visitor's first touch", pl.col("channel"), "first"),
+    Dimension("referrer", "referring site of the first touch", pl.col("referrer_domain"), "first"),
     Dimension("utm_source", "first campaign source", pl.col("context_campaign_source"), "first"),
     Dimension("utm_medium", "first campaign medium", pl.col("context_campaign_medium"), "first"),
     Dimension("utm_campaign", "first campaign name", pl.col("context_campaign_name"), "first"),
@@ -59,29 +59,32 @@ _ALL: Final = (
 )
 
 DIMENSIONS: Final = {dimension.name: dimension for dimension in _ALL}
-"""The dimensions there are, by name."""
+"""All dimensions by name."""
 
 _RENAMED: Final = {"content": "page_group"}
 
 By = str | Dimension | Sequence[str | Dimension] | None
-"""One or several dimensions, by name or defined by the user; none for the whole."""
+"""One or several dimensions, by name or as your own objects; None for totals."""
 
 
 def dimensions_of(by: By, *, at_most: int | None = None) -> tuple[Dimension, ...]:
-    """Look dimensions up.
+    """Return dimensions by name.
 
     Args:
-        by: Name of a dimension, a dimension of one's own, or several of either; none for the whole.
-        at_most: How many there may be.
+        by: Name of a dimension, your own dimension, or several of either; None for totals.
+        at_most: Maximum number of dimensions.
 
     Raises:
-        DimensionError: A dimension is unknown or named twice, or there are too many.
+        DimensionError: A dimension is unknown or given twice, or there are too many.
+
+    >>> [dimension.name for dimension in dimensions_of(["region", "page_group"])]
+    ['region', 'page_group']
     """
     wanted = () if by is None else (by,) if isinstance(by, str | Dimension) else tuple(by)
     found = tuple(item if isinstance(item, Dimension) else _named(item) for item in wanted)
     names = [dimension.name for dimension in found]
     if len(set(names)) < len(names):
-        raise DimensionError(f"a dimension is named twice: {', '.join(names)}")
+        raise DimensionError(f"a dimension is given twice: {', '.join(names)}")
     if at_most is not None and len(found) > at_most:
         raise DimensionError(f"at most {at_most} dimensions can be combined here (got {', '.join(names)})")
     return found
@@ -107,4 +110,4 @@ def _named(given: str) -> Dimension:
         return DIMENSIONS[name]
     near = get_close_matches(name, DIMENSIONS, n=1)
     hint = f"did you mean {near[0]!r}? There" if near else "there"
-    raise DimensionError(f"no dimension is called {name!r}; {hint} are {', '.join(DIMENSIONS)}")
+    raise DimensionError(f"there is no dimension {name!r}; {hint} are {', '.join(DIMENSIONS)}")

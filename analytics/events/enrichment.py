@@ -1,7 +1,7 @@
-"""What can be read off an event beyond its own columns: when it happened, from where and how the visitor came.
+"""Enrichment: columns derived from single events, such as event time, region and channel.
 
-:func:`conform` brings any table of events to the columns of the tracking plan; :func:`enrich` adds the derived columns
-of :data:`DERIVED_SCHEMA`. Both work on whole tables and look at no row by itself.
+:func:`conform` converts any table of events to the columns of the tracking plan; :func:`enrich` adds the derived
+columns of :data:`DERIVED_SCHEMA`. Both work on whole columns, not row by row.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ DERIVED_SCHEMA: Final = pl.Schema(
 
 ``event_time``: when it happened, by the collector's clock. ``region``: world region of the country, null when unknown.
 ``referrer_domain``: host of another site that the visitor came from, without ``www.``; null when there is none.
-``channel``: one of :data:`CHANNELS`; null for an event that says nothing of how the visitor came.
+``channel``: one of :data:`CHANNELS`; null for an event without information about acquisition.
 ``company_email``: the address given is not from a free-mail provider; null when none was given.
-``is_bot``: the user agent says it is a program; never null.
+``is_bot``: the user agent is that of a bot; never null.
 """
 
 CHANNELS: Final = (
@@ -47,7 +47,7 @@ CHANNELS: Final = (
     "direct",
     "other",
 )
-"""Ways a visitor may come, after Google Analytics' default channel group; ``other`` is a campaign of unknown medium."""
+"""Channels of acquisition, after Google Analytics' default channel group; ``other`` is a campaign of unknown medium."""
 
 _FREE_MAIL: Final = """
     gmail.com googlemail.com outlook.com hotmail.com hotmail.co.uk hotmail.fr live.com msn.com yahoo.com yahoo.co.uk
@@ -58,7 +58,7 @@ _FREE_MAIL: Final = """
     freemail.example.net
 """
 FREE_MAIL_DOMAINS: Final = frozenset(_FREE_MAIL.split())
-"""Domains of free-mail providers, whose addresses say nothing of a company; the last is the simulator's."""
+"""Domains of free-mail providers, whose addresses do not identify a company; the last is the simulator's."""
 
 # Full names, as some collectors write them; codes are what the Segment Spec asks for.
 _COUNTRY_NAMES: Final = {
@@ -119,9 +119,9 @@ _SOCIAL: Final = ("social", "social-network", "social-media", "social_media", "s
 _REFERRAL: Final = ("referral", "link", "app")
 
 _IDS: Final = ("anonymous_id", "user_id", "context_group_id")
-"""Columns that name whom an event is of: the browser, the person, the account."""
+"""Identifiers of the browser, the person and the account."""
 
-# Rows fewer than which are not worth the search for distinct values.
+# Below this number of rows, computing every row is faster than finding distinct values.
 _FEW: Final = 1000
 
 # "bot" must end a word; the phone maker Cubot is no bot. The others are names of tools.
@@ -134,18 +134,18 @@ _CUBOT: Final = r"(?i)\bcubot\b"
 
 
 def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
-    """Bring any table of events to the columns and types of the tracking plan.
+    """Convert a table of events to the columns and types of the tracking plan.
 
     Args:
         events: Table with some of the columns of :data:`analytics.events.tracking_plan.EVENT_SCHEMA`. Times may be
-            naive (taken as UTC), of another zone, ISO 8601 texts or epoch milliseconds.
-        strict: Whether a single time that cannot be read is an error; otherwise it becomes null.
+            naive (taken as UTC), of another zone, ISO 8601 strings or epoch milliseconds.
+        strict: Raise on a time that cannot be parsed; otherwise it becomes null.
 
     Returns:
-        Table with exactly the columns of the tracking plan, in order; what was missing is null, other columns are gone.
+        Table with exactly the columns of the tracking plan, in order; missing ones are null, others are dropped.
 
     Raises:
-        EventFrameError: A column has a type that cannot hold what the tracking plan says.
+        EventFrameError: A column cannot be converted to its type in the tracking plan.
     """
     if events.schema == EVENT_SCHEMA:
         return events
@@ -153,46 +153,46 @@ def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
 
 
 def enrich(events: pl.DataFrame) -> pl.DataFrame:
-    """Add to each event what can be derived from it: :data:`DERIVED_SCHEMA`.
+    """Add the derived columns of :data:`DERIVED_SCHEMA` to events.
 
     Args:
-        events: Table of events; see :func:`conform` for what is tolerated.
+        events: Table of events; see :func:`conform` for accepted types.
 
     Returns:
-        The columns of the tracking plan, then the derived ones, then whatever else was given. A blank identifier of
-        browser, person or account is null there, for it names nobody. Enriching twice changes nothing.
+        The columns of the tracking plan, then the derived ones, then all others. A blank identifier of a browser,
+        person or account becomes null. Enriching twice changes nothing.
 
     Raises:
-        EventFrameError: A column has a type that cannot hold what the tracking plan says.
+        EventFrameError: A column cannot be converted to its type in the tracking plan.
     """
     others = [name for name in events.columns if name not in EVENT_SCHEMA and name not in DERIVED_SCHEMA]
-    flat = _with_ids_that_name(conform(events))
-    derived = _worked_out(flat) if flat.height < _FEW else _looked_up(flat)
+    flat = _without_blank_ids(conform(events))
+    derived = _of_rows(flat) if flat.height < _FEW else _of_distinct_values(flat)
     return pl.concat([flat, derived, *([events.select(others)] if others else [])], how="horizontal")
 
 
-def _with_ids_that_name(flat: pl.DataFrame) -> pl.DataFrame:
-    """Take blank identifiers for none: a sender's "" is not the company of all who belong to none."""
-    # Few tables have any, and to look for them costs less than to make the columns anew.
+def _without_blank_ids(flat: pl.DataFrame) -> pl.DataFrame:
+    """Replace blank identifiers by null: "" would join everybody without an account into one."""
+    # Few tables have any, and searching costs less than rebuilding the columns.
     blank = flat.select((pl.col(_IDS).str.strip_chars() == "").any()).row(0, named=True)
     names = [name for name, found in blank.items() if found]
     return flat.with_columns(pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in names)
 
 
 def event_times(events: pl.DataFrame) -> pl.Series:
-    """Say of each flat event when it happened, by the collector's clock: the column ``event_time``."""
+    """Return the time of each flat event by the collector's clock: the column ``event_time``."""
     return events.select(event_time=_EVENT_TIME).to_series()
 
 
-def _worked_out(flat: pl.DataFrame) -> pl.DataFrame:
-    """The derived columns, worked out in every row: quickest where rows are few."""
+def _of_rows(flat: pl.DataFrame) -> pl.DataFrame:
+    """The derived columns, computed in every row: fastest for few rows."""
     each = {name: expression for expressions in _LOOK_UPS.values() for name, expression in expressions.items()}
     derived = flat.lazy().with_columns(event_time=_EVENT_TIME, **each).with_columns(**_ARRIVAL)
     return derived.with_columns(channel=_CHANNEL).select(_DERIVED).collect()
 
 
-def _looked_up(flat: pl.DataFrame) -> pl.DataFrame:
-    """The derived columns, worked out once for each distinct value: few values stand in many rows."""
+def _of_distinct_values(flat: pl.DataFrame) -> pl.DataFrame:
+    """The derived columns, computed once per distinct value: fastest for many rows."""
     columns = [_of_distinct(flat[column], expressions) for column, expressions in _LOOK_UPS.items()]
     facts = flat.select(*_ARRIVAL_FACTS, event_time=_EVENT_TIME)
     derived = pl.concat([facts, *columns], how="horizontal").with_columns(**_ARRIVAL)
@@ -200,12 +200,12 @@ def _looked_up(flat: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_distinct(values: pl.Series, expressions: dict[str, pl.Expr]) -> pl.DataFrame:
-    """Work expressions out once for each distinct value of a column and spread them by the number of the value."""
-    # Texts get numbers of their own, which are forgotten with the batch: a stream may hold any number of texts.
-    words = values if values.dtype == pl.Categorical else values.cast(pl.Categorical(pl.Categories.random()))
-    distinct = words.unique()
-    # Numbers from 1, so that 0 is left for what is not said.
-    number, known = ((each.to_physical() + 1).fill_null(0).to_numpy() for each in (words, distinct))
+    """Compute expressions once per distinct value of a column, and gather the results by code."""
+    # Own categories are released with the batch: a stream may have any number of distinct strings.
+    categories = values if values.dtype == pl.Categorical else values.cast(pl.Categorical(pl.Categories.random()))
+    distinct = categories.unique()
+    # Codes from 1, so that 0 is null.
+    number, known = ((each.to_physical() + 1).fill_null(0).to_numpy() for each in (categories, distinct))
     row_of = np.zeros(int(known.max(initial=0)) + 1, dtype=np.int64)
     row_of[known] = np.arange(len(distinct))
     derived = distinct.cast(pl.String).to_frame(values.name).select(**expressions)
@@ -213,12 +213,13 @@ def _of_distinct(values: pl.Series, expressions: dict[str, pl.Expr]) -> pl.DataF
 
 
 def _channels(arrivals: pl.DataFrame) -> pl.Series:
-    """Channel of each event; its rules are asked only where there is a campaign or another site to go by."""
+    """Channel of each event; rules are evaluated only where there is a campaign or a referrer."""
     causes = ("context_campaign_medium", "context_campaign_source", "referrer_domain")
     has_cause = arrivals.select(pl.any_horizontal(pl.col(causes).is_not_null())).to_series()
-    told = arrivals.select(_ARRIVAL_COLUMNS).filter(has_cause)
-    distinct = told.unique().with_columns(channel=_CHANNEL)
-    by_rule = told.join(distinct, on=told.columns, how="left", nulls_equal=True, maintain_order="left")["channel"]
+    with_cause = arrivals.select(_ARRIVAL_COLUMNS).filter(has_cause)
+    distinct = with_cause.unique().with_columns(channel=_CHANNEL)
+    columns = with_cause.columns
+    by_rule = with_cause.join(distinct, on=columns, how="left", nulls_equal=True, maintain_order="left")["channel"]
     direct_or_nothing = pl.Series("channel", [CHANNELS[-2], None])
     place = np.where(arrivals["_landing"], len(by_rule), len(by_rule) + 1)
     place[has_cause.arg_true().to_numpy()] = np.arange(len(by_rule))
@@ -240,11 +241,11 @@ def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType, *, stri
 
 
 def _utc(series: pl.Series, *, strict: bool) -> pl.Series:
-    """Read a column as times: naive ones are UTC, texts ISO 8601, numbers epoch milliseconds."""
+    """Convert a column to times: naive ones are UTC, strings ISO 8601, numbers epoch milliseconds."""
     if series.dtype in {pl.String, pl.Categorical}:
         return _utc_of_texts(series.cast(pl.String), strict=strict)
     if series.dtype.is_numeric():
-        # Other tools have no empty cell among numbers, and put NaN there.
+        # Other tools have no null among numbers, and use NaN.
         return series.fill_nan(None).cast(pl.Int64, strict=strict).cast(UTC_MS)
     if series.dtype == pl.Null or (series.dtype.is_temporal() and series.dtype not in {pl.Duration, pl.Time}):
         return series.cast(UTC_MS)
@@ -255,7 +256,7 @@ def _utc_of_texts(texts: pl.Series, *, strict: bool) -> pl.Series:
     try:
         return texts.str.to_datetime(time_unit="ms", time_zone="UTC", strict=strict)
     except pl.exceptions.ComputeError:
-        # Where Polars finds no form for the column it fails even if it need not read every cell.
+        # Where Polars cannot infer a format it raises even if not strict.
         if strict:
             raise
         return pl.Series(texts.name, [None], dtype=UTC_MS).new_from_index(0, len(texts))
@@ -266,7 +267,7 @@ def _impossible(series: pl.Series, dtype: pl.DataType) -> str:
 
 
 def _event_time() -> pl.Expr:
-    """When it happened by the collector's clock: the device's own delay, taken off the arrival."""
+    """Time by the collector's clock: the arrival less the delay on the device, as in the Segment Spec."""
     delay = pl.col("sent_at") - pl.col("original_timestamp")
     return pl.coalesce(pl.col("received_at") - delay, "timestamp", "received_at")
 
@@ -306,14 +307,14 @@ _ARRIVAL_COLUMNS: Final = ["context_campaign_medium", "context_campaign_source",
 
 
 def _arrival() -> dict[str, pl.Expr]:
-    """What the channel is told by, besides the campaign: the other site, and whether the page is the visit's first."""
+    """Inputs of the channel besides the campaign: the external referrer, and whether the page is a landing page."""
     internal = (pl.col("_referrer_host") == pl.col("_own_host")).fill_null(value=False)
     on_a_page = pl.col("context_page_url").is_not_null() | (pl.col("type") == CallType.PAGE)
     return {"referrer_domain": pl.when(~internal).then("_referrer_host"), "_landing": ~internal & on_a_page}
 
 
 def _channel() -> pl.Expr:
-    """Channel by the campaign's medium, else by the referrer; the first rule that holds decides."""
+    """Channel by the campaign's medium, else by the referrer; the first matching rule applies."""
     medium, source = _lower("context_campaign_medium"), _lower("context_campaign_source")
     host = pl.col("referrer_domain").cast(pl.String)
     from_social = source.str.contains(_SOCIAL_SOURCE).fill_null(value=False)
@@ -332,7 +333,7 @@ def _channel() -> pl.Expr:
     return pl.coalesce(pl.when(rule).then(pl.lit(channel)) for channel, rule in rules.items())
 
 
-# Expressions are built once: for a small batch that would take longer than to work them out.
+# Expressions are built once: for a small batch, building them takes longer than evaluating them.
 _EVENT_TIME: Final = _event_time()
 _ARRIVAL: Final = _arrival()
 _CHANNEL: Final = _channel()

@@ -1,4 +1,4 @@
-"""Other names for the events of the tracking plan: a stream from elsewhere calls a demo request what it likes."""
+"""Renaming of events from other sources to the names of the tracking plan."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["renamed", "unknown_names"]
 
 
 def renamed(events: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
-    """Call `track` events as the tracking plan does.
+    """Rename `track` events to the names of the tracking plan.
 
     Args:
         events: Flat events.
-        names: The tracking plan's name of each foreign one; events of other names stay as they are.
+        names: Name in the tracking plan by foreign name; other events are unchanged.
     """
     if not names:
         return events
@@ -25,11 +25,11 @@ def renamed(events: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
 
 
 def unknown_names(events: pl.DataFrame, at_most: int = 5) -> list[tuple[str, int]]:
-    """The commonest names of `track` events that the tracking plan does not know, with how often each occurs.
+    """Return the most frequent names of `track` events outside the tracking plan, with their counts.
 
     Args:
         events: Flat events.
-        at_most: How many names are wanted.
+        at_most: Maximum number of names.
     """
     unknown = pl.col("event").is_not_null() & ~pl.col("event").cast(pl.String).is_in([str(name) for name in EventName])
     names = events.filter(unknown & (pl.col("type") == CallType.TRACK)).group_by(pl.col("event").cast(pl.String)).len()

@@ -1,4 +1,4 @@
-"""Moments and epoch milliseconds: how far events may lie back or ahead, and the length of an hour."""
+"""Datetimes and epoch milliseconds, and the range of event times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 EARLIEST: Final = datetime(2, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9998, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
-"""First and last time of an event; a year of room is left on either side for what is computed from it."""
+"""First and last time of an event; a year on either side is reserved for times computed from it."""
 
 
 def moment(ms: int) -> datetime:
@@ -42,7 +42,7 @@ def moment_ms(name: str, given: datetime) -> int:
     """Epoch milliseconds of a moment that events can have.
 
     Args:
-        name: What it is called where it was given, for the message of the error.
+        name: Name of the argument, for the error message.
         given: The moment.
 
     Raises:

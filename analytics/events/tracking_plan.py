@@ -1,8 +1,8 @@
-"""The tracking plan: what is tracked, what each event is called, and the columns of the flat event table.
+"""The tracking plan: calls, event names, and the columns of the flat event table.
 
-The wire format is the `Segment Spec <https://segment.com/docs/connections/spec/>`_; flattened columns carry the names
-that Segment's warehouses use. Every column is defined once, in :data:`COLUMNS`, and both directions (JSON to flat row,
-flat row to JSON) are read off that table.
+The wire format is the `Segment Spec <https://segment.com/docs/connections/spec/>`_; flattened columns have the names
+of Segment's warehouses. Every column is defined once, in :data:`COLUMNS`, for both directions (JSON to flat row, flat
+row to JSON).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The intent model: which signals predict a demo request, how sure that is, and how well it predicts.
+"""The intent model: a logit of demo requests on behavioural signals.
 
-Modules, in reading order: ``model`` (fit), ``results`` (what it says), ``coefficients`` (the table), ``fit_context``
-(what later questions need), ``interaction_effects``, ``session_length`` (flag, logarithm or spline), ``validation``
-(AUC, Brier, calibration, out of fold), ``naive_analyses`` (the usual short-cuts, beside it).
+Modules, in reading order: ``model`` (fit), ``results`` (estimates and diagnostics), ``coefficients`` (their table),
+``fit_context`` (what diagnostics are computed from), ``interaction_effects``, ``session_length`` (flag, logarithm or
+spline), ``validation`` (AUC, Brier score, calibration, cross-validation), ``naive_analyses`` (one row per visitor, for
+comparison).
 """
 
 import lazy_loader

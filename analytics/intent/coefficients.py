@@ -1,4 +1,4 @@
-"""The table of coefficients: one row per term, with effects, odds ratios, counts and the truth where it is known."""
+"""The table of coefficients: one row per term, with odds ratios, marginal effects, counts and true coefficients."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["COEFFICIENT_SCHEMA", "Unit", "coefficient_table", "odds_ratios_per_u
 
 
 def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataFrame:
-    """Lay out what was estimated.
+    """Return the table of coefficients of a fitted model.
 
     Args:
         basis: A fitted model.
-        truth: Coefficients that produced the data, by term, as far as known.
+        truth: Known true coefficients by term.
 
     Returns:
         Table of :data:`analytics.intent.coefficients.COEFFICIENT_SCHEMA`.
@@ -35,7 +35,7 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
     truths = [truth.get(term) for term in design.terms]
     seen = (design.matrix != 0).astype(np.float64)
     with np.errstate(over="ignore"):
-        # Of a separated term an end may be larger than a number can hold: infinite.
+        # An end of a separated term's interval may be too large for a float: infinite.
         odds_ratios = np.exp([estimate.fit.coefficients, low, high])
     columns = {
         "signal": design.terms,
@@ -43,6 +43,7 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
         "standard_error": estimate.fit.standard_errors,
         "z": estimate.z,
         "p_value": estimate.p_values,
+        # The intercept is not a hypothesis, so it does not count as a test.
         "p_adjusted": [None, *holm(estimate.p_values[1:])],
         "ci_low": low,
         "ci_high": high,
@@ -62,10 +63,10 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
 
 
 def _effects(basis: FitContext) -> list[tuple[float | None, float | None]]:
-    yes_or_no = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
+    is_binary = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
     effects = MarginalEffects(basis.design, basis.estimate.fit)
     return [
-        effects.average(term, yes_or_no=yes_or_no[term]) if term in yes_or_no else (None, None)
+        effects.average(term, is_binary=is_binary[term]) if term in is_binary else (None, None)
         for term in basis.design.terms
     ]
 
@@ -96,24 +97,25 @@ COEFFICIENT_SCHEMA: Final = pl.Schema(
 ``coefficient`` and its interval are log-odds per unit of the signal, ``odds_ratio`` their exponential. ``p_value`` is
 of the two-sided Wald test that the coefficient is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept.
 ``average_marginal_effect`` is the change in the probability of a request in a visit; null for the intercept and for
-interactions, which have none of their own (``IntentResults.interaction_effects`` has what they do to the probability).
+interactions, which have none of their own (see ``IntentResults.interaction_effects``).
 ``true_coefficient`` is null where it is not known; ``ci_covers_truth`` says whether the interval contains it.
 ``n_seen`` counts the visits with the signal, ``requests_seen`` those that ended in a request.
 """
 
 _MINUTES: Final = 10
+"""Unit of session lengths: a change that a reader can picture, where one minute is too small."""
 
 _LARGEST: Final = 700.0
-"""The exponential of more than this is more than a number can hold."""
+"""Largest exponent whose exponential fits a float."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A change of a term that means something to a reader.
+    """A meaningful change of a term, in which its odds ratio is reported.
 
     Args:
-        meaning: What the change is.
-        size: How large it is on the term's own scale.
+        meaning: Description of the change.
+        size: Size of the change on the term's own scale.
     """
 
     meaning: str
@@ -121,11 +123,14 @@ class Unit:
 
 
 def unit_of(term: str, signals: Mapping[str, Signal]) -> Unit:
-    """Return the unit in which to read a term.
+    """Return the unit in which the odds ratio of a term is reported.
 
     Args:
         term: Name of a term other than the intercept.
-        signals: The signals by name; one that is not among them is read per 1.
+        signals: The signals by name; the unit of a signal that is not among them is 1.
+
+    >>> unit_of("pages", {})
+    Unit(meaning='one more', size=1.0)
     """
     units = [_unit(signals.get(part)) for part in interaction_parts(term)]
     return Unit(" and ".join(unit.meaning for unit in units), math.prod(unit.size for unit in units))
@@ -144,7 +149,7 @@ def _unit(signal: Signal | None) -> Unit:
 
 
 def odds_ratios_per_unit(coefficients: pl.DataFrame, signals: Sequence[Signal]) -> pl.DataFrame:
-    """Return the odds ratio of each term per unit, with its interval: the exponential of coefficient × unit.
+    """Return the odds ratio of each term per unit, exp(coefficient × unit), with its interval.
 
     Args:
         coefficients: As of ``IntentResults.coefficients``.

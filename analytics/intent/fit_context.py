@@ -1,4 +1,4 @@
-"""What a fitted intent model rests on, kept so that more can be asked of it later."""
+"""Context of a fitted intent model, from which diagnostics are computed on demand."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["FitContext"]
 
 _ALIKE: Final = 1e-6
-"""Difference, in units of the term, that rounding may make between a term and what determines it."""
+"""Largest difference by rounding, in units of the term, between a term and what determines it."""
 
 
 @dataclass(frozen=True, eq=False)
 class FitContext:
-    """The design, the estimate and the people behind a fitted model.
+    """The design, the estimate and the clusters of a fitted model.
 
     Args:
-        signals: Signals that were asked for.
-        design: What the likelihood is made of.
-        estimate: What was found.
-        clusters: Number of each visit's cluster, from 0; none where visits count as independent.
+        signals: Signals of the model, the dropped ones included.
+        design: Design matrix and outcomes.
+        estimate: Coefficients and covariance.
+        clusters: Number of each visit's cluster, from 0; None where visits are taken as independent.
         people: The account and the visitor of each visit.
     """
 
@@ -47,37 +47,37 @@ class FitContext:
 
     @cached_property
     def names(self) -> pl.Series:
-        """Whom each visit belongs to: account, else visitor."""
+        """Cluster name of each visit: its account, else its visitor."""
         return cluster_names(self.people)
 
     @property
     def n_clusters(self) -> int | None:
-        """How many clusters the covariance is robust to."""
+        """Number of clusters; None where visits are taken as independent."""
         return None if self.clusters is None else int(self.clusters.max()) + 1
 
     @cached_property
     def nonrobust_standard_error(self) -> Mapping[str, float]:
-        """Standard error of each term if visits were independent: of the information XᵀWX, W = n p (1 − p)."""
+        """Nonrobust standard error of each term, from the information XᵀWX with W = n p (1 − p)."""
         errors = np.sqrt(np.diag(np.linalg.inv(self._information)))
         return dict(zip(self.design.terms, errors.tolist(), strict=True))
 
     @cached_property
     def effective_clusters(self) -> Mapping[str, float] | None:
-        """How many clusters of equal weight each term rests on; see :mod:`analytics.logit.clusters`."""
+        """Effective number of clusters of each term; see :mod:`analytics.logit.clusters`."""
         return None if self.clusters is None else self._by_term(effective_clusters, self.clusters)
 
     @cached_property
     def jackknife_errors(self) -> Mapping[str, float] | None:
-        """Standard error of each term by leaving out one cluster at a time; see :mod:`analytics.logit.clusters`."""
+        """Jackknife standard error of each term over clusters; see :mod:`analytics.logit.clusters`."""
         return None if self.clusters is None else self._by_term(jackknife_errors, self.clusters)
 
     def _by_term(
         self,
-        work_out: Callable[[Design, NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
+        compute: Callable[[Design, NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
         clusters: NDArray[np.int64],
     ) -> Mapping[str, float]:
         design, p = self.design, self.estimate.fit.p_request
-        return dict(zip(design.terms, work_out(design, self._information, p, clusters).tolist(), strict=True))
+        return dict(zip(design.terms, compute(design, self._information, p, clusters).tolist(), strict=True))
 
     @cached_property
     def _information(self) -> NDArray[np.float64]:
@@ -85,34 +85,34 @@ class FitContext:
         return information(self.design.matrix, self.design.n_visits, self.estimate.fit.p_request)
 
     def refuse_unseen(self, visits: pl.DataFrame) -> None:
-        """Refuse visits of which the model knows nothing: a term was left out of it, and here does make a difference.
+        """Refuse visits unlike all those of the fit, where a dropped term takes values that the fit never saw.
 
         Args:
-            visits: Table with a column for each signal that was asked for.
+            visits: Table with a column for each signal of the model.
 
         Raises:
-            VisitTableError: A signal that was constant, or determined by others, is not so here.
+            VisitTableError: A signal that was constant in the fit, or determined by others, is not so here.
         """
         for term, weights in self.design.determined.items():
             values = design_matrix(visits, [term, *weights])
             n_other = int((np.abs(values[:, 0] - values[:, 1:] @ list(weights.values())) > _ALIKE).sum())
             if n_other:
                 raise VisitTableError(
-                    f"{term} was dropped from the model ({self.design.dropped[term]}), but is otherwise in {n_other:,} "
-                    f"of these {visits.height:,} visits, of which the model knows nothing; fit it on visits like them"
+                    f"{term} was dropped from the model ({self.design.dropped[term]}), but differs in {n_other:,} "
+                    f"of these {visits.height:,} visits, which the model cannot predict; fit it on visits like them"
                 )
 
     def to_statsmodels(self) -> BinaryResultsWrapper:
         """Fit the same model with statsmodels, on single visits, and return its results.
 
         Raises:
-            IntentModelError: The likelihood was penalised, which statsmodels cannot do.
+            IntentModelError: The likelihood was penalised, which statsmodels does not support.
         """
         from statsmodels.discrete.discrete_model import Logit  # noqa: PLC0415 - takes a second to import
 
         if self.estimate.estimator == "firth":
             raise IntentModelError(
-                "statsmodels has no penalised likelihood, and that of this model has no maximum: separated are "
+                "statsmodels has no Firth penalty, and the likelihood of this model has no maximum: separated terms: "
                 f"{', '.join(self.estimate.separated)}"
             )
         design = self.design

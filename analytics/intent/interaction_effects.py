@@ -1,8 +1,9 @@
-"""Interactions on the scale of probabilities: how much more one signal moves a request where the other is present.
+"""Interaction effects on the probability scale: how much larger one signal's effect is where the other is present.
 
-In a logit the product's coefficient multiplies odds. It does not say whether the probability moves more: a product of 0
-leaves effects on the probability that differ, and its sign may be another. What does is the change of one signal's
-average marginal effect with the other signal: C. Ai and E. C. Norton, Economics Letters 80 (2003) 123–129.
+In a logit the coefficient of a product acts on the odds. It does not show whether the probability changes more: with a
+coefficient of 0 the effects on the probability still differ, and the sign may be the opposite. The change of one
+signal's average marginal effect with the other signal does: C. Ai and E. C. Norton, Economics Letters 80 (2003)
+123–129.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ INTERACTION_SCHEMA: Final = pl.Schema(
 )
 """Columns of the table of interactions, one row per product of two signals in the model.
 
-``effect`` is the difference that one signal makes to the average marginal effect of the other, as a probability; where
-a signal is a quantity it is per unit of it, as its average marginal effect is. The interval is Wald's.
+``effect`` is the change of one signal's average marginal effect with the other, as a probability; for a quantity it is
+per unit, as its average marginal effect is. The interval is Wald's.
 """
 
 _PAIR: Final = 2
@@ -52,14 +53,14 @@ def interaction_effects(basis: FitContext, level: float) -> pl.DataFrame:
         basis: The fitted model.
         level: Confidence level of the intervals, between 0 and 1.
     """
-    yes_or_no = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
+    is_binary = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
     quantile = NormalDist().inv_cdf(0.5 + level / 2)
     rows = []
     for term in basis.design.terms:
         pair = interaction_parts(term)
         if len(set(pair)) == len(pair) == _PAIR:
             effect, error = interaction_effect(
-                basis.design, basis.estimate.fit, {part: yes_or_no[part] for part in pair}
+                basis.design, basis.estimate.fit, {part: is_binary[part] for part in pair}
             )
             p_value = 2 * NormalDist().cdf(-abs(effect / error)) if error > 0 else None
             rows.append((term, effect, error, p_value, effect - quantile * error, effect + quantile * error))
@@ -69,18 +70,19 @@ def interaction_effects(basis: FitContext, level: float) -> pl.DataFrame:
 def interaction_effect(design: Design, fit: LogitFit, pair: Mapping[str, bool]) -> tuple[float, float]:
     """Return the mean over visits of the second difference (or derivative) of the probability, and its standard error.
 
-    With two yes-or-no signals it is the mean of p(1, 1) − p(1, 0) − p(0, 1) + p(0, 0), every visit with its other
+    With two binary signals it is the mean of p(1, 1) − p(1, 0) − p(0, 1) + p(0, 0), every visit with its other
     signals. The standard error is by the delta method.
 
     Args:
-        design: What was fitted.
-        fit: The maximum of its likelihood.
-        pair: Two signals that are terms by themselves, and whether each is a yes-or-no signal.
+        design: Design of the model.
+        fit: Maximum of its likelihood.
+        pair: Two signals that are terms by themselves, and whether each is binary.
     """
     flags = [signal for signal, is_flag in pair.items() if is_flag]
     quantities = [signal for signal, is_flag in pair.items() if not is_flag]
     share = design.n_visits / design.n_visits.sum()
     effect, gradient = 0.0, np.zeros(len(design.terms))
+    # Binary signals are differenced over all corners, quantities are differentiated.
     for corner in product((0.0, 1.0), repeat=len(flags)):
         sign = (-1.0) ** (len(flags) - sum(corner))
         values = {signal: np.full(len(share), value) for signal, value in zip(flags, corner, strict=True)}
@@ -92,25 +94,25 @@ def interaction_effect(design: Design, fit: LogitFit, pair: Mapping[str, bool]) 
 def _mean_derivative(
     design: Design, b: Floats, share: Floats, values: Mapping[str, Floats], by: Sequence[str]
 ) -> tuple[float, Floats]:
-    """Mean derivative of the probability by none, one or two signals, some others set; and its gradient in b."""
+    """Mean derivative of the probability by up to two signals, with others set to values; and its gradient in b."""
     x = _columns(design, values)
     p = expit(x @ b)
     w = share * p * (1 - p)
     if not by:
         return float(share @ p), w @ x
     x_one = _columns(design, values, by[:1])
-    one, bend = x_one @ b, 1 - 2 * p
+    one, curvature = x_one @ b, 1 - 2 * p
     if len(by) == 1:
-        return float(w @ one), (w * bend * one) @ x + w @ x_one
+        return float(w @ one), (w * curvature * one) @ x + w @ x_one
     x_other, x_both = _columns(design, values, by[1:]), _columns(design, values, by)
     other, both = x_other @ b, x_both @ b
-    gradient = (w * (1 - 6 * p * (1 - p)) * one * other + w * bend * both) @ x
-    gradient = gradient + (w * bend * other) @ x_one + (w * bend * one) @ x_other + w @ x_both
-    return float(w @ (bend * one * other + both)), gradient
+    gradient = (w * (1 - 6 * p * (1 - p)) * one * other + w * curvature * both) @ x
+    gradient = gradient + (w * curvature * other) @ x_one + (w * curvature * one) @ x_other + w @ x_both
+    return float(w @ (curvature * one * other + both)), gradient
 
 
 def _columns(design: Design, values: Mapping[str, Floats], by: Sequence[str] = ()) -> Floats:
-    """The design with some signals set to values, differentiated by others."""
+    """The design matrix with some signals set to values, differentiated by others."""
     matrix = np.zeros_like(design.matrix)
     for j, term in enumerate(design.terms):
         parts = () if term == INTERCEPT else interaction_parts(term)

@@ -1,9 +1,10 @@
-"""The intent model: which behaviour foretells a demo request.
+"""The intent model: which behaviour predicts a demo request.
 
-A discrete-time hazard: at the end of each visit a visitor who has not yet asked requests a demo with a probability
-whose log-odds are an intercept plus the sum of coefficient × signal. Fitted as a logit on the person-period table of
-:func:`analytics.visit_table` (P. D. Allison, Sociological Methodology 13 (1982) 61–98). What the data cannot
-tell is left out and named, penalised and named, or refused: no number that must not be used is returned in silence.
+A discrete-time hazard model. At the end of each visit, a visitor without a request so far requests a demo with a
+probability whose log-odds are an intercept plus the sum of coefficient × signal. It is fitted as a logit on the
+person-period table of :func:`analytics.visit_table` (P. D. Allison, Sociological Methodology 13 (1982) 61–98). A term
+that the data cannot identify is dropped or penalised with a warning, or the fit is refused: no unusable number is
+returned without one.
 """
 
 from __future__ import annotations
@@ -28,23 +29,30 @@ from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal,
 
 __all__ = ["IntentModel"]
 
-_FEW_EVENTS_PER_TERM: Final = 10
-_FEW_CLUSTERS: Final = 40
-_FEW_EFFECTIVE: Final = 20
-"""Accounts in effect below which clustered errors are noticeably too small: with 11 of them by 12 %, in simulations."""
+_MIN_EVENTS_PER_VARIABLE: Final = 10
+_MIN_CLUSTERS: Final = 40
+_MIN_EFFECTIVE_CLUSTERS: Final = 20
+"""Effective accounts below which clustered errors are noticeably too small: with 11, by 12 % in simulations."""
 
 
 class IntentModel:
     """The logit of demo requests on intent signals.
 
     Args:
-        signals: Signals to hold, in the order of the results.
-        interactions: Products of signals to hold, as ``a:b``; one whose signals are not all in the model is left out.
+        signals: Signals of the model, in the order of the results.
+        interactions: Products of signals, as ``a:b``; one whose signals are not all in the model is dropped.
         level: Confidence level of the intervals, between 0 and 1.
-        penalise: Answer separation with Firth's penalised likelihood, and say so; refuse the fit otherwise.
+        penalise: With separated terms, fit Firth's penalised likelihood and warn; if False, raise instead.
 
     Raises:
-        IntentModelError: An interaction names no known signal, a term is named twice, or the level is impossible.
+        IntentModelError: An interaction has an unknown signal, a term is given twice, or the level is out of range.
+
+    >>> from analytics.signals.definitions import EverSeen
+    >>> model = IntentModel([EverSeen("docs", "has seen docs", "high", "category", ("docs",))], [])
+    >>> docs, requested = [True] * 50 + [False] * 150, ([True] * 20 + [False] * 30) + ([True] * 15 + [False] * 135)
+    >>> visits = pl.DataFrame({"docs": docs, "requested_demo": requested}).with_columns(at_risk=True, censored=False)
+    >>> round(model.fit(visits).coefficients["odds_ratio"][1], 3)  # (20 × 135) / (30 × 15)
+    6.0
     """
 
     def __init__(
@@ -67,29 +75,29 @@ class IntentModel:
                 )
         terms = [*names, *self.interactions]
         if len(set(terms)) < len(terms):
-            raise IntentModelError(f"a term is named twice: {', '.join(terms)}")
+            raise IntentModelError(f"a term is given twice: {', '.join(terms)}")
         if not 0 < level < 1:
             raise IntentModelError(f"level: must lie between 0 and 1 (got {level})")
 
     def fit(self, visits: pl.DataFrame, truth: Mapping[str, float] | None = None) -> IntentResults:
-        """Fit the model on the visits that are over and at whose end a first request could be made.
+        """Fit the model on completed visits of visitors at risk: those who could make a first request.
 
-        Standard errors are clustered by account where accounts are known, a visitor without one being their own
-        cluster: colleagues share what we do not see.
+        Standard errors are clustered by account where accounts are known, because colleagues share unobserved causes.
+        A visitor without an account is a cluster of their own.
 
         Args:
             visits: A visit table, as of :func:`analytics.visit_table`.
-            truth: Coefficients that produced the data, by term, to set beside the estimates.
+            truth: True coefficients by term, to show beside the estimates.
 
         Returns:
-            Estimates, intervals and effects; ``dropped`` and ``warnings`` say what to mind.
+            Estimates, intervals and effects. Read ``dropped`` and ``warnings`` before using them.
 
         Raises:
             VisitTableError: A column is missing or a signal has no value in some rows.
             OneOutcomeError: Every visit ends in a request, or none does.
             TooFewVisitsError: There are fewer requests than terms.
-            SeparationError: Signals foretell the outcome perfectly, and a penalty is not wanted.
-            ConvergenceError: The search found no maximum.
+            SeparationError: Signals predict the outcome perfectly, and ``penalise`` is False.
+            ConvergenceError: The maximisation did not converge.
         """
         names = [signal.name for signal in self.signals]
         eligible = eligible_visits(visits, names)
@@ -114,80 +122,80 @@ class IntentModel:
             level=self.level,
             basis=basis,
             estimator=found.estimator,
-            warnings=_cautions(basis, eligible),
+            warnings=_warnings(basis, eligible),
             dropped=dict(design.dropped),
         )
-        caution = _few_in_effect(results) if _has_many_clusters(results) else None
-        return replace(results, warnings=(*results.warnings, caution)) if caution else results
+        warning = _few_effective_clusters(results) if _has_many_clusters(results) else None
+        return replace(results, warnings=(*results.warnings, warning)) if warning else results
 
 
-def _cautions(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
-    cautions = [*_few_requests(basis.design), *_few_accounts(visits, basis.clusters)]
+def _warnings(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
+    warnings = [*_few_requests(basis.design), *_few_accounts(visits, basis.clusters)]
     if basis.estimate.estimator == "firth":
-        cautions.append(_penalty(basis.design, basis.estimate))
-    return tuple(cautions)
+        warnings.append(_penalty(basis.design, basis.estimate))
+    return tuple(warnings)
 
 
 def _few_requests(design: Design) -> list[str]:
     n_requests, n_terms = int(design.outcome.sum()), len(design.terms) - 1
     rarer = min(n_requests, len(design.outcome) - n_requests)
-    if rarer >= _FEW_EVENTS_PER_TERM * n_terms:
+    if rarer >= _MIN_EVENTS_PER_VARIABLE * n_terms:
         return []
     what = "requests" if rarer == n_requests else "visits without a request"
-    few = f"{rarer} {what} for {n_terms} terms: fewer than {_FEW_EVENTS_PER_TERM} a term"
-    return [f"{few}, so coefficients are biased away from 0 and intervals too narrow"]
+    few = f"{rarer} {what} for {n_terms} terms: fewer than {_MIN_EVENTS_PER_VARIABLE} a term"
+    return [f"{few}, so coefficients are biased away from 0 and intervals are too narrow"]
 
 
 def _few_accounts(visits: pl.DataFrame, clusters: NDArray[np.int64] | None) -> list[str]:
     if clusters is None:
         if _n_unique(visits, "account") != 1:
             return []
-        return ["all visits belong to one account, so standard errors cannot allow for what its people share"]
+        return ["all visits belong to one account, so standard errors cannot be clustered"]
     n_clusters = int(clusters.max()) + 1
-    if n_clusters >= _FEW_CLUSTERS:
+    if n_clusters >= _MIN_CLUSTERS:
         return []
-    return [f"{n_clusters} accounts are few (fewer than {_FEW_CLUSTERS}): cluster-robust standard errors are too small"]
+    return [f"{n_clusters} accounts are few (fewer than {_MIN_CLUSTERS}): cluster-robust standard errors are too small"]
 
 
 def _has_many_clusters(results: IntentResults) -> bool:
-    """Whether clusters are many, and their errors no matter of a penalty: of few it has been said already."""
-    return results.estimator == "ml" and (results.basis.n_clusters or 0) >= _FEW_CLUSTERS
+    """Whether :func:`_few_accounts` has given no warning; a penalised fit has errors of another kind."""
+    return results.estimator == "ml" and (results.basis.n_clusters or 0) >= _MIN_CLUSTERS
 
 
-def _few_in_effect(results: IntentResults) -> str | None:
-    """Say which terms rest on few accounts, though accounts are many, and what can be said of them then."""
+def _few_effective_clusters(results: IntentResults) -> str | None:
+    """Warn of terms that rest on few accounts, though accounts are many, with their jackknife intervals."""
     effective = results.basis.effective_clusters or {}
-    few = [term for term, n in effective.items() if term != INTERCEPT and n < _FEW_EFFECTIVE]
+    few = [term for term, n in effective.items() if term != INTERCEPT and n < _MIN_EFFECTIVE_CLUSTERS]
     if not few or results.jackknife is None:
         return None
     rows = {row["signal"]: row for row in results.jackknife.to_dicts()}
-    told = ", ".join(f"{term} ({effective[term]:.0f} in effect; {_interval(rows[term])})" for term in few)
+    listed = ", ".join(f"{term} ({effective[term]:.0f} effective; {_interval(rows[term])})" for term in few)
     return (
-        f"few of the {results.basis.n_clusters:,} accounts and lone visitors tell of {told}: cluster-robust standard "
-        "errors and intervals are too small there; in brackets those of the jackknife over accounts, which are not"
+        f"few of the {results.basis.n_clusters:,} accounts and single visitors inform about {listed}: cluster-robust "
+        "standard errors and intervals are too small there; use the jackknife intervals in brackets"
     )
 
 
 def _interval(row: dict[str, float | None]) -> str:
     if row["ci_low"] is None:
-        return "nothing can be said"
+        return "no interval"
     return f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
 
 
 def _penalty(design: Design, found: Estimate) -> str:
-    """Say that the likelihood was penalised, and for which terms' sake."""
+    """Warn that the likelihood was penalised, and name the separated terms."""
     why = [
-        f"{term} ({design.separated.get(term, 'with others it foretells the outcome perfectly')})"
+        f"{term} ({design.separated.get(term, 'with others it predicts the outcome perfectly')})"
         for term in found.separated
         if term != INTERCEPT or len(found.separated) == 1
     ]
     intervals = (
-        "all intervals and p-values go by the profile likelihood"
+        "all intervals and p-values are of the profile likelihood"
         if found.profiled.all()
-        else "intervals and p-values of the separated go by the profile likelihood, which supposes independent visits"
+        else "intervals and p-values of separated terms are of the profile likelihood, which assumes independent visits"
     )
     return (
-        f"separated: {'; '.join(why)}. Estimates of greatest likelihood would be infinite, so all coefficients are of "
+        f"separated: {'; '.join(why)}. Maximum-likelihood estimates would be infinite, so all coefficients are of "
         f"Firth's penalised likelihood, and {intervals}"
     )
 

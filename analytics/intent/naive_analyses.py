@@ -1,8 +1,8 @@
-"""What analysts usually do instead of following visits, set beside it: one row per visitor, with or without hindsight.
+"""Naive analyses, for comparison with the intent model: one row per visitor instead of one per visit.
 
-With everything a visitor ever did in the row, what follows the request seems to foretell it. Without it, those who
-asked early have had less time to do anything, and a long visit is lost among the others. Both have coefficients, small
-standard errors and no warning; only where the truth is known can it be seen how far off they are.
+With everything that a visitor ever did in the row, behaviour after the request seems to predict it. With only what came
+before, visitors who converted early had less time to do anything, and a long visit is averaged away. Both analyses give
+coefficients, small standard errors and no warning; only a known truth shows their bias.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class NaiveComparison:
     """The same events analysed in three ways.
 
     Args:
-        results: Results of each analysis that could be done, by its name; the first is the intent model's own.
-        not_available: Why the others could not.
+        results: Results by name of the analysis; the first is the intent model's own.
+        not_available: Reasons why an analysis failed, by name.
     """
 
     results: Mapping[str, IntentResults]
@@ -45,12 +45,12 @@ class NaiveComparison:
 
     @property
     def table(self) -> pl.DataFrame:
-        """What each analysis says, and how far off it is.
+        """Estimates of each analysis beside the truth.
 
         One row per analysis and term: ``analysis``, ``signal``, ``coefficient``, ``standard_error``,
         ``true_coefficient``, ``bias`` (the difference of the two), ``standardised_error`` (bias in standard errors) and
-        ``ci_covers_truth``, the last four null where the truth is not known. The intercept by visitor is
-        another quantity than that by visit: it has none.
+        ``ci_covers_truth``, the last four null where the truth is not known. It is not known for the intercept by
+        visitor, which is another quantity than that by visit.
         """
         tables = [
             results.comparison.select(
@@ -69,11 +69,11 @@ class NaiveComparison:
 
     @property
     def verdicts(self) -> pl.DataFrame:
-        """How right each analysis is on the whole, where the truth is known.
+        """Accuracy of each analysis over all terms with a known truth.
 
-        One row per analysis: ``analysis``, ``n_terms`` with a known truth, ``n_covered`` whose intervals hold it,
-        ``root_mean_square_error`` in standard errors (about 1 where an analysis is right), and of the term that is
-        furthest off in standard errors ``worst_signal``, ``worst_bias`` and ``worst_standardised_error``.
+        One row per analysis: ``analysis``, ``n_terms`` with a known truth, ``n_covered`` whose intervals contain it,
+        ``root_mean_square_error`` in standard errors (about 1 for an unbiased analysis), and of the term with the
+        largest error in standard errors ``worst_signal``, ``worst_bias`` and ``worst_standardised_error``.
         """
         known = self.table.drop_nulls("true_coefficient")
         size = pl.col("standardised_error").abs()
@@ -104,16 +104,16 @@ def compare_analyses(
     visits: pl.DataFrame | None = None,
     by_visit: IntentResults | None = None,
 ) -> NaiveComparison:
-    """Fit the same terms in three ways: by visit, as the model should be, and in two ways by visitor.
+    """Fit the same terms in three ways: by visit, as the intent model does, and in two ways by visitor.
 
     Args:
         events: Flat or enriched events.
         model: The terms to fit.
-        truth: Coefficients that produced the data, by term.
+        truth: True coefficients by term.
         observed_until: When observation stopped; the time of the latest event unless given.
-        conversion_unit: Who asks for one demo at most; only the analysis by visit knows of it.
-        visits: The visit table of these events, where it has been made already.
-        by_visit: Results of the model on it, where it has been fitted already.
+        conversion_unit: Who requests one demo at most; only the analysis by visit uses it.
+        visits: The visit table of these events, if it exists already.
+        by_visit: Results of the model on it, if it was fitted already.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -134,14 +134,14 @@ def compare_analyses(
     def fit_by_visitor(*, everything: bool) -> IntentResults:
         return model.fit(visitor_table(table, model.signals, everything=everything), without_intercept)
 
-    asked: dict[str, Callable[[], IntentResults]] = {
+    analyses: dict[str, Callable[[], IntentResults]] = {
         BY_VISIT: fit_by_visit,
         BEFORE_REQUEST: partial(fit_by_visitor, everything=False),
         EVERYTHING: partial(fit_by_visitor, everything=True),
     }
     results: dict[str, IntentResults] = {}
     not_available: dict[str, str] = {}
-    for name, fit in asked.items():
+    for name, fit in analyses.items():
         try:
             results[name] = fit()
         except IntentModelError as error:
@@ -152,19 +152,19 @@ def compare_analyses(
 def visitor_table(
     events: pl.DataFrame, signals: tuple[Signal, ...], *, everything: bool, idle_minutes: float = IDLE_MINUTES
 ) -> pl.DataFrame:
-    """Gather all that visitors did into one row each, as one does who knows nothing of visits and their order.
+    """Aggregate all visits of a visitor into one row, regardless of their order.
 
-    Whether they requested a demo, at any time; each signal at the end of what counts; and for session length the sum
-    over their visits. Whether an account has asked already, or observation stopped in their midst, is not considered.
+    A row has whether the visitor ever requested a demo, the last value of each signal, and for session length the sum
+    over visits. Earlier requests of the account and censoring are ignored.
 
     Args:
         events: Flat or enriched events.
-        signals: Signals to read off them.
-        everything: Count what came after the first request too; otherwise only what came strictly before.
+        signals: Signals to compute.
+        everything: Include events after the first request; otherwise only those strictly before it.
         idle_minutes: Idle time-out, in minutes, greater than 0.
 
     Returns:
-        A table with the columns that the intent model needs of a visit table, one row per visitor.
+        A table with the columns of a visit table that the intent model needs, one row per visitor.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -172,7 +172,7 @@ def visitor_table(
     """
     table = enriched(events)
     request = (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False)
-    # Without their requests visitors are followed to the end; nothing is cut off.
+    # Without requests in the events no visitor leaves the risk set: the table goes to the last event.
     followed = table.filter(~request) if everything else table
     visits = visit_table(followed, signals=signals, idle_minutes=idle_minutes, conversion_unit="visitor").filter(
         "at_risk"
@@ -191,7 +191,7 @@ def visitor_table(
 
 
 def _over_visits(signal: Signal) -> pl.Expr:
-    """What a signal comes to over all visits: where it is about the visitor it has come to that in the last one."""
+    """Value of a signal over all visits; one with the scope of a visitor is cumulative, so the last value counts."""
     column = pl.col(signal.name)
     if isinstance(signal, EverSeen) or signal.within == "visitor":
         return column.last()

@@ -1,4 +1,4 @@
-"""What the intent model says: numbers in attributes, one tidy table of coefficients, and their rendering."""
+"""Results of the intent model: numbers in attributes, one tidy table of coefficients, and their rendering."""
 
 from __future__ import annotations
 
@@ -43,33 +43,33 @@ _SUMMARY: Final = (
 )
 
 _METHODS: Final[Mapping[Estimator, str]] = {
-    "ml": "greatest likelihood",
+    "ml": "maximum likelihood",
     "firth": "Firth's penalised likelihood",
 }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class IntentResults:
-    """A fitted intent model: which behaviour foretells a demo request, and how sure that is.
+    """A fitted intent model: estimates, intervals and diagnostics.
 
     Args:
         coefficients: One row per term; columns as in :data:`COEFFICIENT_SCHEMA`.
-        n_visits: Visits in the fit: a first request could be made, and the visit is known to be over.
+        n_visits: Visits in the fit: at risk and completed.
         n_visitors: Visitors of these visits.
-        n_accounts: Companies of these visitors, as far as known.
+        n_accounts: Known companies of these visitors.
         n_requests: Visits that ended in a demo request.
         log_likelihood: Natural logarithm of the likelihood at its maximum.
         pseudo_r2: McFadden's: 1 − log-likelihood / log-likelihood of the intercept alone.
-        auc_in_sample: Share of pairs (a visit with a request, one without) that the model ranks rightly, on the very
-            visits it was fitted on: flattering.
+        auc_in_sample: In-sample AUC, which is optimistic: the share of pairs (a visit with a request, one without)
+            that the model ranks correctly on the visits of the fit.
         covariance: Kind of covariance: ``nonrobust`` or ``cluster by account``.
         covariance_matrix: Covariance of the coefficients, terms × terms.
         level: Confidence level of the intervals.
-        basis: What the fit rests on, for what is worked out when it is asked for.
+        basis: Context of the fit, for diagnostics that are computed on demand.
         tjur_r2: Tjur's: mean fitted probability of visits with a request, less that of those without.
-        estimator: ``ml`` for greatest likelihood, ``firth`` for the penalised likelihood where terms are separated.
-        warnings: What the reader must know before using the numbers.
-        dropped: Terms that the data could not tell, with the reason.
+        estimator: ``ml`` for maximum likelihood, ``firth`` for the penalised likelihood where terms are separated.
+        warnings: Warnings to read before using the numbers.
+        dropped: Terms that the data cannot identify, with the reason.
     """
 
     coefficients: pl.DataFrame
@@ -96,7 +96,7 @@ class IntentResults:
 
     @property
     def method(self) -> str:
-        """How the coefficients were found, in words."""
+        """Name of the estimator."""
         return _METHODS[self.estimator]
 
     @property
@@ -106,7 +106,7 @@ class IntentResults:
 
     @property
     def comparison(self) -> pl.DataFrame:
-        """The estimates beside the truth, where it is known.
+        """Estimates beside the true coefficients, where known.
 
         One row per term: ``signal``, ``coefficient``, ``true_coefficient``, ``bias`` (coefficient − true coefficient),
         ``standardised_error`` (bias in standard errors) and ``ci_covers_truth``.
@@ -123,13 +123,12 @@ class IntentResults:
 
     @cached_property
     def diagnostics(self) -> pl.DataFrame:
-        """What to mind of each term.
+        """Diagnostics of each term.
 
         One row per term: ``signal``; ``vif``, its variance inflation factor, null for the intercept;
         ``p_false_discovery``, the p-value adjusted by Benjamini and Hochberg; ``separated``, whether its estimate is
-        finite only by the penalty; ``interval``, what its test and interval go by: ``wald`` or ``profile``; and
-        ``effective_accounts``, on how many accounts of equal weight it would rest as much as on these, null where
-        visits count as independent.
+        finite only because of the penalty; ``interval``, the kind of its test and interval, ``wald`` or ``profile``;
+        and ``effective_accounts``, the effective number of clusters, null where visits are taken as independent.
         """
         inflation, estimate = variance_inflation(self.basis.design), self.basis.estimate
         effective = self.basis.effective_clusters or {}
@@ -147,22 +146,22 @@ class IntentResults:
 
     @cached_property
     def interaction_effects(self) -> pl.DataFrame:
-        """What products of two signals do to the probability; see :mod:`analytics.intent.interaction_effects`."""
+        """Effects of products of two signals on the probability; see :mod:`analytics.intent.interaction_effects`."""
         return interaction_effects(self.basis, self.level)
 
     @property
     def nonrobust_standard_error(self) -> Mapping[str, float]:
-        """Standard error of each term if visits were independent, which those of one account are not."""
+        """Nonrobust standard error of each term: it takes visits of one account as independent, which they are not."""
         return self.basis.nonrobust_standard_error
 
     @cached_property
     def jackknife(self) -> pl.DataFrame | None:
-        """Standard errors and intervals by leaving out one account after the other; none where visits are independent.
+        """Jackknife standard errors and intervals over accounts; None where visits are taken as independent.
 
-        Where ``effective_accounts`` are few, the errors and intervals of the table are too small, and these are not.
+        Use them where ``effective_accounts`` are few: the clustered errors and intervals are too small there.
 
         One row per term: ``signal``, ``standard_error``, ``degrees_of_freedom`` (effective accounts less one), and the
-        ends ``ci_low`` and ``ci_high`` of Student's interval; null where fewer than two accounts tell of the term.
+        ends ``ci_low`` and ``ci_high`` of Student's interval; null where fewer than two accounts have the term.
         """
         effective, errors = self.basis.effective_clusters, self.basis.jackknife_errors
         if effective is None or errors is None:
@@ -179,58 +178,61 @@ class IntentResults:
 
     @cached_property
     def odds_ratio_unit(self) -> pl.DataFrame:
-        """Odds ratios per unit that means something; see :func:`analytics.intent.coefficients.odds_ratios_per_unit`."""
+        """Odds ratios per meaningful unit; see :func:`analytics.intent.coefficients.odds_ratios_per_unit`."""
         return odds_ratios_per_unit(self.coefficients, self.basis.signals)
 
     @property
     def events_per_variable(self) -> float | None:
-        """Requests (or visits without one, if they are fewer) for each term; none where there is no term."""
+        """Requests (or visits without one, if fewer) per term; None for a model of the intercept alone."""
         rarer = min(self.n_requests, self.n_visits - self.n_requests)
         return rarer / (len(self.terms) - 1) if len(self.terms) > 1 else None
 
     @cached_property
     def all_signals(self) -> JointTest:
-        """The test that no term has any effect; see :meth:`joint_test`."""
+        """Joint test of all terms; see :meth:`joint_test`."""
         return self.joint_test(self.terms[1:])
 
     def joint_test(self, terms: Sequence[str]) -> JointTest:
         """Test that the coefficients of some terms are all 0.
 
-        By Wald's test with the covariance of the model; where terms are separated, by the penalised likelihood ratio.
+        It is a Wald test with the covariance of the model, or a penalised likelihood ratio test with separated terms.
 
         Args:
             terms: Names of terms of the model.
 
         Raises:
             IntentModelError: A term is not in the model.
-            TooFewVisitsError: There are no more accounts than terms.
+            TooFewVisitsError: There are not more accounts than terms.
         """
         return joint_test(self.basis.design, self.basis.estimate, self.basis.n_clusters, terms)
 
     @cached_property
     def out_of_fold(self) -> PredictiveQuality:
-        """How well the model predicts accounts that it has not seen, by five folds; see :meth:`cross_validate`."""
+        """Five-fold cross-validation over accounts; see :meth:`cross_validate`."""
         return self.cross_validate()
 
     def cross_validate(self, n_folds: int = 5) -> PredictiveQuality:
-        """Score predictions of visits by the same model fitted on the visits of other accounts.
+        """Cross-validate: score predictions for accounts that are not in the fit.
 
         Args:
-            n_folds: Parts that the accounts are split into, by their names, at least 2.
+            n_folds: Number of folds, at least 2. Accounts are assigned by their names.
 
         Raises:
-            IntentModelError: There are too few accounts, or requests, to fit without one of the parts.
+            IntentModelError: There are too few accounts, or requests, to fit without one of the folds.
         """
-        if n_folds < 2:  # noqa: PLR2004 - one part leaves nothing to fit on
+        if n_folds < 2:  # noqa: PLR2004 - one fold leaves nothing to fit on
             raise IntentModelError(f"n_folds: must be at least 2 (got {n_folds})")
         basis = self.basis
         return out_of_fold_quality(basis.design, basis.names, basis.estimate.fit.coefficients, n_folds)
 
     def predict(self, visits: pl.DataFrame) -> pl.Series:
-        """Return the probability that each visit ends in a request, had the visitor not asked before.
+        """Return the probability that each visit ends in a request, given no earlier request of the visitor.
 
         Args:
-            visits: Table with a column for each signal that was asked for, such as a visit table.
+            visits: Table with a column for each signal of the model, such as a visit table.
+
+        Returns:
+            Probabilities, one per visit.
 
         Raises:
             VisitTableError: A signal is missing or has no value somewhere, or visits are unlike all those of the fit: a
@@ -239,14 +241,14 @@ class IntentResults:
         return self.predictions(visits)["p_request"]
 
     def predictions(self, visits: pl.DataFrame) -> pl.DataFrame:
-        """Return the same with its interval: ``p_request``, ``p_low`` and ``p_high``, a row per visit.
+        """Return predicted probabilities with intervals: ``p_request``, ``p_low`` and ``p_high``, one row per visit.
 
-        The interval is that of the probability, not of what will happen: Wald's in log-odds, by the covariance of all
-        coefficients, and so within 0 and 1. Arguments and errors are those of :meth:`predict`.
+        The interval is a confidence interval of the probability, not a prediction interval. It is Wald's in log-odds,
+        and so within 0 and 1. Arguments and errors are those of :meth:`predict`.
         """
         matrix = design_matrix(visits, self.terms)
         self.basis.refuse_unseen(visits)
-        # Workers that never predict anything need not wait for it.
+        # Workers that never predict must not wait for it.
         from scipy.special import expit  # noqa: PLC0415
 
         log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
@@ -256,15 +258,15 @@ class IntentResults:
         return pl.DataFrame({name: expit(value) for name, value in values.items()})
 
     def to_statsmodels(self) -> BinaryResultsWrapper:
-        """Return statsmodels' own results of the same model, fitted anew on single visits.
+        """Return statsmodels' own results of the same model, refitted on single visits.
 
         Raises:
-            IntentModelError: The likelihood was penalised, which statsmodels cannot do.
+            IntentModelError: The likelihood was penalised, which statsmodels does not support.
         """
         return self.basis.to_statsmodels()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the covariance matrix, ready for JSON: what is not a number is null."""
+        """Return all results but the covariance matrix as plain data for JSON; NaN and infinity become null."""
         details = self.coefficients.hstack(
             [
                 *self.comparison["bias", "standardised_error"],
@@ -281,7 +283,7 @@ class IntentResults:
             "pseudo_r2": self.pseudo_r2,
             "tjur_r2": self.tjur_r2,
             "auc_in_sample": self.auc_in_sample,
-            "out_of_fold": self._or_reason(lambda: self.out_of_fold.to_dict()),  # noqa: PLW0108 - the reading may fail
+            "out_of_fold": self._or_reason(lambda: self.out_of_fold.to_dict()),  # noqa: PLW0108 - the property may raise
             "all_signals": self._or_reason(lambda: asdict(self.all_signals)),
             "events_per_variable": self.events_per_variable,
             "estimator": self.estimator,
@@ -294,10 +296,10 @@ class IntentResults:
         }
 
     @staticmethod
-    def _or_reason(work_out: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What could be worked out, or in its place why not."""
+    def _or_reason(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result, or the reason why there is none."""
         try:
-            return work_out()
+            return compute()
         except IntentModelError as error:
             return {"not_available": str(error)}
 
@@ -317,7 +319,7 @@ class IntentResults:
             f"IntentModel: {self.n_requests:,} requests in {self.n_visits:,} visits of {self.n_visitors:,} visitors, "
             f"{self.n_accounts:,} accounts; {self.method}; "
             f"standard errors {self.covariance}; McFadden R² {self.pseudo_r2:.3f}, "
-            f"AUC {self.auc_in_sample:.3f} (in sample)"
+            f"in-sample AUC {self.auc_in_sample:.3f} (optimistic)"
         )
 
     @property

@@ -1,4 +1,4 @@
-"""How session length tells of a demo request: a threshold, a logarithm or a free curve, compared on the same visits."""
+"""Functional forms of session length in the intent model: threshold, logarithm or spline, on the same visits."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SessionForm = Literal["none", "over 15 minutes", "log1p", "spline"]
 """How session length enters the model.
 
 ``none``: not at all. ``over 15 minutes``: a flag. ``log1p``: the logarithm of 1 + minutes, and a flag for visits of a
-single moment, which are of another kind. ``spline``: the same with two bends, a restricted cubic spline of the
-logarithm with knots at quantiles of the visits that last.
+single page view, whose length is unknown. ``spline``: a restricted cubic spline of the logarithm with two nonlinear
+terms, with knots at quantiles of the longer visits, and the same flag.
 """
 
 DEFAULT_FORM: Final[SessionForm] = "log1p"
-"""It follows a free curve as well as needed, with one number that can be read out."""
+"""It fits about as well as the spline, with a single coefficient."""
 
 FORM_SCHEMA: Final = pl.Schema(
     {
@@ -76,20 +76,20 @@ class SessionLengthComparison:
 
     Args:
         visits: A visit table.
-        model: The intent model; it must hold a session length.
+        model: The intent model; one of its signals must be a session length.
         coefficient: True coefficient of the logarithm of 1 + minutes, where it is known.
 
     Raises:
-        IntentModelError: The model holds no session length, or cannot be fitted in its default form.
+        IntentModelError: The model has no session length, or cannot be fitted in its default form.
     """
 
     def __init__(self, visits: pl.DataFrame, model: IntentModel, coefficient: float | None = None) -> None:
         signal = next((s for s in model.signals if isinstance(s, SessionLength) and _is_of_visit(s)), None)
         if signal is None:
-            raise IntentModelError("the model holds no session length to compare forms of")
+            raise IntentModelError("the model has no session length to compare forms of")
         self.level, self.coefficient = model.level, coefficient
         names = [s.name for s in model.signals]
-        # The forms have a flag of their own.
+        # The forms have their own flag for visits of a single page view; two would be collinear.
         self._others = [name for name in names if name not in {signal.name, MULTI_PAGE_VISIT.name}]
         self._interactions = [
             term
@@ -102,7 +102,7 @@ class SessionLengthComparison:
         self._model = model
         self._fits: dict[SessionForm, _Fit | IntentModelError] = {}
         if not set(self._fit_of(DEFAULT_FORM).basis.design.terms) & set(self._columns(DEFAULT_FORM)(self._minutes)):
-            raise IntentModelError("all visits are equally long, so nothing can be told of session length")
+            raise IntentModelError("all visits are equally long, so session length has no estimable effect")
 
     @cached_property
     def table(self) -> pl.DataFrame:
@@ -113,38 +113,37 @@ class SessionLengthComparison:
 
     @property
     def nonlinearity(self) -> float | None:
-        """P-value of the test that the curve is a straight line in the logarithm; none where there is no spline."""
+        """P-value of the test for nonlinearity in the logarithm; None where the spline cannot be fitted."""
         try:
             fit = self._fit_of("spline")
         except IntentModelError:
             return None
-        bends = [term for term in fit.basis.design.terms if term.startswith(f"{_PREFIX}_bend")]
-        tested = joint_test(fit.basis.design, fit.basis.estimate, fit.basis.n_clusters, bends)
+        nonlinear = [term for term in fit.basis.design.terms if term.startswith(f"{_PREFIX}_nonlinear")]
+        tested = joint_test(fit.basis.design, fit.basis.estimate, fit.basis.n_clusters, nonlinear)
         return tested.p_value
 
     def curve(
         self, form: SessionForm = DEFAULT_FORM, minutes: Sequence[float] | None = None, reference: float | None = None
     ) -> pl.DataFrame:
-        """Return by how much the log-odds of a request differ from those of a visit of a reference length.
+        """Return the difference in log-odds of a request from a visit of the reference length.
 
         Args:
             form: How session length enters the model; not ``none``.
-            minutes: Where to draw the curve; by default from 0 to the 99th percentile, evenly in the logarithm.
-            reference: Length of the visit compared with, in minutes; the median of the visits that last by default.
+            minutes: Lengths to evaluate; by default from 0 to the 99th percentile, evenly in the logarithm.
+            reference: Reference length in minutes; by default the median of the visits longer than 0.
 
         Returns:
-            ``minutes``, ``log_odds`` with the pointwise interval ``low`` to ``high``, and ``truth``, null where it is
-            not known.
+            ``minutes``, ``log_odds`` with the pointwise interval ``low`` to ``high``, and ``truth``, null if unknown.
 
         Raises:
             IntentModelError: The form could not be fitted.
         """
         fit = self._fit_of(form)
         at = self._grid() if minutes is None else np.asarray(minutes, dtype=np.float64)
-        against = self.reference if reference is None else reference
+        reference_minutes = self.reference if reference is None else reference
         terms = fit.basis.design.terms
         difference = np.zeros((len(at), len(terms)))
-        here, there = fit.columns(at), fit.columns(np.array([against]))
+        here, there = fit.columns(at), fit.columns(np.array([reference_minutes]))
         for term, values in here.items():
             if term in terms:
                 difference[:, terms.index(term)] = values - there[term]
@@ -152,7 +151,7 @@ class SessionLengthComparison:
         log_odds = difference @ found.coefficients
         error = np.sqrt(np.einsum("ij,jk,ik->i", difference, found.covariance, difference))
         half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
-        truth = None if self.coefficient is None else self.coefficient * (np.log1p(at) - np.log1p(against))
+        truth = None if self.coefficient is None else self.coefficient * (np.log1p(at) - np.log1p(reference_minutes))
         return pl.DataFrame(
             {
                 "minutes": at,
@@ -166,9 +165,9 @@ class SessionLengthComparison:
 
     @cached_property
     def reference(self) -> float:
-        """Median length, in minutes, of the visits that last."""
-        lasting = self._minutes[self._minutes > 0]
-        return float(np.median(lasting)) if len(lasting) else 0.0
+        """Median length, in minutes, of the visits longer than 0."""
+        positive = self._minutes[self._minutes > 0]
+        return float(np.median(positive)) if len(positive) else 0.0
 
     def _grid(self, n: int = 120) -> Floats:
         return np.asarray(np.expm1(np.linspace(0.0, np.log1p(np.quantile(self._minutes, 0.99)), n)))
@@ -215,7 +214,7 @@ class SessionLengthComparison:
         return _Fit(basis, columns)
 
     def _columns(self, form: SessionForm) -> Callable[[Floats], dict[str, Floats]]:
-        """How minutes become columns of the design."""
+        """Function from minutes to the columns of the design."""
         if form == "none":
             return lambda _minutes: {}
         if form == "over 15 minutes":
@@ -225,8 +224,8 @@ class SessionLengthComparison:
         knots = knots_of(np.log1p(self._minutes[self._minutes > 0]))
 
         def spline(minutes: Floats) -> dict[str, Floats]:
-            line, *bends = restricted_cubic(np.log1p(minutes), knots).T
-            named = {f"{_PREFIX}_bend_{number}": bend for number, bend in enumerate(bends, start=1)}
+            line, *nonlinear = restricted_cubic(np.log1p(minutes), knots).T
+            named = {f"{_PREFIX}_nonlinear_{number}": column for number, column in enumerate(nonlinear, start=1)}
             return {f"{_PREFIX}_log1p": line, f"{_PREFIX}_zero": _zero(minutes), **named}
 
         return spline

@@ -1,7 +1,7 @@
-"""Validation of the intent model: ranking, distance and calibration, in sample and out of fold by account.
+"""Validation of the intent model: discrimination, accuracy and calibration, in sample and cross-validated.
 
-Everything is computed on cells, a prediction with the number of visits it was made for and the requests among them, so
-that many visits with one prediction cost no more than one.
+All measures are computed on cells: a prediction, the number of its visits and the requests among them. So many visits
+with the same prediction cost no more than one.
 """
 
 from __future__ import annotations
@@ -36,19 +36,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PredictiveQuality:
-    """How good predictions are on visits that did not make them.
+    """Quality of predictions on visits that are not in the fit.
 
     Args:
-        auc: Share of pairs (a visit with a request, one without) that are ranked rightly; 0.5 is chance.
-        brier: Mean squared distance of prediction and outcome.
-        brier_of_base_rate: The same if every visit were predicted the share of requests: what there is to beat.
-        log_loss: Mean negative log-likelihood of a visit.
-        calibration_slope: By how much log-odds must be stretched to fit; below 1, predictions are too extreme. None
-            where predictions do not differ or separate the outcomes.
-        calibration_intercept: By how much log-odds must be raised to fit; 0 where the predicted number of requests is
-            that which happened.
-        n_folds: Parts that the visits were split into; each was predicted from the others.
-        calibration: What was predicted beside what happened; see :func:`calibration_table`.
+        auc: Area under the ROC curve: the share of pairs (a visit with a request, one without) that are ranked
+            correctly; 0.5 is no discrimination.
+        brier: Brier score: mean squared difference of prediction and outcome.
+        brier_of_base_rate: Brier score of the base rate as prediction for all, the reference value.
+        log_loss: Mean negative log-likelihood per visit.
+        calibration_slope: Factor by which log-odds must be multiplied to fit; below 1, predictions are too extreme.
+            None where predictions do not differ or separate the outcomes.
+        calibration_intercept: Shift that log-odds need to fit; 0 where predicted and observed numbers of requests are
+            equal.
+        n_folds: Number of folds; each was predicted from the others.
+        calibration: Predicted and observed shares; see :func:`calibration_table`.
     """
 
     auc: float
@@ -61,26 +62,27 @@ class PredictiveQuality:
     calibration: pl.DataFrame = field(compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON: the calibration as a list of groups."""
+        """Return plain data for JSON, with the calibration as a list of groups."""
         return {**vars(self), "calibration": self.calibration.to_dicts()}
 
 
 def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds: int) -> PredictiveQuality:
     """Score predictions.
 
-    Calibration is a logit of the outcome on the log-odds predicted: the slope with a free intercept, the intercept with
-    the slope held at 1. Sources: G. W. Brier, Monthly Weather Review 78 (1950) 1–3; D. R. Cox, Biometrika 45 (1958)
+    Calibration is a logit of the outcome on the predicted log-odds: the slope with a free intercept, the intercept with
+    the slope fixed at 1. Sources: G. W. Brier, Monthly Weather Review 78 (1950) 1–3; D. R. Cox, Biometrika 45 (1958)
     562–565; B. Van Calster et al., BMC Medicine 17 (2019) 230.
 
     Args:
         p: Predicted probability of each cell.
         n_visits: Visits of each cell.
         n_requests: Of these, the ones that ended in a request.
-        n_folds: Parts that the visits were split into.
+        n_folds: Number of folds.
     """
     used = n_visits > 0
     p, n, y = p[used], n_visits[used], n_requests[used]
     total, rate = n.sum(), y.sum() / n.sum()
+    # A prediction of exactly 0 or 1 has infinite log-odds.
     log_odds = logit(np.clip(p, 1e-15, 1 - 1e-15))
     ones = np.ones((len(p), 1))
     slope = _calibrated(np.column_stack([ones, log_odds]), n, y, None) if np.ptp(log_odds) > 0 else None
@@ -100,16 +102,16 @@ def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds:
 def calibration_table(
     p: Floats, n_visits: Floats, n_requests: Floats, n_groups: int = 10, level: float = 0.95
 ) -> pl.DataFrame:
-    """Hold predictions against what happened, in groups of rising prediction.
+    """Compare predicted and observed shares of requests, in groups of increasing prediction.
 
-    Requests are rare, so groups of equally many visits would nearly all be about nothing: each group here has about the
-    same number of requests foretold.
+    Requests are rare, so most groups of equally many visits would have hardly any. Each group here has about the same
+    number of predicted requests.
 
     Args:
         p: Predicted probability of each cell.
         n_visits: Visits of each cell.
         n_requests: Of these, the ones that ended in a request.
-        n_groups: Groups at most; equal predictions are never parted.
+        n_groups: Maximum number of groups; equal predictions stay together.
         level: Confidence level of the intervals (Wilson), between 0 and 1.
 
     Returns:
@@ -117,12 +119,12 @@ def calibration_table(
         quotient, with ``share_low`` and ``share_high``.
     """
     cells = pl.DataFrame({"p": p, "n": n_visits, "requests": n_requests}).group_by("p").agg(pl.all().sum()).sort("p")
-    foretold = pl.col("p") * pl.col("n")
-    # A cell belongs to the group in which the middle of its own requests falls.
-    place = (foretold.cum_sum() - foretold / 2) / foretold.sum() * n_groups
+    predicted = pl.col("p") * pl.col("n")
+    # A cell belongs to the group in which the centre of its own predicted requests falls.
+    place = (predicted.cum_sum() - predicted / 2) / predicted.sum() * n_groups
     groups = (
         cells.group_by(group=place.floor().clip(0, n_groups - 1), maintain_order=True)
-        .agg(predicted=foretold.sum() / pl.col("n").sum(), n=pl.col("n").sum(), requests=pl.col("requests").sum())
+        .agg(predicted=predicted.sum() / pl.col("n").sum(), n=pl.col("n").sum(), requests=pl.col("requests").sum())
         .drop("group")
     )
     low, high = wilson_interval(groups["requests"].to_numpy(), groups["n"].to_numpy(), level)
@@ -135,7 +137,7 @@ def calibration_table(
 
 
 def _calibrated(matrix: Floats, n: Floats, y: Floats, offset: Floats | None) -> Floats | None:
-    """Coefficients of the recalibration, or none where it has no maximum."""
+    """Coefficients of the recalibration; None where its likelihood has no maximum."""
     try:
         b, converged = climb(matrix, n, y, np.zeros(matrix.shape[1]), offset)
     except np.linalg.LinAlgError:
@@ -144,14 +146,17 @@ def _calibrated(matrix: Floats, n: Floats, y: Floats, offset: Floats | None) -> 
 
 
 def area_under_curve(n_ones: Floats, n_zeros: Floats, score: Floats) -> float:
-    """Return the share of pairs of one and zero that the score ranks rightly, ties counting half.
+    """Return the AUC: the share of pairs of a one and a zero that the score ranks correctly, ties counting half.
 
     Source: J. A. Hanley and B. J. McNeil, Radiology 143 (1982) 29–36 (the Mann–Whitney statistic).
 
     Args:
-        n_ones: How many ones each score was given for, at least one in all.
-        n_zeros: How many zeros, likewise.
-        score: One number each; higher for a likelier one.
+        n_ones: Number of ones at each score, at least one in total; shape (scores,).
+        n_zeros: Number of zeros at each score, at least one in total.
+        score: Scores, higher for a more likely one.
+
+    >>> area_under_curve(np.array([0.0, 1.0, 1.0]), np.array([2.0, 1.0, 0.0]), np.array([0.1, 0.2, 0.3]))
+    0.9166666666666666
     """
     distinct, place = np.unique(score, return_inverse=True)
     ones, zeros = (np.bincount(place, n, minlength=len(distinct)) for n in (n_ones, n_zeros))
@@ -160,13 +165,13 @@ def area_under_curve(n_ones: Floats, n_zeros: Floats, score: Floats) -> float:
 
 
 def coefficient_of_discrimination(n_ones: Floats, n_zeros: Floats, p: Floats) -> float:
-    """Return by how much the mean prediction is higher for ones than for zeros: Tjur's R².
+    """Return Tjur's R²: the mean prediction for ones less that for zeros.
 
     Source: T. Tjur, American Statistician 63 (2009) 366–372.
 
     Args:
-        n_ones: How many ones each prediction was made for, at least one in all.
-        n_zeros: How many zeros, likewise.
+        n_ones: Number of ones at each prediction, at least one in total; shape (predictions,).
+        n_zeros: Number of zeros at each prediction, at least one in total.
         p: Predicted probabilities.
     """
     return float(n_ones @ p / n_ones.sum() - n_zeros @ p / n_zeros.sum())
@@ -175,36 +180,40 @@ def coefficient_of_discrimination(n_ones: Floats, n_zeros: Floats, p: Floats) ->
 Integers = NDArray[np.int64]
 
 _FAR_OUT: Final = 15.0
-"""A coefficient beyond this, in log-odds, comes of a separation among the visits that are left."""
+"""A coefficient beyond this, in log-odds, comes from separation among the training visits."""
 
 
 def folds_by_name(names: pl.Series, n_folds: int) -> Integers:
-    """Assign a fold to each name: always the same one, whatever other names there are, in about equal numbers.
+    """Assign a fold to each name by its hash, so that it is independent of the other names.
 
     Args:
-        names: Names, any of them many times.
-        n_folds: How many folds.
+        names: Names, with repetitions.
+        n_folds: Number of folds.
+
+    >>> folds = folds_by_name(pl.Series(["acme", "initech", "acme"]), 5)
+    >>> bool(folds[0] == folds[2])
+    True
     """
     distinct = names.cast(pl.String).unique().sort()
-    # Python's own hash of a text differs from process to process.
+    # Python's own hash of a string differs from process to process.
     folds = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % n_folds for name in distinct]
     return names.cast(pl.String).replace_strict(distinct, folds, return_dtype=pl.Int64).to_numpy()
 
 
 def out_of_fold_quality(design: Design, names: pl.Series, start: Floats, n_folds: int) -> PredictiveQuality:
-    """Fit the model on all folds but one, predict that one, and score the predictions of all.
+    """Cross-validate: predict each fold from a fit on the others, and score all predictions.
 
-    A term that says nothing among the visits left to fit on has coefficient 0 there.
+    A term that the training visits of a fold do not identify has coefficient 0 there.
 
     Args:
-        design: What was fitted.
-        names: Whom each visit belongs to: account, else visitor. Their visits share a fold.
-        start: Coefficients of the whole, from which the search starts.
-        n_folds: How many folds, at least 2.
+        design: Design of the model.
+        names: Cluster name of each visit: account, else visitor. Visits of a cluster share a fold.
+        start: Coefficients of the full fit, from which the search starts.
+        n_folds: Number of folds, at least 2.
 
     Raises:
-        TooFewVisitsError: There are fewer names than folds, or no names in one.
-        OneOutcomeError: The visits left to fit on have one outcome only.
+        TooFewVisitsError: There are fewer names than folds, or an empty fold.
+        OneOutcomeError: The training visits of a fold have one outcome only.
     """
     fold = folds_by_name(names, n_folds)
     if len(np.unique(fold)) < n_folds:
@@ -230,19 +239,19 @@ def _counts(design: Design, chosen: NDArray[np.bool_]) -> Floats:
 
 
 def _fitted(matrix: Floats, counts: Floats, start: Floats) -> Floats:
-    """Coefficients of the model on some visits; with a penalty where they have no greatest likelihood."""
+    """Coefficients of the model on some visits, penalised where the likelihood has no maximum."""
     used = counts[0] > 0
     x, (n, y) = matrix[used], counts[:, used]
     if y.sum() in {0, n.sum()}:
         raise OneOutcomeError("without one of the folds all visits have the same outcome; ask for fewer folds")
-    telling = _independent(x)
+    identified = _independent(x)
     b = np.zeros(len(start))
-    b[telling] = _maximum(x[:, telling], n, y, start[telling])
+    b[identified] = _maximum(x[:, identified], n, y, start[identified])
     return b
 
 
 def _independent(matrix: Floats) -> Integers:
-    """Columns that those before them do not determine."""
+    """Indices of the columns that are not linear combinations of earlier ones."""
     scaled = matrix / np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     diagonal = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
     return np.flatnonzero(diagonal > 1e-8)  # noqa: PLR2004 - the share of its length that a column adds

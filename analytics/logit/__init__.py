@@ -1,8 +1,9 @@
-"""The estimator: logistic regression on a visit table, checked before its numbers are used.
+"""Logistic regression on a visit table, with checks of identification and separation.
 
-Modules, in reading order: ``design`` (the matrix, and what must be left out), ``likelihood`` (the maximum),
-``separation`` (where there is none), ``firth`` (the penalised likelihood for it), ``clusters`` (robust standard
-errors and the jackknife), ``estimation`` (which of them applies), ``joint_tests``, ``marginal_effects``, ``splines``.
+Modules, in reading order: ``design`` (design matrix and dropped terms), ``likelihood`` (maximum likelihood),
+``separation`` (where it has no maximum), ``firth`` (the penalised likelihood for that case), ``clusters`` (robust
+standard errors and the jackknife), ``estimation`` (choice between them), ``joint_tests``, ``marginal_effects``,
+``splines``.
 """
 
 import lazy_loader

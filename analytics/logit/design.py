@@ -1,11 +1,11 @@
-"""The design matrix of the intent model, and what must be left out of it.
+"""The design matrix of the intent model, without terms that are not identified.
 
-A term is a signal or the product of signals (``a:b``). :func:`prepare` turns a visit table into numbers and leaves out,
-each with its reason, the terms whose coefficient the data cannot tell: constant and collinear ones. Terms that an empty
-cell of signal × outcome separates are kept and named: their coefficients are finite only with a penalty.
+A term is a signal or the product of signals (``a:b``). :func:`prepare` converts a visit table to numbers and drops
+constant and collinear terms, whose coefficients are not identified, with the reason. Terms with an empty cell of signal
+× outcome are separated: they are kept and named, because their coefficients are finite only with a penalty.
 
-Where all signals are discrete, many visits are alike in all of them. They are collapsed into one row, a *pattern*, with
-the number of visits and of requests among them: all that the likelihood asks of them.
+Where all signals are discrete, many visits have equal values. These are collapsed into one row, a *pattern*, with the
+number of visits and of requests among them, which are sufficient for the likelihood.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, interaction_par
 __all__ = ["INTERCEPT", "Design", "design_matrix", "eligible_visits", "prepare", "variance_inflation"]
 
 INTERCEPT: Final = "intercept"
-"""Name of the first term: the log-odds of a visit in which all signals are 0."""
+"""Name of the first term: the log-odds of a request where all signals are 0."""
 
 _COLLINEAR: Final = 1e-8
-"""Share of a column (in length) that the columns before it must leave unexplained."""
+"""Smallest relative length of a column's residual on earlier columns, below which it is collinear."""
 
-_YES_OR_NO: Final = (pl.Boolean(), pl.Null())
-"""Types that are not numbers and yet may be a column of a signal; one without any value is refused as a gap."""
+_BINARY_TYPES: Final = (pl.Boolean(), pl.Null())
+"""Types besides numbers that a signal may have; a column without any value is refused as missing."""
 
-_WORTHWHILE: Final = 4
-"""Visits a pattern that make collapsing pay."""
+_MIN_VISITS_PER_PATTERN: Final = 4
+"""Mean number of visits per pattern from which collapsing is faster."""
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """What the likelihood is made of.
+    """Design matrix and outcomes of a logit.
 
     Args:
         terms: Names of the columns, the intercept first.
@@ -52,9 +52,9 @@ class Design:
         outcome: For each visit, 1 where it ended in a request, else 0.
         pattern: For each visit, the row of its pattern; None where every visit is a row of its own, in order.
         dropped: Reasons for which terms are missing, by term.
-        determined: Of the terms left out as constant or collinear, what determines them: a weight for each term that
-            does, the constant being the intercept's. Only where it still holds can their absence be overlooked.
-        separated: Which cell of term × outcome is empty, by term: such a term has no estimate of greatest likelihood.
+        determined: For each dropped constant or collinear term, the weights of the terms that determine it (for a
+            constant, of the intercept). Predictions are valid only where these relations still hold.
+        separated: Which cell of term × outcome is empty, by term: such a term has no maximum-likelihood estimate.
     """
 
     terms: tuple[str, ...]
@@ -69,15 +69,15 @@ class Design:
 
 
 def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFrame:
-    """Return the visits that tell of the hazard: at its end a first request could be made, and it is known to be over.
+    """Return the visits at risk and completed: a first request was possible, and the outcome is known.
 
     Args:
         visits: A visit table.
-        signals: Names of the signals that are needed.
+        signals: Names of the signals.
 
     Raises:
-        VisitTableError: A column is missing, holds words, or has no (finite) value in an eligible visit; or one of the
-            outcome is neither yes (1) nor no (0) somewhere.
+        VisitTableError: A column is missing, is not numeric, or has no finite value in an eligible visit; or an outcome
+            column has values other than 0 and 1.
     """
     outcomes = list(VISIT_OUTCOME_COLUMNS)
     missing = [name for name in (*signals, *outcomes) if name not in visits.columns]
@@ -86,8 +86,8 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
             f"the visit table has no column {', '.join(missing)}; make it with analytics.visit_table()"
         )
     _refuse_gaps(visits, outcomes)
-    # Elsewhere, yes and no are often kept as 1 and 0; half a request would be fitted without complaint.
-    _refuse_other_than_yes_or_no(visits, outcomes)
+    # Tables from elsewhere have 1 and 0 for true and false. Half a request would be fitted without an error.
+    _refuse_other_than_binary(visits, outcomes)
     visits = visits.with_columns(pl.col(outcomes).cast(pl.Boolean))
     eligible = visits.filter(pl.col("at_risk") & ~pl.col("censored"))
     _refuse_gaps(eligible, signals)
@@ -102,7 +102,7 @@ def design_matrix(visits: pl.DataFrame, terms: Sequence[str]) -> Floats:
         terms: Names of the terms; ``intercept`` is 1 everywhere.
 
     Raises:
-        VisitTableError: A signal is missing, holds words, or has no (finite) value somewhere.
+        VisitTableError: A signal is missing, is not numeric, or has no finite value somewhere.
     """
     signals = dict.fromkeys(part for term in terms if term != INTERCEPT for part in interaction_parts(term))
     missing = [name for name in signals if name not in visits.columns]
@@ -118,9 +118,9 @@ def design_matrix(visits: pl.DataFrame, terms: Sequence[str]) -> Floats:
 
 
 def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence[str]) -> Design:
-    """Turn eligible visits into a design that the data can answer.
+    """Convert eligible visits to a design whose terms are identified.
 
-    An interaction goes with its signals: where one of them is left out, so is the product.
+    An interaction is dropped with any of its signals.
 
     Args:
         visits: Eligible visits.
@@ -135,12 +135,12 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
     _refuse_one_outcome(outcome)
     pattern, rows = _collapsed(visits, signals)
     counts = _Counts.of(outcome, pattern)
-    faults: dict[str, _Fault] = {}
+    dropped: dict[str, _Reason] = {}
     incomplete: dict[str, str] = {}
     terms = [INTERCEPT, *signals]
     wanted = [*terms, *(name for name in interactions if set(interaction_parts(name)) <= set(signals))]
     whole = design_matrix(rows, wanted)
-    _leave_out_faulty(whole, wanted, terms, counts, faults)
+    _drop_unidentified(whole, wanted, terms, counts, dropped)
     products = []
     for name in interactions:
         absent = [part for part in interaction_parts(name) if part not in terms]
@@ -150,10 +150,10 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
             products.append(name)
     if products:
         terms += products
-        _leave_out_faulty(whole, wanted, terms, counts, faults)
+        _drop_unidentified(whole, wanted, terms, counts, dropped)
     matrix = _columns(whole, wanted, terms)
     separated = _separated_terms(matrix, terms, counts)
-    # What an empty cell says does not use up requests.
+    # A separated term's coefficient comes from an empty cell, so it needs no requests of its own.
     _refuse_too_few(outcome, len(terms) - 1 - len(separated))
     return Design(
         terms=tuple(terms),
@@ -162,17 +162,17 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
         n_requests=counts.requests,
         outcome=outcome,
         pattern=pattern,
-        dropped={term: fault.reason for term, fault in faults.items()} | incomplete,
-        determined={term: fault.weights for term, fault in faults.items()},
+        dropped={term: reason.text for term, reason in dropped.items()} | incomplete,
+        determined={term: reason.weights for term, reason in dropped.items()},
         separated=separated,
     )
 
 
 @dataclass(frozen=True)
-class _Fault:
-    """Why a term is left out, and what determines its values."""
+class _Reason:
+    """Why a term is dropped, and the weights of the terms that determine it."""
 
-    reason: str
+    text: str
     weights: Mapping[str, float]
 
 
@@ -192,14 +192,15 @@ class _Counts:
 
 
 def _collapsed(visits: pl.DataFrame, signals: Sequence[str]) -> tuple[Integers | None, pl.DataFrame]:
-    """The pattern of each visit and one visit of each pattern, or None and the visits where it does not pay."""
-    most = visits.height // _WORTHWHILE
+    """The pattern of each visit and one visit per pattern; None and all visits where collapsing is not faster."""
+    most = visits.height // _MIN_VISITS_PER_PATTERN
     if any(visits[name].dtype != pl.Boolean and visits[name].n_unique() > most for name in signals):
         return None, visits
     codes = np.zeros(visits.height, np.int64)
     n_codes = 1
     for name in signals:
         values, n_values = _coded(visits[name])
+        # Codes are renumbered before they overflow.
         if n_codes * n_values > np.iinfo(np.int64).max:
             distinct, codes = np.unique(codes, return_inverse=True)
             n_codes = len(distinct)
@@ -209,53 +210,54 @@ def _collapsed(visits: pl.DataFrame, signals: Sequence[str]) -> tuple[Integers |
 
 
 def _coded(values: pl.Series) -> tuple[Integers, int]:
-    """Number the values of a signal by their order, and say how many there may be."""
+    """Codes of the values of a signal, in their order, and the number of different ones."""
     if values.dtype == pl.Boolean:
         return values.cast(pl.Int64).to_numpy(), 2
     distinct = values.unique().sort()
     return values.replace_strict(distinct, range(len(distinct)), return_dtype=pl.Int64).to_numpy(), len(distinct)
 
 
-def _leave_out_faulty(
-    whole: Floats, wanted: Sequence[str], terms: list[str], counts: _Counts, faults: dict[str, _Fault]
+def _drop_unidentified(
+    whole: Floats, wanted: Sequence[str], terms: list[str], counts: _Counts, dropped: dict[str, _Reason]
 ) -> None:
-    """Leave the faulty ones out of the list of terms, and note why."""
-    for look_for in (_constant, _collinear):
-        found = look_for(_columns(whole, wanted, terms), terms, counts)
-        faults.update(found)
+    """Remove unidentified terms from the list of terms, and note the reasons."""
+    # Constants first: they are collinear with the intercept, but deserve their own reason.
+    for find in (_constant, _collinear):
+        found = find(_columns(whole, wanted, terms), terms, counts)
+        dropped.update(found)
         terms[:] = [term for term in terms if term not in found]
 
 
 def _columns(whole: Floats, wanted: Sequence[str], terms: Sequence[str]) -> Floats:
-    """The columns of these terms, without copying them where they stand side by side."""
+    """The columns of these terms; a view where they are the first ones, because copies are large."""
     if list(wanted[: len(terms)]) == list(terms):
         return whole[:, : len(terms)]
     return whole[:, [wanted.index(term) for term in terms]]
 
 
-def _constant(matrix: Floats, terms: Sequence[str], _counts: _Counts) -> dict[str, _Fault]:
+def _constant(matrix: Floats, terms: Sequence[str], _counts: _Counts) -> dict[str, _Reason]:
     lowest, highest = matrix.min(axis=0), matrix.max(axis=0)
     return {
-        term: _Fault(f"constant: {value:g} in every visit", {INTERCEPT: float(value)})
+        term: _Reason(f"constant: {value:g} in every visit", {INTERCEPT: float(value)})
         for term, value, other in zip(terms[1:], lowest[1:], highest[1:], strict=True)
         if value == other
     }
 
 
 def _separated_terms(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, str]:
-    yes_or_no = (matrix == (matrix != 0)).all(axis=0)
+    is_binary = (matrix == (matrix != 0)).all(axis=0)
     seen, requests_seen = counts.visits @ matrix, counts.requests @ matrix
     n, n_requests = counts.visits.sum(), counts.requests.sum()
     reasons = {
         term: _separated(seen[j], requests_seen[j], n - seen[j], n_requests - requests_seen[j])
         for j, term in enumerate(terms)
-        if j and yes_or_no[j]
+        if j and is_binary[j]
     }
     return {term: reason for term, reason in reasons.items() if reason is not None}
 
 
 def _separated(n_with: float, requests_with: float, n_without: float, requests_without: float) -> str | None:
-    """Say which cell of signal × outcome is empty, if one is: the likelihood then grows without end."""
+    """The empty cell of signal × outcome, if there is one: the likelihood then has no maximum."""
     cells = {
         "no visit with it ended in a request": requests_with,
         "every visit with it ended in a request": n_with - requests_with,
@@ -265,15 +267,15 @@ def _separated(n_with: float, requests_with: float, n_without: float, requests_w
     return next((meaning for meaning, n in cells.items() if n == 0), None)
 
 
-def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Fault]:
-    """Find the columns that the ones before them explain."""
+def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
+    """Find columns that are linear combinations of earlier ones."""
     weighted = matrix if (counts.visits == 1).all() else matrix * np.sqrt(counts.visits)[:, np.newaxis]
     products = weighted.T @ weighted
     scale = np.sqrt(np.diag(products))
     if _is_far_from_singular(products / np.outer(scale, scale)):
         return {}
-    # The triangle of the QR decomposition has the inner products of the columns, so their dependence can be read off it
-    # without going through the visits again.
+    # The triangular factor of the QR decomposition has the same inner products as the columns, so dependence is found
+    # without another pass over the visits.
     triangle: Floats = np.asarray(np.linalg.qr(weighted / scale, mode="r"))
     kept = [0]
     found = {}
@@ -287,15 +289,13 @@ def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[st
             for k, weight in zip(kept, weights, strict=True)
             if abs(weight) > np.sqrt(_COLLINEAR)
         }
-        found[terms[j]] = _Fault(f"collinear: determined by {', '.join(parents)}", parents)
+        found[terms[j]] = _Reason(f"collinear: determined by {', '.join(parents)}", parents)
     return found
 
 
 def _is_far_from_singular(correlations: Floats) -> bool:
-    """Whether no column comes near to being explained by those before it: known at a fraction of the cost of QR.
-
-    The diagonal of the Cholesky factor says what is left unexplained, but only to half of the digits.
-    """
+    """Whether no column is close to a linear combination of earlier ones, at a fraction of the cost of QR."""
+    # The diagonal of the Cholesky factor has the lengths of the residuals, but only to half of the digits.
     try:
         return bool(np.diag(np.linalg.cholesky(correlations)).min() > np.sqrt(_COLLINEAR))
     except np.linalg.LinAlgError:
@@ -304,10 +304,12 @@ def _is_far_from_singular(correlations: Floats) -> bool:
 
 def _refuse_gaps(visits: pl.DataFrame, names: Sequence[str]) -> None:
     types = {name: visits.schema[name] for name in names}
-    words = [f"{name} ({dtype})" for name, dtype in types.items() if not (dtype.is_numeric() or dtype in _YES_OR_NO)]
-    if words:
+    others = [
+        f"{name} ({dtype})" for name, dtype in types.items() if not (dtype.is_numeric() or dtype in _BINARY_TYPES)
+    ]
+    if others:
         raise VisitTableError(
-            f"not numbers, nor yes or no: {', '.join(words)}; give a signal of its own to each value that counts"
+            f"neither numeric nor boolean: {', '.join(others)}; make a separate signal of each value of interest"
         )
     finite = visits.select(pl.col(name).cast(pl.Float64).is_finite().fill_null(value=False) for name in names)
     faulty = [f"{name} ({visits.height - int(finite[name].sum())})" for name in names if not finite[name].all()]
@@ -317,20 +319,20 @@ def _refuse_gaps(visits: pl.DataFrame, names: Sequence[str]) -> None:
         )
 
 
-def _refuse_other_than_yes_or_no(visits: pl.DataFrame, names: Sequence[str]) -> None:
+def _refuse_other_than_binary(visits: pl.DataFrame, names: Sequence[str]) -> None:
     faulty = [name for name in names if not visits[name].cast(pl.Float64).is_in([0.0, 1.0]).all()]
     if faulty:
-        raise VisitTableError(f"neither yes (1) nor no (0) in some rows: {', '.join(faulty)}")
+        raise VisitTableError(f"values other than 0 and 1 in some rows: {', '.join(faulty)}")
 
 
 def _refuse_one_outcome(outcome: Floats) -> None:
     n, n_requests = len(outcome), int(outcome.sum())
     if n == 0:
-        raise TooFewVisitsError("no visit is at risk and over; observe longer, or more visitors")
+        raise TooFewVisitsError("no visit is at risk and completed; observe longer, or more visitors")
     if n_requests in {0, n}:
         which = "no visit" if n_requests == 0 else "every visit"
         raise OneOutcomeError(
-            f"{which} of {n} ended in a demo request, so nothing can be told of the signals; observe longer"
+            f"{which} of {n} ended in a demo request, so no coefficient can be estimated; observe longer"
         )
 
 
@@ -339,19 +341,19 @@ def _refuse_too_few(outcome: Floats, n_terms: int) -> None:
     rarer = min(n_requests, len(outcome) - n_requests)
     if rarer < max(n_terms, 2):
         raise TooFewVisitsError(
-            f"{len(outcome)} visits with {n_requests} requests cannot tell {n_terms} signals apart; observe longer "
-            "or ask of fewer signals (10 requests a signal are a rule of thumb)"
+            f"{len(outcome)} visits with {n_requests} requests are too few for {n_terms} signals; observe longer "
+            "or use fewer signals (rule of thumb: 10 requests per signal)"
         )
 
 
 def variance_inflation(design: Design) -> dict[str, float | None]:
     """Return the variance inflation factor of each term: 1 / (1 − R²) of the term on all the others.
 
-    1 where a term has nothing in common with the others; above 10 by a rule of thumb too much. None for the intercept.
+    It is 1 for a term uncorrelated with the others; by a rule of thumb, above 10 is too high. None for the intercept.
     Source: D. A. Belsley, E. Kuh and R. E. Welsch, Regression Diagnostics (Wiley 1980), section 3.2.
 
     Args:
-        design: What the likelihood is made of.
+        design: Design matrix and outcomes.
     """
     if len(design.terms) == 1:
         return {INTERCEPT: None}

@@ -1,4 +1,4 @@
-"""What the data say of each coefficient: by greatest likelihood where it has a maximum, else by a penalised one."""
+"""Estimation: maximum likelihood where it exists, else Firth's penalised likelihood."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 Estimator = Literal["ml", "firth"]
-"""``ml``: greatest likelihood; ``firth``: greatest penalised likelihood, because some terms are separated."""
+"""``ml``: maximum likelihood; ``firth``: maximum penalised likelihood, because some terms are separated."""
 
 
-_MANY_REQUESTS_PER_TERM: Final = 100
-"""Requests a term from which on Wald's intervals are as good as those of the profile."""
+_ENOUGH_EVENTS_PER_VARIABLE: Final = 100
+"""Events per variable from which Wald intervals are as good as profile intervals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +34,13 @@ class Estimate:
 
     Args:
         fit: Coefficients, covariance and fitted probabilities.
-        estimator: How the coefficients were found.
+        estimator: Kind of likelihood.
         separated: Terms whose coefficients would be infinite without the penalty.
         z: Test statistic of each term: the Wald ratio, or the signed root of the penalised likelihood ratio.
-        p_values: Of the two-sided test that a coefficient is 0.
+        p_values: P-values of the two-sided tests that a coefficient is 0.
         low: Lower ends of the intervals.
         high: Upper ends of the intervals.
-        profiled: Whether a term's test and interval go by the profile of the penalised likelihood.
+        profiled: Whether a term's test and interval are of the profile penalised likelihood.
     """
 
     fit: LogitFit
@@ -54,21 +54,21 @@ class Estimate:
 
 
 def estimate(design: Design, clusters: Integers | None, level: float, *, penalise: bool = True) -> Estimate:
-    """Estimate the coefficients, with a penalty where the likelihood has no maximum.
+    """Estimate the coefficients, with Firth's penalty where the likelihood has no maximum.
 
-    With the penalty, intervals go by the profile of the penalised likelihood. It knows no clusters, and costs many
-    fits: so for all terms where visits are independent and requests few, but only for the separated ones where visits
-    are clustered or the likelihood of the others is a parabola anyway. Those then keep Wald's intervals.
+    With the penalty, intervals are of the profile penalised likelihood. It assumes independent visits and needs many
+    fits. So it is used for all terms where visits are independent and requests few, and only for the separated terms
+    where visits are clustered or requests many. The other terms then have Wald intervals.
 
     Args:
-        design: What the likelihood is made of.
-        clusters: Cluster of each visit; none where visits are independent.
+        design: Design matrix and outcomes.
+        clusters: Cluster of each visit; None where visits are independent.
         level: Confidence level of the intervals, between 0 and 1.
-        penalise: Penalise the likelihood where terms are separated, rather than refuse.
+        penalise: Penalise the likelihood where terms are separated; if False, raise instead.
 
     Raises:
-        SeparationError: Coefficients would be infinite, and a penalty is not wanted.
-        ConvergenceError: No maximum was found.
+        SeparationError: Terms are separated, and ``penalise`` is False.
+        ConvergenceError: The maximisation did not converge.
     """
     try:
         fit = maximise(design, clusters)
@@ -78,8 +78,8 @@ def estimate(design: Design, clusters: Integers | None, level: float, *, penalis
         return _penalised(design, clusters, level, error.terms)
     b, se = fit.coefficients, fit.standard_errors
     quantile = NormalDist().inv_cdf(0.5 + level / 2)
-    nowhere = np.zeros(len(b), dtype=np.bool_)
-    return Estimate(fit, "ml", (), b / se, fit.p_values, b - quantile * se, b + quantile * se, nowhere)
+    none_profiled = np.zeros(len(b), dtype=np.bool_)
+    return Estimate(fit, "ml", (), b / se, fit.p_values, b - quantile * se, b + quantile * se, none_profiled)
 
 
 def _penalised(design: Design, clusters: Integers | None, level: float, separated: tuple[str, ...]) -> Estimate:
@@ -94,7 +94,7 @@ def _penalised(design: Design, clusters: Integers | None, level: float, separate
     quantile = NormalDist().inv_cdf(0.5 + level / 2)
     z, low, high = b / se, b - quantile * se, b + quantile * se
     p_values = 2 * ndtr(-np.abs(z))
-    profiled = infinite | (clusters is None and _requests_are_few(design))
+    profiled = infinite | (clusters is None and _has_few_requests(design))
     for j in map(int, np.flatnonzero(profiled)):
         statistic, p_values[j] = penalised.test([j])
         z[j] = np.sign(b[j]) * np.sqrt(statistic)
@@ -103,12 +103,13 @@ def _penalised(design: Design, clusters: Integers | None, level: float, separate
     return Estimate(fit, "firth", separated, z, p_values, low, high, profiled)
 
 
-def _requests_are_few(design: Design) -> bool:
+def _has_few_requests(design: Design) -> bool:
     n_requests = design.n_requests.sum()
-    return bool(min(n_requests, design.n_visits.sum() - n_requests) < _MANY_REQUESTS_PER_TERM * len(design.terms))
+    return bool(min(n_requests, design.n_visits.sum() - n_requests) < _ENOUGH_EVENTS_PER_VARIABLE * len(design.terms))
 
 
-def _no_smaller(robust: Floats, supposed: Floats, infinite: NDArray[np.bool_]) -> Floats:
-    """Keep the variances of separated terms from shrinking: their visits have next to no residuals to add up."""
-    excess = np.diag(supposed) - np.diag(robust)
+def _no_smaller(robust: Floats, nonrobust: Floats, infinite: NDArray[np.bool_]) -> Floats:
+    """The robust covariance, with variances of separated terms at least the nonrobust ones."""
+    # The residuals of their visits are nearly 0, so robust variances would be far too small.
+    excess = np.diag(nonrobust) - np.diag(robust)
     return np.asarray(robust + np.diag(np.where(infinite, np.maximum(excess, 0.0), 0.0)))

@@ -1,8 +1,8 @@
-"""Firth's penalised likelihood: finite, nearly unbiased coefficients where signals are separated or requests few.
+"""Firth's penalised likelihood: finite, nearly unbiased coefficients with separated signals or few requests.
 
-The log-likelihood is penalised by half the logarithm of the determinant of Fisher's information (Jeffreys' prior). It
-always has a maximum where no term is a combination of others. Near an infinite estimate it is far from a parabola, so
-intervals and tests go by the profile of the penalised likelihood, not by standard errors. Sources: D. Firth, Biometrika
+The penalty is half the logarithm of the determinant of Fisher's information (Jeffreys' prior). The penalised likelihood
+has a maximum unless terms are collinear. With separated terms it is far from quadratic, so intervals and tests are of
+the profile penalised likelihood, not of standard errors. Sources: D. Firth, Biometrika
 80 (1993) 27–38; G. Heinze and M. Schemper, Statistics in Medicine 21 (2002) 2409–2419.
 """
 
@@ -25,24 +25,24 @@ Floats = NDArray[np.float64]
 
 _MAX_ITERATIONS: Final = 250
 _TOLERANCE: Final = 1e-9
-"""Greatest step, in log-odds of a term's range, that ends the search."""
+"""Largest step, in log-odds over a term's range, at which the search ends."""
 
 _LONGEST_STEP: Final = 5.0
 _MAX_HALVINGS: Final = 30
 _GAIN: Final = 1e-12
-"""Loss of log-likelihood, relative to its size, that rounding may feign."""
+"""Relative loss of log-likelihood that may be a rounding error."""
 
 _GAIN_LEFT: Final = 1e-7
-"""Log-likelihood that a search may leave to gain when rounding ends it."""
+"""Gain in log-likelihood that may be missed where rounding errors end the search."""
 
 _MAX_PROFILE_STEPS: Final = 60
 _PROFILE_TOLERANCE: Final = 1e-7
-"""How near, in standard normal units, an end of an interval must come to the quantile."""
+"""Tolerance of an interval's end, in standard normal quantiles."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The penalised likelihood at some coefficients."""
+    """Penalised likelihood, score, inverse information and leverages at some coefficients."""
 
     coefficients: Floats
     value: float
@@ -52,7 +52,7 @@ class _Point:
 
 
 class PenalisedLogit:
-    """A logit whose likelihood is penalised as Firth proposed, maximised.
+    """A logit fitted by Firth's penalised likelihood.
 
     Args:
         matrix: Values of the terms, patterns × terms; the columns must be linearly independent.
@@ -60,7 +60,11 @@ class PenalisedLogit:
         n_requests: Of these, the ones that ended in a request.
 
     Raises:
-        ConvergenceError: The search found no maximum.
+        ConvergenceError: The maximisation did not converge.
+
+    >>> matrix = np.array([[1.0, 0.0], [1.0, 1.0]])  # every visit with the signal ended in a request
+    >>> PenalisedLogit(matrix, np.array([10.0, 4.0]), np.array([3.0, 4.0])).coefficients.round(3)
+    array([-0.762,  2.959])
     """
 
     def __init__(self, matrix: Floats, n_visits: Floats, n_requests: Floats) -> None:
@@ -72,38 +76,38 @@ class PenalisedLogit:
 
     @property
     def coefficients(self) -> Floats:
-        """Where the penalised likelihood is greatest, one per term."""
+        """Coefficients at the maximum of the penalised likelihood, one per term."""
         return self._top.coefficients / self._scale
 
     @property
     def inverse_information(self) -> Floats:
-        """Inverse of Fisher's information there: the large-sample covariance of the coefficients."""
+        """Inverse of Fisher's information at the maximum: the large-sample covariance of the coefficients."""
         return self._top.inverse / np.outer(self._scale, self._scale)
 
     @property
     def penalised_log_likelihood(self) -> float:
-        """The greatest value of the penalised log-likelihood."""
+        """Maximum of the penalised log-likelihood."""
         return self._top.value + float(np.log(self._scale).sum())
 
     def test(self, terms: Sequence[int]) -> tuple[float, float]:
         """Test that the coefficients of some terms are all 0 by the penalised likelihood ratio.
 
         Args:
-            terms: Places of the terms in the matrix.
+            terms: Column numbers of the terms.
 
         Returns:
-            The statistic, chi-square with as many degrees of freedom as there are terms if they are 0, and its p-value.
+            The χ² statistic, with as many degrees of freedom as terms, and its p-value.
         """
-        # At 0 every probability is a half and nothing is singular, however far out the maximum is.
+        # At 0 every probability is a half and the information is regular, wherever the maximum is.
         restricted = self._climb(np.zeros(len(self._scale)), list(terms))
         statistic = max(0.0, 2 * (self._top.value - restricted.value))
         return statistic, float(chdtrc(len(terms), statistic))
 
     def interval(self, term: int, level: float) -> tuple[float, float]:
-        """Return the coefficients of a term that the penalised likelihood ratio does not refute.
+        """Return the profile-likelihood interval of a term.
 
         Args:
-            term: Place of the term in the matrix.
+            term: Column number of the term.
             level: Confidence level, between 0 and 1.
 
         Raises:
@@ -113,28 +117,28 @@ class PenalisedLogit:
         low, high = (self._end(term, side * quantile) / self._scale[term] for side in (-1, 1))
         return float(low), float(high)
 
-    def _end(self, term: int, wanted: float) -> float:
-        """Find where the signed root of the likelihood ratio is as wanted: it is nearly linear in the coefficient."""
+    def _end(self, term: int, target: float) -> float:
+        """Find where the signed root of the likelihood ratio, nearly linear in the coefficient, has a value."""
         last, top = self._top, float(self._top.coefficients[term])
-        step = wanted * float(np.sqrt(last.inverse[term, term]))
+        step = target * float(np.sqrt(last.inverse[term, term]))
         inner, outer, at = top, None, top + step
         for _ in range(_MAX_PROFILE_STEPS):
             point = self._climb(self._moved(last, term, at), [term])
             root = float(np.sign(step) * np.sqrt(max(0.0, 2 * (self._top.value - point.value))))
-            if abs(root - wanted) < _PROFILE_TOLERANCE:
+            if abs(root - target) < _PROFILE_TOLERANCE:
                 return at
             if np.isfinite(root):
                 last = point
-                inner, outer = (inner, at) if abs(root) > abs(wanted) else (at, outer)
-            slope = -point.score[term] / root if root else wanted / step
-            # Too far for the information to be inverted is too far.
-            proposed = at - (root - wanted) / slope if np.isfinite(root) and slope > 0 else (inner + at) / 2
+                inner, outer = (inner, at) if abs(root) > abs(target) else (at, outer)
+            slope = -point.score[term] / root if root else target / step
+            # A singular information shows that the step was too far.
+            proposed = at - (root - target) / slope if np.isfinite(root) and slope > 0 else (inner + at) / 2
             at = _between(float(proposed), inner, outer, step)
         raise ConvergenceError("an end of a profile-likelihood interval was not found")
 
     @staticmethod
     def _moved(point: _Point, term: int, to: float) -> Floats:
-        """Coefficients with that of a term moved, and the others along the ridge of the likelihood."""
+        """Coefficients with one set to a value, and the others moved along the ridge of the likelihood."""
         along = point.inverse[:, term] / point.inverse[term, term]
         moved = point.coefficients + (to - point.coefficients[term]) * along
         moved[term] = to
@@ -149,7 +153,7 @@ class PenalisedLogit:
         for _ in range(_MAX_ITERATIONS):
             step = np.zeros(len(start))
             step[free] = np.linalg.solve(self._curvature(point)[np.ix_(free, free)], point.score[free])
-            # Where outcomes are all but foretold, the maximum lies far out: steps may double the way.
+            # With nearly separated outcomes the maximum is far away, so steps may double the distance.
             size = max(1.0, float(np.abs(point.coefficients).max()))
             step *= min(1.0, max(_LONGEST_STEP, size) / max(float(np.abs(step).max()), _TOLERANCE))
             nearer = self._improved(point, step)
@@ -159,11 +163,11 @@ class PenalisedLogit:
                 return nearer or point
             point = nearer
         raise ConvergenceError(
-            "Firth's penalised likelihood could not be maximised: signals foretell the outcome too well; ask of fewer"
+            "Firth's penalised likelihood could not be maximised: signals predict the outcome too well; use fewer"
         )
 
     def _improved(self, point: _Point, step: Floats) -> _Point | None:
-        """The point a step away, or nearer where that is too far; none where no nearer one is higher."""
+        """The point after a step, halved until the likelihood does not fall; None where it always falls."""
         least = point.value - _GAIN * abs(point.value)
         for halving in range(_MAX_HALVINGS):
             nearer = self._point(point.coefficients + step / 2**halving)
@@ -178,7 +182,7 @@ class PenalisedLogit:
         information = (x.T * weight) @ x
         with np.errstate(invalid="ignore"):
             sign, log_determinant = np.linalg.slogdet(information)
-        if not sign > 0:  # also where it is not a number
+        if not sign > 0:  # NaN too
             nothing = np.full(len(b), np.nan)
             return _Point(b, -np.inf, nothing, np.full((len(b), len(b)), np.nan), nothing)
         inverse: Floats = np.asarray(np.linalg.inv(information))
@@ -187,17 +191,17 @@ class PenalisedLogit:
         return _Point(b, value, x.T @ (y - n * p + leverage * (0.5 - p)), inverse, leverage)
 
     def _curvature(self, point: _Point) -> Floats:
-        """Minus the second derivatives, but for how the leverages change.
+        """Minus the second derivatives, without those of the leverages.
 
-        The penalty is as if each visit came again with the weight of its leverage, half with a request and half
-        without. Without those visits the steps would be too long: of a single visit, twice, and never end.
+        The penalty acts like additional visits, weighted by the leverages, half of them with a request. They must be
+        included: for a single visit the steps would otherwise be twice as long as needed, and never converge.
         """
         p = expit(self._matrix @ point.coefficients)
         return np.asarray((self._matrix.T * ((self._n + point.leverage) * p * (1 - p))) @ self._matrix)
 
 
 def _between(proposed: float, inner: float, outer: float | None, step: float) -> float:
-    """Keep a proposal within what is known to hold the end; until both sides are known, go on at most twice as far."""
+    """Keep a proposal within the bracket of the end; until there is one, move at most twice as far."""
     if outer is None:
         furthest = inner + 2 * max(abs(step), abs(inner)) * np.sign(step)
         inside = min(inner, furthest) < proposed < max(inner, furthest)

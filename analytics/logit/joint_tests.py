@@ -1,4 +1,4 @@
-"""Whether several signals together tell anything of demo requests."""
+"""Joint tests that several coefficients are 0."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class JointTest:
 
     Args:
         terms: Names of the terms.
-        statistic: Chi-square with ``degrees_of_freedom`` if they are.
-        degrees_of_freedom: How many terms there are.
-        p_value: Probability of so great a statistic, or a greater one, if they are 0.
-        kind: ``wald``, with the covariance of the model; or ``penalised likelihood ratio``, where terms are separated:
-            it supposes that visits are independent.
+        statistic: χ² statistic with ``degrees_of_freedom``.
+        degrees_of_freedom: Number of terms.
+        p_value: Probability of a statistic at least as large if all coefficients are 0.
+        kind: ``wald``, with the covariance of the model; or ``penalised likelihood ratio``, where terms are separated,
+            which assumes independent visits.
     """
 
     terms: tuple[str, ...]
@@ -41,20 +41,20 @@ def joint_test(design: Design, estimate: Estimate, n_clusters: int | None, terms
     """Test that the coefficients of some terms are all 0.
 
     Args:
-        design: What was fitted.
-        estimate: Its coefficients.
-        n_clusters: Clusters that the covariance is robust to; none for that of independent visits.
+        design: Design of the model.
+        estimate: Its estimate.
+        n_clusters: Number of clusters of the covariance; None if it is nonrobust.
         terms: Names of terms of the model, each once.
 
     Raises:
-        IntentModelError: A term is not in the model, named twice, or none is named.
-        TooFewVisitsError: So few clusters that their covariance does not span the terms.
+        IntentModelError: A term is not in the model or is given twice, or no term is given.
+        TooFewVisitsError: There are not more clusters than terms, so the covariance is singular.
     """
     unknown = [term for term in terms if term not in design.terms]
     if unknown or not terms or len(set(terms)) < len(terms):
         raise IntentModelError(
             f"terms: must be different terms of the model (got {', '.join(terms) or 'none'}); "
-            f"it holds {', '.join(design.terms)}"
+            f"it has {', '.join(design.terms)}"
         )
     places = [design.terms.index(term) for term in terms]
     if estimate.estimator == "firth":
@@ -63,7 +63,7 @@ def joint_test(design: Design, estimate: Estimate, n_clusters: int | None, terms
         return JointTest(tuple(terms), statistic, len(terms), p_value, "penalised likelihood ratio")
     if n_clusters is not None and n_clusters <= len(terms):
         raise TooFewVisitsError(
-            f"{n_clusters} accounts cannot carry a joint test of {len(terms)} terms; test fewer at once"
+            f"{n_clusters} accounts are too few for a joint test of {len(terms)} terms; test fewer at once"
         )
     b, covariance = estimate.fit.coefficients[places], estimate.fit.covariance[np.ix_(places, places)]
     statistic = float(b @ np.linalg.solve(covariance, b))

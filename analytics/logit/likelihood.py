@@ -1,10 +1,9 @@
-"""The maximum of the logit's likelihood, or the reason why there is none that could be used.
+"""Maximum likelihood of the logit, with errors where there is no finite maximum.
 
-statsmodels does the arithmetic where every visit is a row of its own. It only warns, or says nothing, where a
-coefficient is infinite or the search has stopped early; here that is an error. Its logit knows no rows that stand for
-many visits, so collapsed visits are fitted by the same method here. Newton's steps do not get shorter where a
-coefficient runs to infinity, so a search that has ended needs no further proof; one that has not, or that ended
-suspiciously far out, is looked into by linear programming.
+statsmodels fits single visits. It warns at most where a coefficient is infinite or the search has stopped early; here
+that is an error. Its logit has no frequency weights, so collapsed visits are fitted here by the same method. Newton
+steps do not become shorter where a coefficient diverges, so convergence proves a maximum. A search that did not
+converge, or ended with very large coefficients, is checked for separation by linear programming.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ Integers = NDArray[np.int64]
 _MAX_ITERATIONS: Final = 100
 _START_SHARE: Final = 10
 _TOLERANCE: Final = 1e-8
-"""Greatest step, in log-odds, that ends the search; statsmodels' own. What is left of the way is about its square."""
+"""Largest step, in log-odds, at which the search ends, as in statsmodels; the error is about its square."""
 
 _HUGE_COEFFICIENT: Final = 15.0
 _HUGE_STANDARD_ERROR: Final = 100.0
 _SURE: Final = 1e-10
-"""Beyond these the likelihood may have no maximum but a ridge, and all would depend on where the search stopped."""
+"""Beyond these the likelihood may have a ridge instead of a maximum, and the result depend on where it stopped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +42,11 @@ class LogitFit:
     """A maximum of the likelihood.
 
     Args:
-        coefficients: One per term.
-        standard_errors: One per term.
-        p_values: Of the two-sided Wald tests, one per term.
-        covariance: Of the coefficients, terms × terms.
-        log_likelihood: At the maximum.
+        coefficients: Coefficients, shape (terms,).
+        standard_errors: Standard errors, shape (terms,).
+        p_values: P-values of the two-sided Wald tests, shape (terms,).
+        covariance: Covariance of the coefficients, terms × terms.
+        log_likelihood: Logarithm of the likelihood at the maximum.
         p_request: Fitted probability of each pattern of the design.
     """
 
@@ -63,12 +62,12 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
     """Maximise the likelihood by Newton's method, which gives thirteen digits where quasi-Newton gives two.
 
     Args:
-        design: What the likelihood is made of.
-        clusters: Cluster of each visit for robust standard errors; none for those of independent visits.
+        design: Design matrix and outcomes.
+        clusters: Cluster of each visit for robust standard errors; None for nonrobust ones.
 
     Raises:
         SeparationError: Coefficients would be infinite.
-        ConvergenceError: No maximum was found.
+        ConvergenceError: The maximisation did not converge.
     """
     if design.separated:
         _refuse_separated(design, converged=False)
@@ -76,13 +75,13 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
         b, inverse, converged = _by_visits(design) if design.pattern is None else _by_patterns(design)
     except (np.linalg.LinAlgError, Warning) as error:
         raise _separation(design) or ConvergenceError(
-            f"the likelihood could not be maximised ({error}); ask of fewer signals"
+            f"the likelihood could not be maximised ({error}); use fewer signals"
         ) from error
     p = expit(design.matrix @ b)
     with np.errstate(invalid="ignore"):
-        # Where the likelihood is a ridge, the inverse may be of anything; it is refused below.
+        # Where the likelihood has a ridge, the inverse is arbitrary; it is refused below.
         errors = np.sqrt(np.diag(inverse))
-    if not converged or _is_far_out(b, errors, p):
+    if not converged or _is_extreme(b, errors, p):
         _refuse_separated(design, converged=converged)
     covariance = inverse if clusters is None else cluster_robust(inverse, design, p, clusters)
     se = np.sqrt(np.diag(covariance))
@@ -100,34 +99,34 @@ def log_likelihood(design: Design, p: Floats) -> float:
     """Return the natural logarithm of the likelihood of all visits.
 
     Args:
-        design: What the likelihood is made of.
+        design: Design matrix and outcomes.
         p: Probability of a request in each pattern.
     """
     return float((xlogy(design.n_requests, p) + xlog1py(design.n_visits - design.n_requests, -p)).sum())
 
 
 def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
-    """Let statsmodels fit: coefficients, inverse of the information, and whether the search converged."""
+    """Fit single visits with statsmodels: coefficients, inverse of the information, and whether it converged."""
     from statsmodels.discrete.discrete_model import Logit  # noqa: PLC0415 - takes a second to import
     from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning  # noqa: PLC0415
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            # The rank has been seen to already, and what has not converged is refused by the caller.
+            # The rank has been checked already, and the caller refuses what has not converged.
             model = Logit(design.outcome, design.matrix, check_rank=False, hasconst=True)
             fitted = model.fit(_start(design), "newton", maxiter=_MAX_ITERATIONS, disp=False, warn_convergence=False)
     except (PerfectSeparationError, PerfectSeparationWarning) as error:
-        # It may be wrong: a fitted probability near 1 is not yet a separation.
+        # A false alarm is possible: a fitted probability near 1 is not yet separation.
         raise np.linalg.LinAlgError(str(error)) from error
     except RuntimeWarning:
-        # Full steps have overshot, as they may where one start is far from the maximum; ours are shortened then.
+        # Full Newton steps can overshoot from a distant start. Ours are shortened then.
         return _by_patterns(design)
     return np.asarray(fitted.params), np.asarray(fitted.cov_params()), bool(fitted.mle_retvals["converged"])
 
 
 def _by_patterns(design: Design) -> tuple[Floats, Floats, bool]:
-    """Fit collapsed visits: coefficients, inverse of the information, and whether the search converged."""
+    """Fit collapsed visits: coefficients, inverse of the information, and whether it converged."""
     b, converged = climb(design.matrix, design.n_visits, design.n_requests, _average(design))
     known = information(design.matrix, design.n_visits, expit(design.matrix @ b))
     return b, np.asarray(np.linalg.inv(known), np.float64), converged
@@ -136,17 +135,17 @@ def _by_patterns(design: Design) -> tuple[Floats, Floats, bool]:
 def climb(
     matrix: Floats, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
 ) -> tuple[Floats, bool]:
-    """Go up the likelihood by Newton's method, as statsmodels does; a step that leads down is shortened.
+    """Maximise the likelihood by Newton's method, as statsmodels does, but with steps that never decrease it.
 
     Args:
         matrix: Values of the terms, patterns × terms.
         n_visits: Visits of each pattern.
         n_requests: Of these, the ones that ended in a request.
         start: Coefficients to start from.
-        offset: Log-odds of each pattern that the coefficients come on top of.
+        offset: Log-odds of each pattern to which the terms are added.
 
     Returns:
-        The coefficients, and whether the steps have ended.
+        The coefficients, and whether the search converged.
 
     Raises:
         numpy.linalg.LinAlgError: The information became singular.
@@ -160,7 +159,7 @@ def climb(
     for _ in range(_MAX_ITERATIONS):
         p = expit(log_odds)
         step = np.linalg.solve(information(matrix, n_visits, p), matrix.T @ (n_requests - n_visits * p))
-        # Close to the maximum the likelihood moves by less than its rounding: only what is clearly down is shortened.
+        # Close to the maximum, changes are smaller than rounding errors: only a clear decrease shortens a step.
         lowest = height(log_odds) * (1 + 1e-12)
         while height(matrix @ (b + step) + given) < lowest and np.abs(step).max() > _TOLERANCE:
             step /= 2
@@ -172,14 +171,14 @@ def climb(
 
 
 def _average(design: Design) -> Floats:
-    """Every visit as likely to end in a request as the average one: nearer than 0, where all are as likely as not."""
+    """Starting values: the overall log-odds as intercept, which is closer to the maximum than 0."""
     start = np.zeros(len(design.terms))
     start[0] = np.log(design.n_requests.sum() / (design.n_visits - design.n_requests).sum())
     return start
 
 
 def _start(design: Design) -> Floats:
-    """Where to begin with single visits: at the maximum for every tenth of them, which is near and costs a tenth."""
+    """Starting values for single visits: the maximum for every tenth visit, at a tenth of the cost."""
     part = slice(None, None, _START_SHARE)
     outcome = design.outcome[part]
     n_requests = outcome.sum()
@@ -199,14 +198,14 @@ def information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
 
 
 def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integers) -> Floats:
-    """Return the covariance that allows for what a cluster's visits share.
+    """Return the cluster-robust covariance, with the small-sample correction of statsmodels and Stata.
 
-    With statsmodels' and Stata's small-sample correction. Source: A. C. Cameron and D. L. Miller, Journal of Human
+    Source: A. C. Cameron and D. L. Miller, Journal of Human
     Resources 50 (2015) 317–372, section II.C.
 
     Args:
         inverse: Inverse of the information, terms × terms.
-        design: What the likelihood is made of.
+        design: Design matrix and outcomes.
         p: Fitted probability of each pattern.
         clusters: Number of each visit's cluster, from 0.
     """
@@ -219,19 +218,19 @@ def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integer
     return np.asarray(covariance)
 
 
-def _is_far_out(b: Floats, errors: Floats, p: Floats) -> bool:
-    """Whether the search ended where it would on the ridge of a separation."""
+def _is_extreme(b: Floats, errors: Floats, p: Floats) -> bool:
+    """Whether the search ended with values that are typical of separation."""
     huge = ~(np.abs(b) <= _HUGE_COEFFICIENT) | ~(errors <= _HUGE_STANDARD_ERROR)
     return bool(huge.any() or p.min() < _SURE or p.max() > 1 - _SURE)
 
 
 def _refuse_separated(design: Design, *, converged: bool) -> None:
-    """Refuse what has no maximum; a coefficient that is large but finite may pass."""
+    """Raise where there is no maximum; a coefficient that is large but finite passes."""
     separation = _separation(design)
     if separation is not None:
         raise separation
     if not converged:
-        raise ConvergenceError(f"Newton's method did not converge in {_MAX_ITERATIONS} steps; ask of fewer signals")
+        raise ConvergenceError(f"Newton's method did not converge in {_MAX_ITERATIONS} steps; use fewer signals")
 
 
 def _separation(design: Design) -> SeparationError | None:
@@ -242,8 +241,8 @@ def _separation(design: Design) -> SeparationError | None:
     ways = {1: "+∞", -1: "−∞"}
     named = {term: ways[int(way)] for term, way in zip(design.terms, found.direction, strict=True) if way}
     return SeparationError(
-        "signals foretell the outcome perfectly in some visits, so coefficients would be infinite: "
-        f"{', '.join(f'{term} ({way})' for term, way in named.items())}; leave out or merge rare signals, observe "
-        "longer, or let the likelihood be penalised",
+        "signals predict the outcome perfectly in some visits, so coefficients would be infinite: "
+        f"{', '.join(f'{term} ({way})' for term, way in named.items())}; drop or merge rare signals, observe "
+        "longer, or penalise the likelihood",
         tuple(named),
     )

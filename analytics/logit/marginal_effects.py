@@ -1,4 +1,4 @@
-"""Average marginal effects of a logit: by how much a signal moves the probability of a request, on average."""
+"""Average marginal effects of a logit: the mean change in the probability of a request with a signal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class _Slope:
-    """How one signal enters the log-odds: the columns it is part of, and what it is multiplied by in each of them."""
+    """Derivative of the log-odds by one signal: the columns with the signal, and the other factors of each."""
 
     columns: list[int]
     factors: Floats
@@ -28,33 +28,33 @@ class _Slope:
 class MarginalEffects:
     """The average marginal effects of a fitted logit, with standard errors by the delta method.
 
-    For a yes-or-no signal it is the mean over visits of the difference in probability with the signal and without it;
-    for a quantity the mean derivative. Products with other signals move along, each visit with its own values; the
-    effect of a product by itself is not defined. Source: W. H. Greene, Econometric Analysis (8th ed.), section 17.3.2;
+    For a binary signal it is the mean over visits of the difference in probability with and without the signal; for a
+    quantity it is the mean derivative. Products with the signal change with it, at each visit's own values. A product
+    has no marginal effect of its own. Source: W. H. Greene, Econometric Analysis (8th ed.), section 17.3.2;
     E. C. Norton and C. Ai, Economics Letters 80 (2003) 123–129.
 
     Args:
-        design: What was fitted.
-        fit: The maximum of its likelihood.
+        design: Design of the model.
+        fit: Maximum of its likelihood.
     """
 
     def __init__(self, design: Design, fit: LogitFit) -> None:
         self._design, self._fit = design, fit
         self._log_odds = design.matrix @ fit.coefficients
-        # Share of all visits that each pattern has, and how steep the probability is there.
+        # Weights: the share of visits with each pattern, times the slope of the logistic function there.
         self._share = design.n_visits / len(design.outcome)
         self._weight = self._share * fit.p_request * (1 - fit.p_request)
 
-    def average(self, signal: str, *, yes_or_no: bool) -> tuple[float, float]:
+    def average(self, signal: str, *, is_binary: bool) -> tuple[float, float]:
         """Return the average marginal effect of a signal, and its standard error.
 
         Args:
             signal: Name of a signal that is a term by itself.
-            yes_or_no: Whether the signal is 0 or 1.
+            is_binary: Whether the signal is 0 or 1.
         """
         slope = self._slope(signal)
         steepness = slope.factors @ self._fit.coefficients[slope.columns]
-        effect, gradient = (self._difference if yes_or_no else self._derivative)(signal, steepness, slope)
+        effect, gradient = (self._difference if is_binary else self._derivative)(signal, steepness, slope)
         return effect, float(np.sqrt(gradient @ self._fit.covariance @ gradient))
 
     def _slope(self, signal: str) -> _Slope:

@@ -1,7 +1,7 @@
-"""Separation: signals that foretell the outcome perfectly in some visits, so that the likelihood has no maximum.
+"""Separation: signals that predict the outcome perfectly in some visits, so that the likelihood has no maximum.
 
-Cross tables of one signal with the outcome show the simplest cases only. A linear programme shows them all: it looks
-for a direction of coefficients along which no visit becomes less likely to end as it did, and some become more so.
+Cross tables of one signal with the outcome show only the simplest cases. Linear programming finds them all: it searches
+for a direction of coefficients along which no visit's outcome becomes less likely, and some become more likely.
 """
 
 from __future__ import annotations
@@ -19,32 +19,31 @@ __all__ = ["Separation", "find_separation"]
 Floats = NDArray[np.float64]
 
 _ZERO: Final = 1e-6
-"""Components of a direction below this are the solver's rounding; the greatest possible is 1."""
+"""Components of a direction below this are rounding errors of the solver; the largest possible is 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Separation:
-    """Which coefficients have no finite estimate, and which way they run.
+    """Coefficients without a finite estimate, and their signs.
 
     Args:
-        direction: For each term 1 where the likelihood grows as its coefficient rises without end, −1 where it grows as
-            it falls, 0 where the estimate is finite.
+        direction: For each term 1 if its estimate is +∞, −1 if it is −∞, 0 if it is finite.
     """
 
     direction: NDArray[np.int64]
 
     @property
     def found(self) -> bool:
-        """Whether there is any: complete or quasi-complete."""
+        """Whether there is separation, complete or quasi-complete."""
         return bool(self.direction.any())
 
 
 def find_separation(matrix: Floats, n_visits: Floats, n_requests: Floats) -> Separation:
-    """Look for separation by linear programming.
+    """Find separation by linear programming.
 
-    Over directions β within a box, Σ ± xβ is greatest subject to xβ ≥ 0 in patterns where every visit ended in a
-    request, xβ ≤ 0 where none did, and xβ = 0 where some did. A maximum above 0 is a separation, and the coefficients
-    that are not 0 in it are infinite. Source: K. Konis, Linear programming algorithms for detecting separated data in
+    Over directions β within a box, Σ ± xβ is maximised subject to xβ ≥ 0 in patterns where every visit ended in a
+    request, xβ ≤ 0 where none did, and xβ = 0 where some did. A maximum above 0 is a separation; its non-zero
+    coefficients are infinite. Source: K. Konis, Linear programming algorithms for detecting separated data in
     binary logistic regression models (DPhil thesis, Oxford 2007), section 4.4.
 
     Args:
@@ -53,7 +52,11 @@ def find_separation(matrix: Floats, n_visits: Floats, n_requests: Floats) -> Sep
         n_requests: Of these, the ones that ended in a request.
 
     Raises:
-        ConvergenceError: The programme was not solved.
+        ConvergenceError: The linear programme was not solved.
+
+    >>> matrix = np.array([[1.0, 0.0], [1.0, 1.0]])  # every visit with the signal ended in a request
+    >>> find_separation(matrix, np.array([10.0, 4.0]), np.array([3.0, 4.0])).direction
+    array([0, 1])
     """
     from scipy.optimize import linprog  # noqa: PLC0415 - takes a fifth of a second to import
 
@@ -72,6 +75,6 @@ def find_separation(matrix: Floats, n_visits: Floats, n_requests: Floats) -> Sep
         method="highs",
     )
     if not solved.success or solved.x is None:
-        raise ConvergenceError(f"whether signals are separated could not be told ({solved.message})")
+        raise ConvergenceError(f"the check for separated signals failed ({solved.message})")
     direction = np.where(np.abs(solved.x) > _ZERO, np.sign(solved.x), 0)
     return Separation(direction.astype(np.int64))

@@ -1,4 +1,4 @@
-"""Restricted cubic splines: curves that bend between their knots and run straight beyond the outermost."""
+"""Restricted (natural) cubic splines: cubic between the knots, linear beyond the outermost ones."""
 
 from __future__ import annotations
 
@@ -26,31 +26,36 @@ def knots_of(values: Floats, n_knots: int = 4) -> Floats:
     Source: F. E. Harrell, Regression Modeling Strategies (2nd ed., Springer 2015), table 2.3.
 
     Args:
-        values: What the curve is to be drawn over.
+        values: Values of the variable.
         n_knots: 3, 4 or 5.
 
     Raises:
-        TooFewVisitsError: The values are so few or so alike that knots coincide.
+        TooFewVisitsError: Knots coincide, because values are too few or too similar.
     """
     knots = np.quantile(values, _QUANTILES[n_knots]) if len(values) else np.zeros(n_knots)
     if (np.diff(knots) <= 0).any():
-        raise TooFewVisitsError(f"{len(values)} values are too alike for {n_knots} knots of a spline")
+        raise TooFewVisitsError(f"{len(values)} values are too similar for {n_knots} knots of a spline")
     return np.asarray(knots)
 
 
 def restricted_cubic(values: Floats, knots: Floats) -> Floats:
-    """Return the columns of a restricted (natural) cubic spline: the values, and one bend for each knot but two.
+    """Return the basis of a restricted cubic spline: the values, and a nonlinear column for each knot but two.
 
-    Linear below the first knot and above the last, so that it does not swing where there are few data. Source: F. E.
-    Harrell, Regression Modeling Strategies (2nd ed., Springer 2015), equation 2.25, bends divided by the square of the
-    distance of the outermost knots, which puts them on the scale of the values.
+    It is linear below the first knot and above the last, where there are few data. Source: F. E.
+    Harrell, Regression Modeling Strategies (2nd ed., Springer 2015), equation 2.25; nonlinear columns are divided by
+    the squared distance of the outermost knots, which puts them on the scale of the values.
 
     Args:
-        values: Where to evaluate, n values.
-        knots: At least 3, rising.
+        values: Values of the variable, shape (n,).
+        knots: At least 3 knots, increasing.
 
     Returns:
-        Array of n × (number of knots − 1).
+        Array of shape (n, knots − 1).
+
+    >>> restricted_cubic(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.0])).round(3)
+    array([[0.  , 0.  ],
+           [1.  , 0.25],
+           [2.  , 1.5 ]])
     """
     *first, before_last, last = knots
 
@@ -58,9 +63,9 @@ def restricted_cubic(values: Floats, knots: Floats) -> Floats:
         return np.asarray(np.maximum(values - knot, 0.0) ** 3)
 
     width = last - before_last
-    bends = [
+    nonlinear = [
         (cube(t) - cube(before_last) * (last - t) / width + cube(last) * (before_last - t) / width)
         / (last - knots[0]) ** 2
         for t in first
     ]
-    return np.column_stack([values, *bends])
+    return np.column_stack([values, *nonlinear])

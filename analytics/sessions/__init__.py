@@ -1,8 +1,8 @@
-"""People and their visits.
+"""Visitors and their visits.
 
 Modules, in reading order: ``identity`` (which browsers are one person), ``timeline`` (each visitor's events in order,
-cut into visits), ``visits`` (the visit table: one row per visit with signals and outcome), ``bots`` (which visitors
-are programs), ``partitions`` (the same for more events than fit into memory).
+divided into visits), ``visits`` (the visit table: one row per visit with signals and outcome), ``bots`` (bot
+detection), ``partitions`` (the same for more events than fit into memory).
 """
 
 import lazy_loader

@@ -7,7 +7,7 @@ from .identity import (
 )
 from .partitions import partitions_by_visitor as partitions_by_visitor
 from .timeline import (
-    as_words as as_words,
+    as_categorical as as_categorical,
     changes as changes,
     enriched as enriched,
     first_known as first_known,

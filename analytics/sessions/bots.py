@@ -1,8 +1,8 @@
-"""Which visitors are programs: told by what they say, by how fast they go, and by how evenly.
+"""Bot detection: by user agent, by rate and by regularity of page views.
 
-A program says in its user agent what it is, or it does not. One that is disguised as a browser gives itself away by its
-pace: nobody opens twenty pages in a minute, and nobody takes the same time over each. What is found out is tagged, so
-that statistics and intent model leave it out as they leave out what says so itself; nothing is deleted.
+Declared bots are known by their user agent. Undeclared bots behave unlike people: they view twenty pages in a minute,
+or take the same time for each. Their events are tagged, not deleted; statistics and the intent model exclude them like
+those of declared bots.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["BotRule", "BotScore", "BotSettings", "score_bots", "tag_bots"]
 
 
 class BotRule(StrEnum):
-    """What gives a program away; of several rules that hold, the first counts."""
+    """Rules of bot detection, in order of precedence."""
 
     USER_AGENT = "user_agent"
     RATE = "rate"
@@ -31,14 +31,13 @@ class BotRule(StrEnum):
 
 
 class BotSettings(BaseModel):
-    """Where a visitor's pace is no longer that of a person.
+    """Thresholds of bot detection.
 
     Args:
-        rate_page_views: So many page views …
-        rate_seconds: … within this time, both ends included, are a program's, in seconds.
-        steady_page_views: So many page views in a row …
-        steady_variation: … whose intervals vary by no more than this, as a share of their mean (the coefficient of
-            variation), are a program's.
+        rate_page_views: Number of page views that are a bot's if they occur within ``rate_seconds``.
+        rate_seconds: Length of that time, both ends included, in seconds.
+        steady_page_views: Number of successive page views that are a bot's if their intervals are regular.
+        steady_variation: Largest coefficient of variation of regular intervals.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,20 +52,20 @@ TRUE_LABELS: Final = ("crawler", "disguised_bot")
 """Labels of the simulator's bots."""
 
 _RULE: Final = pl.Enum([rule.value for rule in BotRule])
-# Intervals beyond this are all the same to the rules, and would only cost the rolling sums their digits.
+# Longer intervals make no difference to the rules, but rolling sums would lose digits by them.
 _LONG_MS: Final = 86_400_000
 
 
 def tag_bots(events: pl.DataFrame, settings: BotSettings | None = None) -> pl.DataFrame:
-    """Tag all events of visitors that are programs.
+    """Tag all events of bots.
 
     Args:
-        events: Flat or enriched events, in any order; all of each visitor's, or only what is given is looked at.
-        settings: Where a person's pace ends; the defaults unless given.
+        events: Flat or enriched events, in any order, with all events of each visitor.
+        settings: Thresholds; the defaults unless given.
 
     Returns:
-        The enriched events in the given order, with ``is_bot`` true of every event of a program, and ``bot_rule``, the
-        rule of :class:`BotRule` that found it out (null for people).
+        The enriched events in the given order, with ``is_bot`` true for all events of a bot, and ``bot_rule``, the rule
+        of :class:`BotRule` that found it (null for people).
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -78,17 +77,17 @@ def tag_bots(events: pl.DataFrame, settings: BotSettings | None = None) -> pl.Da
 
 
 def _rule_of_visitor(table: pl.DataFrame, settings: BotSettings) -> pl.DataFrame:
-    """One row for each ``visitor`` that is a program, with its ``bot_rule``."""
+    """One row for each ``visitor`` that is a bot, with its ``bot_rule``."""
     line = table.lazy().select(VISITOR, "event_time", "is_bot", page=pl.col("type") == CallType.PAGE)
     line = line.filter(pl.col("visitor").is_not_null())
-    says_so = line.filter("is_bot").select("visitor", bot_rule=pl.lit(BotRule.USER_AGENT.value, _RULE))
+    declared = line.filter("is_bot").select("visitor", bot_rule=pl.lit(BotRule.USER_AGENT.value, _RULE))
     pages = line.filter(pl.col("page") & pl.col("event_time").is_not_null()).sort("visitor", "event_time")
     found = [
-        pages.filter(is_program).select("visitor", bot_rule=pl.lit(rule.value, _RULE))
-        for rule, is_program in ((BotRule.RATE, _is_fast(settings)), (BotRule.STEADY, _is_steady(settings)))
+        pages.filter(is_bot).select("visitor", bot_rule=pl.lit(rule.value, _RULE))
+        for rule, is_bot in ((BotRule.RATE, _is_fast(settings)), (BotRule.STEADY, _is_steady(settings)))
     ]
-    # The order of an Enum is that of its categories.
-    return pl.concat([says_so, *found]).group_by("visitor").agg(pl.col("bot_rule").min()).collect()
+    # The minimum of an Enum is its first category, so the first rule counts.
+    return pl.concat([declared, *found]).group_by("visitor").agg(pl.col("bot_rule").min()).collect()
 
 
 def _is_fast(settings: BotSettings) -> pl.Expr:
@@ -108,14 +107,14 @@ def _is_steady(settings: BotSettings) -> pl.Expr:
 
 @dataclass(frozen=True, eq=False)
 class BotScore:
-    """How well programs were found out, where it is known who was one.
+    """Precision and recall of bot detection, against known labels.
 
     Args:
-        n_bots: Visitors that are programs.
-        n_tagged: Visitors that were taken for one.
-        n_found: Visitors that are programs and were taken for one.
-        by_label: One row for each kind of program: ``label``, ``bots``, ``found`` and ``recall``.
-        by_rule: One row for each rule that found one: ``bot_rule``, ``tagged``, ``found`` and ``precision``.
+        n_bots: Visitors that are bots.
+        n_tagged: Visitors that were tagged.
+        n_found: Bots that were tagged.
+        by_label: One row for each kind of bot: ``label``, ``bots``, ``found`` and ``recall``.
+        by_rule: One row for each rule that tagged a visitor: ``bot_rule``, ``tagged``, ``found`` and ``precision``.
     """
 
     n_bots: int
@@ -126,22 +125,22 @@ class BotScore:
 
     @property
     def precision(self) -> float | None:
-        """Share of those tagged that are programs; None where nobody was tagged."""
+        """Share of tagged visitors that are bots; None if nobody was tagged."""
         return self.n_found / self.n_tagged if self.n_tagged else None
 
     @property
     def recall(self) -> float | None:
-        """Share of the programs that were tagged; None where there was none."""
+        """Share of bots that were tagged; None if there was none."""
         return self.n_found / self.n_bots if self.n_bots else None
 
 
 def score_bots(tagged: pl.DataFrame, labels: pl.DataFrame, true_labels: Collection[str] = TRUE_LABELS) -> BotScore:
-    """Hold the tags of :func:`tag_bots` against the truth, visitor by visitor.
+    """Score the tags of :func:`tag_bots` against known labels, per visitor.
 
     Args:
-        tagged: Tagged events. A program of which no event is there cannot be found, and does not count.
+        tagged: Tagged events. A bot without any event does not count.
         labels: Table with ``anonymous_id`` and ``label``, such as a run's ``labels.parquet``.
-        true_labels: Labels of programs.
+        true_labels: Labels of bots.
     """
     kinds = labels.select(visitor=pl.col("anonymous_id"), label=pl.col("label").cast(pl.String))
     kinds = kinds.filter(pl.col("label").is_in(list(true_labels))).unique("visitor", keep="any")

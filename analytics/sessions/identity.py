@@ -1,8 +1,8 @@
-"""Identity: which browsers belong to one person.
+"""Identity resolution: which browsers belong to one person.
 
-A browser is known by its anonymous id, a person who has said who they are by a user id. Deterministic stitching joins
-browsers on which the same user id was seen: :func:`stitch` finds the persons, :func:`stitched` lets the events speak of
-them, and :func:`score_stitching` holds them against the truth, where it is known.
+A browser has an anonymous id, an identified person a user id. Deterministic stitching joins browsers with a common user
+id: :func:`stitch` finds the persons, :func:`stitched` replaces the identifiers of events, and :func:`score_stitching`
+compares the persons with known true ones.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ __all__ = ["IDENTITY_SCHEMA", "StitchingScore", "score_stitching", "stitch", "st
 IDENTITY_SCHEMA = pl.Schema({"anonymous_id": pl.String(), "person_id": pl.String(), "n_users": pl.UInt32()})
 """Columns of the table of identities, one row per browser.
 
-``person_id`` is the anonymous id of the person's browser that was seen first; ``n_users`` the number of user ids that
-were seen on this browser: 0 where nobody has said who they are, more than 1 where people share it.
+``person_id`` is the anonymous id of the person's first browser; ``n_users`` is the number of user ids on this browser:
+0 where nobody was identified, more than 1 where people share it.
 """
 
 
 @dataclass(frozen=True)
 class StitchingScore:
-    """How well stitching found the persons, over the browsers that both tables name.
+    """Pairwise precision and recall of stitching, over the browsers that are in both tables.
 
-    A pair of browsers is right if both belong to one person in truth, found if they do so by stitching.
+    A pair of browsers is true if both belong to one person, and found if stitching joins them.
 
     Attributes:
-        n_browsers: Browsers that both tables name.
-        n_unscored: Browsers that only one of them names: never seen, or invented.
-        n_true_pairs: Right pairs.
+        n_browsers: Browsers in both tables.
+        n_unscored: Browsers in only one of them.
+        n_true_pairs: True pairs.
         n_found_pairs: Found pairs.
         n_common_pairs: Pairs that are both.
-        n_split: True persons whose browsers were taken for several persons.
-        n_merged: Persons found that are several people in truth, as where a shared browser joins them.
+        n_split: True persons who were found as several.
+        n_merged: Persons found that are several true ones, such as users of a shared browser.
     """
 
     n_browsers: int
@@ -51,12 +51,12 @@ class StitchingScore:
 
     @property
     def precision(self) -> float | None:
-        """Share of the found pairs that are right; None when none was found."""
+        """Share of found pairs that are true; None if none was found."""
         return self.n_common_pairs / self.n_found_pairs if self.n_found_pairs else None
 
     @property
     def recall(self) -> float | None:
-        """Share of the right pairs that were found; None when everybody has one browser."""
+        """Share of true pairs that were found; None if everybody has one browser."""
         return self.n_common_pairs / self.n_true_pairs if self.n_true_pairs else None
 
 
@@ -64,12 +64,12 @@ def stitch(events: pl.DataFrame) -> pl.DataFrame:
     """Find the person behind each browser.
 
     Browsers on which the same user id was seen belong to one person, and so on from browser to user id to browser: the
-    persons are the connected components of that graph. A browser on which nobody has said who they are is a person of
-    its own. An empty identifier is none.
+    persons are the connected components of that graph. A browser without a user id is a person of its own.
+    An empty identifier counts as missing.
 
     A browser that several people share joins them all into one person. That is the classic over-merge of deterministic
-    stitching; ``n_users`` greater than 1 shows where it can have happened. A user id that stands for nobody, such as a
-    default value, does the same to all its browsers: look for persons with very many of them.
+    stitching; ``n_users`` greater than 1 shows where it can have happened. A placeholder as user id, such as a default
+    value, merges all its browsers: look for persons with very many of them.
 
     Args:
         events: Flat or enriched events, in any order.
@@ -87,7 +87,7 @@ def stitch(events: pl.DataFrame) -> pl.DataFrame:
     return (
         browsers.join(_components(pairs), on="anonymous_id", how="left")
         .sort("seen_at", "anonymous_id", nulls_last=True)
-        # Whoever is in no component is their own person.
+        # A browser without a user id is in no component.
         .with_columns(
             person_id=pl.when(pl.col("component").is_not_null())
             .then(pl.col("anonymous_id").first().over("component"))
@@ -101,21 +101,21 @@ def stitch(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def stitched(events: pl.DataFrame, identities: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Let events speak of persons instead of browsers, so that visits and statistics count persons.
+    """Replace the browsers of events by persons, so that visits and statistics count persons.
 
-    Each ``anonymous_id`` becomes the person's. An event without one, as servers send them, gets that of the person
-    whose user id it carries, where some browser has shown that id; else it is left as it is.
+    Each ``anonymous_id`` becomes the person's. An event without one, such as a server-side event, gets that of the
+    person with its user id, if a browser has the same user id; else it is unchanged.
 
     Args:
         events: Flat or enriched events, in any order.
-        identities: Table with ``anonymous_id`` and ``person_id``, of :func:`stitch` or the truth; by default
-            :func:`stitch` of these events. Browsers it does not name stay as they are.
+        identities: Table with ``anonymous_id`` and ``person_id``, of :func:`stitch` or the true ones; by default
+            :func:`stitch` of these events. Other browsers are unchanged.
 
     Returns:
         The enriched events, in the order given.
 
     Raises:
-        AnalyticsError: The identities lack a column, or name a browser twice or with a gap.
+        AnalyticsError: The identities lack a column or a value, or have a browser twice.
         EventFrameError: The table is not a table of events.
     """
     table = enriched(events)
@@ -143,10 +143,10 @@ def score_stitching(found: pl.DataFrame, truth: pl.DataFrame) -> StitchingScore:
 
     Args:
         found: Table with ``anonymous_id`` and ``person_id``, as of :func:`stitch`.
-        truth: The same of the true persons. Only browsers that both tables name are scored.
+        truth: The same for the true persons. Only browsers in both tables are scored.
 
     Raises:
-        AnalyticsError: A table lacks a column, or names a browser twice or with a gap.
+        AnalyticsError: A table lacks a column or a value, or has a browser twice.
     """
     found, truth = _checked(found, "found"), _checked(truth, "truth")
     both = found.join(truth.rename({"person_id": "true_id"}), on="anonymous_id")
@@ -162,7 +162,7 @@ def score_stitching(found: pl.DataFrame, truth: pl.DataFrame) -> StitchingScore:
 
 
 def _sightings(table: pl.DataFrame) -> pl.DataFrame:
-    """When each event was, and of whom: both identifiers, null where they are empty."""
+    """Time and both identifiers of each event; an empty identifier is null."""
     return table.select(
         "event_time",
         *(pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in ("anonymous_id", "user_id")),
@@ -171,7 +171,7 @@ def _sightings(table: pl.DataFrame) -> pl.DataFrame:
 
 def _components(pairs: pl.DataFrame) -> pl.DataFrame:
     """Number of the connected component of each browser with a user id, in the graph of browsers and user ids."""
-    # SciPy's graphs take a while to import, and who does not stitch should not wait for them.
+    # SciPy's graphs are slow to import, and few analyses need them.
     from scipy.sparse import coo_array  # noqa: PLC0415
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
@@ -188,15 +188,15 @@ def _components(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _checked(identities: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The two columns that say which browser is whose, if they do say so."""
+    """The two columns of identities, checked."""
     columns = ["anonymous_id", "person_id"]
     if missing := [column for column in columns if column not in identities.columns]:
         raise AnalyticsError(f"{name}: has no column {' and '.join(missing)}; see analytics.identity.IDENTITY_SCHEMA")
     table = identities.select(pl.col(columns).cast(pl.String))
     if gaps := table.height - table.drop_nulls().height:
-        raise AnalyticsError(f"{name}: {gaps} rows lack anonymous_id or person_id; leave out whom nothing is known of")
+        raise AnalyticsError(f"{name}: {gaps} rows lack anonymous_id or person_id; drop them")
     if twice := table.filter(pl.col("anonymous_id").is_duplicated())["anonymous_id"].min():
-        raise AnalyticsError(f"{name}: names browser {twice!r} more than once; a browser has one row")
+        raise AnalyticsError(f"{name}: browser {twice!r} is in several rows; it must be in one")
     return table
 
 
@@ -207,5 +207,5 @@ def _n_pairs(both: pl.DataFrame, *groups: str) -> int:
 
 
 def _n_with_several(both: pl.DataFrame, group: str, other: str) -> int:
-    """Number of values of one column that meet several of another."""
+    """Number of values of one column with several values of another."""
     return int((both.group_by(group).agg(pl.col(other).n_unique())[other] > 1).sum())

@@ -1,4 +1,4 @@
-"""Events cut into parts by visitor, so that what does not fit into memory at once can be analysed part by part."""
+"""Events partitioned by visitor, to analyse more of them than fit into memory."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ ANALYSED_COLUMNS: Final = (
     "funnel_stage",
     "email",
 )
-"""Columns of the flat event table that statistics, visits and signals are read off; the others are not looked at."""
+"""Columns of the flat event table that statistics, visits and signals need."""
 
 
 def partitions_by_visitor(
     events: pl.LazyFrame | pl.DataFrame, n_parts: int, *, columns: tuple[str, ...] = ANALYSED_COLUMNS
 ) -> Iterator[pl.DataFrame]:
-    """Cut events into parts so that each visitor's events are all in one.
+    """Partition events so that all events of a visitor are in one part.
 
-    Parts are read one after the other, so only one is in memory; events on disk are gone through once for each part.
+    Parts are read one after another, so only one is in memory. Events on disk are scanned once per part.
     :class:`analytics.statistics.funnel.FunnelStatistics` and :func:`analytics.sessions.visits.visit_table_of_parts`
-    make of the parts what they would make of the whole.
+    give the same results for the parts as for the whole table.
 
     Args:
         events: Flat events, in any order, such as ``polars.scan_parquet("run/events/*.parquet")``.
-        n_parts: How many parts, at least 1; some may be empty.
-        columns: Columns to read, of those there are.
+        n_parts: Number of parts, at least 1; some may be empty.
+        columns: Columns to read, if present.
 
     Raises:
-        AnalyticsError: There is to be no part, or the events say nothing of visitors.
+        AnalyticsError: ``n_parts`` is below 1, or the events have no column of visitors.
     """
     if n_parts < 1:
         raise AnalyticsError(f"n_parts: must be at least 1 (got {n_parts})")
@@ -65,9 +65,9 @@ def partitions_by_visitor(
     identifiers = [name for name in VISITOR_COLUMNS if name in names]
     if not identifiers:
         raise AnalyticsError(
-            f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which say whose they are"
+            f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which identify visitors"
         )
-    # Which part a visitor falls into decides nothing, so it may hang on the version of the hash.
+    # No result depends on which part a visitor is in, so the hash may differ between versions of Polars.
     named = [pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in identifiers]
     part = pl.coalesce(named).hash() % n_parts
     wanted = frame.select(name for name in names if name in columns)

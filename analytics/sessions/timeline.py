@@ -1,8 +1,8 @@
 """The timeline: each visitor's events in order of time, and the visit that each belongs to.
 
 A visit (session) is a run of client-side events with no gap longer than the idle time-out, and no longer than a day;
-midnight is no limit. The timeline is a narrow table of small numbers, made once; visits, statistics and signals are all
-read off it.
+midnight is no limit. The timeline is a narrow table of small numbers, made once, from which visits, statistics and
+signals are computed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
     "MAX_VISIT",
     "VISITOR",
     "VISITOR_COLUMNS",
-    "as_words",
+    "as_categorical",
     "changes",
     "enriched",
     "first_known",
@@ -32,17 +32,17 @@ __all__ = [
 ]
 
 VISITOR_COLUMNS: Final = ("anonymous_id", "user_id")
-"""Columns that say who an event is of, the first that says something: the browser, else the person."""
+"""Columns that identify the visitor, in order of precedence: the browser, else the person."""
 
 MAX_VISIT: Final = timedelta(hours=24)
-"""Longest time from the first to the last event of a visit; programs and forgotten tabs go on for ever."""
+"""Longest time from the first to the last event of a visit, because bots and forgotten tabs never pause."""
 
 VISITOR: Final = pl.coalesce(VISITOR_COLUMNS).alias("visitor")
-"""Who an event is of."""
+"""Visitor of an event."""
 
 
 def enriched(events: pl.DataFrame) -> pl.DataFrame:
-    """Give the events their derived columns, unless they have them all already.
+    """Add the derived columns to events, unless they have them already.
 
     Args:
         events: Flat or enriched events.
@@ -50,14 +50,14 @@ def enriched(events: pl.DataFrame) -> pl.DataFrame:
     Raises:
         EventFrameError: The table is not a table of events.
     """
-    # Enriching twice changes nothing but costs as much as everything else here together.
+    # Enriching twice would change nothing, but takes as long as everything else here.
     wanted = {**EVENT_SCHEMA, **DERIVED_SCHEMA}
     done = all(events.schema.get(name) == dtype for name, dtype in wanted.items())
     return events if done else enrich(events)
 
 
 def idle_time(minutes: float) -> timedelta:
-    """Return the idle time-out as a span of time.
+    """Return the idle time-out as a timedelta.
 
     Raises:
         ValueError: It is not greater than 0.
@@ -68,18 +68,19 @@ def idle_time(minutes: float) -> timedelta:
 
 
 def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: pl.Expr | None = None) -> pl.DataFrame:
-    """Put each visitor's events in order and say what each is.
+    """Sort each visitor's events by time, and classify them.
 
     Args:
         table: Enriched events, in any order.
-        facts: More columns to read off the events.
+        facts: Expressions of additional columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
         where: Events to keep; all unless given.
 
     Returns:
         One row per kept event that has a time and a visitor, in each visitor's order of ``event_time``; at equal times
-        the server's events come last. ``visitor`` is a vocabulary of this table alone; ``order`` is the event's row in
-        the table; ``server``, ``page`` and ``request`` say whether it is server-side, a page view, a demo request;
+        the server's events come last. ``visitor`` is categorical, with categories of this table alone; ``order`` is the
+        event's row in the table; ``server``, ``page`` and ``request`` are whether it is server-side, a page view, a
+        demo request;
         ``visit_so_far`` is the visitor's latest visit (0 before the first) and ``in_visit`` whether the event is part
         of it.
 
@@ -94,9 +95,9 @@ def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: p
         table.lazy()
         .select(
             "event_time",
-            as_words(table.select(VISITOR).to_series()),
+            as_categorical(table.select(VISITOR).to_series()),
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("order"),
-            # A page is always called from the browser, whatever name it bears.
+            # A page call always comes from the browser, whatever its name.
             (by_server & ~page).alias("server"),
             (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False).alias("request"),
             page.alias("page"),
@@ -112,41 +113,44 @@ def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: p
 
 
 def first_known(line: pl.DataFrame, values: pl.Series) -> pl.DataFrame:
-    """One row per visitor of whom something is known: what is known first.
+    """Return the first known value of each visitor.
 
     Args:
         line: The timeline.
         values: One value for each of its rows.
 
     Returns:
-        ``visitor`` and a column of the values' name, in the timeline's order of visitors.
+        ``visitor`` and a column with the values' name, one row per visitor with a value, in the timeline's order.
     """
     known = line.select("visitor", values).filter(values.is_not_null())
     return known.filter(changes(pl.col("visitor").to_physical()))
 
 
 def changes(column: pl.Expr) -> pl.Expr:
-    """Whether the value is another than in the row above; true in the first row."""
+    """Whether the value differs from the row above; true in the first row."""
     return (column != column.shift()).fill_null(value=True)
 
 
-def as_words(values: pl.Series) -> pl.Series:
-    """Number the distinct values: a vocabulary is counted, compared and sorted by its small codes.
+def as_categorical(values: pl.Series) -> pl.Series:
+    """Return values as a categorical, which is counted, compared and sorted by small codes.
 
     Args:
-        values: Vocabularies are returned as they are; other values as the words for them.
+        values: Values; categoricals and enums are returned unchanged.
     """
     if isinstance(values.dtype, pl.Categorical | pl.Enum):
         return values
-    # A vocabulary of its own is forgotten with the column; one shared by the process would only ever grow.
+    # Own categories are released with the column; those shared by the process would only grow.
     return values.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
 
 
 def stable_order(*columns: pl.Series) -> NDArray[np.int64]:
-    """Return the places of the rows in the order of these columns, equal rows as they are.
+    """Return the indices that sort rows by these columns, stably.
 
     Args:
-        columns: Vocabularies, or whole numbers from 0; a missing value comes first.
+        columns: Categoricals, or integers from 0; nulls come first.
+
+    >>> stable_order(pl.Series([1, 0, 1, 0])).tolist()
+    [1, 3, 0, 2]
     """
     n_rows = len(columns[0])
     codes = [column.to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1 for column in columns]
@@ -154,7 +158,7 @@ def stable_order(*columns: pl.Series) -> NDArray[np.int64]:
     if math.prod(spans) * n_rows >= 1 << 63:
         table = pl.DataFrame({str(place): code for place, code in enumerate(codes)})
         return table.with_row_index("row").sort(table.columns, maintain_order=True)["row"].cast(pl.Int64).to_numpy()
-    # All codes and the place fit into one number, and sorting bare numbers is several times faster.
+    # All codes and the row fit into one integer, and sorting plain integers is several times faster.
     packed = np.zeros(n_rows, dtype=np.int64)
     for code, span in zip(codes, spans, strict=True):
         packed = packed * span + code
@@ -163,18 +167,17 @@ def stable_order(*columns: pl.Series) -> NDArray[np.int64]:
 
 
 def _in_order(events: pl.DataFrame) -> pl.DataFrame:
-    """Sort by visitor, time, browser before server, and given order: three times faster than by the four columns."""
-    # Doubled times leave room for the server's turn. Events mostly come by time, which a merge sort makes use of.
+    """Sort by visitor, time, browser before server, and given order."""
+    # Three times faster than sorting by four columns. Doubled times leave room for the flag of server-side events.
+    # Events mostly come sorted by time, from which a merge sort profits.
     turn = (2 * events["event_time"].to_physical() + events["server"].cast(pl.Int64)).to_numpy()
     by_time = np.argsort(turn, kind="stable")
     return events[by_time[stable_order(events["visitor"].gather(by_time))]]
 
 
 def _with_visits(events: pl.DataFrame, idle: timedelta) -> pl.DataFrame:
-    """Add ``visit_so_far`` and ``in_visit``.
-
-    The table is sorted by visitor and time, so runs and forward fills do what windows over each visitor would, faster.
-    """
+    """Add ``visit_so_far`` and ``in_visit``."""
+    # The table is sorted by visitor and time, so forward fills replace window functions, which are slower.
     client, time, visitor = ~pl.col("server"), pl.col("event_time"), pl.col("visitor").to_physical()
     placed = (
         events.lazy()
@@ -211,19 +214,19 @@ def _may_be_too_long(events: pl.DataFrame) -> bool:
 
 
 def _capped(placed: pl.DataFrame) -> pl.DataFrame:
-    """Open a visit, too, where one has lasted for as long as a visit may.
+    """Open a new visit also where one reaches the maximum length.
 
     Args:
-        placed: Events by visitor and time, with ``server`` and ``opens``, which knows of idle times only.
+        placed: Events by visitor and time, with ``server`` and ``opens``, so far by idle time only.
     """
     time, longest = placed["event_time"].to_physical().to_numpy(), MAX_VISIT // timedelta(milliseconds=1)
     is_open, client = placed["opens"].to_numpy().copy(), ~placed["server"].to_numpy()
     rows = np.arange(len(time))
     while True:
-        # Rows of the server before a visitor's first visit look at the one before; they open nothing anyway.
+        # Server-side rows before a visitor's first visit refer to the previous visitor's, but never open a visit.
         opened = np.maximum.accumulate(np.where(is_open, rows, 0))
         over = np.flatnonzero(client & (time - time[opened] > longest))
         if not len(over):
             return placed.with_columns(opens=is_open)
-        # The first that is too far from its visit's opening opens the next; only then is it known what that one holds.
+        # The first row beyond the maximum opens the next visit, whose own end is only known in the next pass.
         is_open[over[np.flatnonzero(np.diff(opened[over], prepend=-1))]] = True

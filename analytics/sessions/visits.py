@@ -1,4 +1,4 @@
-"""Visits: which events of a visitor belong together, and what was known of the visitor at the end of each visit.
+"""Visits: assignment of events to visits, and the visit table with the signals at the end of each visit.
 
 A visit (session) is a run of client-side events with no gap longer than the idle time-out. :func:`assign_visits`
 numbers the visits of every event; :func:`visit_table` has one row per visit, with the signals so far and the outcome:
@@ -23,11 +23,11 @@ __all__ = ["assign_visits", "begins_in", "visit_table", "visit_table_of_parts"]
 
 
 def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
-    """Number the visit that each event belongs to.
+    """Assign each event to a visit.
 
     A gap of more than the idle time-out between two client-side events opens a new visit; a gap of exactly the time-out
     does not. An event more than :data:`analytics.sessions.timeline.MAX_VISIT` after its visit's first opens one too;
-    midnight does not. Visits are those of the events given: one that comes late may join two visits into one.
+    midnight does not. Visits depend on the events given: a late event may join two visits into one.
 
     A server-side event (``Demo Requested``, ``Demo Held``) neither opens nor prolongs a visit: it belongs to the
     visitor's latest visit if that visit's last client-side event is at most the time-out before it, else to none.
@@ -38,7 +38,7 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -
 
     Returns:
         The enriched events, sorted by visitor, time and given order, with ``visit`` (UInt32, from 1 for each visitor;
-        null when the event belongs to none, has no time or no visitor). ``anonymous_id`` falls back to ``user_id``.
+        null if the event is in no visit, or has no time or visitor). ``anonymous_id`` falls back to ``user_id``.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -48,8 +48,8 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -
     line = timeline(table, idle_minutes=idle_minutes)
     visits = line.select("order", visit=pl.when("in_visit").then("visit_so_far"))
     visitors = table.select(VISITOR).to_series()
-    # Sorting three narrow columns and then gathering is cheaper than sorting the wide table by its texts; as a
-    # vocabulary of sorted names a visitor sorts as the name does.
+    # Sorting three narrow columns and then gathering is cheaper than sorting the wide table by strings. An Enum of
+    # sorted names sorts like the names.
     placed = (
         pl.DataFrame({"visitor": visitors.cast(pl.Enum(visitors.drop_nulls().unique().sort()))})
         .with_columns(table["event_time"])
@@ -69,26 +69,25 @@ def visit_table(
     include_bots: bool = False,
     conversion_unit: ConversionUnit = "account",
 ) -> pl.DataFrame:
-    """Rebuild the person-period table: one row per visit, the visitor's signals so far, and the outcome.
+    """Return the person-period table: one row per visit, with the visitor's signals so far and the outcome.
 
     A signal counts every event of the visitor up to the end of the visit. In the visit that ends in the visitor's first
     demo request only what happened strictly before the request counts, page views included: what is seen afterwards
-    cannot have led to it. Whatever happened in that visit after the request counts for the visits that follow.
+    cannot be its cause. Events of that visit after the request count for later visits.
 
-    Where an account asks for one demo, its people ask no more once one of them has: visits whose last page view is at
-    its first request or later cannot end in another, and are not at risk. Were they left in, what is common in large
-    accounts would seem to keep people from asking. The dwell on the last page leaves no event, so a visit whose
-    decision fell after a colleague's request but whose last page view lay before it counts as at risk: some minutes'
-    worth of visits in each account, which is negligible.
+    With ``conversion_unit="account"``, an account requests one demo: visits whose last page view is at or after its
+    first request are not at risk. If they were included, signals that are common in large accounts would seem to
+    prevent requests. The dwell time on the last page leaves no event. So a visit whose decision came after a
+    colleague's request, but whose last page view came before, counts as at risk; this error is negligible.
 
     Args:
-        events: Flat or enriched events, in any order. Events without a time or a visitor are left out.
+        events: Flat or enriched events, in any order. Events without a time or a visitor are ignored.
         observed_until: When observation stopped; the time of the latest event unless given. A naive time is UTC.
-        signals: Signals to read off the events, in the order of their columns.
+        signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
-        include_bots: Keep the events of programs.
-        conversion_unit: Who asks for one demo at most: ``account``, every visitor for their whole account, which is
-            the first known of them, or ``visitor``, each for themselves.
+        include_bots: Keep the events of bots.
+        conversion_unit: Who requests one demo at most: ``account``, all visitors of an account together (a visitor's
+            account is the first that is known), or ``visitor``.
 
     Returns:
         Table with the columns of :func:`analytics.signals.definitions.visit_schema`, ordered by start, visitor and
@@ -109,7 +108,7 @@ def visit_table(
 
 
 def begins_in(window: tuple[datetime, datetime]) -> pl.Expr:
-    """Whether a row of the visit table begins in a window, whose end is not part of it."""
+    """Whether a visit begins in a window, its end excluded."""
     begin, end = (pl.lit(moment, dtype=UTC_MS) for moment in window)
     return pl.col("started_at").is_between(begin, end, closed="left")
 
@@ -123,19 +122,19 @@ def visit_table_of_parts(
     include_bots: bool = False,
     conversion_unit: ConversionUnit = "account",
 ) -> pl.DataFrame:
-    """Rebuild the person-period table of events that come in parts, each visitor's events all in one part.
+    """Return the person-period table of events in parts, with all events of a visitor in one part.
 
-    What needs more than one visitor, an account's first request and when observation ended, is put together from the
-    parts: so the table is that of all events at once, row for row.
+    An account's first request and the end of observation are computed over all parts, so the table equals that of all
+    events at once, row for row.
 
     Args:
         parts: Flat or enriched events, as of :func:`analytics.sessions.partitions.partitions_by_visitor`; one part at
             a time is held in memory. At least one, which may be empty.
         observed_until: As in :func:`visit_table`, and so are the other arguments.
-        signals: Signals to read off the events.
+        signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
-        include_bots: Keep the events of programs.
-        conversion_unit: Who asks for one demo at most.
+        include_bots: Keep the events of bots.
+        conversion_unit: Who requests one demo at most.
 
     Raises:
         EventFrameError: A part is not a table of events.
@@ -161,7 +160,7 @@ def visit_table_of_parts(
             at_risk=pl.col("at_risk") & unsettled, censored=pl.col("ended_at") + idle > pl.lit(until, dtype=UTC_MS)
         )
         .sort("started_at", "anonymous_id", "visit")
-        # The last digit of a logarithm hangs on its place in the column, so it is taken when all rows are in theirs.
+        # The last digit of a logarithm depends on its position in the column (SIMD), so it is computed at the end.
         .with_columns(values(signals))
         .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
         .collect()
@@ -170,12 +169,12 @@ def visit_table_of_parts(
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """What is known of a part of the visitors: all of the visit table that needs no other visitor.
+    """The visit table of a part of the visitors, as far as it does not depend on others.
 
     Args:
-        rows: The visit table without ``censored``, and what is known of the signals instead of their values;
-            ``at_risk`` says nothing yet of colleagues.
-        settled: One row per ``account`` in which somebody asked for all, with ``settled_at``, when first.
+        rows: The visit table without ``censored``, with raw signals instead of their values; ``at_risk`` does not yet
+            consider colleagues.
+        settled: One row per ``account`` with a request for all its visitors, and the time of the first, ``settled_at``.
         last_time: Time of the latest event.
     """
 
@@ -199,10 +198,10 @@ def _read(
     requests = _first_requests(line)
     accounts = first_known(line, table["context_group_id"].gather(line["order"]).alias("account"))
     experiments = first_known(line, table["context_experiments"].gather(line["order"]).alias("experiments"))
-    asked = requests if conversion_unit == "account" else requests.clear()
+    for_account = requests if conversion_unit == "account" else requests.clear()
     return _Read(
         rows=_rows(line, signals, requests, accounts, experiments),
-        settled=asked.join(accounts, on="visitor").select("account", settled_at="requested_at"),
+        settled=for_account.join(accounts, on="visitor").select("account", settled_at="requested_at"),
         last_time=table.select(pl.col("event_time").max()).item(),
     )
 
@@ -216,7 +215,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _first_requests(line: pl.DataFrame) -> pl.DataFrame:
-    """One row per visitor who asked: when first, and in which visit (null when in none)."""
+    """One row per visitor with a request: time and visit of the first (null if in none)."""
     return (
         line.filter("request")
         .unique("visitor", keep="first", maintain_order=True)
@@ -231,7 +230,7 @@ def _rows(
     accounts: pl.DataFrame,
     experiments: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Gather the line into the rows of the visit table."""
+    """Aggregate the timeline into the rows of the visit table."""
     later = {"censored", *(signal.name for signal in signals)}
     plain = [pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items() if name not in later]
     return (
@@ -251,14 +250,14 @@ def _rows(
 
 
 def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.LazyFrame:
-    """Gather events into stretches: each visit, and as a stretch of its own (``tail``) whatever follows it.
+    """Aggregate events into stretches: each visit, and what follows it as a separate stretch (``tail``).
 
-    The tail holds what the first request cuts off its visit and server-side events outside any visit. It is no row of
-    the visit table, but the visits after it have seen it: signals accumulate over stretches in their order.
+    The tail has the events of a visit after the first request, and server-side events outside visits. It is not a row
+    of the visit table, but its events count for later visits: signals accumulate over stretches in their order.
     """
     placed = _placed(line, requests)
-    # A stretch is a run of rows, so it is told by its first and its last row: no grouping, which would cost more than
-    # all the rest of the visit table.
+    # A stretch is a run of rows, so its first and last row define it. A group-by would take longer than the rest of
+    # the visit table.
     first = placed.with_columns(pl.col("page_time").backward_fill()).filter("first")
     last = placed.with_columns(pl.col("page_time").forward_fill(), *so_far(signals)).filter(
         pl.col("first").shift(-1, fill_value=True)
@@ -285,7 +284,7 @@ def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: tuple[Signal
 
 
 def _placed(line: pl.DataFrame, requests: pl.DataFrame) -> pl.LazyFrame:
-    """Say of each event whether it is of the ``tail``, and whether it is the ``first`` of its stretch."""
+    """Add to each event whether it is in the ``tail``, and whether it is the ``first`` of its stretch."""
     after_request = (pl.col("visit_so_far") == pl.col("request_visit")) & (
         pl.col("event_time") >= pl.col("requested_at")
     )

@@ -1,4 +1,4 @@
-"""Intent signals: what a visitor does or is that may predict a demo request.
+"""Intent signals: behaviour and attributes of visitors that may predict a demo request.
 
 Modules, in reading order: ``definitions`` (the built-in signals), ``settings`` (signals defined by the user),
 ``arms`` (experiments as signals), ``expressions`` (how all of them are computed as Polars expressions).

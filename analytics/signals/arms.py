@@ -1,6 +1,6 @@
-"""Experiments as events tell of them: who was in which arm, as segments and as signals of the intent model.
+"""Arms of experiments, as a dimension of segments and as signals of the intent model.
 
-``context.experiments`` of an event holds the arms of its visitor, ``experiment=arm`` joined by ``;``.
+``context.experiments`` of an event has the arms of its visitor, ``experiment=arm`` joined by ``;``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["arm_dimension", "arm_signals"]
 
 
 def arm_dimension(experiment: str) -> Dimension:
-    """The arms of one experiment as a dimension, named after it.
+    """Return the arms of an experiment as a dimension, with the experiment's name.
 
     Args:
         experiment: Name of the experiment.
@@ -27,7 +27,7 @@ def arm_dimension(experiment: str) -> Dimension:
 
 
 def arm_signals(events: pl.DataFrame) -> tuple[EverSeen, ...]:
-    """A signal for each arm that the events tell of, but for the first arm of each experiment, which is the reference.
+    """Return a signal for each arm in the events, except the first arm of each experiment, which is the reference.
 
     Args:
         events: Flat or enriched events.

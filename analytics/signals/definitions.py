@@ -1,8 +1,8 @@
-"""The intent signals: what a visitor does or is that may foretell a demo request, each defined once.
+"""Definitions of the intent signals: behaviour and attributes of visitors that may predict a demo request.
 
-A signal is read off events. The simulator decides by it and the analytics estimate it, so both read this one
-definition: the simulator on the arrays of a cohort, the analytics on the flat event table. The two readings are held
-equal, row for row, by a test.
+Signals are computed from events. Both the simulator, whose visitors decide by them, and the analytics, which estimate
+their effects, use these definitions: the simulator on arrays of a cohort, the analytics on the event table. A test
+holds both computations equal, row for row.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Expectation = Literal["high", "low", "context"]
 """What an analyst would expect of a signal: high intent, low intent, or a circumstance to hold constant."""
 
 Scope = Literal["visit", "visitor"]
-"""What a quantity is about: this visit alone, or all that the visitor has done until its end."""
+"""Scope of a quantity: this visit alone, or all of the visitor's events until its end."""
 
 TECH_BLOG_DOMAINS: Final = ("techblog.example.org", "news.ycombinator.com", "dev.to", "lobste.rs")
 """Hosts whose referrals count as coming from a tech blog; the simulator uses only the first."""
@@ -46,15 +46,18 @@ TECH_BLOG_DOMAINS: Final = ("techblog.example.org", "news.ycombinator.com", "dev
 
 @dataclass(frozen=True)
 class EverSeen:
-    """A yes-or-no signal: some event of the visitor so far has one of these values in this column.
+    """A binary signal: some event of the visitor so far has one of these values in this column.
 
     Args:
         name: Name of the signal; also its column in the visit table.
-        meaning: What a 1 says about the visitor.
+        meaning: Meaning of a 1.
         expectation: What an analyst would expect of it.
-        column: A column of the enriched event table, or the path of a value in the Segment event that has no column,
+        column: A column of the enriched event table, or the path in the Segment event of a value without a column,
             such as ``properties.plan``.
-        values: Values that count. A yes-or-no column has the value ``True``; a value found by its path is a text.
+        values: Values that count. A boolean column has the value ``True``; a value at a path is a string.
+
+    >>> EverSeen("docs_view", "has seen the docs", "high", "category", ("docs",)).dtype
+    Boolean
     """
 
     name: str
@@ -71,15 +74,15 @@ class EverSeen:
 
 @dataclass(frozen=True)
 class SessionLength:
-    """How long the visit has lasted, from its first to its last page view; the last page's dwell leaves no event.
+    """Minutes from the first to the last page view of the visit; the dwell time on the last page leaves no event.
 
     Args:
         name: Name of the signal; also its column in the visit table.
-        meaning: What its value says about the visit.
+        meaning: Meaning of its value.
         expectation: What an analyst would expect of it.
         scale: ``log1p`` for the natural logarithm of 1 + minutes, ``minutes`` for minutes.
         within: ``visit`` for the length of this visit, ``visitor`` for that of all visits so far together.
-        longer_than: Makes it a yes-or-no signal: whether there are more minutes than these. None for their number.
+        longer_than: Threshold in minutes that makes it a binary signal; None for the number of minutes.
     """
 
     name: str
@@ -97,18 +100,18 @@ class SessionLength:
 
 @dataclass(frozen=True)
 class EventCount:
-    """How often something has happened.
+    """Number of page views, events or visits.
 
     Args:
         name: Name of the signal; also its column in the visit table.
-        meaning: What its value says about the visitor.
+        meaning: Meaning of its value.
         expectation: What an analyst would expect of it.
         of: What is counted: ``page_views``, ``events`` of every kind, or ``visits``, this one included.
-        column: Where an event must have one of the values to count, as for :class:`EverSeen`; None if all count.
+        column: Column in which an event must have one of the values, as for :class:`EverSeen`; None if all count.
         values: The values that count.
         within: ``visitor`` for all that has happened so far, ``visit`` for what has in this visit.
         scale: ``count`` for the number, ``log1p`` for the natural logarithm of 1 + number.
-        at_least: Makes it a yes-or-no signal: whether the number is at least this. None for the number.
+        at_least: Threshold that makes it a binary signal; None for the number.
     """
 
     name: str
@@ -181,14 +184,14 @@ MULTI_PAGE_VISIT: Final = SessionLength(
     "minutes",
     longer_than=0.0,
 )
-"""Whether a visit has a length at all: the zero flag of session length, the other way round.
+"""Whether a visit has more than one page view: the inverse of the zero flag of session length.
 
-Of visits with a single page view the minutes are not known to be few, they are not known; in real data such visits are
-of another kind. Nothing in the simulated world depends on it.
+The length of a visit with a single page view is unknown, not short; in real data such visits differ from others.
+Nothing in the simulated world depends on it.
 """
 
 DEFAULT_INTERACTIONS: Final = ("region_europe:security_page_view",)
-"""Products of two signals that the model holds unless told otherwise."""
+"""Interactions of the model by default."""
 
 _BY_NAME: Final = {signal.name: signal for signal in SIGNALS}
 
@@ -197,15 +200,19 @@ def signal_named(name: str) -> Signal:
     """Return the signal of this name.
 
     Raises:
-        KeyError: No signal has this name; the message lists those there are.
+        KeyError: There is no signal of this name; the message lists all.
     """
     if name not in _BY_NAME:
-        raise KeyError(f"no signal is called {name!r}; the signals are {', '.join(_BY_NAME)}")
+        raise KeyError(f"there is no signal {name!r}; the signals are {', '.join(_BY_NAME)}")
     return _BY_NAME[name]
 
 
 def interaction_parts(name: str) -> tuple[str, ...]:
-    """Split the name of a term into its signals: ``a:b`` into ``a`` and ``b``, ``a`` into ``a`` alone."""
+    """Split the name of a term into its signals.
+
+    >>> interaction_parts("region_europe:security_page_view")
+    ('region_europe', 'security_page_view')
+    """
     return tuple(name.split(":"))
 
 
@@ -213,7 +220,7 @@ IDLE_MINUTES: Final = 30.0
 """Idle time, in minutes, after which a visit is over: the time-out of Google Analytics and of Segment's warehouses."""
 
 ConversionUnit = Literal["account", "visitor"]
-"""Who asks for one demo at most: a whole account, its first visitor for all, or each visitor by themselves."""
+"""Unit that requests one demo at most: an account (its first visitor for all), or each visitor."""
 
 VISIT_KEY_COLUMNS: Final = pl.Schema(
     {
@@ -229,7 +236,7 @@ VISIT_KEY_COLUMNS: Final = pl.Schema(
 """Columns of the visit table that come before the signals.
 
 ``visit`` counts a visitor's visits from 1; ``started_at`` and ``ended_at`` are the times of its first and last page
-view; ``account`` is null when the company is not known; ``experiments`` holds the visitor's arms as ``experiment=arm``,
+view; ``account`` is null if the company is unknown; ``experiments`` has the visitor's arms as ``experiment=arm``,
 joined by ``;``, null when there are none.
 """
 
@@ -238,15 +245,15 @@ VISIT_OUTCOME_COLUMNS: Final = pl.Schema(
 )
 """Columns of the visit table that come after the signals.
 
-``at_risk``: the visit could end in a first request: the visitor had not asked for a demo before it and, where an
-account asks once, no colleague had asked by its last page view. ``censored``: observation stopped before the visit
-could be known to be over (within the idle time-out of its last page view), so its outcome is left out, whatever it
-was. ``requested_demo``: the visit ended in the visitor's first demo request.
+``at_risk``: a first request was possible: the visitor had not requested a demo before and, with one request per
+account, no colleague had by its last page view. ``censored``: observation stopped within the idle time-out of the last
+page view, so the visit may not be completed and its outcome is ignored.
+``requested_demo``: the visit ended in the visitor's first demo request.
 """
 
 
 def visit_schema(signals: tuple[Signal, ...] = SIGNALS) -> pl.Schema:
-    """Columns of the visit table, one row per visit: keys, the signals so far, the outcome."""
+    """Return the columns of the visit table: keys, signals so far, outcome."""
     return pl.Schema(
         {**VISIT_KEY_COLUMNS, **{signal.name: signal.dtype for signal in signals}, **VISIT_OUTCOME_COLUMNS}
     )

@@ -1,11 +1,11 @@
-"""How signals are read off events, as expressions on the tables that lead from events to the visit table.
+"""Computation of signals: Polars expressions for the steps from events to the visit table.
 
-Five steps, in this order: what an event shows (:func:`shown`), what events up to it have (:func:`so_far`), what a
-stretch of events shows (:func:`gathered`), what is known at its end (:func:`known`), and how that stands in the visit
-table (:func:`values`). A *stretch* is a visit, or whatever follows it before the next; events and stretches stand in
-each visitor's order of time.
+Five steps, in this order: the signal in a single event (:func:`shown`), accumulated over events (:func:`so_far`), per
+stretch of events (:func:`gathered`), at the end of each stretch (:func:`known`), and on the scale of the visit table
+(:func:`values`). A *stretch* is a visit, or the events between visits. Events and stretches are sorted by visitor and
+time.
 
-Until the last step the columns of signals are set apart by their names: users choose those of their own signals.
+Until the last step, columns of signals have a prefix, because users choose the names of their own signals.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ _MS_PER_MINUTE: Final = 60_000
 
 
 def shown(signals: Sequence[Signal]) -> list[pl.Expr]:
-    """Whether each event shows each signal, on the enriched events; nothing of signals that no single event shows.
+    """Return whether each event has each signal, on the enriched events; without signals that need several events.
 
     Args:
         signals: The signals.
     """
-    return [_shown(signal).alias(_apart(signal)) for signal in _of_events(signals)]
+    return [_shown(signal).alias(_prefixed(signal)) for signal in _of_events(signals)]
 
 
 def so_far(signals: Sequence[Signal]) -> list[pl.Expr]:
-    """What all events down to each row have shown: whether the visitor has, or how often all visitors above have.
+    """Return signals accumulated to each row: whether the visitor has had it, or its count over all rows so far.
 
     Args:
         signals: The signals.
 
     Returns:
-        Expressions on the line of events, with ``row`` (their number) and ``since`` (that of the visitor's first).
+        Expressions on the timeline, with ``row`` (row number) and ``since`` (row number of the visitor's first event).
     """
-    columns = [(signal, _apart(signal)) for signal in _of_events(signals)]
+    columns = [(signal, _prefixed(signal)) for signal in _of_events(signals)]
     return [_ever(name) if isinstance(signal, EverSeen) else pl.col(name).cum_sum() for signal, name in columns]
 
 
 def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
-    """What is known of each signal at the last event of each stretch, or how often the stretch shows it.
+    """Return each signal at the last event of each stretch, or its count in the stretch.
 
     Args:
         signals: The signals.
@@ -55,7 +55,7 @@ def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
     Returns:
         Expressions on the last rows of all stretches.
     """
-    columns = [(signal, pl.col(_apart(signal))) for signal in _of_events(signals)]
+    columns = [(signal, pl.col(_prefixed(signal))) for signal in _of_events(signals)]
     return [
         column if isinstance(signal, EverSeen) else column.diff().fill_null(column.first())
         for signal, column in columns
@@ -63,42 +63,42 @@ def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
 
 
 def known(signals: Sequence[Signal]) -> list[pl.Expr]:
-    """What is known of each signal at the end of each stretch.
+    """Return each signal at the end of each stretch.
 
     Args:
         signals: The signals.
 
     Returns:
-        Expressions on the stretches, in order, with ``row`` (their number), ``first_row`` (that of the visitor's
+        Expressions on the sorted stretches, with ``row`` (row number), ``first_row`` (that of the visitor's
         first), ``visit``, ``started_at``, ``ended_at`` and ``n_page_views``.
     """
-    return [_known(signal).alias(_apart(signal)) for signal in signals]
+    return [_known(signal).alias(_prefixed(signal)) for signal in signals]
 
 
 def known_columns(signals: Sequence[Signal]) -> list[str]:
-    """Names of the columns that :func:`known` makes.
+    """Return the names of the columns of :func:`known`.
 
     Args:
         signals: The signals.
     """
-    return [_apart(signal) for signal in signals]
+    return [_prefixed(signal) for signal in signals]
 
 
 def values(signals: Sequence[Signal]) -> list[pl.Expr]:
-    """The signals as they stand in the visit table, read off what is known.
+    """Return the signals on the scale of the visit table.
 
     Args:
         signals: The signals.
     """
-    return [_value(signal, pl.col(_apart(signal))).alias(signal.name) for signal in signals]
+    return [_value(signal, pl.col(_prefixed(signal))).alias(signal.name) for signal in signals]
 
 
-def _apart(signal: Signal) -> str:
+def _prefixed(signal: Signal) -> str:
     return f"signal: {signal.name}"
 
 
 def _of_events(signals: Sequence[Signal]) -> list[EverSeen | EventCount]:
-    """The signals that single events show."""
+    """Signals that can be computed per event."""
     countable = [signal for signal in signals if not isinstance(signal, SessionLength)]
     return [signal for signal in countable if isinstance(signal, EverSeen) or signal.of != "visits"]
 
@@ -113,13 +113,13 @@ def _shown(signal: EverSeen | EventCount) -> pl.Expr:
 def _known(signal: Signal) -> pl.Expr:
     match signal:
         case EverSeen():
-            return pl.col(_apart(signal))
+            return pl.col(_prefixed(signal))
         case EventCount(of="visits"):
             return pl.col("visit")
         case EventCount(within="visit"):
-            return pl.col(_apart(signal))
+            return pl.col(_prefixed(signal))
         case EventCount():
-            return _sum_so_far(pl.col(_apart(signal)).cast(pl.Int64))
+            return _sum_so_far(pl.col(_prefixed(signal)).cast(pl.Int64))
         case SessionLength(within="visit"):
             return _length()
         case SessionLength():
@@ -142,32 +142,30 @@ def _value(signal: Signal, known_of_it: pl.Expr) -> pl.Expr:
 
 
 def _has(column: str, values: tuple[str | bool, ...]) -> pl.Expr:
-    """Whether the event has one of the values; an event that says nothing has not."""
+    """Whether the event has one of the values; null counts as no."""
     plain = [str(value) if isinstance(value, str) else value for value in values]
     return _found(column).is_in(plain).fill_null(value=False)
 
 
 def _found(column: str) -> pl.Expr:
-    """A column by its name, or a value by its path in the Segment event."""
+    """A column by name, or a value by its path in the Segment event."""
     path = tuple(column.split("."))
     if len(path) == 1:
         return pl.col(column)
-    # What the tracking plan does not know is kept, nested as it was, in one JSON object.
+    # Properties outside the tracking plan are kept, nested as sent, in one JSON object.
     elsewhere = pl.col("extra").str.json_path_match("$" + "".join(f"['{key}']" for key in path))
-    # Some columns are filled for one call alone, such as the category of a page: others keep that value there too.
+    # Some columns are filled for one call only, such as the category of a page; other calls have the value there.
     return pl.coalesce(pl.col(_COLUMN_AT[path]).cast(pl.String), elsewhere) if path in _COLUMN_AT else elsewhere
 
 
 def _ever(name: str) -> pl.Expr:
-    """Whether the visitor has shown the signal in this event or an earlier one.
-
-    It is the cumulative maximum over the visitor: the last event with the signal is not above the visitor's first.
-    """
+    """Whether the visitor has had the signal in this event or an earlier one."""
+    # A cumulative maximum without a window: the last row with the signal must not precede the visitor's first row.
     return (pl.when(name).then("row").forward_fill() >= pl.col("since")).fill_null(value=False).alias(name)
 
 
 def _sum_so_far(amount: pl.Expr) -> pl.Expr:
-    """Sum of whole numbers over the visitor's stretches up to this one: what all have, less what those before had."""
+    """Cumulative sum over the visitor's stretches: that over all rows, less the value before the visitor's first."""
     total = amount.cum_sum()
     before = pl.when(pl.col("row") == pl.col("first_row")).then(total - amount).forward_fill()
     return total - before
@@ -179,8 +177,8 @@ def _length() -> pl.Expr:
 
 
 def _length_added() -> pl.Expr:
-    """Milliseconds that a stretch adds to the length of its visit: what follows a request goes on from before it."""
-    goes_on = (pl.col("visit") == pl.col("visit").shift()) & (pl.col("row") != pl.col("first_row"))
+    """Milliseconds that a stretch adds to its visit; after a request, they count from the last page view before it."""
+    continues = (pl.col("visit") == pl.col("visit").shift()) & (pl.col("row") != pl.col("first_row"))
     ended = pl.when(pl.col("n_page_views") > 0).then("ended_at")
-    began = pl.coalesce(pl.when(goes_on).then(ended.shift()), "started_at")
+    began = pl.coalesce(pl.when(continues).then(ended.shift()), "started_at")
     return (ended - began).dt.total_milliseconds().fill_null(0)

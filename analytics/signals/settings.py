@@ -1,4 +1,4 @@
-"""Signals of the user's own, as a scenario or a file of settings defines them: what counts, and what a value says."""
+"""Settings of user-defined signals, as in a scenario or a configuration file."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _Value = str | bool | int
 _TAKEN: Final = frozenset(
     {"intercept", MULTI_PAGE_VISIT.name, *(s.name for s in SIGNALS), *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS}
 )
-"""Names of the terms there are, and of the columns of the visit table that are no signals."""
+"""Names of built-in terms, and of the columns of the visit table that are not signals."""
 
 _BOOLEAN: Final = frozenset({"company_email"})
 _NO_ATTRIBUTES: Final = frozenset({"extra", "is_bot"})
-"""Columns that tell no visitors apart: all that has no column of its own, and what leaves an event out."""
+"""Columns that are not attributes of visitors: the JSON object of other properties, and the bot flag."""
 
 _ATTRIBUTES: Final = {
     **{
@@ -58,24 +58,27 @@ _ATTRIBUTES: Final = {
     },
     **{name: dimension.expression.meta.root_names()[0] for name, dimension in DIMENSIONS.items()},
 }
-"""Column of the enriched events by the names an analyst may call it: its own, and that of the dimension it makes."""
+"""Column of the enriched events by its name and by the name of its dimension."""
 
 _OPEN_PARTS: Final = ("properties", "context", "traits")
-"""Parts of a Segment event in which a sender may put what they like."""
+"""Parts of a Segment event with free properties."""
 
 _FULL_COLUMNS: Final = {".".join(column.path): column.name for column in COLUMNS if not column.calls}
-"""Columns that hold, for every call, all that stands at their path."""
+"""Columns that have the value at their path for every kind of call."""
 
 _UNREADABLE: Final = frozenset("'\"[]\\")
 
 
 def not_known(kind: str, name: str, known: Collection[str]) -> str:
-    """Say that there is no such thing, and what may have been meant.
+    """Return the message for an unknown name, with a suggestion.
 
     Args:
-        kind: What it was to be, such as ``attribute``.
-        name: The name that was given.
-        known: The names that would have been understood.
+        kind: Kind of the name, such as ``attribute``.
+        name: The unknown name.
+        known: Valid names.
+
+    >>> not_known("signal", "pricng", ["pricing", "security"])
+    "there is no signal 'pricng'; did you mean 'pricing'?"
     """
     near = get_close_matches(name, known, n=1)
     advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
@@ -83,7 +86,7 @@ def not_known(kind: str, name: str, known: Collection[str]) -> str:
 
 
 def column_of(attribute: str) -> str:
-    """Where an attribute stands in the enriched events: a column, or else the path of a value without a column.
+    """Return the column of an attribute in the enriched events, or the path of a value without a column.
 
     Args:
         attribute: A column, a dimension such as ``industry``, or a path in the Segment event such as
@@ -104,10 +107,10 @@ def column_of(attribute: str) -> str:
 
 
 def _values_of(column: str, values: Sequence[_Value]) -> tuple[str | bool, ...]:
-    """The values as they stand in the column.
+    """Convert values to the type of the column.
 
     Raises:
-        ValueError: There are none, or one cannot stand there.
+        ValueError: There are none, or one has the wrong type.
     """
     if not values:
         raise ValueError("equals: must have at least 1 item")
@@ -116,8 +119,8 @@ def _values_of(column: str, values: Sequence[_Value]) -> tuple[str | bool, ...]:
             raise ValueError("equals: must be [true] or [false] for this attribute")
         return tuple(bool(value) for value in values)
     if "." not in column and not all(isinstance(value, str) for value in values):
-        raise ValueError("equals: must be texts for this attribute; put numbers, true and false in quotation marks")
-    # What stands in JSON is compared by its text.
+        raise ValueError("equals: must be strings for this attribute; put numbers, true and false in quotation marks")
+    # Values in JSON are compared as strings.
     return tuple(_text(value) for value in values)
 
 
@@ -126,11 +129,11 @@ def _text(value: _Value) -> str:
 
 
 class _Settings(BaseModel):
-    """What the settings of all signals share.
+    """Common settings of all signals.
 
     Args:
-        meaning: What the signal says about the visitor, so that it goes after "a visitor who …" where it is a
-            yes-or-no signal; said in the words of the settings if not given.
+        meaning: Description of the signal; for a binary signal it continues "a visitor who …". Derived from the other
+            settings if not given.
         expectation: What an analyst would expect of it: ``high`` or ``low`` intent, or a circumstance (``context``).
     """
 
@@ -182,7 +185,7 @@ class AttributeSignal(_Settings):
         kind: ``attribute``.
         attribute: A column of the events or a dimension, such as ``industry`` or ``page``; or the path of a value in
             the Segment event, such as ``properties.plan`` or ``traits.plan``.
-        equals: The values that count, spelt as in the events; ``[true]`` for ``company_email``.
+        equals: The values that count, spelled as in the events; ``[true]`` for ``company_email``.
     """
 
     kind: Literal["attribute"]
@@ -201,16 +204,16 @@ class AttributeSignal(_Settings):
 
 
 class CountSignal(_Settings):
-    """How often something has happened, or whether it has so often.
+    """Number of page views, events or visits, or whether it reaches a threshold.
 
     Args:
         kind: ``count``.
         of: What is counted: ``page_views``, ``events`` of every kind, or ``visits``, the one that ends included.
         attribute: Only events with one of the values in this attribute count; as for ``attribute`` signals.
         equals: These values.
-        within: ``visitor`` for all that has happened until the end of the visit, ``visit`` for what has in it.
+        within: ``visitor`` for all until the end of the visit, ``visit`` for this visit only.
         scale: ``count`` for the number, ``log1p`` for the natural logarithm of 1 + number.
-        at_least: Makes it a yes-or-no signal: whether the number is at least this.
+        at_least: Threshold that makes it a binary signal.
     """
 
     kind: Literal["count"]
@@ -224,13 +227,13 @@ class CountSignal(_Settings):
     @model_validator(mode="after")
     def _countable(self) -> Self:
         if (self.attribute is None) != (not self.equals):
-            raise ValueError("attribute and equals belong together: give both, or neither")
+            raise ValueError("attribute and equals belong together: give both or neither")
         if self.attribute is not None:
             _checked(self.attribute, self.equals)
         if self.of == "visits" and (self.attribute is not None or self.within == "visit"):
-            raise ValueError("of: visits are counted over the visitor, and all of them")
+            raise ValueError("of: visits have no attribute and are counted within visitor")
         if self.at_least is not None and self.scale != "count":
-            raise ValueError("scale: a yes-or-no signal (at_least) has none")
+            raise ValueError("scale: a binary signal (at_least) has none")
         return self
 
     def signal(self, name: str) -> Signal:
@@ -263,7 +266,7 @@ class MinutesSignal(_Settings):
         kind: ``minutes``.
         within: ``visit`` for this visit, ``visitor`` for all visits until its end together.
         scale: ``minutes`` for their number, ``log1p`` for the natural logarithm of 1 + minutes.
-        longer_than: Makes it a yes-or-no signal: whether there are more minutes than these.
+        longer_than: Threshold in minutes that makes it a binary signal.
     """
 
     kind: Literal["minutes"]
@@ -274,7 +277,7 @@ class MinutesSignal(_Settings):
     @model_validator(mode="after")
     def _one_scale(self) -> Self:
         if self.longer_than is not None and self.scale != "minutes":
-            raise ValueError("scale: a yes-or-no signal (longer_than) has none")
+            raise ValueError("scale: a binary signal (longer_than) has none")
         return self
 
     def signal(self, name: str) -> Signal:
@@ -291,10 +294,10 @@ class MinutesSignal(_Settings):
 
 
 def _checked(attribute: str, equals: Sequence[_Value]) -> tuple[str, tuple[str | bool, ...]]:
-    """Column and values of an attribute.
+    """Column and converted values of an attribute.
 
     Raises:
-        ValueError: There is no such attribute, or it cannot have such a value.
+        ValueError: There is no such attribute, or a value has the wrong type.
     """
     try:
         column = column_of(attribute)
@@ -316,10 +319,10 @@ SignalSettings = Annotated[
 def _with_free_names(signals: dict[str, SignalSettings]) -> dict[str, SignalSettings]:
     for name in signals:
         if name in _TAKEN:
-            raise ValueError(f"{name}: is the name of a built-in signal or of another column; choose another")
+            raise ValueError(f"{name}: is the name of a built-in signal or column; choose another")
     return signals
 
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 UserSignals = Annotated[dict[_Name, SignalSettings], AfterValidator(_with_free_names), Field(max_length=200)]
-"""Signals of the user's own, by name."""
+"""User-defined signals by name."""

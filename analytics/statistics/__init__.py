@@ -1,8 +1,8 @@
-"""Counts, rates and tests that need no model.
+"""Descriptive statistics: counts, rates with intervals, and tests without a model.
 
 Modules, in reading order: ``funnel`` (views, visitors, visits, requests and conversion by hour, segment and stage),
-``traffic`` and ``mergeable_counts`` (the counts beneath), ``intervals`` (Wilson), ``odds_ratios`` (homogeneity of 2×2
-tables), ``multiplicity`` (adjusted p-values), ``segment_content`` (segment × content).
+``traffic`` and ``mergeable_counts`` (the underlying counts), ``intervals`` (Wilson), ``odds_ratios`` (homogeneity of
+2×2 tables), ``multiplicity`` (adjusted p-values), ``segment_content`` (segment × content).
 """
 
 import lazy_loader

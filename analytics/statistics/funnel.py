@@ -1,7 +1,7 @@
-"""What an analyst counts: page views, visitors, visits, demo requests and conversion, by hour, segment and stage.
+"""Funnel statistics: page views, visitors, visits, demo requests and conversion, by hour, segment and stage.
 
-Every rate comes with the Wilson interval and the number it is a share of. Hours are UTC hours of the calendar, so two
-days are never mixed, and hours in which nothing happened are there with zeros.
+Every rate has a Wilson interval and its denominator. Hours are UTC hours of the calendar, so two days are never mixed,
+and hours without events have zeros.
 """
 
 from __future__ import annotations
@@ -28,28 +28,33 @@ _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
 class FunnelStatistics:
     """Counts and rates of a table of events over the observed period.
 
-    *Visitors* are those of whom a page view was seen, *visits* those with a page view, *demo requests* all ``Demo
-    Requested`` events. Servers send demo requests whether or not the browser's events got through: a request of a
-    visitor without any page view counts among the ``demo_requests``, but not in ``converted``, nor in any rate.
-    *Conversion* is the share of visitors who asked for a demo at least once.
+    *Visitors* and *visits* are those with a page view, *demo requests* all ``Demo Requested`` events. Servers send demo
+    requests whether or not the browser's events arrive: a request of a visitor without a page view counts in
+    ``demo_requests``, but not in ``converted`` or any rate. *Conversion* is the share of visitors with at least one
+    demo request.
 
     Args:
-        events: Flat or enriched events, in any order; each event once (the event store sees to that). Or parts of
-            them, at least one, each visitor's events all in one part, as of
-            :func:`analytics.sessions.partitions.partitions_by_visitor`: the counts are those of the whole, and of each
-            part only a few small numbers an event are kept.
+        events: Flat or enriched events, in any order, without duplicates (the event store removes them). Or at least
+            one part of them, with all events of a visitor in one part, as of
+            :func:`analytics.sessions.partitions.partitions_by_visitor`: counts are those of all parts together, and
+            only a few small numbers per event stay in memory.
         observed_from: Start of the period; the first event unless given. A naive time is UTC.
         observed_until: End of the period, itself excluded; just after the last event unless given.
-        include_bots: Count the events of programs too.
+        include_bots: Count the events of bots too.
         level: Confidence level of the intervals, between 0 and 1.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
-        own_dimensions: Dimensions besides :data:`analytics.events.dimensions.DIMENSIONS` that will be asked for of
-            events in parts; of a table of events any can be asked for.
+        own_dimensions: Your own dimensions, besides :data:`analytics.events.dimensions.DIMENSIONS`. Needed in advance
+            only for events in parts.
 
     Raises:
         EventFrameError: The table is not a table of events.
         AnalyticsError: The period ends before it starts.
         ValueError: The idle time-out is not greater than 0.
+
+    >>> from analytics.events.tracking_plan import EVENT_SCHEMA
+    >>> nothing = pl.DataFrame(schema=EVENT_SCHEMA)
+    >>> FunnelStatistics(nothing).totals()["visitors"].item()
+    0
     """
 
     def __init__(
@@ -75,31 +80,31 @@ class FunnelStatistics:
         kept = (*DIMENSIONS.values(), *own_dimensions)
         for part in events:
             traffic = Traffic(part, where=where, idle_minutes=idle_minutes)
-            traffic.forget_events(kept)
+            traffic.release_events(kept)
             self._traffic.append(traffic)
 
     @property
     def dimensions(self) -> pl.DataFrame:
-        """The dimensions there are: ``dimension``, ``meaning`` and ``touch`` (see :class:`Dimension`)."""
+        """All dimensions: ``dimension``, ``meaning`` and ``touch`` (see :class:`Dimension`)."""
         rows = [(dimension.name, dimension.meaning, dimension.touch) for dimension in DIMENSIONS.values()]
         return pl.DataFrame(rows, schema=["dimension", "meaning", "touch"], orient="row")
 
     def totals(self) -> pl.DataFrame:
-        """Count the whole: one row with the four counts, ``converted`` visitors and conversion with its interval."""
+        """Return totals in one row: the four counts, ``converted`` visitors, and conversion with its interval."""
         return self._rates(()).drop("n")
 
     def segments(self, by: By) -> pl.DataFrame:
-        """Count by one dimension or by the pairs of two (geography × content).
+        """Count by one dimension, or by pairs of two (region × page group).
 
-        With a dimension of touch ``any`` a demo request counts only where the content was seen before the request, and
-        two such dimensions are combined page view by page view.
+        With a dimension of touch ``any`` a demo request counts only in segments that were viewed before it. Two such
+        dimensions are combined per page view.
 
         Args:
             by: One or two dimensions.
 
         Returns:
-            One row per segment that occurs, by falling ``page_views``: the dimensions, the four counts, ``converted``
-            (visitors with a request), ``conversion`` with its bounds, and ``n``, the visitors it is a share of.
+            One row per segment that occurs, by descending ``page_views``: the dimensions, the four counts,
+            ``converted`` (visitors with a request), ``conversion`` with its interval, and ``n``, its denominator.
 
         Raises:
             DimensionError: A dimension is unknown, or there are more than two.
@@ -112,12 +117,12 @@ class FunnelStatistics:
         """Count by UTC hour of the observed period, hours without events included.
 
         Args:
-            by: Dimensions to cut each hour by, if any.
+            by: Dimensions to segment by, if any.
 
         Returns:
             One row per ``hour`` (its start) and segment, in that order, with the four counts. ``visitors`` counts those
             with a page view in the hour; a visit counts in the hour in which it starts (with a dimension of touch
-            ``any``: in which it first comes to the segment), a request in the hour in which it is made.
+            ``any``: of its first page view in the segment), a request in the hour in which it is made.
 
         Raises:
             DimensionError: A dimension is unknown.
@@ -133,15 +138,14 @@ class FunnelStatistics:
         )
 
     def moving_average(self, hours: int = 3, by: By = None) -> pl.DataFrame:
-        """Average the hourly counts over the running hour and the ones before it, hours without events as zeros.
+        """Return trailing moving averages of the hourly counts, with zeros for hours without events.
 
         Args:
             hours: Length of the window, at least 1.
-            by: Dimensions to cut by, if any.
+            by: Dimensions to segment by, if any.
 
         Returns:
-            The rows of :meth:`hourly` with means in place of counts; null in the first ``hours - 1`` hours, where the
-            window is not full.
+            The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours.
 
         Raises:
             AnalyticsError: The window is shorter than one hour.
@@ -154,10 +158,10 @@ class FunnelStatistics:
         return self.hourly(by).with_columns(means.over(names) if names else means)
 
     def funnel(self) -> pl.DataFrame:
-        """Follow the visitors from the top of the funnel to the demo request.
+        """Return the funnel: visitors by stage, from the top to the demo request.
 
-        A visitor reaches a stage by viewing a page of it or of a later stage, or by asking for a demo: so the numbers
-        can only fall from stage to stage, also where somebody lands in the middle.
+        A visitor reaches a stage by viewing a page of it or of a later stage, or by requesting a demo. So numbers never
+        increase from stage to stage, even for visitors who land on a later stage.
 
         Returns:
             One row per ``stage`` (top, middle, bottom, demo request): ``visitors`` who reach it; ``share`` of all ``n``
@@ -183,7 +187,7 @@ class FunnelStatistics:
         )
 
     def _where(self, *, include_bots: bool) -> pl.Expr:
-        """Which events count."""
+        """Filter of the events that count."""
         time = pl.col("event_time")
         wanted = pl.lit(value=True) if include_bots else ~pl.col("is_bot")
         if self.observed_from is not None:
@@ -193,7 +197,7 @@ class FunnelStatistics:
         return wanted
 
     def _counts(self, dimensions: tuple[Dimension, ...], *, hourly: bool = False) -> pl.DataFrame:
-        """Count by the dimensions, and by hour if wished."""
+        """Counts by the dimensions, and optionally by hour."""
         return MergeableCounts.sum(part.count(dimensions, hourly=hourly) for part in self._traffic).table
 
     def _rates(self, dimensions: tuple[Dimension, ...]) -> pl.DataFrame:
@@ -206,7 +210,7 @@ class FunnelStatistics:
         )
 
     def _hours(self) -> pl.DataFrame:
-        """The UTC hours that the observed period touches."""
+        """All UTC hours of the observed period."""
         first = self.observed_from or min((part.first_time for part in self._traffic if part.first_time), default=None)
         last = max((part.last_time for part in self._traffic if part.last_time), default=None)
         if self.observed_until is not None:

@@ -1,4 +1,4 @@
-"""Confidence intervals of rates: how far the share that was seen may be from the one that holds."""
+"""Confidence intervals of rates."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["rate_with_interval", "wilson_interval"]
 def wilson_interval(
     successes: ArrayLike, n: ArrayLike, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the bounds between which a rate lies, given how often it came true: Wilson's score interval.
+    """Return Wilson's score interval of a rate.
 
-    The interval is the set of rates that a score test does not reject; unlike the textbook interval it stays within 0
-    and 1 and has a width when nothing or everything came true. Source: E. B. Wilson, JASA 22 (1927) 209–212; equation 4
+    It is the set of rates that a score test does not reject. Unlike Wald's interval it stays within 0 and 1, and has a
+    positive width for 0 and for n successes. Source: E. B. Wilson, JASA 22 (1927) 209–212; equation 4
     of R. G. Newcombe, Statistics in Medicine 17 (1998) 857–872 (method 3).
 
     Args:
-        successes: How often it came true; any shape, each from 0 to ``n``.
-        n: How often it could have; a shape that broadcasts with ``successes``.
+        successes: Number of successes, from 0 to ``n``; any shape.
+        n: Number of trials; a shape that broadcasts with ``successes``.
         level: Confidence level, between 0 and 1.
 
     Returns:
@@ -30,6 +30,10 @@ def wilson_interval(
 
     Raises:
         ValueError: The level is not between 0 and 1, or a count is negative or above its ``n``.
+
+    >>> low, high = wilson_interval(9, 100)
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.0481, 0.1623)
     """
     if not 0 < level < 1:
         raise ValueError(f"level: must lie between 0 and 1 (got {level})")
@@ -41,24 +45,24 @@ def wilson_interval(
         rate = x / trials
         centre = (x + z * z / 2) / (trials + z * z)
         half_width = z / (trials + z * z) * np.sqrt(x * (1 - rate) + z * z / 4)
-    # Rounding would leave 1e-17 where the formula says 0 (and the like at 1).
+    # Rounding errors would leave 1e-17 where the formula gives exactly 0, and the like at 1.
     low = np.where(x == 0, 0.0, centre - half_width)
     high = np.where(x == trials, 1.0, centre + half_width)
-    empty = ~(trials > 0)  # also where the number is missing
+    empty = ~(trials > 0)  # NaN too
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
 
 def rate_with_interval(successes: str, n: str, name: str, level: float = 0.95) -> pl.Expr:
-    """Return a rate and the bounds of its Wilson interval, as an expression on a table of counts.
+    """Return a rate and its Wilson interval, as an expression on a table of counts.
 
     Args:
-        successes: Column of how often it came true.
-        n: Column of how often it could have.
+        successes: Column of successes.
+        n: Column of trials.
         name: Name of the rate; the bounds are ``name_low`` and ``name_high``.
         level: Confidence level, between 0 and 1.
 
     Returns:
-        A struct with the three fields, to be unnested; they are null where ``n`` is 0 or either count is null.
+        A struct with the three fields, to be unnested. They are null where ``n`` is 0 or either count is null.
     """
 
     def bounds(counts: pl.Series) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Counts that add up: tables of what was counted apart, under the same keys, become one by adding."""
+"""Mergeable counts: tables of counts that are combined by addition."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ _COUNT: Final = pl.UInt32()
 
 
 class MergeableCounts:
-    """How often what happened, by keys such as hour and country.
+    """Counts by keys such as hour and country.
 
-    Adding is associative and commutative, and the empty table changes nothing: so counts can be made wherever the
-    events are, hour by hour or visitors by visitors, and be put together in any order. That holds of everything each
-    event or each visitor is counted in by itself. *Distinct* visitors of two hours do not add up to those of both; they
-    do where each visitor is in one part only.
+    Addition is associative and commutative, with the empty table as zero. So counts can be made separately, by hour or
+    by groups of visitors, and be combined in any order. This holds for counts to which each event or visitor
+    contributes independently. *Distinct* visitors of two hours do not add up to those of both, unless each visitor is
+    in one part only.
 
     Args:
-        table: One row per thing counted or group of them; rows of equal keys are added up. A missing key is a key.
-        keys: Columns that say what is counted; possibly none.
+        table: One row per item or group of items; rows with equal keys are added. Null is a key like others.
+        keys: Columns to count by; possibly none.
+
+    >>> hours = [MergeableCounts(pl.DataFrame({"country": ["DE", "FR"], "n": [1, n]}), ["country"]) for n in (2, 5)]
+    >>> (hours[0] + hours[1]).table.sort("country")["n"].to_list()
+    [2, 7]
     """
 
     def __init__(self, table: pl.DataFrame, keys: Sequence[str]) -> None:
@@ -35,29 +39,29 @@ class MergeableCounts:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Names of the columns that say what is counted."""
+        """Names of the key columns."""
         return self._keys
 
     @property
     def table(self) -> pl.DataFrame:
-        """One row per combination of keys that occurs, in any order; a single row where there are no keys."""
+        """One row per combination of keys that occurs, in any order; a single row without keys."""
         return self._table
 
     @classmethod
     def sum(cls, counts: Iterable[MergeableCounts]) -> MergeableCounts:
-        """Add up, all at once.
+        """Return the sum of several counts.
 
         Args:
             counts: At least one, all with the same columns.
 
         Raises:
-            AnalyticsError: They do not count the same things.
+            AnalyticsError: Their columns differ.
         """
         parts = list(counts)
         if len(parts) == 1:
             return parts[0]
         if len({(part.keys, tuple(part.table.schema.items())) for part in parts}) != 1:
-            raise AnalyticsError("these counts count different things; only those of equal columns add up")
+            raise AnalyticsError("these counts have different columns and cannot be added")
         return cls(pl.concat([part.table for part in parts]), parts[0].keys)
 
     def __add__(self, other: MergeableCounts) -> MergeableCounts:

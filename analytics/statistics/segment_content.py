@@ -1,9 +1,8 @@
-"""Segment × content: where visitors are or how they came, against what they have read, and whether these interact.
+"""Segment × content: conversion with and without a content in each segment, and a test of interaction.
 
-In each segment (a region, a channel) visits are told apart by whether the visitor has seen a content (pages on
-security) before the decision at their end, and for both the share that ended in a demo request is counted. Content and
-segment *interact* where the odds ratio of the content is not the same in all segments, which is what the product
-``segment:content`` in a logit says.
+In each segment (a region, a channel) visits are divided by whether the visitor saw a content (such as pages on
+security) before the decision at their end. Both parts have a conversion rate. Content and segment *interact* if the
+odds ratio of the content differs between segments; the product ``segment:content`` in a logit models the same.
 """
 
 from __future__ import annotations
@@ -53,14 +52,14 @@ class SegmentContent:
     """Conversion by segment and content, and a test of interaction for each content.
 
     Args:
-        conversion: One row per segment and content, sorted by both: the segment; ``content``; for those who had seen
-            it and those who had not, how many (``n_seen``, ``n_unseen``), how many of them asked (``converted_seen``,
-            …) and their share with the Wilson interval (``conversion_seen``, ``conversion_seen_low``, …); and the
-            odds ratio of having seen it with its interval, null where a number is 0.
-        tests: One row per content, surest first: ``content``, and what
-            :class:`analytics.statistics.odds_ratios.Homogeneity` says of its odds ratios in the segments, with
-            ``p_adjusted``, Holm's for the number of contents.
-        per: What was counted, visits or visitors.
+        conversion: One row per segment and content, sorted by both: the segment; ``content``; for those who saw it and
+            those who did not, their number (``n_seen``, ``n_unseen``), the requests among them (``converted_seen``, …)
+            and the rate with its Wilson interval (``conversion_seen``, ``conversion_seen_low``, …); and the odds ratio
+            of the content with its interval, null where a count is 0.
+        tests: One row per content, by ascending p-value: ``content``, the fields of
+            :class:`analytics.statistics.odds_ratios.Homogeneity` for its odds ratios in the segments, and
+            ``p_adjusted`` by Holm's method over contents.
+        per: Unit of the counts, visits or visitors.
         level: Confidence level of the intervals.
     """
 
@@ -84,31 +83,30 @@ def segment_content(
 ) -> SegmentContent:
     """Count conversion by segment and content, and test whether the content matters more in some segments than others.
 
-    Visits count that the intent model counts: a first request could be made at their end, and they are known to be
-    over. What was seen is what was known strictly before that decision, over all visits of the visitor so far.
+    The visits are those of the intent model: at risk and completed. Content counts as seen if it was viewed strictly
+    before the decision at the end of the visit, in any visit of the visitor so far.
 
-    The test takes the rows for independent. Visits are so, given what is known at their ends, unless companies share a
-    willingness that no event tells of: then hold the product in the intent model, which clusters by account. Per
-    visitor the table reads as analysts are used to, but who comes more often both sees more and asks sooner: content
-    seems to matter that does not.
+    The test assumes independent rows. Visits are independent given the signals, unless companies share an unobserved
+    willingness: then put the product into the intent model, which clusters by account. Counting per visitor is common,
+    but visitors who come more often both see more and convert sooner, so content seems to matter that does not.
 
     Args:
         events: Flat or enriched events, in any order.
         segment: A dimension of which each visitor has one value, the first that is known.
-        contents: Categories of pages, or yes-or-no signals of one's own; all categories in the events if not given.
-        per: What is counted: ``visit``, or ``visitor``, who have seen whatever they had at the last of these visits.
+        contents: Page categories, or your own binary signals; by default all categories in the events.
+        per: Unit of the counts: ``visit``, or ``visitor`` with what was seen until the last of these visits.
         observed_until: When observation stopped; the time of the latest event unless given.
-        begun_in: From when, and before when, a visit must begin to count, with all that was seen before it; any time
-            unless given.
-        conversion_unit: Who asks for one demo at most, ``account`` or ``visitor``.
+        begun_in: Begin and end of the window in which a visit must begin to count; any time unless given. What was
+            seen earlier counts as seen.
+        conversion_unit: Who requests one demo at most, ``account`` or ``visitor``.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
         level: Confidence level of the intervals, between 0 and 1.
 
     Raises:
         EventFrameError: The table is not a table of events.
         DimensionError: The segment is unknown, or visitors are in several at once.
-        AnalyticsError: ``per`` is neither, or a content is named twice.
-        ValueError: The level or the idle time-out is impossible.
+        AnalyticsError: ``per`` is neither, or a content is given twice.
+        ValueError: The level or the idle time-out is out of range.
     """
     dimension = _one_for_each_visitor(segment)
     if per not in get_args(Per):
@@ -133,7 +131,7 @@ def segment_content(
 def _one_for_each_visitor(segment: str | Dimension) -> Dimension:
     (dimension,) = dimensions_of(segment, at_most=1)
     if dimension.touch != "first":
-        raise DimensionError(f"{dimension.name}: a visitor is in several of these segments; give it as content")
+        raise DimensionError(f"{dimension.name}: a visitor is in several of these segments; use it as content")
     return dimension
 
 
@@ -143,7 +141,7 @@ def _categories(table: pl.DataFrame) -> list[str]:
 
 
 def _signals(contents: Sequence[str | EverSeen]) -> dict[str, EverSeen]:
-    """Signals by the name of the content, with names of their own: a category may be called as a column is."""
+    """Signals by name of the content, with a prefix, because a category may have the name of a column."""
     read = [
         EverSeen(content, f"has seen a page on {content}", "context", "category", (content,))
         if isinstance(content, str)
@@ -152,12 +150,12 @@ def _signals(contents: Sequence[str | EverSeen]) -> dict[str, EverSeen]:
     ]
     signals = {signal.name: replace(signal, name=f"content: {signal.name}") for signal in read}
     if len(signals) < len(read):
-        raise AnalyticsError(f"a content is named twice: {', '.join(signal.name for signal in read)}")
+        raise AnalyticsError(f"a content is given twice: {', '.join(signal.name for signal in read)}")
     return signals
 
 
 def _first_known(table: pl.DataFrame, dimension: Dimension) -> pl.DataFrame:
-    """One row per visitor of whom the segment is known."""
+    """One row per visitor with a known segment."""
     return (
         table.lazy()
         .select(
@@ -174,7 +172,7 @@ def _first_known(table: pl.DataFrame, dimension: Dimension) -> pl.DataFrame:
 
 
 def _rows(visits: pl.DataFrame, segments: pl.DataFrame, contents: Mapping[str, str], per: Per) -> pl.DataFrame:
-    """What is counted: one row per visit or visitor, with the segment, what was seen, and whether they asked."""
+    """One row per visit or visitor, with the segment, the contents seen, and the outcome."""
     rows = (
         visits.filter(pl.col("at_risk") & ~pl.col("censored"))
         .join(segments, on="anonymous_id", how="left")
@@ -185,18 +183,18 @@ def _rows(visits: pl.DataFrame, segments: pl.DataFrame, contents: Mapping[str, s
 
 def _counted(rows: pl.DataFrame, contents: Mapping[str, str]) -> pl.DataFrame:
     """Counts by segment and content."""
-    # All contents are counted at once before they become rows: one row per visit and content would be many.
+    # Aggregated before unpivoting: one row per visit and content would take far more memory.
     totals = rows.group_by(_SEGMENT, "requested_demo").agg(pl.len().alias("total: "), pl.col(list(contents)).sum())
-    asked, seen, total = pl.col("requested_demo"), pl.col("seen"), pl.col("total: ")
+    requested, seen, total = pl.col("requested_demo"), pl.col("seen"), pl.col("total: ")
     return (
         totals.unpivot(index=[_SEGMENT, "requested_demo", "total: "], variable_name="content", value_name="seen")
         .with_columns(pl.col("content").replace(dict(contents)), seen.cast(pl.Int64), total.cast(pl.Int64))
         .group_by(_SEGMENT, "content")
         .agg(
             seen.sum().alias("n_seen"),
-            seen.filter(asked).sum().alias("converted_seen"),
+            seen.filter(requested).sum().alias("converted_seen"),
             (total - seen).sum().alias("n_unseen"),
-            (total - seen).filter(asked).sum().alias("converted_unseen"),
+            (total - seen).filter(requested).sum().alias("converted_unseen"),
         )
     )
 
@@ -210,7 +208,7 @@ def _with_rates(counts: pl.DataFrame, level: float) -> pl.DataFrame:
     b, d = pl.col("n_seen") - a, pl.col("n_unseen") - c
     log_ratio, error = (a * d / (b * c)).log(), (1 / a + 1 / b + 1 / c + 1 / d).sqrt()
     bounds = {"odds_ratio": 0.0, "odds_ratio_low": -z, "odds_ratio_high": z}
-    # With a 0 among the four numbers ratio or error is infinite: no number that could be used.
+    # With a count of 0, the ratio or its standard error is infinite.
     usable = pl.min_horizontal(a, b, c, d) > 0
     return counts.with_columns(pl.when(usable).then((log_ratio + k * error).exp()).alias(n) for n, k in bounds.items())
 

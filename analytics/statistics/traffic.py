@@ -1,6 +1,6 @@
-"""Traffic: what some visitors did, in small numbers, ready to be counted by hour and segment.
+"""Traffic of some visitors in a compact form, to be counted by hour and segment.
 
-Each visitor's events are in one traffic, so the counts of several traffics add up to those of all visitors.
+All events of a visitor are in one ``Traffic``, so the counts of several add up to those of all visitors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError
 from analytics.events.tracking_plan import FunnelStage
-from analytics.sessions.timeline import as_words, changes, enriched, first_known, stable_order, timeline
+from analytics.sessions.timeline import as_categorical, changes, enriched, first_known, stable_order, timeline
 from analytics.statistics.mergeable_counts import MergeableCounts
 
 __all__ = ["COUNTS", "Traffic"]
@@ -28,13 +28,13 @@ COUNTS: Final = ("page_views", "visitors", "visits", "demo_requests")
 
 @dataclass(frozen=True, eq=False)
 class _Ledger:
-    """Page views and requests of each visitor, by content and hour: what every count is a sum of.
+    """Page views and requests of each visitor by segment and hour, of which all counts are sums.
 
     Args:
-        views: One row per ``visitor``, content and ``hour`` with a page view: ``page_views``; ``visits``, those in
-            which the content is first seen in this hour; ``new``, whether the visitor has not seen it before.
-        requests: One row per request and content that it counts for: ``visitor``, ``hour`` and ``converted``, whether
-            it is the first of somebody of whom a page view was seen.
+        views: One row per ``visitor``, segment and ``hour`` with a page view: ``page_views``; ``visits`` whose first
+            page view in the segment is in this hour; ``new``, whether it is the visitor's first in the segment.
+        requests: One row per request and segment that it counts for: ``visitor``, ``hour`` and ``converted``, whether
+            it is the first of a visitor with a page view.
     """
 
     views: pl.DataFrame
@@ -45,7 +45,7 @@ class Traffic:
     """The events of some visitors over the observed period.
 
     Args:
-        events: Flat or enriched events, in any order; each event once. Of a visitor all events or none.
+        events: Flat or enriched events, in any order; without duplicates; all events of a visitor or none.
         where: Events that count.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
 
@@ -62,7 +62,7 @@ class Traffic:
         line = timeline(self._events, idle_minutes=idle_minutes, where=where).with_columns(
             hour=pl.col("event_time").dt.truncate("1h")
         )
-        # The rest of the line is needed only to tell what is known first of each visitor.
+        # Of the timeline, only the order is needed later, for first-touch dimensions.
         self._line = line.select("visitor", "order")
         self._n_visitors = int(line.select(_code("visitor").max().fill_null(0)).item())
         self._views = line.filter("page").select("visitor", "event_time", "hour", "order", visit="visit_so_far")
@@ -70,11 +70,11 @@ class Traffic:
         self._values: dict[Dimension, pl.Series] = {}
         self._ledgers: dict[tuple[Dimension, ...], _Ledger] = {}
 
-    def forget_events(self, dimensions: Iterable[Dimension]) -> None:
-        """Let go of the events, keeping what it takes to count by these dimensions and no others.
+    def release_events(self, dimensions: Iterable[Dimension]) -> None:
+        """Release the events, keeping only what is needed to count by these dimensions.
 
         Args:
-            dimensions: Dimensions that will be asked for.
+            dimensions: Dimensions to keep.
         """
         for dimension in dimensions:
             self._known(dimension)
@@ -86,24 +86,24 @@ class Traffic:
         """Count page views, visitors, visits and demo requests, and visitors who converted.
 
         Args:
-            dimensions: Dimensions to cut by, if any; a request counts for contents seen before it.
+            dimensions: Dimensions to segment by, if any; a request counts for segments that were viewed before it.
             hourly: Count by hour as well, a visitor in each hour in which they view a page.
 
         Returns:
             Counts by ``hour`` (if hourly) and the dimensions: :data:`COUNTS` and, unless hourly, ``converted``.
 
         Raises:
-            DimensionError: The events are forgotten, and with them what they say of a dimension.
+            DimensionError: The events were released, and a dimension was not kept.
         """
         ledger = self._ledger(tuple(dimension for dimension in dimensions if dimension.touch == "any"))
         keys = [*(["hour"] if hourly else []), *(dimension.name for dimension in dimensions)]
         views, requests = (self._attributed(rows, dimensions) for rows in (ledger.views, ledger.requests))
-        # A visitor has one row an hour and segment, so the rows of an hour are its visitors.
+        # A visitor has one row per hour and segment, so the number of rows of an hour is its number of visitors.
         visitors = pl.len() if hourly else pl.col("new").sum()
         seen = _grouped(views, keys, pl.col("page_views").sum(), visitors.alias("visitors"), pl.col("visits").sum())
         converted = [] if hourly else [pl.col("converted").sum()]
-        asked = _grouped(requests, keys, pl.len().alias("demo_requests"), *converted)
-        return MergeableCounts(pl.concat([seen, asked], how="diagonal_relaxed"), keys)
+        requested = _grouped(requests, keys, pl.len().alias("demo_requests"), *converted)
+        return MergeableCounts(pl.concat([seen, requested], how="diagonal_relaxed"), keys)
 
     def depths(self) -> MergeableCounts:
         """Count ``visitors`` by the ``depth`` they reach: 0 for no stage, then the stages in order, then a request."""
@@ -116,56 +116,56 @@ class Traffic:
         depth = self._read(pl.sum_horizontal(is_stage).cast(pl.UInt8), self._views["order"]).to_numpy()
         starts = self._views.select(changes(_code("visitor")).arg_true()).to_series().to_numpy()
         deepest = np.maximum.reduceat(depth, starts) if len(starts) else depth
-        asked = self._are_among(self._views["visitor"].gather(starts), self._requests["visitor"])
-        deepest = np.where(asked, len(stages) + 1, deepest)
+        requested = self._are_among(self._views["visitor"].gather(starts), self._requests["visitor"])
+        deepest = np.where(requested, len(stages) + 1, deepest)
         return MergeableCounts(pl.DataFrame({"depth": deepest.astype(np.uint8)}).with_columns(visitors=1), ["depth"])
 
     def _read(self, expression: pl.Expr, order: pl.Series) -> pl.Series:
-        """What an expression says of the events in these rows of the table."""
+        """Values of an expression for the events in these rows of the table."""
         if self._events is None:
-            raise DimensionError("the events are forgotten; name dimensions of your own beforehand")
+            raise DimensionError("the events were released; give your own dimensions beforehand")
         return self._events.select(expression).to_series().gather(order)
 
     def _known(self, dimension: Dimension) -> pl.Series:
-        """What the dimension says: of each page view or, where its touch is ``first``, of each visitor by number."""
+        """Values of a dimension: one per page view or, for touch ``first``, one per visitor number."""
         if dimension not in self._values:
             of_all = dimension.touch == "first"
             order = self._line["order"] if of_all else self._views["order"]
-            words = as_words(self._read(dimension.expression, order).alias(dimension.name))
-            self._values[dimension] = self._first_touch(words) if of_all else words
+            values = as_categorical(self._read(dimension.expression, order).alias(dimension.name))
+            self._values[dimension] = self._first_touch(values) if of_all else values
         return self._values[dimension]
 
-    def _first_touch(self, words: pl.Series) -> pl.Series:
-        """What is known first of each visitor, by their number."""
-        known = first_known(self._line, words)
-        # Of whom nothing is known is sent to one place more, where there is nothing.
+    def _first_touch(self, values: pl.Series) -> pl.Series:
+        """First known value of each visitor, by visitor number."""
+        known = first_known(self._line, values)
+        # Visitors without a known value point to an additional row, which is null.
         places = np.full(self._n_visitors, known.height)
         places[known["visitor"].to_physical().to_numpy()] = np.arange(known.height)
-        return known[words.name].extend_constant(None, 1).gather(places)
+        return known[values.name].extend_constant(None, 1).gather(places)
 
     def _attributed(self, rows: pl.DataFrame, dimensions: tuple[Dimension, ...]) -> pl.DataFrame:
-        """Give each row of a ledger what is known first of its visitor."""
+        """Add first-touch values of the visitor to each row of a ledger."""
         visitors = rows["visitor"].to_physical()
         first = [dimension for dimension in dimensions if dimension.touch == "first"]
         return rows.with_columns(self._known(dimension).gather(visitors) for dimension in first)
 
-    def _ledger(self, content: tuple[Dimension, ...]) -> _Ledger:
-        if content not in self._ledgers:
-            self._ledgers[content] = self._enter(content)
-        return self._ledgers[content]
+    def _ledger(self, segments: tuple[Dimension, ...]) -> _Ledger:
+        if segments not in self._ledgers:
+            self._ledgers[segments] = self._enter(segments)
+        return self._ledgers[segments]
 
-    def _enter(self, content: tuple[Dimension, ...]) -> _Ledger:
-        """Make the ledger for these dimensions of touch ``any``."""
-        names = [dimension.name for dimension in content]
-        views = self._views.drop("order").with_columns(self._known(dimension) for dimension in content)
-        if content:
+    def _enter(self, segments: tuple[Dimension, ...]) -> _Ledger:
+        """Build the ledger for dimensions of touch ``any``."""
+        names = [dimension.name for dimension in segments]
+        views = self._views.drop("order").with_columns(self._known(dimension) for dimension in segments)
+        if segments:
             views = views[stable_order(views["visitor"], *(views[name] for name in names))]
-        comes = pl.any_horizontal(changes(_code(name)) for name in ("visitor", *names))
-        views = views.with_columns(comes=comes)
+        enters = pl.any_horizontal(changes(_code(name)) for name in ("visitor", *names))
+        views = views.with_columns(enters=enters)
         requests = self._requests
-        if content:
-            asks = pl.Series(self._are_among(views["visitor"], requests["visitor"]))
-            exposures = views.filter("comes", asks).select("visitor", *names, seen_at="event_time")
+        if segments:
+            requests_later = pl.Series(self._are_among(views["visitor"], requests["visitor"]))
+            exposures = views.filter("enters", requests_later).select("visitor", *names, seen_at="event_time")
             requests = requests.join(exposures, on="visitor").filter(pl.col("seen_at") < pl.col("event_time"))
         seen = pl.Series(self._are_among(requests["visitor"], self._views["visitor"]))
         first = pl.struct("visitor", *names).is_first_distinct()
@@ -179,26 +179,26 @@ class Traffic:
 
 
 def _code(name: str) -> pl.Expr:
-    """The number of a word in its vocabulary, from 1; 0 for a missing one."""
+    """Physical code of a categorical value, from 1; 0 for null."""
     return (pl.col(name).to_physical().cast(pl.Int64) + 1).fill_null(0)
 
 
 def _by_hour(views: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """Gather the views of a visitor, content and hour, which are next to each other, into one row."""
-    starts_visit = pl.col("comes") | changes(pl.col("visit"))
+    """One row per visitor, segment and hour; its views are adjacent."""
+    starts_visit = pl.col("enters") | changes(pl.col("visit"))
     return (
         views.lazy()
         .with_row_index("n_before")
         .with_columns(visits=starts_visit.cum_sum() - starts_visit)
-        .filter(pl.col("comes") | changes(pl.col("hour")))
+        .filter(pl.col("enters") | changes(pl.col("hour")))
         .select(
             "visitor",
             "hour",
             *names,
-            # What has been counted before the next row, less what had been before this one.
+            # Differences of cumulative counts, because a group-by would cost far more.
             page_views=pl.col("n_before").shift(-1, fill_value=views.height) - pl.col("n_before"),
             visits=pl.col("visits").shift(-1, fill_value=_n_true(views, starts_visit)) - pl.col("visits"),
-            new="comes",
+            new="enters",
         )
         .collect()
     )
@@ -209,9 +209,9 @@ def _n_true(table: pl.DataFrame, condition: pl.Expr) -> int:
 
 
 def _grouped(rows: pl.DataFrame, keys: list[str], *counts: pl.Expr) -> pl.DataFrame:
-    """Count by group, or the whole when there are no groups; what a dimension does not say gets a name."""
+    """Counts by group, or of all rows without keys; null values of dimensions are named ``(not set)``."""
     if not keys:
         return rows.select(counts)
-    # Vocabularies are grouped by their small codes; only the few rows that are left become texts.
+    # Categoricals are grouped by their codes; only the few resulting rows become strings.
     named = pl.col([key for key in keys if key != "hour"]).cast(pl.String).fill_null(NOT_SET)
     return rows.group_by(keys).agg(counts).with_columns(named)

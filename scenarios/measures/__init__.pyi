@@ -1,7 +1,7 @@
 from .claims import ClaimResult as ClaimResult, Claims as Claims, check_claims as check_claims
 from .definition import RunView as RunView
 from .expressions import ExpressionError as ExpressionError, Reference as Reference, references as references
-from .model import MODEL_WORDS as MODEL_WORDS, model_terms as model_terms
+from .model import MODEL_MEASURES as MODEL_MEASURES, model_terms as model_terms
 from .registry import (
     Measure as Measure,
     all_measures as all_measures,

@@ -3,10 +3,10 @@
 .. code-block:: yaml
 
     claims:
-      "some 1.5 % of the visitors are seen to ask": 240 <= counts.demo_requests <= 380
-      "the security page foretells a demo": conversion(page_group="security") > conversion()
+      "about 1.5 % of the visitors request a demo": 240 <= counts.demo_requests <= 380
+      "the security page predicts a demo": conversion(page_group="security") > conversion()
 
-A claim that does not hold makes no run fail: it may be the seed, and it may be the scenario.
+A failed claim does not make the run fail: the cause may be the seed or the scenario.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ["ClaimResult", "Claims", "check_claims"]
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """What a run says of a claim.
+    """Result of a claim for a run.
 
     Args:
-        description: The claim in words.
+        description: Text of the claim.
         expression: The comparison as written.
-        passed: Whether it is true of the run; None where a number that it needs does not exist.
-        values: The numbers compared, from left to right; None for one that does not exist.
-        reason: Why a number does not exist.
+        passed: Whether it is true for the run; None if a measure has no value.
+        values: The values compared, from left to right; None for a measure without a value.
+        reason: Reason why a measure has no value.
     """
 
     description: str
@@ -46,17 +46,17 @@ class ClaimResult:
 
     @property
     def numbers(self) -> str:
-        """The comparison with its numbers, such as ``240 <= 412 <= 380``."""
+        """The comparison with its values, such as ``240 <= 412 <= 380``."""
         signs = _parsed(self.expression)[1]
         first, *others = (f"{value:.6g}" if value is not None else "?" for value in self.values)
         return " ".join([first, *(f"{sign} {value}" for sign, value in zip(signs, others, strict=True))])
 
 
 def check_claims(claims: Mapping[str, str], run: RunView) -> tuple[ClaimResult, ...]:
-    """Hold a run against claims.
+    """Evaluate claims on a run.
 
     Args:
-        claims: Comparisons by description; they have been checked with the run's scenario, or one of the same world.
+        claims: Comparisons by description, validated with the run's scenario or one of the same world.
         run: The run.
     """
     return tuple(_result(description, text, run) for description, text in claims.items())
@@ -83,15 +83,15 @@ def _parsed(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
 
 
 def _checked(text: str, info: ValidationInfo) -> str:
-    """Refuse what cannot be checked; the settings before this one, as far as they are valid, say what there is."""
+    """Validate a comparison against the settings before it, as far as these are valid."""
     parts: Parts = info.data
     sides, _ = _parsed(text)
     for side in sides:
         check_references(side, parts)
     if not any(True for side in sides for _ in references(side)):
-        raise ExpressionError("says nothing about the run: it compares numbers with numbers")
+        raise ExpressionError("has no measure of the run: it compares numbers with numbers")
     return text
 
 
 Claims = dict[Annotated[str, Field(min_length=1)], Annotated[str, AfterValidator(_checked)]]
-"""Comparisons of measures by description. In a settings model they must stand after the settings that they speak of."""
+"""Comparisons of measures by description. In a settings model it follows the settings that claims use."""

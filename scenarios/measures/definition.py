@@ -1,4 +1,4 @@
-"""What a word of the measures is, and how its arguments are checked."""
+"""Definition of a measure, its view of a run, and the checks of its arguments."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ __all__ = [
 ]
 
 Parts = Mapping[str, Any]
-"""Settings of a scenario by name, such as ``site``; those that are faulty themselves are left out."""
+"""Settings of a scenario by name, such as ``site``; invalid ones are missing."""
 
 Arguments = dict[str, Constant]
 """Arguments of a call by name."""
 
 _SHOWN: Final = 12
-"""Words that a message lists at most."""
+"""Largest number of names in a message."""
 
 
 class ScenarioView(Protocol):
-    """What measures read of a scenario."""
+    """View of a scenario for measures."""
 
     @property
     def clock(self) -> ClockSettings:
-        """When the simulation starts and how long it lasts."""
+        """Start and length of the simulation."""
 
     @property
     def analytics(self) -> AnalyticsSettings:
-        """What the analyst chose."""
+        """Settings of the analysis."""
 
 
 class RunView(Protocol):
-    """What measures read of a run; :class:`scenarios.run.run.Run` is one.
+    """View of a run for measures; :class:`scenarios.run.run.Run` implements it.
 
-    The attributes are documented there. This protocol lets measures, and the claims of a scenario that are made of
-    them, stand below the run that they are read from.
+    The attributes are documented there. With this protocol, measures do not import the run, which imports the claims of
+    its scenario.
     """
 
     @property
@@ -69,15 +69,15 @@ class RunView(Protocol):
 
     @property
     def outcome(self) -> Outcome:
-        """What the simulation knows of itself."""
+        """Outcome of the simulation."""
 
     @property
     def window(self) -> Window:
-        """The hours that the measures are about."""
+        """Hours that measures count."""
 
     @property
     def store(self) -> EventStore:
-        """The event store that took the events in."""
+        """The event store with the events."""
 
     @property
     def analysis(self) -> Analysis:
@@ -89,7 +89,7 @@ class RunView(Protocol):
 
     @property
     def intent(self) -> IntentResults:
-        """The fitted intent model beside the truth."""
+        """The fitted intent model."""
 
     @property
     def truth(self) -> Truth:
@@ -97,29 +97,29 @@ class RunView(Protocol):
 
     @property
     def labels(self) -> pl.DataFrame:
-        """What happened to which event on its way."""
+        """Tracking faults by event."""
 
     @property
     def people(self) -> pl.DataFrame:
-        """Who stands behind each browser."""
+        """The person of each browser."""
 
     @property
     def sales(self) -> SalesOutcome:
-        """What became of the demo requests."""
+        """Outcome of the demo requests."""
 
 
 @dataclass(frozen=True)
 class MeasureDefinition:
-    """One name of the measures.
+    """A measure: a named number of a run.
 
     Args:
         name: The name, such as ``conversion`` or ``counts.visitors``.
-        meaning: What its number says.
-        check: Raises ExpressionError when a reference to it is wrong whatever the run may bring.
-        read: Returns the number that a run has for a reference; raises UndefinedMeasureError when there is none.
-        usage: How it is written, with its arguments.
-        needs_events: Whether it is about what was received, and not only about what the world itself knows.
-        spans_clock: Whether it counts from the first moment of the clock to the last, whatever hours are left out.
+        meaning: Description of the number.
+        check: Raises ExpressionError if a reference is invalid for the scenario, before any run.
+        read: Returns the value of a reference for a run; raises UndefinedMeasureError if there is none.
+        usage: Example with its arguments.
+        needs_events: Whether it needs received events, not only the outcome of the simulation.
+        spans_clock: Whether it always counts the whole clock, regardless of warm-up and cool-down.
     """
 
     name: str
@@ -139,11 +139,11 @@ def plain_measure(
     needs_events: bool = True,
     spans_clock: bool = False,
 ) -> MeasureDefinition:
-    """A word without arguments; they are those of :class:`MeasureDefinition`."""
+    """Return a measure without arguments; see :class:`MeasureDefinition` for the fields."""
 
     def check(reference: Reference, _: Parts) -> None:
         if reference.is_call:
-            raise ExpressionError(f"{name} is not called: write it without parentheses")
+            raise ExpressionError(f"{name} has no arguments: write it without parentheses")
 
     def read_it(_: Reference, run: RunView) -> float:
         return require_value(read(run), f"{name} has no value in this run")
@@ -152,15 +152,15 @@ def plain_measure(
 
 
 def arguments_of(reference: Reference, required: Collection[str] = (), optional: Collection[str] = ()) -> Arguments:
-    """Arguments of a call by name; those in order are the required ones.
+    """Return the arguments of a call by name; positional ones are the required ones, in order.
 
     Args:
         reference: The call.
-        required: Names of the arguments that must be there.
-        optional: Names of those that may be.
+        required: Names of required arguments.
+        optional: Names of optional arguments.
 
     Raises:
-        ExpressionError: It is no call, or an argument is missing, unknown or given twice.
+        ExpressionError: It is not a call, or an argument is missing, unknown or given twice.
     """
     name, names = reference.name, list(required)
     usage = f"write {name}({', '.join(f'<{each}>' for each in names)})"
@@ -181,14 +181,19 @@ def arguments_of(reference: Reference, required: Collection[str] = (), optional:
 
 
 def require_known(kind: str, value: Constant, known: Collection[str]) -> str:
-    """The value itself, if it is one of those known.
+    """Return a value if it is a known one.
+
+    Args:
+        kind: Kind of the value, for the message.
+        value: The value.
+        known: Known values.
 
     Raises:
-        ExpressionError: It is none; with what may have been meant.
+        ExpressionError: It is unknown; the message has a suggestion.
     """
     text = value if isinstance(value, str) else f"{value:g}"
     if text not in known:
-        # A list that fills the screen helps nobody.
+        # A long list is less helpful than the closest name.
         listed = advice(text, list(known)) if len(known) <= _SHOWN else did_you_mean(text, list(known))
         listed = listed or ("" if known else "; the scenario has none")
         raise ExpressionError(f"there is no {kind} {text!r}{listed}")
@@ -196,10 +201,14 @@ def require_known(kind: str, value: Constant, known: Collection[str]) -> str:
 
 
 def require_value(value: float | None, why_not: str) -> float:
-    """The value as a number.
+    """Return a value as a number.
+
+    Args:
+        value: The value, if there is one.
+        why_not: Reason for a missing value.
 
     Raises:
-        UndefinedMeasureError: There is none.
+        UndefinedMeasureError: The value is None.
     """
     if value is None:
         raise UndefinedMeasureError(why_not)

@@ -1,12 +1,12 @@
-"""A small language for numbers: names, calls with constants, arithmetic and comparisons, in Python's own notation.
+"""Expressions of measures: names, calls with constants, arithmetic and comparisons, in Python's notation.
 
-An expression is read with Python's parser and then taken apart node by node; whatever is not in the list below is
-refused, and nothing is ever run as code. What the names stand for is decided elsewhere.
+An expression is parsed by Python's parser and then converted node by node. Anything that is not in the list below is
+refused, and nothing is executed as code. Names are resolved by the registry.
 
 - numbers: ``240``, ``0.015``, ``1e6``
 - names, with a dot or without: ``counts.visitors``
 - calls with constants: ``conversion(region="europe")``, ``hourly("page_views", "max", start=9)``
-- ``+ - * /``, a minus sign in front, parentheses
+- ``+ - * /``, unary minus, parentheses
 - in comparisons: ``< <= > >= == !=``, chained as in ``1 <= x < 2``
 """
 
@@ -39,15 +39,15 @@ __all__ = [
 ]
 
 Constant = str | float
-"""What an argument may be."""
+"""Type of arguments."""
 
 Result = TypeVar("Result")
 
 _LONGEST: Final = 1000
-"""Characters of an expression; what is longer was given by mistake."""
+"""Maximum number of characters; longer texts are mistakes."""
 
 _DEEPEST: Final = 60
-"""Levels of an expression; whoever evaluates it must not run out of stack."""
+"""Maximum depth, so that recursive evaluation does not overflow the stack."""
 
 _RENAMED: Final = {
     "truth": "true_coefficient",
@@ -60,7 +60,7 @@ _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 class ExpressionError(ValueError):
-    """A text that is not an expression of the language, or speaks of something that there is not."""
+    """A text is not a valid expression, or refers to something unknown."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Reference:
-    """Something that has a value: a name, or a call.
+    """A reference to a measure: a name, or a call.
 
     Args:
         name: Name, such as ``conversion`` or ``counts.visitors``.
@@ -91,7 +91,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Operation:
-    """Two expressions put together by ``+``, ``-``, ``*`` or ``/``."""
+    """Two expressions joined by ``+``, ``-``, ``*`` or ``/``."""
 
     sign: str
     left: Expression
@@ -115,7 +115,7 @@ _MEANING: Final[Mapping[str, Callable[[float, float], float]]] = {
     "*": operator.mul,
     "/": operator.truediv,
 }
-_HOLDS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+_COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -126,19 +126,22 @@ _HOLDS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 
 
 def parse_expression(text: str) -> Expression:
-    """Read an expression.
+    """Parse an expression.
 
     Raises:
-        ExpressionError: It is none; the message says what is not understood.
+        ExpressionError: It is invalid; the message says where.
+
+    >>> parse_expression("counts.demo_requests / 2").sign
+    '/'
     """
     return _guarded(text, _expression)
 
 
 def parse_comparison(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
-    """Read a comparison of two or more expressions: the expressions, and the signs between them.
+    """Parse a comparison of two or more expressions; return the expressions and the signs between them.
 
     Raises:
-        ExpressionError: It is none; the message says what is not understood.
+        ExpressionError: It is invalid; the message says where.
     """
 
     def comparison(node: ast.expr) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
@@ -154,7 +157,7 @@ def parse_comparison(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]
 
 
 def references(expression: Expression) -> Iterator[Reference]:
-    """All references of an expression, from left to right."""
+    """Yield all references of an expression, from left to right."""
     match expression:
         case Reference():
             yield expression
@@ -164,14 +167,14 @@ def references(expression: Expression) -> Iterator[Reference]:
 
 
 def evaluate(expression: Expression, read: Callable[[Reference], float]) -> float:
-    """Work an expression out.
+    """Evaluate an expression.
 
     Args:
         expression: The expression.
-        read: Returns the value of a reference.
+        read: Function that returns the value of a reference.
 
     Raises:
-        UndefinedMeasureError: A reference has no value, the divisor is zero, or the result is not a finite number.
+        UndefinedMeasureError: A reference has no value, a divisor is zero, or a result is not finite.
     """
     match expression:
         case Number(value):
@@ -186,8 +189,16 @@ def evaluate(expression: Expression, read: Callable[[Reference], float]) -> floa
 
 
 def compared(values: tuple[float, ...], signs: tuple[str, ...]) -> bool:
-    """Whether a chain of comparisons holds, as in ``1 <= x < 2``; one value more than signs."""
-    return all(_HOLDS[sign](*pair) for sign, *pair in zip(signs, values, values[1:], strict=False))
+    """Return whether a chain of comparisons is true.
+
+    Args:
+        values: Values, from left to right.
+        signs: Signs between them, one fewer.
+
+    >>> compared((1.0, 1.5, 2.0), ("<=", "<"))
+    True
+    """
+    return all(_COMPARE[sign](*pair) for sign, *pair in zip(signs, values, values[1:], strict=False))
 
 
 def _finite(value: float, what: str) -> float:
@@ -197,19 +208,19 @@ def _finite(value: float, what: str) -> float:
 
 
 def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
-    """Parse a text and convert its tree, neither of which may end in anything but an ExpressionError."""
+    """Parse a text and convert its tree; every failure becomes an ExpressionError."""
     if len(text) > _LONGEST:
         raise ExpressionError(f"has more than {_LONGEST:,} characters")
     try:
         with warnings.catch_warnings():
-            # Python warns of what it may refuse one day, such as "\d"; to us these are characters.
+            # Python warns of invalid escapes such as "\d", which are plain characters here.
             warnings.simplefilter("ignore")
-            # An expression may be broken into lines anywhere; to Python it would end there.
+            # YAML may break an expression into lines, where Python's parser would end it.
             tree = ast.parse(text.replace("\n", " ").strip(), mode="eval")
         if _depth(tree) > _DEEPEST:
             raise ExpressionError("is nested too deeply")
         if "#" in _QUOTED.sub("", text):
-            raise ExpressionError("holds a '#'; a comment would hide the rest of it")
+            raise ExpressionError("contains a '#', which would start a comment")
         return convert(tree.body)
     except SyntaxError as error:
         place = f" at {error.text[max(error.offset - 1, 0) :].strip()!r}" if error.text and error.offset else ""
@@ -217,7 +228,7 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
     except (RecursionError, MemoryError):
         raise ExpressionError("is nested too deeply") from None
     except OverflowError:
-        raise ExpressionError("holds a number that is too large") from None
+        raise ExpressionError("contains a number that is too large") from None
     except ValueError as error:
         raise (
             error if isinstance(error, ExpressionError) else ExpressionError(f"is not an expression: {error}")
@@ -225,7 +236,7 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
 
 
 def _depth(tree: ast.AST) -> int:
-    """How many levels a tree has, counted without recursion."""
+    """Depth of a tree, without recursion."""
     depth, level = 0, [tree]
     while level:
         depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
@@ -244,7 +255,7 @@ def _expression(node: ast.expr) -> Expression:
             return Operation(_ARITHMETIC[type(sign)], _expression(left), _expression(right))
         case ast.UnaryOp(ast.USub(), operand):
             return Operation("-", Number(0.0), _expression(operand))
-    raise ExpressionError(f"{ast.unparse(node)!r} is not understood; there are numbers, names, calls, + - * / and ()")
+    raise ExpressionError(f"{ast.unparse(node)!r} is not supported; use numbers, names, calls, + - * / and ()")
 
 
 def _call(node: ast.Call) -> Reference:
@@ -261,7 +272,7 @@ def _call(node: ast.Call) -> Reference:
 
 
 def _current(name: str, renamed: Mapping[str, str]) -> str:
-    """The name that is used now, with a warning where it is another one."""
+    """The current name of a measure, with a warning for an old one."""
     if name not in renamed:
         return name
     message = f"the measure {name!r} is now called {renamed[name]!r}; the next version will not accept the old name"
@@ -286,12 +297,12 @@ def _constant(node: ast.expr) -> Constant:
             return _number(node)
         case ast.UnaryOp(ast.USub(), ast.Constant() as inner):
             return -_number(inner)
-    raise ExpressionError(f"the argument {ast.unparse(node)} must be a text in quotes or a number")
+    raise ExpressionError(f"the argument {ast.unparse(node)} must be a string in quotes or a number")
 
 
 def _number(node: ast.Constant) -> float:
     if isinstance(node.value, bool) or not isinstance(node.value, int | float):
         raise ExpressionError(f"{ast.unparse(node)} is not a number")
     if not math.isfinite(node.value):
-        raise ExpressionError("holds a number that is too large")
+        raise ExpressionError("contains a number that is too large")
     return float(node.value)

@@ -1,4 +1,4 @@
-"""Measures of the intent model: what it estimates, and the truth it is held against."""
+"""Measures of the intent model: estimates, and true coefficients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulator.visitors.truth import Truth
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["MODEL_WORDS", "model_terms"]
+__all__ = ["MODEL_MEASURES", "model_terms"]
 
 _ESTIMATES: Final = {
     "coefficient": "estimated effect of a term, in log-odds",
@@ -39,14 +39,14 @@ _ESTIMATES: Final = {
     "odds_ratio_high": "upper end of the odds ratio's 95 % interval",
     "average_marginal_effect": "change in the probability of a request in a visit",
     "average_marginal_effect_se": "its standard error",
-    "ci_covers_truth": "1 if the coefficient's interval holds the truth, else 0",
+    "ci_covers_truth": "1 if the coefficient's interval contains the true coefficient, else 0",
     "n_seen": "visits with the term",
     "requests_seen": "visits with the term that ended in a request",
 }
 _OF_THE_JACKKNIFE: Final = (
-    ("jackknife_standard_error", "standard_error", "its standard error by leaving out one account after the other"),
-    ("jackknife_ci_low", "ci_low", "lower end of the coefficient's 95 % interval by the jackknife over accounts"),
-    ("jackknife_ci_high", "ci_high", "upper end of the coefficient's 95 % interval by the jackknife over accounts"),
+    ("jackknife_standard_error", "standard_error", "its jackknife standard error over accounts"),
+    ("jackknife_ci_low", "ci_low", "lower end of the coefficient's 95 % jackknife interval over accounts"),
+    ("jackknife_ci_high", "ci_high", "upper end of the coefficient's 95 % jackknife interval over accounts"),
 )
 _OF_THE_FIT: Final = {
     "n_visits": "visits in the fit",
@@ -55,11 +55,11 @@ _OF_THE_FIT: Final = {
     "n_requests": "visits in the fit that ended in a request",
     "log_likelihood": "logarithm of the likelihood at its maximum",
     "pseudo_r2": "McFadden's pseudo-R²",
-    "auc_in_sample": "area under the ROC curve, on the visits of the fit",
+    "auc_in_sample": "in-sample AUC (optimistic)",
 }
 
 
-def _estimate_word(name: str, meaning: str) -> MeasureDefinition:
+def _estimate_measure(name: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
@@ -69,20 +69,20 @@ def _estimate_word(name: str, meaning: str) -> MeasureDefinition:
     return MeasureDefinition(name, meaning, check, read, f'{name}("security_page_view")')
 
 
-def _naive_error_word() -> MeasureDefinition:
+def _naive_error_measure() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
     def read(reference: Reference, run: RunView) -> float:
         return _fitted(run).nonrobust_standard_error[_row(reference, run)["signal"]]
 
-    meaning = "its standard error if visits were independent, which those of colleagues are not"
+    meaning = "its nonrobust standard error, which takes visits of colleagues as independent"
     return MeasureDefinition(
         "nonrobust_standard_error", meaning, check, read, 'nonrobust_standard_error("security_page_view")'
     )
 
 
-def _jackknife_word(name: str, column: str, meaning: str) -> MeasureDefinition:
+def _jackknife_measure(name: str, column: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_term(reference, parts, model_terms(parts))
 
@@ -91,27 +91,27 @@ def _jackknife_word(name: str, column: str, meaning: str) -> MeasureDefinition:
         if model.jackknife is None:
             raise UndefinedMeasureError(f"{reference.text}: no accounts are known")
         value = model.jackknife[column][model.terms.index(term)]
-        return require_value(value, f"{reference.text}: fewer than two accounts tell of it")
+        return require_value(value, f"{reference.text}: fewer than two accounts have the term")
 
     return MeasureDefinition(name, meaning, check, read, f'{name}("company_enterprise")')
 
 
 def _row(reference: Reference, run: RunView) -> dict[str, Any]:
-    """What the model says of the term that a reference names."""
+    """Estimates of the term of a reference."""
     term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
     rows = _rows(model)
     if term not in rows:
-        raise UndefinedMeasureError(f"{reference.text}: {model.dropped.get(term, 'the events tell of no such term')}")
+        raise UndefinedMeasureError(f"{reference.text}: {model.dropped.get(term, 'the events have no such term')}")
     return rows[term]
 
 
 @lru_cache(maxsize=1)
 def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
-    """Estimates by term. A study asks a model a hundred questions: they are sorted once."""
+    """Estimates by term; cached, because a study reads a hundred measures of one model."""
     return {row["signal"]: row for row in model.coefficients.iter_rows(named=True)}
 
 
-def _truth_word() -> MeasureDefinition:
+def _truth_measure() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         terms = model_terms(parts)
         if terms is not None and "intent" in parts:
@@ -121,9 +121,9 @@ def _truth_word() -> MeasureDefinition:
     def read(reference: Reference, run: RunView) -> float:
         term = str(arguments_of(reference, ("term",))["term"])
         known = known_truth(run.truth, run.scenario.analytics).get(term)
-        return require_value(known, f"{reference.text}: the effect of this term is not known")
+        return require_value(known, f"{reference.text}: the true coefficient of this term is not known")
 
-    meaning = "true effect of a term, in log-odds; 0 for decoys"
+    meaning = "true coefficient of a term, in log-odds; 0 for decoys"
     return MeasureDefinition(
         "true_coefficient", meaning, check, read, 'true_coefficient("security_page_view")', needs_events=False
     )
@@ -134,12 +134,12 @@ def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> 
     if terms is None:
         return
     if term in _arms(parts) and term not in terms:
-        raise ExpressionError(f"{reference.text}: {term} is the arm that the others are compared with")
+        raise ExpressionError(f"{reference.text}: {term} is the reference arm")
     require_known("term", term, terms)
 
 
 def model_terms(parts: Parts) -> list[str] | None:
-    """Terms that the model of a scenario holds; None where faulty settings leave that open."""
+    """Return the terms of a scenario's model; None if invalid settings leave them unknown."""
     if not {"analytics", "experiments"} <= parts.keys():
         return None
     analytics, contrasts = parts["analytics"], Truth(0.0, {}, 0.0, _arms(parts)).terms
@@ -158,15 +158,15 @@ def _fitted(run: RunView) -> IntentResults:
         raise UndefinedMeasureError(f"the intent model is not fitted: {error}") from None
 
 
-def _fit_word(name: str, meaning: str) -> MeasureDefinition:
+def _fit_measure(name: str, meaning: str) -> MeasureDefinition:
     return plain_measure(f"model.{name}", meaning, lambda run: getattr(_fitted(run), name))
 
 
-MODEL_WORDS: Final = (
-    *(_estimate_word(name, meaning) for name, meaning in _ESTIMATES.items()),
-    _naive_error_word(),
-    *(_jackknife_word(*word) for word in _OF_THE_JACKKNIFE),
-    _truth_word(),
-    *(_fit_word(name, meaning) for name, meaning in _OF_THE_FIT.items()),
+MODEL_MEASURES: Final = (
+    *(_estimate_measure(name, meaning) for name, meaning in _ESTIMATES.items()),
+    _naive_error_measure(),
+    *(_jackknife_measure(*word) for word in _OF_THE_JACKKNIFE),
+    _truth_measure(),
+    *(_fit_measure(name, meaning) for name, meaning in _OF_THE_FIT.items()),
 )
-"""Words about the intent model and the truth."""
+"""Measures of the intent model and the truth."""

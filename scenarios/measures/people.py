@@ -1,4 +1,4 @@
-"""Measures of the people behind the events, which no event tells of."""
+"""Measures of the persons and accounts behind the events, which analysts cannot observe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from analytics.sessions.identity import score_stitching, stitch
 from scenarios.measures.definition import MeasureDefinition, plain_measure
 
-__all__ = ["PEOPLE_WORDS"]
+__all__ = ["PEOPLE_MEASURES"]
 
 _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
     "browsers": ("browsers that were used", lambda people: people.height),
@@ -23,13 +23,13 @@ _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
 }
 
 
-def _people_word(name: str) -> MeasureDefinition:
+def _people_measure(name: str) -> MeasureDefinition:
     meaning, count = _OF_PEOPLE[name]
     return plain_measure(f"people.{name}", meaning, lambda run: count(run.people), needs_events=False, spans_clock=True)
 
 
-PEOPLE_WORDS: Final = (
-    *map(_people_word, _OF_PEOPLE),
+PEOPLE_MEASURES: Final = (
+    *map(_people_measure, _OF_PEOPLE),
     plain_measure(
         "people.accounts_that_asked",
         "companies of which somebody has requested a demo",
@@ -51,4 +51,4 @@ PEOPLE_WORDS: Final = (
         spans_clock=True,
     ),
 )
-"""The words, in order."""
+"""Measures of people, in order."""

@@ -1,22 +1,21 @@
-"""Measures: single numbers read off a run, written as expressions such as ``conversion(region="europe")``.
+"""Measures: single numbers of a run, written as expressions such as ``conversion(region="europe")``.
 
-Claims compare them, and whatever else wants one number of a run can use them too. The words
-(see :func:`all_measures` for the meaning of each):
+Claims compare them, and studies read them as responses. The measures (see :func:`all_measures` for descriptions):
 
-- ``counts.visitors``, …: what happened in the world and what was received, as in the manifest
-- ``store.accepted``, …: what the event store made of the events; ``labels.blocked``, …: events by what befell them
-- ``people.invited``, ``people.accounts_that_asked``, …: the people behind the events
-- ``sales.held``, …, ``sales.held(region="europe")``: measures of the sales desk, of all or of one region
-- ``visitors()``, ``conversion(region="europe", page_group="security")``, …: what analysts see, of all or of a
-  segment by one or two dimensions; ``arm="pricing-page=b"`` is an arm of an experiment
+- ``counts.visitors``, …: counts of the simulation and of received events, as in the manifest
+- ``store.accepted``, …: counts of the event store; ``labels.blocked``, …: events by tracking fault
+- ``people.invited``, ``people.accounts_that_asked``, …: persons and accounts behind the events
+- ``sales.held``, …, ``sales.held(region="europe")``: measures of the sales desk, total or of one region
+- ``visitors()``, ``conversion(region="europe", page_group="security")``, …: traffic as analysts see it, total or of a
+  segment by up to two dimensions; ``arm="pricing-page=b"`` is an arm of an experiment
 - ``hourly("page_views", "max", start=9, end=17)``, ``daily("visits", "mean", weekday="sunday")``: a count by UTC hour
   or day, aggregated over a window that is counted from 0 at the start of the clock, its end not included
 - ``stage_visitors("middle")``, ``stage_share("bottom")``, ``step_rate("demo request")``: the funnel
 - ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``true_coefficient(…)``, …,
   ``model.n_requests``: the intent model and the truth
 
-Arithmetic is that of :mod:`scenarios.measures.registry.expressions`. Whatever a scenario alone can tell to be wrong (a
-word, a dimension, a region, a term) is told when it is checked, before any run.
+Arithmetic is that of :mod:`scenarios.measures.expressions`. Unknown measures, dimensions, regions and terms are
+reported when the scenario is validated, before any run.
 """
 
 from __future__ import annotations
@@ -49,33 +48,33 @@ from scenarios.measures.expressions import (
     parse_expression,
     references,
 )
-from scenarios.measures.model import MODEL_WORDS
-from scenarios.measures.people import PEOPLE_WORDS
-from scenarios.measures.traffic import SEGMENT_WORDS
+from scenarios.measures.model import MODEL_MEASURES
+from scenarios.measures.people import PEOPLE_MEASURES
+from scenarios.measures.traffic import SEGMENT_MEASURES
 from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
 
 __all__ = ["Measure", "all_measures", "check_references", "needs_events", "read_expression", "spans_clock"]
 
 _COUNTS: Final = {
-    "visitors": "visitors who came",
-    "visits": "visits that began",
-    "demo_requests": "demo requests that were made",
-    "true_events": "events that happened",
-    "true_page_views": "page views that happened",
-    "events": "events that were received, those of bots and second deliveries too",
-    "page_views": "page views that were received, likewise",
-    "malformed_lines": "lines that were received broken",
+    "visitors": "visitors",
+    "visits": "visits",
+    "demo_requests": "demo requests",
+    "true_events": "true events",
+    "true_page_views": "true page views",
+    "events": "received events, including those of bots and duplicates",
+    "page_views": "received page views, including those of bots and duplicates",
+    "malformed_lines": "received lines that are malformed",
 }
 
 
-def _count_word(name: str, meaning: str) -> MeasureDefinition:
+def _count_measure(name: str, meaning: str) -> MeasureDefinition:
     return plain_measure(
         f"counts.{name}", meaning, lambda run: run.outcome.counts[name], needs_events=False, spans_clock=True
     )
 
 
-def _store_word(name: str) -> MeasureDefinition:
+def _store_measure(name: str) -> MeasureDefinition:
     return plain_measure(
         f"store.{name}",
         f"events that the store counted as {name}",
@@ -84,7 +83,7 @@ def _store_word(name: str) -> MeasureDefinition:
     )
 
 
-def _label_word(label: Label) -> MeasureDefinition:
+def _label_measure(label: Label) -> MeasureDefinition:
     def read(run: RunView) -> float:
         return run.labels.filter(pl.col("label") == label.value).height
 
@@ -92,7 +91,7 @@ def _label_word(label: Label) -> MeasureDefinition:
     return plain_measure(f"labels.{label.value}", meaning, read, needs_events=False, spans_clock=True)
 
 
-def _sales_word(key: str) -> MeasureDefinition:
+def _sales_measure(key: str) -> MeasureDefinition:
     name = f"sales.{key}"
 
     def check(reference: Reference, _: Parts) -> None:
@@ -102,10 +101,10 @@ def _sales_word(key: str) -> MeasureDefinition:
     def read(reference: Reference, run: RunView) -> float:
         region = str(arguments_of(reference, ("region",))["region"]) if reference.is_call else None
         summary = _sold(run, region) if run.window.is_whole else _sold_in_window(run, region)
-        return require_value(summary[key], f"{reference.text}: there is nothing to take it of")
+        return require_value(summary[key], f"{reference.text}: no request to compute it from")
 
-    meaning = f"{key.replace('_', ' ')} of the sales desk, of all or of a region"
-    # Time at work is only known of the whole clock.
+    meaning = f"{key.replace('_', ' ')} of the sales desk, total or of a region"
+    # Working time is only known for the whole clock.
     spans_clock = key.endswith("_utilisation")
     usage = f'{name}, {name}(region="europe")'
     return MeasureDefinition(name, meaning, check, read, usage, needs_events=False, spans_clock=spans_clock)
@@ -119,8 +118,8 @@ def _sold(run: RunView, region: str | None) -> Mapping[str, float | None]:
 
 
 def _sold_in_window(run: RunView, region: str | None) -> Mapping[str, float | None]:
-    """Measures of the requests that were made in the run's window, whenever they were dealt with."""
-    wanted = run.window.holds("requested_s", run.scenario.clock)
+    """Measures of requests made in the run's window, whenever they were handled."""
+    wanted = run.window.contains("requested_s", run.scenario.clock)
     if region is not None:
         wanted &= pl.col("region") == pl.lit(region)
     return request_measures(run.sales.requests.filter(wanted))
@@ -128,27 +127,30 @@ def _sold_in_window(run: RunView, region: str | None) -> Mapping[str, float | No
 
 @cache
 def _nothing_sold() -> dict[str, float | None]:
-    """Measures of a sales desk that nobody has asked for anything; also says which there are."""
+    """Measures of a sales desk without requests; its keys are the names of all measures."""
     return sales_outcome([], {}, {}, slot_s=1.0, now_s=0.0).summary
 
 
 @cache
 def all_measures() -> dict[str, MeasureDefinition]:
-    """The words there are, by name."""
-    words: list[MeasureDefinition] = [_count_word(name, meaning) for name, meaning in _COUNTS.items()]
-    words += [_store_word(field.name) for field in fields(Counts)]
-    words += [_label_word(label) for label in Label]
-    words += [_sales_word(key) for key in _nothing_sold()]
-    return {word.name: word for word in (*words, *PEOPLE_WORDS, *SEGMENT_WORDS, *MODEL_WORDS)}
+    """Return all measures by name."""
+    definitions: list[MeasureDefinition] = [_count_measure(name, meaning) for name, meaning in _COUNTS.items()]
+    definitions += [_store_measure(field.name) for field in fields(Counts)]
+    definitions += [_label_measure(label) for label in Label]
+    definitions += [_sales_measure(key) for key in _nothing_sold()]
+    return {each.name: each for each in (*definitions, *PEOPLE_MEASURES, *SEGMENT_MEASURES, *MODEL_MEASURES)}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that a run can be asked for; made by :meth:`parse`.
+    """A measure of a run; create it with :meth:`parse`.
 
     Args:
         text: The expression as written.
-        expression: The expression as understood.
+        expression: The parsed expression.
+
+    >>> Measure.parse("sales.held / counts.demo_requests").text
+    'sales.held / counts.demo_requests'
     """
 
     text: str
@@ -156,65 +158,65 @@ class Measure:
 
     @classmethod
     def parse(cls, text: str, parts: Parts | None = None) -> Self:
-        """Read a measure.
+        """Parse a measure.
 
         Args:
-            text: Such as ``conversion(region="europe")``.
-            parts: Settings of the scenario it is about, by name; without them, what depends on them goes unchecked.
+            text: Expression such as ``conversion(region="europe")``.
+            parts: Settings of the scenario by name; without them, arguments that depend on them are not checked.
 
         Raises:
-            ExpressionError: It is not understood; the message says what is wrong and what may have been meant.
+            ExpressionError: It is invalid; the message has a suggestion.
         """
         expression = parse_expression(text)
         check_references(expression, parts or {})
         return cls(text, expression)
 
     def read(self, run: RunView) -> float:
-        """Return the number that a run has.
+        """Return the value of the measure for a run.
 
         Raises:
-            UndefinedMeasureError: There is none; the message says why.
+            UndefinedMeasureError: There is none; the message has the reason.
         """
         return read_expression(self.expression, run)
 
 
 def check_references(expression: Expression, parts: Parts) -> None:
-    """Refuse words that there are not, and arguments that no run of the scenario could answer.
+    """Refuse unknown measures, and arguments that are invalid for the scenario.
 
     Raises:
-        ExpressionError: With what may have been meant.
+        ExpressionError: A reference is invalid; the message has a suggestion.
     """
     for reference in references(expression):
-        _word(reference).check(reference, parts)
+        _definition(reference).check(reference, parts)
 
 
 def needs_events(reference: Reference) -> bool:
-    """Whether a reference, which must have been checked, is about events that were received."""
-    return _word(reference).needs_events
+    """Return whether a checked reference needs received events."""
+    return _definition(reference).needs_events
 
 
 def spans_clock(reference: Reference) -> bool:
-    """Whether a reference, which must have been checked, counts the whole clock whatever hours are left out."""
-    return _word(reference).spans_clock
+    """Return whether a checked reference always counts the whole clock."""
+    return _definition(reference).spans_clock
 
 
 def read_expression(expression: Expression, run: RunView) -> float:
-    """Compute an expression for a run; its references must have been checked.
+    """Evaluate an expression with checked references on a run.
 
     Raises:
-        UndefinedMeasureError: The number does not exist in this run; the message says why.
+        UndefinedMeasureError: It has no value for this run; the message has the reason.
     """
-    return evaluate(expression, lambda reference: _word(reference).read(reference, run))
+    return evaluate(expression, lambda reference: _definition(reference).read(reference, run))
 
 
-def _word(reference: Reference) -> MeasureDefinition:
-    words = all_measures()
-    if reference.name in words:
-        return words[reference.name]
+def _definition(reference: Reference) -> MeasureDefinition:
+    definitions = all_measures()
+    if reference.name in definitions:
+        return definitions[reference.name]
     group, dot, member = reference.name.partition(".")
-    siblings = [name.partition(".")[2] for name in words if dot and name.startswith(f"{group}.")]
-    near = [f"{group}.{each}" for each in get_close_matches(member, siblings, n=1)] if siblings else list(words)
+    siblings = [name.partition(".")[2] for name in definitions if dot and name.startswith(f"{group}.")]
+    near = [f"{group}.{each}" for each in get_close_matches(member, siblings, n=1)] if siblings else list(definitions)
     guess = did_you_mean(reference.name, near)
-    families = dict.fromkeys(f"{name.partition('.')[0]}.…" if "." in name else f"{name}(…)" for name in words)
+    families = dict.fromkeys(f"{name.partition('.')[0]}.…" if "." in name else f"{name}(…)" for name in definitions)
     known = f"; {group} has {', '.join(siblings)}" if siblings else f"; known: {', '.join(families)}"
     raise ExpressionError(f"unknown measure {reference.name!r}{guess or known}")

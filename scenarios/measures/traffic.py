@@ -1,4 +1,4 @@
-"""Measures of the traffic as analysts see it: counts and conversion of a segment, of an hour, of a day, of a stage."""
+"""Measures of traffic as analysts see it: counts and conversion by segment, hour, day and funnel stage."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from scenarios.measures.expressions import Constant, ExpressionError, Reference
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
 
-__all__ = ["SEGMENT_WORDS"]
+__all__ = ["SEGMENT_MEASURES"]
 
 _MOST_DIMENSIONS: Final = 2
 _DAY_HOURS: Final = 24
 
 _COUNTS: Final = {
-    "visitors": "visitors of whom a page view was seen",
+    "visitors": "visitors with a page view",
     "visits": "visits with a page view",
     "page_views": "page views",
-    "demo_requests": "demo requests, also of visitors of whom nothing else was seen",
-    "converted": "visitors, seen by a page view, who asked for a demo",
+    "demo_requests": "demo requests, including those of visitors without a page view",
+    "converted": "visitors with a page view who requested a demo",
 }
 _RATES: Final = {
-    "conversion": "share of the visitors who asked for a demo",
+    "conversion": "share of visitors who requested a demo",
     "conversion_low": "lower end of the conversion's 95 % interval",
     "conversion_high": "upper end of the conversion's 95 % interval",
 }
@@ -52,7 +52,7 @@ _AGGREGATES: Final[Mapping[str, Callable[[list[int]], float]]] = {
     "max": max,
 }
 _HOURLY: Final = ("page_views", "visitors", "visits", "demo_requests")
-# A visitor who comes in several hours of a day is in all of their counts, so these do not sum.
+# Hourly visitors do not sum: a visitor counts in each hour of a day with a page view.
 _DAILY: Final = ("page_views", "visits", "demo_requests")
 _FUNNEL: Final = {
     "stage_visitors": ("visitors", "visitors who reach a stage of the funnel or a later one"),
@@ -60,13 +60,13 @@ _FUNNEL: Final = {
     "step_rate": ("step_rate", "their share of those who reach the stage before"),
 }
 _STAGES: Final = (*map(str, FunnelStage), "demo request")
-# The channels are told by rules, not listed, in the analytics.
+# The analytics derive channels by rules, in which they are not listed.
 _CHANNELS: Final = (
     *("direct", "organic_search", "paid_search", "organic_social", "paid_social", "display", "email", "referral"),
     "other",
 )
 
-# Which settings say what values a dimension can have, and how; none of them for what is the same everywhere.
+# Section of the scenario, and function, for the values of a dimension; no section if values are fixed.
 _VALUES: Final[Mapping[str, tuple[str, Callable[[Any], list[str]]]]] = {
     "region": ("", lambda _: list(REGIONS)),
     "channel": ("", lambda _: list(_CHANNELS)),
@@ -79,7 +79,7 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[Any], list[str]]]]] = {
 }
 
 
-def _segment_word(name: str, meaning: str) -> MeasureDefinition:
+def _segment_measure(name: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         _check_segment(arguments_of(reference, optional=DIMENSIONS), parts)
 
@@ -88,28 +88,28 @@ def _segment_word(name: str, meaning: str) -> MeasureDefinition:
         dimensions = _dimensions(segment)
         rows = _rows_of(run.analysis.segments(*dimensions), segment, dimensions)
         if rows.height:
-            return require_value(rows[name][0], f"{reference.text}: nobody was seen there")
+            return require_value(rows[name][0], f"{reference.text}: no visitors there")
         if name in _COUNTS:
             return 0.0
-        raise UndefinedMeasureError(f"{reference.text}: nobody was seen there")
+        raise UndefinedMeasureError(f"{reference.text}: no visitors there")
 
     return MeasureDefinition(name, meaning, check, read, f'{name}(), {name}(region="europe", page_group="security")')
 
 
 def _check_segment(segment: Arguments, parts: Parts) -> None:
-    """Refuse dimensions that cannot be combined and values that no event can have."""
+    """Refuse more than two dimensions, and values that no event of the scenario can have."""
     if len(segment) > _MOST_DIMENSIONS:
         raise ExpressionError(f"at most {_MOST_DIMENSIONS} dimensions can be combined (got {', '.join(segment)})")
     for name, value in segment.items():
         if not isinstance(value, str):
-            raise ExpressionError(f"{name} must be a text in quotes (got {value:g})")
+            raise ExpressionError(f"{name} must be a string in quotes (got {value:g})")
         known = _values_of(name, parts)
         if known is not None:
             require_known(name, value, known if name == "arm" else [*known, NOT_SET])
 
 
 def _values_of(dimension: str, parts: Parts) -> list[str] | None:
-    """Values that a dimension can have in a scenario; None where only a run can tell."""
+    """Possible values of a dimension in a scenario; None if they depend on the run."""
     part, values = _VALUES.get(dimension, ("", None))
     if values is None or (part and part not in parts):
         return None
@@ -117,7 +117,7 @@ def _values_of(dimension: str, parts: Parts) -> list[str] | None:
 
 
 def _dimensions(segment: Arguments) -> list[Dimension]:
-    """Dimensions that a segment is told by; of the arms, the one experiment that is named."""
+    """Dimensions of a segment; for ``arm``, the dimension of its experiment."""
     return [
         replace(arm_dimension(_text(value).split("=")[0]), name="arm") if name == "arm" else DIMENSIONS[name]
         for name, value in segment.items()
@@ -125,13 +125,13 @@ def _dimensions(segment: Arguments) -> list[Dimension]:
 
 
 def _rows_of(table: pl.DataFrame, segment: Arguments, dimensions: list[Dimension]) -> pl.DataFrame:
-    """Rows of a table of statistics that are about a segment."""
+    """Rows of a table of statistics for a segment."""
     values = {name: _text(value).partition("=")[2] if name == "arm" else value for name, value in segment.items()}
     wanted = [pl.col(dimension.name) == pl.lit(values[dimension.name]) for dimension in dimensions]
     return table.filter(wanted) if wanted else table
 
 
-def _hourly_word() -> MeasureDefinition:
+def _hourly_measure() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
         hours = parts["clock"].hours if "clock" in parts else None
@@ -147,11 +147,11 @@ def _hourly_word() -> MeasureDefinition:
 
     usage = 'hourly("page_views", "max"), hourly("demo_requests", "mean", start=9, end=17, region="europe")'
     return MeasureDefinition(
-        "hourly", "a count by UTC hour: its sum, mean, median, min or max over hours", check, read, usage
+        "hourly", "a count by UTC hour, aggregated over hours: sum, mean, median, min or max", check, read, usage
     )
 
 
-def _daily_word() -> MeasureDefinition:
+def _daily_measure() -> MeasureDefinition:
     def check(reference: Reference, parts: Parts) -> None:
         series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
         _check_window(reference, window, parts["clock"].hours // _DAY_HOURS if "clock" in parts else None)
@@ -173,13 +173,15 @@ def _daily_word() -> MeasureDefinition:
         return _aggregate(reference, series, days)
 
     usage = 'daily("page_views", "mean", weekday="sunday"), daily("visits", "sum", start=0, end=7)'
-    return MeasureDefinition("daily", "the same by whole days of 24 hours from the start", check, read, usage)
+    return MeasureDefinition(
+        "daily", "a count by whole days of 24 hours from the start, aggregated over days", check, read, usage
+    )
 
 
 def _series_call(
     reference: Reference, known: tuple[str, ...], window: tuple[str, ...], others: tuple[str, ...] = ()
 ) -> tuple[Arguments, dict[str, float], Arguments]:
-    """Take a call apart: the series and its aggregate, the window, and the segment with what else there is."""
+    """Arguments of a call: series and aggregate, window, and segment with other arguments."""
     found = arguments_of(reference, ("series", "aggregate"), (*window, *others, *DIMENSIONS))
     series = {"series": require_known("series", found.pop("series"), known), "aggregate": found.pop("aggregate")}
     bounds: dict[str, float] = {}
@@ -201,7 +203,7 @@ def _check_window(reference: Reference, window: dict[str, float], longest: int |
 
 
 def _hourly(run: RunView, series: str, segment: Arguments) -> list[int]:
-    """Counts of a segment by UTC hour, the hour of the start first, or that of the window's."""
+    """Counts of a segment by UTC hour, from the start of the clock or of the window."""
     dimensions = _dimensions(segment)
     rows = _rows_of(run.analysis.hourly(*dimensions), segment, dimensions)
     if rows.is_empty():
@@ -216,31 +218,31 @@ def _weekday(run: RunView, day: int) -> str:
 
 def _aggregate(reference: Reference, series: Arguments, counts: list[int]) -> float:
     if not counts:
-        raise UndefinedMeasureError(f"{reference.text}: the run has no such time")
+        raise UndefinedMeasureError(f"{reference.text}: the run has no such hours")
     return float(_AGGREGATES[_text(series["aggregate"])](counts))
 
 
-def _funnel_word(name: str, column: str, meaning: str) -> MeasureDefinition:
+def _funnel_measure(name: str, column: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, _: Parts) -> None:
         require_known("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
 
     def read(reference: Reference, run: RunView) -> float:
         stage = arguments_of(reference, ("stage",))["stage"]
         row = run.statistics.funnel().row(_STAGES.index(_text(stage)), named=True)
-        return require_value(row[column], f"{reference.text}: nobody could get there")
+        return require_value(row[column], f"{reference.text}: no visitors at the stage before")
 
     return MeasureDefinition(name, meaning, check, read, f'{name}("bottom")')
 
 
 def _text(value: Constant) -> str:
-    """The value, which has been checked to be a text."""
+    """A value that was checked to be a string."""
     return str(value)
 
 
-SEGMENT_WORDS: Final = (
-    *(_segment_word(name, meaning) for name, meaning in {**_COUNTS, **_RATES}.items()),
-    _hourly_word(),
-    _daily_word(),
-    *(_funnel_word(name, column, meaning) for name, (column, meaning) in _FUNNEL.items()),
+SEGMENT_MEASURES: Final = (
+    *(_segment_measure(name, meaning) for name, meaning in {**_COUNTS, **_RATES}.items()),
+    _hourly_measure(),
+    _daily_measure(),
+    *(_funnel_measure(name, column, meaning) for name, (column, meaning) in _FUNNEL.items()),
 )
-"""Words about the traffic as analysts see it."""
+"""Measures of traffic as analysts see it."""

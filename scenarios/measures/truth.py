@@ -1,4 +1,4 @@
-"""The truth of the terms that the intent model of a run holds, as far as it is known."""
+"""True coefficients of the terms of a run's intent model, as far as they are known."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ __all__ = ["known_truth"]
 
 
 def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
-    """Return the true effect of every term whose effect is known, in log-odds.
+    """Return the known true coefficients by term, in log-odds.
 
-    Nothing moves a simulated visitor but the built-in signals, their interactions, the arms and what no event tells of.
-    All of these signals are in the model, so any other (of the analyst's own, whether the visit lasts), or a product
-    that the world does not name, has an effect of 0 beside them: it is a decoy, however well it foretells requests by
-    itself. As with every decoy, what the model does not hold (personas, the companies' willingness, events that were
-    lost) may make it seem to have one. The truth of such a signal is not known, and is left out,
+    Simulated visitors decide by the built-in signals, their interactions, the arms, and unobserved causes. The model
+    has all of these signals. So any other signal (user-defined ones, ``multi_page_visit``) and any other product has a
+    true coefficient of 0: it is a decoy, however well it predicts requests by itself. As for every decoy, unobserved
+    causes (personas, the companies' willingness, lost events) may bias its estimate. The true coefficient is unknown,
+    and missing here,
 
-    - where it says the same as a built-in one, under another name: only their sum has an effect;
-    - where the model lacks an interaction of the world, which any other signal may then stand for.
+    - for a duplicate of a built-in signal under another name: only their sum is identified;
+    - if the model lacks an interaction of the world, for which any other signal may then be a proxy.
 
     Args:
-        truth: What moved the visitors.
-        settings: Which terms the model holds.
+        truth: True coefficients of the simulation.
+        settings: Settings with the terms of the model.
     """
     without_effect = dict.fromkeys(_decoys(truth.coefficients, settings), 0.0)
     return {**without_effect, **truth.terms}
 
 
 def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterator[str]:
-    """Names of the terms that are known to have no effect, beside those that the world names."""
+    """Names of the terms that are known to have no effect."""
     products = {frozenset(interaction_parts(term)) for term in settings.interactions}
     complete = all(
         frozenset(interaction_parts(term)) in products for term, effect in effects.items() if effect and ":" in term
@@ -45,11 +45,11 @@ def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterat
 
 
 def _is_double(signal: Signal) -> bool:
-    return any(_reading(signal) == _reading(built_in) for built_in in (*SIGNALS, MULTI_PAGE_VISIT))
+    return any(_definition_of(signal) == _definition_of(built_in) for built_in in (*SIGNALS, MULTI_PAGE_VISIT))
 
 
-def _reading(signal: Signal) -> tuple[object, ...]:
-    """What a signal is read from, whatever it is called."""
+def _definition_of(signal: Signal) -> tuple[object, ...]:
+    """What defines a signal, apart from its name."""
     if isinstance(signal, EverSeen):
         return signal.column, frozenset(signal.values)
     return tuple(value for name, value in vars(signal).items() if name not in {"name", "meaning", "expectation"})

@@ -1,6 +1,6 @@
-"""What the replications of a study say together.
+"""Output analysis: statistics over the replications of a study.
 
-Modules, in reading order: ``results`` (frames), ``summary`` (means, differences, quality of estimates),
+Modules, in reading order: ``results`` (frames), ``summary`` (means, paired differences, performance of estimates),
 ``sensitivity`` (Sobol, Morris, PAWN), ``metamodel`` (a polynomial metamodel), ``power_curve`` (power by sample
 size), ``rank_calibration`` (simulation-based calibration).
 """

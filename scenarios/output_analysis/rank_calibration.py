@@ -1,10 +1,10 @@
-"""Calibration of estimates by simulation: whether the truth lies as often within them as their errors say.
+"""Simulation-based calibration: whether standard errors describe the distribution of the estimates about the truth.
 
-An estimate with standard error s claims to be normal about the truth: Φ((estimate − truth) / s) is uniform over
-replications where that is right (S. R. Cook, A. Gelman and D. B. Rubin, Journal of Computational and Graphical
-Statistics 15 (2006) 675–692). Biased estimates pile these up at one end, errors that are too small at both. Whether
-they are uniform is seen where their distribution function leaves a simultaneous band (T. Säilynoja, P.-C. Bürkner and
-A. Vehtari, Statistics and Computing 32 (2022) 32).
+If an estimate with standard error s is normal about the truth, Φ((estimate − truth) / s) is uniform over replications
+(S. R. Cook, A. Gelman and D. B. Rubin, Journal of Computational and Graphical Statistics 15 (2006) 675–692). Bias
+accumulates these ranks at one end, standard errors that are too small at both ends. They are not uniform if their
+distribution function leaves a simultaneous band (T. Säilynoja, P.-C. Bürkner and A. Vehtari, Statistics and Computing
+32 (2022) 32).
 """
 
 from __future__ import annotations
@@ -41,28 +41,32 @@ would be if ranks were uniform; ``low`` and ``high`` are the simultaneous band; 
 """
 
 _STEPS: Final = 50
-"""Parts of the grid of ranks: finer ones cost time and show nothing more."""
+"""Intervals of the grid of ranks; a finer grid costs time and shows no more."""
 
 _HALVINGS: Final = 14
+"""Steps of the bisection, enough for the level of a point to four digits."""
 
 
 def standard_normal_rank(estimates: Floats, standard_errors: Floats, truth: Floats | float) -> Floats:
-    """Return where estimates lie in the distribution that their standard errors claim, from 0 to 1.
+    """Return ranks of estimates in the normal distribution about the truth, from 0 to 1.
 
     Args:
-        estimates: One of each replication.
-        standard_errors: Theirs, above 0.
-        truth: What they are estimates of.
+        estimates: Estimate of each replication.
+        standard_errors: Their standard errors, above 0.
+        truth: True value.
+
+    >>> standard_normal_rank(np.array([1.0, 2.0]), np.array([1.0, 1.0]), 1.0).round(3)
+    array([0.5  , 0.841])
     """
     return np.asarray(ndtr((estimates - truth) / standard_errors), dtype=np.float64)
 
 
 def calibration(ranks: Mapping[str, Floats], level: float = 0.95) -> pl.DataFrame:
-    """Compare ranks with uniform ones, term by term.
+    """Compare the distribution of ranks with the uniform distribution, term by term.
 
     Args:
         ranks: Ranks over replications, by term; NaN where a replication has none.
-        level: Chance that all terms stay inside their bands, if all are calibrated and were independent; more if not.
+        level: Probability that all terms stay inside their bands, if all are calibrated and independent.
 
     Returns:
         Columns as in :data:`CALIBRATION_SCHEMA`; a term without ranks has no rows.
@@ -76,7 +80,7 @@ def calibration(ranks: Mapping[str, Floats], level: float = 0.95) -> pl.DataFram
 def _of_term(term: str, ranks: Floats, level: float) -> pl.DataFrame:
     n, grid = len(ranks), np.linspace(0, 1, _STEPS + 1)
     below = np.searchsorted(ranks, grid, side="right")
-    # Ranks of exactly 0 or 1 are rounded: beyond the ends nothing can be.
+    # Ranks that round to exactly 0 or 1 lie inside the range all the same.
     below[[0, -1]] = 0, n
     low, high = simultaneous_band(n, level)
     return pl.DataFrame(
@@ -95,13 +99,13 @@ def _of_term(term: str, ranks: Floats, level: float) -> pl.DataFrame:
 
 @lru_cache(maxsize=32)
 def simultaneous_band(n: int, level: float) -> tuple[Integers, Integers]:
-    """Return how many of n uniform numbers must lie below each point of an even grid, at least and at most.
+    """Return a simultaneous band for the number of n uniform draws below each point of an even grid.
 
-    Each end is a binomial quantile; by how much these must be widened that all hold together with the probability
-    ``level`` is computed exactly, not simulated.
+    Each end is a binomial quantile. Their common level, for which all counts lie in the band with probability
+    ``level``, is computed exactly, not simulated.
 
     Args:
-        n: How many numbers.
+        n: Number of draws.
         level: Probability that the counts stay within the band at all points together, between 0 and 1.
 
     Returns:
@@ -111,7 +115,7 @@ def simultaneous_band(n: int, level: float) -> tuple[Integers, Integers]:
     least, most = (1 - level) / _STEPS, 1 - level
     for _ in range(_HALVINGS):
         middle = (least + most) / 2
-        least, most = (middle, most) if _chance_within(n, *_quantiles(n, middle)) >= level else (least, middle)
+        least, most = (middle, most) if _coverage(n, *_quantiles(n, middle)) >= level else (least, middle)
     return _quantiles(n, least)
 
 
@@ -126,17 +130,17 @@ def _quantiles(n: int, outside: float) -> tuple[Integers, Integers]:
     return low, high
 
 
-def _chance_within(n: int, low: Integers, high: Integers) -> float:
-    """Chance that all counts are within their ends: counts along the grid are a Markov chain of binomial steps."""
+def _coverage(n: int, low: Integers, high: Integers) -> float:
+    """Probability that all counts are in the band: counts along the grid are a Markov chain of binomial steps."""
     factorial = gammaln(np.arange(n + 2) + 1.0)
-    chances = np.ones(1)
+    probabilities = np.ones(1)
     for i in range(1, _STEPS):
-        # Of those beyond the last point each lies before this one with the same chance.
+        # Each draw beyond the last point lies before this one with the same probability.
         p = 1 / (_STEPS - i + 1)
         before, now = np.arange(low[i - 1], high[i - 1] + 1), np.arange(low[i], high[i] + 1)
         left, more = n - before[:, np.newaxis], now - before[:, np.newaxis]
         possible = np.clip(more, 0, left)
-        log_chance = factorial[left] - factorial[possible] - factorial[left - possible]
-        log_chance = log_chance + possible * np.log(p) + (left - possible) * np.log1p(-p)
-        chances = chances @ np.where((more >= 0) & (more <= left), np.exp(log_chance), 0.0)
-    return float(chances.sum())
+        log_probability = factorial[left] - factorial[possible] - factorial[left - possible]
+        log_probability = log_probability + possible * np.log(p) + (left - possible) * np.log1p(-p)
+        probabilities = probabilities @ np.where((more >= 0) & (more <= left), np.exp(log_probability), 0.0)
+    return float(probabilities.sum())

@@ -1,4 +1,4 @@
-"""What a study found, as frames."""
+"""Results of a study, as data frames."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = ["REPLICATIONS_SCHEMA", "StudyResults"]
 REPLICATIONS_SCHEMA: Final = pl.Schema(
     {"point": pl.UInt32(), "replication": pl.UInt32(), "response": pl.String(), "value": pl.Float64()}
 )
-"""Columns of the tidy table: one row per design point, replication and response; no value where there is none."""
+"""Columns of the tidy table: one row per design point, replication and response; ``value`` is null where undefined."""
 
 
 _MOST_ROWS: Final = 60
 
 
 class StudyResults:
-    """What a study found.
+    """Results of a study.
 
     Args:
         plan: The study.
-        runs: What came of each design point.
-        replay: How a single replication is repeated: a command, with ``{}`` for point and replication.
+        runs: Replications of each design point.
+        replay: Command that repeats a single replication, with ``{}`` for point and replication.
     """
 
     def __init__(self, plan: StudyPlan, runs: Sequence[PointRun], replay: str = "") -> None:
@@ -72,7 +72,7 @@ class StudyResults:
 
     @cached_property
     def wide(self) -> pl.DataFrame:
-        """The same with a column for each response, beside what the factors were set to."""
+        """The replications with a column for each response, beside the values of the factors."""
         wide = self.replications.pivot("response", index=["point", "replication"], values="value", maintain_order=True)
         return self.design.with_columns(pl.col("point").cast(pl.UInt32)).join(wide, on="point", maintain_order="left")
 
@@ -88,16 +88,16 @@ class StudyResults:
 
     @cached_property
     def estimates(self) -> pl.DataFrame:
-        """How good the estimates are; columns as in :func:`scenarios.output_analysis.summary.estimates`."""
+        """Performance of the estimates; columns as in :func:`scenarios.output_analysis.summary.estimates`."""
         return estimates(self.replications, self.plan.loaded.terms)
 
     @cached_property
     def calibration(self) -> pl.DataFrame:
-        """Rank calibration: whether the truth lies as often within the estimates as their standard errors claim.
+        """Rank calibration: whether standard errors describe the distribution of the estimates about the truth.
 
         One row per design point, term with a known truth, and point of the grid of ranks.
         """
-        from scenarios.output_analysis.rank_calibration import CALIBRATION_SCHEMA, calibration  # noqa: PLC0415 - most have no use for it
+        from scenarios.output_analysis.rank_calibration import CALIBRATION_SCHEMA, calibration  # noqa: PLC0415 - few studies use it
 
         tables = [
             calibration(of_terms).insert_column(0, pl.lit(point, pl.UInt32()).alias("point"))
@@ -106,7 +106,7 @@ class StudyResults:
         return pl.concat(tables) if tables else pl.DataFrame(schema={"point": pl.UInt32(), **CALIBRATION_SCHEMA})
 
     def calibration_chart(self, point: int = 0) -> AnyChart:
-        """Draw the calibration at a design point, a panel per term; see :mod:`analytics.charts.traffic.studies`.
+        """Draw the calibration at a design point, a panel per term; see :mod:`analytics.charts.studies`.
 
         Raises:
             InputError: No estimate there has a known truth.
@@ -122,7 +122,7 @@ class StudyResults:
 
     @cached_property
     def failures(self) -> list[dict[str, Any]]:
-        """All that went wrong: point, replication, seed, stage, responses, message, and how to see it again."""
+        """All failures: point, replication, seed, stage, responses, message, and the command that repeats it."""
         return [entry for run in self._runs for entry in self._failures_of(run)]
 
     def _failures_of(self, run: PointRun) -> Iterator[dict[str, Any]]:

@@ -1,10 +1,10 @@
-"""Which factors matter: indices of sensitivity for a model with chance in it.
+"""Sensitivity indices of a stochastic simulation: Sobol, Morris and PAWN.
 
-A simulation's response is the mean over replications plus noise. With the noise in it every factor would seem to matter
-through interactions with chance, so each design point is averaged over its replications first, and the share of
-variance that is still noise is told beside the indices. Under common random numbers a factor that does nothing has an
-index of exactly 0; where every point has luck of its own, the noise is taken out of the Sobol indices, whose intervals
-then hold 0. Whatever is not a number is refused: an index computed around it would be wrong in silence.
+A simulation's response is its mean over replications plus noise. Unless the noise is removed, every factor seems to
+interact. So each design point is averaged over its replications first, and the share of variance that is still
+Monte-Carlo noise is returned beside the indices. Under common random numbers a factor without effect has an index of
+exactly 0. With independent points the noise variance is subtracted from the Sobol indices, whose intervals then
+contain 0. Missing numbers are refused: an index computed without them would be wrong, and nothing would show it.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _SLICES: Final = 10
 
 
 def sobol_indices(results: StudyResults, response: str) -> pl.DataFrame:
-    """First and total Sobol indices of each factor, from a study with a Saltelli design.
+    """Return first-order (S1) and total (ST) Sobol indices of each factor, from a study with a Saltelli design.
 
     Args:
-        results: What the study found.
+        results: Results of the study.
         response: Name of a response.
 
     Returns:
-        One row per factor: ``first`` (share of the variance that the factor explains alone) and ``total`` (with all its
-        interactions), each with a 95 % bootstrap interval over the base points (``first_low``, …), and ``noise``: the
-        share of the variance between the averaged points that is chance.
+        One row per factor: ``first`` (first-order index S1) and ``total`` (total index ST), each with a 95 % bootstrap
+        interval over the base points (``first_low``, …), and ``noise``: the Monte-Carlo variance as a share of the
+        variance between the averaged points.
 
     Raises:
-        InputError: The design is another one, or a point has no number.
+        InputError: The design is not a Saltelli design, or a point has no number.
     """
     means, noise = _averaged(results, response, "saltelli")
     factors = list(results.plan.settings.factors)
     width = len(factors) + 2
-    blocks = np.hstack([means.reshape(-1, width), _own_luck(results, response).reshape(-1, width)])
+    blocks = np.hstack([means.reshape(-1, width), _noise_variances(results, response).reshape(-1, width)])
 
     def shares(sample: Floats) -> Floats:
         return sobol_shares(sample[:, :width], sample[:, width:])
@@ -60,36 +60,37 @@ def sobol_indices(results: StudyResults, response: str) -> pl.DataFrame:
     return pl.DataFrame({**columns, "noise": [noise] * len(factors)})
 
 
-def sobol_shares(blocks: Floats, luck: Floats | None = None) -> Floats:
-    """First and total Sobol indices of blocks of a Saltelli design.
+def sobol_shares(blocks: Floats, noise: Floats | None = None) -> Floats:
+    """Return first-order and total Sobol indices of the blocks of a Saltelli design.
 
     Sources: first order, A. Saltelli et al., Computer Physics Communications 181 (2010) 259–270, table 2 (b); total, M.
     J. W. Jansen, Computer Physics Communications 117 (1999) 35–43.
 
     Args:
-        blocks: Base points × (A, A with each factor of B in turn, B).
-        luck: Variance of each of these numbers that is chance of its own, of the same shape; 0 unless given. It would
-            add its mean to the variance, and to the total index of each factor, whatever the factor does.
+        blocks: Responses, base points × (A, A with each factor of B in turn, B).
+        noise: Monte-Carlo variance of each of these numbers, of the same shape; 0 unless given. Uncorrected, its mean
+            is added to the variance and to the total index of each factor.
 
     Returns:
-        Two rows (first, total) × factors; NaN where the response does not vary.
+        Two rows (first-order, total) × factors; NaN where the response does not vary.
     """
-    luck = np.zeros_like(blocks) if luck is None else luck
+    noise = np.zeros_like(blocks) if noise is None else noise
+    # Centring reduces the variance of the first-order estimator, which is not invariant to the mean.
     centred = blocks - blocks.mean()
     a, mixed, b = centred[:, :1], centred[:, 1:-1], centred[:, -1:]
-    variance = float(np.var(np.concatenate([a, b]))) - float(luck[:, [0, -1]].mean())
+    variance = float(np.var(np.concatenate([a, b]))) - float(noise[:, [0, -1]].mean())
     if variance <= 0:
         return np.full((2, mixed.shape[1]), np.nan)
     first = (b * (mixed - a)).mean(axis=0)
-    total = ((a - mixed) ** 2 - luck[:, :1] - luck[:, 1:-1]).mean(axis=0) / 2
+    total = ((a - mixed) ** 2 - noise[:, :1] - noise[:, 1:-1]).mean(axis=0) / 2
     return np.asarray(np.stack([first, total]) / variance)
 
 
 def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
-    """Elementary effects of each factor, from a study with a Morris design.
+    """Return statistics of the elementary effects of each factor, from a study with a Morris design.
 
     Args:
-        results: What the study found.
+        results: Results of the study.
         response: Name of a response.
 
     Returns:
@@ -97,7 +98,7 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
         over the trajectories, ``mean`` (μ) and ``sd`` (σ: interactions and curvature).
 
     Raises:
-        InputError: The design is another one, or a point has no number.
+        InputError: The design is not a Morris design, or a point has no number.
     """
     means, _ = _averaged(results, response, "morris")
     settings = results.plan.settings
@@ -117,7 +118,7 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
 
 
 def morris_effects(shares: Floats, values: Floats) -> Floats:
-    """Elementary effects, trajectories × factors, per whole range of a factor.
+    """Return elementary effects, trajectories × factors, per whole range of a factor.
 
     Source: M. D. Morris, Technometrics 33 (1991) 161–174; F. Campolongo et al., Environmental Modelling & Software 22
     (2007) 1509–1518 for μ*.
@@ -136,18 +137,18 @@ def morris_effects(shares: Floats, values: Floats) -> Floats:
 
 
 def pawn_indices(results: StudyResults, response: str) -> pl.DataFrame:
-    """PAWN indices of each factor, from a study whose points are spread over the factors (Latin hypercube or Sobol).
+    """Return PAWN indices of each factor, from a study with a Latin hypercube or a Sobol sequence.
 
     Args:
-        results: What the study found.
+        results: Results of the study.
         response: Name of a response.
 
     Returns:
-        One row per factor: the median ``median`` and the largest ``maximum`` Kolmogorov–Smirnov distance between the
-        response's distribution and that within a slice of the factor.
+        One row per factor: ``median`` and ``maximum``, over slices of the factor, of the Kolmogorov–Smirnov distance
+        between the response's distribution within the slice and over all points.
 
     Raises:
-        InputError: The design is another one, or a point has no number.
+        InputError: The design is neither of the two, or a point has no number.
     """
     means, _ = _averaged(results, response, "latin-hypercube", "sobol")
     settings = results.plan.settings
@@ -162,9 +163,9 @@ def pawn_indices(results: StudyResults, response: str) -> pl.DataFrame:
 
 
 def pawn_shares(shares: Floats, values: Floats, n_slices: int = _SLICES) -> Floats:
-    """Kolmogorov–Smirnov distances of a response within slices of each factor from the whole, factors × slices.
+    """Return Kolmogorov–Smirnov distances between a response within slices of each factor and over all points.
 
-    Where a slice has no points the distance is NaN.
+    The shape is factors × slices; NaN where a slice has no points.
 
     Source: F. Pianosi and T. Wagener, Environmental Modelling & Software 108 (2018) 197–207.
 
@@ -188,10 +189,10 @@ def pawn_shares(shares: Floats, values: Floats, n_slices: int = _SLICES) -> Floa
 
 
 def _averaged(results: StudyResults, response: str, *designs: str) -> tuple[Floats, float]:
-    """Mean of a response at each point, and the share of the variance between these means that is chance.
+    """Mean of a response at each point, and Monte-Carlo variance as a share of the variance between these means.
 
     Raises:
-        InputError: The design is another one, there is no such response, or a point has no number.
+        InputError: The design is not one of these, there is no such response, or a point has no number.
     """
     kind = results.plan.settings.design.kind
     if kind not in designs or len(results.plan.loaded.scenarios) > 1:
@@ -210,17 +211,18 @@ def _averaged(results: StudyResults, response: str, *designs: str) -> tuple[Floa
     return means, float("nan") if within is None or between == 0 else min(within / between, 1.0)
 
 
-def _own_luck(results: StudyResults, response: str) -> Floats:
-    """Variance of each point's mean that is chance of its own: none where the points share their luck."""
+def _noise_variances(results: StudyResults, response: str) -> Floats:
+    """Monte-Carlo variance of each point's mean; 0 under common random numbers, where it cancels."""
     rows = results.summary.filter(pl.col("response") == response)
     if results.plan.settings.common_random_numbers:
         return np.zeros(rows.height)
-    # Of a single replication nobody knows.
+    # Of a single replication the variance is unknown.
     return np.asarray(rows.select(pl.col("se").fill_null(0.0) ** 2).to_series().to_numpy())
 
 
 def _bootstrap(blocks: Floats, statistic: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
     """Ends of 95 % percentile intervals of a statistic over resampled rows."""
+    # A fixed seed, so that the same results always have the same intervals.
     rng = np.random.default_rng(0)
     draws = [statistic(blocks[rng.integers(0, len(blocks), len(blocks))]) for _ in range(_RESAMPLES)]
     low, high = np.nanpercentile(np.array(draws), _ENDS, axis=0)

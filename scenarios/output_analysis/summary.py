@@ -1,4 +1,4 @@
-"""What the replications of a study say together: means with intervals, differences, and how good estimates are.
+"""Summaries of replications: means with intervals, paired differences, and the performance of estimates.
 
 The measures of estimates, and their Monte-Carlo standard errors, are those of T. P. Morris, I. R. White and M. J.
 Crowther, Statistics in Medicine 38 (2019) 2074–2102, table 6.
@@ -22,7 +22,7 @@ _LEVEL: Final = 0.95
 _Z: Final = NormalDist().inv_cdf(0.5 + _LEVEL / 2)
 _SIGNIFICANT: Final = 0.05
 
-_ESTIMATE_WORDS: Final = (
+_ESTIMATE_MEASURES: Final = (
     "coefficient",
     "standard_error",
     "nonrobust_standard_error",
@@ -43,6 +43,10 @@ def means(replications: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row per point and response: ``n`` numbers, ``n_missing``, ``mean``, ``sd``, ``se`` of the mean and the ends
         ``ci_low`` and ``ci_high`` of its 95 % t interval; null where there are too few.
+
+    >>> of_two = {"point": [0, 0], "replication": [0, 1], "response": "held", "value": [1.0, 3.0]}
+    >>> means(pl.DataFrame(of_two)).select("n", "mean", "se").row(0)
+    (2, 2.0, 1.0)
     """
     value = pl.col("value")
     table = replications.group_by("point", "response", maintain_order=True).agg(
@@ -57,7 +61,7 @@ def means(replications: pl.DataFrame) -> pl.DataFrame:
 
 
 def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
-    """Differences of each design point from a base point, replication by replication.
+    """Return paired differences of each design point from a base point, replication by replication.
 
     Args:
         replications: As for :func:`means`.
@@ -65,8 +69,8 @@ def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
 
     Returns:
         One row per other point and response: ``n`` pairs in which both have a number, ``difference`` of the means, its
-        ``se`` and 95 % t interval, and ``variance_saved``: the share of the variance of the difference that pairing
-        saves against independent runs, 1 − var(difference) / (var + var of the base); null where nothing varies.
+        ``se`` and 95 % t interval, and ``variance_saved``: the variance reduction by common random numbers against
+        independent runs, 1 − var(difference) / (var + var of the base); null where nothing varies.
     """
     reference = replications.filter(pl.col("point") == base).select("replication", "response", base="value")
     pairs = (
@@ -89,7 +93,7 @@ def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
 
 
 def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
-    """Say how good the estimates of the intent model are, term by term.
+    """Return the performance of the estimates of the intent model, term by term.
 
     Args:
         replications: As for :func:`means`, with the responses ``coefficient:TERM``, ``standard_error:TERM``, ….
@@ -110,13 +114,13 @@ def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
         of_point = replications.filter(pl.col("point") == point)
         wide = of_point.pivot("response", index="replication", values="value", maintain_order=True)
         for term in terms:
-            columns = {word: _column(wide, f"{word}:{term}") for word in _ESTIMATE_WORDS}
+            columns = {name: _column(wide, f"{name}:{term}") for name in _ESTIMATE_MEASURES}
             rows.append({"point": point, "term": term, **_performance(columns)})
     return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.selectors.float().fill_nan(None))
 
 
 def ranks(replications: pl.DataFrame, terms: Sequence[str]) -> dict[int, dict[str, Floats]]:
-    """Where each estimate lies in the distribution about the truth that its standard error claims, from 0 to 1.
+    """Return the rank of each estimate in the normal distribution about the truth with its standard error, 0 to 1.
 
     Args:
         replications: As for :func:`estimates`.
@@ -125,12 +129,12 @@ def ranks(replications: pl.DataFrame, terms: Sequence[str]) -> dict[int, dict[st
     Returns:
         Ranks over replications by point and term; NaN without an estimate, and no term whose truth is not known.
     """
-    from scenarios.output_analysis.rank_calibration import standard_normal_rank  # noqa: PLC0415 - most studies have no use for it
+    from scenarios.output_analysis.rank_calibration import standard_normal_rank  # noqa: PLC0415 - few studies use it
 
     found: dict[int, dict[str, Floats]] = {}
     for point in replications["point"].unique(maintain_order=True):
         wide = replications.filter(point=point).pivot("response", index="replication", values="value")
-        columns = {term: [_column(wide, f"{word}:{term}") for word in _RANKED] for term in terms}
+        columns = {term: [_column(wide, f"{name}:{term}") for name in _RANKED] for term in terms}
         of_terms = {term: standard_normal_rank(*three) for term, three in columns.items()}
         found[point] = {term: values for term, values in of_terms.items() if not np.isnan(values).all()}
     return {point: of_terms for point, of_terms in found.items() if of_terms}
@@ -143,9 +147,9 @@ def _column(wide: pl.DataFrame, name: str) -> Floats:
 
 
 def _performance(columns: dict[str, Floats]) -> dict[str, float]:
-    """Measures of one term's estimates; NaN where there is nothing to tell them from."""
+    """Performance measures of one term's estimates; NaN where there is no data for them."""
     known = ~np.isnan(columns["coefficient"]) & ~np.isnan(columns["standard_error"])
-    b, se, naive, p, covered, truth = (columns[word][known] for word in _ESTIMATE_WORDS)
+    b, se, nonrobust, p, covered, truth = (columns[name][known] for name in _ESTIMATE_MEASURES)
     n = int(known.sum())
     empirical = _deviation(b)
     error, centred = b - truth, np.abs(b - _mean(b))
@@ -160,10 +164,12 @@ def _performance(columns: dict[str, Floats]) -> dict[str, float]:
         "empirical_se": empirical,
         "empirical_se_mcse": _ratio(empirical, (2 * (n - 1)) ** 0.5 if n > 1 else 0.0),
         "mean_se": _mean(se**2) ** 0.5,
-        "mean_nonrobust_se": _mean(naive**2) ** 0.5,
+        "mean_nonrobust_se": _mean(nonrobust**2) ** 0.5,
         **_share("coverage", covered),
         **_share("bias_eliminated_coverage", centred <= _Z * se),
-        **_share("nonrobust_bias_eliminated_coverage", np.where(np.isnan(naive), np.nan, centred <= _Z * naive)),
+        **_share(
+            "nonrobust_bias_eliminated_coverage", np.where(np.isnan(nonrobust), np.nan, centred <= _Z * nonrobust)
+        ),
         **_share("rejected", np.where(np.isnan(p), np.nan, p < _SIGNIFICANT)),
         "mean_z": _mean(error / se),
         "mean_z_mcse": _ratio(_deviation(error / se), n**0.5),
@@ -188,8 +194,9 @@ def _ratio(above: float, below: float) -> float:
 
 
 def _quantiles(n: NDArray[np.integer]) -> pl.Series:
-    """Quantiles of Student's t by which a standard error becomes half an interval; null where there is no spread."""
-    from scipy.special import stdtrit  # noqa: PLC0415 - quick, but not for nothing
+    """Quantiles of Student's t for half an interval in standard errors; null where there is no spread."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - workers that only simulate must not wait for it
 
+    # The degrees of freedom are kept from 0, where the quantile is an error; these rows become null below.
     quantiles = stdtrit(np.maximum(n.astype(np.float64) - 1, 1), 0.5 + _LEVEL / 2)
     return pl.Series(np.where(n > 1, quantiles, np.nan)).fill_nan(None)

@@ -57,7 +57,7 @@ def test_where_accounts_differ_unseen_only_clustered_intervals_cover_what_is_est
     visits of 60 other replications pooled, whose own error adds 1 part in 60 to the variance. Over all terms together
     clustered intervals cover it in 95 % of 500 replications, within 3 standard errors taken over replications.
 
-    Of the terms that people of an account share (its size, its region) few accounts tell: in effect 11 of enterprises.
+    For the terms that people of an account share (its size, its region) accounts are few: effectively 11 enterprises.
     There clustered intervals are too short, as the model warns, and those by the jackknife over accounts cover as
     promised or more often, within the joint tolerance of the three; naive ones cover what an account's size estimates
     in fewer than 80 %.

@@ -85,7 +85,7 @@ def test_a_joint_test_of_what_is_no_set_of_terms_is_refused(terms: tuple[str, ..
 def test_a_joint_test_of_more_terms_than_accounts_is_refused():
     """The covariance of four clusters has no more than four dimensions, so five terms cannot be tested at once."""
     results = MODEL.fit(VISITS.with_columns(account=pl.format("a{}", pl.int_range(pl.len()) % 4)))
-    with pytest.raises(TooFewVisitsError, match="4 accounts cannot carry a joint test of 5 terms"):
+    with pytest.raises(TooFewVisitsError, match="4 accounts are too few for a joint test of 5 terms"):
         _ = results.all_signals
     assert "4 accounts cannot" in results.to_dict()["all_signals"]["not_available"]
 
@@ -178,10 +178,10 @@ def test_results_survive_a_pickle():
 
 
 def test_visits_unlike_those_of_the_fit_are_not_predicted():
-    """A region that the fit never saw, or two signals that the fit could not tell apart: the model knows nothing."""
+    """Visits with a region, or with signals apart, that the fit never saw are refused."""
     nobody = MODEL.fit(VISITS.with_columns(region_europe=pl.lit(value=False)))
     unseen = VISITS.with_columns(region_europe=pl.int_range(pl.len()) < 7)
-    with pytest.raises(VisitTableError, match=r"region_europe was dropped.*otherwise in 7 of these 3,000 visits"):
+    with pytest.raises(VisitTableError, match=r"region_europe was dropped.*differs in 7 of these 3,000 visits"):
         nobody.predict(unseen)
     twins = MODEL.fit(VISITS.with_columns(careers_page_view=pl.col("security_page_view")))
     with pytest.raises(VisitTableError, match="careers_page_view was dropped"):

@@ -162,7 +162,7 @@ def test_what_is_left_out_does_not_depend_on_collapsing(monkeypatch: pytest.Monk
 
 
 def test_more_patterns_than_a_number_can_name():
-    """Seventy yes-or-no columns have more combinations than 64 bits; visits are still told apart by all of them."""
+    """Seventy binary columns have more combinations than 64 bits; visits are still distinguished by all of them."""
     rng = np.random.default_rng(5)
     columns = {f"s{number}": np.repeat(rng.random(3) < 0.5, 10) for number in range(70)}
     columns["s0"], columns["s69"] = np.repeat([True, False, False], 10), np.repeat([True, True, False], 10)
@@ -380,11 +380,11 @@ def test_a_large_coefficient_that_is_finite_is_no_separation():
     assert rows[0] == pytest.approx(1000 * rows[1], rel=1e-8)
 
 
-def test_outcomes_that_a_quantity_foretells_all_are_said_to_be():
+def test_outcomes_that_a_quantity_predicts_perfectly_are_reported():
     """When exactly the long visits end in a request, all is separated: finite by the penalty alone, and said."""
     visits = VISITS.with_columns(requested_demo=pl.col("log_session_minutes") > 2.5)
     results = fit(visits)
-    assert any("log_session_minutes (with others it foretells" in warning for warning in results.warnings)
+    assert any("log_session_minutes (with others it predicts" in warning for warning in results.warnings)
     assert results.coefficients.select(pl.col("ci_low", "ci_high", "p_value").is_finite().all()).row(0) == (True,) * 3
     assert results.auc_in_sample == 1
     with pytest.raises(SeparationError, match="log_session_minutes"):
@@ -402,27 +402,36 @@ def test_a_search_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_one_outcome_alone_is_refused(asked: bool):  # noqa: FBT001 - a parameter of the test
-    """When all or none ask there is nothing to tell; the message says so and what to do."""
-    with pytest.raises(OneOutcomeError, match="observe longer"):
+    """When all or none convert, nothing can be estimated; the message says so, with advice."""
+    which = "every" if asked else "no"
+    with pytest.raises(OneOutcomeError, match=rf"{which} visit of [0-9]+ ended in a demo request.*observe longer"):
         fit(VISITS.with_columns(requested_demo=pl.lit(asked)))
 
 
-@pytest.mark.parametrize("n", [0, 10])
-def test_too_few_visits_are_refused(n: int):
-    """No visits, or ten with two requests, cannot carry five terms."""
+@pytest.mark.parametrize(
+    ("n", "reason"), [(0, "no visit is at risk"), (10, "10 visits with 2 requests are too few for [345] signals")]
+)
+def test_too_few_visits_are_refused(n: int, reason: str):
+    """No visits, or ten with two requests, are too few for five terms; the message gives advice."""
     asked = VISITS.filter("requested_demo").head(n // 5)
     rest = VISITS.filter(~pl.col("requested_demo")).head(n - n // 5)
-    with pytest.raises(TooFewVisitsError, match="observe longer"):
+    with pytest.raises(TooFewVisitsError, match=f"{reason}.*observe longer"):
         fit(pl.concat([asked, rest]))
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("security_page_view", None), ("log_session_minutes", float("nan")), ("requested_demo", None)]
+    ("column", "value"),
+    [
+        ("security_page_view", None),
+        ("log_session_minutes", float("nan")),
+        ("log_session_minutes", float("inf")),
+        ("requested_demo", None),
+    ],
 )
 def test_a_missing_value_is_refused_and_named(column: str, value: float | None):
-    """A row without a value is neither dropped nor taken for a no."""
+    """A row without a finite value is neither dropped nor taken for a no: the column and the number are named."""
     hole = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit(value, dtype=VISITS.schema[column])).otherwise(column)
-    with pytest.raises(VisitTableError, match=rf"{column} \(3\)"):
+    with pytest.raises(VisitTableError, match=rf"no value \(null, NaN or infinite\) in {column} \(3\)"):
         fit(VISITS.with_columns(hole.alias(column)))
 
 

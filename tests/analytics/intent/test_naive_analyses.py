@@ -107,7 +107,7 @@ def test_the_analysis_with_everything_is_a_logit_on_those_rows(make_events: Call
 def test_quantities_of_a_visit_add_up_over_visits_and_those_of_a_visitor_do_not(
     make_events: Callable[..., pl.DataFrame],
 ):
-    """Two visits of 6 and 12 minutes with two pages each: 18 minutes, whether told by visit or by visitor."""
+    """Two visits of 6 and 12 minutes with two pages each: 18 minutes, by visit and by visitor."""
     rows = [{"anonymous_id": "v", "at": at} for at in (0.0, 0.1, 5.0, 5.2)]
     signals = (
         SessionLength("minutes", "", "high", "minutes"),

@@ -68,11 +68,11 @@ def test_a_restricted_cubic_spline_equals_its_definition():
 
 
 def test_knots_lie_at_harrells_quantiles():
-    """Of 0 to 100 the four knots are 5, 35, 65 and 95; values that are too alike have none."""
+    """Of 0 to 100 the four knots are 5, 35, 65 and 95; values that are too similar have none."""
     np.testing.assert_allclose(knots_of(np.arange(101.0)), [5, 35, 65, 95])
-    with pytest.raises(TooFewVisitsError, match="too alike"):
+    with pytest.raises(TooFewVisitsError, match="too similar"):
         knots_of(np.ones(50))
-    with pytest.raises(TooFewVisitsError, match="too alike"):
+    with pytest.raises(TooFewVisitsError, match="too similar"):
         knots_of(np.empty(0))
 
 
@@ -134,10 +134,10 @@ def test_a_form_that_cannot_be_fitted_is_named_with_its_reason():
     )
     compared = SessionLengthComparison(visits, MODEL)
     row = compared.table.row(by_predicate=pl.col("form") == "spline", named=True)
-    assert "too alike" in row["not_available"]
+    assert "too similar" in row["not_available"]
     assert row["aic"] is None
     assert compared.nonlinearity is None
-    with pytest.raises(IntentModelError, match="too alike"):
+    with pytest.raises(IntentModelError, match="too similar"):
         compared.curve("spline")
 
 

@@ -55,7 +55,7 @@ def test_calibration_is_a_logit_on_the_log_odds_predicted():
 
 
 def test_the_groups_of_a_calibration_hold_all_visits_and_a_tenth_of_what_is_foretold():
-    """No visit is lost, means are those of single visits, and each group has a tenth of the requests foretold."""
+    """No visit is lost, means are those of single visits, and each group has a tenth of the predicted requests."""
     table = calibration_table(P, ONES, OUTCOME)
     assert (table["n"].sum(), table["requests"].sum()) == (len(P), OUTCOME.sum())
     assert (table["predicted"] * table["n"]).sum() == pytest.approx(P.sum())
@@ -74,7 +74,7 @@ def test_equal_predictions_are_in_one_group():
 
 
 def test_predictions_that_do_not_differ_have_no_slope():
-    """The share of requests predicted for all is calibrated in the large, and no slope can be told."""
+    """The share of requests predicted for all is calibrated in the large, and no slope can be estimated."""
     scored = predictive_quality(np.full(400, OUTCOME.mean()), ONES, OUTCOME, 5)
     assert scored.calibration_slope is None
     assert scored.calibration_intercept == pytest.approx(0, abs=1e-12)

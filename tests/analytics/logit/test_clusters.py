@@ -90,7 +90,7 @@ def test_a_term_that_few_accounts_tell_of_is_named():
     """With three enterprises among a hundred accounts the reader is warned, by name and with the better interval."""
     results = MODEL.fit(visits_of([6] * 100, enterprise_accounts=3))
     (caution,) = results.warnings
-    assert "company_enterprise (3 in effect; " in caution
+    assert "company_enterprise (3 effective; " in caution
     low, high = results.jackknife.filter(signal="company_enterprise").select("ci_low", "ci_high").row(0)
     assert f"[{low:.2f}, {high:.2f}]" in caution
     assert "security_page_view" not in caution
@@ -101,7 +101,7 @@ def test_what_one_account_alone_tells_of_has_no_error():
     """Without the only enterprise nothing is known of enterprises: the jackknife has no number for the term."""
     results = MODEL.fit(visits_of([6] * 100, enterprise_accounts=1))
     assert results.jackknife.filter(signal="company_enterprise")["standard_error"].to_list() == [None]
-    assert "company_enterprise (1 in effect; nothing can be said)" in results.warnings[0]
+    assert "company_enterprise (1 effective; no interval)" in results.warnings[0]
 
 
 def test_visits_without_accounts_have_neither():

@@ -55,7 +55,7 @@ def highest(x: np.ndarray, y: np.ndarray, term: int | None = None, at: float = 0
         return b
 
     values = np.zeros(len(free))
-    # Powell's search stops early along a ridge; begun again from there it goes on.
+    # Powell's search stops early along a ridge; so it is restarted there.
     for _ in range(4):
         found = optimize.minimize(
             lambda values: -penalised(whole(values), x, y),
@@ -112,7 +112,7 @@ def test_an_independent_computation_gives_the_same_to_four_digits():
 def test_without_the_penalty_one_coefficient_runs_away_and_the_others_do_not():
     """The likelihood grows with NV's coefficient without end, to that of the women without it, whose fit is finite.
 
-    Where all women with NV have a high grade, their probabilities go to 1 and they tell nothing more of the others:
+    Where all women with NV have a high grade, their probabilities go to 1 and carry no information about the others:
     4.30452, −0.04218 and −2.90261 of R's glm, whose NV stops wherever the search does (18.19), are those of the rest.
     """
     x = ENDOMETRIAL.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy()
@@ -188,7 +188,7 @@ def test_the_unit_of_a_signal_changes_nothing_but_its_unit():
 
 
 def test_with_many_requests_the_penalty_hardly_matters():
-    """Its estimates differ from those of greatest likelihood by less than a tenth of a standard error."""
+    """Its estimates differ from maximum-likelihood estimates by less than a tenth of a standard error."""
     rng = np.random.default_rng(8)
     matrix = np.column_stack([np.ones(4000), rng.random((4000, 3)) < 0.4])
     outcome = (rng.random(4000) < expit(matrix @ [-1.0, 0.5, 0.0, -0.5])).astype(float)

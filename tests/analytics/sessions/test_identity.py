@@ -55,12 +55,12 @@ def test_of_browsers_seen_at_once_the_smaller_name_is_the_persons():
 
 
 def test_a_person_with_one_browser_keeps_its_name():
-    """Whoever has one browser, identified or not, is called as before."""
+    """A person with one browser, identified or not, keeps its name."""
     assert persons((0, "a", "u1"), (1, "b", "u2"), (2, "c", None)) == {"a": "a", "b": "b", "c": "c"}
 
 
 def test_a_shared_browser_merges_its_users_and_is_counted():
-    """The over-merge of deterministic stitching happens, goes on from user to user, and shows in `n_users`."""
+    """The over-merge of deterministic stitching happens, spreads from user to user, and shows in `n_users`."""
     rows = [(0, "anns", "ann"), (1, "kiosk", "ann"), (2, "kiosk", "bob"), (3, "bobs", "bob"), (4, "cys", "cy")]
     found = stitch(sightings(*rows))
     assert found["person_id"].n_unique() == 2
@@ -235,7 +235,7 @@ def test_the_score_counts_pairs(found: dict[str, str], truth: dict[str, str]):
     ("table", "message"),
     [
         (pl.DataFrame({"anonymous_id": ["a"]}), "no column person_id"),
-        (pl.DataFrame({"anonymous_id": ["a", "a"], "person_id": ["p", "q"]}), "names browser 'a' more than once"),
+        (pl.DataFrame({"anonymous_id": ["a", "a"], "person_id": ["p", "q"]}), "browser 'a' is in several rows"),
         (pl.DataFrame({"anonymous_id": ["a", None], "person_id": ["p", "q"]}), "1 rows lack"),
         (pl.DataFrame({"anonymous_id": ["a"], "person_id": [None]}), "1 rows lack"),
     ],

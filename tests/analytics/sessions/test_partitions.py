@@ -45,7 +45,7 @@ EVENTS = st.lists(
 
 
 def frame_of(rows: list[Row]):
-    """The flat table of these events; whoever names no event views a page."""
+    """The flat table of these events; one without a name is a page view."""
     schema = {name: dtype for name, dtype in EVENT_SCHEMA.items() if not rows or name in rows[0]}
     types = ["page" if row["event"] is None else "track" for row in rows]
     return conform(pl.DataFrame(rows, schema=schema).with_columns(type=pl.Series(types, dtype=pl.String)))

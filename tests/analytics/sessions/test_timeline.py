@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from analytics.events.enrichment import enrich
-from analytics.sessions.timeline import as_words, stable_order, timeline
+from analytics.sessions.timeline import as_categorical, stable_order, timeline
 
 SMALL = st.one_of(st.none(), st.integers(0, 3))
 # Three codes of this size and a place do not fit into one number of 64 bits.
@@ -36,7 +36,7 @@ def test_a_page_is_called_from_the_browser_whatever_name_it_bears(make_events: C
 
 
 def test_only_wanted_events_are_kept_and_more_can_be_read_off_them(make_events: Callable[..., pl.DataFrame]):
-    """What is left out makes no visit; facts come along in the line's order, with the row they are from."""
+    """Filtered events make no visit; facts are in the timeline's order, with their row."""
     table = enrich(make_events({"at": 2, "category": "b"}, {"at": 1, "category": "a"}, {"category": "x"}))
     line = timeline(table, pl.col("category"), idle_minutes=30, where=pl.col("category") != "x")
     assert line.select("order", "category", "visit_so_far").rows() == [(1, "a", 1), (0, "b", 2)]
@@ -45,10 +45,10 @@ def test_only_wanted_events_are_kept_and_more_can_be_read_off_them(make_events: 
 def test_words_are_numbered_and_vocabularies_left_alone():
     """Texts, numbers and truths become words; a missing value stays missing; an Enum is a vocabulary already."""
     for values in (["b", "a", None, "b"], [2, 1, None, 2], [True, False, None, True]):
-        words = as_words(pl.Series(values))
+        words = as_categorical(pl.Series(values))
         assert words.cast(pl.String).to_list() == pl.Series(values).cast(pl.String).to_list()
         assert words.to_physical().to_list() == [0, 1, None, 0]
     vocabulary = pl.Series(["x"], dtype=pl.Enum(["y", "x"]))
-    assert as_words(vocabulary) is vocabulary
+    assert as_categorical(vocabulary) is vocabulary
     word = pl.Series(["x"], dtype=pl.Categorical)
-    assert as_words(word) is word
+    assert as_categorical(word) is word

@@ -58,7 +58,7 @@ def test_a_gap_of_exactly_the_time_out_stays_and_a_longer_one_opens_a_visit():
 
 
 def test_midnight_does_not_split_a_visit():
-    """A visit that goes on past midnight, UTC or anywhere, is one."""
+    """A visit that continues past midnight, UTC or local, is one."""
     assert visits_of(*(event(24 * 60 + minute) for minute in (-25, -1, 0, 20))) == [1, 1, 1, 1]
 
 
@@ -71,7 +71,7 @@ def test_a_late_event_may_join_two_visits():
 
 
 def test_a_visit_lasts_a_day_at_most():
-    """Exactly 24 hours after its first event a visit goes on; a millisecond later the next one opens, and so on."""
+    """Exactly 24 hours after its first event a visit continues; a millisecond later the next one opens, and so on."""
     steps = [event(30 * n) for n in range(49)]
     assert set(visits_of(*steps)) == {1}
     assert visits_of(*steps, event(24 * 60 + 1 / 60_000))[-1] == 2

@@ -94,9 +94,9 @@ def test_each_kind_makes_its_signal(definition: dict[str, Any], signal: Signal):
         ({"kind": "event", "events": [""]}, "at least 1 character"),
         ({"kind": "count", "attribute": "page_group"}, "attribute and equals belong together"),
         ({"kind": "count", "equals": ["docs"]}, "attribute and equals belong together"),
-        ({"kind": "count", "of": "visits", "within": "visit"}, "of: visits are counted over the visitor"),
-        ({"kind": "count", "at_least": 2, "scale": "log1p"}, "scale: a yes-or-no signal (at_least) has none"),
-        ({"kind": "minutes", "longer_than": 2, "scale": "log1p"}, "scale: a yes-or-no signal (longer_than) has none"),
+        ({"kind": "count", "of": "visits", "within": "visit"}, "of: visits have no attribute"),
+        ({"kind": "count", "at_least": 2, "scale": "log1p"}, "scale: a binary signal (at_least) has none"),
+        ({"kind": "minutes", "longer_than": 2, "scale": "log1p"}, "scale: a binary signal (longer_than) has none"),
         ({"kind": "minutes", "longer_than": float("nan")}, "longer_than"),
     ],
 )
@@ -110,7 +110,7 @@ def test_what_makes_no_signal_is_refused(definition: dict[str, Any], message: st
 @pytest.mark.parametrize("name", ["security_page_view", "intercept", "account", "requested_demo", "started_at"])
 def test_the_names_of_terms_and_columns_are_taken(name: str):
     """A signal cannot take the place of a built-in one, or of another column of the visit table."""
-    with pytest.raises(ValidationError, match=f"{name}: is the name of a built-in signal or of another column"):
+    with pytest.raises(ValidationError, match=f"{name}: is the name of a built-in signal or column"):
         AnalyticsSettings.model_validate({"signals": {name: {"kind": "minutes"}}})
 
 
@@ -130,7 +130,7 @@ def test_interactions_may_name_signals_of_ones_own():
         ("region_europe:doc_view",): "there is no signal 'doc_view'; did you mean 'docs_view'?",
         ("docs_view:docs_view",): "is not a product of two signals",
         ("docs_view",): "is not a product of two signals",
-        ("region_europe:docs_view",) * 2: "a product is named twice",
+        ("region_europe:docs_view",) * 2: "an interaction is given twice",
     }.items():
         with pytest.raises(ValidationError) as caught:
             AnalyticsSettings.model_validate({**mine, "interactions": terms})

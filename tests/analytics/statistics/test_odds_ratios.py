@@ -94,10 +94,10 @@ def test_under_homogeneity_it_rejects_as_often_as_it_says():
     assert abs(rejected - 0.05) < 4 * math.sqrt(0.05 * 0.95 / n_draws)
 
 
-def test_a_segment_that_tells_nothing_is_left_out():
+def test_a_segment_without_information_is_dropped():
     """Where nobody asked, everybody has seen it, or there is nobody, the test is that of the other segments."""
-    telling: list[Table] = [(20, 10, 10, 10), (30, 60, 5, 80)]
-    assert result_of(*telling, (0, 5, 0, 9), (4, 9, 0, 0), (0, 0, 0, 0)) == result_of(*telling)
+    informative: list[Table] = [(20, 10, 10, 10), (30, 60, 5, 80)]
+    assert result_of(*informative, (0, 5, 0, 9), (4, 9, 0, 0), (0, 0, 0, 0)) == result_of(*informative)
 
 
 @pytest.mark.parametrize(

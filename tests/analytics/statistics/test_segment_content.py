@@ -139,7 +139,7 @@ def test_categories_may_be_called_as_columns_are():
         ({"segment": "regoin"}, DimensionError, "did you mean 'region'?"),
         ({"segment": "stage"}, DimensionError, "stage: a visitor is in several of these segments"),
         ({"per": "company"}, AnalyticsError, "per: must be one of visit, visitor"),
-        ({"contents": ["docs", "docs"]}, AnalyticsError, "named twice: docs, docs"),
+        ({"contents": ["docs", "docs"]}, AnalyticsError, "given twice: docs, docs"),
         ({"level": 1.0}, ValueError, "level"),
     ],
 )

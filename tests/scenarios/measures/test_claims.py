@@ -31,7 +31,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 
 def test_a_run_says_of_each_claim_whether_it_holds() -> None:
-    """True, false, or not to be told, with the numbers on every side, in the order of the file."""
+    """True, false or undefined, with the numbers on every side, in the order of the file."""
     run = Scenario.parse(TEXT).run()
     n, n_events = run.outcome.counts["visitors"], run.outcome.counts["events"]
     assert [claim.description for claim in run.claims] == list(run.scenario.claims)
@@ -46,7 +46,7 @@ def test_a_run_says_of_each_claim_whether_it_holds() -> None:
     assert [claim.reason for claim in run.claims] == [
         None,
         None,
-        "conversion(utm_campaign='moon'): nobody was seen there",
+        "conversion(utm_campaign='moon'): no visitors there",
         None,
     ]
 
@@ -90,7 +90,7 @@ seed: x
         ),
         "s.yaml:5:3: claims.b: is not a comparison, such as 240 <= counts.demo_requests <= 380",
         "s.yaml:6:3: claims.c: must be text (got 5)",
-        "s.yaml:7:3: claims.d: says nothing about the run: it compares numbers with numbers",
+        "s.yaml:7:3: claims.d: has no measure of the run: it compares numbers with numbers",
         "s.yaml:8:3: claims.e: hourly('page_views', 'max', end=7): the window ends after the simulation (6)",
         "s.yaml:9:3: claims.f: there is no arm 'x=b'; the scenario has none",
         's.yaml:11:1: seed: must be a whole number (got "x")',
@@ -98,7 +98,7 @@ seed: x
 
 
 def test_a_claim_about_faulty_settings_does_not_complain(tmp_path: Path) -> None:
-    """Where the settings that a claim speaks of are wrong themselves, only they are told."""
+    """Where the settings of a claim are invalid themselves, only they are reported."""
     text = 'name: s\nclock: {hours: 0}\nclaims: {late: \'hourly("visits", "max", end=7) > 2\'}\n'
     with pytest.raises(ScenarioError) as caught:
         Scenario.load(written(tmp_path, "s.yaml", text))

@@ -1,4 +1,4 @@
-"""Claims about measures: what each word says of a run, and how a wrong one is told."""
+"""Claims about measures: the value of each for a run, and the report of an invalid one."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_measures_of_the_sales_desk_by_region() -> None:
         assert value(f'sales.{key}("europe")') == row[key]
     assert quiet_run().measure('sales.requests(region="europe")') == 0
     reason = why_not('sales.held_rate(region="europe")', quiet_run())
-    assert reason == "sales.held_rate(region='europe'): there is nothing to take it of"
+    assert reason == "sales.held_rate(region='europe'): no request to compute it from"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_nobody_is_0_visitors_and_has_no_conversion() -> None:
     """Counts of a segment in which nobody was seen are 0; its conversion does not exist."""
     assert value('visitors(account="nobody.example.com")') == 0
     reason = why_not('conversion(account="nobody.example.com")', run())
-    assert reason == "conversion(account='nobody.example.com'): nobody was seen there"
+    assert reason == "conversion(account='nobody.example.com'): no visitors there"
 
 
 @pytest.mark.parametrize("series", ["page_views", "visitors", "visits", "demo_requests"])
@@ -149,7 +149,7 @@ def test_days_are_whole_days_from_the_start(series: str) -> None:
     assert value(f'daily("{series}", "max", end=1)') == tuesday
     assert value(f'daily("{series}", "min", start=1, end=2)') == wednesday
     assert value(f'daily("{series}", "mean", weekday="wednesday")') == wednesday
-    assert "the run has no such time" in why_not(f'daily("{series}", "mean", weekday="sunday")', run())
+    assert "the run has no such hours" in why_not(f'daily("{series}", "mean", weekday="sunday")', run())
 
 
 def test_the_funnel_is_that_of_the_statistics() -> None:
@@ -159,7 +159,7 @@ def test_the_funnel_is_that_of_the_statistics() -> None:
         for word, column in columns.items():
             text = f'{word}("{row["stage"]}")'
             if row[column] is None:
-                assert "nobody could get there" in why_not(text, run())
+                assert "no visitors at the stage before" in why_not(text, run())
             else:
                 assert value(text) == row[column]
     assert why_not('step_rate("top")', run())
@@ -242,18 +242,18 @@ def test_every_word_is_documented_as_it_is_used() -> None:
         ("count.visitors", "did you mean 'counts.visitors'?"),
         ("labels.zzz", "unknown measure 'labels.zzz'; labels has blocked, no_consent"),
         ("qqq(1)", "unknown measure 'qqq'; known: counts.…, store.…"),
-        ("counts.visitors()", "counts.visitors is not called: write it without parentheses"),
+        ("counts.visitors()", "counts.visitors has no arguments: write it without parentheses"),
         ("conversion", "conversion has arguments: write conversion()"),
         ("coefficient", "coefficient has arguments: write coefficient(<term>)"),
         ("coefficient()", "the argument 'term' is missing"),
         ('coefficient("device_mobile", term="x")', "the argument 'term' is given twice"),
         ('coefficient("device_mobil")', "there is no term 'device_mobil'; did you mean 'device_mobile'?"),
-        ('coefficient("e=a")', "e=a is the arm that the others are compared with"),
+        ('coefficient("e=a")', "e=a is the reference arm"),
         ('true_coefficient("nothing")', "there is no term 'nothing'"),
         ('visitors("europe")', "too many arguments without a name"),
         ('visitors(regoin="europe")', "unknown argument 'regoin'; did you mean 'region'?"),
         ('visitors(region="europ")', "there is no region 'europ'; did you mean 'europe'?"),
-        ("visitors(region=3)", "region must be a text in quotes (got 3)"),
+        ("visitors(region=3)", "region must be a string in quotes (got 3)"),
         ('visitors(page_group="securty")', "there is no page_group 'securty'; did you mean 'security'?"),
         ('visitors(page="/pricng")', "there is no page '/pricng'; did you mean '/pricing'?"),
         ('visitors(stage="botom")', "did you mean 'bottom'?"),

@@ -66,7 +66,7 @@ def test_responses_are_about_the_window_alone():
     ],
 )
 def test_what_no_window_can_be_cut_out_of_is_refused(change: tuple[str, str], message: str):
-    """Counts of the whole clock, hours that are left out, and windows without hours are told before anything runs."""
+    """Counts of the whole clock, excluded hours, and windows without hours are reported before anything runs."""
     with pytest.raises(ScenarioError) as caught:
         Study.parse(TEXT.replace(*change))
     assert message in str(caught.value)
@@ -84,7 +84,7 @@ def test_a_point_whose_clock_is_too_short_has_no_replications():
 
 
 def test_the_report_says_what_is_left_out():
-    """Whoever reads the page knows of the warm-up and the cool-down, and so does whoever fills in the checklist."""
+    """The page and the checklist name the warm-up and the cool-down."""
     text = TEXT.replace("replications: 2", "replications: 1").replace("hours: 72", "hours: 38")
     text = "\n".join(line for line in text.splitlines() if not line.startswith(("  hours:", "  wednesday:")))
     page = study_report(Study.parse(text).run(jobs=1))

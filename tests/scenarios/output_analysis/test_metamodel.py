@@ -58,7 +58,7 @@ def test_prediction_is_judged_by_points_left_out_one_by_one() -> None:
 
 
 def test_few_points_bear_a_simpler_polynomial() -> None:
-    """Two levels tell no bends, and too few points tell nothing: refused by name."""
+    """Two levels identify no squares, and too few points are refused by name."""
     two = {"factors": {"intent.intercept": [-6.0, -5.0, -4.0, -3.0, -2.0], "sales.no_show_rate": [0.0, 0.4]}}
     assert fit_metamodel(results_of(two, quadratic), "held").degree == "interactions"
     with pytest.raises(InputError, match="too few for a polynomial"):

@@ -87,9 +87,9 @@ def test_the_total_index_of_an_inert_factor_of_a_noisy_model_covers_zero():
     x = shares("saltelli", 128, 3)
     for _ in range(200):
         runs = (2 * x[:, 0] + x[:, 1])[:, None] + rng.normal(0, math.sqrt(5 / 12 / 3), (len(x), 5))
-        means, luck = runs.mean(axis=1).reshape(-1, 5), (runs.var(axis=1, ddof=1) / 5).reshape(-1, 5)
-        total = sobol_shares(means, luck)[1, 2]
-        draws = [sobol_shares(means[rows], luck[rows])[1, 2] for rows in rng.integers(0, 128, (60, 128))]
+        means, noise = runs.mean(axis=1).reshape(-1, 5), (runs.var(axis=1, ddof=1) / 5).reshape(-1, 5)
+        total = sobol_shares(means, noise)[1, 2]
+        draws = [sobol_shares(means[rows], noise[rows])[1, 2] for rows in rng.integers(0, 128, (60, 128))]
         covered += np.percentile(draws, 2.5) <= 0 <= np.percentile(draws, 97.5)
         found.append(total)
     assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(200)
@@ -148,7 +148,7 @@ def test_sobol_indices_of_a_simulation_give_an_inert_factor_nothing():
     assert 0 < intercept["noise"] < 0.2
 
 
-def test_an_inert_factor_of_a_simulation_whose_points_share_no_luck_covers_zero():
+def test_an_inert_factor_of_a_simulation_whose_points_share_no_noise_covers_zero():
     """Without common random numbers an inert factor has a total index whose interval holds 0, not the noise's share."""
     text = TEXT.replace("DESIGN", "{kind: saltelli, samples: 8}").replace("replications: 2", "replications: 4")
     table = sobol_indices(Study.parse(text + "common_random_numbers: false\n").run(jobs=1), "asked")
@@ -174,7 +174,7 @@ def test_morris_and_pawn_of_a_simulation_agree():
     ],
 )
 def test_indices_that_would_be_wrong_are_refused(design: str, response: str, message: str):
-    """One missing number is refused instead of turned into zeros; so is a design that cannot tell."""
+    """One missing number is refused instead of turned into zeros; so is a design of another kind."""
     text = TEXT.replace("DESIGN", design).replace("responses: {", 'responses: {effect: coefficient("company_email"), ')
     results = Study.parse(text).run(jobs=1)
     with pytest.raises(InputError, match=message):

@@ -43,7 +43,7 @@ def test_means_and_intervals_are_those_of_scipy():
 
 
 def test_one_number_has_a_mean_and_no_interval():
-    """Where nothing tells the spread, no interval is made up."""
+    """Without a spread there is no interval."""
     row = means(table(x={0: np.array([2.0])})).row(0, named=True)
     assert (row["mean"], row["se"], row["ci_low"], row["ci_high"]) == (2.0, None, None, None)
     row = means(table(x={0: np.array([np.nan])})).row(0, named=True)

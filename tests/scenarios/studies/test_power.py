@@ -49,7 +49,7 @@ def test_the_fit_maximises_the_likelihood():
 
 
 def test_what_tells_no_curve_gives_none():
-    """All found, none found, or fewer the larger the sample: no size can be told from that."""
+    """All found, none found, or fewer the larger the sample: no size can be estimated from that."""
     size, n = np.array([100.0, 200.0, 400.0]), np.full(3, 20.0)
     for found in ([20, 20, 20], [0, 0, 0], [15, 10, 5], [0, 20, 20]):
         assert fit_power_curve(size, n, np.array(found, dtype=np.float64)) is None, found
@@ -109,9 +109,9 @@ def test_the_search_finds_the_size_of_closed_form(c: float, monkeypatch: pytest.
 def test_more_power_takes_more_traffic_and_is_told_with_the_curve(monkeypatch: pytest.MonkeyPatch):
     """Of the same runs, 90 % power needs more than 80 %, hours are whole, and the table says what was seen."""
     needed = []
-    for wished in (0.8, 0.9):
+    for target in (0.8, 0.9):
         monkeypatch.setattr(planning._Planner, "_replicate", Lottery(0.5, 3).__call__)
-        found = sample_size(WORLD, "security_page_view", power=wished, vary="hours")
+        found = sample_size(WORLD, "security_page_view", power=target, vary="hours")
         assert found.curve["size"].to_list() == sorted({float(round(size)) for size in found.curve["size"]})
         assert (found.curve["ci_low"] <= found.curve["power"]).all()
         assert (found.curve["power"] <= found.curve["ci_high"]).all()
