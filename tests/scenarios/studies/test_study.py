@@ -192,6 +192,7 @@ def size(folder: Path) -> int:
     return journal.stat().st_size if journal.exists() else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_kills", "n_replications"), [(2, 40), pytest.param(20, 250, marks=pytest.mark.validation)])
 def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path, n_kills: int, n_replications: int):
     """Killed with its workers by kill -9 at random moments, a study resumes and ends with the same bytes."""
