@@ -136,7 +136,7 @@ def test_two_scenarios_are_compared():
     """Both means, the paired difference with its interval, and its share of the first mean, are those by hand."""
     page = page_of(first=[10.0, 20.0, 30.0], second=[9.0, 18.0, 27.0])
     half = 4.302652729911275 / 3**0.5  # t with two degrees of freedom, and the spread of the differences is 1
-    assert page.row(BAD)[:-1] == [BAD, "second", "3", "20", "18", "−2", interval(-2 - half, -2 + half), "−10%"]
+    assert page.row(BAD)[:-1] == [BAD, "3", "20", "18", "−2", interval(-2 - half, -2 + half), "−10%"]
     assert "## Differences from first\n" in page.outline
     assert "All settings are equal." in page.outline
     assert "b" not in page.tags
