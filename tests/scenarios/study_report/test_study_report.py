@@ -152,7 +152,7 @@ def test_of_several_scenarios_each_is_named():
 
 
 def test_a_comparison_leaves_the_folder_of_a_study(tmp_path: Path):
-    """The report shows the differences that are returned; variants of one name get names of their own; a second call runs nothing again."""
+    """The report shows the differences returned; variants of one name get their own; a second call runs nothing."""
     variant, folder = TINY.replace({"tracking.ad_blocker_rate": 0.5}), tmp_path / "folder"
     table = compare_scenarios(TINY, variant, ["page_views()"], replications=3, jobs=1, folder=folder)
     page = Page((folder / "report.html").read_text())
