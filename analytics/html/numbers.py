@@ -62,7 +62,7 @@ def setting(value: object) -> str:
 
 def share(value: float | None) -> str:
     """Write a share in whole percent: ``89%``."""
-    return NONE if value is None else f"{100 * value:.0f}%".replace("-", "\N{MINUS SIGN}")
+    return NONE if value is None or not math.isfinite(value) else f"{decimal(100 * value, 0)}%"
 
 
 def percent(value: float | None) -> str:

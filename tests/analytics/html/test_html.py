@@ -34,7 +34,7 @@ from analytics.html.tables import number, table, text
 def test_numbers_are_written_for_people():
     """With separators, as many digits as count, a true minus, and a dash where there is none."""
     assert [count(20072), decimal(-0.004), decimal(-1234.5, 1)] == ["20,072", "0.00", "−1,234.5"]
-    assert [percent(0.0114), percent(0.8061), share(0.894)] == ["1.14%", "80.6%", "89%"]
+    assert [percent(0.0114), percent(0.8061), share(0.894), share(-0.001)] == ["1.14%", "80.6%", "89%", "0%"]
     assert [rate(0.0114, 0.01, 0.013), points(0.012, 0.0031, 0.0209)] == ["1.14% [1.00, 1.30]", "+1.20 [+0.31, +2.09]"]
     assert [times(2.5, 1.8, 1e9), times(1.35, 0.85, 2.14)] == ["2.5 [1.8, >1000]", "1.35 [0.85, 2.14]"]
     assert [p_value(0.0281), p_equals(0.0001), p_equals(0.0281)] == ["0.028", "p < 0.001", "p = 0.028"]
@@ -42,7 +42,7 @@ def test_numbers_are_written_for_people():
     assert [setting(value=True), setting(0.5), setting("a")] == ["True", "0.5", "a"]
     assert moment(datetime(2026, 3, 3, 14, tzinfo=UTC)) == "3 March 2026, 14:00"
     assert {form(None) for form in (count, decimal, percent, p_value, points, general, setting, share)} == {"–"}
-    assert {form(math.nan) for form in (decimal, percent, p_value)} == {"–"}
+    assert {form(math.nan) for form in (decimal, percent, p_value, share)} == {"–"}
 
 
 def test_a_table_is_cut_and_says_so():

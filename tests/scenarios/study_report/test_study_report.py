@@ -136,7 +136,7 @@ def test_two_scenarios_are_compared():
     """Both means, the paired difference with its interval, and its share of the first mean, are those by hand."""
     page = page_of(first=[10.0, 20.0, 30.0], second=[9.0, 18.0, 27.0])
     half = 4.302652729911275 / 3**0.5  # t with two degrees of freedom, and the spread of the differences is 1
-    assert page.row(BAD)[:-1] == [BAD, "second", "3", "20", "18", "−2", interval(-2 - half, -2 + half), "−10%"]
+    assert page.row(BAD)[:-1] == [BAD, "3", "20", "18", "−2", interval(-2 - half, -2 + half), "−10%"]
     assert "## Differences from first\n" in page.outline
     assert "All settings are equal." in page.outline
     assert "b" not in page.tags
@@ -152,7 +152,7 @@ def test_of_several_scenarios_each_is_named():
 
 
 def test_a_comparison_leaves_the_folder_of_a_study(tmp_path: Path):
-    """The report shows the differences that are returned; variants of one name are told apart; once is enough."""
+    """The report shows the differences returned; variants of one name get their own; a second call runs nothing."""
     variant, folder = TINY.replace({"tracking.ad_blocker_rate": 0.5}), tmp_path / "folder"
     table = compare_scenarios(TINY, variant, ["page_views()"], replications=3, jobs=1, folder=folder)
     page = Page((folder / "report.html").read_text())
