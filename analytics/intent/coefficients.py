@@ -33,6 +33,7 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
     low, high = estimate.low, estimate.high
     effects = _effects(basis)
     truths = [truth.get(term) for term in design.terms]
+    # A quantity counts as seen where it is not 0.
     seen = (design.matrix != 0).astype(np.float64)
     with np.errstate(over="ignore"):
         # An end of a separated term's interval may be too large for a float: infinite.

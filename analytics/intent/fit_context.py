@@ -94,6 +94,7 @@ class FitContext:
             VisitTableError: A signal that was constant in the fit, or determined by others, is not so here.
         """
         for term, weights in self.design.determined.items():
+            # The dropped term must still be the same combination of others as in the fit.
             values = design_matrix(visits, [term, *weights])
             n_other = int((np.abs(values[:, 0] - values[:, 1:] @ list(weights.values())) > _ALIKE).sum())
             if n_other:

@@ -125,6 +125,7 @@ class IntentModel:
             warnings=_warnings(basis, eligible),
             dropped=dict(design.dropped),
         )
+        # This warning comes last because it needs results: effective clusters are computed from the fit.
         warning = _few_effective_clusters(results) if _has_many_clusters(results) else None
         return replace(results, warnings=(*results.warnings, warning)) if warning else results
 
@@ -138,6 +139,7 @@ def _warnings(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
 
 def _few_requests(design: Design) -> list[str]:
     n_requests, n_terms = int(design.outcome.sum()), len(design.terms) - 1
+    # The rarer outcome limits how many coefficients can be estimated.
     rarer = min(n_requests, len(design.outcome) - n_requests)
     if rarer >= _MIN_EVENTS_PER_VARIABLE * n_terms:
         return []

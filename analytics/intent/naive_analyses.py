@@ -119,6 +119,7 @@ def compare_analyses(
         EventFrameError: The table is not a table of events.
     """
     table = enriched(events)
+    # The intercept by visitor is another quantity, whose true value is unknown.
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
 
     def fit_by_visit() -> IntentResults:

@@ -168,6 +168,7 @@ class IntentResults:
             return None
         from scipy.stats import t as student  # noqa: PLC0415 - slow to import
 
+        # Student's t with the effective number, because G − 1 would be far too many for unequal accounts.
         freedom = np.array([effective[term] - 1 for term in self.terms])
         error = np.where(freedom > 0, [errors[term] for term in self.terms], np.nan)
         half = student.ppf(0.5 + self.level / 2, np.where(freedom > 0, freedom, np.nan)) * error
@@ -253,6 +254,7 @@ class IntentResults:
 
         log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
         error = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.covariance_matrix, matrix))
+        # Intervals are symmetric in log-odds, so that their ends stay between 0 and 1 as probabilities.
         half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
         values = {"p_request": log_odds, "p_low": log_odds - half, "p_high": log_odds + half}
         return pl.DataFrame({name: expit(value) for name, value in values.items()})

@@ -170,6 +170,7 @@ class SessionLengthComparison:
         return float(np.median(positive)) if len(positive) else 0.0
 
     def _grid(self, n: int = 120) -> Floats:
+        # Without the longest hundredth of the visits, which would stretch the axis.
         return np.asarray(np.expm1(np.linspace(0.0, np.log1p(np.quantile(self._minutes, 0.99)), n)))
 
     def _row(self, form: SessionForm) -> dict[str, object]:

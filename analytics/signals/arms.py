@@ -37,6 +37,7 @@ def arm_signals(events: pl.DataFrame) -> tuple[EverSeen, ...]:
     """
     if "context_experiments" not in events.columns:
         return ()
+    # Sorted, so that the reference arm does not depend on the order of events.
     texts = sorted(events["context_experiments"].cast(pl.String).drop_nulls().unique())
     labels = sorted({label for text in texts for label in text.split(";") if "=" in label})
     reference: dict[str, str] = {}

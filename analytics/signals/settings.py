@@ -66,6 +66,7 @@ _OPEN_PARTS: Final = ("properties", "context", "traits")
 _FULL_COLUMNS: Final = {".".join(column.path): column.name for column in COLUMNS if not column.calls}
 """Columns that have the value at their path for every kind of call."""
 
+# Polars' JSON path has no escapes for these.
 _UNREADABLE: Final = frozenset("'\"[]\\")
 
 

@@ -77,6 +77,7 @@ def _result(description: str, text: str, run: RunView) -> ClaimResult:
     return ClaimResult(description, text, passed, tuple(values), "; ".join(dict.fromkeys(reasons)) or None)
 
 
+# Claims are parsed once for validation, and again for every run.
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
     return parse_comparison(text)

@@ -100,6 +100,7 @@ class Operation:
 
 Expression = Number | Reference | Operation
 
+# A whitelist: powers, for one, could take all memory.
 _ARITHMETIC: Final[Mapping[type[ast.AST], str]] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _COMPARISONS: Final[Mapping[type[ast.AST], str]] = {
     ast.Lt: "<",
@@ -254,6 +255,7 @@ def _expression(node: ast.expr) -> Expression:
         case ast.BinOp(left, sign, right) if type(sign) in _ARITHMETIC:
             return Operation(_ARITHMETIC[type(sign)], _expression(left), _expression(right))
         case ast.UnaryOp(ast.USub(), operand):
+            # As a subtraction, so that evaluation needs no further kind of node.
             return Operation("-", Number(0.0), _expression(operand))
     raise ExpressionError(f"{ast.unparse(node)!r} is not supported; use numbers, names, calls, + - * / and ()")
 
@@ -264,6 +266,7 @@ def _call(node: ast.Call) -> Reference:
         if keyword.arg is None:
             raise ExpressionError(f"{ast.unparse(node)!r}: arguments must be constants")
         keywords.append((current_dimension(keyword.arg), _constant(keyword.value)))
+    # Python's parser accepts a repeated keyword; only its compiler refuses it.
     if len(dict(keywords)) < len(keywords):
         raise ExpressionError(f"{ast.unparse(node)!r}: an argument is given twice")
     arguments = tuple(_constant(argument) for argument in node.args)

@@ -133,6 +133,7 @@ def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> 
     term = str(arguments_of(reference, ("term",))["term"])
     if terms is None:
         return
+    # The first arm of an experiment is the reference, without a coefficient of its own.
     if term in _arms(parts) and term not in terms:
         raise ExpressionError(f"{reference.text}: {term} is the reference arm")
     require_known("term", term, terms)

@@ -214,6 +214,7 @@ def _definition(reference: Reference) -> MeasureDefinition:
     if reference.name in definitions:
         return definitions[reference.name]
     group, dot, member = reference.name.partition(".")
+    # Suggestions come from the same group first: other groups have members of similar names.
     siblings = [name.partition(".")[2] for name in definitions if dot and name.startswith(f"{group}.")]
     near = [f"{group}.{each}" for each in get_close_matches(member, siblings, n=1)] if siblings else list(definitions)
     guess = did_you_mean(reference.name, near)

@@ -89,6 +89,7 @@ def _segment_measure(name: str, meaning: str) -> MeasureDefinition:
         rows = _rows_of(run.analysis.segments(*dimensions), segment, dimensions)
         if rows.height:
             return require_value(rows[name][0], f"{reference.text}: no visitors there")
+        # A segment without visitors has no row: its counts are 0, its rates undefined.
         if name in _COUNTS:
             return 0.0
         raise UndefinedMeasureError(f"{reference.text}: no visitors there")
@@ -206,6 +207,7 @@ def _hourly(run: RunView, series: str, segment: Arguments) -> list[int]:
     """Counts of a segment by UTC hour, from the start of the clock or of the window."""
     dimensions = _dimensions(segment)
     rows = _rows_of(run.analysis.hourly(*dimensions), segment, dimensions)
+    # A segment that never occurs has no rows, but its hours exist.
     if rows.is_empty():
         return [0] * run.analysis.hourly().height
     counts: list[int] = rows.sort("hour")[series].to_list()

@@ -165,7 +165,7 @@ def test_a_dimension_of_ones_own_must_be_named_before_the_events_are_gone():
     section = Dimension("section", "first folder", pl.col("context_page_path").str.extract("^/([^/]*)"), "any")
     named = FunnelStatistics(parts_of(frame, 2), own_dimensions=[section])
     assert named.segments(section).select("section", "visitors").rows() == [("docs", 2)]
-    with pytest.raises(DimensionError, match="name dimensions of your own beforehand"):
+    with pytest.raises(DimensionError, match="give your own dimensions beforehand"):
         FunnelStatistics(parts_of(frame, 2)).segments(section)
 
 

@@ -146,7 +146,7 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: attribute, attribute: contry, equals: [DE]}", "4:29: analytics.signals.mine.attribute: there is no"),
         ("{kind: attribute, attribute: country, equals: [DE, 5]}", "4:49: analytics.signals.mine.equals: must be"),
         ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
-        ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits are counted"),
+        ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits have no attribute"),
         ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
         ("{kind: count}\n    region_europe: {kind: minutes}", "5:5: analytics.signals.region_europe: is the name of a"),
     ],
