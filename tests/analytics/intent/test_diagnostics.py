@@ -87,7 +87,7 @@ def test_a_joint_test_of_more_terms_than_accounts_is_refused():
     results = MODEL.fit(VISITS.with_columns(account=pl.format("a{}", pl.int_range(pl.len()) % 4)))
     with pytest.raises(TooFewVisitsError, match="4 accounts are too few for a joint test of 5 terms"):
         _ = results.all_signals
-    assert "4 accounts cannot" in results.to_dict()["all_signals"]["not_available"]
+    assert "4 accounts are too few" in results.to_dict()["all_signals"]["not_available"]
 
 
 @pytest.mark.parametrize("visits", [VISITS, VISITS.with_columns(pl.col("log_session_minutes").round(0))])

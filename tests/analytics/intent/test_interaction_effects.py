@@ -8,7 +8,7 @@ from scipy.special import expit
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.logit.design import design_matrix
-from analytics.report.model import model_section
+from analytics.report.model import model_view
 from analytics.signals.definitions import EventCount, EverSeen, Signal
 
 FLAGS = tuple(EverSeen(name, f"has {name}", "high", "category", (name,)) for name in ("a", "b"))
@@ -130,7 +130,11 @@ def test_there_is_a_row_for_each_product_of_two_signals_and_no_other():
     results = IntentModel(SIGNALS, ["a:b", "a:b:x", "b:x"]).fit(VISITS)
     assert results.interaction_effects["signal"].to_list() == ["a:b", "b:x"]
     assert results.to_dict()["interaction_effects"][0]["signal"] == "a:b"
-    assert "scale of probabilities" in model_section(results, None)
+    shown = model_view(results, None).coefficients
+    assert shown is not None
+    assert len(shown.interactions) == 2
     bare = IntentModel(SIGNALS, []).fit(VISITS)
     assert bare.interaction_effects.is_empty()
-    assert "scale of probabilities" not in model_section(bare, None)
+    shown = model_view(bare, None).coefficients
+    assert shown is not None
+    assert not shown.interactions

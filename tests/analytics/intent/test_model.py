@@ -135,7 +135,7 @@ def test_collapsing_changes_no_result(monkeypatch: pytest.MonkeyPatch):
     """Every number of the results is the same to ten digits whether or not visits are collapsed."""
     collapsed, names = fit(DISCRETE), [signal.name for signal in FEW]
     assert len(prepare(DISCRETE, names, ()).matrix) < DISCRETE.height / 4
-    monkeypatch.setattr(intent_design, "_WORTHWHILE", DISCRETE.height)
+    monkeypatch.setattr(intent_design, "_MIN_VISITS_PER_PATTERN", DISCRETE.height)
     single = fit(DISCRETE)
     assert len(prepare(DISCRETE, names, ()).matrix) == DISCRETE.height
     assert_frame_equal(collapsed.coefficients, single.coefficients, rel_tol=1e-10, abs_tol=1e-14)
@@ -154,7 +154,7 @@ def test_what_is_left_out_does_not_depend_on_collapsing(monkeypatch: pytest.Monk
     )
     names = ["security_page_view", "device_mobile", "webinar_registration", "region_europe", "log_session_minutes"]
     patterns = prepare(visits, names, ())
-    monkeypatch.setattr(intent_design, "_WORTHWHILE", visits.height)
+    monkeypatch.setattr(intent_design, "_MIN_VISITS_PER_PATTERN", visits.height)
     single = prepare(visits, names, ())
     assert (patterns.terms, patterns.dropped, patterns.separated) == (single.terms, single.dropped, single.separated)
     assert {reason.split(":")[0] for reason in single.dropped.values()} == {"constant", "collinear"}

@@ -127,6 +127,13 @@ def test_the_curve_is_zero_at_the_reference_and_its_coefficient_is_the_slope():
     assert curve["truth"][2] == pytest.approx(B * np.log(4), rel=1e-12)
 
 
+def test_visits_of_one_length_have_no_forms_to_compare():
+    """Equal lengths are an error with a reason, not a curve of zeros."""
+    visits = visit_rows(2_000, lambda minutes: 0 * minutes).with_columns(log_session_minutes=pl.lit(0.0))
+    with pytest.raises(IntentModelError, match="equally long"):
+        SessionLengthComparison(visits, MODEL)
+
+
 def test_a_form_that_cannot_be_fitted_is_named_with_its_reason():
     """Visits that are all equally long have no knots: the other forms are still compared."""
     visits = visit_rows(2_000, lambda minutes: 0 * minutes).with_columns(

@@ -72,7 +72,7 @@ def test_a_run_reports_its_claims(ran: Ended, manifest: dict[str, object]) -> No
         "  undecided: the moon",
         (
             '    conversion(region="europe", utm_campaign="moon") < 1: '
-            "conversion(region='europe', utm_campaign='moon'): nobody was seen there"
+            "conversion(region='europe', utm_campaign='moon'): no visitors there"
         ),
     ]
     assert [claim["passed"] for claim in manifest["claims"]] == [True, False, None]
