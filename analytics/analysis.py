@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from analytics.statistics.segment_content import SegmentContent
 
 
-__all__ = ["Analysis", "Charts"]
-
-
 class Analysis:
     """Statistics, visits and intent model of events, each computed once, on first use.
 

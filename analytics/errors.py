@@ -24,23 +24,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = [
-    "AnalyticsError",
-    "ConvergenceError",
-    "EventFileError",
-    "EventFrameError",
-    "IntentModelError",
-    "OneOutcomeError",
-    "SeparationError",
-    "StoreCorruptError",
-    "StoreError",
-    "StoreFormatError",
-    "StoreLockedError",
-    "StoreWriteError",
-    "TooFewVisitsError",
-    "VisitTableError",
-]
-
 
 class AnalyticsError(ValueError):
     """An input of the analytics is unusable; the message has what was given and what was expected."""

@@ -21,8 +21,6 @@ from analytics.sources.opening import open_source
 from analytics.sources.source import Source
 from analytics.store.counts import Counts
 
-__all__ = ["DEFAULT_BATCH", "Ingested", "ingest"]
-
 DEFAULT_BATCH: Final = 10_000
 """Events in a batch, by default."""
 

@@ -11,8 +11,6 @@ from analytics.events.tracking_plan import EventName
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
 from analytics.signals.settings import UserSignals, not_known
 
-__all__ = ["AnalyticsSettings"]
-
 
 class AnalyticsSettings(BaseModel):
     """Settings of an analysis.

@@ -9,8 +9,6 @@ from collections.abc import Generator, Sequence
 
 import simpy
 
-__all__ = ["run"]
-
 
 def run(visits_of: Sequence[int]) -> int:
     """Wait once for each visit of each visitor; return the number of visits."""

@@ -7,8 +7,6 @@ from typing import Final
 from benchmarks import counting, durable, files, fitting, generation, startup, studies, whole_runs
 from benchmarks.measuring import Comparison
 
-__all__ = ["COMPARISONS"]
-
 COMPARISONS: Final[tuple[Comparison, ...]] = (
     generation.COMPARISON,
     generation.ALL_ACTIVE,

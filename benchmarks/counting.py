@@ -16,8 +16,6 @@ from analytics.store.event_store import EventStore
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day
 
-__all__ = ["COMPARISON", "STATISTICS"]
-
 N_EVENTS: Final = 10_000_000
 """Page views that are counted; as narrow events, so that they fit into memory."""
 

@@ -23,8 +23,6 @@ from benchmarks.measuring import Comparison, Subject, Work
 from benchmarks.whole_runs import watched
 from benchmarks.world import busy_day
 
-__all__ = ["ACKNOWLEDGED", "INGEST", "LONG"]
-
 _POLARS: Final = "Polars, flat, in memory"
 _INGEST: Final = "funnelsim ingest, fsync always"
 _BATCH: Final = 1_000

@@ -12,8 +12,6 @@ from analytics.io.ndjson import decode, encode
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day
 
-__all__ = ["NDJSON_IN", "NDJSON_OUT", "PARQUET_IN", "PARQUET_OUT"]
-
 _SEGMENT: Final = "funnelsim, nested Segment events"
 _POLARS: Final = "Polars, flat"
 

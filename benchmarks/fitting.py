@@ -15,8 +15,6 @@ from analytics.signals.definitions import SIGNALS, EverSeen, Signal
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day
 
-__all__ = ["ALL_SIGNALS", "DISCRETE", "LIKELIHOOD"]
-
 _BARE: Final = "statsmodels' Logit, errors by account"
 _FIT: Final = "IntentModel.fit, with all its checks and effects"
 _MAXIMUM: Final = "the same fit on collapsed patterns"

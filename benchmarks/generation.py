@@ -18,8 +18,6 @@ from simulator.simulation import ActiveAgents, Simulation
 from simulator.tracking.delivery import Sink
 from simulator.visitors.cohort_sampler import CohortSampler
 
-__all__ = ["ALL_ACTIVE", "COMPARISON", "DRAWING"]
-
 _NAIVE: Final = "naive SimPy script, 20,000 visitors"
 _STORED: Final = "funnelsim, through tracker and event store"
 _ALL: Final = "funnelsim, active_agents: all, through tracker and event store"

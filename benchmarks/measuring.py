@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Comparison", "Result", "Subject", "Work", "measure"]
-
 
 @dataclass(frozen=True)
 class Work:

@@ -11,8 +11,6 @@ from typing import Final
 
 from benchmarks.measuring import Comparison, Subject
 
-__all__ = ["COMPARISON"]
-
 _HELP: Final = ("-c", "from scenarios.cli.app import main; main()", "--help")
 """What the installed script ``funnelsim`` does."""
 

@@ -16,8 +16,6 @@ from scenarios.scenario import Scenario
 from scenarios.study import Study
 from simulator.simulation import Simulation
 
-__all__ = ["OVERHEAD", "POWER"]
-
 _SIGNAL: Final = "security_page_view"
 _HERE, _TWO = "a study in this process", "a study on two workers"
 

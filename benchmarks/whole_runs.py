@@ -22,8 +22,6 @@ import psutil
 from benchmarks.measuring import Comparison, Subject, Work
 from scenarios.run.pools import available_cores
 
-__all__ = ["DAYS", "GROWTH", "TEN_MILLION", "WORKERS", "watched"]
-
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _MANY: Final = 10_000_000
 _ONE_CORE, _ALONE, _TWO = "one core", "one process, Polars on all cores", "two workers, a core each"

@@ -11,8 +11,6 @@ from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
 
-__all__ = ["baseline", "busy_day", "day_of"]
-
 _BUSY_VISITORS = 60_000.0
 
 

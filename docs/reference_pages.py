@@ -29,8 +29,6 @@ from scenarios.scenario import Scenario
 from scenarios.studies.settings import StudySettings
 from scenarios.study import study_schema
 
-__all__ = ["PAGES", "write_reference"]
-
 _UNITS: Final = {
     "seconds": "seconds",
     "minutes": "minutes",

@@ -10,8 +10,6 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-__all__ = ["HERE", "executed", "text_of"]
-
 HERE = Path(__file__).parent
 _TIMEOUT_S = 120
 

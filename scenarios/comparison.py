@@ -13,8 +13,6 @@ from scenarios.scenario import Scenario
 from scenarios.studies.execution import Execution, Progress
 from scenarios.study import Study
 
-__all__ = ["RESPONSES", "compare_scenarios"]
-
 RESPONSES: Final = (
     "counts.visitors",
     "counts.demo_requests",

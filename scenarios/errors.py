@@ -6,18 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-__all__ = [
-    "DeliveryError",
-    "Fault",
-    "FunnelsimError",
-    "InputError",
-    "OutputError",
-    "ScenarioError",
-    "UndefinedMeasureError",
-    "advice",
-    "did_you_mean",
-]
-
 
 class FunnelsimError(Exception):
     """An error that a user can correct; its text is the whole message.

@@ -24,8 +24,6 @@ from scenarios.scenario import Scenario
 from scenarios.studies.execution import Execution, Progress
 from scenarios.study import Study
 
-__all__ = ["SampleSize", "Vary", "sample_size"]
-
 Vary = Literal["visitors", "hours"]
 """Setting that is varied: visitors per day, or hours of the clock."""
 

@@ -27,8 +27,6 @@ from simulator.visitors.truth import Truth
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["SavedRun", "load_run"]
-
 
 class SavedRun:
     """A run read back from its folder; made by :func:`load_run`.

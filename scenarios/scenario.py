@@ -16,8 +16,6 @@ from scenarios.run.progress import text_bar
 from scenarios.run.run import Run, simulate
 from simulator.visitors.visitor import Visitor
 
-__all__ = ["Scenario", "scenario_schema"]
-
 
 class Scenario(ScenarioSettings):
     """A world to simulate, and how to analyse what it leaves behind.

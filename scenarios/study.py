@@ -28,8 +28,6 @@ from scenarios.studies.replication import Function, light_run
 from scenarios.studies.running import run_points
 from scenarios.studies.settings import StudySettings
 
-__all__ = ["Study", "default_study_folder", "run_study", "study_schema"]
-
 
 class Study(StudyPlan):
     """A study, which can be read, run and resumed.

@@ -23,8 +23,6 @@ from scenarios.study import Study
 if TYPE_CHECKING:
     from analytics.charts.style import AnyChart
 
-__all__ = ["Series", "WarmUp", "find_warm_up", "mser5", "without_cycle"]
-
 Floats = NDArray[np.float64]
 Series = Literal["page_views", "visitors", "visits", "demo_requests"]
 """Hourly count."""

@@ -31,8 +31,6 @@ from simulator.visitors.calibration import true_intercept
 from simulator.visitors.truth import Truth
 from simulator.visitors.visitor import Visitor
 
-__all__ = ["ActiveAgents", "Outcome", "Simulation", "WorldSettings"]
-
 ActiveAgents = Literal["auto", "all", "interacting"]
 """Which visitors are agents on the clock: all, page by page; only those who can interact with the world, for their
 decisions; or whichever is faster for the size of the world. The events are the same, byte for byte.

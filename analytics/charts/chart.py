@@ -11,8 +11,6 @@ import vl_convert
 from analytics.charts.style import AnyChart, to_svg
 from analytics.html.rendering import render
 
-__all__ = ["Chart", "chart_of"]
-
 _WIDTH_PX: Final = 720
 _PNG_SCALE: Final = 2.0
 """Pixels of a PNG file for each of the drawing, for screens with a high density."""

@@ -14,8 +14,6 @@ import polars as pl
 
 from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
 
-__all__ = ["SIGNIFICANT", "calibration_chart", "coefficient_chart", "session_length_chart"]
-
 _TICKS: Final = (0, 1, 2, 5, 10, 15, 30, 60, 120, 240)
 
 _DASHES: Final = ([8, 3], [2, 3], [1, 5])

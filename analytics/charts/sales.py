@@ -14,8 +14,6 @@ import polars as pl
 
 from analytics.charts.style import BLUE, GREY, INK, VERMILLION, inline, layered
 
-__all__ = ["queue_chart", "queue_over_time", "wait_chart", "waits_in_classes"]
-
 _STEPS: Final = 200
 """Moments at which the queue is counted, however long the time."""
 

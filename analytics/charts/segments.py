@@ -11,8 +11,6 @@ import polars as pl
 from analytics.charts.style import BLUE, GREY, INK, VERMILLION, Rows, distinct, inline, label, layered
 from analytics.charts.traffic import percent
 
-__all__ = ["SMALL_N", "heat_map", "segment_chart", "segment_rows"]
-
 _PALE_BLUE: Final = "#DCEAF4"
 
 SMALL_N: Final = 100

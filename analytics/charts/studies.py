@@ -15,18 +15,6 @@ import polars as pl
 
 from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
 
-__all__ = [
-    "change_chart",
-    "grid_chart",
-    "index_chart",
-    "rank_chart",
-    "response_chart",
-    "scatter_chart",
-    "screening_chart",
-    "tornado_chart",
-    "welch_chart",
-]
-
 _PALE_BLUE: Final = "#DCEAF4"
 
 _MOST_BARS: Final = 24

@@ -15,8 +15,6 @@ from typing import Any, Final, TypeAlias
 import altair as alt
 import vl_convert
 
-__all__ = ["BLUE", "GREY", "INK", "VERMILLION", "AnyChart", "Rows", "distinct", "inline", "label", "layered", "to_svg"]
-
 AnyChart: TypeAlias = alt.TopLevelMixin
 """A whole chart of Altair, of any kind: it can be saved, and drawn by :func:`to_svg`."""
 

@@ -14,8 +14,6 @@ import polars as pl
 
 from analytics.charts.style import BLUE, INK, VERMILLION, inline, label, layered
 
-__all__ = ["funnel_chart", "hourly_chart", "traffic_by"]
-
 _HOURS_OF_DAY: Final = 24
 
 _FEW_HOURS: Final = 8
@@ -135,4 +133,5 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
 
 
 def percent(rate: float) -> str:
+    """Format a rate as a percentage, with one decimal below a tenth."""
     return f"{100 * rate:.1f}%" if rate < _TENTH else f"{100 * rate:.0f}%"

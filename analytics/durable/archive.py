@@ -18,8 +18,6 @@ from analytics.durable.files import make_folder, put_file
 from analytics.errors import StoreWriteError
 from analytics.store.buckets import HourBucket
 
-__all__ = ["HourArchive", "archive_path"]
-
 _FILE: Final = "events.parquet"
 
 

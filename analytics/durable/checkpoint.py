@@ -22,8 +22,6 @@ from analytics.durable.journal_file import FORMAT, refuse_newer
 from analytics.durable.records import read_table, table_bytes
 from analytics.errors import StoreCorruptError
 
-__all__ = ["CHECKPOINT_FILE", "Checkpoint", "Part", "read_checkpoint", "read_part", "write_checkpoint", "write_part"]
-
 CHECKPOINT_FILE: Final = "checkpoint.json"
 """Name of the file in the store's folder."""
 

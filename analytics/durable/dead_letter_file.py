@@ -15,8 +15,6 @@ from analytics.errors import StoreCorruptError, StoreWriteError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.io.position import SourcePosition
 
-__all__ = ["DeadLetterFile", "dead_letter_entry", "dead_letters_of", "read_dead_letters"]
-
 _ADVICE: Final = "is shorter than it was; lines may be read, not removed"
 
 

@@ -46,8 +46,6 @@ from analytics.store.event_store import EventStore
 from analytics.store.hour import NO_TIMED_EVENTS
 from analytics.store.intake import EventIntake
 
-__all__ = ["DurableStore"]
-
 _MIB: Final = 1 << 20
 
 

@@ -14,17 +14,6 @@ from filelock import FileLock, Timeout
 
 from analytics.errors import StoreLockedError, StoreWriteError
 
-__all__ = [
-    "LOCK_FILE",
-    "WRITER_FILE",
-    "StoreLock",
-    "make_folder",
-    "put_file",
-    "remove_file",
-    "sync_folder",
-    "write_all",
-]
-
 
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all of the bytes, however many calls it takes."""

@@ -11,8 +11,6 @@ from analytics.durable.journal_file import FILE_HEADER, Record, Segment, packed,
 from analytics.durable.settings import Fsync
 from analytics.errors import StoreWriteError
 
-__all__ = ["Journal"]
-
 
 class Journal:
     """The journal of a store, open for writing.

@@ -30,18 +30,6 @@ from typing import Final
 
 from analytics.errors import StoreCorruptError, StoreFormatError
 
-__all__ = [
-    "FILE_HEADER",
-    "FORMAT",
-    "Record",
-    "Segment",
-    "packed",
-    "read_segment",
-    "records_after",
-    "refuse_newer",
-    "segments",
-]
-
 FORMAT: Final = 1
 """Version of the files of a store, the journal's and the checkpoint's."""
 

@@ -14,8 +14,6 @@ from analytics.durable.settings import StoreSettings
 from analytics.errors import StoreError, StoreFormatError, StoreWriteError
 from analytics.store.event_store import EventStore
 
-__all__ = ["open_store"]
-
 _DEFAULT_WINDOW_HOURS: Final = 24
 _DEFAULT_SKEW_SECONDS: Final = 60.0
 

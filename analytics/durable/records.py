@@ -21,8 +21,6 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
 
-__all__ = ["RecordKind", "batch_payload", "moment_payload", "read_batch", "read_moment", "read_table", "table_bytes"]
-
 
 class RecordKind(IntEnum):
     """What a record of the journal holds."""

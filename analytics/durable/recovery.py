@@ -16,8 +16,6 @@ from analytics.store.deliveries import REDELIVERIES_SCHEMA
 from analytics.store.event_store import EventStore
 from analytics.store.snapshot import StoreSnapshot
 
-__all__ = ["Recovery", "StorePaths", "read_store", "recover"]
-
 
 class StorePaths:
     """The files and folders of a store.

@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Fsync", "StoreSettings"]
-
 Fsync = Literal["always", "never"] | Annotated[float, Field(gt=0, le=3600)]
 """When acknowledged batches are flushed from the system's memory to the disk.
 

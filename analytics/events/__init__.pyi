@@ -15,6 +15,7 @@ from .enrichment import (
     event_times as event_times,
 )
 from .event_names import renamed as renamed, unknown_names as unknown_names
+from .geography import REGION_OF_COUNTRY as REGION_OF_COUNTRY, REGIONS as REGIONS
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,
@@ -27,8 +28,6 @@ from .times import (
 from .tracking_plan import (
     COLUMNS as COLUMNS,
     EVENT_SCHEMA as EVENT_SCHEMA,
-    REGION_OF_COUNTRY as REGION_OF_COUNTRY,
-    REGIONS as REGIONS,
     SERVER_SIDE_EVENTS as SERVER_SIDE_EVENTS,
     UTC_MS as UTC_MS,
     CallType as CallType,

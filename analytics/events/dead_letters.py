@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["DeadLetter", "DeadLetterReason", "RejectedError"]
-
 
 class DeadLetterReason(StrEnum):
     """Reason why an event is unusable."""

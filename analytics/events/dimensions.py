@@ -12,8 +12,6 @@ import polars as pl
 
 from analytics.errors import AnalyticsError
 
-__all__ = ["DIMENSIONS", "NOT_SET", "By", "Dimension", "DimensionError", "current_dimension", "dimensions_of"]
-
 NOT_SET: Final = "(not set)"
 """Value of a dimension that the events do not have, as in Google Analytics."""
 

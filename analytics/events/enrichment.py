@@ -15,8 +15,6 @@ from analytics.errors import EventFrameError
 from analytics.events.geography import REGION_OF_COUNTRY
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 
-__all__ = ["CHANNELS", "DERIVED_SCHEMA", "FREE_MAIL_DOMAINS", "conform", "enrich", "event_times"]
-
 DERIVED_SCHEMA: Final = pl.Schema(
     {
         "event_time": UTC_MS,

@@ -8,8 +8,6 @@ import polars as pl
 
 from analytics.events.tracking_plan import CallType, EventName
 
-__all__ = ["renamed", "unknown_names"]
-
 
 def renamed(events: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     """Rename `track` events to the names of the tracking plan.

@@ -7,8 +7,6 @@ from typing import Final
 
 from analytics.errors import AnalyticsError
 
-__all__ = ["EARLIEST", "EPOCH", "HOUR_MS", "LATEST", "epoch_ms", "moment", "moment_ms"]
-
 HOUR_MS: Final = 3_600_000
 """An hour, in milliseconds."""
 

@@ -13,21 +13,6 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
-
-__all__ = [
-    "COLUMNS",
-    "EVENT_SCHEMA",
-    "REGIONS",
-    "REGION_OF_COUNTRY",
-    "SERVER_SIDE_EVENTS",
-    "UTC_MS",
-    "CallType",
-    "Column",
-    "EventName",
-    "FunnelStage",
-]
-
 UTC_MS: Final = pl.Datetime("ms", "UTC")
 """Type of every time column: UTC, to the millisecond, as Segment writes its timestamps."""
 

@@ -1,2 +1,15 @@
 from .notebook import notebook_html as notebook_html
+from .numbers import (
+    NONE as NONE,
+    count as count,
+    decimal as decimal,
+    general as general,
+    moment as moment,
+    p_equals as p_equals,
+    percent as percent,
+    rate as rate,
+    setting as setting,
+    share as share,
+    times as times,
+)
 from .rendering import render as render

@@ -8,8 +8,6 @@ import polars as pl
 
 from analytics.html.rendering import render
 
-__all__ = ["notebook_html"]
-
 
 def notebook_html(
     headline: str = "",

@@ -10,8 +10,6 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from analytics.html import numbers, tables
 
-__all__ = ["render"]
-
 _LONGEST_TEXT: Final = 1000
 
 

@@ -8,8 +8,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-__all__ = ["Column", "Table", "number", "table", "text"]
-
 
 @dataclass(frozen=True)
 class Column:

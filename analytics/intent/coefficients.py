@@ -16,8 +16,6 @@ from analytics.logit.marginal_effects import MarginalEffects
 from analytics.signals.definitions import EventCount, SessionLength, Signal, interaction_parts
 from analytics.statistics.multiplicity import holm
 
-__all__ = ["COEFFICIENT_SCHEMA", "Unit", "coefficient_table", "odds_ratios_per_unit", "unit_of"]
-
 
 def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataFrame:
     """Return the table of coefficients of a fitted model.

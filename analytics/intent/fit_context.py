@@ -21,8 +21,6 @@ from analytics.signals.definitions import Signal
 if TYPE_CHECKING:
     from statsmodels.discrete.discrete_model import BinaryResultsWrapper
 
-__all__ = ["FitContext"]
-
 _ALIKE: Final = 1e-6
 """Largest difference by rounding, in units of the term, between a term and what determines it."""
 

@@ -23,8 +23,6 @@ from analytics.logit.design import INTERCEPT, Design
 from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts
 
-__all__ = ["INTERACTION_SCHEMA", "interaction_effect", "interaction_effects"]
-
 Floats = NDArray[np.float64]
 
 INTERACTION_SCHEMA: Final = pl.Schema(

@@ -27,8 +27,6 @@ from analytics.logit.design import INTERCEPT, Design, eligible_visits, prepare
 from analytics.logit.estimation import Estimate, estimate
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
-__all__ = ["IntentModel"]
-
 _MIN_EVENTS_PER_VARIABLE: Final = 10
 _MIN_CLUSTERS: Final = 40
 _MIN_EFFECTIVE_CLUSTERS: Final = 20

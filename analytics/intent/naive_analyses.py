@@ -24,8 +24,6 @@ from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EverSeen, Signal
 
-__all__ = ["BEFORE_REQUEST", "BY_VISIT", "EVERYTHING", "NaiveComparison", "compare_analyses", "visitor_table"]
-
 BY_VISIT: Final = "by visit"
 BEFORE_REQUEST: Final = "by visitor, before the request"
 EVERYTHING: Final = "by visitor, everything"

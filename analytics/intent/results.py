@@ -27,8 +27,6 @@ from analytics.statistics.multiplicity import benjamini_hochberg
 if TYPE_CHECKING:
     from statsmodels.discrete.discrete_model import BinaryResultsWrapper
 
-__all__ = ["IntentResults"]
-
 _SUMMARY: Final = (
     "signal",
     "coefficient",

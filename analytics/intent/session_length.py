@@ -23,8 +23,6 @@ from analytics.logit.joint_tests import joint_test
 from analytics.logit.splines import knots_of, restricted_cubic
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SessionLength, interaction_parts
 
-__all__ = ["DEFAULT_FORM", "FORM_SCHEMA", "SessionForm", "SessionLengthComparison"]
-
 Floats = NDArray[np.float64]
 
 SessionForm = Literal["none", "over 15 minutes", "log1p", "spline"]

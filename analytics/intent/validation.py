@@ -21,16 +21,6 @@ from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import climb
 from analytics.statistics.intervals import wilson_interval
 
-__all__ = [
-    "PredictiveQuality",
-    "area_under_curve",
-    "calibration_table",
-    "coefficient_of_discrimination",
-    "folds_by_name",
-    "out_of_fold_quality",
-    "predictive_quality",
-]
-
 Floats = NDArray[np.float64]
 
 

@@ -1,6 +1,13 @@
 from .batch_decoding import flatten_lines as flatten_lines
 from .flatten import Flattened as Flattened, flatten_numbered as flatten_numbered
-from .ndjson import decode as decode, encode as encode, read_ndjson as read_ndjson
+from .ndjson import (
+    GZIP_MAGIC as GZIP_MAGIC,
+    READ_ERRORS as READ_ERRORS,
+    decode as decode,
+    encode as encode,
+    flatten_ahead as flatten_ahead,
+    read_ndjson as read_ndjson,
+)
 from .position import Offset as Offset, SourceBatch as SourceBatch, SourcePosition as SourcePosition
 from .row_validation import usable_events as usable_events
 from .strict_json import MAX_EVENT_BYTES as MAX_EVENT_BYTES

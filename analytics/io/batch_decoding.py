@@ -28,8 +28,6 @@ from analytics.io.encoding import time_tails
 from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flat_row, flatten_numbered
 from analytics.io.strict_json import MAX_EVENT_BYTES, read_object
 
-__all__ = ["flatten_lines"]
-
 _SEPARATOR: Final = ',"'
 # Fewer lines of a shape than this are quicker one by one.
 _ENOUGH: Final = 200

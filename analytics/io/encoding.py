@@ -17,8 +17,6 @@ import polars as pl
 
 from analytics.events.tracking_plan import COLUMNS, UTC_MS, Column
 
-__all__ = ["TIME_HEAD", "json_lines", "time_tails"]
-
 TIME_HEAD: Final = "%Y-%m-%dT%H:%M:"
 """The part of a written time that is the same for a whole minute; :func:`time_tails` has the rest."""
 

@@ -30,20 +30,6 @@ from analytics.events.times import EARLIEST, EPOCH, LATEST, epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.io.strict_json import canonical, mended, read_object, shortened
 
-__all__ = [
-    "MAX_ID_LENGTH",
-    "DeadLetter",
-    "DeadLetterReason",
-    "FlatEvent",
-    "Flattened",
-    "RawEvent",
-    "Row",
-    "flat_row",
-    "flatten",
-    "flatten_numbered",
-    "track_view",
-]
-
 FlatEvent = dict[str, str | datetime | None]
 """One row of the event table: a value, or None, for each column of the tracking plan."""
 

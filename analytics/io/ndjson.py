@@ -31,8 +31,6 @@ from analytics.io.batch_decoding import flatten_lines
 from analytics.io.encoding import json_lines
 from analytics.io.flatten import Flattened
 
-__all__ = ["GZIP_MAGIC", "READ_ERRORS", "decode", "encode", "flatten_ahead", "read_ndjson"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -8,8 +8,6 @@ from datetime import datetime
 
 from analytics.io.flatten import Flattened
 
-__all__ = ["Offset", "SourceBatch", "SourcePosition"]
-
 Offset = Mapping[str, int]
 """How far a source has been read: named numbers, such as ``bytes`` and ``lines``, which only the source interprets."""
 

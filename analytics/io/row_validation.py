@@ -17,8 +17,6 @@ from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallTy
 from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered
 from analytics.io.ndjson import encode
 
-__all__ = ["usable_events"]
-
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
 _KEYS: Final = {column.name: column.path[-1] for column in COLUMNS}
 

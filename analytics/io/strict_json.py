@@ -7,8 +7,6 @@ from typing import Any, Final
 
 from analytics.events.dead_letters import DeadLetterReason, RejectedError
 
-__all__ = ["MAX_DEPTH", "MAX_EVENT_BYTES", "canonical", "mended", "read_object", "shortened"]
-
 MAX_EVENT_BYTES: Final = 32 * 1024
 """Longest event accepted, in bytes; Segment's own limit."""
 

@@ -19,8 +19,6 @@ from analytics.events.enrichment import DERIVED_SCHEMA, conform
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, CallType
 from analytics.io.strict_json import canonical
 
-__all__ = ["unfold", "warehouse_name", "warehouse_tables"]
-
 _BARE: Final = ("properties", "traits")
 
 _TAKEN: Final = frozenset((*EVENT_SCHEMA, *DERIVED_SCHEMA))

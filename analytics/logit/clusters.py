@@ -17,8 +17,6 @@ from scipy.sparse import coo_array
 from analytics.errors import VisitTableError
 from analytics.logit.design import Design
 
-__all__ = ["cluster_names", "cluster_numbers", "effective_clusters", "jackknife_errors"]
-
 
 def cluster_numbers(visits: pl.DataFrame) -> NDArray[np.int64] | None:
     """Number the clusters of the visits from 0; None if no account is known, or there is only one cluster.

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from analytics.errors import OneOutcomeError, TooFewVisitsError, VisitTableError
 from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, interaction_parts
 
-__all__ = ["INTERCEPT", "Design", "design_matrix", "eligible_visits", "prepare", "variance_inflation"]
-
 INTERCEPT: Final = "intercept"
 """Name of the first term: the log-odds of a request where all signals are 0."""
 

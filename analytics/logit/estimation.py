@@ -15,8 +15,6 @@ from analytics.logit.design import Design
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
 
-__all__ = ["Estimate", "Estimator", "estimate"]
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 

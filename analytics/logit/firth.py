@@ -19,8 +19,6 @@ from scipy.special import chdtrc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError
 
-__all__ = ["PenalisedLogit"]
-
 Floats = NDArray[np.float64]
 
 _MAX_ITERATIONS: Final = 250

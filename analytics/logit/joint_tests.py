@@ -14,8 +14,6 @@ from analytics.logit.design import Design
 from analytics.logit.estimation import Estimate
 from analytics.logit.firth import PenalisedLogit
 
-__all__ = ["JointTest", "joint_test"]
-
 
 @dataclass(frozen=True)
 class JointTest:

@@ -21,8 +21,6 @@ from analytics.errors import ConvergenceError, SeparationError
 from analytics.logit.design import Design
 from analytics.logit.separation import find_separation
 
-__all__ = ["LogitFit", "climb", "cluster_robust", "information", "log_likelihood", "maximise"]
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 

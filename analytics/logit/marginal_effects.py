@@ -12,8 +12,6 @@ from analytics.logit.design import Design
 from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts
 
-__all__ = ["MarginalEffects"]
-
 Floats = NDArray[np.float64]
 
 

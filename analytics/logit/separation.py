@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from analytics.errors import ConvergenceError
 
-__all__ = ["Separation", "find_separation"]
-
 Floats = NDArray[np.float64]
 
 _ZERO: Final = 1e-6

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from analytics.errors import TooFewVisitsError
 
-__all__ = ["knots_of", "restricted_cubic"]
-
 Floats = NDArray[np.float64]
 
 _QUANTILES: Final = {

@@ -1,1 +1,2 @@
-from .render import SalesDesk as SalesDesk, write_analysis_report as write_analysis_report
+from .data import SalesDesk as SalesDesk
+from .render import write_analysis_report as write_analysis_report

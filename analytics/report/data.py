@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from analytics.statistics.funnel import FunnelStatistics
     from analytics.statistics.segment_content import SegmentContent
 
-__all__ = ["PICKED_SEGMENTS", "REPORTED_SEGMENTS", "ReportData", "SalesDesk"]
-
 REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
 """Dimensions, and pairs of them, that every report shows."""
 

@@ -18,8 +18,6 @@ from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, Signal, int
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["Interpretation", "coefficient_groups", "interpret", "known_signals", "significant", "term_name"]
-
 Signals = Mapping[str, Signal]
 
 _BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, MULTI_PAGE_VISIT)}

@@ -23,8 +23,6 @@ from analytics.signals.definitions import Signal, interaction_parts
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["Coefficients", "Model", "model_view"]
-
 Rows = list[dict[str, Any]]
 
 

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
 
-__all__ = [
-    "Checks",
-    "Clustering",
-    "NaiveAnalyses",
-    "SessionLength",
-    "checks_view",
-    "clustering_view",
-    "naive_view",
-    "session_view",
-]
-
 _OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")
 
 

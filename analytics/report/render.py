@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.html.rendering import render
-from analytics.report.data import REPORTED_SEGMENTS, ReportData, SalesDesk
+from analytics.report.data import ReportData, SalesDesk
 from analytics.store.event_store import EventStore
 
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
-
-__all__ = ["REPORTED_SEGMENTS", "ReportData", "SalesDesk", "render_report", "write_analysis_report", "write_report"]
 
 
 def render_report(data: ReportData) -> str:

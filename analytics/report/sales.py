@@ -13,8 +13,6 @@ from analytics.html.numbers import count, decimal, moment, percent
 if TYPE_CHECKING:
     from analytics.report.data import ReportData, SalesDesk
 
-__all__ = ["Sales", "sales_view"]
-
 
 @dataclass(frozen=True)
 class Sales:

@@ -15,8 +15,6 @@ from analytics.report.interpretation import significant
 if TYPE_CHECKING:
     from analytics.report.data import ReportData
 
-__all__ = ["Interaction", "Segments", "interaction_views", "pair_views", "segment_views"]
-
 
 @dataclass(frozen=True)
 class Segments:

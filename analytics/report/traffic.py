@@ -16,8 +16,6 @@ from analytics.html.numbers import count, moment
 if TYPE_CHECKING:
     from analytics.report.data import ReportData
 
-__all__ = ["Choice", "Traffic", "traffic_view"]
-
 _MOST_VALUES: Final = 4
 """Segments of a dimension that can be picked: those with the most page views."""
 

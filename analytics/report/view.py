@@ -20,8 +20,6 @@ from analytics.report.traffic import Traffic, traffic_view
 if TYPE_CHECKING:
     from analytics.report.data import ReportData
 
-__all__ = ["ReportView", "report_view"]
-
 
 @dataclass(frozen=True)
 class ReportView:

@@ -19,8 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from analytics.events.tracking_plan import CallType
 from analytics.sessions.timeline import VISITOR, enriched
 
-__all__ = ["BotRule", "BotScore", "BotSettings", "score_bots", "tag_bots"]
-
 
 class BotRule(StrEnum):
     """Rules of bot detection, in order of precedence."""

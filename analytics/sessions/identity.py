@@ -15,8 +15,6 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.sessions.timeline import enriched
 
-__all__ = ["IDENTITY_SCHEMA", "StitchingScore", "score_stitching", "stitch", "stitched"]
-
 IDENTITY_SCHEMA = pl.Schema({"anonymous_id": pl.String(), "person_id": pl.String(), "n_users": pl.UInt32()})
 """Columns of the table of identities, one row per browser.
 

@@ -10,8 +10,6 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.sessions.timeline import VISITOR_COLUMNS
 
-__all__ = ["ANALYSED_COLUMNS", "partitions_by_visitor"]
-
 ANALYSED_COLUMNS: Final = (
     "type",
     "anonymous_id",

@@ -18,19 +18,6 @@ from numpy.typing import NDArray
 from analytics.events.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events.tracking_plan import EVENT_SCHEMA, SERVER_SIDE_EVENTS, CallType, EventName
 
-__all__ = [
-    "MAX_VISIT",
-    "VISITOR",
-    "VISITOR_COLUMNS",
-    "as_categorical",
-    "changes",
-    "enriched",
-    "first_known",
-    "idle_time",
-    "stable_order",
-    "timeline",
-]
-
 VISITOR_COLUMNS: Final = ("anonymous_id", "user_id")
 """Columns that identify the visitor, in order of precedence: the browser, else the person."""
 

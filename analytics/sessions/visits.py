@@ -19,8 +19,6 @@ from analytics.sessions.timeline import VISITOR, changes, enriched, first_known,
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
 
-__all__ = ["assign_visits", "begins_in", "visit_table", "visit_table_of_parts"]
-
 
 def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
     """Assign each event to a visit.

@@ -12,8 +12,6 @@ import polars as pl
 from analytics.events.dimensions import Dimension
 from analytics.signals.definitions import EverSeen
 
-__all__ = ["arm_dimension", "arm_signals"]
-
 
 def arm_dimension(experiment: str) -> Dimension:
     """Return the arms of an experiment as a dimension, with the experiment's name.

@@ -14,26 +14,6 @@ import polars as pl
 
 from analytics.events.tracking_plan import UTC_MS, EventName
 
-__all__ = [
-    "DEFAULT_INTERACTIONS",
-    "IDLE_MINUTES",
-    "MULTI_PAGE_VISIT",
-    "SIGNALS",
-    "TECH_BLOG_DOMAINS",
-    "VISIT_KEY_COLUMNS",
-    "VISIT_OUTCOME_COLUMNS",
-    "ConversionUnit",
-    "EventCount",
-    "EverSeen",
-    "Expectation",
-    "Scope",
-    "SessionLength",
-    "Signal",
-    "interaction_parts",
-    "signal_named",
-    "visit_schema",
-]
-
 Expectation = Literal["high", "low", "context"]
 """What an analyst would expect of a signal: high intent, low intent, or a circumstance to hold constant."""
 

@@ -18,8 +18,6 @@ import polars as pl
 from analytics.events.tracking_plan import COLUMNS, CallType
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal
 
-__all__ = ["gathered", "known", "known_columns", "shown", "so_far", "values"]
-
 _COLUMN_AT: Final = {column.path: column.name for column in COLUMNS}
 _MS_PER_MINUTE: Final = 60_000
 

@@ -24,18 +24,6 @@ from analytics.signals.definitions import (
     Signal,
 )
 
-__all__ = [
-    "AttributeSignal",
-    "CountSignal",
-    "EventSignal",
-    "MinutesSignal",
-    "PageCategorySignal",
-    "SignalSettings",
-    "UserSignals",
-    "column_of",
-    "not_known",
-]
-
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _Texts = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]
 _Values = Annotated[tuple[_Text | bool | int, ...], Field(max_length=1000)]

@@ -35,8 +35,6 @@ from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 
-__all__ = ["KafkaAddress", "KafkaSink", "KafkaTopic", "offset_name"]
-
 _DEFAULT_GROUP: Final = "funnelsim"
 # Seconds within which a broker must answer at the start.
 _ANSWER_S: Final = 15.0

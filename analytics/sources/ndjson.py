@@ -18,8 +18,6 @@ from analytics.io.ndjson import GZIP_MAGIC, READ_ERRORS, flatten_ahead
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.sources.source import Now, replaced, unreadable
 
-__all__ = ["NdjsonFile", "NdjsonStream"]
-
 # Bytes at the beginning of a file by which it is recognised.
 _HEAD: Final = 1024
 # Mean bytes read for each line of a batch, at most: a batch of giant lines has fewer lines.

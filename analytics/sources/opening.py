@@ -13,8 +13,6 @@ from analytics.sources.ndjson import NdjsonFile, NdjsonStream
 from analytics.sources.parquet import ParquetFile
 from analytics.sources.source import Now, Source, unreadable
 
-__all__ = ["open_source"]
-
 _KAFKA: Final = "kafka://"
 _PARQUET_MAGIC: Final = b"PAR1"
 _STDIN: Final = "-"

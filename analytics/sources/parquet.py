@@ -18,8 +18,6 @@ from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.row_validation import usable_events
 from analytics.sources.source import replaced, unreadable
 
-__all__ = ["ParquetFile"]
-
 # Bytes at the end of a file by which it is recognised: Parquet's metadata are there.
 _END: Final = 4096
 

@@ -14,8 +14,6 @@ from typing import Protocol
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.io.position import Offset, SourceBatch
 
-__all__ = ["Now", "Source", "replaced", "unreadable"]
-
 Now = Callable[[], datetime]
 """Returns the current time, for a live source; sources of the past have none."""
 

@@ -20,8 +20,6 @@ from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import COUNTS, Traffic
 
-__all__ = ["FunnelStatistics"]
-
 _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
 
 

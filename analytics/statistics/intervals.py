@@ -8,8 +8,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["rate_with_interval", "wilson_interval"]
-
 
 def wilson_interval(
     successes: ArrayLike, n: ArrayLike, level: float = 0.95

@@ -9,8 +9,6 @@ import polars as pl
 
 from analytics.errors import AnalyticsError
 
-__all__ = ["MergeableCounts"]
-
 _COUNT: Final = pl.UInt32()
 
 

@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Homogeneity", "homogeneity_of_odds_ratios"]
-
 Floats = NDArray[np.float64]
 
 _MIN_EXPECTED: Final = 5.0

@@ -25,8 +25,6 @@ from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.multiplicity import holm
 from analytics.statistics.odds_ratios import homogeneity_of_odds_ratios
 
-__all__ = ["SegmentContent", "segment_content"]
-
 Per = Literal["visit", "visitor"]
 
 TEST_SCHEMA: Final = pl.Schema(

@@ -20,8 +20,6 @@ from analytics.events.tracking_plan import FunnelStage
 from analytics.sessions.timeline import as_categorical, changes, enriched, first_known, stable_order, timeline
 from analytics.statistics.mergeable_counts import MergeableCounts
 
-__all__ = ["COUNTS", "Traffic"]
-
 COUNTS: Final = ("page_views", "visitors", "visits", "demo_requests")
 """The four measures, under the names of their columns."""
 

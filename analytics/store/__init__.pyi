@@ -1,5 +1,5 @@
 from .buckets import HourBucket as HourBucket, HourReports as HourReports
-from .counts import Counts as Counts, StoreCounters as StoreCounters
+from .counts import Counts as Counts, Lateness as Lateness, StoreCounters as StoreCounters
 from .deliveries import REDELIVERIES_SCHEMA as REDELIVERIES_SCHEMA, event_hours as event_hours
 from .event_store import EventStore as EventStore
 from .history import EventHistory as EventHistory

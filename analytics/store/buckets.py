@@ -13,8 +13,6 @@ from analytics.events.times import moment
 from analytics.events.tracking_plan import UTC_MS
 from analytics.store.hour import HourEvents
 
-__all__ = ["HOURLY_SCHEMA", "HourBucket", "HourReports", "hourly_table"]
-
 
 @dataclass(frozen=True)
 class HourBucket:

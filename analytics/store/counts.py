@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetterReason
 
-__all__ = ["Counts", "Lateness", "StoreCounters"]
-
 
 @dataclass(frozen=True)
 class Counts:

@@ -19,19 +19,6 @@ from analytics.events.times import EARLIEST, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.store.seen_ids import Hours, IdHashes, Verdict
 
-__all__ = [
-    "CONTENT_COLUMNS",
-    "REDELIVERIES_SCHEMA",
-    "Redeliveries",
-    "content_hashes",
-    "contents",
-    "duplicate_or_conflict",
-    "event_hours",
-    "event_times_ms",
-    "id_hashes",
-    "with_event_time",
-]
-
 CONTENT_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"})
 """The columns that two deliveries of one event have in common; the others depend on when each was delivered."""
 

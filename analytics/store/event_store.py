@@ -58,8 +58,6 @@ from analytics.store.seen_ids import Hours, IdHashes, SeenIds, Verdict
 from analytics.store.snapshot import StoreSnapshot
 from analytics.store.window import HourWindow
 
-__all__ = ["EventStore"]
-
 _EARLIEST_MS: Final = epoch_ms(EARLIEST)
 
 

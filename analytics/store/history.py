@@ -14,8 +14,6 @@ from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
 from analytics.store.spill import write_temporary
 
-__all__ = ["EventHistory"]
-
 
 class EventHistory:
     """An event store and the hours that have left it, for statistics of all events instead of the last 24 hours.

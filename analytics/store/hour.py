@@ -12,8 +12,6 @@ from analytics.events.enrichment import DERIVED_SCHEMA, enrich, event_times
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.store.spill import SpillFile, SpillFolder
 
-__all__ = ["NO_EVENTS", "NO_TIMED_EVENTS", "STORED_SCHEMA", "HourEvents"]
-
 STORED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 """Columns of the events that a store keeps: flat and enriched."""
 

@@ -10,8 +10,6 @@ from analytics.events.dimensions import NOT_SET, Dimension
 from analytics.events.tracking_plan import UTC_MS, CallType
 from analytics.store.hour import HourEvents
 
-__all__ = ["HourCounts"]
-
 
 class HourCounts:
     """A cache of the counts of each hour and set of dimensions.

@@ -16,8 +16,6 @@ from analytics.io.position import SourcePosition
 from analytics.io.row_validation import usable_events
 from analytics.store.counts import Counts
 
-__all__ = ["EventIntake"]
-
 
 class EventIntake(ABC):
     """The common input side of the store in memory and the one in a folder: tables and NDJSON become flat batches."""

@@ -20,8 +20,6 @@ from analytics.io.ndjson import encode
 from analytics.store.counts import StoreCounters
 from analytics.store.deliveries import REDELIVERIES_SCHEMA, content_hashes, contents
 
-__all__ = ["StoreContents", "merge_contents", "state_digest"]
-
 _HOUR: Final = pl.col("event_time").dt.truncate("1h").dt.epoch("ms").alias("hour")
 
 # The columns after the arrival settle ties in the same way whichever store comes first.

@@ -14,8 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["Earlier", "SeenIds", "Verdict"]
-
 IdHashes = NDArray[np.uint64]
 Hours = NDArray[np.int64]
 Bools = NDArray[np.bool_]

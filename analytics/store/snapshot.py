@@ -12,8 +12,6 @@ from analytics.events.dead_letters import DeadLetter
 from analytics.io.position import Offset
 from analytics.store.deliveries import REDELIVERIES_SCHEMA
 
-__all__ = ["StoreSnapshot"]
-
 
 @dataclass(frozen=True, eq=False)
 class StoreSnapshot:

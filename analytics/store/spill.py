@@ -14,8 +14,6 @@ import polars as pl
 
 from analytics.errors import AnalyticsError
 
-__all__ = ["SpillError", "SpillFile", "SpillFolder", "write_temporary"]
-
 
 class SpillError(AnalyticsError):
     """Past events cannot be written to a file."""

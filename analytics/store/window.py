@@ -18,8 +18,6 @@ from analytics.store.hour import NO_EVENTS, HourEvents
 from analytics.store.hourly_views import HourCounts
 from analytics.store.spill import SpillFile, SpillFolder
 
-__all__ = ["HourWindow"]
-
 # Fewer events of a past hour than these stay in memory: a file costs more than they take.
 _WORTH_A_FILE: Final = 5_000
 

@@ -21,8 +21,6 @@ from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
 from scenarios.cli.shutdown import graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError
 
-__all__ = ["CommandGroup", "main"]
-
 # The exit statuses of the shell: 2 is also what the parser of options uses, and 130 is 128 plus the signal of Ctrl-C.
 _DONE: Final = 0
 _FAILED: Final = 1

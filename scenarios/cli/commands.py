@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["COMMANDS", "EXAMPLES", "RENAMED_OPTIONS", "Command"]
-
 
 @dataclass(frozen=True)
 class Command:

@@ -18,8 +18,6 @@ from scenarios.cli.output import Output
 
 # Nothing here may need a library that could be missing, such as Rich, Polars or psutil, before it is known to be there.
 
-__all__ = ["Diagnosis", "diagnose", "doctor"]
-
 
 def doctor(*, json: JsonOutput = False) -> Output:
     """Check the installation, and report what is missing."""

@@ -9,22 +9,6 @@ import typer
 
 from scenarios.config.library import library_names, study_names
 
-__all__ = [
-    "Executor",
-    "JsonOutput",
-    "OutputFolder",
-    "Overrides",
-    "RunFolder",
-    "ScenarioName",
-    "Seed",
-    "StoreFolder",
-    "Workers",
-    "complete_kind",
-    "complete_scenario",
-    "complete_scenario_or_study",
-    "complete_study",
-]
-
 
 def complete_scenario(incomplete: str) -> list[str]:
     """Library scenarios whose names begin with this; if there are none, the shell completes files."""

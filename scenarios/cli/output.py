@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["QUIET", "Output", "is_quiet", "notify", "say", "silence_stdout"]
-
 # A context variable: commands that are called one after the other in one process must not silence each other.
 QUIET: Final = ContextVar("quiet", default=False)
 """Whether ``--quiet`` was given: only results and errors are printed."""

@@ -12,8 +12,6 @@ from rich.progress import Progress
 
 from scenarios.cli.output import is_quiet
 
-__all__ = ["ProgressBar", "progress_bar"]
-
 
 class ProgressBar:
     """A progress bar, and how many of the tasks are done.

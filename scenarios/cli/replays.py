@@ -19,8 +19,6 @@ from scenarios.replays.export import ExportForm, export as export_tables
 from scenarios.replays.recorded_run import ReplayOrder
 from scenarios.replays.sending import ReplayResult, replay as send
 
-__all__ = ["export", "replay"]
-
 
 def replay(
     run: RunFolder,

@@ -16,8 +16,6 @@ from scenarios.measures.claims import ClaimResult
 from scenarios.run.events_analysis import EventsAnalysis
 from scenarios.run.run import Run
 
-__all__ = ["analysis_summary", "run_summary"]
-
 Parts = Iterator[str | Text | Table]
 
 

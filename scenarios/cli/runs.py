@@ -38,8 +38,6 @@ from scenarios.run.pools import shared_pool
 from scenarios.scenario import Scenario, scenario_schema
 from scenarios.study import Study, study_schema
 
-__all__ = ["analyst_settings", "analyze", "list_scenarios", "run", "schema", "show", "validate"]
-
 
 def run(
     scenario: ScenarioName,

@@ -11,8 +11,6 @@ from functools import partial
 from types import FrameType
 from typing import Final
 
-__all__ = ["graceful_shutdown"]
-
 _SIGNALLED: Final = 128
 """The exit status of a process that a signal has ended is this plus the number of the signal."""
 

@@ -17,8 +17,6 @@ from scenarios.files.plain_data import write_json
 from scenarios.scenario import scenario_schema
 from scenarios.study import study_schema
 
-__all__ = ["new", "new_scenario", "new_study"]
-
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 

@@ -16,8 +16,6 @@ from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Page, table
 
-__all__ = ["ingest_text", "stats_data", "stats_text"]
-
 _MOST_ROWS: Final = 25  # a screen
 
 

@@ -20,8 +20,6 @@ from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 
-__all__ = ["ingest", "stats"]
-
 _WATCH_S: Final = 2.0
 # Erase the screen and go to its top left corner.
 _CLEAR: Final = "\x1b[2J\x1b[H"

@@ -30,8 +30,6 @@ from scenarios.scenario import Scenario
 from scenarios.study import Study, default_study_folder
 from scenarios.warm_up import Series, find_warm_up
 
-__all__ = ["compare", "power", "study", "warm_up"]
-
 
 def study(
     study: Annotated[

@@ -15,8 +15,6 @@ from scenarios.output_analysis.results import StudyResults
 from scenarios.power import SampleSize
 from scenarios.warm_up import WarmUp
 
-__all__ = ["comparison_text", "power_text", "study_text", "warm_up_text"]
-
 _MOST_ROWS: Final = 60
 """Rows of a table that are printed; the files have all of them."""
 

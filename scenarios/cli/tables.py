@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Page", "alert", "table"]
-
 _UNLIMITED: Final = 100_000
 """Columns of a file or a pipe: no line is wrapped and no cell is cut off."""
 

@@ -15,6 +15,7 @@ from .loading import (
     with_changes as with_changes,
 )
 from .model_paths import types_at as types_at
+from .renamed import with_current_names as with_current_names, with_current_paths as with_current_paths
 from .settings import ScenarioSettings as ScenarioSettings, yaml_text as yaml_text
 from .validation import check as check
 from .yaml_source import Path as Path, YamlSource as YamlSource, dotted as dotted, read_yaml as read_yaml

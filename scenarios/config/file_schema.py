@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-__all__ = ["file_schema"]
-
 _NULL: Final = {"type": "null"}
 
 

@@ -21,8 +21,6 @@ from scenarios.config.renamed import current_path, with_current_names
 from scenarios.config.yaml_source import Path, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError
 
-__all__ = ["Layers"]
-
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 

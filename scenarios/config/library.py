@@ -8,17 +8,6 @@ from typing import Final
 
 from scenarios.errors import Fault, ScenarioError, did_you_mean
 
-__all__ = [
-    "LIBRARY",
-    "STUDIES",
-    "find_scenario",
-    "find_study",
-    "library_names",
-    "read_text",
-    "shown_name",
-    "study_names",
-]
-
 LIBRARY: Final = Path(__file__).parents[1] / "library"
 """Folder of the library's scenario files."""
 

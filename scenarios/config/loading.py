@@ -15,8 +15,6 @@ from scenarios.config.validation import check
 from scenarios.config.yaml_source import YamlSource, dotted, read_scalar, read_yaml
 from scenarios.errors import Fault, ScenarioError
 
-__all__ = ["Overrides", "load", "load_source", "parse", "read_source", "with_changes"]
-
 Overrides = Mapping[str, Any] | Sequence[str]
 """Single settings by dotted path: ``{"traffic.visitors_per_day": 10}`` or ``["traffic.visitors_per_day=10"]``."""
 

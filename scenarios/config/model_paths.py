@@ -9,8 +9,6 @@ from pydantic import BaseModel
 
 from scenarios.config.yaml_source import Path
 
-__all__ = ["Types", "fields_of", "is_dictionary", "types_at", "types_inside"]
-
 Types = tuple[Any, ...]
 """Possible types of a value: the branches of a union; models, plain types, aliases such as ``dict[str, float]``."""
 

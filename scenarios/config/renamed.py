@@ -15,8 +15,6 @@ from scenarios.config.model_paths import Types, types_inside
 from scenarios.config.yaml_source import Path, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError
 
-__all__ = ["current_path", "with_current_names", "with_current_paths"]
-
 
 def current_path(model: type[BaseModel], path: Path, where: str) -> Path:
     """Return the path of a setting by the names that settings have now, and warn of each old one.

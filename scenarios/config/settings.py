@@ -13,8 +13,6 @@ from scenarios.measures.claims import Claims
 from simulator.settings.world import WorldSettings
 from simulator.simulation import ActiveAgents
 
-__all__ = ["ScenarioSettings", "yaml_text"]
-
 _HEAD: Final = ("name", "description", "seed", "active_agents")
 
 

@@ -15,8 +15,6 @@ from scenarios.config.model_paths import fields_of, types_at
 from scenarios.config.yaml_source import Path, dotted
 from scenarios.errors import Fault, ScenarioError, advice, did_you_mean
 
-__all__ = ["check"]
-
 Model = TypeVar("Model", bound=BaseModel)
 
 _PLAIN_WORDS: Final[Mapping[str, str]] = {

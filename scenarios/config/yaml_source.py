@@ -16,8 +16,6 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from scenarios.errors import Fault, ScenarioError
 
-__all__ = ["Path", "YamlSource", "dotted", "read_scalar", "read_yaml"]
-
 Path = tuple[str | int, ...]
 """Way to a value: keys of mappings and positions in lists, counted from 0."""
 

@@ -13,8 +13,6 @@ from typing import Any, Final
 
 from scenarios.errors import OutputError
 
-__all__ = ["MANIFEST", "new_folder"]
-
 MANIFEST: Final = "manifest.json"
 """File by which a folder is known to be funnelsim's own, and so may be replaced."""
 

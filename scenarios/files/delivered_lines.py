@@ -7,8 +7,6 @@ import polars as pl
 from analytics.io.ndjson import encode
 from simulator.tracking.delivery import Delivery
 
-__all__ = ["broken_lines", "delivered_lines"]
-
 # No UTF-8 text holds this byte, so that no reader can take a garbled line for an event.
 _NOISE = b"\xff"
 

@@ -19,8 +19,6 @@ from analytics.events.times import EPOCH, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.delivery import Delivery
 
-__all__ = ["EventsDigest", "HourDigest", "digest_of"]
-
 _NULL_TIME: Final = -(2**63)
 _NULL_TEXT: Final = -1
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if isinstance(dtype, pl.Datetime)]

@@ -19,17 +19,6 @@ from scenarios.files.run_folder import read_events
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LABELS_ORDER, LABELS_SCHEMA
 
-__all__ = [
-    "EventRecord",
-    "EventsFormat",
-    "FileThenForward",
-    "LabelParts",
-    "NdjsonFile",
-    "ParquetParts",
-    "save_events",
-    "write_parts",
-]
-
 EventsFormat = Literal["parquet", "ndjson", "none"]
 """Form in which a run folder keeps the events."""
 

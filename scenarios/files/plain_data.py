@@ -18,8 +18,6 @@ from analytics.durable.dead_letter_file import dead_letter_entry
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 
-__all__ = ["model_data", "to_json", "write_dead_letters", "write_json", "write_tables"]
-
 
 def to_json(data: object) -> str:
     """Write plain data as JSON: times as ISO 8601, and null for what is not a finite number.

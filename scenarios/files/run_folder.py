@@ -12,8 +12,6 @@ from analytics.io.ndjson import decode
 from scenarios.errors import InputError, did_you_mean
 from scenarios.files.atomic_folder import MANIFEST
 
-__all__ = ["RunFolder", "read_events"]
-
 
 class RunFolder:
     """A folder that ``funnelsim run`` or ``Run.save`` has written.

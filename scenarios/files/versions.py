@@ -8,8 +8,6 @@ from typing import Final
 
 import psutil
 
-__all__ = ["available_bytes", "installed_version", "no_room_to_analyse", "versions"]
-
 _LIBRARIES: Final = ("funnelsim", "polars", "numpy", "simpy", "statsmodels")
 
 

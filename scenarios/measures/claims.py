@@ -23,8 +23,6 @@ from scenarios.measures.definition import Parts, RunView
 from scenarios.measures.expressions import Expression, ExpressionError, compared, parse_comparison, references
 from scenarios.measures.registry import check_references, read_expression
 
-__all__ = ["ClaimResult", "Claims", "check_claims"]
-
 
 @dataclass(frozen=True)
 class ClaimResult:

@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     from analytics.analysis import Analysis
     from analytics.intent.results import IntentResults
 
-__all__ = [
-    "Arguments",
-    "MeasureDefinition",
-    "Parts",
-    "RunView",
-    "arguments_of",
-    "plain_measure",
-    "require_known",
-    "require_value",
-]
-
 Parts = Mapping[str, Any]
 """Settings of a scenario by name, such as ``site``; invalid ones are missing."""
 

@@ -24,20 +24,6 @@ from typing import Final, TypeVar
 from analytics.events.dimensions import current_dimension
 from scenarios.errors import UndefinedMeasureError
 
-__all__ = [
-    "Constant",
-    "Expression",
-    "ExpressionError",
-    "Number",
-    "Operation",
-    "Reference",
-    "compared",
-    "evaluate",
-    "parse_comparison",
-    "parse_expression",
-    "references",
-]
-
 Constant = str | float
 """Type of arguments."""
 

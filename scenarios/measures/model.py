@@ -24,8 +24,6 @@ from simulator.visitors.truth import Truth
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
-__all__ = ["MODEL_MEASURES", "model_terms"]
-
 _ESTIMATES: Final = {
     "coefficient": "estimated effect of a term, in log-odds",
     "standard_error": "its standard error",

@@ -10,8 +10,6 @@ import polars as pl
 from analytics.sessions.identity import score_stitching, stitch
 from scenarios.measures.definition import MeasureDefinition, plain_measure
 
-__all__ = ["PEOPLE_MEASURES"]
-
 _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
     "browsers": ("browsers that were used", lambda people: people.height),
     "persons": ("persons who came", lambda people: people["person_id"].n_unique()),

@@ -28,7 +28,7 @@ from typing import Final, Self
 
 import polars as pl
 
-from analytics.events.tracking_plan import REGIONS
+from analytics.events.geography import REGIONS
 from analytics.store.counts import Counts
 from scenarios.errors import did_you_mean
 from scenarios.measures.definition import (
@@ -53,8 +53,6 @@ from scenarios.measures.people import PEOPLE_MEASURES
 from scenarios.measures.traffic import SEGMENT_MEASURES
 from simulator.sales.outcome import request_measures, sales_outcome
 from simulator.tracking.labels import Label
-
-__all__ = ["Measure", "all_measures", "check_references", "needs_events", "read_expression", "spans_clock"]
 
 _COUNTS: Final = {
     "visitors": "visitors",

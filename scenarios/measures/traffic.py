@@ -11,7 +11,8 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
-from analytics.events.tracking_plan import REGIONS, FunnelStage
+from analytics.events.geography import REGIONS
+from analytics.events.tracking_plan import FunnelStage
 from analytics.signals.arms import arm_dimension
 from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.definition import (
@@ -26,8 +27,6 @@ from scenarios.measures.definition import (
 from scenarios.measures.expressions import Constant, ExpressionError, Reference
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
-
-__all__ = ["SEGMENT_MEASURES"]
 
 _MOST_DIMENSIONS: Final = 2
 _DAY_HOURS: Final = 24

@@ -8,8 +8,6 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, EverSeen, Signal, interaction_parts
 from simulator.visitors.truth import Truth
 
-__all__ = ["known_truth"]
-
 
 def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     """Return the known true coefficients by term, in log-odds.

@@ -10,8 +10,6 @@ import polars as pl
 
 from simulator.settings.clock import ClockSettings
 
-__all__ = ["WHOLE", "Window"]
-
 _HOUR_S: Final = 3600
 
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
 
-__all__ = ["Metamodel", "fit_metamodel"]
-
 Floats = NDArray[np.float64]
 
 _MIN_DEGREES_OF_FREEDOM: Final = 2

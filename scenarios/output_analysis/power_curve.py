@@ -17,8 +17,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PowerCurve", "fit_power_curve"]
-
 Floats = NDArray[np.float64]
 
 _NORMAL: Final = NormalDist()

@@ -18,8 +18,6 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import bdtr, gammaln, ndtr
 
-__all__ = ["CALIBRATION_SCHEMA", "calibration", "simultaneous_band", "standard_normal_rank"]
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 

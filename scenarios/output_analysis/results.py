@@ -18,8 +18,6 @@ from scenarios.studies.running import PointRun
 if TYPE_CHECKING:
     from analytics.charts.style import AnyChart
 
-__all__ = ["REPLICATIONS_SCHEMA", "StudyResults"]
-
 REPLICATIONS_SCHEMA: Final = pl.Schema(
     {"point": pl.UInt32(), "replication": pl.UInt32(), "response": pl.String(), "value": pl.Float64()}
 )

@@ -20,8 +20,6 @@ from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
 from scenarios.studies.design import unit_design
 
-__all__ = ["morris_effects", "morris_indices", "pawn_indices", "pawn_shares", "sobol_indices", "sobol_shares"]
-
 Floats = NDArray[np.float64]
 
 _RESAMPLES: Final = 1000

@@ -14,8 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["differences", "estimates", "means", "ranks"]
-
 Floats = NDArray[np.float64]
 
 _LEVEL: Final = 0.95

@@ -20,8 +20,6 @@ from scenarios.files.plain_data import write_json
 from scenarios.files.versions import versions
 from scenarios.replays.recorded_run import RecordedRun
 
-__all__ = ["ExportForm", "export"]
-
 ExportForm = Literal["segment-warehouse", "csv", "parquet"]
 """Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that gives dbt the types of the columns."""
 

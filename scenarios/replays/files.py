@@ -10,8 +10,6 @@ from typing import BinaryIO, Final
 from scenarios.errors import DeliveryError, OutputError
 from scenarios.replays.recorded_run import RecordedLine
 
-__all__ = ["LinesTarget"]
-
 _MOST_BYTES: Final = 1_000_000
 
 

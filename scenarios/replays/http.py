@@ -18,8 +18,6 @@ from scenarios.errors import DeliveryError, InputError
 from scenarios.replays.recorded_run import RecordedLine
 from scenarios.replays.target import Receiver
 
-__all__ = ["HttpTarget"]
-
 _MOST_BYTES: Final = 500_000
 _MOST_EVENT_BYTES: Final = 32 << 10
 _ENVELOPE_BYTES: Final = 64

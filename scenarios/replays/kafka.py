@@ -10,8 +10,6 @@ from analytics.errors import AnalyticsError
 from scenarios.errors import DeliveryError, InputError
 from scenarios.replays.recorded_run import RecordedLine
 
-__all__ = ["KafkaTarget"]
-
 _MOST_LINES: Final = 10_000
 
 

@@ -11,8 +11,6 @@ from scenarios.errors import InputError, did_you_mean
 from scenarios.replays.files import LinesTarget
 from scenarios.replays.target import Receiver, Target
 
-__all__ = ["open_target"]
-
 _STDOUT: Final = "stdout"
 _NAMES: Final = (_STDOUT, "file", "http", "https", "kafka")
 _KINDS: Final = (_STDOUT, "file:PATH", "http://HOST:PORT", "https://HOST", "kafka:BROKERS/TOPIC")

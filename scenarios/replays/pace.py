@@ -6,8 +6,6 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Clock", "Pace", "SystemClock"]
-
 
 class Clock(Protocol):
     """A clock that can be read and waited on."""

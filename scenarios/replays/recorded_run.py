@@ -17,8 +17,6 @@ from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
 from scenarios.files.run_folder import RunFolder
 
-__all__ = ["RecordedLine", "RecordedRun", "ReplayOrder"]
-
 ReplayOrder = Literal["arrival", "event-time"]
 """``arrival``: by ``receivedAt``, as the collector got them, late ones late. ``event-time``: as things happened."""
 

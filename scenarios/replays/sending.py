@@ -23,8 +23,6 @@ from scenarios.replays.recorded_run import RecordedLine, RecordedRun, ReplayOrde
 from scenarios.replays.state import ReplayState, StateFile
 from scenarios.replays.target import Receiver, Target
 
-__all__ = ["ReplayResult", "replay"]
-
 
 @dataclass(frozen=True)
 class ReplayResult:

@@ -10,8 +10,6 @@ from typing import Any
 
 from scenarios.errors import InputError, OutputError
 
-__all__ = ["ReplayState", "StateFile"]
-
 
 @dataclass(frozen=True)
 class ReplayState:

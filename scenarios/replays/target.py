@@ -9,8 +9,6 @@ from typing import Protocol
 from scenarios.replays.pace import Clock
 from scenarios.replays.recorded_run import RecordedLine
 
-__all__ = ["Receiver", "Target"]
-
 
 class Target(Protocol):
     """A receiver of lines. What :meth:`send` returns from without error is acknowledged."""

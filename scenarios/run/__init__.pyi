@@ -1,5 +1,10 @@
 from .dispatch import Lost as Lost
-from .events_analysis import EventsAnalysis as EventsAnalysis, analyze as analyze, mapped_settings as mapped_settings
+from .events_analysis import (
+    EventsAnalysis as EventsAnalysis,
+    analyze as analyze,
+    mapped_settings as mapped_settings,
+    read_files as read_files,
+)
 from .folder import default_folder as default_folder, run_to_folder as run_to_folder
 from .pools import (
     ExecutorChoice as ExecutorChoice,
@@ -9,5 +14,11 @@ from .pools import (
     shared_pool as shared_pool,
 )
 from .progress import text_bar as text_bar
-from .run import Run as Run, Timings as Timings, simulate as simulate
+from .run import (
+    Run as Run,
+    Timings as Timings,
+    run_analysis as run_analysis,
+    run_html as run_html,
+    simulate as simulate,
+)
 from .sinks import Batches as Batches, StoreSink as StoreSink

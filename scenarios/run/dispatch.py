@@ -17,8 +17,6 @@ from typing import Final, Generic, TypeVar
 from scenarios.errors import OutputError
 from scenarios.run.pools import Pool
 
-__all__ = ["Lost", "dispatch"]
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 

@@ -27,8 +27,6 @@ from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
 
-__all__ = ["ArrivalSorter", "EventsAnalysis", "analyze", "mapped_settings", "read_files"]
-
 _PARQUET_MAGIC: Final = b"PAR1"
 
 _STDIN: Final = "-"

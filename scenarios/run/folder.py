@@ -17,8 +17,6 @@ from scenarios.run.pools import Pool
 from scenarios.run.results import write_results
 from scenarios.run.run import Run, simulate
 
-__all__ = ["default_folder", "run_to_folder"]
-
 
 def default_folder(scenario: ScenarioSettings, seed: int) -> Path:
     """The folder of a run unless another is given.

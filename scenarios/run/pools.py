@@ -13,8 +13,6 @@ from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from scenarios.errors import InputError, advice
 
-__all__ = ["ExecutorChoice", "InProcess", "Pool", "available_cores", "pool_of", "shared_pool"]
-
 ExecutorChoice: TypeAlias = str | Executor | Callable[[], Executor] | None
 """The workers as the caller names them; :func:`pool_of` explains the forms."""
 

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["text_bar"]
-
 _WIDTH: Final = 30
 
 

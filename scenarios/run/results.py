@@ -19,8 +19,6 @@ from scenarios.files.versions import versions
 from scenarios.measures.definition import RunView
 from simulator.simulation import ActiveAgents
 
-__all__ = ["SavableRun", "save_run", "write_results"]
-
 
 class SavableRun(RunView, Protocol):
     """What is written of a run; :class:`scenarios.run.run.Run` is one, and documents the attributes."""

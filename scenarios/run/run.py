@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
 
-__all__ = ["Run", "Timings", "run_analysis", "run_html", "simulate"]
-
-
 @dataclass(frozen=True)
 class Timings:
     """When a run was made and how long it took: the only part of a run that does not depend on the seed alone.

@@ -19,8 +19,6 @@ from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LabelKeeper
 
-__all__ = ["HourParts", "HourWriter", "RunSinks", "fan_out"]
-
 
 @dataclass(frozen=True)
 class RunSinks:

@@ -12,8 +12,6 @@ from analytics.store.event_store import EventStore
 from scenarios.files.delivered_lines import broken_lines
 from simulator.tracking.delivery import Delivery, Sink
 
-__all__ = ["Batches", "StoreSink"]
-
 _LEAST: Final = 20_000
 """Events that a batch holds, unless it is the last."""
 

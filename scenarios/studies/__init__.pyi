@@ -7,4 +7,4 @@ from .plan import StudyPlan as StudyPlan
 from .precision import PrecisionSettings as PrecisionSettings
 from .replication import Failure as Failure, Function as Function, light_run as light_run
 from .running import PointRun as PointRun, run_points as run_points
-from .settings import StudySettings as StudySettings
+from .settings import Factor as Factor, StudySettings as StudySettings

@@ -13,8 +13,6 @@ from analytics import intent
 from scenarios.measures.model import MODEL_MEASURES
 from scenarios.studies.replication import Replicated, Replication, references_of, replicate
 
-__all__ = ["CostGauge", "StudyCost", "clocked", "expected_visitors", "pilots_first"]
-
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _MODEL: Final = frozenset(each.name for each in MODEL_MEASURES) - {"true_coefficient"}
 """Measures that need the intent model, whose libraries the first replication of a worker would otherwise load."""

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from scenarios.studies.settings import DesignSettings, Factor, FactorValue
 
-__all__ = ["MORRIS_STEP", "design_values", "unit_design"]
-
 Floats = NDArray[np.float64]
 Values = dict[str, FactorValue]
 """Values of factors, by dotted path; a factor that is not named keeps the value of the scenario."""

@@ -10,8 +10,6 @@ from pathlib import Path
 from scenarios.run.pools import ExecutorChoice, Pool, pool_of
 from scenarios.studies.cost import StudyCost
 
-__all__ = ["Execution", "Progress"]
-
 Progress = Callable[[int, int], None]
 """Called with the number of replications that are done, and of those known to be needed."""
 

@@ -19,8 +19,6 @@ from scenarios.errors import OutputError
 from scenarios.files.atomic_folder import MANIFEST
 from scenarios.studies.replication import Failure, Replicated
 
-__all__ = ["STUDY_FILE", "StudyFolder", "study_folder"]
-
 STUDY_FILE: Final = "study.yaml"
 _JOURNAL: Final = "journal.ndjson"
 _SHOWN: Final = 40

@@ -22,8 +22,6 @@ from scenarios.scenario import Scenario
 from scenarios.studies.precision import PrecisionSettings
 from scenarios.studies.settings import ScenarioSource, StudySettings
 
-__all__ = ["LoadedStudy", "load_study", "parse_study", "study_of"]
-
 _ESTIMATES: Final = (
     "coefficient",
     "standard_error",

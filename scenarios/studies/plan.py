@@ -20,8 +20,6 @@ from scenarios.studies.loading import LoadedStudy
 from scenarios.studies.replication import Function, Replication
 from scenarios.studies.settings import FactorValue, StudySettings
 
-__all__ = ["Point", "StudyPlan"]
-
 _NAMES_ONLY: Final = {"name", "description", "seed", "active_agents", "claims"}
 """Settings of a scenario on which no event depends."""
 

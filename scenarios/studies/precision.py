@@ -19,8 +19,6 @@ from scipy.special import stdtrit
 
 from simulator.settings.base import Positive, Settings
 
-__all__ = ["Precision", "PrecisionSettings", "half_widths", "is_met", "stopping_point"]
-
 Floats = NDArray[np.float64]
 
 _LEVEL: Final = 0.95

@@ -20,8 +20,6 @@ from scenarios.scenario import Scenario
 from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink
 
-__all__ = ["Failure", "Function", "Replicated", "Replication", "light_run", "references_of", "replicate"]
-
 Function = Callable[[Run], float]
 """A response that is a Python function, in a notebook."""
 

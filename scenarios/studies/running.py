@@ -18,8 +18,6 @@ from scenarios.studies.plan import Point, StudyPlan
 from scenarios.studies.precision import PrecisionSettings, stopping_point
 from scenarios.studies.replication import Failure, Replicated, Replication
 
-__all__ = ["PointRun", "Record", "run_points"]
-
 _FIRST: Final = 1.25
 _GROWTH: Final = 1.5
 """Where the number of replications is open: how many times the minimum is made first, and the last number next."""

@@ -12,8 +12,6 @@ from scenarios.measures.window import Window
 from scenarios.studies.precision import PrecisionSettings
 from simulator.settings.base import Count, Positive, Real, Settings
 
-__all__ = ["DesignSettings", "Factor", "FactorValue", "StudySettings"]
-
 FactorValue = bool | int | float | str
 """A value of a factor."""
 

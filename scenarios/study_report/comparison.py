@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults
     from scenarios.scenario import Scenario
 
-__all__ = ["Comparison", "comparison_view", "setting_gaps"]
-
 _MOST_CHANGES: Final = 40
 # Not settings of the world: a study does not run by them, or has its own.
 _NOT_OF_THE_WORLD: Final = ("name", "description", "claims", "seed")

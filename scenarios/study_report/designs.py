@@ -25,8 +25,6 @@ from scenarios.output_analysis.sensitivity import morris_indices, sobol_indices
 if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults
 
-__all__ = ["Finding", "finding", "metamodel"]
-
 _MOST_SCATTERED: Final = 8
 
 

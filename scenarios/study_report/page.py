@@ -10,8 +10,6 @@ from scenarios.study_report.view import study_view
 if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults
 
-__all__ = ["study_report"]
-
 
 def study_report(results: StudyResults) -> str:
     """Return the report of a study as one HTML page. Equal results make equal bytes."""

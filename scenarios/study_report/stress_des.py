@@ -16,8 +16,6 @@ from scenarios.files.versions import versions
 from scenarios.studies.plan import StudyPlan
 from scenarios.studies.precision import PrecisionSettings
 
-__all__ = ["STRESS_SCHEMA", "stress_checklist"]
-
 STRESS_SCHEMA: Final = pl.Schema({"item": pl.String(), "what": pl.String(), "answer": pl.String()})
 """Columns of the checklist: number and name of the item, and the answer."""
 

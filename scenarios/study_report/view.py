@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults
     from scenarios.studies.settings import Factor, StudySettings
 
-__all__ = ["Estimates", "Response", "StudyView", "study_view"]
-
 _FEW_POINTS: Final = 60
 _MOST_POWERS: Final = 12
 

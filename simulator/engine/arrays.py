@@ -10,18 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = [
-    "Bools",
-    "Floats",
-    "Integers",
-    "Words",
-    "first_rows",
-    "lookup",
-    "part_of_each",
-    "row_numbers",
-    "sparse_column",
-]
-
 Floats = npt.NDArray[np.float64]
 
 Integers = npt.NDArray[np.int64]

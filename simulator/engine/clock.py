@@ -16,9 +16,6 @@ from analytics.events.tracking_plan import UTC_MS
 from simulator.engine.arrays import Integers
 from simulator.settings.clock import ClockSettings
 
-__all__ = ["DAY_MS", "Clock", "ExactEnvironment", "Wait"]
-
-
 DAY_MS = 24 * HOUR_MS
 
 # SimPy's priorities end at NORMAL; all ranked events share the next, so that ranks are compared with ranks only.

@@ -8,8 +8,6 @@ import numpy as np
 
 from simulator.engine.arrays import Floats, Integers
 
-__all__ = ["Choices", "probabilities"]
-
 # The guide should fit into a core's cache; beyond 32 cells for each alternative the search is rare already.
 _MAX_CELLS: Final = 2**19
 _CELLS_PER_ALTERNATIVE: Final = 32

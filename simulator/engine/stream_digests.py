@@ -15,8 +15,6 @@ from simulator.engine.streams import AddressedUniforms, Streams
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["RecordingStreams"]
-
 
 @dataclass(frozen=True)
 class _RecordedUniforms(AddressedUniforms):

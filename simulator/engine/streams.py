@@ -21,8 +21,6 @@ import numpy.typing as npt
 
 from simulator.engine.arrays import Floats, Words
 
-__all__ = ["AddressedUniforms", "Streams", "VisitorDraws"]
-
 _TO_UNIT = 2.0**-52
 # Multipliers of Stafford's variant 13.
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

@@ -14,8 +14,6 @@ from simulator.tracking.activity import VISIT_RECORD, Records, visits_of
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 
-__all__ = ["Candidates", "candidates_of"]
-
 _NONE = np.empty(0, dtype=np.int64)
 
 

@@ -21,8 +21,6 @@ from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.visitors.cohort_tables import WorldTables
 from simulator.world.arrival_sources import arrival_sources_of
 
-__all__ = ["CancelledVisits", "DrawnCohort", "EventGenerator"]
-
 CancelledVisits = Mapping[tuple[int, int], int]
 """Last visit of visitors whose later visits a request has cancelled, by place of the cohort and visitor."""
 

@@ -7,8 +7,9 @@ from collections import defaultdict
 
 import numpy as np
 
+from analytics.events.geography import REGIONS
 from analytics.events.times import HOUR_MS
-from analytics.events.tracking_plan import REGIONS, EventName
+from analytics.events.tracking_plan import EventName
 from simulator.engine.clock import Clock, ExactEnvironment
 from simulator.replication.candidates import Candidates
 from simulator.sales.desk import BuyerDraws, SalesDesk
@@ -18,8 +19,6 @@ from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_process import activate
 from simulator.visitors.visitor import Visitor
 from simulator.world.accounts import Accounts
-
-__all__ = ["LiveWorld"]
 
 
 class LiveWorld:

@@ -11,8 +11,6 @@ import numpy as np
 
 from simulator.tracking.activity import ACTIVITY_RECORD, VISIT_RECORD, HourActivity
 
-__all__ = ["PendingHours", "PendingHoursFile", "read_hour"]
-
 
 class PendingHours:
     """Planned activity in memory, by hour."""

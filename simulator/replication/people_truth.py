@@ -13,8 +13,6 @@ from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort
 from simulator.world.population import Population
 
-__all__ = ["PEOPLE_SCHEMA", "true_people"]
-
 PEOPLE_SCHEMA: Final = pl.Schema(
     {
         "anonymous_id": pl.String(),

@@ -14,8 +14,6 @@ from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor
 
-__all__ = ["RunState"]
-
 
 class RunState:
     """One run in progress.

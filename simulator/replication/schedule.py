@@ -8,8 +8,6 @@ from heapq import heapify, heappop, heappush
 
 from simulator.visitors.cohort_sampler import CohortSampler
 
-__all__ = ["ScheduledCohort", "schedule_of"]
-
 
 @dataclass(frozen=True)
 class ScheduledCohort:

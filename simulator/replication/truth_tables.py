@@ -15,8 +15,6 @@ from simulator.replication.visit_truth import true_visits
 from simulator.visitors.cohort import Cohort
 from simulator.world.population import Population
 
-__all__ = ["TruthTables"]
-
 
 @dataclass(frozen=True)
 class TruthTables:

@@ -13,8 +13,6 @@ from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import IDLE_MS
 
-__all__ = ["true_visits"]
-
 _NEVER_MS = np.iinfo(np.int64).max
 
 

@@ -28,8 +28,6 @@ from simulator.tracking.delivery import Delivery
 from simulator.tracking.labels import LABELS_SCHEMA
 from simulator.tracking.transport import DeliveryQueue, Sent
 
-__all__ = ["HourWork", "RunSpec", "SharedRun"]
-
 Result = TypeVar("Result")
 Key = TypeVar("Key")
 

@@ -14,14 +14,13 @@ from typing import NamedTuple, cast
 import simpy
 from simpy.resources.resource import Request
 
-from analytics.events.tracking_plan import REGIONS, EventName
+from analytics.events.geography import REGIONS
+from analytics.events.tracking_plan import EventName
 from simulator.engine.clock import Clock
 from simulator.sales.office_hours import OfficeHours, RepCalendar, rep_calendars
 from simulator.sales.outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
 from simulator.settings.sales import SalesSettings, TeamSettings
 from simulator.world.accounts import UNKNOWN_COMPANY, Company
-
-__all__ = ["SALES_EVENTS", "BuyerDraws", "SalesDesk", "no_show_probability"]
 
 SALES_EVENTS = (
     EventName.DEMO_SCHEDULED,

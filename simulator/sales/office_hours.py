@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings, minutes_of
 
-__all__ = ["OfficeHours", "RepCalendar", "Shift", "rep_calendars"]
-
 _SEARCH_DAYS = 400
 """Search horizon in days for the next office hour: longer than any usual absence."""
 

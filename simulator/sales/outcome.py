@@ -8,8 +8,6 @@ from enum import StrEnum
 
 import polars as pl
 
-__all__ = ["DemoRequest", "SalesOutcome", "SalesStage", "TeamHours", "request_measures", "sales_outcome"]
-
 Summary = dict[str, float | None]
 
 

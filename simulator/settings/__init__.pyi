@@ -6,7 +6,11 @@ from .experiments import (
     arm_effects as arm_effects,
 )
 from .personas import PersonaSettings as PersonaSettings, persona_code as persona_code
-from .population import CompanySizeSettings as CompanySizeSettings, PopulationSettings as PopulationSettings
+from .population import (
+    USER_AGENTS as USER_AGENTS,
+    CompanySizeSettings as CompanySizeSettings,
+    PopulationSettings as PopulationSettings,
+)
 from .sales import (
     WEEKDAYS as WEEKDAYS,
     SalesSettings as SalesSettings,
@@ -23,5 +27,5 @@ from .traffic import (
     TrafficSettings as TrafficSettings,
     WorldEventSettings as WorldEventSettings,
 )
-from .visits import VisitSettings as VisitSettings
+from .visits import STEP_BITS as STEP_BITS, VISIT_BITS as VISIT_BITS, VisitSettings as VisitSettings
 from .world import WorldSettings as WorldSettings

@@ -10,26 +10,6 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
-__all__ = [
-    "Count",
-    "Factor",
-    "LogOdds",
-    "NonNegative",
-    "Positive",
-    "PositiveFactor",
-    "Probability",
-    "Real",
-    "Settings",
-    "Share",
-    "Shares",
-    "TimeZone",
-    "Weights",
-    "shares_fault",
-    "some_weight",
-    "sum_to_one",
-    "unknown",
-]
-
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 LogOdds = Annotated[Real, Field(ge=-50, le=50)]
 """Effect in log-odds. Beyond ±50 a probability equals 0 or 1 in double precision."""

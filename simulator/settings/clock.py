@@ -9,8 +9,6 @@ from pydantic import AfterValidator, Field
 
 from simulator.settings.base import Settings
 
-__all__ = ["ClockSettings", "in_utc"]
-
 # Time zones have rules for these years, and ten more years stay within the range of dates.
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
 

@@ -11,8 +11,6 @@ from pydantic import AfterValidator, Field, model_validator
 from simulator.settings.base import LogOdds, Positive, Settings, Share, shares_fault
 from simulator.settings.traffic import Name
 
-__all__ = ["ArmSettings", "ExperimentSettings", "ExperimentsSettings", "arm_effects"]
-
 
 class ArmSettings(Settings):
     """One arm of an experiment; with its default values it changes nothing.

@@ -9,8 +9,6 @@ from pydantic import AfterValidator, Field, model_validator
 from analytics.signals.definitions import SIGNALS, ConversionUnit, interaction_parts
 from simulator.settings.base import LogOdds, Settings, unknown
 
-__all__ = ["IntentSettings"]
-
 _TARGET_CONVERSION = 0.015
 
 _NAMES = tuple(signal.name for signal in SIGNALS)

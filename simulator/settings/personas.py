@@ -9,8 +9,6 @@ from pydantic import Field
 from simulator.settings.base import Factor, LogOdds, PositiveFactor, Probability, Settings
 from simulator.settings.traffic import Engagement, Name
 
-__all__ = ["DEFAULT_PERSONAS", "PersonaSettings", "persona_code"]
-
 
 class PersonaSettings(Settings):
     """One kind of visitor; with its default values it differs from no other.

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.events.tracking_plan import REGION_OF_COUNTRY
+from analytics.events.geography import REGION_OF_COUNTRY
 from simulator.settings.base import (
     Positive,
     PositiveFactor,
@@ -22,8 +22,6 @@ from simulator.settings.base import (
 )
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings, persona_code
 from simulator.settings.traffic import Name
-
-__all__ = ["DEFAULT_INDUSTRIES", "DEFAULT_SIZES", "CompanySizeSettings", "CountrySettings", "PopulationSettings"]
 
 
 class CountrySettings(Settings):

@@ -8,20 +8,8 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.events.tracking_plan import REGIONS
+from analytics.events.geography import REGIONS
 from simulator.settings.base import Count, NonNegative, Positive, Probability, Settings, TimeZone, unknown
-
-__all__ = [
-    "DEFAULT_TEAM",
-    "WEEKDAYS",
-    "AbsenceSettings",
-    "HireSettings",
-    "SalesSettings",
-    "StaffSettings",
-    "TeamSettings",
-    "Weekday",
-    "minutes_of",
-]
 
 DEFAULT_TEAM = "default"
 """Name of the team that serves all regions without their own."""

@@ -9,8 +9,6 @@ from pydantic import AfterValidator, Field, model_validator
 from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName, FunnelStage
 from simulator.settings.base import Positive, Probability, Settings, Weights, unknown
 
-__all__ = ["DEFAULT_PAGES", "MIN_EXIT_RATE", "FormSettings", "PageSettings", "SiteSettings"]
-
 MIN_EXIT_RATE = 0.01
 """Minimum probability of leaving the site from a page; it bounds the length of visits."""
 

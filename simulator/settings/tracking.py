@@ -7,11 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
-from analytics.events.tracking_plan import REGIONS
+from analytics.events.geography import REGIONS
 from simulator.settings.base import Count, Factor, NonNegative, Probability, Settings, unknown
 from simulator.settings.population import USER_AGENTS
-
-__all__ = ["TrackingSettings"]
 
 # Longer delays could lead to years outside the range of timestamps.
 _MAX_SECONDS = 1e8

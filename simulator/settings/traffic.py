@@ -20,17 +20,6 @@ from simulator.settings.base import (
 )
 from simulator.settings.clock import in_utc
 
-__all__ = [
-    "CampaignSettings",
-    "ChannelSettings",
-    "Engagement",
-    "Name",
-    "TimedCampaignSettings",
-    "TrafficSettings",
-    "WindowSettings",
-    "WorldEventSettings",
-]
-
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 """Name of a campaign, event, experiment or arm; it becomes part of event properties."""
 

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from simulator.settings.base import Settings, Weights
 
-__all__ = ["VisitSettings"]
-
 # A draw's address packs visitor, visit and step into one integer. A visit of more than 2^13 pages is practically
 # impossible.
 STEP_BITS, VISIT_BITS = 13, 8

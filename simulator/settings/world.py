@@ -19,8 +19,6 @@ from simulator.settings.tracking import TrackingSettings
 from simulator.settings.traffic import TrafficSettings
 from simulator.settings.visits import VisitSettings
 
-__all__ = ["WorldSettings"]
-
 
 class WorldSettings(Settings):
     """All settings of a simulation; each part has its own model.

@@ -18,23 +18,6 @@ from simulator.engine.arrays import Bools, Integers
 from simulator.sales.desk import SALES_EVENTS
 from simulator.visitors.cohort import Cohort
 
-__all__ = [
-    "ACTIVITY_RECORD",
-    "IDENTIFY",
-    "REQUEST",
-    "SALES",
-    "SUBMIT",
-    "VIEW",
-    "VISIT_RECORD",
-    "HourActivity",
-    "Records",
-    "desk_activity",
-    "logged_activity",
-    "planned_activity",
-    "sales_kind",
-    "visits_of",
-]
-
 VIEW, IDENTIFY, SUBMIT, REQUEST, SALES = range(5)
 """Kinds of activity, in the order of their events when one visitor has several in one millisecond. From ``SALES`` on,
 each event of the sales desk is its own kind.

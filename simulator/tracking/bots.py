@@ -17,8 +17,6 @@ from simulator.settings.world import WorldSettings
 from simulator.tracking.labels import Label
 from simulator.visitors.cohort import hexadecimal
 
-__all__ = ["Bots"]
-
 _CRAWLER_AGENT: Final = "Mozilla/5.0 (compatible; ExampleBot/1.0; +https://bot.example.com/about)"
 _DEVICE: Final = "desktop"
 _TIMES: Final = ("original_timestamp", "sent_at", "received_at", "timestamp")

@@ -12,8 +12,6 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.faults import CORRUPTIONS
 from simulator.tracking.labels import LABELS_SCHEMA
 
-__all__ = ["MALFORMED_SCHEMA", "CollectingSink", "Delivery", "Sink", "n_page_views"]
-
 MALFORMED_SCHEMA: Final = pl.Schema(
     {**EVENT_SCHEMA, "damage": pl.Enum(CORRUPTIONS), "place": pl.Float64(), "n_before": pl.UInt32()}
 )

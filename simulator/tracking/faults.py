@@ -12,12 +12,11 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.events.tracking_plan import REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
+from analytics.events.geography import REGION_OF_COUNTRY
+from analytics.events.tracking_plan import SERVER_SIDE_EVENTS
 from simulator.engine.arrays import Bools, Floats, Integers, Words, sparse_column
 from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings
-
-__all__ = ["CORRUPTIONS", "TrackingFaults"]
 
 CORRUPTIONS: Final = ("truncated", "garbled")
 """Kinds of corruption of a line."""

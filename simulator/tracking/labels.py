@@ -9,8 +9,6 @@ import polars as pl
 
 from analytics.events.tracking_plan import UTC_MS
 
-__all__ = ["LABELS_ORDER", "LABELS_SCHEMA", "KeptLabels", "Label", "LabelKeeper", "labelled"]
-
 
 class Label(StrEnum):
     """Fault of an event; one event may have several."""

@@ -17,8 +17,6 @@ from simulator.world.arrival_sources import origins_of
 from simulator.world.assignment import Experiments
 from simulator.world.population import Population
 
-__all__ = ["EventLookups"]
-
 
 class EventLookups:
     """Look-up tables of a world; each ends in a row of null, for no page, campaign, referrer or company.

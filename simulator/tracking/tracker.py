@@ -17,8 +17,6 @@ from simulator.tracking.lookups import EventLookups
 from simulator.visitors.cohort import hexadecimal
 from simulator.world.population import Population
 
-__all__ = ["TRACKED_SCHEMA", "Tracker"]
-
 TRACKED_SCHEMA = pl.Schema(
     {**EVENT_SCHEMA, "_browser": pl.UInt64(), "_message": pl.Int64(), "_persona": pl.Categorical()}
 )

@@ -24,8 +24,6 @@ from simulator.tracking.delivery import MALFORMED_SCHEMA, Delivery, n_page_views
 from simulator.tracking.faults import CORRUPTIONS, TrackingFaults
 from simulator.tracking.labels import LABELS_SCHEMA, Label, labelled
 
-__all__ = ["DeliveryQueue", "Sent", "Transport"]
-
 # A delivery in transit: its number among the true events (−1 for a bot's), which delivery of the event it is (0 the
 # first, 1 a duplicate, 2 a conflict), and its corruption.
 _IN_TRANSIT: Final = pl.Schema(

@@ -14,8 +14,6 @@ from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort_sampler import CohortSampler
 
-__all__ = ["calibrated_intercept", "true_intercept"]
-
 _PILOT_COHORTS = 4
 # Half the width of the bracket for bisection, and the maximum number of secant steps towards it.
 _BRACKET = 1e-9

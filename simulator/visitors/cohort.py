@@ -15,8 +15,6 @@ from simulator.visitors.signals import SignalValues
 from simulator.world.arrival_sources import ORDINARY
 from simulator.world.population import People
 
-__all__ = ["ActivityLog", "Cohort", "hexadecimal"]
-
 
 @dataclass
 class ActivityLog:

@@ -13,8 +13,6 @@ from simulator.engine.clock import Wait
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.visitor import Visitor, WorldView
 
-__all__ = ["activate"]
-
 _VIEW: Final = 0
 _SEND: Final = 1
 _DECIDE: Final = 2

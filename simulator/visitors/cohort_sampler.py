@@ -30,8 +30,6 @@ from simulator.world.arrival_sources import (
 from simulator.world.arrivals import Arrivals
 from simulator.world.population import People, Population
 
-__all__ = ["COHORT_SIZE", "CohortSampler"]
-
 COHORT_SIZE = 16_384
 """Expected number of visitors in a cohort."""
 

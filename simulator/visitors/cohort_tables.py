@@ -15,8 +15,6 @@ from simulator.world.assignment import Experiments
 from simulator.world.navigation import Navigation, NavigationProfiles
 from simulator.world.population import People, Population
 
-__all__ = ["WorldTables"]
-
 MAX_RETURN_RATE = 0.99
 """Largest return rate that a persona's multiplier can lead to."""
 

@@ -18,8 +18,6 @@ from simulator.engine.streams import AddressedUniforms, VisitorDraws
 from simulator.settings.visits import STEP_BITS, VISIT_BITS, VisitSettings
 from simulator.world.navigation import Navigation
 
-__all__ = ["IDLE_MS", "JourneyParameters", "JourneySampler", "Journeys"]
-
 IDLE_MS = round(60_000 * IDLE_MINUTES)
 """Inactivity after which analysts consider a visit over."""
 

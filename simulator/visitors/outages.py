@@ -12,8 +12,6 @@ from simulator.engine.clock import Clock
 from simulator.settings.traffic import WorldEventSettings
 from simulator.visitors.journey import Journeys
 
-__all__ = ["cut_to_first_page", "in_outage"]
-
 
 def in_outage(start_ms: Integers, events: Iterable[WorldEventSettings], clock: Clock) -> Bools:
     """Whether each visit starts during an outage.

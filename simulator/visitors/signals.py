@@ -15,15 +15,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from analytics.events.tracking_plan import REGIONS
+from analytics.events.geography import REGIONS
 from analytics.signals.definitions import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
 from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.settings.site import SiteSettings
 from simulator.settings.traffic import ChannelSettings
 from simulator.visitors.journey import Journeys
 from simulator.world.population import People, Population
-
-__all__ = ["SignalReader", "SignalValues"]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ import simpy
 from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort
 
-__all__ = ["Visitor", "WorldView"]
-
 
 class WorldView(Protocol):
     """The part of the world that a visitor can interact with."""

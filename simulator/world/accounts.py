@@ -10,13 +10,11 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from analytics.events.tracking_plan import REGIONS
+from analytics.events.geography import REGIONS
 from simulator.engine.arrays import Bools, Floats, Integers, lookup
 from simulator.engine.sampling import Choices, probabilities
 from simulator.engine.streams import Streams
 from simulator.settings.population import CompanySizeSettings
-
-__all__ = ["ACCOUNTS_SCHEMA", "UNKNOWN_COMPANY", "Accounts", "Company", "draw_accounts"]
 
 ACCOUNTS_SCHEMA: Final = pl.Schema(
     {

@@ -16,17 +16,6 @@ from simulator.engine.clock import Clock
 from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
 from simulator.world.arrivals import Arrivals, Period, Window
 
-__all__ = [
-    "INVITATION",
-    "ORDINARY",
-    "ArrivalSource",
-    "arrival_sources_of",
-    "arrivals_of",
-    "invited_scope",
-    "origins_of",
-    "steady_arrivals",
-]
-
 ORDINARY = ""
 """Name of the ordinary traffic among the arrival sources."""
 

@@ -13,8 +13,6 @@ from simulator.engine.arrays import Floats, Integers
 from simulator.engine.clock import DAY_MS, Clock
 from simulator.settings.traffic import TrafficSettings
 
-__all__ = ["Arrivals", "Period", "Window"]
-
 # Time zones change their offset, and local hours start, at multiples of a quarter of an hour.
 _STEP_MS = 15 * 60_000
 

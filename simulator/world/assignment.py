@@ -16,8 +16,6 @@ from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import VisitorDraws
 from simulator.settings.experiments import ArmSettings, ExperimentSettings
 
-__all__ = ["Experiments"]
-
 
 class Experiments:
     """Assigns visitors to arms, by a random number that depends on experiment and visitor only.

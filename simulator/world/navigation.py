@@ -15,8 +15,6 @@ from simulator.settings.personas import PersonaSettings
 from simulator.settings.site import MIN_EXIT_RATE, PageSettings, SiteSettings
 from simulator.settings.traffic import ChannelSettings
 
-__all__ = ["DEFAULT_PROFILE", "Navigation", "NavigationProfile", "NavigationProfiles"]
-
 _Factors = tuple[tuple[str, float], ...]
 
 

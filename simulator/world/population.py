@@ -8,15 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
+from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.arrays import Bools, Floats, Integers
 from simulator.engine.sampling import Choices, probabilities
 from simulator.engine.streams import Streams, VisitorDraws
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.world.accounts import Accounts, draw_accounts
-
-__all__ = ["People", "Population", "persona_mix"]
 
 
 @dataclass(frozen=True)

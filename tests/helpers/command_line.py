@@ -12,8 +12,6 @@ import pytest
 
 from scenarios.cli.app import main
 
-__all__ = ["COMMAND", "Ended"]
-
 COMMAND: Final = [sys.executable, "-m", "funnelsim"]
 """The command as a process of its own, for claims about signals, pipes and imports."""
 

@@ -8,7 +8,8 @@ import pytest
 
 from analytics.errors import AnalyticsError, EventFrameError
 from analytics.events.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
-from analytics.events.tracking_plan import EVENT_SCHEMA, REGIONS
+from analytics.events.geography import REGIONS
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.sessions.visits import visit_table
 
 Maker = Callable[..., pl.DataFrame]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analytics.events.tracking_plan import REGIONS
+from analytics.events.geography import REGIONS
 from analytics.signals.definitions import SIGNALS, EverSeen, interaction_parts
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings

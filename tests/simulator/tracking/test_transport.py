@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 from small_worlds import DIRTY
 
 from analytics.events.enrichment import enrich
-from analytics.events.tracking_plan import EVENT_SCHEMA, REGION_OF_COUNTRY, SERVER_SIDE_EVENTS
+from analytics.events.geography import REGION_OF_COUNTRY
+from analytics.events.tracking_plan import EVENT_SCHEMA, SERVER_SIDE_EVENTS
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 from scenarios.files.digest import digest_of

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from small_worlds import SE, check_shares, simulated
 
-from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
+from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.sales.desk import BuyerDraws, SalesDesk

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_worlds import SE, check_shares
 
-from analytics.events.tracking_plan import REGION_OF_COUNTRY, REGIONS
+from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.streams import Streams
 from simulator.settings.population import PopulationSettings
 from simulator.world.population import People, Population
