@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, ClassVar, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
@@ -34,6 +37,18 @@ class Settings(BaseModel):
     renamed: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@cache
+def defaults(section: str) -> dict[str, Any]:
+    """Return a section of ``defaults.toml``, the data of an ordinary B2B software site.
+
+    >>> defaults("industries")["software"]
+    0.26
+    """
+    data = tomllib.loads((Path(__file__).parent / "defaults.toml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = data[section]
+    return found
 
 
 def unknown(kind: str, name: str, known: Collection[str]) -> str:

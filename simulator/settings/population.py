@@ -16,6 +16,7 @@ from simulator.settings.base import (
     Share,
     Shares,
     TimeZone,
+    defaults,
     shares_fault,
     sum_to_one,
     unknown,
@@ -37,32 +38,7 @@ class CountrySettings(Settings):
 
 
 def _default_countries() -> dict[str, CountrySettings]:
-    """Visitors of an English-language B2B site by country. The figures are assumptions."""
-    return {
-        "US": CountrySettings(
-            share=0.42,
-            time_zones={
-                "America/New_York": 0.47,
-                "America/Chicago": 0.28,
-                "America/Denver": 0.07,
-                "America/Los_Angeles": 0.18,
-            },
-        ),
-        "CA": CountrySettings(share=0.05, time_zones={"America/Toronto": 0.7, "America/Vancouver": 0.3}),
-        "GB": CountrySettings(share=0.10, time_zones={"Europe/London": 1.0}),
-        "DE": CountrySettings(share=0.08, time_zones={"Europe/Berlin": 1.0}),
-        "FR": CountrySettings(share=0.05, time_zones={"Europe/Paris": 1.0}),
-        "NL": CountrySettings(share=0.04, time_zones={"Europe/Amsterdam": 1.0}),
-        "SE": CountrySettings(share=0.02, time_zones={"Europe/Stockholm": 1.0}),
-        "NO": CountrySettings(share=0.01, time_zones={"Europe/Oslo": 1.0}),
-        "IN": CountrySettings(share=0.08, time_zones={"Asia/Kolkata": 1.0}),
-        "AU": CountrySettings(share=0.04, time_zones={"Australia/Sydney": 0.8, "Australia/Perth": 0.2}),
-        "JP": CountrySettings(share=0.03, time_zones={"Asia/Tokyo": 1.0}),
-        "SG": CountrySettings(share=0.02, time_zones={"Asia/Singapore": 1.0}),
-        "BR": CountrySettings(share=0.03, time_zones={"America/Sao_Paulo": 1.0}),
-        "IL": CountrySettings(share=0.02, time_zones={"Asia/Jerusalem": 1.0}),
-        "AE": CountrySettings(share=0.01, time_zones={"Asia/Dubai": 1.0}),
-    }
+    return {code: CountrySettings.model_validate(country) for code, country in defaults("countries").items()}
 
 
 class CompanySizeSettings(Settings):
@@ -81,21 +57,11 @@ class CompanySizeSettings(Settings):
     deal_value: PositiveFactor = 1.0
 
 
-DEFAULT_INDUSTRIES: Final = {
-    "software": 0.26,
-    "financial_services": 0.18,
-    "manufacturing": 0.15,
-    "healthcare": 0.13,
-    "retail": 0.12,
-    "professional_services": 0.10,
-    "public_sector": 0.06,
-}
+DEFAULT_INDUSTRIES: Final[dict[str, float]] = defaults("industries")
 """Shares of the industries. The figures are assumptions."""
 
 DEFAULT_SIZES: Final = {
-    "small": CompanySizeSettings(share=0.60, visitors=0.7, good_fit_rate=0.4, deal_value=0.4),
-    "mid_market": CompanySizeSettings(share=0.30, visitors=1.2, good_fit_rate=0.6, deal_value=1.0),
-    "enterprise": CompanySizeSettings(share=0.10, visitors=3.0, good_fit_rate=0.7, deal_value=3.0),
+    name: CompanySizeSettings.model_validate(size) for name, size in defaults("company_sizes").items()
 }
 """Size bands: below 200, below 2,000, and more employees. The figures are assumptions."""
 

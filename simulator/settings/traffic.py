@@ -14,6 +14,7 @@ from simulator.settings.base import (
     Share,
     Shares,
     Weights,
+    defaults,
     shares_fault,
     some_weight,
     unknown,
@@ -137,44 +138,7 @@ class ChannelSettings(Settings):
 
 
 def _default_channels() -> dict[str, ChannelSettings]:
-    """Channels of an ordinary B2B software site. The figures are assumptions."""
-    return {
-        "direct": ChannelSettings(
-            share=0.24, landing={"home": 0.62, "pricing": 0.1, "docs": 0.12, "careers": 0.06, "product": 0.1}
-        ),
-        "organic_search": ChannelSettings(
-            share=0.30,
-            referrer="https://search.example.com/",
-            landing={"home": 0.34, "product": 0.16, "blog": 0.2, "docs": 0.16, "customers": 0.06, "careers": 0.08},
-        ),
-        "paid_search": ChannelSettings(
-            share=0.14,
-            referrer="https://search.example.com/",
-            campaign=CampaignSettings(source="search", medium="cpc", name="brand-and-category", term="data platform"),
-            landing={"product": 0.5, "pricing": 0.2, "white_paper": 0.3},
-        ),
-        "paid_social": ChannelSettings(
-            share=0.10,
-            referrer="https://social.example.com/",
-            campaign=CampaignSettings(source="social", medium="paid_social", name="white-paper", content="carousel"),
-            landing={"white_paper": 0.5, "webinar": 0.25, "product": 0.25},
-        ),
-        "tech_blog": ChannelSettings(
-            share=0.10,
-            referrer="https://techblog.example.org/data-platforms",
-            landing={"engineering_blog": 0.6, "docs": 0.25, "home": 0.15},
-        ),
-        "email": ChannelSettings(
-            share=0.06,
-            campaign=CampaignSettings(source="newsletter", medium="email", name="monthly-digest"),
-            landing={"blog": 0.4, "webinar": 0.35, "customers": 0.25},
-        ),
-        "partner": ChannelSettings(
-            share=0.06,
-            referrer="https://partner.example.net/marketplace",
-            landing={"product": 0.5, "integrations": 0.4, "home": 0.1},
-        ),
-    }
+    return {name: ChannelSettings.model_validate(channel) for name, channel in defaults("channels").items()}
 
 
 class TrafficSettings(Settings):
