@@ -95,6 +95,7 @@ def steady_world(hours: int) -> tuple[WorldSettings, float]:
     return world, 600 / 24 * 0.8 * 0.75
 
 
+@pytest.mark.slow
 def test_a_stable_sales_queue_of_a_simulation_matches_erlang_c():
     """Waits behind 10 whole simulations of five days equal Erlang C."""
     world, load = steady_world(120)

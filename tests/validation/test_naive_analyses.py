@@ -24,6 +24,7 @@ WORLD = WorldSettings.model_validate(
 )
 
 
+@pytest.mark.slow
 def test_one_row_per_visitor_misses_the_effect_of_session_length_and_one_per_visit_does_not():
     """Over 4 replications together the estimate by visitor lies below the truth by more than 4.1 standard errors.
 
@@ -127,7 +128,8 @@ def limit_with_hindsight(world: WorldSettings) -> float:
     return float(np.log(gone[1, 1] * gone[0, 0] / (gone[1, 0] * gone[0, 1])))
 
 
-def test_hindsight_is_wrong_by_the_amount_that_the_settings_foretell():
+@pytest.mark.slow
+def test_hindsight_is_wrong_by_the_amount_that_the_settings_predict():
     """With visits after a request, a row per visitor with everything in it doubles the page's effect.
 
     It tends to 1.22 for a truth of 0.60, which a recursion over visits gives from the settings; by visit the truth is
@@ -155,6 +157,7 @@ def test_hindsight_is_the_worse_the_more_go_on_and_has_nothing_to_see_if_none_do
     np.testing.assert_allclose(by_visit[0], by_visit[1], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_leaky_regression_is_that_of_the_truth_tables_by_hand():
     """All signals at once: gathered from the true visits and fitted by Newton's steps in NumPy, to eight digits.
 

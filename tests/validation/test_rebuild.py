@@ -219,6 +219,7 @@ def test_the_visit_table_rebuilt_from_the_file_is_the_true_one(seed: int, tmp_pa
     assert not visits["at_risk"].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORLDS)
 def test_odd_worlds_are_rebuilt_as_well(name: str, tmp_path: Path):
     """No setting of the world makes the analytics see another table than the simulator."""

@@ -64,6 +64,7 @@ def pooled(errors: np.ndarray) -> np.ndarray:
     return errors.sum(axis=0) / np.sqrt(len(errors))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [EFFICIENT, CROWDED], ids=["many accounts", "few accounts"])
 def test_the_intent_model_recovers_the_coefficients(settings: dict[str, Any]):
     """Over 6 replications together no term misses its truth by 4.1 standard errors, and the errors are as they say.
@@ -78,6 +79,7 @@ def test_the_intent_model_recovers_the_coefficients(settings: dict[str, Any]):
     assert stats.chi2(df=18).sf((z**2).sum()) > 1e-3
 
 
+@pytest.mark.slow
 def test_who_overlooks_that_an_account_asks_once_is_misled():
     """With the visits of colleagues who could not ask, what marks people of accounts seems to keep them from asking.
 

@@ -87,6 +87,7 @@ def test_of_two_signals_alone_it_is_the_difference_of_differences_of_rates():
     assert row["standard_error"] == pytest.approx(np.sqrt(variance), rel=1e-7)
 
 
+@pytest.mark.slow
 def test_estimates_are_right_over_replications():
     """Over 80 samples the mean standardised error is 0 within 4 standard errors, and their spread is 1 within 4."""
     population = visits(400_000, 99)

@@ -122,6 +122,7 @@ def test_more_power_takes_more_traffic_and_is_told_with_the_curve(monkeypatch: p
 SMALL: dict[str, Any] = {"visits.gap_hours": 0.5, "visits.return_rate": 0.45, "intent.target_conversion": 0.2}
 
 
+@pytest.mark.slow
 def test_a_decoy_is_never_found():
     """What has no effect takes no traffic to be found: that is said, after the pilot."""
     world = WORLD.replace({**SMALL, "traffic.visitors_per_day": 1500})
