@@ -84,7 +84,7 @@ class SeparationError(IntentModelError):
 
 
 class ConvergenceError(IntentModelError):
-    """the maximisation did not converge."""
+    """The maximisation did not converge."""
 
 
 class StoreError(AnalyticsError):

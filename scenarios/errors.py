@@ -31,7 +31,7 @@ class InputError(FunnelsimError):
 
 
 class UndefinedMeasureError(FunnelsimError):
-    """A number that does not exist in a run, such as the conversion of nobody; the message says why."""
+    """A number that does not exist in a run, such as conversion without visitors; the message gives the reason."""
 
 
 class OutputError(FunnelsimError):

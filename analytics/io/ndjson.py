@@ -97,7 +97,7 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
 def read_ndjson(
     source: BinaryIO | str | Path, batch_lines: int = 50_000, *, arrived_at: datetime | None = None
 ) -> Iterator[Flattened]:
-    """Read NDJSON in batches, of which only a few are in memory at a time.
+    """Read NDJSON in batches, with only a few of them in memory at a time.
 
     Args:
         source: An open binary file or the path of one, gzipped or not.

@@ -18,7 +18,7 @@ __all__ = ["Counts", "Lateness", "StoreCounters"]
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of the events received had which verdict; every event is counted once.
+    """Numbers of received events by outcome (accepted, duplicate, …); every event is counted once.
 
     Raises:
         AnalyticsError: The parts do not sum to what was received.

@@ -39,7 +39,7 @@ def ingest(
     store: StoreFolder,
     fsync: Annotated[
         str,
-        typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or within so many seconds."),
+        typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or a number of seconds."),
     ] = "always",
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 10_000,
     *,
