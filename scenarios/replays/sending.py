@@ -80,8 +80,8 @@ def replay(
     """Send a run's events to a receiver, in the order and at the pace of their recorded arrival or event times.
 
     Each line is sent exactly as recorded. Nothing is lost: what is not acknowledged is sent again. After a crash,
-    events that were acknowledged but not yet recorded as sent arrive twice, with the same ``messageId``; a file holds each
-    event once.
+    events that were acknowledged but not yet recorded as sent arrive twice, with the same ``messageId``; a file holds
+    each event once.
 
     Args:
         run_folder: Folder of a run with events.
