@@ -59,9 +59,9 @@ _BOUNDS: Final = {
     "exclusiveMaximum": "< {}",
     "minLength": "length ≥ {}",
     "maxLength": "length ≤ {}",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "minProperties": "at least {} entries",
+    "minItems": "≥ {} items",
+    "maxItems": "≤ {} items",
+    "minProperties": "≥ {} entries",
     "pattern": "matches `{}`",
 }
 _LONGEST_DEFAULT: Final = 80

@@ -43,9 +43,9 @@ def ingest(
     ] = "always",
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 10_000,
     *,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end, until interrupted.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for new events until interrupted.")] = False,
     live: Annotated[
-        bool, typer.Option("--live", help="An event without a time of arrival arrives when it is read.")
+        bool, typer.Option("--live", help="Take the time of reading as arrival time of events without receivedAt.")
     ] = False,
     json: JsonOutput = False,
 ) -> Output:
