@@ -17,7 +17,7 @@ _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
     "persons": ("persons who visited the site", lambda people: people["person_id"].n_unique()),
     "accounts": ("companies with at least one visitor", lambda people: people["account"].drop_nulls().n_unique()),
     "invited": (
-        "persons invited by a colleague",
+        "persons who came at the invitation of a colleague",
         lambda people: people.filter(pl.col("invited_by").is_not_null())["person_id"].n_unique(),
     ),
 }
