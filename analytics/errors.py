@@ -67,7 +67,7 @@ class SeparationError(IntentModelError):
 
 
 class ConvergenceError(IntentModelError):
-    """the maximisation did not converge."""
+    """The maximisation did not converge."""
 
 
 class StoreError(AnalyticsError):
@@ -83,7 +83,7 @@ class StoreFormatError(StoreError):
 
 
 class StoreCorruptError(StoreError):
-    """A file of the store is damaged in a place where no crash can have damaged it.
+    """A file of the store is corrupt in a way that a crash cannot cause.
 
     Args:
         path: The file.

@@ -18,16 +18,17 @@ class AnalyticsSettings(BaseModel):
     Args:
         moving_average_hours: Length of the moving averages in hours, 1 to 168.
         segments: Dimensions, or pairs such as ``region:page_group``, to segment the statistics by.
-        signals: Signals of the analyst's own, by name, that the intent model holds beside the built-in ones. Like
-            those they carry over the visits of a visitor and are known strictly before the decision.
-        session_length: How the length of a visit counts in the intent model: ``log1p-zero-flag`` by the logarithm of
-            1 + minutes, with a flag (``multi_page_visit``) that sets apart visits of a single moment, whose length
-            nobody knows; ``log1p`` without that flag. Nothing in the simulated world depends on it: its truth is 0.
-        interactions: Products of two signals, built-in or not, that the intent model holds beside the signals, such as
+        signals: User-defined signals, by name, that the intent model includes beside the built-in ones. Like those,
+            they accumulate over the visits of a visitor and are known strictly before the decision.
+        session_length: How session length enters the intent model: ``log1p-zero-flag`` as log(1 + minutes), with an
+            indicator (``multi_page_visit``) that distinguishes visits with a single page view, whose length cannot be
+            measured; ``log1p`` without the indicator. The simulation does not use the indicator: its true coefficient
+            is 0.
+        interactions: Products of two signals, built-in or user-defined, that the intent model includes, such as
             ``region_europe:security_page_view``.
-        event_names: What a stream from elsewhere calls our events: ``{Demo Request Submitted: Demo Requested}``. The
-            events of a run are called by our names already.
-        find_bots: Leave out not only programs that say what they are, but also visitors whose pace is no person's; see
+        event_names: Event names of other sources and their equivalents in the tracking plan:
+            ``{Demo Request Submitted: Demo Requested}``. Simulated events need none.
+        find_bots: Exclude not only crawlers that identify themselves, but also visitors whose pace is not human; see
             :func:`analytics.sessions.bots.tag_bots`.
     """
 

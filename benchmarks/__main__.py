@@ -28,7 +28,7 @@ def main() -> None:
         results = [asdict(result) for comparison in chosen for result in measure(comparison, options.rounds)]
         print(json.dumps({"rounds": options.rounds, "results": results}, indent=2))
         return
-    print(f"Medians of {options.rounds} rounds taken in turn; ratios of speed to the first line of each group")
+    print(f"Medians of {options.rounds} interleaved rounds; ratios of speed to the first line of each group")
     for comparison in chosen:
         _print(comparison, measure(comparison, options.rounds))
 

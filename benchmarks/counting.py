@@ -96,8 +96,12 @@ def _prepare_statistics() -> Mapping[str, Subject]:
 
 
 COMPARISON: Final = Comparison(
-    "counting", f"{N_EVENTS:,} page views by hour, country and content", "events", _prepare, {_FIRST: 1.0, _AGAIN: 1.0}
+    "counting",
+    f"{N_EVENTS:,} page views by hour, country and page group",
+    "events",
+    _prepare,
+    {_FIRST: 1.0, _AGAIN: 1.0},
 )
 STATISTICS: Final = Comparison(
-    "statistics", "A day's events by hour, country and content", "events", _prepare_statistics
+    "statistics", "A day's events by hour, country and page group", "events", _prepare_statistics
 )

@@ -60,14 +60,14 @@ def _parquet_out() -> Mapping[str, Subject]:
         _written(events, "parquet")
         return events.height
 
-    return {"Polars, all texts": texts, "funnelsim's table": ours}
+    return {"Polars, all strings": texts, "funnelsim's table": ours}
 
 
 def _parquet_in() -> Mapping[str, Subject]:
     events, _ = busy_day()
     texts, ours = _written(events.cast({pl.Categorical: pl.String}), "parquet"), _written(events, "parquet")
     return {
-        "Polars, all texts": lambda: pl.read_parquet(io.BytesIO(texts)).height,
+        "Polars, all strings": lambda: pl.read_parquet(io.BytesIO(texts)).height,
         "funnelsim's table": lambda: pl.read_parquet(io.BytesIO(ours)).height,
     }
 

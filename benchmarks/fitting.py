@@ -15,7 +15,7 @@ from analytics.signals.definitions import SIGNALS, EverSeen, Signal
 from benchmarks.measuring import Comparison, Subject
 from benchmarks.world import busy_day
 
-_BARE: Final = "statsmodels' Logit, errors by account"
+_BARE: Final = "statsmodels' Logit, clustered errors"
 _FIT: Final = "IntentModel.fit, with all its checks and effects"
 _MAXIMUM: Final = "the same fit on collapsed patterns"
 _YES_OR_NO: Final = [signal for signal in SIGNALS if isinstance(signal, EverSeen)]
@@ -51,11 +51,11 @@ ALL_SIGNALS: Final = Comparison(
     "logit", "Intent model with session length", "visits", lambda: _compared(SIGNALS, whole=True), {_FIT: 1 / 1.1}
 )
 DISCRETE: Final = Comparison(
-    "logit-discrete", "Intent model, yes-or-no signals only", "visits", lambda: _compared(_YES_OR_NO, whole=True)
+    "logit-discrete", "Intent model, binary signals only", "visits", lambda: _compared(_YES_OR_NO, whole=True)
 )
 LIKELIHOOD: Final = Comparison(
     "logit-collapsed",
-    "Maximum of the likelihood, yes-or-no signals only",
+    "Maximum-likelihood fit, binary signals only",
     "visits",
     lambda: _compared(_YES_OR_NO, whole=False),
     {_MAXIMUM: 20.0},

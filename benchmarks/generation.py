@@ -63,7 +63,7 @@ def _prepare_all() -> Mapping[str, Subject]:
 
     return {
         _NAIVE: _naive(world),
-        "bare SimPy loop, one time-out a visit": bare,
+        "bare SimPy loop, one timeout per visit": bare,
         "funnelsim, active_agents: all, events only": _funnelsim(world, "all"),
         _ALL: _funnelsim(world, "all", _store),
     }

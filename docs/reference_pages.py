@@ -47,16 +47,19 @@ _UNITS: Final = {
 }
 """Unit of a setting by the last part of its name: names contain their unit."""
 
+_TITLES: Final = {"PrecisionSettings": "SequentialReplications"}
+"""Titles of models whose class name would give a title twice."""
+
 _BOUNDS: Final = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
     "maximum": "≤ {}",
     "exclusiveMaximum": "< {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "minProperties": "at least {} entries",
+    "minLength": "length ≥ {}",
+    "maxLength": "length ≤ {}",
+    "minItems": "≥ {} items",
+    "maxItems": "≤ {} items",
+    "minProperties": "≥ {} entries",
     "pattern": "matches `{}`",
 }
 _LONGEST_DEFAULT: Final = 80
@@ -95,7 +98,7 @@ def python_page() -> str:
     )
     errors = chain.from_iterable(_public_names(package, errors=True) for _, package in sections)
     return (
-        "# Python\n\nEvery public name can be had from one import, `import funnelsim as fs`, and is loaded when used. "
+        "# Python\n\n`import funnelsim as fs` gives access to every public name; each is loaded on first use. "
         "`fs.__version__` is the version. `help(fs.Scenario)` shows arguments, units, return values and errors.\n"
         f"{tables}\n## Errors\n\n{_table(('name', 'meaning'), errors)}"
     )
@@ -114,7 +117,7 @@ def scenario_page() -> str:
     """Every setting of a scenario file."""
     head = (
         "# Scenario files\n\nOnly `name` is required. Unknown keys are errors. With `extends: baseline` a scenario "
-        "changes another one, from the library or a file, key by key; `null` removes an entry. "
+        "changes another one (a built-in scenario or a file) key by key; `null` removes an entry. "
         "`funnelsim show baseline` prints every default. [Write a scenario](../how-to/scenarios.md) has examples.\n"
     )
     return head + _settings(Scenario, Scenario.model_json_schema(mode="validation"))
@@ -245,7 +248,8 @@ def _model(title: str, model: type[BaseModel], schema: Mapping[str, Any]) -> str
 
 def _title(name: str) -> str:
     """The title of a model's section: ``TimedCampaignSettings`` is "Timed campaign"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Settings")).capitalize()
+    title = _TITLES.get(name, name.removesuffix("Settings"))
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title).capitalize()
 
 
 def _docstring(text: str) -> tuple[str, dict[str, str]]:

@@ -19,11 +19,11 @@ class InputError(FunnelsimError):
 
 
 class UndefinedMeasureError(FunnelsimError):
-    """A number that does not exist in a run, such as the conversion of nobody; the message says why."""
+    """A number that does not exist in a run, such as conversion without visitors; the message gives the reason."""
 
 
 class OutputError(FunnelsimError):
-    """A place that cannot be written to, or that holds something that must not be overwritten."""
+    """An output path that cannot be written to, or whose contents must not be overwritten."""
 
 
 class DeliveryError(FunnelsimError):
@@ -32,7 +32,7 @@ class DeliveryError(FunnelsimError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a scenario.
+    """One error in a scenario, with its location.
 
     Args:
         where: Place of the wrong value, such as ``baseline.yaml:17:5`` or ``--set traffic.visitors_per_day=-5``.
@@ -49,7 +49,7 @@ class Fault:
 
 
 class ScenarioError(FunnelsimError):
-    """A scenario that cannot be run, with all its faults, one a line.
+    """A scenario that cannot be run; the message lists every error, one per line.
 
     Args:
         faults: What is wrong, in the order in which it should be read.

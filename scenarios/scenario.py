@@ -18,10 +18,10 @@ from simulator.visitors.visitor import Visitor
 
 
 class Scenario(ScenarioSettings):
-    """A world to simulate, and how to analyse what it leaves behind.
+    """A scenario: the world to simulate, and how to analyse its events.
 
-    Frozen: running it never writes on it. Start from the library, ``Scenario.load("baseline")``, and change what you
-    like with :meth:`replace`.
+    It is immutable. Start from a built-in scenario, ``Scenario.load("baseline")``, and derive others with
+    :meth:`replace`.
     """
 
     @classmethod

@@ -164,7 +164,7 @@ def run_study(
     progress: Progress | None = None,
     announce: Callable[[StudyCost], None] | None = None,
 ) -> StudyResults:
-    """Run a study, or resume one that was stopped.
+    """Run a study, or resume one that was interrupted.
 
     Args:
         study: What to run.

@@ -83,7 +83,7 @@ class Outcome:
 
 
 class Simulation:
-    """A simulation of a world with a seed.
+    """A simulation of one scenario world, with its seed.
 
     Args:
         world: Settings of the world.

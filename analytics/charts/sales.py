@@ -64,7 +64,7 @@ def queue_over_time(requests: pl.DataFrame, start: datetime, end: datetime) -> p
 
 
 def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
-    """Draw the requests that wait for an answer and the booked demos ahead, over time.
+    """Draw the requests that wait for an answer and the upcoming demos, over time.
 
     Args:
         queue: As of :func:`queue_over_time`.
@@ -74,7 +74,7 @@ def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
     axis = alt.Axis(tickCount=8, format="%H:%M") if hours <= _HOURS_TO_NAME else alt.Axis(tickCount=8)
     panels = [
         _steps(rows, "unanswered", "Waiting for an answer", VERMILLION, axis),
-        _steps(rows, "booked", "Booked demos ahead", BLUE, axis),
+        _steps(rows, "booked", "Upcoming demos", BLUE, axis),
     ]
     return alt.vconcat(*panels, spacing=18)
 

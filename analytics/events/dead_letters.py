@@ -24,7 +24,7 @@ class DeadLetterReason(StrEnum):
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An unusable event, kept unchanged.
+    """An event that could not be parsed or used, stored unchanged with the reason.
 
     Args:
         raw: The bytes received.

@@ -119,16 +119,23 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _column("context_ip", "context.ip", _TEXT, "address of the device"),
     _column("context_user_agent", "context.userAgent", _TEXT, "user agent of the browser"),
     _column("context_group_id", "context.groupId", _TEXT, "identifier of the account (company) the device belongs to"),
-    _column("context_company_industry", "context.company.industry", _WORD, "industry of the company, as looked up"),
-    _column("context_company_size", "context.company.size", _WORD, "size band of the company, as looked up"),
+    _column(
+        "context_company_industry",
+        "context.company.industry",
+        _WORD,
+        "industry of the company, from firmographic enrichment",
+    ),
+    _column(
+        "context_company_size", "context.company.size", _WORD, "size band of the company, from firmographic enrichment"
+    ),
     _column("context_experiments", "context.experiments", _WORD, "arms of the visitor: experiment=arm, joined by ;"),
     _column("context_library_name", "context.library.name", _WORD, "library that sent the call"),
     _column("name", "name", _TEXT, "name of the page", _PAGE),
-    _column("category", "properties.category", _WORD, "content of the page: security, pricing, careers, …", _PAGE),
+    _column("category", "properties.category", _WORD, "page group: security, pricing, careers, …", _PAGE),
     _column("funnel_stage", "properties.funnel_stage", _WORD, "top, middle or bottom of the funnel", _PAGE),
     _column("asset", "properties.asset", _WORD, "what was downloaded, registered for or requested", _TRACK),
     _column("email", "traits.email", _TEXT, "address given in a form", _IDENTIFY),
-    _column("extra", "extra", _TEXT, "what the tracking plan does not know, as one JSON object"),
+    _column("extra", "extra", _TEXT, "fields that are not in the tracking plan, as one JSON object"),
 )
 """Columns of the flat event table, in order."""
 

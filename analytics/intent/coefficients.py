@@ -137,13 +137,13 @@ def unit_of(term: str, signals: Mapping[str, Signal]) -> Unit:
 
 def _unit(signal: Signal | None) -> Unit:
     if signal is not None and signal.dtype == pl.Boolean():
-        return Unit("with it against without", 1.0)
+        return Unit("present against absent", 1.0)
     if isinstance(signal, SessionLength):
         if signal.scale == "log1p":
-            return Unit("twice as long, in 1 + minutes", math.log(2))
+            return Unit("doubled (as 1 + minutes)", math.log(2))
         return Unit(f"{_MINUTES} minutes longer", float(_MINUTES))
     if isinstance(signal, EventCount) and signal.scale == "log1p":
-        return Unit("twice as many, in 1 + number", math.log(2))
+        return Unit("doubled (as 1 + number)", math.log(2))
     return Unit("one more", 1.0)
 
 

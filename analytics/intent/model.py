@@ -163,7 +163,7 @@ def _has_many_clusters(results: IntentResults) -> bool:
 
 
 def _few_effective_clusters(results: IntentResults) -> str | None:
-    """Warn of terms that rest on few accounts, though accounts are many, with their jackknife intervals."""
+    """Warn of terms with few effective clusters, and give their jackknife intervals."""
     effective = results.basis.effective_clusters or {}
     few = [term for term, n in effective.items() if term != INTERCEPT and n < _MIN_EFFECTIVE_CLUSTERS]
     if not few or results.jackknife is None:
@@ -171,8 +171,8 @@ def _few_effective_clusters(results: IntentResults) -> str | None:
     rows = {row["signal"]: row for row in results.jackknife.to_dicts()}
     listed = ", ".join(f"{term} ({effective[term]:.0f} effective; {_interval(rows[term])})" for term in few)
     return (
-        f"few of the {results.basis.n_clusters:,} accounts and single visitors inform about {listed}: cluster-robust "
-        "standard errors and intervals are too small there; use the jackknife intervals in brackets"
+        f"too few of the {results.basis.n_clusters:,} clusters (accounts, and visitors without one) contribute to "
+        f"{listed}: cluster-robust standard errors are too small there; use the jackknife intervals in brackets"
     )
 
 

@@ -62,7 +62,7 @@ class Flattened:
 
 
 def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | DeadLetter:
-    """Flatten one Segment-Spec event, or return a dead letter with the reason why that is impossible.
+    """Flatten one Segment-Spec event, or return a dead letter with the reason why it cannot be used.
 
     Args:
         event: The event: a line of JSON as bytes or text, or the object in it.

@@ -47,7 +47,7 @@ READ_ERRORS: Final = (OSError, EOFError, zlib.error)
 
 
 def encode(events: pl.DataFrame) -> bytes:
-    r"""Encode events as NDJSON: one Segment-Spec object a line, in the order of the rows.
+    r"""Encode events as NDJSON: one Segment-Spec object per line, in row order.
 
     Args:
         events: Table of events; only the columns of the tracking plan are written.
@@ -70,7 +70,7 @@ def encode(events: pl.DataFrame) -> bytes:
 
 
 def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None = None) -> Flattened:
-    r"""Decode NDJSON at once: bytes, an open file or the path of one, gzipped or not.
+    r"""Decode NDJSON in one go, from bytes, an open file or a path; it may be gzipped.
 
     Args:
         lines: The lines.
@@ -95,7 +95,7 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
 def read_ndjson(
     source: BinaryIO | str | Path, batch_lines: int = 50_000, *, arrived_at: datetime | None = None
 ) -> Iterator[Flattened]:
-    """Read NDJSON in batches, of which only a few are in memory at a time.
+    """Read NDJSON in batches, with only a few of them in memory at a time.
 
     Args:
         source: An open binary file or the path of one, gzipped or not.

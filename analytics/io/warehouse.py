@@ -42,7 +42,7 @@ def warehouse_name(key: str) -> str:
 
 
 def unfold(events: pl.DataFrame) -> pl.DataFrame:
-    """Unfold the fields of ``extra`` into columns of their own, as texts.
+    """Unfold the fields of ``extra`` into columns of their own, as strings.
 
     A field with the name of a column keeps its path (``properties_email`` beside ``email``). Of two fields of one row
     with the same name, the last in ``extra`` is kept.

@@ -114,10 +114,10 @@ def _sentence(row: Mapping[str, Any], results: IntentResults, signals: Signals) 
     signal = signals.get(term)
     others = _except(term, results, signals)
     if _is_yes_or_no(signal):
-        return f"A visitor who {signal.meaning}{others} has {_factor(row)} times the odds of a demo request."
+        return f"A visitor who {signal.meaning} has {_factor(row)} times the odds of a demo request{others}."
     unit = unit_of(term, signals)
     factor = _factor(row, unit.size)
-    return f"With “{term_name(term)}” {unit.meaning}, a visitor{others} has {factor} times the odds of a demo request."
+    return f"With “{term_name(term)}” {unit.meaning}, a visitor has {factor} times the odds of a demo request{others}."
 
 
 def _factor(row: Mapping[str, Any], size: float = 1.0) -> str:
@@ -133,7 +133,7 @@ def _except(term: str, results: IntentResults, signals: Signals) -> str:
     products = [interaction_parts(other) for other in results.terms if ":" in other]
     partners = [part for parts in products if term in parts for part in parts if part != term]
     meanings = [signals[part].meaning for part in partners if _is_yes_or_no(signals.get(part))]
-    return f", but not one who also {' or '.join(meanings)}," if meanings else ""
+    return f", unless the visitor {' or '.join(meanings)}" if meanings else ""
 
 
 def _is_yes_or_no(signal: Signal | None) -> TypeGuard[Signal]:
@@ -146,11 +146,12 @@ def _interaction(row: Mapping[str, Any], results: IntentResults, known: Signals)
     if len(parts) != 2 or len(signals) < len(parts):  # noqa: PLR2004 - a pair
         return f"{term_name(row['signal'])} multiplies the odds of a demo request by a further {_factor(row)}."
     first, second = signals
-    extra = f"A visitor who {first.meaning} and {second.meaning} has a further {_factor(row)} times the odds"
+    both = f"{first.meaning} and {second.meaning}"
+    extra = f"Interaction: if a visitor {both}, the odds are multiplied by a further {_factor(row)}"
     total = _joint(second.name, row["signal"], results)
     if total is None:
         return f"{extra}."
-    return f"{extra}: for visitors of the first kind, the second multiplies the odds by {total} in all."
+    return f"{extra}. So if the visitor {first.meaning}, the second signal multiplies the odds by {total} in total."
 
 
 def _joint(term: str, interaction: str, results: IntentResults) -> str | None:

@@ -38,7 +38,7 @@ def _queue(desk: SalesDesk) -> Chart:
     longest = queue.sort("unanswered", descending=True, maintain_order=True).row(0, named=True)
     title = (
         f"Requests waiting for an answer, at most {count(longest['unanswered'])} on {moment(longest['moment'])} UTC; "
-        f"booked demos ahead, {count(queue['booked'][-1])} at the end"
+        f"upcoming demos, {count(queue['booked'][-1])} at the end"
     )
     return chart_of(queue_chart(queue), "queue", title)
 

@@ -59,7 +59,7 @@ class StitchingScore:
 
 
 def stitch(events: pl.DataFrame) -> pl.DataFrame:
-    """Find the person behind each browser.
+    """Assign each browser to a person, by shared user ids.
 
     Browsers on which the same user id was seen belong to one person, and so on from browser to user id to browser: the
     persons are the connected components of that graph. A browser without a user id is a person of its own.
@@ -134,7 +134,7 @@ def stitched(events: pl.DataFrame, identities: pl.DataFrame | None = None) -> pl
 
 
 def score_stitching(found: pl.DataFrame, truth: pl.DataFrame) -> StitchingScore:
-    """Compare the persons found with the true ones, by pairs of browsers.
+    """Score stitching against the true persons: pairwise precision and recall over browsers.
 
     Pairwise precision and recall weigh a person by the pairs of their browsers: see D. Menestrina, S. E. Whang,
     H. Garcia-Molina, Proceedings of the VLDB Endowment 3 (2010) 208-219.

@@ -26,7 +26,7 @@ TECH_BLOG_DOMAINS: Final = ("techblog.example.org", "news.ycombinator.com", "dev
 
 @dataclass(frozen=True)
 class EverSeen:
-    """A binary signal: some event of the visitor so far has one of these values in this column.
+    """A binary signal: whether any event of the visitor so far has one of these values in a column.
 
     Args:
         name: Name of the signal; also its column in the visit table.
@@ -159,7 +159,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
 
 MULTI_PAGE_VISIT: Final = SessionLength(
     "multi_page_visit",
-    "has stayed beyond the single moment of a first page view",
+    "has viewed more than one page in the visit",
     "context",
     "minutes",
     longer_than=0.0,

@@ -197,9 +197,9 @@ class CountSignal(_Settings):
 
     Args:
         kind: ``count``.
-        of: What is counted: ``page_views``, ``events`` of every kind, or ``visits``, the one that ends included.
-        attribute: Only events with one of the values in this attribute count; as for ``attribute`` signals.
-        equals: These values.
+        of: What is counted: ``page_views``, ``events`` of every kind, or ``visits`` including the current one.
+        attribute: Count only events in which this attribute has one of the values in ``equals``; null for all events.
+        equals: The values of ``attribute`` that count.
         within: ``visitor`` for all until the end of the visit, ``visit`` for this visit only.
         scale: ``count`` for the number, ``log1p`` for the natural logarithm of 1 + number.
         at_least: Threshold that makes it a binary signal.
@@ -249,12 +249,12 @@ class CountSignal(_Settings):
 
 
 class MinutesSignal(_Settings):
-    """Minutes from the first to the last page view of the visit, or of all visits; or whether there are so many.
+    """Minutes from the first to the last page view of the visit, or of all visits, or whether they exceed a threshold.
 
     Args:
         kind: ``minutes``.
-        within: ``visit`` for this visit, ``visitor`` for all visits until its end together.
-        scale: ``minutes`` for their number, ``log1p`` for the natural logarithm of 1 + minutes.
+        within: ``visit`` for this visit, ``visitor`` for the sum over all visits so far.
+        scale: ``minutes``, or ``log1p`` for the natural logarithm of 1 + minutes.
         longer_than: Threshold in minutes that makes it a binary signal.
     """
 

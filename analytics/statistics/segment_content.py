@@ -47,7 +47,7 @@ _COUNTS: Final = ("n_seen", "converted_seen", "n_unseen", "converted_unseen")
 
 @dataclass(frozen=True, eq=False)
 class SegmentContent:
-    """Conversion by segment and content, and a test of interaction for each content.
+    """Conversion by segment and page group, and a test of interaction for each page group.
 
     Args:
         conversion: One row per segment and content, sorted by both: the segment; ``content``; for those who saw it and
@@ -79,7 +79,7 @@ def segment_content(
     idle_minutes: float = IDLE_MINUTES,
     level: float = 0.95,
 ) -> SegmentContent:
-    """Count conversion by segment and content, and test whether the content matters more in some segments than others.
+    """Count conversion by segment and page group, and test whether the effect of a page group differs by segment.
 
     The visits are those of the intent model: at risk and completed. Content counts as seen if it was viewed strictly
     before the decision at the end of the visit, in any visit of the visitor so far.

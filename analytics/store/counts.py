@@ -16,7 +16,7 @@ from analytics.events.dead_letters import DeadLetterReason
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of the events received had which verdict; every event is counted once.
+    """Numbers of received events by outcome (accepted, duplicate, …); every event is counted once.
 
     Raises:
         AnalyticsError: The parts do not sum to what was received.

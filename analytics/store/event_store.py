@@ -62,7 +62,7 @@ _EARLIEST_MS: Final = epoch_ms(EARLIEST)
 
 
 class EventStore(EventIntake):
-    """The events of the last hours, in memory, each counted once.
+    """An event store in memory: the events of the last hours, deduplicated.
 
     Args:
         window_hours: Hours in the window, the current one included.

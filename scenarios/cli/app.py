@@ -76,7 +76,7 @@ class CommandGroup(TyperGroup):
 
 app = typer.Typer(
     name="funnelsim",
-    help="Simulate the web analytics of a company that sells by demo, with a known ground truth.",
+    help="Simulate web analytics events of a B2B site with known true effects, and analyse them.",
     cls=CommandGroup,
     pretty_exceptions_enable=False,  # errors are one line; see _unexpected
     rich_markup_mode=None,  # set by the group, which knows whether this is a terminal

@@ -100,7 +100,7 @@ def analyze(
     out: OutputFolder = None,
     conversion_unit: Annotated[
         ConversionUnit | None,
-        typer.Option(help="Who can request one demo at most; by default as in the scenario, or account."),
+        typer.Option(help="Unit that converts at most once; by default as in the scenario, else account."),
     ] = None,
     rename_event: Annotated[
         list[str] | None,

@@ -37,13 +37,13 @@ def ingest(
     store: StoreFolder,
     fsync: Annotated[
         str,
-        typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or within so many seconds."),
+        typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or a number of seconds."),
     ] = "always",
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 10_000,
     *,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end, until interrupted.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for new events until interrupted.")] = False,
     live: Annotated[
-        bool, typer.Option("--live", help="An event without a time of arrival arrives when it is read.")
+        bool, typer.Option("--live", help="Take the time of reading as arrival time of events without receivedAt.")
     ] = False,
     json: JsonOutput = False,
 ) -> Output:

@@ -98,7 +98,7 @@ def power(
     power: Annotated[float, typer.Option(help="Target power: the share of runs that detect the signal.")] = 0.8,
     alpha: Annotated[float, typer.Option(help="Significance level of the test.")] = 0.05,
     vary: Annotated[Vary, typer.Option(help="What to increase: visitors per day, or hours.")] = "visitors",
-    replications: Annotated[int, typer.Option(metavar="N", help="Runs in total; more narrow the interval.")] = 400,
+    replications: Annotated[int, typer.Option(metavar="N", help="Runs in total; more give a narrower interval.")] = 400,
     set_: Overrides = None,
     jobs: Workers = None,
     executor: Executor = None,

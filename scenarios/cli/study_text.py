@@ -166,9 +166,9 @@ def _estimate_parts(results: StudyResults) -> Iterator[str | Table]:
             yield f"point {number}: {_place(results, number)}"
         yield from _shortened([_estimate(row) for row in rows.iter_rows(named=True)], _ESTIMATE_COLUMNS)
         yield (
-            f"{max(rows['n'].to_list()):,} replications; ± is the Monte-Carlo standard error. 'bias-eliminated' is the "
-            "coverage of the mean estimate (Morris et al. 2019), 'nonrobust' the same with standard errors that treat "
-            "all visits as independent"
+            f"n = {max(rows['n'].to_list()):,}; ± is the Monte-Carlo standard error; 'bias-eliminated' is the coverage "
+            "of the mean estimate (Morris et al. 2019); 'nonrobust' is the same for standard errors that treat all "
+            "visits as independent; 'rejected' is the share of replications significant at 5 %"
         )
         yield ""
 

@@ -22,10 +22,11 @@ class ScenarioSettings(WorldSettings):
     Args:
         name: Name of the scenario: small letters, digits and hyphens.
         description: What the scenario is for, in a sentence or two.
-        seed: The one seed of all randomness, unless a run is given another; 0 is a seed.
-        active_agents: Which visitors live on the clock; the events are the same.
+        seed: Default seed of a run, the source of all its randomness; 0 is a valid seed.
+        active_agents: Which visitors run as agents on the clock: ``all``, only those who can affect shared state
+            (``interacting``), or chosen by the number of visitors (``auto``); the events are the same.
         analytics: How the events are analysed.
-        claims: What the scenario promises of its runs: comparisons of measures, by description.
+        claims: Assertions about the runs of the scenario: comparisons of measures, by description.
     """
 
     renamed: ClassVar = {"wake": "active_agents"}

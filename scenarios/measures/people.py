@@ -12,10 +12,10 @@ from scenarios.measures.definition import MeasureDefinition, plain_measure
 
 _OF_PEOPLE: Final[dict[str, tuple[str, Callable[[pl.DataFrame], int]]]] = {
     "browsers": ("browsers that were used", lambda people: people.height),
-    "persons": ("persons who came", lambda people: people["person_id"].n_unique()),
-    "accounts": ("companies of which somebody came", lambda people: people["account"].drop_nulls().n_unique()),
+    "persons": ("persons who visited the site", lambda people: people["person_id"].n_unique()),
+    "accounts": ("companies with at least one visitor", lambda people: people["account"].drop_nulls().n_unique()),
     "invited": (
-        "persons who came because a colleague had sent them a link",
+        "persons who came at the invitation of a colleague",
         lambda people: people.filter(pl.col("invited_by").is_not_null())["person_id"].n_unique(),
     ),
 }
@@ -30,7 +30,7 @@ PEOPLE_MEASURES: Final = (
     *map(_people_measure, _OF_PEOPLE),
     plain_measure(
         "people.accounts_that_asked",
-        "companies of which somebody has requested a demo",
+        "companies with at least one demo request",
         lambda run: run.sales.requests["account"].drop_nulls().n_unique(),
         needs_events=False,
         spans_clock=True,

@@ -89,6 +89,26 @@ def _label_measure(label: Label) -> MeasureDefinition:
     return plain_measure(f"labels.{label.value}", meaning, read, needs_events=False, spans_clock=True)
 
 
+_SALES_MEANINGS: Final = {
+    "requests": "demo requests that reached the sales desk",
+    "responded": "demo requests that were answered",
+    "scheduled": "demos booked",
+    "held": "demos held",
+    "missed": "demos that the buyer missed (no-shows)",
+    "opportunities": "opportunities",
+    "deals_won": "deals won",
+    "deal_value": "value of the deals won, in US dollars a year",
+    "held_rate": "share of due demos that were held",
+    "no_show_rate": "share of due demos that the buyer missed",
+    "response_minutes_mean": "mean time to the answer, in minutes",
+    "response_minutes_p90": "90th percentile of the time to the answer, in minutes",
+    "slot_wait_hours_mean": "mean time from booking to demo, in hours",
+    "slot_wait_hours_p90": "90th percentile of the time from booking to demo, in hours",
+    "sdr_utilisation": "utilisation of the sales development representatives",
+    "executive_utilisation": "utilisation of the account executives",
+}
+
+
 def _sales_measure(key: str) -> MeasureDefinition:
     name = f"sales.{key}"
 
@@ -101,7 +121,7 @@ def _sales_measure(key: str) -> MeasureDefinition:
         summary = _sold(run, region) if run.window.is_whole else _sold_in_window(run, region)
         return require_value(summary[key], f"{reference.text}: no request to compute it from")
 
-    meaning = f"{key.replace('_', ' ')} of the sales desk, total or of a region"
+    meaning = f"{_SALES_MEANINGS[key]}, in total or for one region"
     # Working time is only known for the whole clock.
     spans_clock = key.endswith("_utilisation")
     usage = f'{name}, {name}(region="europe")'

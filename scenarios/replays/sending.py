@@ -75,10 +75,11 @@ def replay(
     progress: Callable[[float], None] | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> ReplayResult:
-    """Send a run's events to a receiver, in the order and at the pace in which its collector once got them.
+    """Send a run's events to a receiver, in the order and at the pace of their recorded arrival or event times.
 
-    Each line goes out as the very JSON of the run. Nothing is lost: what is not acknowledged is sent again. What was
-    acknowledged but not noted before a crash comes twice, with the same ``messageId``; a file has it once.
+    Each line is sent exactly as recorded. Nothing is lost: what is not acknowledged is sent again. After a crash,
+    events that were acknowledged but not yet recorded as sent arrive twice, with the same ``messageId``; a file holds
+    each event once.
 
     Args:
         run_folder: Folder of a run with events.

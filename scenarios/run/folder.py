@@ -44,7 +44,7 @@ def run_to_folder(
     progress: Callable[[float], None] | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> tuple[Run, dict[str, Any]]:
-    """Run a scenario and write a run folder, which appears when all of it is written, or not at all.
+    """Run a scenario and write its run folder atomically: it appears when it is complete, or not at all.
 
     Args:
         scenario: What to run.

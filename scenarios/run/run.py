@@ -54,7 +54,7 @@ class Timings:
 
 
 class Run:
-    """One simulated world, its events and their analysis.
+    """A completed run: the outcome of the simulation, its events and their analysis.
 
     Made by :func:`simulate`, or ``Scenario.run``. What is costly is computed when it is first used.
 

@@ -30,9 +30,8 @@ class Precision(Settings):
 
     Args:
         absolute: Half-width in the unit of the response.
-        relative: Half-width as a share of the mean's distance from 0, on the side where the mean may be nearest to it:
-            of the end of the interval that is nearer to 0. So an interval that holds 0 is never narrow enough, and the
-            sign of the mean does not matter.
+        relative: Half-width relative to the absolute value of the interval's end that is nearer to 0. An interval that
+            contains 0 never meets it. The sign of the mean does not matter.
     """
 
     absolute: Positive | None = None
@@ -63,8 +62,8 @@ class PrecisionSettings(Settings):
 
     Args:
         precision: Target precision of some responses, by name; all of them must be met.
-        min: Replications that are made in any case, 10 or more: with fewer the spread is too uncertain.
-        max: Replications after which a point ends, precise or not.
+        min: Minimum number of replications; at least 10, because the standard deviation is too uncertain with fewer.
+        max: Maximum number of replications of a point, even if the target is not met.
     """
 
     renamed: ClassVar = {"least": "min", "most": "max"}

@@ -25,8 +25,8 @@ class Factor(Settings):
 
     Args:
         categorical: The values themselves, two or more.
-        uniform: Lowest and highest number; in between all are equally likely.
-        loguniform: The same for a positive number whose logarithm is uniform.
+        uniform: Lowest and highest number; uniformly distributed between them.
+        loguniform: Lowest and highest number, both positive; the logarithm is uniformly distributed.
         int: Lowest and highest whole number, both included.
     """
 
@@ -103,12 +103,12 @@ DesignKind = Literal["one-at-a-time", "full-factorial", "latin-hypercube", "sobo
 
 
 class DesignSettings(Settings):
-    """Which combinations of the factors are run. A file may write the kind alone.
+    """Which combinations of the factors are run. A file may give the kind only.
 
     Args:
-        kind: ``one-at-a-time`` (the scenario as it stands, and each level of each factor alone), ``full-factorial``
+        kind: ``one-at-a-time`` (the unchanged scenario, and each level of each factor by itself), ``full-factorial``
             (all combinations of levels), ``latin-hypercube``, ``sobol`` (a scrambled Sobol sequence), ``morris``
-            (trajectories that change one factor a step) or ``saltelli`` (for Sobol indices).
+            (trajectories that change one factor per step) or ``saltelli`` (for Sobol indices).
         samples: Points of ``latin-hypercube`` and ``sobol``, trajectories of ``morris``, base samples N of ``saltelli``
             (which runs factors + 2 times as many points); the last, and those of ``sobol``, a power of 2.
     """
@@ -144,22 +144,22 @@ ScenarioSource = str | dict[str, Any]
 
 
 class StudySettings(Settings):
-    """A study as data.
+    """A study: a scenario, what varies, how often it is run, and what is recorded.
 
     Args:
         name: Name of the study: small letters, digits and hyphens.
-        description: What it is to find out.
-        scenario: The scenario to run: a name of the library, a path from this file, or the scenario itself.
-        scenarios: Several of them, instead of one; every design point is run in each.
+        description: The question it answers.
+        scenario: The scenario to run: the name of a built-in one, a path relative to this file, or the scenario itself.
+        scenarios: Several scenarios instead of one; every design point is run in each.
         overrides: Settings of the scenario to change in all runs, by dotted path.
         factors: What is varied: dotted path of a setting, and its values.
         design: Which combinations of the factors are run.
         replications: How often each point is run: a number, or until responses reach a target precision.
-        seed: The one seed of all randomness: replication r of every point has this seed and replication r, and so the
-            same random numbers (common random numbers).
+        seed: The source of all randomness. Replication r of every point has this seed and the number r, so it has the
+            same random numbers at every point (common random numbers).
         common_random_numbers: Whether points share random numbers; if not, those of every run are independent.
-        responses: Numbers of each run: expressions by name, as in claims.
-        warm_up_hours: Hours at the beginning that responses leave out, while the world fills.
+        responses: Numbers recorded for each run: expressions of measures, as in claims, by name.
+        warm_up_hours: Hours at the beginning that responses leave out, because there are no returning visitors yet.
         cool_down_hours: Hours at the end that responses leave out; outcomes of earlier requests still count.
         estimates: Terms of the intent model whose estimates are responses too: ``all``, or their names. Each has
             coefficient, standard error, p-value, true coefficient and whether the 95 % interval covers it.

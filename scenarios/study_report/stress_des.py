@@ -1,4 +1,4 @@
-"""STRESS-DES, the checklist of what a paper on a simulation study reports, filled in as far as the study knows.
+"""STRESS-DES, the checklist of what a paper on a simulation study reports, filled in from the study.
 
 Source: T. Monks, C. S. M. Currie, B. S. Onggo, S. Robinson, M. Kunc and S. J. E. Taylor, Strengthening the reporting of
 empirical simulation studies, Journal of Simulation 13 (2019) 55-67.
@@ -23,12 +23,12 @@ _FOR_THE_AUTHOR: Final = "to be filled in by the author"
 
 _LOGIC: Final = (
     "visitors arrive, move through the funnel visit by visit and page by page, and request a demo at the end of a "
-    "visit with a probability that is a logit of what they have seen; a sales desk with office hours serves requests"
+    "visit with a probability that is logistic in their signals so far; a sales desk with office hours serves requests"
 )
 _COMPONENTS: Final = (
     "entities: visitors, accounts, demo requests; resources: sales and executive teams by region; queues: requests for "
     "an answer, demos for a slot; entry: arrivals by channel, campaign and launch; exit: end of interest, request, end "
-    "of the clock (censored)"
+    "of the simulation (censored)"
 )
 
 
@@ -74,7 +74,7 @@ def _logic(plan: StudyPlan) -> Rows:
 
 
 def _data(plan: StudyPlan) -> Rows:
-    yield "3.1", "data sources", f"{_FOR_THE_AUTHOR}; the library's settings are invented but plausible"
+    yield "3.1", "data sources", f"{_FOR_THE_AUTHOR}; the values in the library are assumptions"
     yield (
         "3.2",
         "input parameters",
@@ -84,7 +84,7 @@ def _data(plan: StudyPlan) -> Rows:
     yield (
         "3.4",
         "assumptions",
-        "given the signals, decisions are independent; circumstances can only discourage a request",
+        "given the signals, decisions are independent; the state of the world can only deter a request",
     )
 
 
@@ -99,7 +99,7 @@ def _experimentation(plan: StudyPlan) -> Rows:
     yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours{cool_down}"
     target = settings.replications
     n = (
-        f"until precise enough, {target.min} to {target.max} replications of each point"
+        f"{target.min} to {target.max} replications of each point, until the target precision is reached"
         if isinstance(target, PrecisionSettings)
         else f"{target:,} replications of each point"
     )

@@ -98,7 +98,7 @@ class AddressedUniforms:
 
 
 class Streams:
-    """All randomness of one replication.
+    """The random-number streams of one replication.
 
     Args:
         seed: Any non-negative integer; 0 is a seed like any other.

@@ -158,7 +158,7 @@ class _Lead:
 
 @dataclass
 class SalesDesk:
-    """All sales teams at work.
+    """The sales teams of all regions and their queues.
 
     A request goes into the inbox of its region's team. Sales development representatives (SDRs) answer in order of
     arrival during their office hours, the longest idle first; they finish a response that they have started at closing

@@ -12,9 +12,9 @@ from simulator.settings.traffic import Engagement, Name
 
 
 class PersonaSettings(Settings):
-    """One kind of visitor; with its default values it differs from no other.
+    """A kind of visitor; with the default values it has no effect.
 
-    A persona is never part of an event. It shows in what its visitors read, and ``people.parquet`` of a run records it.
+    Events do not contain the persona: it affects only behaviour. ``people.parquet`` of a run records it.
 
     Attributes:
         weight: Frequency relative to the other personas.

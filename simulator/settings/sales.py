@@ -12,7 +12,7 @@ from analytics.events.geography import REGIONS
 from simulator.settings.base import Count, NonNegative, Positive, Probability, Settings, TimeZone, unknown
 
 DEFAULT_TEAM = "default"
-"""Name of the team that serves all regions without their own."""
+"""Name of the team that serves all other regions."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -134,14 +134,14 @@ class SalesSettings(Settings):
     """The process from a demo request to a deal. The default figures are assumptions.
 
     Attributes:
-        teams: Teams by the region they serve; the team ``default`` serves all regions without their own.
+        teams: Teams by the region they serve; the team ``default`` serves all other regions.
         response_minutes: Mean time that a sales development representative spends on a request, in minutes;
             exponential.
         slot_minutes: Length of a demo slot in minutes.
         lead_hours: Minimum time between booking and demo in hours.
         buyer_delay_days: Mean time after booking during which the buyer is not available, in days; exponential. The
             later of this and ``lead_hours`` counts.
-        no_show_rate: Probability that a buyer misses a demo without any wait.
+        no_show_rate: Probability that a buyer misses a demo that takes place without any wait.
         no_show_growth_per_day: Rate at which buyers lose interest, per day: a demo w days after the request is missed
             with probability 1 − (1 − ``no_show_rate``) · exp(−``no_show_growth_per_day`` · w).
         held_to_opportunity: Probability that a demo held becomes an opportunity, at the end of the demo.

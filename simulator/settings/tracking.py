@@ -33,7 +33,7 @@ _RegionRates = Annotated[_Rates, AfterValidator(lambda rate: _all_known("region"
 
 
 class TrackingSettings(Settings):
-    """Rates of tracking faults. By default there are none: every event arrives once, at once and intact.
+    """Rates of tracking faults. By default there are none: every event arrives once, immediately and intact.
 
     All faults affect events sent by browsers. Server-side events, such as demo requests, take another path and are
     never blocked, delayed, repeated or corrupted. Rates are probabilities; the default durations are assumptions.
@@ -96,7 +96,7 @@ class TrackingSettings(Settings):
 
     @property
     def is_lossless(self) -> bool:
-        """Whether every event arrives once, at once and intact, and no bots are added."""
+        """Whether every event arrives once, immediately and intact, and no bots are added."""
         # By name, so that a new rate is never forgotten here.
         rates = [getattr(self, name) for name in type(self).model_fields if name.endswith(("_rate", "_per_day"))]
         return not any(any(rate.values()) if isinstance(rate, dict) else rate for rate in rates)

@@ -92,8 +92,7 @@ class WorldEventSettings(WindowSettings):
     Attributes:
         kind: ``launch``: more visitors arrive. ``outage``: pages fail; every visit that starts in the window ends with
             its first page view, without form and without decision.
-        factor: Launch only: arrivals in the window are this many times the ordinary ones; above 1. It does not multiply
-            campaigns.
+        factor: Launch only: multiplier of the ordinary arrivals in the window; above 1. It does not multiply campaigns.
         channels: Launch only: shares of its visitors' channels, which sum to 1; null for the ordinary mix.
         landing: Launch only: relative weights of its landing pages; null for those of the channels.
     """

@@ -31,7 +31,7 @@ class WorldSettings(Settings):
         visits: How often visitors return and how long they read.
         intent: What drives demo requests.
         sales: The teams that answer the requests.
-        tracking: What is lost, corrupted and invented before events reach the collector.
+        tracking: Events that are lost, corrupted or added before they reach the collector.
         experiments: A/B tests, by name.
 
     Raises:

@@ -22,7 +22,7 @@ in the line (from 0, the start, to 1, the end), and the number of events that ar
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """What the collector received in an hour, or in a part of it.
+    """The events and malformed lines that the collector received in an hour, or in part of one.
 
     Attributes:
         events: Rows of the flat event table, in order of arrival.
@@ -63,7 +63,7 @@ class Sink(Protocol):
 
 
 class CollectingSink:
-    """Sink that keeps everything in memory.
+    """A sink that stores all deliveries in memory.
 
     Attributes:
         deliveries: All batches so far.

@@ -116,7 +116,7 @@ def test_odds_ratios_are_per_unit_that_means_something():
     units = {row["signal"]: row for row in RESULTS.odds_ratio_unit.to_dicts()}
     b = dict(RESULTS.coefficients.select("signal", "coefficient").rows())
     assert units["log_session_minutes"]["odds_ratio_per_unit"] == pytest.approx(2 ** b["log_session_minutes"])
-    assert units["log_session_minutes"]["unit"] == "twice as long, in 1 + minutes"
+    assert units["log_session_minutes"]["unit"] == "doubled (as 1 + minutes)"
     assert units["security_page_view"]["odds_ratio_per_unit"] == pytest.approx(np.exp(b["security_page_view"]))
     assert units[INTERCEPT]["odds_ratio_per_unit"] is None
 

@@ -50,11 +50,12 @@ def results() -> IntentResults:
 def test_coefficients_are_put_into_words_by_the_meanings_of_signals(results: IntentResults):
     """A yes-or-no signal goes after "a visitor who", a quantity by its unit, a product by both meanings."""
     text = " ".join(each.sentence for each in interpret(results))
-    assert "A visitor who has read the <docs>, but not one who also has seen a page on security, has" in text
-    assert "With “pages” twice as many, in 1 + number, a visitor has" in text
+    assert "A visitor who has read the <docs> has" in text
+    assert "times the odds of a demo request, unless the visitor has seen a page on security." in text
+    assert "With “pages” doubled (as 1 + number), a visitor has" in text
     assert "With “visits” one more, a visitor has" in text
     assert "With “minutes” 10 minutes longer, a visitor has" in text
-    assert "has seen a page on security and has read the <docs> has a further" in text
+    assert "has seen a page on security and has read the <docs>, the odds are multiplied by a further" in text
 
 
 def test_factors_are_those_of_the_table_per_unit(results: IntentResults):
