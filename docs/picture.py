@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scenarios import Scenario
+import funnelsim as fs
 
 PICTURE = Path(__file__).parent / "images" / "report.png"
 
@@ -15,7 +15,7 @@ def main() -> None:
     """Run the baseline and take a screenshot of the top of its report."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        Scenario.load("baseline").run(seed=7).save(run, events="none")
+        fs.Scenario.load("baseline").run(seed=7).save(run, events="none")
         page = (run / "report.html").as_uri()
         flags = [
             "--headless",

@@ -126,15 +126,17 @@ class EventsAnalysis:
 
 
 def analyze(
-    inputs: Sequence[str], settings: AnalyticsSettings | None = None, conversion_unit: ConversionUnit = "account"
+    inputs: str | Path | Sequence[str | Path],
+    settings: AnalyticsSettings | None = None,
+    conversion_unit: ConversionUnit = "account",
 ) -> EventsAnalysis:
     """Read files of events and analyse them together, in the order in which the events arrived.
 
     The order of files, and of lines within them, does not matter.
 
     Args:
-        inputs: Paths of NDJSON files (gzipped or not) or Parquet files; ``-`` is NDJSON on standard input. The
-            format is recognised by the first bytes, not by the name.
+        inputs: Path of an NDJSON file (gzipped or not) or a Parquet file, or several of them; ``-`` is NDJSON on
+            standard input. The format is recognised by the first bytes, not by the name.
         settings: The analyst's choices; the defaults if not given.
         conversion_unit: Who requests one demo at most: with ``account`` the visits of colleagues after an account's
             first request are left out of the intent model, with ``visitor`` they are kept.
@@ -147,15 +149,17 @@ def analyze(
     >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
     >>> with tempfile.TemporaryDirectory() as place:
     ...     run.events.write_parquet(f"{place}/events.parquet")
-    ...     found = analyze([f"{place}/events.parquet"])
+    ...     found = analyze(f"{place}/events.parquet")
     >>> found.store.counts == run.store.counts
     True
     """
+    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    names = [str(path) for path in paths]
     chosen = settings or AnalyticsSettings()
-    archive = read_files(inputs, chosen.event_names)
+    archive = read_files(names, chosen.event_names)
     if archive.fault:
-        raise InputError(f"{', '.join(map(_shown, inputs))}: {archive.fault}")
-    return EventsAnalysis(inputs, archive.history(), chosen, conversion_unit)
+        raise InputError(f"{', '.join(map(_shown, names))}: {archive.fault}")
+    return EventsAnalysis(names, archive.history(), chosen, conversion_unit)
 
 
 def read_files(inputs: Sequence[str], event_names: Mapping[str, str] | None = None) -> ArrivalSorter:
