@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -65,7 +66,10 @@ class SavedRun:
         Raises:
             ScenarioError: Its file was changed and is no longer valid.
         """
-        return Scenario.load(self._file("scenario.yaml"))
+        with warnings.catch_warnings():
+            # The user did not write this file, so old names in it are nothing to warn of.
+            warnings.simplefilter("ignore", FutureWarning)
+            return Scenario.load(self._file("scenario.yaml"))
 
     @cached_property
     def truth(self) -> Truth:

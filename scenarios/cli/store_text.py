@@ -12,6 +12,7 @@ import polars as pl
 from rich.table import Table
 
 from analytics.durable.recovery import read_store
+from analytics.events.dimensions import current_dimension
 from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Page, table
@@ -45,7 +46,7 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
         StoreError: There is no store, or it cannot be read.
         DimensionError: A dimension is unknown or named twice.
     """
-    store = read_store(folder)
+    store, by = read_store(folder), [current_dimension(name) for name in by]
     window = store.window
     return {
         **asdict(store.counts),
@@ -55,7 +56,7 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
         "by_type": dict(store.counts_by_type),
         "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
         "hours": store.hourly().to_dicts(),
-        **({"by": list(by), "views": store.views(by).to_dicts()} if by else {}),
+        **({"by": by, "views": store.views(by).to_dicts()} if by else {}),
     }
 
 

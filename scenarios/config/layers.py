@@ -17,7 +17,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from scenarios.config.model_paths import Types, is_dictionary, types_at, types_inside
-from scenarios.config.renamed import current_path, with_current_names
+from scenarios.config.renamed import current_path, current_value, with_current_names
 from scenarios.config.yaml_source import Path, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError
 
@@ -107,7 +107,7 @@ class Layers:
             self.data.pop(key, None)
             self._forget((key,))
 
-    def lay_value(self, path: Path, value: object, where: str) -> None:
+    def lay_value(self, path: Path, value: object, where: str) -> Path:
         """Lay a single value over the settings so far, as ``--set`` does.
 
         Args:
@@ -115,10 +115,14 @@ class Layers:
             value: Plain data.
             where: Who sets it, for messages.
 
+        Returns:
+            The path by the current names of settings.
+
         Raises:
             ScenarioError: The path leads through a value that holds no others, or past the end of a list.
         """
         path = current_path(self._model, path, where)
+        value = current_value(self._model, path, value, where)
         container: Any = self.data
         taken: Path = ()
         for part in path[:-1]:
@@ -133,6 +137,7 @@ class Layers:
                 raise ScenarioError([Fault(where, dotted(taken), f"is the single value {inner!r}")])
             container = inner
         self._merge(container, taken, {_key_in(container, path[-1], taken, where): value}, _Layer(lambda _: where))
+        return path
 
     def _merge(self, container: Any, path: Path, stated: Mapping[Any, Any], layer: _Layer) -> None:  # noqa: ANN401
         """Lay entries over those of a mapping, or items over those of a list.

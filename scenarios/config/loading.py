@@ -12,7 +12,7 @@ from scenarios.config.layers import Layers
 from scenarios.config.library import find_scenario, read_text, shown_name
 from scenarios.config.settings import ScenarioSettings
 from scenarios.config.validation import check
-from scenarios.config.yaml_source import YamlSource, dotted, read_scalar, read_yaml
+from scenarios.config.yaml_source import Path as Keys, YamlSource, dotted, read_scalar, read_yaml
 from scenarios.errors import Fault, ScenarioError
 
 Overrides = Mapping[str, Any] | Sequence[str]
@@ -165,9 +165,12 @@ def _override(layers: Layers, overrides: Overrides) -> None:
     changes = list(_each(overrides, faults))
     if any(key.split(".")[0] not in _SAME_WORLD for _, key, _ in changes):
         layers.drop("claims")
+    stated: dict[Keys, str] = {}
     for where, key, value in changes:
         try:
-            layers.lay_value(_path_of(key, where), value, where)
+            path = layers.lay_value(_path_of(key, where), value, where)
+            if stated.setdefault(path, key) != key:
+                faults.append(Fault(where, key, f"is another name of {stated[path]!r}: give one of the two"))
         except ScenarioError as error:
             faults.extend(error.faults)
     if faults:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from scenarios.config.model_paths import Types, types_inside
+from scenarios.config.model_paths import Types, types_at, types_inside
 from scenarios.config.yaml_source import Path, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError
 
@@ -33,6 +33,11 @@ def current_path(model: type[BaseModel], path: Path, where: str) -> Path:
         current = (*current, name)
         types = types_inside(types, name)
     return current
+
+
+def current_value(model: type[BaseModel], path: Path, value: Any, where: str) -> Any:  # noqa: ANN401 - any plain data
+    """Return a value that is set at a path, with the current names of the settings in it; warn of each old one."""
+    return _Renaming(_Statement(where, value, {})).value(value, types_at(model, path), ())
 
 
 def with_current_names(model: type[BaseModel], source: YamlSource) -> YamlSource:
@@ -64,10 +69,21 @@ def with_current_paths(model: type[BaseModel], source: YamlSource, section: str)
     renaming, entries = _Renaming(source), dict[str, Any]()
     for key, value in stated.items():
         where = source.where((section, key))
-        name = ".".join(map(str, current_path(model, tuple(str(key).split(".")), where)))
+        path = current_path(model, tuple(str(key).split(".")), where)
+        name = ".".join(map(str, path))
+        if name in entries or (name != key and name in stated):
+            raise ScenarioError([Fault(where, f"{section}.{key}", f"is the old name of {name!r}: give one of the two")])
         renaming.moves[section, key] = name
-        entries[name] = value
+        entries[name] = value if section == "factors" else current_value(model, path, value, where)
     return renaming.source({**source.data, section: entries})
+
+
+class _Statement(YamlSource):
+    """A single value and who states it, such as ``--set intent={…}``: all of it stands in that one place."""
+
+    def where(self, path: Path) -> str:  # noqa: ARG002 - the same for all
+        """Return who states the value."""
+        return self.name
 
 
 class _Renaming:

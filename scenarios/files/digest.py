@@ -26,8 +26,6 @@ _TEXTS: Final = ["message_id", "anonymous_id", "user_id", "email", "extra"]
 """Columns whose values differ in almost every row; in all others a few values repeat."""
 _WORDS: Final = [name for name in EVENT_SCHEMA if name not in {*_TIMES, *_TEXTS}]
 
-Numbers = npt.NDArray[np.int64]
-
 
 class EventsDigest:
     """Sha256 of a stream of flat events, computed as it passes by; a sink of the simulation.

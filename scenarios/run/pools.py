@@ -146,8 +146,10 @@ def _loky(address: str, jobs: int | None) -> Pool:
 
 
 def _leave_interruptions() -> None:
-    """Ignore Ctrl-C, which a terminal sends to every process: the main process ends the workers."""
+    """Leave Ctrl-C, which a terminal sends to every process, and warnings of old names to the main process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The main process has warned of old names already, when it read the files.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="scenarios")
 
 
 def _dask(address: str, jobs: int | None) -> Pool:

@@ -99,3 +99,33 @@ def test_a_setting_cannot_be_given_by_both_names() -> None:
     text = "name: s\nintent: {visitor_to_demo: 0.1, target_conversion: 0.2}\n"
     with pytest.raises(ScenarioError, match="is the old name of 'target_conversion': give one of the two"):
         Scenario.parse(text, "s.yaml")
+
+
+@pytest.mark.parametrize("text", ["intent={visitor_to_demo: 0.2}", "sales.teams.default.executives={reps: 3}"])
+def test_old_names_inside_a_value_are_renamed_too(text: str) -> None:
+    """A mapping that is set at a path may hold old names, as a file may."""
+    new = text.replace("visitor_to_demo", "target_conversion").replace("executives", "account_executives")
+    with pytest.warns(FutureWarning):
+        old = Scenario.parse("name: s\n", "s.yaml", [text])
+    assert old == Scenario.parse("name: s\n", "s.yaml", [new.replace("reps", "headcount")])
+
+
+def test_overrides_by_both_names_are_refused() -> None:
+    """Neither depends on the order in which they are given."""
+    changes = {"intent.target_conversion": 0.2, "intent.visitor_to_demo": 0.3}
+    with pytest.warns(FutureWarning), pytest.raises(ScenarioError, match="is another name of"):
+        Scenario.load("baseline", changes)
+
+
+def test_a_factor_by_both_names_is_refused() -> None:
+    """Else one of the two factors would be lost in silence."""
+    text = OLD_STUDY.replace("  sales.lead_hours", "  sales.teams.europe.sdrs.headcount: [3, 4]\n  sales.lead_hours")
+    with pytest.warns(FutureWarning), pytest.raises(ScenarioError, match="is the old name of"):
+        Study.parse(text)
+
+
+def test_an_old_signal_in_a_measure_is_the_new_one() -> None:
+    """Claims and responses may still name `visit_lasts`."""
+    with pytest.warns(FutureWarning, match="the signal 'visit_lasts' is now called 'multi_page_visit'"):
+        scenario = Scenario.parse('name: s\nclaims: {"c": coefficient("visit_lasts") < 5}\n')
+    assert list(scenario.claims) == ["c"]
