@@ -32,6 +32,7 @@ def dirty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("runs/dirty")
 
 
+@pytest.mark.slow
 def test_the_code_of_the_page_gives_its_figures(dirty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The collector receives every line, the Python call sends all events, and counts and tables match the page."""
     collector, call = blocks("python")

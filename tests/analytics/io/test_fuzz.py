@@ -106,6 +106,7 @@ def run(lines: list[bytes], n: int, batch: int) -> tuple[EventStore, Counter[str
     return store, reasons
 
 
+@pytest.mark.slow
 def test_thousands_of_broken_lines(foreign: Path):
     """No line raises or is lost, every reason for a dead letter occurs, and memory holds no more than a few of them."""
     tracemalloc.start()

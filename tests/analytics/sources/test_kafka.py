@@ -102,6 +102,7 @@ def test_the_events_of_a_browser_are_in_one_partition(broker: mock_kafka.MockKaf
     assert sum(sizes) == len(EVENTS)
 
 
+@pytest.mark.slow
 def test_timestamps_of_messages_are_the_arrival_of_live_events(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
     """Live events without `receivedAt` arrive at the timestamps of their messages; no device's clock moves the window.
 
@@ -121,6 +122,7 @@ def test_timestamps_of_messages_are_the_arrival_of_live_events(broker: mock_kafk
     assert read_store(tmp_path / "past").events()["event_time"].dt.year().unique().to_list() == [2124]
 
 
+@pytest.mark.slow
 def test_stores_can_share_the_partitions_of_a_topic(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
     """Two stores with partitions of their own have each event once; a missing partition is an error."""
     send(broker, EVENTS)
@@ -179,6 +181,7 @@ def test_offsets_are_committed_after_the_flush(
     assert sum(committed(broker).values()) == len(EVENTS)
 
 
+@pytest.mark.slow
 def test_a_broker_that_restarts_in_mid_stream_loses_nothing(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
     """While a topic is followed its broker fails and restarts: nothing is lost, and nothing counted twice."""
     send(broker, EVENTS[:300])
@@ -222,6 +225,7 @@ def test_broken_messages_are_dead_letters_with_their_offsets(broker: mock_kafka.
     assert entries == [("kafka:events/1", 0, "not_json"), ("kafka:events/1", 2, "no_identity")]
 
 
+@pytest.mark.slow
 def test_missing_offsets_are_an_error(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
     """If the topic no longer has the next offset, that is an error, and not a silent loss."""
     send(broker, EVENTS)

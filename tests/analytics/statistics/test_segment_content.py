@@ -158,7 +158,7 @@ def test_no_events_make_empty_tables():
     assert none.tests.schema == some.tests.schema
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     rows=st.lists(
         st.builds(

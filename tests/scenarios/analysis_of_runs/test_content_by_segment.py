@@ -20,6 +20,7 @@ def run_with(effect: float) -> Run:
     return Scenario.load("baseline", changes).run()
 
 
+@pytest.mark.slow
 def test_an_interaction_of_the_world_is_found_where_it_is_and_nowhere_else() -> None:
     """With an effect of 2 the odds ratio of security in Europe stands out and is significant; with 0 it is not.
 

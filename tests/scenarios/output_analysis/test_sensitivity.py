@@ -135,6 +135,7 @@ def test_slices_without_points_say_nothing():
     assert distances[0, [0, -1]].tolist() == [0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_sobol_indices_of_a_simulation_give_an_inert_factor_nothing():
     """What no visitor knows of has an index of exactly 0 under common random numbers; what matters most has most."""
     results = Study.parse(TEXT.replace("DESIGN", "{kind: saltelli, samples: 8}")).run(jobs=1)
@@ -148,6 +149,7 @@ def test_sobol_indices_of_a_simulation_give_an_inert_factor_nothing():
     assert 0 < intercept["noise"] < 0.2
 
 
+@pytest.mark.slow
 def test_an_inert_factor_of_a_simulation_whose_points_share_no_noise_covers_zero():
     """Without common random numbers an inert factor has a total index whose interval holds 0, not the noise's share."""
     text = TEXT.replace("DESIGN", "{kind: saltelli, samples: 8}").replace("replications: 2", "replications: 4")
@@ -157,6 +159,7 @@ def test_an_inert_factor_of_a_simulation_whose_points_share_no_noise_covers_zero
     assert inert["total"] < table["total"][0] / 4
 
 
+@pytest.mark.slow
 def test_morris_and_pawn_of_a_simulation_agree():
     """The same order of factors is found by elementary effects and by distances of distributions."""
     morris = morris_indices(Study.parse(TEXT.replace("DESIGN", "{kind: morris, samples: 6}")).run(jobs=1), "asked")

@@ -182,6 +182,7 @@ def test_a_collector_that_never_accepts_is_given_up_and_resumed(
     assert result.resumed_at + result.sent == len(collector.events)
 
 
+@pytest.mark.slow
 def test_a_killed_replay_loses_nothing(run: Path, tmp_path: Path, collecting: Callable[..., Collector]) -> None:
     """Killed twice and resumed, it sends every event, in order, and for each kill at most one batch twice."""
     collector, state = collecting(lambda n: 503 if n % 15 == 0 else 200), tmp_path / "state"

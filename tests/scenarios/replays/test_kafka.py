@@ -49,6 +49,7 @@ def received(servers: str, n: int) -> list[tuple[bytes, bytes, int]]:
     return [(message.key(), message.value(), message.partition()) for message in messages]
 
 
+@pytest.mark.slow
 def test_the_topic_gets_every_event_and_each_browser_a_partition(servers: str, run: Path, tmp_path: Path) -> None:
     """All events come once, keyed by anonymousId and in order for each browser, also in two parts with a state."""
     lines = encode(pl.read_parquet(run / "events.parquet")).splitlines()

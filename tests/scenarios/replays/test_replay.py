@@ -139,6 +139,7 @@ def test_a_stopped_replay_is_resumed(runs: Path, tmp_path: Path, monkeypatch: py
     assert (again.sent, again.first) == (0, None)
 
 
+@pytest.mark.slow
 def test_a_killed_replay_is_resumed(runs: Path, tmp_path: Path) -> None:
     """A process that is killed without warning, twice, leaves a state by which the third one completes the file."""
     file, state = tmp_path / "o", tmp_path / "state"

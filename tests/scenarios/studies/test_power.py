@@ -55,6 +55,7 @@ def test_what_tells_no_curve_gives_none():
         assert fit_power_curve(size, n, np.array(found, dtype=np.float64)) is None, found
 
 
+@pytest.mark.slow
 def test_fiellers_interval_holds_the_size_as_often_as_it_says():
     """Over 1,000 studies of 200 samples, 95 % of the intervals hold the true size, within 3 standard errors."""
     rng, size, n = np.random.default_rng(1), np.array([1000.0, 1800.0, 2600.0, 3900.0]), np.full(4, 50.0)

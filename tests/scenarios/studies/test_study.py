@@ -288,6 +288,7 @@ def seen_visitors(run: Run) -> float:
     return float(run.outcome.counts["visitors"])
 
 
+@pytest.mark.slow
 def test_functions_are_responses_too_and_what_they_break_is_data(tmp_path: Path):
     """A function that raises, gives no number or kills its worker costs its own replication and no other.
 

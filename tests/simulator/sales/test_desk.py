@@ -172,6 +172,7 @@ def test_more_representatives_make_nobody_wait_longer():
         assert more.mean() < fewer.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reps", "load"), [(1, 0.6), (3, 2.1)])
 def test_a_stable_queue_around_the_clock_matches_erlang_c(reps: int, load: float):
     """Waits, share of those who wait, and utilisation equal theory within 4 standard errors over 10 replications.
