@@ -380,6 +380,7 @@ def test_a_large_coefficient_that_is_finite_is_no_separation():
     assert rows[0] == pytest.approx(1000 * rows[1], rel=1e-8)
 
 
+@pytest.mark.slow
 def test_outcomes_that_a_quantity_predicts_perfectly_are_reported():
     """When exactly the long visits end in a request, all is separated: finite by the penalty alone, and said."""
     visits = VISITS.with_columns(requested_demo=pl.col("log_session_minutes") > 2.5)

@@ -111,6 +111,7 @@ def check(path: Path, window_hours: int) -> None:
     assert views.rows() == connection.execute(VIEWS).fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "window_hours"), [(7, 24), (8, 6), (9, 1)])
 def test_a_recount_in_sql_agrees(seed: int, window_hours: int, tmp_path: Path):
     """Over a file with every kind of dirt, all counts, hours and segments are those of a query that knows no store."""

@@ -323,6 +323,7 @@ def test_an_interruption_is_no_failure(study: Study):
 PRECISE = TEXT.replace("replications: 4", "replications: {min: 10, max: 60, precision: {visitors: {relative: 0.07}}}")
 
 
+@pytest.mark.slow
 def test_replications_end_when_they_are_enough(tmp_path: Path):
     """However it is stopped and run, each point has the replications of the rule, and no more."""
     study = Study.parse(PRECISE)
