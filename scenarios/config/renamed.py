@@ -74,7 +74,7 @@ def with_current_paths(model: type[BaseModel], source: YamlSource, section: str)
         if name in entries or (name != key and name in stated):
             raise ScenarioError([Fault(where, f"{section}.{key}", f"is the old name of {name!r}: give one of the two")])
         renaming.moves[section, key] = name
-        entries[name] = value if section == "factors" else current_value(model, path, value, where)
+        entries[name] = current_value(model, path, value, where)
     return renaming.source({**source.data, section: entries})
 
 
