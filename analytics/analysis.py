@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +11,7 @@ import polars as pl
 
 from analytics import charts, html
 from analytics.events.dimensions import Dimension, dimensions_of
+from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import begins_in, visit_table
@@ -77,7 +77,7 @@ class Analysis:
     @property
     def pictures(self) -> Charts:
         """Deprecated name of :attr:`charts`."""
-        warnings.warn("Analysis.pictures is now Analysis.charts", FutureWarning, stacklevel=2)
+        warn_of_old_name("Analysis.pictures", "Analysis.charts")
         return self.charts
 
     @cached_property

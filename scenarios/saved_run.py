@@ -14,6 +14,7 @@ import polars as pl
 from analytics.analysis import Analysis
 from analytics.durable.dead_letter_file import dead_letters_of
 from analytics.events.dead_letters import DeadLetter
+from analytics.renaming import OldNameWarning
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
@@ -68,7 +69,7 @@ class SavedRun:
         """
         with warnings.catch_warnings():
             # The user did not write this file, so old names in it are nothing to warn of.
-            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", OldNameWarning)
             return Scenario.load(self._file("scenario.yaml"))
 
     @cached_property

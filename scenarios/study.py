@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from analytics import html
+from analytics.renaming import warn_of_old_name
 from scenarios import study_report
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
@@ -77,7 +77,7 @@ class Study(StudyPlan):
     @classmethod
     def of(cls, data: Mapping[str, Any], functions: Mapping[str, Function] | None = None) -> Self:
         """Make a study of plain data; the old name of :meth:`from_dict`."""
-        warnings.warn("Study.of is now called Study.from_dict", FutureWarning, stacklevel=2)
+        warn_of_old_name("Study.of", "Study.from_dict")
         return cls.from_dict(data, functions)
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from typing import Final, Literal
 import polars as pl
 
 from analytics.errors import AnalyticsError
+from analytics.renaming import current_name
 
 NOT_SET: Final = "(not set)"
 """Value of a dimension that the events do not have, as in Google Analytics."""
@@ -93,13 +93,11 @@ def current_dimension(name: str) -> str:
 
     Args:
         name: Name of a dimension; one that is unknown is returned as it is.
+
+    >>> current_dimension("region")
+    'region'
     """
-    if name not in _RENAMED:
-        return name
-    current = _RENAMED[name]
-    message = f"the dimension {name!r} is now called {current!r}; the next version will not accept the old name"
-    warnings.warn(message, FutureWarning, stacklevel=2)
-    return current
+    return current_name(name, _RENAMED, "dimension")
 
 
 def _named(given: str) -> Dimension:

@@ -11,6 +11,7 @@ from .definitions import (
     EverSeen as EverSeen,
     SessionLength as SessionLength,
     Signal as Signal,
+    current_term as current_term,
     interaction_parts as interaction_parts,
     visit_schema as visit_schema,
 )

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import polars as pl
 
 from analytics.events.tracking_plan import UTC_MS, EventName
+from analytics.renaming import current_name
 
 Expectation = Literal["high", "low", "context"]
 """What an analyst would expect of a signal: high intent, low intent, or a circumstance to hold constant."""
@@ -194,6 +195,21 @@ def interaction_parts(name: str) -> tuple[str, ...]:
     ('region_europe', 'security_page_view')
     """
     return tuple(name.split(":"))
+
+
+_RENAMED: Final = {"visit_lasts": "multi_page_visit"}
+
+
+def current_term(name: str) -> str:
+    """Return a term by the names that its signals have now, with a FutureWarning where an old one is given.
+
+    Args:
+        name: Name of a term of the intent model; one that is unknown is returned as it is.
+
+    >>> current_term("region_europe:security_page_view")
+    'region_europe:security_page_view'
+    """
+    return ":".join(current_name(part, _RENAMED, "signal") for part in interaction_parts(name))
 
 
 IDLE_MINUTES: Final = 30.0

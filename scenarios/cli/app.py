@@ -15,6 +15,7 @@ from typer.core import MarkupMode, TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
+from analytics.renaming import OldNameWarning, warn_of_old_name
 from scenarios import cli, files
 from scenarios.cli.commands import COMMANDS, EXAMPLES, RENAMED_OPTIONS
 from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
@@ -130,8 +131,7 @@ def _current_spelling(renamed: dict[str, str], arguments: list[str]) -> list[str
     for argument in arguments:
         option, equals, value = argument.partition("=")
         if option in renamed:
-            message = f"{option} is now called {renamed[option]}; the next version will not accept the old name"
-            warnings.warn(message, FutureWarning, stacklevel=1)
+            warn_of_old_name(option, renamed[option])
         current.append(f"{renamed.get(option, option)}{equals}{value}")
     return current
 
@@ -153,7 +153,7 @@ def _report_warnings() -> None:
             _report(f"warning: {message}", _DONE)  # even if quiet: the next version will refuse what this is about
 
     # Python's own memory of what was reported ("once") would outlive this call of main.
-    warnings.simplefilter("always", FutureWarning)
+    warnings.simplefilter("always", OldNameWarning)
     warnings.showwarning = report
 
 

@@ -5,12 +5,12 @@ A model of settings lists its old names in the class variable ``renamed``.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
+from analytics.renaming import warn_of_old_name
 from scenarios.config.model_paths import Types, types_at, types_inside
 from scenarios.config.yaml_source import Path, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError
@@ -29,7 +29,7 @@ def current_path(model: type[BaseModel], path: Path, where: str) -> Path:
     for part in path:
         name = _renamed(types).get(str(part), part)
         if name != part:
-            _warn(where, (*current, part), str(name))
+            warn_of_old_name(f"{where}: {dotted((*current, part))}", repr(name))
         current = (*current, name)
         types = types_inside(types, name)
     return current
@@ -120,7 +120,7 @@ class _Renaming:
         where = self._source.where(path)
         if taken:
             raise ScenarioError([Fault(where, dotted(path), f"is the old name of {name!r}: give one of the two")])
-        _warn(where, path, name)
+        warn_of_old_name(f"{where}: {dotted(path)}", repr(name))
         self.moves[path] = name
 
     def _moved(self, path: Path) -> Path:
@@ -130,8 +130,3 @@ class _Renaming:
 def _renamed(types: Types) -> dict[str, str]:
     """Old names and new ones of the settings of all models among these types."""
     return {old: new for each in types for old, new in getattr(each, "renamed", {}).items()}
-
-
-def _warn(where: str, path: Path, name: str) -> None:
-    message = f"{where}: {dotted(path)} is now called {name!r}; the next version will not accept the old name"
-    warnings.warn(message, FutureWarning, stacklevel=2)

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from analytics.events.dimensions import current_dimension
+from analytics.renaming import current_name
+from analytics.signals.definitions import current_term
 from scenarios.errors import UndefinedMeasureError
 
 Constant = str | float
@@ -41,9 +43,6 @@ _RENAMED: Final = {
     "naive_standard_error": "nonrobust_standard_error",
 }
 """Old names of measures that are called, with those that have replaced them."""
-
-_RENAMED_SIGNALS: Final = {"visit_lasts": "multi_page_visit"}
-"""Old names of signals, in terms, with those that have replaced them."""
 
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 
@@ -258,25 +257,11 @@ def _call(node: ast.Call) -> Reference:
     # Python's parser accepts a repeated keyword; only its compiler refuses it.
     if len(dict(keywords)) < len(keywords):
         raise ExpressionError(f"{ast.unparse(node)!r}: an argument is given twice")
-    arguments = tuple(_current_term(_constant(argument)) for argument in node.args)
-    name = _current(_name(node.func), _RENAMED)
+    values = (_constant(argument) for argument in node.args)
+    # A term of the intent model may hold an old name; no other argument is one.
+    arguments = tuple(current_term(value) if isinstance(value, str) else value for value in values)
+    name = current_name(_name(node.func), _RENAMED, "measure")
     return Reference(name, ast.unparse(node), is_call=True, arguments=arguments, keywords=tuple(keywords))
-
-
-def _current_term(argument: Constant) -> Constant:
-    """A term of the intent model by the current names of its signals; any other argument as it is."""
-    if not isinstance(argument, str) or _RENAMED_SIGNALS.keys().isdisjoint(argument.split(":")):
-        return argument
-    return ":".join(_current(name, _RENAMED_SIGNALS, "signal") for name in argument.split(":"))
-
-
-def _current(name: str, renamed: Mapping[str, str], kind: str = "measure") -> str:
-    """The current name of a measure or signal, with a warning for an old one."""
-    if name not in renamed:
-        return name
-    message = f"the {kind} {name!r} is now called {renamed[name]!r}; the next version will not accept the old name"
-    warnings.warn(message, FutureWarning, stacklevel=2)
-    return renamed[name]
 
 
 def _name(node: ast.expr) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
+from analytics.renaming import OldNameWarning
 from scenarios.errors import InputError, advice
 
 ExecutorChoice: TypeAlias = str | Executor | Callable[[], Executor] | None
@@ -149,7 +150,7 @@ def _leave_interruptions() -> None:
     """Leave Ctrl-C, which a terminal sends to every process, and warnings of old names to the main process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The main process has warned of old names already, when it read the files.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="scenarios")
+    warnings.simplefilter("ignore", OldNameWarning)
 
 
 def _dask(address: str, jobs: int | None) -> Pool:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from analytics.signals.definitions import current_term
 from scenarios.measures.window import Window
 from scenarios.studies.precision import PrecisionSettings
 from simulator.settings.base import Count, Positive, Real, Settings
@@ -180,7 +181,7 @@ class StudySettings(Settings):
     responses: dict[Annotated[str, Field(min_length=1)], str] = Field(default_factory=dict)
     warm_up_hours: Annotated[int, Field(ge=0)] = 0
     cool_down_hours: Annotated[int, Field(ge=0)] = 0
-    estimates: Literal["all"] | tuple[str, ...] = ()
+    estimates: Literal["all"] | tuple[Annotated[str, AfterValidator(current_term)], ...] = ()
 
     @model_validator(mode="after")
     def _is_about_something(self) -> Self:

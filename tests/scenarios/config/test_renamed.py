@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from analytics.events.dimensions import dimensions_of
+from analytics.renaming import OldNameWarning, current_name
+from analytics.settings import AnalyticsSettings
 from scenarios.errors import ScenarioError
 from scenarios.scenario import Scenario
 from scenarios.study import Study
@@ -129,3 +135,33 @@ def test_an_old_signal_in_a_measure_is_the_new_one() -> None:
     with pytest.warns(FutureWarning, match="the signal 'visit_lasts' is now called 'multi_page_visit'"):
         scenario = Scenario.parse('name: s\nclaims: {"c": coefficient("visit_lasts") < 5}\n')
     assert list(scenario.claims) == ["c"]
+
+
+def test_an_old_signal_among_the_estimates_of_a_study_is_the_new_one() -> None:
+    """The study lists the term by its new name."""
+    text = "name: s\nscenario: baseline\nestimates: [visit_lasts]\n"
+    with pytest.warns(FutureWarning, match="the signal 'visit_lasts' is now called 'multi_page_visit'"):
+        study = Study.parse(text)
+    assert study.loaded.terms == ("multi_page_visit",)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: dimensions_of("content"),
+        lambda: AnalyticsSettings(segments=("content",)),
+        lambda: Scenario.parse("name: s\nwake: all\n"),
+        lambda: Study.of({"name": "s", "scenario": "baseline", "responses": {"held": "sales.held"}}),
+    ],
+)
+def test_the_warning_points_at_the_line_of_the_user(use: Callable[[], object]) -> None:
+    """However deep in the packages, or in pydantic, the old name is found."""
+    with pytest.warns(OldNameWarning, match="the next version will not accept the old name") as caught:
+        use()
+    assert {Path(each.filename).name for each in caught} == {Path(__file__).name}
+
+
+def test_current_names_are_not_warned_of() -> None:
+    """A name that is not an old one is returned as it is, whether it is known or not."""
+    with warnings.catch_warnings(action="error"):
+        assert current_name("region", {"content": "page_group"}, "dimension") == "region"
