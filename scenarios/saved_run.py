@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -15,22 +15,19 @@ from analytics.analysis import Analysis
 from analytics.durable.dead_letter_file import dead_letters_of
 from analytics.events.dead_letters import DeadLetter
 from analytics.renaming import OldNameWarning
-from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
 from scenarios.errors import InputError
 from scenarios.files.run_folder import RunFolder, read_events
 from scenarios.files.versions import versions
+from scenarios.measures.definition import AnalysedRun
 from scenarios.run.events_analysis import read_files
 from scenarios.run.run import run_analysis, run_html
 from scenarios.scenario import Scenario
 from simulator.visitors.truth import Truth
 
-if TYPE_CHECKING:
-    from analytics.intent.results import IntentResults
 
-
-class SavedRun:
+class SavedRun(AnalysedRun):
     """A run read back from its folder; made by :func:`load_run`.
 
     Each file is read when it is first asked for. ``events``, ``store``, ``analysis``, ``statistics`` and ``intent`` are
@@ -137,20 +134,6 @@ class SavedRun:
             InputError: The run was saved without events, or their file cannot be read.
         """
         return run_analysis(self._history, self.scenario, self.truth)
-
-    @property
-    def statistics(self) -> FunnelStatistics:
-        """Counts and rates by hour and segment."""
-        return self.analysis.statistics
-
-    @property
-    def intent(self) -> IntentResults:
-        """The intent model, fitted to the accepted events, beside the truth.
-
-        Raises:
-            AnalyticsError: It cannot be fitted to these visits; the message says why.
-        """
-        return self.analysis.intent
 
     @cached_property
     def _history(self) -> EventHistory:

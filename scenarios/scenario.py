@@ -13,7 +13,8 @@ from scenarios.config.loading import Overrides, load, parse, with_changes
 from scenarios.config.settings import ScenarioSettings
 from scenarios.run.pools import ExecutorChoice, shared_pool
 from scenarios.run.progress import text_bar
-from scenarios.run.run import Run, simulate
+from scenarios.run.run import Run
+from scenarios.run.running import simulate
 from simulator.visitors.visitor import Visitor
 
 

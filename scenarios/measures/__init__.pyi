@@ -1,5 +1,5 @@
 from .claims import ClaimResult as ClaimResult, Claims as Claims, check_claims as check_claims
-from .definition import RunView as RunView
+from .definition import AnalysedRun as AnalysedRun, RunView as RunView
 from .expressions import ExpressionError as ExpressionError, Reference as Reference, references as references
 from .model import MODEL_MEASURES as MODEL_MEASURES, model_terms as model_terms
 from .registry import (

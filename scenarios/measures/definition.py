@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -45,56 +46,74 @@ class ScenarioView(Protocol):
         """Settings of the analysis."""
 
 
-class RunView(Protocol):
-    """View of a run for measures; :class:`scenarios.run.run.Run` implements it.
-
-    The attributes are documented there. With this protocol, measures do not import the run, which imports the claims of
-    its scenario.
-    """
+class AnalysedRun(ABC):
+    """A run whose accepted events can be analysed: one in memory, or one read back from its folder."""
 
     @property
-    def scenario(self) -> ScenarioView:
-        """The scenario that was run."""
-
-    @property
-    def outcome(self) -> Outcome:
-        """Outcome of the simulation."""
-
-    @property
-    def window(self) -> Window:
-        """Hours that measures count."""
-
-    @property
-    def store(self) -> EventStore:
-        """The event store with the events."""
-
-    @property
+    @abstractmethod
     def analysis(self) -> Analysis:
-        """Statistics, visits and intent model of the accepted events."""
+        """Statistics, visits and intent model of the accepted events, over the simulated period, beside the truth."""
 
     @property
     def statistics(self) -> FunnelStatistics:
-        """Counts and rates by hour and segment."""
+        """Counts and rates by hour and segment.
+
+        >>> from scenarios import Scenario
+        >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+        >>> run.statistics.totals()["page_views"].item() == run.measure("page_views()")
+        True
+        """
+        return self.analysis.statistics
 
     @property
     def intent(self) -> IntentResults:
-        """The fitted intent model."""
+        """The intent model, fitted to the accepted events, beside the truth.
+
+        Raises:
+            AnalyticsError: It cannot be fitted to these visits; the message says why.
+        """
+        return self.analysis.intent
+
+
+class RunView(AnalysedRun):
+    """A run as measures see it; :class:`scenarios.run.run.Run` is the one kind there is.
+
+    It stands here, below the run, because a run checks the claims of its scenario, which are made of measures.
+
+    Attributes:
+        scenario: The scenario that was run.
+        outcome: What the simulation returns beside the events: the truth, the sales desk, counts.
+        window: The hours that statistics, visits and measures of the sales desk are about.
+    """
+
+    scenario: ScenarioView
+    outcome: Outcome
+    window: Window
+
+    @property
+    @abstractmethod
+    def store(self) -> EventStore:
+        """The event store, which has judged the events as they arrived."""
 
     @property
     def truth(self) -> Truth:
-        """The true intercept and coefficients."""
+        """The true intercept and coefficients, with which estimates are compared."""
+        return self.outcome.truth
 
     @property
     def labels(self) -> pl.DataFrame:
-        """Tracking faults by event."""
+        """What happened to which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
+        return self.outcome.labels
 
     @property
     def people(self) -> pl.DataFrame:
-        """The person of each browser."""
+        """Who stands behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
+        return self.outcome.people
 
     @property
     def sales(self) -> SalesOutcome:
-        """Outcome of the demo requests."""
+        """Outcome of the demo requests: one row each, and a summary."""
+        return self.outcome.sales
 
 
 @dataclass(frozen=True)

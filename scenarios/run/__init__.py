@@ -1,9 +1,8 @@
 """One run of a scenario: simulate, keep the events, analyse, write the folder.
 
-Modules, in reading order: ``run`` (simulate, and what a run holds), ``sinks`` (where events go on the way),
-``sharing`` (one run on many workers), ``pools`` and ``dispatch`` (the workers), ``results`` (what is written),
-``folder`` (a run straight into a folder), ``events_analysis`` (events from anywhere), ``progress`` (what the terminal
-shows).
+Modules, in reading order: ``run`` (what a run holds, and its files), ``running`` (simulate), ``sinks`` (where
+events go on the way), ``sharing`` (one run on many workers), ``pools`` and ``dispatch`` (the workers), ``folder`` (a
+run straight into a folder), ``events_analysis`` (events from anywhere), ``progress`` (what the terminal shows).
 """
 
 import lazy_loader

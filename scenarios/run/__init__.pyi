@@ -19,6 +19,7 @@ from .run import (
     Timings as Timings,
     run_analysis as run_analysis,
     run_html as run_html,
-    simulate as simulate,
+    write_results as write_results,
 )
+from .running import simulate as simulate
 from .sinks import Batches as Batches, StoreSink as StoreSink

@@ -14,8 +14,8 @@ from scenarios.files.atomic_folder import new_folder
 from scenarios.files.event_files import EventsFormat, LabelParts, NdjsonFile, ParquetParts
 from scenarios.files.versions import no_room_to_analyse
 from scenarios.run.pools import Pool
-from scenarios.run.results import write_results
-from scenarios.run.run import Run, simulate
+from scenarios.run.run import Run, write_results
+from scenarios.run.running import simulate
 
 
 def default_folder(scenario: ScenarioSettings, seed: int) -> Path:

@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, asdict, dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from analytics import html
+from analytics import html, report
 from analytics.analysis import Analysis
-from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
 from scenarios.config.settings import ScenarioSettings
-from scenarios.files.digest import EventsDigest
-from scenarios.files.event_files import EventRecord, EventsFormat
+from scenarios.files.atomic_folder import MANIFEST, new_folder
+from scenarios.files.event_files import EventRecord, EventsFormat, save_events, write_parts
+from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
 from scenarios.measures.claims import ClaimResult, check_claims
+from scenarios.measures.definition import RunView
 from scenarios.measures.registry import Measure
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
-from scenarios.run.pools import Pool
-from scenarios.run.results import save_run
-from scenarios.run.sharing import RunSinks, fan_out
-from scenarios.run.sinks import StoreSink
-from simulator.sales.outcome import SalesOutcome
-from simulator.simulation import ActiveAgents, Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink, Sink
-from simulator.tracking.labels import KeptLabels, LabelKeeper
+from simulator.simulation import ActiveAgents, Outcome
 from simulator.visitors.truth import Truth
-from simulator.visitors.visitor import Visitor
-
-if TYPE_CHECKING:
-    from analytics.intent.results import IntentResults
 
 
 @dataclass(frozen=True)
@@ -53,10 +43,11 @@ class Timings:
     simulate_s: float
 
 
-class Run:
+@dataclass(eq=False, repr=False)
+class Run(RunView):
     """A completed run: the outcome of the simulation, its events and their analysis.
 
-    Made by :func:`simulate`, or ``Scenario.run``. What is costly is computed when it is first used.
+    Made by ``Scenario.run``. What is costly is computed when it is first used.
 
     Args:
         scenario: The scenario that was run.
@@ -69,33 +60,24 @@ class Run:
         digest: Sha256 of the events.
         timings: When, and how long.
         window: The hours that statistics, visits and measures of the sales desk are about.
+
+    >>> from scenarios import Scenario
+    >>> run = Scenario.load("baseline", {"clock.hours": 1}).run(seed=8)
+    >>> run.events.height == run.outcome.counts["events"]
+    True
     """
 
-    def __init__(
-        self,
-        scenario: ScenarioSettings,
-        *,
-        seed: int,
-        replication: int,
-        active_agents: ActiveAgents,
-        outcome: Outcome,
-        record: EventRecord,
-        accepted: EventHistory,
-        digest: str,
-        timings: Timings,
-        window: Window = WHOLE,
-    ) -> None:
-        self.scenario = scenario
-        self.seed = seed
-        self.replication = replication
-        self.active_agents = active_agents
-        self.outcome = outcome
-        self.store: EventStore = accepted.store
-        self.digest = digest
-        self.timings = timings
-        self.window = window
-        self._record = record
-        self._accepted = accepted
+    scenario: ScenarioSettings
+    _: KW_ONLY
+    seed: int
+    replication: int
+    active_agents: ActiveAgents
+    outcome: Outcome
+    record: EventRecord
+    accepted: EventHistory
+    digest: str
+    timings: Timings
+    window: Window = WHOLE
 
     def __repr__(self) -> str:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
@@ -104,29 +86,14 @@ class Run:
         return run_html(self.scenario, self._header)
 
     @property
-    def truth(self) -> Truth:
-        """The true intercept and coefficients, with which estimates are compared."""
-        return self.outcome.truth
-
-    @property
-    def labels(self) -> pl.DataFrame:
-        """What happened to which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
-        return self.outcome.labels
-
-    @property
-    def people(self) -> pl.DataFrame:
-        """Who stands behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
-        return self.outcome.people
+    def store(self) -> EventStore:
+        """The event store, which has judged the events as they arrived; it holds those of the last 24 hours."""
+        return self.accepted.store
 
     @property
     def accounts(self) -> pl.DataFrame:
         """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
         return self.outcome.accounts
-
-    @property
-    def sales(self) -> SalesOutcome:
-        """Outcome of the demo requests: one row each, and a summary."""
-        return self.outcome.sales
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -135,32 +102,12 @@ class Run:
         Raises:
             OutputError: The run went to a folder that keeps no events.
         """
-        return self._record.events
+        return self.record.events
 
     @cached_property
     def analysis(self) -> Analysis:
         """Statistics, visits and intent model of the accepted events, over the simulated period."""
-        return run_analysis(self._accepted, self.scenario, self.truth, self.window)
-
-    @property
-    def statistics(self) -> FunnelStatistics:
-        """Counts and rates by hour and segment.
-
-        >>> from scenarios import Scenario
-        >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
-        >>> run.statistics.totals()["page_views"].item() == run.measure("page_views()")
-        True
-        """
-        return self.analysis.statistics
-
-    @property
-    def intent(self) -> IntentResults:
-        """The fitted intent model beside the truth.
-
-        Raises:
-            AnalyticsError: It cannot be fitted to these visits; the message says why.
-        """
-        return self.analysis.intent
+        return run_analysis(self.accepted, self.scenario, self.truth, self.window)
 
     @cached_property
     def claims(self) -> tuple[ClaimResult, ...]:
@@ -199,7 +146,11 @@ class Run:
         Raises:
             OutputError: The folder cannot be written, or holds what funnelsim did not make.
         """
-        save_run(self, Path(folder), events)
+        with new_folder(Path(folder)) as working:
+            # Asked for only where they are written: a run may keep none.
+            if events != "none":
+                save_events(self.events, working, events)
+            write_results(working, self)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -233,68 +184,6 @@ class Run:
             "versions": versions(),
             "counts": dict(self.outcome.counts),
         }
-
-
-def simulate(
-    scenario: ScenarioSettings,
-    *,
-    seed: int | None = None,
-    replication: int = 0,
-    record: EventRecord | None = None,
-    labels: LabelKeeper | None = None,
-    sinks: Sequence[Sink] = (),
-    progress: Callable[[float], None] | None = None,
-    pool: Pool | None = None,
-    accepted: EventHistory | None = None,
-    visitor: type[Visitor] = Visitor,
-) -> Run:
-    """Run a scenario.
-
-    Args:
-        scenario: What to run; it is not changed.
-        seed: Seed of this run; the scenario's own if not given. 0 is a seed.
-        replication: Which of the independent repetitions with this seed.
-        record: Keeps the events; in memory if not given.
-        labels: Keeps what happened to which event; in memory if not given.
-        sinks: Further sinks of each batch of events, such as a file.
-        progress: Called now and then with the share of the clock that has passed, from 0 to 1.
-        pool: Workers to share the run. Not used where all visitors are processes on one clock.
-        accepted: Receives and judges the events; keeps them in memory if not given.
-        visitor: Class of the agents.
-
-    >>> from scenarios import Scenario
-    >>> simulate(Scenario.load("baseline", {"clock.hours": 1}), seed=0).seed
-    0
-    """
-    # Not `seed or scenario.seed`: 0 is a seed.
-    seed = scenario.seed if seed is None else seed
-    accepted = EventHistory() if accepted is None else accepted
-    outputs = RunSinks(
-        store=StoreSink(accepted.store),
-        digest=EventsDigest(scenario.clock.start),
-        record=CollectingSink() if record is None else record,
-        labels=KeptLabels() if labels is None else labels,
-        sinks=sinks,
-    )
-    world, agents = scenario.world, scenario.active_agents
-    simulation = Simulation(world, seed=seed, replication=replication, visitor=visitor, active_agents=agents)
-    started_at, clock = datetime.now(UTC), time.perf_counter()
-    # With all visitors on one clock there is one sequence of moments, which cannot be divided.
-    if pool is None or simulation.active_agents == "all":
-        outcome = simulation.run([outputs.together], progress, outputs.labels)
-    else:
-        outcome = fan_out(simulation, pool, outputs, progress)
-    return Run(
-        scenario,
-        seed=seed,
-        replication=replication,
-        active_agents=simulation.active_agents,
-        outcome=outcome,
-        record=outputs.record,
-        accepted=accepted,
-        digest=outputs.digest.hexdigest(),
-        timings=Timings(started_at, time.perf_counter() - clock),
-    )
 
 
 def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Truth, window: Window = WHOLE) -> Analysis:
@@ -332,4 +221,82 @@ def run_html(scenario: ScenarioSettings, manifest: Mapping[str, Any]) -> str:
         name=scenario.name,
         description=scenario.description,
         counts={name.replace("_", " "): f"{count:,}" for name, count in manifest["counts"].items()},
+    )
+
+
+def write_results(
+    folder: Path,
+    run: Run,
+    announce: Callable[[str], None] = lambda _: None,
+    *,
+    analyse: bool = True,
+    no_room: str | None = None,
+) -> dict[str, Any]:
+    """Write all but the events.
+
+    Args:
+        folder: An existing folder.
+        run: The run.
+        announce: Called with each step that begins.
+        analyse: Analyse the events too (statistics, model, claims, report). All of them must fit into memory.
+        no_room: Why they do not fit, for the manifest.
+
+    Returns:
+        The manifest as written.
+    """
+    announce("Writing events and results")
+    began = time.perf_counter()
+    (folder / "scenario.yaml").write_text(run.scenario.to_yaml(), encoding="utf-8")
+    write_dead_letters(folder / "dead_letters.ndjson", run.store.dead_letters)
+    write_json(folder / "truth.json", run.truth)
+    run.labels.write_parquet(folder / "labels.parquet")
+    # In parts: the people of a large run do not fit into memory together.
+    write_parts(folder / "people.parquet", run.outcome.tables.people_in_parts())
+    run.accounts.write_parquet(folder / "accounts.parquet")
+    write_tables(folder / "statistics", {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region})
+    if analyse:
+        announce("Analysing")
+        write_tables(folder / "statistics", run.analysis.tables())
+        write_json(folder / "model.json", model_data(run.analysis))
+        announce("Writing the report")
+        _write_report(folder / "report.html", run)
+    manifest = run.manifest if analyse else run.manifest_without_claims
+    if no_room:
+        manifest["not_analysed"] = no_room
+    # Measured at the end, so that it includes the report.
+    manifest["timings"]["analyse_s"] = round(time.perf_counter() - began, 3)
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def _summary(summary: dict[str, Any]) -> pl.DataFrame:
+    """A summary as a table of measures and values.
+
+    Args:
+        summary: Values by name of the measure; None where there is no value.
+
+    Returns:
+        Columns ``measure`` and ``value``, the latter as text.
+    """
+    return pl.DataFrame({"measure": list(summary), "value": [str(value) for value in summary.values()]})
+
+
+def _write_report(path: Path, run: Run) -> None:
+    """Write the report: the only place where a run meets its rendering."""
+    start = run.scenario.clock.start
+    report.write_analysis_report(
+        path,
+        run.analysis,
+        run.store,
+        title=run.scenario.name,
+        provenance={
+            "replication": run.replication,
+            "active_agents": run.active_agents,
+            "events sha256": run.digest,
+            **versions(),
+        },
+        description=run.scenario.description,
+        seed=run.seed,
+        sales=run.sales.summary,
+        sales_desk=report.SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
     )

@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 
 from analytics.io.ndjson import decode
 from scenarios.files.delivered_lines import broken_lines, delivered_lines
-from scenarios.run.run import Run, simulate
+from scenarios.run.run import Run
+from scenarios.run.running import simulate
 from scenarios.scenario import Scenario
 from simulator.tracking.delivery import CollectingSink
 from simulator.tracking.faults import CORRUPTIONS

@@ -10,7 +10,6 @@ from polars.testing import assert_frame_equal
 
 from scenarios import InputError, SavedRun, Scenario, load_run
 from scenarios.files.event_files import EventsFormat
-from scenarios.run import results
 from scenarios.run.folder import run_to_folder
 from scenarios.run.run import Run
 from scenarios.saved_run import _release
@@ -36,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     run = Scenario(name="dirty").replace(CHANGES).run()
     with pytest.MonkeyPatch.context() as patch:
         # The report takes most of the time, and is not read back.
-        patch.setattr(results, "_write_report", lambda *_: None)
+        patch.setattr("scenarios.run.run._write_report", lambda *_: None)
         for form in FORMATS:
             run.save(folder / form, form)
     # Only a run that is streamed into its folder keeps broken lines beside the events.

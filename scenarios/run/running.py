@@ -1,0 +1,82 @@
+"""Running a scenario in memory: in this process, or on workers that share the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from analytics.store.history import EventHistory
+from scenarios.config.settings import ScenarioSettings
+from scenarios.files.digest import EventsDigest
+from scenarios.files.event_files import EventRecord
+from scenarios.run.pools import Pool
+from scenarios.run.run import Run, Timings
+from scenarios.run.sharing import RunSinks, fan_out
+from scenarios.run.sinks import StoreSink
+from simulator.simulation import Simulation
+from simulator.tracking.delivery import CollectingSink, Sink
+from simulator.tracking.labels import KeptLabels, LabelKeeper
+from simulator.visitors.visitor import Visitor
+
+
+def simulate(
+    scenario: ScenarioSettings,
+    *,
+    seed: int | None = None,
+    replication: int = 0,
+    record: EventRecord | None = None,
+    labels: LabelKeeper | None = None,
+    sinks: Sequence[Sink] = (),
+    progress: Callable[[float], None] | None = None,
+    pool: Pool | None = None,
+    accepted: EventHistory | None = None,
+    visitor: type[Visitor] = Visitor,
+) -> Run:
+    """Run a scenario.
+
+    Args:
+        scenario: What to run; it is not changed.
+        seed: Seed of this run; the scenario's own if not given. 0 is a seed.
+        replication: Which of the independent repetitions with this seed.
+        record: Keeps the events; in memory if not given.
+        labels: Keeps what happened to which event; in memory if not given.
+        sinks: Further sinks of each batch of events, such as a file.
+        progress: Called now and then with the share of the clock that has passed, from 0 to 1.
+        pool: Workers to share the run. Not used where all visitors are processes on one clock.
+        accepted: Receives and judges the events; keeps them in memory if not given.
+        visitor: Class of the agents.
+
+    >>> from scenarios import Scenario
+    >>> simulate(Scenario.load("baseline", {"clock.hours": 1}), seed=0).seed
+    0
+    """
+    # Not `seed or scenario.seed`: 0 is a seed.
+    seed = scenario.seed if seed is None else seed
+    accepted = EventHistory() if accepted is None else accepted
+    outputs = RunSinks(
+        store=StoreSink(accepted.store),
+        digest=EventsDigest(scenario.clock.start),
+        record=CollectingSink() if record is None else record,
+        labels=KeptLabels() if labels is None else labels,
+        sinks=sinks,
+    )
+    world, agents = scenario.world, scenario.active_agents
+    simulation = Simulation(world, seed=seed, replication=replication, visitor=visitor, active_agents=agents)
+    started_at, clock = datetime.now(UTC), time.perf_counter()
+    # With all visitors on one clock there is one sequence of moments, which cannot be divided.
+    if pool is None or simulation.active_agents == "all":
+        outcome = simulation.run([outputs.together], progress, outputs.labels)
+    else:
+        outcome = fan_out(simulation, pool, outputs, progress)
+    return Run(
+        scenario,
+        seed=seed,
+        replication=replication,
+        active_agents=simulation.active_agents,
+        outcome=outcome,
+        record=outputs.record,
+        accepted=accepted,
+        digest=outputs.digest.hexdigest(),
+        timings=Timings(started_at, time.perf_counter() - clock),
+    )
