@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.errors import AnalyticsError
@@ -41,11 +42,11 @@ _ESTIMATES: Final = {
     "n_seen": "visits with the term",
     "requests_seen": "visits with the term that ended in a request",
 }
-_OF_THE_JACKKNIFE: Final = (
-    ("jackknife_standard_error", "standard_error", "its jackknife standard error over accounts"),
-    ("jackknife_ci_low", "ci_low", "lower end of the coefficient's 95 % jackknife interval over accounts"),
-    ("jackknife_ci_high", "ci_high", "upper end of the coefficient's 95 % jackknife interval over accounts"),
-)
+_JACKKNIFE: Final = {
+    "standard_error": "its jackknife standard error over accounts",
+    "ci_low": "lower end of the coefficient's 95 % jackknife interval over accounts",
+    "ci_high": "upper end of the coefficient's 95 % jackknife interval over accounts",
+}
 _OF_THE_FIT: Final = {
     "n_visits": "visits in the fit",
     "n_visitors": "visitors in the fit",
@@ -57,46 +58,66 @@ _OF_THE_FIT: Final = {
 }
 
 
-def _estimate_measure(name: str, meaning: str) -> MeasureDefinition:
+def _term_measure(
+    name: str,
+    meaning: str,
+    read: Callable[[Reference, RunView], float],
+    known: Callable[[Parts], list[str] | None] | None = None,
+    *,
+    example: str = "security_page_view",
+    needs_events: bool = True,
+) -> MeasureDefinition:
+    """Return a measure of one term of the intent model.
+
+    Args:
+        name: Name of the measure.
+        meaning: Description of the number.
+        read: Returns the value for a call, whose argument is the term.
+        known: Terms that a scenario has; those of its model if not given.
+        example: A term, for the example of the call.
+        needs_events: Whether the model must be fitted for it.
+    """
+
     def check(reference: Reference, parts: Parts) -> None:
-        _check_term(reference, parts, model_terms(parts))
+        term, terms = _term(reference), (known or model_terms)(parts)
+        if terms is None:
+            return
+        # The first arm of an experiment is the reference, without a coefficient of its own.
+        if term in _arms(parts) and term not in terms:
+            raise ExpressionError(f"{reference.text}: {term} is the reference arm")
+        require_known("term", term, terms)
 
-    def read(reference: Reference, run: RunView) -> float:
-        return require_value(_row(reference, run)[name], f"{reference.text} has no value for this term")
-
-    return MeasureDefinition(name, meaning, check, read, f'{name}("security_page_view")')
-
-
-def _naive_error_measure() -> MeasureDefinition:
-    def check(reference: Reference, parts: Parts) -> None:
-        _check_term(reference, parts, model_terms(parts))
-
-    def read(reference: Reference, run: RunView) -> float:
-        return _fitted(run).nonrobust_standard_error[_row(reference, run)["signal"]]
-
-    meaning = "its nonrobust standard error, which takes visits of colleagues as independent"
-    return MeasureDefinition(
-        "nonrobust_standard_error", meaning, check, read, 'nonrobust_standard_error("security_page_view")'
-    )
+    return MeasureDefinition(name, meaning, check, read, f'{name}("{example}")', needs_events)
 
 
-def _jackknife_measure(name: str, column: str, meaning: str) -> MeasureDefinition:
-    def check(reference: Reference, parts: Parts) -> None:
-        _check_term(reference, parts, model_terms(parts))
+def _term(reference: Reference) -> str:
+    return str(arguments_of(reference, ("term",))["term"])
 
-    def read(reference: Reference, run: RunView) -> float:
-        model, term = _fitted(run), _row(reference, run)["signal"]
-        if model.jackknife is None:
-            raise UndefinedMeasureError(f"{reference.text}: no accounts are known")
-        value = model.jackknife[column][model.terms.index(term)]
-        return require_value(value, f"{reference.text}: fewer than two accounts have the term")
 
-    return MeasureDefinition(name, meaning, check, read, f'{name}("company_enterprise")')
+def _estimate(column: str, reference: Reference, run: RunView) -> float:
+    return require_value(_row(reference, run)[column], f"{reference.text} has no value for this term")
+
+
+def _nonrobust(reference: Reference, run: RunView) -> float:
+    return _fitted(run).nonrobust_standard_error[_row(reference, run)["signal"]]
+
+
+def _jackknife(column: str, reference: Reference, run: RunView) -> float:
+    model, term = _fitted(run), _row(reference, run)["signal"]
+    if model.jackknife is None:
+        raise UndefinedMeasureError(f"{reference.text}: no accounts are known")
+    value = model.jackknife[column][model.terms.index(term)]
+    return require_value(value, f"{reference.text}: fewer than two accounts have the term")
+
+
+def _truth(reference: Reference, run: RunView) -> float:
+    known = known_truth(run.truth, run.scenario.analytics).get(_term(reference))
+    return require_value(known, f"{reference.text}: the true coefficient of this term is not known")
 
 
 def _row(reference: Reference, run: RunView) -> dict[str, Any]:
     """Estimates of the term of a reference."""
-    term, model = str(arguments_of(reference, ("term",))["term"]), _fitted(run)
+    term, model = _term(reference), _fitted(run)
     rows = _rows(model)
     if term not in rows:
         raise UndefinedMeasureError(f"{reference.text}: {model.dropped.get(term, 'the events have no such term')}")
@@ -109,34 +130,6 @@ def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
     return {row["signal"]: row for row in model.coefficients.iter_rows(named=True)}
 
 
-def _truth_measure() -> MeasureDefinition:
-    def check(reference: Reference, parts: Parts) -> None:
-        terms = model_terms(parts)
-        if terms is not None and "intent" in parts:
-            terms = list(dict.fromkeys([*terms, *parts["intent"].effects]))
-        _check_term(reference, parts, terms)
-
-    def read(reference: Reference, run: RunView) -> float:
-        term = str(arguments_of(reference, ("term",))["term"])
-        known = known_truth(run.truth, run.scenario.analytics).get(term)
-        return require_value(known, f"{reference.text}: the true coefficient of this term is not known")
-
-    meaning = "true coefficient of a term, in log-odds; 0 for decoys"
-    return MeasureDefinition(
-        "true_coefficient", meaning, check, read, 'true_coefficient("security_page_view")', needs_events=False
-    )
-
-
-def _check_term(reference: Reference, parts: Parts, terms: list[str] | None) -> None:
-    term = str(arguments_of(reference, ("term",))["term"])
-    if terms is None:
-        return
-    # The first arm of an experiment is the reference, without a coefficient of its own.
-    if term in _arms(parts) and term not in terms:
-        raise ExpressionError(f"{reference.text}: {term} is the reference arm")
-    require_known("term", term, terms)
-
-
 def model_terms(parts: Parts) -> list[str] | None:
     """Return the terms of a scenario's model; None if invalid settings leave them unknown."""
     if not {"analytics", "experiments"} <= parts.keys():
@@ -144,6 +137,12 @@ def model_terms(parts: Parts) -> list[str] | None:
     analytics, contrasts = parts["analytics"], Truth(0.0, {}, 0.0, _arms(parts)).terms
     signals = [signal.name for signal in analytics.built_in_signals]
     return list(dict.fromkeys([*contrasts, *signals, *analytics.signals, *analytics.interactions]))
+
+
+def _terms_with_effects(parts: Parts) -> list[str] | None:
+    """Terms of the model, and those of the simulation that the model may leave out: these too have a true effect."""
+    terms = model_terms(parts)
+    return terms if terms is None or "intent" not in parts else list(dict.fromkeys([*terms, *parts["intent"].effects]))
 
 
 def _arms(parts: Parts) -> dict[str, float]:
@@ -157,15 +156,28 @@ def _fitted(run: RunView) -> IntentResults:
         raise UndefinedMeasureError(f"the intent model is not fitted: {error}") from None
 
 
-def _fit_measure(name: str, meaning: str) -> MeasureDefinition:
-    return plain_measure(f"model.{name}", meaning, lambda run: getattr(_fitted(run), name))
+def _of_fit(name: str) -> Callable[[RunView], float]:
+    return lambda run: getattr(_fitted(run), name)
 
 
 MODEL_MEASURES: Final = (
-    *(_estimate_measure(name, meaning) for name, meaning in _ESTIMATES.items()),
-    _naive_error_measure(),
-    *(_jackknife_measure(*word) for word in _OF_THE_JACKKNIFE),
-    _truth_measure(),
-    *(_fit_measure(name, meaning) for name, meaning in _OF_THE_FIT.items()),
+    *(_term_measure(name, meaning, partial(_estimate, name)) for name, meaning in _ESTIMATES.items()),
+    _term_measure(
+        "nonrobust_standard_error",
+        "its nonrobust standard error, which takes visits of colleagues as independent",
+        _nonrobust,
+    ),
+    *(
+        _term_measure(f"jackknife_{column}", meaning, partial(_jackknife, column), example="company_enterprise")
+        for column, meaning in _JACKKNIFE.items()
+    ),
+    _term_measure(
+        "true_coefficient",
+        "true coefficient of a term, in log-odds; 0 for decoys",
+        _truth,
+        _terms_with_effects,
+        needs_events=False,
+    ),
+    *(plain_measure(f"model.{name}", meaning, _of_fit(name)) for name, meaning in _OF_THE_FIT.items()),
 )
 """Measures of the intent model and the truth."""

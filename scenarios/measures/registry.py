@@ -20,26 +20,13 @@ reported when the scenario is validated, before any run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Final, Self
+from typing import Self
 
-import polars as pl
-
-from analytics.events.geography import REGIONS
-from analytics.store.counts import Counts
 from scenarios.errors import did_you_mean
-from scenarios.measures.definition import (
-    MeasureDefinition,
-    Parts,
-    RunView,
-    arguments_of,
-    plain_measure,
-    require_known,
-    require_value,
-)
+from scenarios.measures.definition import MeasureDefinition, Parts, RunView
 from scenarios.measures.expressions import (
     Expression,
     ExpressionError,
@@ -49,114 +36,18 @@ from scenarios.measures.expressions import (
     references,
 )
 from scenarios.measures.model import MODEL_MEASURES
-from scenarios.measures.people import PEOPLE_MEASURES
+from scenarios.measures.simulation import SIMULATION_MEASURES
 from scenarios.measures.traffic import SEGMENT_MEASURES
-from simulator.sales.outcome import request_measures, sales_outcome
-from simulator.tracking.labels import Label
-
-_COUNTS: Final = {
-    "visitors": "visitors",
-    "visits": "visits",
-    "demo_requests": "demo requests",
-    "true_events": "true events",
-    "true_page_views": "true page views",
-    "events": "received events, including those of bots and duplicates",
-    "page_views": "received page views, including those of bots and duplicates",
-    "malformed_lines": "received lines that are malformed",
-}
-
-
-def _count_measure(name: str, meaning: str) -> MeasureDefinition:
-    return plain_measure(
-        f"counts.{name}", meaning, lambda run: run.outcome.counts[name], needs_events=False, spans_clock=True
-    )
-
-
-def _store_measure(name: str) -> MeasureDefinition:
-    return plain_measure(
-        f"store.{name}",
-        f"events that the store counted as {name}",
-        lambda run: getattr(run.store.counts, name),
-        spans_clock=True,
-    )
-
-
-def _label_measure(label: Label) -> MeasureDefinition:
-    def read(run: RunView) -> float:
-        return run.labels.filter(pl.col("label") == label.value).height
-
-    meaning = f"events with the label {label.value}"
-    return plain_measure(f"labels.{label.value}", meaning, read, needs_events=False, spans_clock=True)
-
-
-_SALES_MEANINGS: Final = {
-    "requests": "demo requests that reached the sales desk",
-    "responded": "demo requests that were answered",
-    "scheduled": "demos booked",
-    "held": "demos held",
-    "missed": "demos that the buyer missed (no-shows)",
-    "opportunities": "opportunities",
-    "deals_won": "deals won",
-    "deal_value": "value of the deals won, in US dollars a year",
-    "held_rate": "share of due demos that were held",
-    "no_show_rate": "share of due demos that the buyer missed",
-    "response_minutes_mean": "mean time to the answer, in minutes",
-    "response_minutes_p90": "90th percentile of the time to the answer, in minutes",
-    "slot_wait_hours_mean": "mean time from booking to demo, in hours",
-    "slot_wait_hours_p90": "90th percentile of the time from booking to demo, in hours",
-    "sdr_utilisation": "utilisation of the sales development representatives",
-    "executive_utilisation": "utilisation of the account executives",
-}
-
-
-def _sales_measure(key: str) -> MeasureDefinition:
-    name = f"sales.{key}"
-
-    def check(reference: Reference, _: Parts) -> None:
-        if reference.is_call:
-            require_known("region", arguments_of(reference, ("region",))["region"], REGIONS)
-
-    def read(reference: Reference, run: RunView) -> float:
-        region = str(arguments_of(reference, ("region",))["region"]) if reference.is_call else None
-        summary = _sold(run, region) if run.window.is_whole else _sold_in_window(run, region)
-        return require_value(summary[key], f"{reference.text}: no request to compute it from")
-
-    meaning = f"{_SALES_MEANINGS[key]}, in total or for one region"
-    # Working time is only known for the whole clock.
-    spans_clock = key.endswith("_utilisation")
-    usage = f'{name}, {name}(region="europe")'
-    return MeasureDefinition(name, meaning, check, read, usage, needs_events=False, spans_clock=spans_clock)
-
-
-def _sold(run: RunView, region: str | None) -> Mapping[str, float | None]:
-    if region is None:
-        return run.sales.summary
-    rows = run.sales.by_region.filter(pl.col("region") == pl.lit(region))
-    return rows.row(0, named=True) if rows.height else _nothing_sold()
-
-
-def _sold_in_window(run: RunView, region: str | None) -> Mapping[str, float | None]:
-    """Measures of requests made in the run's window, whenever they were handled."""
-    wanted = run.window.contains("requested_s", run.scenario.clock)
-    if region is not None:
-        wanted &= pl.col("region") == pl.lit(region)
-    return request_measures(run.sales.requests.filter(wanted))
-
-
-@cache
-def _nothing_sold() -> dict[str, float | None]:
-    """Measures of a sales desk without requests; its keys are the names of all measures."""
-    return sales_outcome([], {}, {}, slot_s=1.0, now_s=0.0).summary
 
 
 @cache
 def all_measures() -> dict[str, MeasureDefinition]:
-    """Return all measures by name."""
-    definitions: list[MeasureDefinition] = [_count_measure(name, meaning) for name, meaning in _COUNTS.items()]
-    definitions += [_store_measure(field.name) for field in fields(Counts)]
-    definitions += [_label_measure(label) for label in Label]
-    definitions += [_sales_measure(key) for key in _nothing_sold()]
-    return {each.name: each for each in (*definitions, *PEOPLE_MEASURES, *SEGMENT_MEASURES, *MODEL_MEASURES)}
+    """Return all measures by name, in the order of the reference.
+
+    >>> print(all_measures()["sales.held"].meaning)
+    demos held, in total or for one region
+    """
+    return {each.name: each for each in (*SIMULATION_MEASURES, *SEGMENT_MEASURES, *MODEL_MEASURES)}
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,11 @@ from scenarios.measures.definition import (
     require_known,
     require_value,
 )
-from scenarios.measures.expressions import Constant, ExpressionError, Reference
+from scenarios.measures.expressions import ExpressionError, Reference
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
 
 _MOST_DIMENSIONS: Final = 2
-_DAY_HOURS: Final = 24
 
 _COUNTS: Final = {
     "visitors": "visitors with a page view",
@@ -119,73 +118,66 @@ def _values_of(dimension: str, parts: Parts) -> list[str] | None:
 def _dimensions(segment: Arguments) -> list[Dimension]:
     """Dimensions of a segment; for ``arm``, the dimension of its experiment."""
     return [
-        replace(arm_dimension(_text(value).split("=")[0]), name="arm") if name == "arm" else DIMENSIONS[name]
+        replace(arm_dimension(str(value).split("=")[0]), name="arm") if name == "arm" else DIMENSIONS[name]
         for name, value in segment.items()
     ]
 
 
 def _rows_of(table: pl.DataFrame, segment: Arguments, dimensions: list[Dimension]) -> pl.DataFrame:
     """Rows of a table of statistics for a segment."""
-    values = {name: _text(value).partition("=")[2] if name == "arm" else value for name, value in segment.items()}
+    values = {name: str(value).partition("=")[2] if name == "arm" else value for name, value in segment.items()}
     wanted = [pl.col(dimension.name) == pl.lit(values[dimension.name]) for dimension in dimensions]
     return table.filter(wanted) if wanted else table
 
 
-def _hourly_measure() -> MeasureDefinition:
+def _series_measure(
+    name: str, meaning: str, usage: str, known: tuple[str, ...], *, step_hours: int, others: tuple[str, ...] = ()
+) -> MeasureDefinition:
+    """Return a measure that aggregates a count by hour or by day.
+
+    Args:
+        name: Name of the measure.
+        meaning: Description of the number.
+        usage: Examples of calls.
+        known: The counts that can be aggregated.
+        step_hours: Hours over which the count is summed before it is aggregated.
+        others: Arguments besides the window and the segment.
+    """
+
     def check(reference: Reference, parts: Parts) -> None:
-        series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
-        hours = parts["clock"].hours if "clock" in parts else None
-        _check_window(reference, window, hours)
-        _check_segment(segment, parts)
-        require_known("aggregate", series["aggregate"], _AGGREGATES)
-
-    def read(reference: Reference, run: RunView) -> float:
-        series, window, segment = _series_call(reference, _HOURLY, ("start", "end"))
-        counts = _hourly(run, _text(series["series"]), segment)
-        counts = counts[int(window.get("start", 0)) : int(window.get("end", len(counts)))]
-        return _aggregate(reference, series, counts)
-
-    usage = 'hourly("page_views", "max"), hourly("demo_requests", "mean", start=9, end=17, region="europe")'
-    return MeasureDefinition(
-        "hourly", "a count by UTC hour, aggregated over hours: sum, mean, median, min or max", check, read, usage
-    )
-
-
-def _daily_measure() -> MeasureDefinition:
-    def check(reference: Reference, parts: Parts) -> None:
-        series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
-        _check_window(reference, window, parts["clock"].hours // _DAY_HOURS if "clock" in parts else None)
+        series, window, segment = _series_call(reference, known, others)
+        _check_window(reference, window, parts["clock"].hours // step_hours if "clock" in parts else None)
         if "weekday" in segment:
             require_known("weekday", segment.pop("weekday"), WEEKDAYS)
         _check_segment(segment, parts)
         require_known("aggregate", series["aggregate"], _AGGREGATES)
 
     def read(reference: Reference, run: RunView) -> float:
-        series, window, segment = _series_call(reference, _DAILY, ("start", "end"), ("weekday",))
+        series, window, segment = _series_call(reference, known, others)
         weekday = segment.pop("weekday", None)
-        hours = _hourly(run, _text(series["series"]), segment)
-        start, end = int(window.get("start", 0)), int(window.get("end", len(hours) // _DAY_HOURS))
-        days = [
-            sum(hours[day * _DAY_HOURS : (day + 1) * _DAY_HOURS])
-            for day in range(start, min(end, len(hours) // _DAY_HOURS))
-            if weekday in {None, _weekday(run, day)}
+        hours = _hourly(run, str(series["series"]), segment)
+        # A day that the clock ends in the middle of is no whole day, and does not count.
+        n_steps = len(hours) // step_hours
+        counts = [
+            sum(hours[step * step_hours : (step + 1) * step_hours])
+            for step in range(int(window.get("start", 0)), min(int(window.get("end", n_steps)), n_steps))
+            if weekday is None or weekday == _weekday(run, step)
         ]
-        return _aggregate(reference, series, days)
+        if not counts:
+            raise UndefinedMeasureError(f"{reference.text}: the run has no such hours")
+        return float(_AGGREGATES[str(series["aggregate"])](counts))
 
-    usage = 'daily("page_views", "mean", weekday="sunday"), daily("visits", "sum", start=0, end=7)'
-    return MeasureDefinition(
-        "daily", "a count by whole days of 24 hours from the start, aggregated over days", check, read, usage
-    )
+    return MeasureDefinition(name, meaning, check, read, usage)
 
 
 def _series_call(
-    reference: Reference, known: tuple[str, ...], window: tuple[str, ...], others: tuple[str, ...] = ()
+    reference: Reference, known: tuple[str, ...], others: tuple[str, ...]
 ) -> tuple[Arguments, dict[str, float], Arguments]:
     """Arguments of a call: series and aggregate, window, and segment with other arguments."""
-    found = arguments_of(reference, ("series", "aggregate"), (*window, *others, *DIMENSIONS))
+    found = arguments_of(reference, ("series", "aggregate"), ("start", "end", *others, *DIMENSIONS))
     series = {"series": require_known("series", found.pop("series"), known), "aggregate": found.pop("aggregate")}
     bounds: dict[str, float] = {}
-    for name in window:
+    for name in ("start", "end"):
         bound = found.pop(name, None)
         if isinstance(bound, str) or (bound is not None and (bound < 0 or bound != int(bound))):
             raise ExpressionError(f"{reference.text}: {name} must be a whole number, 0 or above")
@@ -217,33 +209,35 @@ def _weekday(run: RunView, day: int) -> str:
     return WEEKDAYS[(run.window.period(run.scenario.clock)[0] + timedelta(days=day)).weekday()]
 
 
-def _aggregate(reference: Reference, series: Arguments, counts: list[int]) -> float:
-    if not counts:
-        raise UndefinedMeasureError(f"{reference.text}: the run has no such hours")
-    return float(_AGGREGATES[_text(series["aggregate"])](counts))
-
-
 def _funnel_measure(name: str, column: str, meaning: str) -> MeasureDefinition:
     def check(reference: Reference, _: Parts) -> None:
         require_known("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
 
     def read(reference: Reference, run: RunView) -> float:
         stage = arguments_of(reference, ("stage",))["stage"]
-        row = run.statistics.funnel().row(_STAGES.index(_text(stage)), named=True)
+        row = run.statistics.funnel().row(_STAGES.index(str(stage)), named=True)
         return require_value(row[column], f"{reference.text}: no visitors at the stage before")
 
     return MeasureDefinition(name, meaning, check, read, f'{name}("bottom")')
 
 
-def _text(value: Constant) -> str:
-    """A value that was checked to be a string."""
-    return str(value)
-
-
 SEGMENT_MEASURES: Final = (
     *(_segment_measure(name, meaning) for name, meaning in {**_COUNTS, **_RATES}.items()),
-    _hourly_measure(),
-    _daily_measure(),
+    _series_measure(
+        "hourly",
+        "a count by UTC hour, aggregated over hours: sum, mean, median, min or max",
+        'hourly("page_views", "max"), hourly("demo_requests", "mean", start=9, end=17, region="europe")',
+        _HOURLY,
+        step_hours=1,
+    ),
+    _series_measure(
+        "daily",
+        "a count by whole days of 24 hours from the start, aggregated over days",
+        'daily("page_views", "mean", weekday="sunday"), daily("visits", "sum", start=0, end=7)',
+        _DAILY,
+        step_hours=24,
+        others=("weekday",),
+    ),
     *(_funnel_measure(name, column, meaning) for name, (column, meaning) in _FUNNEL.items()),
 )
 """Measures of traffic as analysts see it."""
