@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Final, Literal
 
@@ -120,25 +120,28 @@ def sample_size(
         raise InputError(f"power: must lie between alpha ({alpha:g}) and 1 (got {power:g})")
     if replications < _PILOT * 2:
         raise InputError(f"replications: must be at least {2 * _PILOT} (got {replications})")
-    execution = Execution(jobs, executor, progress)
-    planner = _Planner(scenario, signal, alpha, vary, scenario.seed if seed is None else seed, execution=execution)
+    seed = scenario.seed if seed is None else seed
+    planner = _Planner(scenario, signal, alpha, vary, seed, Execution(jobs, executor, progress))
     return planner.plan(power, replications)
 
 
+@dataclass
 class _Planner:
-    """Runs rounds of replications at chosen sizes, and accumulates the results."""
+    """Runs rounds of replications at chosen sizes, and accumulates the results.
 
-    def __init__(
-        self, scenario: Scenario, signal: str, alpha: float, vary: Vary, seed: int, *, execution: Execution
-    ) -> None:
-        self._scenario = scenario
-        self._signal = signal
-        self._alpha = alpha
-        self._vary = vary
-        self._seed = seed
-        self._n_studies = 0
-        self._seen: dict[float, tuple[int, int]] = {}
-        self._execution = execution
+    Attributes:
+        seen: Replications, and those of them in which the signal was found, by size.
+        n_studies: Rounds so far; each has a seed of its own.
+    """
+
+    scenario: Scenario
+    signal: str
+    alpha: float
+    vary: Vary
+    seed: int
+    execution: Execution
+    seen: dict[float, tuple[int, int]] = field(default_factory=dict)
+    n_studies: int = 0
 
     def plan(self, power: float, replications: int) -> SampleSize:
         guess, curve = self._pilot(power), None
@@ -151,83 +154,83 @@ class _Planner:
                 guess *= 1 / 4 if self._share_found() > power else 4
             else:
                 guess = min(max(curve.size(power), guess / _MAX_RATIO), guess * _MAX_RATIO)
-        if curve is None or curve.size(power) > _LARGEST[self._vary]:
+        if curve is None or curve.size(power) > _LARGEST[self.vary]:
             raise InputError(
-                f"a power of {power:g} is not reached within {_LARGEST[self._vary]:,.0f} {self._vary}, or "
+                f"a power of {power:g} is not reached within {_LARGEST[self.vary]:,.0f} {self.vary}, or "
                 f"{replications} replications are too few to estimate it; use more, or a scenario with more traffic"
             )
         low, high = curve.interval(power)
         seen = self._table(curve)
-        return SampleSize(self._signal, power, self._alpha, self._vary, curve.size(power), low, high, seen, curve)
+        return SampleSize(self.signal, power, self.alpha, self.vary, curve.size(power), low, high, seen, curve)
 
     def _pilot(self, power: float) -> float:
         """First guess: the mean of z is proportional to √size, and must reach the sum of two quantiles."""
         size = self._current_size()
         normal = NormalDist()
-        target = normal.inv_cdf(1 - self._alpha / 2) + normal.inv_cdf(power)
-        while size <= _LARGEST[self._vary]:
-            z = self._replicate([size], _PILOT, f'z("{self._signal}")')[0]
+        target = normal.inv_cdf(1 - self.alpha / 2) + normal.inv_cdf(power)
+        while size <= _LARGEST[self.vary]:
+            z = self._replicate([size], _PILOT, f'z("{self.signal}")')[0]
             known = z[~np.isnan(z)]
             if len(known) >= _PILOT // 2:
                 ratio = (target / max(abs(float(known.mean())), target / math.sqrt(_MAX_RATIO))) ** 2
-                return min(size * max(ratio, 1 / _MAX_RATIO), _LARGEST[self._vary])
+                return min(size * max(ratio, 1 / _MAX_RATIO), _LARGEST[self.vary])
             size *= 4
-        raise InputError(f"the model cannot be fitted with any feasible traffic; {self._signal} is not detected")
+        raise InputError(f"the model cannot be fitted with any feasible traffic; {self.signal} is not detected")
 
     def _current_size(self) -> float:
-        traffic, clock = self._scenario.traffic, self._scenario.clock
-        return float(traffic.visitors_per_day if self._vary == "visitors" else clock.hours)
+        traffic, clock = self.scenario.traffic, self.scenario.clock
+        return float(traffic.visitors_per_day if self.vary == "visitors" else clock.hours)
 
     def _sizes(self, target: Iterable[float]) -> list[float]:
         """Valid distinct sizes: whole hours, or visitors rounded to three digits."""
-        bounded = (min(size, _LARGEST[self._vary]) for size in target)
-        rounded = (round(size) if self._vary == "hours" else float(f"{size:.3g}") for size in bounded)
+        bounded = (min(size, _LARGEST[self.vary]) for size in target)
+        rounded = (round(size) if self.vary == "hours" else float(f"{size:.3g}") for size in bounded)
         return sorted({max(1, size) for size in rounded})
 
     def _observe(self, sizes: Sequence[float], n: int) -> None:
-        for size, p in zip(sizes, self._replicate(sizes, n, f'p_value("{self._signal}")'), strict=True):
-            n_before, found_before = self._seen.get(size, (0, 0))
+        for size, p in zip(sizes, self._replicate(sizes, n, f'p_value("{self.signal}")'), strict=True):
+            n_before, found_before = self.seen.get(size, (0, 0))
             # NaN, where there was no fit, compares as not significant.
-            self._seen[size] = n_before + len(p), found_before + int((p < self._alpha).sum())
+            self.seen[size] = n_before + len(p), found_before + int((p < self.alpha).sum())
 
     def _replicate(self, sizes: Sequence[float], n: int, response: str) -> list[np.ndarray]:
         """Values of a response in independent runs at each size."""
-        self._n_studies += 1
+        self.n_studies += 1
         several = len(sizes) > 1
         study = Study.from_dict(
             {
                 "name": "power",
-                "scenario": self._scenario.to_data(),
-                "overrides": {} if several else {_SETTING[self._vary]: sizes[0]},
-                "factors": {_SETTING[self._vary]: list(sizes)} if several else {},
+                "scenario": self.scenario.to_data(),
+                "overrides": {} if several else {_SETTING[self.vary]: sizes[0]},
+                "factors": {_SETTING[self.vary]: list(sizes)} if several else {},
                 "replications": n,
                 # Independent random numbers: the samples of a probit regression must be independent.
-                "seed": self._seed + self._n_studies - 1,
+                "seed": self.seed + self.n_studies - 1,
                 "common_random_numbers": False,
-                "responses": {"response": response, "truth": f'true_coefficient("{self._signal}")'},
+                "responses": {"response": response, "truth": f'true_coefficient("{self.signal}")'},
             }
         )
-        table = study.execute(self._execution).wide
+        table = study.execute(self.execution).wide
         if (table["truth"] == 0).all():
             raise InputError(
-                f"{self._signal} has no effect in {self._scenario.name}: no traffic makes it significant in more than "
-                f"{self._alpha:.0%} of the runs"
+                f"{self.signal} has no effect in {self.scenario.name}: no traffic makes it significant in more than "
+                f"{self.alpha:.0%} of the runs"
             )
         by_point = table.partition_by("point", maintain_order=True)
         return [rows["response"].cast(pl.Float64).fill_null(np.nan).to_numpy() for rows in by_point]
 
     def _share_found(self) -> float:
-        n, found = (sum(column) for column in zip(*self._seen.values(), strict=True))
+        n, found = (sum(column) for column in zip(*self.seen.values(), strict=True))
         return float(found / n)
 
     def _fit(self) -> PowerCurve | None:
-        n, found = zip(*self._seen.values(), strict=True)
-        size, n_all, found_all = (np.array(column, dtype=np.float64) for column in (list(self._seen), n, found))
+        n, found = zip(*self.seen.values(), strict=True)
+        size, n_all, found_all = (np.array(column, dtype=np.float64) for column in (list(self.seen), n, found))
         return fit_power_curve(size, n_all, found_all)
 
     def _table(self, curve: PowerCurve) -> pl.DataFrame:
-        sizes = sorted(self._seen)
-        n, found = (np.array([self._seen[size][place] for size in sizes]) for place in (0, 1))
+        sizes = sorted(self.seen)
+        n, found = (np.array([self.seen[size][place] for size in sizes]) for place in (0, 1))
         low, high = wilson_interval(found, n)
         fitted = [curve.power(size) for size in sizes]
         columns = {"size": [float(size) for size in sizes], "n": n, "found": found, "power": found / n}

@@ -120,7 +120,7 @@ class Study(StudyPlan):
             started_at, began = datetime.now(UTC), time.perf_counter()
             runs = run_points(self, execution, place)
             results = StudyResults(self, runs, f"funnelsim study {shlex.quote(str(path / STUDY_FILE))} --rerun {{}}")
-            _write(place, results, {"started_at": started_at.isoformat(timespec="seconds"), "began": began})
+            _write(place, results, started_at, began)
         return results
 
     def __repr__(self) -> str:
@@ -181,7 +181,7 @@ def run_study(
     return study.execute(Execution(jobs, executor, progress, folder, announce))
 
 
-def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -> None:
+def _write(place: StudyFolder, results: StudyResults, started_at: datetime, began: float) -> None:
     frames = {
         "design.csv": results.design,
         "replications.parquet": results.replications,
@@ -193,22 +193,18 @@ def _write(place: StudyFolder, results: StudyResults, timings: dict[str, Any]) -
         frames["differences.csv"] = results.differences
     digest = place.write(frames, results.failures)
     place.write_report(study_report.study_report(results))
-    replications = results.replications.select("point", "replication").n_unique()
+    n = results.replications.select("point", "replication").n_unique()
     place.write_manifest(
         {
             "kind": "study",
             "study": results.plan.settings.name,
             "seed": results.plan.settings.seed,
             "versions": versions(),
-            "counts": {
-                "points": len(results.plan.points),
-                "replications": replications,
-                "failures": len(results.failures),
-            },
+            "counts": {"points": len(results.plan.points), "replications": n, "failures": len(results.failures)},
             "digest": digest,
             "timings": {
-                "started_at": timings["started_at"],
-                "run_s": round(time.perf_counter() - timings["began"], 3),
+                "started_at": started_at.isoformat(timespec="seconds"),
+                "run_s": round(time.perf_counter() - began, 3),
             },
         }
     )

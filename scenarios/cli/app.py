@@ -66,9 +66,9 @@ class CommandGroup(TyperGroup):
             return name, placeholder, rest
         # Typer makes a command only of an application, so each command gets an application of its own.
         loader = typer.Typer(add_completion=False, rich_markup_mode=self.rich_markup_mode)
-        loader.command(name, epilog=_examples(COMMANDS[name].examples, self.rich_markup_mode))(
-            getattr(cli, COMMANDS[name].function)
-        )
+        listed = COMMANDS[name]
+        epilog = _examples(listed.examples, self.rich_markup_mode)
+        loader.command(name, epilog=epilog)(getattr(cli, listed.function or name))
         command = get_command(loader)
         # Users write --quiet after the command as often as before it.
         command.params.extend(option for option in self.params if option.name == "quiet")

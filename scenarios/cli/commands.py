@@ -14,20 +14,19 @@ class Command:
     """A command that is imported when it is called.
 
     Args:
-        function: Name of its function in :mod:`scenarios.cli`.
-        summary: The first line of the function's docstring.
+        summary: The first line of the docstring of its function.
         examples: Calls of the command.
+        function: Name of its function in :mod:`scenarios.cli`; that of the command if empty.
     """
 
-    function: str
     summary: str
     examples: tuple[str, ...]
+    function: str = ""
 
 
 # In the order of the help: simulate and analyse, look things up, experiment, stores, pipelines, first steps.
 COMMANDS: Final[dict[str, Command]] = {
     "run": Command(
-        "run",
         "Simulate a scenario and write a run folder with a report.",
         (
             "funnelsim run baseline",
@@ -37,7 +36,6 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "analyze": Command(
-        "analyze",
         "Analyse Segment events from any source.",
         (
             "funnelsim analyze runs/baseline-seed7/events.parquet",
@@ -46,24 +44,17 @@ COMMANDS: Final[dict[str, Command]] = {
             'funnelsim analyze events.ndjson --rename-event "Demo Booked=Demo Requested"',
         ),
     ),
-    "scenarios": Command("list_scenarios", "List the scenarios of the library.", ("funnelsim scenarios",)),
+    "scenarios": Command("List the scenarios of the library.", ("funnelsim scenarios",), function="list_scenarios"),
     "show": Command(
-        "show",
         "Print every setting of a scenario as YAML.",
         ("funnelsim show enterprise", "funnelsim show my.yaml --set clock.hours=48"),
     ),
-    "validate": Command(
-        "validate",
-        "Check a scenario or study file, and locate every error.",
-        ("funnelsim validate my.yaml",),
-    ),
+    "validate": Command("Check a scenario or study file, and locate every error.", ("funnelsim validate my.yaml",)),
     "schema": Command(
-        "schema",
         "Print the JSON Schema of scenario or study files.",
         ("funnelsim schema scenario > scenario.schema.json",),
     ),
     "study": Command(
-        "study",
         "Run a designed experiment of many runs, or resume it.",
         (
             "funnelsim study coverage --jobs 4",
@@ -72,7 +63,6 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "power": Command(
-        "power",
         "Estimate how much traffic detects a signal with a target power.",
         (
             "funnelsim power baseline --signal security_page_view",
@@ -80,7 +70,6 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "compare": Command(
-        "compare",
         "Compare two scenarios with common random numbers.",
         (
             "funnelsim compare baseline ad-blocker-heavy",
@@ -88,15 +77,14 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "warm-up": Command(
-        "warm_up",
         "Estimate the warm-up period of a scenario.",
         (
             "funnelsim warm-up baseline --set traffic.visitors_per_day=2000",
             "funnelsim warm-up my.yaml --series demo_requests --out plot.svg",
         ),
+        function="warm_up",
     ),
     "ingest": Command(
-        "ingest",
         "Add events to a store on disk, or resume after an interruption.",
         (
             "funnelsim ingest events.ndjson --store store",
@@ -104,12 +92,10 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "stats": Command(
-        "stats",
         "Print what a store contains, also while events are being added.",
         ("funnelsim stats --store store", "funnelsim stats --store store --by region --watch"),
     ),
     "replay": Command(
-        "replay",
         "Send the events of a run to a pipeline, at a chosen pace.",
         (
             "funnelsim replay runs/baseline-seed7 --to stdout --speed max | head",
@@ -118,7 +104,6 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "export": Command(
-        "export",
         "Write the events of a run as the tables of a Segment warehouse.",
         (
             "funnelsim export runs/baseline-seed7 --to seeds/segment",
@@ -126,7 +111,6 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "new": Command(
-        "new",
         "Write a commented scenario or study file to start from.",
         (
             "funnelsim new my.yaml",
@@ -134,11 +118,7 @@ COMMANDS: Final[dict[str, Command]] = {
             "funnelsim new blockers.yaml --study",
         ),
     ),
-    "doctor": Command(
-        "doctor",
-        "Check the installation, and report what is missing.",
-        ("funnelsim doctor",),
-    ),
+    "doctor": Command("Check the installation, and report what is missing.", ("funnelsim doctor",)),
 }
 
 EXAMPLES: Final = (

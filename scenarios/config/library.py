@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from scenarios.errors import Fault, ScenarioError, did_you_mean
 
@@ -13,6 +12,8 @@ LIBRARY: Final = Path(__file__).parents[1] / "library"
 
 STUDIES: Final = LIBRARY / "studies"
 """Folder of the library's study files."""
+
+_FOLDERS: Final = {"scenario": LIBRARY, "study": STUDIES}
 
 _SUFFIXES: Final = (".yaml", ".yml")
 
@@ -65,14 +66,7 @@ def find_scenario(name_or_path: str | Path, *, beside: Path | None = None, fault
     >>> find_scenario("baseline").name
     'baseline.yaml'
     """
-    path, is_path = _path_of(name_or_path, LIBRARY, beside or Path())
-    if path.is_file() or (is_path and path.exists()):
-        return path
-    what = "there is no such file" if is_path else f"there is no scenario {str(name_or_path)!r} in the library"
-    message = what + _advice(path.stem, library_names())
-    if fault is not None:
-        raise ScenarioError([Fault(fault.where, fault.path, f"{fault.message}{message}")])
-    raise ScenarioError([Fault(str(name_or_path) if is_path else "", "", message)])
+    return _found(name_or_path, "scenario", beside or Path(), fault)
 
 
 def find_study(name_or_path: str | Path) -> Path:
@@ -81,25 +75,22 @@ def find_study(name_or_path: str | Path) -> Path:
     Raises:
         ScenarioError: There is no such file or name; with what there is, and what may have been meant.
     """
-    path, is_path = _path_of(name_or_path, STUDIES, Path())
-    if path.is_file() or (is_path and path.exists()):
-        return path
-    what = "there is no such file" if is_path else f"there is no study {str(name_or_path)!r} in the library"
-    message = what + _advice(path.stem, study_names())
-    raise ScenarioError([Fault(str(name_or_path) if is_path else "", "", message)])
+    return _found(name_or_path, "study", Path(), None)
 
 
-def _path_of(name_or_path: str | Path, folder: Path, beside: Path) -> tuple[Path, bool]:
-    """Path that a name or path stands for, and whether it is a path.
-
-    Args:
-        name_or_path: As for :func:`find_scenario`.
-        folder: Folder of the library for names.
-        beside: Folder that a relative path starts from.
-    """
+def _found(name_or_path: str | Path, kind: Literal["scenario", "study"], beside: Path, fault: Fault | None) -> Path:
+    """Find a file of a kind, by its path or its name in the library; the other arguments are of `find_scenario`."""
     text = str(name_or_path)
     is_path = isinstance(name_or_path, Path) or text.endswith(_SUFFIXES) or "/" in text or "\\" in text
-    return (beside / text if is_path else folder / f"{text}.yaml"), is_path
+    path = beside / text if is_path else _FOLDERS[kind] / f"{text}.yaml"
+    # A path may also be a pipe or a device; a folder is found here, and cannot be read later.
+    if path.is_file() or (is_path and path.exists()):
+        return path
+    what = "there is no such file" if is_path else f"there is no {kind} {text!r} in the library"
+    names = sorted(file.stem for file in _FOLDERS[kind].glob("*.yaml"))
+    hint = f"{did_you_mean(path.stem, names) or '.'} The library has: {', '.join(names)}" if names else ""
+    fault = fault or Fault(text if is_path else "", "", "")
+    raise ScenarioError([Fault(fault.where, fault.path, f"{fault.message}{what}{hint}")])
 
 
 def read_text(path: Path) -> str:
@@ -122,9 +113,3 @@ def read_text(path: Path) -> str:
         raise ScenarioError([Fault(name, "", f"is not text in UTF-8 (byte {error.start})")]) from None
     except OSError as error:
         raise ScenarioError([Fault(name, "", f"cannot be read: {error.strerror or error}")]) from None
-
-
-def _advice(given: str, names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    return f"{did_you_mean(given, names) or '.'} The library has: {', '.join(names)}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
+from analytics.events.dimensions import DIMENSIONS, NOT_SET
 from analytics.events.geography import REGIONS
 from analytics.events.tracking_plan import FunnelStage
 from analytics.signals.arms import arm_dimension
@@ -83,8 +83,7 @@ def _segment_measure(name: str, meaning: str) -> MeasureDefinition:
 
     def read(reference: Reference, run: RunView) -> float:
         segment = arguments_of(reference, optional=DIMENSIONS)
-        dimensions = _dimensions(segment)
-        rows = _rows_of(run.analysis.segments(*dimensions), segment, dimensions)
+        rows = _rows_of(run.analysis.segments, segment)
         if rows.height:
             return require_value(rows[name][0], f"{reference.text}: no visitors there")
         # A segment without visitors has no row: its counts are 0, its rates undefined.
@@ -115,19 +114,21 @@ def _values_of(dimension: str, parts: Parts) -> list[str] | None:
     return values(parts.get(part))
 
 
-def _dimensions(segment: Arguments) -> list[Dimension]:
-    """Dimensions of a segment; for ``arm``, the dimension of its experiment."""
-    return [
-        replace(arm_dimension(str(value).split("=")[0]), name="arm") if name == "arm" else DIMENSIONS[name]
-        for name, value in segment.items()
-    ]
+def _rows_of(table: Callable[..., pl.DataFrame], segment: Arguments) -> pl.DataFrame:
+    """Rows for a segment of the table that its dimensions lead to.
 
-
-def _rows_of(table: pl.DataFrame, segment: Arguments, dimensions: list[Dimension]) -> pl.DataFrame:
-    """Rows of a table of statistics for a segment."""
-    values = {name: str(value).partition("=")[2] if name == "arm" else value for name, value in segment.items()}
-    wanted = [pl.col(dimension.name) == pl.lit(values[dimension.name]) for dimension in dimensions]
-    return table.filter(wanted) if wanted else table
+    Args:
+        table: Returns statistics by the dimensions that it is called with.
+        segment: Values by name of their dimension; that of ``arm`` is ``EXPERIMENT=ARM``.
+    """
+    dimensions, wanted = [], []
+    for name, given in segment.items():
+        experiment, _, arm = str(given).partition("=")
+        # The arms of each experiment are a dimension of their own.
+        dimensions.append(replace(arm_dimension(experiment), name=name) if name == "arm" else DIMENSIONS[name])
+        wanted.append(pl.col(name) == pl.lit(arm if name == "arm" else given))
+    rows = table(*dimensions)
+    return rows.filter(wanted) if wanted else rows
 
 
 def _series_measure(
@@ -196,8 +197,7 @@ def _check_window(reference: Reference, window: dict[str, float], longest: int |
 
 def _hourly(run: RunView, series: str, segment: Arguments) -> list[int]:
     """Counts of a segment by UTC hour, from the start of the clock or of the window."""
-    dimensions = _dimensions(segment)
-    rows = _rows_of(run.analysis.hourly(*dimensions), segment, dimensions)
+    rows = _rows_of(run.analysis.hourly, segment)
     # A segment that never occurs has no rows, but its hours exist.
     if rows.is_empty():
         return [0] * run.analysis.hourly().height

@@ -13,12 +13,11 @@ from typing import Literal
 import polars as pl
 
 from analytics.events.tracking_plan import UTC_MS
-from analytics.io.ndjson import decode
 from analytics.io.warehouse import warehouse_tables
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import write_json
+from scenarios.files.run_folder import RunFolder, read_events
 from scenarios.files.versions import versions
-from scenarios.replays.recorded_run import RecordedRun
 
 ExportForm = Literal["segment-warehouse", "csv", "parquet"]
 """Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that gives dbt the types of the columns."""
@@ -39,7 +38,7 @@ def export(run_folder: str | Path, *, to: str | Path, form: ExportForm = "segmen
         InputError: The folder holds no events.
         OutputError: The tables cannot be written there.
     """
-    events = _events(Path(run_folder))
+    events = read_events(RunFolder(run_folder).events_file)
     rows = {}
     with new_folder(Path(to).absolute()) as working:
         files, seeds = [], []
@@ -73,8 +72,3 @@ def _seed(name: str, table: pl.DataFrame) -> str:
         f"        {column}: {'timestamp' if dtype == UTC_MS else 'varchar'}" for column, dtype in table.schema.items()
     )
     return "\n".join([f"  - name: {name}", "    config:", "      column_types:", *types])
-
-
-def _events(folder: Path) -> pl.DataFrame:
-    file = RecordedRun(folder).file
-    return pl.read_parquet(file) if file.suffix == ".parquet" else decode(file).frame

@@ -1,7 +1,7 @@
 """The report of a study: one HTML page.
 
-Modules, in reading order: ``page`` (writes the page), ``view`` (what the page shows, as plain values), ``designs``
-(each response in the form that suits the design), ``comparison`` (several scenarios), ``stress_des`` (the STRESS-DES
+Modules, in reading order: ``view`` (what the page shows, as plain values, and the page), ``designs`` (each
+response in the form that suits the design), ``comparison`` (several scenarios), ``stress_des`` (the STRESS-DES
 checklist). ``templates`` lay the values out.
 """
 

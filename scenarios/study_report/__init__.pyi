@@ -1,1 +1,1 @@
-from .page import study_report as study_report
+from .view import study_report as study_report

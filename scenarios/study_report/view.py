@@ -1,4 +1,4 @@
-"""The report of a study as plain values: what each section shows, without markup."""
+"""The report of a study: what each section shows as plain values, without markup, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import polars as pl
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.studies import response_chart
 from analytics.html.numbers import count, setting, share
+from analytics.html.rendering import render
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
 from scenarios.output_analysis.metamodel import Metamodel
@@ -66,6 +67,28 @@ class StudyView:
     failures: Sequence[Mapping[str, Any]]
     checklist: Rows
     provenance: Mapping[str, object]
+
+
+def study_report(results: StudyResults) -> str:
+    """Return the report of a study as one HTML page. Equal results make equal bytes.
+
+    Args:
+        results: The results of the study.
+
+    >>> from scenarios import Study
+    >>> study = Study.from_dict(
+    ...     {
+    ...         "name": "short",
+    ...         "scenario": "baseline",
+    ...         "overrides": {"clock.hours": 1},
+    ...         "replications": 2,
+    ...         "responses": {"seen": "visitors()"},
+    ...     }
+    ... )
+    >>> "<h1><bdi>short</bdi></h1>" in study_report(study.run(jobs=1))
+    True
+    """
+    return render("study.html.j2", "scenarios.study_report", study=study_view(results))
 
 
 def study_view(results: StudyResults) -> StudyView:

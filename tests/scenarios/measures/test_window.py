@@ -10,7 +10,7 @@ import pytest
 from scenarios.errors import ScenarioError
 from scenarios.studies.replication import light_run
 from scenarios.study import Study
-from scenarios.study_report.page import study_report
+from scenarios.study_report.view import study_report
 
 TEXT = """name: w
 scenario: {name: tiny, clock: {hours: 72}, traffic: {visitors_per_day: 400}, intent: {intercept: -2.0}}

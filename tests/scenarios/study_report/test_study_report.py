@@ -18,9 +18,8 @@ from scenarios.studies.replication import Failure, Replicated
 from scenarios.studies.running import PointRun
 from scenarios.study import Study
 from scenarios.study_report.comparison import setting_gaps
-from scenarios.study_report.page import study_report
 from scenarios.study_report.stress_des import stress_checklist
-from scenarios.study_report.view import study_view
+from scenarios.study_report.view import study_report, study_view
 
 BAD = "<b>held</b>"
 TINY = Scenario(name="tiny").replace({"clock.hours": 1, "traffic.visitors_per_day": 2000, "intent.intercept": -2.0})
