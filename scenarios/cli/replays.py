@@ -45,7 +45,7 @@ def replay(
     # Two streams in one could not be told apart by a reader.
     if json and to == "stdout":
         raise InputError("--json: standard output receives the events; give another --to")
-    with _closed_pipe_ignored(), progress_bar(f"Replaying {run.name}") as bar, _resume_explained(resume):
+    with _ends_handled(resume), progress_bar(f"Replaying {run.name}") as bar:
         result = send(
             run,
             to=to,
@@ -103,22 +103,20 @@ def _time(option: str, text: str | None) -> datetime | None:
 
 
 @contextmanager
-def _resume_explained(resume: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        if resume is not None:
-            notify(f"the position is saved in {resume}; run the same command to resume", even_if_quiet=True)
-        raise
+def _ends_handled(resume: Path | None) -> Iterator[None]:
+    """Explain how to resume an interrupted replay; end one whose reader has closed the pipe (``| head``) as done.
 
-
-@contextmanager
-def _closed_pipe_ignored() -> Iterator[None]:
-    """End a replay whose reader has closed the pipe (``| head``), which is no failure."""
+    Args:
+        resume: The file with the position, if it is saved.
+    """
     try:
         yield
     except BrokenPipeError:
         silence_stdout()
+    except KeyboardInterrupt:
+        if resume is not None:
+            notify(f"the position is saved in {resume}; run the same command to resume", even_if_quiet=True)
+        raise
 
 
 def _replay_text(result: ReplayResult) -> str:

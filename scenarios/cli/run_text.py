@@ -6,20 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from analytics.analysis import Analysis
-from scenarios.cli.tables import Page, alert, table
+from scenarios.cli.tables import Parts, alert, page, table
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
 from scenarios.run.events_analysis import EventsAnalysis
 from scenarios.run.run import Run
 
-Parts = Iterator[str | Text | Table]
 
-
-def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: str = "") -> Page:
+@page
+def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: str = "") -> Parts:
     """Summarise a run: counts, conversion, estimated and true coefficients, claims, and its folder.
 
     Args:
@@ -28,10 +24,6 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
         analysed: Whether its events were analysed.
         not_analysed: Why they could not be.
     """
-    return Page(_run_parts(run, folder, analysed=analysed, not_analysed=not_analysed))
-
-
-def _run_parts(run: Run, folder: Path, *, analysed: bool, not_analysed: str) -> Parts:
     hours = _counted(run.scenario.clock.hours, "hour")
     took = f"{run.timings.simulate_s:.1f} s (active_agents: {run.active_agents})"
     yield f"{run.scenario.name}, seed {run.seed}: {hours} simulated in {took}"
@@ -56,12 +48,14 @@ def _distinct_counts(run: Run) -> dict[str, int]:
     return {name: n for name, n in counts.items() if name != "malformed_lines" and not name.startswith("true_")}
 
 
-def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Page:
-    """Summarise the analysis of event files: counts, warnings, conversion, coefficients, and the folder if any."""
-    return Page(_file_parts(analysis, folder))
+@page
+def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Parts:
+    """Summarise the analysis of event files: counts, warnings, conversion, coefficients, and the folder if any.
 
-
-def _file_parts(analysis: EventsAnalysis, folder: Path | None) -> Parts:
+    Args:
+        analysis: The analysis.
+        folder: Where its results were written; None if they were not.
+    """
     yield ", ".join(analysis.inputs)
     yield ""
     yield table((name, f"{n:,}") for name, n in vars(analysis.store.counts).items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -15,24 +15,27 @@ from analytics.durable.recovery import read_store
 from analytics.events.dimensions import current_dimension
 from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
-from scenarios.cli.tables import Page, table
+from scenarios.cli.tables import Parts, page, table
 
 _MOST_ROWS: Final = 25  # a screen
 
 
-def ingest_text(done: Ingested, folder: Path) -> Page:
-    """Summarise a call of ``ingest``: counts of this call and of the store, and how far each source was read."""
+@page
+def ingest_text(done: Ingested, folder: Path) -> Parts:
+    """Summarise a call of ``ingest``: counts of this call and of the store, and how far each source was read.
+
+    Args:
+        done: What was read and stored.
+        folder: Folder of the store.
+    """
+    yield f"{folder}: {done.recovery}" if done.recovery.n_records or done.recovery.n_bytes_cut else str(folder)
+    yield ""
     both = zip(asdict(done.counts).items(), asdict(done.store_counts).values(), strict=True)
-    return Page(
-        [
-            f"{folder}: {done.recovery}" if done.recovery.n_records or done.recovery.n_bytes_cut else str(folder),
-            "",
-            table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store")),
-            "",
-            *(["stopped on request; run the same command to resume"] if done.was_stopped else []),
-            *(f"read {name}: {_position(offset)}" for name, offset in done.offsets.items()),
-        ]
-    )
+    yield table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store"))
+    yield ""
+    if done.was_stopped:
+        yield "stopped on request; run the same command to resume"
+    yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
 
 
 def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
@@ -60,41 +63,29 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def stats_text(data: dict[str, Any]) -> Page:
+@page
+def stats_text(data: dict[str, Any]) -> Parts:
     """Summarise what a store contains.
 
     Args:
         data: From :func:`stats_data`.
     """
-    return Page(
-        [
-            table((name, f"{data[name]:,}") for name in asdict(Counts())),
-            *(f"  of these {n:,} {reason}" for reason, n in data["invalid_by_reason"].items()),
-            *_lateness(data["lateness"]),
-            "",
-            *_window_parts(data),
-        ]
-    )
-
-
-def _position(offset: Mapping[str, Any]) -> str:
-    return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "offset"})
-
-
-def _lateness(lateness: dict[str, float | None]) -> Iterator[str]:
-    if lateness["max_s"] is not None and lateness["mean_s"] is not None:
-        mean_h, max_h = lateness["mean_s"] / 3600, lateness["max_s"] / 3600
-        yield f"  lateness: mean {mean_h:,.1f} hours, maximum {max_h:,.1f} hours"
-
-
-def _window_parts(data: dict[str, Any]) -> Iterator[str | Table]:
-    """The hours of the window, or its segments."""
+    yield table((name, f"{data[name]:,}") for name in asdict(Counts()))
+    yield from (f"  of these {n:,} {reason}" for reason, n in data["invalid_by_reason"].items())
+    mean_s, max_s = data["lateness"]["mean_s"], data["lateness"]["max_s"]
+    if max_s is not None and mean_s is not None:
+        yield f"  lateness: mean {mean_s / 3600:,.1f} hours, maximum {max_s / 3600:,.1f} hours"
+    yield ""
     if data["window"] is None:
         yield "no events yet"
         return
     yield f"stream time {_time(data['stream_time'])}"
     yield ""
     yield _segments(data) if "views" in data else _hours(data["hours"])
+
+
+def _position(offset: Mapping[str, Any]) -> str:
+    return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "offset"})
 
 
 def _hours(hours: list[dict[str, Any]]) -> Table:

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from rich.table import Table
-from rich.text import Text
 
-from scenarios.cli.tables import Page, alert, table
+from scenarios.cli.tables import Parts, alert, page, table
 from scenarios.output_analysis.results import StudyResults
 from scenarios.power import SampleSize
 from scenarios.warm_up import WarmUp
@@ -21,24 +19,34 @@ _MOST_ROWS: Final = 60
 _DAY_HOURS: Final = 24
 
 
-def study_text(results: StudyResults, folder: Path) -> Page:
-    """Summarise a study: responses at each design point, quality of the estimates, failures, and the folder."""
+@page
+def study_text(results: StudyResults, folder: Path) -> Parts:
+    """Summarise a study: responses at each design point, quality of the estimates, failures, and the folder.
+
+    Args:
+        results: The results of the study.
+        folder: Where they were written.
+    """
     settings = results.plan.settings
     n = results.replications.select("point", "replication").n_unique()
-    return Page(
-        [
-            f"{settings.name}, seed {settings.seed}: {len(results.plan.points):,} design points, {n:,} replications",
-            "",
-            *_response_parts(results),
-            *_estimate_parts(results),
-            *_failure_lines(results),
-            f"results: {folder}",
-        ]
-    )
+    yield f"{settings.name}, seed {settings.seed}: {len(results.plan.points):,} design points, {n:,} replications"
+    yield ""
+    yield from _response_parts(results)
+    yield from _estimate_parts(results)
+    yield from _failure_lines(results)
+    yield f"results: {folder}"
 
 
-def comparison_text(differences: pl.DataFrame, *, a: str, b: str, folder: Path | None = None) -> Page:
-    """Show how two scenarios differ: both means, the difference with its interval, and the variance reduction."""
+@page
+def comparison_text(differences: pl.DataFrame, *, a: str, b: str, folder: Path | None = None) -> Parts:
+    """Show how two scenarios differ: both means, the difference with its interval, and the variance reduction.
+
+    Args:
+        differences: From :func:`scenarios.comparison.compare_scenarios`.
+        a: Name of the first scenario.
+        b: Name of the second scenario, from which the first is subtracted.
+        folder: Folder of the study, if it was kept.
+    """
     rows = [
         (
             row["response"],
@@ -49,19 +57,25 @@ def comparison_text(differences: pl.DataFrame, *, a: str, b: str, folder: Path |
         )
         for row in differences.iter_rows(named=True)
     ]
-    return Page(
-        [
-            table(rows, ("response", "pairs", a, b, "difference", "95 % interval", "variance reduction")),
-            "",
-            f"difference: {b} minus {a}, replication by replication with common random numbers",
-            *([] if folder is None else ["", f"report: {folder / 'report.html'}"]),
-        ]
-    )
+    yield table(rows, ("response", "pairs", a, b, "difference", "95 % interval", "variance reduction"))
+    yield ""
+    yield f"difference: {b} minus {a}, replication by replication with common random numbers"
+    if folder is not None:
+        yield ""
+        yield f"report: {folder / 'report.html'}"
 
 
-def power_text(found: SampleSize) -> Page:
-    """Summarise how much traffic reaches the target power, with the power curve."""
+@page
+def power_text(found: SampleSize) -> Parts:
+    """Summarise how much traffic reaches the target power, with the power curve.
+
+    Args:
+        found: The sample size, its interval and the curve.
+    """
     high = "no upper bound" if found.high is None else f"{found.high:,.0f}"
+    answer = f"{found.needed:,.0f} {found.unit}, 95 % interval [{found.low:,.0f}, {high}]"
+    yield f"{found.signal}: power {found.power:g} at significance level {found.alpha:g} needs {answer}"
+    yield ""
     rows = [
         (
             f"{row['size']:,.0f}",
@@ -73,42 +87,37 @@ def power_text(found: SampleSize) -> Page:
         )
         for row in found.curve.iter_rows(named=True)
     ]
-    answer = f"{found.needed:,.0f} {found.unit}, 95 % interval [{found.low:,.0f}, {high}]"
-    return Page(
-        [
-            f"{found.signal}: power {found.power:g} at significance level {found.alpha:g} needs {answer}",
-            "",
-            table(rows, (found.unit, "replications", "significant", "power", "95 % interval", "fitted")),
-            "",
-            "fitted: probit regression of significance on the square root of the size; interval by Fieller's theorem",
-        ]
-    )
+    yield table(rows, (found.unit, "replications", "significant", "power", "95 % interval", "fitted"))
+    yield ""
+    yield "fitted: probit regression of significance on the square root of the size; interval by Fieller's theorem"
 
 
-def warm_up_text(found: WarmUp, name: str) -> Page:
-    """Summarise the warm-up period, with the daily averages of the series."""
+@page
+def warm_up_text(found: WarmUp, name: str) -> Parts:
+    """Summarise the warm-up period, with the daily averages of the series.
+
+    Args:
+        found: The warm-up period.
+        name: Name of the scenario.
+    """
     series = found.series.replace("_", " ")
-    answer = (
-        f"{series} of {name}: no steady state within the first half of the clock; simulate more hours, "
-        "or the scenario grows without end"
-        if found.hours is None
-        else f"{series} of {name}: the warm-up lasts {found.hours} hours (MSER-5): warm_up_hours: {found.hours}"
-    )
+    if found.hours is None:
+        yield (
+            f"{series} of {name}: no steady state within the first half of the clock; simulate more hours, "
+            "or the scenario grows without end"
+        )
+    else:
+        yield f"{series} of {name}: the warm-up lasts {found.hours} hours (MSER-5): warm_up_hours: {found.hours}"
+    yield ""
     # At noon of each day, where the moving average over a day covers that day.
     averages = found.table.gather_every(_DAY_HOURS, offset=_DAY_HOURS // 2)
     rows = [(f"{row['hour'] // _DAY_HOURS + 1}", f"{row['moving_average']:,.1f}") for row in averages.to_dicts()]
-    return Page(
-        [
-            answer,
-            "",
-            table(rows, ("day", f"{series} per hour")),
-            "",
-            f"means of {found.replications:,} replications without the weekly cycle; moving average over a day (Welch)",
-        ]
-    )
+    yield table(rows, ("day", f"{series} per hour"))
+    yield ""
+    yield f"means of {found.replications:,} replications without the weekly cycle; moving average over a day (Welch)"
 
 
-def _response_parts(results: StudyResults) -> Iterator[str | Table]:
+def _response_parts(results: StudyResults) -> Parts:
     """Mean and interval of each response, beside the values of the factors."""
     names, factors = list(results.plan.settings.responses), list(results.plan.settings.factors)
     summary = results.summary.filter(pl.col("response").is_in(names))
@@ -156,7 +165,7 @@ _ESTIMATE_COLUMNS: Final = (
 )
 
 
-def _estimate_parts(results: StudyResults) -> Iterator[str | Table]:
+def _estimate_parts(results: StudyResults) -> Parts:
     """Quality of the estimates, in one table for each design point."""
     if not results.plan.loaded.terms:
         return
@@ -199,14 +208,14 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Iterator[str | Table]:
+def _shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Parts:
     yield table(rows[:_MOST_ROWS], header)
     if len(rows) > _MOST_ROWS:
         yield f"  … and {len(rows) - _MOST_ROWS:,} more"
     yield ""
 
 
-def _failure_lines(results: StudyResults) -> Iterator[str | Text]:
+def _failure_lines(results: StudyResults) -> Parts:
     if not results.failures:
         return
     first = results.failures[0]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Final, ParamSpec
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+Arguments = ParamSpec("Arguments")
+
+Parts = Iterable[str | Text | Table]
+"""Lines and tables, from top to bottom."""
 
 _UNLIMITED: Final = 100_000
 """Columns of a file or a pipe: no line is wrapped and no cell is cut off."""
@@ -21,7 +27,7 @@ class Page:
         parts: Lines as strings, which are never read as markup, lines with a style, and tables.
     """
 
-    def __init__(self, parts: Iterable[str | Text | Table]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = tuple(parts)
 
     def __str__(self) -> str:
@@ -34,6 +40,20 @@ class Page:
                 # The terminal wraps lines of text itself, so that a path can be copied; tables must fit.
                 console.print(part, soft_wrap=not isinstance(part, Table))
         return captured.get().removesuffix("\n")
+
+
+def page(parts: Callable[Arguments, Parts]) -> Callable[Arguments, Page]:
+    """Let a function that yields lines and tables return them as a page.
+
+    Args:
+        parts: The function, a generator.
+    """
+
+    @wraps(parts)
+    def whole(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Page:
+        return Page(parts(*args, **kwargs))
+
+    return whole
 
 
 def alert(text: str) -> Text:

@@ -14,20 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scenarios.studies.loading import ESTIMATES
+
 Floats = NDArray[np.float64]
 
 _LEVEL: Final = 0.95
 _Z: Final = NormalDist().inv_cdf(0.5 + _LEVEL / 2)
 _SIGNIFICANT: Final = 0.05
-
-_ESTIMATE_MEASURES: Final = (
-    "coefficient",
-    "standard_error",
-    "nonrobust_standard_error",
-    "p_value",
-    "ci_covers_truth",
-    "true_coefficient",
-)
 
 _RANKED: Final = ("coefficient", "standard_error", "true_coefficient")
 
@@ -112,7 +105,7 @@ def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
         of_point = replications.filter(pl.col("point") == point)
         wide = of_point.pivot("response", index="replication", values="value", maintain_order=True)
         for term in terms:
-            columns = {name: _column(wide, f"{name}:{term}") for name in _ESTIMATE_MEASURES}
+            columns = {name: _column(wide, f"{name}:{term}") for name in ESTIMATES}
             rows.append({"point": point, "term": term, **_performance(columns)})
     return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.selectors.float().fill_nan(None))
 
@@ -147,7 +140,7 @@ def _column(wide: pl.DataFrame, name: str) -> Floats:
 def _performance(columns: dict[str, Floats]) -> dict[str, float]:
     """Performance measures of one term's estimates; NaN where there is no data for them."""
     known = ~np.isnan(columns["coefficient"]) & ~np.isnan(columns["standard_error"])
-    b, se, nonrobust, p, covered, truth = (columns[name][known] for name in _ESTIMATE_MEASURES)
+    b, se, nonrobust, p, covered, truth = (columns[name][known] for name in ESTIMATES)
     n = int(known.sum())
     empirical = _deviation(b)
     error, centred = b - truth, np.abs(b - _mean(b))

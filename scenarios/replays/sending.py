@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenarios.errors import DeliveryError, InputError
-from scenarios.replays.opening import open_target
 from scenarios.replays.pace import Clock, Pace, SystemClock
 from scenarios.replays.recorded_run import RecordedLine, RecordedRun, ReplayOrder
 from scenarios.replays.state import ReplayState, StateFile
-from scenarios.replays.target import Receiver, Target
+from scenarios.replays.target import Receiver, Target, open_target
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def replay(
     lines = islice(run.lines(order, since=since, until=until), state.acknowledged, None)
     target = open_target(to, receiver)
     states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file belongs to this replay
-    sending = _Sending(target, states, state, pace, progress=progress, n_events=run.n_events)
+    sending = _Sending(target, states, state, pace, progress, run.n_events)
     try:
         for batch in _batches(lines, target, pace):
             sending.send(batch)
@@ -120,22 +119,28 @@ def replay(
     return sending.result()
 
 
+@dataclass
 class _Sending:
-    """Sends batches one by one, and keeps the state of the replay in memory and on disk."""
+    """Sends batches one by one, and keeps the state of the replay in memory and on disk.
 
-    def __init__(
-        self,
-        target: Target,
-        states: StateFile,
-        state: ReplayState,
-        pace: Pace,
-        *,
-        progress: Callable[[float], None] | None,
-        n_events: int,
-    ) -> None:
-        self._target, self._states, self._state, self._pace = target, states, state, pace
-        self._progress, self._n_events = progress, n_events
-        self._resumed_at, self._n_sent, self._n_batches = state.acknowledged, 0, 0
+    Attributes:
+        target: The receiver.
+        states: The file of the state.
+        state: What has been acknowledged so far, now and by earlier replays.
+        pace: Decides when lines are due.
+        progress: Called with the share that is done.
+        n_events: Events of the run.
+    """
+
+    target: Target
+    states: StateFile
+    state: ReplayState
+    pace: Pace
+    progress: Callable[[float], None] | None
+    n_events: int
+
+    def __post_init__(self) -> None:
+        self._resumed_at, self._n_sent, self._n_batches = self.state.acknowledged, 0, 0
         self._not_sent: Counter[str] = Counter()
         self._first_ms: int | None = None
         self._last_ms: int | None = None
@@ -150,41 +155,41 @@ class _Sending:
         Raises:
             DeliveryError: The receiver does not accept the batch.
         """
-        refused = [self._target.refuses(line) for line in batch]
+        refused = [self.target.refuses(line) for line in batch]
         taken = [line for line, reason in zip(batch, refused, strict=True) if not reason]
         if taken:
             try:
-                self._target.send(taken)
+                self.target.send(taken)
             except DeliveryError as error:
-                raise DeliveryError(f"{error} ({self._state.acknowledged:,} lines have been acknowledged)") from error
+                raise DeliveryError(f"{error} ({self.state.acknowledged:,} lines have been acknowledged)") from error
             self._n_batches += 1
         self._n_sent += len(taken)
         self._not_sent.update(filter(None, refused))
         # Refused lines count too: the replay has passed their moments.
         self._first_ms = batch[0].at_ms if self._first_ms is None else self._first_ms
         self._last_ms = batch[-1].at_ms
-        acknowledged = self._state.acknowledged + len(batch)
-        self._state = replace(self._state, acknowledged=acknowledged, n_bytes=self._target.n_bytes)
+        acknowledged = self.state.acknowledged + len(batch)
+        self.state = replace(self.state, acknowledged=acknowledged, n_bytes=self.target.n_bytes)
         # After each batch: a crash then repeats one batch at most.
-        self._states.keep(self._state)
-        self._took_s = self._pace.elapsed_s
-        if self._progress is not None:
-            self._progress(min(1.0, acknowledged / max(1, self._n_events)))
+        self.states.keep(self.state)
+        self._took_s = self.pace.elapsed_s
+        if self.progress is not None:
+            self.progress(min(1.0, acknowledged / max(1, self.n_events)))
 
     def result(self) -> ReplayResult:
         """Return the result."""
         return ReplayResult(
-            to=self._state.to,
-            speed=self._pace.speed,
+            to=self.state.to,
+            speed=self.pace.speed,
             resumed_at=self._resumed_at,
             sent=self._n_sent,
             not_sent=dict(self._not_sent),
             batches=self._n_batches,
-            retries=self._target.n_retries,
+            retries=self.target.n_retries,
             first=_moment(self._first_ms),
             last=_moment(self._last_ms),
             seconds=self._took_s,
-            behind_seconds=self._pace.behind_s,
+            behind_seconds=self.pace.behind_s,
         )
 
 

@@ -119,7 +119,9 @@ class EventsAnalysis:
             write_dead_letters(working / "dead_letters.ndjson", self.store.dead_letters)
             write_tables(working / "statistics", self.analysis.tables())
             write_json(working / "model.json", model_data(self.analysis))
-            _write_report(working / "report.html", self)
+            provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
+            page = working / "report.html"
+            report.write_analysis_report(page, self.analysis, self.store, title="Events", provenance=provenance)
             counts = {"store": asdict(self.store.counts)}
             manifest = {"kind": "analysis", "inputs": list(self.inputs), "versions": versions(), **counts}
             write_json(working / MANIFEST, manifest)
@@ -240,13 +242,6 @@ def _reason(name: str, error: Exception) -> str:
 
 def _shown(name: str) -> str:
     return "standard input" if name == _STDIN else name
-
-
-def _write_report(path: Path, analysis: EventsAnalysis) -> None:
-    """Write the report: the only place where an analysis meets its rendering."""
-    inputs = ", ".join(map(_shown, analysis.inputs))
-    provenance = {"inputs": inputs, **versions()}
-    report.write_analysis_report(path, analysis.analysis, analysis.store, title="Events", provenance=provenance)
 
 
 class ArrivalSorter:

@@ -2,7 +2,7 @@ from .cost import StudyCost as StudyCost
 from .design import unit_design as unit_design
 from .execution import Execution as Execution, Progress as Progress
 from .folder import STUDY_FILE as STUDY_FILE, StudyFolder as StudyFolder, study_folder as study_folder
-from .loading import load_study as load_study, parse_study as parse_study, study_of as study_of
+from .loading import ESTIMATES as ESTIMATES, load_study as load_study, parse_study as parse_study, study_of as study_of
 from .plan import StudyPlan as StudyPlan
 from .precision import PrecisionSettings as PrecisionSettings
 from .replication import Failure as Failure, Function as Function, light_run as light_run

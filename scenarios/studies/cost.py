@@ -90,6 +90,7 @@ def pilots_first(replications: Sequence[Replication]) -> tuple[list[Replication]
     return [*(replications[place] for place in ends), *others], len(ends)
 
 
+@dataclass
 class CostGauge:
     """Estimates the cost of a study and announces it once, when its pilots have finished.
 
@@ -101,20 +102,15 @@ class CostGauge:
         announce: Called with the cost.
     """
 
-    def __init__(
-        self,
-        replications: Sequence[Replication],
-        n_pilots: int,
-        n_workers: int,
-        *,
-        is_open: bool,
-        announce: Callable[[StudyCost], None],
-    ) -> None:
-        self._sizes = [expected_visitors(each) for each in replications]
-        self._waits_for = list(replications[:n_pilots])
+    replications: Sequence[Replication]
+    n_pilots: int
+    n_workers: int
+    is_open: bool
+    announce: Callable[[StudyCost], None]
+
+    def __post_init__(self) -> None:
+        self._waits_for = list(self.replications[: self.n_pilots])
         self._seen: list[tuple[float, float]] = []
-        self._shape = (n_workers, is_open)
-        self._announce = announce
 
     def note(self, replication: Replication, seconds: float | None) -> None:
         """Record a finished replication and its seconds; None for one that was lost.
@@ -129,15 +125,16 @@ class CostGauge:
         if seconds is not None:
             self._seen.append((expected_visitors(replication), seconds))
         if not self._waits_for and self._seen:
-            self._announce(StudyCost(len(self._sizes), self._work_s(), *self._shape))
+            self.announce(StudyCost(len(self.replications), self._work_s(), self.n_workers, self.is_open))
 
     def _work_s(self) -> float:
         """Seconds of all replications, on a straight line through the pilots that does not fall with the traffic."""
+        sizes = np.array([expected_visitors(each) for each in self.replications])
         size, seconds = (np.array(column) for column in zip(*self._seen, strict=True))
         slope = max(float(np.ptp(seconds) / np.ptp(size)), 0.0) if np.ptp(size) else 0.0
         # A pilot that was slow by chance, as the first of a worker, must not turn the line.
         slope = slope if seconds[np.argmax(size)] >= seconds[np.argmin(size)] else 0.0
-        line = seconds.mean() + slope * (np.array(self._sizes) - size.mean())
+        line = seconds.mean() + slope * (sizes - size.mean())
         # A safeguard: no replication takes less than 0 s.
         return float(np.maximum(line, 0.0).sum())
 

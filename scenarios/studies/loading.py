@@ -22,7 +22,7 @@ from scenarios.scenario import Scenario
 from scenarios.studies.precision import PrecisionSettings
 from scenarios.studies.settings import ScenarioSource, StudySettings
 
-_ESTIMATES: Final = (
+ESTIMATES: Final = (
     "coefficient",
     "standard_error",
     "nonrobust_standard_error",
@@ -30,7 +30,7 @@ _ESTIMATES: Final = (
     "ci_covers_truth",
     "true_coefficient",
 )
-"""Measures of each term of the intent model under ``estimates``."""
+"""Measures of each term under ``estimates``, by which the performance of the estimates is summarised."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class _Checker:
             if term not in known:
                 self._fault(("estimates", n), f"there is no term {term!r}{advice(term, known)}")
         for term in terms:
-            responses.update({f"{what}:{term}": f'{what}("{term}")' for what in _ESTIMATES})
+            responses.update({f"{what}:{term}": f'{what}("{term}")' for what in ESTIMATES})
         return responses, terms
 
     def _check_expression(self, keys: Keys, text: str, scenarios: tuple[Scenario, ...]) -> None:

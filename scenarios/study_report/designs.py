@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import polars as pl
 
@@ -23,9 +23,14 @@ from scenarios.output_analysis.metamodel import Metamodel, fit_metamodel
 from scenarios.output_analysis.sensitivity import morris_indices, sobol_indices
 
 if TYPE_CHECKING:
+    from analytics.charts.style import AnyChart
     from scenarios.output_analysis.results import StudyResults
 
 _MOST_SCATTERED: Final = 8
+
+
+Form = Literal["curve", "tornado", "Sobol indices", "elementary effects", "grid", "scatter"]
+"""Which form, and so which caption."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +38,16 @@ class Finding:
     """A response in the form that suits the design.
 
     Args:
-        kind: Which form, and so which caption.
+        kind: The form.
         chart: None where it cannot be drawn.
         problem: Why not.
         indices: Sobol indices.
     """
 
-    kind: Literal["curve", "tornado", "Sobol indices", "elementary effects", "grid", "scatter"]
+    kind: Form
     chart: Chart | None
     problem: str = ""
-    indices: list[dict[str, Any]] = field(default_factory=list)
+    indices: Sequence[dict[str, Any]] = ()
 
 
 def finding(results: StudyResults, response: str, means: pl.DataFrame, name: str) -> Finding | None:
@@ -57,25 +62,43 @@ def finding(results: StudyResults, response: str, means: pl.DataFrame, name: str
     factors, kind = list(results.plan.settings.factors), results.plan.settings.design.kind
     if not factors or len(results.plan.loaded.scenarios) > 1:
         return None  # a chart of one scenario would be taken for that of all
+    numeric = [path for path in factors if means[path].dtype.is_numeric()][:_MOST_SCATTERED]
+    form: Form
     if len(factors) == 1:
-        return _curve(means, factors[0], response, name)
-    if kind in _BY_DESIGN:
-        return _BY_DESIGN[kind](results, response, name)
-    if kind == "full-factorial" and len(factors) == 2:  # noqa: PLR2004 - across and down
-        return _grid(means, factors, response, name)
-    return _scatter(means, factors, response, name)
+        form, drawn = "curve", _curve(means, factors[0], response)
+    elif kind in _BY_DESIGN:
+        form, draw = _BY_DESIGN[kind]
+        try:
+            drawn = draw(results, response)
+        except InputError as error:
+            return Finding(form, None, str(error))
+    elif kind == "full-factorial" and len(factors) == 2:  # noqa: PLR2004 - across and down
+        form, drawn = "grid", _grid(means, factors, response)
+    elif numeric:
+        title = f"{response} at {means.height} points against {', '.join(numeric)}"
+        form, drawn = "scatter", _Drawn(scatter_chart(means, numeric, response), title)
+    else:
+        return None
+    return Finding(form, chart_of(drawn.chart, name, drawn.title), "", drawn.indices)
 
 
-def _curve(means: pl.DataFrame, factor: str, response: str, name: str) -> Finding:
+class _Drawn(NamedTuple):
+    """A chart, the text that stands for it where it cannot be seen, and Sobol indices."""
+
+    chart: AnyChart
+    title: str
+    indices: Sequence[dict[str, Any]] = ()
+
+
+def _curve(means: pl.DataFrame, factor: str, response: str) -> _Drawn:
     curve = means.select(x=factor, mean="mean", low="ci_low", high="ci_high").with_columns(
         pl.col("low", "high").fill_null(pl.col("mean"))
     )
     points = "; ".join(f"{setting(row['x'])}: {general(row['mean'])}" for row in curve.to_dicts())
-    chart = response_chart(curve, factor, response)
-    return Finding("curve", chart_of(chart, name, f"{response} by {factor}: {points}"))
+    return _Drawn(response_chart(curve, factor, response), f"{response} by {factor}: {points}")
 
 
-def _tornado(results: StudyResults, response: str, name: str) -> Finding:
+def _tornado(results: StudyResults, response: str) -> _Drawn:
     names = {
         point.number: ", ".join(f"{path.rsplit('.', 1)[-1]} = {setting(each)}" for path, each in point.values.items())
         for point in results.plan.points
@@ -86,53 +109,37 @@ def _tornado(results: StudyResults, response: str, name: str) -> Finding:
     )
     bars = gaps.select("change", "difference", low="ci_low", high="ci_high").drop_nulls("change")
     changes = "; ".join(f"{row['change']}: {general(row['difference'], sign=True)}" for row in bars.to_dicts())
-    return Finding("tornado", chart_of(tornado_chart(bars, response), name, f"Changes of {response}: {changes}"))
+    return _Drawn(tornado_chart(bars, response), f"Changes of {response}: {changes}")
 
 
-def _sobol(results: StudyResults, response: str, name: str) -> Finding:
-    try:
-        found = sobol_indices(results, response)
-    except InputError as error:
-        return Finding("Sobol indices", None, str(error))
+def _sobol(results: StudyResults, response: str) -> _Drawn:
+    found = sobol_indices(results, response)
+    ranked = found.sort("total", descending=True, nulls_last=True)
     # Without replications the Monte-Carlo variance is unknown.
-    indices = (
-        found.sort("total", descending=True, nulls_last=True).with_columns(pl.col("noise").fill_nan(None)).to_dicts()
-    )
+    indices = ranked.with_columns(pl.col("noise").fill_nan(None)).to_dicts()
     totals = "; ".join(f"{row['factor']} {share(row['total'])}" for row in indices)
-    return Finding("Sobol indices", chart_of(index_chart(found), name, f"Total Sobol indices: {totals}"), "", indices)
+    return _Drawn(index_chart(found), f"Total Sobol indices: {totals}", indices)
 
 
-def _screening(results: StudyResults, response: str, name: str) -> Finding:
-    try:
-        effects = morris_indices(results, response)
-    except InputError as error:
-        return Finding("elementary effects", None, str(error))
+def _screening(results: StudyResults, response: str) -> _Drawn:
+    effects = morris_indices(results, response)
     ordered = effects.sort("mean_absolute", descending=True).to_dicts()
     sizes = "; ".join(f"{row['factor']} {general(row['mean_absolute'])}" for row in ordered)
-    chart = chart_of(screening_chart(effects), name, f"Mean absolute effects: {sizes}")
-    return Finding("elementary effects", chart)
+    return _Drawn(screening_chart(effects), f"Mean absolute effects: {sizes}")
 
 
-def _grid(means: pl.DataFrame, factors: Sequence[str], response: str, name: str) -> Finding:
+def _grid(means: pl.DataFrame, factors: Sequence[str], response: str) -> _Drawn:
     across, down = factors
     best = means.drop_nulls("mean").sort("mean", descending=True).row(0, named=True)
     where = ", ".join(f"{path} {setting(best[path])}" for path in factors)
     grid = grid_chart(means.select(x=across, y=down, mean="mean"), across, down, response)
-    return Finding("grid", chart_of(grid, name, f"highest mean of {response}, {general(best['mean'])}, at {where}"))
+    return _Drawn(grid, f"highest mean of {response}, {general(best['mean'])}, at {where}")
 
 
-def _scatter(means: pl.DataFrame, factors: Sequence[str], response: str, name: str) -> Finding | None:
-    numeric = [path for path in factors if means[path].dtype.is_numeric()][:_MOST_SCATTERED]
-    if not numeric:
-        return None
-    title = f"{response} at {means.height} points against {', '.join(numeric)}"
-    return Finding("scatter", chart_of(scatter_chart(means, numeric, response), name, title))
-
-
-_BY_DESIGN: Final[Mapping[str, Callable[[StudyResults, str, str], Finding]]] = {
-    "one-at-a-time": _tornado,
-    "saltelli": _sobol,
-    "morris": _screening,
+_BY_DESIGN: Final[Mapping[str, tuple[Form, Callable[[StudyResults, str], _Drawn]]]] = {
+    "one-at-a-time": ("tornado", _tornado),
+    "saltelli": ("Sobol indices", _sobol),
+    "morris": ("elementary effects", _screening),
 }
 
 
