@@ -1,4 +1,8 @@
-"""The command line: options of every command, warnings, errors and exit statuses."""
+"""The command line: options of every command, warnings, errors and exit statuses.
+
+A command returns what it prints as an :class:`scenarios.cli.output.Output`. Only this module prints it, so that a full
+disk, a closed pipe and an error end every command in the same way: with one line on standard error, and a status.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class CommandGroup(TyperGroup):
-    """The commands. Each is imported when it is called, or when its own help is requested."""
+    """The commands. Each is imported when it is called, or when its own help is requested.
+
+    Args:
+        attributes: What Typer passes to a group, unchanged.
+    """
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - Typer's own
         super().__init__(**attributes)
@@ -60,7 +68,15 @@ class CommandGroup(TyperGroup):
             self.add_command(TyperCommand(name, help=command.summary, rich_markup_mode=None))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
-        """Import the command that the arguments name; accept old spellings of its options."""
+        """Import the command that the arguments name; accept old spellings of its options.
+
+        Args:
+            ctx: Typer's context of the call.
+            args: Words after ``funnelsim`` and its own options; the first one is the name of a command.
+
+        Returns:
+            The name, the command with its own options and ``--quiet``, and the words that are left for it.
+        """
         name, placeholder, rest = super().resolve_command(ctx, args)
         if name is None or placeholder is None:  # as the shell completes a name that is not finished
             return name, placeholder, rest
@@ -120,13 +136,28 @@ def options_of_all(
 
 
 def _examples(lines: tuple[str, ...], markup_mode: MarkupMode) -> str:
+    """Write the examples at the end of a help.
+
+    Args:
+        lines: Calls of a command.
+        markup_mode: ``rich`` on a terminal; None for plain text.
+    """
     # In plain help a backspace keeps the formatter from joining the lines to a paragraph.
     head = [] if markup_mode else ["\b"]
     return "\n".join([*head, "Examples:", *(f"  {line}" for line in lines)])
 
 
 def _current_spelling(renamed: dict[str, str], arguments: list[str]) -> list[str]:
-    # Before parsing: had an option two spellings, the help would show both and nothing would tell which one was used.
+    """Replace old spellings of options, with a warning for each.
+
+    Args:
+        renamed: Old spellings and those that have replaced them.
+        arguments: Words after the name of the command, as given.
+
+    >>> _current_spelling({"--map": "--rename-event"}, ["events.ndjson", "--json"])
+    ['events.ndjson', '--json']
+    """
+    # Before parsing: with two spellings of an option the help would show both, and no warning could name the old one.
     current = []
     for argument in arguments:
         option, equals, value = argument.partition("=")
@@ -158,6 +189,14 @@ def _report_warnings() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    """Run the command that the arguments name, and print its output or its error.
+
+    Args:
+        arguments: Words after ``funnelsim``.
+
+    Returns:
+        The exit status.
+    """
     try:
         # Not standalone, as Typer would then print errors in its own form and end the process.
         output = app(arguments, prog_name="funnelsim", standalone_mode=False)
@@ -176,7 +215,14 @@ def _run(arguments: list[str]) -> int:
 
 
 def _print(output: Output) -> int:
-    """Print the output of a command. A reader that has closed the pipe (``| head``) is no failure."""
+    """Print the output of a command. A reader that has closed the pipe (``| head``) is no failure.
+
+    Args:
+        output: What the command returned.
+
+    Returns:
+        The exit status: that of the output, or 1 where standard output cannot be written.
+    """
     if output.is_summary and is_quiet():
         return output.status
     try:
@@ -190,6 +236,12 @@ def _print(output: Output) -> int:
 
 
 def _report(message: str, status: int) -> int:
+    """Write a message to standard error, and return the status that goes with it.
+
+    Args:
+        message: One line.
+        status: The exit status.
+    """
     try:
         sys.stderr.write(f"funnelsim: {message}\n")
     except OSError:  # a full disk, or nobody at the other end: the status must say it
@@ -198,7 +250,14 @@ def _report(message: str, status: int) -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    """Report an unexpected error in one line; FUNNELSIM_TRACEBACK=1 shows where it came from."""
+    """Report an unexpected error in one line; FUNNELSIM_TRACEBACK=1 shows where it came from.
+
+    Args:
+        error: What no command expects: an error of this program, or of the machine.
+
+    Returns:
+        The exit status of a failure.
+    """
     # A variable and no option: it must work where the options themselves cannot be parsed.
     if os.environ.get("FUNNELSIM_TRACEBACK"):
         raise error

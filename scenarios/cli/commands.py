@@ -1,4 +1,4 @@
-"""The table of commands: their functions, their help in one line, and examples.
+"""The table of commands: their help in one line, examples, and old spellings of their options.
 
 The table stands apart from the functions so that ``funnelsim --help`` imports none of them.
 """

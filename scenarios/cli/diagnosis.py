@@ -50,11 +50,11 @@ class Diagnosis:
 
     @property
     def is_well(self) -> bool:
-        """Whether funnelsim can work here."""
+        """Whether funnelsim can work here: nothing is missing, and temporary files can be written."""
         return self.temp_writable and not self.missing
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return all of it as plain data, for JSON."""
         return {**vars(self), "is_well": self.is_well}
 
 
@@ -65,7 +65,14 @@ _REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)[^;]*(?:;.*extra\s*==\s*['\
 
 
 def diagnose() -> Diagnosis:
-    """Examine the installation and this machine."""
+    """Examine the installation and this machine.
+
+    Returns:
+        What was found. Extras for developers are left out.
+
+    >>> diagnose().missing
+    ()
+    """
     # From the metadata of the installed package: a list of its own here would grow old.
     required: list[str] = ["funnelsim"]
     extras: dict[str, str | None] = {}
@@ -92,6 +99,11 @@ def diagnose() -> Diagnosis:
 
 
 def _text(found: Diagnosis) -> str:
+    """Write a diagnosis in two columns, with what to do about each fault, and the verdict below.
+
+    Args:
+        found: The diagnosis.
+    """
     memory = "unknown" if found.memory_bytes is None else f"{found.memory_bytes / 1e9:.1f} GB free"
     writable = "writable" if found.temp_writable else "CANNOT BE WRITTEN TO: set TMPDIR to another folder"
     rows = [
@@ -111,6 +123,11 @@ def _text(found: Diagnosis) -> str:
 
 
 def _version(library: str) -> str | None:
+    """Return the installed version of a library; None if it is missing.
+
+    >>> _version("no-such-library") is None
+    True
+    """
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
@@ -118,6 +135,7 @@ def _version(library: str) -> str | None:
 
 
 def _is_writable(folder: str) -> bool:
+    """Whether a file can be made and written in a folder, which its permissions alone do not show (a full disk)."""
     try:
         with tempfile.TemporaryFile(dir=Path(folder)) as file:
             file.write(b"x")

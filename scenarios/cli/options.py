@@ -11,22 +11,50 @@ from scenarios.config.library import library_names, study_names
 
 
 def complete_scenario(incomplete: str) -> list[str]:
-    """Library scenarios whose names begin with this; if there are none, the shell completes files."""
+    """Library scenarios whose names begin with this; if there are none, the shell completes files.
+
+    Args:
+        incomplete: What the user has typed of the argument so far.
+
+    >>> complete_scenario("base")
+    ['baseline']
+    """
     return [name for name in library_names() if name.startswith(incomplete)]
 
 
 def complete_study(incomplete: str) -> list[str]:
-    """Library studies whose names begin with this."""
+    """Library studies whose names begin with this.
+
+    Args:
+        incomplete: What the user has typed of the argument so far.
+
+    >>> complete_study("coverage-")
+    ['coverage-heterogeneous']
+    """
     return [name for name in study_names() if name.startswith(incomplete)]
 
 
 def complete_scenario_or_study(incomplete: str) -> list[str]:
-    """Library scenarios and studies whose names begin with this."""
+    """Library scenarios and studies whose names begin with this, sorted.
+
+    Args:
+        incomplete: What the user has typed of the argument so far.
+
+    >>> complete_scenario_or_study("e")
+    ['enterprise', 'european-privacy']
+    """
     return sorted({*complete_scenario(incomplete), *complete_study(incomplete)})
 
 
 def complete_kind(incomplete: str) -> list[str]:
-    """Kinds of files that have a schema."""
+    """Kinds of files that have a schema and whose names begin with this.
+
+    Args:
+        incomplete: What the user has typed of the argument so far.
+
+    >>> complete_kind("s")
+    ['scenario', 'study']
+    """
     return [kind for kind in ("scenario", "study") if kind.startswith(incomplete)]
 
 

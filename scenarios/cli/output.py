@@ -14,7 +14,11 @@ QUIET: Final = ContextVar("quiet", default=False)
 
 
 def is_quiet() -> bool:
-    """Whether only results and errors are printed."""
+    """Whether only results and errors are printed.
+
+    >>> is_quiet()
+    False
+    """
     return QUIET.get()
 
 
@@ -34,7 +38,14 @@ class Output:
 
 
 def say(content: object) -> None:
-    """Write to standard output, at once: the reader may be following."""
+    """Write to standard output, at once: the reader may be following.
+
+    Args:
+        content: A text, or a page; a newline is added.
+
+    >>> say("3 visitors")
+    3 visitors
+    """
     sys.stdout.write(f"{content}\n")
     sys.stdout.flush()
 
@@ -45,6 +56,11 @@ def silence_stdout() -> None:
 
 
 def notify(message: str, *, even_if_quiet: bool = False) -> None:
-    """Write a message to standard error, unless ``--quiet`` was given."""
+    """Write a message to standard error, unless ``--quiet`` was given.
+
+    Args:
+        message: One line.
+        even_if_quiet: Write it in any case, because it says what the user must do next.
+    """
     if even_if_quiet or not is_quiet():
         sys.stderr.write(f"funnelsim: {message}\n")

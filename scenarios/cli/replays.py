@@ -83,6 +83,17 @@ def export(
 
 # Typer has no options that are a number or a word.
 def _speed(text: str) -> float | Literal["max"]:
+    """Read a speed.
+
+    Args:
+        text: Recorded seconds per second, or ``max``.
+
+    Raises:
+        InputError: It is neither.
+
+    >>> _speed("60"), _speed("max")
+    (60.0, 'max')
+    """
     if text == "max":
         return "max"
     try:
@@ -92,6 +103,18 @@ def _speed(text: str) -> float | Literal["max"]:
 
 
 def _time(option: str, text: str | None) -> datetime | None:
+    """Read a time; one without a zone is in UTC.
+
+    Args:
+        option: The option, for the message.
+        text: The time in ISO 8601; None where the option is not given.
+
+    Raises:
+        InputError: It is no time.
+
+    >>> _time("--from", "2026-03-03T09:00").isoformat()
+    '2026-03-03T09:00:00+00:00'
+    """
     if text is None:
         return None
     try:
@@ -120,6 +143,11 @@ def _ends_handled(resume: Path | None) -> Iterator[None]:
 
 
 def _replay_text(result: ReplayResult) -> str:
+    """Summarise a replay: lines sent, the recorded time they cover, delays and retries.
+
+    Args:
+        result: What was sent, and what was not.
+    """
     pace = "as fast as possible" if result.speed is None else f"at {result.speed:g} times the recorded pace"
     lines = [f"{result.sent:,} lines sent to {result.to} in {result.seconds:.1f} s, {pace}"]
     if result.resumed_at:

@@ -41,7 +41,14 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
 
 
 def _distinct_counts(run: Run) -> dict[str, int]:
-    """Counts of a run; where tracking changed nothing, what happened equals what was received, and appears once."""
+    """Counts of a run; where tracking changed nothing, what happened equals what was received, and appears once.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Counts by name, in the order of the manifest.
+    """
     counts = run.outcome.counts
     if not run.labels.is_empty():
         return counts
@@ -69,6 +76,11 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Parts:
 
 
 def _where_to_continue(folder: Path) -> Iterator[str]:
+    """Give the paths of the results, and of the report if there is one.
+
+    Args:
+        folder: The folder of the results.
+    """
     yield f"results: {folder}"
     # Without analysis there is none.
     report = folder / "report.html"
@@ -77,6 +89,11 @@ def _where_to_continue(folder: Path) -> Iterator[str]:
 
 
 def _analysis_parts(analysis: Analysis) -> Parts:
+    """Summarise an analysis: totals, conversion with its 95 % interval, and the intent model.
+
+    Args:
+        analysis: The analysis; its model is fitted now if it has not been.
+    """
     totals = analysis.statistics.totals().row(0, named=True)
     yield (
         f"{_counted(totals['visitors'], 'visitor')} seen, {_counted(totals['visits'], 'visit')}, "
@@ -92,7 +109,11 @@ def _analysis_parts(analysis: Analysis) -> Parts:
 
 
 def _model_parts(model: dict[str, Any]) -> Parts:
-    """Every term of the intent model, then dropped terms and warnings."""
+    """Every term of the intent model, then dropped terms and warnings.
+
+    Args:
+        model: From :func:`scenarios.files.plain_data.model_data`.
+    """
     if "error" in model:
         yield f"intent model: not fitted: {model['error']}"
         return
@@ -109,6 +130,12 @@ def _model_parts(model: dict[str, Any]) -> Parts:
 
 
 def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
+    """Write the cells of a term of the intent model.
+
+    Args:
+        row: Its estimates, in log-odds.
+        with_truth: Whether there is a column for true coefficients; an unknown one is a dash.
+    """
     # Below four places a p-value is no more than "very small".
     p = "<0.0001" if row["p_value"] < 1e-4 else f"{row['p_value']:.4f}"  # noqa: PLR2004 - four places
     truth = ("–" if row["true_coefficient"] is None else f"{row['true_coefficient']:+.2f}",) if with_truth else ()
@@ -123,7 +150,11 @@ def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
 
 
 def _claim_parts(claims: Sequence[ClaimResult]) -> Parts:
-    """How many claims passed, and the numbers of those that did not."""
+    """Say how many claims passed, and give the numbers of those that did not.
+
+    Args:
+        claims: The results, in the order of the scenario; nothing is printed if there are none.
+    """
     if not claims:
         return
     yield f"claims: {sum(claim.passed is True for claim in claims)} of {len(claims)} passed"
@@ -137,5 +168,13 @@ def _claim_parts(claims: Sequence[ClaimResult]) -> Parts:
 
 
 def _counted(n: int, what: str) -> str:
-    """A number of things, in the singular or plural."""
+    """Write a number of things, in the singular or plural.
+
+    Args:
+        n: How many.
+        what: The thing, in the singular.
+
+    >>> _counted(1, "visit"), _counted(1200, "visit")
+    ('1 visit', '1,200 visits')
+    """
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

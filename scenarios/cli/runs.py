@@ -126,7 +126,14 @@ def list_scenarios() -> Output:
 
 
 def _paragraph(text: str) -> str:
-    """Indent a text and fill it to the width of the terminal, or to 100 columns, which are easier to read."""
+    """Indent a text and fill it to the width of the terminal, or to 100 columns, which are easier to read.
+
+    Args:
+        text: The text; its own line breaks are not kept.
+
+    >>> _paragraph("A month of traffic.")
+    '  A month of traffic.'
+    """
     width = max(40, min(get_terminal_size().columns, 100))
     return fill(" ".join(text.split()), width, initial_indent="  ", subsequent_indent="  ")
 
@@ -159,7 +166,14 @@ def validate(
 
 
 def _is_study(file: str) -> bool:
-    """Whether a name or a file is that of a study rather than of a scenario."""
+    """Whether a name or a file is that of a study rather than of a scenario.
+
+    Args:
+        file: Name of the library, or path of a file, which need not exist.
+
+    >>> _is_study("coverage"), _is_study("baseline")
+    (True, False)
+    """
     # A name that is in both libraries is read as the scenario's.
     if file in study_names() and file not in library_names():
         return True
@@ -184,8 +198,10 @@ def schema(
 
 
 _PART: Final = "analytics"
+"""The section of a scenario that an analysis of event files reads."""
 
-_DEFAULTS: Final = "name: events\n"  # a scenario needs a name, and nothing else
+_DEFAULTS: Final = "name: events\n"
+"""A scenario file with every default; it needs a name, and nothing else."""
 
 
 def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tuple[AnalyticsSettings, ConversionUnit]:
@@ -198,6 +214,10 @@ def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tup
 
     Raises:
         ScenarioError: The scenario has errors, or a setting is not in the section ``analytics``.
+
+    >>> settings, unit = analyst_settings(None, ["analytics.moving_average_hours=6"])
+    >>> settings.moving_average_hours, unit
+    (6, 'account')
     """
     for text in overrides:
         key = text.partition("=")[0].strip()

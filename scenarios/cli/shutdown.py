@@ -15,8 +15,13 @@ _SIGNALLED: Final = 128
 """The exit status of a process that a signal has ended is this plus the number of the signal."""
 
 _AGAIN_S: Final = 0.05
+"""Seconds after which a signal that could not be acted on is sent once more."""
+
 _CAN_WAKE: Final = hasattr(signal, "pthread_kill")
+"""Whether this system can send a signal to a single thread (Windows cannot)."""
+
 _IMPORTS: Final = "<frozen importlib."
+"""Beginning of the file name of every frame of Python's import system."""
 
 
 @contextmanager
@@ -42,6 +47,12 @@ def graceful_shutdown() -> Iterator[None]:
 
 
 def _end(request: int, frame: FrameType | None) -> None:
+    """Raise the exception that a signal asks for, or repeat the signal where none can be raised now.
+
+    Args:
+        request: Number of the signal.
+        frame: Where the main thread is.
+    """
     if _imports(frame):
         _repeat(request)
     elif request == signal.SIGINT:
@@ -51,12 +62,18 @@ def _end(request: int, frame: FrameType | None) -> None:
 
 
 def _imports(frame: FrameType | None) -> bool:
+    """Whether an import is under way in this frame or above it."""
     while frame is not None and not frame.f_code.co_filename.startswith(_IMPORTS):
         frame = frame.f_back
     return frame is not None
 
 
 def _repeat_lost(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat the signal whose exception Python has dropped; pass other dropped exceptions on to Python.
+
+    Args:
+        lost: The exception, and where it was raised: in a callback or a finaliser, which cannot raise.
+    """
     error = lost.exc_value
     if isinstance(error, KeyboardInterrupt):
         _repeat(signal.SIGINT)
@@ -67,6 +84,11 @@ def _repeat_lost(lost: sys.UnraisableHookArgs) -> None:
 
 
 def _repeat(request: int) -> None:
+    """Send a signal to this process once more, a moment later.
+
+    Args:
+        request: Number of the signal.
+    """
     # To the main thread, which alone handles signals, and which this wakes if it waits (except on Windows).
     send = partial(signal.pthread_kill, threading.main_thread().ident or 0) if _CAN_WAKE else signal.raise_signal
     again = threading.Timer(_AGAIN_S, send, [request])

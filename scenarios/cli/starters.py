@@ -48,6 +48,11 @@ def new_scenario(path: str | Path, *, extends: str = "baseline") -> Path:
         InputError: The name of the file does not end in .yaml or .yml.
         OutputError: The file exists, or cannot be written.
         ScenarioError: There is no such scenario to extend.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     new_scenario(Path(folder) / "mine.yaml", extends="enterprise").name
+    'funnelsim-scenario.schema.json'
     """
     return _write(Path(path), "scenario", extends, scenario_schema())
 
@@ -66,11 +71,27 @@ def new_study(path: str | Path, *, scenario: str = "baseline") -> Path:
         InputError: The name of the file does not end in .yaml or .yml.
         OutputError: The file exists, or cannot be written.
         ScenarioError: There is no such scenario.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     new_study(Path(folder) / "mine.yaml").name
+    'funnelsim-study.schema.json'
     """
     return _write(Path(path), "study", scenario, study_schema())
 
 
 def _write(path: Path, kind: Literal["scenario", "study"], base: str, schema: dict[str, Any]) -> Path:
+    """Fill in the template of a kind of file, and write its schema beside it.
+
+    Args:
+        path: The file to write.
+        kind: What the file is.
+        base: The scenario that it extends or runs.
+        schema: JSON Schema of such files.
+
+    Returns:
+        The path of the schema.
+    """
     find_scenario(base)
     if path.suffix not in {".yaml", ".yml"}:
         raise InputError(f"{path}: must end in .yaml, which distinguishes a file from a name of the library")

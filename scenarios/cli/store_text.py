@@ -17,7 +17,8 @@ from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, page, table
 
-_MOST_ROWS: Final = 25  # a screen
+_MOST_ROWS: Final = 25
+"""Segments that are printed, about a screen; the rest is summed in one row."""
 
 
 @page
@@ -85,17 +86,34 @@ def stats_text(data: dict[str, Any]) -> Parts:
 
 
 def _position(offset: Mapping[str, Any]) -> str:
+    """Write how far a source was read.
+
+    Args:
+        offset: Position in the source: ``lines`` or ``rows`` of a file, or the ``offset`` of a partition.
+
+    >>> _position({"lines": 1200, "bytes": 400_000})
+    '1,200 lines'
+    """
     return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "offset"})
 
 
 def _hours(hours: list[dict[str, Any]]) -> Table:
+    """Counts of each hour of the window.
+
+    Args:
+        hours: Rows of :meth:`analytics.store.event_store.EventStore.hourly`.
+    """
     names = ("n_events", "n_page_views", "n_demo_requests")
     rows = ((_time(hour["hour"]), *(f"{hour[name]:,}" for name in names)) for hour in hours)
     return table(rows, ("hour", "events", "page views", "demo requests"))
 
 
 def _segments(data: dict[str, Any]) -> Table:
-    """Page views in the whole window, the largest segments first."""
+    """Page views in the whole window, the largest segments first.
+
+    Args:
+        data: From :func:`stats_data`, with ``by`` and ``views``.
+    """
     by, rows = data["by"], []
     if data["views"]:
         # Views are counted by hour; the window is their sum. Equal numbers are ordered by name, to be stable.

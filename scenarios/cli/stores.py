@@ -21,9 +21,13 @@ from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 
 _WATCH_S: Final = 2.0
-# Erase the screen and go to its top left corner.
+"""Seconds between two states of ``--watch``."""
+
 _CLEAR: Final = "\x1b[2J\x1b[H"
+"""Erases the screen of a terminal and goes to its top left corner."""
+
 _LONGEST_FSYNC_S: Final = 3600
+"""Most seconds of events that a power failure may take; more is a mistake."""
 
 
 def ingest(
@@ -81,6 +85,17 @@ def stats(
 
 # Typer has no options that are a number or a word.
 def _policy(text: str) -> Fsync:
+    """Read when to flush to the disk.
+
+    Args:
+        text: ``always``, ``never``, or a number of seconds.
+
+    Raises:
+        InputError: It is none of these.
+
+    >>> _policy("never"), _policy("5")
+    ('never', 5.0)
+    """
     if text == "always":
         return "always"
     if text == "never":
@@ -95,7 +110,12 @@ def _policy(text: str) -> Fsync:
 
 
 def _shown(state: object, *, clear: bool) -> bool:
-    """Show the state; False if the reader has closed the pipe."""
+    """Show the state; False if the reader has closed the pipe.
+
+    Args:
+        state: A text or a page.
+        clear: Whether it takes the place of the last state, where there is a terminal.
+    """
     try:
         say(f"{_CLEAR if clear and sys.stdout.isatty() else ''}{state}")
     except BrokenPipeError:
@@ -105,7 +125,12 @@ def _shown(state: object, *, clear: bool) -> bool:
 
 @contextmanager
 def _input_errors() -> Iterator[None]:
-    """Report an error in the input as such; a full disk is none."""
+    """Report an error in the input as such; a full disk is none.
+
+    Raises:
+        InputError: The block raised an error about the events, the source or the folder of the store.
+        StoreWriteError: The store cannot be written, which the user's input did not cause.
+    """
     try:
         yield
     except StoreWriteError:  # is an AnalyticsError too
@@ -116,7 +141,11 @@ def _input_errors() -> Iterator[None]:
 
 @contextmanager
 def _stop_requested() -> Iterator[threading.Event]:
-    """Provide an event that is set when the user or the system requests an end, instead of ending at once."""
+    """Provide an event that is set when the user or the system requests an end, instead of ending at once.
+
+    Yields:
+        The event. The handlers of signals are as before when the block is left.
+    """
     # An event, not an exception: a batch is stored whole, and the checkpoint after it is written.
     stop = threading.Event()
     requests = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]

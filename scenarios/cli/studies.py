@@ -73,7 +73,16 @@ def study(
 
 
 def _rerun(plan: Study, text: str, *, json: bool) -> Output:
-    """Run one replication again and read its responses; its errors are raised."""
+    """Run one replication again and read its responses; its errors are raised.
+
+    Args:
+        plan: The study.
+        text: Design point and replication as written, such as ``3:17``.
+        json: Whether to print JSON, in which a response without a value is null.
+
+    Raises:
+        InputError: The text has another form, or the study has no such point.
+    """
     point, colon, number = text.partition(":")
     if not (colon and point.isdecimal() and number.isdecimal()):
         raise InputError(f"--rerun: must be a design point and a replication, such as 3:17 (got {text!r})")

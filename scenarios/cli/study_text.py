@@ -118,7 +118,11 @@ def warm_up_text(found: WarmUp, name: str) -> Parts:
 
 
 def _response_parts(results: StudyResults) -> Parts:
-    """Mean and interval of each response, beside the values of the factors."""
+    """Mean and interval of each response, beside the values of the factors.
+
+    Args:
+        results: The results of the study; responses that are estimates have a table of their own.
+    """
     names, factors = list(results.plan.settings.responses), list(results.plan.settings.factors)
     summary = results.summary.filter(pl.col("response").is_in(names))
     if summary.is_empty():
@@ -140,7 +144,14 @@ def _mean_cells(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _digits(value: float | None) -> str:
-    """Four significant digits, and no commas: users copy these numbers into files."""
+    """Write a number with four significant digits, and no commas: users copy these numbers into files.
+
+    Args:
+        value: The number; None is written as a dash.
+
+    >>> _digits(0.0123456), _digits(123456.7), _digits(None)
+    ('0.01235', '123457', '–')
+    """
     if value is None:
         return "–"
     # Beyond 1e15 a float has no exact units any more.
@@ -148,6 +159,11 @@ def _digits(value: float | None) -> str:
 
 
 def _interval(row: dict[str, Any]) -> str:
+    """Write the 95 % interval of a row; a dash where there is none, as of a single replication.
+
+    >>> _interval({"ci_low": 0.5, "ci_high": 1.25})
+    '[0.5, 1.25]'
+    """
     return "–" if row["ci_low"] is None else f"[{_digits(row['ci_low'])}, {_digits(row['ci_high'])}]"
 
 
@@ -166,7 +182,11 @@ _ESTIMATE_COLUMNS: Final = (
 
 
 def _estimate_parts(results: StudyResults) -> Parts:
-    """Quality of the estimates, in one table for each design point."""
+    """Quality of the estimates, in one table for each design point.
+
+    Args:
+        results: The results of the study; without ``estimates`` there is nothing to show.
+    """
     if not results.plan.loaded.terms:
         return
     for rows in results.estimates.partition_by("point", maintain_order=True):
@@ -183,11 +203,23 @@ def _estimate_parts(results: StudyResults) -> Parts:
 
 
 def _place(results: StudyResults, number: int) -> str:
+    """Name a design point by its scenario and the values of the factors.
+
+    Args:
+        results: The results of the study.
+        number: Number of the point.
+    """
     row = results.design.row(number, named=True)
     return ", ".join(f"{name} {value}" for name, value in row.items() if name != "point")
 
 
 def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
+    """Write the cells of a term under :data:`_ESTIMATE_COLUMNS`, with Monte-Carlo standard errors behind ±.
+
+    Args:
+        row: Performance of its estimates, as in :func:`scenarios.output_analysis.summary.estimates`.
+    """
+
     def cell(name: str, form: str = "+.3f") -> str:
         return "–" if row[name] is None else format(row[name], form)
 
@@ -209,6 +241,12 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Parts:
+    """A table of the first rows, and how many there are more.
+
+    Args:
+        rows: The cells.
+        header: Names of the columns.
+    """
     yield table(rows[:_MOST_ROWS], header)
     if len(rows) > _MOST_ROWS:
         yield f"  … and {len(rows) - _MOST_ROWS:,} more"
@@ -216,6 +254,11 @@ def _shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Parts:
 
 
 def _failure_lines(results: StudyResults) -> Parts:
+    """Say how many replications failed, and show the first failure with the command that repeats it.
+
+    Args:
+        results: The results of the study; without failures there is nothing to show.
+    """
     if not results.failures:
         return
     first = results.failures[0]

@@ -25,6 +25,11 @@ class Page:
 
     Args:
         parts: Lines as strings, which are never read as markup, lines with a style, and tables.
+
+    >>> print(Page(["counts", "", table([("visitors", "12")])]))
+    counts
+    <BLANKLINE>
+      visitors  12
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -47,6 +52,12 @@ def page(parts: Callable[Arguments, Parts]) -> Callable[Arguments, Page]:
 
     Args:
         parts: The function, a generator.
+
+    >>> @page
+    ... def greeting(name):
+    ...     yield f"hello {name}"
+    >>> print(greeting("visitor"))
+    hello visitor
     """
 
     @wraps(parts)
@@ -57,7 +68,14 @@ def page(parts: Callable[Arguments, Parts]) -> Callable[Arguments, Page]:
 
 
 def alert(text: str) -> Text:
-    """A line that stands out on a terminal."""
+    """Make a line that stands out on a terminal; in a file or a pipe it is like any other.
+
+    Args:
+        text: The line, which is never read as markup.
+
+    >>> print(Page([alert("[warning]")]))
+    [warning]
+    """
     return Text(text, style="bold yellow")
 
 
@@ -67,6 +85,11 @@ def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> Table:
     Args:
         rows: The cells, at least one row if there is no header.
         header: Names of the columns, if they have names.
+
+    >>> print(Page([table([("visitors", "1,024"), ("visits", "1,530")], ("", "count"))]))
+                count
+      visitors  1,024
+      visits    1,530
     """
     cells = [tuple(row) for row in rows]
     arranged = Table(box=None, padding=(0, 0, 0, 2), show_header=bool(header), header_style="bold")
