@@ -44,7 +44,11 @@ class ClaimResult:
 
     @property
     def numbers(self) -> str:
-        """The comparison with its values, such as ``240 <= 412 <= 380``."""
+        """The comparison with its values, such as ``240 <= 412 <= 380``; a question mark for a missing one.
+
+        >>> ClaimResult("demos are held", "sales.held > 0", passed=True, values=(12.0, 0.0)).numbers
+        '12 > 0'
+        """
         signs = _parsed(self.expression)[1]
         first, *others = (f"{value:.6g}" if value is not None else "?" for value in self.values)
         return " ".join([first, *(f"{sign} {value}" for sign, value in zip(signs, others, strict=True))])
@@ -56,6 +60,14 @@ def check_claims(claims: Mapping[str, str], run: RunView) -> tuple[ClaimResult, 
     Args:
         claims: Comparisons by description, validated with the run's scenario or one of the same world.
         run: The run.
+
+    Returns:
+        A result for each claim, in order; also where a measure has no value in this run.
+
+    >>> from scenarios import Scenario
+    >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+    >>> check_claims({"pages are viewed": "page_views() > 0"}, run)[0].passed
+    True
     """
     return tuple(_result(description, text, run) for description, text in claims.items())
 
@@ -82,7 +94,15 @@ def _parsed(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
 
 
 def _checked(text: str, info: ValidationInfo) -> str:
-    """Validate a comparison against the settings before it, as far as these are valid."""
+    """Validate a comparison against the settings before it, as far as these are valid.
+
+    Args:
+        text: The comparison.
+        info: Pydantic's, with the settings of the scenario that stand before the claims.
+
+    Raises:
+        ExpressionError: It is no comparison, names no measure, or one that the scenario cannot have.
+    """
     parts: Parts = info.data
     sides, _ = _parsed(text)
     for side in sides:

@@ -35,7 +35,7 @@ _SHOWN: Final = 12
 
 
 class ScenarioView(Protocol):
-    """View of a scenario for measures."""
+    """A scenario as measures see it; the settings of a scenario, which hold claims about measures, are above them."""
 
     @property
     def clock(self) -> ClockSettings:
@@ -147,7 +147,20 @@ def plain_measure(
     needs_events: bool = True,
     spans_clock: bool = False,
 ) -> MeasureDefinition:
-    """Return a measure without arguments; see :class:`MeasureDefinition` for the fields."""
+    """Return a measure without arguments.
+
+    Args:
+        name: The name.
+        meaning: Description of the number.
+        read: Returns the number for a run; None where it does not exist.
+        needs_events: Whether it needs received events.
+        spans_clock: Whether it always counts the whole clock.
+
+    >>> twice = plain_measure("twice", "2", lambda run: 2)
+    >>> twice.check(Reference("twice", "twice(3)", is_call=True), {})
+    Traceback (most recent call last):
+    scenarios.measures.expressions.ExpressionError: twice has no arguments: write it without parentheses
+    """
 
     def check(reference: Reference, _: Parts) -> None:
         if reference.is_call:
@@ -169,6 +182,10 @@ def arguments_of(reference: Reference, required: Collection[str] = (), optional:
 
     Raises:
         ExpressionError: It is not a call, or an argument is missing, unknown or given twice.
+
+    >>> call = Reference("held", 'held("europe")', is_call=True, arguments=("europe",))
+    >>> arguments_of(call, required=["region"])
+    {'region': 'europe'}
     """
     name, names = reference.name, list(required)
     usage = f"write {name}({', '.join(f'<{each}>' for each in names)})"
@@ -198,6 +215,9 @@ def require_known(kind: str, value: Constant, known: Collection[str]) -> str:
 
     Raises:
         ExpressionError: It is unknown; the message has a suggestion.
+
+    >>> require_known("stage", "top", ["top", "bottom"])
+    'top'
     """
     text = value if isinstance(value, str) else f"{value:g}"
     if text not in known:
@@ -217,6 +237,9 @@ def require_value(value: float | None, why_not: str) -> float:
 
     Raises:
         UndefinedMeasureError: The value is None.
+
+    >>> require_value(3, "no visitors there")
+    3.0
     """
     if value is None:
         raise UndefinedMeasureError(why_not)

@@ -117,6 +117,9 @@ _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
 def parse_expression(text: str) -> Expression:
     """Parse an expression.
 
+    Args:
+        text: The expression in Python's notation, at most 1,000 characters.
+
     Raises:
         ExpressionError: It is invalid; the message says where.
 
@@ -127,10 +130,19 @@ def parse_expression(text: str) -> Expression:
 
 
 def parse_comparison(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
-    """Parse a comparison of two or more expressions; return the expressions and the signs between them.
+    """Parse a comparison of two or more expressions.
+
+    Args:
+        text: The comparison, such as ``240 <= counts.demo_requests <= 380``.
+
+    Returns:
+        The expressions, and the signs between them.
 
     Raises:
         ExpressionError: It is invalid; the message says where.
+
+    >>> parse_comparison("1 < sales.held <= 9")[1]
+    ('<', '<=')
     """
 
     def comparison(node: ast.expr) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
@@ -146,7 +158,11 @@ def parse_comparison(text: str) -> tuple[tuple[Expression, ...], tuple[str, ...]
 
 
 def references(expression: Expression) -> Iterator[Reference]:
-    """Yield all references of an expression, from left to right."""
+    """Yield all references of an expression, from left to right.
+
+    >>> [each.name for each in references(parse_expression("sales.held / (sales.held + sales.missed)"))]
+    ['sales.held', 'sales.held', 'sales.missed']
+    """
     match expression:
         case Reference():
             yield expression
@@ -164,6 +180,9 @@ def evaluate(expression: Expression, read: Callable[[Reference], float]) -> floa
 
     Raises:
         UndefinedMeasureError: A reference has no value, a divisor is zero, or a result is not finite.
+
+    >>> evaluate(parse_expression("sales.held * 2"), lambda reference: 21.0)
+    42.0
     """
     match expression:
         case Number(value):
@@ -191,6 +210,11 @@ def compared(values: tuple[float, ...], signs: tuple[str, ...]) -> bool:
 
 
 def _finite(value: float, what: str) -> float:
+    """Return a value if it is finite.
+
+    Raises:
+        UndefinedMeasureError: It is not, as after an overflow.
+    """
     if not math.isfinite(value):
         raise UndefinedMeasureError(f"{what} is not a finite number")
     return value
@@ -225,7 +249,11 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
 
 
 def _depth(tree: ast.AST) -> int:
-    """Depth of a tree, without recursion."""
+    """Return the depth of a tree, without recursion, which is what the depth is limited for.
+
+    >>> _depth(ast.parse("1 + 2", mode="eval"))
+    3
+    """
     depth, level = 0, [tree]
     while level:
         depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
@@ -233,6 +261,11 @@ def _depth(tree: ast.AST) -> int:
 
 
 def _expression(node: ast.expr) -> Expression:
+    """Convert a node of Python's syntax tree, and those below it.
+
+    Raises:
+        ExpressionError: It is none of those that an expression may hold.
+    """
     match node:
         case ast.Constant():
             return Number(_number(node))
@@ -249,6 +282,11 @@ def _expression(node: ast.expr) -> Expression:
 
 
 def _call(node: ast.Call) -> Reference:
+    """Convert a call, under the current names of the measure, its dimensions and its terms.
+
+    Raises:
+        ExpressionError: An argument is no constant, or is given twice.
+    """
     keywords = []
     for keyword in node.keywords:
         if keyword.arg is None:
@@ -265,6 +303,11 @@ def _call(node: ast.Call) -> Reference:
 
 
 def _name(node: ast.expr) -> str:
+    """Return a name with its dots, as written.
+
+    Raises:
+        ExpressionError: The node is something else.
+    """
     match node:
         case ast.Name(name):
             return name

@@ -1,4 +1,8 @@
-"""Measures of the intent model: estimates, and true coefficients."""
+"""Measures of the intent model: estimates, and true coefficients.
+
+Most are of one term, which is their argument. Which terms there are depends on the scenario: its arms, its own signals
+and its interactions. So a misspelt term is reported when the scenario is validated, and not after a long run.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +46,15 @@ _ESTIMATES: Final = {
     "n_seen": "visits with the term",
     "requests_seen": "visits with the term that ended in a request",
 }
+"""Columns of the table of coefficients that are measures, and what they mean."""
+
 _JACKKNIFE: Final = {
     "standard_error": "its jackknife standard error over accounts",
     "ci_low": "lower end of the coefficient's 95 % jackknife interval over accounts",
     "ci_high": "upper end of the coefficient's 95 % jackknife interval over accounts",
 }
+"""Columns of the jackknife that are measures, under a longer name."""
+
 _OF_THE_FIT: Final = {
     "n_visits": "visits in the fit",
     "n_visitors": "visitors in the fit",
@@ -56,6 +64,7 @@ _OF_THE_FIT: Final = {
     "pseudo_r2": "McFadden's pseudo-R²",
     "auc_in_sample": "in-sample AUC (optimistic)",
 }
+"""Attributes of the fit that are measures, and what they mean."""
 
 
 def _term_measure(
@@ -91,18 +100,44 @@ def _term_measure(
 
 
 def _term(reference: Reference) -> str:
+    """Return the term of a call.
+
+    Raises:
+        ExpressionError: There is none, or there are other arguments.
+    """
     return str(arguments_of(reference, ("term",))["term"])
 
 
 def _estimate(column: str, reference: Reference, run: RunView) -> float:
+    """Return an estimate of a term.
+
+    Args:
+        column: Column of the table of coefficients.
+        reference: The call.
+        run: The run.
+
+    Raises:
+        UndefinedMeasureError: The model is not fitted, or the term was dropped, or has no such value.
+    """
     return require_value(_row(reference, run)[column], f"{reference.text} has no value for this term")
 
 
 def _nonrobust(reference: Reference, run: RunView) -> float:
+    """Return the nonrobust standard error of a term, which no table has: it is shown for comparison only."""
     return _fitted(run).nonrobust_standard_error[_row(reference, run)["signal"]]
 
 
 def _jackknife(column: str, reference: Reference, run: RunView) -> float:
+    """Return a number of the jackknife over accounts.
+
+    Args:
+        column: Column of the jackknife.
+        reference: The call.
+        run: The run.
+
+    Raises:
+        UndefinedMeasureError: The model is not fitted, no accounts are known, or too few have the term.
+    """
     model, term = _fitted(run), _row(reference, run)["signal"]
     if model.jackknife is None:
         raise UndefinedMeasureError(f"{reference.text}: no accounts are known")
@@ -111,12 +146,21 @@ def _jackknife(column: str, reference: Reference, run: RunView) -> float:
 
 
 def _truth(reference: Reference, run: RunView) -> float:
+    """Return the true coefficient of a term, for which no model is fitted.
+
+    Raises:
+        UndefinedMeasureError: It is not known, as of a signal that stands for another.
+    """
     known = known_truth(run.truth, run.scenario.analytics).get(_term(reference))
     return require_value(known, f"{reference.text}: the true coefficient of this term is not known")
 
 
 def _row(reference: Reference, run: RunView) -> dict[str, Any]:
-    """Estimates of the term of a reference."""
+    """Return the estimates of the term of a call, by column.
+
+    Raises:
+        UndefinedMeasureError: The model is not fitted, or does not have the term; the message says why.
+    """
     term, model = _term(reference), _fitted(run)
     rows = _rows(model)
     if term not in rows:
@@ -131,7 +175,21 @@ def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
 
 
 def model_terms(parts: Parts) -> list[str] | None:
-    """Return the terms of a scenario's model; None if invalid settings leave them unknown."""
+    """Return the terms of a scenario's model; None if invalid settings leave them unknown.
+
+    Args:
+        parts: Settings of the scenario by name.
+
+    Returns:
+        The intercept, arms but the reference, built-in signals, signals of the scenario and interactions, each once.
+
+    >>> from scenarios import Scenario
+    >>> scenario = Scenario.load("pricing-ab-test")
+    >>> "pricing-page=b" in model_terms({"analytics": scenario.analytics, "experiments": scenario.experiments})
+    True
+    >>> model_terms({}) is None
+    True
+    """
     if not {"analytics", "experiments"} <= parts.keys():
         return None
     analytics, contrasts = parts["analytics"], Truth(0.0, {}, 0.0, _arms(parts)).terms
@@ -150,6 +208,11 @@ def _arms(parts: Parts) -> dict[str, float]:
 
 
 def _fitted(run: RunView) -> IntentResults:
+    """Return the intent model of a run.
+
+    Raises:
+        UndefinedMeasureError: It cannot be fitted; a study records that, and its other responses are read.
+    """
     try:
         return run.intent
     except AnalyticsError as error:

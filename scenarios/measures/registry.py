@@ -83,6 +83,9 @@ class Measure:
     def read(self, run: RunView) -> float:
         """Return the value of the measure for a run.
 
+        Args:
+            run: The run, of the scenario that the measure was checked with or of one of the same world.
+
         Raises:
             UndefinedMeasureError: There is none; the message has the reason.
         """
@@ -92,25 +95,45 @@ class Measure:
 def check_references(expression: Expression, parts: Parts) -> None:
     """Refuse unknown measures, and arguments that are invalid for the scenario.
 
+    Args:
+        expression: The expression.
+        parts: Settings of the scenario by name; arguments that depend on a missing one are not checked.
+
     Raises:
         ExpressionError: A reference is invalid; the message has a suggestion.
+
+    >>> check_references(parse_expression("sales.hled"), {})
+    Traceback (most recent call last):
+    scenarios.measures.expressions.ExpressionError: unknown measure 'sales.hled'; did you mean 'sales.held'?
     """
     for reference in references(expression):
         _definition(reference).check(reference, parts)
 
 
 def needs_events(reference: Reference) -> bool:
-    """Return whether a checked reference needs received events."""
+    """Return whether a checked reference needs received events, which a study otherwise does not store.
+
+    >>> needs_events(Reference("counts.visitors", "counts.visitors"))
+    False
+    """
     return _definition(reference).needs_events
 
 
 def spans_clock(reference: Reference) -> bool:
-    """Return whether a checked reference always counts the whole clock."""
+    """Return whether a checked reference always counts the whole clock, so that no warm-up can be left out of it.
+
+    >>> spans_clock(Reference("counts.visitors", "counts.visitors"))
+    True
+    """
     return _definition(reference).spans_clock
 
 
 def read_expression(expression: Expression, run: RunView) -> float:
     """Evaluate an expression with checked references on a run.
+
+    Args:
+        expression: The expression.
+        run: The run.
 
     Raises:
         UndefinedMeasureError: It has no value for this run; the message has the reason.
@@ -119,6 +142,11 @@ def read_expression(expression: Expression, run: RunView) -> float:
 
 
 def _definition(reference: Reference) -> MeasureDefinition:
+    """Return the definition of the measure that a reference names.
+
+    Raises:
+        ExpressionError: There is none; the message suggests one, or lists those of the same group.
+    """
     definitions = all_measures()
     if reference.name in definitions:
         return definitions[reference.name]

@@ -39,6 +39,7 @@ _COUNTS: Final = {
     "page_views": "received page views, including those of bots and duplicates",
     "malformed_lines": "received lines that are malformed",
 }
+"""Counts of the manifest, and what they mean."""
 
 _PEOPLE: Final[Mapping[str, tuple[str, Callable[[RunView], int]]]] = {
     "browsers": ("browsers that were used", lambda run: run.people.height),
@@ -79,19 +80,32 @@ _SALES: Final = {
 
 
 def _labelled(label: str) -> Callable[[RunView], float]:
+    """Return a function that counts the events with a label."""
     return lambda run: run.labels.filter(pl.col("label") == label).height
 
 
 def _store_measure(name: str) -> MeasureDefinition:
+    """Return a counter of the event store as a measure.
+
+    Args:
+        name: A field of :class:`analytics.store.counts.Counts`.
+    """
     meaning, read = f"events that the store counted as {name}", attrgetter(f"store.counts.{name}")
     return plain_measure(f"store.{name}", meaning, read, spans_clock=True)
 
 
 def _counted(name: str) -> Callable[[RunView], float]:
+    """Return a function that reads a count of the manifest."""
     return lambda run: run.outcome.counts[name]
 
 
 def _sales_measure(key: str, meaning: str) -> MeasureDefinition:
+    """Return a measure of the sales desk, which may be called with a region.
+
+    Args:
+        key: Key of the summary of the sales desk.
+        meaning: Description of the number.
+    """
     name = f"sales.{key}"
 
     def check(reference: Reference, _: Parts) -> None:
@@ -110,7 +124,12 @@ def _sales_measure(key: str, meaning: str) -> MeasureDefinition:
 
 
 def _sold(run: RunView, region: str | None) -> Mapping[str, float | None]:
-    """Measures of the sales desk over the whole clock, in total or of one region."""
+    """Return the measures of the sales desk over the whole clock.
+
+    Args:
+        run: The run.
+        region: The region; None for the total.
+    """
     if region is None:
         return run.sales.summary
     rows = run.sales.by_region.filter(pl.col("region") == pl.lit(region))
@@ -119,7 +138,12 @@ def _sold(run: RunView, region: str | None) -> Mapping[str, float | None]:
 
 
 def _sold_in_window(run: RunView, region: str | None) -> Mapping[str, float | None]:
-    """Measures of requests made in the run's window, whenever they were handled."""
+    """Return the measures of requests made in the run's window, whenever they were handled.
+
+    Args:
+        run: The run.
+        region: The region; None for the total.
+    """
     wanted = run.window.contains("requested_s", run.scenario.clock)
     if region is not None:
         wanted &= pl.col("region") == pl.lit(region)

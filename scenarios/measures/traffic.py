@@ -1,4 +1,8 @@
-"""Measures of traffic as analysts see it: counts and conversion by segment, hour, day and funnel stage."""
+"""Measures of traffic as analysts see it: counts and conversion by segment, hour, day and funnel stage.
+
+They are read off the analysis of the received events, so bots, lost events and split identities are in them as in any
+analysis. Segments, series and windows are checked against the scenario before any run.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +41,15 @@ _COUNTS: Final = {
     "demo_requests": "demo requests, including those of visitors without a page view",
     "converted": "visitors with a page view who requested a demo",
 }
+"""Counts of a segment, which are 0 where it has no visitors."""
+
 _RATES: Final = {
     "conversion": "share of visitors who requested a demo",
     "conversion_low": "lower end of the conversion's 95 % interval",
     "conversion_high": "upper end of the conversion's 95 % interval",
 }
+"""Rates of a segment, which do not exist where it has no visitors."""
+
 _AGGREGATES: Final[Mapping[str, Callable[[list[int]], float]]] = {
     "sum": sum,
     "mean": fmean,
@@ -78,6 +86,13 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[Any], list[str]]]]] = {
 
 
 def _segment_measure(name: str, meaning: str) -> MeasureDefinition:
+    """Return a count or rate of the visitors of a segment, or of all.
+
+    Args:
+        name: Name of the measure, and of the column of the statistics.
+        meaning: Description of the number.
+    """
+
     def check(reference: Reference, parts: Parts) -> None:
         _check_segment(arguments_of(reference, optional=DIMENSIONS), parts)
 
@@ -95,7 +110,15 @@ def _segment_measure(name: str, meaning: str) -> MeasureDefinition:
 
 
 def _check_segment(segment: Arguments, parts: Parts) -> None:
-    """Refuse more than two dimensions, and values that no event of the scenario can have."""
+    """Refuse more than two dimensions, and values that no event of the scenario can have.
+
+    Args:
+        segment: Values by dimension.
+        parts: Settings of the scenario by name.
+
+    Raises:
+        ExpressionError: The segment is one of these.
+    """
     if len(segment) > _MOST_DIMENSIONS:
         raise ExpressionError(f"at most {_MOST_DIMENSIONS} dimensions can be combined (got {', '.join(segment)})")
     for name, value in segment.items():
@@ -107,7 +130,17 @@ def _check_segment(segment: Arguments, parts: Parts) -> None:
 
 
 def _values_of(dimension: str, parts: Parts) -> list[str] | None:
-    """Possible values of a dimension in a scenario; None if they depend on the run."""
+    """Return the possible values of a dimension in a scenario; None if they depend on the run.
+
+    Args:
+        dimension: Name of the dimension.
+        parts: Settings of the scenario by name.
+
+    >>> _values_of("stage", {})
+    ['top', 'middle', 'bottom']
+    >>> _values_of("account", {}) is None
+    True
+    """
     part, values = _VALUES.get(dimension, ("", None))
     if values is None or (part and part not in parts):
         return None
@@ -174,7 +207,19 @@ def _series_measure(
 def _series_call(
     reference: Reference, known: tuple[str, ...], others: tuple[str, ...]
 ) -> tuple[Arguments, dict[str, float], Arguments]:
-    """Arguments of a call: series and aggregate, window, and segment with other arguments."""
+    """Sort the arguments of a call.
+
+    Args:
+        reference: The call.
+        known: The counts that can be aggregated.
+        others: Arguments besides the window and the segment.
+
+    Returns:
+        Series and aggregate; the window, as far as it is given; the segment with other arguments.
+
+    Raises:
+        ExpressionError: An argument is missing or unknown, or a bound of the window is no whole number.
+    """
     found = arguments_of(reference, ("series", "aggregate"), ("start", "end", *others, *DIMENSIONS))
     series = {"series": require_known("series", found.pop("series"), known), "aggregate": found.pop("aggregate")}
     bounds: dict[str, float] = {}
@@ -188,6 +233,16 @@ def _series_call(
 
 
 def _check_window(reference: Reference, window: dict[str, float], longest: int | None) -> None:
+    """Refuse a window that is empty, or that no run of the scenario can fill.
+
+    Args:
+        reference: The call, for the message.
+        window: ``start`` and ``end``, counted in the steps of the measure from the start of the clock.
+        longest: Steps of the clock; None where the clock is invalid.
+
+    Raises:
+        ExpressionError: The window is one of these.
+    """
     start, end = window.get("start", 0), window.get("end", longest)
     if end is not None and start >= end:
         raise ExpressionError(f"{reference.text}: end must come after start")
@@ -196,7 +251,13 @@ def _check_window(reference: Reference, window: dict[str, float], longest: int |
 
 
 def _hourly(run: RunView, series: str, segment: Arguments) -> list[int]:
-    """Counts of a segment by UTC hour, from the start of the clock or of the window."""
+    """Return the counts of a segment by UTC hour, from the start of the clock, or of the window of a study.
+
+    Args:
+        run: The run.
+        series: The count, such as ``page_views``.
+        segment: Values by dimension; empty for all visitors.
+    """
     rows = _rows_of(run.analysis.hourly, segment)
     # A segment that never occurs has no rows, but its hours exist.
     if rows.is_empty():
@@ -206,10 +267,24 @@ def _hourly(run: RunView, series: str, segment: Arguments) -> list[int]:
 
 
 def _weekday(run: RunView, day: int) -> str:
+    """Return the name of the weekday on which a day of the run begins.
+
+    Args:
+        run: The run.
+        day: Number of the day, from 0 at the start of the clock or of the window.
+    """
     return WEEKDAYS[(run.window.period(run.scenario.clock)[0] + timedelta(days=day)).weekday()]
 
 
 def _funnel_measure(name: str, column: str, meaning: str) -> MeasureDefinition:
+    """Return a measure of one stage of the funnel, which is its argument.
+
+    Args:
+        name: Name of the measure.
+        column: Column of the table of the funnel.
+        meaning: Description of the number.
+    """
+
     def check(reference: Reference, _: Parts) -> None:
         require_known("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
 

@@ -24,13 +24,23 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     Args:
         truth: True coefficients of the simulation.
         settings: Settings with the terms of the model.
+
+    >>> truth = Truth(-4.0, {"security_page_view": 0.9}, account_sd=0.0)
+    >>> known = known_truth(truth, AnalyticsSettings(interactions=()))
+    >>> known["security_page_view"], known["multi_page_visit"]
+    (0.9, 0.0)
     """
     without_effect = dict.fromkeys(_decoys(truth.coefficients, settings), 0.0)
     return {**without_effect, **truth.terms}
 
 
 def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterator[str]:
-    """Names of the terms that are known to have no effect."""
+    """Yield the names of the terms that are known to have no effect.
+
+    Args:
+        effects: True coefficients of the simulation by signal, or product of signals.
+        settings: Settings with the terms of the model.
+    """
     products = {frozenset(interaction_parts(term)) for term in settings.interactions}
     complete = all(
         frozenset(interaction_parts(term)) in products for term, effect in effects.items() if effect and ":" in term
@@ -43,6 +53,7 @@ def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterat
 
 
 def _is_double(signal: Signal) -> bool:
+    """Whether a signal is a built-in one under another name, with which it shares one coefficient."""
     return any(_definition_of(signal) == _definition_of(built_in) for built_in in (*SIGNALS, MULTI_PAGE_VISIT))
 
 

@@ -23,6 +23,9 @@ class Window:
     Args:
         warm_up_hours: Hours excluded at the beginning.
         cool_down_hours: Hours excluded at the end.
+
+    >>> Window(warm_up_hours=24).hours(ClockSettings(hours=168))
+    144
     """
 
     warm_up_hours: int = 0
@@ -34,16 +37,29 @@ class Window:
         return not (self.warm_up_hours or self.cool_down_hours)
 
     def hours(self, clock: ClockSettings) -> int:
-        """Return the length in hours; 0 or negative if the clock is too short."""
+        """Return the length in hours; 0 or negative if the clock is too short.
+
+        Args:
+            clock: The clock of the simulation.
+        """
         return clock.hours - self.warm_up_hours - self.cool_down_hours
 
     def period(self, clock: ClockSettings) -> tuple[datetime, datetime]:
-        """Return the begin and the end, the end itself excluded."""
+        """Return the begin and the end, the end itself excluded.
+
+        Args:
+            clock: The clock of the simulation.
+        """
         begin = clock.start + timedelta(hours=self.warm_up_hours)
         return begin, begin + timedelta(hours=self.hours(clock))
 
     def contains(self, seconds: str, clock: ClockSettings) -> pl.Expr:
-        """Return whether a column of seconds since the start is in the window."""
+        """Return whether a column of seconds since the start is in the window.
+
+        Args:
+            seconds: Name of the column.
+            clock: The clock of the simulation.
+        """
         begin_s = self.warm_up_hours * _HOUR_S
         return pl.col(seconds).is_between(begin_s, begin_s + self.hours(clock) * _HOUR_S, closed="left")
 
