@@ -63,6 +63,7 @@ def compare_scenarios(
     names = (a.name, b.name) if a.name != b.name else ("a", "b")
     study = Study.from_dict(
         {
+            # The name of a study has at most 100 characters and does not end in a hyphen.
             "name": "-against-".join(reversed(names))[:100].rstrip("-"),
             "description": f"{names[1]} against {names[0]}, with common random numbers.",
             "scenarios": [each.replace(name=name).to_data() for each, name in zip((a, b), names, strict=True)],

@@ -174,6 +174,7 @@ class _Planner:
             if len(known) >= _PILOT // 2:
                 ratio = (target / max(abs(float(known.mean())), target / math.sqrt(_MAX_RATIO))) ** 2
                 return min(size * max(ratio, 1 / _MAX_RATIO), _LARGEST[self.vary])
+            # In most of these runs the model was not fitted, for which more traffic is the remedy.
             size *= 4
         raise InputError(f"the model cannot be fitted with any feasible traffic; {self.signal} is not detected")
 

@@ -170,6 +170,7 @@ def load_run(folder: str | Path) -> SavedRun:
     """
     saved = RunFolder(folder)
     theirs, ours = saved.manifest["versions"]["funnelsim"], versions()["funnelsim"]
+    # An older folder can be read; a newer one may hold what this version does not know.
     if _release(theirs) > _release(ours):
         raise InputError(f"{folder}: was written by funnelsim {theirs}, which is newer than this one ({ours}); update")
     return SavedRun(saved)
@@ -183,4 +184,5 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _tables_in(folder: Path) -> Iterator[tuple[str, pl.DataFrame]]:
     for path in sorted(folder.glob("*.csv")):
+        # CSV has no types: times are known by their form, numbers by all rows.
         yield path.stem, pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)

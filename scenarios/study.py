@@ -147,6 +147,7 @@ class Study(StudyPlan):
         """
         if not 0 <= point < len(self.points) or number < 0:
             raise InputError(f"there is no replication {point}:{number}; points go from 0 to {len(self.points) - 1}")
+        # In this process, where a debugger and a traceback reach it.
         return light_run(self.replication(self.points[point], number))
 
 
@@ -189,11 +190,13 @@ def _write(place: StudyFolder, results: StudyResults, started_at: datetime, bega
     }
     if results.plan.loaded.terms:
         frames["estimates.csv"] = results.estimates
+    # A single point has nothing to differ from.
     if len(results.plan.points) > 1:
         frames["differences.csv"] = results.differences
     digest = place.write(frames, results.failures)
     place.write_report(study_report.study_report(results))
     n = results.replications.select("point", "replication").n_unique()
+    # The manifest is written last: a folder that has one is complete.
     place.write_manifest(
         {
             "kind": "study",

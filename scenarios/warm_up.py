@@ -92,6 +92,7 @@ def find_warm_up(
         progress: Called with the number of completed runs.
     """
     n_hours = max(scenario.clock.hours, _MIN_WEEKS * _WEEK)
+    # No claims are checked here, and those about counts would not hold for a longer clock.
     scenario = scenario.replace({"clock.hours": n_hours, "claims": {}})
     mean = _hourly_means(scenario, series, replications, seed, Execution(jobs, executor, progress))
     level = without_cycle(mean, _WEEK)

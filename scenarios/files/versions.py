@@ -8,6 +8,7 @@ from typing import Final
 
 import psutil
 
+# Not all that are installed, only those that could change a number.
 _LIBRARIES: Final = ("funnelsim", "polars", "numpy", "simpy", "statsmodels")
 
 

@@ -83,7 +83,9 @@ def _result(description: str, text: str, run: RunView) -> ClaimResult:
             values.append(None)
             reasons.append(str(error))
     known = tuple(value for value in values if value is not None)
+    # Without one of its values, a comparison is neither true nor false.
     passed = None if reasons else compared(known, signs)
+    # Several measures may be missing for one reason, which is given once.
     return ClaimResult(description, text, passed, tuple(values), "; ".join(dict.fromkeys(reasons)) or None)
 
 

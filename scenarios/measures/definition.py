@@ -20,6 +20,7 @@ from simulator.settings.clock import ClockSettings
 from simulator.simulation import Outcome
 from simulator.visitors.truth import Truth
 
+# For type checkers only: measures are read in every worker, also where no model is fitted.
 if TYPE_CHECKING:
     from analytics.analysis import Analysis
     from analytics.intent.results import IntentResults
@@ -164,6 +165,7 @@ def plain_measure(
 
     def check(reference: Reference, _: Parts) -> None:
         if reference.is_call:
+            # Accepted in silence, parentheses would suggest that the number can be that of a segment.
             raise ExpressionError(f"{name} has no arguments: write it without parentheses")
 
     def read_it(_: Reference, run: RunView) -> float:
@@ -193,6 +195,7 @@ def arguments_of(reference: Reference, required: Collection[str] = (), optional:
         raise ExpressionError(f"{name} has arguments: {usage}")
     if len(reference.arguments) > len(names):
         raise ExpressionError(f"{reference.text}: too many arguments without a name; {usage}")
+    # There may be fewer values than names: the others follow by name, or are reported as missing.
     found = dict(zip(names, reference.arguments, strict=False))
     for key, value in reference.keywords:
         if key in found:
@@ -219,6 +222,7 @@ def require_known(kind: str, value: Constant, known: Collection[str]) -> str:
     >>> require_known("stage", "top", ["top", "bottom"])
     'top'
     """
+    # A number is shown as it was written: 3 and not 3.0.
     text = value if isinstance(value, str) else f"{value:g}"
     if text not in known:
         # A long list is less helpful than the closest name.

@@ -193,6 +193,7 @@ def evaluate(expression: Expression, read: Callable[[Reference], float]) -> floa
             numbers = evaluate(left, read), evaluate(right, read)
             if sign == "/" and numbers[1] == 0:
                 raise UndefinedMeasureError("division by zero")
+            # The result of two finite numbers may overflow.
             return _finite(_MEANING[sign](*numbers), f"{numbers[0]:g} {sign} {numbers[1]:g}")
 
 
@@ -232,6 +233,7 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
             tree = ast.parse(text.replace("\n", " ").strip(), mode="eval")
         if _depth(tree) > _DEEPEST:
             raise ExpressionError("is nested too deeply")
+        # Python's parser has dropped what follows it, and a reader would not know.
         if "#" in _QUOTED.sub("", text):
             raise ExpressionError("contains a '#', which would start a comment")
         return convert(tree.body)
@@ -242,6 +244,7 @@ def _guarded(text: str, convert: Callable[[ast.expr], Result]) -> Result:
         raise ExpressionError("is nested too deeply") from None
     except OverflowError:
         raise ExpressionError("contains a number that is too large") from None
+    # Python's parser refuses null bytes with this kind of error.
     except ValueError as error:
         raise (
             error if isinstance(error, ExpressionError) else ExpressionError(f"is not an expression: {error}")
@@ -328,6 +331,7 @@ def _constant(node: ast.expr) -> Constant:
 
 
 def _number(node: ast.Constant) -> float:
+    # True is an int in Python, but no number to a reader.
     if isinstance(node.value, bool) or not isinstance(node.value, int | float):
         raise ExpressionError(f"{ast.unparse(node)} is not a number")
     if not math.isfinite(node.value):

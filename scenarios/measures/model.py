@@ -26,6 +26,7 @@ from scenarios.measures.truth import known_truth
 from simulator.settings.experiments import arm_effects
 from simulator.visitors.truth import Truth
 
+# For type checkers only: the results would load statsmodels in every worker.
 if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
 
@@ -89,6 +90,7 @@ def _term_measure(
 
     def check(reference: Reference, parts: Parts) -> None:
         term, terms = _term(reference), (known or model_terms)(parts)
+        # Invalid settings have faults of their own; a fault of the term would only repeat them.
         if terms is None:
             return
         # The first arm of an experiment is the reference, without a coefficient of its own.
@@ -141,6 +143,7 @@ def _jackknife(column: str, reference: Reference, run: RunView) -> float:
     model, term = _fitted(run), _row(reference, run)["signal"]
     if model.jackknife is None:
         raise UndefinedMeasureError(f"{reference.text}: no accounts are known")
+    # The jackknife has no column of terms; its rows are those of the model.
     value = model.jackknife[column][model.terms.index(term)]
     return require_value(value, f"{reference.text}: fewer than two accounts have the term")
 
@@ -192,8 +195,10 @@ def model_terms(parts: Parts) -> list[str] | None:
     """
     if not {"analytics", "experiments"} <= parts.keys():
         return None
+    # The contrasts of arms are taken from the truth, so that estimates and truth have the same names.
     analytics, contrasts = parts["analytics"], Truth(0.0, {}, 0.0, _arms(parts)).terms
     signals = [signal.name for signal in analytics.built_in_signals]
+    # A dictionary and not a set: terms are listed in this order.
     return list(dict.fromkeys([*contrasts, *signals, *analytics.signals, *analytics.interactions]))
 
 

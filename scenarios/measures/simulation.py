@@ -79,6 +79,7 @@ _SALES: Final = {
 }
 
 
+# Functions that return functions, because lambdas in the loops below would all read the last name.
 def _labelled(label: str) -> Callable[[RunView], float]:
     """Return a function that counts the events with a label."""
     return lambda run: run.labels.filter(pl.col("label") == label).height
@@ -153,6 +154,7 @@ def _sold_in_window(run: RunView, region: str | None) -> Mapping[str, float | No
 @cache
 def _nothing_sold() -> dict[str, float | None]:
     """Measures of a sales desk without requests."""
+    # Without requests, neither the length of slots nor the time matters.
     return sales_outcome([], {}, {}, slot_s=1.0, now_s=0.0).summary
 
 
@@ -166,6 +168,7 @@ SIMULATION_MEASURES: Final = (
     *(_sales_measure(key, meaning) for key, meaning in _SALES.items()),
     *(_simulated(f"people.{name}", meaning, count) for name, (meaning, count) in _PEOPLE.items()),
     plain_measure(
+        # Stitching is done by analysts, so this one needs the received events.
         "people.stitching_recall",
         "share of the true pairs of browsers of one person that stitching by user id joins",
         lambda run: score_stitching(stitch(run.analysis.events), run.people).recall,

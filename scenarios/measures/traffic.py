@@ -32,6 +32,7 @@ from scenarios.measures.expressions import ExpressionError, Reference
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
 
+# As many as the statistics of an analysis can be divided by.
 _MOST_DIMENSIONS: Final = 2
 
 _COUNTS: Final = {
@@ -65,6 +66,7 @@ _FUNNEL: Final = {
     "stage_share": ("share", "their share of all visitors"),
     "step_rate": ("step_rate", "their share of those who reach the stage before"),
 }
+# The funnel ends with the request, which is no stage of a page.
 _STAGES: Final = (*map(str, FunnelStage), "demo request")
 # The analytics derive channels by rules, in which they are not listed.
 _CHANNELS: Final = (
@@ -125,7 +127,9 @@ def _check_segment(segment: Arguments, parts: Parts) -> None:
         if not isinstance(value, str):
             raise ExpressionError(f"{name} must be a string in quotes (got {value:g})")
         known = _values_of(name, parts)
+        # Values that depend on the run, such as accounts, cannot be checked before it.
         if known is not None:
+            # Visitors may lack any attribute, but each one in an experiment has an arm.
             require_known(name, value, known if name == "arm" else [*known, NOT_SET])
 
 
@@ -181,6 +185,7 @@ def _series_measure(
     def check(reference: Reference, parts: Parts) -> None:
         series, window, segment = _series_call(reference, known, others)
         _check_window(reference, window, parts["clock"].hours // step_hours if "clock" in parts else None)
+        # The weekday is no dimension, so it must not be taken for part of the segment.
         if "weekday" in segment:
             require_known("weekday", segment.pop("weekday"), WEEKDAYS)
         _check_segment(segment, parts)
@@ -225,6 +230,7 @@ def _series_call(
     bounds: dict[str, float] = {}
     for name in ("start", "end"):
         bound = found.pop(name, None)
+        # All numbers of an expression are floats, also whole ones.
         if isinstance(bound, str) or (bound is not None and (bound < 0 or bound != int(bound))):
             raise ExpressionError(f"{reference.text}: {name} must be a whole number, 0 or above")
         if bound is not None:
@@ -290,6 +296,7 @@ def _funnel_measure(name: str, column: str, meaning: str) -> MeasureDefinition:
 
     def read(reference: Reference, run: RunView) -> float:
         stage = arguments_of(reference, ("stage",))["stage"]
+        # The rows of the funnel are its stages, in this order.
         row = run.statistics.funnel().row(_STAGES.index(str(stage)), named=True)
         return require_value(row[column], f"{reference.text}: no visitors at the stage before")
 

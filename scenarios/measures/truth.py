@@ -41,7 +41,9 @@ def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterat
         effects: True coefficients of the simulation by signal, or product of signals.
         settings: Settings with the terms of the model.
     """
+    # Sets, because a:b and b:a are one product.
     products = {frozenset(interaction_parts(term)) for term in settings.interactions}
+    # A product without effect leaves no gap where the model lacks it.
     complete = all(
         frozenset(interaction_parts(term)) in products for term, effect in effects.items() if effect and ":" in term
     )

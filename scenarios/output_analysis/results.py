@@ -138,5 +138,6 @@ class StudyResults:
             "stage": failure.stage,
             "responses": list(failure.responses),
             "message": failure.message,
+            # A point that is invalid fails in its first replication already.
             "replay": self._replay.format(f"{run.point.number}:{number or 0}"),
         }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scenarios.output_analysis.results import StudyResults
 
 _MOST_SCATTERED: Final = 8
+"""Factors with a panel of their own in a scatter plot."""
 
 
 Form = Literal["curve", "tornado", "Sobol indices", "elementary effects", "grid", "scatter"]
@@ -91,6 +92,14 @@ class _Drawn(NamedTuple):
 
 
 def _curve(means: pl.DataFrame, factor: str, response: str) -> _Drawn:
+    """Draw a response by the one factor there is.
+
+    Args:
+        means: Mean and interval at each point, beside the value of the factor.
+        factor: Dotted path of the factor.
+        response: Name of the response.
+    """
+    # A single replication has no interval: its point is drawn without one.
     curve = means.select(x=factor, mean="mean", low="ci_low", high="ci_high").with_columns(
         pl.col("low", "high").fill_null(pl.col("mean"))
     )
@@ -99,9 +108,16 @@ def _curve(means: pl.DataFrame, factor: str, response: str) -> _Drawn:
 
 
 def _tornado(results: StudyResults, response: str) -> _Drawn:
+    """Draw the change of a response by each change of one factor alone, as a tornado.
+
+    Args:
+        results: The results of a one-at-a-time study.
+        response: Name of the response.
+    """
     names = {
         point.number: ", ".join(f"{path.rsplit('.', 1)[-1]} = {setting(each)}" for path, each in point.values.items())
         for point in results.plan.points
+        # The unchanged scenario is what the others are compared with, and no change.
         if point.values
     }
     gaps = results.differences.filter(pl.col("response") == response).with_columns(
@@ -113,6 +129,11 @@ def _tornado(results: StudyResults, response: str) -> _Drawn:
 
 
 def _sobol(results: StudyResults, response: str) -> _Drawn:
+    """Draw Sobol indices, with the numbers for the table below the chart.
+
+    Raises:
+        InputError: A point has no number.
+    """
     found = sobol_indices(results, response)
     ranked = found.sort("total", descending=True, nulls_last=True)
     # Without replications the Monte-Carlo variance is unknown.
@@ -122,6 +143,11 @@ def _sobol(results: StudyResults, response: str) -> _Drawn:
 
 
 def _screening(results: StudyResults, response: str) -> _Drawn:
+    """Draw the elementary effects of a Morris design.
+
+    Raises:
+        InputError: A point has no number.
+    """
     effects = morris_indices(results, response)
     ordered = effects.sort("mean_absolute", descending=True).to_dicts()
     sizes = "; ".join(f"{row['factor']} {general(row['mean_absolute'])}" for row in ordered)
@@ -129,7 +155,15 @@ def _screening(results: StudyResults, response: str) -> _Drawn:
 
 
 def _grid(means: pl.DataFrame, factors: Sequence[str], response: str) -> _Drawn:
+    """Draw a response over all combinations of two factors.
+
+    Args:
+        means: Mean at each point, beside the values of the factors.
+        factors: Dotted paths of the two.
+        response: Name of the response.
+    """
     across, down = factors
+    # A point without a number has a cell, but cannot be the best.
     best = means.drop_nulls("mean").sort("mean", descending=True).row(0, named=True)
     where = ", ".join(f"{path} {setting(best[path])}" for path in factors)
     grid = grid_chart(means.select(x=across, y=down, mean="mean"), across, down, response)
@@ -144,7 +178,12 @@ _BY_DESIGN: Final[Mapping[str, tuple[Form, Callable[[StudyResults, str], _Drawn]
 
 
 def metamodel(results: StudyResults, response: str) -> Metamodel | None:
-    """Fit a polynomial to a response; None where the design is not meant for it or the points are too few."""
+    """Fit a polynomial to a response; None where the design is not meant for it or the points are too few.
+
+    Args:
+        results: The results of the study.
+        response: Name of the response.
+    """
     settings = results.plan.settings
     if settings.design.kind in _BY_DESIGN or len(settings.factors) < 2 or len(results.plan.loaded.scenarios) > 1:  # noqa: PLR2004 - a curve says it
         return None

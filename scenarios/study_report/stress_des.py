@@ -40,15 +40,21 @@ def stress_checklist(plan: StudyPlan) -> pl.DataFrame:
 
     Returns:
         Table of :data:`STRESS_SCHEMA`, one row per item, in the order of the checklist.
+
+    >>> from scenarios import Study
+    >>> stress_checklist(Study.load("coverage")).row(0)[:2]
+    ('1.1', 'purpose of the model')
     """
     rows = [*_objectives(plan), *_logic(plan), *_data(plan), *_experimentation(plan), *_implementation()]
     return pl.DataFrame(rows, schema=STRESS_SCHEMA, orient="row")
 
 
 Rows = Iterator[tuple[str, str, str]]
+"""Number, name and answer of each item."""
 
 
 def _objectives(plan: StudyPlan) -> Rows:
+    """Section 1: what is asked, and what is varied and recorded to answer it."""
     settings = plan.settings
     yield "1.1", "purpose of the model", settings.description or _FOR_THE_AUTHOR
     outputs = [f"{name} ({text})" for name, text in settings.responses.items()]
@@ -60,6 +66,7 @@ def _objectives(plan: StudyPlan) -> Rows:
 
 
 def _logic(plan: StudyPlan) -> Rows:
+    """Section 2: how the model works, and how the scenarios differ from the base model."""
     yield (
         "2.1",
         "diagram of the base model",
@@ -74,6 +81,7 @@ def _logic(plan: StudyPlan) -> Rows:
 
 
 def _data(plan: StudyPlan) -> Rows:
+    """Section 3: where the numbers in the settings come from."""
     yield "3.1", "data sources", f"{_FOR_THE_AUTHOR}; the values in the library are assumptions"
     yield (
         "3.2",
@@ -89,17 +97,20 @@ def _data(plan: StudyPlan) -> Rows:
 
 
 def _experimentation(plan: StudyPlan) -> Rows:
+    """Section 4: initial state, run length, replications and random numbers."""
     settings = plan.settings
     warm_up = (
         f"; responses exclude the first {settings.warm_up_hours} hours (warm-up)" if settings.warm_up_hours else ""
     )
     yield "4.1", "initialisation", f"empty: no visitor and no request at the start{warm_up}"
+    # The length may itself be a factor, and a point may be invalid.
     hours = sorted({plan.scenario_of(point).clock.hours for point in plan.points if _is_valid(plan, point.number)})
     cool_down = f"; responses exclude the last {settings.cool_down_hours}" if settings.cool_down_hours else ""
     yield "4.2", "run length", f"{', '.join(f'{each:,}' for each in hours)} hours{cool_down}"
     target = settings.replications
     n = (
         f"{target.min} to {target.max} replications of each point, until the target precision is reached"
+        # Where the number is open, what can be stated is the rule that ends it.
         if isinstance(target, PrecisionSettings)
         else f"{target:,} replications of each point"
     )
@@ -108,6 +119,7 @@ def _experimentation(plan: StudyPlan) -> Rows:
 
 
 def _implementation() -> Rows:
+    """Sections 5 and 6: software, random numbers, and how to run the study again."""
     software = ", ".join(f"{name} {version}" for name, version in versions().items())
     yield "5.1", "software", software
     yield "5.2", "random sampling", "SplitMix64 by address: seed, replication, source, cohort, visitor, visit, page"
@@ -117,6 +129,12 @@ def _implementation() -> Rows:
 
 
 def _is_valid(plan: StudyPlan, number: int) -> bool:
+    """Whether the factors of a point together make a valid scenario; one that does not has failed, and no run length.
+
+    Args:
+        plan: The study.
+        number: Number of the point.
+    """
     try:
         plan.scenario_of(plan.points[number])
     except ScenarioError:

@@ -24,14 +24,26 @@ if TYPE_CHECKING:
     from scenarios.studies.settings import Factor, StudySettings
 
 _FEW_POINTS: Final = 60
+"""Design points up to which the differences from the first are listed; a longer list says nothing."""
+
 _MOST_POWERS: Final = 12
+"""Terms whose power is drawn; the table has all of them."""
 
 Rows = list[dict[str, Any]]
+"""Rows of a table, by name of the column."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """One response: the expression where it has a name of its own, its chart, its metamodel and its means."""
+    """One response of a study.
+
+    Args:
+        name: Its name.
+        expression: Its expression; empty where that is the name.
+        finding: Its chart, in the form that suits the design; None where the means say it all.
+        metamodel: A polynomial of the factors; None where the design does not allow one.
+        means: Mean and interval at each point; empty where no replication returned a number.
+    """
 
     name: str
     expression: str
@@ -42,7 +54,13 @@ class Response:
 
 @dataclass(frozen=True)
 class Estimates:
-    """Quality of the estimates of the intent model, the power of each term, and the rank calibration."""
+    """The estimates of the intent model over the replications.
+
+    Args:
+        rows: Their performance, one row per point and term.
+        powers: For a study of one factor, terms with a chart of their power by that factor.
+        ranks: Their rank calibration at the first point; None where no truth is known.
+    """
 
     rows: Rows
     powers: list[tuple[str, Chart]]
@@ -51,7 +69,24 @@ class Estimates:
 
 @dataclass(frozen=True)
 class StudyView:
-    """What the report of a study shows, section by section; empty or None where a section is omitted."""
+    """What the report of a study shows, section by section; empty or None where a section is omitted.
+
+    Args:
+        name: Name of the study.
+        description: The question it answers.
+        random_numbers: Which random numbers are used, and which hours responses exclude.
+        facts: Tiles at the top: label, value and note.
+        factors: The values of each factor as text, by dotted path.
+        scenarios: Descriptions of the scenarios, by name.
+        gaps: Settings in which the scenarios differ, with the value in each.
+        comparison: Differences from the first scenario, where scenarios are compared and nothing else varies.
+        responses: The responses, where scenarios are not compared.
+        differences: Paired differences from the first point, where points are few.
+        estimates: The estimates of the intent model, if the study collects them.
+        failures: What went wrong, one entry each.
+        checklist: The STRESS-DES checklist.
+        provenance: Study, seed and versions.
+    """
 
     name: str
     description: str
@@ -92,8 +127,13 @@ def study_report(results: StudyResults) -> str:
 
 
 def study_view(results: StudyResults) -> StudyView:
-    """Collect what the report of a study shows."""
+    """Collect what the report of a study shows.
+
+    Args:
+        results: The results of the study.
+    """
     settings, scenarios = results.plan.settings, results.plan.loaded.scenarios
+    # With factors, each scenario has points of its own, and a difference of two scenarios would mix them.
     compared = len(scenarios) > 1 and not settings.factors
     return StudyView(
         name=settings.name,
@@ -114,7 +154,11 @@ def study_view(results: StudyResults) -> StudyView:
 
 
 def _random_numbers(settings: StudySettings) -> str:
-    """Say which random numbers are used, and which hours responses exclude."""
+    """Say which random numbers are used, and which hours responses exclude.
+
+    Args:
+        settings: Settings of the study.
+    """
     ends = {"first": settings.warm_up_hours, "last": settings.cool_down_hours}
     excluded = " and ".join(f"the {end} {hours:,}" for end, hours in ends.items() if hours)
     common = (
@@ -127,6 +171,12 @@ def _random_numbers(settings: StudySettings) -> str:
 
 
 def _facts(results: StudyResults, *, compared: bool) -> Iterator[tuple[str, str, str]]:
+    """Yield label, value and note of each tile.
+
+    Args:
+        results: The results of the study.
+        compared: Whether the study compares scenarios, which then are its points.
+    """
     settings, n_failures = results.plan.settings, len(results.failures)
     if not compared:
         yield "Design", settings.design.kind.replace("-", " ").capitalize() if settings.factors else "no factors", ""
@@ -137,15 +187,26 @@ def _facts(results: StudyResults, *, compared: bool) -> Iterator[tuple[str, str,
 
 
 def _values(factor: Factor) -> str:
+    """Write the values of a factor: the categories, or the kind of range and its ends.
+
+    Args:
+        factor: The factor.
+    """
     kind = next(name for name in ("categorical", "uniform", "loguniform", "int") if getattr(factor, name) is not None)
     values = [setting(each) for each in getattr(factor, kind)]
     return ", ".join(values) if kind == "categorical" else f"{kind}, {' to '.join(values)}"
 
 
 def _responses(results: StudyResults) -> Iterator[Response]:
+    """Yield what is shown of each response, in the order of the study.
+
+    Args:
+        results: The results of the study.
+    """
     for index, (response, written) in enumerate(results.plan.settings.responses.items()):
         expression = "" if written == response else written
         means = _at_points(results, results.summary.filter(pl.col("response") == response))
+        # A chart without a point would look like a fault of the report.
         if means["mean"].null_count() == means.height:
             yield Response(response, expression, None, None, [])
         else:
@@ -154,7 +215,12 @@ def _responses(results: StudyResults) -> Iterator[Response]:
 
 
 def _at_points(results: StudyResults, found: pl.DataFrame) -> pl.DataFrame:
-    """What was found at each point, beside the values of the factors."""
+    """Put what was found at each point beside the values of the factors.
+
+    Args:
+        results: The results of the study.
+        found: A table with a column ``point``; a point that is not in it gets nulls.
+    """
     design = results.design.with_columns(pl.col("point").cast(pl.UInt32))
     return design.join(found, on="point", how="left", maintain_order="left")
 
@@ -168,6 +234,11 @@ def _differences(results: StudyResults) -> Rows:
 
 
 def _estimates(results: StudyResults) -> Estimates:
+    """Collect what is shown of the estimates.
+
+    Args:
+        results: The results of a study with ``estimates``.
+    """
     factors = list(results.plan.settings.factors)
     one_curve = len(factors) == 1 and len(results.plan.loaded.scenarios) == 1
     powers = list(_powers(results, factors[0])) if one_curve else []
@@ -175,7 +246,11 @@ def _estimates(results: StudyResults) -> Estimates:
 
 
 def _ranks(results: StudyResults) -> Chart | None:
-    """Rank calibration at the first point."""
+    """Draw the rank calibration at the first point; None where no truth is known there.
+
+    Args:
+        results: The results of the study.
+    """
     try:
         return chart_of(results.calibration_chart(), "ranks", "Calibration of the estimates, a panel for each term")
     except InputError:
@@ -183,12 +258,21 @@ def _ranks(results: StudyResults) -> Chart | None:
 
 
 def _powers(results: StudyResults, factor: str) -> Iterator[tuple[str, Chart]]:
-    """How often each term is significant, by the factor."""
+    """Draw how often each term is significant, by the factor.
+
+    Args:
+        results: The results of a study of one factor.
+        factor: Its dotted path.
+
+    Yields:
+        A term and its chart.
+    """
     found = _at_points(results, results.estimates)
     for index, term in enumerate(results.plan.loaded.terms[:_MOST_POWERS]):
         rows = found.filter(pl.col("term") == term).drop_nulls("rejected")
         if rows.is_empty():
             continue
+        # The interval may leave the range of a share, and the axis must not.
         half = 1.96 * pl.col("rejected_mcse")
         low, high = ((pl.col("rejected") + sign * half).clip(0, 1) for sign in (-1, 1))
         curve = rows.select(x=factor, mean="rejected", low=low, high=high)
