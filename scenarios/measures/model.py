@@ -143,7 +143,7 @@ def _jackknife(column: str, reference: Reference, run: RunView) -> float:
     model, term = _fitted(run), _row(reference, run)["signal"]
     if model.jackknife is None:
         raise UndefinedMeasureError(f"{reference.text}: no accounts are known")
-    # The jackknife has no column of terms; its rows are those of the model.
+    # By position, because its rows are in the order of the model's terms.
     value = model.jackknife[column][model.terms.index(term)]
     return require_value(value, f"{reference.text}: fewer than two accounts have the term")
 

@@ -129,7 +129,7 @@ def _check_segment(segment: Arguments, parts: Parts) -> None:
         known = _values_of(name, parts)
         # Values that depend on the run, such as accounts, cannot be checked before it.
         if known is not None:
-            # Visitors may lack any attribute, but each one in an experiment has an arm.
+            # Events without the value are a segment too; of an experiment one can only ask for its arms.
             require_known(name, value, known if name == "arm" else [*known, NOT_SET])
 
 
