@@ -57,6 +57,12 @@ def compare_scenarios(
     Raises:
         ScenarioError: A response is invalid.
         OutputError: The folder holds another comparison, or something else, or cannot be written.
+
+    >>> baseline = Scenario.load("baseline", {"clock.hours": 1})
+    >>> faulty = baseline.replace({"tracking.ad_blocker_rate": 0.5}, name="faulty")
+    >>> found = compare_scenarios(baseline, faulty, ["counts.visitors", "store.accepted"], replications=2, jobs=1)
+    >>> found["difference"][0], found["difference"][1] < 0
+    (0.0, True)
     """
     wanted = list(responses or RESPONSES)
     # Variants of one scenario have the same name, but scenarios of a study need different ones.

@@ -36,6 +36,9 @@ class Scenario(ScenarioSettings):
 
         Raises:
             ScenarioError: Something is wrong; with every fault and its line and column.
+
+        >>> Scenario.load("baseline", ["traffic.visitors_per_day=10"]).traffic.visitors_per_day
+        10.0
         """
         return load(cls, name_or_path, overrides)
 
@@ -50,6 +53,10 @@ class Scenario(ScenarioSettings):
 
         Raises:
             ScenarioError: Something is wrong; with every fault and its line and column.
+
+        >>> Scenario.parse("{name: own, extends: enterprise, clock: {hours: 0}}")
+        Traceback (most recent call last):
+        scenarios.errors.ScenarioError: scenario.yaml:1:42: clock.hours: must be at least 1 (got 0)
         """
         return parse(cls, text, name, overrides)
 
@@ -105,6 +112,10 @@ class Scenario(ScenarioSettings):
             InputError: There is no such executor, or ``jobs`` is not 1 or more.
             ValueError: Visitors of a subclass would only be active for their decisions (``active_agents:
                 interacting``).
+
+        >>> scenario = Scenario.load("baseline", {"clock.hours": 1})
+        >>> scenario.run(seed=0).digest == scenario.run(seed=0).digest != scenario.run(seed=1).digest
+        True
         """
         pool = shared_pool(executor, jobs)
         if isinstance(progress, bool):
@@ -116,7 +127,14 @@ class Scenario(ScenarioSettings):
 
 
 def scenario_schema() -> dict[str, Any]:
-    """JSON Schema of scenario files, for editors."""
+    """JSON Schema of scenario files, for editors.
+
+    Returns:
+        A schema of draft 2020-12. A file may leave out what it extends, or what has a default.
+
+    >>> scenario_schema()["title"]
+    'funnelsim scenario'
+    """
     schema = file_schema(Scenario.model_json_schema(mode="validation"), "funnelsim scenario")
     schema["properties"]["extends"] = {
         "type": "string",

@@ -45,6 +45,9 @@ class Study(StudyPlan):
 
         Raises:
             ScenarioError: Something is wrong; with every fault and its line and column.
+
+        >>> len(Study.load("ad-blocker-bias").points) > 1
+        True
         """
         return cls(load_study(name_or_path), functions)
 
@@ -97,6 +100,11 @@ class Study(StudyPlan):
         """Run the study; the arguments are those of :func:`run_study`.
 
         With ``progress=True`` a bar of text on standard error shows how far it is, also in a notebook.
+
+        >>> short = {"overrides": {"clock.hours": 1}, "replications": 2, "responses": {"seen": "visitors()"}}
+        >>> study = Study.from_dict({"name": "short", "scenario": "baseline", **short})
+        >>> study.run(jobs=1).summary.select("response", "n").row(0)
+        ('seen', 2)
         """
         if isinstance(progress, bool):
             progress = _text_progress(self.settings.name) if progress else None
@@ -144,6 +152,11 @@ class Study(StudyPlan):
 
         Raises:
             InputError: There is no such point.
+
+        >>> short = {"overrides": {"clock.hours": 1}, "replications": 2, "responses": {"seen": "visitors()"}}
+        >>> study = Study.from_dict({"name": "short", "scenario": "baseline", **short})
+        >>> study.replay(0, 1).measure("visitors()") == study.run(jobs=1).wide["seen"][1]
+        True
         """
         if not 0 <= point < len(self.points) or number < 0:
             raise InputError(f"there is no replication {point}:{number}; points go from 0 to {len(self.points) - 1}")
@@ -214,12 +227,23 @@ def _write(place: StudyFolder, results: StudyResults, started_at: datetime, bega
 
 
 def default_study_folder(study: StudyPlan) -> Path:
-    """The folder of a study unless another is given."""
+    """The folder of a study unless another is given.
+
+    Args:
+        study: The study.
+
+    >>> default_study_folder(Study.load("coverage")).as_posix()
+    'runs/study-coverage'
+    """
     return Path("runs") / f"study-{study.settings.name}"
 
 
 def study_schema() -> dict[str, Any]:
-    """JSON Schema of study files, for editors."""
+    """JSON Schema of study files, for editors.
+
+    >>> study_schema()["title"]
+    'funnelsim study'
+    """
     schema = StudySettings.model_json_schema(mode="validation")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "funnelsim study"

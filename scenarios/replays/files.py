@@ -88,7 +88,8 @@ class LinesTarget:
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
-        if self._file is not sys.stdout.buffer:
+        # A notebook's standard output has no buffer.
+        if self._file is not getattr(sys.stdout, "buffer", None):
             self._file.close()
 
     @property

@@ -98,6 +98,15 @@ def replay(
         InputError: The folder, the address, the speed or the state file is wrong.
         OutputError: A file cannot be written, or holds something already.
         DeliveryError: The receiver refused something or could not be reached; with ``resume`` nothing need be repeated.
+
+    >>> import tempfile
+    >>> from scenarios import Scenario, run_to_folder
+    >>> short = Scenario.load("baseline", {"clock.hours": 1})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run, _ = run_to_folder(short, f"{folder}/run", analyse=False)
+    ...     result = replay(f"{folder}/run", to=f"file:{folder}/sent.ndjson", speed="max")
+    >>> result.sent == run.outcome.counts["events"]
+    True
     """
     clock = clock or SystemClock()
     pace = Pace(_checked(speed), clock)

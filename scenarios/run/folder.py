@@ -63,6 +63,16 @@ def run_to_folder(
 
     Raises:
         OutputError: The folder cannot be written, or holds what funnelsim did not make.
+
+    >>> import tempfile
+    >>> from scenarios import Scenario
+    >>> short = Scenario.load("baseline", {"clock.hours": 1})
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     run, manifest = run_to_folder(short, f"{place}/short", analyse=False)
+    ...     (Path(place) / "short" / "events.parquet").exists()
+    True
+    >>> manifest["digest"] == run.digest
+    True
     """
     folder = Path(folder).absolute()  # the run finds its events even after a change of the working folder
     with new_folder(folder) as working:

@@ -114,6 +114,11 @@ class Run(RunView):
         """The result of each claim of the scenario, in order.
 
         Claims are checked when this is first used; a claim that fails raises no error.
+
+        >>> from scenarios import Scenario
+        >>> text = '{name: short, clock: {hours: 1}, claims: {"pages are viewed": page_views() > 0}}'
+        >>> Scenario.parse(text).run().claims[0].passed
+        True
         """
         return check_claims(self.scenario.claims, self)
 
@@ -154,7 +159,14 @@ class Run(RunView):
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What was run, with which versions, and its results; only ``timings`` differs between equal runs."""
+        """What was run, with which versions, and its results; only ``timings`` differs between equal runs.
+
+        >>> from scenarios import Scenario
+        >>> scenario = Scenario.load("baseline", {"clock.hours": 1})
+        >>> first, second = scenario.run(), scenario.run()
+        >>> {**first.manifest, "timings": None} == {**second.manifest, "timings": None}
+        True
+        """
         return {**self.manifest_without_claims, "claims": [asdict(claim) for claim in self.claims]}
 
     @property
