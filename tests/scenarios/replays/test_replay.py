@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import polars as pl
@@ -51,6 +52,12 @@ def test_every_event_is_sent_as_it_was_received(runs: Path, tmp_path: Path) -> N
     manifest = json.loads((runs / "ndjson/manifest.json").read_text())
     assert manifest["counts"]["malformed_lines"] > 10
     assert received.count(b"\n") == events.height + manifest["counts"]["malformed_lines"]
+
+
+def test_a_notebook_can_replay_to_a_file(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard output of a notebook is text only, and none of a file's business."""
+    monkeypatch.setattr(sys, "stdout", StringIO())
+    assert len(sent(runs / "parquet", tmp_path / "a")) > 10
 
 
 def test_event_time_order_is_that_in_which_things_happened(runs: Path, tmp_path: Path) -> None:
