@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError, VisitTableError
 from analytics.logit.clusters import cluster_names, effective_clusters, jackknife_errors
-from analytics.logit.design import Design, design_matrix
+from analytics.logit.design import Design, Floats, Integers, design_matrix
 from analytics.logit.estimation import Estimate
 from analytics.logit.likelihood import information
 from analytics.signals.definitions import Signal
@@ -40,7 +39,7 @@ class FitContext:
     signals: tuple[Signal, ...]
     design: Design
     estimate: Estimate
-    clusters: NDArray[np.int64] | None
+    clusters: Integers | None
     people: pl.DataFrame
 
     @cached_property
@@ -71,14 +70,14 @@ class FitContext:
 
     def _by_term(
         self,
-        compute: Callable[[Design, NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
-        clusters: NDArray[np.int64],
+        compute: Callable[[Design, Floats, Floats, Integers], Floats],
+        clusters: Integers,
     ) -> Mapping[str, float]:
         design, p = self.design, self.estimate.fit.p_request
         return dict(zip(design.terms, compute(design, self._information, p, clusters).tolist(), strict=True))
 
     @cached_property
-    def _information(self) -> NDArray[np.float64]:
+    def _information(self) -> Floats:
         """Fisher's information at the estimate, terms × terms."""
         return information(self.design.matrix, self.design.n_visits, self.estimate.fit.p_request)
 

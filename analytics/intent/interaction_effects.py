@@ -15,15 +15,12 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from analytics.intent.fit_context import FitContext
-from analytics.logit.design import INTERCEPT, Design
+from analytics.logit.design import INTERCEPT, Design, Floats
 from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts
-
-Floats = NDArray[np.float64]
 
 INTERACTION_SCHEMA: Final = pl.Schema(
     {

@@ -15,7 +15,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError
 from analytics.intent.coefficients import coefficient_table
@@ -23,7 +22,7 @@ from analytics.intent.fit_context import FitContext
 from analytics.intent.results import IntentResults
 from analytics.intent.validation import area_under_curve, coefficient_of_discrimination
 from analytics.logit.clusters import cluster_numbers
-from analytics.logit.design import INTERCEPT, Design, eligible_visits, prepare
+from analytics.logit.design import INTERCEPT, Design, Integers, eligible_visits, prepare
 from analytics.logit.estimation import Estimate, estimate
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
@@ -146,7 +145,7 @@ def _few_requests(design: Design) -> list[str]:
     return [f"{few}, so coefficients are biased away from 0 and intervals are too narrow"]
 
 
-def _few_accounts(visits: pl.DataFrame, clusters: NDArray[np.int64] | None) -> list[str]:
+def _few_accounts(visits: pl.DataFrame, clusters: Integers | None) -> list[str]:
     if clusters is None:
         if _n_unique(visits, "account") != 1:
             return []

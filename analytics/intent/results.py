@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics import html
 from analytics.errors import IntentModelError
@@ -19,7 +18,7 @@ from analytics.intent.coefficients import odds_ratios_per_unit
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
-from analytics.logit.design import design_matrix, variance_inflation
+from analytics.logit.design import Floats, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
 from analytics.logit.joint_tests import JointTest, joint_test
 from analytics.statistics.multiplicity import benjamini_hochberg
@@ -79,7 +78,7 @@ class IntentResults:
     pseudo_r2: float
     auc_in_sample: float
     covariance: str
-    covariance_matrix: NDArray[np.float64]
+    covariance_matrix: Floats
     level: float
     basis: FitContext
     tjur_r2: float

@@ -10,20 +10,17 @@ from typing import Final, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.errors import IntentModelError
 from analytics.intent.fit_context import FitContext
 from analytics.intent.model import IntentModel
 from analytics.intent.validation import out_of_fold_quality
 from analytics.logit.clusters import cluster_numbers
-from analytics.logit.design import eligible_visits, prepare
+from analytics.logit.design import Floats, eligible_visits, prepare
 from analytics.logit.estimation import Estimate, estimate
 from analytics.logit.joint_tests import joint_test
 from analytics.logit.splines import knots_of, restricted_cubic
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SessionLength, interaction_parts
-
-Floats = NDArray[np.float64]
 
 SessionForm = Literal["none", "over 15 minutes", "log1p", "spline"]
 """How session length enters the model.

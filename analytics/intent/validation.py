@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, xlog1py, xlogy
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError
-from analytics.logit.design import Design
+from analytics.logit.design import Design, Floats, Integers
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import climb
 from analytics.statistics.intervals import wilson_interval
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -166,8 +164,6 @@ def coefficient_of_discrimination(n_ones: Floats, n_zeros: Floats, p: Floats) ->
     """
     return float(n_ones @ p / n_ones.sum() - n_zeros @ p / n_zeros.sum())
 
-
-Integers = NDArray[np.int64]
 
 _FAR_OUT: Final = 15.0
 """A coefficient beyond this, in log-odds, comes from separation among the training visits."""

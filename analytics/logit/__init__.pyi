@@ -7,6 +7,8 @@ from .clusters import (
 from .design import (
     INTERCEPT as INTERCEPT,
     Design as Design,
+    Floats as Floats,
+    Integers as Integers,
     design_matrix as design_matrix,
     eligible_visits as eligible_visits,
     prepare as prepare,

@@ -11,14 +11,13 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from analytics.errors import VisitTableError
-from analytics.logit.design import Design
+from analytics.logit.design import Design, Floats, Integers
 
 
-def cluster_numbers(visits: pl.DataFrame) -> NDArray[np.int64] | None:
+def cluster_numbers(visits: pl.DataFrame) -> Integers | None:
     """Number the clusters of the visits from 0; None if no account is known, or there is only one cluster.
 
     Args:
@@ -70,10 +69,6 @@ def _refuse_nameless(single: pl.DataFrame) -> None:
     if n := single["anonymous_id"].null_count():
         raise VisitTableError(f"{n:,} visits have neither account nor anonymous_id, so their cluster is unknown")
 
-
-Floats = NDArray[np.float64]
-
-Integers = NDArray[np.int64]
 
 _VISITS_AT_ONCE: Final = 20_000
 """Visits per batch: their outer products take 52 MB for 18 terms."""

@@ -34,8 +34,8 @@ _MIN_VISITS_PER_PATTERN: Final = 4
 """Mean number of visits per pattern from which collapsing is faster."""
 
 Floats = NDArray[np.float64]
-
 Integers = NDArray[np.int64]
+"""Arrays of numbers, for all modules of the model; shapes stand where they are used."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from analytics.errors import SeparationError
-from analytics.logit.design import Design
+from analytics.logit.design import Design, Floats, Integers
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 Estimator = Literal["ml", "firth"]
 """``ml``: maximum likelihood; ``firth``: maximum penalised likelihood, because some terms are separated."""

@@ -14,12 +14,10 @@ from statistics import NormalDist
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError
-
-Floats = NDArray[np.float64]
+from analytics.logit.design import Floats
 
 _MAX_ITERATIONS: Final = 250
 _TOLERANCE: Final = 1e-9

@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.special import erfc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError, SeparationError
-from analytics.logit.design import Design
+from analytics.logit.design import Design, Floats, Integers
 from analytics.logit.separation import find_separation
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 _MAX_ITERATIONS: Final = 100
 _START_SHARE: Final = 10

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from analytics.logit.design import Design
+from analytics.logit.design import Design, Floats
 from analytics.logit.likelihood import LogitFit
 from analytics.signals.definitions import interaction_parts
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

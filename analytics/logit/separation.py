@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytics.errors import ConvergenceError
-
-Floats = NDArray[np.float64]
+from analytics.logit.design import Floats, Integers
 
 _ZERO: Final = 1e-6
 """Components of a direction below this are rounding errors of the solver; the largest possible is 1."""
@@ -28,7 +26,7 @@ class Separation:
         direction: For each term 1 if its estimate is +∞, −1 if it is −∞, 0 if it is finite.
     """
 
-    direction: NDArray[np.int64]
+    direction: Integers
 
     @property
     def found(self) -> bool:

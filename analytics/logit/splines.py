@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytics.errors import TooFewVisitsError
-
-Floats = NDArray[np.float64]
+from analytics.logit.design import Floats
 
 _QUANTILES: Final = {
     3: (0.10, 0.50, 0.90),
