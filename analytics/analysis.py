@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analytics import charts, html
+# The packages load their modules when a name is first used: what only counts does not wait for SciPy or Altair.
+from analytics import charts, html, intent as models
+from analytics.errors import IntentModelError
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
@@ -19,13 +20,7 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import ConversionUnit, Signal
 from analytics.statistics.funnel import FunnelStatistics
-
-if TYPE_CHECKING:
-    from analytics.intent.model import IntentModel
-    from analytics.intent.naive_analyses import NaiveComparison
-    from analytics.intent.results import IntentResults
-    from analytics.intent.session_length import SessionLengthComparison
-    from analytics.statistics.segment_content import SegmentContent
+from analytics.statistics.segment_content import SegmentContent, segment_content
 
 
 class Analysis:
@@ -108,7 +103,7 @@ class Analysis:
         return (*self.settings.built_in_signals, *arm_signals(self.events), *self.settings.user_signals)
 
     @cached_property
-    def intent(self) -> IntentResults:
+    def intent(self) -> models.IntentResults:
         """The fitted intent model, beside the true coefficients where they are known.
 
         Raises:
@@ -117,35 +112,26 @@ class Analysis:
         return self._model.fit(self.visits, truth=self._truth)
 
     @cached_property
-    def session_length(self) -> SessionLengthComparison | None:
+    def session_length(self) -> models.SessionLengthComparison | None:
         """The intent model with session length in other forms; None where they cannot be compared."""
-        from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
-        from analytics.intent.session_length import SessionLengthComparison  # noqa: PLC0415
-
         coefficient = (self._truth or {}).get("log_session_minutes")
         try:
-            return SessionLengthComparison(self.visits, self._model, coefficient)
+            return models.SessionLengthComparison(self.visits, self._model, coefficient)
         except IntentModelError:
             return None
 
     @cached_property
-    def side_by_side(self) -> NaiveComparison:
+    def side_by_side(self) -> models.NaiveComparison:
         """The intent model beside naive analyses by visitor, with and without events after the request."""
-        from analytics.errors import IntentModelError  # noqa: PLC0415 - as below
-        from analytics.intent.naive_analyses import compare_analyses  # noqa: PLC0415 - as below
-
         try:
             by_visit = self.intent
         except IntentModelError:
             by_visit = None  # fitted again there, so that its reason stands beside those of the others
-        return compare_analyses(self.events, self._model, self._truth, visits=self.visits, by_visit=by_visit)
+        return models.compare_analyses(self.events, self._model, self._truth, visits=self.visits, by_visit=by_visit)
 
     @cached_property
-    def _model(self) -> IntentModel:
-        # statsmodels takes more than a second to import; an analysis that only counts should not wait for it.
-        from analytics.intent.model import IntentModel  # noqa: PLC0415
-
-        return IntentModel(self._signals, self.settings.interactions)
+    def _model(self) -> models.IntentModel:
+        return models.IntentModel(self._signals, self.settings.interactions)
 
     def segments(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts and rates by one or two dimensions, or of all events; each table is computed once."""
@@ -160,8 +146,6 @@ class Analysis:
         Raises:
             AnalyticsError: There is no such dimension, or visitors are in several of its segments.
         """
-        from analytics.statistics.segment_content import segment_content  # noqa: PLC0415 - needs what the model needs
-
         return segment_content(
             self.events,
             segment,

@@ -6,24 +6,6 @@ import math
 from datetime import datetime
 from typing import Final
 
-__all__ = [
-    "NONE",
-    "count",
-    "decimal",
-    "general",
-    "interval",
-    "moment",
-    "optional",
-    "p_equals",
-    "p_value",
-    "percent",
-    "points",
-    "rate",
-    "setting",
-    "share",
-    "times",
-]
-
 NONE: Final = "–"
 """Stands where there is no value."""
 

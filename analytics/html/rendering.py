@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from inspect import getmembers, isfunction
 from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -38,8 +39,8 @@ def _environment(package: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    forms = {name: getattr(numbers, name) for name in numbers.__all__}
-    environment.filters |= {name: form for name, form in forms.items() if callable(form)}
+    forms = dict(getmembers(numbers, isfunction))
+    environment.filters |= forms
     environment.globals |= forms | {"text": tables.text, "number": tables.number, "formatted": tables.table, "str": str}
     return environment
 

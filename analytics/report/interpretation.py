@@ -6,17 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import polars as pl
 
 from analytics.charts.model import SIGNIFICANT
 from analytics.html.numbers import times
 from analytics.intent.coefficients import unit_of
+from analytics.intent.results import IntentResults
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
-
-if TYPE_CHECKING:
-    from analytics.intent.results import IntentResults
 
 Signals = Mapping[str, Signal]
 

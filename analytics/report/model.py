@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.model import coefficient_chart
 from analytics.html.numbers import count
+from analytics.intent.results import IntentResults
 from analytics.report.interpretation import (
     coefficient_groups,
     interpret,
@@ -19,9 +20,6 @@ from analytics.report.interpretation import (
 )
 from analytics.report.model_checks import Checks, checks_view
 from analytics.signals.definitions import Signal, interaction_parts
-
-if TYPE_CHECKING:
-    from analytics.intent.results import IntentResults
 
 Rows = list[dict[str, Any]]
 

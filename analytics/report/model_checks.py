@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -12,13 +12,10 @@ from analytics.charts.chart import Chart, chart_of
 from analytics.charts.model import calibration_chart, session_length_chart
 from analytics.errors import IntentModelError
 from analytics.html.numbers import NONE, decimal, p_equals, percent
-from analytics.intent.session_length import SessionForm
+from analytics.intent.naive_analyses import NaiveComparison
+from analytics.intent.results import IntentResults
+from analytics.intent.session_length import SessionForm, SessionLengthComparison
 from analytics.report.interpretation import term_name
-
-if TYPE_CHECKING:
-    from analytics.intent.naive_analyses import NaiveComparison
-    from analytics.intent.results import IntentResults
-    from analytics.intent.session_length import SessionLengthComparison
 
 _OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
 from analytics.html.numbers import count, decimal, moment, percent
-
-if TYPE_CHECKING:
-    from analytics.report.data import ReportData, SalesDesk
+from analytics.report.data import ReportData, SalesDesk
 
 
 @dataclass(frozen=True)

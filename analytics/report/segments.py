@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.segments import SMALL_N, heat_map, segment_chart, segment_rows
 from analytics.html.numbers import count, percent, rate
+from analytics.report.data import ReportData
 from analytics.report.interpretation import significant
-
-if TYPE_CHECKING:
-    from analytics.report.data import ReportData
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -12,9 +12,7 @@ from analytics.charts.chart import Chart, chart_of
 from analytics.charts.traffic import hourly_chart, traffic_by
 from analytics.events.dimensions import NOT_SET
 from analytics.html.numbers import count, moment
-
-if TYPE_CHECKING:
-    from analytics.report.data import ReportData
+from analytics.report.data import ReportData
 
 _MOST_VALUES: Final = 4
 """Segments of a dimension that can be picked: those with the most page views."""

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.segments import SMALL_N
 from analytics.charts.traffic import funnel_chart
 from analytics.html.numbers import count, percent
+from analytics.report.data import ReportData
 from analytics.report.model import Model, model_view
 from analytics.report.model_checks import NaiveAnalyses, SessionLength, naive_view, session_view
 from analytics.report.sales import Sales, sales_view
 from analytics.report.segments import Interaction, Segments, interaction_views, pair_views, segment_views
 from analytics.report.traffic import Traffic, traffic_view
-
-if TYPE_CHECKING:
-    from analytics.report.data import ReportData
 
 
 @dataclass(frozen=True)

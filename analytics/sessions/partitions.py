@@ -8,34 +8,25 @@ from typing import Final
 import polars as pl
 
 from analytics.errors import AnalyticsError
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.sessions.timeline import VISITOR_COLUMNS
 
-ANALYSED_COLUMNS: Final = (
-    "type",
-    "anonymous_id",
-    "user_id",
-    "event",
-    "original_timestamp",
-    "sent_at",
-    "received_at",
-    "timestamp",
-    "context_campaign_source",
-    "context_campaign_medium",
-    "context_campaign_name",
-    "context_page_path",
-    "context_page_referrer",
-    "context_page_url",
-    "context_device_type",
-    "context_location_country",
-    "context_user_agent",
-    "context_group_id",
-    "context_company_industry",
-    "context_company_size",
-    "context_experiments",
-    "category",
-    "funnel_stage",
-    "email",
+# Most bytes of an event, and no statistic, signal or dimension reads them.
+_NOT_ANALYSED: Final = frozenset(
+    {
+        "message_id",
+        "context_campaign_term",
+        "context_campaign_content",
+        "context_page_title",
+        "context_timezone",
+        "context_ip",
+        "context_library_name",
+        "name",
+        "asset",
+        "extra",
+    }
 )
+ANALYSED_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in _NOT_ANALYSED)
 """Columns of the flat event table that statistics, visits and signals need."""
 
 
