@@ -14,8 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.durable.files import make_folder, put_file
-from analytics.errors import StoreWriteError
+from analytics.durable.files import make_folder, put_file, writing
 from analytics.store.buckets import HourBucket
 
 _FILE: Final = "events.parquet"
@@ -35,28 +34,20 @@ def archive_path(folder: Path, hour: datetime) -> Path:
     return folder / f"date={utc.date().isoformat()}" / f"hour={utc:%H}" / _FILE
 
 
-class HourArchive:
-    """The archive of a store, open for writing.
+def archive_hour(folder: Path, bucket: HourBucket) -> None:
+    """Write an hour into the archive; it is on the disk when this returns.
 
     Args:
         folder: Folder of the archive; it is created with its first hour.
+        bucket: The hour, which gets no more events.
+
+    Raises:
+        StoreWriteError: It cannot be written.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def write(self, bucket: HourBucket) -> None:
-        """Write an hour; it is on the disk when this returns.
-
-        Raises:
-            StoreWriteError: It cannot be written.
-        """
-        path = archive_path(self._folder, bucket.start)
-        file = io.BytesIO()
-        # Other readers expect texts instead of categories; Parquet's dictionaries store each value once all the same.
-        bucket.events.cast({pl.Categorical: pl.String}).write_parquet(file)
-        try:
-            make_folder(path.parent)
-            put_file(path, file.getvalue())
-        except OSError as error:
-            raise StoreWriteError(path, error) from error
+    path = archive_path(folder, bucket.start)
+    file = io.BytesIO()
+    # Other readers expect texts instead of categories; Parquet's dictionaries store each value once all the same.
+    bucket.events.cast({pl.Categorical: pl.String}).write_parquet(file)
+    with writing(path):
+        make_folder(path.parent)
+        put_file(path, file.getvalue())

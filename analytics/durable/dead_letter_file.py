@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from analytics.durable.files import write_all
-from analytics.errors import StoreCorruptError, StoreWriteError
+from analytics.durable.files import write_all, writing
+from analytics.errors import StoreCorruptError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.io.position import SourcePosition
 
@@ -75,13 +75,11 @@ class DeadLetterFile:
 
     def __init__(self, path: Path, tail: int, end: int, n_kept: int) -> None:
         self._path = path
-        try:
+        with writing(path):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             # It may be longer, by the letters since the checkpoint; those are cut off later.
             if os.fstat(self._descriptor).st_size < end:
                 raise StoreCorruptError(path, _ADVICE)
-        except OSError as error:
-            raise StoreWriteError(path, error) from error
         # Positions only: the letters are in the memory of the store.
         self._begins = deque(_line_begins(path, tail, end), maxlen=n_kept)
         self.end = end
@@ -97,10 +95,8 @@ class DeadLetterFile:
         Raises:
             StoreWriteError: It cannot be cut.
         """
-        try:
+        with writing(self._path):
             os.ftruncate(self._descriptor, self.end)
-        except OSError as error:
-            raise StoreWriteError(self._path, error) from error
 
     def add(self, letters: Sequence[DeadLetter], position: SourcePosition | None) -> None:
         """Add dead letters.
@@ -118,10 +114,8 @@ class DeadLetterFile:
         lines = [
             json.dumps(named | dead_letter_entry(letter), ensure_ascii=False).encode() + b"\n" for letter in letters
         ]
-        try:
+        with writing(self._path):
             write_all(self._descriptor, b"".join(lines))
-        except OSError as error:
-            raise StoreWriteError(self._path, error) from error
         for line in lines:
             self._begins.append(self.end)
             self.end += len(line)
@@ -132,10 +126,8 @@ class DeadLetterFile:
         Raises:
             StoreWriteError: The disk does not take it.
         """
-        try:
+        with writing(self._path):
             os.fsync(self._descriptor)
-        except OSError as error:
-            raise StoreWriteError(self._path, error) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -19,16 +19,17 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import polars as pl
 
-from analytics.durable.archive import HourArchive
+from analytics.durable.archive import archive_hour
 from analytics.durable.checkpoint import Checkpoint, Part, read_part, write_checkpoint, write_part
 from analytics.durable.dead_letter_file import DeadLetterFile
-from analytics.durable.files import StoreLock, remove_file
+from analytics.durable.files import StoreLock, remove_file, writing
 from analytics.durable.journal import Journal
 from analytics.durable.records import RecordKind, batch_payload, moment_payload
 from analytics.durable.recovery import Recovery, StorePaths, recover
@@ -74,7 +75,7 @@ class DurableStore(EventIntake):
             checkpoint.window_hours,
             checkpoint.skew_seconds,
             on_accept=self._pending.append,
-            on_evict=HourArchive(paths.archive).write,
+            on_evict=partial(archive_hour, paths.archive),
             max_dead_letters=settings.max_dead_letters,
             spill=paths.spill,
         )
@@ -242,11 +243,9 @@ class DurableStore(EventIntake):
             return
         self._journal.sync()
         self._sync_dead_letters()
-        try:
+        with writing(self._paths.folder):
             checkpoint = self._next_checkpoint(number)
             write_checkpoint(self._paths.folder, checkpoint)
-        except OSError as error:
-            raise StoreWriteError(self._paths.folder, error) from error
         # From here on the journal must be a new one: records that came after a gap would be refused.
         self._is_whole = False
         self._checkpoint = checkpoint
@@ -374,9 +373,7 @@ class DurableStore(EventIntake):
         """Remove the files of the window that the checkpoint does not name."""
         checkpoint = self._checkpoint
         needed = {part.name for part in (*checkpoint.parts, checkpoint.redeliveries) if part is not None}
-        try:
+        with writing(self._paths.window):
             for path in self._paths.window.iterdir():
                 if path.name not in needed:
                     remove_file(path)
-        except OSError as error:
-            raise StoreWriteError(self._paths.window, error) from error

@@ -6,13 +6,35 @@ Every change to the files that matter is a call of :mod:`os`, so that a test can
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
 
 from analytics.errors import StoreLockedError, StoreWriteError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one that names the file, and what to do.
+
+    Args:
+        path: The file or folder that is written to.
+
+    Raises:
+        StoreWriteError: The system could not do what was asked within the ``with`` block.
+
+    >>> with writing(Path("journal")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    analytics.errors.StoreWriteError: journal: cannot be written: No space left on device. All that was acknowledged ...
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreWriteError(path, error) from error
 
 
 def write_all(descriptor: int, data: bytes) -> None:

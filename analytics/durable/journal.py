@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from analytics.durable.files import put_file, remove_file, write_all
+from analytics.durable.files import put_file, remove_file, write_all, writing
 from analytics.durable.journal_file import FILE_HEADER, Record, Segment, packed, segments
 from analytics.durable.settings import Fsync
 from analytics.errors import StoreWriteError
@@ -58,13 +58,11 @@ class Journal:
         Raises:
             StoreWriteError: It cannot be opened or cut.
         """
-        try:
+        with writing(segment.path):
             self._open(segment.path, segment.end)
             # On the disk before a new record is: else a power cut could bring the old tail back.
             os.ftruncate(self._descriptor, segment.end)
             os.fsync(self._descriptor)
-        except OSError as error:
-            raise StoreWriteError(segment.path, error) from error
         self.last_number = last_number
 
     def begin(self, after: int) -> None:
@@ -75,16 +73,13 @@ class Journal:
         """
         path = self._folder / f"{after + 1:020}.journal"
         old = [segment for segment in segments(self._folder) if segment != path]
-        try:
-            with self._lock:
-                # The new segment first: after a crash in between, the old one is there and its records are skipped.
-                put_file(path, FILE_HEADER)
-                self._open(path, len(FILE_HEADER))
-                self._is_dirty = False
-                for segment in old:
-                    remove_file(segment)
-        except OSError as error:
-            raise StoreWriteError(path, error) from error
+        with writing(path), self._lock:
+            # The new segment first: after a crash in between, the old one is there and its records are skipped.
+            put_file(path, FILE_HEADER)
+            self._open(path, len(FILE_HEADER))
+            self._is_dirty = False
+            for segment in old:
+                remove_file(segment)
         self.last_number = after
 
     def append(self, kind: int, payload: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
 from analytics.durable.durable_store import DurableStore
-from analytics.durable.files import LOCK_FILE, WRITER_FILE, StoreLock, make_folder
+from analytics.durable.files import LOCK_FILE, WRITER_FILE, StoreLock, make_folder, writing
 from analytics.durable.recovery import StorePaths
 from analytics.durable.settings import StoreSettings
 from analytics.errors import StoreError, StoreFormatError, StoreWriteError
@@ -43,11 +43,9 @@ def open_store(folder: str | Path, settings: StoreSettings | None = None) -> Dur
     1
     """
     paths, settings = StorePaths(Path(folder)), settings or StoreSettings()
-    try:
+    with writing(paths.folder):
         make_folder(paths.folder)
         _refuse_foreign(paths.folder)
-    except OSError as error:
-        raise StoreWriteError(paths.folder, error) from error
     # Before the store is read: another process might be changing it.
     lock = StoreLock(paths.folder)
     try:

@@ -22,6 +22,7 @@ from .times import (
     HOUR_MS as HOUR_MS,
     LATEST as LATEST,
     epoch_ms as epoch_ms,
+    in_utc as in_utc,
     moment as moment,
     moment_ms as moment_ms,
 )
@@ -34,4 +35,5 @@ from .tracking_plan import (
     Column as Column,
     EventName as EventName,
     FunnelStage as FunnelStage,
+    path_tree as path_tree,
 )

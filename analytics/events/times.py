@@ -36,6 +36,15 @@ def epoch_ms(given: datetime) -> int:
     return (given - EPOCH) // timedelta(milliseconds=1)
 
 
+def in_utc(given: datetime | None) -> datetime | None:
+    """The same moment with a time zone: a naive one is UTC, as everywhere in the analytics; None stays None.
+
+    >>> in_utc(datetime(2026, 3, 3))
+    datetime.datetime(2026, 3, 3, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    return given.replace(tzinfo=UTC) if given is not None and given.tzinfo is None else given
+
+
 def moment_ms(name: str, given: datetime) -> int:
     """Epoch milliseconds of a moment that events can have.
 

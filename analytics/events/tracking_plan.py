@@ -7,9 +7,10 @@ row to JSON).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -138,6 +139,28 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _column("extra", "extra", _TEXT, "fields that are not in the tracking plan, as one JSON object"),
 )
 """Columns of the flat event table, in order."""
+
+
+def path_tree(leaves: Iterable[tuple[tuple[str, ...], object]]) -> dict[str, Any]:
+    """Arrange values by their paths in the JSON event.
+
+    Args:
+        leaves: Path and value of each leaf.
+
+    Returns:
+        A tree of dictionaries: each key of a path leads to a further one or, at the end, to the value.
+
+    >>> path_tree([(("context", "page", "path"), 1), (("context", "ip"), 2)])
+    {'context': {'page': {'path': 1}, 'ip': 2}}
+    """
+    tree: dict[str, Any] = {}
+    for path, leaf in leaves:
+        node = tree
+        for key in path[:-1]:
+            node = node.setdefault(key, {})
+        node[path[-1]] = leaf
+    return tree
+
 
 EVENT_SCHEMA: Final = pl.Schema({column.name: column.dtype for column in COLUMNS})
 """Names and types of the flat event table."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from analytics.events.tracking_plan import COLUMNS, UTC_MS, Column
+from analytics.events.tracking_plan import COLUMNS, UTC_MS, Column, path_tree
 
 TIME_HEAD: Final = "%Y-%m-%dT%H:%M:"
 """The part of a written time that is the same for a whole minute; :func:`time_tails` has the rest."""
@@ -61,17 +61,7 @@ def time_tails() -> pl.Series:
     return seconds + "." + rest + "Z"
 
 
-def _tree() -> _Tree:
-    tree: _Tree = {}
-    for column in COLUMNS:
-        node = tree
-        for key in column.path[:-1]:
-            node = node.setdefault(key, {})
-        node[column.path[-1]] = column.name
-    return tree
-
-
-_TREE: Final = _tree()
+_TREE: Final[_Tree] = path_tree((column.path, column.name) for column in COLUMNS)
 
 
 def _members(tree: _Tree, parts: Sequence[str]) -> Iterator[pl.Expr]:

@@ -27,7 +27,7 @@ import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
 from analytics.events.times import EARLIEST, EPOCH, LATEST, epoch_ms, moment
-from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
 from analytics.io.strict_json import canonical, mended, read_object, shortened
 
 FlatEvent = dict[str, str | datetime | None]
@@ -154,14 +154,8 @@ _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
 
 def _tree_of(call: CallType) -> _Tree:
     """Tree of the paths of the columns that this call carries."""
-    tree: _Tree = {}
-    for index, column in enumerate(COLUMNS):
-        if index != _EXTRA and (not column.calls or call in column.calls):
-            node = tree
-            for key in column.path[:-1]:
-                node = node.setdefault(key, {})
-            node[column.path[-1]] = index
-    return tree
+    carried = ((index, column) for index, column in enumerate(COLUMNS) if not column.calls or call in column.calls)
+    return path_tree((column.path, index) for index, column in carried if index != _EXTRA)
 
 
 _TREES: Final = {call.value: _tree_of(call) for call in CallType}

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import get_args
 
 import polars as pl
 
+from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
@@ -143,12 +144,11 @@ def visit_table_of_parts(
         raise ValueError(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
-    read = [
-        _read(part, signals, idle_minutes=idle_minutes, include_bots=include_bots, conversion_unit=conversion_unit)
-        for part in parts
-    ]
-    until = _utc(observed_until) if observed_until is not None else _latest(read)
+    read = [_read(part, signals, idle_minutes, None if include_bots else ~pl.col("is_bot")) for part in parts]
+    until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
     settled = pl.concat([part.settled for part in read]).group_by("account").agg(pl.col("settled_at").min())
+    if conversion_unit == "visitor":
+        settled = settled.clear()  # no request of a colleague settles anything
     unsettled = (pl.col("ended_at") < pl.col("settled_at")).fill_null(value=True)
     return (
         pl.concat([part.rows for part in read])
@@ -181,35 +181,17 @@ class _Read:
     last_time: datetime | None
 
 
-def _read(
-    events: pl.DataFrame,
-    signals: tuple[Signal, ...],
-    *,
-    idle_minutes: float,
-    include_bots: bool,
-    conversion_unit: ConversionUnit,
-) -> _Read:
+def _read(events: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
     table = enriched(events)
-    line = timeline(
-        table, *shown(signals), idle_minutes=idle_minutes, where=None if include_bots else ~pl.col("is_bot")
-    )
+    line = timeline(table, *shown(signals), idle_minutes=idle_minutes, where=where)
     requests = _first_requests(line)
     accounts = first_known(line, table["context_group_id"].gather(line["order"]).alias("account"))
     experiments = first_known(line, table["context_experiments"].gather(line["order"]).alias("experiments"))
-    for_account = requests if conversion_unit == "account" else requests.clear()
     return _Read(
         rows=_rows(line, signals, requests, accounts, experiments),
-        settled=for_account.join(accounts, on="visitor").select("account", settled_at="requested_at"),
+        settled=requests.join(accounts, on="visitor").select("account", settled_at="requested_at"),
         last_time=table.select(pl.col("event_time").max()).item(),
     )
-
-
-def _latest(read: list[_Read]) -> datetime | None:
-    return max((part.last_time for part in read if part.last_time is not None), default=None)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _first_requests(line: pl.DataFrame) -> pl.DataFrame:
@@ -222,22 +204,16 @@ def _first_requests(line: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rows(
-    line: pl.DataFrame,
-    signals: tuple[Signal, ...],
-    requests: pl.DataFrame,
-    accounts: pl.DataFrame,
-    experiments: pl.DataFrame,
+    line: pl.DataFrame, signals: tuple[Signal, ...], requests: pl.DataFrame, *facts: pl.DataFrame
 ) -> pl.DataFrame:
-    """Aggregate the timeline into the rows of the visit table."""
+    """Aggregate the timeline into the rows of the visit table, with facts of the visitor that have one value each."""
     later = {"censored", *(signal.name for signal in signals)}
     plain = [pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items() if name not in later]
+    rows = _stretches(line, requests, signals).filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
+    for known_of_visitor in (requests, *facts):
+        rows = rows.join(known_of_visitor.lazy(), on="visitor", how="left")
     return (
-        _stretches(line, requests, signals)
-        .filter(~pl.col("tail") & (pl.col("n_page_views") > 0))
-        .join(requests.lazy(), on="visitor", how="left")
-        .join(accounts.lazy(), on="visitor", how="left")
-        .join(experiments.lazy(), on="visitor", how="left")
-        .with_columns(
+        rows.with_columns(
             pl.col("visitor").cast(pl.String).alias("anonymous_id"),
             at_risk=(pl.col("requested_at") >= pl.col("opened_at")).fill_null(value=True),
             requested_demo=(pl.col("request_visit") == pl.col("visit")).fill_null(value=False),

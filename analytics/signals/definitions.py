@@ -114,37 +114,24 @@ class EventCount:
 
 
 Signal = EverSeen | SessionLength | EventCount
+"""A signal of any kind: a name, a meaning, and how it follows from the events of a visitor."""
+
+_MEDIUM: Final = "context_campaign_medium"
 
 SIGNALS: Final[tuple[Signal, ...]] = (
     EverSeen(
-        "white_paper_download",
-        "has downloaded a white paper",
-        "high",
-        "event",
-        (EventName.WHITE_PAPER_DOWNLOADED,),
+        "white_paper_download", "has downloaded a white paper", "high", "event", (EventName.WHITE_PAPER_DOWNLOADED,)
     ),
     EverSeen("security_page_view", "has seen a page on security", "high", "category", ("security",)),
     EverSeen("pricing_page_view", "has seen the pricing page", "high", "category", ("pricing",)),
     EverSeen("customer_story_view", "has read a customer story", "high", "category", ("customers",)),
-    EverSeen(
-        "webinar_registration",
-        "has registered for a webinar",
-        "high",
-        "event",
-        (EventName.WEBINAR_REGISTERED,),
-    ),
+    EverSeen("webinar_registration", "has registered for a webinar", "high", "event", (EventName.WEBINAR_REGISTERED,)),
     EverSeen("company_email", "has given a company e-mail address", "high", "company_email", (True,)),
     EverSeen("careers_page_view", "has seen the careers page", "low", "category", ("careers",)),
     EverSeen("tech_blog_referral", "came from a tech blog", "low", "referrer_domain", TECH_BLOG_DOMAINS),
-    EverSeen("utm_paid_search", "came by a paid search advertisement", "context", "context_campaign_medium", ("cpc",)),
-    EverSeen(
-        "utm_paid_social",
-        "came by a paid social advertisement",
-        "context",
-        "context_campaign_medium",
-        ("paid_social",),
-    ),
-    EverSeen("utm_email", "came by an e-mail campaign", "context", "context_campaign_medium", ("email",)),
+    EverSeen("utm_paid_search", "came by a paid search advertisement", "context", _MEDIUM, ("cpc",)),
+    EverSeen("utm_paid_social", "came by a paid social advertisement", "context", _MEDIUM, ("paid_social",)),
+    EverSeen("utm_email", "came by an e-mail campaign", "context", _MEDIUM, ("email",)),
     EverSeen("company_enterprise", "works for a large company", "context", "context_company_size", ("enterprise",)),
     EverSeen("device_mobile", "uses a mobile phone", "context", "context_device_type", ("mobile",)),
     EverSeen("region_europe", "is in Europe", "context", "region", ("europe",)),
@@ -159,11 +146,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
 """The signals of the tracking plan, in the order in which they are reported."""
 
 MULTI_PAGE_VISIT: Final = SessionLength(
-    "multi_page_visit",
-    "has viewed more than one page in the visit",
-    "context",
-    "minutes",
-    longer_than=0.0,
+    "multi_page_visit", "has viewed more than one page in the visit", "context", "minutes", longer_than=0.0
 )
 """Whether a visit has more than one page view: the inverse of the zero flag of session length.
 

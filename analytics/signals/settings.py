@@ -228,17 +228,8 @@ class CountSignal(_Settings):
     def signal(self, name: str) -> Signal:
         """The signal of this name."""
         column, values = (None, ()) if self.attribute is None else _checked(self.attribute, self.equals)
-        return EventCount(
-            name,
-            self.meaning or self._meaning(),
-            self.expectation,
-            self.of,
-            column,
-            values,
-            self.within,
-            self.scale,
-            self.at_least,
-        )
+        counted = (self.of, column, values, self.within, self.scale, self.at_least)
+        return EventCount(name, self.meaning or self._meaning(), self.expectation, *counted)
 
     def _meaning(self) -> str:
         what = self.of.replace("_", " ") + (f" with {self.attribute} {_either(self.equals)}" if self.equals else "")

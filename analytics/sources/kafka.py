@@ -34,6 +34,7 @@ from analytics.events.times import moment
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
 from analytics.io.position import Offset, SourceBatch, SourcePosition
+from analytics.sources.source import Source
 
 _DEFAULT_GROUP: Final = "funnelsim"
 # Seconds within which a broker must answer at the start.
@@ -92,7 +93,7 @@ class KafkaAddress:
         return cls(parts.netloc, topic, group, frozenset(map(int, numbers)), properties)
 
 
-class KafkaTopic:
+class KafkaTopic(Source):
     """A topic as a source of events; each partition has its own offset, the next ``offset`` to read.
 
     Messages are fetched as the store takes them, so that a slow disk slows the fetching and does not fill memory.
@@ -135,13 +136,8 @@ class KafkaTopic:
             raise EventFileError(f"{self._address.topic}: cannot be read from Kafka: {reason}")
         self._partitions = self._address.partitions or frozenset(found.partitions)
 
-    @property
-    def grows(self) -> bool:
-        """Whether to look again after the end: no, :meth:`batches` itself waits if the topic is followed."""
-        return False
-
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
-        """Yield batches up to the end of all partitions, or until stopped if they are followed.
+        """Yield batches up to the end of all partitions; if they are followed, wait for more until stopped.
 
         Args:
             offsets: How far sources have been read, by their names.

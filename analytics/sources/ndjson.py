@@ -16,7 +16,7 @@ from analytics.io.batch_decoding import flatten_lines
 from analytics.io.flatten import Flattened
 from analytics.io.ndjson import GZIP_MAGIC, READ_ERRORS, flatten_ahead
 from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.sources.source import Now, replaced, unreadable
+from analytics.sources.source import Now, Source, replaced, unreadable
 
 # Bytes at the beginning of a file by which it is recognised.
 _HEAD: Final = 1024
@@ -29,7 +29,7 @@ _Lines = list[tuple[int, bytes]]
 _Read = tuple[_Lines, SourcePosition, datetime | None]
 
 
-class NdjsonFile:
+class NdjsonFile(Source):
     """A file of NDJSON, gzipped or not. Its offset is ``bytes`` and ``lines``, and a checksum of its ``head``.
 
     Args:
@@ -63,12 +63,6 @@ class NdjsonFile:
         except READ_ERRORS as error:
             raise unreadable(self._path, error) from error
 
-    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Do nothing: the file remains."""
-
-    def close(self) -> None:
-        """Do nothing: it is open only while it is read."""
-
     def _checked_head(self, file: BinaryIO, offset: Offset) -> bytes:
         """Read the beginning of the file, and check that it is the same as when it was read before."""
         head = file.read(offset["head"])
@@ -98,7 +92,7 @@ class NdjsonFile:
                 return
 
 
-class NdjsonStream:
+class NdjsonStream(Source):
     """A stream of NDJSON, such as standard input, which can be read only once.
 
     Its offset is the number of ``lines`` of all such streams so far, by which dead letters are numbered.
@@ -129,11 +123,6 @@ class NdjsonStream:
         self._rest = b""
         self._is_at_end = False
 
-    @property
-    def grows(self) -> bool:
-        """Whether there may be more: not after its end."""
-        return False
-
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
         """Yield batches up to the end of the stream; a batch is passed on as soon as no more lines are ready."""
         n_lines = offsets.get(self._name, {"lines": 0})["lines"]
@@ -145,9 +134,6 @@ class NdjsonStream:
                 events = _events_of(list(enumerate(part, n_lines + 1)), arrived_at)
                 n_lines += len(part)
                 yield SourceBatch(events, SourcePosition(self._name, {"lines": n_lines}), arrived_at)
-
-    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Do nothing: a stream cannot be read again."""
 
     def close(self) -> None:
         """Close a pipe; standard input belongs to the caller, and stays open."""

@@ -16,13 +16,13 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.row_validation import usable_events
-from analytics.sources.source import replaced, unreadable
+from analytics.sources.source import Source, replaced, unreadable
 
 # Bytes at the end of a file by which it is recognised: Parquet's metadata are there.
 _END: Final = 4096
 
 
-class ParquetFile:
+class ParquetFile(Source):
     """A Parquet file of the flat table. Its offset is the number of ``rows``, and a checksum of its ``end``.
 
     Args:
@@ -35,11 +35,6 @@ class ParquetFile:
         self._name = str(path.resolve())
         self._n_rows = n_rows
 
-    @property
-    def grows(self) -> bool:
-        """Whether there may be more: no, a Parquet file is written once."""
-        return False
-
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
         """Yield batches up to the end of the file."""
         checksum = self._checksum()
@@ -51,12 +46,6 @@ class ParquetFile:
             events = _numbered_from(usable_events(table), n_rows)
             n_rows += table.height
             yield SourceBatch(events, SourcePosition(self._name, {"rows": n_rows, "end": checksum}))
-
-    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Do nothing: the file remains."""
-
-    def close(self) -> None:
-        """Do nothing: it is open only while it is read."""
 
     def _tables(self, begin: int) -> Iterator[pl.DataFrame]:
         try:

@@ -6,10 +6,10 @@ from exactly there.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.io.position import Offset, SourceBatch
@@ -18,13 +18,19 @@ Now = Callable[[], datetime]
 """Returns the current time, for a live source; sources of the past have none."""
 
 
-class Source(Protocol):
-    """A source of events that can be resumed."""
+class Source(ABC):
+    """A source of events that can be resumed.
+
+    What most sources have in common is the default here: they end, keep what was read, and hold nothing open. A source
+    has its own ``batches``, and overrides the rest where it must.
+    """
 
     @property
     def grows(self) -> bool:
-        """Whether there may be more after the present end."""
+        """Whether there may be more after the present end, so that a follower should look again."""
+        return False
 
+    @abstractmethod
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
         """Yield batches from the offset of this source to its present end.
 
@@ -36,11 +42,15 @@ class Source(Protocol):
             EventFileError: It cannot be read, or is not what it was.
         """
 
-    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Note that all up to these offsets is safe, even from a power cut, and need not be kept."""
+    def acknowledge(self, offsets: Mapping[str, Offset]) -> None:  # noqa: B027 - a file has nothing to forget
+        """Note that all up to these offsets is safe, even from a power cut, and need not be kept.
 
-    def close(self) -> None:
-        """Release it."""
+        Args:
+            offsets: How far sources have been read, by their names.
+        """
+
+    def close(self) -> None:  # noqa: B027 - a file is open only while it is read
+        """Release what the source holds open."""
 
 
 def unreadable(what: object, error: Exception) -> AnalyticsError:

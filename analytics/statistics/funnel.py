@@ -7,13 +7,14 @@ and hours without events have zeros.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
+from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS, FunnelStage
 from analytics.signals.definitions import IDLE_MINUTES
 from analytics.statistics.intervals import rate_with_interval
@@ -66,7 +67,7 @@ class FunnelStatistics:
         idle_minutes: float = IDLE_MINUTES,
         own_dimensions: Iterable[Dimension] = (),
     ) -> None:
-        self.observed_from, self.observed_until = _utc(observed_from), _utc(observed_until)
+        self.observed_from, self.observed_until = in_utc(observed_from), in_utc(observed_until)
         if self.observed_from and self.observed_until and self.observed_from >= self.observed_until:
             raise AnalyticsError(f"the period ends ({self.observed_until}) before it starts ({self.observed_from})")
         self.level = level
@@ -217,7 +218,3 @@ class FunnelStatistics:
             return pl.DataFrame(schema={"hour": UTC_MS})
         start, end = (pl.lit(moment, dtype=UTC_MS).dt.truncate("1h") for moment in (first, last))
         return pl.select(hour=pl.datetime_range(start, end, interval="1h"))
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
