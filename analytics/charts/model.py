@@ -12,7 +12,7 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
-from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
+from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered, zero_line
 
 _TICKS: Final = (0, 1, 2, 5, 10, 15, 30, 60, 120, 240)
 
@@ -128,7 +128,6 @@ def _forest(
     colour = alt.Color("colour:N", scale=None)
     base = alt.Chart(data).encode(y=y)
     axis = alt.Axis(tickCount=6, labels=is_last, ticks=is_last)
-    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.8).encode(x=alt.X("x:Q"))
     interval = base.mark_rule(strokeWidth=2.5).encode(
         x=alt.X("low:Q", title=_LOG_ODDS if is_last else None, scale=x_scale, axis=axis), x2="high:Q", color=colour
     )
@@ -141,7 +140,7 @@ def _forest(
         .mark_point(shape="diamond", size=90, filled=False, strokeWidth=2, color=VERMILLION, opacity=1)
         .encode(x="true_coefficient:Q")
     )
-    return layered(zero, interval, dots, truth, width=310, height=alt.Step(25), title=title)
+    return layered(zero_line(), interval, dots, truth, width=310, height=alt.Step(25), title=title)
 
 
 def _estimate(row: Mapping[str, Any], name: str) -> dict[str, Any]:

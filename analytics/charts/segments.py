@@ -8,10 +8,8 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
-from analytics.charts.style import BLUE, GREY, INK, VERMILLION, Rows, distinct, inline, label, layered
+from analytics.charts.style import BLUE, GREY, INK, PALE_BLUE, VERMILLION, Rows, distinct, inline, label, layered
 from analytics.charts.traffic import percent
-
-_PALE_BLUE: Final = "#DCEAF4"
 
 SMALL_N: Final = 100
 """Below this many visitors a rate is muted: its interval is wider than most differences of interest."""
@@ -49,20 +47,15 @@ def segment_chart(segments: pl.DataFrame, overall: float | None = None, most: fl
     dimension = segments.columns[0]
     rows = segments.to_dicts()
     called = distinct(label(row[dimension], longest=24).replace("_", " ") for row in rows)
-    names = [f"{name} (n {row['n']:,})" for name, row in zip(called, rows, strict=True)]
     upper = most or max((row["conversion_high"] for row in rows), default=1.0)
-    data = inline(
-        [
-            {"segment": name, "rate": row["conversion"], "low": row["conversion_low"], "high": row["conversion_high"]}
-            for name, row in zip(names, rows, strict=True)
-        ]
-    )
+    named = [{**row, "segment": f"{name} (n {row['n']:,})"} for name, row in zip(called, rows, strict=True)]
+    data = inline(named)
     axis = alt.Axis(format="~%", tickCount=5)
-    x = alt.X("low:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, upper], nice=True))
+    x = alt.X("conversion_low:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, upper], nice=True))
     y = alt.Y("segment:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=175))
     layers: list[alt.Chart] = [
-        alt.Chart(data).mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q", y=y),
-        alt.Chart(data).mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="rate:Q", y=y),
+        alt.Chart(data).mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="conversion_high:Q", y=y),
+        alt.Chart(data).mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="conversion:Q", y=y),
     ]
     if overall is not None:
         mean = alt.Chart(inline([{"rate": overall}])).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.7)
@@ -116,7 +109,7 @@ def _grid(rows: Rows, columns: Sequence[str], names: Sequence[str], most: float)
     y = alt.Y("row:N", sort=None, axis=alt.Axis(ticks=False, domain=False, title=None))
     empty = alt.Chart(inline(frame)).mark_rect(color=GREY, opacity=0.08).encode(x=x, y=y)
     base = alt.Chart(inline(rows)).encode(x=x, y=y)
-    colour = alt.Color("rate:Q", scale=alt.Scale(domain=[0, most], range=[_PALE_BLUE, BLUE]), legend=None)
+    colour = alt.Color("rate:Q", scale=alt.Scale(domain=[0, most], range=[PALE_BLUE, BLUE]), legend=None)
     ink, opacity = alt.Color("ink:N", scale=None), alt.Opacity("opacity:Q", scale=None)
     cells = base.transform_filter("!datum.small").mark_rect().encode(color=colour)
     framed = base.transform_filter("datum.framed").mark_rect(filled=False, stroke=VERMILLION, strokeWidth=3)

@@ -5,7 +5,6 @@ Each takes a small table and returns an Altair chart. Importing this module impo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,14 +12,29 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered
-
-_PALE_BLUE: Final = "#DCEAF4"
+from analytics.charts.style import (
+    BLUE,
+    GREY,
+    INK,
+    PALE_BLUE,
+    VERMILLION,
+    Rows,
+    distinct,
+    inline,
+    label,
+    layered,
+    zero_line,
+)
 
 _MOST_BARS: Final = 24
 
-_FACTORS: Final = alt.Axis(ticks=False, domain=False, minExtent=230, labelPadding=12)
-"""Names of factors, clear of dots at 0."""
+_NAMES: Final = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
+"""Names of changes or factors, one below the other, in the order of the rows."""
+
+_CLEAR_NAMES: Final = alt.Y(
+    "name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230, labelPadding=12)
+)
+"""The same, clear of dots at 0."""
 
 _BIG: Final = 10_000
 
@@ -61,20 +75,13 @@ def tornado_chart(bars: pl.DataFrame, response: str) -> alt.LayerChart:
     """
     size = pl.max_horizontal(pl.col("difference").abs(), pl.lit(0.0))
     drawn = bars.drop_nulls("difference").sort(size, descending=True, maintain_order=True).head(_MOST_BARS)
-    names = distinct(label(change, longest=44) for change in drawn["change"])
-    rows = [
-        {**row, "name": name, "colour": BLUE if row["difference"] >= 0 else VERMILLION}
-        for name, row in zip(names, drawn.to_dicts(), strict=True)
-    ]
-    base = alt.Chart(inline(rows)).encode(
-        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
-    )
+    rows = [row | {"colour": BLUE if row["difference"] >= 0 else VERMILLION} for row in _named(drawn, "change")]
+    base = alt.Chart(inline(rows)).encode(y=_NAMES)
     x = alt.X("difference:Q", title=f"change of {label(response, longest=44)}", axis=alt.Axis(tickCount=5))
-    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.8).encode(x="x:Q")
     return layered(
         base.mark_bar(height=14, opacity=0.75).encode(x=x, color=alt.Color("colour:N", scale=None)),
         base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q"),
-        zero,
+        zero_line(),
         width=310,
         height=alt.Step(24),
     )
@@ -86,15 +93,10 @@ def change_chart(changes: pl.DataFrame) -> alt.LayerChart:
     Args:
         changes: Columns ``change`` (its name), and ``percent``, ``low`` and ``high``.
     """
-    names = distinct(label(change, longest=44) for change in changes["change"])
-    rows = [{**row, "name": name} for name, row in zip(names, changes.to_dicts(), strict=True)]
-    base = alt.Chart(inline(rows)).encode(
-        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=230))
-    )
+    base = alt.Chart(inline(_named(changes, "change"))).encode(y=_NAMES)
     x = alt.X("low:Q", title="change in percent", axis=alt.Axis(tickCount=6))
-    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.8).encode(x="x:Q")
     return layered(
-        zero,
+        zero_line(),
         base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q"),
         base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(x="percent:Q"),
         width=310,
@@ -129,7 +131,7 @@ def grid_chart(grid: pl.DataFrame, across: str, down: str, response: str) -> alt
         x=alt.X("x:N", sort=named["x"], title=label(across, longest=60), axis=alt.Axis(labelAngle=0)),
         y=alt.Y("y:N", sort=named["y"], title=label(down, longest=40)),
     )
-    colour = alt.Color("mean:Q", scale=alt.Scale(domain=[low, high or 1.0], range=[_PALE_BLUE, BLUE]), legend=None)
+    colour = alt.Color("mean:Q", scale=alt.Scale(domain=[low, high or 1.0], range=[PALE_BLUE, BLUE]), legend=None)
     cells = base.mark_rect().encode(color=colour)
     text = base.mark_text(fontSize=12).encode(text="value:N", color=alt.Color("ink:N", scale=None))
     apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
@@ -165,23 +167,16 @@ def index_chart(indices: pl.DataFrame) -> alt.LayerChart:
     Args:
         indices: As of ``scenarios.output_analysis.sensitivity.sobol_indices``.
     """
-    kinds = (("first", BLUE, -7), ("total", VERMILLION, 7))
-    ordered = indices.sort("total", descending=True, nulls_last=True)
-    names = distinct(label(factor, longest=44) for factor in ordered["factor"])
+    rows = _named(indices.sort("total", descending=True, nulls_last=True), "factor")
+    base = alt.Chart(inline(rows)).encode(y=_CLEAR_NAMES)
     layers: list[alt.Chart] = []
-    for kind, colour, shift in kinds:
-        rows = [
-            {"factor": name, "value": row[kind], "low": row[f"{kind}_low"], "high": row[f"{kind}_high"]}
-            for name, row in zip(names, ordered.to_dicts(), strict=True)
-        ]
-        base = alt.Chart(inline(rows)).encode(y=alt.Y("factor:N", sort=None, title=None, axis=_FACTORS))
-        x = alt.X("low:Q", title="share of the variance", axis=alt.Axis(format="~%", tickCount=6))
+    for kind, colour, shift in (("first", BLUE, -7), ("total", VERMILLION, 7)):
+        x = alt.X(f"{kind}_low:Q", title="share of the variance", axis=alt.Axis(format="~%", tickCount=6))
         layers += [
-            base.mark_rule(color=colour, strokeWidth=2.5, opacity=0.6, yOffset=shift).encode(x=x, x2="high:Q"),
-            base.mark_point(color=colour, filled=True, size=70, opacity=1, yOffset=shift).encode(x="value:Q"),
+            base.mark_rule(color=colour, strokeWidth=2.5, opacity=0.6, yOffset=shift).encode(x=x, x2=f"{kind}_high:Q"),
+            base.mark_point(color=colour, filled=True, size=70, opacity=1, yOffset=shift).encode(x=f"{kind}:Q"),
         ]
-    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.8).encode(x="x:Q")
-    return layered(zero, *layers, width=310, height=alt.Step(38))
+    return layered(zero_line(), *layers, width=310, height=alt.Step(38))
 
 
 def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
@@ -190,27 +185,22 @@ def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
     Args:
         effects: As of ``scenarios.output_analysis.sensitivity.morris_indices``.
     """
-    ordered = effects.sort("mean_absolute", descending=True)
-    names = distinct(label(factor, longest=44) for factor in ordered["factor"])
-    rows = [
-        {
-            "factor": name,
-            "value": row["mean_absolute"],
-            "low": row["mean_absolute_low"],
-            "high": row["mean_absolute_high"],
-            "sd": None if row["sd"] is None or math.isnan(row["sd"]) else row["sd"],
-        }
-        for name, row in zip(names, ordered.to_dicts(), strict=True)
-    ]
-    base = alt.Chart(inline(rows)).encode(y=alt.Y("factor:N", sort=None, title=None, axis=_FACTORS))
-    x = alt.X("low:Q", title="effect of the whole range", axis=alt.Axis(tickCount=6))
+    ordered = effects.with_columns(pl.col("sd").fill_nan(None)).sort("mean_absolute", descending=True)
+    base = alt.Chart(inline(_named(ordered, "factor"))).encode(y=_CLEAR_NAMES)
+    x = alt.X("mean_absolute_low:Q", title="effect of the whole range", axis=alt.Axis(tickCount=6))
     return layered(
-        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q"),
-        base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="value:Q"),
+        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="mean_absolute_high:Q"),
+        base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="mean_absolute:Q"),
         base.mark_point(color=GREY, filled=False, size=80, strokeWidth=2, opacity=1).encode(x="sd:Q"),
         width=310,
         height=alt.Step(28),
     )
+
+
+def _named(table: pl.DataFrame, column: str) -> Rows:
+    """The rows of a table, each with a short ``name`` of its own from a column."""
+    names = distinct(label(value, longest=44) for value in table[column])
+    return [{**row, "name": name} for name, row in zip(names, table.to_dicts(), strict=True)]
 
 
 def _written(value: Any) -> str:  # noqa: ANN401 - whatever a factor may be

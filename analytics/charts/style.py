@@ -22,6 +22,8 @@ BLUE: Final = "#0072B2"
 VERMILLION: Final = "#D55E00"
 GREY: Final = "#888888"
 INK: Final = "currentColor"
+PALE_BLUE: Final = "#DCEAF4"
+"""The least of a scale of colours whose most is blue."""
 
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 """The first is bundled with vl-convert, which measures with it; the others have the same widths."""
@@ -101,6 +103,12 @@ def inline(rows: Rows) -> alt.InlineData:
     """Put rows into a chart."""
     # A tuple, because Altair copies lists row by row whenever it puts a chart into another.
     return alt.InlineData(values=tuple(rows))
+
+
+def zero_line(opacity: float = 0.8) -> alt.Chart:
+    """A vertical line at 0 of a horizontal axis: no effect, no change."""
+    line: alt.Chart = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=opacity).encode(x="x:Q")
+    return line
 
 
 def distinct(names: Iterable[str]) -> list[str]:

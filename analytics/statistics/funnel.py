@@ -167,7 +167,7 @@ class FunnelStatistics:
             visitors; ``step_rate``, the share of the ``n_step`` who reached the stage before (null at the top); both
             with ``_low`` and ``_high``.
         """
-        depths = MergeableCounts.sum(part.depths() for part in self._traffic).table
+        depths = MergeableCounts.sum(part.depths for part in self._traffic).table
         stages = [*(str(stage) for stage in FunnelStage), "demo request"]
         reached = [int(depths.filter(pl.col("depth") >= depth)["visitors"].sum()) for depth in range(len(stages) + 1)]
         return (

@@ -76,7 +76,7 @@ class Traffic:
         """
         for dimension in dimensions:
             self._known(dimension)
-        _ = self._deepest
+        _ = self.depths
         self._events = None
         self._line = self._line.clear()
 
@@ -103,12 +103,9 @@ class Traffic:
         requested = _grouped(requests, keys, pl.len().alias("demo_requests"), *converted)
         return MergeableCounts(pl.concat([seen, requested], how="diagonal_relaxed"), keys)
 
-    def depths(self) -> MergeableCounts:
-        """Count ``visitors`` by the ``depth`` they reach: 0 for no stage, then the stages in order, then a request."""
-        return self._deepest
-
     @cached_property
-    def _deepest(self) -> MergeableCounts:
+    def depths(self) -> MergeableCounts:
+        """Counts of ``visitors`` by the ``depth`` they reach: 0 for no stage, the stages in order, then a request."""
         stages = list(enumerate(FunnelStage, start=1))
         is_stage = [(depth * (pl.col("funnel_stage") == stage)).fill_null(0).cast(pl.UInt8) for depth, stage in stages]
         depth = self._read(pl.sum_horizontal(is_stage).cast(pl.UInt8), self._views["order"]).to_numpy()
