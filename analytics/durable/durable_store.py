@@ -15,8 +15,7 @@ Which file is written when, so that a crash between any two steps leaves everyth
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -35,17 +34,17 @@ from analytics.durable.records import RecordKind, batch_payload, moment_payload
 from analytics.durable.recovery import Recovery, StorePaths, recover
 from analytics.durable.settings import StoreSettings
 from analytics.errors import StoreError, StoreWriteError
-from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.dimensions import By
 from analytics.events.times import epoch_ms, moment, moment_ms
 from analytics.io.flatten import Flattened
-from analytics.io.position import Offset, SourcePosition
+from analytics.io.position import SourcePosition
 from analytics.store.buckets import HourBucket
-from analytics.store.counts import Counts, Lateness
+from analytics.store.counts import Counts, StoreCounters
 from analytics.store.deliveries import event_hours
 from analytics.store.event_store import EventStore
 from analytics.store.hour import NO_TIMED_EVENTS
 from analytics.store.intake import EventIntake
+from analytics.store.window import HourWindow
 
 _MIB: Final = 1 << 20
 
@@ -79,6 +78,8 @@ class DurableStore(EventIntake):
             max_dead_letters=settings.max_dead_letters,
             spill=paths.spill,
         )
+        # The same objects, not copies: what the store in memory records is seen here.
+        self.dead_letters, self.offsets = self._store.dead_letters, self._store.offsets
         self.recovery = Recovery()
         self._paths = paths
         self._settings = settings
@@ -150,50 +151,11 @@ class DurableStore(EventIntake):
         self._store.advance_to(moment(now_ms))
         self._is_whole = True
 
-    @property
-    def counts(self) -> Counts:
-        """What became of all events so far."""
-        return self._store.counts
+    def _counted(self) -> StoreCounters:
+        return self._store._counted()  # noqa: SLF001 - of one kind with this one
 
-    @property
-    def n_future(self) -> int:
-        """Events whose claimed time was impossible."""
-        return self._store.n_future
-
-    @property
-    def stream_time(self) -> datetime | None:
-        """The latest event time so far, which never falls; None before the first event."""
-        return self._store.stream_time
-
-    @property
-    def window(self) -> tuple[datetime, datetime] | None:
-        """Beginning, included, and end, excluded, of the hours in the window; None before the first event."""
-        return self._store.window
-
-    @property
-    def lateness(self) -> Lateness:
-        """How late the late events were, over the whole stream."""
-        return self._store.lateness
-
-    @property
-    def counts_by_type(self) -> Mapping[str, int]:
-        """Accepted events of each of the six calls, over the whole stream."""
-        return self._store.counts_by_type
-
-    @property
-    def dead_letters(self) -> deque[DeadLetter]:
-        """The latest dead letters, oldest first; the file of dead letters has all."""
-        return self._store.dead_letters
-
-    @property
-    def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
-        """Dead letters by reason, also of those no longer in memory."""
-        return self._store.dead_letter_counts
-
-    @property
-    def offsets(self) -> Mapping[str, Offset]:
-        """How far each source has been read, by its name."""
-        return self._store.offsets
+    def _held(self) -> HourWindow:
+        return self._store._held()  # noqa: SLF001 - of one kind with this one
 
     @property
     def buckets(self) -> tuple[HourBucket, ...]:

@@ -61,20 +61,19 @@ class FitContext:
     @cached_property
     def effective_clusters(self) -> Mapping[str, float] | None:
         """Effective number of clusters of each term; see :mod:`analytics.logit.clusters`."""
-        return None if self.clusters is None else self._by_term(effective_clusters, self.clusters)
+        return self._by_term(effective_clusters)
 
     @cached_property
     def jackknife_errors(self) -> Mapping[str, float] | None:
         """Jackknife standard error of each term over clusters; see :mod:`analytics.logit.clusters`."""
-        return None if self.clusters is None else self._by_term(jackknife_errors, self.clusters)
+        return self._by_term(jackknife_errors)
 
-    def _by_term(
-        self,
-        compute: Callable[[Design, Floats, Floats, Integers], Floats],
-        clusters: Integers,
-    ) -> Mapping[str, float]:
-        design, p = self.design, self.estimate.fit.p_request
-        return dict(zip(design.terms, compute(design, self._information, p, clusters).tolist(), strict=True))
+    def _by_term(self, compute: Callable[[Design, Floats, Floats, Integers], Floats]) -> Mapping[str, float] | None:
+        """A measure of the clusters for each term; None where visits are taken as independent."""
+        if self.clusters is None:
+            return None
+        measured = compute(self.design, self._information, self.estimate.fit.p_request, self.clusters)
+        return dict(zip(self.design.terms, measured.tolist(), strict=True))
 
     @cached_property
     def _information(self) -> Floats:

@@ -20,7 +20,7 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -31,15 +31,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.errors import AnalyticsError
-from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By, dimensions_of
-from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment, moment_ms
-from analytics.events.tracking_plan import CallType
+from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment_ms
 from analytics.io.flatten import Flattened
-from analytics.io.position import Offset, SourcePosition
+from analytics.io.position import SourcePosition
 from analytics.io.strict_json import MAX_EVENT_BYTES
 from analytics.store.buckets import HourBucket, HourReports, hourly_table
-from analytics.store.counts import Counts, Lateness, StoreCounters
+from analytics.store.counts import Counts, StoreCounters
 from analytics.store.deliveries import (
     CONTENT_COLUMNS,
     Redeliveries,
@@ -74,10 +73,6 @@ class EventStore(EventIntake):
             their identifiers; several stores may share it. A file there is deleted when its hour has left the window
             and no bucket refers to it. Without a folder all events stay in memory.
 
-    Attributes:
-        dead_letters: The latest dead letters, oldest first.
-        offsets: How far each source has been read, by its name; empty in a merged store.
-
     Raises:
         AnalyticsError: A setting is out of range, or the folder cannot be used.
 
@@ -101,8 +96,8 @@ class EventStore(EventIntake):
         if window_hours < 1 or skew_seconds < 0 or max_dead_letters < 0:
             given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
             raise AnalyticsError(f"a store needs at least one hour, and no negative skew or dead letters (got {given})")
-        self.dead_letters: deque[DeadLetter] = deque(maxlen=max_dead_letters)
-        self.offsets: dict[str, Offset] = {}
+        self.dead_letters = deque(maxlen=max_dead_letters)
+        self.offsets = {}
         self._window_hours = window_hours
         # Whole milliseconds, like event times, so that comparisons are exact.
         self._skew_ms = round(skew_seconds * 1000)
@@ -151,6 +146,12 @@ class EventStore(EventIntake):
         self._hours.spill_past_hours()
         return counts
 
+    def _counted(self) -> StoreCounters:
+        return self._counters
+
+    def _held(self) -> HourWindow:
+        return self._hours
+
     def advance_to(self, now: datetime) -> None:
         """Move stream time to this moment without an event; an earlier moment than stream time has no effect.
 
@@ -164,45 +165,9 @@ class EventStore(EventIntake):
         self._hours.spill_past_hours()
 
     @property
-    def counts(self) -> Counts:
-        """What became of all events so far."""
-        return self._counters.counts
-
-    @property
-    def n_future(self) -> int:
-        """Events whose claimed time was impossible."""
-        return self._counters.n_future
-
-    @property
-    def stream_time(self) -> datetime | None:
-        """The latest event time so far, which never falls; None before the first event."""
-        return None if self._hours.stream_ms is None else moment(self._hours.stream_ms)
-
-    @property
-    def window(self) -> tuple[datetime, datetime] | None:
-        """Beginning, included, and end, excluded, of the hours in the window; None before the first event."""
-        hours = self._hours.hours
-        return (moment(hours.start), moment(hours.stop)) if hours else None
-
-    @property
     def buckets(self) -> tuple[HourBucket, ...]:
         """The hours of the window, oldest first, also the empty ones; none before the first event."""
         return self._hours.buckets()
-
-    @property
-    def lateness(self) -> Lateness:
-        """How late the late events were, over the whole stream."""
-        return self._counters.lateness
-
-    @property
-    def counts_by_type(self) -> Mapping[str, int]:
-        """Accepted events of each of the six calls, over the whole stream."""
-        return {call.value: self._counters.accepted_by_type[call.value] for call in CallType}
-
-    @property
-    def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
-        """Dead letters by reason, also of those no longer kept."""
-        return dict(self._counters.invalid_by_reason)
 
     def hourly(self, *, evicted: bool = False) -> pl.DataFrame:
         """Count events, page views and demo requests in each hour of the window; empty hours have a row of zeros.

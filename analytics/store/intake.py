@@ -1,24 +1,85 @@
-"""How events come into a store: as a table, as NDJSON, or as a batch that is flattened already."""
+"""What all event stores have in common: how events come in, and what was counted of them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
-from analytics.events.times import moment_ms
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.times import moment, moment_ms
+from analytics.events.tracking_plan import CallType
 from analytics.io.flatten import Flattened
 from analytics.io.ndjson import decode, read_ndjson
-from analytics.io.position import SourcePosition
+from analytics.io.position import Offset, SourcePosition
 from analytics.io.row_validation import usable_events
-from analytics.store.counts import Counts
+from analytics.store.counts import Counts, Lateness, StoreCounters
+from analytics.store.window import HourWindow
 
 
 class EventIntake(ABC):
-    """The common input side of the store in memory and the one in a folder: tables and NDJSON become flat batches."""
+    """What the store in memory and the one in a folder have in common.
+
+    Tables and NDJSON become flat batches, which each store takes in its own way; the counts of both are those of a
+    store in memory.
+
+    Attributes:
+        dead_letters: The latest dead letters, oldest first; ``dead_letter_counts`` has all.
+        offsets: How far each source has been read, by its name; empty in a merged store.
+    """
+
+    dead_letters: deque[DeadLetter]
+    offsets: dict[str, Offset]
+
+    @abstractmethod
+    def _counted(self) -> StoreCounters:
+        """The counts of the whole stream so far."""
+
+    @abstractmethod
+    def _held(self) -> HourWindow:
+        """The hours in memory."""
+
+    @property
+    def counts(self) -> Counts:
+        """What became of all events so far."""
+        return self._counted().counts
+
+    @property
+    def n_future(self) -> int:
+        """Events whose claimed time was impossible."""
+        return self._counted().n_future
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the late events were, over the whole stream."""
+        return self._counted().lateness
+
+    @property
+    def counts_by_type(self) -> Mapping[str, int]:
+        """Accepted events of each of the six calls, over the whole stream."""
+        return {call.value: self._counted().accepted_by_type[call.value] for call in CallType}
+
+    @property
+    def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
+        """Dead letters by reason, also of those no longer kept."""
+        return dict(self._counted().invalid_by_reason)
+
+    @property
+    def stream_time(self) -> datetime | None:
+        """The latest event time so far, which never falls; None before the first event."""
+        stream_ms = self._held().stream_ms
+        return None if stream_ms is None else moment(stream_ms)
+
+    @property
+    def window(self) -> tuple[datetime, datetime] | None:
+        """Beginning, included, and end, excluded, of the hours in the window; None before the first event."""
+        hours = self._held().hours
+        return (moment(hours.start), moment(hours.stop)) if hours else None
 
     @abstractmethod
     def append_flattened(
