@@ -98,10 +98,8 @@ class IntentModel:
         """
         names = [signal.name for signal in self.signals]
         eligible = eligible_visits(visits, names)
-        design = prepare(eligible, names, self.interactions)
-        clusters = cluster_numbers(eligible)
-        found = estimate(design, clusters, self.level, penalise=self.penalise)
-        basis = FitContext(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
+        basis = self.fit_context(eligible, names, self.interactions)
+        design, found = basis.design, basis.estimate
         ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
         results = IntentResults(
@@ -114,7 +112,7 @@ class IntentModel:
             pseudo_r2=1 - found.fit.log_likelihood / _log_likelihood_of_intercept(n_requests, eligible.height),
             tjur_r2=coefficient_of_discrimination(ones, zeros, p),
             auc_in_sample=area_under_curve(ones, zeros, p),
-            covariance="nonrobust" if clusters is None else "cluster by account",
+            covariance="nonrobust" if basis.clusters is None else "cluster by account",
             covariance_matrix=found.fit.covariance,
             level=self.level,
             basis=basis,
@@ -125,6 +123,23 @@ class IntentModel:
         # This warning comes last because it needs results: effective clusters are computed from the fit.
         warning = _few_effective_clusters(results) if _has_many_clusters(results) else None
         return replace(results, warnings=(*results.warnings, warning)) if warning else results
+
+    def fit_context(self, eligible: pl.DataFrame, names: Sequence[str], interactions: Sequence[str]) -> FitContext:
+        """Estimate the coefficients, and keep what diagnostics need.
+
+        Args:
+            eligible: The visits to fit, as of :func:`analytics.logit.design.eligible_visits`.
+            names: Columns of the signals; other columns than the model's own where another form of one is tried.
+            interactions: Products of these.
+
+        Raises:
+            IntentModelError: As for :meth:`fit`.
+        """
+        design = prepare(eligible, names, interactions)
+        clusters = cluster_numbers(eligible)
+        found = estimate(design, clusters, self.level, penalise=self.penalise)
+        # By pattern: a table need not have either column.
+        return FitContext(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
 
 
 def _warnings(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:

@@ -15,9 +15,7 @@ from analytics.errors import IntentModelError
 from analytics.intent.fit_context import FitContext
 from analytics.intent.model import IntentModel
 from analytics.intent.validation import out_of_fold_quality
-from analytics.logit.clusters import cluster_numbers
-from analytics.logit.design import Floats, eligible_visits, prepare
-from analytics.logit.estimation import Estimate, estimate
+from analytics.logit.design import Floats, eligible_visits
 from analytics.logit.joint_tests import joint_test
 from analytics.logit.splines import knots_of, restricted_cubic
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SessionLength, interaction_parts
@@ -201,13 +199,7 @@ class SessionLengthComparison:
         columns = self._columns(form)
         wanted = columns(self._minutes)
         table = self._visits.with_columns(pl.Series(name, values) for name, values in wanted.items())
-        design = prepare(table, [*self._others, *wanted], self._interactions)
-        clusters = cluster_numbers(self._visits)
-        found: Estimate = estimate(design, clusters, self.level, penalise=self._model.penalise)
-        basis = FitContext(
-            self._model.signals, design, found, clusters, self._visits.select(pl.col("^(account|anonymous_id)$"))
-        )
-        return _Fit(basis, columns)
+        return _Fit(self._model.fit_context(table, [*self._others, *wanted], self._interactions), columns)
 
     def _columns(self, form: SessionForm) -> Callable[[Floats], dict[str, Floats]]:
         """Function from minutes to the columns of the design."""

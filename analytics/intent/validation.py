@@ -18,7 +18,7 @@ from scipy.special import expit, logit, xlog1py, xlogy
 from analytics.errors import OneOutcomeError, TooFewVisitsError
 from analytics.logit.design import Design, Floats, Integers
 from analytics.logit.firth import PenalisedLogit
-from analytics.logit.likelihood import climb
+from analytics.logit.likelihood import maximum
 from analytics.statistics.intervals import wilson_interval
 
 
@@ -73,8 +73,8 @@ def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds:
     # A prediction of exactly 0 or 1 has infinite log-odds.
     log_odds = logit(np.clip(p, 1e-15, 1 - 1e-15))
     ones = np.ones((len(p), 1))
-    slope = _calibrated(np.column_stack([ones, log_odds]), n, y, None) if np.ptp(log_odds) > 0 else None
-    intercept = _calibrated(ones, n, y, log_odds)
+    slope = maximum(np.column_stack([ones, log_odds]), n, y, np.zeros(2)) if np.ptp(log_odds) > 0 else None
+    intercept = maximum(ones, n, y, np.zeros(1), log_odds)
     return PredictiveQuality(
         auc=area_under_curve(y, n - y, p),
         brier=float((y * (1 - p) ** 2 + (n - y) * p**2).sum() / total),
@@ -122,15 +122,6 @@ def calibration_table(
         share_low=pl.Series(low),
         share_high=pl.Series(high),
     )
-
-
-def _calibrated(matrix: Floats, n: Floats, y: Floats, offset: Floats | None) -> Floats | None:
-    """Coefficients of the recalibration; None where its likelihood has no maximum."""
-    try:
-        b, converged = climb(matrix, n, y, np.zeros(matrix.shape[1]), offset)
-    except np.linalg.LinAlgError:
-        return None
-    return b if converged else None
 
 
 def area_under_curve(n_ones: Floats, n_zeros: Floats, score: Floats) -> float:
@@ -244,10 +235,7 @@ def _independent(matrix: Floats) -> Integers:
 
 
 def _maximum(x: Floats, n: Floats, y: Floats, start: Floats) -> Floats:
-    try:
-        b, converged = climb(x, n, y, start)
-    except np.linalg.LinAlgError:
-        converged = False
-    if converged and (np.abs(b) * np.ptp(x, axis=0) < _FAR_OUT).all():
+    b = maximum(x, n, y, start)
+    if b is not None and (np.abs(b) * np.ptp(x, axis=0) < _FAR_OUT).all():
         return b
     return PenalisedLogit(x, n, y).coefficients

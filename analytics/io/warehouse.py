@@ -97,13 +97,6 @@ def _column(path: _Path) -> str:
     return f"extra_{name}" if name in _TAKEN or not name else name
 
 
-_TABLES: Final = {
-    CallType.PAGE: "pages",
-    CallType.TRACK: "tracks",
-    CallType.IDENTIFY: "identifies",
-    CallType.GROUP: "groups",
-}
-
 _COMMON: Final = {
     "id": "message_id",
     **{name: name for name in ("anonymous_id", "user_id", "received_at", "sent_at", "timestamp", "original_timestamp")},
@@ -112,18 +105,17 @@ _COMMON: Final = {
 """Columns of every table, and the columns of the event table that they come from."""
 
 _OF_PAGE: Final = {
-    "name": "name",
-    "category": "category",
-    "funnel_stage": "funnel_stage",
+    **{name: name for name in ("name", "category", "funnel_stage")},
     **{name: f"context_page_{name}" for name in ("url", "path", "title", "referrer")},
 }
 
-_OF_CALL: Final[dict[CallType, dict[str, str]]] = {
-    CallType.PAGE: _OF_PAGE,
-    CallType.TRACK: {},
-    CallType.IDENTIFY: {"email": "email"},
-    CallType.GROUP: {"group_id": "context_group_id"},
+_TABLES: Final[dict[CallType, tuple[str, dict[str, str]]]] = {
+    CallType.PAGE: ("pages", _OF_PAGE),
+    CallType.TRACK: ("tracks", {}),
+    CallType.IDENTIFY: ("identifies", {"email": "email"}),
+    CallType.GROUP: ("groups", {"group_id": "context_group_id"}),
 }
+"""Name of the table of each call, and the columns that only it has."""
 
 
 def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -139,19 +131,19 @@ def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]
         table of each tracked event, by name.
     """
     calls = events["type"].cast(pl.String)
-    for call, name in _TABLES.items():
+    for call, (name, columns) in _TABLES.items():
         rows = events.filter(calls == call)
-        yield name, _table(rows, call) if call != CallType.TRACK else _tracks(rows)
+        yield name, _tracks(rows) if call == CallType.TRACK else _selected(rows, _COMMON | columns)
     yield "users", _users(events.filter(calls == CallType.IDENTIFY))
     tracked = events.filter((calls == CallType.TRACK) & events["event"].is_not_null())
     for event in sorted(tracked["event"].cast(pl.String).unique()):
         yield _snake_case(event), _tracks(tracked.filter(pl.col("event") == event), asset=True)
 
 
-def _table(rows: pl.DataFrame, call: CallType) -> pl.DataFrame:
-    columns = {**_COMMON, **_OF_CALL[call]}
-    table = rows.select(**{name: pl.col(source) for name, source in columns.items()})
-    if call == CallType.PAGE:
+def _selected(rows: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
+    """Columns of the event table under the names that they have in a warehouse."""
+    table = rows.select(pl.col(source).alias(name) for name, source in columns.items())
+    if "url" in columns:
         # The query of the page's address with its question mark, as browsers give it.
         search = pl.col("url").str.extract(r"^[^?#]*(\?[^#]*)")
         table = table.with_columns(search=search, context_page_search=search)
@@ -162,19 +154,19 @@ def _tracks(rows: pl.DataFrame, *, asset: bool = False) -> pl.DataFrame:
     texts = pl.col("event").cast(pl.String)
     names = {text: _snake_case(text) for text in rows["event"].cast(pl.String).unique().drop_nulls()}
     event = texts.replace_strict(names, default=None, return_dtype=pl.String)
-    extra = {"asset": pl.col("asset")} if asset else {}
-    common = {name: pl.col(source) for name, source in _COMMON.items()}
-    return rows.select(**common, event=event, event_text=texts, **extra)
+    common = _selected(rows, _COMMON).with_columns(rows.select(event=event, event_text=texts))
+    return common.with_columns(rows["asset"]) if asset else common
 
 
 def _users(identifies: pl.DataFrame) -> pl.DataFrame:
     """Each user once, with the traits of the last identify call."""
-    columns = {**_COMMON, **_OF_CALL[CallType.IDENTIFY]} | {"id": "user_id"}
+    # Without what belongs to the call: who was identified when, and on which browser.
+    of_call = {"anonymous_id", "user_id", "sent_at", "timestamp", "original_timestamp"}
+    columns = {name: source for name, source in _COMMON.items() if name not in of_call}
     # In order of arrival, so that the last row has the latest traits.
     known = identifies.filter(pl.col("user_id").is_not_null()).sort("received_at", maintain_order=True)
     latest = known.unique("user_id", keep="last", maintain_order=True)
-    of_call = ["anonymous_id", "user_id", "sent_at", "timestamp", "original_timestamp"]
-    return latest.select(**{name: pl.col(source) for name, source in columns.items() if name not in of_call})
+    return _selected(latest, columns | {"id": "user_id", "email": "email"})
 
 
 def _snake_case(event: str) -> str:

@@ -17,6 +17,12 @@ from .design import (
 from .estimation import Estimate as Estimate, Estimator as Estimator, estimate as estimate
 from .firth import PenalisedLogit as PenalisedLogit
 from .joint_tests import JointTest as JointTest, joint_test as joint_test
-from .likelihood import LogitFit as LogitFit, climb as climb, information as information, maximise as maximise
+from .likelihood import (
+    LogitFit as LogitFit,
+    climb as climb,
+    information as information,
+    maximise as maximise,
+    maximum as maximum,
+)
 from .marginal_effects import MarginalEffects as MarginalEffects
 from .splines import knots_of as knots_of, restricted_cubic as restricted_cubic

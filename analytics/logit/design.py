@@ -134,18 +134,13 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
     pattern, rows = _collapsed(visits, signals)
     counts = _Counts.of(outcome, pattern)
     dropped: dict[str, _Reason] = {}
-    incomplete: dict[str, str] = {}
     terms = [INTERCEPT, *signals]
     wanted = [*terms, *(name for name in interactions if set(interaction_parts(name)) <= set(signals))]
     whole = design_matrix(rows, wanted)
     _drop_unidentified(whole, wanted, terms, counts, dropped)
-    products = []
-    for name in interactions:
-        absent = [part for part in interaction_parts(name) if part not in terms]
-        if absent:
-            incomplete[name] = f"incomplete: {' and '.join(absent)} not in the model"
-        else:
-            products.append(name)
+    absent = {name: [part for part in interaction_parts(name) if part not in terms] for name in interactions}
+    incomplete = {name: f"incomplete: {' and '.join(lost)} not in the model" for name, lost in absent.items() if lost}
+    products = [name for name in interactions if name not in incomplete]
     if products:
         terms += products
         _drop_unidentified(whole, wanted, terms, counts, dropped)

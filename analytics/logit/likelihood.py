@@ -164,6 +164,24 @@ def climb(
     return b, False
 
 
+def maximum(
+    matrix: Floats, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
+) -> Floats | None:
+    """Return the coefficients at which :func:`climb` arrives; None where the likelihood has no maximum within reach.
+
+    For callers that have something else to fall back on. The arguments are those of :func:`climb`.
+
+    >>> always = np.array([1.0, 1.0])  # both visits end in a request: the intercept would be infinite
+    >>> maximum(np.ones((2, 1)), np.ones(2), always, np.zeros(1)) is None
+    True
+    """
+    try:
+        b, converged = climb(matrix, n_visits, n_requests, start, offset)
+    except np.linalg.LinAlgError:
+        return None
+    return b if converged else None
+
+
 def _average(design: Design) -> Floats:
     """Starting values: the overall log-odds as intercept, which is closer to the maximum than 0."""
     start = np.zeros(len(design.terms))
@@ -178,11 +196,8 @@ def _start(design: Design) -> Floats:
     n_requests = outcome.sum()
     if min(n_requests, len(outcome) - n_requests) < len(design.terms):
         return _average(design)
-    try:
-        start, converged = climb(design.matrix[part], np.ones(len(outcome)), outcome, _average(design))
-    except np.linalg.LinAlgError:
-        converged = False
-    return start if converged else _average(design)
+    start = maximum(design.matrix[part], np.ones(len(outcome)), outcome, _average(design))
+    return _average(design) if start is None else start
 
 
 def information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
