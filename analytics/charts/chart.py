@@ -54,6 +54,7 @@ class Chart:
 
     @property
     def _file_svg(self) -> str:
+        # A page needs no namespace; a file of its own is not drawn without one.
         namespace = "" if "xmlns=" in self.svg else 'xmlns="http://www.w3.org/2000/svg" '
         return self.svg.replace("<svg ", f"<svg {namespace}", 1)
 

@@ -38,6 +38,7 @@ def session_length_chart(
         others: Curves of other forms, by name, drawn as grey lines.
         name: Name of the curve with the band.
     """
+    # At least a minute: an axis of length 0 cannot be drawn.
     x = _time(max([1.0, *curve["minutes"]]))
     lasting, moment = curve.filter(pl.col("minutes") > 0), curve.filter(pl.col("minutes") == 0)
     y = alt.Y("low:Q", title="log-odds of a request, against a median visit")
@@ -57,12 +58,14 @@ def session_length_chart(
     if curve["truth"].is_not_null().all():
         layers.append(_line(curve, "truth", x, color=VERMILLION, strokeWidth=2, strokeDash=[5, 4]))
         ends["true effect"] = (curve["truth"][-1], VERMILLION)
+    # The band has the highest and the lowest points, so distances between labels follow from it.
     heights = (curve["low"].min(), curve["high"].max())
     layers.append(_names(ends, heights, curve["minutes"][-1], x))
     return layered(*layers, width=460, height=260)
 
 
 def _time(longest: float) -> alt.X:
+    # With the constant 1 this is log(1 + minutes), the form that the model has; unlike log, it has a place for 0.
     scale = alt.Scale(type="symlog", constant=1, domain=[0, longest], nice=False)
     axis = alt.Axis(values=[tick for tick in _TICKS if tick <= longest], format="d")
     return alt.X("minutes:Q", title="minutes from the first to the last page view", scale=scale, axis=axis)
@@ -81,9 +84,11 @@ def _line(table: pl.DataFrame, column: str, x: alt.X, **style: Any) -> alt.Chart
 def _names(ends: Ends, heights: tuple[Any, Any], minutes: float, x: alt.X) -> alt.Chart:
     """Name the lines at their right ends, one above the other where they would lie on each other."""
     low, high = heights
+    # A flat band would leave no distance between labels.
     least = _LINE_HEIGHT * max(high - low, 1e-9)
     rows, below = [], -math.inf
     for name, (height, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
+        # Upwards only: in rising order no label then meets the one before it.
         below = max(height, below + least)
         rows.append({"minutes": minutes, "value": below, "name": name, "colour": colour})
     text = alt.Chart(inline(rows)).mark_text(align="left", dx=6, fontSize=12)
@@ -112,7 +117,9 @@ def coefficient_chart(groups: Mapping[str, pl.DataFrame], names: Mapping[str, st
     filled = {title: table for title, table in groups.items() if table.height}
     every = pl.concat(filled.values())
     ends = every.select("ci_low", "ci_high", "true_coefficient").unpivot()["value"].drop_nulls().drop_nans()
+    # At least ±0.1, so that estimates close to 0 do not look large.
     bounds = [_clamped(value) for value in (min([-0.1, *ends]), max([0.1, *ends]))]
+    # Panels share one axis, which is labelled below the last of them only.
     last = list(filled)[-1]
     panels = [_forest(title, table, names, bounds, is_last=title == last) for title, table in filled.items()]
     return alt.vconcat(*panels, spacing=12)
@@ -124,6 +131,7 @@ def _forest(
     called = distinct(label(names.get(term, term)) for term in table["signal"])
     data = inline([_estimate(row, name) for row, name in zip(table.to_dicts(), called, strict=True)])
     x_scale = alt.Scale(domain=list(bounds), nice=True)
+    # A fixed extent for names, or the panels would not begin at the same place.
     y = alt.Y("signal:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=200, maxExtent=200))
     colour = alt.Color("colour:N", scale=None)
     base = alt.Chart(data).encode(y=y)
@@ -167,11 +175,13 @@ def calibration_chart(calibration: pl.DataFrame) -> alt.LayerChart:
         calibration: As of :func:`analytics.intent.validation.calibration_table`.
     """
     rows = calibration.select("predicted", "share", low="share_low", high="share_high").to_dicts()
+    # All predictions may be 0, and an axis still needs a length.
     most = max([_LEAST, *calibration["predicted"], *calibration["share_high"]])
     scale = alt.Scale(type="sqrt", domain=[0, most], nice=False)
     axis = alt.Axis(format="~%", tickCount=6)
     x = alt.X("predicted:Q", title="predicted probability, out-of-fold", scale=scale, axis=axis)
     y = alt.Y("low:Q", title="observed share", scale=scale, axis=axis)
+    # Both axes have the same scale, so the line of equal values is straight although it is no linear one.
     agreed = alt.Chart(inline([{"predicted": each, "low": each} for each in (0, most)]))
     base = alt.Chart(inline(rows)).encode(x=x)
     return layered(

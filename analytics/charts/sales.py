@@ -20,6 +20,7 @@ _STEPS: Final = 200
 _HOURS_TO_NAME: Final = 30
 """Up to so many hours the axis shows hours only."""
 
+# Narrow at first, because speed-to-lead is compared in minutes; then wide, because nights lie between.
 _EDGES_MINUTES: Final = (0, 5, 15, 60, 240, 720, 1440, float("inf"))
 _CLASSES: Final = (
     "up to 5 minutes",
@@ -49,6 +50,7 @@ def queue_over_time(requests: pl.DataFrame, start: datetime, end: datetime) -> p
     moments = np.linspace(0, length_s, _STEPS + 1)
     came = np.sort(requests["requested_s"].to_numpy())
     answered, slots = (np.sort(requests[name].drop_nulls().to_numpy()) for name in ("responded_s", "slot_s"))
+    # A demo lies ahead from its booking to its slot; a request without a slot has neither.
     booked = np.sort(requests.filter(pl.col("slot_s").is_not_null())["scheduled_s"].to_numpy())
 
     def until(times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
@@ -57,6 +59,7 @@ def queue_over_time(requests: pl.DataFrame, start: datetime, end: datetime) -> p
     return pl.DataFrame(
         {
             "moment": [start + timedelta(seconds=float(second)) for second in moments],
+            # What came less what left is the length of a queue at any moment, without following it.
             "unanswered": np.subtract(until(came), until(answered)),
             "booked": np.subtract(until(booked), until(slots)),
         }
@@ -69,6 +72,7 @@ def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
     Args:
         queue: As of :func:`queue_over_time`.
     """
+    # As texts that end in Z: other moments would be shown in the time zone of whoever draws.
     rows = queue.with_columns(pl.col("moment").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
     hours = (queue["moment"][-1] - queue["moment"][0]).total_seconds() / 3600
     axis = alt.Axis(tickCount=8, format="%H:%M") if hours <= _HOURS_TO_NAME else alt.Axis(tickCount=8)
@@ -81,6 +85,7 @@ def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
 
 def _steps(rows: pl.DataFrame, count: str, title: str, colour: str, axis: alt.Axis) -> alt.LayerChart:
     scale = alt.Scale(type="utc", nice=False)
+    # At least 1, because an empty queue has an axis too.
     ends = alt.Scale(domain=[0, max(1, *rows[count])], nice=True)
     area = (
         alt.Chart(inline(rows.select("moment", count).to_dicts()))
@@ -126,6 +131,7 @@ def wait_chart(waits: pl.DataFrame) -> alt.LayerChart:
     most = max(1, *waits["n"])
     base = alt.Chart(inline(rows)).encode(
         y=alt.Y("wait:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, minExtent=120)),
+        # Room on the right for the numbers beside the bars.
         x=alt.X("n:Q", axis=None, scale=alt.Scale(domain=[0, 1.3 * most])),
     )
     bars = base.mark_bar(height=16).encode(color=alt.Color("colour:N", scale=None))

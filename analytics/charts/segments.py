@@ -32,6 +32,7 @@ def segment_rows(segments: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """
     known = segments.filter(pl.col("conversion").is_not_null())
     enough = known.filter(pl.col("n") >= SMALL_N // 2)
+    # Where every segment is small, small ones are better than an empty chart.
     drawn = (known if enough.is_empty() else enough).head(_MOST_SEGMENTS)
     return drawn.sort("n", segments.columns[0], descending=[True, False]), segments.height - drawn.height
 
@@ -59,6 +60,7 @@ def segment_chart(segments: pl.DataFrame, overall: float | None = None, most: fl
     ]
     if overall is not None:
         mean = alt.Chart(inline([{"rate": overall}])).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.7)
+        # At the bottom: it must not hide a dot.
         layers.insert(0, mean.encode(x="rate:Q"))
     return layered(*layers, width=230, height=alt.Step(26))
 
@@ -73,6 +75,7 @@ def heat_map(pairs: pl.DataFrame, outlined: tuple[str, str] | None = None) -> al
     Cells of fewer than :data:`SMALL_N` visitors have no colour and pale text.
     """
     across, down = pairs.columns[:2]
+    # No segment has an empty name, so without a frame nothing is kept.
     keep = outlined or ("", "")
     columns = _commonest(pairs, across, _MOST_COLUMNS, keep[0])
     contents = _commonest(pairs, down, _MOST_ROWS, keep[1])
@@ -83,6 +86,7 @@ def heat_map(pairs: pl.DataFrame, outlined: tuple[str, str] | None = None) -> al
     drawn = pairs.filter(
         pl.col(across).is_in(columns), pl.col(down).is_in(contents), pl.col("conversion").is_not_null()
     )
+    # The scale is that of the large cells: small ones have extreme rates by chance.
     enough = drawn.filter(pl.col("n") >= SMALL_N)["conversion"]
     most = max([0.0, *enough]) or 1.0
     rows = [_cell(row, column_names[row[across]], row_names[row[down]], most) for row in drawn.to_dicts()]
@@ -93,6 +97,7 @@ def heat_map(pairs: pl.DataFrame, outlined: tuple[str, str] | None = None) -> al
 
 def _cell(row: Mapping[str, Any], column: str, name: str, most: float) -> dict[str, Any]:
     rate, small = row["conversion"], row["n"] < SMALL_N
+    # White on the darkest cells only; black has more contrast on all others.
     ink = INK if small else ("#FFFFFF" if rate > 0.85 * most else "#111111")
     return {"column": column, "row": name, "rate": rate, "ink": ink, "small": small} | {
         "percent": percent(rate),
@@ -116,6 +121,7 @@ def _grid(rows: Rows, columns: Sequence[str], names: Sequence[str], most: float)
     percent = base.mark_text(dy=-6, fontSize=13, fontWeight="bold").encode(text="percent:N", color=ink, opacity=opacity)
     n = base.mark_text(dy=9, fontSize=11).encode(text="n:N", color=ink, opacity=opacity)
     layers = [empty, cells, framed, percent, n]
+    # Layers have colours of their own: those of the texts would else enter the scale of the rates.
     apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
     return layered(*layers, width=alt.Step(106), height=alt.Step(38), resolve=apart)
 
@@ -125,4 +131,5 @@ def _commonest(pairs: pl.DataFrame, dimension: str, most: int, kept: str) -> lis
     counted = pairs.group_by(dimension).agg(pl.col("n").sum()).sort("n", dimension, descending=[True, False])
     ranked: list[str] = counted[dimension].to_list()
     chosen = ranked[:most]
+    # In the place of the last, so that the number of rows stays the same.
     return chosen if kept in chosen or kept not in ranked else [*chosen[:-1], kept]

@@ -53,6 +53,7 @@ def response_chart(curve: pl.DataFrame, factor: str, response: str) -> alt.Layer
     kind, axis = ("Q", alt.Axis(tickCount=6)) if is_number else ("N", alt.Axis(labelAngle=0))
     scale = alt.Scale(zero=False, nice=True) if is_number else alt.Undefined
     x = alt.X(f"x:{kind}", title=label(factor, longest=60), axis=axis, scale=scale, sort=None)
+    # Not from 0, where a small effect of a large response would look flat.
     y = alt.Y("low:Q", title=label(response, longest=44), scale=alt.Scale(zero=False, nice=True))
     base = alt.Chart(data).encode(x=x)
     spread = [base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(y=y, y2="high:Q")]
@@ -126,6 +127,7 @@ def grid_chart(grid: pl.DataFrame, across: str, down: str, response: str) -> alt
         }
         for row in known.to_dicts()
     ]
+    # The lowest value at the bottom, as on any axis.
     named = {"x": [_written(value) for value in columns], "y": [_written(value) for value in reversed(lines)]}
     base = alt.Chart(inline(rows)).encode(
         x=alt.X("x:N", sort=named["x"], title=label(across, longest=60), axis=alt.Axis(labelAngle=0)),
@@ -147,6 +149,7 @@ def scatter_chart(points: pl.DataFrame, factors: Sequence[str], response: str) -
         factors: Names of the factors that are numbers.
         response: Its name.
     """
+    # Two in a line share the title of the left one's axis.
     panels = [_scatter(points, factor, response, is_first=index % 2 == 0) for index, factor in enumerate(factors)]
     lines = [alt.hconcat(*panels[start : start + 2], spacing=24) for start in range(0, len(panels), 2)]
     return alt.vconcat(*lines, spacing=20)
@@ -170,6 +173,7 @@ def index_chart(indices: pl.DataFrame) -> alt.LayerChart:
     rows = _named(indices.sort("total", descending=True, nulls_last=True), "factor")
     base = alt.Chart(inline(rows)).encode(y=_CLEAR_NAMES)
     layers: list[alt.Chart] = []
+    # Above and below the middle of the row, where the two would hide each other.
     for kind, colour, shift in (("first", BLUE, -7), ("total", VERMILLION, 7)):
         x = alt.X(f"{kind}_low:Q", title="share of the variance", axis=alt.Axis(format="~%", tickCount=6))
         layers += [
@@ -236,6 +240,7 @@ def rank_chart(table: pl.DataFrame, names: Mapping[str, str] | None = None) -> a
 
 
 def _panel(table: pl.DataFrame, title: str, height: float) -> alt.LayerChart:
+    # Said by the title as well: colour alone does not reach every reader.
     inside = bool(table["inside"].all())
     colour = BLUE if inside else VERMILLION
     rows = inline(table.select("rank", "difference", "low", "high").to_dicts())
@@ -265,6 +270,7 @@ def welch_chart(table: pl.DataFrame, counted: str, warm_up_hours: int | None) ->
         base.mark_line(color=GREY, strokeWidth=1, opacity=0.8).encode(y=y),
         base.mark_line(color=BLUE, strokeWidth=2.5).encode(y="moving_average:Q"),
     ]
+    # Neither 0 nor None has an end to mark.
     if warm_up_hours:
         end = alt.Chart(inline([{"hour": warm_up_hours, "label": f"MSER-5: {warm_up_hours} hours"}]))
         layers += [

@@ -31,6 +31,7 @@ _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 _CONFIG: Final = {
     "font": _FONT,
     "background": "transparent",
+    # Screen readers get the title of the chart instead of hundreds of marks.
     "aria": False,
     "padding": 4,
     "view": {"stroke": None},
@@ -57,6 +58,7 @@ Rows = list[dict[str, Any]]
 
 def label(value: object, *, longest: int = 36) -> str:
     """Shorten a value from outside to what fits beside an axis, and replace invisible characters."""
+    # Cut first: a name may be megabytes long, and every character is looked up.
     text = "".join("�" if unicodedata.category(character)[0] == "C" else character for character in str(value)[:200])
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
@@ -88,6 +90,7 @@ def _embedded(svg: str, name: str) -> str:
     head, body = svg.split(">", maxsplit=1)
     box = re.search(r'width="([\d.]+)" height="([\d.]+)"', head)
     width, height = box.groups() if box else ("600", "400")
+    # Identifiers are global to a page: charts with equal ones would clip each other.
     body = re.sub(r'(<[^<>]*\s)id="', rf'\1id="{name}-', body)
     body = body.replace('="url(#', f'="url(#{name}-')
     shape = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'

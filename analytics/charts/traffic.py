@@ -42,6 +42,7 @@ def traffic_by(hourly: pl.DataFrame, moving_average: pl.DataFrame) -> tuple[str,
         means = moving_average.select("hour", *(pl.col(name).alias(f"{name}_mean") for name in counts))
         table = hourly.select("hour", *counts).join(means, on="hour", how="left").select(start, pl.exclude("hour"))
     else:
+        # Averages anew from the sums: those of single hours do not add up to those of days.
         summed = hourly.group_by(pl.col("hour").dt.truncate(every).alias("start")).agg(pl.col(counts).sum())
         averages = (pl.col(name).cast(pl.Float64).rolling_mean(window).alias(f"{name}_mean") for name in counts)
         table = summed.sort("start").with_columns(*averages)
@@ -49,6 +50,7 @@ def traffic_by(hourly: pl.DataFrame, moving_average: pl.DataFrame) -> tuple[str,
 
 
 def _grain(n_hours: int) -> tuple[str, str, int | None]:
+    # Both limits are some 350 bars, as many as can be distinguished across a page.
     if n_hours <= 14 * _HOURS_OF_DAY:
         return "hour", "1h", None
     return ("day", "1d", 7) if n_hours <= 366 * _HOURS_OF_DAY else ("month", "1mo", 3)
@@ -62,6 +64,7 @@ def hourly_chart(traffic: pl.DataFrame, suffix: str = "") -> alt.VConcatChart:
         suffix: End of the titles, such as `` of Europe``.
     """
     length = pl.col("end") - pl.col("start")
+    # Gaps in proportion, because months are not equally long.
     rows = traffic.with_columns(
         start=pl.col("start") + 0.04 * length, middle=pl.col("start") + length / 2, end=pl.col("end") - 0.04 * length
     ).with_columns(pl.col("start", "end", "middle").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -125,6 +128,7 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
     most = max((row["visitors"] for row in rows), default=1) or 1
     base = alt.Chart(inline(rows)).encode(
         y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, labelFontSize=14)),
+        # Room on the right for the texts beside the longest bar.
         x=alt.X("visitors:Q", axis=None, scale=alt.Scale(domain=[0, 1.75 * most])),
     )
     text = base.mark_text(align="left", dx=8, dy=-7, fontSize=13, color=INK, fontWeight="bold").encode(text="all:N")

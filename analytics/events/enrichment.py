@@ -87,7 +87,9 @@ _COUNTRY_NAMES: Final = {
 }
 _REGION_OF: Final = REGION_OF_COUNTRY | {name: REGION_OF_COUNTRY[code] for name, code in _COUNTRY_NAMES.items()}
 
+# User names and ports are skipped: https://google.com@example.org is a page of example.org.
 _HOST: Final = r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?:www\.)?([^/:?#]+)"
+# Whole labels only: notgoogle.com is no search engine.
 _SEARCH_HOST: Final = (
     r"^search\.|(?:^|\.)(?:google|bing|yahoo|baidu|yandex|ecosia|qwant|startpage|naver|ask)\.[a-z]{2,3}(?:\.[a-z]{2})?$"
     r"|(?:^|\.)duckduckgo\.com$|(?:^|\.)search\.brave\.com$"
@@ -96,6 +98,7 @@ _SOCIAL_HOST: Final = (
     r"^social\.|(?:^|\.)(?:facebook|instagram|linkedin|twitter|x|reddit|pinterest|tiktok|youtube|quora|threads|whatsapp)\.com$"
     r"|^(?:t\.co|lnkd\.in|fb\.com|youtu\.be|xing\.com|bsky\.app|mastodon\.social)$"
 )
+# A click that was paid for is social if its source is a social network, as in Google Analytics.
 _SOCIAL_SOURCE: Final = (
     r"^(?:facebook|fb|instagram|ig|linkedin|twitter|x|reddit|pinterest|tiktok|youtube|quora|xing|social)$"
 )
@@ -218,6 +221,7 @@ def _channels(arrivals: pl.DataFrame) -> pl.Series:
     distinct = with_cause.unique().with_columns(channel=_CHANNEL)
     columns = with_cause.columns
     by_rule = with_cause.join(distinct, on=columns, how="left", nulls_equal=True, maintain_order="left")["channel"]
+    # Most events have no cause of arrival: two appended values serve all of them, and no rule is evaluated.
     direct_or_nothing = pl.Series("channel", [CHANNELS[-2], None])
     place = np.where(arrivals["_landing"], len(by_rule), len(by_rule) + 1)
     place[has_cause.arg_true().to_numpy()] = np.arange(len(by_rule))
@@ -229,6 +233,7 @@ def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType, *, stri
         return pl.Series(name, [None], dtype=dtype).new_from_index(0, events.height)
     series = events[name]
     try:
+        # Times apart: a plain cast would read texts only in one format, and numbers as anything.
         if dtype == UTC_MS:
             return _utc(series, strict=strict)
         if series.dtype.is_nested() or series.dtype == pl.Binary:
@@ -266,6 +271,7 @@ def _impossible(series: pl.Series, dtype: pl.DataType) -> str:
 
 def _event_time() -> pl.Expr:
     """Time by the collector's clock: the arrival less the delay on the device, as in the Segment Spec."""
+    # The clock of a device may be wrong by years, but it is so at both times: the difference is right.
     delay = pl.col("sent_at") - pl.col("original_timestamp")
     return pl.coalesce(pl.col("received_at") - delay, "timestamp", "received_at")
 
@@ -306,6 +312,7 @@ _ARRIVAL_COLUMNS: Final = ["context_campaign_medium", "context_campaign_source",
 
 def _arrival() -> dict[str, pl.Expr]:
     """Inputs of the channel besides the campaign: the external referrer, and whether the page is a landing page."""
+    # A referrer on the site itself is a link between two of its pages, and no arrival.
     internal = (pl.col("_referrer_host") == pl.col("_own_host")).fill_null(value=False)
     on_a_page = pl.col("context_page_url").is_not_null() | (pl.col("type") == CallType.PAGE)
     return {"referrer_domain": pl.when(~internal).then("_referrer_host"), "_landing": ~internal & on_a_page}
@@ -317,6 +324,7 @@ def _channel() -> pl.Expr:
     host = pl.col("referrer_domain").cast(pl.String)
     from_social = source.str.contains(_SOCIAL_SOURCE).fill_null(value=False)
     tagged = medium.is_not_null() | source.is_not_null()
+    # In this order: cpc from a social network is paid social, and only otherwise paid search.
     rules = {
         "paid_social": medium.is_in(_PAID_SOCIAL) | (medium.is_in(_CLICKS) & from_social),
         "paid_search": medium.is_in(_PAID_SEARCH),

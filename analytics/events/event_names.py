@@ -31,4 +31,5 @@ def unknown_names(events: pl.DataFrame, at_most: int = 5) -> list[tuple[str, int
     """
     unknown = pl.col("event").is_not_null() & ~pl.col("event").cast(pl.String).is_in([str(name) for name in EventName])
     names = events.filter(unknown & (pl.col("type") == CallType.TRACK)).group_by(pl.col("event").cast(pl.String)).len()
+    # By name among equals, so that the same events give the same message.
     return names.sort("len", "event", descending=[True, False]).head(at_most).rows()

@@ -7,6 +7,8 @@ from typing import Final
 REGIONS: Final = ("north_america", "europe", "asia_pacific", "latin_america", "middle_east_africa")
 """World regions, the usual sales territories of a software company."""
 
+# Every code, uninhabited territories too: an address can be registered anywhere. Mexico is in Latin America, as in most
+# sales territories. XK is Kosovo, for which the standard leaves a code to its users.
 _COUNTRIES_OF_REGION: Final = {
     "north_america": "US CA BM GL PM UM",
     "europe": (

@@ -24,6 +24,7 @@ def moment(ms: int) -> datetime:
     >>> moment(3_600_000)
     datetime.datetime(1970, 1, 1, 1, 0, tzinfo=datetime.timezone.utc)
     """
+    # Not `fromtimestamp`: it goes through a float, and fails for early years on some systems.
     return EPOCH + timedelta(milliseconds=ms)
 
 
@@ -33,6 +34,7 @@ def epoch_ms(given: datetime) -> int:
     >>> epoch_ms(datetime(1970, 1, 1, 1, tzinfo=UTC))
     3600000
     """
+    # Integers throughout: `timestamp` is a float, which misses milliseconds in far years.
     return (given - EPOCH) // timedelta(milliseconds=1)
 
 

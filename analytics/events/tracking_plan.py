@@ -32,6 +32,7 @@ class CallType(StrEnum):
 class EventName(StrEnum):
     """Names of the `track` calls, in Segment's Object-Action form."""
 
+    # Object and action in the past: what is done to what, as Segment's own events are named.
     WHITE_PAPER_DOWNLOADED = "White Paper Downloaded"
     WEBINAR_REGISTERED = "Webinar Registered"
     NEWSLETTER_SUBSCRIBED = "Newsletter Subscribed"
@@ -83,6 +84,7 @@ class Column:
     calls: tuple[CallType, ...] = ()
 
 
+# Vocabularies are stored and grouped by code; of free text the table of categories would only grow.
 _WORD: Final = pl.Categorical()
 _TEXT: Final = pl.String()
 

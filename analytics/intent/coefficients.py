@@ -65,6 +65,7 @@ def _effects(basis: FitContext) -> list[tuple[float | None, float | None]]:
     is_binary = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
     effects = MarginalEffects(basis.design, basis.estimate.fit)
     return [
+        # The intercept and products are no signals, and have no effect of their own.
         effects.average(term, is_binary=is_binary[term]) if term in is_binary else (None, None)
         for term in basis.design.terms
     ]
@@ -132,6 +133,7 @@ def unit_of(term: str, signals: Mapping[str, Signal]) -> Unit:
     Unit(meaning='one more', size=1.0)
     """
     units = [_unit(signals.get(part)) for part in interaction_parts(term)]
+    # The unit of a product is the product of the units: all its signals change.
     return Unit(" and ".join(unit.meaning for unit in units), math.prod(unit.size for unit in units))
 
 
@@ -163,6 +165,7 @@ def odds_ratios_per_unit(coefficients: pl.DataFrame, signals: Sequence[Signal]) 
     for row in coefficients.iter_rows(named=True):
         unit = None if row["signal"] == INTERCEPT else unit_of(row["signal"], known)
         ratios = [
+            # `math.exp` raises where NumPy would return infinity.
             None if unit is None else math.exp(min(row[key] * unit.size, _LARGEST))
             for key in ("coefficient", "ci_low", "ci_high")
         ]

@@ -114,8 +114,10 @@ class FitContext:
             )
         design = self.design
         model = Logit(design.outcome, design.matrix if design.pattern is None else design.matrix[design.pattern])
+        # statsmodels would call them x1, x2, …
         model.data.xnames, model.data.ynames = list(design.terms), "requested_demo"
         covariance: Mapping[str, Any] = (
             {} if self.clusters is None else {"cov_type": "cluster", "cov_kwds": {"groups": self.clusters}}
         )
+        # From the maximum itself, which its first step confirms.
         return model.fit(self.estimate.fit.coefficients, method="newton", disp=False, **covariance)

@@ -53,10 +53,12 @@ def interaction_effects(basis: FitContext, level: float) -> pl.DataFrame:
     rows = []
     for term in basis.design.terms:
         pair = interaction_parts(term)
+        # A square or a product of three has no second difference in two signals.
         if len(set(pair)) == len(pair) == _PAIR:
             effect, error = interaction_effect(
                 basis.design, basis.estimate.fit, {part: is_binary[part] for part in pair}
             )
+            # Where all probabilities are 0 or 1 the effect has no error, and there is nothing to test.
             p_value = 2 * NormalDist().cdf(-abs(effect / error)) if error > 0 else None
             rows.append((term, effect, error, p_value, effect - quantile * error, effect + quantile * error))
     return pl.DataFrame(rows, schema=INTERACTION_SCHEMA, orient="row")
@@ -96,11 +98,13 @@ def _mean_derivative(
     if not by:
         return float(share @ p), w @ x
     x_one = _columns(design, values, by[:1])
+    # 1 − 2p is the derivative of p (1 − p) by the log-odds, relative to p (1 − p) itself.
     one, curvature = x_one @ b, 1 - 2 * p
     if len(by) == 1:
         return float(w @ one), (w * curvature * one) @ x + w @ x_one
     x_other, x_both = _columns(design, values, by[1:]), _columns(design, values, by)
     other, both = x_other @ b, x_both @ b
+    # 1 − 6p (1 − p) is the second derivative, relative likewise.
     gradient = (w * (1 - 6 * p * (1 - p)) * one * other + w * curvature * both) @ x
     gradient = gradient + (w * curvature * other) @ x_one + (w * curvature * one) @ x_other + w @ x_both
     return float(w @ (curvature * one * other + both)), gradient
@@ -114,5 +118,6 @@ def _columns(design: Design, values: Mapping[str, Floats], by: Sequence[str] = (
         if set(by) <= set(parts):
             matrix[:, j] = 1.0
             for part in set(parts) - set(by):
+                # Signals that are not set keep the values of each visit.
                 matrix[:, j] *= values.get(part, design.matrix[:, design.terms.index(part)])
     return matrix

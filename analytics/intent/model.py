@@ -26,6 +26,8 @@ from analytics.logit.design import INTERCEPT, Design, Integers, eligible_visits,
 from analytics.logit.estimation import Estimate, estimate
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
+# Rules of thumb: P. Peduzzi et al., Journal of Clinical Epidemiology 49 (1996) 1373–1379, for events per variable;
+# J. D. Angrist and J.-S. Pischke, Mostly Harmless Econometrics (Princeton 2009), section 8.2.3, for clusters.
 _MIN_EVENTS_PER_VARIABLE: Final = 10
 _MIN_CLUSTERS: Final = 40
 _MIN_EFFECTIVE_CLUSTERS: Final = 20
@@ -63,6 +65,7 @@ class IntentModel:
         self.signals, self.interactions, self.level = tuple(signals), tuple(interactions), level
         self.penalise = penalise
         names = [signal.name for signal in self.signals]
+        # A built-in signal that this model leaves out is no misspelling: its interactions are dropped, not refused.
         known = {*names, *(signal.name for signal in SIGNALS)}
         for term in self.interactions:
             parts = interaction_parts(term)
@@ -162,6 +165,7 @@ def _few_requests(design: Design) -> list[str]:
 
 def _few_accounts(visits: pl.DataFrame, clusters: Integers | None) -> list[str]:
     if clusters is None:
+        # No account at all is usual for anonymous traffic, and needs no warning.
         if _n_unique(visits, "account") != 1:
             return []
         return ["all visits belong to one account, so standard errors cannot be clustered"]
@@ -201,6 +205,7 @@ def _penalty(design: Design, found: Estimate) -> str:
     why = [
         f"{term} ({design.separated.get(term, 'with others it predicts the outcome perfectly')})"
         for term in found.separated
+        # The intercept diverges along with other terms; by itself it says something.
         if term != INTERCEPT or len(found.separated) == 1
     ]
     intervals = (

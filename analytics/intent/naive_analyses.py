@@ -121,6 +121,7 @@ def compare_analyses(
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
 
     def fit_by_visit() -> IntentResults:
+        # A fit takes longer than all else here, and a report has this one already.
         if by_visit is not None:
             return by_visit
         rows = visits
@@ -176,6 +177,7 @@ def visitor_table(
     visits = visit_table(followed, signals=signals, idle_minutes=idle_minutes, conversion_unit="visitor").filter(
         "at_risk"
     )
+    # Servers know the person, and often no browser.
     asked = table.filter(request).select(pl.coalesce("anonymous_id", "user_id").cast(pl.String)).to_series()
     return (
         visits.sort("anonymous_id", "visit")
@@ -196,4 +198,5 @@ def _over_visits(signal: Signal) -> pl.Expr:
         return column.last()
     if signal.dtype == pl.Boolean():
         return column.any()
+    # Minutes add up; their logarithms do not.
     return (column.exp() - 1).sum().log1p() if signal.scale == "log1p" else column.sum()

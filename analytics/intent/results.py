@@ -129,6 +129,7 @@ class IntentResults:
         """
         inflation, estimate = variance_inflation(self.basis.design), self.basis.estimate
         effective = self.basis.effective_clusters or {}
+        # Without the intercept, which is no hypothesis.
         adjusted = benjamini_hochberg(self.coefficients["p_value"].to_numpy()[1:])
         return pl.DataFrame(
             {
@@ -250,6 +251,7 @@ class IntentResults:
         from scipy.special import expit  # noqa: PLC0415
 
         log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
+        # Only the diagonal of X V Xᵀ: the whole has a row and a column for each visit.
         error = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.covariance_matrix, matrix))
         # Intervals are symmetric in log-odds, so that their ends stay between 0 and 1 as probabilities.
         half = NormalDist().inv_cdf(0.5 + self.level / 2) * error

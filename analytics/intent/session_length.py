@@ -91,9 +91,12 @@ class SessionLengthComparison:
         ]
         self._visits = eligible_visits(visits, names)
         values = self._visits[signal.name].cast(pl.Float64).to_numpy()
+        # The way back from the logarithm may end just below 0.
         self._minutes = np.maximum(np.expm1(values) if signal.scale == "log1p" else values, 0.0)
         self._model = model
+        # Errors are kept as well: what failed once would fail again, after as long a search.
         self._fits: dict[SessionForm, _Fit | IntentModelError] = {}
+        # Constant columns have been dropped, so equally long visits leave none of the form.
         if not set(self._fit_of(DEFAULT_FORM).basis.design.terms) & set(self._columns(DEFAULT_FORM)(self._minutes)):
             raise IntentModelError("all visits are equally long, so session length has no estimable effect")
 
@@ -138,10 +141,12 @@ class SessionLengthComparison:
         difference = np.zeros((len(at), len(terms)))
         here, there = fit.columns(at), fit.columns(np.array([reference_minutes]))
         for term, values in here.items():
+            # A dropped column was constant in the fit, and adds nothing to the difference.
             if term in terms:
                 difference[:, terms.index(term)] = values - there[term]
         found = fit.basis.estimate.fit
         log_odds = difference @ found.coefficients
+        # Pointwise: only the diagonal of the covariance of the curve is needed.
         error = np.sqrt(np.einsum("ij,jk,ik->i", difference, found.covariance, difference))
         half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
         truth = None if self.coefficient is None else self.coefficient * (np.log1p(at) - np.log1p(reference_minutes))

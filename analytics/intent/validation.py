@@ -73,6 +73,7 @@ def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds:
     # A prediction of exactly 0 or 1 has infinite log-odds.
     log_odds = logit(np.clip(p, 1e-15, 1 - 1e-15))
     ones = np.ones((len(p), 1))
+    # One prediction for all has no slope.
     slope = maximum(np.column_stack([ones, log_odds]), n, y, np.zeros(2)) if np.ptp(log_odds) > 0 else None
     intercept = maximum(ones, n, y, np.zeros(1), log_odds)
     return PredictiveQuality(
@@ -117,6 +118,7 @@ def calibration_table(
     )
     low, high = wilson_interval(groups["requests"].to_numpy(), groups["n"].to_numpy(), level)
     return groups.with_columns(
+        # Sums of whole numbers, although kept as floats.
         pl.col("n", "requests").round().cast(pl.UInt32),
         share=pl.col("requests") / pl.col("n"),
         share_low=pl.Series(low),
@@ -201,6 +203,7 @@ def out_of_fold_quality(design: Design, names: pl.Series, start: Floats, n_folds
     predictions, cells = [], []
     for number in range(n_folds):
         held_out = _counts(design, fold == number)
+        # Counts add up, so the training visits need no counting of their own.
         left = whole - held_out
         predictions.append(expit(design.matrix @ _fitted(design.matrix, left, start)))
         cells.append(held_out)
@@ -221,6 +224,7 @@ def _fitted(matrix: Floats, counts: Floats, start: Floats) -> Floats:
     x, (n, y) = matrix[used], counts[:, used]
     if y.sum() in {0, n.sum()}:
         raise OneOutcomeError("without one of the folds all visits have the same outcome; ask for fewer folds")
+    # A rare signal may be constant without one of the folds.
     identified = _independent(x)
     b = np.zeros(len(start))
     b[identified] = _maximum(x[:, identified], n, y, start[identified])

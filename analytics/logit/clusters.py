@@ -87,9 +87,11 @@ def effective_clusters(design: Design, information: Floats, p: Floats, clusters:
         p: Fitted probability of each pattern.
         clusters: Number of each visit's cluster, from 0.
     """
+    # The outcome of a visit has the standard deviation √(p (1 − p)).
     influence = np.linalg.solve(information, (design.matrix * np.sqrt(p * (1 - p))[:, None]).T).T
     pattern = np.arange(len(p)) if design.pattern is None else design.pattern
     n_clusters = int(clusters.max()) + 1
+    # Sparse, because most clusters have few of the patterns.
     n_of = coo_array((np.ones(len(clusters)), (clusters, pattern)), shape=(n_clusters, len(p))).tocsr()
     added: Floats = (n_of @ influence) ** 2
     return np.asarray(n_clusters * added.mean(axis=0) ** 2 / (added**2).mean(axis=0))
@@ -129,6 +131,7 @@ def _clusters(design: Design, p: Floats, clusters: Integers) -> Iterator[tuple[F
     starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
     first = 0
     while first < len(starts):
+        # At least one cluster, however large it is.
         last = max(first + 1, int(np.searchsorted(starts, starts[first] + _VISITS_AT_ONCE)))
         rows = order[starts[first] : starts[last] if last < len(starts) else None]
         pattern = rows if design.pattern is None else design.pattern[rows]

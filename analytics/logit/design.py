@@ -136,6 +136,7 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
     dropped: dict[str, _Reason] = {}
     terms = [INTERCEPT, *signals]
     wanted = [*terms, *(name for name in interactions if set(interaction_parts(name)) <= set(signals))]
+    # Built once, with every product that may be needed: later matrices are choices of its columns.
     whole = design_matrix(rows, wanted)
     _drop_unidentified(whole, wanted, terms, counts, dropped)
     absent = {name: [part for part in interaction_parts(name) if part not in terms] for name in interactions}
@@ -187,6 +188,7 @@ class _Counts:
 def _collapsed(visits: pl.DataFrame, signals: Sequence[str]) -> tuple[Integers | None, pl.DataFrame]:
     """The pattern of each visit and one visit per pattern; None and all visits where collapsing is not faster."""
     most = visits.height // _MIN_VISITS_PER_PATTERN
+    # A continuous signal would make nearly every visit a pattern of its own.
     if any(visits[name].dtype != pl.Boolean and visits[name].n_unique() > most for name in signals):
         return None, visits
     codes = np.zeros(visits.height, np.int64)
@@ -229,6 +231,7 @@ def _columns(whole: Floats, wanted: Sequence[str], terms: Sequence[str]) -> Floa
 
 
 def _constant(matrix: Floats, terms: Sequence[str], _counts: _Counts) -> dict[str, _Reason]:
+    # By comparison, not by variance: a mean has rounding errors, and so would the variance of a constant.
     lowest, highest = matrix.min(axis=0), matrix.max(axis=0)
     return {
         term: _Reason(f"constant: {value:g} in every visit", {INTERCEPT: float(value)})
@@ -262,6 +265,7 @@ def _separated(n_with: float, requests_with: float, n_without: float, requests_w
 
 def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
     """Find columns that are linear combinations of earlier ones."""
+    # With these weights patterns have the inner products of the single visits.
     weighted = matrix if (counts.visits == 1).all() else matrix * np.sqrt(counts.visits)[:, np.newaxis]
     products = weighted.T @ weighted
     scale = np.sqrt(np.diag(products))

@@ -174,6 +174,7 @@ class PenalisedLogit:
     def _point(self, b: Floats) -> _Point:
         x, n, y = self._matrix, self._n, self._requests
         p = expit(x @ b)
+        # The logistic function of −η is 1 − p with all its digits, also where p is nearly 1.
         weight = n * p * expit(-(x @ b))
         information = (x.T * weight) @ x
         with np.errstate(invalid="ignore"):

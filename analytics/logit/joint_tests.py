@@ -59,6 +59,7 @@ def joint_test(design: Design, estimate: Estimate, n_clusters: int | None, terms
         penalised = PenalisedLogit(design.matrix, design.n_visits, design.n_requests)
         statistic, p_value = penalised.test(places)
         return JointTest(tuple(terms), statistic, len(terms), p_value, "penalised likelihood ratio")
+    # Scores of G clusters sum to 0, so they span G − 1 directions at most.
     if n_clusters is not None and n_clusters <= len(terms):
         raise TooFewVisitsError(
             f"{n_clusters} accounts are too few for a joint test of {len(terms)} terms; test fewer at once"

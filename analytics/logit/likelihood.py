@@ -63,6 +63,7 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
         SeparationError: Coefficients would be infinite.
         ConvergenceError: The maximisation did not converge.
     """
+    # An empty cell is known beforehand: the search would only run away.
     if design.separated:
         _refuse_separated(design, converged=False)
     try:
@@ -106,6 +107,7 @@ def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
 
     try:
         with warnings.catch_warnings():
+            # A warning is an error here, because no number may be returned beside one.
             warnings.simplefilter("error")
             # The rank has been checked already, and the caller refuses what has not converged.
             model = Logit(design.outcome, design.matrix, check_rank=False, hasconst=True)
@@ -146,6 +148,7 @@ def climb(
     """
     b, given = start.copy(), 0.0 if offset is None else offset
 
+    # Without the binomial coefficients, which do not depend on the coefficients of the model.
     def height(log_odds: Floats) -> float:
         return float(n_requests @ log_odds - n_visits @ np.logaddexp(0.0, log_odds))
 

@@ -56,9 +56,11 @@ def find_separation(matrix: Floats, n_visits: Floats, n_requests: Floats) -> Sep
     """
     from scipy.optimize import linprog  # noqa: PLC0415 - takes a fifth of a second to import
 
+    # On a common scale, so that the box bounds all terms alike.
     scaled = matrix / np.abs(matrix).max(axis=0)
     mixed = (n_requests > 0) & (n_requests < n_visits)
     sign = np.where(n_requests == n_visits, 1.0, -1.0)[~mixed]
+    # Each constraint once: patterns differ in their counts, but many not in their values and outcomes.
     toward = np.unique(sign[:, np.newaxis] * scaled[~mixed], axis=0)
     level = np.unique(scaled[mixed], axis=0)
     solved = linprog(

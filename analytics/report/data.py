@@ -21,6 +21,7 @@ REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
 """Dimensions, and pairs of them, that every report shows."""
 
 
+# Each value is a drawing of its own, so only dimensions with few values: the page is to fit into an e-mail.
 PICKED_SEGMENTS: Final = ("region", "channel", "device")
 """Dimensions by which the reader can pick traffic."""
 

@@ -69,6 +69,7 @@ def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = _BUILT_IN)
 
 
 def _group(term: str, signals: Signals) -> str | None:
+    # Its exponential is odds, not a factor, so no sentence about a signal fits it.
     if term == "intercept":
         return None
     if ":" in term:
@@ -101,6 +102,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
 def _truth(row: Mapping[str, Any], signals: Signals) -> str:
     if row["true_coefficient"] is None:
         return ""
+    # In the unit of the sentence beside it.
     factor = math.exp(row["true_coefficient"] * unit_of(row["signal"], signals).size)
     return f"× {factor:.2f}, {'covered' if row['ci_covers_truth'] else 'not covered'}"
 
@@ -111,6 +113,7 @@ def _sentence(row: Mapping[str, Any], results: IntentResults, signals: Signals) 
         return _interaction(row, results, signals)
     signal = signals.get(term)
     others = _except(term, results, signals)
+    # Only the meaning of a yes-or-no signal continues “a visitor who …”.
     if _is_yes_or_no(signal):
         return f"A visitor who {signal.meaning} has {_factor(row)} times the odds of a demo request{others}."
     unit = unit_of(term, signals)
@@ -123,6 +126,7 @@ def _factor(row: Mapping[str, Any], size: float = 1.0) -> str:
 
 
 def _exp(log_odds: float) -> float:
+    # The interval of a separated term may end far away.
     return math.exp(min(log_odds, _LARGEST_EXPONENT))
 
 
@@ -139,6 +143,7 @@ def _is_yes_or_no(signal: Signal | None) -> TypeGuard[Signal]:
 
 
 def _interaction(row: Mapping[str, Any], results: IntentResults, known: Signals) -> str:
+    # Of a product with a quantity in it, a sentence could say no more than the factor.
     parts = interaction_parts(row["signal"])
     signals = [signal for part in parts if _is_yes_or_no(signal := known.get(part))]
     if len(parts) != 2 or len(signals) < len(parts):  # noqa: PLR2004 - a pair
@@ -158,6 +163,7 @@ def _joint(term: str, interaction: str, results: IntentResults) -> str | None:
         return None
     i, j = results.terms.index(term), results.terms.index(interaction)
     b, v = results.coefficients["coefficient"], results.covariance_matrix
+    # Rounding can leave a variance that is a little below 0.
     error = math.sqrt(max(0.0, v[i, i] + v[j, j] + 2 * v[i, j])) * NormalDist().inv_cdf(0.5 + results.level / 2)
     total = b[i] + b[j]
     return times(*map(_exp, (total, total - error, total + error)))

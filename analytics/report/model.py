@@ -61,11 +61,13 @@ class Model:
 def model_view(results: IntentResults | None, error: str | None) -> Model:
     """Collect what the report says of the model, or why there is none."""
     if results is None:
+        # The template ends the sentence.
         return Model((error or "it was not asked for").rstrip("."))
     warnings = (
         *results.warnings,
         *(f"Dropped: {term_name(term)} ({reason})" for term, reason in results.dropped.items()),
     )
+    # All signals were dropped: nothing is left to draw or to check.
     if results.terms == ("intercept",):
         return Model("", "", warnings)
     facts = (
@@ -80,6 +82,7 @@ def model_view(results: IntentResults | None, error: str | None) -> Model:
 def _coefficients(results: IntentResults) -> Coefficients:
     groups = coefficient_groups(results.coefficients, known_signals(results))
     rows = [row for found in groups.values() for row in found.to_dicts()]
+    # Charts and tables must use the same names for the same terms.
     names = {term: term_name(term) for term in results.terms}
     found = ", ".join(names[row["signal"]] for row in rows if significant(row))
     title = f"Coefficients with intervals. Significant after adjustment: {found or 'none'}"
@@ -102,4 +105,5 @@ def _meaning(signal: Signal) -> str:
 
 
 def _effect_of(product: str) -> str:
+    # As in “security page view by region europe”: the effect of the second, by the first.
     return " by ".join(map(term_name, reversed(interaction_parts(product))))

@@ -17,6 +17,7 @@ from analytics.intent.results import IntentResults
 from analytics.intent.session_length import SessionForm, SessionLengthComparison
 from analytics.report.interpretation import term_name
 
+# Without a session length there is no curve, and the default form is the one with the band.
 _OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")
 
 
@@ -61,6 +62,7 @@ class NaiveAnalyses:
 
 def checks_view(results: IntentResults) -> Checks:
     """Collect how good a model with at least one term is."""
+    # The intercept has no inflation factor.
     worst = results.diagnostics.drop_nulls("vif").sort("vif", descending=True).row(0, named=True)
     collinear = f"of {term_name(worst['signal'])}; above 10, its effect is hardly separable from those of other terms"
     measures = [
@@ -77,6 +79,7 @@ def _out_of_fold(results: IntentResults) -> Iterator[tuple[str, str, str]]:
     try:
         quality = results.out_of_fold
     except IntentModelError as error:
+        # Too few accounts for five folds are common; the reason stands where the numbers would.
         yield "out-of-fold quality", NONE, str(error)
         return
     base_rate = f"{quality.brier_of_base_rate:.4f} with the base rate for every visit"
@@ -100,6 +103,7 @@ def _calibration(results: IntentResults) -> Chart | None:
         found = results.out_of_fold.calibration
     except IntentModelError:
         return None
+    # For readers who cannot see the drawing, all that it shows.
     shares = [f"{percent(row['predicted'])} predicted, {percent(row['share'])} observed" for row in found.to_dicts()]
     return chart_of(calibration_chart(found), "calibration", f"Calibration: {'; '.join(shares)}")
 
@@ -109,6 +113,7 @@ def clustering_view(results: IntentResults) -> Clustering | None:
     if results.basis.clusters is None:
         return None
     errors = dict(zip(results.terms, results.coefficients["standard_error"], strict=True))
+    # The ratio of two errors of one fit: what clustering alone changes.
     ratios = {term: errors[term] / naive for term, naive in results.nonrobust_standard_error.items()}
     term, most = max(ratios.items(), key=lambda item: item[1])
     known = bool(results.coefficients["true_coefficient"].is_not_null().any())
@@ -117,6 +122,7 @@ def clustering_view(results: IntentResults) -> Clustering | None:
 
 def session_view(comparison: SessionLengthComparison) -> SessionLength:
     """Collect the forms of session length."""
+    # A form that could not be fitted has no curve; the table has the reason.
     fitted = comparison.table.filter(pl.col("not_available").is_null())["form"].to_list()
     others: Mapping[str, pl.DataFrame] = {form: comparison.curve(form) for form in _OTHER_FORMS if form in fitted}
     title = "Log-odds of a demo request by session length"

@@ -35,6 +35,7 @@ def write_report(path: Path | str, data: ReportData) -> None:
     Raises:
         OSError: The file cannot be written.
     """
+    # As bytes: text mode would write other ends of lines on Windows, and equal data make equal bytes.
     Path(path).write_bytes(render_report(data).encode())
 
 
@@ -73,6 +74,7 @@ def write_analysis_report(
         seed=seed,
         intent=intent,
         model_error=error,
+        # Without a model its variants fail for the same reason, after as long a search.
         session_length=analysis.session_length if intent else None,
         analyses=analysis.side_by_side if intent else None,
         content=analysis.content_by_segment,
@@ -89,4 +91,5 @@ def _model_or_reason(analysis: Analysis) -> tuple[IntentResults | None, str | No
     try:
         return analysis.intent, None
     except AnalyticsError as error:
+        # Counts and rates need no model, so the report is written all the same, with the reason.
         return None, str(error)

@@ -25,6 +25,7 @@ def sales_view(data: ReportData) -> Sales | None:
     if data.sales is None:
         return None
     measures = {name: _value(name, value) for name, value in data.sales.items()}
+    # Summaries from elsewhere have measures, but not the single requests that a drawing needs.
     if data.sales_desk is None or data.sales_desk.requests.is_empty():
         return Sales(measures, None, None)
     return Sales(measures, _queue(data.sales_desk), _waits(data.sales_desk))
@@ -32,6 +33,7 @@ def sales_view(data: ReportData) -> Sales | None:
 
 def _queue(desk: SalesDesk) -> Chart:
     queue = queue_over_time(desk.requests, desk.start, desk.end)
+    # Stable: of several moments with the longest queue, the first is named.
     longest = queue.sort("unanswered", descending=True, maintain_order=True).row(0, named=True)
     title = (
         f"Requests waiting for an answer, at most {count(longest['unanswered'])} on {moment(longest['moment'])} UTC; "
@@ -47,6 +49,7 @@ def _waits(desk: SalesDesk) -> Chart:
 
 
 def _value(name: str, value: float | None) -> str:
+    # By name: measures of one's own may come too, and say no more of their unit than that.
     if name.endswith(("_rate", "_utilisation")):
         return percent(value)
     return count(value) if value is None or float(value).is_integer() else decimal(value, 1)

@@ -39,11 +39,13 @@ class Interaction:
 def segment_views(data: ReportData) -> list[Segments]:
     """Collect conversion by each dimension, on axes of one length."""
     chosen = {name: segment_rows(found) for name, found in data.segments.items() if ":" not in name and found.height}
+    # Charts that stand side by side are compared by length.
     highest = max((high for rows, _ in chosen.values() for high in rows["conversion_high"]), default=1.0)
     views = []
     for index, (name, (rows, n_left)) in enumerate(chosen.items()):
         title = f"Conversion by {_words(name)}: {_shares(rows, name)}"
         drawn = None if rows.is_empty() else segment_chart(rows, data.totals["conversion"][0], highest)
+        # By number, because identifiers in a drawing cannot hold every name.
         chart = None if drawn is None else chart_of(drawn, f"segment{index}", title)
         remark = f"{n_left} more in the numbers below." if n_left else ""
         views.append(Segments([name], chart, remark, data.segments[name].to_dicts()))
@@ -67,6 +69,7 @@ def pair_views(data: ReportData) -> list[Segments]:
     for index, found in enumerate(found for name, found in data.segments.items() if ":" in name and found.height):
         across, down = found.columns[:2]
         framed, remark = None, ""
+        # The pair of the interaction that the model has by default.
         if (across, down) == ("region", "page_group"):
             framed, remark = ("europe", "security"), _europe_and_security(found)
         highest = found.filter(pl.col("n") >= SMALL_N).sort("conversion", descending=True, nulls_last=True).head(3)
@@ -81,6 +84,7 @@ def _europe_and_security(found: pl.DataFrame) -> str:
     """Compare European readers of the security pages with those from elsewhere; a visitor has one region only."""
     seen = found.filter(page_group="security").with_columns(europe=pl.col("region") == "europe")
     here, elsewhere = seen.filter("europe"), seen.filter(~pl.col("europe"))
+    # Regions may be added up, because a visitor has one; page groups may not.
     n = int(elsewhere["n"].sum())
     if here.is_empty() or not n:
         return ""
@@ -96,6 +100,7 @@ def interaction_views(data: ReportData) -> list[Interaction]:
     """Collect, of each segment that is crossed with page groups, conversion with and without it, and the tests."""
     views = []
     for segment, found in data.content.items():
+        # A page group that all have seen, or none, has no test.
         tested = found.tests.drop_nulls("p_adjusted").to_dicts()
         different = [row["content"] for row in tested if significant(row)]
         tables = found.tests.to_dicts(), found.conversion.to_dicts()

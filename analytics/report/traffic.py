@@ -56,7 +56,9 @@ def _segments(
     """The segments with the most page views, by dimension."""
     for dimension, (hourly, averages) in hourly_by.items():
         views = hourly.group_by(dimension).agg(pl.col("page_views").sum()).filter(pl.col(dimension) != NOT_SET)
+        # By name among equals, or equal data could make other pages.
         ranked = views.sort("page_views", dimension, descending=[True, False])[dimension].to_list()
+        # A single value is all of the traffic again.
         if len(ranked) > 1:
             for value in ranked[:_MOST_VALUES]:
                 of_value = pl.col(dimension) == value
@@ -65,9 +67,11 @@ def _segments(
 
 def _chart(index: int, name: str, hourly: pl.DataFrame, averages: pl.DataFrame) -> Chart:
     grain, _, traffic = traffic_by(hourly, averages)
+    # Stable: of equally busy hours, the first is named.
     busiest = traffic.sort("page_views", descending=True, maintain_order=True).row(0, named=True)
     title = (
         f"Page views and demo requests of {name} in {traffic.height} {grain}s; most page views, "
         f"{count(busiest['page_views'])}, in the {grain} of {moment(busiest['start'])} UTC"
     )
+    # The first chart is of everybody, which needs no saying.
     return chart_of(hourly_chart(traffic, f" of {name}" if index else ""), f"traffic{index}", title)

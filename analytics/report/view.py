@@ -65,6 +65,7 @@ def report_view(data: ReportData) -> ReportView:
         description=data.description,
         seed=data.seed,
         level=f"{100 * data.level:g}%",
+        # Hours are named by their beginnings; the last is observed to its end.
         period=(hours[0], hours[-1] + timedelta(hours=1), len(hours)) if len(hours) else None,
         totals=data.totals.row(0, named=True),
         response_minutes=(sales.get("response_minutes_mean"), sales.get("response_minutes_p90")),
@@ -79,13 +80,16 @@ def report_view(data: ReportData) -> ReportView:
         naive_analyses=None if data.analyses is None else naive_view(data.analyses),
         sales=sales_view(data),
         store=data.store,
+        # Counters are in order of arrival, which two runs of one stream need not share.
         invalid_by_reason=dict(sorted(data.invalid_by_reason.items())),
+        # The seed first: with it a reader can have the same run again.
         provenance={**({} if data.seed is None else {"seed": data.seed}), **data.provenance},
     )
 
 
 def _funnel_chart(data: ReportData) -> Chart | None:
     rows = data.funnel.to_dicts()
+    # Pages without a funnel stage leave every stage at 0.
     if not rows or not rows[0]["visitors"]:
         return None
     stages = (f"{row['stage']}: {count(row['visitors'])} visitors, {percent(row['share'])}" for row in rows)

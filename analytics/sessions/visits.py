@@ -183,6 +183,7 @@ class _Read:
 
 def _read(events: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
     table = enriched(events)
+    # Bots are left out here, not above: the end of observation is that of all events.
     line = timeline(table, *shown(signals), idle_minutes=idle_minutes, where=where)
     requests = _first_requests(line)
     accounts = first_known(line, table["context_group_id"].gather(line["order"]).alias("account"))

@@ -20,6 +20,7 @@ def arm_dimension(experiment: str) -> Dimension:
         experiment: Name of the experiment.
     """
     text = pl.col("context_experiments").cast(pl.String)
+    # Names come from files and may hold any character; the arm ends where the next experiment begins.
     arm = text.str.extract(rf"(?:^|;){re.escape(experiment)}=([^;]*)").cast(pl.Categorical)
     return Dimension(experiment, f"arm of the visitor in {experiment}", arm, "first")
 

@@ -118,6 +118,7 @@ Signal = EverSeen | SessionLength | EventCount
 
 _MEDIUM: Final = "context_campaign_medium"
 
+# Columns, terms and true coefficients come in this order everywhere.
 SIGNALS: Final[tuple[Signal, ...]] = (
     EverSeen(
         "white_paper_download", "has downloaded a white paper", "high", "event", (EventName.WHITE_PAPER_DOWNLOADED,)

@@ -41,6 +41,7 @@ def so_far(signals: Sequence[Signal]) -> list[pl.Expr]:
         Expressions on the timeline, with ``row`` (row number) and ``since`` (row number of the visitor's first event).
     """
     columns = [(signal, _prefixed(signal)) for signal in _of_events(signals)]
+    # Counts run on over all visitors: the differences between stretches, taken next, do not depend on the start.
     return [_ever(name) if isinstance(signal, EverSeen) else pl.col(name).cum_sum() for signal, name in columns]
 
 
@@ -55,6 +56,7 @@ def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
     """
     columns = [(signal, pl.col(_prefixed(signal))) for signal in _of_events(signals)]
     return [
+        # The very first stretch has no row above; its count is the running count itself.
         column if isinstance(signal, EverSeen) else column.diff().fill_null(column.first())
         for signal, column in columns
     ]
@@ -102,6 +104,7 @@ def _of_events(signals: Sequence[Signal]) -> list[EverSeen | EventCount]:
 
 
 def _shown(signal: EverSeen | EventCount) -> pl.Expr:
+    # Attributes stand on every call of a visitor; only page calls are views of a page.
     shows = pl.lit(value=True) if signal.column is None else _has(signal.column, signal.values)
     if isinstance(signal, EventCount) and signal.of == "page_views":
         return shows & (pl.col("type") == CallType.PAGE).fill_null(value=False)
@@ -133,6 +136,7 @@ def _value(signal: Signal, known_of_it: pl.Expr) -> pl.Expr:
         case EventCount():
             return known_of_it.cast(pl.Float64).log1p() if signal.scale == "log1p" else known_of_it
         case SessionLength():
+            # Divided only now: sums of whole milliseconds are exact, in whatever order.
             minutes = known_of_it / _MS_PER_MINUTE
             if signal.longer_than is not None:
                 return minutes > signal.longer_than

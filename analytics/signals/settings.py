@@ -69,6 +69,7 @@ def not_known(kind: str, name: str, known: Collection[str]) -> str:
     >>> not_known("signal", "pricng", ["pricing", "security"])
     "there is no signal 'pricng'; did you mean 'pricing'?"
     """
+    # Hundreds of names help nobody who has misspelt one.
     near = get_close_matches(name, known, n=1)
     advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"there is no {kind} {name!r}; {advice}"
@@ -114,6 +115,7 @@ def _values_of(column: str, values: Sequence[_Value]) -> tuple[str | bool, ...]:
 
 
 def _text(value: _Value) -> str:
+    # As JSON writes true and false.
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -219,6 +221,7 @@ class CountSignal(_Settings):
             raise ValueError("attribute and equals belong together: give both or neither")
         if self.attribute is not None:
             _checked(self.attribute, self.equals)
+        # A visit has many events, so it has no single value of an attribute.
         if self.of == "visits" and (self.attribute is not None or self.within == "visit"):
             raise ValueError("of: visits have no attribute and are counted within visitor")
         if self.at_least is not None and self.scale != "count":
@@ -282,6 +285,7 @@ def _checked(attribute: str, equals: Sequence[_Value]) -> tuple[str, tuple[str |
     try:
         column = column_of(attribute)
     except ValueError as error:
+        # Pydantic shows the message; the chain would show it twice.
         raise ValueError(f"attribute: {error}") from None
     return column, _values_of(column, equals)
 
@@ -298,6 +302,7 @@ SignalSettings = Annotated[
 
 def _with_free_names(signals: dict[str, SignalSettings]) -> dict[str, SignalSettings]:
     for name in signals:
+        # Two columns of the visit table would else have one name.
         if name in _TAKEN:
             raise ValueError(f"{name}: is the name of a built-in signal or column; choose another")
     return signals

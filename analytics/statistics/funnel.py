@@ -129,6 +129,7 @@ class FunnelStatistics:
         wanted = dimensions_of(by)
         names = [dimension.name for dimension in wanted]
         counts = self._counts(wanted, hourly=True)
+        # Segments have rows also in hours without their events, or averages over hours would be too high.
         grid = self._hours().join(counts.select(names).unique(), how="cross") if names else self._hours()
         return (
             grid.join(counts, on=["hour", *names], how="left")
@@ -213,6 +214,7 @@ class FunnelStatistics:
         first = self.observed_from or min((part.first_time for part in self._traffic if part.first_time), default=None)
         last = max((part.last_time for part in self._traffic if part.last_time), default=None)
         if self.observed_until is not None:
+            # The end is excluded: an hour that begins there is not observed.
             last = self.observed_until - timedelta(milliseconds=1)
         if first is None or last is None:
             return pl.DataFrame(schema={"hour": UTC_MS})

@@ -71,4 +71,5 @@ def rate_with_interval(successes: str, n: str, name: str, level: float = 0.95) -
         return table.to_struct("rates")
 
     fields = pl.Struct({name: pl.Float64(), f"{name}_low": pl.Float64(), f"{name}_high": pl.Float64()})
+    # One struct: both ends are computed together, from both columns.
     return pl.struct(successes, n).map_batches(bounds, return_dtype=fields).alias("rates")

@@ -41,6 +41,7 @@ TEST_SCHEMA: Final = pl.Schema(
 )
 """Columns of the table of tests; see :class:`analytics.statistics.odds_ratios.Homogeneity`."""
 
+# With a colon, because contents and dimensions have names that users choose.
 _SEGMENT: Final = "segment: "
 _COUNTS: Final = ("n_seen", "converted_seen", "n_unseen", "converted_unseen")
 
@@ -162,6 +163,7 @@ def _first_known(table: pl.DataFrame, dimension: Dimension) -> pl.DataFrame:
             dimension.expression.cast(pl.String).alias(_SEGMENT),
         )
         .drop_nulls()
+        # Stable: of events in one millisecond, the first given counts.
         .sort("event_time", maintain_order=True)
         .unique("anonymous_id", keep="first", maintain_order=True)
         .select("anonymous_id", _SEGMENT)

@@ -76,6 +76,7 @@ class Traffic:
         """
         for dimension in dimensions:
             self._known(dimension)
+        # Computed while the events are here; later they are gone.
         _ = self.depths
         self._events = None
         self._line = self._line.clear()
@@ -154,12 +155,14 @@ class Traffic:
         names = [dimension.name for dimension in segments]
         views = self._views.drop("order").with_columns(self._known(dimension) for dimension in segments)
         if segments:
+            # Views of one segment become adjacent, so that its first one is where the value changes.
             views = views[stable_order(views["visitor"], *(views[name] for name in names))]
         enters = pl.any_horizontal(changes(_code(name)) for name in ("visitor", *names))
         views = views.with_columns(enters=enters)
         requests = self._requests
         if segments:
             requests_later = pl.Series(self._are_among(views["visitor"], requests["visitor"]))
+            # A request counts for every segment seen before it, not only for the last.
             exposures = views.filter("enters", requests_later).select("visitor", *names, seen_at="event_time")
             requests = requests.join(exposures, on="visitor").filter(pl.col("seen_at") < pl.col("event_time"))
         seen = pl.Series(self._are_among(requests["visitor"], self._views["visitor"]))
