@@ -36,6 +36,9 @@ class Chart:
     def save(self, path: str | Path) -> None:
         """Write the drawing to a file: SVG, PNG or a page of HTML, by the suffix of its name.
 
+        Args:
+            path: The file, ending in ``.svg``, ``.png`` or ``.html``; one of that name is replaced.
+
         Raises:
             ValueError: The suffix is none of ``.svg``, ``.png`` and ``.html``.
         """
@@ -66,5 +69,11 @@ def chart_of(chart: AnyChart, name: str, title: str) -> Chart:
         chart: What to draw.
         name: Prefix of the identifiers within, unique on a page.
         title: What it shows, in numbers where possible, for screen readers.
+
+    Returns:
+        The drawing, which no longer depends on Altair or its data.
+
+    Raises:
+        RuntimeError: The drawing came out empty.
     """
     return Chart(to_svg(chart, name), title)

@@ -112,7 +112,10 @@ def coefficient_chart(groups: Mapping[str, pl.DataFrame], names: Mapping[str, st
 
     Args:
         groups: Rows of ``IntentResults.coefficients`` under the heading of each group, in order.
-        names: Name of each term.
+        names: Name of each term; a term without one is named by itself.
+
+    Returns:
+        One panel per group with rows, on a common axis.
     """
     filled = {title: table for title, table in groups.items() if table.height}
     every = pl.concat(filled.values())

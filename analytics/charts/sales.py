@@ -45,6 +45,12 @@ def queue_over_time(requests: pl.DataFrame, start: datetime, end: datetime) -> p
 
     Returns:
         One row per ``moment``: ``unanswered`` requests, and ``booked``, demos that lie ahead.
+
+    >>> start, end = datetime(2026, 3, 3), datetime(2026, 3, 4)
+    >>> times = {"requested_s": [60.0], "responded_s": [600.0], "scheduled_s": [600.0], "slot_s": [None]}
+    >>> queue = queue_over_time(pl.DataFrame(times, schema=dict.fromkeys(times, pl.Float64)), start, end)
+    >>> queue["unanswered"].to_list()[:4]  # every 432 seconds
+    [0, 1, 0, 0]
     """
     length_s = (end - start).total_seconds()
     moments = np.linspace(0, length_s, _STEPS + 1)
@@ -105,7 +111,10 @@ def waits_in_classes(requests: pl.DataFrame) -> pl.DataFrame:
         requests: One row per request; ``response_minutes`` is null where it has no answer yet.
 
     Returns:
-        One row per class, the shortest first: its name ``wait``, and ``n`` requests.
+        One row per class, the shortest first: its name ``wait``, and ``n`` requests; at the end those not answered.
+
+    >>> waits_in_classes(pl.DataFrame({"response_minutes": [2.0, 90.0, None]})).filter(pl.col("n") > 0).rows()
+    [('up to 5 minutes', 1), ('1 to 4 hours', 1), ('not answered yet', 1)]
     """
     waits = requests["response_minutes"].drop_nulls().to_numpy()
     counts = np.histogram(waits, np.array(_EDGES_MINUTES))[0].tolist()

@@ -28,7 +28,12 @@ def segment_rows(segments: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         segments: As of ``FunnelStatistics.segments()`` by one dimension.
 
     Returns:
-        The rows to draw, in order, and the number of those that only the table has.
+        The rows to draw, by falling number of visitors, and the number of those that only the table has.
+
+    >>> table = pl.DataFrame({"region": ["asia", "europe"], "n": [3, 900], "conversion": [0.0, 0.02]})
+    >>> rows, n_left = segment_rows(table)
+    >>> rows["region"].to_list(), n_left
+    (['europe'], 1)
     """
     known = segments.filter(pl.col("conversion").is_not_null())
     enough = known.filter(pl.col("n") >= SMALL_N // 2)
@@ -72,7 +77,8 @@ def heat_map(pairs: pl.DataFrame, outlined: tuple[str, str] | None = None) -> al
         pairs: As of ``FunnelStatistics.segments()`` by two dimensions: the first goes across, the second down.
         outlined: A pair to frame, which is always drawn.
 
-    Cells of fewer than :data:`SMALL_N` visitors have no colour and pale text.
+    Cells of fewer than :data:`SMALL_N` visitors have no colour and pale text. Of many segments those with the most
+    visitors are drawn.
     """
     across, down = pairs.columns[:2]
     # No segment has an empty name, so without a frame nothing is kept.

@@ -57,7 +57,15 @@ Rows = list[dict[str, Any]]
 
 
 def label(value: object, *, longest: int = 36) -> str:
-    """Shorten a value from outside to what fits beside an axis, and replace invisible characters."""
+    """Shorten a value from outside to what fits beside an axis, and replace invisible characters.
+
+    Args:
+        value: A name of a page, campaign or factor, of any length.
+        longest: Characters that fit.
+
+    >>> label("/resources/white-papers/zero-trust", longest=16)
+    '/resources/whit…'
+    """
     # Cut first: a name may be megabytes long, and every character is looked up.
     text = "".join("�" if unicodedata.category(character)[0] == "C" else character for character in str(value)[:200])
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
@@ -98,24 +106,44 @@ def _embedded(svg: str, name: str) -> str:
 
 
 def layered(*charts: alt.Chart, **properties: object) -> alt.LayerChart:
-    """Put charts on top of each other, the first at the bottom, and set properties such as the width."""
+    """Put charts on top of each other.
+
+    Args:
+        charts: The layers, the lowest first.
+        properties: Properties of the whole, such as ``width`` in pixels.
+    """
     return alt.LayerChart(layer=list(charts)).properties(**properties)
 
 
 def inline(rows: Rows) -> alt.InlineData:
-    """Put rows into a chart."""
+    """Put rows into a chart, so that it needs no other file.
+
+    Args:
+        rows: The data; only values that JSON has.
+    """
     # A tuple, because Altair copies lists row by row whenever it puts a chart into another.
     return alt.InlineData(values=tuple(rows))
 
 
 def zero_line(opacity: float = 0.8) -> alt.Chart:
-    """A vertical line at 0 of a horizontal axis: no effect, no change."""
+    """A vertical line at 0 of a horizontal axis: no effect, no change.
+
+    Args:
+        opacity: Between 0 and 1.
+    """
     line: alt.Chart = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=opacity).encode(x="x:Q")
     return line
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Number the names that shortening has made equal, so that no two share a place on an axis."""
+    """Number the names that shortening has made equal, so that no two share a place on an axis.
+
+    Args:
+        names: Names in the order of the axis.
+
+    >>> distinct(["docs", "blog", "docs"])
+    ['docs', 'blog', 'docs #2']
+    """
     seen: dict[str, int] = {}
     result = []
     for name in names:

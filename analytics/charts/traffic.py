@@ -62,6 +62,9 @@ def hourly_chart(traffic: pl.DataFrame, suffix: str = "") -> alt.VConcatChart:
     Args:
         traffic: As of :func:`traffic_by`.
         suffix: End of the titles, such as `` of Europe``.
+
+    Returns:
+        Two panels with one axis of time, in UTC whoever looks at it.
     """
     length = pl.col("end") - pl.col("start")
     # Gaps in proportion, because months are not equally long.
@@ -113,6 +116,8 @@ def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: a
 def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
     """Draw how many visitors reach each stage, with their share of all and of the previous stage.
 
+    Bars begin at 0 and share one scale, so that their lengths are the numbers of visitors.
+
     Args:
         funnel: As of ``FunnelStatistics.funnel()``.
     """
@@ -137,5 +142,12 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
 
 
 def percent(rate: float) -> str:
-    """Format a rate as a percentage, with one decimal below a tenth."""
+    """Format a rate as a percentage, as short as a chart needs it.
+
+    Args:
+        rate: Between 0 and 1.
+
+    >>> percent(0.0147), percent(0.8)
+    ('1.5%', '80%')
+    """
     return f"{100 * rate:.1f}%" if rate < _TENTH else f"{100 * rate:.0f}%"

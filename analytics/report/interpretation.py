@@ -46,12 +46,26 @@ class Interpretation:
 
 
 def term_name(term: str) -> str:
-    """Name a term for a reader: ``security_page_view`` is ``security page view``."""
+    """Name a term for a reader.
+
+    Args:
+        term: Name of a signal, or of a product of signals.
+
+    >>> term_name("region_europe:security_page_view")
+    'region europe × security page view'
+    """
     return " × ".join(part.replace("_", " ") for part in interaction_parts(term))
 
 
 def known_signals(results: IntentResults) -> Signals:
-    """Signals whose meaning is known, by name: the built-in ones and those of the model."""
+    """Signals whose meaning is known: the built-in ones and those of the model.
+
+    Args:
+        results: A fitted model.
+
+    Returns:
+        The signals by name.
+    """
     return {**_BUILT_IN, **{signal.name: signal for signal in results.basis.signals}}
 
 
@@ -61,6 +75,13 @@ def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = _BUILT_IN)
     Args:
         coefficients: As of ``IntentResults.coefficients``.
         signals: Signals by name, with the effect that is expected of each.
+
+    Returns:
+        Rows of the coefficients by heading; headings without any row are left out.
+
+    >>> table = pl.DataFrame({"signal": ["intercept", "careers_page_view", "pricing_page_view"]})
+    >>> [(heading, rows["signal"].to_list()) for heading, rows in coefficient_groups(table).items()]
+    [('High-intent signals', ['pricing_page_view']), ('Low-intent signals', ['careers_page_view'])]
     """
     groups = [_group(term, signals) for term in coefficients["signal"]]
     grouped = coefficients.with_columns(group=pl.Series(groups, dtype=pl.String))
@@ -78,12 +99,26 @@ def _group(term: str, signals: Signals) -> str | None:
 
 
 def significant(row: Mapping[str, Any]) -> bool:
-    """Whether a coefficient is significant at 5% after Holm's adjustment."""
+    """Whether a coefficient is significant at 5% after Holm's adjustment.
+
+    Args:
+        row: A row with ``p_adjusted``, null where there is no test.
+
+    >>> significant({"p_adjusted": 0.04}), significant({"p_adjusted": None})
+    (True, False)
+    """
     return row["p_adjusted"] is not None and row["p_adjusted"] < SIGNIFICANT
 
 
 def interpret(results: IntentResults) -> list[Interpretation]:
-    """Put the coefficients into words, in the order of their groups."""
+    """Put the coefficients into words.
+
+    Args:
+        results: A fitted model.
+
+    Returns:
+        One interpretation per term but the intercept, in the order of :func:`coefficient_groups`.
+    """
     signals = known_signals(results)
     tables = coefficient_groups(results.coefficients, signals).values()
     return [

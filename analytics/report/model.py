@@ -49,7 +49,15 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class Model:
-    """The section on the model; without terms there are no coefficients, without a model there is the reason only."""
+    """The section on the model.
+
+    Args:
+        reason: Why there is no model; empty where there is one.
+        facts: How it was fitted, to what, and how well, in a paragraph.
+        warnings: What to read before using the numbers.
+        coefficients: Its estimates; None for a model without terms.
+        checks: How good it is; None likewise.
+    """
 
     reason: str
     facts: str = ""
@@ -59,7 +67,15 @@ class Model:
 
 
 def model_view(results: IntentResults | None, error: str | None) -> Model:
-    """Collect what the report says of the model, or why there is none."""
+    """Collect what the report says of the model, or why there is none.
+
+    Args:
+        results: The fitted model, if there is one.
+        error: Why it could not be fitted.
+
+    Returns:
+        The section; with a reason only, with warnings only, or with all parts.
+    """
     if results is None:
         # The template ends the sentence.
         return Model((error or "it was not asked for").rstrip("."))

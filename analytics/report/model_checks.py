@@ -23,7 +23,14 @@ _OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")
 
 @dataclass(frozen=True)
 class Clustering:
-    """The least and largest ratio of clustered to naive standard errors, and the term of the latter."""
+    """How clustering by account changes the standard errors.
+
+    Args:
+        least: Smallest ratio of a clustered to a naive standard error.
+        most: Largest ratio.
+        term: Name of the term with the largest.
+        truth_known: Whether true coefficients stand beside the estimates.
+    """
 
     least: float
     most: float
@@ -33,7 +40,13 @@ class Clustering:
 
 @dataclass(frozen=True)
 class Checks:
-    """Measures of quality with their values and references, the calibration plot, and the effect of clustering."""
+    """How good the model is.
+
+    Args:
+        measures: Name, formatted value, and what to compare it with.
+        calibration: Predicted against observed shares; None where no fold could be held out.
+        clustering: Effect of clustering; None where visits count as independent.
+    """
 
     measures: list[tuple[str, str, str]]
     calibration: Chart | None
@@ -42,7 +55,14 @@ class Checks:
 
 @dataclass(frozen=True)
 class SessionLength:
-    """Session length in the model: the curve against a visit of so many minutes, and other forms of it."""
+    """The part on session length.
+
+    Args:
+        chart: Its effect in log-odds, in several forms.
+        reference_minutes: Length of the visit that effects are compared with, in minutes.
+        nonlinearity: P-value of the test for nonlinearity; None where the spline could not be fitted.
+        forms: One row per form, as of :attr:`analytics.intent.session_length.SessionLengthComparison.table`.
+    """
 
     chart: Chart
     reference_minutes: float
@@ -52,7 +72,14 @@ class SessionLength:
 
 @dataclass(frozen=True)
 class NaiveAnalyses:
-    """Coefficients of each term by analysis, beside the true value; why others failed; how wrong each is."""
+    """The part on naive analyses.
+
+    Args:
+        names: Columns of the table: ``true value``, and the analyses.
+        coefficients: One row per term: ``term``, and a formatted estimate under each name.
+        failures: Reason by name of each analysis that failed.
+        verdicts: One row per analysis: how many intervals cover the truth, and the worst term.
+    """
 
     names: tuple[str, ...]
     coefficients: list[dict[str, str]]
@@ -61,7 +88,14 @@ class NaiveAnalyses:
 
 
 def checks_view(results: IntentResults) -> Checks:
-    """Collect how good a model with at least one term is."""
+    """Collect how good a model is.
+
+    Args:
+        results: A fitted model with a term besides the intercept.
+
+    Returns:
+        Measures, each with a reference, since none of them says anything by itself.
+    """
     # The intercept has no inflation factor.
     worst = results.diagnostics.drop_nulls("vif").sort("vif", descending=True).row(0, named=True)
     collinear = f"of {term_name(worst['signal'])}; above 10, its effect is hardly separable from those of other terms"
@@ -109,7 +143,14 @@ def _calibration(results: IntentResults) -> Chart | None:
 
 
 def clustering_view(results: IntentResults) -> Clustering | None:
-    """Compare clustered with naive standard errors; None where visits count as independent."""
+    """Compare clustered with naive standard errors.
+
+    Args:
+        results: A fitted model.
+
+    Returns:
+        The extremes of their ratio over the terms; None where visits count as independent.
+    """
     if results.basis.clusters is None:
         return None
     errors = dict(zip(results.terms, results.coefficients["standard_error"], strict=True))
@@ -121,7 +162,11 @@ def clustering_view(results: IntentResults) -> Clustering | None:
 
 
 def session_view(comparison: SessionLengthComparison) -> SessionLength:
-    """Collect the forms of session length."""
+    """Collect the forms of session length, and draw those that could be fitted.
+
+    Args:
+        comparison: The model with session length in several forms.
+    """
     # A form that could not be fitted has no curve; the table has the reason.
     fitted = comparison.table.filter(pl.col("not_available").is_null())["form"].to_list()
     others: Mapping[str, pl.DataFrame] = {form: comparison.curve(form) for form in _OTHER_FORMS if form in fitted}
@@ -131,7 +176,11 @@ def session_view(comparison: SessionLengthComparison) -> SessionLength:
 
 
 def naive_view(compared: NaiveComparison) -> NaiveAnalyses:
-    """Collect the coefficients of each analysis."""
+    """Collect the coefficients of each analysis, one row per term, with their errors in standard errors.
+
+    Args:
+        compared: The model beside the naive analyses.
+    """
     names = ("true value", *compared.results)
     rows: dict[str, dict[str, str]] = {}
     for row in compared.table.to_dicts():

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 
 def render_report(data: ReportData) -> str:
-    """Return the report as one HTML page."""
+    """Return the report as one HTML page.
+
+    Args:
+        data: What is reported.
+
+    Returns:
+        The page, without scripts, fonts or addresses from elsewhere.
+    """
     # Altair and vl-convert are slow to import; analyses that draw nothing should not wait for them.
     from analytics.report.view import report_view  # noqa: PLC0415
 
@@ -31,6 +38,10 @@ def render_report(data: ReportData) -> str:
 
 def write_report(path: Path | str, data: ReportData) -> None:
     """Write the report as one HTML file, in UTF-8.
+
+    Args:
+        path: The file; one of that name is replaced.
+        data: What is reported.
 
     Raises:
         OSError: The file cannot be written.

@@ -13,7 +13,13 @@ from analytics.report.data import ReportData, SalesDesk
 
 @dataclass(frozen=True)
 class Sales:
-    """Formatted measures of the desk by name, and its charts where each request is known."""
+    """The section on the sales desk.
+
+    Args:
+        measures: Formatted values by the name of the measure.
+        queue: Who waits over time; None where the requests themselves are not known.
+        waits: How long requests waited for an answer; None likewise.
+    """
 
     measures: Mapping[str, str]
     queue: Chart | None
@@ -21,7 +27,14 @@ class Sales:
 
 
 def sales_view(data: ReportData) -> Sales | None:
-    """Collect what is known of the sales desk; None where there is none."""
+    """Collect what is known of the sales desk.
+
+    Args:
+        data: Contents of the report.
+
+    Returns:
+        Measures, and charts if there are requests; None for events without a sales desk.
+    """
     if data.sales is None:
         return None
     measures = {name: _value(name, value) for name, value in data.sales.items()}

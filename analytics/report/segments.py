@@ -16,7 +16,14 @@ from analytics.report.interpretation import significant
 
 @dataclass(frozen=True)
 class Segments:
-    """Conversion by one dimension or two, with a remark; without a chart where nobody was seen."""
+    """Conversion by one dimension or by a pair of them.
+
+    Args:
+        dimensions: Their names, the one that goes across first.
+        chart: The drawing; None where nobody was seen.
+        remark: A sentence below it; may be empty.
+        rates: One row per segment, as of ``FunnelStatistics.segments()``.
+    """
 
     dimensions: list[str]
     chart: Chart | None
@@ -26,7 +33,16 @@ class Segments:
 
 @dataclass(frozen=True)
 class Interaction:
-    """Whether a page group matters more in some segments than in others: the tests, and conversion in each."""
+    """Whether a page group matters more in some segments than in others.
+
+    Args:
+        segment: Name of the dimension whose segments are compared.
+        per: What the counts are of, ``visit`` or ``visitor``.
+        n_tested: Page groups that could be tested.
+        significant: Those whose effect differs, after Holm's adjustment.
+        tests: One row per page group, see :data:`analytics.statistics.segment_content.TEST_SCHEMA`.
+        rates: One row per segment and page group, with conversion of those who saw it and of those who did not.
+    """
 
     segment: str
     per: str
@@ -37,7 +53,14 @@ class Interaction:
 
 
 def segment_views(data: ReportData) -> list[Segments]:
-    """Collect conversion by each dimension, on axes of one length."""
+    """Collect conversion by each dimension, on axes of one length.
+
+    Args:
+        data: Contents of the report.
+
+    Returns:
+        One part per dimension in which somebody was seen, in the order of the settings.
+    """
     chosen = {name: segment_rows(found) for name, found in data.segments.items() if ":" not in name and found.height}
     # Charts that stand side by side are compared by length.
     highest = max((high for rows, _ in chosen.values() for high in rows["conversion_high"]), default=1.0)
@@ -64,7 +87,14 @@ def _shares(rows: pl.DataFrame, *dimensions: str) -> str:
 
 
 def pair_views(data: ReportData) -> list[Segments]:
-    """Collect conversion by each pair of dimensions."""
+    """Collect conversion by each pair of dimensions, with the highest rates in the title for screen readers.
+
+    Args:
+        data: Contents of the report.
+
+    Returns:
+        One part per pair in which somebody was seen.
+    """
     views = []
     for index, found in enumerate(found for name, found in data.segments.items() if ":" in name and found.height):
         across, down = found.columns[:2]
@@ -97,7 +127,14 @@ def _europe_and_security(found: pl.DataFrame) -> str:
 
 
 def interaction_views(data: ReportData) -> list[Interaction]:
-    """Collect, of each segment that is crossed with page groups, conversion with and without it, and the tests."""
+    """Collect, of each dimension that is crossed with page groups, the rates and the tests of interaction.
+
+    Args:
+        data: Contents of the report.
+
+    Returns:
+        One part per dimension with visits to compare.
+    """
     views = []
     for segment, found in data.content.items():
         # A page group that all have seen, or none, has no test.

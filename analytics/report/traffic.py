@@ -20,7 +20,13 @@ _MOST_VALUES: Final = 4
 
 @dataclass(frozen=True)
 class Choice:
-    """Traffic of all visitors or of a segment; by its number the button, the chart and the style know each other."""
+    """Traffic of all visitors or of a segment, which the reader can pick.
+
+    Args:
+        number: Place on the page, from 0; the button, the chart and the style know each other by it.
+        name: What is drawn, for a reader: ``all visitors``, ``paid search``.
+        chart: The drawing.
+    """
 
     number: int
     name: str
@@ -29,7 +35,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Counts by ``grain`` with moving averages over ``span``, and charts by dimension, that of all visitors first."""
+    """The section on traffic.
+
+    Args:
+        grain: What a row counts: ``hour``, ``day`` or ``month``.
+        span: What a moving average covers, in words: ``3 hours``.
+        choices: Charts by dimension, those of all visitors first, under an empty name.
+        counts: One row per grain, as of :func:`analytics.charts.traffic.traffic_by`.
+    """
 
     grain: str
     span: str
@@ -38,7 +51,14 @@ class Traffic:
 
 
 def traffic_view(data: ReportData) -> Traffic | None:
-    """Collect the traffic; None where there are no events."""
+    """Collect the traffic.
+
+    Args:
+        data: Contents of the report.
+
+    Returns:
+        Counts and charts; None where there are no events.
+    """
     if data.hourly.is_empty():
         return None
     grain, window, traffic = traffic_by(data.hourly, data.moving_average)

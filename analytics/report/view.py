@@ -30,8 +30,21 @@ class ReportView:
         level: Confidence level of rates in percent.
         period: First hour, last hour and their number; None without events.
         totals: Counts and conversion of the whole.
-        small_n: Below so many visitors a rate is shown muted.
         response_minutes: Mean and 90th percentile of the time to an answer, where known.
+        traffic: Page views and demo requests over time.
+        funnel: One row per stage, as of ``FunnelStatistics.funnel()``.
+        funnel_chart: The same as a drawing; None where no page has a stage.
+        segments: Conversion by each dimension.
+        pairs: Conversion by each pair of dimensions.
+        interactions: Tests whether page groups matter more in some segments.
+        model: The intent model, or why there is none.
+        session_length: Forms of session length in the model.
+        naive_analyses: The model beside analyses by visitor.
+        sales: The sales desk.
+        store: The event store's counts by name.
+        invalid_by_reason: Dead letters by reason.
+        provenance: Where the numbers come from, by name.
+        small_n: Below so many visitors a rate is shown muted.
     """
 
     title: str
@@ -58,7 +71,14 @@ class ReportView:
 
 
 def report_view(data: ReportData) -> ReportView:
-    """Collect what a report shows."""
+    """Collect what a report shows, and draw its charts.
+
+    Args:
+        data: Contents of the report.
+
+    Returns:
+        Values that templates only lay out: all choices of what to show are made here.
+    """
     hours, sales = data.hourly["hour"], data.sales or {}
     return ReportView(
         title=data.title,
