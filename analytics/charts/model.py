@@ -34,7 +34,8 @@ def session_length_chart(
     interval, apart from the curve. Lines are named at their ends, and the true one is dashed.
 
     Args:
-        curve: As of ``SessionLengthComparison.curve()``: the one with a band.
+        curve: As of ``SessionLengthComparison.curve()``: the one with a band, from ``low`` to ``high``, and with the
+            true effect in ``truth`` if every row has it.
         others: Curves of other forms, by name, drawn as grey lines.
         name: Name of the curve with the band.
     """
@@ -172,7 +173,8 @@ _LEAST: Final = 1e-4
 def calibration_chart(calibration: pl.DataFrame) -> alt.LayerChart:
     """Draw the observed share of visits that ended in a request against the predicted one, by groups, with intervals.
 
-    Both axes have a square-root scale, because most predictions are close to 0. On the dashed line both agree.
+    Both axes have a square-root scale, because most predictions are close to 0. On the dashed line both agree; below
+    it, predictions are too high.
 
     Args:
         calibration: As of :func:`analytics.intent.validation.calibration_table`.

@@ -113,6 +113,8 @@ def grid_chart(grid: pl.DataFrame, across: str, down: str, response: str) -> alt
         across: The factor of ``x``.
         down: The factor of ``y``.
         response: Its name.
+
+    Pairs without a mean stay empty; each cell has its number, which no reader can take from a colour.
     """
     known = grid.drop_nulls("mean")
     low, high = (float(value) for value in (min(known["mean"], default=0.0), max(known["mean"], default=1.0)))

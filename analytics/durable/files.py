@@ -41,6 +41,7 @@ def write_all(descriptor: int, data: bytes) -> None:
     """Write all of the bytes, however many calls it takes."""
     rest = memoryview(data)
     while rest:
+        # A write may take only part of what it is given, on a full disk or after a signal.
         rest = rest[os.write(descriptor, rest) :]
 
 

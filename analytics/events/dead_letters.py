@@ -7,7 +7,13 @@ from enum import StrEnum
 
 
 class DeadLetterReason(StrEnum):
-    """Reason why an event is unusable."""
+    """Reason why an event is unusable.
+
+    ``too_large``, ``not_utf8``, ``not_json``, ``too_deep`` and ``not_an_object`` are of the bytes, ``unknown_type`` of
+    the call. ``no_identity``: there is neither an anonymous nor a user id. ``bad_id``: an identifier is no text.
+    ``id_too_long``: it has more than 100 characters. ``no_time``: nothing shows when it arrived. ``bad_time``: a time
+    cannot be read, or is in no year from 2 to 9998.
+    """
 
     TOO_LARGE = "too_large"
     NOT_UTF8 = "not_utf8"
@@ -40,7 +46,12 @@ class DeadLetter:
 
 
 class RejectedError(Exception):
-    """Raised for an unusable event, with the reason and detail of its dead letter."""
+    """Raised for an unusable event, and turned into its dead letter by whoever has its bytes and its place.
+
+    Args:
+        reason: Reason by category.
+        detail: Description of the fault.
+    """
 
     def __init__(self, reason: DeadLetterReason, detail: str) -> None:
         super().__init__(detail)

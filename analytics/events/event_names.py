@@ -15,6 +15,13 @@ def renamed(events: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     Args:
         events: Flat events.
         names: Name in the tracking plan by foreign name; other events are unchanged.
+
+    Returns:
+        The events, in their order; other calls than `track` keep their names.
+
+    >>> events = pl.DataFrame({"type": ["track"], "event": ["Demo Booked"]})
+    >>> renamed(events, {"Demo Booked": "Demo Requested"})["event"].to_list()
+    ['Demo Requested']
     """
     if not names:
         return events
@@ -28,6 +35,12 @@ def unknown_names(events: pl.DataFrame, at_most: int = 5) -> list[tuple[str, int
     Args:
         events: Flat events.
         at_most: Maximum number of names.
+
+    Returns:
+        Name and count, the most frequent first.
+
+    >>> unknown_names(pl.DataFrame({"type": ["track"] * 3, "event": ["Demo Booked", "Deal Won", "Demo Booked"]}))
+    [('Demo Booked', 2)]
     """
     unknown = pl.col("event").is_not_null() & ~pl.col("event").cast(pl.String).is_in([str(name) for name in EventName])
     names = events.filter(unknown & (pl.col("type") == CallType.TRACK)).group_by(pl.col("event").cast(pl.String)).len()

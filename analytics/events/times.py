@@ -54,8 +54,15 @@ def moment_ms(name: str, given: datetime) -> int:
         name: Name of the argument, for the error message.
         given: The moment.
 
+    Returns:
+        Milliseconds since 1970, cut to whole ones.
+
     Raises:
         AnalyticsError: It has no time zone, or lies outside ``EARLIEST`` to ``LATEST``.
+
+    >>> moment_ms("now", datetime(2026, 3, 3))
+    Traceback (most recent call last):
+    analytics.errors.AnalyticsError: now must have a time zone, and a year from 2 to 9998 (got 2026-03-03T00:00:00)
     """
     if given.tzinfo is None or not EARLIEST <= given <= LATEST:
         raise AnalyticsError(f"{name} must have a time zone, and a year from 2 to 9998 (got {given.isoformat()})")

@@ -140,7 +140,11 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _column("email", "traits.email", _TEXT, "address given in a form", _IDENTIFY),
     _column("extra", "extra", _TEXT, "fields that are not in the tracking plan, as one JSON object"),
 )
-"""Columns of the flat event table, in order."""
+"""Columns of the flat event table, in order.
+
+A column that only some calls carry is null in the rows of all others, although another tool's event of that call may
+have a value at the same path; that value then stays in ``extra``.
+"""
 
 
 def path_tree(leaves: Iterable[tuple[tuple[str, ...], object]]) -> dict[str, Any]:
@@ -165,4 +169,8 @@ def path_tree(leaves: Iterable[tuple[tuple[str, ...], object]]) -> dict[str, Any
 
 
 EVENT_SCHEMA: Final = pl.Schema({column.name: column.dtype for column in COLUMNS})
-"""Names and types of the flat event table."""
+"""Names and types of the flat event table.
+
+>>> EVENT_SCHEMA["received_at"], EVENT_SCHEMA["category"]
+(Datetime(time_unit='ms', time_zone='UTC'), Categorical)
+"""

@@ -159,6 +159,10 @@ def odds_ratios_per_unit(coefficients: pl.DataFrame, signals: Sequence[Signal]) 
     Returns:
         One row per term: ``signal``, ``unit``, ``odds_ratio_per_unit``, ``odds_ratio_per_unit_low`` and
         ``odds_ratio_per_unit_high``; null for the intercept, whose exponential is no ratio.
+
+    >>> table = pl.DataFrame({"signal": ["intercept", "pages"], "coefficient": [-4.0, 0.5], "ci_low": 0, "ci_high": 1})
+    >>> odds_ratios_per_unit(table, []).select("unit", pl.col("odds_ratio_per_unit").round(2)).rows()
+    [(None, None), ('one more', 1.65)]
     """
     known = {signal.name: signal for signal in signals}
     rows = []

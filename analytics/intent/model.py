@@ -201,7 +201,12 @@ def _interval(row: dict[str, float | None]) -> str:
 
 
 def _penalty(design: Design, found: Estimate) -> str:
-    """Warn that the likelihood was penalised, and name the separated terms."""
+    """Warn that the likelihood was penalised, and name the separated terms.
+
+    Args:
+        design: Design of the model, which knows terms with an empty cell.
+        found: The penalised estimate, which knows all separated terms.
+    """
     why = [
         f"{term} ({design.separated.get(term, 'with others it predicts the outcome perfectly')})"
         for term in found.separated

@@ -106,6 +106,10 @@ def calibration_table(
     Returns:
         One row per group: ``predicted``, the mean prediction; ``n`` visits; ``requests`` among them; ``share``, their
         quotient, with ``share_low`` and ``share_high``.
+
+    >>> p, n, requests = np.array([0.01, 0.2]), np.array([1000.0, 50.0]), np.array([12.0, 9.0])
+    >>> calibration_table(p, n, requests, n_groups=2).select("predicted", "n", "share").rows()
+    [(0.01, 1000, 0.012), (0.2, 50, 0.18)]
     """
     cells = pl.DataFrame({"p": p, "n": n_visits, "requests": n_requests}).group_by("p").agg(pl.all().sum()).sort("p")
     predicted = pl.col("p") * pl.col("n")
@@ -154,6 +158,9 @@ def coefficient_of_discrimination(n_ones: Floats, n_zeros: Floats, p: Floats) ->
         n_ones: Number of ones at each prediction, at least one in total; shape (predictions,).
         n_zeros: Number of zeros at each prediction, at least one in total.
         p: Predicted probabilities.
+
+    >>> round(coefficient_of_discrimination(np.array([1.0, 3.0]), np.array([8.0, 2.0]), np.array([0.1, 0.6])), 3)
+    0.275
     """
     return float(n_ones @ p / n_ones.sum() - n_zeros @ p / n_zeros.sum())
 
@@ -168,6 +175,9 @@ def folds_by_name(names: pl.Series, n_folds: int) -> Integers:
     Args:
         names: Names, with repetitions.
         n_folds: Number of folds.
+
+    Returns:
+        The fold of each name, from 0; shape (names,).
 
     >>> folds = folds_by_name(pl.Series(["acme", "initech", "acme"]), 5)
     >>> bool(folds[0] == folds[2])

@@ -74,7 +74,12 @@ def flatten_lines(
         arrived_at: When the lines arrived, for those without ``receivedAt``.
 
     Returns:
-        The usable events and the dead letters, both in the order of the lines.
+        The usable events and the dead letters, both in the order of the lines; the same as line by line.
+
+    >>> page = '{"type":"page","messageId":"%d","anonymousId":"a","receivedAt":"2026-03-03T10:00:00.000Z"}'
+    >>> batch = flatten_lines([(number, (page % number).encode()) for number in (1, 2)] + [(3, b"broken")], enough=2)
+    >>> batch.frame["message_id"].to_list(), [letter.position for letter in batch.dead_letters]
+    (['1', '2'], [3])
     """
     # Fewer lines than one shape needs are flattened one by one at once.
     parts = _by_shape(_pieces([line for _, line in numbered]), enough) if len(numbered) >= enough else []

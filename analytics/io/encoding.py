@@ -42,6 +42,10 @@ def json_lines(events: pl.DataFrame) -> pl.Series:
 
     Returns:
         The lines; shape (events,).
+
+    >>> from analytics.events.enrichment import conform
+    >>> json_lines(conform(pl.DataFrame({"type": ["page"], "anonymous_id": ["a"]}))).to_list()
+    ['{"type":"page","anonymousId":"a"}']
     """
     filled = [column for column in COLUMNS if events[column.name].null_count() < events.height]
     parts = pl.DataFrame([part for column in filled for part in _parts(column, events[column.name])])
@@ -55,7 +59,11 @@ def json_lines(events: pl.DataFrame) -> pl.Series:
 
 @cache
 def time_tails() -> pl.Series:
-    """The 60,000 possible ends of a written time, ``00.000Z`` to ``59.999Z``, by the milliseconds of the minute."""
+    """The 60,000 possible ends of a written time, by the milliseconds of the minute; made once in a process.
+
+    >>> time_tails()[1_500]
+    '01.500Z'
+    """
     ms = pl.Series(range(_MINUTE_MS), dtype=pl.Int32)
     seconds, rest = ((part.cast(pl.String).str.zfill(n)) for part, n in ((ms // 1000, 2), (ms % 1000, 3)))
     return seconds + "." + rest + "Z"

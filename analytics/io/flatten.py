@@ -114,6 +114,10 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
 
     Returns:
         The usable events and the dead letters, both in the order of the events.
+
+    >>> batch = flatten_numbered([(7, b'{"type": "page", "anonymousId": "a"}')])
+    >>> batch.dead_letters[0].position, batch.dead_letters[0].detail
+    (7, 'no receivedAt, sentAt, timestamp or originalTimestamp is given')
     """
     arrived_ms = None if arrived_at is None else epoch_ms(arrived_at)
     rows: list[Row] = []
@@ -211,8 +215,15 @@ def flat_row(event: dict[str, Any]) -> Row:
     Args:
         event: The decoded JSON object.
 
+    Returns:
+        A value or None for each of :data:`analytics.events.tracking_plan.COLUMNS`.
+
     Raises:
         RejectedError: The event is unusable because of its type or identifiers.
+
+    >>> row = flat_row({"type": "page", "messageId": "1", "anonymousId": "a", "context": {"campaign": {"id": 7}}})
+    >>> dict(zip(EVENT_SCHEMA, row, strict=True))["extra"]
+    '{"context":{"campaign":{"id":7}}}'
     """
     call = event.get("type")
     tree = _TREES.get(call) if isinstance(call, str) else None

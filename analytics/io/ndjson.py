@@ -95,7 +95,7 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
 def read_ndjson(
     source: BinaryIO | str | Path, batch_lines: int = 50_000, *, arrived_at: datetime | None = None
 ) -> Iterator[Flattened]:
-    """Read NDJSON in batches, with only a few of them in memory at a time.
+    r"""Read NDJSON in batches, with only a few of them in memory at a time.
 
     Args:
         source: An open binary file or the path of one, gzipped or not.
@@ -107,6 +107,10 @@ def read_ndjson(
 
     Raises:
         EventFileError: The file cannot be opened or read.
+
+    >>> line = b'{"type": "page", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}'
+    >>> [batch.n_received for batch in read_ndjson(io.BytesIO(b"\n".join([line] * 5)), batch_lines=2)]
+    [2, 2, 1]
     """
     name = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "the stream"))
     try:
@@ -129,6 +133,12 @@ def flatten_ahead(batches: Iterable[T], flatten: Callable[[T], R]) -> Iterator[R
     Args:
         batches: The batches. If reading them raises an error, those read before are flattened and yielded first.
         flatten: Called with each batch, in a thread.
+
+    Yields:
+        What ``flatten`` returns, in the order of the batches.
+
+    >>> list(flatten_ahead([[1, 2], [3]], sum))
+    [3, 3]
     """
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         pending: deque[Future[R]] = deque()

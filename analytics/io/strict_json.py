@@ -19,6 +19,12 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 def read_object(raw: bytes) -> dict[str, Any]:
     """Decode one JSON object strictly; lone surrogates become U+FFFD.
 
+    Args:
+        raw: The bytes of a line, with or without a byte order mark.
+
+    Returns:
+        The object; of two equal keys the last counts.
+
     Raises:
         RejectedError: It is too large, not UTF-8, not an object, or nested too deeply.
         ValueError: It is not JSON; ``NaN`` and ``Infinity`` are not.
@@ -60,12 +66,24 @@ def canonical(value: object) -> str:
 
 
 def mended(text: str) -> str:
-    """Replace each lone surrogate, which UTF-8 cannot represent, by U+FFFD."""
+    r"""Replace each lone surrogate, which UTF-8 cannot represent, by U+FFFD.
+
+    >>> mended("half an emoji: \ud83d")
+    'half an emoji: �'
+    """
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def shortened(text: str, length: int = 60) -> str:
-    """Quote a text for an error message, truncated to this length."""
+    """Quote a text for an error message.
+
+    Args:
+        text: Any text, however long.
+        length: Characters that are shown.
+
+    >>> shortened("x" * 1000, 3)
+    "'xxx…'"
+    """
     return repr(text if len(text) <= length else text[:length] + "…")
 
 

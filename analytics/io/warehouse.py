@@ -129,6 +129,12 @@ def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]
     Yields:
         Name and rows of ``pages``, ``tracks``, ``identifies``, ``groups`` and ``users`` (each user once), then of the
         table of each tracked event, by name.
+
+    >>> from analytics.io.ndjson import decode
+    >>> who = b'{"type": "identify", "userId": "u", "traits": {"email": "u@x.org"}, "sentAt": "2026-03-03T10:00:00Z"}'
+    >>> tables = dict(warehouse_tables(decode(who).frame))
+    >>> tables["users"].select("id", "email").row(0)
+    ('u', 'u@x.org')
     """
     calls = events["type"].cast(pl.String)
     for call, (name, columns) in _TABLES.items():

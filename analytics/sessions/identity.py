@@ -179,6 +179,7 @@ def _components(pairs: pl.DataFrame) -> pl.DataFrame:
     )
     n_browsers, n_users = pairs["anonymous_id"].n_unique(), pairs["user_id"].n_unique()
     n = n_browsers + n_users
+    # Browsers and people are nodes of one graph: numbers of people follow those of browsers.
     ends = numbered["browser"].to_numpy(), n_browsers + numbered["user"].to_numpy()
     edges = coo_array((np.ones(pairs.height, dtype=np.int8), ends), shape=(n, n))
     component = connected_components(edges, directed=False)[1] if n else np.empty(0, dtype=np.int32)

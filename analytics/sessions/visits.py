@@ -146,6 +146,7 @@ def visit_table_of_parts(
         )
     read = [_read(part, signals, idle_minutes, None if include_bots else ~pl.col("is_bot")) for part in parts]
     until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
+    # The first request of an account may be in another part than the visits that it settles.
     settled = pl.concat([part.settled for part in read]).group_by("account").agg(pl.col("settled_at").min())
     if conversion_unit == "visitor":
         settled = settled.clear()  # no request of a colleague settles anything

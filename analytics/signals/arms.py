@@ -41,6 +41,7 @@ def arm_signals(events: pl.DataFrame) -> tuple[EverSeen, ...]:
     labels = sorted({label for text in texts for label in text.split(";") if "=" in label})
     reference: dict[str, str] = {}
     for label in labels:
+        # An arm means something only against another of its experiment; one signal too many would be collinear.
         reference.setdefault(label.split("=")[0], label)
     return tuple(
         EverSeen(

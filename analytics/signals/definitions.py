@@ -110,6 +110,7 @@ class EventCount:
         """Type of the signal's column in the visit table."""
         if self.at_least is not None:
             return pl.Boolean()
+        # A count stays a whole number, so that many visits have equal values and can be collapsed.
         return pl.UInt32() if self.scale == "count" else pl.Float64()
 
 

@@ -191,6 +191,7 @@ class AttributeSignal(_Settings):
     def signal(self, name: str) -> Signal:
         """The signal of this name."""
         meaning = self.meaning or f"has shown {self.attribute} {_either(self.equals)}"
+        # Looked up again: the model is frozen, and keeps what the user wrote.
         return EverSeen(name, meaning, self.expectation, *_checked(self.attribute, self.equals))
 
 

@@ -49,6 +49,10 @@ _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_O
 def offset_name(topic: str, partition: int) -> str:
     """Name of a partition among the offsets of a store.
 
+    Args:
+        topic: Name of the topic.
+        partition: Its number, from 0.
+
     >>> offset_name("events", 2)
     'kafka:events/2'
     """
@@ -142,6 +146,9 @@ class KafkaTopic(Source):
         Args:
             offsets: How far sources have been read, by their names.
             follow: Whether to wait for more at the end.
+
+        Raises:
+            EventFileError: The broker fails for good, or no longer has the message to resume from.
         """
         try:
             self._consumer.assign(self._beginnings(offsets))
@@ -153,7 +160,13 @@ class KafkaTopic(Source):
             raise self._unreadable(error) from error
 
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
-        """Commit offsets to the broker, those that have changed since the last commit."""
+        """Commit offsets to the broker, those that have changed since the last commit.
+
+        They only show others how far the group is: the store resumes from its own.
+
+        Args:
+            offsets: How far each partition is safe, by :func:`offset_name`.
+        """
         names = {partition: offset_name(self._address.topic, partition) for partition in self._partitions}
         reached = {partition: offsets[name]["offset"] for partition, name in names.items() if name in offsets}
         changed = {partition: n for partition, n in reached.items() if self._committed.get(partition) != n}

@@ -52,7 +52,15 @@ class NdjsonFile(Source):
         return not self._is_packed
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
-        """Yield batches up to the end of the file."""
+        """Yield batches up to the end of the file.
+
+        Args:
+            offsets: How far sources have been read, by their names; a file is named by its resolved path.
+            follow: Whether the file is still being written: its last line then counts only with a newline.
+
+        Raises:
+            EventFileError: It cannot be read, is shorter than what was read of it, or begins otherwise than then.
+        """
         offset = offsets.get(self._name, {"bytes": 0, "lines": 0, "head": 0, "crc32": 0})
         try:
             with gzip.open(self._path) if self._is_packed else self._path.open("rb") as opened:
@@ -124,7 +132,15 @@ class NdjsonStream(Source):
         self._is_at_end = False
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
-        """Yield batches up to the end of the stream; a batch is passed on as soon as no more lines are ready."""
+        """Yield batches up to the end of the stream; a batch is passed on as soon as no more lines are ready.
+
+        Args:
+            offsets: How far sources have been read, by their names.
+            follow: Of no effect: a stream ends when its writer closes it.
+
+        Raises:
+            EventFileError: It cannot be read, or is gzipped.
+        """
         n_lines = offsets.get(self._name, {"lines": 0})["lines"]
         while not self._is_at_end and not self._is_stopped():
             lines = self._ready_lines()
@@ -161,7 +177,10 @@ class NdjsonStream(Source):
 
 
 def _split(data: bytes) -> list[bytes]:
-    """Split at newlines only (not at other line breaks), each line with its newline."""
+    """Split at newlines only, each line with its newline.
+
+    ``bytes.splitlines`` would also split at a carriage return, which a text within a line may hold.
+    """
     lines = [line + b"\n" for line in data.split(b"\n")]
     last = lines.pop()[:-1]
     return [*lines, last] if last else lines

@@ -30,8 +30,19 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: N
         now: Returns the current time, if the source is live: its events arrive when they are read, or, from Kafka, at
             the timestamps of their messages.
 
+    Returns:
+        The source, to be closed after use.
+
     Raises:
         EventFileError: It cannot be read, or it is a Parquet file and ``now`` is given.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "events.ndjson"
+    ...     _ = path.write_text('{"type": "page", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}')
+    ...     (batch,) = open_source(str(path), 100, lambda: False).batches({}, follow=False)
+    >>> batch.events.n_received, batch.position.offset["lines"]
+    (1, 1)
     """
     if name == _STDIN:
         if sys.stdin is None:

@@ -36,7 +36,15 @@ class ParquetFile(Source):
         self._n_rows = n_rows
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:  # noqa: ARG002
-        """Yield batches up to the end of the file."""
+        """Yield batches up to the end of the file.
+
+        Args:
+            offsets: How far sources have been read, by their names; a file is named by its resolved path.
+            follow: Of no effect: a Parquet file is complete once it can be read.
+
+        Raises:
+            EventFileError: It cannot be read, is another file than before, or has no column of the event table.
+        """
         checksum = self._checksum()
         offset = offsets.get(self._name, {"rows": 0, "end": checksum})
         if offset["end"] != checksum:

@@ -54,13 +54,27 @@ class Source(ABC):
 
 
 def unreadable(what: object, error: Exception) -> AnalyticsError:
-    """The error for a source that cannot be read."""
+    """The error for a source that cannot be read.
+
+    Args:
+        what: Its name or path.
+        error: What went wrong, of the system or a library; of a long message the first line is kept.
+
+    >>> unreadable("events.ndjson", OSError(13, "Permission denied"))
+    EventFileError('events.ndjson: cannot be read: Permission denied')
+    """
     reason = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
     return EventFileError(f"{what}: cannot be read: {reason}")
 
 
 def replaced(path: Path) -> AnalyticsError:
-    """The error for a file that is not the one that was read before."""
+    """The error for a file that is not the one that was read before.
+
+    An offset counts bytes or rows of one content: resumed in another, it would skip events without a word.
+
+    Args:
+        path: The file.
+    """
     return EventFileError(
         f"{path}: is another file than the one that was read so far under this name; give the new one another name"
     )

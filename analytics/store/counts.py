@@ -31,6 +31,7 @@ class Counts:
 
     def __post_init__(self) -> None:
         parts = self.accepted + self.duplicate + self.conflict + self.late + self.invalid
+        # Checked whenever counts are made, so that an event lost on the way cannot go unnoticed.
         if self.received != parts:
             raise AnalyticsError(
                 f"{self.received} events received, but {parts} accounted for; this is a bug of funnelsim"

@@ -128,6 +128,7 @@ class EventStore(EventIntake):
         verdicts, stream_ms = np.empty(0, np.int8), None
         if batch.frame.height:
             verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
+        # With a length for every verdict, also those that did not occur.
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         counts = Counts(
             received=batch.n_received,
