@@ -32,8 +32,7 @@ _COUNTRIES_OF_REGION: Final = {
 REGION_OF_COUNTRY: Final[dict[str, str]] = {
     country: region for region, countries in _COUNTRIES_OF_REGION.items() for country in countries.split()
 }
-"""World region of every ISO 3166-1 alpha-2 country code.
+"""World region of every ISO 3166-1 alpha-2 country code, in capitals; events may have other spellings.
 
->>> REGION_OF_COUNTRY["MX"], REGION_OF_COUNTRY["TR"]
-('latin_america', 'middle_east_africa')
+See :func:`analytics.events.enrichment.enrich`, which also knows the full names of the commonest countries.
 """

@@ -171,6 +171,5 @@ def path_tree(leaves: Iterable[tuple[tuple[str, ...], object]]) -> dict[str, Any
 EVENT_SCHEMA: Final = pl.Schema({column.name: column.dtype for column in COLUMNS})
 """Names and types of the flat event table.
 
->>> EVENT_SCHEMA["received_at"], EVENT_SCHEMA["category"]
-(Datetime(time_unit='ms', time_zone='UTC'), Categorical)
+Files of events, batches in memory and the journal of a store all have exactly these columns, in this order.
 """
