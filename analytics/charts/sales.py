@@ -78,7 +78,7 @@ def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
     Args:
         queue: As of :func:`queue_over_time`.
     """
-    # As texts that end in Z: other moments would be shown in the time zone of whoever draws.
+    # As texts that end in Z: other moments would be shown in the time zone of this machine.
     rows = queue.with_columns(pl.col("moment").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
     hours = (queue["moment"][-1] - queue["moment"][0]).total_seconds() / 3600
     axis = alt.Axis(tickCount=8, format="%H:%M") if hours <= _HOURS_TO_NAME else alt.Axis(tickCount=8)

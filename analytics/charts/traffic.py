@@ -64,7 +64,7 @@ def hourly_chart(traffic: pl.DataFrame, suffix: str = "") -> alt.VConcatChart:
         suffix: End of the titles, such as `` of Europe``.
 
     Returns:
-        Two panels with one axis of time, in UTC whoever looks at it.
+        Two panels with one axis of time, in UTC for every reader.
     """
     length = pl.col("end") - pl.col("start")
     # Gaps in proportion, because months are not equally long.

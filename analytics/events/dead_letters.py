@@ -46,7 +46,7 @@ class DeadLetter:
 
 
 class RejectedError(Exception):
-    """Raised for an unusable event, and turned into its dead letter by whoever has its bytes and its place.
+    """Raised for an unusable event; the caller, who has its bytes and its position, makes the dead letter.
 
     Args:
         reason: Reason by category.

@@ -340,8 +340,8 @@ def _arrival() -> dict[str, pl.Expr]:
 def _channel() -> pl.Expr:
     """Channel by the campaign's medium, else by the referrer; the first matching rule applies.
 
-    Source: Google Analytics, default channel group. A tagged link is never judged by its referrer: whoever tagged it
-    knows better where it stands.
+    Source: Google Analytics, default channel group. A tagged link is never judged by its referrer: the
+    tag says where the link was placed.
     """
     medium, source = _lower("context_campaign_medium"), _lower("context_campaign_source")
     host = pl.col("referrer_domain").cast(pl.String)

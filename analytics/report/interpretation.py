@@ -178,9 +178,9 @@ def _is_yes_or_no(signal: Signal | None) -> TypeGuard[Signal]:
 
 
 def _interaction(row: Mapping[str, Any], results: IntentResults, known: Signals) -> str:
-    # Of a product with a quantity in it, a sentence could say no more than the factor.
     parts = interaction_parts(row["signal"])
     signals = [signal for part in parts if _is_yes_or_no(signal := known.get(part))]
+    # Of a product with a quantity in it, a sentence could say no more than the factor.
     if len(parts) != 2 or len(signals) < len(parts):  # noqa: PLR2004 - a pair
         return f"{term_name(row['signal'])} multiplies the odds of a demo request by a further {_factor(row)}."
     first, second = signals

@@ -70,7 +70,7 @@ def unreadable(what: object, error: Exception) -> AnalyticsError:
 def replaced(path: Path) -> AnalyticsError:
     """The error for a file that is not the one that was read before.
 
-    An offset counts bytes or rows of one content: resumed in another, it would skip events without a word.
+    An offset counts bytes or rows of one content: resumed in another, it would skip events silently.
 
     Args:
         path: The file.
