@@ -1,4 +1,4 @@
-"""The protocol of sources of events, and the errors that they share.
+"""What every source of events does, and the errors that sources share.
 
 A source yields each batch with the offset that it has reached. A store that keeps the offset with the batch can resume
 from exactly there.
