@@ -1,7 +1,7 @@
 """Sources of events that can be resumed: files, standard input, Parquet, Kafka.
 
-Modules, in reading order: ``source`` (what every source does), ``opening`` (a source by its address), ``ndjson``, ``parquet``,
-``kafka``.
+Modules, in reading order: ``source`` (what every source does), ``opening`` (a source by its address), ``ndjson``,
+``parquet``, ``kafka``.
 """
 
 import lazy_loader

@@ -1,9 +1,9 @@
 """The event store in memory: the last 24 hours in hourly buckets, by event time.
 
-Modules, in reading order: ``event_store`` (the store), ``intake`` (how events come in, and their counts), ``window`` and
-``hour`` (its hours), ``buckets`` (hours as readers get them), ``hourly_views`` (page views by hour and segment),
-``seen_ids`` (which identifiers were seen), ``deliveries`` (duplicates and conflicts), ``counts`` (received = accepted
-+ duplicate + conflict + late + invalid), ``merge`` (stores of one stream), ``snapshot`` (the state, for a new store),
+Modules, in reading order: ``event_store`` (the store), ``intake`` (how events come in, and their counts), ``window``
+and ``hour`` (its hours), ``buckets`` (hours as readers get them), ``hourly_views`` (page views by hour and segment),
+``seen_ids`` (which identifiers were seen), ``deliveries`` (duplicates and conflicts), ``counts`` (received = accepted +
+duplicate + conflict + late + invalid), ``merge`` (stores of one stream), ``snapshot`` (the state, for a new store),
 ``spill`` (hours that do not fit into memory), ``history`` (all accepted events, also beyond the window).
 """
 
