@@ -5,10 +5,11 @@ The model takes every rule of :mod:`analytics.store.event_store` literally, one 
 
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
+from flat_events import START, TIMES
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -19,9 +20,7 @@ from analytics.store.buckets import HourBucket
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
 
-START: Final = datetime(2026, 3, 3, tzinfo=UTC)
 MINUTE: Final = timedelta(minutes=1)
-TIMES: Final = ("original_timestamp", "sent_at", "received_at", "timestamp")
 SKEW: Final = 1
 
 PARTS = st.fixed_dictionaries(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from flat_events import START
 
 from analytics.durable.durable_store import DurableStore
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
@@ -17,8 +18,6 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourceBatch, SourcePosition
 from analytics.store.event_store import EventStore
-
-START = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 def batches(seed: int, n_batches: int, n_rows: int = 20, hours_each: float = 1.0) -> list[SourceBatch]:

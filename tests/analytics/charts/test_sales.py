@@ -1,15 +1,15 @@
 """Claims about the charts of the sales desk: the queue and the waits are those of the requests."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
+from flat_events import START
 from hypothesis import given, strategies as st
 
 from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
 from analytics.charts.style import to_svg
 
-START = datetime(2026, 3, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 

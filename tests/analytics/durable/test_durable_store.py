@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from stores_on_disk import START, archived, batches, dead_letters_in, permanent_files, state_of
+from flat_events import START
+from stores_on_disk import archived, batches, dead_letters_in, permanent_files, state_of
 
 from analytics.durable import journal
 from analytics.durable.archive import archive_path

@@ -1,10 +1,10 @@
 """What is read off an event beyond its own columns."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from flat_events import make_events
 
 from analytics.errors import AnalyticsError, EventFrameError
 from analytics.events.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
@@ -12,22 +12,21 @@ from analytics.events.geography import REGIONS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.sessions.visits import visit_table
 
-Maker = Callable[..., pl.DataFrame]
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 SITE = "https://www.example.com/pricing"
 
 
-def derived(make_events: Maker, column: str, **values: object) -> object:
+def derived(column: str, **values: object) -> object:
     """The value of a derived column for one event."""
     return enrich(make_events(values))[column].item()
 
 
-def test_enriched_columns(make_events: Maker):
+def test_enriched_columns():
     """Enriching adds the derived columns, with their types, after those of the tracking plan."""
     assert dict(enrich(make_events({})).schema) == {**EVENT_SCHEMA, **DERIVED_SCHEMA}
 
 
-def test_enriching_twice_changes_nothing(make_events: Maker):
+def test_enriching_twice_changes_nothing():
     """Enriching is idempotent and keeps columns that it does not know."""
     once = enrich(make_events({"context_page_referrer": "https://dev.to/x"}, {"email": "a@gmail.com"}))
     once = once.with_columns(visit=pl.Series([1, 2]))
@@ -36,14 +35,14 @@ def test_enriching_twice_changes_nothing(make_events: Maker):
 
 @pytest.mark.parametrize("column", ["anonymous_id", "user_id", "context_group_id"])
 @pytest.mark.parametrize("blank", ["", " \t"])
-def test_a_blank_identifier_names_nobody(make_events: Maker, column: str, blank: str):
+def test_a_blank_identifier_names_nobody(column: str, blank: str):
     """Senders write "" where they know none: those who belong to no company are not one large one."""
     events = make_events({column: blank}, {column: "日本 <b>"})
     assert enrich(events)[column].to_list() == [None, "日本 <b>"]
     assert enrich(events).drop(column).equals(enrich(make_events({}, {})).drop(column))
 
 
-def test_people_without_a_browser_and_without_a_company_are_kept_apart(make_events: Maker):
+def test_people_without_a_browser_and_without_a_company_are_kept_apart():
     """Two users whose events have blank ids of browser and account are two visitors, and lone ones."""
     events = make_events(
         *({"user_id": user, "anonymous_id": "", "context_group_id": "", "received_at": NOON} for user in "ab")
@@ -53,7 +52,7 @@ def test_people_without_a_browser_and_without_a_company_are_kept_apart(make_even
     assert visits["account"].to_list() == [None, None]
 
 
-def test_enriching_keeps_the_order_of_rows(make_events: Maker):
+def test_enriching_keeps_the_order_of_rows():
     """Rows stay where they are, however often their values repeat."""
     events = make_events(*({"context_location_country": ["DE", None, "US"][n % 3]} for n in range(100)))
     assert enrich(events).select(EVENT_SCHEMA.names()).equals(events)
@@ -64,31 +63,29 @@ def test_no_events_enrich_to_no_events():
     assert enrich(pl.DataFrame()).schema == pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA})
 
 
-def test_event_time_takes_off_the_delay_of_the_device(make_events: Maker):
+def test_event_time_takes_off_the_delay_of_the_device():
     """A device whose clock is a day ahead, sending after 5 s, is placed 5 s before arrival."""
     ahead = NOON + timedelta(days=1)
-    when = derived(
-        make_events, "event_time", received_at=NOON, original_timestamp=ahead, sent_at=ahead + timedelta(seconds=5)
-    )
+    when = derived("event_time", received_at=NOON, original_timestamp=ahead, sent_at=ahead + timedelta(seconds=5))
     assert when == NOON - timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("missing", ["original_timestamp", "sent_at"])
-def test_event_time_falls_back(make_events: Maker, missing: str):
+def test_event_time_falls_back(missing: str):
     """Without the device's delay, event time is `timestamp`, and without that the arrival."""
     known = {missing: None, "received_at": NOON, "timestamp": NOON - timedelta(minutes=1)}
-    assert derived(make_events, "event_time", **known) == NOON - timedelta(minutes=1)
-    assert derived(make_events, "event_time", **known | {"timestamp": None}) == NOON
+    assert derived("event_time", **known) == NOON - timedelta(minutes=1)
+    assert derived("event_time", **known | {"timestamp": None}) == NOON
 
 
 @pytest.mark.parametrize(
     ("country", "region"),
     [("US", "north_america"), ("de", "europe"), ("Germany", "europe"), ("NO", "europe"), ("ZZ", None), (None, None)],
 )
-def test_region(make_events: Maker, country: str | None, region: str | None):
+def test_region(country: str | None, region: str | None):
     """A country's code, in either case, or its name gives its region; an unknown one gives none."""
     assert region is None or region in REGIONS
-    assert derived(make_events, "region", context_location_country=country) == region
+    assert derived("region", context_location_country=country) == region
 
 
 @pytest.mark.parametrize(
@@ -104,9 +101,9 @@ def test_region(make_events: Maker, country: str | None, region: str | None):
         (None, None),
     ],
 )
-def test_referrer_domain(make_events: Maker, referrer: str | None, domain: str | None):
+def test_referrer_domain(referrer: str | None, domain: str | None):
     """The referrer's host counts, without www., unless it is the site itself."""
-    assert derived(make_events, "referrer_domain", context_page_referrer=referrer, context_page_url=SITE) == domain
+    assert derived("referrer_domain", context_page_referrer=referrer, context_page_url=SITE) == domain
 
 
 @pytest.mark.parametrize(
@@ -131,17 +128,17 @@ def test_referrer_domain(make_events: Maker, referrer: str | None, domain: str |
         (None, None, "https://www.example.com/", None),
     ],
 )
-def test_channel(make_events: Maker, medium: str | None, source: str | None, referrer: str | None, channel: str | None):
+def test_channel(medium: str | None, source: str | None, referrer: str | None, channel: str | None):
     """The campaign's medium decides, then the referrer; a click within the site says nothing."""
     assert channel is None or channel in CHANNELS
     campaign = {"context_campaign_medium": medium, "context_campaign_source": source}
     page = {"context_page_referrer": referrer, "context_page_url": SITE}
-    assert derived(make_events, "channel", **campaign, **page) == channel
+    assert derived("channel", **campaign, **page) == channel
 
 
-def test_a_server_side_event_has_no_channel(make_events: Maker):
+def test_a_server_side_event_has_no_channel():
     """An event that was made on no page does not say how the visitor came."""
-    assert derived(make_events, "channel", type="track") is None
+    assert derived("channel", type="track") is None
 
 
 @pytest.mark.parametrize(
@@ -154,9 +151,9 @@ def test_a_server_side_event_has_no_channel(make_events: Maker):
         (None, None),
     ],
 )
-def test_company_email(make_events: Maker, email: str | None, is_company: bool | None):  # noqa: FBT001
+def test_company_email(email: str | None, is_company: bool | None):  # noqa: FBT001
     """An address that is not from a free-mail provider is a company's; no address is neither."""
-    assert derived(make_events, "company_email", type="identify", email=email) is is_company
+    assert derived("company_email", type="identify", email=email) is is_company
 
 
 @pytest.mark.parametrize(
@@ -170,9 +167,9 @@ def test_company_email(make_events: Maker, email: str | None, is_company: bool |
         (None, False),
     ],
 )
-def test_bot(make_events: Maker, agent: str | None, is_bot: bool):  # noqa: FBT001
+def test_bot(agent: str | None, is_bot: bool):  # noqa: FBT001
     """A user agent that calls itself a program is a bot's; a Cubot telephone and an unknown agent are not."""
-    assert derived(make_events, "is_bot", context_user_agent=agent) is is_bot
+    assert derived("is_bot", context_user_agent=agent) is is_bot
 
 
 def test_conform_fills_and_drops():

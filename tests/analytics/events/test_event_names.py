@@ -1,20 +1,17 @@
 """Foreign names for events that the tracking plan knows."""
 
-from collections.abc import Callable
-
-import polars as pl
 import pytest
+from flat_events import make_events
 from pydantic import ValidationError
 
 from analytics.events.event_names import renamed, unknown_names
 from analytics.events.tracking_plan import EventName
 from analytics.settings import AnalyticsSettings
 
-Maker = Callable[..., pl.DataFrame]
 THEIRS = "Demo Request Submitted"
 
 
-def test_foreign_events_are_called_as_ours(make_events: Maker):
+def test_foreign_events_are_called_as_ours():
     """Only `track` calls of that very name are renamed; all else stays as it is."""
     track = {"type": "track", "event": THEIRS}
     frame = make_events(track, track | {"event": "Signed Up"}, {"type": "screen", "event": THEIRS}, {})
@@ -25,7 +22,7 @@ def test_foreign_events_are_called_as_ours(make_events: Maker):
     assert renamed(frame, {}) is frame
 
 
-def test_unknown_names_are_told_by_how_common_they_are(make_events: Maker):
+def test_unknown_names_are_told_by_how_common_they_are():
     """The commonest first, equals by name; ours are known."""
     names = ["b", "a", "b", "c", "Demo Requested"]
     frame = make_events(*({"type": "track", "event": name} for name in names), {"event": "page"})

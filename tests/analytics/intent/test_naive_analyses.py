@@ -1,11 +1,11 @@
 """Claims about the analyses by visitor: by how much hindsight deceives, against independent computations."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 import pytest
+from flat_events import make_events
 from scipy.special import logit
 from statsmodels.discrete.discrete_model import Logit
 
@@ -33,7 +33,7 @@ def people(n: int, n_saw: int, n_asked_after_seeing: int, n_asked_unseeing: int,
     return rows
 
 
-def test_hindsight_is_wrong_by_what_the_cross_table_says(make_events: Callable[..., pl.DataFrame]):
+def test_hindsight_is_wrong_by_what_the_cross_table_says():
     """Of 60 who asked without having seen the page 40 saw it later: they change their cell, and the estimate with it.
 
     By visit and before the request the coefficient is the log odds ratio of seeing before asking, 120 of 400 against 60
@@ -56,7 +56,7 @@ def test_hindsight_is_wrong_by_what_the_cross_table_says(make_events: Callable[.
     assert verdict["worst_standardised_error"] > 4
 
 
-def test_the_rows_of_visitors_are_those_counted_by_hand(make_events: Callable[..., pl.DataFrame]):
+def test_the_rows_of_visitors_are_those_counted_by_hand():
     """A plain loop over the events of random visitors finds the same signals, minutes and requests, either way."""
     rng = np.random.default_rng(9)
     rows: Rows = []
@@ -94,7 +94,7 @@ def by_hand(rows: Rows, everything: bool) -> tuple[bool, bool, float, bool] | No
     return "security" in categories, "careers" in categories, float(np.log1p(minutes)), bool(requests)
 
 
-def test_the_analysis_with_everything_is_a_logit_on_those_rows(make_events: Callable[..., pl.DataFrame]):
+def test_the_analysis_with_everything_is_a_logit_on_those_rows():
     """Fitted by statsmodels on the table of visitors, coefficient for coefficient."""
     events = make_events(*people(500, 200, 70, 40, 15))
     table = visitor_table(events, (SECURITY,), everything=True)
@@ -104,9 +104,7 @@ def test_the_analysis_with_everything_is_a_logit_on_those_rows(make_events: Call
     np.testing.assert_allclose(results.coefficients["coefficient"], hand.params, rtol=1e-8)
 
 
-def test_quantities_of_a_visit_add_up_over_visits_and_those_of_a_visitor_do_not(
-    make_events: Callable[..., pl.DataFrame],
-):
+def test_quantities_of_a_visit_add_up_over_visits_and_those_of_a_visitor_do_not():
     """Two visits of 6 and 12 minutes with two pages each: 18 minutes, by visit and by visitor."""
     rows = [{"anonymous_id": "v", "at": at} for at in (0.0, 0.1, 5.0, 5.2)]
     signals = (
@@ -123,7 +121,7 @@ def test_quantities_of_a_visit_add_up_over_visits_and_those_of_a_visitor_do_not(
     assert row["log_pages"] == pytest.approx(np.log(5))
 
 
-def test_an_analysis_that_cannot_be_done_is_named_with_its_reason(make_events: Callable[..., pl.DataFrame]):
+def test_an_analysis_that_cannot_be_done_is_named_with_its_reason():
     """Where nobody asked, none can be done, and each says why."""
     compared = compare_analyses(make_events(*people(20, 10, 0, 0, 0)), IntentModel([SECURITY], []))
     assert compared.results == {}

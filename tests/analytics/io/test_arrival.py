@@ -1,18 +1,15 @@
 """Claims about the arrival of events, by example; `test_event_store_machine.py` makes them for any stream."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
+from flat_events import START, make_events
 
 from analytics.errors import AnalyticsError
 from analytics.io.flatten import flatten
 from analytics.store.event_store import EventStore
 
-Maker = Callable[..., pl.DataFrame]
-START = datetime(2026, 3, 3, tzinfo=UTC)
 NOW = START + timedelta(hours=5)
 WRONG = datetime(2124, 1, 1, tzinfo=UTC)
 
@@ -43,7 +40,7 @@ def test_in_files_of_the_past_the_clock_of_the_device_counts():
     assert store.stream_time == WRONG
 
 
-def test_the_arrival_is_a_moment(make_events: Maker):
+def test_the_arrival_is_a_moment():
     """An arrival without a time zone is refused before anything is taken."""
     store = EventStore()
     for arrived_at in (NOW.replace(tzinfo=None), datetime.max.replace(tzinfo=UTC)):

@@ -1,12 +1,11 @@
 """Lines decoded by their shape: the same rows and dead letters as line by line."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
-import polars as pl
 import pytest
+from flat_events import make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.events.tracking_plan import CallType, EventName
@@ -14,8 +13,6 @@ from analytics.io import batch_decoding
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.flatten import Flattened, flatten_numbered
 from analytics.io.ndjson import encode
-
-Maker = Callable[..., pl.DataFrame]
 
 PAGE: dict[str, Any] = {
     "type": "page",
@@ -80,7 +77,7 @@ def test_one_odd_value_among_its_like(key: str, text: str):
     assert_same(flatten_lines(numbered, enough=1), flatten_numbered(numbered))
 
 
-def test_our_own_lines_are_not_read_one_by_one(make_events: Maker):
+def test_our_own_lines_are_not_read_one_by_one():
     """All lines that we have written ourselves are decoded by their shape: none is left to be decoded by itself."""
     rows = [
         {"category": "docs", "context_page_path": "/docs", "name": "Docs"},

@@ -4,12 +4,12 @@ import json
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import psutil
 import pytest
+from flat_events import FOREIGN
 
 from analytics.io.flatten import DeadLetter, track_view
 from analytics.io.strict_json import MAX_EVENT_BYTES
@@ -78,9 +78,9 @@ def mutated(lines: list[bytes], seed: int, n: int) -> Iterator[bytes]:
         yield line if line.strip() else b"-"
 
 
-def usable_lines(foreign: Path) -> list[bytes]:
+def usable_lines() -> list[bytes]:
     """Lines of other senders that can be read."""
-    lines = [line for line in foreign.read_bytes().splitlines() if line.strip()]
+    lines = [line for line in FOREIGN.read_bytes().splitlines() if line.strip()]
     return [line for line in lines if isinstance(track_view(line), dict)]
 
 
@@ -107,11 +107,11 @@ def run(lines: list[bytes], n: int, batch: int) -> tuple[EventStore, Counter[str
 
 
 @pytest.mark.slow
-def test_thousands_of_broken_lines(foreign: Path):
+def test_thousands_of_broken_lines():
     """No line raises or is lost, every reason for a dead letter occurs, and memory holds no more than a few of them."""
     tracemalloc.start()
     try:
-        store, reasons = run(usable_lines(foreign), 3_000, 1_000)
+        store, reasons = run(usable_lines(), 3_000, 1_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -122,9 +122,9 @@ def test_thousands_of_broken_lines(foreign: Path):
 
 
 @pytest.mark.validation
-def test_hundreds_of_thousands_of_broken_lines(foreign: Path):
+def test_hundreds_of_thousands_of_broken_lines():
     """The same at length; memory does not grow with the number of lines."""
-    lines = usable_lines(foreign)
+    lines = usable_lines()
     run(lines, 20_000, 5_000)
     before = psutil.Process().memory_info().rss
     run(lines, 200_000, 5_000)
@@ -132,10 +132,10 @@ def test_hundreds_of_thousands_of_broken_lines(foreign: Path):
     assert grown < 150, f"memory grew by {grown:.0f} MB"
 
 
-def test_any_value_at_any_place_is_an_event_or_a_dead_letter(foreign: Path):
+def test_any_value_at_any_place_is_an_event_or_a_dead_letter():
     """Each odd value at each key of each usable line, one at a time."""
     store, n = EventStore(), 0
-    for line in usable_lines(foreign)[:4]:
+    for line in usable_lines()[:4]:
         event: dict[str, Any] = json.loads(line)
         variants = [json.dumps(event | {key: value}).encode() for key in KEYS for value in ODD_VALUES]
         check(store, variants)

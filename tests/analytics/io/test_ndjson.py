@@ -10,14 +10,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from flat_events import FOREIGN, make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.errors import EventFileError
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.io.ndjson import decode, encode, flatten_ahead, read_ndjson
 from analytics.io.strict_json import canonical
-
-Maker = Callable[..., pl.DataFrame]
 
 TEXT = st.text(max_size=6) | st.sampled_from(
     ['"', "\\", "\n\r\t", "\x00\x1f", "\u2028", "😀", "ß", "null", "{}", ",", ""]
@@ -56,7 +55,7 @@ def test_reading_gives_back_what_was_written(rows: list[dict[str, Any]]):
     assert batch.frame.equals(events)
 
 
-def test_a_line_is_a_segment_event(make_events: Maker):
+def test_a_line_is_a_segment_event():
     """A line nests as the Segment Spec does, writes times with milliseconds and Z, and leaves nulls out."""
     line = encode(make_events({"category": "docs", "context_campaign_source": "google", "extra": '{"a":{"b":1}}'}))
     time = "2026-03-03T00:00:00.000Z"
@@ -72,7 +71,7 @@ def test_a_line_is_a_segment_event(make_events: Maker):
     }
 
 
-def test_lines_keep_the_order_of_rows(make_events: Maker):
+def test_lines_keep_the_order_of_rows():
     """Rows of different shape stay in order."""
     events = make_events(*({"user_id": ["u", None, ""][n % 3], "extra": [None, '{"n":1}'][n % 2]} for n in range(50)))
     identifiers = [json.loads(line)["messageId"] for line in encode(events).splitlines()]
@@ -80,7 +79,7 @@ def test_lines_keep_the_order_of_rows(make_events: Maker):
 
 
 @pytest.mark.parametrize("extra", ["{", "no JSON", "[1]", '{"a":\n1}', '"', "[" * 5000])
-def test_an_extra_that_is_no_object_breaks_no_line(make_events: Maker, extra: str):
+def test_an_extra_that_is_no_object_breaks_no_line(extra: str):
     """A text in `extra` that is not one object on one line is written as a text."""
     assert json.loads(encode(make_events({"extra": extra}))) == json.loads(encode(make_events({}))) | {"extra": extra}
 
@@ -91,26 +90,26 @@ def test_no_events_are_no_bytes():
     assert decode(b"").frame.equals(EVENT_SCHEMA.to_frame())
 
 
-def test_a_time_outside_the_calendar_does_not_stop_the_encoding(make_events: Maker):
+def test_a_time_outside_the_calendar_does_not_stop_the_encoding():
     """A time outside the calendar is encoded as one that no reader accepts."""
     far = pl.lit(2**62, pl.Int64()).cast(UTC_MS)
     batch = decode(encode(make_events({}, {}).with_columns(sent_at=far)))
     assert [letter.reason.value for letter in batch.dead_letters] == ["bad_time", "bad_time"]
 
 
-def test_positions_are_line_numbers(foreign: Path):
+def test_positions_are_line_numbers():
     """Dead letters carry the number of their line, blank lines counted; the same in batches of any size."""
-    whole = decode(foreign)
+    whole = decode(FOREIGN)
     assert [letter.position for letter in whole.dead_letters] == [*range(20, 38), 39, 40]
-    parts = list(read_ndjson(foreign, batch_lines=7))
+    parts = list(read_ndjson(FOREIGN, batch_lines=7))
     assert [part.n_received for part in parts] == [7, 7, 7, 7, 7, 6]
     assert tuple(letter for part in parts for letter in part.dead_letters) == whole.dead_letters
     assert pl.concat(part.frame for part in parts).equals(whole.frame)
 
 
-def test_all_usable_events_of_a_foreign_file_are_read(foreign: Path):
+def test_all_usable_events_of_a_foreign_file_are_read():
     """Of 41 events 21 are usable, with their calls, and each of the others has a reason."""
-    batch = decode(foreign)
+    batch = decode(FOREIGN)
     calls = dict(batch.frame["type"].cast(pl.String).value_counts().iter_rows())
     assert calls == {"page": 14, "track": 3, "identify": 1, "group": 1, "screen": 1, "alias": 1}
     reasons = {letter.reason.value for letter in batch.dead_letters}
@@ -121,7 +120,7 @@ def test_all_usable_events_of_a_foreign_file_are_read(foreign: Path):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_every_kind_of_file_is_read(make_events: Maker, tmp_path: Path, pack: Callable[[bytes], bytes]):
+def test_every_kind_of_file_is_read(tmp_path: Path, pack: Callable[[bytes], bytes]):
     """Bytes, an open file, a path as text or Path, gzipped or not, give the same events; a file given stays open."""
     events = make_events({}, {})
     path = tmp_path / "events"
@@ -134,7 +133,7 @@ def test_every_kind_of_file_is_read(make_events: Maker, tmp_path: Path, pack: Ca
     assert not stream.closed
 
 
-def test_line_ends_and_blank_lines(make_events: Maker):
+def test_line_ends_and_blank_lines():
     """Windows line ends, blank lines and a last line without end are read."""
     lines = b"\r\n \n" + encode(make_events({}, {})).replace(b"\n", b"\r\n").rstrip()
     assert decode(lines).frame["message_id"].to_list() == ["m0", "m1"]

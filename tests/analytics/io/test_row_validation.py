@@ -1,10 +1,10 @@
 """Claims about which rows of a table are usable events."""
 
 import math
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import polars as pl
+from flat_events import make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.events.times import EARLIEST, LATEST
@@ -12,7 +12,6 @@ from analytics.io import row_validation as module
 from analytics.io.flatten import MAX_ID_LENGTH
 from analytics.io.row_validation import usable_events
 
-Maker = Callable[..., pl.DataFrame]
 MS = timedelta(milliseconds=1)
 IDENTIFIERS = st.sampled_from([None, "", "a", "a" * MAX_ID_LENGTH, "a" * (MAX_ID_LENGTH + 1), "ü" * MAX_ID_LENGTH])
 TIMES = st.sampled_from([None, EARLIEST - MS, EARLIEST, LATEST, LATEST + MS])
@@ -28,14 +27,14 @@ ROWS = st.fixed_dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(rows=st.lists(ROWS, min_size=1, max_size=3))
-def test_the_quick_check_accepts_no_incomplete_row(make_events: Maker, rows: list[dict[str, str | datetime]]):
+def test_the_quick_check_accepts_no_incomplete_row(rows: list[dict[str, str | datetime]]):
     """Where the extremes of the columns show that all rows are complete, a check of every row does so too."""
     frame = make_events(*rows)
     if module._all_complete(frame):
         assert frame.select(module._COMPLETE).to_series().all()
 
 
-def test_the_quick_check_accepts_usual_events(make_events: Maker):
+def test_the_quick_check_accepts_usual_events():
     """Complete events are returned as they are, also where one column has no values."""
     frame = make_events({}, {"type": "track", "message_id": "m" * MAX_ID_LENGTH})
     assert module._all_complete(frame)

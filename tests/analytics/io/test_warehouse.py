@@ -1,12 +1,11 @@
 """Claims about fields outside the tracking plan in columns, named as in Segment's warehouses."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from flat_events import FOREIGN, make_events
 from hypothesis import given, settings, strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
@@ -15,7 +14,6 @@ from analytics.io.ndjson import decode
 from analytics.io.warehouse import unfold, warehouse_name
 
 PAGE = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
-Maker = Callable[..., pl.DataFrame]
 
 
 def columns_of(**event: Any) -> dict[str, Any]:
@@ -81,20 +79,20 @@ def test_a_field_with_the_name_of_a_column_keeps_its_path():
     }
 
 
-def test_every_field_of_foreign_events_is_kept(foreign: Path):
+def test_every_field_of_foreign_events_is_kept():
     """No field of real senders' events is lost: each value is in a column of the plan or in one of its own."""
-    frame = decode(foreign).frame
+    frame = decode(FOREIGN).frame
     unfolded = unfold(frame)
     assert unfolded.height == frame.height
     assert unfolded.select(name for name in EVENT_SCHEMA if name != "extra").equals(frame.drop("extra"))
-    line = json.loads(foreign.read_bytes().splitlines()[0])
+    line = json.loads(FOREIGN.read_bytes().splitlines()[0])
     row = unfolded.filter(pl.col("message_id") == line["messageId"]).row(0, named=True)
     assert row["context_locale"] == line["context"]["locale"]
     assert row["context_library_version"] == line["context"]["library"]["version"]
     assert row["extra_channel"] == "web"
 
 
-def test_an_extra_that_is_no_object_is_a_text(make_events: Maker):
+def test_an_extra_that_is_no_object_is_a_text():
     """A table's `extra` may hold anything; it is kept as it is."""
     unfolded = unfold(make_events({"extra": "nonsense"}, {"extra": None}, {"extra": "[1]"}))
     assert unfolded["extra_text"].to_list() == ["nonsense", None, "[1]"]

@@ -1,11 +1,11 @@
 """Claims about the model in plain words, and about what the report says of clustered standard errors."""
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import pytest
+from flat_events import make_events
 from pages import Page
 from statsmodels.discrete.discrete_model import Logit
 
@@ -79,9 +79,7 @@ def test_signals_stand_under_what_is_expected_of_them(results: IntentResults):
     }
 
 
-def test_the_report_has_the_meaning_of_each_signal_as_text(
-    results: IntentResults, make_events: Callable[..., pl.DataFrame], no_drawings: None
-):
+def test_the_report_has_the_meaning_of_each_signal_as_text(results: IntentResults, no_drawings: None):
     """The page defines every signal, and a meaning that looks like markup is text."""
     page = Page(render_report(ReportData(FunnelStatistics(make_events()), "signals", intent=results)))
     assert page.row("docs_view") == ["docs_view", "a visitor who has read the <docs>"]
@@ -99,7 +97,7 @@ def visits_of_companies(account_sd: float) -> pl.DataFrame:
     return pl.DataFrame({**names, "security_page_view": fits, "requested_demo": asked, **NOTHING})
 
 
-def test_clustered_errors_are_compared_with_naive_ones(make_events: Callable[..., pl.DataFrame], no_drawings: None):
+def test_clustered_errors_are_compared_with_naive_ones(no_drawings: None):
     """The ratios are those to statsmodels' errors of independent visits; where large, the page says what follows."""
     visits = visits_of_companies(1.0)
     results = IntentModel([SECURITY], []).fit(visits, {"security_page_view": 0.5})
@@ -136,9 +134,7 @@ def readers(asked_in_europe: int) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(("asked", "found"), [(60, "security"), (20, "none"), (0, "")])
-def test_interactions_of_segment_and_content_have_a_verdict(
-    make_events: Callable[..., pl.DataFrame], asked: int, found: str, no_drawings: None
-):
+def test_interactions_of_segment_and_content_have_a_verdict(asked: int, found: str, no_drawings: None):
     """The page names the contents whose effect differs by region; without visits there is no heading."""
     tested = segment_content(make_events(*(readers(asked) if asked else [])), "region", ["security"])
     data = ReportData(FunnelStatistics(make_events()), "readers", content={"region": tested})

@@ -1,15 +1,15 @@
 """Claims about the report: it shows the numbers of the analysis, to everybody, whatever the events hold."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from flat_events import START, make_events
 from pages import Page, assert_golden, assert_self_contained
 
 from analytics.html.numbers import percent, rate
@@ -26,13 +26,11 @@ from analytics.signals.definitions import signal_named
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.segment_content import segment_content
 
-Events = Callable[..., pl.DataFrame]
 BAD = "<script>alert(1)</script>"
 HOSTILE = [BAD, "\"'><img src=x onerror=alert(1)>", "\u202egnp.exe", "x" * 10_000, "a&amp;b", "]]>"]
 SIGNALS = ["security_page_view", "region_europe", "log_session_minutes", "careers_page_view"]
 MODEL = IntentModel([signal_named(name) for name in SIGNALS], ["region_europe:security_page_view"])
 TRUTH = {"security_page_view": 0.8, "log_session_minutes": 0.4, "region_europe": 0.0}
-START = datetime(2026, 3, 3, tzinfo=UTC)
 
 
 def visitors() -> list[dict[str, Any]]:
@@ -53,7 +51,7 @@ def visitors() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def data(make_events: Events) -> ReportData:
+def data() -> ReportData:
     """A report with everything in it."""
     events = make_events(*visitors())
     visits = visit_table(events)
@@ -184,7 +182,7 @@ def test_equal_data_make_equal_bytes(html: str, data: ReportData, tmp_path: Path
     assert (tmp_path / "again.html").read_bytes() == html.encode()
 
 
-def test_hostile_values_are_text(make_events: Events):
+def test_hostile_values_are_text():
     """Markup, quotes, direction marks and 10 kB in UTM values, contents and titles are harmless text, in charts too."""
     keys = ("context_campaign_source", "category", "context_device_type")
     rows = [{"anonymous_id": f"h{i}", **dict.fromkeys(keys, value)} for i, value in enumerate(HOSTILE)]
@@ -223,7 +221,7 @@ def test_hostile_names_and_reasons_are_text(data: ReportData, no_drawings: None)
         ),
     ],
 )
-def test_little_data_make_a_report(make_events: Events, rows: list[Any], said: list[str], no_drawings: None):
+def test_little_data_make_a_report(rows: list[Any], said: list[str], no_drawings: None):
     """Without events, or with a single one, the page says so and invents no number; what is unknown is omitted."""
     data = ReportData(FunnelStatistics(make_events(*rows)), title="little", model_error="too few requests.")
     html = render_report(data)

@@ -1,17 +1,13 @@
 """What gives a program away, and how that is scored."""
 
-from collections.abc import Callable
-
 import polars as pl
 import pytest
+from flat_events import CRAWLER, make_events
 from hypothesis import given, settings, strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.sessions.bots import BotSettings, score_bots, tag_bots
 from analytics.statistics.funnel import FunnelStatistics
-
-Maker = Callable[..., pl.DataFrame]
-CRAWLER = "Googlebot/2.1"
 
 
 def views(who: str, *seconds: float, **columns: object) -> list[dict[str, object]]:
@@ -28,21 +24,21 @@ def rules(frame: pl.DataFrame, options: BotSettings | None = None) -> dict[str, 
     return dict(tagged.select("anonymous_id", "bot_rule").unique().iter_rows())
 
 
-def test_a_program_that_says_so_is_tagged_with_all_that_it_does(make_events: Maker):
+def test_a_program_that_says_so_is_tagged_with_all_that_it_does():
     """One user agent is enough, also for what came without one."""
     frame = make_events(*views("a", 0, context_user_agent=CRAWLER), *views("a", 500), *views("b", 0))
     assert rules(frame) == {"a": "user_agent", "b": None}
     assert tag_bots(frame)["is_bot"].to_list() == [True, True, False]
 
 
-def test_twenty_pages_in_a_minute_are_a_programs(make_events: Maker):
+def test_twenty_pages_in_a_minute_are_a_programs():
     """The twentieth page exactly a minute after the first is one too fast; a millisecond later it is not."""
     uneven = [3.1 * n + (n % 2) for n in range(19)]
     frame = make_events(*views("fast", *uneven, 60), *views("slow", *uneven, 60.001))
     assert rules(frame) == {"fast": "rate", "slow": None}
 
 
-def test_even_intervals_are_a_programs_whatever_its_pace(make_events: Maker):
+def test_even_intervals_are_a_programs_whatever_its_pace():
     """Ten pages each ten minutes apart, or nearly so, are a machine's; a person's times differ."""
     even = [600 * n for n in range(10)]
     nearly = [600 * n + 20 * (n % 2) for n in range(10)]
@@ -52,20 +48,20 @@ def test_even_intervals_are_a_programs_whatever_its_pace(make_events: Maker):
     assert set(rules(make_events(*views("even", *even[:9]))).values()) == {None}
 
 
-def test_what_other_visitors_do_is_nobodys_pace(make_events: Maker):
+def test_what_other_visitors_do_is_nobodys_pace():
     """Twenty people who each open a page in the same minute are no program."""
     frame = make_events(*(row for n in range(25) for row in views(f"v{n:02}", 2 * n)))
     assert set(rules(frame).values()) == {None}
 
 
-def test_a_pace_can_be_chosen(make_events: Maker):
+def test_a_pace_can_be_chosen():
     """Where a person's pace ends is the analyst's to say."""
     frame = make_events(*views("a", 0, 1, 5))
     assert rules(frame, BotSettings(rate_page_views=3, rate_seconds=5)) == {"a": "rate"}
     assert rules(frame, BotSettings(rate_page_views=3, rate_seconds=4.9)) == {"a": None}
 
 
-def test_statistics_leave_out_what_was_found(make_events: Maker):
+def test_statistics_leave_out_what_was_found():
     """A disguised program is counted until it is tagged, and can be asked for after."""
     demo = {"type": "track", "event": EventName.DEMO_REQUESTED, "anonymous_id": "b", "message_id": "demo", "at": 1}
     frame = make_events(*views("a", *(2 * n for n in range(30))), *views("b", 0), demo)
@@ -75,7 +71,7 @@ def test_statistics_leave_out_what_was_found(make_events: Maker):
     assert FunnelStatistics(tagged, include_bots=True).totals()["visitors"].item() == 2
 
 
-def test_tagging_twice_changes_nothing_and_events_without_a_visitor_are_left_alone(make_events: Maker):
+def test_tagging_twice_changes_nothing_and_events_without_a_visitor_are_left_alone():
     """The tags are a function of the events; nobody's events are nobody's program."""
     frame = make_events(*views("a", *range(30)), {"anonymous_id": None, "message_id": "nobody"})
     tagged = tag_bots(frame)
@@ -91,7 +87,7 @@ def test_tagging_twice_changes_nothing_and_events_without_a_visitor_are_left_alo
     seconds=st.integers(1, 100),
     variation=st.sampled_from([0.0, 0.1, 0.3]),
 )
-def test_the_rules_are_what_they_say(make_events: Maker, times: list[int], n: int, seconds: int, variation: float):
+def test_the_rules_are_what_they_say(times: list[int], n: int, seconds: int, variation: float):
     """Recounted by hand over every run of page views, beside another visitor's at the same times."""
     options = BotSettings(rate_page_views=n, rate_seconds=seconds, steady_page_views=n + 2, steady_variation=variation)
     ordered = sorted(times)
@@ -108,7 +104,7 @@ def test_the_rules_are_what_they_say(make_events: Maker, times: list[int], n: in
     assert rules(frame, options)["b"] == ("rate" if fast else "steady" if steady else None)
 
 
-def test_scores_are_of_visitors(make_events: Maker):
+def test_scores_are_of_visitors():
     """Precision and recall count each visitor once, by kind of program and by rule."""
     frame = make_events(
         *views("crawler", 0, context_user_agent=CRAWLER),
@@ -130,7 +126,7 @@ def test_scores_are_of_visitors(make_events: Maker):
     assert score.by_rule.rows() == [("user_agent", 1, 1, 1.0), ("rate", 2, 1, 0.5)]
 
 
-def test_where_there_is_nothing_there_is_no_score(make_events: Maker):
+def test_where_there_is_nothing_there_is_no_score():
     """Nobody tagged has no precision, no program no recall."""
     score = score_bots(tag_bots(make_events({})), pl.DataFrame(schema={"anonymous_id": pl.String, "label": pl.String}))
     assert (score.precision, score.recall) == (None, None)

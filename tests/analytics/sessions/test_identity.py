@@ -1,11 +1,12 @@
 """Claims about identities: which browsers are one person, and how well that was found."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
 import polars as pl
 import pytest
+from flat_events import START, TIMES
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
@@ -17,8 +18,6 @@ from analytics.sessions.visits import visit_table
 from analytics.statistics.funnel import FunnelStatistics
 
 Sighting = tuple[int | None, str | None, str | None]
-START = datetime(2026, 3, 3, tzinfo=UTC)
-TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
 
 
 def sightings(*rows: Sighting, **columns: object) -> pl.DataFrame:

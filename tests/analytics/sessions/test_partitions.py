@@ -1,12 +1,12 @@
 """Claims about events in parts: what is made of the parts is what is made of the whole."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import polars as pl
 import pytest
+from flat_events import DEMO, START, make_events
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
@@ -22,8 +22,6 @@ from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import Traffic
 
 Row = dict[str, Any]
-START: Final = datetime(2026, 3, 3, tzinfo=UTC)
-DEMO: Final = str(EventName.DEMO_REQUESTED)
 BOT: Final = "Googlebot/2.1"
 
 EVENTS = st.lists(
@@ -124,7 +122,7 @@ def test_each_visitor_is_in_one_part_and_each_event_too(rows: list[Row], n_parts
     )
 
 
-def test_parts_are_read_from_files_one_at_a_time(tmp_path: Path, make_events: Callable[..., pl.DataFrame]):
+def test_parts_are_read_from_files_one_at_a_time(tmp_path: Path):
     """A scan of hourly files is as good as the table."""
     frame = make_events(*({"anonymous_id": f"v{n % 7}", "at": n, "category": "blog"} for n in range(20)))
     for n in range(20):
@@ -141,7 +139,7 @@ def test_no_other_column_is_looked_at():
     assert {signal.column for signal in SIGNALS if isinstance(signal, EverSeen)} <= read
 
 
-def test_derived_columns_need_no_other_column(make_events: Callable[..., pl.DataFrame]):
+def test_derived_columns_need_no_other_column():
     """Enriched from the columns that parts have, an event is what it is enriched from all."""
     row = {
         "user_id": "u",
@@ -182,7 +180,7 @@ def test_there_is_at_least_one_part_and_somebody_to_tell_by():
         next(partitions_by_visitor(pl.DataFrame({"type": ["page"]}), 1))
 
 
-def test_blank_identifiers_do_not_part_a_visitor(make_events: Callable[..., pl.DataFrame]):
+def test_blank_identifiers_do_not_part_a_visitor():
     """A user whose browser is null in one event and blank in another is one visitor, in one part."""
     users = [f"u{n}" for n in range(20)]
     events = make_events(*({"user_id": user, "anonymous_id": browser} for user in users for browser in (None, "", " ")))

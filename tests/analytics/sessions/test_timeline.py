@@ -1,9 +1,8 @@
 """Claims about the timeline of each visitor."""
 
-from collections.abc import Callable
-
 import polars as pl
 import pytest
+from flat_events import make_events
 from hypothesis import given, strategies as st
 
 from analytics.events.enrichment import enrich
@@ -27,7 +26,7 @@ def test_rows_are_put_in_order_of_all_columns_and_equal_ones_stay_as_they_are(co
     check()
 
 
-def test_a_page_is_called_from_the_browser_whatever_name_it_bears(make_events: Callable[..., pl.DataFrame]):
+def test_a_page_is_called_from_the_browser_whatever_name_it_bears():
     """A page view named as a server-side event opens a visit like any other."""
     table = enrich(make_events({"event": "Demo Held"}))
     assert timeline(table, idle_minutes=30).select("server", "page", "visit_so_far", "in_visit").rows() == [
@@ -35,7 +34,7 @@ def test_a_page_is_called_from_the_browser_whatever_name_it_bears(make_events: C
     ]
 
 
-def test_only_wanted_events_are_kept_and_more_can_be_read_off_them(make_events: Callable[..., pl.DataFrame]):
+def test_only_wanted_events_are_kept_and_more_can_be_read_off_them():
     """Filtered events make no visit; facts are in the timeline's order, with their row."""
     table = enrich(make_events({"at": 2, "category": "b"}, {"at": 1, "category": "a"}, {"category": "x"}))
     line = timeline(table, pl.col("category"), idle_minutes=30, where=pl.col("category") != "x")

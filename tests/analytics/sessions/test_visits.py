@@ -1,11 +1,12 @@
 """Claims about visits and the visit table."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
 import polars as pl
 import pytest
+from flat_events import START
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
@@ -16,7 +17,6 @@ from analytics.sessions.visits import assign_visits, visit_table
 from analytics.signals.definitions import SIGNALS, ConversionUnit, EverSeen, SessionLength, visit_schema
 
 Row = dict[str, Any]
-START = datetime(2026, 3, 3, tzinfo=UTC)
 END = START + timedelta(days=1)
 IDLE = timedelta(minutes=30)
 MOMENT = timedelta(milliseconds=1)

@@ -2,11 +2,12 @@
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
+from flat_events import DEMO, START
 from hypothesis import given, settings, strategies as st
 
 from analytics.events.enrichment import conform, enrich
@@ -15,9 +16,7 @@ from analytics.sessions.visits import assign_visits, visit_table
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal, visit_schema
 
 Row = dict[str, Any]
-START = datetime(2026, 3, 3, tzinfo=UTC)
 IDLE = timedelta(minutes=30)
-DEMO = str(EventName.DEMO_REQUESTED)
 SCHEMA = {
     "type": pl.String,
     "event": pl.String,

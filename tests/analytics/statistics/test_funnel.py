@@ -5,18 +5,16 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
+from flat_events import DEMO, START
 from hypothesis import given, settings, strategies as st
 
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension, DimensionError
 from analytics.events.enrichment import conform, enrich
-from analytics.events.tracking_plan import EventName
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.intervals import wilson_interval
 
 Row = dict[str, Any]
-START = datetime(2026, 3, 3, tzinfo=UTC)
-DEMO = str(EventName.DEMO_REQUESTED)
 COUNTS = ["page_views", "visitors", "visits", "demo_requests"]
 SCHEMA = {
     "type": pl.String,

@@ -1,18 +1,18 @@
 """Claims about the table of conversion by segment and content."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from flat_events import DEMO, START
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DimensionError
 from analytics.events.enrichment import conform
-from analytics.events.tracking_plan import EventName
 from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import EverSeen
 from analytics.statistics.intervals import wilson_interval
@@ -20,9 +20,7 @@ from analytics.statistics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.statistics.segment_content import segment_content
 
 Row = dict[str, Any]
-START = datetime(2026, 3, 3, tzinfo=UTC)
 LATE = START + timedelta(days=2)
-DEMO = str(EventName.DEMO_REQUESTED)
 COUNTS = ("n_seen", "converted_seen", "n_unseen", "converted_unseen")
 
 

@@ -1,16 +1,13 @@
 """Claims about the revisions of hours that were reported before, and their final reports."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import polars as pl
+from flat_events import START, make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
 
-Maker = Callable[..., pl.DataFrame]
-START = datetime(2026, 3, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -20,7 +17,7 @@ def revisions(store: EventStore) -> dict[int, tuple[int, int]]:
     return {(hour - START) // HOUR: (n, revision) for hour, n, revision in rows if n or revision}
 
 
-def test_an_hour_that_changes_after_it_was_reported_gets_a_revision(make_events: Maker):
+def test_an_hour_that_changes_after_it_was_reported_gets_a_revision():
     """A delayed event changes an hour already reported: its next report is a new revision, the other hours' are not."""
     store = EventStore()
     store.append(make_events({"at": 0}, {"at": 2}))
@@ -30,7 +27,7 @@ def test_an_hour_that_changes_after_it_was_reported_gets_a_revision(make_events:
     assert revisions(store) == {0: (2, 1), 2: (1, 0)}
 
 
-def test_views_carry_revision_and_finality(make_events: Maker):
+def test_views_carry_revision_and_finality():
     """A table of views says of each row's hour which report of it this is; hours of the window are not final."""
     store = EventStore()
     store.append(make_events({"at": 0, "category": "docs"}, {"at": 1, "category": "docs"}))
@@ -40,7 +37,7 @@ def test_views_carry_revision_and_finality(make_events: Maker):
     assert rows == [("docs", 1, 1, False), ("pricing", 1, 1, False), ("docs", 1, 0, False)]
 
 
-def test_an_hour_that_has_left_is_final(make_events: Maker):
+def test_an_hour_that_has_left_is_final():
     """An evicted hour is final, with the revision that its last change earned it; the window's hours never are."""
     evicted: list[HourBucket] = []
     store = EventStore(2, on_evict=evicted.append)
@@ -51,7 +48,7 @@ def test_an_hour_that_has_left_is_final(make_events: Maker):
     assert [(each.start, each.n_events, each.revision, each.final) for each in evicted] == [(START, 2, 1, True)]
 
 
-def test_final_reports_of_evicted_hours_can_be_read(make_events: Maker):
+def test_final_reports_of_evicted_hours_can_be_read():
     """With `evicted` the report begins with the hours that have left last, empty ones too, and they are final."""
     store = EventStore(3)
     store.append(make_events({"at": 0}, {"at": 2}))
@@ -66,7 +63,7 @@ def test_final_reports_of_evicted_hours_can_be_read(make_events: Maker):
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(st.one_of(st.none(), st.integers(0, 12)), max_size=25))
-def test_reports_of_one_revision_are_the_same(make_events: Maker, steps: list[int | None]):
+def test_reports_of_one_revision_are_the_same(steps: list[int | None]):
     """Whenever one reads (None) or what comes in (an event in some hour): equal revisions of an hour are equal rows."""
     store = EventStore(8)
     seen: dict[tuple[datetime, int], tuple[int, ...]] = {}

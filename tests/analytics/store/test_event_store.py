@@ -2,7 +2,6 @@
 
 import copy
 import gzip
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from flat_events import FOREIGN, START, make_events
 
 from analytics.errors import AnalyticsError
 from analytics.events.enrichment import DERIVED_SCHEMA
@@ -21,8 +21,6 @@ from analytics.store.buckets import HOURLY_SCHEMA, HourBucket
 from analytics.store.counts import Counts
 from analytics.store.event_store import EventStore
 
-Maker = Callable[..., pl.DataFrame]
-START = datetime(2026, 3, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -40,14 +38,14 @@ def test_an_empty_store_has_no_window():
     assert store.append(pl.DataFrame()) == Counts()
 
 
-def test_hours_are_half_open(make_events: Maker):
+def test_hours_are_half_open():
     """An event exactly on the hour belongs to the hour that begins, one a millisecond earlier to the one that ends."""
     store = EventStore()
     store.append(make_events({"at": 1 - 1 / 3_600_000}, {"at": 1}, {"at": 2 - 1 / 3_600_000}))
     assert [(bucket.start - START, bucket.n_events) for bucket in store.buckets[-2:]] == [(0 * HOUR, 1), (HOUR, 2)]
 
 
-def test_empty_hours_report_zero(make_events: Maker):
+def test_empty_hours_report_zero():
     """Every hour of the window has a row, also where nothing happened."""
     store = EventStore()
     store.append(make_events({"at": 0}, {"at": 5, "type": "track", "event": EventName.DEMO_REQUESTED}, {"at": 5}))
@@ -58,7 +56,7 @@ def test_empty_hours_report_zero(make_events: Maker):
     ]  # fmt: skip
 
 
-def test_first_delivery_wins(make_events: Maker):
+def test_first_delivery_wins():
     """A second delivery of the same is a duplicate, the same identifier with other content a conflict."""
     store = EventStore()
     first = make_events({"name": "A", "message_id": "m"})
@@ -69,7 +67,7 @@ def test_first_delivery_wins(make_events: Maker):
     assert store.events()["name"].to_list() == ["A"]
 
 
-def test_a_batch_is_counted_even_if_on_evict_fails(make_events: Maker):
+def test_a_batch_is_counted_even_if_on_evict_fails():
     """If `on_evict` fails, the events are in the store and counted, and the hour is passed again at the next move."""
     evicted: list[int] = []
 
@@ -89,7 +87,7 @@ def test_a_batch_is_counted_even_if_on_evict_fails(make_events: Maker):
 
 
 @pytest.mark.parametrize(("ahead_s", "expected_s"), [(60, 60), (60.001, 0)])
-def test_skew_is_allowed_to_the_millisecond(make_events: Maker, ahead_s: float, expected_s: float):
+def test_skew_is_allowed_to_the_millisecond(ahead_s: float, expected_s: float):
     """An event may claim to have happened up to the skew after its arrival, and no millisecond more."""
     store = EventStore(skew_seconds=60)
     store.append(make_events({"original_timestamp": None, "timestamp": START + timedelta(seconds=ahead_s)}))
@@ -103,7 +101,7 @@ def test_now_must_be_a_moment(now: datetime):
         EventStore().advance_to(now)
 
 
-def test_all_calls_and_bots_are_accepted(make_events: Maker):
+def test_all_calls_and_bots_are_accepted():
     """Unused calls and bots are accepted, counted and tagged."""
     store = EventStore()
     store.append(make_events({"type": "screen"}, {"type": "alias"}, {"context_user_agent": "Googlebot/2.1"}))
@@ -111,7 +109,7 @@ def test_all_calls_and_bots_are_accepted(make_events: Maker):
     assert store.events()["is_bot"].to_list() == [False, False, True]
 
 
-def test_unusable_rows_become_dead_letters(make_events: Maker):
+def test_unusable_rows_become_dead_letters():
     """In a table too, a row without type, identity or time becomes a dead letter with its number; others do not."""
     store = EventStore()
     nothing = dict.fromkeys(("original_timestamp", "sent_at", "received_at", "timestamp"))
@@ -123,7 +121,7 @@ def test_unusable_rows_become_dead_letters(make_events: Maker):
     )
 
 
-def test_a_missing_identifier_gets_a_fingerprint(make_events: Maker):
+def test_a_missing_identifier_gets_a_fingerprint():
     """Two deliveries of an event without identifier are one event, in tables and in lines."""
     store = EventStore()
     row = make_events({"message_id": None, "name": "A"})
@@ -132,14 +130,14 @@ def test_a_missing_identifier_gets_a_fingerprint(make_events: Maker):
 
 
 @pytest.mark.parametrize("ms", [2**62, -(2**62), 10**15, -(10**14)])
-def test_a_time_outside_the_calendar_is_invalid(make_events: Maker, ms: int):
+def test_a_time_outside_the_calendar_is_invalid(ms: int):
     """A time outside the years 2 to 9998 makes its row a dead letter."""
     store = EventStore()
     far = pl.lit(ms, pl.Int64()).cast(EVENT_SCHEMA["received_at"])
     assert summary(store.append(make_events({}).with_columns(received_at=far))) == {"received": 1, "invalid": 1}
 
 
-def test_the_longest_delay_is_only_late(make_events: Maker):
+def test_the_longest_delay_is_only_late():
     """A delay of thousands of years puts an event at the earliest time, and raises no error."""
     store = EventStore()
     device = {"original_timestamp": datetime(3, 1, 1, tzinfo=UTC), "sent_at": datetime(9000, 1, 1, tzinfo=UTC)}
@@ -148,12 +146,12 @@ def test_the_longest_delay_is_only_late(make_events: Maker):
     assert store.window is not None
 
 
-def test_the_counts_of_a_foreign_file_add_up(foreign: Path, tmp_path: Path):
+def test_the_counts_of_a_foreign_file_add_up(tmp_path: Path):
     """Every line of a foreign file is counted once, whether it is read from a path, from bytes, or gzipped."""
-    packed = tmp_path / "foreign.gz"
-    packed.write_bytes(gzip.compress(foreign.read_bytes()))
+    packed = tmp_path / "FOREIGN.gz"
+    packed.write_bytes(gzip.compress(FOREIGN.read_bytes()))
     expected = Counts(received=41, accepted=18, duplicate=1, conflict=1, late=1, invalid=20)
-    for source in (foreign, foreign.read_bytes(), packed):
+    for source in (FOREIGN, FOREIGN.read_bytes(), packed):
         store = EventStore()
         assert store.append_json(source) == store.counts == expected
     assert sum(store.dead_letter_counts.values()) == 20
@@ -182,7 +180,7 @@ def test_settings_in_range(wrong: dict[str, Any]):
         EventStore(**wrong)
 
 
-def test_many_small_batches_take_few_tables(make_events: Maker):
+def test_many_small_batches_take_few_tables():
     """However small the batches, the events of an hour are in few tables."""
     store = EventStore()
     for number in range(130):
@@ -191,7 +189,7 @@ def test_many_small_batches_take_few_tables(make_events: Maker):
     assert store.events().height == 130
 
 
-def test_views_exclude_bots(make_events: Maker):
+def test_views_exclude_bots():
     """Page views of bots are counted only with `include_bots`."""
     store = EventStore()
     store.append(make_events({}, {"context_user_agent": "Googlebot/2.1"}))
@@ -199,7 +197,7 @@ def test_views_exclude_bots(make_events: Maker):
     assert store.views(include_bots=True)["page_views"].to_list() == [2]
 
 
-def test_a_file_is_used_only_if_its_times_are_those_of_the_store(make_events: Maker, tmp_path: Path):
+def test_a_file_is_used_only_if_its_times_are_those_of_the_store(tmp_path: Path):
     """Events in a file leave memory, even those of the newest hour; not where a clock that runs ahead was corrected."""
     for name, change, n_files in (("fine", {}, 1), ("ahead", {"original_timestamp": START + 5 * HOUR}, 0)):
         store, part = EventStore(spill=tmp_path / name), make_events(change)
@@ -209,7 +207,7 @@ def test_a_file_is_used_only_if_its_times_are_those_of_the_store(make_events: Ma
         assert store.buckets[-1].events.height == 1
 
 
-def test_a_snapshot_has_the_whole_state(make_events: Maker):
+def test_a_snapshot_has_the_whole_state():
     """A store restored from a snapshot is equal in all its attributes, and this test lists all that there are."""
     store = EventStore()
     batch = decode(encode(make_events({}, {"at": 1}, {"name": "B", "message_id": "m0"})) + b"broken")
@@ -233,7 +231,7 @@ def every_hour_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hour_window, "_WORTH_A_FILE", 1)
 
 
-def test_a_bucket_stays_what_it_was(make_events: Maker):
+def test_a_bucket_stays_what_it_was():
     """Later events are not in a bucket that a reader has already."""
     store = EventStore()
     store.append(make_events({}))
@@ -244,7 +242,7 @@ def test_a_bucket_stays_what_it_was(make_events: Maker):
 
 
 @pytest.mark.usefixtures("every_hour_a_file")
-def test_a_file_lasts_as_long_as_a_bucket_reads_it(make_events: Maker, tmp_path: Path):
+def test_a_file_lasts_as_long_as_a_bucket_reads_it(tmp_path: Path):
     """The events of an evicted hour can be read while its bucket exists; then their file is deleted."""
     evicted: list[HourBucket] = []
     store = EventStore(2, on_evict=evicted.append, spill=tmp_path)
@@ -266,7 +264,7 @@ def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("every_hour_a_file")
-def test_a_full_disk_costs_no_event(make_events: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_costs_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Where a file cannot be written an error says so, and the batch is in the store all the same, counted once."""
     store = EventStore(spill=tmp_path)
 
@@ -284,7 +282,7 @@ def test_a_full_disk_costs_no_event(make_events: Maker, tmp_path: Path, monkeypa
     assert store.events()["message_id"].to_list() == ["m0", "m1", "m2"]
 
 
-def test_a_store_with_files_is_not_copied(make_events: Maker, tmp_path: Path):
+def test_a_store_with_files_is_not_copied(tmp_path: Path):
     """Two stores would write to the same files; without files a copy goes its own way."""
     with pytest.raises(TypeError, match="cannot be copied"):
         copy.deepcopy(EventStore(spill=tmp_path))

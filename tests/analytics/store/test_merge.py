@@ -3,9 +3,9 @@
 import copy
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import reduce
 from itertools import pairwise, permutations
 from operator import or_
@@ -15,14 +15,13 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
+from flat_events import START, make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.errors import AnalyticsError
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 
-Maker = Callable[..., pl.DataFrame]
-START = datetime(2026, 3, 3, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 SLOW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 
@@ -45,7 +44,7 @@ ANY_TIME = st.lists(
 )
 
 
-def frame_of(make: Maker, deliveries: Sequence[Delivery]) -> pl.DataFrame:
+def frame_of(deliveries: Sequence[Delivery]) -> pl.DataFrame:
     """The events in the order given; the n-th arrives n milliseconds after the quarter, so no two at once."""
     rows = (
         {
@@ -58,7 +57,7 @@ def frame_of(make: Maker, deliveries: Sequence[Delivery]) -> pl.DataFrame:
         }
         for n, each in enumerate(deliveries)
     )
-    return make(*rows)
+    return make_events(*rows)
 
 
 def by_arrival(frame: pl.DataFrame) -> pl.DataFrame:
@@ -76,14 +75,12 @@ def store_of(frame: pl.DataFrame, cuts: Sequence[int] = (), **options: int) -> E
 
 @SLOW
 @given(deliveries=DELIVERIES, random=st.randoms(use_true_random=False))
-def test_any_permutation_within_lateness_gives_one_digest(
-    make_events: Maker, deliveries: list[Delivery], random: Random
-):
+def test_any_permutation_within_lateness_gives_one_digest(deliveries: list[Delivery], random: Random):
     """Where nothing is late events may come in any order; deliveries of one identifier keep theirs, or are the same.
 
     The first delivery of an identifier is kept. A second delivery of the same bytes may come at any time.
     """
-    frame = frame_of(make_events, deliveries)
+    frame = frame_of(deliveries)
     turns = frame["message_id"].to_list()
     rows_of = {key: iter([row for row, each in enumerate(turns) if each == key]) for key in turns}
     random.shuffle(turns)
@@ -100,13 +97,13 @@ def test_any_permutation_within_lateness_gives_one_digest(
 @SLOW
 @given(deliveries=DELIVERIES, parts=st.lists(st.integers(0, 3), min_size=20, max_size=20), data=st.data())
 def test_any_partition_merges_to_what_one_store_holds(
-    make_events: Maker, deliveries: list[Delivery], parts: list[int], data: st.DataObject
+    deliveries: list[Delivery], parts: list[int], data: st.DataObject
 ):
     """However a stream without late events is partitioned, and in whatever order the stores are merged: one digest.
 
     Also where deliveries of one identifier went to several stores, each of which accepted its own.
     """
-    frame = by_arrival(frame_of(make_events, deliveries))
+    frame = by_arrival(frame_of(deliveries))
     part_of = pl.Series(parts[: frame.height], dtype=pl.Int64)
     stores = [store_of(frame.filter(part_of == part), data.draw(st.lists(st.integers(0, 9)))) for part in range(4)]
     whole = store_of(frame)
@@ -128,14 +125,12 @@ def check_order_does_not_matter(stores: Sequence[EventStore]) -> None:
 
 @SLOW
 @given(deliveries=ANY_TIME, parts=st.lists(st.integers(0, 2), min_size=20, max_size=20), hours=st.integers(1, 24))
-def test_merging_is_associative_and_commutative(
-    make_events: Maker, deliveries: list[Delivery], parts: list[int], hours: int
-):
+def test_merging_is_associative_and_commutative(deliveries: list[Delivery], parts: list[int], hours: int):
     """Whatever was late or evicted in each part: where no identifier is in two parts, or all parts stand at one time.
 
     Where no identifier is in two parts, the counts are the sums.
     """
-    frame = frame_of(make_events, deliveries)
+    frame = frame_of(deliveries)
     number = pl.col("message_id").str.slice(1).cast(pl.Int64)
     stores = [store_of(frame.filter(number % 3 == part), window_hours=hours) for part in range(3)]
     check_order_does_not_matter(stores)
@@ -152,11 +147,9 @@ def test_merging_is_associative_and_commutative(
 
 @SLOW
 @given(deliveries=DELIVERIES, more=DELIVERIES, cut=st.integers(0, 20))
-def test_a_merged_store_judges_as_one_store_would(
-    make_events: Maker, deliveries: list[Delivery], more: list[Delivery], cut: int
-):
+def test_a_merged_store_judges_as_one_store_would(deliveries: list[Delivery], more: list[Delivery], cut: int):
     """Later events are judged as if all had come to one store: identifiers and contents are remembered."""
-    frame, later = by_arrival(frame_of(make_events, deliveries)), frame_of(make_events, more)
+    frame, later = by_arrival(frame_of(deliveries)), frame_of(more)
     # It arrives after all that was there before.
     later = later.with_columns(pl.col("received_at") + timedelta(days=1))
     merged, whole = store_of(frame[:cut]) | store_of(frame[cut:]), store_of(frame)
@@ -164,10 +157,10 @@ def test_a_merged_store_judges_as_one_store_would(
     assert merged.digest() == whole.digest()
 
 
-def test_merging_by_example(make_events: Maker):
+def test_merging_by_example():
     """The earlier arrival is kept; redeliveries of the other event become conflicts, those of the kept one do not."""
     texts = ["A", "B", "A", "B", "B"]
-    frame = frame_of(make_events, [Delivery(1, name, 0, n) for n, name in enumerate(texts)])
+    frame = frame_of([Delivery(1, name, 0, n) for n, name in enumerate(texts)])
     one, other = store_of(frame[[0, 4]]), store_of(frame[[1, 2, 3]])
     assert (one.counts.conflict, other.counts.conflict, other.counts.duplicate) == (1, 1, 1)
     merged = one | other
@@ -177,16 +170,16 @@ def test_merging_by_example(make_events: Maker):
     assert merged.events()["name"].to_list() == ["A"]
 
 
-def test_merging_changes_neither_store(make_events: Maker):
+def test_merging_changes_neither_store():
     """The parts can take more events, and be merged again."""
-    one, other = (store_of(frame_of(make_events, [Delivery(1, name, 0, 0)])) for name in "AB")
+    one, other = (store_of(frame_of([Delivery(1, name, 0, 0)])) for name in "AB")
     before = one.digest(), other.digest()
     merged = one | other
     merged.append(make_events({"message_id": "new"}))
     assert (one.digest(), other.digest()) == before
 
 
-def test_the_later_stream_time_holds(make_events: Maker):
+def test_the_later_stream_time_holds():
     """Hours of the part that lags behind have left the merged window: they are counted, but not in it."""
     one, other = store_of(make_events({"at": 0}, {"at": 3})), store_of(make_events({"at": 25, "message_id": "x"}))
     merged = one | other
@@ -195,14 +188,14 @@ def test_the_later_stream_time_holds(make_events: Maker):
     assert merged.events()["message_id"].to_list() == ["m1", "x"]
 
 
-def test_an_empty_store_is_neutral(make_events: Maker):
+def test_an_empty_store_is_neutral():
     """Merging with an empty store gives an equal store."""
     store = store_of(make_events({"at": 0}, {"at": 3}))
     assert (store | EventStore()).digest() == (EventStore() | store).digest() == store.digest()
     assert (EventStore() | EventStore()).digest() == EventStore().digest()
 
 
-def test_dead_letters_are_merged(make_events: Maker):
+def test_dead_letters_are_merged():
     """Reasons are added up, and the letters of both are kept as far as there is room."""
     one, other = EventStore(max_dead_letters=2), EventStore(max_dead_letters=2)
     one.append_json(b"a\nb\n")
@@ -230,13 +223,13 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_digest_sees_every_difference(make_events: Maker, change: dict[str, object]):
+def test_the_digest_sees_every_difference(change: dict[str, object]):
     """Another text, identifier, extra or time gives another digest."""
     row = {"name": "A", "message_id": "m", "extra": None}
     assert store_of(make_events(row)).digest() != store_of(make_events(row | change)).digest()
 
 
-def test_the_digest_sees_what_was_counted(make_events: Maker):
+def test_the_digest_sees_what_was_counted():
     """A duplicate, a late event, a dead letter, a setting or an advance gives another digest; a copy does not."""
     store = store_of(make_events({"at": 30}))
     digests = {store.digest(), EventStore().digest(), EventStore(window_hours=2).digest()}
@@ -252,9 +245,9 @@ def test_the_digest_sees_what_was_counted(make_events: Maker):
     assert copy.deepcopy(store).digest() == store.digest()
 
 
-def test_the_digest_is_the_same_in_another_process(make_events: Maker, tmp_path: Path):
+def test_the_digest_is_the_same_in_another_process(tmp_path: Path):
     """It depends neither on hash seeds nor on the categories that a process has seen before."""
-    frame = frame_of(make_events, [Delivery(n % 3, "AB"[n % 2], n, n % 4) for n in range(12)])
+    frame = frame_of([Delivery(n % 3, "AB"[n % 2], n, n % 4) for n in range(12)])
     path = tmp_path / "events.ndjson"
     path.write_bytes(encode(frame))
     script = (
