@@ -30,7 +30,7 @@ def make_events(*rows: Row) -> pl.DataFrame:
 
 def event(minute: float, name: str = "page", who: str | None = "ann", **columns: object) -> Row:
     """One event so many minutes after START; a name other than those of two calls is that of a track call."""
-    call = {"type": name} if name in {"page", "identify"} else {"type": "track", "event": name}
+    call = {"type": name, "event": None} if name in {"page", "identify"} else {"type": "track", "event": name}
     return {**call, "anonymous_id": who, "timestamp": START + timedelta(minutes=minute), **columns}
 
 

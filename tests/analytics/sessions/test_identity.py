@@ -2,17 +2,15 @@
 
 from datetime import timedelta
 from itertools import combinations
-from typing import Any
 
 import polars as pl
 import pytest
-from flat_events import START, TIMES
+from flat_events import DEMO, START, TIMES, events_of
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 from analytics.errors import AnalyticsError
-from analytics.events.enrichment import conform, enrich
-from analytics.events.tracking_plan import EventName
+from analytics.events.enrichment import enrich
 from analytics.sessions.identity import IDENTITY_SCHEMA, score_stitching, stitch, stitched
 from analytics.sessions.visits import visit_table
 from analytics.statistics.funnel import FunnelStatistics
@@ -22,12 +20,11 @@ Sighting = tuple[int | None, str | None, str | None]
 
 def sightings(*rows: Sighting, **columns: object) -> pl.DataFrame:
     """Flat page views by minute, browser and user id."""
-    table: list[dict[str, Any]] = []
+    table = []
     for minute, browser, user in rows:
         at = None if minute is None else START + timedelta(minutes=minute)
         table.append({"type": "page", "anonymous_id": browser, "user_id": user, **dict.fromkeys(TIMES, at), **columns})
-    types = {"type": pl.String, "anonymous_id": pl.String, "user_id": pl.String}
-    return conform(pl.DataFrame(table, schema_overrides=types | dict.fromkeys(TIMES, pl.Datetime("ms", "UTC"))))
+    return events_of(*table)
 
 
 def persons(*rows: Sighting) -> dict[str, str]:
@@ -37,9 +34,7 @@ def persons(*rows: Sighting) -> dict[str, str]:
 
 def identities(**of: str) -> pl.DataFrame:
     """A table of the person of each browser."""
-    return pl.DataFrame(
-        {"anonymous_id": list(of), "person_id": list(of.values())}, schema=["anonymous_id", "person_id"]
-    )
+    return pl.DataFrame(list(of.items()), schema={"anonymous_id": pl.String, "person_id": pl.String}, orient="row")
 
 
 def test_browsers_of_one_user_are_one_person_named_after_the_first_seen():
@@ -53,11 +48,6 @@ def test_of_browsers_seen_at_once_the_smaller_name_is_the_persons():
     assert persons((1, "b", "u"), (1, "a", "u"), (None, "0", "u")) == {"a": "a", "b": "a", "0": "a"}
 
 
-def test_a_person_with_one_browser_keeps_its_name():
-    """A person with one browser, identified or not, keeps its name."""
-    assert persons((0, "a", "u1"), (1, "b", "u2"), (2, "c", None)) == {"a": "a", "b": "b", "c": "c"}
-
-
 def test_a_shared_browser_merges_its_users_and_is_counted():
     """The over-merge of deterministic stitching happens, spreads from user to user, and shows in `n_users`."""
     rows = [(0, "anns", "ann"), (1, "kiosk", "ann"), (2, "kiosk", "bob"), (3, "bobs", "bob"), (4, "cys", "cy")]
@@ -67,19 +57,12 @@ def test_a_shared_browser_merges_its_users_and_is_counted():
     assert found.schema == IDENTITY_SCHEMA
 
 
-@pytest.mark.parametrize("nobody", [None, "", "  "])
-def test_an_empty_user_id_joins_nobody(nobody: str | None):
-    """Without a user id, or with an empty one, browsers stay apart."""
-    found = stitch(sightings((0, "a", nobody), (1, "b", nobody)))
-    assert found["person_id"].to_list() == ["a", "b"]
-    assert found["n_users"].to_list() == [0, 0]
-
-
-@pytest.mark.parametrize("nothing", [None, "", " "])
-def test_an_event_without_a_browser_joins_nobody(nothing: str | None):
-    """Two users whose server-side events carry no anonymous id are not one person."""
-    rows = [(0, "a", "u1"), (1, nothing, "u1"), (1, nothing, "u2"), (2, "b", "u2")]
-    assert persons(*rows) == {"a": "a", "b": "b"}
+@pytest.mark.parametrize("nothing", [None, "", "  "])
+def test_an_empty_identifier_joins_nobody(nothing: str | None):
+    """Browsers without a user stay apart, and so do users whose server-side events carry no anonymous id."""
+    found = stitch(sightings((0, "a", nothing), (1, "b", nothing)))
+    assert found.select("person_id", "n_users").rows() == [("a", 0), ("b", 0)]
+    assert persons((0, "a", "u1"), (1, nothing, "u1"), (1, nothing, "u2"), (2, "b", "u2")) == {"a": "a", "b": "b"}
 
 
 def test_one_user_id_on_thousands_of_browsers_is_one_person():
@@ -159,15 +142,12 @@ def test_stitched_events_say_nothing_else_than_before():
 
 
 def test_an_event_without_a_browser_becomes_that_of_its_user():
-    """A server-side event is the person's whose user id it names; of a user no browser knows, it has none."""
-    after = stitched(
-        sightings((5, "b", "u"), (0, "a", "u"), (9, None, "u"), (9, "", "u"), (9, None, "x"), (9, "", None))
-    )
-    assert after["anonymous_id"].to_list() == ["a", "a", "a", "a", None, None]
+    """A server-side event is the person's whose user id it names; of a user no browser knows, it has none.
 
-
-def test_identities_may_be_given():
-    """The truth, or any other table, can say whose each browser is; browsers it does not name stay as they are."""
+    So it is with identities that are given, the truth for one: browsers that they do not name stay as they are.
+    """
+    rows = [(5, "b", "u"), (0, "a", "u"), (9, None, "u"), (9, "", "u"), (9, None, "x"), (9, "", None)]
+    assert stitched(sightings(*rows))["anonymous_id"].to_list() == ["a", "a", "a", "a", None, None]
     after = stitched(sightings((0, "a", None), (1, "b", None), (2, "c", "u"), (3, None, "u")), identities(a="p", c="q"))
     assert after["anonymous_id"].to_list() == ["p", "b", "q", "q"]
 
@@ -176,10 +156,7 @@ def test_visits_and_statistics_of_stitched_events_count_persons():
     """Two devices of one buyer are one visitor, whose first device's signals count for the request on the second."""
     phone = sightings((0, "phone", None), (1, "phone", "u"), category="security")
     laptop = sightings((100, "laptop", "u"), (101, "laptop", "u"))
-    request = sightings((102, "laptop", "u")).with_columns(
-        type=pl.lit("track").cast(phone.schema["type"]),
-        event=pl.lit(str(EventName.DEMO_REQUESTED)).cast(phone.schema["event"]),
-    )
+    request = sightings((102, "laptop", "u"), type="track", event=DEMO)
     events = pl.concat([phone, laptop, request])
     browsers, people = (FunnelStatistics(frame).totals().row(0, named=True) for frame in (events, stitched(events)))
     assert (browsers["visitors"], people["visitors"]) == (2, 1)
@@ -203,26 +180,24 @@ def test_the_score_of_a_worked_example():
     assert (score.n_split, score.n_merged, score.n_browsers, score.n_unscored) == (2, 1, 6, 0)
 
 
-def test_only_browsers_that_both_know_are_scored():
-    """Browsers that tracking lost, and those of bots, are counted but make no pair."""
-    score = score_stitching(identities(a="x", bot="x"), identities(a="1", b="1"))
-    assert (score.n_browsers, score.n_unscored, score.n_true_pairs, score.n_found_pairs) == (1, 2, 0, 0)
-    assert score.precision is None
-    assert score.recall is None
-
-
 PARTITION = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("pqr"))
 
 
 @settings(max_examples=60, deadline=None)
 @given(found=PARTITION, truth=PARTITION)
 def test_the_score_counts_pairs(found: dict[str, str], truth: dict[str, str]):
-    """All counts equal those of going through the pairs of browsers one by one; truth against itself is perfect."""
+    """All counts equal those of going through the pairs of browsers one by one; truth against itself is perfect.
+
+    Browsers that only one of them knows, lost by tracking or those of bots, are counted but make no pair.
+    """
     both = sorted(found.keys() & truth.keys())
     pairs = list(combinations(both, 2))
     right, seen = ({pair for pair in pairs if of[pair[0]] == of[pair[1]]} for of in (truth, found))
     score = score_stitching(identities(**found), identities(**truth))
     assert (score.n_true_pairs, score.n_found_pairs, score.n_common_pairs) == (len(right), len(seen), len(right & seen))
+    assert (score.n_browsers, score.n_unscored) == (len(both), len(found.keys() ^ truth.keys()))
+    assert score.precision == (len(right & seen) / len(seen) if seen else None)
+    assert score.recall == (len(right & seen) / len(right) if right else None)
     assert score.n_split == len({truth[a] for a, _ in right - seen})
     assert score.n_merged == len({found[a] for a, _ in seen - right})
     perfect = score_stitching(identities(**truth), identities(**truth))

@@ -2,49 +2,24 @@
 
 import math
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import get_args
 
 import polars as pl
 import pytest
-from flat_events import START
+from flat_events import CRAWLER, DEMO, HELD, START, Row, event, events_of
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
-from analytics.events.enrichment import conform, enrich
+from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EventName
 from analytics.sessions.timeline import timeline
 from analytics.sessions.visits import assign_visits, visit_table
-from analytics.signals.definitions import SIGNALS, ConversionUnit, EverSeen, SessionLength, visit_schema
+from analytics.signals.definitions import SIGNALS, ConversionUnit, SessionLength, visit_schema
 
-Row = dict[str, Any]
 END = START + timedelta(days=1)
 IDLE = timedelta(minutes=30)
 MOMENT = timedelta(milliseconds=1)
-DEMO, HELD = str(EventName.DEMO_REQUESTED), str(EventName.DEMO_HELD)
-SCHEMA = {
-    "type": pl.String,
-    "anonymous_id": pl.String,
-    "user_id": pl.String,
-    "event": pl.String,
-    "timestamp": pl.Datetime("ms", "UTC"),
-    "category": pl.String,
-    "email": pl.String,
-    "context_campaign_medium": pl.String,
-    "context_group_id": pl.String,
-    "context_user_agent": pl.String,
-}
-
-
-def event(minute: float, kind: str = "page", who: str | None = "ann", **columns: object):
-    """One event; a kind other than a call of Segment is the name of a track call."""
-    call = kind if kind in {"page", "identify"} else "track"
-    name = kind if call == "track" else None
-    return {"type": call, "event": name, "anonymous_id": who, "timestamp": START + timedelta(minutes=minute), **columns}
-
-
-def events_of(*rows: Row):
-    """The flat table of these events."""
-    return conform(pl.DataFrame(list(rows), schema=SCHEMA))
+PAPER = str(EventName.WHITE_PAPER_DOWNLOADED)
 
 
 def visits_of(*rows: Row):
@@ -52,22 +27,26 @@ def visits_of(*rows: Row):
     return assign_visits(events_of(*rows))["visit"].to_list()
 
 
-def test_a_gap_of_exactly_the_time_out_stays_and_a_longer_one_opens_a_visit():
-    """30 minutes of silence are still the same visit; a millisecond more is another."""
-    assert visits_of(event(0), event(30), event(60 + 1 / 60_000)) == [1, 1, 2]
-
-
-def test_midnight_does_not_split_a_visit():
-    """A visit that continues past midnight, UTC or local, is one."""
-    assert visits_of(*(event(24 * 60 + minute) for minute in (-25, -1, 0, 20))) == [1, 1, 1, 1]
-
-
-def test_a_late_event_may_join_two_visits():
-    """Two visits 50 minutes apart are one when it turns out that something happened in between."""
-    early, late = event(0), event(50)
-    assert visits_of(early, late) == [1, 2]
-    assert visits_of(early, late, event(25)) == [1, 1, 1]
-    assert visit_table(events_of(early, late, event(25)))["n_page_views"].to_list() == [3]
+@pytest.mark.parametrize(
+    ("rows", "visits"),
+    [
+        pytest.param(
+            [event(0), event(30), event(60 + 1 / 60_000)], [1, 1, 2], id="a gap of exactly the time-out stays"
+        ),
+        pytest.param([event(1440 + minute) for minute in (-25, -1, 0, 20)], [1] * 4, id="midnight splits no visit"),
+        pytest.param([event(0), event(50)], [1, 2], id="two visits"),
+        pytest.param([event(0), event(50), event(25)], [1, 1, 1], id="which a late event joins"),
+        pytest.param([event(0), event(25, DEMO), event(50)], [1, 1, 2], id="a server's event prolongs no visit"),
+        pytest.param([event(0), event(30, DEMO)], [1, 1], id="a request within the time-out is in the visit"),
+        pytest.param([event(0), event(31, DEMO)], [1, None], id="a later one in none"),
+        pytest.param([event(0, DEMO), event(1)], [None, 1], id="nor one before any page"),
+        pytest.param([event(0, DEMO), event(0)], [1, 1], id="a request at the moment of a page is in its visit"),
+        pytest.param([event(0), event(0, DEMO)], [1, 1], id="whatever their order"),
+    ],
+)
+def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[int | None]):
+    """30 minutes of silence are still the same visit, a millisecond more is another; servers open and prolong none."""
+    assert visits_of(*rows) == visits
 
 
 def test_a_visit_lasts_a_day_at_most():
@@ -109,33 +88,11 @@ def test_visits_are_cut_as_one_would_by_hand(gaps: list[int], servers: set[int],
 
 
 def test_the_idle_time_out_can_be_chosen():
-    """With a time-out of 5 minutes, 10 minutes of silence open a visit."""
-    table = assign_visits(events_of(event(0), event(10)), idle_minutes=5)
-    assert table["visit"].to_list() == [1, 2]
-
-
-@pytest.mark.parametrize("minutes", [0, -1, math.nan])
-def test_an_idle_time_out_must_be_positive(minutes: float):
-    """Nothing, less than nothing and NaN are no time-out."""
-    with pytest.raises(ValueError, match="idle_minutes"):
-        assign_visits(events_of(), idle_minutes=minutes)
-
-
-def test_a_server_side_event_neither_opens_nor_prolongs_a_visit():
-    """A request between two page views 50 minutes apart does not make them one visit."""
-    assert visits_of(event(0), event(25, DEMO), event(50)) == [1, 1, 2]
-
-
-def test_a_request_belongs_to_the_visit_it_falls_in_or_to_none():
-    """Within 30 minutes of the last page it is in the visit; later, or without any page before, in none."""
-    assert visits_of(event(0), event(30, DEMO)) == [1, 1]
-    assert visits_of(event(0), event(31, DEMO)) == [1, None]
-    assert visits_of(event(0, DEMO), event(1)) == [None, 1]
-
-
-def test_a_request_at_the_very_moment_of_a_page_view_is_in_its_visit_whatever_their_order():
-    """Ties are settled by what the events are, not by the row they happen to stand in."""
-    assert visits_of(event(0, DEMO), event(0)) == visits_of(event(0), event(0, DEMO)) == [1, 1]
+    """With a time-out of 5 minutes, 10 minutes of silence open a visit; none, less than none and NaN are refused."""
+    assert assign_visits(events_of(event(0), event(10)), idle_minutes=5)["visit"].to_list() == [1, 2]
+    for minutes in (0, -1, math.nan):
+        with pytest.raises(ValueError, match="idle_minutes"):
+            assign_visits(events_of(), idle_minutes=minutes)
 
 
 def test_events_come_sorted_by_visitor_time_and_given_order():
@@ -148,13 +105,9 @@ def test_events_come_sorted_by_visitor_time_and_given_order():
 
 def test_without_a_browser_the_person_is_the_visitor():
     """An event without anonymous_id counts for its user_id; one with neither is kept, without a visit."""
-    table = assign_visits(
-        events_of(event(0, who=None, user_id="u1"), event(5, who=None, user_id="u1"), event(9, who=None))
-    )
-    assert table.select("anonymous_id", "visit").rows() == [("u1", 1), ("u1", 1), (None, None)]
-    assert visit_table(events_of(event(0, who=None, user_id="u1"), event(9, who=None)))["anonymous_id"].to_list() == [
-        "u1"
-    ]
+    events = events_of(event(0, who=None, user_id="u1"), event(5, who=None, user_id="u1"), event(9, who=None))
+    assert assign_visits(events).select("anonymous_id", "visit").rows() == [("u1", 1), ("u1", 1), (None, None)]
+    assert visit_table(events)["anonymous_id"].to_list() == ["u1"]
 
 
 def test_the_timeline_has_one_row_per_event_with_its_row_in_the_table():
@@ -164,11 +117,63 @@ def test_the_timeline_has_one_row_per_event_with_its_row_in_the_table():
     assert rows == [(1, False, True, 0, False), (2, True, False, 1, True), (0, True, False, 1, True)]
 
 
-def test_signals_accumulate_over_visits():
-    """What was seen in the first visit is still known in the second, and not the other way round."""
-    table = visit_table(events_of(event(0, category="security"), event(100, category="pricing")))
-    assert table["security_page_view"].to_list() == [True, True]
-    assert table["pricing_page_view"].to_list() == [False, True]
+@pytest.mark.parametrize(
+    ("rows", "columns", "expected"),
+    [
+        pytest.param(
+            [event(0, category="security"), event(100, category="pricing")],
+            ("security_page_view", "pricing_page_view"),
+            [(True, False), (True, True)],
+            id="signals accumulate over visits",
+        ),
+        pytest.param(
+            [event(0), event(100), event(101, DEMO), event(200), event(201, DEMO)],
+            ("at_risk", "requested_demo"),
+            [(True, False), (True, True), (False, False)],
+            id="the hazard ends with the first request",
+        ),
+        pytest.param(
+            [event(0), event(60, DEMO), event(100)],
+            ("at_risk", "requested_demo"),
+            [(True, False), (False, False)],
+            id="also with one outside any visit",
+        ),
+        pytest.param(
+            [event(0, who="bob", context_group_id="acme"), event(-50, DEMO, context_group_id="acme")],
+            ("anonymous_id", "at_risk"),
+            [("bob", False)],
+            id="which speaks for the account as well",
+        ),
+        pytest.param(
+            [
+                event(0),
+                event(1, DEMO),
+                event(500, context_group_id="acme"),
+                event(100, who="b", context_group_id="acme"),
+            ],
+            ("anonymous_id", "at_risk"),
+            [("ann", True), ("b", False), ("ann", False)],
+            id="whenever the account was learnt",
+        ),
+        pytest.param(
+            [event(0), event(100, context_group_id="acme"), event(200, context_group_id="other")],
+            ("account",),
+            [("acme",)] * 3,
+            id="the account is the first that is known of the visitor",
+        ),
+        pytest.param(
+            [event(0, PAPER), event(100)],
+            ("visit", "white_paper_download"),
+            [(2, True)],
+            id="a visit without a page view has no row but keeps its number",
+        ),
+    ],
+)
+def test_a_row_of_the_visit_table_says_what_was_known_at_its_end(
+    rows: list[Row], columns: tuple[str, ...], expected: list[tuple[object, ...]]
+):
+    """What an earlier visit showed still counts, a later one not; the first request ends the risk of its account."""
+    assert visit_table(events_of(*rows)).select(columns).rows() == expected
 
 
 def test_what_comes_with_or_after_the_request_does_not_count_for_its_visit_but_for_the_next():
@@ -182,22 +187,9 @@ def test_what_comes_with_or_after_the_request_does_not_count_for_its_visit_but_f
     assert table["ended_at"].to_list() == [START + timedelta(minutes=10), START + timedelta(minutes=100)]
 
 
-def test_the_hazard_ends_with_the_first_request():
-    """The visit that ends in the first request is at risk; later visits are not, and their requests do not count."""
-    table = visit_table(events_of(event(0), event(100), event(101, DEMO), event(200), event(201, DEMO)))
-    assert table["at_risk"].to_list() == [True, True, False]
-    assert table["requested_demo"].to_list() == [False, True, False]
-
-
-def test_a_request_outside_any_visit_ends_the_hazard_without_a_visit_to_show_for_it():
-    """The visit before it was at risk and did not end in it; the visit after it is no longer at risk."""
-    table = visit_table(events_of(event(0), event(60, DEMO), event(100)))
-    assert table.select("at_risk", "requested_demo").rows() == [(True, False), (False, False)]
-
-
-def acme(minute: float, who: str, kind: str = "page", account: str | None = "acme"):
+def acme(minute: float, who: str, name: str = "page", account: str | None = "acme") -> Row:
     """An event of somebody from Acme, or from elsewhere."""
-    return event(minute, kind, who, context_group_id=account)
+    return event(minute, name, who, context_group_id=account)
 
 
 def test_once_a_colleague_has_asked_visits_are_no_longer_at_risk():
@@ -222,32 +214,8 @@ def test_a_second_request_of_an_account_counts_for_its_visitor_only():
     assert each["at_risk"].to_list() == [True, True]
     assert one["at_risk"].to_list() == [True, False]
     assert each["requested_demo"].to_list() == one["requested_demo"].to_list() == [True, True]
-
-
-def test_a_request_that_belongs_to_no_visit_speaks_for_the_account_as_well():
-    """A colleague whose tracker was blocked leaves the request alone, and that is enough."""
-    table = visit_table(events_of(acme(0, "ann", DEMO), acme(50, "bob"), event(60, DEMO, "bob")))
-    assert table.select("anonymous_id", "at_risk").rows() == [("bob", False)]
-
-
-def test_an_account_learnt_after_the_request_counts():
-    """The company first known of who asked is the company that has asked, whenever it was learnt."""
-    table = visit_table(events_of(event(0), event(1, DEMO), acme(500, "ann"), acme(100, "bob")))
-    assert (
-        dict(table.select("anonymous_id", "at_risk").unique("anonymous_id", keep="first").iter_rows())["bob"] is False
-    )
-
-
-def test_who_asks_must_be_known():
-    """A misspelt `conversion_unit` is refused with what there is."""
     with pytest.raises(ValueError, match="conversion_unit: must be one of account, visitor"):
         visit_table(events_of(), conversion_unit="company")
-
-
-def test_a_visit_without_a_page_view_has_no_row_but_keeps_its_number():
-    """A download alone is a visit that the table leaves out, and what it showed counts later."""
-    table = visit_table(events_of(event(0, str(EventName.WHITE_PAPER_DOWNLOADED)), event(100)))
-    assert table.select("visit", "white_paper_download").rows() == [(2, True)]
 
 
 def test_a_visit_is_censored_until_the_time_out_has_passed():
@@ -260,28 +228,11 @@ def test_a_visit_is_censored_until_the_time_out_has_passed():
     assert visit_table(frame)["censored"].to_list() == [True]
 
 
-def test_the_account_is_the_first_that_is_known_of_the_visitor():
-    """A company learnt late holds for all visits; a second company changes nothing."""
-    rows = event(0), event(100, context_group_id="acme"), event(200, context_group_id="other")
-    assert visit_table(events_of(*rows))["account"].to_list() == ["acme"] * 3
-
-
 def test_bots_have_no_visits_unless_asked_for():
     """A crawler's page views make no row by default."""
-    crawler = event(0, context_user_agent="Googlebot/2.1")
+    crawler = event(0, context_user_agent=CRAWLER)
     assert visit_table(events_of(crawler)).is_empty()
     assert visit_table(events_of(crawler), include_bots=True).height == 1
-
-
-def test_signals_can_be_chosen():
-    """Signals of one's own become the columns, in their order and with their types."""
-    signals = (
-        SessionLength("minutes", "minutes of the visit", "high", "minutes"),
-        EverSeen("blog_view", "has read the blog", "low", "category", ("blog",)),
-    )
-    table = visit_table(events_of(event(0, category="blog"), event(12.5)), signals=signals)
-    assert table.schema == visit_schema(signals)
-    assert table.select("minutes", "blog_view").rows() == [(12.5, True)]
 
 
 def test_no_events_make_no_visits():
@@ -296,8 +247,8 @@ ROWS = st.lists(
         event,
         # Five-minute steps make equal times and gaps of exactly the time-out common.
         minute=st.integers(0, 40).map(lambda step: 5 * step),
-        kind=st.sampled_from(
-            ["page"] * 5 + ["identify", str(EventName.WHITE_PAPER_DOWNLOADED), DEMO, DEMO, HELD],
+        name=st.sampled_from(
+            ["page"] * 5 + ["identify", PAPER, DEMO, DEMO, HELD],
         ),
         who=WHO,
         user_id=st.sampled_from(["u1", None]),

@@ -5,38 +5,21 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
 import pytest
-from flat_events import DEMO, START
+from flat_events import DEMO, HELD, Row, event as flat_event, events_of
 from hypothesis import given, settings, strategies as st
 
-from analytics.events.enrichment import conform, enrich
-from analytics.events.tracking_plan import EventName
+from analytics.events.enrichment import enrich
 from analytics.sessions.visits import assign_visits, visit_table
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal, visit_schema
 
-Row = dict[str, Any]
 IDLE = timedelta(minutes=30)
-SCHEMA = {
-    "type": pl.String,
-    "event": pl.String,
-    "anonymous_id": pl.String,
-    "timestamp": pl.Datetime("ms", "UTC"),
-    "category": pl.String,
-    "extra": pl.String,
-}
 
 
 def event(minute: float, name: str = "page", who: str = "ann", plan: str | None = None, **columns: object) -> Row:
-    """One event; a name other than ``page`` is that of a track call. The plan stands below ``properties``."""
-    call = {"type": "page"} if name == "page" else {"type": "track", "event": name}
+    """One event; the plan stands below ``properties``."""
     extra = None if plan is None else json.dumps({"properties": {"plan": plan}})
-    return {**call, "anonymous_id": who, "timestamp": START + timedelta(minutes=minute), "extra": extra, **columns}
-
-
-def events_of(*rows: Row) -> pl.DataFrame:
-    """The flat table of these events."""
-    return conform(pl.DataFrame(list(rows), schema=SCHEMA))
+    return flat_event(minute, name, who, **{"extra": extra, **columns})
 
 
 def values_of(signal: Signal, *rows: Row) -> list[object]:
@@ -49,39 +32,10 @@ def count(**options: Any) -> EventCount:
     return EventCount("n", "", "context", **options)
 
 
-def minutes(**options: Any) -> SessionLength:
-    """Minutes with these options."""
-    return SessionLength("m", "", "context", **{"scale": "minutes", **options})
-
-
-def test_counts_carry_over_visits_unless_they_are_about_the_visit():
-    """Two pages, then one: 2 and 3 so far, 2 and 1 in the visit; each visitor has their own."""
-    rows = [event(0), event(1), event(100), event(50, who="bob")]
-    assert values_of(count(), *rows) == [2, 1, 3]
-    assert values_of(count(within="visit"), *rows) == [2, 1, 1]
-    assert values_of(count(of="visits"), *rows) == [1, 1, 2]
-
-
-def test_only_what_came_strictly_before_the_request_counts_for_its_visit():
-    """The page at the moment of the request and the one after it count from the next visit on."""
-    rows = [event(0), event(10), event(10, DEMO), event(20), event(100)]
-    assert values_of(count(), *rows) == [1, 4]
-    assert values_of(count(of="events"), *rows) == [1, 5]
-    assert values_of(count(within="visit"), *rows) == [1, 1]
-
-
-def test_the_minutes_of_all_visits_are_those_of_whole_visits_and_of_this_one_so_far():
-    """A visit cut at 10 of 25 minutes by its request counts 10 at its end, and 25 afterwards."""
-    rows = [event(0), event(10), event(12, DEMO), event(25), event(100), event(103)]
-    assert values_of(minutes(within="visitor"), *rows) == [10.0, 28.0]
-    assert values_of(minutes(), *rows) == [10.0, 3.0]
-    assert values_of(minutes(within="visitor", scale="log1p"), *rows) == pytest.approx([math.log(11), math.log(29)])
-
-
 def test_thresholds_make_yes_or_no():
     """At least 2 is 2 or more; longer than 15 minutes is not exactly 15."""
     assert values_of(count(at_least=2), event(0), event(100)) == [False, True]
-    longer = minutes(longer_than=15)
+    longer = SessionLength("m", "", "context", "minutes", longer_than=15)
     assert values_of(longer, event(0), event(15)) == [False]
     assert values_of(longer, event(0), event(15 + 1 / 60_000)) == [True]
 
@@ -124,19 +78,22 @@ SIGNALS: tuple[Signal, ...] = (
     EverSeen("pro", "", "context", "properties.plan", ("pro",)),
     EverSeen("video", "", "context", "event", ("Video Watched",)),
     EventCount("pages", "", "context"),
-    EventCount("pages_here", "", "context", within="visit", scale="log1p"),
+    EventCount("pages_here", "", "context", within="visit"),
+    EventCount("log_pages", "", "context", within="visit", scale="log1p"),
     EventCount("events", "", "context", of="events"),
     EventCount("events_here", "", "context", of="events", within="visit"),
     EventCount("docs", "", "context", column="category", values=("docs",), at_least=2),
     EventCount("visits", "", "context", of="visits"),
     SessionLength("all_minutes", "", "context", "minutes", "visitor"),
-    SessionLength("long", "", "context", "minutes", "visit", 10.0),
+    SessionLength("log_minutes", "", "context", "log1p", "visitor"),
+    SessionLength("minutes", "", "context", "minutes"),
+    SessionLength("long", "", "context", "minutes", longer_than=10.0),
 )
 ROWS = st.lists(
     st.builds(
         event,
         minute=st.integers(0, 40).map(lambda step: 5 * step),
-        name=st.sampled_from(["page"] * 5 + ["Video Watched", DEMO, DEMO, str(EventName.DEMO_HELD)]),
+        name=st.sampled_from(["page"] * 5 + ["Video Watched", DEMO, DEMO, HELD]),
         who=st.sampled_from(["ann", "bob"]),
         plan=st.sampled_from(["pro", "free", None, None]),
         category=st.sampled_from(["docs", "pricing", None]),
@@ -148,7 +105,11 @@ ROWS = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(rows=ROWS)
 def test_every_kind_of_signal_equals_a_recount_by_hand(rows: list[Row]):
-    """Whatever happens, each signal equals one made visit by visit and event by event in plain Python."""
+    """Whatever happens, each signal equals one made visit by visit and event by event in plain Python.
+
+    So they carry over visits unless they are about the visit, and what comes with or after the request counts from the
+    next visit on.
+    """
     frame = events_of(*rows)
     events = assign_visits(frame).to_dicts()
     for row in visit_table(enrich(frame), signals=SIGNALS).to_dicts():
@@ -167,12 +128,15 @@ def recount(events: list[Row], visit: int, *, asked: bool) -> dict[str, object]:
         "pro": any('"pro"' in (each["extra"] or "") for each in known),
         "video": any(each["event"] == "Video Watched" for each in known),
         "pages": len(pages),
-        "pages_here": math.log(1 + len(pages_here)),
+        "pages_here": len(pages_here),
+        "log_pages": math.log(1 + len(pages_here)),
         "events": len(known),
         "events_here": len(here),
         "docs": sum(each["category"] == "docs" for each in pages) >= 2,
         "visits": visit,
         "all_minutes": sum(lengths),
+        "log_minutes": math.log1p(sum(lengths)),
+        "minutes": lengths[-1],
         "long": lengths[-1] > 10,
     }
 
@@ -181,7 +145,7 @@ def end_of(events: list[Row], visit: int, *, asked: bool) -> datetime:
     """The last moment at which something is known at the end of a visit."""
     if asked:
         return min(each["event_time"] for each in events if each["event"] == DEMO) - timedelta(milliseconds=1)
-    client = [each for each in events if each["event"] not in {DEMO, str(EventName.DEMO_HELD)}]
+    client = [each for each in events if each["event"] not in {DEMO, HELD}]
     last = max(each["event_time"] for each in client if each["visit"] == visit)
     later = [each["event_time"] - timedelta(milliseconds=1) for each in client if each["visit"] > visit]
     return min([last + IDLE, *later])

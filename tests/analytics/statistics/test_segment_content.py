@@ -6,55 +6,36 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from flat_events import DEMO, START
+from flat_events import CRAWLER, DEMO, START, Row, event, events_of
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DimensionError
-from analytics.events.enrichment import conform
 from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import EverSeen
 from analytics.statistics.intervals import wilson_interval
 from analytics.statistics.odds_ratios import homogeneity_of_odds_ratios
 from analytics.statistics.segment_content import segment_content
 
-Row = dict[str, Any]
 LATE = START + timedelta(days=2)
 COUNTS = ("n_seen", "converted_seen", "n_unseen", "converted_unseen")
 
 
-def event(minute: float, who: str, category: str | None = None, country: str | None = None, **columns: object) -> Row:
+def view(minute: float, who: str, category: str | None = None, country: str | None = None, **columns: object) -> Row:
     """A page view of somebody somewhere."""
-    at = START + timedelta(minutes=minute)
-    return {
-        "type": "page",
-        "event": None,
-        "anonymous_id": who,
-        "timestamp": at,
-        "category": category,
-        "context_location_country": country,
-        "context_group_id": None,
-        "context_user_agent": None,
-        **columns,
-    }
+    return event(minute, "page", who, category=category, context_location_country=country, **columns)
 
 
 def request(minute: float, who: str) -> Row:
     """A demo request."""
-    return event(minute, who, type="track", event=DEMO)
-
-
-def events_of(*rows: Row) -> pl.DataFrame:
-    """The flat table of these events."""
-    texts = dict.fromkeys(event(0, ""), pl.String)
-    return conform(pl.DataFrame(list(rows), schema={**texts, "timestamp": pl.Datetime("ms", "UTC")}))
+    return event(minute, DEMO, who)
 
 
 SMALL = [
     # Ann, in Europe, sees the page on security and asks in her second visit; what she sees afterwards counts no more.
-    *(event(0, "ann", "security", "DE"), event(100, "ann", "docs"), request(101, "ann"), event(102, "ann", "pricing")),
-    *(event(0, "bob", "docs", "FR"), event(0, "cy", "security", "US"), event(50, "cy"), event(0, "di", "docs")),
+    *(view(0, "ann", "security", "DE"), view(100, "ann", "docs"), request(101, "ann"), view(102, "ann", "pricing")),
+    *(view(0, "bob", "docs", "FR"), view(0, "cy", "security", "US"), view(50, "cy"), view(0, "di", "docs")),
 ]
 
 
@@ -83,8 +64,8 @@ def test_visitors_can_be_counted_instead():
 
 def test_visits_that_are_not_over_do_not_count():
     """Observed until a visit could still go on, its outcome is not known and it is left out; bots always are."""
-    bot = event(0, "bot", "security", "DE", context_user_agent="Googlebot/2.1")
-    events = events_of(event(0, "ann", "security", "DE"), event(40, "bob", "security", "DE"), bot)
+    bot = view(0, "bot", "security", "DE", context_user_agent=CRAWLER)
+    events = events_of(view(0, "ann", "security", "DE"), view(40, "bob", "security", "DE"), bot)
     table = segment_content(events, "region", observed_until=START + timedelta(minutes=45)).conversion
     assert table.select(COUNTS).rows() == [(1, 0, 0, 0)]
 
@@ -96,7 +77,7 @@ def test_rates_ratios_and_tests_follow_from_the_counts():
     for country, (n_seen, asked_seen, n_unseen, asked_unseen) in shape.items():
         for category, n, asked in (("security", n_seen, asked_seen), (None, n_unseen, asked_unseen)):
             people = [f"{country}{category}{number}" for number in range(n)]
-            rows += [event(0, who, category, country) for who in people]
+            rows += [view(0, who, category, country) for who in people]
             rows += [request(1, who) for who in people[:asked]]
     found = segment_content(events_of(*rows), "country", observed_until=LATE, level=0.9)
     conversion = found.conversion.sort("country")
@@ -119,14 +100,14 @@ def test_rates_ratios_and_tests_follow_from_the_counts():
 def test_contents_can_be_chosen_and_be_signals():
     """A category that nobody has seen is unseen by all; a signal of one's own is read as any other."""
     home = EverSeen("came home", "", "context", "category", ("docs", "home"))
-    found = counts_of(events_of(event(0, "ann", "docs", "DE"), event(0, "bob", "blog", "DE")), contents=["tv", home])
+    found = counts_of(events_of(view(0, "ann", "docs", "DE"), view(0, "bob", "blog", "DE")), contents=["tv", home])
     assert found == {("europe", "tv"): (0, 0, 2, 0), ("europe", "came home"): (1, 0, 1, 0)}
 
 
 def test_categories_may_be_called_as_columns_are():
     """A page category `visit`, `requested_demo` or `seen` is a category like another, and so is the segment account."""
     names = ["account", "requested_demo", "seen", "visit"]
-    rows = [event(0, who, who, context_group_id="acme") for who in names]
+    rows = [view(0, who, who, context_group_id="acme") for who in names]
     found = counts_of(events_of(*rows), "account")
     assert found == {("acme", name): (1, 0, 3, 0) for name in names}
 
@@ -162,11 +143,10 @@ def test_no_events_make_empty_tables():
         st.builds(
             event,
             minute=st.integers(0, 40).map(lambda step: 7 * step),
+            name=st.sampled_from(["page", "page", "page", "Video Watched", DEMO]),
             who=st.sampled_from(["ann", "bob", "cy"]),
             category=st.sampled_from(["docs", "security", None]),
-            type=st.sampled_from(["page", "page", "page", "track"]),
-            event=st.sampled_from([None, DEMO]),
-        ).map(lambda row: row | {"event": row["event"] if row["type"] == "track" else None}),
+        ),
         max_size=25,
     )
 )
