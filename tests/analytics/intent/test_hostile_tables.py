@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from scipy.special import expit, logit
+from made_up_visits import visits_of
+from scipy.special import logit
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from analytics.errors import IntentModelError, OneOutcomeError, TooFewVisitsError, VisitTableError
+from analytics.errors import VisitTableError
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.logit.design import design_matrix
@@ -24,19 +25,8 @@ N = 800
 def table(**changed: pl.Expr | object) -> pl.DataFrame:
     """Well-behaved visits, 8 to an account, with some columns replaced."""
     rng = np.random.default_rng(12)
-    visits = pl.DataFrame(
-        {
-            "anonymous_id": [f"v{i}" for i in range(N)],
-            "account": [f"g{i // 8}" for i in range(N)],
-            "a": rng.random(N) < 0.4,
-            "b": rng.random(N) < 0.5,
-            "x": rng.poisson(2.0, N),
-            "at_risk": True,
-            "censored": False,
-        }
-    )
-    asked = rng.random(N) < expit(-1.0 + 0.7 * visits["a"].to_numpy() + 0.2 * visits["x"].to_numpy())
-    return visits.with_columns(requested_demo=pl.Series(asked)).with_columns(**changed)
+    columns = {"a": rng.random(N) < 0.4, "b": rng.random(N) < 0.5, "x": rng.poisson(2.0, N)}
+    return visits_of(columns, {"intercept": -1.0, "a": 0.7, "x": 0.2}, rng, per_account=8).with_columns(**changed)
 
 
 def fit(**changed: pl.Expr | object) -> IntentResults:
@@ -44,16 +34,12 @@ def fit(**changed: pl.Expr | object) -> IntentResults:
     return MODEL.fit(table(**changed))
 
 
-def said(results: IntentResults) -> str:
-    """All warnings and reasons beside the numbers, which every rendering of the results shows."""
-    words = " ".join([*results.warnings, *(f"{term}: {reason}" for term, reason in results.dropped.items())])
-    assert all(warning in repr(results) for warning in results.warnings)
-    return words
-
-
 def test_a_table_that_is_as_it_should_be_has_no_remarks():
-    """What follows is not said of every table."""
-    assert said(fit()) == ""
+    """What the other tests find is not said of every table; what is said shows in the representation."""
+    results, of_one = fit(), fit(account=pl.lit("all"))
+    assert (results.warnings, results.dropped) == ((), {})
+    assert of_one.warnings
+    assert all(warning in repr(of_one) for warning in of_one.warnings)
 
 
 @pytest.mark.parametrize(("column", "value"), [("requested_demo", 0.5), ("at_risk", 2), ("censored", -1)])
@@ -69,22 +55,14 @@ def test_outcomes_kept_as_one_and_zero():
     assert fit(**changed).coefficients.equals(fit().coefficients)
 
 
-def test_one_account():
-    """Of one account no error can be robust to what its people share; that is said, and nothing is clustered."""
-    results = fit(account=pl.lit("all"))
-    assert results.covariance == "nonrobust"
-    assert "all visits belong to one account" in said(results)
-
-
 def test_visits_of_nobody():
     """Where every account is known visitors need no names; where some are not, the missing column is named."""
     visits = table().drop("anonymous_id")
     assert MODEL.fit(visits).out_of_fold == fit().out_of_fold
     some = pl.when(pl.int_range(pl.len()) >= 9).then("account")
-    with pytest.raises(VisitTableError, match="no column anonymous_id"):
-        MODEL.fit(visits.with_columns(account=some))
-    with pytest.raises(VisitTableError, match="no column anonymous_id"):
-        MODEL.fit(visits.drop("account")).cross_validate()
+    for nobody in (visits.with_columns(account=some), visits.drop("account")):
+        with pytest.raises(VisitTableError, match="no column anonymous_id"):
+            _ = MODEL.fit(nobody).out_of_fold
     with pytest.raises(VisitTableError, match="9 visits have neither account nor anonymous_id"):
         MODEL.fit(visits.with_columns(account=some, anonymous_id=some))
 
@@ -97,13 +75,6 @@ def test_a_signal_that_is_a_text(values: list[str]):
         fit(b=words)
     with pytest.raises(VisitTableError, match=r"b \(String\)"):
         fit().predict(table(b=words))
-
-
-def test_all_errors_are_of_one_kind():
-    """Every failure is of one kind of error."""
-    assert issubclass(VisitTableError, IntentModelError)
-    assert issubclass(OneOutcomeError, IntentModelError)
-    assert issubclass(TooFewVisitsError, IntentModelError)
 
 
 def test_intervals_of_predictions_equal_statsmodels():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
-from scipy.special import expit
+from made_up_visits import visits_of
 
 from analytics.charts.model import session_length_chart
 from analytics.charts.style import to_svg
@@ -25,22 +25,13 @@ def visit_rows(n: int, effect: Callable[[np.ndarray], np.ndarray]) -> pl.DataFra
     """Visits of which a third last a moment only; effect gives the log-odds of minutes beyond those of the others."""
     rng = np.random.default_rng(23)
     minutes = np.where(rng.random(n) < 1 / 3, 0.0, rng.lognormal(1.5, 1.2, n))
-    security = rng.random(n) < 0.3
-    asked = rng.random(n) < expit(-2.5 + 0.8 * security + effect(minutes))
-    return pl.DataFrame(
-        {
-            "anonymous_id": [f"v{i}" for i in range(n)],
-            "account": [f"a{i // 3}" for i in range(n)],
-            "security_page_view": security,
-            "log_session_minutes": np.log1p(minutes),
-            "at_risk": True,
-            "censored": False,
-            "requested_demo": asked,
-        }
-    )
+    columns = {"security_page_view": rng.random(n) < 0.3, "log_session_minutes": np.log1p(minutes)}
+    truth = {"intercept": -2.5, "security_page_view": 0.8}
+    return visits_of(columns, truth, rng, per_account=3, unobserved=effect(minutes))
 
 
-LOGARITHMIC = SessionLengthComparison(visit_rows(12_000, lambda minutes: B * np.log1p(minutes)), MODEL, B)
+VISITS = visit_rows(12_000, lambda minutes: B * np.log1p(minutes))
+LOGARITHMIC = SessionLengthComparison(VISITS, MODEL, B)
 
 
 def test_a_restricted_cubic_spline_is_straight_outside_its_knots_and_smooth_at_them():
@@ -95,15 +86,14 @@ def test_aic_is_twice_the_terms_less_twice_the_log_likelihood():
     table = LOGARITHMIC.table
     for row in table.to_dicts():
         assert row["aic"] == pytest.approx(2 * row["n_terms"] - 2 * row["log_likelihood"], rel=1e-12)
-    visits = visit_rows(12_000, lambda minutes: B * np.log1p(minutes))
-    alone = IntentModel([signal_named("security_page_view")], []).fit(visits)
+    alone = IntentModel([signal_named("security_page_view")], []).fit(VISITS)
     assert table.filter(form="none")["log_likelihood"][0] == pytest.approx(alone.log_likelihood, rel=1e-10)
     assert table["aic_above_best"].min() == 0
 
 
 def test_where_longer_stops_helping_the_spline_says_so():
     """When the odds rise to ten minutes and fall again, the free curve is ahead and linearity is refuted."""
-    hump = SessionLengthComparison(visit_rows(12_000, lambda m: 2 - 1.5 * (np.log1p(m) - np.log(11)) ** 2), MODEL)
+    hump = SessionLengthComparison(visit_rows(4_000, lambda m: 2 - 1.5 * (np.log1p(m) - np.log(11)) ** 2), MODEL)
     aic = dict(hump.table.select("form", "aic").rows())
     assert aic["spline"] < aic["log1p"] - 20
     assert hump.nonlinearity < 1e-6
@@ -127,16 +117,9 @@ def test_the_curve_is_zero_at_the_reference_and_its_coefficient_is_the_slope():
     assert curve["truth"][2] == pytest.approx(B * np.log(4), rel=1e-12)
 
 
-def test_visits_of_one_length_have_no_forms_to_compare():
-    """Equal lengths are an error with a reason, not a curve of zeros."""
-    visits = visit_rows(2_000, lambda minutes: 0 * minutes).with_columns(log_session_minutes=pl.lit(0.0))
-    with pytest.raises(IntentModelError, match="equally long"):
-        SessionLengthComparison(visits, MODEL)
-
-
 def test_a_form_that_cannot_be_fitted_is_named_with_its_reason():
-    """Visits that are all equally long have no knots: the other forms are still compared."""
-    visits = visit_rows(2_000, lambda minutes: 0 * minutes).with_columns(
+    """Visits of two lengths have no knots: the other forms are still compared."""
+    visits = VISITS.head(2_000).with_columns(
         log_session_minutes=pl.when(pl.col("log_session_minutes") > 0).then(2.0).otherwise(0.0)
     )
     compared = SessionLengthComparison(visits, MODEL)
@@ -148,10 +131,12 @@ def test_a_form_that_cannot_be_fitted_is_named_with_its_reason():
         compared.curve("spline")
 
 
-def test_a_model_without_session_length_is_refused():
-    """There is nothing to compare."""
+def test_where_there_is_nothing_to_compare_that_is_an_error():
+    """Visits of one length, and a model without session length, are refused with a reason, not curves of zeros."""
+    with pytest.raises(IntentModelError, match="equally long"):
+        SessionLengthComparison(VISITS.head(2_000).with_columns(log_session_minutes=pl.lit(0.0)), MODEL)
     with pytest.raises(IntentModelError, match="no session length"):
-        SessionLengthComparison(visit_rows(100, np.log1p), IntentModel([signal_named("security_page_view")], []))
+        SessionLengthComparison(VISITS.head(100), IntentModel([signal_named("security_page_view")], []))
 
 
 def test_the_chart_names_its_curves_and_the_truth_where_it_is_known():

@@ -1,12 +1,13 @@
 """Claims about the scores of predictions, in sample and out of fold."""
 
-import subprocess
-import sys
+import os
 
 import numpy as np
 import polars as pl
 import pytest
-from scipy.special import expit, logit
+from made_up_visits import visits_of
+from other_processes import printed_by
+from scipy.special import logit
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
@@ -54,7 +55,7 @@ def test_calibration_is_a_logit_on_the_log_odds_predicted():
     assert scored.calibration_intercept == pytest.approx(intercept, rel=1e-8)
 
 
-def test_the_groups_of_a_calibration_hold_all_visits_and_a_tenth_of_what_is_foretold():
+def test_the_groups_of_a_calibration_hold_all_visits_and_a_tenth_of_what_is_predicted():
     """No visit is lost, means are those of single visits, and each group has a tenth of the predicted requests."""
     table = calibration_table(P, ONES, OUTCOME)
     assert (table["n"].sum(), table["requests"].sum()) == (len(P), OUTCOME.sum())
@@ -84,19 +85,14 @@ def test_predictions_that_do_not_differ_have_no_slope():
 def visits(n: int) -> pl.DataFrame:
     """Visits of n // 4 accounts with two signals."""
     rng = np.random.default_rng(11)
-    table = pl.DataFrame({"a": rng.random(n) < 0.4, "b": rng.exponential(1.0, n)})
-    log_odds = -1.5 + 1.0 * table["a"].to_numpy() + 0.5 * table["b"].to_numpy()
-    return table.with_columns(requested_demo=pl.Series(rng.random(n) < expit(log_odds)))
-
-
-def names(n: int) -> pl.Series:
-    """The account of each visit."""
-    return pl.Series([f"account {i // 4}" for i in range(n)])
+    columns = {"a": rng.random(n) < 0.4, "b": rng.exponential(1.0, n)}
+    return visits_of(columns, {"intercept": -1.5, "a": 1.0, "b": 0.5}, rng, per_account=4)
 
 
 def test_each_fold_is_predicted_by_a_fit_on_the_others():
     """Fitting with statsmodels, fold by fold, on the single visits gives the same scores."""
-    table, whose = visits(800), names(800)
+    table = visits(800)
+    whose = table["account"]
     design = prepare(table, ["a", "b"], ())
     start, _ = climb(design.matrix, design.n_visits, design.n_requests, np.zeros(3))
     fold, p = folds_by_name(whose, 5), np.zeros(800)
@@ -112,13 +108,13 @@ def test_each_fold_is_predicted_by_a_fit_on_the_others():
 
 def test_collapsed_visits_are_scored_as_single_ones():
     """With a discrete table the patterns of the folds give the same scores as its visits."""
-    table, whose = visits(800).with_columns(pl.col("b").round(0)), names(800)
+    table = visits(800).with_columns(pl.col("b").round(0))
     collapsed = prepare(table, ["a", "b"], ())
     single = prepare(table.with_columns(pl.col("b") + 1e-12 * pl.int_range(pl.len())), ["a", "b"], ())
     assert collapsed.pattern is not None
     assert single.pattern is None
     start = np.zeros(3)
-    scores = [out_of_fold_quality(design, whose, start, 4) for design in (collapsed, single)]
+    scores = [out_of_fold_quality(design, table["account"], start, 4) for design in (collapsed, single)]
     assert scores[0].log_loss == pytest.approx(scores[1].log_loss, rel=1e-8)
     assert scores[0].calibration_slope == pytest.approx(scores[1].calibration_slope, rel=1e-6)
 
@@ -138,17 +134,8 @@ def test_folds_do_not_depend_on_the_hash_seed():
         "import polars as pl; from analytics.intent.validation import folds_by_name; "
         "print(folds_by_name(pl.Series([f'n{i}' for i in range(20)]), 5).tolist())"
     )
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert said == {f"{folds_by_name(pl.Series([f'n{i}' for i in range(20)]), 5).tolist()}\n"}
+    expected = str(folds_by_name(pl.Series([f"n{i}" for i in range(20)]), 5).tolist())
+    assert printed_by(script, PYTHONHASHSEED="1" if os.environ.get("PYTHONHASHSEED") != "1" else "2") == expected
 
 
 def test_too_few_names_or_requests_are_refused():
@@ -157,15 +144,15 @@ def test_too_few_names_or_requests_are_refused():
     design = prepare(table, ["a"], ())
     with pytest.raises(TooFewVisitsError, match="2 accounts or visitors do not fill 5 folds"):
         out_of_fold_quality(design, pl.Series(["x", "y"] * 20), np.zeros(2), 5)
-    fold = folds_by_name(names(40), 2)
+    fold = folds_by_name(table["account"], 2)
     one_sided = prepare(table.with_columns(requested_demo=pl.Series(fold == 0)), ["a"], ())
     with pytest.raises(OneOutcomeError, match="without one of the folds"):
-        out_of_fold_quality(one_sided, names(40), np.zeros(2), 2)
+        out_of_fold_quality(one_sided, table["account"], np.zeros(2), 2)
 
 
 def test_a_signal_that_only_one_fold_knows_has_no_effect_where_it_is_not_known():
     """Its visits are predicted without it, instead of failing or being predicted by chance."""
-    whose = names(800)
+    whose = visits(800)["account"]
     fold = folds_by_name(whose, 4)
     table = visits(800).with_columns(c=pl.Series((fold == 1) & (np.arange(800) % 2 == 0)))
     with_it, without = (prepare(table, signals, ()) for signals in (["a", "b", "c"], ["a", "b"]))

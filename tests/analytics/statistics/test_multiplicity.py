@@ -1,12 +1,11 @@
 """Claims about p-values of many tests."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from other_processes import printed_by
 
 from analytics.statistics.multiplicity import benjamini_hochberg, holm
 
@@ -40,6 +39,6 @@ def test_adjusted_p_values_follow_the_definition(
 def test_counts_do_not_wait_for_statsmodels():
     """Importing the statistics and the analysis loads no statsmodels, which takes a second."""
     code = "import analytics, analytics.analysis, analytics.statistics.segment_content, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = printed_by(code).split()
     assert "analytics.statistics.multiplicity" in loaded
     assert "statsmodels" not in loaded

@@ -1,8 +1,6 @@
 """Claims about merging stores that took parts of a stream, and about the digest, which is equal for equal states."""
 
 import copy
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -17,6 +15,7 @@ import polars as pl
 import pytest
 from flat_events import START, make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
+from other_processes import printed_by
 
 from analytics.errors import AnalyticsError
 from analytics.io.ndjson import encode
@@ -255,5 +254,4 @@ def test_the_digest_is_the_same_in_another_process(tmp_path: Path):
         "from analytics import EventStore; import sys\n"
         "store = EventStore(); store.append_json(sys.argv[1]); print(store.digest())"
     )
-    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == store_of(frame).digest()
+    assert printed_by(script, path) == store_of(frame).digest()
