@@ -373,9 +373,9 @@ NO_VALUE = r"no value \(null, NaN or infinite\) in {} \(3\)"
         (VISITS.filter(~ASKED), OneOutcomeError, r"no visit of [0-9]+ ended in a demo request.*observe longer"),
         (VISITS.clear(), TooFewVisitsError, "no visit is at risk.*observe longer"),
         (
-            pl.concat([VISITS.filter(ASKED).head(2), VISITS.filter(~ASKED).head(4)]),
+            pl.concat([VISITS.filter(ASKED)[2:4], VISITS.filter(~ASKED).head(8)]),
             TooFewVisitsError,
-            "6 visits with 2 requests are too few for [345] signals.*observe longer",
+            "10 visits with 2 requests are too few for 3 signals.*observe longer",
         ),
         (with_hole("security_page_view", None), VisitTableError, NO_VALUE.format("security_page_view")),
         (with_hole("log_session_minutes", float("nan")), VisitTableError, NO_VALUE.format("log_session_minutes")),
