@@ -1,19 +1,18 @@
 """Claims about events in parts: what is made of the parts is what is made of the whole."""
 
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import get_args
 
 import polars as pl
 import pytest
-from flat_events import DEMO, START, make_events
+from flat_events import CRAWLER, DEMO, Row, event, events_of, make_events
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, Dimension, DimensionError
-from analytics.events.enrichment import DERIVED_SCHEMA, conform, enrich
-from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
+from analytics.events.enrichment import DERIVED_SCHEMA, enrich
+from analytics.events.tracking_plan import EventName
 from analytics.sessions.partitions import ANALYSED_COLUMNS, partitions_by_visitor
 from analytics.sessions.visits import visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, ConversionUnit, EverSeen
@@ -21,37 +20,21 @@ from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import Traffic
 
-Row = dict[str, Any]
-BOT: Final = "Googlebot/2.1"
-
 EVENTS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "event": st.sampled_from([None, None, None, DEMO, str(EventName.WHITE_PAPER_DOWNLOADED)]),
-            "timestamp": st.integers(0, 30).map(lambda step: START + timedelta(minutes=10 * step)),
-            "anonymous_id": st.sampled_from(["ann", "bob", "cy", "di", None]),
-            "user_id": st.sampled_from(["ed", None]),
-            "category": st.sampled_from(["pricing", "blog", None]),
-            "funnel_stage": st.sampled_from(["top", "bottom", None]),
-            "context_location_country": st.sampled_from(["DE", "US", None]),
-            "context_group_id": st.sampled_from(["g1", "g2", None]),
-            "context_user_agent": st.sampled_from([None, None, None, BOT]),
-        }
+    st.builds(
+        event,
+        minute=st.integers(0, 30).map(lambda step: 10 * step),
+        name=st.sampled_from(["page", "page", "page", DEMO, str(EventName.WHITE_PAPER_DOWNLOADED)]),
+        who=st.sampled_from(["ann", "bob", "cy", "di", None]),
+        user_id=st.sampled_from(["ed", None]),
+        category=st.sampled_from(["pricing", "blog", None]),
+        funnel_stage=st.sampled_from(["top", "bottom", None]),
+        context_location_country=st.sampled_from(["DE", "US", None]),
+        context_group_id=st.sampled_from(["g1", "g2", None]),
+        context_user_agent=st.sampled_from([None, None, None, CRAWLER]),
     ),
     max_size=25,
 )
-
-
-def frame_of(rows: list[Row]):
-    """The flat table of these events; one without a name is a page view."""
-    schema = {name: dtype for name, dtype in EVENT_SCHEMA.items() if not rows or name in rows[0]}
-    types = ["page" if row["event"] is None else "track" for row in rows]
-    return conform(pl.DataFrame(rows, schema=schema).with_columns(type=pl.Series(types, dtype=pl.String)))
-
-
-def parts_of(frame: pl.DataFrame, n_parts: int):
-    """The events by visitor."""
-    return partitions_by_visitor(frame, n_parts)
 
 
 def tables_of(statistics: FunnelStatistics):
@@ -71,8 +54,8 @@ def tables_of(statistics: FunnelStatistics):
 @given(rows=EVENTS, n_parts=st.integers(1, 5))
 def test_the_statistics_of_parts_are_those_of_the_whole(rows: list[Row], n_parts: int):
     """All four counts, conversion and its bounds, the funnel and the hours are the same, digit for digit."""
-    frame = frame_of(rows)
-    whole, merged = FunnelStatistics(frame), FunnelStatistics(parts_of(frame, n_parts))
+    frame = events_of(*rows)
+    whole, merged = FunnelStatistics(frame), FunnelStatistics(partitions_by_visitor(frame, n_parts))
     for one, other in zip(tables_of(whole), tables_of(merged), strict=True):
         assert_frame_equal(one, other, check_exact=True)
 
@@ -81,8 +64,8 @@ def test_the_statistics_of_parts_are_those_of_the_whole(rows: list[Row], n_parts
 @given(rows=EVENTS, n_parts=st.integers(1, 5), conversion_unit=st.sampled_from(get_args(ConversionUnit)))
 def test_the_visit_table_of_parts_is_that_of_the_whole(rows: list[Row], n_parts: int, conversion_unit: ConversionUnit):
     """A colleague in another part ends the account's risk, and the latest event of any part ends observation."""
-    frame = frame_of(rows)
-    merged = visit_table_of_parts(parts_of(frame, n_parts), conversion_unit=conversion_unit)
+    frame = events_of(*rows)
+    merged = visit_table_of_parts(partitions_by_visitor(frame, n_parts), conversion_unit=conversion_unit)
     assert_frame_equal(merged, visit_table(frame, conversion_unit=conversion_unit), check_exact=True)
 
 
@@ -90,7 +73,7 @@ def test_the_visit_table_of_parts_is_that_of_the_whole(rows: list[Row], n_parts:
 @given(rows=EVENTS)
 def test_views_and_visitors_of_hours_add_up_from_hours_counted_apart(rows: list[Row]):
     """An hour's views and visitors by content need no other hour; visits and first touch do."""
-    frame = enrich(frame_of(rows))
+    frame = enrich(events_of(*rows))
     hours = [part for _, part in frame.group_by(pl.col("event_time").dt.truncate("1h"))]
     apart, whole = (
         MergeableCounts.sum(content_by_hour(part) for part in parts) for parts in ([*hours, frame.clear()], [frame])
@@ -110,8 +93,8 @@ def content_by_hour(frame: pl.DataFrame):
 @given(rows=EVENTS, n_parts=st.integers(1, 5))
 def test_each_visitor_is_in_one_part_and_each_event_too(rows: list[Row], n_parts: int):
     """No visitor is split, nothing is lost and nothing is there twice."""
-    frame = frame_of(rows).with_columns(context_page_path=pl.int_range(pl.len()).cast(pl.String))
-    parts = list(parts_of(frame, n_parts))
+    frame = events_of(*rows).with_columns(context_page_path=pl.int_range(pl.len()).cast(pl.String))
+    parts = list(partitions_by_visitor(frame, n_parts))
     assert len(parts) == n_parts
     visitors = [set(part.select(pl.coalesce("anonymous_id", "user_id")).to_series()) for part in parts]
     assert sum(map(len, visitors)) == len(set.union(*visitors))
@@ -148,7 +131,7 @@ def test_derived_columns_need_no_other_column():
         "context_page_url": "https://www.example.com/",
         "context_page_referrer": "https://news.example.org/",
         "context_location_country": "DE",
-        "context_user_agent": BOT,
+        "context_user_agent": CRAWLER,
     }
     frame = make_events(row)
     (part,) = partitions_by_visitor(frame, 1)
@@ -159,23 +142,18 @@ def test_derived_columns_need_no_other_column():
 
 def test_a_dimension_of_ones_own_must_be_named_before_the_events_are_gone():
     """Of parts only the numbers are kept; a dimension named beforehand is among them."""
-    frame = frame_of([path_view("ann", "/docs/a"), path_view("bob", "/docs/b")])
+    frame = events_of(*(event(0, who=who, context_page_path=f"/docs/{who}") for who in ("ann", "bob")))
     section = Dimension("section", "first folder", pl.col("context_page_path").str.extract("^/([^/]*)"), "any")
-    named = FunnelStatistics(parts_of(frame, 2), own_dimensions=[section])
+    named = FunnelStatistics(partitions_by_visitor(frame, 2), own_dimensions=[section])
     assert named.segments(section).select("section", "visitors").rows() == [("docs", 2)]
     with pytest.raises(DimensionError, match="give your own dimensions beforehand"):
-        FunnelStatistics(parts_of(frame, 2)).segments(section)
-
-
-def path_view(who: str, path: str):
-    """A view of this page."""
-    return {"event": None, "anonymous_id": who, "timestamp": START, "context_page_path": path}
+        FunnelStatistics(partitions_by_visitor(frame, 2)).segments(section)
 
 
 def test_there_is_at_least_one_part_and_somebody_to_tell_by():
     """No part, and events that say nothing of visitors, are refused."""
     with pytest.raises(AnalyticsError, match="n_parts: must be at least 1"):
-        next(partitions_by_visitor(frame_of([]), 0))
+        next(partitions_by_visitor(events_of(), 0))
     with pytest.raises(AnalyticsError, match="none of the columns anonymous_id, user_id"):
         next(partitions_by_visitor(pl.DataFrame({"type": ["page"]}), 1))
 

@@ -19,15 +19,6 @@ def result_of(*tables: Table) -> Homogeneity:
     return homogeneity_of_odds_ratios(a + b, a, c + d, c)
 
 
-def test_equal_odds_ratios_give_nothing_to_tell():
-    """Tables with an odds ratio of 2 each, of other sizes and rates: statistic 0, p-value 1, common odds ratio 2."""
-    found = result_of((20, 10, 10, 10), (30, 60, 20, 80), (4, 2, 10, 10))
-    assert found.statistic == pytest.approx(0, abs=1e-12)
-    assert found.p_value == pytest.approx(1)
-    assert found.common_odds_ratio == pytest.approx(2)
-    assert found.degrees_of_freedom == 2
-
-
 def test_opposite_tables_have_a_closed_form():
     """With (a b / b a) and (b a / a b) the common odds ratio is 1, so all is expected alike, n/4 in every cell.
 
@@ -51,35 +42,12 @@ def test_the_test_is_that_of_statsmodels(tables: list[Table]):
     reference = StratifiedTable([np.array(table, dtype=float).reshape(2, 2) for table in tables])
     found = result_of(*tables)
     assert found.common_odds_ratio == pytest.approx(reference.oddsratio_pooled)
+    assert found.degrees_of_freedom == len(tables) - 1
     # Where the ratio is 1 but for rounding, theirs divides by its difference to 1.
     if abs(reference.oddsratio_pooled - 1) > 1e-4:
         theirs = reference.test_equal_odds(adjust=True)
         assert found.statistic == pytest.approx(theirs.statistic, rel=1e-6, abs=1e-6)
         assert found.p_value == pytest.approx(theirs.pvalue, rel=1e-5, abs=1e-8)
-
-
-@settings(max_examples=60, deadline=None)
-@given(tables=TABLES)
-def test_the_order_of_segments_and_what_is_called_seen_do_not_matter(tables: list[Table]):
-    """Turning the segments round, or seen and not seen in all of them, changes nothing but the ratio's direction."""
-    found = result_of(*tables)
-    turned = result_of(*((c, d, a, b) for a, b, c, d in reversed(tables)))
-    assert turned.statistic == pytest.approx(found.statistic, rel=1e-6, abs=1e-8)
-    assert turned.common_odds_ratio == pytest.approx(1 / found.common_odds_ratio)
-
-
-def test_large_numbers_agree_with_the_wald_test_of_the_product_in_a_logit():
-    """Woolf's test, Σ w (log odds ratio − mean)² with w the inverse variance, is the Wald test of the products.
-
-    Both statistics differ by terms of the order of the log odds ratios' standard errors, here below 0.03.
-    """
-    tables: list[Table] = [(5200, 9000, 5000, 10000), (5500, 9000, 5000, 10000), (2600, 5000, 5000, 10000)]
-    a, b, c, d = np.array(tables, dtype=float).T
-    log_ratio, weight = np.log(a * d / (b * c)), 1 / (1 / a + 1 / b + 1 / c + 1 / d)
-    woolf = float((weight * (log_ratio - np.average(log_ratio, weights=weight)) ** 2).sum())
-    found = result_of(*tables)
-    assert found.statistic == pytest.approx(woolf, rel=0.03)
-    assert found.p_value == pytest.approx(math.exp(-found.statistic / 2))  # χ² with two degrees of freedom
 
 
 def test_under_homogeneity_it_rejects_as_often_as_it_says():

@@ -137,7 +137,7 @@ def test_no_events_make_empty_tables():
     assert none.tests.schema == some.tests.schema
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     rows=st.lists(
         st.builds(
@@ -147,7 +147,7 @@ def test_no_events_make_empty_tables():
             who=st.sampled_from(["ann", "bob", "cy"]),
             category=st.sampled_from(["docs", "security", None]),
         ),
-        max_size=25,
+        max_size=20,
     )
 )
 def test_the_counts_are_those_of_the_visit_table(rows: list[Row]):

@@ -2,14 +2,14 @@
 
 import copy
 import gzip
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-from flat_events import FOREIGN, START, make_events
+from flat_events import CRAWLER, FOREIGN, START, TIMES, make_events
 
 from analytics.errors import AnalyticsError
 from analytics.events.enrichment import DERIVED_SCHEMA
@@ -38,33 +38,16 @@ def test_an_empty_store_has_no_window():
     assert store.append(pl.DataFrame()) == Counts()
 
 
-def test_hours_are_half_open():
-    """An event exactly on the hour belongs to the hour that begins, one a millisecond earlier to the one that ends."""
+def test_hours_are_half_open_and_report_zero_where_nothing_happened():
+    """An event on the hour belongs to the hour that begins; every hour of the window has a row, empty ones too."""
     store = EventStore()
-    store.append(make_events({"at": 1 - 1 / 3_600_000}, {"at": 1}, {"at": 2 - 1 / 3_600_000}))
-    assert [(bucket.start - START, bucket.n_events) for bucket in store.buckets[-2:]] == [(0 * HOUR, 1), (HOUR, 2)]
-
-
-def test_empty_hours_report_zero():
-    """Every hour of the window has a row, also where nothing happened."""
-    store = EventStore()
-    store.append(make_events({"at": 0}, {"at": 5, "type": "track", "event": EventName.DEMO_REQUESTED}, {"at": 5}))
+    demo = {"at": 5, "type": "track", "event": EventName.DEMO_REQUESTED}
+    store.append(make_events({"at": 1 - 1 / 3_600_000}, {"at": 1}, demo, {"at": 6 - 1 / 3_600_000}))
     hourly = store.hourly()
     assert hourly["hour"].diff().drop_nulls().unique().to_list() == [HOUR]
     assert hourly.tail(6).select("n_events", "n_page_views", "n_demo_requests").rows() == [
-        (1, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (2, 1, 1),
+        (1, 1, 0), (1, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (2, 1, 1),
     ]  # fmt: skip
-
-
-def test_first_delivery_wins():
-    """A second delivery of the same is a duplicate, the same identifier with other content a conflict."""
-    store = EventStore()
-    first = make_events({"name": "A", "message_id": "m"})
-    again = first.with_columns(pl.col("sent_at", "received_at", "timestamp") + pl.duration(seconds=9))
-    counts = store.append(pl.concat([first, again, first.with_columns(name=pl.lit("B"))]))
-    assert summary(counts) == {"received": 3, "accepted": 1, "duplicate": 1, "conflict": 1}
-    assert summary(store.append(again)) == {"received": 1, "duplicate": 1}
-    assert store.events()["name"].to_list() == ["A"]
 
 
 def test_a_batch_is_counted_even_if_on_evict_fails():
@@ -94,31 +77,31 @@ def test_skew_is_allowed_to_the_millisecond(ahead_s: float, expected_s: float):
     assert store.stream_time == START + timedelta(seconds=expected_s)
 
 
-@pytest.mark.parametrize("now", [datetime(2026, 3, 3), datetime.max.replace(tzinfo=UTC)])  # noqa: DTZ001
-def test_now_must_be_a_moment(now: datetime):
-    """A time without a zone, or in the last year of the calendar, is refused."""
-    with pytest.raises(AnalyticsError, match="now must have a time zone"):
-        EventStore().advance_to(now)
-
-
 def test_all_calls_and_bots_are_accepted():
-    """Unused calls and bots are accepted, counted and tagged."""
+    """Unused calls and bots are accepted, counted and tagged; page views of bots are counted if one asks for them."""
     store = EventStore()
-    store.append(make_events({"type": "screen"}, {"type": "alias"}, {"context_user_agent": "Googlebot/2.1"}))
-    assert store.counts_by_type == {"page": 1, "track": 0, "identify": 0, "group": 0, "screen": 1, "alias": 1}
-    assert store.events()["is_bot"].to_list() == [False, False, True]
+    store.append(make_events({}, {"type": "screen"}, {"type": "alias"}, {"context_user_agent": CRAWLER}))
+    assert store.counts_by_type == {"page": 2, "track": 0, "identify": 0, "group": 0, "screen": 1, "alias": 1}
+    assert store.events()["is_bot"].to_list() == [False, False, False, True]
+    assert [store.views(include_bots=bots)["page_views"].to_list() for bots in (False, True)] == [[1], [2]]
 
 
 def test_unusable_rows_become_dead_letters():
     """In a table too, a row without type, identity or time becomes a dead letter with its number; others do not."""
     store = EventStore()
-    nothing = dict.fromkeys(("original_timestamp", "sent_at", "received_at", "timestamp"))
-    counts = store.append(make_events({}, {"type": "pageview"}, {"anonymous_id": None}, nothing, {"type": None}, {}))
-    assert summary(counts) == {"received": 6, "accepted": 2, "invalid": 4}
-    reasons = ["unknown_type", "no_identity", "no_time", "unknown_type"]
-    assert [(letter.position, letter.reason.value) for letter in store.dead_letters] == list(
-        zip([2, 3, 4, 5], reasons, strict=True)
-    )
+    rows = {}, {"type": "pageview"}, {"anonymous_id": None}, dict.fromkeys(TIMES), {"type": None}, {}
+    assert summary(store.append(make_events(*rows))) == {"received": 6, "accepted": 2, "invalid": 4}
+    reasons = [(2, "unknown_type"), (3, "no_identity"), (4, "no_time"), (5, "unknown_type")]
+    assert [(letter.position, letter.reason.value) for letter in store.dead_letters] == reasons
+
+
+def test_dead_letters_are_bounded():
+    """Only the latest dead letters are kept, and none longer than an event may be; all are counted."""
+    store = EventStore(max_dead_letters=2)
+    store.append_json(b"a\nb\nc\n" + b"x" * 100_000)
+    assert [letter.position for letter in store.dead_letters] == [3, 4]
+    assert max(len(letter.raw) for letter in store.dead_letters) == 32 * 1024
+    assert store.dead_letter_counts == {"not_json": 3, "too_large": 1}
 
 
 def test_a_missing_identifier_gets_a_fingerprint():
@@ -131,19 +114,13 @@ def test_a_missing_identifier_gets_a_fingerprint():
 
 @pytest.mark.parametrize("ms", [2**62, -(2**62), 10**15, -(10**14)])
 def test_a_time_outside_the_calendar_is_invalid(ms: int):
-    """A time outside the years 2 to 9998 makes its row a dead letter."""
+    """A time outside the years 2 to 9998 makes its row a dead letter; a delay of thousands of years is only late."""
     store = EventStore()
     far = pl.lit(ms, pl.Int64()).cast(EVENT_SCHEMA["received_at"])
     assert summary(store.append(make_events({}).with_columns(received_at=far))) == {"received": 1, "invalid": 1}
-
-
-def test_the_longest_delay_is_only_late():
-    """A delay of thousands of years puts an event at the earliest time, and raises no error."""
-    store = EventStore()
     device = {"original_timestamp": datetime(3, 1, 1, tzinfo=UTC), "sent_at": datetime(9000, 1, 1, tzinfo=UTC)}
     store.append(make_events(device, {"at": 0}, device | {"message_id": "again"}))
-    assert summary(store.counts) == {"received": 3, "accepted": 2, "late": 1}
-    assert store.window is not None
+    assert summary(store.counts) == {"received": 4, "accepted": 2, "late": 1, "invalid": 1}
 
 
 def test_the_counts_of_a_foreign_file_add_up(tmp_path: Path):
@@ -158,26 +135,23 @@ def test_the_counts_of_a_foreign_file_add_up(tmp_path: Path):
     assert sum(store.counts_by_type.values()) == 18
 
 
-def test_dead_letters_are_bounded():
-    """Only the latest dead letters are kept, and none longer than an event may be; all are counted."""
-    store = EventStore(max_dead_letters=2)
-    store.append_json(b"a\nb\nc\n" + b"x" * 100_000)
-    assert [letter.position for letter in store.dead_letters] == [3, 4]
-    assert max(len(letter.raw) for letter in store.dead_letters) == 32 * 1024
-    assert store.dead_letter_counts == {"not_json": 3, "too_large": 1}
-
-
-def test_counts_must_add_up():
-    """Counts whose parts do not sum to what was received cannot be made."""
-    with pytest.raises(AnalyticsError, match="2 events received, but 1 accounted for"):
-        Counts(received=2, accepted=1)
-
-
-@pytest.mark.parametrize("wrong", [{"window_hours": 0}, {"skew_seconds": -1}, {"max_dead_letters": -1}])
-def test_settings_in_range(wrong: dict[str, Any]):
-    """A store without hours, or with a negative skew or number of dead letters, is refused."""
-    with pytest.raises(AnalyticsError, match=r"at least one hour.*got "):
-        EventStore(**wrong)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: EventStore(window_hours=0), r"at least one hour.*got "),
+        (lambda: EventStore(skew_seconds=-1), r"at least one hour.*got "),
+        (lambda: EventStore(max_dead_letters=-1), r"at least one hour.*got "),
+        (lambda: EventStore(spill=Path(__file__)), "no folder for past events can be made there"),
+        (lambda: EventStore().advance_to(START.replace(tzinfo=None)), "now must have a time zone"),
+        (lambda: EventStore().advance_to(datetime.max.replace(tzinfo=UTC)), "now must have a time zone"),
+        (lambda: Counts(received=2, accepted=1), "2 events received, but 1 accounted for"),
+    ],
+    ids=["hours", "skew", "dead letters", "folder", "time zone", "end of the calendar", "counts"],
+)
+def test_impossible_values_are_refused(call: Callable[[], object], message: str):
+    """Settings out of range, a file for a folder, a time that is no moment, and counts that do not add up."""
+    with pytest.raises(AnalyticsError, match=message):
+        call()
 
 
 def test_many_small_batches_take_few_tables():
@@ -187,14 +161,6 @@ def test_many_small_batches_take_few_tables():
         store.append(make_events({"message_id": f"m{number}"}))
     assert max(len(hour._parts) for hour in store._hours._events_of_hour.values()) <= 65
     assert store.events().height == 130
-
-
-def test_views_exclude_bots():
-    """Page views of bots are counted only with `include_bots`."""
-    store = EventStore()
-    store.append(make_events({}, {"context_user_agent": "Googlebot/2.1"}))
-    assert store.views()["page_views"].to_list() == [1]
-    assert store.views(include_bots=True)["page_views"].to_list() == [2]
 
 
 def test_a_file_is_used_only_if_its_times_are_those_of_the_store(tmp_path: Path):
@@ -231,14 +197,16 @@ def every_hour_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hour_window, "_WORTH_A_FILE", 1)
 
 
-def test_a_bucket_stays_what_it_was():
-    """Later events are not in a bucket that a reader has already."""
+def test_buckets_and_copies_stay_what_they_were(tmp_path: Path):
+    """Later events are in no bucket that a reader has already, nor in a copy; a store with files is not copied."""
     store = EventStore()
     store.append(make_events({}))
-    bucket = store.buckets[-1]
+    bucket, other = store.buckets[-1], copy.deepcopy(store)
     store.append(make_events({"message_id": "later"}))
-    assert (bucket.n_events, bucket.events.height) == (1, 1)
+    assert (bucket.n_events, bucket.events.height, other.counts.accepted) == (1, 1, 1)
     assert store.buckets[-1].events.height == 2
+    with pytest.raises(TypeError, match="cannot be copied"):
+        copy.deepcopy(EventStore(spill=tmp_path))
 
 
 @pytest.mark.usefixtures("every_hour_a_file")
@@ -254,13 +222,6 @@ def test_a_file_lasts_as_long_as_a_bucket_reads_it(tmp_path: Path):
     assert not list(tmp_path.rglob("*.parquet"))
     del store
     assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path):
-    """A store whose folder cannot be created is an error."""
-    (tmp_path / "file").touch()
-    with pytest.raises(AnalyticsError, match="no folder for past events can be made there"):
-        EventStore(spill=tmp_path / "file")
 
 
 @pytest.mark.usefixtures("every_hour_a_file")
@@ -280,14 +241,3 @@ def test_a_full_disk_costs_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "received": 2, "accepted": 1, "duplicate": 1,
     }  # fmt: skip
     assert store.events()["message_id"].to_list() == ["m0", "m1", "m2"]
-
-
-def test_a_store_with_files_is_not_copied(tmp_path: Path):
-    """Two stores would write to the same files; without files a copy goes its own way."""
-    with pytest.raises(TypeError, match="cannot be copied"):
-        copy.deepcopy(EventStore(spill=tmp_path))
-    store = EventStore()
-    store.append(make_events({}))
-    other = copy.deepcopy(store)
-    other.append(make_events({"message_id": "another"}))
-    assert (store.counts.accepted, other.counts.accepted) == (1, 2)
