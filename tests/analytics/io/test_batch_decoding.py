@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.io import batch_decoding
 from analytics.io.batch_decoding import flatten_lines
-from analytics.io.flatten import Flattened, flatten_numbered
+from analytics.io.flatten import flatten_numbered
 from analytics.io.ndjson import encode
 
 PAGE: dict[str, Any] = {
@@ -44,8 +44,10 @@ def mutated(draw: st.DrawFn) -> bytes:
     return line
 
 
-def assert_same(ours: Flattened, theirs: Flattened) -> None:
-    """Two decoded batches agree in every row, type and dead letter."""
+def assert_same(lines: list[bytes]) -> None:
+    """Decoded by their shape or each by itself, lines give the same rows, types and dead letters."""
+    numbered = list(enumerate(lines, 1))
+    ours, theirs = flatten_lines(numbered, enough=1), flatten_numbered(numbered)
     assert ours.dead_letters == theirs.dead_letters
     assert ours.frame.schema == theirs.frame.schema
     assert ours.frame.equals(theirs.frame)
@@ -55,8 +57,7 @@ def assert_same(ours: Flattened, theirs: Flattened) -> None:
 @given(st.lists(mutated() | st.binary(max_size=20) | st.just(json.dumps(PAGE).encode()), min_size=1, max_size=8))
 def test_by_shape_or_one_by_one(lines: list[bytes]):
     """Whatever is in the lines, decoding them by their shape gives the same as decoding each by itself."""
-    numbered = list(enumerate(lines, 1))
-    assert_same(flatten_lines(numbered, enough=1), flatten_numbered(numbered))
+    assert_same(lines)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,7 @@ def test_one_odd_value_among_its_like(key: str, text: str):
     events = [PAGE | {"sentAt": PAGE["receivedAt"], "name": "A"} for _ in range(3)]
     events[1][key] = text
     lines = [json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() for event in events]
-    numbered = list(enumerate(lines, 1))
-    assert_same(flatten_lines(numbered, enough=1), flatten_numbered(numbered))
+    assert_same(lines)
 
 
 def test_our_own_lines_are_not_read_one_by_one():
@@ -96,5 +96,4 @@ def test_our_own_lines_are_not_read_one_by_one():
 def test_what_belongs_to_other_calls_is_kept(call: CallType):
     """A value that the call does not carry is an extra, also where many lines have it."""
     line = json.dumps(PAGE | {"type": call, "event": "E"}, separators=(",", ":")).encode()
-    numbered = [(position, line) for position in range(1, 4)]
-    assert_same(flatten_lines(numbered, enough=1), flatten_numbered(numbered))
+    assert_same([line] * 3)

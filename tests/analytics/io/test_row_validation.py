@@ -4,12 +4,13 @@ import math
 from datetime import datetime, timedelta
 
 import polars as pl
+import pytest
 from flat_events import make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.events.times import EARLIEST, LATEST
 from analytics.io import row_validation as module
-from analytics.io.flatten import MAX_ID_LENGTH
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened
 from analytics.io.row_validation import usable_events
 
 MS = timedelta(milliseconds=1)
@@ -41,48 +42,36 @@ def test_the_quick_check_accepts_usual_events():
     assert usable_events(frame).frame is frame
 
 
-TEXT_TIMES = {"received_at": "2026-03-03T00:00:00Z", "timestamp": "2026-03-03T00:00:00.250Z"}
+def arriving(*times: object) -> Flattened:
+    """Events that arrive at these times, written as other tools do, as far as they are usable."""
+    rows = [{"type": "page", "message_id": f"m{n}", "anonymous_id": "a", "received_at": t} for n, t in enumerate(times)]
+    timestamp = pl.lit("2026-03-03T00:00:00.250Z")
+    return usable_events(pl.DataFrame(rows, infer_schema_length=None).with_columns(timestamp=timestamp))
 
 
-def table_of(*cells: dict[str, object]) -> pl.DataFrame:
-    """A table whose times are texts, as other tools write them."""
-    rows = [
-        {"type": "page", "message_id": f"m{n}", "anonymous_id": "a"} | TEXT_TIMES | row for n, row in enumerate(cells)
-    ]
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def test_a_time_that_cannot_be_parsed_costs_only_its_row():
+@pytest.mark.parametrize(
+    ("times", "bad"),
+    [
+        (["2026-03-03T00:00:00Z", "yesterday", "2026-03-03 00:00:00", "2026-02-30T00:00:00Z"], [2, 4]),
+        (["soon", "later", None], [1, 2]),
+        ([1_772_496_000_000.0, math.nan, math.inf, 1e300, None], [3, 4]),
+    ],
+    ids=["some texts", "no text is a time", "numbers: NaN is a missing value"],
+)
+def test_a_time_that_cannot_be_read_costs_only_its_row(times: list[object], bad: list[int]):
     """The row becomes a dead letter with its number, its reason and its text; the others are kept."""
-    batch = usable_events(table_of({}, {"timestamp": "yesterday"}, {}, {"received_at": "2026-02-30T00:00:00Z"}))
-    assert batch.frame["message_id"].to_list() == ["m0", "m2"]
-    assert [(letter.position, letter.reason.value) for letter in batch.dead_letters] == [
-        (2, "bad_time"),
-        (4, "bad_time"),
-    ]
-    assert b'"timestamp": "yesterday"' in batch.dead_letters[0].raw
-    assert "receivedAt is '2026-02-30T00:00:00Z', not a time" in batch.dead_letters[1].detail
-
-
-def test_a_column_without_any_time_costs_only_its_rows():
-    """Where Polars finds no format for a column at all, its rows are dead letters too."""
-    batch = usable_events(table_of({"received_at": "soon"}, {"received_at": "later"}, {"received_at": None}))
-    assert batch.frame["message_id"].to_list() == ["m2"]
-    assert [letter.position for letter in batch.dead_letters] == [1, 2]
+    batch = arriving(*times)
+    assert batch.frame["message_id"].to_list() == [f"m{n}" for n in range(len(times)) if n + 1 not in bad]
+    assert [(letter.position, letter.reason.value) for letter in batch.dead_letters] == [(n, "bad_time") for n in bad]
+    for letter in batch.dead_letters:
+        if isinstance(time := times[letter.position - 1], str):
+            assert f'"receivedAt": "{time}"'.encode() in letter.raw
+            assert f"receivedAt is '{time}', not a time" in letter.detail
 
 
 def test_a_time_in_another_format_than_its_column_is_parsed():
     """Texts of several formats in one column are times, each as in a line of JSON."""
     forms = ["2026-03-03T00:00:00Z", "2026-03-03T01:00:00.000+01:00", "2026-03-03 00:00:00", "20260303T000000Z"]
-    batch = usable_events(table_of(*({"received_at": form} for form in forms)))
+    batch = arriving(*forms)
     assert batch.dead_letters == ()
     assert batch.frame["received_at"].n_unique() == 1
-
-
-def test_numbers_that_are_no_times_cost_only_their_rows():
-    """Among epoch milliseconds NaN is a missing value, and a number outside the calendar a dead letter."""
-    ms = 1_772_496_000_000.0
-    cells = [ms, math.nan, math.inf, 1e300, None]
-    batch = usable_events(table_of(*({"received_at": cell} for cell in cells)))
-    assert batch.frame["message_id"].to_list() == ["m0", "m1", "m4"]
-    assert [letter.position for letter in batch.dead_letters] == [3, 4]

@@ -42,41 +42,38 @@ def test_names_are_snake_case(key: str, name: str):
     assert warehouse_name(key) == name
 
 
-def test_properties_and_traits_are_flattened_under_their_own_names():
-    """Fields of `properties` and `traits` have no prefix; keys of deeper objects are joined by underscores."""
-    assert columns_of(
-        type="track", event="Order Completed", properties={"orderId": "o1", "shipTo": {"zipCode": 8}}
-    ) == {
-        "order_id": "o1",
-        "ship_to_zip_code": "8",
-    }
-    assert columns_of(type="identify", traits={"firstName": "Ann"}) == {"first_name": "Ann"}
-
-
-def test_context_is_flattened_under_its_path():
-    """Fields of `context` keep the prefix, traits there too; fields of the tracking plan stay in their columns."""
-    context = {"library": {"name": "analytics.js", "version": "5"}, "traits": {"plan": "pro"}, "screen": {"width": 800}}
-    assert columns_of(context=context) == {
-        "context_library_version": "5",
-        "context_traits_plan": "pro",
-        "context_screen_width": "800",
-    }
-
-
-def test_arrays_are_texts():
-    """An array is one column with its JSON."""
-    products = [{"sku": "1", "price": 2.5}, {"sku": "2"}]
-    unfolded = columns_of(type="track", event="x", properties={"products": products, "tags": []})
-    assert json.loads(unfolded["products"]) == products
-    assert unfolded["tags"] == "[]"
-
-
-def test_a_field_with_the_name_of_a_column_keeps_its_path():
-    """The email of a track call is not the email given in a form, and has a column of its own."""
-    assert columns_of(type="track", event="x", properties={"email": "a@b.example.com", "channel": "web"}) == {
-        "properties_email": "a@b.example.com",
-        "properties_channel": "web",
-    }
+@pytest.mark.parametrize(
+    ("event", "columns"),
+    [
+        (
+            {"type": "track", "event": "x", "properties": {"orderId": "o1", "shipTo": {"zipCode": 8}}},
+            {"order_id": "o1", "ship_to_zip_code": "8"},
+        ),
+        ({"type": "identify", "traits": {"firstName": "Ann"}}, {"first_name": "Ann"}),
+        (
+            {"context": {"library": {"name": "js", "version": "5"}, "traits": {"plan": "pro"}, "screen": {"width": 8}}},
+            {"context_library_version": "5", "context_traits_plan": "pro", "context_screen_width": "8"},
+        ),
+        (
+            {"type": "track", "event": "x", "properties": {"products": [{"sku": "1", "price": 2.5}], "tags": []}},
+            {"products": '[{"price":2.5,"sku":"1"}]', "tags": "[]"},
+        ),
+        (
+            {"type": "track", "event": "x", "properties": {"email": "a@b.example.com", "channel": "web"}},
+            {"properties_email": "a@b.example.com", "properties_channel": "web"},
+        ),
+    ],
+    ids=[
+        "properties have no prefix, deeper keys are joined",
+        "nor have traits",
+        "the context keeps its prefix, and what is in the tracking plan its column",
+        "arrays are texts",
+        "a field with the name of a column keeps its path",
+    ],
+)
+def test_fields_are_flattened_as_in_a_warehouse(event: dict[str, Any], columns: dict[str, str]):
+    """Each field outside the tracking plan is one column, named after its path."""
+    assert columns_of(**event) == columns
 
 
 def test_every_field_of_foreign_events_is_kept():
