@@ -73,27 +73,15 @@ def test_hours_without_requests_have_an_axis_from_zero() -> None:
 
 def test_funnel_names_shares_and_steps() -> None:
     """Each stage is drawn with its visitors, their share of all, and the share of the previous stage."""
-    funnel = pl.DataFrame(
-        {
-            "stage": ["top", "middle"],
-            "visitors": [2000, 500],
-            "share": [1.0, 0.25],
-            "step_rate": [None, 0.25],
-        }
-    )
-    texts = _texts(to_svg(funnel_chart(funnel), "f"))
-    assert "500 visitors · 25% of all" in texts
-    assert "25% of the previous stage" in texts
+    stages = {"stage": ["top", "middle"], "visitors": [2000, 500], "share": [1.0, 0.25], "step_rate": [None, 0.25]}
+    texts = _texts(to_svg(funnel_chart(pl.DataFrame(stages)), "f"))
+    assert {"500 visitors · 25% of all", "25% of the previous stage"} <= set(texts)
 
 
 def test_segments_with_few_visitors_are_left_to_the_table() -> None:
-    """A rate of three visitors would stretch the axis: it is counted, not drawn."""
+    """A rate of three visitors would stretch the axis: it is counted, not drawn; if all are small, all are drawn."""
     drawn, n_left = segment_rows(_segments(europe=900, asia_pacific=500, latin_america=3))
     assert (drawn["region"].to_list(), n_left) == (["europe", "asia_pacific"], 1)
-
-
-def test_small_tables_are_drawn_whole() -> None:
-    """Where every segment is small, all are drawn."""
     drawn, n_left = segment_rows(_segments(europe=2, asia_pacific=1))
     assert (drawn.height, n_left) == (2, 0)
 

@@ -15,12 +15,12 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from analytics.logit.firth import PenalisedLogit
 
 ENDOMETRIAL = pl.read_csv(Path(__file__).parents[1] / "data" / "endometrial.csv", comment_prefix="#")
+X, Y = ENDOMETRIAL.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy(), ENDOMETRIAL["HG"].cast(pl.Float64).to_numpy()
 
 
-def endometrial() -> PenalisedLogit:
+def endometrial(unit: float = 1.0) -> PenalisedLogit:
     """The example of Heinze and Schemper (2002): high grade on NV, PI and EH; NV is quasi-separated."""
-    matrix = ENDOMETRIAL.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy()
-    return PenalisedLogit(matrix, np.ones(79), ENDOMETRIAL["HG"].cast(pl.Float64).to_numpy())
+    return PenalisedLogit(X * [1.0, 1.0, unit, 1.0], np.ones(79), Y)
 
 
 def test_the_endometrial_example_is_that_published():
@@ -28,7 +28,7 @@ def test_the_endometrial_example_is_that_published():
 
     They print 2.93 (0.61 to 7.85) for NV, −0.03 (−0.12 to 0.04) for PI and −2.60 (−4.37 to −1.23) for EH. The further
     decimals, and the standard errors, were noted down from R's brglm2 and logistf without their printed output at hand;
-    the next test recomputes every one of them in another way.
+    the next test, a slow one, recomputes every one of them in another way.
     """
     fit = endometrial()
     np.testing.assert_allclose(fit.coefficients, [3.7746, 2.9293, -0.0348, -2.6042], atol=5e-5)
@@ -67,6 +67,7 @@ def highest(x: np.ndarray, y: np.ndarray, term: int | None = None, at: float = 0
     return whole(values), float(-found.fun)
 
 
+@pytest.mark.slow
 def test_an_independent_computation_gives_the_same_to_four_digits():
     """The penalised likelihood, climbed without derivatives, has its maximum, value and profile at the same numbers.
 
@@ -74,10 +75,9 @@ def test_an_independent_computation_gives_the_same_to_four_digits():
     information; ends of the intervals are where the profile, climbed anew at each step, is 3.8415 / 2 below.
     """
     fit = endometrial()
-    x = ENDOMETRIAL.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy()
     # In units in which all coefficients are of one size, for the sake of the search.
     unit = np.array([1.0, 1.0, 10.0, 1.0])
-    x, y = x / unit, ENDOMETRIAL["HG"].to_numpy()
+    x, y = X / unit, Y
     b, top = highest(x, y)
     np.testing.assert_allclose(fit.coefficients, b / unit, atol=5e-5)
     assert fit.penalised_log_likelihood == pytest.approx(top - np.log(1 / unit).sum(), abs=1e-7)
@@ -115,14 +115,12 @@ def test_without_the_penalty_one_coefficient_runs_away_and_the_others_do_not():
     Where all women with NV have a high grade, their probabilities go to 1 and carry no information about the others:
     4.30452, −0.04218 and −2.90261 of R's glm, whose NV stops wherever the search does (18.19), are those of the rest.
     """
-    x = ENDOMETRIAL.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy()
-    y = ENDOMETRIAL["HG"].to_numpy().astype(float)
-    without = x[:, 1] == 0
-    rest = Logit(y[without], x[without][:, [0, 2, 3]]).fit(disp=False, method="newton")
+    without = X[:, 1] == 0
+    rest = Logit(Y[without], X[without][:, [0, 2, 3]]).fit(disp=False, method="newton")
     np.testing.assert_allclose(rest.params, [4.30452, -0.04218, -2.90261], atol=5e-6)
     heights = []
     for held in (2.0, 5.0, 10.0, 20.0):
-        fitted = GLM(y, x[:, [0, 2, 3]], Binomial(), offset=held * x[:, 1]).fit(start_params=rest.params, tol=1e-12)
+        fitted = GLM(Y, X[:, [0, 2, 3]], Binomial(), offset=held * X[:, 1]).fit(start_params=rest.params, tol=1e-12)
         heights.append(fitted.llf)
     assert heights == sorted(heights)
     assert heights[-1] < rest.llf
@@ -180,9 +178,7 @@ def test_patterns_count_as_their_visits_do():
 
 def test_the_unit_of_a_signal_changes_nothing_but_its_unit():
     """With a signal in thousandths its coefficient and interval are a thousandth, to the same digits."""
-    fit = endometrial()
-    matrix = ENDOMETRIAL.select(pl.lit(1.0), "NV", pl.col("PI") * 1000, "EH").to_numpy()
-    scaled = PenalisedLogit(matrix, np.ones(79), ENDOMETRIAL["HG"].cast(pl.Float64).to_numpy())
+    fit, scaled = endometrial(), endometrial(unit=1000)
     assert 1000 * scaled.coefficients[2] == pytest.approx(fit.coefficients[2], rel=1e-7)
     np.testing.assert_allclose(1000 * np.array(scaled.interval(2, 0.95)), fit.interval(2, 0.95), rtol=1e-5)
 

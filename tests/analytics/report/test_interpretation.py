@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from flat_events import make_events
+from made_up_visits import visits_of
 from pages import Page
 from statsmodels.discrete.discrete_model import Logit
 
@@ -25,25 +26,20 @@ OWN = (
     SessionLength("minutes", "minutes of the visit", "context", "minutes"),
 )
 SECURITY = signal_named("security_page_view")
-NOTHING = {"at_risk": True, "censored": False}
 
 
 @pytest.fixture(scope="module")
 def results() -> IntentResults:
     """A model of the analyst's own signals beside a built-in one, on 3,000 visits."""
     rng, n = np.random.default_rng(9), 3000
-    visits = pl.DataFrame(
-        {
-            "anonymous_id": [f"v{i}" for i in range(n)],
-            "security_page_view": rng.random(n) < 0.4,
-            "docs_view": rng.random(n) < 0.3,
-            "pages": np.log1p(rng.poisson(4, n)),
-            "visits": rng.integers(1, 5, n),
-            "minutes": rng.exponential(5, n),
-            "requested_demo": rng.random(n) < 0.2,
-            **NOTHING,
-        }
-    )
+    columns = {
+        "security_page_view": rng.random(n) < 0.4,
+        "docs_view": rng.random(n) < 0.3,
+        "pages": np.log1p(rng.poisson(4, n)),
+        "visits": rng.integers(1, 5, n),
+        "minutes": rng.exponential(5, n),
+    }
+    visits = visits_of(columns, {"intercept": -1.4}, rng, per_account=1)
     return IntentModel((SECURITY, *OWN), ["security_page_view:docs_view"]).fit(visits, {"pages": 0.3})
 
 
@@ -90,11 +86,9 @@ def test_the_report_has_the_meaning_of_each_signal_as_text(results: IntentResult
 def visits_of_companies(account_sd: float) -> pl.DataFrame:
     """4,000 visits of 200 companies, half of which have a signal; companies differ in an unobserved way."""
     rng = np.random.default_rng(5)
-    account, fits = np.repeat(np.arange(200), 20), np.repeat(np.arange(200) % 2 == 0, 20)
-    log_odds = -1.0 + 0.5 * fits + account_sd * rng.normal(size=200)[account]
-    names = {"anonymous_id": [f"v{i}" for i in range(4000)], "account": [f"g{i}" for i in account]}
-    asked = rng.random(4000) < 1 / (1 + np.exp(-log_odds))
-    return pl.DataFrame({**names, "security_page_view": fits, "requested_demo": asked, **NOTHING})
+    fits, unobserved = np.repeat(np.arange(200) % 2 == 0, 20), account_sd * np.repeat(rng.normal(size=200), 20)
+    truth = {"intercept": -1.0, "security_page_view": 0.5}
+    return visits_of({"security_page_view": fits}, truth, rng, per_account=20, unobserved=unobserved)
 
 
 def test_clustered_errors_are_compared_with_naive_ones(no_drawings: None):

@@ -13,6 +13,7 @@ from flat_events import START, make_events
 from pages import Page, assert_golden, assert_self_contained
 
 from analytics.html.numbers import percent, rate
+from analytics.html.rendering import render
 from analytics.intent.model import IntentModel
 from analytics.intent.naive_analyses import EVERYTHING, NaiveComparison, compare_analyses
 from analytics.intent.results import IntentResults
@@ -81,9 +82,9 @@ def view(data: ReportData) -> ReportView:
 
 
 @pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
+def html(view: ReportView) -> str:
     """Its page."""
-    return render_report(data)
+    return render("report.html.j2", "analytics.report", report=view)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +178,7 @@ def test_traffic_of_segments_is_behind_a_picker(page: Page, html: str, view: Rep
 
 
 def test_equal_data_make_equal_bytes(html: str, data: ReportData, tmp_path: Path):
-    """A second report on the same data is the same, byte for byte, and is written in UTF-8."""
+    """A second report on the same data, written to a file in UTF-8, is the same, byte for byte."""
     write_report(tmp_path / "again.html", replace(data))
     assert (tmp_path / "again.html").read_bytes() == html.encode()
 
