@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html.parser import HTMLParser
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,64 +21,72 @@ from typer.main import get_command
 from analytics import Counts
 from analytics.io.ndjson import encode
 from docs.reference_pages import PAGES, scenario_page, study_page
-from scenarios import Scenario
+from scenarios import Scenario, run_to_folder
 from scenarios.cli.app import app
+from scenarios.replays.export import export
+from scenarios.replays.sending import replay
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
 OWN_TESTS = {"replay.md", "event-store.md", "studies.md"}  # pages whose examples need files that they create first
+README = ROOT / "README.md"
+
+
+def blocks_of(page: Path, language: str) -> list[str]:
+    """Code blocks of a language on one page."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def blocks(language: str) -> list[pytest.ParameterSet]:
-    """Code blocks of a language in the documentation."""
+    """Code blocks of a language in the README and the documentation."""
     return [
         pytest.param(code, id=f"{path.relative_to(ROOT)}-{number}")
-        for path in DOCS
+        for path in [README, *DOCS]
         if path.name not in OWN_TESTS
-        for number, code in enumerate(
-            re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-        )
+        for number, code in enumerate(blocks_of(path, language))
     ]
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_the_python_of_the_documentation_runs(
-    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each block runs by itself in an empty folder, and every `print` in it prints something."""
+def run_code(code: str, known: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Run the Python of a page, with names known from earlier blocks; return the names known after it."""
+    known = {"__name__": "docs"} if known is None else known
+    exec(compile(code, "docs", "exec"), known)  # noqa: S102 - our own code, from our own pages
+    return known
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the working directory."""
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "docs", "exec"), {"__name__": "docs"})  # noqa: S102 - our own code, from our own pages
+    return tmp_path
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_the_python_of_the_documentation_runs(code: str, empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each block runs by itself in an empty folder, and every `print` in it prints something."""
+    run_code(code)
     assert len(capsys.readouterr().out.splitlines()) >= code.count("print(")
 
 
-def page_blocks(name: str, language: str) -> list[str]:
-    """Code blocks of a language on one page."""
-    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
-
-
 @pytest.mark.slow
-def test_the_first_study_of_the_documentation_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_study_of_the_documentation_runs(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The page's study file runs with the page's Python; fewer replications make the test fast."""
-    monkeypatch.chdir(tmp_path)
-    study, python = page_blocks("studies.md", "yaml")[0], page_blocks("studies.md", "python")[0]
+    study, python = (blocks_of(ROOT / "docs" / "studies.md", language)[0] for language in ("yaml", "python"))
     assert "replications: 10" in study
-    (tmp_path / "blockers.yaml").write_text(study.replace("replications: 10", "replications: 2"), encoding="utf-8")
-    exec(compile(python, "docs", "exec"), {"__name__": "docs"})  # noqa: S102 - our own code, from our own pages
+    (empty / "blockers.yaml").write_text(study.replace("replications: 10", "replications: 2"), encoding="utf-8")
+    run_code(python)
     assert "variance_saved" in capsys.readouterr().out
-    assert (tmp_path / "runs" / "study-blockers" / "report.html").exists()
+    assert (empty / "runs" / "study-blockers" / "report.html").exists()
 
 
-def test_the_store_of_the_documentation_is_filled_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_of_the_documentation_is_filled_and_read(empty: Path) -> None:
     """The page's Python, run on thirty hours of events, stores them, and the archive holds the past hours."""
-    monkeypatch.chdir(tmp_path)
     run = Scenario.load("baseline").replace({"clock.hours": 30, "traffic.visitors_per_day": 200}).run()
-    (tmp_path / "events.ndjson").write_bytes(encode(run.events))
-    known: dict[str, object] = {"__name__": "docs"}
-    for block in page_blocks("event-store.md", "python"):
-        exec(compile(block, "docs", "exec"), known)  # noqa: S102 - our own code, from our own pages
+    (empty / "events.ndjson").write_bytes(encode(run.events))
+    known = {"__name__": "docs"}
+    for block in blocks_of(ROOT / "docs" / "event-store.md", "python"):
+        run_code(block, known)
     counts = known["counts"]
     assert isinstance(counts, Counts)
     assert counts.received == run.events.height
@@ -82,9 +94,32 @@ def test_the_store_of_the_documentation_is_filled_and_read(tmp_path: Path, monke
     assert 0 < archived < counts.accepted
 
 
+@pytest.mark.slow
+def test_the_code_of_the_page_about_replays_gives_its_figures(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The collector receives every line, the Python call sends all events, and counts and tables match the page."""
+    page, dirty = ROOT / "docs" / "replay.md", Path("runs/dirty")
+    text = page.read_text(encoding="utf-8")
+    run_to_folder(Scenario.parse(blocks_of(page, "yaml")[0]), dirty, analyse=False)
+    collector, call = blocks_of(page, "python")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), run_code(collector)["Collector"])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    noon = datetime(2026, 3, 3, 12, tzinfo=UTC)
+    half = replay(dirty, to=f"http://127.0.0.1:{server.server_port}", speed="max", until=noon)
+    server.shutdown()
+    server.server_close()
+    assert f"{half.sent:,} lines sent to http://127.0.0.1:8080 in 12" in text
+    assert len(Path("collected.ndjson").read_text().splitlines()) == half.sent
+    run_code(call)
+    events = pl.read_parquet(dirty / "events.parquet")
+    assert capsys.readouterr().out == f"{events.height} 0 0.0\n"
+    for name, n in json.loads((dirty / "manifest.json").read_text())["store"].items():
+        assert re.search(rf"^  {name} +{n:,}$", text, flags=re.MULTILINE)
+    assert "\n".join(f"{name}: {n:,}" for name, n in export(dirty, to="seeds/segment").items()) in text
+
+
 def test_pages_and_notebooks_have_one_import() -> None:
     """They import `funnelsim`, not the packages behind it; only charts of one's own need `analytics.charts`."""
-    sources = [ROOT / "README.md", *DOCS, *ROOT.glob("notebooks/*.ipynb")]
+    sources = [README, *DOCS, *ROOT.glob("notebooks/*.ipynb")]
     direct = r"^\W*(?:from|import) (?:analytics(?!\.charts import)|simulator|scenarios)\b.*"
     found = {path.name: re.findall(direct, path.read_text(encoding="utf-8"), flags=re.MULTILINE) for path in sources}
     assert {name: lines for name, lines in found.items() if lines} == {}
@@ -97,7 +132,7 @@ def test_the_scenarios_of_the_documentation_are_valid(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda path: str(path.relative_to(ROOT))
+    "path", [README, ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_every_relative_link_leads_somewhere(path: Path) -> None:
     """The target of each relative link exists."""
@@ -110,24 +145,17 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
 def test_every_file_that_a_page_names_exists() -> None:
     """A path in backticks, such as `simulator/settings/site.py`, is that of a file or folder of the project."""
     folders = "analytics|simulator|scenarios|funnelsim|benchmarks|docs|notebooks|tests"
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS):
+    for path in (README, ROOT / "CONTRIBUTING.md", *DOCS):
         named = re.findall(rf"`((?:{folders})/[\w./-]*)`", path.read_text(encoding="utf-8"))
         assert [each for each in named if not (ROOT / each).exists()] == [], path
 
 
-def test_the_reference_lists_every_command() -> None:
-    """The page about the command line lists exactly the commands of `funnelsim`."""
-    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE)) == set(get_command(app).commands)
-
-
-def test_the_reference_lists_every_scenario_and_study_of_the_library() -> None:
-    """The page about the library lists exactly the built-in scenarios and studies."""
-    page = (ROOT / "docs" / "reference" / "library.md").read_text(encoding="utf-8")
-    library = ROOT / "scenarios" / "library"
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE)) == {
-        path.stem for path in library.rglob("*.yaml")
-    }
+def test_the_reference_lists_every_command_scenario_and_study() -> None:
+    """Its pages list exactly the commands of `funnelsim`, and the built-in scenarios and studies."""
+    library = {path.stem for path in (ROOT / "scenarios" / "library").rglob("*.yaml")}
+    for name, expected in (("command-line", set(get_command(app).commands)), ("library", library)):
+        page = (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
+        assert set(re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE)) == expected
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -160,7 +188,7 @@ class _Requests(HTMLParser):
 def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
     """The site builds without warnings, such as broken anchors, and no page or style fetches anything."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ})
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (built.returncode, built.stderr) == (0, "")
     pages = list((tmp_path / "site").rglob("*.html"))
     assert len(pages) >= len(DOCS)

@@ -63,24 +63,15 @@ def tree_of(path: Path) -> ast.Module:
 
 def entries(folder: Path) -> set[str]:
     """Modules and subpackages of a package: what one sees at first sight."""
-    inside = {path.stem for path in (ROOT / folder).glob("*.py")} | {path.parent.name for path in FOLDERS_BELOW[folder]}
-    return inside - {"__init__"}
-
-
-FOLDERS_BELOW = {folder: [path / "__init__.py" for path in FOLDERS if path.parent == folder] for folder in FOLDERS}
+    modules = {path.stem for path in MODULES if path.parent == folder} - {"__init__"}
+    return modules | {path.name for path in FOLDERS if path.parent == folder}
 
 
 def test_the_contracts_of_import_linter_are_kept():
     """Layers within and between packages, no circles, and libraries that stay where they are used."""
-    command = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
-    done = subprocess.run(
-        [sys.executable, "-c", command, "--no-cache"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+    command = [sys.executable, "-c", code, "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"Contracts: [1-9]\d* kept, 0 broken\.", done.stdout)
 

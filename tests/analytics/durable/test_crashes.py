@@ -35,9 +35,9 @@ STREAM = batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=20, max_dead_letters=3)
 WRITERS = (dead_letter_file, journal, files)
 CALLS = ("write", "fsync", "replace", "ftruncate", "unlink", "open", "mkdir")
-STEP = 36
+STEP = 60
 LATER = [pytest.param(first, marks=pytest.mark.validation) for first in range(2, STEP + 1)]
-"""The quick tests look at every 36th call, `make validate` at the others too."""
+"""The quick tests look at every 60th call, `make validate` at the others too."""
 
 HELPERS = Path(__file__).parents[2] / "helpers"
 

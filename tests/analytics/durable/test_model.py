@@ -89,7 +89,7 @@ def test_the_store_in_a_folder_agrees_with_the_model():
     That is: its counts, times, events, reports with their revisions, views, dead letters and archive, under any
     policy of flushing.
     """
-    run_state_machine_as_test(DiskMachine, settings=settings(USUAL, max_examples=10, stateful_step_count=20))
+    run_state_machine_as_test(DiskMachine, settings=settings(USUAL, max_examples=6, stateful_step_count=20))
 
 
 @pytest.mark.validation

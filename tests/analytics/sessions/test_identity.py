@@ -43,11 +43,6 @@ def test_browsers_of_one_user_are_one_person_named_after_the_first_seen():
     assert found == {"laptop": "phone", "phone": "phone", "other": "other"}
 
 
-def test_of_browsers_seen_at_once_the_smaller_name_is_the_persons():
-    """Ties are settled by name; a browser of unknown time comes after all others."""
-    assert persons((1, "b", "u"), (1, "a", "u"), (None, "0", "u")) == {"a": "a", "b": "a", "0": "a"}
-
-
 def test_a_shared_browser_merges_its_users_and_is_counted():
     """The over-merge of deterministic stitching happens, spreads from user to user, and shows in `n_users`."""
     rows = [(0, "anns", "ann"), (1, "kiosk", "ann"), (2, "kiosk", "bob"), (3, "bobs", "bob"), (4, "cys", "cy")]
@@ -105,17 +100,20 @@ def by_union_find(rows: list[Sighting]) -> dict[str, str]:
     return {browser: group[0] for group in groups.values() for browser in group}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows=ROWS)
 def test_the_persons_are_those_of_a_union_find(rows: list[Sighting]):
-    """Whatever was seen, the persons and their names equal those joined sighting by sighting in plain Python."""
+    """Whatever was seen, the persons and their names equal those joined sighting by sighting in plain Python.
+
+    Of browsers seen at once the smaller name is the person's; a browser of unknown time comes after all others.
+    """
     found = stitch(sightings(*rows))
     assert dict(found.select("anonymous_id", "person_id").iter_rows()) == by_union_find(rows)
     users = {browser: {u for _, b, u in rows if b == browser and u} for browser in found["anonymous_id"]}
     assert dict(found.select("anonymous_id", "n_users").iter_rows()) == {b: len(of) for b, of in users.items()}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=ROWS, seed=st.integers(0, 100))
 def test_the_order_of_events_does_not_matter(rows: list[Sighting], seed: int):
     """Shuffled events hold the same persons, and become events of the same persons."""
@@ -125,7 +123,7 @@ def test_the_order_of_events_does_not_matter(rows: list[Sighting], seed: int):
     assert_frame_equal(stitched(frame[order]), stitched(frame)[order])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=ROWS)
 def test_stitching_is_done_once(rows: list[Sighting]):
     """Stitched events hold only persons, each by their own name: stitching them again changes nothing."""

@@ -50,7 +50,7 @@ def tables_of(statistics: FunnelStatistics):
     ]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=EVENTS, n_parts=st.integers(1, 5))
 def test_the_statistics_of_parts_are_those_of_the_whole(rows: list[Row], n_parts: int):
     """All four counts, conversion and its bounds, the funnel and the hours are the same, digit for digit."""
@@ -60,7 +60,7 @@ def test_the_statistics_of_parts_are_those_of_the_whole(rows: list[Row], n_parts
         assert_frame_equal(one, other, check_exact=True)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=EVENTS, n_parts=st.integers(1, 5), conversion_unit=st.sampled_from(get_args(ConversionUnit)))
 def test_the_visit_table_of_parts_is_that_of_the_whole(rows: list[Row], n_parts: int, conversion_unit: ConversionUnit):
     """A colleague in another part ends the account's risk, and the latest event of any part ends observation."""
@@ -69,7 +69,7 @@ def test_the_visit_table_of_parts_is_that_of_the_whole(rows: list[Row], n_parts:
     assert_frame_equal(merged, visit_table(frame, conversion_unit=conversion_unit), check_exact=True)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=EVENTS)
 def test_views_and_visitors_of_hours_add_up_from_hours_counted_apart(rows: list[Row]):
     """An hour's views and visitors by content need no other hour; visits and first touch do."""
@@ -90,6 +90,7 @@ def content_by_hour(frame: pl.DataFrame):
     return MergeableCounts(table, counts.keys)
 
 
+@settings(max_examples=50)
 @given(rows=EVENTS, n_parts=st.integers(1, 5))
 def test_each_visitor_is_in_one_part_and_each_event_too(rows: list[Row], n_parts: int):
     """No visitor is split, nothing is lost and nothing is there twice."""

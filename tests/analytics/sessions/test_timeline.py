@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from flat_events import make_events
+from flat_events import DEMO, make_events
 from hypothesis import given, strategies as st
 
 from analytics.events.enrichment import enrich
@@ -35,10 +35,13 @@ def test_a_page_is_called_from_the_browser_whatever_name_it_bears():
 
 
 def test_only_wanted_events_are_kept_and_more_can_be_read_off_them():
-    """Filtered events make no visit; facts are in the timeline's order, with their row."""
-    table = enrich(make_events({"at": 2, "category": "b"}, {"at": 1, "category": "a"}, {"category": "x"}))
+    """Filtered events make no visit; facts are in the timeline's order, with their row in the table of events."""
+    request = {"at": 0.5, "type": "track", "event": DEMO, "category": "d"}
+    table = enrich(make_events({"at": 2, "category": "b"}, {"at": 1, "category": "a"}, {"category": "x"}, request))
     line = timeline(table, pl.col("category"), idle_minutes=30, where=pl.col("category") != "x")
-    assert line.select("order", "category", "visit_so_far").rows() == [(1, "a", 1), (0, "b", 2)]
+    assert line.select("order", "category", "page", "request", "visit_so_far", "in_visit").rows() == [
+        (3, "d", False, True, 0, False), (1, "a", True, False, 1, True), (0, "b", True, False, 2, True),
+    ]  # fmt: skip
 
 
 def test_words_are_numbered_and_vocabularies_left_alone():

@@ -102,7 +102,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(rows=ROWS)
 def test_every_kind_of_signal_equals_a_recount_by_hand(rows: list[Row]):
     """Whatever happens, each signal equals one made visit by visit and event by event in plain Python.

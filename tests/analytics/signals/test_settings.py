@@ -16,6 +16,11 @@ def signal_of(**definition: Any) -> Signal:
     return signal
 
 
+def attribute(name: str, equals: list[object]) -> dict[str, Any]:
+    """The definition of a signal that has one of these values of an attribute."""
+    return {"kind": "attribute", "attribute": name, "equals": equals}
+
+
 def seen(meaning: str, column: str, *values: object, expectation: Expectation = "context") -> EverSeen:
     """The signal that a visitor has shown one of these values."""
     return EverSeen("mine", meaning, expectation, column, values)
@@ -33,23 +38,23 @@ def seen(meaning: str, column: str, *values: object, expectation: Expectation = 
             seen("has done Video Watched", "event", "Video Watched", expectation="high"),
         ),
         (
-            {"kind": "attribute", "attribute": "industry", "equals": ["banking"], "meaning": "works in a bank"},
+            {**attribute("industry", ["banking"]), "meaning": "works in a bank"},
             seen("works in a bank", "context_company_industry", "banking"),
         ),
         (
-            {"kind": "attribute", "attribute": "company_email", "equals": [True]},
-            seen("has shown company_email true", "company_email", True),
+            attribute("company_email", [True]),
+            EverSeen("mine", "has shown company_email true", "context", "company_email", (True,)),
         ),
         (
-            {"kind": "attribute", "attribute": "properties.trial", "equals": [True, 5, "x"]},
+            attribute("properties.trial", [True, 5, "x"]),
             seen("has shown properties.trial true or 5 or x", "properties.trial", "true", "5", "x"),
         ),
         (
-            {"kind": "attribute", "attribute": "context.device.type", "equals": ["tv"]},
+            attribute("context.device.type", ["tv"]),
             seen("has shown context.device.type tv", "context_device_type", "tv"),
         ),
         (
-            {"kind": "attribute", "attribute": "properties.category", "equals": ["tv"]},
+            attribute("properties.category", ["tv"]),
             seen("has shown properties.category tv", "properties.category", "tv"),
         ),
         ({"kind": "count"}, EventCount("mine", "number of page views so far", "context")),
@@ -82,17 +87,17 @@ def test_each_kind_makes_its_signal(definition: dict[str, Any], signal: Signal):
     ("definition", "message"),
     [
         (
-            {"kind": "attribute", "attribute": "industri", "equals": ["x"]},
+            attribute("industri", ["x"]),
             "attribute: there is no attribute 'industri'",
         ),
-        ({"kind": "attribute", "attribute": "industri", "equals": ["x"]}, "did you mean 'industry'?"),
-        ({"kind": "attribute", "attribute": "integrations.x", "equals": ["x"]}, "no path of names below properties"),
-        ({"kind": "attribute", "attribute": "properties.", "equals": ["x"]}, "no path of names below properties"),
-        ({"kind": "attribute", "attribute": "properties.it's", "equals": ["x"]}, "no path of names below properties"),
-        ({"kind": "attribute", "attribute": "received_at", "equals": ["x"]}, "there is no attribute 'received_at'"),
-        ({"kind": "attribute", "attribute": "industry", "equals": []}, "equals: must have at least 1 item"),
-        ({"kind": "attribute", "attribute": "industry", "equals": [True]}, "put numbers, true and false in quotation"),
-        ({"kind": "attribute", "attribute": "company_email", "equals": ["yes"]}, "equals: must be [true] or [false]"),
+        (attribute("industri", ["x"]), "did you mean 'industry'?"),
+        (attribute("integrations.x", ["x"]), "no path of names below properties"),
+        (attribute("properties.", ["x"]), "no path of names below properties"),
+        (attribute("properties.it's", ["x"]), "no path of names below properties"),
+        (attribute("received_at", ["x"]), "there is no attribute 'received_at'"),
+        (attribute("industry", []), "equals: must have at least 1 item"),
+        (attribute("industry", [True]), "put numbers, true and false in quotation"),
+        (attribute("company_email", ["yes"]), "equals: must be [true] or [false]"),
         ({"kind": "page_category", "categories": []}, "at least 1 item"),
         ({"kind": "event", "events": [""]}, "at least 1 character"),
         ({"kind": "count", "attribute": "page_group"}, "attribute and equals belong together"),

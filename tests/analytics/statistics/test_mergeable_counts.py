@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from analytics.errors import AnalyticsError
 from analytics.statistics.mergeable_counts import MergeableCounts
@@ -26,6 +26,7 @@ def counts_of(rows: list[tuple[int, str | None, int, int]]):
     return MergeableCounts(table_of(rows), KEYS)
 
 
+@settings(max_examples=40)
 @given(a=ROWS, b=ROWS, c=ROWS)
 def test_adding_is_associative_and_commutative_and_nothing_changes_nothing(a: list, b: list, c: list):
     """Whatever the order in which parts are put together, the sum is that of all their rows at once."""
