@@ -18,11 +18,16 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("analytics", "funnelsim", "scenarios", "simulator")
 
 
+def output_of(*command: str | Path, cwd: Path | None = None) -> str:
+    """What a command prints; it must succeed."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def pip(python: str | Path, *arguments: str | Path) -> None:
     """Call pip of an interpreter."""
-    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    output_of(python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -70,24 +75,10 @@ def test_the_installed_wheel_runs_the_baseline_in_an_empty_folder(wheel: Path, t
     pip(binaries / "python", "install", "--constraint", ROOT / "constraints.txt", wheel)
     empty = tmp_path / "empty"
     empty.mkdir()
-    done = subprocess.run(
-        [binaries / "funnelsim", "run", "baseline", "--set", "traffic.visitors_per_day=3000"],
-        cwd=empty,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    output_of(binaries / "funnelsim", "run", "baseline", "--set", "traffic.visitors_per_day=3000", cwd=empty)
     assert (empty / "runs/baseline-seed7/report.html").stat().st_size > 10_000
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    shown = subprocess.run(
-        [binaries / "python", "-c", "import funnelsim as fs; print(fs.__version__, fs.__file__)"],
-        cwd=empty,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout.split()
-    assert shown[0] == version
-    assert Path(shown[1]).is_relative_to(tmp_path / "environment")
+    code = "import funnelsim as fs; print(fs.__version__, fs.__file__)"
+    shown, place = output_of(binaries / "python", "-c", code, cwd=empty).split()
+    assert shown == version
+    assert Path(place).is_relative_to(tmp_path / "environment")

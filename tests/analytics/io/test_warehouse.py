@@ -22,24 +22,14 @@ def columns_of(**event: Any) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in EVENT_SCHEMA}
 
 
-@pytest.mark.parametrize(
-    ("key", "name"),
-    [
-        ("productId", "product_id"),
-        ("productID", "product_id"),
-        ("Product Id", "product_id"),
-        ("product-id", "product_id"),
-        ("HTTPStatus", "http_status"),
-        ("utm_source", "utm_source"),
-        ("step2Name", "step2_name"),
-        ("1st", "_1st"),
-        ("$price", "price"),
-        ("…", ""),
-    ],
-)
-def test_names_are_snake_case(key: str, name: str):
+def test_names_are_snake_case():
     """Camel case, blanks and punctuation become snake case; no name begins with a digit."""
-    assert warehouse_name(key) == name
+    names = {
+        "productId": "product_id", "productID": "product_id", "Product Id": "product_id", "product-id": "product_id",
+        "HTTPStatus": "http_status", "utm_source": "utm_source", "step2Name": "step2_name", "1st": "_1st",
+        "$price": "price", "…": "",
+    }  # fmt: skip
+    assert {key: warehouse_name(key) for key in names} == names
 
 
 @pytest.mark.parametrize(
