@@ -34,6 +34,18 @@ def event(minute: float, name: str = "page", who: str | None = "ann", **columns:
     return {**call, "anonymous_id": who, "timestamp": START + timedelta(minutes=minute), **columns}
 
 
+def view(
+    minute: float, who: str = "ann", category: str | None = None, country: str | None = None, **columns: object
+) -> Row:
+    """A page view of somebody somewhere."""
+    return event(minute, "page", who, category=category, context_location_country=country, **columns)
+
+
+def request(minute: float, who: str = "ann", **columns: object) -> Row:
+    """A demo request."""
+    return view(minute, who, **columns) | {"type": "track", "event": DEMO}
+
+
 def events_of(*rows: Row) -> pl.DataFrame:
     """The flat table of these events; what a row does not name is null."""
     return pl.DataFrame(list(rows), schema=EVENT_SCHEMA)

@@ -8,6 +8,7 @@ from flat_events import make_events
 
 from analytics.errors import AnalyticsError, EventFrameError
 from analytics.events.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
+from analytics.events.geography import REGIONS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.sessions.visits import visit_table
 
@@ -29,6 +30,7 @@ def test_enriching_adds_the_derived_columns_and_changes_nothing_else():
     once = enrich(events)
     assert once.schema == pl.Schema({**EVENT_SCHEMA, **DERIVED_SCHEMA}) == enrich(pl.DataFrame()).schema
     assert once.select(EVENT_SCHEMA.names()).equals(events)
+    assert set(once["region"]) <= {*REGIONS, None}
     once = once.with_columns(visit=pl.int_range(pl.len()))
     assert enrich(once).equals(once)
 

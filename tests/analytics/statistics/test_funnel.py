@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from flat_events import DEMO, START, Row, event, events_of
+from flat_events import START, Row, events_of, request, view
 from hypothesis import given, settings, strategies as st
 
 from analytics.errors import AnalyticsError
@@ -16,16 +16,6 @@ from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.intervals import wilson_interval
 
 COUNTS = ["page_views", "visitors", "visits", "demo_requests"]
-
-
-def view(minute: float, who: str = "ann", category: str | None = None, **columns: object) -> Row:
-    """A page view."""
-    return event(minute, "page", who, category=category, **columns)
-
-
-def request(minute: float, who: str = "ann", **columns: object) -> Row:
-    """A demo request."""
-    return event(minute, DEMO, who, **columns)
 
 
 def statistics(*rows: Row, **options: Any) -> FunnelStatistics:
@@ -84,7 +74,7 @@ def test_the_same_hour_of_two_days_is_two_hours():
 
 def test_hours_by_segment_are_filled_for_every_segment():
     """Each hour has a row for each country, also where nobody came."""
-    rows = view(0, "ann", context_location_country="DE"), view(70, "bob", context_location_country="US")
+    rows = view(0, "ann", country="DE"), view(70, "bob", country="US")
     hourly = statistics(*rows).hourly("country")
     assert hourly.select("hour", "country", "page_views").rows() == [
         (hour(0), "DE", 1),
@@ -103,8 +93,8 @@ def test_moving_averages_run_over_hours_without_events():
 
 def test_moving_averages_stay_within_their_segment():
     """The average of a country never takes an hour of another's."""
-    rows = [view(60 * h, "ann", context_location_country="DE") for h in range(4)]
-    rows += [view(60 * h + i, f"bob{h}{i}", context_location_country="US") for h in range(4) for i in range(10)]
+    rows = [view(60 * h, "ann", country="DE") for h in range(4)]
+    rows += [view(60 * h + i, f"bob{h}{i}", country="US") for h in range(4) for i in range(10)]
     averages = statistics(*rows).moving_average(2, by="country")
     assert averages.filter(country="DE")["page_views"].to_list() == [None, 1, 1, 1]
     assert averages.filter(country="US")["page_views"].to_list() == [None, 10, 10, 10]
@@ -170,7 +160,7 @@ def test_enriched_and_flat_events_give_the_same_statistics():
 EVENTS = st.lists(
     st.builds(
         lambda make, minute, who, category, stage, country: make(
-            minute, who, category=category, funnel_stage=stage, context_location_country=country
+            minute, who, category=category, funnel_stage=stage, country=country
         ),
         make=st.sampled_from([view, view, view, request]),
         minute=st.integers(0, 30).map(lambda step: 10 * step),

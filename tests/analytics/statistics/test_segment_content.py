@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from flat_events import CRAWLER, DEMO, START, Row, event, events_of
+from flat_events import CRAWLER, DEMO, START, Row, event, events_of, request, view
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
@@ -20,16 +20,6 @@ from analytics.statistics.segment_content import segment_content
 
 LATE = START + timedelta(days=2)
 COUNTS = ("n_seen", "converted_seen", "n_unseen", "converted_unseen")
-
-
-def view(minute: float, who: str, category: str | None = None, country: str | None = None, **columns: object) -> Row:
-    """A page view of somebody somewhere."""
-    return event(minute, "page", who, category=category, context_location_country=country, **columns)
-
-
-def request(minute: float, who: str) -> Row:
-    """A demo request."""
-    return event(minute, DEMO, who)
 
 
 SMALL = [
