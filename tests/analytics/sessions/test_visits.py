@@ -220,17 +220,12 @@ def test_a_visit_is_censored_until_the_time_out_has_passed():
     assert visit_table(frame)["censored"].to_list() == [True]
 
 
-def test_bots_have_no_visits_unless_asked_for():
-    """A crawler's page views make no row by default."""
-    crawler = event(0, context_user_agent=CRAWLER)
-    assert visit_table(events_of(crawler)).is_empty()
-    assert visit_table(events_of(crawler), include_bots=True).height == 1
-
-
-def test_no_events_make_no_visits():
-    """Empty in, empty out, with the right columns."""
+def test_no_events_and_bots_make_no_visits():
+    """Empty in, empty out, with the right columns; a crawler's page views make a row only if one asks for bots."""
     assert visit_table(events_of()).schema == visit_schema()
     assert assign_visits(events_of()).is_empty()
+    crawler = events_of(event(0, context_user_agent=CRAWLER))
+    assert [visit_table(crawler, include_bots=bots).height for bots in (False, True)] == [0, 1]
 
 
 WHO = st.sampled_from(["ann", "bob", "cy", None])

@@ -40,15 +40,6 @@ def test_thresholds_make_yes_or_no():
     assert values_of(longer, event(0), event(15 + 1 / 60_000)) == [True]
 
 
-def test_only_events_with_the_value_count():
-    """A count of security pages leaves other pages and other calls out."""
-    signal = count(column="category", values=("security", "trust"))
-    rows = [event(0, category="security"), event(1, category="pricing"), event(2), event(3, category="trust")]
-    assert values_of(signal, *rows) == [2]
-    watched = count(of="events", column="event", values=("Video Watched",))
-    assert values_of(watched, *rows, event(4, "Video Watched")) == [1]
-
-
 def test_a_value_without_a_column_is_found_by_its_path():
     """What senders put below properties is compared by its text, also of a track call, where a column is for pages."""
     plan = EverSeen("pro", "", "context", "properties.plan", ("pro", "team"))
@@ -83,6 +74,8 @@ SIGNALS: tuple[Signal, ...] = (
     EventCount("events", "", "context", of="events"),
     EventCount("events_here", "", "context", of="events", within="visit"),
     EventCount("docs", "", "context", column="category", values=("docs",), at_least=2),
+    EventCount("read", "", "context", column="category", values=("docs", "pricing")),
+    EventCount("watched", "", "context", of="events", column="event", values=("Video Watched",)),
     EventCount("visits", "", "context", of="visits"),
     SessionLength("all_minutes", "", "context", "minutes", "visitor"),
     SessionLength("log_minutes", "", "context", "log1p", "visitor"),
@@ -133,6 +126,8 @@ def recount(events: list[Row], visit: int, *, asked: bool) -> dict[str, object]:
         "events": len(known),
         "events_here": len(here),
         "docs": sum(each["category"] == "docs" for each in pages) >= 2,
+        "read": sum(each["category"] in {"docs", "pricing"} for each in pages),
+        "watched": sum(each["event"] == "Video Watched" for each in known),
         "visits": visit,
         "all_minutes": sum(lengths),
         "log_minutes": math.log1p(sum(lengths)),
