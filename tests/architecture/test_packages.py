@@ -20,21 +20,10 @@ MOST_ENTRIES = 18
 MOST_LINES = 400
 MOST_FUNCTION_LINES = 40
 CHANCE_AND_CLOCK = {
-    "random",
-    "uuid",
-    "secrets",
-    "time.time",
-    "time.time_ns",
-    "datetime.datetime.now",
-    "datetime.datetime.utcnow",
-    "datetime.datetime.today",
-    "datetime.date.today",
-    "os.urandom",
-    "os.getpid",
-    "numpy.random.seed",
-    "numpy.random.default_rng",
-    "numpy.random.rand",
-}
+    "random", "uuid", "secrets", "time.time", "time.time_ns", "datetime.datetime.now", "datetime.datetime.utcnow",
+    "datetime.datetime.today", "datetime.date.today", "os.urandom", "os.getpid", "numpy.random.seed",
+    "numpy.random.default_rng", "numpy.random.rand",
+}  # fmt: skip
 """What would make a run depend on something besides its seed."""
 ALLOWED = {
     "analytics.durable.files": {"os.getpid"},  # a locked store names the process that has it
@@ -183,10 +172,9 @@ def imported_names(tree: ast.Module) -> dict[str, str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             # `import a.b` binds a, which the dotted use then spells out.
-            names |= {
-                alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else alias.name.split(".")[0]
-                for alias in node.names
-            }
+            for alias in node.names:
+                bound = alias.asname or alias.name.split(".")[0]
+                names[bound] = alias.name if alias.asname else bound
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return names
