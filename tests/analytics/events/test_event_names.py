@@ -22,7 +22,7 @@ def test_foreign_events_are_called_as_ours():
     assert renamed(frame, {}) is frame
 
 
-def test_unknown_names_are_told_by_how_common_they_are():
+def test_unknown_names_are_listed_by_how_common_they_are():
     """The commonest first, equals by name; ours are known."""
     names = ["b", "a", "b", "c", "Demo Requested"]
     frame = make_events(*({"type": "track", "event": name} for name in names), {"event": "page"})

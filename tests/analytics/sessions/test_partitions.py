@@ -151,7 +151,7 @@ def test_a_dimension_of_ones_own_must_be_named_before_the_events_are_gone():
         FunnelStatistics(partitions_by_visitor(frame, 2)).segments(section)
 
 
-def test_there_is_at_least_one_part_and_somebody_to_tell_by():
+def test_there_is_at_least_one_part_and_a_column_that_names_visitors():
     """No part, and events that say nothing of visitors, are refused."""
     with pytest.raises(AnalyticsError, match="n_parts: must be at least 1"):
         next(partitions_by_visitor(events_of(), 0))

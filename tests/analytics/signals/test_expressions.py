@@ -54,7 +54,7 @@ def test_a_value_without_a_column_is_found_by_its_path():
 
 @pytest.mark.parametrize("name", ["row", "page", "visitor", "request", "order", "tail", "in_visit", "opened_at"])
 def test_a_signal_may_be_called_as_anything_but_a_column_of_the_visit_table(name: str):
-    """Names that the reckoning uses by the way are free."""
+    """Names that the computation uses for columns of its own are free."""
     signals = (
         EverSeen(name, "", "context", "category", ("docs",)),
         EventCount("n_pages", "", "context"),

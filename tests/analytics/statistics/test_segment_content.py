@@ -35,7 +35,7 @@ def counts_of(events: pl.DataFrame, segment: str = "region", **options: Any) -> 
     return {(row[0], row[1]): row[2:] for row in table.select(segment, "content", *COUNTS).iter_rows()}
 
 
-def test_visits_are_told_apart_by_what_was_seen_before_their_decision():
+def test_visits_are_split_by_what_was_seen_before_their_decision():
     """Visits count by what their visitor had seen by then, in this visit or an earlier one."""
     found = counts_of(events_of(*SMALL))
     assert found["europe", "security"] == (2, 1, 1, 0)
