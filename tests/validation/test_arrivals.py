@@ -95,14 +95,6 @@ def test_each_zone_has_its_own_day(zone: str):
     assert poisson_p(found, expected) > CHANCE
 
 
-def test_people_come_by_day_and_not_by_night():
-    """In Germany an hour between 9 and 17 local time brings over twice the visitors of another."""
-    world = world_of(clock={"start": "2026-03-02T23:00:00Z"})
-    found = found_by_hour(world, 1, "Europe/Berlin")
-    day, rest = found[9:17].sum() / 8, np.delete(found, range(9, 17)).sum() / 16
-    assert day > 2 * rest
-
-
 @pytest.mark.validation
 def test_arrivals_are_a_poisson_process():
     """Over 200 seeds hourly counts fit the intensity, their variance equals their mean, and hours are independent."""

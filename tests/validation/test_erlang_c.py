@@ -34,7 +34,8 @@ def erlang_c(reps: int, load: float) -> float:
 
 
 def theory(reps: int, load: float) -> np.ndarray:
-    """Mean wait in service times, and share of those who wait."""
+    """Mean wait in service times, and share of those who wait: C(1, a) = a, and C(2, 1) = 1/3."""
+    assert (erlang_c(1, 0.6), erlang_c(2, 1.0)) == pytest.approx((0.6, 1 / 3))
     p_wait = erlang_c(reps, load)
     return np.array([p_wait / (reps - load), p_wait])
 
@@ -44,7 +45,7 @@ def figures(wait: np.ndarray) -> tuple[float, float]:
     return float(wait.mean()), float((wait > 1e-9).mean())
 
 
-def check(found: list[tuple[float, float]], expected: np.ndarray) -> None:
+def check(found: list[tuple[float, ...]], expected: np.ndarray) -> None:
     """Compare the means of independent replications with theory, within 4 standard errors.
 
     The error is estimated from the replications, so the bound is that of Student's distribution for the same risk.
@@ -52,7 +53,7 @@ def check(found: list[tuple[float, float]], expected: np.ndarray) -> None:
     n = len(found)
     error = np.std(found, axis=0, ddof=1) / np.sqrt(n)
     z = (np.mean(found, axis=0) - expected) / error
-    print(f"mean wait, P(wait): {np.mean(found, axis=0).round(4)}, theory {expected.round(4)}, z {z.round(2)}")
+    print(f"wait, P(wait), utilisation: {np.mean(found, axis=0).round(4)}, theory {expected.round(4)}, z {z.round(2)}")
     assert (np.abs(z) < stats.t.ppf(stats.norm.cdf(4), df=n - 1)).all()
 
 
@@ -96,23 +97,17 @@ def steady_world(hours: int) -> tuple[WorldSettings, float]:
 
 
 @pytest.mark.slow
-def test_a_stable_sales_queue_of_a_simulation_matches_erlang_c():
-    """Waits behind 10 whole simulations of five days equal Erlang C."""
-    world, load = steady_world(120)
-    check([replication(world, seed) for seed in range(10)], theory(18, load))
-
-
-@pytest.mark.validation
-def test_long_simulations_match_erlang_c():
-    """The same over 20 simulations of 20 days."""
-    world, load = steady_world(480)
-    check([replication(world, 100 + seed) for seed in range(20)], theory(18, load))
+@pytest.mark.parametrize(("n", "days"), [(10, 5), pytest.param(20, 20, marks=pytest.mark.validation)])
+def test_a_stable_sales_queue_of_a_simulation_matches_erlang_c(n: int, days: int):
+    """Waits behind 10 whole simulations of five days, and behind 20 of 20 days, equal Erlang C."""
+    world, load = steady_world(24 * days)
+    check([replication(world, days + seed) for seed in range(n)], theory(18, load))
 
 
 @pytest.mark.validation
 @pytest.mark.parametrize(("reps", "load"), [(1, 0.8), (2, 1.4), (5, 4.25), (14, 12.6)])
 def test_long_queues_match_erlang_c(reps: int, load: float):
-    """The desk alone, 20 replications of 15,000 requests each; 20 relaxation times are left out."""
+    """The desk alone, 20 replications of 15,000 requests each; 20 relaxation times are left out; utilisation a / c."""
     skipped = 20 / (np.sqrt(reps) - np.sqrt(load)) ** 2
     found = []
     for seed in range(20):
@@ -130,7 +125,8 @@ def test_long_queues_match_erlang_c(reps: int, load: float):
         now_s = clock.env.now
         # Who asked just before the end has perhaps not been answered: as above, nobody's wait may decide on that.
         between = pl.col("requested_s").is_between(60 * skipped, now_s - 60 * skipped)
-        waits = desk.outcome(now_s).requests.filter(between)["response_minutes"]
+        outcome = desk.outcome(now_s)
+        waits = outcome.requests.filter(between)["response_minutes"]
         assert waits.null_count() == 0
-        found.append(figures(waits.to_numpy()))
-    check(found, theory(reps, load))
+        found.append((*figures(waits.to_numpy()), outcome.summary["sdr_utilisation"]))
+    check(found, np.append(theory(reps, load), load / reps))

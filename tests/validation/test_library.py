@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
 from scenarios.measures.claims import check_claims
-from scenarios.run.run import Run
 from scenarios.scenario import Scenario
+from scenarios.study import Study
 
 NAMES = Scenario.library()
 SEEDS = (101, 102, 103, 104, 105)
 
 
-@cache
-def short_run(name: str) -> Run:
-    """A run of a scenario with little traffic and, where it lasts long, three days of it."""
-    scenario = Scenario.load(name)
-    hours = min(scenario.clock.hours, 72)
-    per_day = min(scenario.traffic.visitors_per_day, 36_000 / hours)
-    return scenario.replace({"clock.hours": hours, "traffic.visitors_per_day": per_day}).run()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_scenario_tells_its_story_and_makes_claims(name: str) -> None:
-    """A scenario is named as its file, has a paragraph of description, and three claims or more."""
-    scenario = Scenario.load(name)
-    assert scenario.name == name
-    assert len(scenario.description.split()) >= 40
-    assert len(scenario.claims) >= 3
+def test_every_file_is_named_after_itself_and_described() -> None:
+    """A scenario has a paragraph of description and three claims or more; a study its question."""
+    for name in NAMES:
+        scenario = Scenario.load(name)
+        assert scenario.name == name
+        assert len(scenario.description.split()) >= 40, name
+        assert len(scenario.claims) >= 3, name
+    for name in Study.library():
+        settings = Study.load(name).settings
+        assert settings.name == name
+        assert len(settings.description.split()) >= 20, name
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_scenario_runs(name: str) -> None:
-    """With little traffic each scenario runs, and each of its claims is judged or says which number is missing."""
-    run = short_run(name)
+    """With little traffic, for three days at most, it runs; each claim is judged or says which number is missing."""
+    scenario = Scenario.load(name)
+    hours = min(scenario.clock.hours, 72)
+    per_day = min(scenario.traffic.visitors_per_day, 36_000 / hours)
+    run = scenario.replace({"clock.hours": hours, "traffic.visitors_per_day": per_day}).run()
     assert run.outcome.counts["visitors"] > 0
-    for claim in check_claims(Scenario.load(name).claims, run):
+    for claim in check_claims(scenario.claims, run):
         assert (claim.passed is None) == (claim.reason is not None), claim
 
 

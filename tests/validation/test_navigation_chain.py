@@ -1,6 +1,7 @@
 """Claims about page views of whole simulations: they follow the navigation chain."""
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -59,8 +60,19 @@ def fit(views: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
     return float(np.abs(z).max()), float(stats.chi2(df=seen.sum()).sf(statistic))
 
 
-def check(world: WorldSettings, seeds: range) -> None:
-    """Compare the pages of several simulations with the chain."""
+@pytest.mark.parametrize(
+    ("settings", "seeds"),
+    [
+        ({}, range(2)),
+        ({"intent": {"target_conversion": 0.5}}, range(10, 12)),
+        pytest.param({}, range(100, 140), marks=pytest.mark.validation),
+    ],
+    ids=["as usual", "half of the visitors ask", "a quarter of a million visits"],
+)
+def test_page_frequencies_are_those_of_the_chain(settings: dict[str, Any], seeds: range):
+    """Page views per visit, of first and later visits that the end does not cut, equal landing · (I − P)⁻¹."""
+    alike = {"traffic": {"visitors_per_day": 5000}, "population": {"personas": {}}}
+    world = WorldSettings.model_validate({**alike, **settings})
     runs = [views_by_visit(world, seed) for seed in seeds]
     for kind, expected in analytic_views(world).items():
         views = np.concatenate([run[kind] for run in runs])
@@ -69,25 +81,3 @@ def check(world: WorldSettings, seeds: range) -> None:
         assert p_value > CHANCE
         # Of 13 pages one misses by 4 standard errors in one of a thousand seeds.
         assert largest < 4
-
-
-def world_of(**settings: object) -> WorldSettings:
-    """A world of five thousand visitors a day who are all alike."""
-    alike = {"traffic": {"visitors_per_day": 5000}, "population": {"personas": {}}}
-    return WorldSettings.model_validate({**alike, **settings})
-
-
-def test_page_frequencies_are_those_of_the_chain():
-    """Page views per visit, of first and later visits that the end does not cut, equal landing · (I − P)⁻¹."""
-    check(world_of(), range(2))
-
-
-def test_asking_for_demos_does_not_change_the_pages_of_a_visit():
-    """Where half of the visitors ask, the pages of the visits they make are still those of the chain."""
-    check(world_of(intent={"target_conversion": 0.5}), range(10, 12))
-
-
-@pytest.mark.validation
-def test_page_frequencies_are_those_of_the_chain_to_a_fraction_of_a_percent():
-    """The same over 40 simulations and a quarter of a million visits."""
-    check(world_of(), range(100, 140))

@@ -44,8 +44,13 @@ def false_alarms(scenario: Scenario, tagged: pl.DataFrame) -> int:
     return poisson_bound((views - STEADY + 1).clip(0).sum() * per_run)
 
 
-def check(scenario: Scenario, seed: int) -> None:
-    """Recall and precision are what they must be, and the visitors left over are people."""
+@pytest.mark.parametrize(
+    ("changes", "seed"),
+    [(["clock.hours=4"], 7), *(pytest.param([], seed, marks=pytest.mark.validation) for seed in range(5))],
+)
+def test_the_bots_of_a_storm_are_found_and_people_are_left_alone(changes: list[str], seed: int):
+    """All crawlers, all disguised bots but those that the end of the day interrupts, and hardly a person."""
+    scenario = Scenario.load("bot-storm", changes)
     run = scenario.run(seed=seed)
     tagged = tag_bots(run.analysis.events)
     score = score_bots(tagged, run.labels)
@@ -61,18 +66,6 @@ def check(scenario: Scenario, seed: int) -> None:
     people = run.outcome.counts["visitors"]
     seen = FunnelStatistics(tagged).totals()["visitors"].item()
     assert people - (score.n_tagged - score.n_found) <= seen <= people + missed
-
-
-def test_the_bots_of_a_storm_are_found_and_people_are_left_alone():
-    """All crawlers, all disguised bots but those that the end of the day interrupts, and hardly a person."""
-    check(Scenario.load("bot-storm", ["clock.hours=4"]), seed=7)
-
-
-@pytest.mark.validation
-@pytest.mark.parametrize("seed", range(5))
-def test_the_bots_of_any_storm_are_found(seed: int):
-    """The same for a whole day and five seeds."""
-    check(Scenario.load("bot-storm"), seed)
 
 
 def test_finding_bots_is_a_setting_of_the_analysis():

@@ -50,5 +50,6 @@ def test_the_table_is_made_where_content_is_crossed_with_a_segment(segments: str
 
 def test_the_model_by_visit_is_fitted_once():
     """What the side by side shows of it is what the run shows: one and the same object."""
-    analysis = run_with(2.0).analysis
+    changes = {"traffic.visitors_per_day": 3000, "intent.target_conversion": 0.15}
+    analysis = Scenario.load("baseline", changes).run().analysis
     assert analysis.side_by_side.results[BY_VISIT] is analysis.intent

@@ -12,8 +12,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from command_line import Ended
 
-from scenarios.cli.app import main
 from scenarios.cli.runs import analyst_settings
 from scenarios.errors import ScenarioError, UndefinedMeasureError
 from scenarios.files.event_files import save_events
@@ -108,21 +108,20 @@ def test_own_signals_change_no_event() -> None:
 
 
 def test_own_signals_are_decoys_beside_the_built_in_ones() -> None:
-    """Their truth is 0, alone and in products, and the model shows it; that of a built-in one's double is not known."""
+    """Their truth is 0, alone and in products, and the model shows it; that of a built-in one's double is not known.
+
+    Without the world's interaction own signals may stand for it; a product of the world in other order is there.
+    """
     truth = known_truth(run().truth, run().scenario.analytics)
     assert {truth[name] for name in (*OWN, "region_europe:docs_view")} == {0.0}
     assert {"security_again", "region_europe:security_again"}.isdisjoint(truth)
     assert truth["security_page_view"] == 0.9
-    rows = {row["signal"]: row["true_coefficient"] for row in run().intent.coefficients.to_dicts()}
-    assert rows["docs_view"] == rows["region_europe:docs_view"] == rows["minutes_so_far"] == 0.0
-    assert run().intent.dropped["security_again"] == "collinear: determined by security_page_view"
-
-
-def test_the_truth_is_not_known_where_the_model_lacks_what_moves_visitors() -> None:
-    """Without the world's interaction, own signals may stand for it; a product of the world in other order is there."""
     for interactions, known in (("[]", False), ('["security_page_view:region_europe"]', True)):
         scenario = Scenario.parse(TEXT, overrides=[f"analytics.interactions={interactions}"])
         assert ("docs_view" in known_truth(run().truth, scenario.analytics)) is known
+    rows = {row["signal"]: row["true_coefficient"] for row in run().intent.coefficients.to_dicts()}
+    assert rows["docs_view"] == rows["region_europe:docs_view"] == rows["minutes_so_far"] == 0.0
+    assert run().intent.dropped["security_again"] == "collinear: determined by security_page_view"
 
 
 def test_measures_and_claims_know_own_signals() -> None:
@@ -231,27 +230,20 @@ def test_own_signals_are_read_off_foreign_events(foreign: str) -> None:
     ]
 
 
-def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
-    """Status of a command, what it printed, and what it complained of."""
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    return (caught.value.code, *capsys.readouterr())
-
-
-def test_analyze_takes_its_settings_from_a_scenario(foreign: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_analyze_takes_its_settings_from_a_scenario(foreign: str) -> None:
     """From a file and single settings: own signals are terms without a truth, and dropped terms have a reason."""
-    small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=3000"]).run(seed=3)
+    small = Scenario.parse(TEXT, overrides=["clock.hours=24", "traffic.visitors_per_day=1500"]).run(seed=3)
     save_events(small.events, Path(), "ndjson")
     Path("own.yaml").write_text(TEXT)
     arguments = ("analyze", "events.ndjson", "--config", "own.yaml")
-    status, out, err = ended(capsys, *arguments, "--set", "analytics.signals.newsletter=null", "--json")
-    assert (status, err) == (0, "")
-    terms = {row["signal"]: row for row in json.loads(out)["model"]["coefficients"]}
+    ended = Ended(*arguments, "--set", "analytics.signals.newsletter=null", "--json")
+    assert (ended.status, ended.err) == (0, "")
+    terms = {row["signal"]: row for row in ended.json["model"]["coefficients"]}
     assert terms["docs_view"]["true_coefficient"] is None
     assert "newsletter" not in terms
     assert "region_europe:docs_view" in terms
     assert terms["docs_view"]["n_seen"] == small.intent.coefficients.filter(signal="docs_view")["n_seen"].item()
-    _, out, _ = ended(capsys, *arguments)
+    out = Ended(*arguments).out
     assert small.intent.dropped
     for term, reason in small.intent.dropped.items():
         assert f"  dropped: {term} ({reason})\n" in out
@@ -266,10 +258,8 @@ def test_analyze_takes_its_settings_from_a_scenario(foreign: str, capsys: pytest
         (["--config", "basline"], "did you mean 'baseline'?"),
     ],
 )
-def test_wrong_settings_of_analyze_are_refused(
-    foreign: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_settings_of_analyze_are_refused(arguments: list[str], message: str) -> None:
     """Status 2 and one message, before any event is read."""
-    status, out, err = ended(capsys, "analyze", "no-such-events", *arguments)
-    assert (status, out) == (2, "")
-    assert message in err
+    ended = Ended("analyze", "no-such-events", *arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert message in ended.err

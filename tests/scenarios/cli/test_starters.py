@@ -20,11 +20,6 @@ from scenarios.scenario import Scenario
 from scenarios.study import Study
 
 
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def uncommented(text: str) -> str:
     """The file with '# ' removed from all lines but the first, which is for editors."""
     return re.sub(r"(?m)^( *)# ", r"\1", text).partition("\n")[2]
@@ -51,8 +46,8 @@ def test_a_new_file_is_valid(arguments: list[str], valid: str, following: str) -
     assert "mine: must end in .yaml" in Ended("new", "mine", *arguments).err
 
 
-def test_every_suggestion_for_a_scenario_is_valid() -> None:
-    """With '# ' removed from all lines the file is still a valid scenario."""
+def test_every_suggestion_is_valid() -> None:
+    """With '# ' removed from all lines each file is still valid; the one setting that a study then varies must go."""
     new_scenario("mine.yaml")
     scenario = Scenario.parse(uncommented(Path("mine.yaml").read_text()))
     assert scenario.description.startswith("What this scenario is about")
@@ -61,10 +56,6 @@ def test_every_suggestion_for_a_scenario_is_valid() -> None:
     assert scenario.intent.account_sd == 0.5
     assert list(scenario.experiments) == ["pricing-page"]
     assert len(scenario.claims) == 1
-
-
-def test_every_suggestion_for_a_study_is_valid() -> None:
-    """With '# ' removed from all lines the file is still a valid study; the one setting that then varies must go."""
     assert Ended("new", "s.yaml", "--study", "--extends", "enterprise").status == 0
     text = uncommented(Path("s.yaml").read_text())
     study = Study.parse(text.replace("  traffic.visitors_per_day: 5000\n", ""))

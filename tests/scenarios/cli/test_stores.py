@@ -34,9 +34,8 @@ LINES = [line(number) for number in range(100)] + [line(99), b"broken\n", line(0
 
 
 @pytest.fixture
-def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of events in a working folder of its own."""
-    monkeypatch.chdir(tmp_path)
+def events() -> Path:
+    """A file of events."""
     Path("events.ndjson").write_bytes(b"".join(LINES))
     return Path("events.ndjson")
 

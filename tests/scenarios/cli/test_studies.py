@@ -23,15 +23,17 @@ estimates: [company_email]
 
 
 @pytest.fixture(autouse=True)
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small study file in a working folder of its own."""
-    monkeypatch.chdir(tmp_path)
+def file() -> Path:
+    """A small study file."""
     Path("tiny.yaml").write_text(TEXT)
     return Path("tiny.yaml")
 
 
 def test_a_study_prints_its_results_and_reruns_its_failures(file: Path) -> None:
-    """Responses, estimates and the first failure are printed, whose command repeats it from the folder alone."""
+    """Responses, estimates and the first failure are printed, whose command repeats it from the folder alone.
+
+    With --json standard output is one object, the manifest as written, with the folder.
+    """
     ended = Ended("study", "tiny.yaml", "--jobs", "1")
     assert ended.status == 0
     # On standard error, as another machine would take another time.
@@ -42,6 +44,10 @@ def test_a_study_prints_its_results_and_reruns_its_failures(file: Path) -> None:
     folder = Path("runs/study-tiny")
     promised = {"study.yaml", "design.csv", "replications.parquet", "summary.csv", "failures.ndjson", "manifest.json"}
     assert promised <= {path.name for path in folder.iterdir()}
+    printed = Ended("study", "tiny.yaml", "--jobs", "1", "--json").json
+    assert printed.pop("folder") == str(folder)
+    assert printed == json.loads((folder / "manifest.json").read_text())
+    assert (printed["kind"], printed["study"], printed["counts"]["replications"]) == ("study", "tiny", 6)
     file.unlink()
     failure = json.loads((folder / "failures.ndjson").read_text().splitlines()[0])
     command = failure["replay"].split()
@@ -49,14 +55,6 @@ def test_a_study_prints_its_results_and_reruns_its_failures(file: Path) -> None:
     again = Ended(*command[1:])
     assert again.status == 0
     assert f"effect: {failure['message']}" in again.out
-
-
-def test_json_is_the_manifest_and_nothing_else() -> None:
-    """With --json standard output is one object, the manifest as written, with the folder."""
-    printed = Ended("study", "tiny.yaml", "--jobs", "1", "--out", "o", "--json").json
-    assert printed.pop("folder") == "o"
-    assert printed == json.loads(Path("o/manifest.json").read_text())
-    assert (printed["kind"], printed["study"], printed["counts"]["replications"]) == ("study", "tiny", 6)
 
 
 def test_validate_recognises_studies() -> None:

@@ -52,17 +52,13 @@ def _branches(error: jsonschema.ValidationError) -> list[jsonschema.ValidationEr
     return [inner for each in error.context or () for inner in (each, *_branches(each))]
 
 
-@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_schema_accepts_every_scenario_file_of_the_library(path: Path) -> None:
-    """As it is written, with its removals and partial sections, and as it is loaded."""
-    assert paths(SCENARIO, plain(path.read_text(encoding="utf-8"))) == set()
-    assert paths(SCENARIO, json.loads(Scenario.load(path).model_dump_json())) == set()
-
-
-@pytest.mark.parametrize("path", sorted(LIBRARY.glob("studies/*.yaml")), ids=lambda path: path.stem)
-def test_the_schema_accepts_every_study_file_of_the_library(path: Path) -> None:
-    """As it is written."""
-    assert paths(STUDY, plain(path.read_text(encoding="utf-8"))) == set()
+@pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_the_schema_accepts_every_file_of_the_library(path: Path) -> None:
+    """As it is written, with its removals and partial sections, and a scenario as it is loaded, too."""
+    is_study = path.parent.name == "studies"
+    assert paths(STUDY if is_study else SCENARIO, plain(path.read_text(encoding="utf-8"))) == set()
+    if not is_study:
+        assert paths(SCENARIO, json.loads(Scenario.load(path).model_dump_json())) == set()
 
 
 @pytest.mark.parametrize(
@@ -72,6 +68,7 @@ def test_the_schema_accepts_every_study_file_of_the_library(path: Path) -> None:
         "extends: baseline\ntraffic: {channels: {email: {campaign: {name: may}}}}",
         "extends: baseline\nintent: {coefficients: {device_mobile: null}}",
         "extends: baseline\nclaims: null\ntracking:",
+        'claims: {many: "counts.visits > 1"}',
     ],
 )
 def test_the_schema_accepts_what_changes_a_part(text: str) -> None:
@@ -99,23 +96,17 @@ def test_the_schema_accepts_what_changes_a_part(text: str) -> None:
         "extends: baseline\nsite: {pages: {home: {exit_rate: 7.0}}}",
         "extends: baseline\nintent: {coefficients: {device_mobile: 99.0}}",
         "seed: x\nclock: {hours: x}",
+        "claims: {many: 5}",
+        "claims: [counts.visits > 1]",
+        "scenario: baseline\nreplications: 0",
+        "scenario: baseline\nseed: -1",
+        "scenario: baseline\nrepliations: 5",
     ],
 )
 def test_the_schema_names_the_faults_that_the_loader_names(text: str) -> None:
-    """Both refuse a bad scenario, at the same paths."""
-    whole = f"name: s\n{text}\n"
+    """Both refuse a bad scenario or study, at the same paths."""
+    is_study = text.startswith("scenario:")
+    whole = f"name: s\n{text}\n" + ("responses: {n: counts.visitors}\n" if is_study else "")
     with pytest.raises(ScenarioError) as caught:
-        Scenario.parse(whole)
-    assert paths(SCENARIO, plain(whole)) == {fault.path for fault in caught.value.faults}
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["scenario: baseline\nreplications: 0", "scenario: baseline\nseed: -1", "scenario: baseline\nrepliations: 5"],
-)
-def test_the_schema_of_studies_names_the_faults_that_the_loader_names(text: str) -> None:
-    """Both refuse a bad study, at the same paths."""
-    whole = f"name: s\n{text}\nresponses: {{n: counts.visitors}}\n"
-    with pytest.raises(ScenarioError) as caught:
-        Study.parse(whole)
-    assert paths(STUDY, plain(whole)) == {fault.path for fault in caught.value.faults}
+        (Study if is_study else Scenario).parse(whole)
+    assert paths(STUDY if is_study else SCENARIO, plain(whole)) == {fault.path for fault in caught.value.faults}

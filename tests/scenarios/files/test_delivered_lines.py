@@ -66,6 +66,7 @@ def test_the_store_counts_what_the_labels_say(received: tuple[Run, CollectingSin
     assert (counts.invalid, counts.duplicate, counts.conflict) == tuple(
         arrived[name] for name in ("malformed", "duplicate", "conflict")
     )
+    assert arrived["late"] > 0 == counts.late  # all of them fit the window
     assert counts.received == run.outcome.counts["events"] + run.outcome.counts["malformed_lines"]
     assert sum(run.manifest["labels"].values()) == run.labels.height
     assert run.manifest["labels"]["blocked"] > 0

@@ -118,10 +118,14 @@ def test_an_arm_is_told_by_its_experiment() -> None:
 
 
 def test_nobody_is_0_visitors_and_has_no_conversion() -> None:
-    """Counts of a segment in which nobody was seen are 0; its conversion does not exist."""
+    """Counts of a segment in which nobody was seen are 0; its conversion does not exist, nor what is made of such."""
     assert value('visitors(account="nobody.example.com")') == 0
     reason = why_not('conversion(account="nobody.example.com")', run())
     assert reason == "conversion(account='nobody.example.com'): no visitors there"
+    assert why_not("1 + sales.held_rate * 0", quiet_run())
+    assert why_not("1 / counts.demo_requests", quiet_run()) == "division by zero"
+    rate = run().outcome.counts["demo_requests"] / run().outcome.counts["visitors"]
+    assert value("100 * counts.demo_requests / counts.visitors") == pytest.approx(100 * rate)
 
 
 @pytest.mark.parametrize("series", ["page_views", "visitors", "visits", "demo_requests"])
@@ -166,13 +170,16 @@ def test_the_funnel_is_that_of_the_statistics() -> None:
 
 
 def test_estimates_are_those_of_the_model() -> None:
-    """Every number of the table of coefficients has its word; terms may have `:` and `=` in their names."""
+    """Every number of the table of coefficients, and of the fit, has its word; terms may have `:` and `=` in them."""
     table, wordless = run().intent.coefficients, {"signal", "true_coefficient"}
     for row in table.iter_rows(named=True):
         for column in COEFFICIENT_SCHEMA.names():
             if column not in wordless and row[column] is not None:
                 assert value(f'{column}("{row["signal"]}")') == row[column]
     assert {"region_europe:security_page_view", "e=b"} <= set(table["signal"])
+    words = [name for name in all_measures() if name.startswith("model.")]
+    assert len(words) == 7
+    assert [value(word) for word in words] == [getattr(run().intent, word.removeprefix("model.")) for word in words]
     assert "has no value for this term" in why_not('average_marginal_effect("intercept")', run())
 
 
@@ -184,45 +191,24 @@ def test_the_truth_is_known_without_a_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "text"),
     [
-        ("truth", "true_coefficient"),
-        ("covered", "ci_covers_truth"),
-        ("naive_standard_error", "nonrobust_standard_error"),
+        ("truth", "true_coefficient", '{}("security_page_view")'),
+        ("covered", "ci_covers_truth", '{}("security_page_view")'),
+        ("naive_standard_error", "nonrobust_standard_error", '{}("security_page_view")'),
+        ("content", "page_group", 'visitors({}="security")'),
     ],
 )
-def test_old_names_of_measures_are_accepted_with_a_warning(old: str, new: str) -> None:
-    """A measure under its old name has the value that it has under its new one, which the warning gives."""
+def test_old_names_are_accepted_with_a_warning(old: str, new: str, text: str) -> None:
+    """A measure or dimension has the same value under its old name as under its new one, which the warning gives."""
     with pytest.warns(FutureWarning, match=f"'{old}' is now called '{new}'"):
-        assert value(f'{old}("security_page_view")') == value(f'{new}("security_page_view")')
-
-
-def test_a_dimension_has_its_old_name_for_one_version() -> None:
-    """A segment by the old name of a dimension is that by the new one, which the warning gives."""
-    with pytest.warns(FutureWarning, match="'content' is now called 'page_group'"):
-        assert value('visitors(content="security")') == value('visitors(page_group="security")')
-
-
-def test_the_fit_has_its_own_words() -> None:
-    """Sizes and quality of the fit are attributes of the model."""
-    words = [name for name in all_measures() if name.startswith("model.")]
-    assert len(words) == 7
-    for word in words:
-        assert value(word) == getattr(run().intent, word.removeprefix("model."))
+        assert value(text.format(old)) == value(text.format(new))
 
 
 @pytest.mark.parametrize("text", ['coefficient("security_page_view")', "model.n_visits"])
 def test_a_model_that_cannot_be_fitted_says_why(text: str) -> None:
     """Without requests there are no estimates, and the reason is the model's own."""
     assert why_not(text, quiet_run()).startswith("the intent model is not fitted: ")
-
-
-def test_measures_are_put_together() -> None:
-    """Arithmetic works on measures; one that does not exist makes the whole undefined."""
-    rate = run().outcome.counts["demo_requests"] / run().outcome.counts["visitors"]
-    assert value("100 * counts.demo_requests / counts.visitors") == pytest.approx(100 * rate)
-    assert why_not("1 + sales.held_rate * 0", quiet_run())
-    assert why_not("1 / counts.demo_requests", quiet_run()) == "division by zero"
 
 
 def test_every_word_is_documented_as_it_is_used() -> None:
@@ -288,7 +274,10 @@ def test_a_wrong_measure_is_told_with_what_may_have_been_meant(text: str, messag
 
 
 def test_without_a_scenario_what_depends_on_it_goes_unchecked() -> None:
-    """A measure can be read before there is a scenario: pages, arms and terms are taken on trust, words are not."""
+    """A measure can be read before there is a scenario: pages, arms and terms are taken on trust, words are not.
+
+    Of a scenario without experiments no arm is known.
+    """
     for text in (
         'visitors(page="/mine")',
         'visitors(arm="x=y")',
@@ -298,10 +287,6 @@ def test_without_a_scenario_what_depends_on_it_goes_unchecked() -> None:
         assert Measure.parse(text).text == text
     with pytest.raises(ExpressionError, match="did you mean 'europe'"):
         Measure.parse('visitors(region="europ")')
-
-
-def test_a_scenario_without_experiments_has_no_arms() -> None:
-    """The message says that there are none."""
     with pytest.raises(ExpressionError, match="there is no arm 'e=b'; the scenario has none"):
         quiet_run().measure('visitors(arm="e=b")')
 

@@ -33,15 +33,14 @@ def test_the_band_holds_all_of_a_uniform_sample_as_often_as_it_says(n: int, leve
     assert level - 4 * error < inside < level + 0.03 + 4 * error
 
 
-def test_the_band_of_a_single_number_is_everything_but_the_ends():
-    """Of one uniform number each count, 0 or 1, is possible wherever its chance is not too small to matter."""
+def test_the_band_is_wider_than_that_of_a_single_point_and_narrower_than_bonferronis():
+    """All points together err with 5 %: each errs with less than that, and with more than 5 % by 49.
+
+    Of one uniform number each count, 0 or 1, is possible wherever its chance is not too small to matter.
+    """
     low, high = simultaneous_band(1, 0.95)
     assert set(low) | set(high) == {0, 1}
     assert (low[25], high[25]) == (0, 1)
-
-
-def test_the_band_is_wider_than_that_of_a_single_point_and_narrower_than_bonferronis():
-    """All points together err with 5 %: each errs with less than that, and with more than 5 % by 49."""
     low, high = simultaneous_band(400, 0.95)
     for i in range(5, 46):
         single, divided = (binom.ppf([a / 2, 1 - a / 2], 400, GRID[i]) for a in (0.05, 0.05 / 49))

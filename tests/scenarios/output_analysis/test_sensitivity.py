@@ -7,6 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from made_up_studies import results_of
 
 from scenarios.errors import InputError
 from scenarios.output_analysis.sensitivity import (
@@ -110,11 +111,15 @@ def test_pawn_tells_what_moves_the_distribution():
     """A factor that alone makes the response has slices a whole distribution apart; an inert one differs by chance.
 
     The slices of an inert factor hold 102 of 1,024 points: beyond 1.95/√102 = 0.19 their distance is in 1 of 1,000.
+    A slice that no point falls into has no distance, and does not lower the others' median.
     """
     x = shares("sobol", 1024, 2)
     distances = pawn_shares(x, x[:, 0])
     assert distances[0].max() == pytest.approx(0.9, abs=0.01)
     assert distances[1].max() < 0.19
+    distances = pawn_shares(np.array([[0.05], [0.95]]), np.array([1.0, 2.0]))
+    assert np.isnan(distances[0, 1:-1]).all()
+    assert distances[0, [0, -1]].tolist() == [0.5, 0.5]
 
 
 def test_pawn_agrees_with_salib():
@@ -126,13 +131,6 @@ def test_pawn_agrees_with_salib():
     distances = pawn_shares(x, ishigami(x))
     assert np.median(distances, axis=1) == pytest.approx([0.26, 0.40075, 0.08575], abs=0.01)
     assert distances.max(axis=1) == pytest.approx([0.297, 0.499, 0.21200754], abs=0.01)
-
-
-def test_slices_without_points_say_nothing():
-    """A slice that no point falls into has no distance, and does not lower the others' median."""
-    distances = pawn_shares(np.array([[0.05], [0.95]]), np.array([1.0, 2.0]))
-    assert np.isnan(distances[0, 1:-1]).all()
-    assert distances[0, [0, -1]].tolist() == [0.5, 0.5]
 
 
 @pytest.mark.slow
@@ -169,16 +167,17 @@ def test_morris_and_pawn_of_a_simulation_agree():
 
 
 @pytest.mark.parametrize(
-    ("design", "response", "message"),
+    ("kind", "value", "response", "message"),
     [
-        ("{kind: saltelli, samples: 2}", "effect", "has no number in some replications"),
-        ("{kind: saltelli, samples: 2}", "askd", "there is no response"),
-        ("{kind: sobol, samples: 2}", "asked", "design saltelli"),
+        ("saltelli", None, "held", "has no number in some replications"),
+        ("saltelli", 1.0, "hold", "there is no response"),
+        ("sobol", 1.0, "held", "design saltelli"),
     ],
 )
-def test_indices_that_would_be_wrong_are_refused(design: str, response: str, message: str):
+def test_indices_that_would_be_wrong_are_refused(kind: str, value: float | None, response: str, message: str):
     """One missing number is refused instead of turned into zeros; so is a design of another kind."""
-    text = TEXT.replace("DESIGN", design).replace("responses: {", 'responses: {effect: coefficient("company_email"), ')
-    results = Study.parse(text).run(jobs=1)
+    factors = {"intent.intercept": {"uniform": [-6.0, -4.0]}, "sales.no_show_rate": {"uniform": [0.0, 0.4]}}
+    changes = {"factors": factors, "design": {"kind": kind, "samples": 2}}
+    results = results_of(changes, lambda _, number: value if number == 1 else 1.0)
     with pytest.raises(InputError, match=message):
         sobol_indices(results, response)

@@ -30,7 +30,10 @@ def table(**responses: dict[int, np.ndarray]) -> pl.DataFrame:
 
 
 def test_means_and_intervals_are_those_of_scipy():
-    """Mean, standard error and t interval of the numbers that there are; what is missing is counted."""
+    """Mean, standard error and t interval of the numbers that there are; what is missing is counted.
+
+    Without a spread there is no interval.
+    """
     x = RNG.normal(3.0, 2.0, N)
     x[[3, 5]] = np.nan
     row = means(table(x={0: x})).row(0, named=True)
@@ -40,35 +43,32 @@ def test_means_and_intervals_are_those_of_scipy():
     assert row["se"] == pytest.approx(stats.sem(known))
     interval = stats.t.interval(0.95, N - 3, known.mean(), stats.sem(known))
     assert (row["ci_low"], row["ci_high"]) == pytest.approx(interval)
-
-
-def test_one_number_has_a_mean_and_no_interval():
-    """Without a spread there is no interval."""
-    row = means(table(x={0: np.array([2.0])})).row(0, named=True)
-    assert (row["mean"], row["se"], row["ci_low"], row["ci_high"]) == (2.0, None, None, None)
-    row = means(table(x={0: np.array([np.nan])})).row(0, named=True)
-    assert (row["n"], row["mean"]) == (0, None)
+    one, none = (means(table(x={0: np.array([number])})).row(0, named=True) for number in (2.0, np.nan))
+    assert (one["mean"], one["se"], one["ci_low"], one["ci_high"]) == (2.0, None, None, None)
+    assert (none["n"], none["mean"]) == (0, None)
 
 
 def test_differences_are_paired():
-    """The interval is that of a paired t test, and the variance saved is 1 − var(d) / (var + var)."""
+    """The interval is that of a paired t test, and the variance saved is 1 − var(d) / (var + var).
+
+    A replication counts only where both points have a number.
+    """
     common, own = RNG.normal(0.0, 3.0, N), RNG.normal(1.0, 1.0, N)
     a, b = common, common + own
     row = differences(table(x={0: a, 1: b})).row(0, named=True)
     expected = stats.ttest_rel(b, a).confidence_interval(0.95)
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((expected.low, expected.high))
     assert row["variance_saved"] == pytest.approx(1 - own.var(ddof=1) / (a.var(ddof=1) + b.var(ddof=1)))
-
-
-def test_pairs_with_a_number_missing_are_left_out():
-    """A replication counts in a difference only where both points have a number."""
     a, b = np.array([1.0, np.nan, 3.0, 5.0]), np.array([2.0, 9.0, np.nan, 9.0])
     row = differences(table(x={0: a, 1: b})).row(0, named=True)
     assert (row["n"], row["difference"]) == (2, 2.5)
 
 
 def test_measures_of_estimates_are_those_of_their_definitions():
-    """Bias, RMSE, empirical and mean SE, coverage, rejection and their Monte-Carlo errors, worked out by hand."""
+    """Bias, RMSE, empirical and mean SE, coverage, rejection and their Monte-Carlo errors, worked out by hand.
+
+    Of a term that was never estimated the replications are counted as missing, and nothing else.
+    """
     b, se = RNG.normal(0.6, 0.2, N), RNG.uniform(0.15, 0.25, N)
     truth, p = np.full(N, 0.5), 2 * stats.norm.sf(np.abs(b / se))
     covered = (np.abs(b - 0.5) <= 1.959964 * se).astype(float)
@@ -94,10 +94,6 @@ def test_measures_of_estimates_are_those_of_their_definitions():
     assert row["nonrobust_bias_eliminated_coverage"] == (np.abs(b - b.mean()) <= 1.959964 * se / 2).mean()
     assert row["rejected"] == (p < 0.05).mean()
     assert row["mean_z"] == pytest.approx(((b - 0.5) / se).mean())
-
-
-def test_a_term_that_was_never_estimated_has_no_measures():
-    """Its replications are counted as missing, and nothing else is said of it."""
     row = estimates(table(**{"coefficient:x": {0: np.full(3, np.nan)}}), ["x"]).row(0, named=True)
     assert (row["n"], row["n_missing"]) == (0, 3)
     assert all(value is None for name, value in row.items() if name not in {"point", "term", "n", "n_missing"})

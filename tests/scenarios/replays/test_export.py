@@ -14,8 +14,6 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.warehouse import warehouse_tables
 from scenarios.errors import InputError, OutputError
 from scenarios.replays.export import export
-from scenarios.run.folder import run_to_folder
-from scenarios.scenario import Scenario
 
 DBT_SEGMENT_PAGES = (
     "id, anonymous_id, user_id, received_at, sent_at, timestamp, url, path, title, search, referrer, "
@@ -25,20 +23,10 @@ DBT_SEGMENT_PAGES = (
 """Columns that dbt-labs/segment reads from the table of page views (its models/base/segment_web_page_views.sql)."""
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a few hours."""
-    folder = tmp_path_factory.mktemp("runs") / "small"
-    changes = {"clock.hours": 4, "traffic.visitors_per_day": 6000, "intent.target_conversion": 0.2}
-    scenario = Scenario(name="small").replace(changes | {"tracking.duplicate_rate": 0.05})
-    run_to_folder(scenario, folder, analyse=False)
-    return folder
-
-
-def test_every_event_is_in_its_table(run: Path, tmp_path: Path) -> None:
+def test_every_event_is_in_its_table(recorded: Path, tmp_path: Path) -> None:
     """Pages, tracks and identifies have all calls of the kind, and each tracked event has a table of its own."""
-    events = pl.read_parquet(run / "events.parquet")
-    n_rows = export(run, to=tmp_path / "o")
+    events = pl.read_parquet(recorded / "events.parquet")
+    n_rows = export(recorded, to=tmp_path / "o")
     of_type = dict(events["type"].cast(pl.String).value_counts().iter_rows())
     assert (n_rows["pages"], n_rows["tracks"], n_rows["identifies"], n_rows["groups"]) == (
         *(of_type[call] for call in ("page", "track", "identify")),
@@ -52,13 +40,13 @@ def test_every_event_is_in_its_table(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "segment-warehouse", "parquet"])
-def test_a_database_reads_them_back(run: Path, tmp_path: Path, form: str) -> None:
+def test_a_database_reads_them_back(recorded: Path, tmp_path: Path, form: str) -> None:
     """What dbt's package asks the page table for is there, with times as timestamps, and agrees with the events."""
-    export(run, to=tmp_path / "o", form=form)
+    export(recorded, to=tmp_path / "o", form=form)
     suffix = "parquet" if form == "parquet" else "csv"
     pages = duckdb.sql(f"SELECT {DBT_SEGMENT_PAGES} FROM '{tmp_path}/o/pages.{suffix}'")  # noqa: S608 - names of our own
     assert dict(zip(pages.columns, map(str, pages.types), strict=True))["received_at"].lower().startswith("timestamp")
-    events = pl.read_parquet(run / "events.parquet").filter(pl.col("type") == "page")
+    events = pl.read_parquet(recorded / "events.parquet").filter(pl.col("type") == "page")
     found = duckdb.sql("SELECT count(*), count(DISTINCT id), min(received_at)::TIMESTAMP, sum(length(url)) FROM pages")
     assert found.fetchall()[0] == (
         events.height,
@@ -77,9 +65,9 @@ def test_addresses_are_split() -> None:
     assert pages["search"].to_list() == ["?b=c&d=e", None, None, None]
 
 
-def test_seeds_give_dbt_every_type(run: Path, tmp_path: Path) -> None:
+def test_seeds_give_dbt_every_type(recorded: Path, tmp_path: Path) -> None:
     """The properties for `dbt seed` name each table and each of its columns; times are timestamps."""
-    n_rows = export(run, to=tmp_path / "o")
+    n_rows = export(recorded, to=tmp_path / "o")
     seeds = {seed["name"]: seed["config"]["column_types"] for seed in YAML().load(tmp_path / "o/seeds.yml")["seeds"]}
     assert list(seeds) == list(n_rows)
     for name, types in seeds.items():
@@ -88,22 +76,21 @@ def test_seeds_give_dbt_every_type(run: Path, tmp_path: Path) -> None:
     assert {column for column, kind in seeds["tracks"].items() if kind == "timestamp"} == times
 
 
-def test_an_export_replaces_an_export_and_nothing_else(run: Path, tmp_path: Path) -> None:
-    """Another export may take its place, which leaves no old file; a folder with another file in it stays."""
+def test_an_export_replaces_an_export_and_nothing_else(recorded: Path, tmp_path: Path) -> None:
+    """Another export may take its place, which leaves no old file; a folder with another file in it stays.
+
+    What is no run is not exported, and nothing is written.
+    """
     folder = tmp_path / "o"
-    export(run, to=folder)
-    export(run, to=folder, form="parquet")
+    export(recorded, to=folder)
+    export(recorded, to=folder, form="parquet")
     assert not list(folder.glob("*.csv"))
     assert sorted(json.loads((folder / "manifest.json").read_text())["files"]) == sorted(
         path.name for path in folder.glob("*.parquet")
     )
     (folder / "mine.sql").touch()
     with pytest.raises(OutputError, match=r"holds 'mine\.sql', which funnelsim did not write"):
-        export(run, to=folder)
-
-
-def test_only_a_run_can_be_exported(tmp_path: Path) -> None:
-    """A folder that is no run is refused, and nothing is written."""
+        export(recorded, to=folder)
     with pytest.raises(InputError, match="is not a run folder"):
-        export(tmp_path, to=tmp_path / "o")
-    assert not (tmp_path / "o").exists()
+        export(tmp_path, to=tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -12,8 +12,6 @@ import pytest
 from analytics.io.ndjson import encode
 from scenarios.errors import DeliveryError
 from scenarios.replays.sending import replay
-from scenarios.run.folder import run_to_folder
-from scenarios.scenario import Scenario
 
 kafka = pytest.importorskip("confluent_kafka")
 
@@ -26,14 +24,6 @@ def servers() -> Iterator[str]:
     client = kafka.Producer({"test.mock.num.brokers": 1})
     yield ",".join(f"{broker.host}:{broker.port}" for broker in client.list_topics(timeout=10).brokers.values())
     client.flush(1)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run of some hundred events."""
-    scenario = Scenario(name="small").replace({"clock.hours": 1, "traffic.visitors_per_day": 2000})
-    run_to_folder(scenario, tmp_path / "run", analyse=False)
-    return tmp_path / "run"
 
 
 def received(servers: str, n: int) -> list[tuple[bytes, bytes, int]]:
@@ -50,14 +40,14 @@ def received(servers: str, n: int) -> list[tuple[bytes, bytes, int]]:
 
 
 @pytest.mark.slow
-def test_the_topic_gets_every_event_and_each_browser_a_partition(servers: str, run: Path, tmp_path: Path) -> None:
+def test_the_topic_gets_every_event_and_each_browser_a_partition(servers: str, recorded: Path, tmp_path: Path) -> None:
     """All events come once, keyed by anonymousId and in order for each browser, also in two parts with a state."""
-    lines = encode(pl.read_parquet(run / "events.parquet")).splitlines()
-    middle = pl.read_parquet(run / "events.parquet")["received_at"][len(lines) // 2]
+    lines = encode(pl.read_parquet(recorded / "events.parquet")).splitlines()
+    middle = pl.read_parquet(recorded / "events.parquet")["received_at"][len(lines) // 2]
     for part in ({"until": middle}, {"since": middle}):
         state = tmp_path / f"state-{next(iter(part))}"
-        result = replay(run, to=f"kafka:{servers}/{TOPIC}", speed="max", resume=state, **part)
-        again = replay(run, to=f"kafka:{servers}/{TOPIC}", speed="max", resume=state, **part)
+        result = replay(recorded, to=f"kafka:{servers}/{TOPIC}", speed="max", resume=state, **part)
+        again = replay(recorded, to=f"kafka:{servers}/{TOPIC}", speed="max", resume=state, **part)
         assert (again.resumed_at, again.sent) == (result.sent, 0)
     messages = received(servers, len(lines))
     assert sorted(value for _, value, _ in messages) == sorted(lines)
@@ -67,7 +57,7 @@ def test_the_topic_gets_every_event_and_each_browser_a_partition(servers: str, r
         assert len({partition for its, _, partition in messages if its == key}) == 1
 
 
-def test_a_missing_broker_is_an_error(run: Path) -> None:
+def test_a_missing_broker_is_an_error(recorded: Path) -> None:
     """What cannot be delivered in time is a failed delivery; the address sets how long that is."""
     with pytest.raises(DeliveryError, match=r"events: not all could be sent to Kafka: .*\(0 lines have been ack"):
-        replay(run, to="kafka:127.0.0.1:1/events?message.timeout.ms=300", speed="max")
+        replay(recorded, to="kafka:127.0.0.1:1/events?message.timeout.ms=300", speed="max")

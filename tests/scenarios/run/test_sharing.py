@@ -19,8 +19,8 @@ from scenarios.scenario import Scenario
 
 SETTINGS = {
     "active_agents": "interacting",
-    "clock.hours": 30,
-    "traffic.visitors_per_day": 1500,
+    "clock.hours": 26,
+    "traffic.visitors_per_day": 1000,
     "tracking.late_rate": 0.05,
     "tracking.malformed_rate": 0.05,
     "tracking.duplicate_rate": 0.05,
@@ -30,7 +30,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
-    """A lossy day and six hours, of which most agents sleep through most."""
+    """A lossy day and two hours, of which most agents sleep through most."""
     return Scenario(name="shared").replace(SETTINGS)
 
 
@@ -57,25 +57,20 @@ def test_processes_that_share_a_run_make_the_same(scenario: Scenario, alone: Run
     check_same(scenario.run(jobs=2), alone)
 
 
-def test_any_executor_will_do(scenario: Scenario, alone: Run) -> None:
-    """One of the standard library shares a run too, and is left running."""
-    with ThreadPoolExecutor(1) as executor:
-        check_same(scenario.run(executor=executor), alone)
-        assert executor.submit(int, "1").result() == 1
-
-
 @pytest.mark.parametrize("form", ["parquet", "ndjson"])
 def test_a_shared_run_leaves_the_same_folder(
     scenario: Scenario, alone: Run, tmp_path: Path, form: EventsFormat
 ) -> None:
     """Every file but the manifest, which holds the time, has the bytes of a folder of one process.
 
+    The executor is one of the standard library, and is left running.
     The results of an analysis depend on these events alone.
     """
     one, other = tmp_path / "one", tmp_path / "other"
     run_to_folder(scenario, one, events=form, analyse=False)
     with ThreadPoolExecutor(1) as executor:
         run, manifest = run_to_folder(scenario, other, events=form, analyse=False, pool=pool_of(executor))
+        assert executor.submit(int, "1").result() == 1
     assert manifest["digest"] == alone.digest
     check_same(run, alone)
     names = sorted(path.relative_to(one).as_posix() for path in one.rglob("*") if path.is_file())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -15,16 +13,10 @@ from simulator.simulation import Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 
 
-@dataclass
-class RecordingSink:
-    """A sink that keeps each delivery, and counts how often it is closed."""
+class RecordingSink(CollectingSink):
+    """A sink that counts how often it is closed."""
 
-    taken: list[Delivery] = field(default_factory=list)
-    n_closed: int = 0
-
-    def write(self, delivery: Delivery) -> None:
-        """Keep a batch."""
-        self.taken.append(delivery)
+    n_closed = 0
 
     def close(self) -> None:
         """Count."""
@@ -55,8 +47,8 @@ def batched(hours: list[Delivery], least: int) -> RecordingSink:
 @pytest.mark.parametrize("least", [1, 300, 10_000])
 def test_batches_hold_what_the_deliveries_held(hours: list[Delivery], least: int) -> None:
     """Events, broken lines, the lines of a file of both and the digest are the same, however deliveries are joined."""
-    whole, joined = CollectingSink(), CollectingSink()
-    whole.deliveries, joined.deliveries = hours, batched(hours, least).taken
+    whole, joined = CollectingSink(), batched(hours, least)
+    whole.deliveries = hours
     assert_frame_equal(joined.events, whole.events)
     assert_frame_equal(joined.malformed.drop("n_before"), whole.malformed.drop("n_before"))
     lines = [b"".join(map(delivered_lines, sink.deliveries)) for sink in (whole, joined)]
@@ -71,14 +63,14 @@ def test_batches_hold_what_the_deliveries_held(hours: list[Delivery], least: int
 
 def test_batches_are_as_large_as_asked_for_and_the_last_is_what_is_left(hours: list[Delivery]) -> None:
     """Every batch but the last has the least size or more, and would not have it without its last hour."""
-    taken = batched(hours, 300).taken
+    taken = batched(hours, 300).deliveries
     sizes = [batch.events.height + batch.malformed.height for batch in taken]
     assert 1 < len(sizes) < len(hours)
     assert all(size >= 300 for size in sizes[:-1])
-    assert len(batched(hours, 10**9).taken) == 1
+    assert len(batched(hours, 10**9).deliveries) == 1
 
 
 def test_sinks_are_closed_once(hours: list[Delivery]) -> None:
     """The sinks are closed once, also where nothing came."""
     assert batched(hours, 300).n_closed == 1
-    assert (batched([], 300).n_closed, batched([], 300).taken) == (1, [])
+    assert (batched([], 300).n_closed, batched([], 300).deliveries) == (1, [])

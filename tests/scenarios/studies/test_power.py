@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from scenarios import power as planning
@@ -21,7 +21,6 @@ NORMAL = NormalDist()
 WORLD = Scenario.load("baseline")
 
 
-@settings(deadline=None)  # a loaded machine is slow now and then
 @given(st.floats(-3, 0), st.floats(0.01, 0.2))
 def test_a_curve_is_recovered_from_its_own_probabilities(a: float, b: float):
     """Where as many effects are found as the curve says, the fit gives that curve, and the size of closed form."""
@@ -91,7 +90,7 @@ class Lottery:
         return z if response.startswith("z(") else [2 * stats.norm.sf(np.abs(each)) for each in z]
 
 
-@pytest.mark.parametrize("c", [0.2, 0.02, 0.005])
+@pytest.mark.parametrize("c", [0.2, 0.005])
 def test_the_search_finds_the_size_of_closed_form(c: float, monkeypatch: pytest.MonkeyPatch):
     """From a pilot far too large, or far too small, the search ends at ((1.96 + 0.84) / c)², and its interval holds it.
 

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from scenarios.errors import InputError, OutputError
+from scenarios.output_analysis.results import StudyResults
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 from scenarios.studies.execution import Progress
@@ -35,10 +36,16 @@ responses: {{visitors: counts.visitors, conversion: conversion()}}
 COMMAND = [sys.executable, "-c", "from scenarios.cli.app import main; main()", "study"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def study() -> Study:
     """Two points of four replications, each a fraction of a second."""
     return Study.parse(TEXT)
+
+
+@pytest.fixture(scope="module")
+def results(study: Study) -> StudyResults:
+    """Its results."""
+    return study.run(jobs=1)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -47,9 +54,8 @@ def files(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in names}
 
 
-def test_a_replication_is_the_run_of_the_same_seed_and_number(study: Study):
+def test_a_replication_is_the_run_of_the_same_seed_and_number(study: Study, results: StudyResults):
     """A study has the values of `Scenario.run` of the point's scenario, replication by replication."""
-    table = study.run(jobs=1).replications
     expected = [
         {"point": point.number, "replication": number, "response": name, "value": run.measure(expression)}
         for point in study.points
@@ -57,7 +63,7 @@ def test_a_replication_is_the_run_of_the_same_seed_and_number(study: Study):
         for run in [study.scenario_of(point).run(seed=7, replication=number)]
         for name, expression in study.settings.responses.items()
     ]
-    assert table.to_dicts() == expected
+    assert results.replications.to_dicts() == expected
 
 
 @pytest.mark.parametrize("name", ["baseline", "ad-blocker-heavy", "sales-bottleneck"])
@@ -95,9 +101,9 @@ def test_results_are_the_same_bytes_however_they_are_run(study: Study, tmp_path:
     assert manifest["counts"] == {"points": 2, "replications": 8, "failures": 0}
 
 
-def test_points_share_random_numbers(study: Study):
+def test_points_share_random_numbers(results: StudyResults):
     """With common random numbers what a factor does not touch is the same at every point; without, it is not."""
-    by_point = study.run(jobs=1).wide.select("point", "replication", "visitors").pivot("point", index="replication")
+    by_point = results.wide.select("point", "replication", "visitors").pivot("point", index="replication")
     assert by_point["0"].to_list() == by_point["1"].to_list()
     apart = Study.parse(TEXT + "common_random_numbers: false\n").run(jobs=1).wide
     by_point = apart.select("point", "replication", "visitors").pivot("point", index="replication")
@@ -116,13 +122,6 @@ def test_the_difference_of_two_equal_scenarios_is_exactly_zero():
     assert max(totals) == 5
 
 
-def test_the_old_name_of_from_dict_is_accepted_with_a_warning():
-    """`Study.of` makes the same study, and gives the new name."""
-    data = {"name": "s", "scenario": "baseline", "responses": {"visitors": "counts.visitors"}}
-    with pytest.warns(FutureWarning, match=r"Study\.from_dict"):
-        assert Study.of(data).to_yaml() == Study.from_dict(data).to_yaml()
-
-
 class Stopped(Exception):  # noqa: N818 - not an error: the study is stopped
     """The study is stopped from outside."""
 
@@ -137,7 +136,7 @@ def stop_after(n: int) -> Progress:
     return report
 
 
-def test_a_stopped_study_is_resumed(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_stopped_study_is_resumed(study: Study, tmp_path: Path):
     """What is finished is not run again, an incomplete line is, and the results are the same.
 
     Numbers in the journal keep all their digits.
@@ -159,47 +158,25 @@ def test_a_stopped_study_is_resumed(study: Study, tmp_path: Path, monkeypatch: p
     assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
-def killed_again_and_again(folder: Path, file: Path, n_kills: int, seed: int) -> int:
-    """Start a study, in one process or with two workers in turn, and kill it all at random moments; how often."""
-    moments, kills = np.random.default_rng(seed), 0
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    while kills < n_kills:
-        process = subprocess.Popen(
-            [*COMMAND, str(file), "--out", str(folder), "--jobs", str(1 + kills % 2)],
-            start_new_session=True,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        before, waited = size(folder), time.monotonic()
-        # Killed some time after it has begun to write, so that it gets on a little.
-        while size(folder) == before and process.poll() is None and time.monotonic() - waited < 60:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0.0, 0.15))
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            kills += 1
-        elif process.returncode == 0:
-            return kills
-        assert process.stderr is not None
-        process.communicate()
-    return kills
-
-
-def size(folder: Path) -> int:
-    """Bytes of the journal."""
-    journal = folder / "journal.ndjson"
-    return journal.stat().st_size if journal.exists() else 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_kills", "n_replications"), [(2, 40), pytest.param(20, 250, marks=pytest.mark.validation)])
 def test_a_killed_study_ends_with_the_same_bytes(tmp_path: Path, n_kills: int, n_replications: int):
     """Killed with its workers by kill -9 at random moments, a study resumes and ends with the same bytes."""
-    file = tmp_path / "study.yaml"
+    file, journal, moments = tmp_path / "study.yaml", tmp_path / "killed/journal.ndjson", np.random.default_rng(1)
     file.write_text(TEXT.replace("replications: 4", f"replications: {n_replications}"))
-    kills = killed_again_and_again(tmp_path / "killed", file, n_kills, seed=1)
-    assert kills == n_kills, f"it ended after {kills} kills; give it more to do"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for number in range(n_kills):
+        command = [*COMMAND, str(file), "--out", str(tmp_path / "killed"), "--jobs", str(1 + number % 2), "--quiet"]
+        before = journal.read_bytes() if journal.exists() else b""
+        process = subprocess.Popen(command, start_new_session=True, env=environment)
+        deadline = time.monotonic() + 60
+        # Killed some time after it has begun to write, so that it gets on a little.
+        while (not journal.exists() or journal.read_bytes() == before) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.15))
+        assert process.poll() is None, f"it ended after {number} kills; give it more to do"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     study = Study.load(file)
     study.run(jobs=2, folder=tmp_path / "killed")
     study.run(jobs=2, folder=tmp_path / "whole")
@@ -259,19 +236,13 @@ responses: {{visitors: counts.visitors, effect: coefficient("pricing_page_view")
 
 def test_a_point_without_a_valid_scenario_does_not_end_the_study():
     """A point whose values are each valid, but not together, has no replications but a reason; the others run."""
-    text = f"""name: faulty
-scenario: {WORLD}
-factors:
-  intent.intercept: [-2.0, -3.0]
-  visits.gap_hours: [1.0, 2.0]
-replications: 1
-responses: {{visitors: counts.visitors}}
-"""
-    study = Study.parse(text)
+    factors = "factors: {intent.intercept: [-2.0, -3.0], visits.gap_hours: [1.0, 2.0]}"
+    text = TEXT.replace("factors: {tracking.duplicate_rate: [0.0, 0.2]}", factors)
+    study = Study.parse(text.replace("replications: 4", "replications: 1"))
     point = study.points[2]
     object.__setattr__(point, "values", {**point.values, "visits.gap_hours": -1.0})
     results = study.run(jobs=1)
-    assert results.replications["point"].to_list() == [0, 1, 3]
+    assert results.wide["point"].to_list() == [0, 1, 3]
     (failure,) = results.failures
     assert (failure["point"], failure["replication"], failure["stage"]) == (2, None, "settings")
     assert "visits.gap_hours: must be" in failure["message"]
@@ -339,20 +310,18 @@ def test_replications_end_when_they_are_enough(tmp_path: Path):
     assert files(tmp_path / "parts") == files(tmp_path / "whole")
 
 
-def test_results_show_their_estimates_and_calibration():
+def test_results_show_their_estimates_and_calibration(results: StudyResults):
     """A study of estimates has a panel per term and shows its table in a notebook; without estimates it is an error."""
     world = "{name: tiny, clock: {hours: 4}, traffic: {visitors_per_day: 20000}, intent: {intercept: -2.0}}"
-    study = Study.parse(f"{{name: t, scenario: {world}, replications: 3, estimates: all}}")
-    results = study.run(jobs=1)
-    table = results.calibration
-    assert set(table["term"]) == set(results.estimates.drop_nulls("true_coefficient")["term"])
+    estimated = Study.parse(f"{{name: t, scenario: {world}, replications: 3, estimates: all}}").run(jobs=1)
+    table = estimated.calibration
+    assert set(table["term"]) == set(estimated.estimates.drop_nulls("true_coefficient")["term"])
     assert set(table["point"]) == {0}
-    assert len(results.calibration_chart().concat) == table["term"].n_unique()
-    shown = results._repr_html_()
+    assert len(estimated.calibration_chart().concat) == table["term"].n_unique()
+    shown = estimated._repr_html_()
     assert "&lt;Results of t: 1 points, 3 replications&gt;" in shown
     assert "security_page_view" in shown
-    without = Study.parse(TEXT).run(jobs=1)
-    assert without.calibration.is_empty()
-    assert "visitors" in without._repr_html_()
+    assert results.calibration.is_empty()
+    assert "visitors" in results._repr_html_()
     with pytest.raises(InputError, match="estimates: all"):
-        without.calibration_chart()
+        results.calibration_chart()

@@ -26,13 +26,9 @@ def test_mser5_cuts_where_a_series_has_filled():
 
 
 def test_mser5_is_the_cut_with_the_least_error_of_the_mean():
-    """Of a series without chance that jumps at 25, the batches before it are cut and none after."""
+    """Of a series that jumps at 25, the batches before are cut and none after; one that rises to its end has no cut."""
     assert mser5(np.concatenate([np.zeros(25), np.full(75, 3.0)])) == 25
     assert mser5(np.full(100, 3.0)) == 0
-
-
-def test_what_settles_nowhere_is_told():
-    """A series that rises to its end has no ordinary state."""
     assert mser5(np.linspace(0.0, 1.0, 100)) is None
 
 

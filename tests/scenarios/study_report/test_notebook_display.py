@@ -28,13 +28,15 @@ def run() -> Run:
     return Scenario.load("baseline").replace(changes).run(seed=3)
 
 
-def test_a_run_shows_its_counts(run: Run) -> None:
-    """Name, seed and each count of the manifest, the description as text."""
+def test_a_run_shows_its_counts_and_a_scenario_its_file(run: Run) -> None:
+    """Name, seed and each count of the manifest; the scenario its file; hostile text is text."""
     shown = run._repr_html_()
     assert "<strong>baseline</strong>, seed 3" in shown
     for name, count in run.outcome.counts.items():
         assert f'<th scope="row">{name.replace("_", " ")}</th><td>{count:,}</td>' in shown
-    assert "<script" not in shown
+    file = run.scenario._repr_html_()
+    assert "visitors_per_day: 3000.0" in file
+    assert "<script" not in shown + file
     assert "&lt;script&gt;" in shown
 
 
@@ -45,13 +47,6 @@ def test_an_analysis_shows_totals_and_funnel(run: Run) -> None:
     assert str(run.statistics.totals()["visitors"][0]) in shown
     assert repr(run.analysis) == repr(run.analysis)
     assert "0x" not in repr(run.analysis)
-
-
-def test_a_scenario_shows_its_file(run: Run) -> None:
-    """The text of the scenario file, escaped."""
-    shown = run.scenario._repr_html_()
-    assert "visitors_per_day: 3000.0" in shown
-    assert "<script" not in shown
 
 
 def test_a_study_shows_design_and_responses() -> None:
@@ -76,18 +71,14 @@ def test_a_study_shows_design_and_responses() -> None:
 
 @pytest.mark.parametrize("name", ["hourly", "funnel", "heat_map", "coefficients", "segments"])
 def test_a_chart_is_an_svg_with_a_title(run: Run, name: str) -> None:
-    """A drawing without scripts, with a label for those who cannot see it."""
+    """A drawing without scripts, with a label for those who cannot see it; the old name of charts is warned of."""
+    with pytest.warns(FutureWarning, match=r"Analysis\.charts"):
+        assert isinstance(run.analysis.pictures, Charts)
     charts = run.analysis.charts
     chart = charts.segments("page_group") if name == "segments" else getattr(charts, name)()
     shown = chart._repr_html_()
     assert re.match(r'<div role="img" aria-label="[^"<]+" style="[^"]+"><svg ', shown)
     assert "<script" not in shown
-
-
-def test_pictures_is_the_old_name_of_charts(run: Run) -> None:
-    """It works for one more version, and names the new one."""
-    with pytest.warns(FutureWarning, match=r"Analysis\.charts"):
-        assert isinstance(run.analysis.pictures, Charts)
 
 
 def test_a_bar_of_text_ends_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:

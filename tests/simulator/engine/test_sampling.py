@@ -39,15 +39,11 @@ def test_many_tables_and_few_cells_change_nothing(n_tables: int):
     np.testing.assert_array_equal(Choices(tables).pick_or_none(table, numbers), searched(tables, table, numbers))
 
 
-def test_one_table_for_all_needs_no_list_of_tables():
-    """One table number equals an array of it."""
+def test_a_table_number_may_stand_for_all_and_a_table_may_lack_something_to_one():
+    """One table number equals an array of it. Numbers beyond the last step pick nothing, or the last where all must."""
     choices, numbers = Choices(np.array([[0.25, 0.75], [0.5, 0.5]])), np.array([0.1, 0.25, 0.3, 0.6])
     assert choices.pick(0, numbers).tolist() == [0, 1, 1, 1]
     assert choices.pick(1, numbers).tolist() == choices.pick(np.full(4, 1), numbers).tolist() == [0, 0, 0, 1]
-
-
-def test_what_a_table_lacks_to_one_is_none_of_them():
-    """Numbers beyond the last step pick nothing; where there is no none, rounding makes it the last alternative."""
-    choices, numbers = Choices(np.array([[0.25, 0.25]])), np.array([0.4, 0.6])
-    assert choices.pick_or_none(0, numbers).tolist() == [1, 2]
-    assert choices.pick(0, numbers).tolist() == [1, 1]
+    part, beyond = Choices(np.array([[0.25, 0.25]])), np.array([0.4, 0.6])
+    assert part.pick_or_none(0, beyond).tolist() == [1, 2]
+    assert part.pick(0, beyond).tolist() == [1, 1]

@@ -69,17 +69,13 @@ def test_an_effect_on_navigation_moves_only_how_much_is_drawn(ordinary: dict[str
 
 
 def test_the_digests_repeat_and_differ_by_seed(ordinary: dict[str, str]):
-    """The same seed gives the same digests, another seed others for every source."""
+    """The same seed gives the same digests, another seed others for every source; each source has its own name."""
     assert draws() == ordinary
+    assert {"arrivals", "place", "device", "channel", "visits", "navigation", "decision", "accounts"} <= ordinary.keys()
+    assert len(set(ordinary.values())) == len(ordinary)
     other = draws(seed=3)
     assert other.keys() == ordinary.keys()
     assert not set(other.values()) & set(ordinary.values())
-
-
-def test_every_source_is_named(ordinary: dict[str, str]):
-    """Each part of a visitor has a source of its own."""
-    assert {"arrivals", "place", "device", "channel", "visits", "navigation", "decision", "accounts"} <= ordinary.keys()
-    assert len(set(ordinary.values())) == len(ordinary)
 
 
 def test_recording_changes_no_number():

@@ -24,29 +24,31 @@ def test_the_same_key_gives_the_same_numbers():
     np.testing.assert_array_equal(first, second)
 
 
+def assert_unrelated(one: np.ndarray, two: np.ndarray) -> None:
+    """Pairs fill a 16 × 16 grid evenly (chi-square), and their correlation is 0 within 4 SE (1/√n)."""
+    assert abs(np.corrcoef(one, two)[0, 1]) < 4 / np.sqrt(N)
+    table = np.histogram2d(one, two, bins=16, range=[[0, 1], [0, 1]])[0]
+    assert stats.chisquare(table.ravel()).pvalue > CHANCE
+
+
 @pytest.mark.parametrize("other", [{"seed": 2}, {"seed": 0}, {"replication": 1}, {"source": "gaps"}, {"cohort": 1}])
 def test_any_other_part_of_the_key_gives_unrelated_numbers(other: dict[str, int | str]):
-    """Another seed, replication, source or cohort: no number in common, and a correlation of 0 within 4 SE (1/√n)."""
+    """Another seed, replication, source or cohort: no number in common and no relation, addressed or in a row."""
+    key = {"seed": 1, "replication": 0, "source": "dwell", "cohort": 0}
     one, two = uniforms().at(ADDRESSES), uniforms(**other).at(ADDRESSES)
     assert not np.isin(one, two).any()
-    assert abs(np.corrcoef(one, two)[0, 1]) < 4 / np.sqrt(N)
+    assert_unrelated(one, two)
+    in_a_row = []
+    for each in (key, key | other):
+        streams = Streams(each["seed"], each["replication"])
+        in_a_row.append(streams.generator(each["source"], each["cohort"]).random(N))
+    assert_unrelated(*in_a_row)
 
 
 @pytest.mark.parametrize("lag", [1, 2, 1 << 8, 1 << 13, 1 << 21])
 def test_neighbouring_addresses_are_unrelated(lag: int):
-    """Next page, next visit, next visitor: pairs fill a 16 × 16 grid evenly (chi-square), without correlation."""
-    here, there = uniforms().at(ADDRESSES), uniforms().at(ADDRESSES + lag)
-    assert abs(np.corrcoef(here, there)[0, 1]) < 4 / np.sqrt(N)
-    table = np.histogram2d(here, there, bins=16, range=[[0, 1], [0, 1]])[0]
-    assert stats.chisquare(table.ravel()).pvalue > CHANCE
-
-
-def test_pairs_of_sources_are_unrelated():
-    """What is drawn for reading times says nothing of what is drawn for the way through the site."""
-    table = np.histogram2d(
-        uniforms(source="dwell").at(ADDRESSES), uniforms(source="navigation").at(ADDRESSES), bins=16
-    )[0]
-    assert stats.chisquare(table.ravel()).pvalue > CHANCE
+    """Next page, next visit and next visitor have numbers of their own."""
+    assert_unrelated(uniforms().at(ADDRESSES), uniforms().at(ADDRESSES + lag))
 
 
 @pytest.mark.parametrize("spread", [1, 1 << 8, 1 << 21])
@@ -68,28 +70,13 @@ def test_many_streams_are_uniform_together():
 
 
 def test_a_draw_does_not_depend_on_the_others():
-    """An address has the same number in any order and context, and any number of times."""
+    """An address has the same number in any order and context, and any number of times; the caller's array stays."""
     whole = uniforms().at(ADDRESSES)
-    some = np.random.default_rng(5).permutation(N)[:1000]
-    np.testing.assert_array_equal(uniforms().at(some), whole[some])
-    stream = uniforms()
-    stream.at(ADDRESSES)
+    some = np.random.default_rng(5).permutation(N)[:1000].astype(np.uint64)
+    asked, stream = some.copy(), uniforms()
+    np.testing.assert_array_equal(stream.at(asked), whole[some])
+    np.testing.assert_array_equal(asked, some)
     assert stream.at(np.array([17]))[0] == whole[17]
-
-
-def test_asking_leaves_the_addresses_as_they_were():
-    """The numbers are computed on a copy: the caller's addresses stay."""
-    addresses = np.array([1, 2, 3], dtype=np.uint64)
-    uniforms().at(addresses)
-    np.testing.assert_array_equal(addresses, [1, 2, 3])
-
-
-def test_numbers_lie_strictly_between_0_and_1():
-    """Logarithms and logits of the numbers are finite."""
-    numbers = uniforms().at(np.arange(1_000_000))
-    assert numbers.min() > 0
-    assert numbers.max() < 1
-    assert np.isfinite(np.log(numbers / (1 - numbers))).all()
 
 
 def test_the_extreme_words_give_numbers_between_0_and_1():
@@ -103,22 +90,15 @@ def test_the_extreme_words_give_numbers_between_0_and_1():
     assert 0 < low < high < 1
 
 
-def test_addresses_do_not_collide():
-    """Within a stream no two addresses share a word: counting by an odd step and mixing are both one to one."""
-    words = uniforms().words(np.arange(1_000_000))
+def test_addresses_do_not_collide_and_streams_do_not_overlap():
+    """Half a million words of one stream and 20,000 of each of 50 others are all different.
+
+    Within a stream counting by an odd step and mixing are both one to one; between streams chance would make two words
+    equal once in 10⁷ worlds.
+    """
+    others = [uniforms(cohort=cohort).words(np.arange(20_000)) for cohort in range(1, 51)]
+    words = np.concatenate([uniforms().words(np.arange(500_000)), *others])
     assert len(np.unique(words)) == len(words)
-
-
-def test_streams_do_not_overlap():
-    """50 streams of 20,000 words have no word in common: by chance that would happen once in 4 × 10⁷ worlds."""
-    words = np.concatenate([uniforms(cohort=cohort).words(np.arange(20_000)) for cohort in range(50)])
-    assert len(np.unique(words)) == len(words)
-
-
-def test_generators_of_two_sources_are_unrelated():
-    """The sources that draw in a row are as independent as the addressed ones."""
-    one, two = (Streams(1).generator(source).random(N) for source in ("arrivals", "accounts"))
-    assert abs(np.corrcoef(one, two)[0, 1]) < 4 / np.sqrt(N)
 
 
 def test_any_seed_is_a_seed_and_no_replication():

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from small_worlds import simulated
 
 from analytics.events.times import HOUR_MS
 from analytics.io.ndjson import encode
@@ -34,11 +35,10 @@ def world_of(**settings: object) -> WorldSettings:
     return WorldSettings.model_validate(SMALL | settings)
 
 
-def digest(seed: int = 1, replication: int = 0, world: WorldSettings | None = None) -> str:
+def digest(seed: int = 1, replication: int = 0) -> str:
     """SHA-256 of the lines of a small simulation."""
-    sink = CollectingSink()
-    Simulation(world or world_of(), seed=seed, replication=replication).run([sink])
-    return hashlib.sha256(encode(sink.events)).hexdigest()
+    events, _ = simulated(world_of(), seed, replication=replication)
+    return hashlib.sha256(encode(events)).hexdigest()
 
 
 IN_A_PROCESS = f"""
@@ -80,21 +80,20 @@ def test_the_same_seed_gives_the_same_events_and_another_others():
 
 
 def test_a_simulation_can_be_run_again():
-    """A run does not modify the settings, and a second one gives the same events, visits, sales and counts."""
-    world = world_of()
+    """A run does not modify the settings, and a second one gives the same events, visits, sales and counts.
+
+    So does one without sinks. The requests of accounts belong to the run.
+    """
+    world = world_of(population={"accounts": 5})
     before, simulation = world.model_dump_json(), Simulation(world, seed=3)
     sinks = CollectingSink(), CollectingSink()
     first, second = (simulation.run([sink]) for sink in sinks)
     assert_frame_equal(sinks[0].events, sinks[1].events)
     assert_frame_equal(first.visits, second.visits)
     assert_frame_equal(first.sales.requests, second.sales.requests)
-    assert (first.counts, first.truth) == (second.counts, second.truth)
+    assert first.counts == second.counts == simulation.run().counts
+    assert first.truth == second.truth
     assert world.model_dump_json() == before
-
-
-def test_running_without_sinks_counts_the_same(small_run: SimpleNamespace):
-    """Sinks do not affect the run."""
-    assert small_run.simulation.run().counts == small_run.outcome.counts
 
 
 def test_garbage_collection_is_restored():
@@ -117,12 +116,19 @@ def test_garbage_collection_is_restored():
 
 
 def test_batches_are_hours_half_open(small_run: SimpleNamespace):
-    """One batch for each hour, its start included and its end excluded."""
+    """One batch for each hour, its start included and its end excluded; visits too lie in the simulated time.
+
+    Progress is reported after every hour and ends at 1; each sink is closed once.
+    """
     start, batches = small_run.world.clock.start, small_run.batches
     assert len(batches) == small_run.world.clock.hours
     for number, batch in enumerate(batches):
         assert batch["received_at"].is_between(start + number * HOUR, start + (number + 1) * HOUR, closed="left").all()
     assert sum(batch.height > 0 for batch in batches) > 20
+    for name in ("started_at", "ended_at"):
+        assert small_run.outcome.visits[name].is_between(start, start + 24 * HOUR, closed="left").all()
+    assert small_run.progress == [(hour + 1) / 24 for hour in range(24)]
+    assert small_run.recorder.n_closed == 1
 
 
 def batches_of_arrivals_at_one_hour(monkeypatch: pytest.MonkeyPatch, hours: int) -> list[pl.DataFrame]:
@@ -147,21 +153,6 @@ def test_an_event_on_the_hour_belongs_to_the_hour_that_starts(monkeypatch: pytes
     assert (after["received_at"] == WorldSettings().clock.start + HOUR).sum() == after["anonymous_id"].n_unique() > 5
     (only,) = batches_of_arrivals_at_one_hour(monkeypatch, 1)
     assert only.height == 0
-
-
-def test_nothing_happens_before_the_start_or_from_the_end_on(small_run: SimpleNamespace):
-    """All events and visits are in the simulated time, its end excluded."""
-    clock = small_run.world.clock
-    end = clock.start + clock.hours * HOUR
-    assert small_run.events["received_at"].is_between(clock.start, end, closed="left").all()
-    for name in ("started_at", "ended_at"):
-        assert small_run.outcome.visits[name].is_between(clock.start, end, closed="left").all()
-
-
-def test_progress_grows_to_1_and_sinks_are_closed_once(small_run: SimpleNamespace):
-    """Progress is reported after every hour and ends at 1; each sink is closed once."""
-    assert small_run.progress == [(hour + 1) / 24 for hour in range(24)]
-    assert small_run.recorder.n_closed == 1
 
 
 def test_counts_agree_with_events_and_visits(small_run: SimpleNamespace):
@@ -214,25 +205,19 @@ def world_with(executives: int, wait_effect_per_day: float = 0.0) -> WorldSettin
 
 
 def test_more_executives_make_no_wait_longer_and_no_demo_fewer():
-    """With common random numbers the requests stay the same, and no wait is longer with a larger team."""
-    outcomes = [Simulation(world_with(executives), seed=6).run().sales for executives in (2, 4, 12)]
-    for fewer, more in pairwise(outcomes):
+    """With common random numbers page views and requests stay the same, and no wait is longer with a larger team."""
+    runs = [simulated(world_with(executives), seed=6) for executives in (2, 4, 12)]
+    for (few, one), (many, other) in pairwise(runs):
+        fewer, more = one.sales, other.sales
         same = ["anonymous_id", "requested_s", "responded_s"]
         assert_frame_equal(fewer.requests.select(same), more.requests.select(same))
+        of_sales = pl.col("event").cast(pl.String).fill_null("").is_in(list(STEPS))
+        assert_frame_equal(few.filter(~of_sales), many.filter(~of_sales))
         assert (more.requests["slot_s"] <= fewer.requests["slot_s"]).all()
         # A buyer who attends after a long wait attends after a short one.
         assert not (fewer.requests["held_s"].is_not_null() & more.requests["held_s"].is_null()).any()
         assert more.summary["held"] > fewer.summary["held"]
         assert more.summary["slot_wait_hours_mean"] < fewer.summary["slot_wait_hours_mean"]
-
-
-def test_a_larger_team_changes_no_page_view():
-    """What visitors view does not depend on the sales team."""
-    sinks = CollectingSink(), CollectingSink()
-    for executives, sink in zip((2, 20), sinks, strict=True):
-        Simulation(world_with(executives), seed=6).run([sink])
-    one, two = (sink.events.filter(~pl.col("event").cast(pl.String).fill_null("").is_in(list(STEPS))) for sink in sinks)
-    assert_frame_equal(one, two)
 
 
 def test_a_long_visible_wait_only_discourages():
@@ -254,21 +239,18 @@ def test_a_long_visible_wait_only_discourages():
 def test_without_a_wait_the_effect_of_the_wait_is_nothing():
     """Where the next slot starts at once, the effect of the wait is negligible."""
     teams = {"default": {**ALWAYS, "account_executives": {"headcount": 500}}}
-    events = []
-    for effect in (0.0, -1e-9):
-        sink, sales = CollectingSink(), {"teams": teams, "lead_hours": 0.0, "wait_effect_per_day": effect}
-        Simulation(world_of(sales=sales), seed=6).run([sink])
-        events.append(sink.events)
-    assert_frame_equal(*events)
+    sales = {"teams": teams, "lead_hours": 0.0}
+    worlds = (world_of(sales={**sales, "wait_effect_per_day": effect}) for effect in (0.0, -1e-9))
+    assert_frame_equal(*(simulated(world, seed=6)[0] for world in worlds))
 
 
+@pytest.mark.slow  # that streams of replications are unrelated is shown in a moment, number by number
 def test_replications_are_independent():
     """Hourly page views of six pairs of replications, less the profile, are uncorrelated within 4 SE."""
     views = []
     for replication in range(12):
-        sink = CollectingSink()
-        Simulation(world_of(), seed=1, replication=replication).run([sink])
-        hours = sink.events.filter(pl.col("type") == "page")["received_at"].dt.hour()
+        events, _ = simulated(world_of(), 1, replication=replication)
+        hours = events.filter(pl.col("type") == "page")["received_at"].dt.hour()
         views.append(hours.value_counts().sort("received_at")["count"].to_list())
     table = pl.DataFrame(views, orient="row").to_numpy().astype(float)
     residual = (table - table.mean(axis=0)) / table.std(axis=0, ddof=1)
@@ -279,9 +261,6 @@ def test_replications_are_independent():
 
 def test_a_longer_simulation_starts_like_a_shorter_one():
     """The first 12 hours of 24 have the events of a simulation of 12."""
-    short, long = CollectingSink(), CollectingSink()
-    Simulation(world_of(clock={"hours": 12}), seed=4).run([short])
-    world = world_of(clock={"hours": 24})
-    Simulation(world, seed=4).run([long])
-    half = long.events.filter(pl.col("received_at") < world.clock.start + 12 * HOUR)
-    assert_frame_equal(half, short.events)
+    short, long = (simulated(world_of(clock={"hours": hours}))[0] for hours in (12, 24))
+    half = long.filter(pl.col("received_at") < WorldSettings().clock.start + 12 * HOUR)
+    assert_frame_equal(half, short)

@@ -84,14 +84,10 @@ def test_a_day_has_as_many_hours_as_the_sun_gave_it(zone: str, day: str, hours: 
 
 
 def test_after_the_weekend_of_the_change_the_office_opens_an_hour_earlier_in_utc():
-    """Berlin opens at 8 UTC on Friday, and at 7 UTC on Monday."""
+    """Berlin opens at 8 UTC on Friday, and at 7 UTC on Monday; an office with a year and more of holidays never."""
     berlin = office("2026-03-27T00:00:00Z", time_zone="Europe/Berlin")
     assert berlin.next_open(0.0) == 8 * HOUR_S
     assert berlin.next_open(17 * HOUR_S) == 3 * 24 * HOUR_S + 7 * HOUR_S
-
-
-def test_an_office_without_a_day_in_sight_never_opens():
-    """A year and more of holidays has no next office hour."""
     holidays = [date(2026, 1, 1) + timedelta(days=d) for d in range(900)]
     assert office("2026-03-03T00:00:00Z", holidays=holidays).next_open(0.0) is None
 
@@ -117,19 +113,18 @@ def test_an_absence_holds_from_its_first_day_to_its_last():
 
 
 def test_somebody_new_grows_into_the_whole_day():
-    """With two weeks of ramp-up the day is a third in the first week, two thirds in the second, and then whole."""
+    """With two weeks of ramp-up the day is a third in the first week, two thirds in the second, and then whole.
+
+    Without any the first day is a whole one, and there is none before it.
+    """
     (new,) = staff(headcount=1, ramp_weeks=2, hires=[{"rep": 1, "on": date(2026, 3, 9)}])
     worked = []
     for day in (6, 9, 13, 16, 20, 23, 30):
         shift = new.on(date(2026, 3, day))
         worked.append(None if shift is None else shift.length_s / HOUR_S)
     assert worked == pytest.approx([None, 8, 8, 16, 16, 24, 24])
-
-
-def test_without_ramp_up_somebody_new_is_there_at_once():
-    """The first day is a whole one, and there is none before it."""
-    (new,) = staff(headcount=1, ramp_weeks=0, hires=[{"rep": 1, "on": date(2026, 3, 4)}])
-    assert new.seconds_until(7 * 24 * HOUR_S) == 3 * 24 * HOUR_S
+    (at_once,) = staff(headcount=1, ramp_weeks=0, hires=[{"rep": 1, "on": date(2026, 3, 4)}])
+    assert at_once.seconds_until(7 * 24 * HOUR_S) == 3 * 24 * HOUR_S
 
 
 def test_time_at_work_counts_up_to_the_moment():

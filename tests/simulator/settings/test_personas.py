@@ -3,8 +3,7 @@
 from typing import Any
 
 import numpy as np
-import polars as pl
-from small_worlds import SE, off_by
+from small_worlds import SE, off_by, simulated
 
 from simulator.engine.arrays import Integers
 from simulator.engine.streams import Streams
@@ -12,7 +11,6 @@ from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.navigation import Navigation, NavigationProfile
@@ -40,6 +38,8 @@ def visits_of(cohort: Cohort, persona: int) -> Integers:
 
 def test_personas_come_by_their_weights_and_channels():
     """Within each channel a persona's share is its weight times its factor there, by the sum of all (4.5 SE)."""
+    personas = [PersonaSettings(weight=1.0), PersonaSettings(weight=3.0, channels={"x": 0.0, "y": 2.0})]
+    np.testing.assert_allclose(persona_mix(personas, ["x", "y", "z"]), [[1, 0], [1 / 7, 6 / 7], [0.25, 0.75]])
     settings = PopulationSettings.model_validate({"personas": TWO})
     people = Population(settings, {"direct": 0.6, "blog": 0.4}, Streams(1)).draw(N, 0)
     for channel, share in enumerate((3 / 4, 6 / 7)):
@@ -102,13 +102,19 @@ def test_returning_visits_land_by_the_persona_too():
 
 
 def test_a_persona_may_come_again_more_often_than_others():
-    """Its factor multiplies the return rate; a second visit follows at the rate that comes of it (4.5 SE)."""
-    cohort = CohortSampler(
-        world_of({"once": {"return_factor": 0.0}, "often": {"return_factor": 2.0}}), Streams(6)
-    ).draw(0, -5)
-    again = cohort.journeys.n_visits > 1
-    assert not again[cohort.people.persona == 0].any()
-    assert off_by(again[cohort.people.persona == 1], 2 * 0.34) < SE
+    """Its factor multiplies the return rate, up to 0.99; a second visit follows at that rate (4.5 SE).
+
+    The settings' own rate stays as it is.
+    """
+    factors = {"once": 0.0, "often": 2.0, "for_ever": 1e6}
+    personas = {name: {"return_factor": factor} for name, factor in factors.items()}
+    cohort = CohortSampler(world_of(personas, visits={"max_visits": 20}), Streams(6)).draw(0, -5)
+    again, persona = cohort.journeys.n_visits > 1, cohort.people.persona
+    assert not again[persona == 0].any()
+    assert off_by(again[persona == 1], 2 * 0.34) < SE
+    assert off_by(again[persona == 2], 0.99) < SE
+    own = CohortSampler(world_of({"a": {}}, visits={"return_rate": 0.995, "max_visits": 20}), Streams(1))
+    assert off_by(own.draw(0, -5.0).journeys.n_visits > 1, 0.995) < SE
 
 
 def test_an_effect_on_the_decision_moves_that_persona_alone():
@@ -138,21 +144,18 @@ def test_the_default_personas_have_no_effect_of_their_own():
 
 
 def test_events_do_not_show_personas():
-    """Neither a column nor a value of the events bears the name of a persona; the table of people does."""
-    world = world_of({"zebra": {}, "quagga": {}}, traffic={"visitors_per_day": 300})
-    sink = CollectingSink()
-    people = Simulation(world, seed=3).run([sink]).people
-    assert set(people["persona"]) == {"zebra", "quagga"}
-    assert "zebra" not in sink.events.write_csv()
-    assert set(people["anonymous_id"]) == set(sink.events["anonymous_id"])
+    """Neither a column nor a value of the events bears the name of a persona; the table of people does.
 
-
-def test_without_personas_all_are_alike():
-    """Without personas there is a single one without a name, and no invitations."""
-    world = world_of({}, traffic={"visitors_per_day": 300})
-    people = Simulation(world, seed=3).run().people
-    assert people["persona"].is_null().all()
-    assert people["invited_by"].is_null().all()
+    Without personas there is a single one without a name, and no invitations.
+    """
+    few = {"visitors_per_day": 300}
+    events, outcome = simulated(world_of({"zebra": {}, "quagga": {}}, traffic=few), seed=3)
+    assert set(outcome.people["persona"]) == {"zebra", "quagga"}
+    assert "zebra" not in events.write_csv()
+    assert set(outcome.people["anonymous_id"]) == set(events["anonymous_id"])
+    alike = simulated(world_of({}, traffic=few), seed=3)[1].people
+    assert alike["persona"].is_null().all()
+    assert alike["invited_by"].is_null().all()
 
 
 def test_a_site_of_ones_own_keeps_the_default_personas():
@@ -166,31 +169,3 @@ def test_a_site_of_ones_own_keeps_the_default_personas():
         }
     )
     assert Simulation(world, seed=1).run().counts["page_views"] > 50
-
-
-def test_the_mix_of_personas_sums_to_one_in_every_channel():
-    """Shares are weights times factors over their sum; a factor of 0 keeps a persona out of a channel."""
-    personas = [PersonaSettings(weight=1.0), PersonaSettings(weight=3.0, channels={"x": 0.0, "y": 2.0})]
-    np.testing.assert_allclose(persona_mix(personas, ["x", "y", "z"]), [[1, 0], [1 / 7, 6 / 7], [0.25, 0.75]])
-
-
-def test_no_factor_keeps_visitors_returning_for_ever():
-    """The return rate with a factor is at most 0.99; the settings' own rate stays as it is."""
-    huge = CohortSampler(
-        world_of({"a": {"return_factor": 1e6}}, visits={"return_rate": 0.5, "max_visits": 20}), Streams(1)
-    )
-    assert off_by(huge.draw(0, -5.0).journeys.n_visits > 1, 0.99) < SE
-    own = CohortSampler(world_of({"a": {}}, visits={"return_rate": 0.995, "max_visits": 20}), Streams(1))
-    assert off_by(own.draw(0, -5.0).journeys.n_visits > 1, 0.995) < SE
-
-
-def test_people_are_first_seen_when_their_browser_first_views_a_page():
-    """The time in the table of people is that of the browser's first page view among the events."""
-    sink = CollectingSink()
-    settings = {"traffic": {"visitors_per_day": 500}, "visits": {"return_rate": 0.6, "gap_hours": 0.5}}
-    world = WorldSettings.model_validate({**settings, "population": {"second_device_rate": 0.5}})
-    people = Simulation(world, seed=3).run([sink]).people
-    first = sink.events.filter(pl.col("type") == "page").group_by("anonymous_id").agg(seen=pl.col("timestamp").min())
-    joined = people.join(first, on="anonymous_id")
-    assert joined.height == people.height
-    assert (joined["seen"] == joined["first_seen_at"]).all()

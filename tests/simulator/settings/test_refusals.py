@@ -11,6 +11,9 @@ DAY = "2026-03-03T{}:00Z"
 SALE = {"start": DAY.format("09:00"), "end": DAY.format("15:20"), "channel": "paid_search", "visitors": 500}
 BOOM = {"kind": "launch", "start": DAY.format("12:00"), "end": DAY.format("14:00"), "factor": 3.0}
 OUTAGE = {"kind": "outage", "start": DAY.format("13:00"), "end": DAY.format("16:00")}
+FORM = {"asset": "x", "submit_rate": 1}
+HIRE = {"rep": 1, "on": "2026-03-03"}
+ABSENCE = {"rep": 1, "first": "2026-03-04", "last": "2026-03-03"}
 
 
 def channels(*shares: float) -> dict[str, Any]:
@@ -30,9 +33,7 @@ def arms(**of_b: object) -> dict[str, Any]:
 
 CASES: list[tuple[str, dict[str, Any], str]] = [
     ("clock", {"hours": 0}, "hours"),
-    ("clock", {"hours": -1}, "hours"),
     ("clock", {"hours": 1.5}, "hours"),
-    ("clock", {"hours": "24"}, "hours"),
     ("clock", {"hours": 24.0}, "clock"),
     ("clock", {"hours": 10**7}, "clock"),
     ("clock", {"start": "9999-12-31T00:00:00Z"}, "clock"),
@@ -50,7 +51,6 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("traffic", {"events": {"e": {**OUTAGE, "factor": 2.0}}}, "factor: an outage has none"),
     ("traffic", {"events": {"e": {**OUTAGE, "kind": "strike"}}}, "'launch' or 'outage'"),
     ("traffic", channels(0.5, 0.4), r"shares must sum to 1 \(they sum to 0\.9\)"),
-    ("traffic", channels(0.5, 0.6), r"shares must sum to 1 \(they sum to 1\.1\)"),
     ("traffic", channels(1.2, -0.2), "less than or equal to 1"),
     ("traffic", {"channels": {}}, "at least 1 item"),
     ("traffic", {"hourly_profile": [1.0] * 23}, "at least 24 items"),
@@ -93,16 +93,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("site.pages", {"a": page(0.5, a=-1.0)}, "greater than or equal to 0"),
     ("site.pages", {"a": {**page(0.5, a=1.0), "path": "pricing"}}, "should match pattern"),
     ("site.pages", {"a": {**page(0.5, a=1.0), "stage": "below"}}, "'top', 'middle' or 'bottom'"),
-    (
-        "site.pages.a",
-        {**page(0.5, a=1.0), "form": {"event": "Demo Requested", "asset": "x", "submit_rate": 1}},
-        "no form",
-    ),
-    (
-        "site.pages.a",
-        {**page(0.5, a=1.0), "form": {"event": "Tea Poured", "asset": "x", "submit_rate": 1}},
-        "Input should",
-    ),
+    ("site.pages.a", {**page(0.5, a=1.0), "form": {**FORM, "event": "Demo Requested"}}, "no form"),
+    ("site.pages.a", {**page(0.5, a=1.0), "form": {**FORM, "event": "Tea Poured"}}, "Input should"),
     ("site.pages", {}, "at least 1 item"),
     ("visits", {"return_rate": 1.0}, "less than 1"),
     ("visits", {"max_visits": 0}, "greater than or equal to 1"),
@@ -140,17 +132,9 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("sales.teams.default.sdrs", {"headcount": 0}, "greater than or equal to 1"),
     ("sales.teams.default.sdrs", {"headcount": 2.5}, "integer"),
     ("sales.teams.default.sdrs", {"ramp_weeks": -1}, "greater than or equal to 0"),
-    (
-        "sales.teams.default.sdrs",
-        {"headcount": 2, "hires": [{"rep": 3, "on": "2026-03-03"}]},
-        "there is no rep 3; there are 2",
-    ),
-    ("sales.teams.default.sdrs", {"headcount": 2, "hires": [{"rep": 1, "on": "2026-03-03"}] * 2}, "rep 1 joins twice"),
-    (
-        "sales.teams.default.sdrs",
-        {"absences": [{"rep": 1, "first": "2026-03-04", "last": "2026-03-03"}]},
-        r"must not end \(2026-03-03\) before it begins",
-    ),
+    ("sales.teams.default.sdrs", {"headcount": 2, "hires": [{**HIRE, "rep": 3}]}, "there is no rep 3; there are 2"),
+    ("sales.teams.default.sdrs", {"headcount": 2, "hires": [HIRE] * 2}, "rep 1 joins twice"),
+    ("sales.teams.default.sdrs", {"absences": [ABSENCE]}, r"must not end \(2026-03-03\) before it begins"),
     ("tracking", {"ad_blocker_rate": 1.2}, "less than or equal to 1"),
     ("tracking", {"ad_blocker_rate": {"phone": 0.3}}, "there is no device 'phone'"),
     ("tracking", {"ad_blocker_rate": {"mobile": -0.3}}, "greater than or equal to 0"),
@@ -161,11 +145,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("tracking", {"bot_seconds": 0.0005}, "greater than or equal to 0.001"),
     ("tracking", {"bot_pages": 0}, "greater than or equal to 1"),
     ("tracking", {"adblocker_rate": 0.1}, "Extra inputs"),
-    (
-        "experiments.e.arms",
-        {"a": {"share": 0.5}, "b": {"share": 0.6}},
-        r"arms: shares must sum to 1 \(they sum to 1\.1\)",
-    ),
+    ("experiments.e.arms", {"a": {"share": 0.5}, "b": {"share": 0.6}}, r"must sum to 1 \(they sum to 1\.1\)"),
     ("experiments.e", {"arms": {"a": {"share": 1.0}}}, "at least 2 items"),
     ("experiments.e", {"arms": {"a=1": {"share": 0.5}, "b": {"share": 0.5}}}, "should match pattern"),
     ("experiments.e", arms(links={"princing": 2.0}), r"experiments\.e\.arms\.b\.links: .*did you mean 'pricing'"),

@@ -165,15 +165,11 @@ def test_the_calibrated_intercept_solves_its_equation():
 
 
 def test_the_truth_belongs_to_the_world_not_to_the_seed():
-    """Every seed has the same true intercept, and so has a world with another clock or another sales team."""
+    """Every seed has the same true intercept, as has a world with another clock or sales team; a given one is taken."""
     world = world_of()
     assert Simulation(world, seed=1).truth == Simulation(world, seed=2, replication=5).truth
     other = world_of(clock={"hours": 48, "start": "2026-06-01T00:00:00Z"}, sales={"slot_minutes": 30.0})
     assert true_intercept(other) == true_intercept(world)
-
-
-def test_a_given_intercept_is_taken_as_it_is():
-    """With an intercept nothing is calibrated."""
     assert true_intercept(world_of(intent={"target_conversion": None, "intercept": -3.25})) == -3.25
 
 

@@ -60,17 +60,15 @@ def newcomers(events: pl.DataFrame, ordinary: pl.DataFrame) -> pl.DataFrame:
     ids=["campaign", "two campaigns", "launch", "both"],
 )
 def test_additional_visitors_change_no_other_visitor(extra: dict[str, Any], ordinary: pl.DataFrame):
-    """The events of the ordinary visitors are the same, in the same order, whatever campaign or launch is added."""
-    events, _ = simulated(world_of(**extra))
+    """The events of the ordinary visitors are the same, in the same order, whatever campaign or launch is added.
+
+    Neither these nor growth move the calibrated intercept.
+    """
+    events, outcome = simulated(world_of(**extra))
+    assert outcome.truth.intercept == true_intercept(world_of(growth_per_week=1.0))
     others = newcomers(events, ordinary)
     assert others["anonymous_id"].n_unique() > 150
     assert_frame_equal(newcomers(events, others), ordinary)
-
-
-def test_the_truth_is_that_of_the_ordinary_traffic():
-    """Neither campaigns nor launches nor growth move the calibrated intercept."""
-    plain = true_intercept(world_of())
-    assert true_intercept(world_of(campaigns={"sale": SALE}, events={"boom": BOOM}, growth_per_week=1.0)) == plain
 
 
 def test_visitors_of_a_campaign_come_as_its_settings_say(ordinary: pl.DataFrame):

@@ -4,27 +4,21 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
+from small_worlds import SE, simulated
 
 from analytics.events.enrichment import enrich
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
-from simulator.tracking.delivery import CollectingSink
-
-SE = 4
-"""Standard errors of tolerance."""
 
 
 def test_bots_read_the_site_in_order_at_a_machines_pace():
     """A bot opens the site's pages in order, equally far apart; only a crawler says what it is; the rates are kept."""
     settings = {"bots_per_day": 60.0, "undeclared_bots_per_day": 40.0, "bot_pages": 17, "bot_seconds": 1.5}
-    world, sink = (
-        WorldSettings.model_validate({"traffic": {"visitors_per_day": 100}, "tracking": settings}),
-        CollectingSink(),
-    )
-    labels = Simulation(world, seed=11).run([sink]).labels
+    world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 100}, "tracking": settings})
+    events, outcome = simulated(world, seed=11)
+    labels = outcome.labels
     paths = [page.path for page in world.site.pages.values()]
-    views = enrich(sink.events).join(labels.select("message_id", "label"), on="message_id", maintain_order="left")
+    views = enrich(events).join(labels.select("message_id", "label"), on="message_id", maintain_order="left")
     for (label,), bots in views.group_by("label"):
         assert bots["is_bot"].all() == (label == "crawler")
         assert set(bots["context_user_agent"]) & set(USER_AGENTS.values()) == (

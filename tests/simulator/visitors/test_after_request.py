@@ -1,57 +1,42 @@
 """Claims about visits after a request."""
 
-from collections.abc import Generator
+from functools import cache
 
 import numpy as np
 import polars as pl
 import pytest
-import simpy
 from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Outcome, Simulation
-from simulator.visitors.visitor import Visitor
 
 RETURN_RATE = 0.6
 ASKED = (pl.col("event").cast(pl.String) == "Demo Requested").fill_null(value=False)
 
 
-class Walker(Visitor):
-    """A visitor with a process of its own."""
-
-    def journey(self) -> Generator[simpy.Event, None, None]:
-        """The same journey."""
-        yield from super().journey()
-
-
-def world_of(rate: float, **intent: object) -> WorldSettings:
+def world_of(rate: float, conversion_unit: str = "visitor") -> WorldSettings:
     """A day on which a third of the visitors make a request; returns follow within the hour."""
     return WorldSettings.model_validate(
         {
             "traffic": {"visitors_per_day": 3000},
             "population": {"personas": {}},
             "visits": {"return_rate": RETURN_RATE, "gap_hours": 0.02, "after_request_rate": rate},
-            "intent": {"target_conversion": 0.3, "conversion_unit": "visitor", **intent},
+            "intent": {"target_conversion": 0.3, "conversion_unit": conversion_unit},
         }
     )
 
 
-def run(rate: float, visitor: type[Visitor] = Visitor, **intent: object) -> tuple[pl.DataFrame, Outcome]:
+@cache
+def run(rate: float, conversion_unit: str = "visitor") -> tuple[pl.DataFrame, Outcome]:
     """The events and the outcome."""
-    return simulated(world_of(rate, **intent), visitor=visitor)
+    return simulated(world_of(rate, conversion_unit))
 
 
 def after_request(visits: pl.DataFrame) -> pl.DataFrame:
     """The visits that began after their visitor's request."""
     asked = visits.filter("requested_demo").select("anonymous_id", asked="visit", moment="ended_at")
     return visits.join(asked, on="anonymous_id").filter(pl.col("visit") > pl.col("asked"))
-
-
-def test_without_the_setting_nobody_is_seen_after_a_request():
-    """At the default rate the request is the last of all visits, as it always was."""
-    assert WorldSettings().visits.after_request_rate == 0
-    assert after_request(run(0.0)[1].visits).is_empty()
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0])
@@ -65,10 +50,13 @@ def test_as_many_come_again_as_the_rates_say(rate: float):
     assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / asked.height)
 
 
-def test_nobody_asks_twice_and_no_visit_after_the_request_is_at_risk():
-    """A visitor has one request; later visits are not at risk."""
-    events, outcome = run(1.0)
+@pytest.mark.parametrize("conversion_unit", ["visitor", "account"])
+def test_nobody_asks_twice_and_no_visit_after_the_request_is_at_risk(conversion_unit: str):
+    """A visitor, or an account, has one request; later visits are not at risk."""
+    events, outcome = run(1.0, conversion_unit)
     assert events.filter(ASKED)["anonymous_id"].is_unique().all()
+    if conversion_unit == "account":
+        assert events.filter(ASKED)["context_group_id"].drop_nulls().is_unique().all()
     later = after_request(outcome.visits)
     assert later.height > 500
     assert not later["at_risk"].any()
@@ -77,8 +65,10 @@ def test_nobody_asks_twice_and_no_visit_after_the_request_is_at_risk():
 
 
 def test_visits_after_a_request_change_no_other_event():
-    """All events of the world without such visits are there, to the byte; the new ones follow a request."""
+    """All events of the world without such visits, the default, are there, to the byte; new ones follow a request."""
     (few, one), (many, other) = run(0.0), run(1.0)
+    assert WorldSettings().visits.after_request_rate == 0
+    assert after_request(one.visits).is_empty()
     assert_frame_equal(many.filter(pl.col("message_id").is_in(few["message_id"].implode())), few)
     new = many.filter(~pl.col("message_id").is_in(few["message_id"].implode()))
     assert new.height > 1000
@@ -94,18 +84,3 @@ def test_no_other_source_of_randomness_is_moved():
         name for name in half if name.endswith("after_request")
     }
     assert not [name for name in none if name.endswith("after_request")]
-
-
-def test_a_process_for_each_visitor_gives_the_same():
-    """A subclass with a journey of its own lives it on the clock, and the events are the same."""
-    together, processes = run(0.7), run(0.7, Walker)
-    assert_frame_equal(processes[0], together[0])
-    assert_frame_equal(processes[1].visits, together[1].visits)
-
-
-def test_with_requests_per_account_all_keep_visiting():
-    """After an account's request the visits of its people continue and are not at risk."""
-    _, outcome = run(1.0, conversion_unit="account")
-    asked = outcome.visits.filter("requested_demo", pl.col("account").is_not_null())
-    assert asked["account"].is_unique().all()
-    assert not after_request(outcome.visits)["at_risk"].any()

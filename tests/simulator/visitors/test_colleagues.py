@@ -13,6 +13,7 @@ from small_worlds import simulated
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
+from simulator.simulation import Outcome
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import steady_arrivals
@@ -43,6 +44,12 @@ def cohorts() -> tuple[Cohort, Cohort]:
     sampler = CohortSampler(world_of(clock={"hours": 24 * 60}), Streams(8))
     inviters = sampler.draw(0, -50.0)
     return inviters, sampler.invitees(inviters, -50.0)
+
+
+@pytest.fixture(scope="module")
+def day() -> tuple[pl.DataFrame, Outcome]:
+    """Events and outcome of a day."""
+    return simulated(world_of())
 
 
 def inviter_of(inviters: Cohort, invitees: Cohort) -> np.ndarray:
@@ -138,63 +145,50 @@ def without(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     return events.filter(~pl.col("anonymous_id").is_in(people["anonymous_id"].implode()))
 
 
-def test_colleagues_change_no_other_visitor():
+def test_colleagues_change_no_other_visitor(day: tuple[pl.DataFrame, Outcome]):
     """Without invitations all other visitors have the same events."""
-    events, outcome = simulated(world_of())
-    people = outcome.people
-    invitees = people.filter(pl.col("invited_by").is_not_null())
+    invitees = day[1].people.filter(pl.col("invited_by").is_not_null())
     assert invitees.height > 100
     alone = {name: {**persona, "invites": {}} for name, persona in PERSONAS.items()}
-    assert_frame_equal(without(events, invitees), simulated(world_of(population={"personas": alone}))[0])
+    assert_frame_equal(without(day[0], invitees), simulated(world_of(population={"personas": alone}))[0])
 
 
-def test_another_persona_changes_no_other_colleague():
+def test_another_persona_changes_no_other_colleague(day: tuple[pl.DataFrame, Outcome]):
     """The draws of a colleague depend on inviter and persona, not on the number or order of the personas."""
-    events, _ = simulated(world_of())
     more = {"auditor": {"weight": 1e-6}, **PERSONAS}
     more["champion"] = {**more["champion"], "invites": {"auditor": 0.2, **more["champion"]["invites"]}}
     others, outcome = simulated(world_of(population={"personas": more}))
     added = outcome.people.filter(pl.col("persona") == "auditor")
     assert added.height > 50
-    assert_frame_equal(without(others, added), events)
+    assert_frame_equal(without(others, added), day[0])
 
 
-def test_colleagues_invite_nobody():
-    """Even with an invitation rate of 1 among colleagues, invitations end after one step."""
-    people = simulated(world_of())[1].people
+def test_colleagues_invite_nobody_and_come_by_a_bare_link(day: tuple[pl.DataFrame, Outcome]):
+    """Even at a rate of 1 among colleagues invitations end after one step; they leave no referrer and no campaign."""
+    events, people = day[0], day[1].people
     invitees = people.filter(pl.col("invited_by").is_not_null())
     inviters = set(invitees["invited_by"])
     assert not inviters & set(invitees["person_id"])
     assert set(people.filter(pl.col("person_id").is_in(list(inviters)))["persona"]) == {"champion"}
-
-
-def test_colleagues_arrive_by_a_bare_link():
-    """An invitation leaves neither referrer nor campaign: to analysts it is direct traffic."""
-    events, outcome = simulated(world_of())
-    people = outcome.people
-    invitees = people.filter(pl.col("invited_by").is_not_null())["anonymous_id"].implode()
-    first = events.filter(pl.col("anonymous_id").is_in(invitees)).unique("anonymous_id", keep="first")
+    theirs = events.filter(pl.col("anonymous_id").is_in(invitees["anonymous_id"].implode()))
+    first = theirs.unique("anonymous_id", keep="first")
     assert first["context_page_referrer"].is_null().all()
     assert first["context_campaign_source"].is_null().all()
 
 
-def test_visitors_of_campaigns_invite_too():
-    """Visitors of a campaign invite colleagues, who have their own arrival source."""
-    sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 1500}
-    people = simulated(world_of(traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}}))[1].people
-    invitees = people.filter(pl.col("inflow") == "campaign:sale/invited")
-    inviters = people.filter(pl.col("inflow") == "campaign:sale")
-    assert invitees.height > 50
-    assert set(invitees["invited_by"]) <= set(inviters["person_id"])
+def test_visitors_of_campaigns_invite_too_and_no_two_people_have_the_same_identifier():
+    """Their colleagues have an arrival source of their own.
 
-
-def test_no_two_people_have_the_same_identifier():
-    """Over cohorts, arrival sources, colleagues and second browsers, browsers, persons and users are unique."""
+    Over cohorts, arrival sources, colleagues and second browsers, browsers, persons and users are unique.
+    """
     sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 3000}
     world = world_of(
         traffic={"visitors_per_day": 9000, "campaigns": {"sale": sale}}, population={"second_device_rate": 0.5}
     )
     people = simulated(world)[1].people
+    invitees, inviters = (people.filter(pl.col("inflow") == f"campaign:sale{of}") for of in ("/invited", ""))
+    assert invitees.height > 50
+    assert set(invitees["invited_by"]) <= set(inviters["person_id"])
     assert people["anonymous_id"].is_unique().all()
     persons = people.select("person_id", "user_id", "persona", "account", "country").unique()
     assert persons["person_id"].is_unique().all()

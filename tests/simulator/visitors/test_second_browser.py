@@ -75,7 +75,7 @@ def test_signals_count_both_devices(cohort: Cohort):
 
 
 def test_each_browser_has_its_identifier_device_and_address(run: tuple[pl.DataFrame, Outcome]):
-    """All events of a browser name one device and its user agent; two browsers of a person differ in all of that."""
+    """All events of a browser name one device and its user agent; two browsers of a person differ in that."""
     events, outcome = run
     used = events.select(
         "anonymous_id", "context_user_agent", device=pl.col("context_device_type").cast(pl.String)
@@ -90,6 +90,11 @@ def test_each_browser_has_its_identifier_device_and_address(run: tuple[pl.DataFr
         .agg(pl.len(), pl.col("device").n_unique().alias("kinds"))
         .filter(pl.col("len") > 1)
     )
+    # Each browser is first seen when it first views a page.
+    first = events.filter(pl.col("type") == "page").group_by("anonymous_id").agg(seen=pl.col("timestamp").min())
+    seen = outcome.people.join(first, on="anonymous_id")
+    assert seen.height == outcome.people.height
+    assert (seen["seen"] == seen["first_seen_at"]).all()
     assert two.height > 200
     assert set(two["len"]) == set(two["kinds"]) == {2}
 
@@ -103,6 +108,7 @@ def test_a_browser_knows_its_person_from_its_own_first_form_on(run: tuple[pl.Dat
         due=(pl.col("timestamp") >= pl.col("since")).fill_null(value=False) | by_server
     )
     assert (known["due"] == known["user_id"].is_not_null()).all()
+    assert 0 < known.filter(~by_server)["due"].sum() < known.filter(~by_server).height
     user = known.filter(pl.col("user_id").is_not_null()).select("anonymous_id", "user_id").unique()
     joined = user.join(outcome.people, on="anonymous_id", suffix="_true")
     assert (joined["user_id"] == joined["user_id_true"]).all()

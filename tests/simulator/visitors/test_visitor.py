@@ -12,7 +12,6 @@ from simulator.engine.clock import Clock
 from simulator.settings.clock import ClockSettings
 from simulator.settings.world import WorldSettings
 from simulator.simulation import Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 from simulator.visitors.visitor import Visitor, WorldView
@@ -106,25 +105,22 @@ def test_a_visitor_goes_through_the_journey_page_by_page():
     assert cohort.request_visit == {}
 
 
-def test_a_request_ends_the_journey():
-    """After a request the second visit does not take place."""
-    cohort = cohort_of(500, [0.001, 5.0])
-    assert run(cohort)[-2:] == [(3500, "decide", 0), (3500, "request", 0)]
-    assert cohort.request_visit == {0: 0}
-    assert cohort.activity.requested == [0]
-    assert cohort.requested.tolist() == [True, False]
-
-
-def test_a_request_can_follow_the_second_visit():
-    """A visitor without a request at the first visit may make one later."""
-    cohort = cohort_of(0, [-1.0, 1.0])
-    assert run(cohort)[-1] == (2_003_000, "request", 0)
-    assert cohort.request_visit == {0: 1}
-
-
-def test_a_margin_of_0_is_no_request():
-    """At exactly 0 there is no request: the uniform number must be strictly below the probability."""
-    assert run(cohort_of(0, [0.0, 0.0]))[-1] == (2_003_000, "decide", 1)
+@pytest.mark.parametrize(
+    ("margins", "last", "request_visit"),
+    [
+        ([0.001, 5.0], (3500, "request", 0), {0: 0}),  # the second visit does not take place
+        ([-1.0, 1.0], (2_003_500, "request", 0), {0: 1}),
+        ([0.0, 0.0], (2_003_500, "decide", 1), {}),  # the uniform number must be strictly below the probability
+    ],
+    ids=["first visit", "second visit", "margins of 0"],
+)
+def test_a_request_ends_the_journey(margins: list[float], last: tuple[int, str, int], request_visit: dict[int, int]):
+    """It is made at the end of the first visit whose margin is above 0, and nothing follows it."""
+    cohort = cohort_of(500, margins)
+    assert run(cohort)[-1] == last
+    assert cohort.request_visit == request_visit
+    assert cohort.activity.requested == list(request_visit.values())
+    assert cohort.requested.tolist() == [request_visit.get(0) == visit for visit in (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -160,32 +156,14 @@ class Keen(Visitor):
         return True
 
 
-@pytest.fixture(scope="module")
-def world() -> WorldSettings:
-    """A small world with many requests."""
-    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 300}, "intent": {"target_conversion": 0.3}})
-
-
-def test_a_simulation_accepts_other_visitors(world: WorldSettings):
+def test_a_simulation_accepts_other_visitors():
     """A subclass without requests makes none, one that always requests makes one each, at the first visit's end."""
-    shy = Simulation(world, seed=1, visitor=Shy).run()
-    keen = Simulation(world, seed=1, visitor=Keen).run()
-    usual = Simulation(world, seed=1).run()
+    settings = {"traffic": {"visitors_per_day": 300}, "intent": {"target_conversion": 0.3}}
+    world = WorldSettings.model_validate(settings)
+    shy, keen, usual = (Simulation(world, seed=1, visitor=each).run() for each in (Shy, Keen, Visitor))
     assert shy.counts["demo_requests"] == 0
     assert shy.counts["page_views"] > usual.counts["page_views"] > keen.counts["page_views"]
     assert keen.visits["visit"].max() == 1
     assert keen.visits.filter("requested_demo").height == keen.counts["demo_requests"]
     # Only visitors whose first visit was cut by the end made no request.
     assert keen.visits.filter(~keen.visits["requested_demo"])["censored"].all()
-
-
-def test_a_subclass_that_changes_nothing_changes_nothing(world: WorldSettings):
-    """Agents of an empty subclass have exactly the same events."""
-
-    class Same(Visitor):
-        pass
-
-    sinks = CollectingSink(), CollectingSink()
-    Simulation(world, seed=1).run([sinks[0]])
-    Simulation(world, seed=1, visitor=Same).run([sinks[1]])
-    assert sinks[0].events.equals(sinks[1].events)

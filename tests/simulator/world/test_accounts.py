@@ -55,9 +55,13 @@ def test_large_companies_send_more_people():
 
 
 def test_events_have_industry_and_size_of_the_company():
-    """Both columns are those of the account in every event, and null exactly where the account is."""
-    world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, "intent": {"target_conversion": 0.2}})
-    found, outcome = simulated(world, seed=2)
+    """Both columns are those of the account in every event, and null exactly where the account is.
+
+    Visitors of an account, invited ones too, live in its region; a company address is of the account's domain.
+    """
+    population = {"accounts": 200, "company_email_rate": 1.0}
+    settings = {"traffic": {"visitors_per_day": 3000}, "intent": {"target_conversion": 0.2}, "population": population}
+    found, outcome = simulated(WorldSettings.model_validate(settings), seed=2)
     assert outcome.accounts.schema == ACCOUNTS_SCHEMA
     events = found.select(
         account="context_group_id",
@@ -68,19 +72,10 @@ def test_events_have_industry_and_size_of_the_company():
     assert known.height > 100
     assert known.join(outcome.accounts, on=["account", "industry", "size"], how="anti").is_empty()
     assert events.filter(pl.col("account").is_null()).rows() == [(None, None, None)]
-
-
-def test_visitors_of_an_account_share_its_region_and_domain():
-    """Colleagues, invited ones too, share a region; a company address given in a form is of the account's domain."""
-    world = WorldSettings.model_validate(
-        {"traffic": {"visitors_per_day": 3000}, "population": {"accounts": 60, "company_email_rate": 1.0}}
-    )
-    events, outcome = simulated(world, seed=2)
     people = outcome.people.join(outcome.accounts, on="account", how="inner")
     assert people["invited_by"].count() > 10
-    lives_in = people["country"].replace_strict(REGION_OF_COUNTRY)
-    assert (lives_in == people["region"]).all()
-    mails = events.filter(pl.col("email").is_not_null() & pl.col("context_group_id").is_not_null())
+    assert (people["country"].replace_strict(REGION_OF_COUNTRY) == people["region"]).all()
+    mails = found.filter(pl.col("email").is_not_null() & pl.col("context_group_id").is_not_null())
     assert (mails["email"].str.split("@").list.last() == mails["context_group_id"]).all()
 
 

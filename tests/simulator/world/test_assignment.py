@@ -62,8 +62,12 @@ def test_an_experiment_without_effect_changes_nothing(
     "effect", [{"links": {"pricing": 4.0}}, {"exit_rate": {"product": 0.3}}, {"log_odds": 2.0}], ids=str
 )
 def test_an_effect_is_felt_in_its_arm_alone(effect: dict[str, Any], ordinary: tuple[pl.DataFrame, Outcome]):
-    """Visitors of the other arm do what they do without the experiment; those of the arm do not."""
-    events, _ = simulated(world_of(e=arms(**effect)))
+    """Visitors of the other arm do what they do without the experiment; those of the arm do not. Each keeps the arm."""
+    events, outcome = simulated(world_of(e=arms(**effect)))
+    for table, column in ((events, "context_experiments"), (outcome.visits, "experiments")):
+        per_visitor = table.group_by("anonymous_id").agg(pl.col(column).n_unique(), pl.len())
+        assert (per_visitor[column] == 1).all()
+        assert (per_visitor["len"] > 1).sum() > 200
     label = pl.col("context_experiments").cast(pl.String)
     control, treated = (events.filter(label == f"e={arm}").drop("context_experiments") for arm in "ab")
     before = ordinary[0].drop("context_experiments")
@@ -75,33 +79,17 @@ def test_an_effect_is_felt_in_its_arm_alone(effect: dict[str, Any], ordinary: tu
 def test_arms_have_their_shares():
     """Of 40,000 visitors every arm has its share within 4 SE, in one experiment as in combination with another."""
     shares = {"x": 0.1, "y": 0.25, "z": 0.65}
-    world = world_of(e=arms(), f={"arms": {name: {"share": share} for name, share in shares.items()}})
+    world = world_of(e=arms(), d={"arms": {name: {"share": share} for name, share in shares.items()}})
     samplers = [CohortSampler(world, Streams(seed)) for seed in range(20)]
     labels = pl.concat([sampler.draw(0, -5.0).experiments for sampler in samplers])
+    alone = CohortSampler(world_of(e=arms()), Streams(0)).draw(0, -5.0).experiments
+    assert (labels[: len(alone)].cast(pl.String).str.extract("(e=.)") == alone.cast(pl.String)).all()
     n = len(labels)
     assert n > 35_000
     for arm in "ab":
         for name, share in shares.items():
             p = 0.5 * share
-            assert abs((labels == f"e={arm};f={name}").mean() - p) < 4 * np.sqrt(p * (1 - p) / n), (arm, name)
-
-
-def test_a_visitor_keeps_the_arm():
-    """All events of a visitor name the same arm, over all visits, forms, requests and demos."""
-    events, outcome = simulated(world_of(e=arms(links={"pricing": 2.0}, log_odds=1.0)))
-    assert (
-        events.group_by("anonymous_id").agg(pl.col("context_experiments").n_unique())["context_experiments"] == 1
-    ).all()
-    per_visitor = outcome.visits.group_by("anonymous_id").agg(pl.col("experiments").n_unique(), pl.len())
-    assert (per_visitor["experiments"] == 1).all()
-    assert (per_visitor["len"] > 1).sum() > 200
-
-
-def test_an_experiment_does_not_know_of_another(ordinary: tuple[pl.DataFrame, Outcome]):
-    """Who is in which arm stays when another experiment is added before or after it."""
-    alone = simulated(world_of(e=arms()))[0]["context_experiments"].cast(pl.String)
-    both = simulated(world_of(d=arms(), e=arms()))[0]["context_experiments"].cast(pl.String)
-    assert (both.str.extract("(e=.)") == alone).all()
+            assert abs((labels == f"d={name};e={arm}").mean() - p) < 4 * np.sqrt(p * (1 - p) / n), (arm, name)
 
 
 def test_a_link_is_taken_as_often_as_its_arm_says():

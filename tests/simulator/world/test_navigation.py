@@ -29,13 +29,9 @@ def site() -> Navigation:
 
 
 def test_expected_views_of_two_pages_are_those_worked_out_by_hand():
-    """A ↔ B with exit rates ½ and ¼, landing on A: 8/5 views of A and 4/5 of B."""
+    """A ↔ B with exit rates ½ and ¼, landing on A: 8/5 views of A and 4/5 of B; a page that is all there is: 1 / p."""
     two = chain(a=page(0.5, b=1.0), b=page(0.25, a=1.0))
     np.testing.assert_allclose(two.expected_views(np.array([1.0, 0.0])), [8 / 5, 4 / 5], rtol=1e-12)
-
-
-def test_a_page_that_links_to_itself_is_read_a_geometric_number_of_times():
-    """One page with exit rate p is seen 1 / p times."""
     assert chain(a=page(0.2, a=1.0)).expected_views(np.array([1.0]))[0] == pytest.approx(5.0, rel=1e-12)
 
 
@@ -49,16 +45,12 @@ def test_expected_views_are_the_sum_of_the_powers_of_the_chain(site: Navigation)
 
 
 def test_rows_of_the_chain_leave_the_exit_rate(site: Navigation):
-    """What a row lacks to 1 is the page's exit rate, and links share the rest by their weights."""
+    """What a row lacks to 1 is the page's exit rate; links share the rest by their weights, landings the whole."""
     np.testing.assert_allclose(1 - site.transition.sum(axis=1), [page.exit_rate for page in site.pages], rtol=1e-12)
     home, product = site.names.index("home"), site.names.index("product")
     assert site.transition[home, product] == pytest.approx(0.68 * 0.40)
-
-
-def test_weights_are_relative(site: Navigation):
-    """Landing weights of 2 and 6 are shares of a quarter and three quarters."""
     mix = site.mix({"home": 2.0, "docs": 6.0})
-    assert (mix[site.names.index("home")], mix[site.names.index("docs")], mix.sum()) == (0.25, 0.75, 1.0)
+    assert (mix[home], mix[site.names.index("docs")], mix.sum()) == (0.25, 0.75, 1.0)
 
 
 def test_readers_go_on_as_the_chain_says(site: Navigation):

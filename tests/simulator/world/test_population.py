@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_worlds import SE, check_shares
+from small_worlds import SE, check_shares, off_by
 
 from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.streams import Streams
@@ -31,70 +31,41 @@ def people(population: Population) -> People:
 
 
 def test_people_come_in_the_shares_of_the_settings(population: Population, people: People):
-    """Countries, devices and channels have the shares they were given."""
-    check_shares(people.country, [country.share for country in population.settings.countries.values()])
+    """Countries, their time zones, devices and channels have their shares; device and channel are independent."""
+    countries = population.settings.countries
+    check_shares(people.country, [country.share for country in countries.values()])
     check_shares(people.device, list(population.settings.devices.values()))
     check_shares(people.channel, list(CHANNELS.values()))
-
-
-def test_time_zones_have_their_shares_within_a_country(population: Population, people: People):
-    """Each country's people live in its time zones, in their shares, and in no other."""
-    for index, country in enumerate(population.settings.countries.values()):
-        zones = np.array([population.zones.index(zone) for zone in country.time_zones])
+    pairs = np.outer([0.66, 0.30, 0.04], list(CHANNELS.values())).ravel()
+    check_shares(people.device * len(CHANNELS) + people.channel, list(pairs))
+    for index, country in enumerate(countries.values()):
+        zones = np.sort([population.zones.index(zone) for zone in country.time_zones])
         of_country = people.zone[people.country == index]
         assert np.isin(of_country, zones).all()
-        check_shares(
-            np.searchsorted(np.sort(zones), of_country),
-            [country.time_zones[population.zones[zone]] for zone in np.sort(zones)],
-        )
-
-
-def test_the_region_is_that_of_the_country(population: Population, people: People):
-    """Every visitor's region is that of the country."""
-    regions = np.array([REGIONS.index(REGION_OF_COUNTRY[code]) for code in population.countries])
-    np.testing.assert_array_equal(people.region, regions[people.country])
-
-
-def test_attributes_are_independent(people: People):
-    """Device says nothing of channel: each pair has the product of the shares, within its standard error."""
-    pairs = people.device * len(CHANNELS) + people.channel
-    devices = np.bincount(people.device) / N
-    check_shares(pairs, list(np.outer([0.66, 0.30, 0.04], list(CHANNELS.values())).ravel()))
-    assert len(devices) == 3
+        shares = [country.time_zones[population.zones[zone]] for zone in zones]
+        check_shares(np.searchsorted(zones, of_country), shares)
 
 
 def test_a_visitor_belongs_to_an_account_of_their_region(population: Population, people: People):
-    """A European visitor works for a company counted in Europe."""
-    known = people.account >= 0
+    """As many as account_rate says (4.5 SE); only they have a company address, as many as company_email_rate says."""
+    settings, known = population.settings, people.account >= 0
+    regions = np.array([REGIONS.index(REGION_OF_COUNTRY[code]) for code in population.countries])
+    np.testing.assert_array_equal(people.region, regions[people.country])
     np.testing.assert_array_equal(population.accounts.region[people.account[known]], people.region[known])
-
-
-def test_accounts_are_recognised_at_the_rate_of_the_settings(population: Population, people: People):
-    """The share of visitors with an account is account_rate, within 4.5 SE."""
-    rate = population.settings.account_rate
-    assert abs((people.account >= 0).mean() - rate) < SE * np.sqrt(rate * (1 - rate) / N)
-
-
-def test_only_people_of_an_account_have_a_company_address(population: Population, people: People):
-    """Without an account there is no company address; with one its rate is company_email_rate."""
-    known, rate = people.account >= 0, population.settings.company_email_rate
+    assert off_by(known, settings.account_rate) < SE
     assert not people.company_email[~known].any()
-    assert abs(people.company_email[known].mean() - rate) < SE * np.sqrt(rate * (1 - rate) / known.sum())
+    assert off_by(people.company_email[known], settings.company_email_rate) < SE
 
 
-def test_some_accounts_send_many_people(people: People):
-    """Accounts differ in size: more accounts have several visitors than none would by equal shares."""
+def test_accounts_differ_in_size_as_far_as_the_settings_say(people: People):
+    """Some accounts send many people; without a spread the visitors of each are Poisson: variance = mean in 4.5 SE."""
     sizes = np.bincount(people.account[people.account >= 0], minlength=4000)
     assert sizes.var() > 2 * sizes.mean()
-
-
-def test_equal_accounts_are_equally_large():
-    """Without a spread of sizes, the visitors of each account of a region are Poisson: variance = mean in 4.5 SE."""
     alike = {"any": {"share": 1.0}}
-    people = population_of(
+    equal = population_of(
         account_size_spread=0.0, company_sizes=alike, countries={"DE": {"share": 1, "time_zones": {"Europe/Berlin": 1}}}
     )
-    drawn = people.draw(N, 0)
+    drawn = equal.draw(N, 0)
     sizes = np.bincount(drawn.account[drawn.account >= 0], minlength=4000)
     # The index of dispersion of n Poisson counts has the variance 2 / (n − 1).
     assert abs(sizes.var(ddof=1) / sizes.mean() - 1) < SE * np.sqrt(2 / 3999)
@@ -111,14 +82,10 @@ def test_colleagues_share_their_willingness(population: Population, people: Peop
 
 
 def test_domains_are_unique_and_belong_to_example_com(population: Population):
-    """Each account has a domain of its own, below example.com."""
+    """Each account has a domain of its own, below example.com; −1, which stands for no account, has none."""
     domains = population.accounts.domains
     assert domains.n_unique() == population.settings.accounts
     assert domains.str.ends_with(".example.com").all()
-
-
-def test_no_account_has_no_domain(population: Population):
-    """The index −1 stands for no account."""
     assert population.accounts.domains_of(np.array([-1, 0, -1])).is_null().to_list() == [True, False, True]
 
 
