@@ -91,13 +91,13 @@ def test_the_extreme_words_give_numbers_between_0_and_1():
 
 
 def test_addresses_do_not_collide_and_streams_do_not_overlap():
-    """Half a million words of one stream and 20,000 of each of 50 others are all different.
+    """200,000 words of one stream and 20,000 of each of 25 others are all different.
 
     Within a stream counting by an odd step and mixing are both one to one; between streams chance would make two words
-    equal once in 10⁷ worlds.
+    equal once in 7 × 10⁷ worlds.
     """
-    others = [uniforms(cohort=cohort).words(np.arange(20_000)) for cohort in range(1, 51)]
-    words = np.concatenate([uniforms().words(np.arange(500_000)), *others])
+    others = [uniforms(cohort=cohort).words(np.arange(20_000)) for cohort in range(1, 26)]
+    words = np.concatenate([uniforms().words(ADDRESSES), *others])
     assert len(np.unique(words)) == len(words)
 
 

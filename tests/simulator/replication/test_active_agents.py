@@ -146,7 +146,7 @@ def check_same(found: tuple[CollectingSink, Outcome], expected: tuple[Collecting
 
 def world_of(given: dict[str, Any]) -> WorldSettings:
     """A small world with these settings."""
-    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 1500}, **given})
+    return WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, **given})
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -263,10 +263,10 @@ def test_only_who_may_request_is_active():
     original = Visitor.decisions
     try:
         Visitor.decisions = lambda self: active.append(self.number) or original(self)  # type: ignore[method-assign]
-        assert simulation.run().counts["page_views"] > 3000
+        assert simulation.run().counts["page_views"] > 1500
         assert not active
         Simulation(world_of(WORLDS["eager"]), seed=1, active_agents="interacting").run()
-        assert 100 < len(active) < 1500
+        assert 100 < len(active) < 800
     finally:
         Visitor.decisions = original  # type: ignore[method-assign]
 

@@ -137,7 +137,7 @@ def conversion_of(sampler: CohortSampler, intercept: float, cohorts: range) -> n
     return np.concatenate(shares)
 
 
-@pytest.mark.parametrize("target", [0.002, 0.015, 0.3])
+@pytest.mark.parametrize("target", [0.002, 0.3])
 def test_calibration_reaches_the_target_on_fresh_cohorts(target: float):
     """Visitors outside the pilot convert at the target, within 4 SE of both samples together."""
     world = world_of(intent={"target_conversion": target})

@@ -25,7 +25,7 @@ from simulator.tracking.labels import LABELS_SCHEMA, Label
 from simulator.tracking.tracker import Tracker
 
 WORLD: dict[str, Any] = {
-    "traffic": {"visitors_per_day": 6000},
+    "traffic": {"visitors_per_day": 3000},
     "intent": {"target_conversion": 0.1},
     "visits": {"return_rate": 0.5, "gap_hours": 1.0},
 }
@@ -171,7 +171,7 @@ def test_server_side_events_arrive_at_once_and_as_they_were(truth: SimpleNamespa
     hopeless = simulated({name: 1.0 for name in DIRTY if name.endswith("_rate")})
     for run in (dirty, hopeless):
         found, wanted = (x.events.filter(pl.col("event").cast(pl.String).is_in(SERVER)) for x in (run, truth))
-        assert wanted.height > 200
+        assert wanted.height > 100
         assert_frame_equal(found, wanted)
     assert_frame_equal(hopeless.events, wanted)
 
@@ -376,7 +376,7 @@ def test_ad_blockers_go_by_persona_and_device():
         "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},
         "ad_blocker_factors": {"careful": 2.0, "careless": 0.0, "walled": 20.0},
     }
-    run = simulated(tracking, population={"personas": personas}, traffic={"visitors_per_day": 6000})
+    run = simulated(tracking, population={"personas": personas})
     blocked = set(run.labels.filter(pl.col("label") == Label.BLOCKED.value)["anonymous_id"])
     people = run.outcome.people.with_columns(hit=pl.col("anonymous_id").is_in(list(blocked)))
     for device, rate in (("desktop", 0.4), ("mobile", 0.1)):

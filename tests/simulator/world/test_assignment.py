@@ -77,9 +77,12 @@ def test_an_effect_is_felt_in_its_arm_alone(effect: dict[str, Any], ordinary: tu
 
 
 def test_arms_have_their_shares():
-    """Of 40,000 visitors every arm has its share within 4 SE, in one experiment as in combination with another."""
+    """Of 40,000 visitors every arm has its share within 4 SE, in one experiment as in combination with another.
+
+    Who is in which arm stays when another experiment is added before it.
+    """
     shares = {"x": 0.1, "y": 0.25, "z": 0.65}
-    world = world_of(e=arms(), d={"arms": {name: {"share": share} for name, share in shares.items()}})
+    world = world_of(d={"arms": {name: {"share": share} for name, share in shares.items()}}, e=arms())
     samplers = [CohortSampler(world, Streams(seed)) for seed in range(20)]
     labels = pl.concat([sampler.draw(0, -5.0).experiments for sampler in samplers])
     alone = CohortSampler(world_of(e=arms()), Streams(0)).draw(0, -5.0).experiments
