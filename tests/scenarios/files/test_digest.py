@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from scenarios.files.digest import EventsDigest, HourDigest, digest_of
@@ -34,7 +34,6 @@ def frame(rows: Rows) -> pl.DataFrame:
 _GIVEN = {"type", "message_id", "context_page_url", "received_at"}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(WORDS, WORDS, WORDS), max_size=12), st.lists(st.integers(0, 12), max_size=4))
 def test_it_does_not_matter_how_the_stream_is_cut(rows: Rows, cuts: list[int]) -> None:
     """Any division of the events into batches, empty ones too, has the digest of the whole."""
@@ -52,7 +51,6 @@ def spread(n: int) -> pl.DataFrame:
     return frame(rows).with_columns(received_at=pl.Series(times, dtype=pl.Datetime("ms", "UTC")))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.lists(st.integers(0, 40), max_size=4), st.integers(0, 59))
 def test_hours_can_be_fingerprinted_apart(n: int, cuts: list[int], minutes: int) -> None:
     """Hours added by their own digests, and batches cut anywhere, give the digest of the whole, whatever the start."""
@@ -79,7 +77,6 @@ def test_what_else_the_process_has_seen_does_not_matter() -> None:
     assert digest_of(again.with_columns(frame(rows)["received_at"])) == before
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(WORDS, WORDS, WORDS), max_size=4), st.lists(st.tuples(WORDS, WORDS, WORDS), max_size=4))
 def test_other_events_have_another_digest(ours: Rows, others: Rows) -> None:
     """Digests are equal exactly where the events are: order counts, null is not empty text, texts stay apart."""

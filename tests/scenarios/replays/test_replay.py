@@ -179,7 +179,7 @@ def test_a_state_is_for_one_replay_only(runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_something_is_left_alone(runs: Path, tmp_path: Path) -> None:
-    """Another file is not overwritten; one that was truncated after a replay is noticed."""
+    """Another file is not overwritten; one that was truncated after a replay, and a full disk, are noticed."""
     file, state = tmp_path / "o", tmp_path / "state"
     file.write_text("mine")
     with pytest.raises(OutputError, match="holds something already"):
@@ -190,6 +190,9 @@ def test_a_file_that_holds_something_is_left_alone(runs: Path, tmp_path: Path) -
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(OutputError, match="is shorter than what it has been sent"):
         sent(runs / "parquet", file, resume=state)
+    if Path("/dev/full").exists():
+        with pytest.raises(DeliveryError, match="No space left on device"):
+            replay(runs / "parquet", to="file:/dev/full", speed="max")
 
 
 @pytest.mark.parametrize(
@@ -219,10 +222,3 @@ def test_only_a_run_with_events_can_be_replayed(runs: Path, tmp_path: Path) -> N
     (tmp_path / "manifest.json").write_bytes((runs / "parquet/manifest.json").read_bytes())
     with pytest.raises(InputError, match="holds no events; run it with --events parquet or ndjson"):
         RecordedRun(tmp_path)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_a_failed_delivery(runs: Path) -> None:
-    """What cannot be written is a failed delivery."""
-    with pytest.raises(DeliveryError, match="No space left on device"):
-        replay(runs / "parquet", to="file:/dev/full", speed="max")

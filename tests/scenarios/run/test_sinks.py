@@ -62,15 +62,14 @@ def test_batches_hold_what_the_deliveries_held(hours: list[Delivery], least: int
 
 
 def test_batches_are_as_large_as_asked_for_and_the_last_is_what_is_left(hours: list[Delivery]) -> None:
-    """Every batch but the last has the least size or more, and would not have it without its last hour."""
-    taken = batched(hours, 300).deliveries
+    """Every batch but the last has the least size or more, and would not have it without its last hour.
+
+    The sinks are closed once, also where nothing came.
+    """
+    sink, empty = batched(hours, 300), batched([], 300)
+    assert (sink.n_closed, empty.n_closed, empty.deliveries) == (1, 1, [])
+    taken = sink.deliveries
     sizes = [batch.events.height + batch.malformed.height for batch in taken]
     assert 1 < len(sizes) < len(hours)
     assert all(size >= 300 for size in sizes[:-1])
     assert len(batched(hours, 10**9).deliveries) == 1
-
-
-def test_sinks_are_closed_once(hours: list[Delivery]) -> None:
-    """The sinks are closed once, also where nothing came."""
-    assert batched(hours, 300).n_closed == 1
-    assert (batched([], 300).n_closed, batched([], 300).deliveries) == (1, [])

@@ -81,19 +81,17 @@ def test_a_chart_is_an_svg_with_a_title(run: Run, name: str) -> None:
     assert "<script" not in shown
 
 
-def test_a_bar_of_text_ends_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is drawn when it has grown, on standard error, and ends its line when all is done."""
+def test_progress_is_shown_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """`progress=True` shows a bar, of a run and of a study; without it nothing is shown.
+
+    It is drawn when it has grown, on standard error, and ends its line when all is done.
+    """
     show = text_bar("Working")
     for share in (0.0, 0.001, 0.5, 1.0):
         show(share)
     out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\r") == 3
+    assert (out, err.count("\r")) == ("", 3)
     assert err.endswith(f"Working {'█' * 30} 100%\n")
-
-
-def test_progress_is_shown_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """`progress=True` shows a bar, of a run and of a study; without it nothing is shown."""
     small = Scenario.load("baseline").replace({"traffic.visitors_per_day": 50.0})
     small.run()
     assert capsys.readouterr().err == ""

@@ -147,7 +147,12 @@ def batches_of_arrivals_at_one_hour(monkeypatch: pytest.MonkeyPatch, hours: int)
 
 
 def test_an_event_on_the_hour_belongs_to_the_hour_that_starts(monkeypatch: pytest.MonkeyPatch):
-    """Page views at exactly the hour are in the batch that starts there; at the end itself they do not happen."""
+    """Page views at exactly the hour are in the batch that starts there; at the end itself they do not happen.
+
+    The first 12 hours of 24 have the events of a simulation of 12.
+    """
+    short, long = (simulated(world_of(clock={"hours": hours}))[0] for hours in (12, 24))
+    assert_frame_equal(long.filter(pl.col("received_at") < WorldSettings().clock.start + 12 * HOUR), short)
     before, after = batches_of_arrivals_at_one_hour(monkeypatch, 2)
     assert before.height == 0
     assert (after["received_at"] == WorldSettings().clock.start + HOUR).sum() == after["anonymous_id"].n_unique() > 5
@@ -257,10 +262,3 @@ def test_replications_are_independent():
     # Twelve rows that sum to 0 have a mean product of −1/12; a pair of 24 hours has a standard error of 1/√24.
     pairs = [(residual[i] * residual[i + 1]).mean() for i in range(0, 12, 2)]
     assert abs(sum(pairs) / len(pairs) + 1 / 12) < 4 / (24 * len(pairs)) ** 0.5
-
-
-def test_a_longer_simulation_starts_like_a_shorter_one():
-    """The first 12 hours of 24 have the events of a simulation of 12."""
-    short, long = (simulated(world_of(clock={"hours": hours}))[0] for hours in (12, 24))
-    half = long.filter(pl.col("received_at") < WorldSettings().clock.start + 12 * HOUR)
-    assert_frame_equal(half, short)

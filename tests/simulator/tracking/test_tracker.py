@@ -59,12 +59,18 @@ def test_columns_are_filled_only_where_the_call_carries_them(events: pl.DataFram
 
 
 def test_only_the_landing_page_carries_the_campaign(views: pl.DataFrame, events: pl.DataFrame):
-    """UTM parameters stand on a visitor's first page view (and what is sent from it) and nowhere else."""
+    """UTM parameters stand on a visitor's first page view (and what is sent from it) and nowhere else.
+
+    Events of the sales desk come from the server with the person, and name no page.
+    """
     later = views.filter(pl.col("number") > 0)
     assert all(later[name].null_count() == later.height for name in CAMPAIGN)
     assert not later["context_page_url"].str.contains("utm_").any()
     server = events.filter(pl.col("event").is_in(SERVER))
-    assert all(server[name].null_count() == server.height for name in CAMPAIGN)
+    assert all(server[name].null_count() == server.height for name in (*CAMPAIGN, "context_page_url"))
+    assert server["user_id"].null_count() == 0
+    assert server["context_library_name"].unique().to_list() == ["analytics-python"]
+    assert server["asset"].unique().to_list() == ["demo"]
     assert 0 < views.filter(pl.col("number") == 0)["context_campaign_medium"].count() < later.height
 
 
@@ -103,15 +109,6 @@ def test_a_form_sends_identify_and_then_track(events: pl.DataFrame):
     assert (tracks["line"] == identifies["line"] + 1).all()
     for name in ("anonymous_id", "user_id", "timestamp", "context_page_url"):
         assert tracks[name].equals(identifies[name])
-
-
-def test_a_request_identifies_the_visitor(events: pl.DataFrame):
-    """Demo requests and demos held carry the person, come from the server, and name no page."""
-    server = events.filter(pl.col("event").is_in(SERVER))
-    assert server["user_id"].null_count() == 0
-    assert server["context_library_name"].unique().to_list() == ["analytics-python"]
-    assert server["context_page_url"].null_count() == server.height
-    assert server["asset"].unique().to_list() == ["demo"]
 
 
 def test_a_person_is_one_person(events: pl.DataFrame):
