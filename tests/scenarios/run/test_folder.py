@@ -16,7 +16,6 @@ from scenarios.files.atomic_folder import new_folder
 from scenarios.files.digest import digest_of
 from scenarios.files.event_files import EventsFormat
 from scenarios.files.run_folder import read_events
-from scenarios.run import results
 from scenarios.run.folder import default_folder, run_to_folder
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
@@ -177,7 +176,7 @@ def test_a_run_in_memory_can_be_saved(scenario: Scenario, tmp_path: Path, monkey
     streamed, _ = run_to_folder(scenario.replace(TINY), tmp_path / "streamed", announce=announced.append)
     assert announced == ["Writing events and results", "Analysing", "Writing the report"]
     # The report takes most of the time, and has claims of its own.
-    monkeypatch.setattr(results, "_write_report", lambda path, _: path.touch())
+    monkeypatch.setattr("scenarios.run.run._write_report", lambda path, _: path.touch())
     tiny = streamed.scenario.run()
     tiny.save(str(tmp_path / "saved"))
     first = contents(tmp_path / "saved")
