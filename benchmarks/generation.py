@@ -13,8 +13,8 @@ from benchmarks.world import baseline, day_of
 from scenarios.files.digest import EventsDigest
 from scenarios.run.sinks import StoreSink
 from simulator.engine.streams import Streams
+from simulator.model import ActiveAgents, Simulation
 from simulator.settings.world import WorldSettings
-from simulator.simulation import ActiveAgents, Simulation
 from simulator.tracking.delivery import Sink
 from simulator.visitors.cohort_sampler import CohortSampler
 

@@ -14,7 +14,7 @@ from scenarios.measures.truth import known_truth
 from scenarios.run.sinks import Batches, StoreSink
 from scenarios.scenario import Scenario
 from scenarios.study import Study
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 
 _SIGNAL: Final = "security_page_view"
 _HERE, _TWO = "a study in this process", "a study on two workers"

@@ -7,8 +7,9 @@ from functools import cache
 import polars as pl
 
 from scenarios.scenario import Scenario
+from simulator.model import Simulation
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
 
 _BUSY_VISITORS = 60_000.0

@@ -15,7 +15,7 @@ from scenarios.run.pools import ExecutorChoice, shared_pool
 from scenarios.run.progress import text_bar
 from scenarios.run.run import Run
 from scenarios.run.running import simulate
-from simulator.visitors.visitor import Visitor
+from simulator.agents.visitor import Visitor
 
 
 class Scenario(ScenarioSettings):

@@ -1,7 +1,8 @@
 """The simulated world: visitors, site, traffic, sales and tracking, on the SimPy clock.
 
-Dependencies between the subpackages point one way: ``simulation`` > ``replication`` > ``tracking`` > ``visitors`` >
-``sales`` > ``world`` > ``engine`` > ``settings``.
+Dependencies between the subpackages point one way: ``model`` > ``replication`` > ``agents`` > ``tracking`` >
+``visitors`` > ``sales`` > ``world`` > ``engine`` > ``settings`` > ``errors``. The built-in ``components`` stand beside
+``model``: they use the public API, as everybody's do.
 """
 
 import lazy_loader

@@ -29,6 +29,7 @@ from .times import (
 from .tracking_plan import (
     COLUMNS as COLUMNS,
     EVENT_SCHEMA as EVENT_SCHEMA,
+    SERVER_LIBRARIES as SERVER_LIBRARIES,
     SERVER_SIDE_EVENTS as SERVER_SIDE_EVENTS,
     UTC_MS as UTC_MS,
     CallType as CallType,

@@ -64,6 +64,20 @@ SERVER_SIDE_EVENTS: Final = frozenset(
 )
 """Events sent by the company's servers, not by the visitor's browser: they neither start nor prolong a visit."""
 
+SERVER_LIBRARIES: Final = frozenset(
+    {
+        "analytics-go",
+        "analytics-java",
+        "analytics-node",
+        "analytics-php",
+        "analytics-python",
+        "analytics-ruby",
+        "@segment/analytics-node",
+        "Analytics.NET",
+    }
+)
+"""Segment's libraries for servers: whatever event they send is server-side."""
+
 
 @dataclass(frozen=True)
 class Column:

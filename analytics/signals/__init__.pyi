@@ -23,4 +23,9 @@ from .expressions import (
     so_far as so_far,
     values as values,
 )
-from .settings import UserSignals as UserSignals, not_known as not_known
+from .settings import (
+    EventSignal as EventSignal,
+    SignalSettings as SignalSettings,
+    UserSignals as UserSignals,
+    not_known as not_known,
+)

@@ -226,4 +226,4 @@ def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tup
             raise ScenarioError([Fault(f"--set {text}", key, message)])
     model = ScenarioSettings
     settings = parse(model, _DEFAULTS, _PART, overrides) if scenario is None else load(model, scenario, overrides)
-    return settings.analytics, settings.intent.conversion_unit
+    return settings.analysis, settings.intent.conversion_unit

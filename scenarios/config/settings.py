@@ -10,8 +10,9 @@ from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
 from scenarios.measures.claims import Claims
+from simulator.agents.component_set import ComponentSet
+from simulator.model import ActiveAgents
 from simulator.settings.world import WorldSettings
-from simulator.simulation import ActiveAgents
 
 _HEAD: Final = ("name", "description", "seed", "active_agents")
 
@@ -42,6 +43,13 @@ class ScenarioSettings(WorldSettings):
     def world(self) -> WorldSettings:
         """The simulator's part of the scenario, without name, seed and analysis."""
         return WorldSettings(**{name: getattr(self, name) for name in WorldSettings.model_fields})
+
+    @property
+    def analysis(self) -> AnalyticsSettings:
+        """Settings of the analysis: those of the file, and the signals that show the effects of the components."""
+        parts = ComponentSet(tuple(part.build(name) for name, part in self.components.items()))
+        signals = {name: effect.seen_as for name, effect in parts.effects.items()}
+        return self.analytics.model_copy(update={"signals": {**signals, **self.analytics.signals}})
 
     def to_data(self) -> dict[str, Any]:
         """Write all settings, with defaults, as plain data in the order of a scenario file."""

@@ -15,9 +15,9 @@ from analytics.store.event_store import EventStore
 from scenarios.errors import UndefinedMeasureError, advice, did_you_mean
 from scenarios.measures.expressions import Constant, ExpressionError, Reference
 from scenarios.measures.window import Window
+from simulator.replication.outcome import Outcome
 from simulator.sales.outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
-from simulator.simulation import Outcome
 from simulator.visitors.truth import Truth
 
 # For type checkers only: measures are read in every worker, also where no model is fitted.
@@ -43,8 +43,8 @@ class ScenarioView(Protocol):
         """Start and length of the simulation."""
 
     @property
-    def analytics(self) -> AnalyticsSettings:
-        """Settings of the analysis."""
+    def analysis(self) -> AnalyticsSettings:
+        """Settings of the analysis, with the signals of components."""
 
 
 class AnalysedRun(ABC):

@@ -154,7 +154,7 @@ def _truth(reference: Reference, run: RunView) -> float:
     Raises:
         UndefinedMeasureError: It is not known, as of a signal that stands for another.
     """
-    known = known_truth(run.truth, run.scenario.analytics).get(_term(reference))
+    known = known_truth(run.truth, run.scenario.analysis).get(_term(reference))
     return require_value(known, f"{reference.text}: the true coefficient of this term is not known")
 
 

@@ -19,6 +19,7 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     and missing here,
 
     - for a duplicate of a built-in signal under another name: only their sum is identified;
+    - if the simulation says why its coefficients are not known: all of them are missing then;
     - if the model lacks an interaction of the world, for which any other signal may then be a proxy.
 
     Args:
@@ -30,6 +31,8 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     >>> known["security_page_view"], known["multi_page_visit"]
     (0.9, 0.0)
     """
+    if truth.unknown:
+        return {}
     without_effect = dict.fromkeys(_decoys(truth.coefficients, settings), 0.0)
     return {**without_effect, **truth.terms}
 

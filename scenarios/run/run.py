@@ -26,7 +26,8 @@ from scenarios.measures.definition import RunView
 from scenarios.measures.registry import Measure
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
-from simulator.simulation import ActiveAgents, Outcome
+from simulator.model import ActiveAgents
+from simulator.replication.outcome import Outcome
 from simulator.visitors.truth import Truth
 
 
@@ -207,7 +208,7 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
         truth: The true coefficients.
         window: The hours that statistics and visits are about.
     """
-    start, settings = scenario.clock.start, scenario.analytics
+    start, settings = scenario.clock.start, scenario.analysis
     return Analysis(
         accepted.frame,
         settings,

@@ -14,10 +14,10 @@ from scenarios.run.pools import Pool
 from scenarios.run.run import Run, Timings
 from scenarios.run.sharing import RunSinks, fan_out
 from scenarios.run.sinks import StoreSink
-from simulator.simulation import Simulation
+from simulator.agents.visitor import Visitor
+from simulator.model import Model
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
-from simulator.visitors.visitor import Visitor
 
 
 def simulate(
@@ -51,8 +51,6 @@ def simulate(
     >>> simulate(Scenario.load("baseline", {"clock.hours": 1}), seed=0).seed
     0
     """
-    # Not `seed or scenario.seed`: 0 is a seed.
-    seed = scenario.seed if seed is None else seed
     accepted = EventHistory() if accepted is None else accepted
     outputs = RunSinks(
         store=StoreSink(accepted.store),
@@ -61,19 +59,20 @@ def simulate(
         labels=KeptLabels() if labels is None else labels,
         sinks=sinks,
     )
-    world, agents = scenario.world, scenario.active_agents
-    simulation = Simulation(world, seed=seed, replication=replication, visitor=visitor, active_agents=agents)
+    model = Model(
+        scenario, seed=seed, replication=replication, visitor=visitor, sinks=[outputs.together], labels=outputs.labels
+    )
     started_at, clock = datetime.now(UTC), time.perf_counter()
     # With all visitors on one clock there is one sequence of moments, which cannot be divided.
-    if pool is None or simulation.active_agents == "all":
-        outcome = simulation.run([outputs.together], progress, outputs.labels)
+    if pool is None or model.active_agents == "all":
+        outcome = model.run(progress=progress).outcome
     else:
-        outcome = fan_out(simulation, pool, outputs, progress)
+        outcome = fan_out(model, pool, outputs, progress)
     return Run(
         scenario,
-        seed=seed,
+        seed=model.seed,
         replication=replication,
-        active_agents=simulation.active_agents,
+        active_agents=model.active_agents,
         outcome=outcome,
         record=outputs.record,
         accepted=accepted,

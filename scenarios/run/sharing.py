@@ -15,7 +15,8 @@ from scenarios.files.digest import EventsDigest, HourDigest
 from scenarios.files.event_files import EventRecord, FileThenForward, ParquetParts
 from scenarios.run.pools import Pool
 from scenarios.run.sinks import Batches
-from simulator.simulation import Outcome, Simulation
+from simulator.model import Model
+from simulator.replication.outcome import Outcome
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LabelKeeper
 
@@ -47,13 +48,11 @@ class RunSinks:
         return Batches([self.record, *others])
 
 
-def fan_out(
-    simulation: Simulation, pool: Pool, outputs: RunSinks, progress: Callable[[float], None] | None = None
-) -> Outcome:
+def fan_out(model: Model, pool: Pool, outputs: RunSinks, progress: Callable[[float], None] | None = None) -> Outcome:
     """Run a simulation on a pool of workers.
 
     Args:
-        simulation: The simulation.
+        model: The model.
         pool: The workers. They must see the folder for temporary files. Where the record is a :class:`ParquetParts`,
             they write the events into its folder themselves.
         outputs: What receives the events and labels.
@@ -68,7 +67,7 @@ def fan_out(
             each.mkdir()
         executor = pool.open()
         try:
-            outcome = simulation.share(
+            outcome = model.share(
                 executor,
                 HourWriter.in_folder(written, events=folder),
                 collecting.take,

@@ -17,7 +17,7 @@ from scenarios.measures.window import WHOLE, Window
 from scenarios.run.run import Run, Timings
 from scenarios.run.sinks import Batches, StoreSink
 from scenarios.scenario import Scenario
-from simulator.simulation import Simulation
+from simulator.model import Model
 from simulator.tracking.delivery import CollectingSink
 
 Function = Callable[[Run], float]
@@ -131,20 +131,23 @@ def light_run(replication: Replication) -> Run:
     scenario = replication.scenario
     # The events are the same as with all visitors on the clock, in half the time.
     active_agents = "interacting" if scenario.active_agents == "auto" else scenario.active_agents
-    simulation = Simulation(
-        scenario.world, seed=replication.seed, replication=replication.number, active_agents=active_agents
-    )
     # In memory: a study keeps no events, and its worlds are small.
     accepted = EventHistory()
     sinks = [Batches([StoreSink(accepted.store)])] if _needs_events(replication) else []
     started_at, began = datetime.now(UTC), time.perf_counter()
-    outcome = simulation.run(sinks)
+    model = Model(
+        scenario.world,
+        seed=replication.seed,
+        replication=replication.number,
+        active_agents=active_agents,
+        sinks=sinks,
+    ).run()
     return Run(
         scenario,
         seed=replication.seed,
         replication=replication.number,
-        active_agents=simulation.active_agents,
-        outcome=outcome,
+        active_agents=model.active_agents,
+        outcome=model.outcome,
         # Never written to: nothing asks a light run for its events in order of arrival.
         record=CollectingSink(),
         accepted=accepted,

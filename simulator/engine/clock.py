@@ -133,6 +133,17 @@ class Clock:
         """First moment after the simulation, UTC."""
         return self.to_utc(self.length_ms / 1000)
 
+    @property
+    def now_ms(self) -> int:
+        """Now, in ms since the start."""
+        # A whole millisecond in seconds may be a rounding error too small.
+        return int(self.env.now * 1000 + 1e-6)
+
+    @property
+    def now(self) -> datetime:
+        """Now, UTC."""
+        return self.to_utc(self.now_ms / 1000)
+
     def to_utc(self, seconds: float) -> datetime:
         """UTC time of a simulated time in seconds since the start."""
         return self.start + timedelta(seconds=seconds)

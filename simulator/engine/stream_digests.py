@@ -28,6 +28,10 @@ class _RecordedUniforms(AddressedUniforms):
         self.trace.update(address.astype("<u8").tobytes() + words.astype("<u8").tobytes())
         return words
 
+    def one(self, address: int) -> float:
+        """Uniform number of one address, recorded."""
+        return float(self.at(np.array([address % 2**64], dtype=np.uint64))[0])
+
 
 class RecordingStreams(Streams):
     """Random streams equal to :class:`Streams` that also hash all draws by source.

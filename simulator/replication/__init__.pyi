@@ -1,4 +1,5 @@
 from .generator import EventGenerator as EventGenerator
+from .outcome import Outcome as Outcome
 from .pending_hours import PendingHours as PendingHours
 from .run_state import RunState as RunState
 from .truth_tables import TruthTables as TruthTables

@@ -5,7 +5,7 @@ Only they can change the state of the world, so all others can be released.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,35 +31,23 @@ class Candidates(Cohort):
 
 
 def candidates_of(cohort: Cohort, length_ms: int) -> Candidates:
-    """Candidates of a cohort: visitors with a visit in which they may request a demo before the end.
+    """Candidates of a cohort: visitors who are not awake, with a visit in which they may request a demo before the end.
 
     Args:
         cohort: The cohort.
         length_ms: Length of the simulation in ms.
     """
     journeys = cohort.journeys
-    visits = np.flatnonzero((cohort.decision_margin > 0) & (cohort.end_ms < length_ms))
+    may_request = (cohort.decision_margin > 0) & (cohort.end_ms < length_ms) & ~cohort.awake[journeys.visitor]
+    visits = np.flatnonzero(may_request)
     # The world can only discourage, so a visit without a positive margin never ends in a request.
     visitors, visitor = np.unique(journeys.visitor[visits], return_inverse=True)
     return Candidates(
-        index=cohort.index,
-        rows=cohort.rows[visitors],
-        people=cohort.people.take(visitors),
-        arrival_ms=cohort.arrival_ms[visitors],
+        **cohort.of_visitors(visitors),
         journeys=_without_pages(journeys, visits, visitor),
-        signals=replace(cohort.signals, seen=cohort.signals.seen[visits], minutes=cohort.signals.minutes[visits]),
+        signals=cohort.signals.take(visits),
         decision_margin=cohort.decision_margin[visits],
-        buyer_draws=cohort.buyer_draws[visitors],
-        identities=cohort.identities[np.concatenate((visitors, visitors + len(cohort)))],
         second_browser=cohort.second_browser[visits],
-        accounts=cohort.accounts.gather(visitors),
-        arms=cohort.arms[visitors],
-        returns_after_request=np.flatnonzero(np.isin(visitors, cohort.returns_after_request)),
-        experiments=cohort.experiments.gather(visitors),
-        arrival_source=cohort.arrival_source,
-        invited_by=cohort.invited_by.gather(visitors),
-        rank=cohort.rank,
-        place=cohort.place,
         visit_records=visits_of(cohort, visits),
         # Visitors who keep visiting after a request have no visit that it would cancel.
         n_later=np.where(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 
+from simulator.agents.awake import WorldOfAwake
+from simulator.agents.component import Component
+from simulator.agents.component_set import ComponentSet, Masks
+from simulator.agents.plan import Plan
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.replication.candidates import Candidates, candidates_of
@@ -19,13 +24,20 @@ from simulator.tracking.transport import Sent, Transport
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.visitors.cohort_tables import WorldTables
-from simulator.world.arrival_sources import arrival_sources_of
+from simulator.world.arrival_sources import arrival_sources_of, origins_of
 
 CancelledVisits = Mapping[tuple[int, int], int]
 """Last visit of visitors whose later visits a request has cancelled, by place of the cohort and visitor."""
 
+WokenVisitors = Mapping[tuple[int, int], int]
+"""Last millisecond of the plan of visitors who were woken late, by place of the cohort and visitor."""
+
 # Larger than any visit's row, which has 32 bits in the record.
 _NO_LIMIT = 2**31 - 1
+_FOR_EVER_MS = 2**62
+
+_KEPT_COHORTS = 16
+"""Cohorts kept for components that wake visitors late, some 20 MB each."""
 
 _MAX_RECORDS_AT_ONCE = 500_000
 """Activity records turned into events at a time: events need about a hundred times as much memory as their records."""
@@ -37,15 +49,30 @@ class DrawnCohort:
 
     Attributes:
         hours: Their planned activity, by hour.
-        candidates: Visitors who may request a demo.
-        n_visitors: Visitors who arrive before the end.
-        n_visits: Visits that start before the end unless a request cancels them.
+        candidates: Visitors who may request a demo, and do nothing else that matters to the world.
+        awake: Visitors whom a component touches.
+        n_visitors: Visitors who arrive before the end, without those who are awake.
+        n_visits: Their visits that start before the end unless a request cancels them.
     """
 
     hours: list[tuple[int, HourActivity]]
     candidates: list[Candidates]
+    awake: list[AwakeVisitors]
     n_visitors: int
     n_visits: int
+
+
+@dataclass(frozen=True)
+class AwakeVisitors:
+    """Visitors of a cohort who live on the clock.
+
+    Attributes:
+        cohort: The visitors, with their plans.
+        touched: Which components touch each; shape (components, visitors).
+    """
+
+    cohort: Cohort
+    touched: Masks
 
 
 class EventGenerator:
@@ -55,23 +82,40 @@ class EventGenerator:
         world: Settings of the world.
         streams: Random streams of the replication.
         intercept: Log-odds of a request at the end of a visit when all signals are 0.
+        components: What visitors can meet.
+        wakes_all: Whether all visitors are awake, touched or not.
 
     Attributes:
         clock: Start and end of the simulation.
+        components: What visitors can meet.
+        wakes_all: Whether all visitors are awake, touched or not.
+        shared: What all awake cohorts share.
         population: Attributes of the visitors, and the companies.
         transport: Path of the events to the collector.
     """
 
-    def __init__(self, world: WorldSettings, streams: Streams, intercept: float) -> None:
+    def __init__(
+        self,
+        world: WorldSettings,
+        streams: Streams,
+        intercept: float,
+        components: ComponentSet = ComponentSet(),  # noqa: B008 - immutable
+        *,
+        wakes_all: bool = False,
+    ) -> None:
         self.clock = Clock(world.clock)
-        tables = WorldTables(world, streams)
+        self.components, self.wakes_all = components, wakes_all
+        tables = WorldTables(world, streams, components.campaigns)
         self.population = tables.population
+        origins = [*origins_of(world.traffic), *components.campaigns]
+        self.shared = WorldOfAwake(world, tables, streams, intercept, origins)
         self._intercept = intercept
         self._samplers = [
             CohortSampler(world, streams, arrival_source, tables)
             for arrival_source in arrival_sources_of(world.traffic)
         ]
-        self._tracker = Tracker(world, self.population, self.clock)
+        campaigns = list(components.campaigns.values())
+        self._tracker = Tracker(world, self.population, self.clock, components.events, campaigns)
         self.transport = Transport(world, streams, self.clock)
 
     @cached_property
@@ -100,15 +144,59 @@ class EventGenerator:
             scheduled: Which cohort.
         """
         cohorts, length_ms = self.cohorts(scheduled), self.clock.length_ms
+        awake = [self._wake(cohort) for cohort in cohorts] if self.wakes_all or self.components else []
         return DrawnCohort(
             hours=[part for cohort in cohorts for part in planned_activity(cohort, length_ms)],
             candidates=[candidates for cohort in cohorts if len(candidates := candidates_of(cohort, length_ms))],
-            n_visitors=sum(len(cohort) for cohort in cohorts),
+            awake=[each for each in awake if len(each.cohort)],
+            n_visitors=sum(len(cohort) - int(cohort.awake.sum()) for cohort in cohorts),
             n_visits=sum(len(cohort.visits_made(length_ms)) for cohort in cohorts),
         )
 
+    @lru_cache(maxsize=_KEPT_COHORTS)  # noqa: B019 - a generator lives as long as its run
+    def drawn_again(self, scheduled: ScheduledCohort) -> list[Cohort]:
+        """Draw a cohort and its invited colleagues, and mark who is awake from the start.
+
+        Args:
+            scheduled: Which cohort.
+        """
+        cohorts = self.cohorts(scheduled)
+        for cohort in cohorts:
+            self._wake(cohort)
+        return cohorts
+
+    def _wake(self, cohort: Cohort) -> AwakeVisitors:
+        """Mark and return the visitors of a cohort who are awake."""
+        touched = self.touched(cohort)
+        cohort.awake = np.logical_or.reduce(touched[self.components.wakes], axis=0, initial=self.wakes_all)
+        visitors = np.flatnonzero(cohort.awake)
+        return AwakeVisitors(cohort.take(visitors), touched[:, visitors])
+
+    def touched(self, cohort: Cohort) -> Masks:
+        """Which components touch which visitors of a cohort; shape (components, visitors)."""
+        return self.components.touched(lambda component: self.plan(cohort, component), len(cohort))
+
+    def plan(self, cohort: Cohort, component: Component) -> Plan:
+        """Plan of a cohort, as a component sees it."""
+        return Plan(
+            cohort,
+            self.population,
+            pages=list(self.shared.world.site.pages),
+            origins=list(self.shared.origins),
+            streams=self.shared.streams,
+            component=component.name,
+            length_ms=self.clock.length_ms,
+            highest=self.components.highest,
+            rule=self.shared.tables.rule,
+        )
+
     def emit(
-        self, number: int, plan: HourActivity, live: HourActivity, cancelled_visits: CancelledVisits
+        self,
+        number: int,
+        plan: HourActivity,
+        live: HourActivity,
+        cancelled_visits: CancelledVisits,
+        woken: WokenVisitors,
     ) -> Iterator[Sent]:
         """Emit the events of an hour, one part of it at a time.
 
@@ -117,21 +205,32 @@ class EventGenerator:
             plan: Planned activity.
             live: Activity on the clock.
             cancelled_visits: Visits cancelled by requests. Requests after this hour may be included.
+            woken: Visitors who left their plan late. Those who did after this hour may be included.
         """
         n_emitted = 0
-        for chunk in HourActivity.of([_still_planned(plan, cancelled_visits), live]).chunks(_MAX_RECORDS_AT_ONCE):
+        kept = _until_woken(_still_planned(plan, cancelled_visits), woken)
+        for chunk in HourActivity.of([kept, live]).chunks(_MAX_RECORDS_AT_ONCE):
             events = self._tracker.track(chunk)
             yield self.transport.send(events, number, n_emitted)
             n_emitted += events.height
 
-    def redraw(self, request_visits: Mapping[int, Mapping[int, int]]) -> Iterator[Cohort]:
+    def redraw(
+        self, request_visits: Mapping[int, Mapping[int, int]], woken: WokenVisitors | None = None
+    ) -> Iterator[Cohort]:
         """Draw all cohorts again, with the requests of the run.
 
         Args:
             request_visits: Visit in which each visitor requested a demo, by place of the cohort and visitor.
+            woken: Visitors who left their plan late.
         """
+        late: defaultdict[int, list[int]] = defaultdict(list)
+        for place, visitor in woken or ():
+            late[place].append(visitor)
         for scheduled in self.schedule:
             for cohort in self.cohorts(scheduled):
+                if self.wakes_all or self.components:
+                    self._wake(cohort)
+                    cohort.awake[late[cohort.place]] = True
                 cohort.request_visit.update(request_visits.get(cohort.place, {}))
                 yield cohort
 
@@ -148,3 +247,19 @@ def _still_planned(plan: HourActivity, cancelled_visits: CancelledVisits) -> Hou
     kept = np.ones(len(visits), dtype=bool)
     kept[doubtful] = visits["visit"][doubtful] <= last
     return plan.of_visits(kept)
+
+
+def _until_woken(plan: HourActivity, woken: WokenVisitors) -> HourActivity:
+    """Planned activity without what visitors who were woken late would have done afterwards."""
+    if not woken:
+        return plan
+    visits = plan.visits
+    names = zip(visits["cohort"].tolist(), visits["visitor"].tolist(), strict=True)
+    last_ms = np.array([woken.get(name, _FOR_EVER_MS) for name in names], dtype=np.int64)
+    if (last_ms == _FOR_EVER_MS).all():
+        return plan
+    visit = np.repeat(np.arange(len(visits)), visits["n"])
+    kept = plan.records["time_ms"] <= last_ms[visit]
+    counted = visits.copy()
+    counted["n"] = np.bincount(visit[kept], minlength=len(visits))
+    return replace(plan, visits=counted[counted["n"] > 0], records=plan.records[kept])

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+import numpy as np
 
 from analytics.events.times import HOUR_MS
-from simulator.replication.generator import DrawnCohort, EventGenerator
+from simulator.agents.component import Component, Window
+from simulator.agents.component_set import checked_mask
+from simulator.agents.visitor import Visitor
+from simulator.engine.arrays import Integers
+from simulator.replication.generator import AwakeVisitors, DrawnCohort, EventGenerator
 from simulator.replication.live_world import LiveWorld
 from simulator.replication.schedule import ScheduledCohort
 from simulator.replication.truth_tables import TruthTables
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort import Cohort
-from simulator.visitors.visitor import Visitor
 
 
 class RunState:
@@ -29,7 +35,7 @@ class RunState:
     """
 
     def __init__(self, world: WorldSettings, generator: EventGenerator, visitor: type[Visitor] = Visitor) -> None:
-        self.live_world = LiveWorld(world, generator.population.accounts, visitor)
+        self.live_world = LiveWorld(world, generator, visitor)
         self._world = world
         self._generator = generator
         self.schedule = generator.schedule
@@ -37,6 +43,7 @@ class RunState:
         self._upcoming = deque(self.schedule)
         self._active: list[Cohort] = []
         self._n_visitors = self._n_visits = 0
+        self._admitted: list[ScheduledCohort] = []
 
     def due_in(self, hour: int) -> Iterator[ScheduledCohort]:
         """Cohorts whose first visitor may arrive in an hour, in order; call it for each hour in turn.
@@ -47,18 +54,84 @@ class RunState:
         while self._upcoming and self._upcoming[0].earliest_ms < (hour + 1) * HOUR_MS:
             yield self._upcoming.popleft()
 
-    def activate(self, cohorts: Iterable[Cohort]) -> None:
+    def activate(self, scheduled: ScheduledCohort, cohorts: Iterable[Cohort]) -> None:
         """Make all visitors of some cohorts active agents, page by page."""
+        self._admitted.append(scheduled)
         for cohort in cohorts:
             self._active.append(cohort)
-            self.live_world.admit(cohort)
+            self.live_world.activate(cohort)
 
-    def admit(self, drawn: DrawnCohort) -> None:
-        """Activate the candidates of a drawn cohort; the other visitors are only counted."""
+    def admit(self, scheduled: ScheduledCohort, drawn: DrawnCohort) -> None:
+        """Activate the candidates and the awake visitors of a drawn cohort; the others are only counted."""
         self._n_visitors += drawn.n_visitors
         self._n_visits += drawn.n_visits
         for candidates in drawn.candidates:
             self.live_world.admit(candidates)
+        for awake in drawn.awake:
+            self.live_world.wake(awake)
+        self._admitted.append(scheduled)
+        now_ms = self.live_world.clock.now_ms
+        for component in self._generator.components.components:
+            for window in component.windows:
+                if window[1] > now_ms:
+                    self._wake_late(component, window, [scheduled], now_ms - 1)
+
+    def wake_for(self, component: Component, window: Window) -> None:
+        """Wake the visitors whom a component selects in a window, from the next millisecond on.
+
+        Args:
+            component: The component.
+            window: The window of time.
+        """
+        # Where everybody is awake, only the hooks need to know.
+        if not self._generator.wakes_all:
+            self._wake_late(component, window, self._admitted, self.live_world.clock.now_ms)
+
+    def _wake_late(
+        self, component: Component, window: Window, schedule: Iterable[ScheduledCohort], slept_until_ms: int
+    ) -> None:
+        generator, live_world = self._generator, self.live_world
+        for scheduled in schedule:
+            # Drawn again: keeping all plans would cost memory in every run, and windows are rare.
+            for cohort in generator.drawn_again(scheduled):
+                selected = checked_mask(
+                    component, "selects", component.selects(generator.plan(cohort, component), *window), len(cohort)
+                )
+                asked = live_world.request_visits[cohort.place]
+                sleepers = [
+                    visitor
+                    for visitor in np.flatnonzero(selected & ~cohort.awake).tolist()
+                    if (cohort.place, visitor) not in live_world.woken
+                    and (visitor not in asked or not cohort.ends_with_request(visitor))
+                ]
+                if sleepers:
+                    self._wake_sleepers(cohort, np.array(sleepers), slept_until_ms)
+
+    def _wake_sleepers(self, cohort: Cohort, visitors: Integers, slept_until_ms: int) -> None:
+        part, length_ms = cohort.take(visitors), self.live_world.clock.length_ms
+        # They were counted among the sleepers, with all their planned visits.
+        self._n_visitors -= len(part)
+        self._n_visits -= len(part.visits_made(length_ms))
+        self.live_world.wake(AwakeVisitors(part, self._generator.touched(cohort)[:, visitors]), slept_until_ms)
+
+    def visitor(self, person: str) -> Visitor:
+        """A visitor, awake or not.
+
+        Args:
+            person: Identifier of the person: the ``anonymousId`` of the first browser.
+
+        Raises:
+            KeyError: Nobody has this identifier, or the visitor has not been drawn yet.
+        """
+        for visitor in self.live_world.visitors:
+            if visitor.id == person:
+                return visitor
+        for scheduled in self._admitted:
+            for cohort in self._generator.drawn_again(scheduled):
+                found = (cohort.person_ids == person).arg_true().to_numpy()
+                if len(found):
+                    return self.live_world.sleeper(cohort.take(found))
+        raise KeyError(f"there is no visitor {person!r} so far")
 
     def counts(self, tally: Counter[str]) -> dict[str, int]:
         """Counts of what happened and what was received.
@@ -67,7 +140,8 @@ class RunState:
             tally: Sum of the counts of all hours.
         """
         length_ms = self.live_world.clock.length_ms
-        active = self._active
+        # Active cohorts lived as planned; awake visitors as they did.
+        active = [*self._active, *self.made]
         return {
             "visitors": self._n_visitors + sum(len(cohort) for cohort in active),
             "visits": self._n_visits
@@ -79,12 +153,30 @@ class RunState:
             **{name: tally[name] for name in ("true_events", "true_page_views", "malformed_lines")},
         }
 
+    @cached_property
+    def made(self) -> list[Cohort]:
+        """What the awake visitors did, as cohorts; read it at the end only."""
+        return self.live_world.made()
+
     def tables(self) -> TruthTables:
         """Truth tables; cohorts that were not kept in memory are drawn again for them."""
         active, request_visits, generator = self._active, self.live_world.request_visits, self._generator
+        made: defaultdict[int, list[Cohort]] = defaultdict(list)
+        for each in self.made:
+            made[each.place].append(each)
+
+        def cohorts() -> Iterator[Cohort]:
+            """The visitors who slept, and after each cohort what its awake visitors did."""
+            if generator.wakes_all:
+                yield from self.made
+                return
+            for cohort in generator.redraw(request_visits, self.live_world.woken):
+                yield cohort
+                yield from made[cohort.place]
+
         return TruthTables(
             # Active cohorts are still in memory; drawing again costs time but no memory.
-            (lambda: active) if active else lambda: generator.redraw(request_visits),
+            (lambda: active) if active else cohorts,
             generator.population,
             generator.clock,
             self._world.intent.conversion_unit,

@@ -17,8 +17,9 @@ from typing import Final, Generic, TypeVar
 
 import polars as pl
 
+from simulator.agents.component_set import ComponentSet
 from simulator.engine.streams import Streams
-from simulator.replication.generator import CancelledVisits, DrawnCohort, EventGenerator
+from simulator.replication.generator import CancelledVisits, DrawnCohort, EventGenerator, WokenVisitors
 from simulator.replication.pending_hours import PendingHours, PendingHoursFile, read_hour
 from simulator.replication.run_state import RunState
 from simulator.replication.schedule import ScheduledCohort
@@ -49,16 +50,18 @@ class RunSpec:
         seed: Seed of the run.
         replication: Number of the replication.
         intercept: Log-odds of a request at the end of a visit when all signals are 0.
+        components: What visitors can meet.
     """
 
     world: WorldSettings
     seed: int
     replication: int
     intercept: float
+    components: ComponentSet = field(default_factory=ComponentSet)
 
     def generator(self) -> EventGenerator:
         """Event generator of the run."""
-        return EventGenerator(self.world, Streams(self.seed, self.replication), self.intercept)
+        return EventGenerator(self.world, Streams(self.seed, self.replication), self.intercept, self.components)
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,14 @@ class HourTask:
         plans: Files with its planned activity.
         live: Activity on the clock.
         cancelled_visits: Visits cancelled by requests.
+        woken: Visitors who left their plan late.
     """
 
     hour: int
     plans: Sequence[PendingHoursFile]
     live: HourActivity
     cancelled_visits: CancelledVisits
+    woken: WokenVisitors
 
 
 @dataclass(frozen=True)
@@ -186,14 +191,15 @@ class SharedRun(Generic[Result]):
         drawn = self._drawn()
         waiting: deque[DrawnCohort] = deque()
         for hour in range(self._n_hours):
-            for _ in self._run_state.due_in(hour):
+            for scheduled in self._run_state.due_in(hour):
                 if not waiting:
                     waiting.extend(next(drawn))
-                self._run_state.admit(waiting.popleft())
+                self._run_state.admit(scheduled, waiting.popleft())
             live = self._run_state.live_world.advance(hour)
             plans = [file.only(hour) for file in self._planned[hour]]
-            # A copy: the clock keeps adding to the dict while the task waits.
-            task = HourTask(hour, plans, live, dict(self._run_state.live_world.cancelled_visits))
+            # Copies: the clock keeps adding to the dicts while the task waits.
+            live_world = self._run_state.live_world
+            task = HourTask(hour, plans, live, dict(live_world.cancelled_visits), dict(live_world.woken))
             yield hour, self._executor.submit(_emit_hour, self._spec, task, self._folder, self._work)
 
     def _drawn(self) -> Iterator[list[DrawnCohort]]:
@@ -226,7 +232,7 @@ def _draw(spec: bytes, schedule: Sequence[ScheduledCohort], path: Path) -> tuple
 def _emit_hour(spec: bytes, task: HourTask, folder: Path, work: HourWork[Result]) -> HourResult[Result]:
     """Emit the events of an hour; without faults, deliver them too; a task."""
     generator, hour = _generator(spec), task.hour
-    sent = generator.emit(hour, read_hour(task.plans, hour), task.live, task.cancelled_visits)
+    sent = generator.emit(hour, read_hour(task.plans, hour), task.live, task.cancelled_visits, task.woken)
     queue, transport = DeliveryQueue(generator.transport), generator.transport
     if transport.is_lossless:
         counts = Counter[str]()

@@ -239,6 +239,10 @@ class SalesDesk:
         effect = self.settings.wait_effect_per_day
         return effect * self.visible_wait_days(region) if effect else 0.0
 
+    def queue_lengths(self) -> dict[str, int]:
+        """Requests that wait for an answer now, by team."""
+        return {name: len(team.inbox.items) for name, team in self._teams.items()}
+
     def outcome(self, length_s: float) -> SalesOutcome:
         """Outcome of the first ``length_s`` seconds, which end now."""
         hours = {name: team.hours(length_s) for name, team in self._teams.items()}

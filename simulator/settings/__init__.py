@@ -1,8 +1,8 @@
 """Settings of a world: frozen Pydantic models, validated as a whole. No module here draws random numbers.
 
 Modules, in reading order: ``base`` (types that all settings share), ``clock``, ``traffic``, ``population`` and
-``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``; ``world`` combines them and
-validates the relations between them.
+``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``, ``components``; ``world``
+combines them and validates the relations between them.
 """
 
 import lazy_loader

@@ -1,4 +1,13 @@
-from .base import Count as Count, Positive as Positive, Real as Real, Settings as Settings
+from .base import (
+    Count as Count,
+    LogOdds as LogOdds,
+    NonNegative as NonNegative,
+    Positive as Positive,
+    Probability as Probability,
+    Real as Real,
+    Settings as Settings,
+    unknown as unknown,
+)
 from .clock import ClockSettings as ClockSettings
 from .experiments import (
     ArmSettings as ArmSettings,

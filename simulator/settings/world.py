@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from simulator.settings.base import Settings, unknown
 from simulator.settings.clock import ClockSettings
+from simulator.settings.components import ComponentSettings, DecisionSettings, ProbeSettings
 from simulator.settings.experiments import ExperimentsSettings
 from simulator.settings.intent import IntentSettings
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
@@ -33,6 +34,9 @@ class WorldSettings(Settings):
         sales: The teams that answer the requests.
         tracking: Events that are lost, corrupted or added before they reach the collector.
         experiments: A/B tests, by name.
+        decision: Rule by which visitors decide; the logit unless given.
+        components: What visitors can meet beyond pages, forms and the sales team, by name.
+        probes: What is measured while the clock runs, by name.
 
     Raises:
         pydantic.ValidationError: A value is out of range, or names a page, channel or persona that does not exist.
@@ -50,6 +54,9 @@ class WorldSettings(Settings):
     sales: SalesSettings = Field(default_factory=SalesSettings)
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     experiments: ExperimentsSettings = Field(default_factory=dict)
+    decision: DecisionSettings | None = None
+    components: dict[str, ComponentSettings] = Field(default_factory=dict)
+    probes: dict[str, ProbeSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

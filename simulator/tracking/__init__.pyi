@@ -1,6 +1,10 @@
 from .activity import (
     ACTIVITY_RECORD as ACTIVITY_RECORD,
+    IDENTIFY as IDENTIFY,
     REQUEST as REQUEST,
+    SALES as SALES,
+    SUBMIT as SUBMIT,
+    VIEW as VIEW,
     VISIT_RECORD as VISIT_RECORD,
     HourActivity as HourActivity,
     Records as Records,
@@ -18,5 +22,6 @@ from .labels import (
     Label as Label,
     LabelKeeper as LabelKeeper,
 )
+from .lookups import ComponentEvent as ComponentEvent
 from .tracker import Tracker as Tracker
 from .transport import DeliveryQueue as DeliveryQueue, Sent as Sent, Transport as Transport

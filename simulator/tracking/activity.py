@@ -7,7 +7,7 @@ drawn.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from simulator.visitors.cohort import Cohort
 
 VIEW, IDENTIFY, SUBMIT, REQUEST, SALES = range(5)
 """Kinds of activity, in the order of their events when one visitor has several in one millisecond. From ``SALES`` on,
-each event of the sales desk is its own kind.
+each event of the sales desk is its own kind, and after these each event of a component.
 """
 
 Records = npt.NDArray[Any]
@@ -61,12 +61,15 @@ ACTIVITY_RECORD: Final = np.dtype(
         ("number", np.int32),
         ("page", np.int16),
         ("previous_page", np.int16),
+        ("origin", np.int16),
         ("kind", np.int8),
+        ("extra", np.int32),
     ],
     align=True,
 )
 """One activity: time in ms since the start; number of the page view among those of the visitor, from 0; the page and
-the previous page of the visit, −1 for none; and the kind, one of those above.
+the previous page of the visit, −1 for none; the origin whose link or referrer opened the page, −1 for none; the kind,
+one of those above; and the row of further properties in the hour's ``extras``, −1 for none.
 """
 
 _NONE: Final = np.empty(0, dtype=np.int64)
@@ -79,10 +82,12 @@ class HourActivity:
     Attributes:
         visits: Records of :data:`VISIT_RECORD`, in any order; one visit may have several.
         records: Records of :data:`ACTIVITY_RECORD`, grouped by visit, in the order of ``visits``.
+        extras: Further properties of components' events, as JSON.
     """
 
     visits: Records
     records: Records
+    extras: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return len(self.records) > 0
@@ -92,9 +97,19 @@ class HourActivity:
         """Concatenate several parts of an hour."""
         if len(parts) == 1:
             return parts[0]
+        records, n_extras = [], 0
+        for part in parts:
+            # Only events of components have further properties: most parts have none to renumber.
+            of_part = part.records
+            if part.extras and n_extras:
+                of_part = of_part.copy()
+                of_part["extra"] += n_extras * (of_part["extra"] >= 0)
+            records.append(of_part)
+            n_extras += len(part.extras)
         return cls(
             _joined([part.visits for part in parts], VISIT_RECORD),
-            _joined([part.records for part in parts], ACTIVITY_RECORD),
+            _joined(records, ACTIVITY_RECORD),
+            tuple(extra for part in parts for extra in part.extras),
         )
 
     def of_visits(self, kept: Bools) -> HourActivity:
@@ -106,7 +121,7 @@ class HourActivity:
         if kept.all():
             return self
         of_kept = np.repeat(kept, self.visits["n"])
-        return HourActivity(self.visits.compress(kept), self.records.compress(of_kept))
+        return replace(self, visits=self.visits.compress(kept), records=self.records.compress(of_kept))
 
     def chunks(self, max_records: int) -> Iterator[HourActivity]:
         """Split the hour into consecutive time windows.
@@ -127,7 +142,7 @@ class HourActivity:
             counts = np.bincount(visit[rows], minlength=len(self.visits))
             visits = self.visits.compress(counts > 0)
             visits["n"] = counts[counts > 0]
-            yield HourActivity(visits, self.records.take(rows))
+            yield replace(self, visits=visits, records=self.records.take(rows))
 
 
 def _joined(parts: Sequence[Records], dtype: np.dtype[Any]) -> Records:
@@ -137,7 +152,7 @@ def _joined(parts: Sequence[Records], dtype: np.dtype[Any]) -> Records:
 
 
 def planned_activity(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, HourActivity]]:
-    """All planned activity of a cohort, by hour, before any visit is cancelled.
+    """All planned activity of a cohort's visitors who are not awake, by hour, before any visit is cancelled.
 
     Args:
         cohort: The cohort.
@@ -146,8 +161,9 @@ def planned_activity(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, Hour
     Yields:
         Number of the hour, and its activity.
     """
-    viewed = np.flatnonzero(cohort.view_ms < length_ms)
-    submitted = cohort.sends[cohort.sent_at(cohort.sends) < length_ms]
+    sleeps = ~cohort.awake[cohort.journeys.visitor][cohort.journeys.visit_of_view]
+    viewed = np.flatnonzero((cohort.view_ms < length_ms) & sleeps)
+    submitted = cohort.sends[(cohort.sent_at(cohort.sends) < length_ms) & sleeps[cohort.sends]]
     visit, records = _on_site(cohort, viewed, submitted)
     hour = records["time_ms"] // HOUR_MS
     first, last = (int(hour.min()), int(hour.max())) if len(hour) else (0, -1)
@@ -197,7 +213,7 @@ def desk_activity(visits: Records, times_ms: Sequence[int], kinds: Sequence[int]
     """
     records = np.zeros(len(visits), dtype=ACTIVITY_RECORD)
     records["time_ms"], records["kind"] = times_ms, kinds
-    records["page"] = records["previous_page"] = -1
+    records["page"] = records["previous_page"] = records["origin"] = records["extra"] = -1
     visits = visits.copy()
     visits["n"] = 1
     return HourActivity(visits, records)
@@ -229,7 +245,7 @@ def visits_of(cohort: Cohort, visits: Integers) -> Records:
     records["identified_ms"] = cohort.identified_ms[browser]
     # The place, not the index: it is unique over all arrival sources.
     records["cohort"] = cohort.place
-    records["visitor"], records["visit"] = visitor, visits
+    records["visitor"], records["visit"] = cohort.numbers[visitor], cohort.visit_rows[visits]
     records["device"] = people.device_used(visitor, cohort.second_browser[visits])
     records["arms"], records["may_request"] = cohort.arms[visitor], may_request[visitor]
     for name in ("account", "country", "zone", "persona", "channel", "company_email"):
@@ -248,8 +264,11 @@ def _on_site(cohort: Cohort, viewed: Integers, submitted: Integers) -> tuple[Int
     records = np.zeros(len(view), dtype=ACTIVITY_RECORD)
     records["time_ms"] = np.concatenate((cohort.view_ms[viewed], sent_ms, sent_ms))[order]
     records["kind"] = np.repeat(np.arange(REQUEST), [len(viewed), len(submitted), len(submitted)])[order]
-    records["page"] = journeys.page[view]
+    records["page"], records["extra"] = journeys.page[view], -1
     opens = view == journeys.first_view[visit]
     records["previous_page"] = np.where(opens, -1, journeys.page[np.maximum(view - 1, 0)])
-    records["number"] = view - journeys.first_view[journeys.first_visit[journeys.visitor[visit]]]
+    visitor = journeys.visitor[visit]
+    records["number"] = view - journeys.first_view[journeys.first_visit[visitor]]
+    # Only the first page view of all has the campaign and referrer of the visitor's channel.
+    records["origin"] = np.where(records["number"] == 0, cohort.people.channel[visitor], -1)
     return visit, records

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.geography import REGION_OF_COUNTRY
-from analytics.events.tracking_plan import SERVER_SIDE_EVENTS
+from analytics.events.tracking_plan import SERVER_LIBRARIES
 from simulator.engine.arrays import Bools, Floats, Integers, Words, sparse_column
 from simulator.engine.streams import Streams
 from simulator.settings.tracking import TrackingSettings
@@ -51,7 +51,7 @@ class TrackingFaults:
                 to 1.
         """
         settings, draws = self._settings, _Draws(self._streams, sent)
-        in_browser = ~sent["event"].cast(pl.String).is_in(list(SERVER_SIDE_EVENTS)).fill_null(value=False).to_numpy()
+        in_browser = ~sent["context_library_name"].cast(pl.String).is_in(list(SERVER_LIBRARIES)).to_numpy()
         ad_blocker_rate = _rates(settings.ad_blocker_rate, _devices(sent)) * _factors(settings, sent["_persona"])
         blocked = in_browser & draws.browser_hit("ad_blocker", ad_blocker_rate)
         refused = in_browser & draws.browser_hit("consent", _rates(settings.consent_refusal_rate, _regions(sent)))

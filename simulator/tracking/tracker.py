@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from analytics.events.tracking_plan import EVENT_SCHEMA, CallType
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.engine.arrays import Integers, lookup, row_numbers, sparse_column
 from simulator.engine.clock import Clock
-from simulator.sales.desk import SALES_EVENTS
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import IDENTIFY, REQUEST, SUBMIT, VIEW, HourActivity, Records
-from simulator.tracking.lookups import EventLookups
+from simulator.tracking.lookups import ComponentEvent, EventLookups
 from simulator.visitors.cohort import hexadecimal
+from simulator.world.arrival_sources import Link
 from simulator.world.population import Population
 
 TRACKED_SCHEMA = pl.Schema(
@@ -24,30 +25,10 @@ TRACKED_SCHEMA = pl.Schema(
 those of the visitor), and the visitor's persona, which is never delivered.
 """
 
-_CALLS = pl.DataFrame(
-    {
-        "type": [
-            CallType.PAGE,
-            CallType.IDENTIFY,
-            CallType.TRACK,
-            CallType.TRACK,
-            *[CallType.TRACK] * len(SALES_EVENTS),
-        ],
-        "context_library_name": [*["analytics.js"] * 3, *["analytics-python"] * (1 + len(SALES_EVENTS))],
-    },
-    schema={name: EVENT_SCHEMA[name] for name in ("type", "context_library_name")},
-)
-_ID_PARTS = [
-    "-view-",
-    "-identify-",
-    "-form-",
-    "-request-",
-    *(f"-{event.lower().replace(' ', '-')}-" for event in SALES_EVENTS),
-]
 _TIMES = ("original_timestamp", "sent_at", "received_at", "timestamp")
 # Kind and number share an integer; the address of a fault must not change if this does.
 _KIND_SHIFT = 28
-_KIND_BITS = 4
+_KIND_BITS = 7
 _FREE_MAIL = "freemail.example.net"
 # IP address blocks reserved for documentation (RFC 5737).
 _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
@@ -61,12 +42,21 @@ class Tracker:
         world: Settings of the world.
         population: Attributes of the visitors.
         clock: Simulated time.
+        events: Events of components, in the order of their kinds.
+        campaigns: Links of the components' campaigns.
     """
 
-    def __init__(self, world: WorldSettings, population: Population, clock: Clock) -> None:
+    def __init__(
+        self,
+        world: WorldSettings,
+        population: Population,
+        clock: Clock,
+        events: Sequence[ComponentEvent] = (),
+        campaigns: Sequence[Link] = (),
+    ) -> None:
         self._population = population
         self._clock = clock
-        self._lookups = EventLookups(world, population)
+        self._lookups = EventLookups(world, population, events, campaigns)
 
     def track(self, hour: HourActivity) -> pl.DataFrame:
         """Events of an hour, by time.
@@ -88,6 +78,7 @@ class Tracker:
             **self._browser(activity),
             **self._person(activity),
             **self._page(activity),
+            **_extra(activity, hour.extras),
         }
         nothing = pl.Series([None]).new_from_index(0, len(time))
         return pl.DataFrame(
@@ -125,7 +116,7 @@ class Tracker:
         found = of_visit[row_numbers(activity.visit)].to_dict()
         return {
             **found,
-            "message_id": found["anonymous_id"] + _suffixes(activity),
+            "message_id": found["anonymous_id"] + self._suffixes(activity),
             "_message": pl.Series((activity.kind << _KIND_SHIFT) | activity.number),
         }
 
@@ -133,7 +124,8 @@ class Tracker:
         """Columns that identify the visitor: known to a browser from its first form on, and to the servers always."""
         n, visits = len(activity.time_ms), activity.visits
         # A browser knows its user from the form on; the servers know every requester.
-        is_known = (activity.time_ms >= visits["identified_ms"][activity.visit]) | (activity.kind >= REQUEST)
+        on_server = self._lookups.on_server[activity.kind]
+        is_known = (activity.time_ms >= visits["identified_ms"][activity.visit]) | on_server
         known, mails = np.flatnonzero(is_known), np.flatnonzero(activity.kind == IDENTIFY)
         users = hexadecimal(np.take(visits["person"], activity.visit[known])[:, None])
         mailing = activity.visit[mails]
@@ -153,30 +145,37 @@ class Tracker:
         pages, origins = lookups.n_pages, lookups.n_origins
         on_page = np.where(activity.page >= 0, activity.page, pages)
         viewed = np.where(activity.kind == VIEW, on_page, pages)
-        nothing = pages + 1 + len(SALES_EVENTS)
+        nothing = lookups.of_track.height - 1
         track = np.select(
             [activity.kind == SUBMIT, activity.kind >= REQUEST],
             [activity.page, pages + activity.kind - REQUEST],
             nothing,
         )
-        lands = activity.channel >= 0
-        url = np.where(activity.page >= 0, activity.page + (activity.channel + 1) * pages, len(lookups.urls) - 1)
+        lands = activity.origin >= 0
+        url = np.where(activity.page >= 0, activity.page + (activity.origin + 1) * pages, len(lookups.urls) - 1)
         last = len(lookups.referrers) - 1
         referrer = np.where(
-            lands, pages + activity.channel, np.where(activity.previous_page >= 0, activity.previous_page, last)
+            lands, pages + activity.origin, np.where(activity.previous_page >= 0, activity.previous_page, last)
         )
         parts = [
-            _CALLS[row_numbers(activity.kind)],
+            lookups.of_call[row_numbers(activity.kind)],
             lookups.of_page[row_numbers(on_page)],
             lookups.of_view[row_numbers(viewed)],
             lookups.of_track[row_numbers(track)],
-            lookups.of_campaign[row_numbers(np.where(lands, activity.channel, origins))],
+            lookups.of_campaign[row_numbers(np.where(lands, activity.origin, origins))],
         ]
         return {
             **{column.name: column for part in parts for column in part},
             "context_page_url": lookup(lookups.urls, url),
             "context_page_referrer": lookup(lookups.referrers, referrer),
         }
+
+    def _suffixes(self, activity: _OrderedActivity) -> pl.Series:
+        """Suffix that makes an event's identifier unique within its browser: kind and number of the page view."""
+        # Few distinct suffixes: formatting each once is much faster than formatting every row.
+        n_numbers = int(activity.number.max(initial=0)) + 1
+        table = pl.Series([f"{part}{number}" for part in self._lookups.id_parts for number in range(n_numbers)])
+        return lookup(table, activity.kind * n_numbers + activity.number)
 
 
 @dataclass(frozen=True)
@@ -186,8 +185,8 @@ class _OrderedActivity:
     Attributes:
         visits: Visit records of the hour; shape (visits,).
         visit: Visit of each, as a row of ``visits``.
-        time_ms, kind, page, previous_page, number: As in :data:`simulator.tracking.activity.ACTIVITY_RECORD`.
-        channel: Origin of the visitor on the first page view of all; −1 elsewhere.
+        time_ms, kind, page, previous_page, number, origin, extra: As in
+            :data:`simulator.tracking.activity.ACTIVITY_RECORD`.
     """
 
     visits: Records
@@ -197,7 +196,16 @@ class _OrderedActivity:
     page: Integers
     previous_page: Integers
     number: Integers
-    channel: Integers
+    origin: Integers
+    extra: Integers
+
+
+def _extra(activity: _OrderedActivity, extras: tuple[str, ...]) -> dict[str, pl.Series]:
+    """Column of further properties, if any event of the hour has some."""
+    if not extras:
+        return {}
+    rows = np.flatnonzero(activity.extra >= 0)
+    return {"extra": sparse_column(len(activity.extra), rows, lookup(pl.Series(extras), activity.extra[rows]))}
 
 
 def _in_order(hour: HourActivity) -> _OrderedActivity:
@@ -214,18 +222,5 @@ def _in_order(hour: HourActivity) -> _OrderedActivity:
     key = ((((time - time.min()) << bits) | who[visit]) << _KIND_BITS) | kind
     order = pl.Series(key).arg_sort().to_numpy()
     visit, records = visit[order], np.take(records, order)
-    lands = (records["number"] == 0) & (records["kind"] < REQUEST)
-    return _OrderedActivity(
-        visits,
-        visit,
-        channel=np.where(lands, visits["channel"][visit], -1),
-        **{name: records[name].astype(np.int64) for name in ("time_ms", "kind", "page", "previous_page", "number")},
-    )
-
-
-def _suffixes(activity: _OrderedActivity) -> pl.Series:
-    """Suffix that makes an event's identifier unique within its browser: kind and number of the page view."""
-    # Few distinct suffixes: formatting each once is much faster than formatting every row.
-    n_numbers = int(activity.number.max(initial=0)) + 1
-    table = pl.Series([f"{mark}{number}" for mark in _ID_PARTS for number in range(n_numbers)])
-    return lookup(table, activity.kind * n_numbers + activity.number)
+    names = ("time_ms", "kind", "page", "previous_page", "number", "origin", "extra")
+    return _OrderedActivity(visits, visit, **{name: records[name].astype(np.int64) for name in names})

@@ -2,7 +2,7 @@
 
 Modules, in reading order: ``cohort`` (some thousand visitors as arrays) is drawn by ``cohort_sampler`` with
 ``cohort_tables``, ``journey`` (visits, pages, reading times) and ``outages``; ``signals`` and ``truth`` define the
-decision, ``calibration`` its intercept; ``visitor`` is the SimPy agent, ``cohort_process`` runs all agents of a cohort.
+decision, ``decision_rule`` its rule, ``calibration`` its intercept.
 """
 
 import lazy_loader

@@ -9,10 +9,14 @@ from functools import lru_cache
 import numpy as np
 from pydantic.main import IncEx
 
+from analytics.signals.definitions import SIGNALS
 from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
+from simulator.settings.experiments import arm_effects
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort_sampler import CohortSampler
+from simulator.visitors.decision_rule import LOGIT, DecisionRule
+from simulator.visitors.truth import Truth
 
 _PILOT_COHORTS = 4
 # Half the width of the bracket for bisection, and the maximum number of secant steps towards it.
@@ -20,6 +24,27 @@ _BRACKET = 1e-9
 _SECANTS = 12
 # The pilot has its own seed: the truth belongs to the scenario, not to the seed of a run.
 _PILOT_SEED = 20_260_303
+
+
+def true_parameters(world: WorldSettings) -> Truth:
+    """The true parameters of the decision in a world.
+
+    Args:
+        world: Settings of the world.
+
+    >>> world = WorldSettings.model_validate({"intent": {"intercept": -4.0}})
+    >>> true_parameters(world).coefficients["careers_page_view"]
+    0.0
+    """
+    # Signals without an effect are part of the truth too, with a coefficient of 0.
+    decoys = dict.fromkeys((signal.name for signal in SIGNALS), 0.0)
+    return Truth(
+        true_intercept(world),
+        {**decoys, **world.intent.effects},
+        world.intent.account_sd,
+        arm_effects(world.experiments),
+        {name: persona.log_odds for name, persona in world.population.personas.items()},
+    )
 
 
 def true_intercept(world: WorldSettings) -> float:
@@ -43,7 +68,14 @@ def true_intercept(world: WorldSettings) -> float:
         raise ValueError("give intent.target_conversion or intent.intercept")
     # Settings that do not change the truth are excluded, so that scenarios which differ in them share one calibration.
     volume: IncEx = {"campaigns", "events", "visitors_per_day", "growth_per_week"}
-    apart: dict[str, IncEx | bool] = {"clock": True, "sales": True, "experiments": True, "traffic": volume}
+    apart: dict[str, IncEx | bool] = {
+        "clock": True,
+        "sales": True,
+        "experiments": True,
+        "components": True,
+        "probes": True,
+        "traffic": volume,
+    }
     return _calibrate(world.model_dump_json(exclude=apart), target)
 
 
@@ -59,13 +91,16 @@ def _calibrate(world_json: str, target_conversion: float) -> float:
         np.concatenate([visitor + start for (_, visitor, _), start in zip(pilots, ahead, strict=False)]),
         int(ahead[-1]),
         target_conversion,
+        sampler.tables.rule,
     )
 
 
-def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, target_conversion: float) -> float:
+def calibrated_intercept(
+    log_odds: Floats, visitor: Integers, n_visitors: int, target_conversion: float, rule: DecisionRule = LOGIT
+) -> float:
     """Intercept at which a target share of visitors requests a demo, over all their visits.
 
-    Solves mean over visitors of 1 − Π over visits (1 − logistic(intercept + log-odds)) = ``target_conversion`` by
+    Solves mean over visitors of 1 − Π over visits (1 − P(intercept + log-odds)) = ``target_conversion`` by
     bisection; the left side increases with the intercept.
 
     Args:
@@ -73,6 +108,7 @@ def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, t
         visitor: Visitor of each visit; shape (visits,).
         n_visitors: Number of visitors in the pilot.
         target_conversion: Target share, between 0 and 1.
+        rule: Rule by which visitors decide.
 
     One visit each and no signals: the intercept is the logit of the target.
 
@@ -82,8 +118,7 @@ def calibrated_intercept(log_odds: Floats, visitor: Integers, n_visitors: int, t
     """
 
     def share(intercept: float) -> float:
-        # log(1 − p) of a logistic p, stable for large and small log-odds.
-        survives = -np.logaddexp(0.0, intercept + log_odds)
+        survives = rule.log_refusal(intercept + log_odds)
         return float(-np.expm1(np.bincount(visitor, weights=survives, minlength=n_visitors)).mean())
 
     below, above = _bracket(share, target_conversion)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -61,6 +62,9 @@ class Cohort:
         rank: Sort key of the cohort among all others: arrival source, whether its visitors were invited, number.
         place: Position of the cohort in the schedule; it orders visitors within one millisecond of the event stream.
         earliest_ms: Time before which no visitor of this cohort or of a later place arrives.
+        numbers: Row of each visitor in the cohort as drawn, which orders visitors in any part of it; shape (visitors,).
+        visit_rows: Row of each visit in the cohort as drawn; shape (visits,).
+        awake: Visitors who live on the clock, and not by their plan; shape (visitors,).
     """
 
     index: int
@@ -82,12 +86,66 @@ class Cohort:
     rank: tuple[int, ...] = ()
     place: int = 0
     earliest_ms: int = 0
+    numbers: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    visit_rows: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    awake: Bools = field(default_factory=lambda: np.empty(0, dtype=bool))
     activity: ActivityLog = field(default_factory=ActivityLog)
     request_visit: dict[int, int] = field(default_factory=dict)
     """Visit in which each visitor requested a demo, by visitor; only visitors who did."""
 
+    def __post_init__(self) -> None:
+        if not len(self.numbers):
+            self.numbers = np.arange(len(self))
+        if not len(self.visit_rows):
+            self.visit_rows = np.arange(len(self.journeys.visitor))
+        if not len(self.awake):
+            self.awake = np.zeros(len(self), dtype=bool)
+
     def __len__(self) -> int:
         return len(self.people)
+
+    def take(self, visitors: Integers) -> Cohort:
+        """Some visitors, with all their visits.
+
+        Args:
+            visitors: Their rows, in order; shape (n,).
+        """
+        inside = np.zeros(len(self), dtype=bool)
+        inside[visitors] = True
+        visits = np.flatnonzero(inside[self.journeys.visitor])
+        return Cohort(
+            **self.of_visitors(visitors),
+            journeys=self.journeys.take(visitors),
+            signals=self.signals.take(visits),
+            decision_margin=self.decision_margin[visits],
+            second_browser=self.second_browser[visits],
+            visit_rows=self.visit_rows[visits],
+        )
+
+    def of_visitors(self, visitors: Integers) -> dict[str, Any]:
+        """Attributes of some visitors, as arguments of a cohort; what belongs to their visits is left out.
+
+        Args:
+            visitors: Their rows, in order; shape (n,).
+        """
+        return {
+            "index": self.index,
+            "rows": self.rows[visitors],
+            "people": self.people.take(visitors),
+            "arrival_ms": self.arrival_ms[visitors],
+            "buyer_draws": self.buyer_draws[visitors],
+            "identities": self.identities[np.concatenate((visitors, visitors + len(self)))],
+            "accounts": self.accounts.gather(visitors),
+            "arms": self.arms[visitors],
+            "returns_after_request": np.flatnonzero(np.isin(visitors, self.returns_after_request)),
+            "experiments": self.experiments.gather(visitors),
+            "arrival_source": self.arrival_source,
+            "invited_by": self.invited_by.gather(visitors),
+            "rank": self.rank,
+            "place": self.place,
+            "earliest_ms": self.earliest_ms,
+            "numbers": self.numbers[visitors],
+        }
 
     @cached_property
     def view_ms(self) -> Integers:
@@ -187,14 +245,17 @@ class Cohort:
         return last
 
     def visits_made(self, length_ms: int) -> Integers:
-        """Rows of the visits that took place: started before the end, and not cancelled by a request.
+        """Rows of the planned visits that took place: started before the end, and not cancelled by a request.
+
+        The visits of those who are awake are not among them: they were made on the clock.
 
         Args:
             length_ms: Length of the simulation in ms.
         """
         # A visit exists once its first page view does, even if the end of the clock cuts it short.
-        begun = self.view_ms[self.journeys.first_view] < length_ms
-        return np.flatnonzero(begun & (np.arange(len(begun)) <= self.last_visit[self.journeys.visitor]))
+        visitor = self.journeys.visitor
+        begun = (self.view_ms[self.journeys.first_view] < length_ms) & ~self.awake[visitor]
+        return np.flatnonzero(begun & (np.arange(len(begun)) <= self.last_visit[visitor]))
 
     @cached_property
     def timetable(self) -> Timetable:

@@ -210,7 +210,7 @@ class CohortSampler:
             journeys=journeys,
             signals=signals,
             # A visit cut by an outage ends without a decision.
-            decision_margin=np.where(fails, -np.inf, log_odds) - np.log(chance / (1 - chance)),
+            decision_margin=np.where(fails, -np.inf, log_odds) - self.tables.rule.thresholds(chance),
             buyer_draws=np.stack([draws.uniforms(f"buyer_{name}") for name in BuyerDraws._fields], axis=1),
             identities=_identities(draws, second),
             second_browser=second,

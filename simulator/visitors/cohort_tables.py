@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
 from simulator.settings.personas import PersonaSettings
 from simulator.settings.world import WorldSettings
+from simulator.visitors.decision_rule import LOGIT, DecisionRule
 from simulator.visitors.journey import JourneyParameters, JourneySampler
 from simulator.visitors.signals import SignalReader
-from simulator.world.arrival_sources import INVITATION, arrival_sources_of, origins_of
+from simulator.world.arrival_sources import INVITATION, Link, arrival_sources_of, origins_of
 from simulator.world.assignment import Experiments
 from simulator.world.navigation import Navigation, NavigationProfiles
 from simulator.world.population import People, Population
@@ -25,19 +28,21 @@ class WorldTables:
     Args:
         world: Settings of the world.
         streams: Random streams of the replication; the companies are drawn from them.
+        campaigns: Links of the components' campaigns, by name.
 
     Attributes:
         population: Attributes of the visitors of the ordinary traffic, and the companies.
         experiments: Assignment of visitors to arms.
         journeys: Draws the journeys of visitors.
         reader: Computes the signals of visits.
+        rule: Rule by which visitors decide.
         invitation: Index of the origin of invited colleagues.
         invites: Probability that a visitor of one persona invites a colleague of another; shape (personas, personas).
         invitation_hours: Mean time until an invited colleague of each persona arrives, in hours; shape (personas,).
         log_odds: Effect of each persona on the decision in log-odds; shape (personas,).
     """
 
-    def __init__(self, world: WorldSettings, streams: Streams) -> None:
+    def __init__(self, world: WorldSettings, streams: Streams, campaigns: Mapping[str, Link] | None = None) -> None:
         origins = origins_of(world.traffic)
         personas = world.population.persona_list
         # Draws the companies; the other arrival sources reuse them.
@@ -52,7 +57,8 @@ class WorldTables:
         landings = [returning, *(way.landing for way in ways), returning]
         tables = np.array([[navigation.mix(landing, persona.pages) for persona in personas] for landing in landings])
         self.journeys = JourneySampler(world.visits, navigation, tables.reshape(-1, len(navigation.names)))
-        self.reader = SignalReader(world.site, origins, self.population)
+        self.reader = SignalReader(world.site, {**origins, **(campaigns or {})}, self.population)
+        self.rule: DecisionRule = world.decision.build("decision") if world.decision else LOGIT
         self.invitation = list(origins).index(INVITATION)
         self.invites = _invites(personas, world)
         self.invitation_hours: Floats = world.population.invitation_hours * np.array(

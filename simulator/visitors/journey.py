@@ -83,6 +83,27 @@ class Journeys:
         """
         return (rows[self.visitor] << VISIT_BITS) | self.number
 
+    def take(self, visitors: Integers) -> Journeys:
+        """Journeys of some visitors.
+
+        Args:
+            visitors: Their rows, in order; shape (n,).
+        """
+        inside = np.zeros(len(self.n_visits), dtype=bool)
+        inside[visitors] = True
+        visits = inside[self.visitor]
+        views = visits[self.visit_of_view]
+        return Journeys(
+            n_visits=self.n_visits[visitors],
+            visitor=np.searchsorted(visitors, self.visitor[visits]),
+            number=self.number[visits],
+            n_pages=self.n_pages[visits],
+            page=self.page[views],
+            view_ms=self.view_ms[views],
+            submit_ms=self.submit_ms[views],
+            end_ms=self.end_ms[visits],
+        )
+
 
 @dataclass(frozen=True)
 class JourneyParameters:
@@ -167,6 +188,31 @@ class JourneySampler:
             submit_ms=submit_ms,
             end_ms=start + length,
         )
+
+    def draw_visit(
+        self, landing: int, profile: int, address: int, draws: VisitorDraws
+    ) -> tuple[list[int], list[int], list[int], int]:
+        """Draw one visit on its own.
+
+        Args:
+            landing: Page on which it starts, as an index.
+            profile: Index of the visitor's navigation profile.
+            address: Address of the visit in the random streams.
+            draws: Draws of the visitor's cohort.
+
+        Returns:
+            Page of each view, time at which it is opened, time at which its form is submitted (−1 if it is not), and
+            length of the visit; times in ms since its start.
+        """
+        where = np.array([landing]), np.array([profile]), np.array([address])
+        page, _ = self._walk(*where, draws.addressed("navigation"))
+        view_address = (address << STEP_BITS) + np.arange(len(page))
+        dwell = self._dwell(page, draws.addressed("dwell").at(view_address))
+        read = np.cumsum(dwell)
+        sends = self._forms_sent(page, view_address, draws.addressed("forms"))
+        submit_ms = np.full(len(page), -1)
+        submit_ms[sends] = (read - dwell + dwell // 2)[sends]
+        return page.tolist(), (read - dwell).tolist(), submit_ms.tolist(), int(read[-1])
 
     def _forms_sent(self, page: Integers, address: Integers, uniforms: AddressedUniforms) -> Integers:
         """Rows of the page views whose form is submitted; pages without a form need no draw."""

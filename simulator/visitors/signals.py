@@ -19,8 +19,8 @@ from analytics.events.geography import REGIONS
 from analytics.signals.definitions import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
 from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.settings.site import SiteSettings
-from simulator.settings.traffic import ChannelSettings
 from simulator.visitors.journey import Journeys
+from simulator.world.arrival_sources import Link
 from simulator.world.population import People, Population
 
 
@@ -43,6 +43,14 @@ class SignalValues:
     signals: tuple[Signal, ...]
     seen: Words
     minutes: Floats
+
+    def take(self, visits: Integers) -> SignalValues:
+        """Signals of some visits.
+
+        Args:
+            visits: Their rows; shape (n,).
+        """
+        return SignalValues(self.signals, self.seen[visits], self.minutes[visits])
 
     def column(self, name: str) -> Floats | Bools:
         """Values of one signal; shape (visits,)."""
@@ -96,7 +104,7 @@ class SignalReader:
 
     Args:
         site: Pages and forms.
-        channels: Origins by name, in the order of the visitors' indices.
+        channels: Origins by name, in the order of the visitors' indices; then those of components.
         population: Companies and devices, in the order of the visitors' indices.
         signals: Signals to compute.
     """
@@ -104,24 +112,24 @@ class SignalReader:
     def __init__(
         self,
         site: SiteSettings,
-        channels: Mapping[str, ChannelSettings],
+        channels: Mapping[str, Link],
         population: Population,
         signals: tuple[Signal, ...] = SIGNALS,
     ) -> None:
         self.signals = signals
         pages = list(site.pages.values())
         # One table for each source of facts; a signal of a visit is an OR of a few look-ups.
-        self._of_page = self._bits([{"category": page.category} for page in pages])
-        self._of_form = self._bits([{"event": page.form.event if page.form else None} for page in pages])
-        self._of_channel = self._bits([_seen_of_channel(channel, site.host) for channel in channels.values()])
-        self._of_region = self._bits([{"region": region} for region in REGIONS])
-        self._of_device = self._bits([{"context_device_type": device} for device in population.devices])
-        self._of_company_email = self._bits([{"company_email": False}, {"company_email": True}])
+        self.of_page = self._bits([{"category": page.category} for page in pages])
+        self.of_form = self._bits([{"event": page.form.event if page.form else None} for page in pages])
+        self.of_channel = self._bits([_seen_of_channel(channel, site.host) for channel in channels.values()])
+        self.of_region = self._bits([{"region": region} for region in REGIONS])
+        self.of_device = self._bits([{"context_device_type": device} for device in population.devices])
+        self.of_company_email = self._bits([{"company_email": False}, {"company_email": True}])
         accounts = population.accounts
         of_size = self._bits([{"context_company_size": size} for size in accounts.sizes])
         of_industry = self._bits([{"context_company_industry": industry} for industry in accounts.industries])
         # Index −1 (no company) selects the last row, which has no bits.
-        self._of_account = np.append(of_size[accounts.size] | of_industry[accounts.industry], np.uint64(0))
+        self.of_account = np.append(of_size[accounts.size] | of_industry[accounts.industry], np.uint64(0))
 
     def _bits(self, rows: Sequence[Mapping[str, object]]) -> Words:
         """Bits of the signals that each row of column values switches on; shape (rows,)."""
@@ -138,7 +146,12 @@ class SignalReader:
         )
 
     def read(
-        self, people: People, journeys: Journeys, devices: Integers, until_ms: Integers | None = None
+        self,
+        people: People,
+        journeys: Journeys,
+        devices: Integers,
+        until_ms: Integers | None = None,
+        origins: Integers | None = None,
     ) -> SignalValues:
         """Signals at the end of each visit of a cohort.
 
@@ -148,8 +161,10 @@ class SignalReader:
             devices: Device of each visit; shape (visits,).
             until_ms: End of observation of each visitor in ms since the arrival; later page views and forms do not
                 count. None for no end.
+            origins: Channel or campaign that leads to each visit, −1 for none; shape (visits,). The visitor's own
+                channel leads to the first visit unless given.
         """
-        bits = self._of_page.take(journeys.page)
+        bits = self.of_page.take(journeys.page)
         unseen, sent = np.empty(0, dtype=np.int64), np.flatnonzero(journeys.submit_ms >= 0)
         sender = journeys.visitor[journeys.visit_of_view[sent]]
         if until_ms is not None:
@@ -157,23 +172,23 @@ class SignalReader:
             bits[unseen] = 0
             in_time = journeys.submit_ms[sent] < until_ms[sender]
             sent, sender = sent[in_time], sender[in_time]
-        address = self._of_company_email[people.company_email[sender].astype(np.int64)]
-        bits[sent] |= self._of_form[journeys.page[sent]] | address
+        address = self.of_company_email[people.company_email[sender].astype(np.int64)]
+        bits[sent] |= self.of_form[journeys.page[sent]] | address
         # ``reduceat`` fails on empty arrays.
         seen = np.bitwise_or.reduceat(bits, journeys.first_view) if len(bits) else bits
-        of_visitor = (
-            self._of_channel.take(people.channel)
-            | self._of_region.take(people.region)
-            # Visitors without a company have the index −1, and so the last row, of no bits.
-            | self._of_account[people.account]
-        )
+        # Visitors without a company have the index −1, and so the last row, of no bits.
+        of_visitor = self.of_region.take(people.region) | self.of_account[people.account]
+        if origins is None:
+            of_visitor |= self.of_channel.take(people.channel)
+        else:
+            seen |= np.append(self.of_channel, np.uint64(0))[origins]
         seen |= of_visitor.take(journeys.visitor)
-        seen |= self._of_device.take(devices)
+        seen |= self.of_device.take(devices)
         _carry_over(seen, journeys.number)
         return SignalValues(self.signals, seen, _minutes(journeys, unseen))
 
 
-def _seen_of_channel(channel: ChannelSettings, own_host: str) -> dict[str, object]:
+def _seen_of_channel(channel: Link, own_host: str) -> dict[str, object]:
     """Column values of the first page view of a visitor of this channel."""
     campaign, referrer = channel.campaign, _domain(channel.referrer or "")
     return {

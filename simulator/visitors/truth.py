@@ -16,6 +16,7 @@ class Truth:
         account_sd: Standard deviation of the companies' unobserved random effect in log-odds.
         arms: True effect of every arm of every experiment, by ``experiment=arm``, in log-odds.
         personas: True effect of every persona in log-odds; unobserved.
+        unknown: Why the true coefficients are not known, one sentence a reason; empty if they are.
 
     >>> Truth(-4.0, {"pricing_page_view": 0.8}, 0.0, arms={"e=a": 0.1, "e=b": 0.5}).terms
     {'intercept': -3.9, 'pricing_page_view': 0.8, 'e=b': 0.4}
@@ -26,6 +27,7 @@ class Truth:
     account_sd: float
     arms: Mapping[str, float] = field(default_factory=dict)
     personas: Mapping[str, float] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     @property
     def terms(self) -> dict[str, float]:

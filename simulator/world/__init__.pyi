@@ -3,6 +3,8 @@ from .arrival_sources import (
     INVITATION as INVITATION,
     ORDINARY as ORDINARY,
     ArrivalSource as ArrivalSource,
+    CampaignLink as CampaignLink,
+    Link as Link,
     arrival_sources_of as arrival_sources_of,
     arrivals_of as arrivals_of,
     invited_scope as invited_scope,

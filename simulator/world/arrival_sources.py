@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from simulator.engine.clock import Clock
-from simulator.settings.traffic import ChannelSettings, TimedCampaignSettings, TrafficSettings, WorldEventSettings
+from simulator.settings.traffic import (
+    CampaignSettings,
+    ChannelSettings,
+    TimedCampaignSettings,
+    TrafficSettings,
+    WorldEventSettings,
+)
 from simulator.world.arrivals import Arrivals, Period, Window
 
 ORDINARY = ""
@@ -21,6 +28,25 @@ ORDINARY = ""
 
 INVITATION = "(invitation)"
 """Name of the origin of invited colleagues, the last of all origins: a link without referrer or campaign."""
+
+
+class Link(Protocol):
+    """What leads to the site, as far as events can show it: a channel, or a campaign of a component."""
+
+    @property
+    def campaign(self) -> CampaignSettings | None:
+        """UTM parameters of the link."""
+
+    @property
+    def referrer(self) -> str | None:
+        """Address that the visit comes from."""
+
+
+class CampaignLink(NamedTuple):
+    """Link of a component's campaign, without a referrer: one in an e-mail, for example."""
+
+    campaign: CampaignSettings | None
+    referrer: str | None = None
 
 
 def invited_scope(arrival_source: str) -> str:

@@ -1,0 +1,15 @@
+from .awake import AwakeCohort as AwakeCohort, WorldOfAwake as WorldOfAwake
+from .component import (
+    Component as Component,
+    ComponentHooks as ComponentHooks,
+    Effect as Effect,
+    Window as Window,
+    event_signal as event_signal,
+)
+from .component_set import ComponentSet as ComponentSet, Masks as Masks, checked_mask as checked_mask
+from .made import Act as Act, activity_of as activity_of, made_cohort as made_cohort
+from .plan import Plan as Plan
+from .probe import Probe as Probe
+from .sleeping import SleepingVisitor as SleepingVisitor
+from .visit import Page as Page, Visit as Visit
+from .visitor import Visitor as Visitor

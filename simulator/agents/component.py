@@ -1,0 +1,319 @@
+"""Components: everything that visitors can meet in the world, beyond pages, forms and the sales team."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, Self
+
+import simpy
+
+from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName
+from analytics.signals.settings import EventSignal, SignalSettings
+from simulator.agents.plan import Plan
+from simulator.agents.randomness import VisitorRandom
+from simulator.agents.visit import Page
+from simulator.agents.visitor import Visitor
+from simulator.engine.arrays import Bools
+from simulator.engine.clock import Clock
+from simulator.errors import ComponentError
+from simulator.sales.desk import SalesDesk
+from simulator.settings.base import Settings
+from simulator.settings.traffic import CampaignSettings
+from simulator.tracking.lookups import ComponentEvent
+
+Reaction = object
+"""What a hook returns: None, or a generator of SimPy events that takes the visitor's time."""
+
+Window = tuple[int, int]
+"""Start and end of a time in ms since the start of the simulation; the end does not belong to it."""
+
+_ON_SITE = ("admits", "on_visit_start", "before_view", "on_view", "before_submit", "on_submit", "on_visit_end")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A true effect of a component on the decision, and the signal that shows it to analysts.
+
+    Attributes:
+        log_odds: The effect, in log-odds.
+        seen_as: Signal that is true for whom the effect holds, as in ``analytics.signals`` of a scenario.
+
+    >>> Effect(1.2, seen_as=event_signal("Live Chat Started")).seen_as.signal("live_chat").values
+    ('Live Chat Started',)
+    """
+
+    log_odds: float
+    seen_as: SignalSettings
+
+
+def event_signal(event: str, meaning: str | None = None) -> EventSignal:
+    """Signal that is true once an event of this name was tracked for the visitor.
+
+    Args:
+        event: Name of the event.
+        meaning: What it says of a visitor who has it, such as "has chatted".
+    """
+    return EventSignal(kind="event", events=(event,), meaning=meaning, expectation="high")
+
+
+class ModelView(Protocol):
+    """The model, as far as components need it."""
+
+    @property
+    def clock(self) -> Clock:
+        """Simulated time."""
+
+    @property
+    def sales(self) -> SalesDesk:
+        """The sales desk."""
+
+    @property
+    def env(self) -> simpy.Environment:
+        """The SimPy environment."""
+
+    def wake_for(self, component: Component, window: Window) -> None:
+        """Wake the visitors whom a component selects in a window."""
+
+
+class Component:
+    """Base class of the components of a world.
+
+    A component says in arrays whom it may ever touch (:meth:`touches`), and acts on the clock: its hooks are called for
+    those visitors, and for nobody else. A hook that is a generator takes the visitor's time. Whom no component touches
+    lives as planned and is never an object, so a component costs as much as the visitors that it touches.
+
+    Override what is needed; no method needs ``super()``. Everything that is drawn comes from :meth:`rng` or
+    :meth:`Plan.uniforms`, so that the result depends on the seed alone.
+
+    Args:
+        name: Name of the component in the model; that of its class in the registry unless given.
+        settings: Settings of the component, as keyword arguments.
+
+    Attributes:
+        name: Its name.
+        settings: Its settings, checked.
+        model: The model, from :meth:`start` on.
+        windows: Times for which a component that acts late has woken visitors.
+    """
+
+    class Settings(Settings):
+        """Settings of the component; frozen, with a default for each."""
+
+    events: ClassVar[Sequence[str]] = ()
+    """Names of the `track` calls that its visitors' browsers send."""
+
+    server_events: ClassVar[Sequence[str]] = ()
+    """Names of the `track` calls that its servers send, which no ad blocker stops."""
+
+    effect_range: tuple[float, float] = (0.0, 0.0)
+    """Smallest and largest value of :meth:`effect`, in log-odds; what lies outside is an error."""
+
+    settings: Any
+    model: ModelView
+
+    def __init__(self, name: str | None = None, /, **settings: object) -> None:
+        self.name = name or type(self).__name__
+        self.settings = self.Settings(**settings)
+        self.windows: list[Window] = []
+
+    # What it may do, in arrays
+
+    def touches(self, plan: Plan) -> Bools:
+        """Visitors whom it may ever touch, by their plan; a pure function. Shape (visitors,)."""
+        return plan.nobody
+
+    def selects(self, plan: Plan, since_ms: int, until_ms: int) -> Bools:
+        """Visitors whom it touches in a window of time that it has opened by :meth:`open_window`.
+
+        A component that overrides this one wakes nobody else: nobody can know beforehand when it will act. Its hooks on
+        the site are called within its windows only; :meth:`effect` is called always, and must be 0 for whoever it has
+        not met. :meth:`touches` must name all whom it may ever select.
+
+        Args:
+            plan: The plan of the visitors.
+            since_ms: Start of the window.
+            until_ms: Its end.
+
+        Returns:
+            Truth values; shape (visitors,).
+        """
+        return plan.nobody
+
+    def terms(self) -> Mapping[str, Effect]:
+        """True effects by the name of the signal; the truth, the model and the report know of them."""
+        return {}
+
+    def campaigns(self) -> Mapping[str, CampaignSettings]:
+        """Campaigns whose links lead visitors back to the site, with their UTM parameters, by name."""
+        return {}
+
+    # What it does on the clock
+
+    def start(self) -> Reaction:
+        """Called once, at the start of the clock; a generator is a process."""
+
+    def admits(self, visitor: Visitor) -> bool:
+        """Whether a visitor who is about to make the first visit comes at all."""
+        return True
+
+    def on_visit_start(self, visitor: Visitor) -> Reaction:
+        """Called when a visit starts, before its first page."""
+
+    def before_view(self, visitor: Visitor, page: Page) -> Reaction:
+        """Called before a page is viewed."""
+
+    def on_view(self, visitor: Visitor, page: Page) -> Reaction:
+        """Called when a page was viewed."""
+
+    def before_submit(self, visitor: Visitor, page: Page) -> bool:
+        """Whether the form of a page can be submitted."""
+        return True
+
+    def on_submit(self, visitor: Visitor, page: Page) -> Reaction:
+        """Called when a form was submitted."""
+
+    def on_visit_end(self, visitor: Visitor) -> Reaction:
+        """Called at the end of a visit, before the decision."""
+
+    def effect(self, visitor: Visitor) -> float:
+        """Effect on the decision at the end of a visit, in log-odds, within ``effect_range``."""
+        return 0.0
+
+    # What it has
+
+    @property
+    def env(self) -> simpy.Environment:
+        """The SimPy environment."""
+        return self.model.env
+
+    @property
+    def now_ms(self) -> int:
+        """Now, in ms since the start of the simulation."""
+        return self.model.clock.now_ms
+
+    def rng(self, visitor: Visitor, name: str) -> VisitorRandom:
+        """Random numbers of a visitor for a purpose of this component.
+
+        The first number is that of :meth:`Plan.uniforms` with the same name.
+        """
+        return visitor.rng(f"component:{self.name}/{name}")
+
+    def attach(self, model: ModelView) -> Self:
+        """Put the component into a model and start it."""
+        self.model = model
+        process = self.start()
+        if process is not None:
+            model.env.process(process)  # type: ignore[arg-type]  # SimPy refuses what is no generator
+        return self
+
+    def open_window(self, minutes: float) -> None:
+        """Act from the next millisecond on, for some time: wakes those whom :meth:`selects` names."""
+        window = (self.now_ms + 1, self.now_ms + 1 + round(60_000 * minutes))
+        self.windows.append(window)
+        self.model.wake_for(self, window)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether now is within one of its windows."""
+        now_ms = self.now_ms
+        return any(since_ms <= now_ms < until_ms for since_ms, until_ms in self.windows)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it acts in windows that nobody can know beforehand."""
+        return self.overrides("selects")
+
+    @classmethod
+    def overrides(cls, method: str) -> bool:
+        """Whether the class has a method of its own in place of the one here."""
+        return getattr(cls, method) is not getattr(Component, method)
+
+    @cached_property
+    def only_decides(self) -> bool:
+        """Whether it moves decisions and nothing else, so that it may know its visitors by their margins."""
+        return self.overrides("effect") and not any(self.overrides(name) for name in _ON_SITE)
+
+    @property
+    def unknown(self) -> str | None:
+        """Why the true coefficients of a logit are not known with this component; None if they are."""
+        if not self.overrides("effect") or self.terms():
+            return None
+        return f"the component {self.name!r} moves decisions by an effect that its terms() do not name"
+
+    @property
+    def intercept_shift(self) -> float:
+        """What the intercept of a logit of requests has beyond that of the scenario, in log-odds."""
+        return 0.0
+
+    def tracked(self) -> list[ComponentEvent]:
+        """Its events, those of the browser first.
+
+        Raises:
+            ComponentError: An event has the name of an event of the tracking plan.
+        """
+        for event in (*self.events, *self.server_events):
+            if event in set(EventName) | SERVER_SIDE_EVENTS:
+                raise ComponentError(
+                    f"{self.name}: {event!r} is an event of the site; give the component's event another name"
+                )
+        browser = [ComponentEvent(event) for event in self.events]
+        return browser + [ComponentEvent(event, on_server=True) for event in self.server_events]
+
+
+class ComponentHooks:
+    """The hooks of some components, in their order, without those that do nothing.
+
+    Args:
+        components: The components that touch a visitor.
+    """
+
+    def __init__(self, components: Iterable[Component]) -> None:
+        self.components = tuple(components)
+        self.admits = self._of("admits")
+        self.on_visit_start = self._of("on_visit_start")
+        self.before_view = self._of("before_view")
+        self.on_view = self._of("on_view")
+        self.before_submit = self._of("before_submit")
+        self.on_submit = self._of("on_submit")
+        self.on_visit_end = self._of("on_visit_end")
+        self._effects = [component for component in self.components if component.overrides("effect")]
+
+    def _of(self, name: str) -> list[Callable[..., Any]]:
+        return [_hook(component, name) for component in self.components if component.overrides(name)]
+
+    def admit(self, visitor: Visitor) -> bool:
+        """Whether all components let a visitor come."""
+        return all(admits(visitor) for admits in self.admits)
+
+    def effect(self, visitor: Visitor) -> float:
+        """Sum of the components' effects on a decision in log-odds.
+
+        Raises:
+            ComponentError: An effect lies outside its range.
+        """
+        total = 0.0
+        for component in self._effects:
+            effect, (low, high) = component.effect(visitor), component.effect_range
+            # Whoever could be moved further than announced may be asleep: a wrong number, not a slow one.
+            if not low <= effect <= high:
+                raise ComponentError(
+                    f"component {component.name!r}: effect() gave {effect:g}, outside its effect_range of "
+                    f"{low:g} to {high:g}"
+                )
+            total += effect
+        return total
+
+
+def _hook(component: Component, name: str) -> Callable[..., Any]:
+    """Hook of a component; one that acts late has none outside its windows."""
+    hook: Callable[..., Any] = getattr(component, name)
+    if not component.is_late:
+        return hook
+    nothing = getattr(Component, name)
+
+    def within_windows(visitor: Visitor, *page: Page) -> object:
+        return hook(visitor, *page) if component.is_open else nothing(component, visitor, *page)
+
+    return within_windows

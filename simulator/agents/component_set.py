@@ -1,0 +1,123 @@
+"""All components of a world together: whom they touch, and what they send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.agents.component import Component, ComponentHooks, Effect
+from simulator.agents.plan import Plan
+from simulator.engine.arrays import Bools
+from simulator.errors import ComponentError
+from simulator.tracking.lookups import ComponentEvent
+from simulator.world.arrival_sources import CampaignLink
+
+Masks = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ComponentSet:
+    """The components of a world, in their order.
+
+    Attributes:
+        components: The components.
+    """
+
+    components: tuple[Component, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [component.name for component in self.components]
+        for name in names:
+            if names.count(name) > 1:
+                raise ComponentError(f"two components have the name {name!r}; give each a name of its own")
+
+    def __bool__(self) -> bool:
+        return bool(self.components)
+
+    @cached_property
+    def events(self) -> list[ComponentEvent]:
+        """Events of all components, each once."""
+        found = {event.name: event for component in self.components for event in component.tracked()}
+        return list(found.values())
+
+    @cached_property
+    def campaigns(self) -> dict[str, CampaignLink]:
+        """Links of all campaigns of the components, by name."""
+        return {
+            name: CampaignLink(campaign)
+            for component in self.components
+            for name, campaign in component.campaigns().items()
+        }
+
+    @property
+    def highest(self) -> float:
+        """Sum of the largest effects on a decision in log-odds."""
+        return sum(max(0.0, component.effect_range[1]) for component in self.components)
+
+    @cached_property
+    def effects(self) -> dict[str, Effect]:
+        """True effects of all components, by the name of the signal that shows each."""
+        return {term: effect for component in self.components for term, effect in component.terms().items()}
+
+    def unnamed(self) -> tuple[str, ...]:
+        """Components whose effects no signal shows: with them, the true coefficients are unknown."""
+        return tuple(reason for component in self.components if (reason := component.unknown))
+
+    @property
+    def intercept_shift(self) -> float:
+        """What the intercept of a logit of requests has beyond that of the scenario, in log-odds."""
+        return sum(component.intercept_shift for component in self.components)
+
+    def touched(self, plan_of: Callable[[Component], Plan], n: int) -> Masks:
+        """Which components touch which visitors.
+
+        Args:
+            plan_of: Plan of the visitors, as a component sees it.
+            n: Number of visitors.
+
+        Returns:
+            Truth values; shape (components, visitors).
+        """
+        masks = np.zeros((len(self.components), n), dtype=bool)
+        for place, component in enumerate(self.components):
+            masks[place] = checked_mask(component, "touches", component.touches(plan_of(component)), n)
+        # Whoever leaves the plan for another reason may come into the reach of an effect that was too small before.
+        moved = [not component.only_decides for component in self.components]
+        leaves_plan = masks[moved].any(axis=0)
+        for place, moves in enumerate(moved):
+            if not moves:
+                masks[place] |= leaves_plan
+        return masks
+
+    @cached_property
+    def wakes(self) -> Masks:
+        """Whether each component wakes whom it touches from their arrival on; shape (components,)."""
+        return np.array([not component.is_late for component in self.components], dtype=bool)
+
+    def hooks(self, touched: Sequence[bool]) -> ComponentHooks:
+        """Hooks of the components that touch a visitor.
+
+        Args:
+            touched: Whether each component does.
+        """
+        return ComponentHooks(
+            component for component, is_touched in zip(self.components, touched, strict=True) if is_touched
+        )
+
+
+def checked_mask(component: Component, method: str, mask: object, n: int) -> Bools:
+    """Return what a component says of its visitors, if it is one truth value for each.
+
+    Raises:
+        ComponentError: It is not.
+    """
+    if not isinstance(mask, np.ndarray) or mask.shape != (n,) or mask.dtype != np.bool_:
+        raise ComponentError(
+            f"component {component.name!r}: {method}() must return one truth value for each of {n} visitors, "
+            f"such as plan.views('pricing'); it returned {mask!r:.80}"
+        )
+    return mask

@@ -1,0 +1,80 @@
+"""Probes: what is measured while the clock runs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, Final
+
+import polars as pl
+import simpy
+
+from analytics.events.tracking_plan import UTC_MS
+from simulator.agents.component import ModelView
+from simulator.settings.base import Positive, Settings
+
+PROBE_SCHEMA: Final = pl.Schema({"time": UTC_MS, "measure": pl.String(), "value": pl.Float64()})
+"""Columns of a probe's table: one row for each measure and time."""
+
+_LAST = 2**60
+"""Rank of a measurement: after everything else of its millisecond."""
+
+
+class Probe:
+    """Base class of the probes of a world: every few minutes they measure the model, and change nothing.
+
+    Measure what belongs to the world: the sales team, components. Only some visitors are on the clock, and which ones
+    depends on the speed that is asked for.
+
+    Args:
+        name: Name of the probe in the model; that of its class unless given.
+        settings: Settings of the probe, as keyword arguments.
+
+    Attributes:
+        name: Its name.
+        settings: Its settings, checked.
+        model: The model, once it has started.
+    """
+
+    class Settings(Settings):
+        """Settings of the probe.
+
+        Attributes:
+            every_minutes: Time between two measurements.
+        """
+
+        every_minutes: Positive = 15.0
+
+    settings: Any
+    model: ModelView
+
+    def __init__(self, name: str | None = None, /, **settings: object) -> None:
+        self.name = name or type(self).__name__
+        self.settings = self.Settings(**settings)
+        self._rows: list[tuple[int, str, float]] = []
+
+    def measure(self) -> Mapping[str, float]:
+        """Measures of now, by name."""
+        raise NotImplementedError
+
+    def attach(self, model: ModelView) -> None:
+        """Put the probe into a model and start it."""
+        self.model = model
+        model.env.process(self._measure_often())
+
+    def _measure_often(self) -> Generator[simpy.Event, object, None]:
+        every_ms = max(1, round(60_000 * self.settings.every_minutes))
+        clock, place = self.model.clock, len(self.name)
+        for at_ms in range(0, clock.length_ms, every_ms):
+            yield clock.until(at_ms, (_LAST, place, *self.name.encode()))
+            self._rows += [(at_ms, name, float(value)) for name, value in self.measure().items()]
+
+    def frame(self) -> pl.DataFrame:
+        """Everything measured so far; columns as in :data:`PROBE_SCHEMA`."""
+        table = pl.DataFrame(
+            self._rows, schema={"at": pl.Int64, "measure": pl.String, "value": pl.Float64}, orient="row"
+        )
+        return table.select(
+            (pl.lit(self.model.clock.start, UTC_MS) + pl.duration(milliseconds="at")).cast(UTC_MS).alias("time"),
+            "measure",
+            "value",
+        )

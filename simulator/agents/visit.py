@@ -1,0 +1,87 @@
+"""A visit: what a visitor means to do, and what the visitor did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from simulator.settings.site import PageSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the site, as components see it.
+
+    Attributes:
+        index: Its row in all arrays.
+        name: Its name in the scenario.
+        settings: Path, title, category, funnel stage, form.
+    """
+
+    index: int
+    name: str
+    settings: PageSettings
+
+    @property
+    def category(self) -> str:
+        """Page group: ``pricing``, ``security``, …."""
+        return self.settings.category
+
+
+class Itinerary(NamedTuple):
+    """A visit before it is made: the pages and their times, if nothing intervenes.
+
+    Attributes:
+        row: Row of the visit in its cohort; below 0 for a visit that was not planned: −n for the visitor's n-th.
+        pages: Page of each view, as an index.
+        view_ms: Time of each page view in ms since the start of the simulation.
+        submit_ms: Time at which the form of each page is submitted; −1 if it is not.
+        end_ms: End of the visit, when the visitor decides.
+        second_browser: Whether the visit is made with the visitor's second browser.
+        origin: Index of the channel or campaign that leads to it; −1 for none.
+        is_cut: Whether the site fails, so that the visit ends without a decision.
+    """
+
+    row: int
+    pages: Sequence[int]
+    view_ms: Sequence[int]
+    submit_ms: Sequence[int]
+    end_ms: int
+    second_browser: bool = False
+    origin: int = -1
+    is_cut: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """A visit as it was made.
+
+    Attributes:
+        number: Number of the visit among the visitor's, from 1.
+        itinerary: What was planned.
+        times_ms: Time of each page view in ms since the start of the simulation.
+        pages: Page of each view, as an index.
+        forms: Page view (counted within the visit, from 0) and time in ms of each form sent.
+        tracked: Time in ms and name of each event of a component.
+        last_event_ms: Time of the last event of the browser.
+        seen: Signals at its end or so far, one bit each.
+        end_ms: Time of its end; −1 before that.
+        requested: Whether it ended in a demo request.
+    """
+
+    number: int
+    itinerary: Itinerary
+    times_ms: list[int] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
+    forms: list[tuple[int, int]] = field(default_factory=list)
+    tracked: list[tuple[int, str]] = field(default_factory=list)
+    last_event_ms: int = -1
+    seen: int = 0
+    end_ms: int = -1
+    requested: bool = False
+
+    @property
+    def minutes(self) -> float:
+        """Minutes from the first to the last page view."""
+        return (self.times_ms[-1] - self.times_ms[0]) / 60_000 if self.times_ms else 0.0

@@ -1,0 +1,82 @@
+"""Live chat on the pricing page."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+import simpy
+
+from simulator.agents.component import Component, Effect, event_signal
+from simulator.agents.plan import Plan
+from simulator.agents.visit import Page
+from simulator.agents.visitor import Visitor
+from simulator.engine.arrays import Bools
+from simulator.settings.base import Count, LogOdds, Positive, Probability, Settings
+
+_LONGEST_MINUTES = 25.0
+"""Longest chat: a visit with 30 minutes without an event is over for analysts."""
+
+
+class LiveChat(Component):
+    """Visitors of a page may chat with an agent, who can talk to one at a time; a chat moves the decision."""
+
+    class Settings(Settings):
+        """Settings of a live chat.
+
+        Attributes:
+            page: Page on which the chat is offered.
+            agents: Number of agents.
+            wants_rate: Probability that a visitor of the page would like to chat.
+            patience_seconds: Time for which such a visitor waits for an agent.
+            mean_minutes: Mean length of a chat; none lasts longer than 25 minutes.
+            effect: Effect of a chat on all later decisions in log-odds.
+        """
+
+        page: str = "pricing"
+        agents: Count = 3
+        wants_rate: Probability = 0.5
+        patience_seconds: Positive = 45.0
+        mean_minutes: Positive = 7.0
+        effect: LogOdds = 1.2
+
+    settings: Settings
+    events = ("Live Chat Started", "Live Chat Ended")
+
+    @property
+    def effect_range(self) -> tuple[float, float]:  # type: ignore[override]
+        """From no chat to a chat."""
+        return min(0.0, self.settings.effect), max(0.0, self.settings.effect)
+
+    def terms(self) -> Mapping[str, Effect]:
+        """The effect of a chat."""
+        return {"live_chat": Effect(self.settings.effect, event_signal("Live Chat Started", "has chatted"))}
+
+    def touches(self, plan: Plan) -> Bools:
+        """Visitors of the page who would like to chat."""
+        return plan.views(self.settings.page) & (plan.uniforms("wants") < self.settings.wants_rate)
+
+    def start(self) -> None:
+        """Take the agents' places; known companies are served first."""
+        self.agents = simpy.PriorityResource(self.env, self.settings.agents)
+
+    def on_view(self, visitor: Visitor, page: Page) -> Generator[simpy.Event, object, None] | None:
+        """Offer the chat once."""
+        if page.name != self.settings.page or "chat" in visitor.state:
+            return None
+        visitor.state["chat"] = "offered"
+        return self._chat(visitor)
+
+    def _chat(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
+        with self.agents.request(priority=0 if visitor.account else 1) as turn:
+            yield turn | self.env.timeout(self.settings.patience_seconds)
+            if not turn.triggered:
+                return
+            visitor.state["chat"] = "had"
+            visitor.track("Live Chat Started")
+            minutes = min(self.rng(visitor, "length").exponential(self.settings.mean_minutes), _LONGEST_MINUTES)
+            yield self.env.timeout(round(60_000 * minutes) / 1000)
+            visitor.track("Live Chat Ended")
+
+    def effect(self, visitor: Visitor) -> float:
+        """The effect, for whoever has chatted."""
+        return self.settings.effect if visitor.state.get("chat") == "had" else 0.0

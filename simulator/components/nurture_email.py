@@ -1,0 +1,62 @@
+"""E-mails to visitors who left their address, some of whom come back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+import simpy
+
+from simulator.agents.component import Component
+from simulator.agents.plan import Plan
+from simulator.agents.visit import Page
+from simulator.agents.visitor import Visitor
+from simulator.engine.arrays import Bools
+from simulator.settings.base import NonNegative, Positive, Probability, Settings
+from simulator.settings.traffic import CampaignSettings
+
+_HOUR_MS = 3_600_000
+
+
+class NurtureEmail(Component):
+    """Whoever submits a form gets an e-mail later; some follow its link and make a visit that they had not planned."""
+
+    class Settings(Settings):
+        """Settings of the e-mails.
+
+        Attributes:
+            page: Page whose form gives the address.
+            delay_hours: Time from the form to the e-mail.
+            click_rate: Probability that the reader follows the link.
+            read_hours: Mean time from the e-mail to the click.
+            landing: Page to which the link leads.
+            campaign: UTM parameters of the link.
+        """
+
+        page: str = "white_paper"
+        delay_hours: NonNegative = 24.0
+        click_rate: Probability = 0.3
+        read_hours: Positive = 4.0
+        landing: str = "product"
+        campaign: CampaignSettings = CampaignSettings(source="newsletter", medium="email", name="nurture")
+
+    settings: Settings
+
+    def touches(self, plan: Plan) -> Bools:
+        """Visitors who leave their address and will follow the link."""
+        return plan.submits(self.settings.page) & (plan.uniforms("clicks") < self.settings.click_rate)
+
+    def campaigns(self) -> Mapping[str, CampaignSettings]:
+        """The e-mail."""
+        return {self.name: self.settings.campaign}
+
+    def on_submit(self, visitor: Visitor, page: Page) -> None:
+        """Send one e-mail to each address."""
+        if page.name == self.settings.page and self.name not in visitor.state:
+            visitor.state[self.name] = "mailed"
+            self.env.process(self._send(visitor))
+
+    def _send(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
+        yield self.env.timeout(3600 * self.settings.delay_hours)
+        if not visitor.has_requested:
+            hours = self.rng(visitor, "read").exponential(self.settings.read_hours)
+            visitor.come_back(self.now_ms + round(_HOUR_MS * hours), self.settings.landing, self.name)

@@ -1,0 +1,79 @@
+"""A webinar with a limited number of seats."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+import simpy
+
+from simulator.agents.component import Component, Effect, event_signal
+from simulator.agents.plan import Plan
+from simulator.agents.visit import Page
+from simulator.agents.visitor import Visitor
+from simulator.engine.arrays import Bools
+from simulator.settings.base import Count, LogOdds, Positive, Probability, Settings
+
+
+class Webinar(Component):
+    """A webinar with limited seats; when they are taken, or it has begun, its form is closed."""
+
+    class Settings(Settings):
+        """Settings of the webinar.
+
+        Attributes:
+            page: Page whose form registers for it.
+            seats: Number of seats.
+            at_hour: Start, in hours since the start of the simulation.
+            attend_rate: Probability that somebody with a seat attends.
+            effect: Effect of having attended on all later decisions in log-odds.
+        """
+
+        page: str = "webinar"
+        seats: Count = 50
+        at_hour: Positive = 16.0
+        attend_rate: Probability = 0.6
+        effect: LogOdds = 1.0
+
+    settings: Settings
+    server_events = ("Webinar Attended",)
+
+    @property
+    def effect_range(self) -> tuple[float, float]:  # type: ignore[override]
+        """From absence to attendance."""
+        return min(0.0, self.settings.effect), max(0.0, self.settings.effect)
+
+    def terms(self) -> Mapping[str, Effect]:
+        """The effect of attending."""
+        signal = event_signal("Webinar Attended", "has attended the webinar")
+        return {"webinar_attended": Effect(self.settings.effect, signal)}
+
+    def touches(self, plan: Plan) -> Bools:
+        """Whoever would register."""
+        return plan.submits(self.settings.page)
+
+    def start(self) -> None:
+        """Open the registration."""
+        self.free = self.settings.seats
+
+    def before_submit(self, visitor: Visitor, page: Page) -> bool:
+        """Whether there is a seat."""
+        if page.name != self.settings.page or "webinar" in visitor.state:
+            return True
+        return self.free > 0 and self.env.now < 3600 * self.settings.at_hour
+
+    def on_submit(self, visitor: Visitor, page: Page) -> None:
+        """Take a seat."""
+        if page.name == self.settings.page and "webinar" not in visitor.state:
+            self.free -= 1
+            visitor.state["webinar"] = "registered"
+            if self.rng(visitor, "attends").chance(self.settings.attend_rate):
+                self.env.process(self._attend(visitor))
+
+    def _attend(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
+        yield self.env.timeout(3600 * self.settings.at_hour - self.env.now)
+        visitor.state["webinar"] = "attended"
+        visitor.track("Webinar Attended")
+
+    def effect(self, visitor: Visitor) -> float:
+        """The effect, for whoever has attended."""
+        return self.settings.effect if visitor.state.get("webinar") == "attended" else 0.0

@@ -1,0 +1,400 @@
+"""The model: visitors, components and a sales team on one clock, and a stream of events."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol, Self, TypeVar
+
+import polars as pl
+import simpy
+
+from analytics.events.times import HOUR_MS
+from simulator.agents.component import Component, Window
+from simulator.agents.component_set import ComponentSet
+from simulator.agents.probe import Probe
+from simulator.agents.visitor import Visitor
+from simulator.engine.clock import Clock
+from simulator.engine.stream_digests import RecordingStreams
+from simulator.engine.streams import Streams
+from simulator.replication.generator import EventGenerator
+from simulator.replication.outcome import Outcome
+from simulator.replication.pending_hours import PendingHours
+from simulator.replication.run_state import RunState
+from simulator.replication.workers import HourWork, RunSpec, SharedRun
+from simulator.sales.desk import SalesDesk
+from simulator.settings.world import WorldSettings
+from simulator.tracking.delivery import CollectingSink, Sink
+from simulator.tracking.labels import KeptLabels, LabelKeeper
+from simulator.tracking.transport import DeliveryQueue
+from simulator.visitors.calibration import true_parameters
+from simulator.visitors.truth import Truth
+
+ActiveAgents = Literal["auto", "all", "interacting"]
+"""Which visitors are agents on the clock: all, page by page; only those who can interact with the world, for their
+decisions; or whichever is faster for the size of the world. The events are the same, byte for byte.
+"""
+
+Result = TypeVar("Result")
+
+_MAX_SMALL_WORLD = 20_000
+"""Visitors, estimated from above, up to which ``auto`` makes all of them active."""
+
+
+class HasWorld(Protocol):
+    """A scenario, as far as a model needs it."""
+
+    @property
+    def world(self) -> WorldSettings:
+        """Settings of the world."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the scenario."""
+
+
+class Model:
+    """A simulated world that can be run, looked at, changed and run on.
+
+    Args:
+        scenario: A scenario, or the settings of a world.
+        seed: Any non-negative integer; the scenario's own unless given, 0 for a world.
+        replication: Number of the replication, from 0; replications of one seed are independent.
+        components: What visitors can meet, beyond what the scenario names itself.
+        probes: What is measured while the clock runs, beyond what the scenario names itself.
+        visitor: Class of the visitors: :class:`Visitor` or a subclass of it.
+        active_agents: Which visitors are on the clock. ``auto`` means ``all`` for a small world without components and
+            for a subclass of :class:`Visitor`, and ``interacting`` otherwise; the scenario's own unless given.
+        sinks: Receive the events, an hour at a time; they are kept in memory unless sinks are given.
+        labels: Stores the faults of events; in memory unless given.
+
+    Attributes:
+        world: Settings of the world.
+        seed: The seed.
+        replication: Number of the replication.
+        active_agents: ``all`` or ``interacting``.
+        components: The components, by name.
+        probes: The probes, by name.
+        truth: The true parameters of the decision.
+
+    Raises:
+        ValueError: ``interacting`` with a subclass of :class:`Visitor`.
+
+    >>> world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 20}, "intent": {"intercept": -4.0}})
+    >>> model = Model(world, seed=7)
+    >>> model.run(until=12.5)
+    >>> model.now.isoformat()
+    '2026-03-03T12:30:00+00:00'
+    >>> model.run()
+    >>> model.outcome.counts["visits"] == model.outcome.visits.height
+    True
+    """
+
+    def __init__(
+        self,
+        scenario: WorldSettings | HasWorld,
+        *,
+        seed: int | None = None,
+        replication: int = 0,
+        components: Sequence[Component] = (),
+        probes: Sequence[Probe] = (),
+        visitor: type[Visitor] = Visitor,
+        active_agents: ActiveAgents | None = None,
+        sinks: Sequence[Sink] | None = None,
+        labels: LabelKeeper | None = None,
+    ) -> None:
+        # A scenario may be a world with a name: what it calls its world comes first.
+        world: WorldSettings = getattr(scenario, "world", None) or scenario  # type: ignore[assignment]
+        seed = getattr(scenario, "seed", 0) if seed is None else seed
+        chosen: ActiveAgents = getattr(scenario, "active_agents", "auto") if active_agents is None else active_agents
+        if chosen == "interacting" and visitor is not Visitor:
+            raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
+        given = {
+            **({"decision": world.decision.build("decision")} if world.decision else {}),
+            **{name: part.build(name) for name, part in world.components.items()},
+            # Components have a state: each model has its own.
+            **{part.name: type(part)(part.name, **part.settings.model_dump()) for part in components},
+        }
+        self.components: dict[str, Component] = given
+        self.probes = _probes(world, probes)
+        self.world, self.seed, self.replication = world, seed, replication
+        self._given = ComponentSet(tuple(given.values()))
+        self._visitor = visitor
+        self.active_agents = self._choose(chosen)
+        true = true_parameters(world)
+        self._intercept, self.truth = true.intercept, _with_components(true, self._given, visitor)
+        self._kept = CollectingSink()
+        self._sinks = [self._kept] if sinks is None else list(sinks)
+        self.label_keeper = KeptLabels() if labels is None else labels
+        self._start(Streams(seed, replication))
+
+    def _start(self, streams: Streams) -> None:
+        """Build the world at the start of its clock."""
+        # With components, all visitors are objects: what components may not know about is then tested too.
+        wakes_all = self.active_agents == "all" and (self._visitor is not Visitor or bool(self._given))
+        generator = EventGenerator(self.world, streams, self._intercept, self._given, wakes_all=wakes_all)
+        self._generator, self._state = generator, RunState(self.world, generator, self._visitor)
+        self._pending, self._queue = PendingHours(), DeliveryQueue(generator.transport)
+        self._tally, self._hour = Counter[str](), 0
+        for component in self.components.values():
+            component.attach(self)
+        for probe in self.probes.values():
+            probe.attach(self)
+
+    def _choose(self, active_agents: ActiveAgents) -> ActiveAgents:
+        """Which visitors are active where the caller has not decided."""
+        if active_agents != "auto":
+            return active_agents
+        if self._visitor is not Visitor:
+            return "all"
+        return "all" if not self._given and _is_small(self.world) else "interacting"
+
+    # Time
+
+    @property
+    def clock(self) -> Clock:
+        """Simulated time."""
+        return self._state.live_world.clock
+
+    @property
+    def env(self) -> simpy.Environment:
+        """The SimPy environment."""
+        return self.clock.env
+
+    @property
+    def now_ms(self) -> int:
+        """Now, in ms since the start."""
+        return self.clock.now_ms
+
+    @property
+    def now(self) -> datetime:
+        """Now, in UTC."""
+        return self.clock.now
+
+    def run(self, until: float | datetime | None = None, *, progress: Callable[[float], None] | None = None) -> Self:
+        """Let time pass; call it again to go on.
+
+        Args:
+            until: Hours since the start, or a time in UTC; the end of the clock unless given.
+            progress: Called after every hour with the share of the time that has passed.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: The time lies in the past.
+        """
+        until_ms = self._moment(until)
+        if until_ms < self.now_ms:
+            raise ValueError(f"cannot run until {self.clock.to_utc(until_ms / 1000)}: it is {self.now} already")
+        n_hours = self.world.clock.hours
+        with _gc_disabled():
+            while self._hour < n_hours and (self._hour + 1) * HOUR_MS <= until_ms:
+                self._run_hour()
+                if progress is not None:
+                    progress(self._hour / n_hours)
+            if until_ms > self.now_ms:
+                # Part of an hour: its events are sent when it is over.
+                self._open_hour()
+                self.env.run(until=until_ms / 1000)
+        return self
+
+    def _run_hour(self) -> None:
+        """Let the current hour pass, and deliver its events."""
+        self._open_hour()
+        live_world, hour = self._state.live_world, self._hour
+        live = live_world.advance(hour)
+        sent = self._generator.emit(hour, self._pending.take(hour), live, live_world.cancelled_visits, live_world.woken)
+        for true_counts, delivery in self._queue.deliver(sent, hour):
+            for sink in self._sinks:
+                sink.write(delivery)
+            self.label_keeper.add(delivery.labels)
+            # Both kinds of counts have different names, so they can share one counter.
+            self._tally.update({**true_counts, **delivery.counts})
+        self._hour += 1
+        if self._hour == self.world.clock.hours:
+            for sink in self._sinks:
+                sink.close()
+
+    def _open_hour(self) -> None:
+        """Draw the cohorts that arrive in the current hour, unless that is done."""
+        for scheduled in self._state.due_in(self._hour):
+            if self.active_agents == "all" and not self._generator.wakes_all:
+                # Whole cohorts stay in memory here, which is why this is for small worlds.
+                self._state.activate(scheduled, self._generator.cohorts(scheduled))
+            else:
+                drawn = self._generator.draw(scheduled)
+                self._pending.add(drawn.hours)
+                self._state.admit(scheduled, drawn)
+
+    def _moment(self, until: float | datetime | None) -> int:
+        length_ms = self.clock.length_ms
+        if until is None:
+            return length_ms
+        return min(length_ms, self.clock.to_ms(until) if isinstance(until, datetime) else round(until * HOUR_MS))
+
+    def wake_for(self, component: Component, window: Window) -> None:
+        """Wake the visitors whom a component selects in a window; components call :meth:`Component.open_window`."""
+        self._state.wake_for(component, window)
+
+    # Results
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """Events of all hours that are over, in order of arrival; empty if the model was given other sinks."""
+        return self._kept.events
+
+    @property
+    def visitors(self) -> list[Visitor]:
+        """The visitors on the clock, in the order in which they were woken."""
+        return self._state.live_world.visitors
+
+    def visitor(self, person: str) -> Visitor:
+        """A visitor, on the clock or not, as of now.
+
+        Args:
+            person: Identifier of the person: the ``anonymousId`` of the first browser.
+
+        Raises:
+            KeyError: Nobody has this identifier so far.
+        """
+        return self._state.visitor(person)
+
+    @property
+    def sales(self) -> SalesDesk:
+        """The sales desk."""
+        return self._state.live_world.sales
+
+    @property
+    def accounts(self) -> pl.DataFrame:
+        """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
+        return self._generator.population.accounts.table()
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What happened, at the end of the clock.
+
+        Raises:
+            ValueError: The clock has not come to its end.
+        """
+        if self._hour < self.world.clock.hours:
+            raise ValueError(f"the model has run until {self.now}, not to its end; run() it first")
+        return self._outcome(self._state, self._tally, self.label_keeper)
+
+    def draws(self) -> dict[str, str]:
+        """SHA-256 of all addresses and draws of a run from its start, by source of randomness.
+
+        Equal digests of a source in two worlds mean equal draws.
+        """
+        streams = RecordingStreams(self.seed, self.replication)
+        copy = Model(
+            self.world,
+            seed=self.seed,
+            replication=self.replication,
+            visitor=self._visitor,
+            active_agents=self.active_agents,
+            components=list(self.components.values()),
+            sinks=[],
+        )
+        copy._start(streams)
+        copy.run()
+        return streams.digests()
+
+    def share(
+        self,
+        executor: Executor,
+        work: HourWork[Result],
+        take: Callable[[Result], None],
+        *,
+        n_workers: int,
+        folder: Path,
+        labels: LabelKeeper,
+        progress: Callable[[float], None] | None = None,
+    ) -> Outcome:
+        """Run with workers; the result is the same as that of :meth:`run`.
+
+        Args:
+            executor: Executes the tasks: any of ``concurrent.futures``. It is not shut down.
+            work: What a worker does with the deliveries of an hour, such as writing them to a file.
+            take: Receives the results of ``work``, hour by hour.
+            n_workers: Number of tasks that run at a time.
+            folder: Empty folder that all workers can access; the caller removes it.
+            labels: Labels of the run; ``work`` and ``take`` must fill it.
+            progress: Called after every hour with the share of the time that has passed.
+
+        Raises:
+            ValueError: All visitors are agents on the clock, so that there is nothing to distribute.
+        """
+        # Only runs without page-by-page agents have a part that workers can do.
+        if self.active_agents == "all":
+            raise ValueError("a run whose visitors are all active cannot be shared; give active_agents='interacting'")
+        spec = RunSpec(self.world, self.seed, self.replication, self._intercept, self._given)
+        run_state = self._state
+        shared = SharedRun(spec, run_state, executor, n_workers=n_workers, folder=folder, work=work)
+        tally, n_hours = Counter[str](), self.world.clock.hours
+        with _gc_disabled():
+            for hour, (counts, result) in enumerate(shared.results()):
+                take(result)
+                tally.update(counts)
+                if progress is not None:
+                    progress((hour + 1) / n_hours)
+        return self._outcome(run_state, tally, labels)
+
+    def _outcome(self, run_state: RunState, tally: Counter[str], labels: LabelKeeper) -> Outcome:
+        sales = run_state.live_world.sales.outcome(run_state.live_world.clock.length_ms / 1000)
+        probes = {name: probe.frame() for name, probe in self.probes.items()}
+        return Outcome(self.truth, sales, run_state.counts(tally), labels, run_state.tables(), probes)
+
+
+def _is_small(world: WorldSettings) -> bool:
+    """Whether a world has so few visitors that all of them can be active."""
+    traffic, days = world.traffic, world.clock.hours / 24
+    ordinary = traffic.visitors_per_day * days * max(1.0, (1 + traffic.growth_per_week) ** (days / 7))
+    launched = sum(
+        traffic.visitors_per_day * (event.factor or 0) * (event.end - event.start).total_seconds() / 86_400
+        for event in traffic.events.values()
+    )
+    campaigns = sum(campaign.visitors for campaign in traffic.campaigns.values())
+    return bool(ordinary + launched + campaigns <= _MAX_SMALL_WORLD)
+
+
+def _probes(world: WorldSettings, given: Sequence[Probe]) -> dict[str, Probe]:
+    """Probes of a world and those that were given, by name; each model has its own."""
+    return {
+        **{name: part.build(name) for name, part in world.probes.items()},
+        **{probe.name: type(probe)(probe.name, **probe.settings.model_dump()) for probe in given},
+    }
+
+
+def _with_components(truth: Truth, components: ComponentSet, visitor: type[Visitor]) -> Truth:
+    """The true parameters, with those of the components, and why they are not known where they are not."""
+    effects = {name: effect.log_odds for name, effect in components.effects.items()}
+    unknown = components.unnamed()
+    if visitor.decide is not Visitor.decide:
+        unknown += (f"{visitor.__name__} decides by a rule of its own",)
+    return replace(
+        truth,
+        intercept=truth.intercept + components.intercept_shift,
+        coefficients={**truth.coefficients, **effects},
+        unknown=unknown,
+    )
+
+
+@contextmanager
+def _gc_disabled() -> Iterator[None]:
+    """Disable Python's garbage collector, which would traverse all agents again and again."""
+    was_on = gc.isenabled()
+    # ``gc.freeze`` would instead postpone the next full collection, for ever where one run follows another.
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
