@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
+from simulator.model import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.visitor import Visitor
 

@@ -7,7 +7,7 @@ import pytest
 from simulator.engine.streams import Streams
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortSampler
 

@@ -9,7 +9,7 @@ from analytics.intent.model import IntentModel
 from analytics.sessions.visits import visit_table
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import SIGNALS
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from analytics.events.times import HOUR_MS
 from simulator.engine.streams import Streams
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortSampler
 

@@ -13,7 +13,7 @@ from simulator.engine.clock import Clock
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 
 Process = Generator[simpy.Event, None, None]
 

@@ -11,7 +11,7 @@ from analytics.intent.model import IntentModel
 from analytics.intent.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, NaiveComparison, compare_analyses
 from analytics.signals.definitions import SIGNALS, signal_named
 from simulator.engine.clock import Clock
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 from simulator.world.navigation import Navigation
 

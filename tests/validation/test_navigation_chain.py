@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analytics.sessions.visits import assign_visits
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 from simulator.world.navigation import Navigation
 

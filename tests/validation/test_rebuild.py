@@ -15,7 +15,7 @@ from analytics.sessions.visits import visit_table
 from analytics.store.event_store import EventStore
 from simulator.engine.clock import Clock
 from simulator.settings.sales import WEEKDAYS
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 
 

@@ -12,7 +12,7 @@ from analytics.intent.model import IntentModel
 from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import SIGNALS
 from simulator.engine.clock import Clock
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 
 # Many requests from few visitors: a world in which every coefficient can be estimated from one day.

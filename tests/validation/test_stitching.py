@@ -6,7 +6,7 @@ import pytest
 from analytics.sessions.identity import score_stitching, stitch, stitched
 from analytics.statistics.funnel import FunnelStatistics
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
+from simulator.model import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink
 
 

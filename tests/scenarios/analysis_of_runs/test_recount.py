@@ -12,7 +12,7 @@ import pytest
 from analytics.store.event_store import EventStore
 from scenarios.files.event_files import NdjsonFile
 from scenarios.scenario import Scenario
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 
 DIRT = [
     "clock.hours=20",

@@ -9,7 +9,7 @@ from scenarios.files.delivered_lines import delivered_lines
 from scenarios.files.digest import EventsDigest
 from scenarios.run.sinks import Batches
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 
 

@@ -16,7 +16,7 @@ from scenarios.scenario import Scenario
 from simulator.engine.clock import ExactEnvironment
 from simulator.replication import generator
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
+from simulator.model import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.tracking.labels import KeptLabels
 from simulator.visitors.cohort_sampler import COHORT_SIZE

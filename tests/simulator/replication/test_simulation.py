@@ -18,7 +18,7 @@ from analytics.events.times import HOUR_MS
 from analytics.io.ndjson import encode
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
@@ -44,7 +44,7 @@ def digest(seed: int = 1, replication: int = 0) -> str:
 IN_A_PROCESS = f"""
 import hashlib
 from analytics.io.ndjson import encode
-from simulator.simulation import Simulation, WorldSettings
+from simulator.model import Simulation, WorldSettings
 from simulator.tracking.delivery import CollectingSink
 sink = CollectingSink()
 Simulation(WorldSettings.model_validate({SMALL!r}), seed=1).run([sink])

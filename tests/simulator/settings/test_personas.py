@@ -10,7 +10,7 @@ from simulator.engine.streams import Streams
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.navigation import Navigation, NavigationProfile

@@ -18,7 +18,7 @@ from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 from scenarios.files.digest import digest_of
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 from simulator.tracking.activity import HourActivity
 from simulator.tracking.delivery import CollectingSink
 from simulator.tracking.labels import LABELS_SCHEMA, Label

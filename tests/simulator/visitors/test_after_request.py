@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
+from simulator.model import Outcome, Simulation
 
 RETURN_RATE = 0.6
 ASKED = (pl.col("event").cast(pl.String) == "Demo Requested").fill_null(value=False)

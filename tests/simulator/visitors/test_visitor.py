@@ -11,7 +11,7 @@ from analytics.events.times import HOUR_MS
 from simulator.engine.clock import Clock
 from simulator.settings.clock import ClockSettings
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 from simulator.visitors.visitor import Visitor, WorldView

@@ -15,7 +15,7 @@ from simulator.settings.clock import ClockSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.sales import SalesSettings
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Simulation
+from simulator.model import Simulation
 from simulator.world.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
 from simulator.world.population import Population
 

@@ -10,7 +10,7 @@ from small_worlds import simulated
 
 from simulator.engine.streams import Streams
 from simulator.settings.world import WorldSettings
-from simulator.simulation import Outcome, Simulation
+from simulator.model import Outcome, Simulation
 from simulator.visitors.cohort_sampler import CohortSampler
 
 
