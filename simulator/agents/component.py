@@ -278,7 +278,9 @@ class ComponentHooks:
         self.before_submit = self._of("before_submit")
         self.on_submit = self._of("on_submit")
         self.on_visit_end = self._of("on_visit_end")
-        self._effects = [component for component in self.components if component.overrides("effect")]
+        # Encouragement first: whoever is not won over by it need not be asked what discourages them.
+        effects = [component for component in self.components if component.overrides("effect")]
+        self._effects = sorted(effects, key=lambda component: component.effect_range[1] <= 0)
 
     def _of(self, name: str) -> list[Callable[..., Any]]:
         return [_hook(component, name) for component in self.components if component.overrides(name)]
@@ -287,14 +289,24 @@ class ComponentHooks:
         """Whether all components let a visitor come."""
         return all(admits(visitor) for admits in self.admits)
 
-    def effect(self, visitor: Visitor) -> float:
-        """Sum of the components' effects on a decision in log-odds.
+    def margin(self, visitor: Visitor, margin: float) -> float:
+        """Margin of a decision with the components' effects, in log-odds.
+
+        A component is asked only where its effect can decide; so one that counts votes hears of those only who want a
+        demo.
+
+        Args:
+            visitor: The visitor who decides.
+            margin: Margin without the effects.
 
         Raises:
             ComponentError: An effect lies outside its range.
         """
-        total = 0.0
+        highest = sum(max(0.0, component.effect_range[1]) for component in self._effects)
         for component in self._effects:
+            if margin + highest <= 0:
+                break
+            highest -= max(0.0, component.effect_range[1])
             effect, (low, high) = component.effect(visitor), component.effect_range
             # Whoever could be moved further than announced may be asleep: a wrong number, not a slow one.
             if not low <= effect <= high:
@@ -302,8 +314,8 @@ class ComponentHooks:
                     f"component {component.name!r}: effect() gave {effect:g}, outside its effect_range of "
                     f"{low:g} to {high:g}"
                 )
-            total += effect
-        return total
+            margin += effect
+        return margin
 
 
 def _hook(component: Component, name: str) -> Callable[..., Any]:

@@ -42,8 +42,8 @@ class Hooks(Protocol):
     def admit(self, visitor: Visitor) -> bool:
         """Whether all components let a visitor come."""
 
-    def effect(self, visitor: Visitor) -> float:
-        """Sum of the components' effects on a decision in log-odds."""
+    def margin(self, visitor: Visitor, margin: float) -> float:
+        """Margin of a decision with the components' effects, in log-odds."""
 
 
 class Visitor(Person):
@@ -238,7 +238,7 @@ class Visitor(Person):
     def decide(self) -> bool:
         """Whether to request a demo, at the end of a visit."""
         visit = self._current_visit("decide")
-        total = self._cohort.margin(self._row, visit) + self._hooks.effect(self)
+        total = self._hooks.margin(self, self._cohort.margin(self._row, visit))
         # The state of the world can only discourage: without a positive margin it does not matter.
         return total > 0 and total + self._world.penalty_of(self._cohort.cohort, self._row) > 0
 

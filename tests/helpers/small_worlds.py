@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-
-from simulator.settings.world import WorldSettings
-from simulator.model import Outcome, Simulation
-from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.visitor import Visitor
+
+from simulator.model import Outcome, Simulation
+from simulator.settings.world import WorldSettings
+from simulator.tracking.delivery import CollectingSink
 
 DIRTY: dict[str, Any] = {
     "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},

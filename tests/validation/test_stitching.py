@@ -5,8 +5,8 @@ import pytest
 
 from analytics.sessions.identity import score_stitching, stitch, stitched
 from analytics.statistics.funnel import FunnelStatistics
-from simulator.settings.world import WorldSettings
 from simulator.model import Outcome, Simulation
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 
 

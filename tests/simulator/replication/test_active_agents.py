@@ -9,18 +9,18 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from polars.testing import assert_frame_equal
+from simulator.visitors.visitor import Visitor
 from small_worlds import DIRTY
 
 from scenarios.config.library import library_names
 from scenarios.scenario import Scenario
 from simulator.engine.clock import ExactEnvironment
+from simulator.model import Outcome, Simulation
 from simulator.replication import generator
 from simulator.settings.world import WorldSettings
-from simulator.model import Outcome, Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.tracking.labels import KeptLabels
 from simulator.visitors.cohort_sampler import COHORT_SIZE
-from simulator.visitors.visitor import Visitor
 
 DAY = "2026-03-03T{:02}:00:00Z"
 ROUND_THE_CLOCK = {"opens": "00:00", "closes": "24:00"}

@@ -16,9 +16,9 @@ from small_worlds import simulated
 
 from analytics.events.times import HOUR_MS
 from analytics.io.ndjson import encode
+from simulator.model import Simulation
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
-from simulator.model import Simulation
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler

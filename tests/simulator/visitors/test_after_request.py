@@ -8,8 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
-from simulator.settings.world import WorldSettings
 from simulator.model import Outcome, Simulation
+from simulator.settings.world import WorldSettings
 
 RETURN_RATE = 0.6
 ASKED = (pl.col("event").cast(pl.String) == "Demo Requested").fill_null(value=False)

@@ -5,16 +5,16 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from simulator.visitors.visitor import Visitor, WorldView
 from small_worlds import LoggingVisitor
 
 from analytics.events.times import HOUR_MS
 from simulator.engine.clock import Clock
+from simulator.model import Simulation
 from simulator.settings.clock import ClockSettings
 from simulator.settings.world import WorldSettings
-from simulator.model import Simulation
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
-from simulator.visitors.visitor import Visitor, WorldView
 
 NEVER = -1
 Log = list[tuple[float, str, int]]

@@ -9,8 +9,8 @@ from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
 from simulator.engine.streams import Streams
-from simulator.settings.world import WorldSettings
 from simulator.model import Outcome, Simulation
+from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort_sampler import CohortSampler
 
 
