@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks import counting, durable, files, fitting, generation, startup, studies, whole_runs
+from benchmarks import components, counting, durable, files, fitting, generation, startup, studies, whole_runs
 from benchmarks.measuring import Comparison
 
 COMPARISONS: Final[tuple[Comparison, ...]] = (
     generation.COMPARISON,
     generation.ALL_ACTIVE,
     generation.DRAWING,
+    components.COMPONENTS,
     files.NDJSON_OUT,
     files.NDJSON_IN,
     files.PARQUET_OUT,

@@ -14,7 +14,7 @@ from scenarios.measures.truth import known_truth
 from scenarios.run.sinks import Batches, StoreSink
 from scenarios.scenario import Scenario
 from scenarios.study import Study
-from simulator.model import Simulation
+from simulator.model import Model
 
 _SIGNAL: Final = "security_page_view"
 _HERE, _TWO = "a study in this process", "a study on two workers"
@@ -28,7 +28,7 @@ def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
     def once() -> int:
         found = []
         for replication in range(n):
-            world = Simulation(scenario.world, seed=7, replication=replication, active_agents="interacting")
+            world = Model(scenario.world, seed=7, replication=replication, active_agents="interacting")
             if not fit:
                 found.append(world.run([]).counts["visitors"])
                 continue
