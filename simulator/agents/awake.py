@@ -118,6 +118,7 @@ class AwakeCohort:
         self._seen_on_email: list[int] = reader.of_company_email.tolist()
         self._seen_by_device: list[int] = reader.of_device.tolist()
         self._seen_by_origin: list[int] = reader.of_channel.tolist()
+        self._uniforms: dict[str, AddressedUniforms] = {}
         self._timetable = cohort.timetable
         self._pages: list[int] = cohort.journeys.page.tolist()
         self._end_ms: list[int] = cohort.end_ms.tolist()
@@ -177,7 +178,11 @@ class AwakeCohort:
 
     def uniforms(self, name: str) -> AddressedUniforms:
         """Random numbers of a purpose for this cohort."""
-        return self._shared.streams.within(self.cohort.arrival_source).uniforms(name, self.cohort.index)
+        # Starting a stream costs more than a draw, and all visitors of the cohort share it.
+        if name not in self._uniforms:
+            streams = self._shared.streams.within(self.cohort.arrival_source)
+            self._uniforms[name] = streams.uniforms(name, self.cohort.index)
+        return self._uniforms[name]
 
     # Visits
 
