@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from analytics.renaming import OldNameWarning
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
 from scenarios.errors import InputError
+from scenarios.files.atomic_folder import MANIFEST
 from scenarios.files.run_folder import RunFolder, read_events
 from scenarios.files.versions import versions
 from scenarios.measures.definition import AnalysedRun
@@ -49,10 +50,12 @@ class SavedRun(AnalysedRun):
         self.manifest = folder.manifest
         self.seed = int(folder.manifest["seed"])
         self.replication = int(folder.manifest["replication"])
+        self._description = (
+            f"<SavedRun of {self.manifest['scenario']}, seed {self.seed}: {self.manifest['counts']['events']:,} events>"
+        )
 
     def __repr__(self) -> str:
-        events = self.manifest["counts"]["events"]
-        return f"<SavedRun of {self.manifest['scenario']}, seed {self.seed}: {events:,} events>"
+        return self._description
 
     def _repr_html_(self) -> str:
         return run_html(self.scenario, self.manifest)
@@ -72,27 +75,29 @@ class SavedRun(AnalysedRun):
     @cached_property
     def truth(self) -> Truth:
         """The true intercept and coefficients."""
-        return Truth(**self._json("truth.json"))
+        with _reading(file := self._file("truth.json")):
+            return Truth(**json.loads(file.read_bytes()))
 
     @cached_property
     def labels(self) -> pl.DataFrame:
         """What happened to which event on its way; columns as in :data:`simulator.tracking.labels.LABELS_SCHEMA`."""
-        return pl.read_parquet(self._file("labels.parquet"))
+        return self._table("labels.parquet")
 
     @cached_property
     def people(self) -> pl.DataFrame:
         """Who stands behind each browser; columns as in :data:`simulator.replication.people_truth.PEOPLE_SCHEMA`."""
-        return pl.read_parquet(self._file("people.parquet"))
+        return self._table("people.parquet")
 
     @cached_property
     def accounts(self) -> pl.DataFrame:
         """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
-        return pl.read_parquet(self._file("accounts.parquet"))
+        return self._table("accounts.parquet")
 
     @cached_property
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Lines that were no usable events, in order of arrival, each with the reason."""
-        return tuple(dead_letters_of(self._file("dead_letters.ndjson").read_bytes().splitlines()))
+        with _reading(file := self._file("dead_letters.ndjson")):
+            return tuple(dead_letters_of(file.read_bytes().splitlines()))
 
     @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -106,20 +111,22 @@ class SavedRun(AnalysedRun):
         Raises:
             InputError: The model was not fitted; the message says why.
         """
-        model = self._json("model.json")
-        if "error" in model:
-            raise InputError(f"{self.folder}: the intent model is not fitted: {model['error']}")
-        # A column may begin with null in many terms: all rows decide its type.
-        return pl.DataFrame(model["coefficients"], infer_schema_length=None)
+        with _reading(file := self._file("model.json")):
+            model = json.loads(file.read_bytes())
+            if "error" in model:
+                raise InputError(f"{self.folder}: the intent model is not fitted: {model['error']}")
+            # A column may begin with null in many terms: all rows decide its type.
+            return pl.DataFrame(model["coefficients"], infer_schema_length=None)
 
     @cached_property
     def events(self) -> pl.DataFrame:
         """The flat events in the order in which they arrived: every delivery, whether the store accepted it or not.
 
         Raises:
-            InputError: The run was saved without events.
+            InputError: The run was saved without events, or their file cannot be read.
         """
-        return read_events(self._folder.events_file)
+        with _reading(file := self._folder.events_file):
+            return read_events(file)
 
     @property
     def store(self) -> EventStore:
@@ -146,9 +153,9 @@ class SavedRun(AnalysedRun):
             raise InputError(f"{file}: is missing{f'; {not_analysed}' if name == 'model.json' else ''}")
         return file
 
-    def _json(self, name: str) -> dict[str, Any]:
-        data: dict[str, Any] = json.loads(self._file(name).read_bytes())
-        return data
+    def _table(self, name: str) -> pl.DataFrame:
+        with _reading(file := self._file(name)):
+            return pl.read_parquet(file)
 
 
 def load_run(folder: str | Path) -> SavedRun:
@@ -158,7 +165,7 @@ def load_run(folder: str | Path) -> SavedRun:
         folder: What ``funnelsim run``, ``Run.save`` or ``run_to_folder`` has written.
 
     Raises:
-        InputError: The folder is not that of a run, or a newer version of funnelsim wrote it.
+        InputError: The folder is not that of a run, its manifest is damaged, or a newer version of funnelsim wrote it.
 
     >>> import tempfile
     >>> from scenarios import Scenario, load_run
@@ -168,12 +175,28 @@ def load_run(folder: str | Path) -> SavedRun:
     ...     load_run(f"{folder}/mine").events.equals(run.events)
     True
     """
-    saved = RunFolder(folder)
-    theirs, ours = saved.manifest["versions"]["funnelsim"], versions()["funnelsim"]
-    # An older folder can be read; a newer one may hold what this version does not know.
-    if _release(theirs) > _release(ours):
-        raise InputError(f"{folder}: was written by funnelsim {theirs}, which is newer than this one ({ours}); update")
-    return SavedRun(saved)
+    found, ours = RunFolder(folder), versions()["funnelsim"]
+    with _reading(found.path / MANIFEST):
+        theirs = str(found.manifest["versions"]["funnelsim"])
+        # An older folder can be read; a newer one may hold what this version does not know.
+        if _release(theirs) > _release(ours):
+            newer = f"was written by funnelsim {theirs}, which is newer than this one ({ours}); update"
+            raise InputError(f"{folder}: {newer}")
+        return SavedRun(found)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Report a damaged file as an error in the input.
+
+    Args:
+        file: The file, for the message.
+    """
+    try:
+        yield
+    # The readers of JSON, CSV and Parquet raise the first two; data that lack what belongs in them the others.
+    except (ValueError, pl.exceptions.PolarsError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: is damaged ({type(error).__name__}: {error})") from error
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -184,5 +207,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _tables_in(folder: Path) -> Iterator[tuple[str, pl.DataFrame]]:
     for path in sorted(folder.glob("*.csv")):
-        # CSV has no types: times are known by their form, numbers by all rows.
-        yield path.stem, pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
+        with _reading(path):
+            # CSV has no types: times are known by their form, numbers by all rows.
+            table = pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
+        yield path.stem, table

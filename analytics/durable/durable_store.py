@@ -50,7 +50,7 @@ _MIB: Final = 1 << 20
 
 
 class DurableStore(EventIntake):
-    """An event store in a folder; :func:`analytics.open_store` opens it.
+    """An event store in a folder; :func:`open_store` opens it.
 
     It holds an :class:`analytics.EventStore` and answers every question from it. The return of a method that takes
     something in is an acknowledgement. Where it raises :class:`analytics.errors.StoreWriteError`, the batch was not

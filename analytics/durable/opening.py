@@ -19,7 +19,7 @@ _DEFAULT_SKEW_SECONDS: Final = 60.0
 
 
 def open_store(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
-    """Open the store in a folder for writing, or create one; :func:`analytics.read_store` only reads.
+    """Open the store in a folder for writing, or create one; :func:`read_store` only reads.
 
     Args:
         folder: The folder; a new one, an empty one, or one with a store.

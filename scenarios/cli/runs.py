@@ -12,6 +12,7 @@ import typer
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from scenarios.cli.options import (
+    AnalysisOverrides,
     Executor,
     JsonOutput,
     OutputFolder,
@@ -95,7 +96,7 @@ def analyze(
             autocompletion=complete_scenario,
         ),
     ] = None,
-    set_: Overrides = None,
+    set_: AnalysisOverrides = None,
     *,
     out: OutputFolder = None,
     conversion_unit: Annotated[
@@ -222,7 +223,7 @@ def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tup
     for text in overrides:
         key = text.partition("=")[0].strip()
         if key.split(".")[0] != _PART:
-            message = "is no setting of the analysis, such as analytics.moving_average_hours"
+            message = "is no setting of the analysis; those begin with analytics, as analytics.moving_average_hours"
             raise ScenarioError([Fault(f"--set {text}", key, message)])
     model = ScenarioSettings
     settings = parse(model, _DEFAULTS, _PART, overrides) if scenario is None else load(model, scenario, overrides)

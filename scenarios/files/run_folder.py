@@ -66,12 +66,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     # Analyses, exports and studies have manifests too.
     if not isinstance(manifest, dict) or manifest.get("kind") != "run":
         raise InputError(f"{folder}: is not a run folder, as `funnelsim run` leaves it{_guess(folder)}")
-    return manifest
+    # Folders of earlier versions have the old name.
+    return {"active_agents": manifest.get("wake"), **manifest}
 
 
 def _guess(folder: Path) -> str:
     """Guess which run was meant: one beside, or one of that scenario in the folder where runs are left."""
-    known = [path.parent for place in (folder.parent, Path("runs")) for path in sorted(place.glob(f"*/{MANIFEST}"))]
+    found = [path.parent for place in (folder.parent, Path("runs")) for path in sorted(place.glob(f"*/{MANIFEST}"))]
+    known = [path for path in found if path != folder]
     of_scenario = [path for path in known if path.name.startswith(f"{folder.name}-seed")]
     if of_scenario:
         return f"; did you mean '{of_scenario[0]}'?"

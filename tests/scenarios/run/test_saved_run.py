@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,41 @@ def test_what_is_no_run_folder_is_refused(made: tuple[Path, Run], tmp_path: Path
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=r"scenario.yaml: is missing"):
         _ = load_run(str(tmp_path)).scenario
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "read"),
+    [
+        ("manifest.json", '{"kind": "run"}', "seed"),
+        (
+            "manifest.json",
+            '{"kind": "run", "seed": 7, "replication": 0, "scenario": "s", "counts": {"events": 1}}',
+            "seed",
+        ),
+        ("truth.json", "{}", "truth"),
+        ("labels.parquet", "PAR1", "labels"),
+        ("dead_letters.ndjson", '{"raw": 1}', "dead_letters"),
+        ("model.json", "{}", "coefficients"),
+        ("statistics/totals.csv", "", "tables"),
+        ("events.parquet", "PAR1", "events"),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_names_it(
+    made: tuple[Path, Run], tmp_path: Path, file: str, content: str, read: str
+) -> None:
+    """The manifest is checked as the folder is opened, every other file when it is first asked for."""
+    folder = shutil.copytree(made[0] / "parquet", tmp_path / "damaged")
+    (folder / file).write_text(content)
+    with pytest.raises(InputError, match=rf"{re.escape(file)}: is damaged"):
+        getattr(load_run(folder), read)
+
+
+def test_a_folder_of_an_earlier_version_is_read(made: tuple[Path, Run], tmp_path: Path) -> None:
+    """Its manifest has the name `wake` for the active agents."""
+    folder = shutil.copytree(made[0] / "parquet", tmp_path / "old")
+    manifest = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(manifest.replace('"active_agents"', '"wake"'))
+    assert load_run(folder)._repr_html_() == load_run(made[0] / "parquet")._repr_html_()
 
 
 def test_versions_are_compared_as_numbers() -> None:
