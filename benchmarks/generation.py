@@ -13,7 +13,7 @@ from benchmarks.world import baseline, day_of
 from scenarios.files.digest import EventsDigest
 from scenarios.run.sinks import StoreSink
 from simulator.engine.streams import Streams
-from simulator.model import ActiveAgents, Simulation
+from simulator.model import ActiveAgents, Model
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import Sink
 from simulator.visitors.cohort_sampler import CohortSampler
@@ -35,7 +35,8 @@ def _naive(world: WorldSettings) -> Subject:
 
 def _funnelsim(world: WorldSettings, active_agents: ActiveAgents, *sinks: Callable[[], Sink]) -> Subject:
     def run() -> int:
-        return Simulation(world, seed=7, active_agents=active_agents).run([sink() for sink in sinks]).counts["events"]
+        model = Model(world, seed=7, active_agents=active_agents, sinks=[sink() for sink in sinks])
+        return model.run().outcome.counts["events"]
 
     return run
 
@@ -52,7 +53,7 @@ def _prepare() -> Mapping[str, Subject]:
 
 def _prepare_all() -> Mapping[str, Subject]:
     world = baseline()
-    outcome = Simulation(world, seed=7).run()
+    outcome = Model(world, seed=7, sinks=[]).run().outcome
     visits_of = outcome.visits.group_by("anonymous_id").len()["len"].to_list()
     n_events = outcome.counts["events"]
 
@@ -71,7 +72,7 @@ def _prepare_all() -> Mapping[str, Subject]:
 
 def _prepare_drawing() -> Mapping[str, Subject]:
     world = day_of(_MANY)
-    intercept = Simulation(world, seed=7).truth.intercept
+    intercept = Model(world, seed=7).truth.intercept
     sampler = CohortSampler(world, Streams(7))
 
     def draw() -> int:

@@ -14,7 +14,7 @@ from scenarios.measures.truth import known_truth
 from scenarios.run.sinks import Batches, StoreSink
 from scenarios.scenario import Scenario
 from scenarios.study import Study
-from simulator.model import Simulation
+from simulator.model import Model
 
 _SIGNAL: Final = "security_page_view"
 _HERE, _TWO = "a study in this process", "a study on two workers"
@@ -28,15 +28,16 @@ def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
     def once() -> int:
         found = []
         for replication in range(n):
-            world = Simulation(scenario.world, seed=7, replication=replication, active_agents="interacting")
-            if not fit:
-                found.append(world.run([]).counts["visitors"])
-                continue
             accepted = EventHistory()
-            outcome = world.run([Batches([StoreSink(accepted.store)])])
+            sinks = [Batches([StoreSink(accepted.store)])] if fit else []
+            model = Model(scenario.world, seed=7, replication=replication, active_agents="interacting", sinks=sinks)
+            outcome = model.run().outcome
+            if not fit:
+                found.append(outcome.counts["visitors"])
+                continue
             visits = visit_table(accepted.frame())
-            model = IntentModel().fit(visits, truth=known_truth(outcome.truth, scenario.analytics))
-            found.append(dict(zip(model.coefficients["signal"], model.coefficients["p_value"], strict=True))[_SIGNAL])
+            results = IntentModel().fit(visits, truth=known_truth(outcome.truth, scenario.analytics))
+            found.append(dict(zip(results.coefficients["signal"], results.coefficients["p_value"], strict=True))[_SIGNAL])
         return len(found)
 
     return once

@@ -7,7 +7,7 @@ from functools import cache
 import polars as pl
 
 from scenarios.scenario import Scenario
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
@@ -30,5 +30,5 @@ def day_of(visitors: float) -> WorldSettings:
 def busy_day() -> tuple[pl.DataFrame, Outcome]:
     """Events and outcome of a day with 60,000 visitors."""
     sink = CollectingSink()
-    outcome = Simulation(day_of(_BUSY_VISITORS), seed=7).run([sink])
+    outcome = Model(day_of(_BUSY_VISITORS), seed=7, sinks=[sink]).run().outcome
     return sink.events.rechunk(), outcome

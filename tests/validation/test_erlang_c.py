@@ -10,10 +10,11 @@ import simpy
 from scipy import stats
 
 from simulator.engine.clock import Clock
-from simulator.model import Simulation, WorldSettings
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
 
 Process = Generator[simpy.Event, None, None]
 
@@ -59,7 +60,7 @@ def check(found: list[tuple[float, ...]], expected: np.ndarray) -> None:
 
 def replication(world: WorldSettings, seed: int) -> tuple[float, float]:
     """Figures of the requests of a simulation, but for those of its first hours and its last."""
-    requests = Simulation(world, seed=seed).run().sales.requests
+    requests = Model(world, seed=seed).run().outcome.sales.requests
     # Who asks just before the end may not be taken up in time: leaving out only those would favour short waits.
     between = pl.col("requested_s").is_between(3600 * SKIPPED_HOURS, 3600 * (world.clock.hours - 12))
     waits = requests.filter(between)["response_minutes"]

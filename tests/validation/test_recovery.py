@@ -11,9 +11,8 @@ from scipy import stats
 from analytics.intent.model import IntentModel
 from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import SIGNALS
-from simulator.engine.clock import Clock
-from simulator.model import Simulation, WorldSettings
-from simulator.tracking.delivery import CollectingSink
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
 
 # Many requests from few visitors: a world in which every coefficient can be estimated from one day.
 EFFICIENT: dict[str, Any] = {
@@ -27,29 +26,27 @@ EFFICIENT: dict[str, Any] = {
 CROWDED: dict[str, Any] = {**EFFICIENT, "population": {"accounts": 400}}
 
 
-def true_visits(simulation: Simulation) -> pl.DataFrame:
+def true_visits(model: Model) -> pl.DataFrame:
     """The visit table as the world has it."""
-    return simulation.run().visits
+    return model.outcome.visits
 
 
-def as_if_each_asked_for_themselves(simulation: Simulation) -> pl.DataFrame:
+def as_if_each_asked_for_themselves(model: Model) -> pl.DataFrame:
     """The visit table of an analyst who does not know that an account asks once."""
-    sink = CollectingSink()
-    simulation.run([sink])
-    return visit_table(sink.events, observed_until=Clock(simulation.world.clock).end, conversion_unit="visitor")
+    return visit_table(model.events, observed_until=model.clock.end, conversion_unit="visitor")
 
 
 def estimates(
     world: WorldSettings,
     seed: int,
     replications: range,
-    visits: Callable[[Simulation], pl.DataFrame] = true_visits,
+    visits: Callable[[Model], pl.DataFrame] = true_visits,
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Terms, their standardised errors, and whether each interval holds the truth; arrays (replications, terms)."""
     errors, covered, terms = [], [], []
     for replication in replications:
-        simulation = Simulation(world, seed=seed, replication=replication)
-        results = IntentModel().fit(visits(simulation), truth=simulation.truth.terms)
+        model = Model(world, seed=seed, replication=replication).run()
+        results = IntentModel().fit(visits(model), truth=model.truth.terms)
         # A signal that is not named has no effect: a decoy.
         table = results.coefficients.with_columns(results.coefficients["true_coefficient"].fill_null(0.0))
         assert not results.dropped, results.dropped
@@ -94,7 +91,7 @@ def test_who_overlooks_that_an_account_asks_once_is_misled():
 def test_the_truth_names_every_term_with_an_effect():
     """The truth holds the intercept, every signal, and the interactions of the world."""
     world = WorldSettings.model_validate(EFFICIENT)
-    truth = Simulation(world, seed=1).truth
+    truth = Model(world, seed=1).truth
     signals = {signal.name for signal in SIGNALS}
     assert set(truth.terms) == {"intercept", *signals, *world.intent.interactions}
 
