@@ -37,7 +37,8 @@ def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
                 continue
             visits = visit_table(accepted.frame())
             results = IntentModel().fit(visits, truth=known_truth(outcome.truth, scenario.analytics))
-            found.append(dict(zip(results.coefficients["signal"], results.coefficients["p_value"], strict=True))[_SIGNAL])
+            p_values = dict(results.coefficients.select("signal", "p_value").iter_rows())
+            found.append(p_values[_SIGNAL])
         return len(found)
 
     return once

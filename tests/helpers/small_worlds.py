@@ -8,9 +8,9 @@ from polars.testing import assert_frame_equal
 
 from analytics.sessions.identity import stitched
 from analytics.sessions.visits import visit_table
-from simulator.settings.world import WorldSettings
 from simulator.model import Model
 from simulator.replication.outcome import Outcome
+from simulator.settings.world import WorldSettings
 
 DIRTY: dict[str, Any] = {
     "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},

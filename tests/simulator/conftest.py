@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from simulator.engine.streams import Streams
+from simulator.model import Model
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
-from simulator.model import Model
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortSampler
 

@@ -10,10 +10,10 @@ import simpy
 from scipy import stats
 
 from simulator.engine.clock import Clock
+from simulator.model import Model
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
-from simulator.model import Model
 from simulator.settings.world import WorldSettings
 
 Process = Generator[simpy.Event, None, None]

@@ -14,8 +14,8 @@ from analytics.sessions.identity import stitched
 from analytics.sessions.visits import visit_table
 from analytics.store.event_store import EventStore
 from simulator.engine.clock import Clock
-from simulator.settings.sales import WEEKDAYS
 from simulator.model import Model
+from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 

@@ -5,9 +5,9 @@ import pytest
 
 from analytics.sessions.identity import score_stitching, stitch, stitched
 from analytics.statistics.funnel import FunnelStatistics
-from simulator.settings.world import WorldSettings
 from simulator.model import Model
 from simulator.replication.outcome import Outcome
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 
 

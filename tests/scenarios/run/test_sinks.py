@@ -8,8 +8,8 @@ from polars.testing import assert_frame_equal
 from scenarios.files.delivered_lines import delivered_lines
 from scenarios.files.digest import EventsDigest
 from scenarios.run.sinks import Batches
-from simulator.settings.world import WorldSettings
 from simulator.model import Model
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Delivery
 
 

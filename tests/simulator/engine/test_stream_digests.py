@@ -7,9 +7,9 @@ import pytest
 
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
+from simulator.model import Model
 from simulator.settings.site import SiteSettings
 from simulator.settings.world import WorldSettings
-from simulator.model import Model
 
 SMALL: dict[str, Any] = {"traffic": {"visitors_per_day": 6000}, "intent": {"target_conversion": 0.1}}
 WINDOW = {"start": "2026-03-03T09:00:00Z", "end": "2026-03-03T12:00:00Z"}

@@ -14,14 +14,14 @@ from small_worlds import DIRTY
 
 from scenarios.config.library import library_names
 from scenarios.scenario import Scenario
-from simulator.replication import generator, live_world
-from simulator.settings.world import WorldSettings
+from simulator.agents.visitor import Visitor
 from simulator.model import Model
+from simulator.replication import generator, live_world
 from simulator.replication.outcome import Outcome
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.tracking.labels import KeptLabels
 from simulator.visitors.cohort_sampler import COHORT_SIZE
-from simulator.agents.visitor import Visitor
 
 ODD_WORLDS: dict[str, dict[str, Any]] = {
     "eager": {"intent": {"target_conversion": 0.5}},

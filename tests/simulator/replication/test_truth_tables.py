@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from simulator.model import Model
 from simulator.replication import people_truth
 from simulator.replication.pending_hours import PendingHours, read_hour
 from simulator.replication.workers import RunSpec
 from simulator.settings.world import WorldSettings
-from simulator.model import Model
 
 CROWD = WorldSettings.model_validate(
     {

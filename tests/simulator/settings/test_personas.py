@@ -7,10 +7,10 @@ from small_worlds import SE, off_by, simulated
 
 from simulator.engine.arrays import Integers
 from simulator.engine.streams import Streams
+from simulator.model import Model
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
-from simulator.model import Model
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.navigation import Navigation, NavigationProfile

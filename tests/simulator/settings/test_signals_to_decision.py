@@ -7,8 +7,8 @@ from scipy import stats
 from analytics.events.geography import REGIONS
 from analytics.signals.definitions import SIGNALS, EverSeen, interaction_parts
 from simulator.engine.streams import Streams
-from simulator.settings.world import WorldSettings
 from simulator.model import Model
+from simulator.settings.world import WorldSettings
 from simulator.visitors.calibration import calibrated_intercept, true_intercept
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler

@@ -13,8 +13,8 @@ from small_worlds import simulated
 from analytics.events.times import HOUR_MS
 from analytics.sessions.visits import assign_visits
 from simulator.engine.streams import Streams
-from simulator.settings.world import WorldSettings
 from simulator.model import Model
+from simulator.settings.world import WorldSettings
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import arrival_sources_of, origins_of

@@ -17,8 +17,8 @@ from analytics.events.tracking_plan import EVENT_SCHEMA, SERVER_SIDE_EVENTS
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 from scenarios.files.digest import digest_of
-from simulator.settings.world import WorldSettings
 from simulator.model import Model
+from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import HourActivity
 from simulator.tracking.delivery import CollectingSink
 from simulator.tracking.labels import LABELS_SCHEMA, Label

@@ -8,9 +8,9 @@ import pytest
 from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
-from simulator.settings.world import WorldSettings
 from simulator.model import Model
 from simulator.replication.outcome import Outcome
+from simulator.settings.world import WorldSettings
 
 RETURN_RATE = 0.6
 ASKED = (pl.col("event").cast(pl.String) == "Demo Requested").fill_null(value=False)

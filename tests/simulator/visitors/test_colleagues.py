@@ -12,8 +12,8 @@ from small_worlds import simulated
 
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.settings.world import WorldSettings
 from simulator.replication.outcome import Outcome
+from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 from simulator.world.arrival_sources import steady_arrivals

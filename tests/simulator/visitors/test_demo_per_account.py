@@ -7,8 +7,8 @@ import pytest
 import small_worlds
 from polars.testing import assert_frame_equal
 
-from simulator.settings.world import WorldSettings
 from simulator.replication.outcome import Outcome
+from simulator.settings.world import WorldSettings
 
 DAY = "2026-03-03T{}:00Z"
 CAMPAIGN = {"start": DAY.format("00:00"), "end": DAY.format("20:00"), "channel": "email", "visitors": 600}

@@ -9,9 +9,9 @@ from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
 from simulator.engine.streams import Streams
+from simulator.replication.outcome import Outcome
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
-from simulator.replication.outcome import Outcome
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler
 

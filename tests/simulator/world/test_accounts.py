@@ -10,12 +10,12 @@ from small_worlds import SE, check_shares, simulated
 from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
+from simulator.model import Model
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.sales import SalesSettings
 from simulator.settings.world import WorldSettings
-from simulator.model import Model
 from simulator.world.accounts import ACCOUNTS_SCHEMA, UNKNOWN_COMPANY, Company
 from simulator.world.population import Population
 
