@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from polars.testing import assert_frame_equal
-from random_worlds import BOOM, OUTAGE, ROUND_THE_CLOCK, SALE, WORLDS
+from random_worlds import BOOM, OUTAGE, ROUND_THE_CLOCK, SALE, WORLDS, built_in
 from small_worlds import DIRTY
 
 from scenarios.config.library import library_names
@@ -252,6 +252,17 @@ def test_a_large_hour_is_emitted_in_parts(monkeypatch: pytest.MonkeyPatch):
         assert_frame_equal(outcome.labels, expected.labels)
         assert outcome.counts == expected.counts
         assert (len(parts.deliveries) > len(whole.deliveries)) == (not tracking)
+
+
+def test_workers_do_not_change_what_components_do(tmp_path: Path):
+    """Whom components touch, and whom they wake late, is the same on workers, who get their settings only."""
+    world = world_of({"intent": {"target_conversion": 0.2}, "tracking": DIRTY})
+    names = ["discount_banner", "live_chat", "nurture_email", "webinar"]
+    components = [built_in(name, f"my_{name}") for name in names]
+    with ThreadPoolExecutor(1) as executor:
+        sink, _, outcome = shared(world, executor, tmp_path, components=components)
+    check_same((sink, outcome), simulated(world, "interacting", components=components))
+    assert {"Discount Shown", "Live Chat Ended"} <= set(sink.events["event"].drop_nulls())
 
 
 def test_a_run_with_all_agents_active_cannot_be_shared(tmp_path: Path):
