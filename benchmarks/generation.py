@@ -35,9 +35,8 @@ def _naive(world: WorldSettings) -> Subject:
 
 def _funnelsim(world: WorldSettings, active_agents: ActiveAgents, *sinks: Callable[[], Sink]) -> Subject:
     def run() -> int:
-        return Model(
-            world, seed=7, active_agents=active_agents, sinks=[sink() for sink in sinks]
-        ).run().outcome.counts["events"]
+        model = Model(world, seed=7, active_agents=active_agents, sinks=[sink() for sink in sinks])
+        return model.run().outcome.counts["events"]
 
     return run
 
@@ -54,7 +53,7 @@ def _prepare() -> Mapping[str, Subject]:
 
 def _prepare_all() -> Mapping[str, Subject]:
     world = baseline()
-    outcome = Model(world, seed=7).run().outcome
+    outcome = Model(world, seed=7, sinks=[]).run().outcome
     visits_of = outcome.visits.group_by("anonymous_id").len()["len"].to_list()
     n_events = outcome.counts["events"]
 

@@ -28,15 +28,17 @@ def _by_hand(scenario: Scenario, n: int, *, fit: bool) -> Subject:
     def once() -> int:
         found = []
         for replication in range(n):
-            world = Model(scenario.world, seed=7, replication=replication, active_agents="interacting")
-            if not fit:
-                found.append(world.run([]).counts["visitors"])
-                continue
             accepted = EventHistory()
-            outcome = world.run([Batches([StoreSink(accepted.store)])])
+            sinks = [Batches([StoreSink(accepted.store)])] if fit else []
+            model = Model(scenario.world, seed=7, replication=replication, active_agents="interacting", sinks=sinks)
+            outcome = model.run().outcome
+            if not fit:
+                found.append(outcome.counts["visitors"])
+                continue
             visits = visit_table(accepted.frame())
-            model = IntentModel().fit(visits, truth=known_truth(outcome.truth, scenario.analytics))
-            found.append(dict(zip(model.coefficients["signal"], model.coefficients["p_value"], strict=True))[_SIGNAL])
+            results = IntentModel().fit(visits, truth=known_truth(outcome.truth, scenario.analytics))
+            p_values = dict(results.coefficients.select("signal", "p_value").iter_rows())
+            found.append(p_values[_SIGNAL])
         return len(found)
 
     return once

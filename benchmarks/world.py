@@ -30,5 +30,5 @@ def day_of(visitors: float) -> WorldSettings:
 def busy_day() -> tuple[pl.DataFrame, Outcome]:
     """Events and outcome of a day with 60,000 visitors."""
     sink = CollectingSink()
-    outcome = Model(day_of(_BUSY_VISITORS), seed=7).run([sink])
+    outcome = Model(day_of(_BUSY_VISITORS), seed=7, sinks=[sink]).run().outcome
     return sink.events.rechunk(), outcome

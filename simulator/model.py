@@ -110,6 +110,8 @@ class Model:
         sinks: Sequence[Sink] | None = None,
         labels: LabelKeeper | None = None,
     ) -> None:
+        # Each name once: else the later part would silently take the place of the earlier one.
+        ComponentSet(tuple(components))
         # A scenario may be a world with a name: what it calls its world comes first.
         world: WorldSettings = getattr(scenario, "world", None) or scenario  # type: ignore[assignment]
         seed = getattr(scenario, "seed", 0) if seed is None else seed

@@ -183,6 +183,10 @@ class Component:
 
     # What it has
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Its name and settings: workers need only them, and what happens on the clock cannot travel."""
+        return {"name": self.name, "settings": self.settings, "windows": []}
+
     @property
     def env(self) -> simpy.Environment:
         """The SimPy environment."""

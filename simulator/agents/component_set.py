@@ -98,6 +98,11 @@ class ComponentSet:
         """Whether each component wakes whom it touches from their arrival on; shape (components,)."""
         return np.array([not component.is_late for component in self.components], dtype=bool)
 
+    @cached_property
+    def admits(self) -> Masks:
+        """Whether each component may refuse whom it touches; shape (components,)."""
+        return np.array([component.overrides("admits") for component in self.components], dtype=bool)
+
     def hooks(self, touched: Sequence[bool]) -> ComponentHooks:
         """Hooks of the components that touch a visitor.
 

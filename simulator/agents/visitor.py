@@ -297,7 +297,8 @@ class Visitor(Person):
             self.view(page)
             yield from self._react(self._hooks.on_view, page)
         late_ms = max(late_ms, self.now_ms - view_ms)
-        if submit_ms < 0 or self._leaving:
+        # Whoever did not view the page, or went on to another, has no form of it to submit.
+        if submit_ms < 0 or self._leaving or self.page is not page:
             return late_ms
         yield from self._wait_until(submit_ms + late_ms)
         yield from self._send_form(page)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
+import polars as pl
 
 from simulator.agents.awake import WorldOfAwake
 from simulator.agents.component import Component
@@ -144,7 +145,7 @@ class EventGenerator:
             scheduled: Which cohort.
         """
         cohorts, length_ms = self.cohorts(scheduled), self.clock.length_ms
-        awake = [self._wake(cohort) for cohort in cohorts] if self.wakes_all or self.components else []
+        awake = self._wake(cohorts) if self.wakes_all or self.components else []
         return DrawnCohort(
             hours=[part for cohort in cohorts for part in planned_activity(cohort, length_ms)],
             candidates=[candidates for cohort in cohorts if len(candidates := candidates_of(cohort, length_ms))],
@@ -161,16 +162,23 @@ class EventGenerator:
             scheduled: Which cohort.
         """
         cohorts = self.cohorts(scheduled)
-        for cohort in cohorts:
-            self._wake(cohort)
+        self._wake(cohorts)
         return cohorts
 
-    def _wake(self, cohort: Cohort) -> AwakeVisitors:
-        """Mark and return the visitors of a cohort who are awake."""
-        touched = self.touched(cohort)
-        cohort.awake = np.logical_or.reduce(touched[self.components.wakes], axis=0, initial=self.wakes_all)
-        visitors = np.flatnonzero(cohort.awake)
-        return AwakeVisitors(cohort.take(visitors), touched[:, visitors])
+    def _wake(self, cohorts: list[Cohort]) -> list[AwakeVisitors]:
+        """Mark and return the visitors of a cohort, and of their invited colleagues, who are awake."""
+        found, may_be_refused = [], pl.Series(dtype=pl.String)
+        for cohort in cohorts:
+            touched = self.touched(cohort)
+            cohort.awake = np.logical_or.reduce(touched[self.components.wakes], axis=0, initial=self.wakes_all)
+            # Whoever never comes invites nobody, which only colleagues on the clock can know.
+            if len(may_be_refused):
+                cohort.awake |= cohort.invited_by.is_in(may_be_refused.implode()).fill_null(value=False).to_numpy()
+            if self.components.admits.any():
+                may_be_refused = cohort.person_ids.filter(touched[self.components.admits].any(axis=0))
+            visitors = np.flatnonzero(cohort.awake)
+            found.append(AwakeVisitors(cohort.take(visitors), touched[:, visitors]))
+        return found
 
     def touched(self, cohort: Cohort) -> Masks:
         """Which components touch which visitors of a cohort; shape (components, visitors)."""
@@ -227,10 +235,11 @@ class EventGenerator:
         for place, visitor in woken or ():
             late[place].append(visitor)
         for scheduled in self.schedule:
-            for cohort in self.cohorts(scheduled):
-                if self.wakes_all or self.components:
-                    self._wake(cohort)
-                    cohort.awake[late[cohort.place]] = True
+            cohorts = self.cohorts(scheduled)
+            if self.wakes_all or self.components:
+                self._wake(cohorts)
+            for cohort in cohorts:
+                cohort.awake[late[cohort.place]] = True
                 cohort.request_visit.update(request_visits.get(cohort.place, {}))
                 yield cohort
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from simulator.visitors.visitor import Visitor
+from polars.testing import assert_frame_equal
 
-from simulator.model import Outcome, Simulation
+from analytics.sessions.identity import stitched
+from analytics.sessions.visits import visit_table
+from simulator.model import Model
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
-from simulator.tracking.delivery import CollectingSink
 
 DIRTY: dict[str, Any] = {
     "ad_blocker_rate": {"desktop": 0.4, "mobile": 0.1},
@@ -30,9 +32,8 @@ SE = 4.5
 
 def simulated(world: WorldSettings, seed: int = 4, **options: Any) -> tuple[pl.DataFrame, Outcome]:
     """Events and outcome of a run."""
-    sink = CollectingSink()
-    outcome = Simulation(world, seed=seed, **options).run([sink])
-    return sink.events, outcome
+    model = Model(world, seed=seed, **options).run()
+    return model.events, model.outcome
 
 
 def off_by(found: np.ndarray, share: float) -> float:
@@ -47,24 +48,31 @@ def check_shares(found: np.ndarray, shares: list[float]) -> None:
     assert (np.abs(frequency - p) <= SE * np.sqrt(p * (1 - p) / len(found))).all()
 
 
-class LoggingVisitor(Visitor):
-    """A visitor who notes every step; subclasses say where."""
+def check_same(found: Model, expected: Model) -> None:
+    """All that comes of two models is equal: events, faults, the tables of the truth, sales, counts and probes."""
+    assert_frame_equal(found.events, expected.events)
+    one, other = found.outcome, expected.outcome
+    for name in ("visits", "people", "accounts", "labels"):
+        assert_frame_equal(getattr(one, name), getattr(other, name))
+    assert_frame_equal(one.sales.requests, other.sales.requests)
+    assert one.sales.summary == other.sales.summary
+    assert one.counts == other.counts
+    assert found.truth == expected.truth
+    assert one.probes.keys() == other.probes.keys()
+    for name, frame in one.probes.items():
+        assert_frame_equal(frame, other.probes[name])
 
-    def note(self, what: str, number: int) -> None:
-        """Note a step, and the row of its page view or visit."""
-        raise NotImplementedError
 
-    def view_page(self, view: int) -> None:
-        """View a page and note it."""
-        super().view_page(view)
-        self.note("view", view)
-
-    def send_form(self, view: int) -> None:
-        """Submit a form and note it."""
-        super().send_form(view)
-        self.note("form", view)
-
-    def wants_demo(self, visit: int) -> bool:
-        """Note the decision and make it."""
-        self.note("decide", visit)
-        return super().wants_demo(visit)
+def check_rebuilt(model: Model) -> pl.DataFrame:
+    """Visit table made of the events of a world without losses, which must be the true one row for row."""
+    # Whose browser is whose is known here; where everybody has one, this changes nothing.
+    events = stitched(model.events, model.outcome.people)
+    unit, length = model.world.intent.conversion_unit, "log_session_minutes"
+    rebuilt = visit_table(events, observed_until=model.clock.end, conversion_unit=unit)
+    assert_frame_equal(rebuilt.drop(length), model.outcome.visits.drop(length), check_exact=True)
+    np.testing.assert_allclose(rebuilt[length], model.outcome.visits[length], rtol=1e-12, atol=0)
+    counts = model.outcome.counts
+    assert counts["visits"] == rebuilt.height
+    assert counts["visitors"] == rebuilt["anonymous_id"].n_unique()
+    assert counts["demo_requests"] == rebuilt["requested_demo"].sum()
+    return rebuilt

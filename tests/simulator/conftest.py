@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from simulator.engine.streams import Streams
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
@@ -28,7 +28,7 @@ class Recorder(CollectingSink):
 def small_run() -> SimpleNamespace:
     """A day with a thousand visitors, many requests and many returning visitors, and everything known about it.
 
-    ``world``, ``simulation``, ``outcome``, ``recorder`` (the sink), ``batches`` (events by hour), ``events``,
+    ``world``, ``model``, ``outcome``, ``recorder`` (the sink), ``batches`` (events by hour), ``events``,
     ``progress`` (all reports of it) and ``cohort`` (the one cohort, drawn again).
     """
     world = WorldSettings.model_validate(
@@ -54,17 +54,17 @@ def small_run() -> SimpleNamespace:
             },
         }
     )
-    simulation, recorder, progress = Simulation(world, seed=SEED), Recorder(), []
-    outcome = simulation.run([recorder], progress.append)
+    recorder, progress = Recorder(), []
+    model = Model(world, seed=SEED, sinks=[recorder]).run(progress=progress.append)
     sampler = CohortSampler(world, Streams(SEED))
     assert sampler.n_cohorts == 1
     return SimpleNamespace(
         world=world,
-        simulation=simulation,
-        outcome=outcome,
+        model=model,
+        outcome=model.outcome,
         recorder=recorder,
         batches=[delivery.events for delivery in recorder.deliveries],
         events=recorder.events,
         progress=progress,
-        cohort=sampler.draw(0, simulation.truth.intercept),
+        cohort=sampler.draw(0, model.truth.intercept),
     )

@@ -9,8 +9,8 @@ from analytics.intent.model import IntentModel
 from analytics.sessions.visits import visit_table
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import SIGNALS
-from simulator.model import Simulation, WorldSettings
-from simulator.tracking.delivery import CollectingSink
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
 
 
 def test_the_effect_of_an_arm_is_found_again():
@@ -20,11 +20,10 @@ def test_the_effect_of_an_arm_is_found_again():
         "f": {"arms": {"x": {"share": 0.5}, "y": {"share": 0.5}}},
     }
     world = {"traffic": {"visitors_per_day": 8000}, "intent": {"target_conversion": 0.15}, "experiments": experiments}
-    simulation, sink = Simulation(WorldSettings.model_validate(world), seed=1), CollectingSink()
-    outcome = simulation.run([sink])
-    signals = (*SIGNALS, *arm_signals(sink.events))
-    visits = visit_table(sink.events, signals=signals)
-    results = IntentModel(signals).fit(visits, truth=outcome.truth.terms)
+    model = Model(WorldSettings.model_validate(world), seed=1).run()
+    signals = (*SIGNALS, *arm_signals(model.events))
+    visits = visit_table(model.events, signals=signals)
+    results = IntentModel(signals).fit(visits, truth=model.truth.terms)
     arms = results.coefficients.filter(pl.col("signal").is_in(["e=b", "f=y"])).sort("signal")
     assert arms["true_coefficient"].to_list() == [1.2, 0.0]
     assert (np.abs(arms["coefficient"] - arms["true_coefficient"]) < 4 * arms["standard_error"]).all()

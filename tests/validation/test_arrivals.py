@@ -10,7 +10,8 @@ from scipy import stats
 
 from analytics.events.times import HOUR_MS
 from simulator.engine.streams import Streams
-from simulator.model import Simulation, WorldSettings
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 from simulator.visitors.cohort_sampler import CohortSampler
 
@@ -80,7 +81,7 @@ def test_first_page_views_of_simulations_fit_the_intensity():
     found = []
     for seed in range(4):
         sink = CollectingSink()
-        Simulation(world, seed=seed).run([sink])
+        Model(world, seed=seed, sinks=[sink]).run()
         first = sink.events.group_by("anonymous_id").agg(pl.col("timestamp").min())
         found.append(np.bincount(first["timestamp"].dt.hour().to_numpy(), minlength=24))
     assert poisson_p(np.stack(found), expected) > CHANCE

@@ -9,11 +9,18 @@ import pytest
 import simpy
 from scipy import stats
 
+from analytics.events.times import HOUR_MS
+from simulator.agents.randomness import VisitorRandom
+from simulator.agents.visit import Page
+from simulator.agents.visitor import Visitor
+from simulator.components.web_server import WebServer
 from simulator.engine.clock import Clock
-from simulator.model import Simulation, WorldSettings
+from simulator.model import Model
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, SalesSettings
+from simulator.settings.site import SiteSettings
+from simulator.settings.world import WorldSettings
 
 Process = Generator[simpy.Event, None, None]
 
@@ -59,7 +66,7 @@ def check(found: list[tuple[float, ...]], expected: np.ndarray) -> None:
 
 def replication(world: WorldSettings, seed: int) -> tuple[float, float]:
     """Figures of the requests of a simulation, but for those of its first hours and its last."""
-    requests = Simulation(world, seed=seed).run().sales.requests
+    requests = Model(world, seed=seed).run().outcome.sales.requests
     # Who asks just before the end may not be taken up in time: leaving out only those would favour short waits.
     between = pl.col("requested_s").is_between(3600 * SKIPPED_HOURS, 3600 * (world.clock.hours - 12))
     waits = requests.filter(between)["response_minutes"]
@@ -102,6 +109,52 @@ def test_a_stable_sales_queue_of_a_simulation_matches_erlang_c(n: int, days: int
     """Waits behind 10 whole simulations of five days, and behind 20 of 20 days, equal Erlang C."""
     world, load = steady_world(24 * days)
     check([replication(world, days + seed) for seed in range(n)], theory(18, load))
+
+
+class Watched(WebServer):
+    """A web server that notes how long visitors wait until their page begins to be made, by the time of the page."""
+
+    def start(self) -> None:
+        """Nobody has waited."""
+        super().start()
+        self.waits: list[tuple[int, float]] = []
+
+    def before_view(self, visitor: Visitor, page: Page) -> Process:
+        """Wait for the page; the time in which it is made can be drawn again."""
+        asked_ms = self.now_ms
+        service = VisitorRandom(
+            visitor._cohort.uniforms(f"component:{self.name}/service"), visitor._cohort.rows[visitor._row]
+        )
+        yield from super().before_view(visitor, page)
+        made_ms = round(1000 * service.exponential(self.settings.mean_seconds))
+        self.waits.append((asked_ms, (self.now_ms - asked_ms - made_ms) / 1000))
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize(("capacity", "load"), [(1, 0.7), (2, 1.6), (4, 3.4)])
+def test_a_web_server_matches_erlang_c(capacity: int, load: float):
+    """Visits of one page each arrive as a Poisson process: 16 times 16 hours of 10,000 visitors a day are Erlang's C."""
+    site = SiteSettings().model_dump()
+    pages = {name: {**page, "exit_rate": 1.0} for name, page in site["pages"].items()}
+    flat = {"hourly_profile": [1.0] * 24, "weekday_weights": [1.0] * 7}
+    world = WorldSettings.model_validate(
+        {
+            "clock": {"hours": 16},
+            "traffic": {"visitors_per_day": 10_000, **flat},
+            "visits": {"return_rate": 0.0},
+            "population": {"personas": {}},
+            "intent": {"target_conversion": None, "intercept": -50.0},
+            "site": {**site, "pages": pages},
+        }
+    )
+    mean_seconds, found = load * 86_400 / 10_000, []
+    for seed in range(16):
+        server = Watched("web", capacity=capacity, mean_seconds=mean_seconds, patience_seconds=86_400.0)
+        model = Model(world, seed=seed, components=[server], sinks=[]).run()
+        # Nine relaxation times at least are left out: 1 / (√c − √load)² services, of 30 s and less.
+        waits = [wait for asked_ms, wait in model.components["web"].waits if asked_ms > 4 * HOUR_MS]
+        found.append(figures(np.array(waits) / mean_seconds))
+    check(found, theory(capacity, load))
 
 
 @pytest.mark.validation

@@ -11,7 +11,8 @@ from analytics.intent.model import IntentModel
 from analytics.intent.naive_analyses import BEFORE_REQUEST, BY_VISIT, EVERYTHING, NaiveComparison, compare_analyses
 from analytics.signals.definitions import SIGNALS, signal_named
 from simulator.engine.clock import Clock
-from simulator.model import Simulation, WorldSettings
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 from simulator.world.navigation import Navigation
 
@@ -33,11 +34,8 @@ def test_one_row_per_visitor_misses_the_effect_of_session_length_and_one_per_vis
     """
     errors: dict[str, list[float]] = {BY_VISIT: [], BEFORE_REQUEST: []}
     for replication in range(4):
-        simulation, sink = Simulation(WORLD, seed=1, replication=replication), CollectingSink()
-        simulation.run([sink])
-        compared = compare_analyses(
-            sink.events, IntentModel(), simulation.truth.terms, observed_until=Clock(WORLD.clock).end
-        )
+        model = Model(WORLD, seed=1, replication=replication).run()
+        compared = compare_analyses(model.events, IntentModel(), model.truth.terms, observed_until=model.clock.end)
         for row in compared.table.filter(signal="log_session_minutes").to_dicts():
             if row["analysis"] in errors:
                 errors[row["analysis"]].append(row["standardised_error"])
@@ -78,7 +76,7 @@ def of_one_page(after_request_rate: float) -> list[NaiveComparison]:
     compared = []
     for replication in range(4):
         sink = CollectingSink()
-        Simulation(world, seed=5, replication=replication).run([sink])
+        Model(world, seed=5, replication=replication, sinks=[sink]).run()
         until = Clock(world.clock).end
         compared.append(
             compare_analyses(
@@ -166,7 +164,7 @@ def test_the_leaky_regression_is_that_of_the_truth_tables_by_hand():
     settings = {"gap_hours": 0.5, "return_rate": 0.6, "after_request_rate": 0.8}
     world = WORLD.model_copy(update={"visits": WORLD.visits.model_validate(settings)})
     sink = CollectingSink()
-    outcome = Simulation(world, seed=3).run([sink])
+    outcome = Model(world, seed=3, sinks=[sink]).run().outcome
     names = [signal.name for signal in SIGNALS]
     found = compare_analyses(sink.events, IntentModel(interactions=[]), observed_until=Clock(world.clock).end)
     people = (

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from analytics.sessions.visits import assign_visits
-from simulator.model import Simulation, WorldSettings
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 from simulator.world.navigation import Navigation
 
@@ -24,7 +25,7 @@ MARGIN = timedelta(hours=6)
 def views_by_visit(world: WorldSettings, seed: int) -> dict[str, np.ndarray]:
     """Views of each page in each uncut visit, of first and of later visits; shape (visits, pages)."""
     sink = CollectingSink()
-    Simulation(world, seed=seed).run([sink])
+    Model(world, seed=seed, sinks=[sink]).run()
     paths = [page.path for page in world.site.pages.values()]
     last_start = world.clock.start + timedelta(hours=world.clock.hours) - MARGIN
     pages = assign_visits(sink.events).filter(pl.col("type") == "page")

@@ -14,8 +14,9 @@ from analytics.sessions.identity import stitched
 from analytics.sessions.visits import visit_table
 from analytics.store.event_store import EventStore
 from simulator.engine.clock import Clock
-from simulator.model import Simulation, WorldSettings
+from simulator.model import Model
 from simulator.settings.sales import WEEKDAYS
+from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 
 
@@ -164,7 +165,7 @@ def world_of(settings: dict[str, Any]) -> WorldSettings:
 def check_rebuilt(world: WorldSettings, seed: int, path: Path) -> pl.DataFrame:
     """Simulate, write the file, read it into a store, and compare; returns the visit table."""
     sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
+    outcome = Model(world, seed=seed, sinks=[sink]).run().outcome
     path.write_bytes(encode(sink.events))
 
     # Two hours more than the simulation fit also where it begins within an hour; for a day the default of 24 is enough.

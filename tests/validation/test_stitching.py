@@ -5,7 +5,8 @@ import pytest
 
 from analytics.sessions.identity import score_stitching, stitch, stitched
 from analytics.statistics.funnel import FunnelStatistics
-from simulator.model import Outcome, Simulation
+from simulator.model import Model
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink
 
@@ -22,7 +23,7 @@ def simulated(seed: int, **tracking: object) -> tuple[pl.DataFrame, Outcome]:
         }
     )
     sink = CollectingSink()
-    outcome = Simulation(world, seed=seed).run([sink])
+    outcome = Model(world, seed=seed, sinks=[sink]).run().outcome
     return sink.events, outcome
 
 

@@ -12,7 +12,7 @@ import pytest
 from analytics.store.event_store import EventStore
 from scenarios.files.event_files import NdjsonFile
 from scenarios.scenario import Scenario
-from simulator.model import Simulation
+from simulator.model import Model
 
 DIRT = [
     "clock.hours=20",
@@ -117,7 +117,7 @@ def test_a_recount_in_sql_agrees(seed: int, window_hours: int, tmp_path: Path):
     """Over a file with every kind of dirt, all counts, hours and segments are those of a query that knows no store."""
     path = tmp_path / "events.ndjson"
     sink = NdjsonFile(path)
-    Simulation(Scenario.load("baseline", DIRT).world, seed=seed).run([sink])
+    Model(Scenario.load("baseline", DIRT).world, seed=seed, sinks=[sink]).run()
     sink.close()
     if window_hours == 24:
         # Nothing is late in so short a file: one event comes a day and more after all others.

@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 from scenarios.files.delivered_lines import delivered_lines
 from scenarios.files.digest import EventsDigest
 from scenarios.run.sinks import Batches
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Delivery
 
@@ -30,7 +30,7 @@ def hours() -> list[Delivery]:
         {"traffic": {"visitors_per_day": 500}, "tracking": {"malformed_rate": 0.1, "late_rate": 0.1}}
     )
     sink = CollectingSink()
-    Simulation(world, seed=2).run([sink])
+    Model(world, seed=2, sinks=[sink]).run()
     return sink.deliveries
 
 

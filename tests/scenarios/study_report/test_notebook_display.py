@@ -106,7 +106,7 @@ def test_a_scenario_is_run_with_visitors_of_a_subclass() -> None:
     """`Scenario.run(visitor=...)` wakes the agents of that class: who never asks makes no request."""
 
     class Shy(Visitor):
-        def wants_demo(self, visit: int) -> bool:
+        def decide(self) -> bool:
             return False
 
     small = Scenario.load("baseline").replace({"traffic.visitors_per_day": 500.0, "intent.target_conversion": 0.2})

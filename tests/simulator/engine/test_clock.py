@@ -1,14 +1,15 @@
 """Claims about the simulated clock."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import simpy
 
 from analytics.events.times import HOUR_MS
-from simulator.engine.clock import Clock
+from simulator.engine.clock import Clock, ExactEnvironment, Wait
 from simulator.settings.clock import ClockSettings
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
@@ -86,3 +87,57 @@ def test_the_start_is_brought_to_utc(given: datetime | str, utc: datetime):
     settings = ClockSettings.model_validate({"start": given})
     assert settings.start == utc
     assert settings.start.tzinfo == UTC
+
+
+def test_ranked_events_come_last_in_the_order_of_their_ranks():
+    """At one time, ranked events come last and by rank, whichever wait started first."""
+    env, log = ExactEnvironment(), []
+
+    def waits(name: str, rank: tuple[int, ...] | None) -> Any:
+        yield env.at(1.0, rank)
+        log.append(name)
+
+    for name, rank in (("c", (2, 0)), ("a", (1, 5)), ("first", None), ("b", (1, 7)), ("second", None)):
+        env.process(waits(name, rank))
+    env.run()
+    assert log == ["first", "second", "a", "b", "c"]
+
+
+def waiting(env: ExactEnvironment, log: list[tuple[float, str]], name: str, *waits: Wait) -> Iterator[Wait]:
+    """Wait, and log each time."""
+    for wait in waits:
+        yield wait
+        log.append((env.now, name))
+
+
+@pytest.mark.parametrize("until", [2.0, 2.5, 10.0])
+def test_an_iterator_stops_with_the_clock_and_resumes_with_it(until: float):
+    """A run ends before the events of its end, and the next one resumes there."""
+    env, log = ExactEnvironment(), []
+    env.step_through(waiting(env, log, "a", *((float(moment), None) for moment in (1, 2, 3, 3, 9))))
+    env.run(until=until)
+    assert log == [(moment, "a") for moment in (1, 2, 3, 3, 9) if moment < until]
+    assert env.now == until
+    env.run(until=11)
+    assert [moment for moment, _ in log] == [1, 2, 3, 3, 9]
+
+
+def test_iterators_resume_in_the_order_of_their_ranks():
+    """Of several waits for one time, those without a rank come first, then the others by rank."""
+    env, log = ExactEnvironment(), []
+    env.step_through(waiting(env, log, "late", (5.0, (2,)), (6.0, None)))
+    env.step_through(waiting(env, log, "early", (4.0, None), (5.0, (1,))))
+    env.step_through(waiting(env, log, "plain", (4.5, None), (5.0, None)))
+    env.run()
+    at_five = [name for moment, name in log if moment == 5]
+    assert at_five == ["plain", "early", "late"]
+    assert [moment for moment, _ in log] == sorted(moment for moment, _ in log)
+
+
+def test_a_wait_for_what_has_passed_is_refused():
+    """Time cannot go back."""
+    env = ExactEnvironment()
+    env.step_through(iter([(3.0, None), (2.0, None)]))
+    env.timeout(2.5)
+    with pytest.raises(ValueError, match="cannot wait until 2"):
+        env.run()

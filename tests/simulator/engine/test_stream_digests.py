@@ -7,7 +7,7 @@ import pytest
 
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.settings.site import SiteSettings
 from simulator.settings.world import WorldSettings
 
@@ -18,7 +18,7 @@ ARMS = {"a": {"share": 0.5}, "b": {"share": 0.5}}
 
 def draws(seed: int = 2, **settings: Any) -> dict[str, str]:
     """Digests of what a small world draws."""
-    return Simulation(WorldSettings.model_validate({**SMALL, **settings}), seed=seed).draws()
+    return Model(WorldSettings.model_validate({**SMALL, **settings}), seed=seed).draws()
 
 
 @pytest.fixture(scope="module")

@@ -9,26 +9,21 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from polars.testing import assert_frame_equal
-from simulator.visitors.visitor import Visitor
+from random_worlds import BOOM, OUTAGE, ROUND_THE_CLOCK, SALE, WORLDS, built_in
 from small_worlds import DIRTY
 
 from scenarios.config.library import library_names
 from scenarios.scenario import Scenario
-from simulator.engine.clock import ExactEnvironment
-from simulator.model import Outcome, Simulation
-from simulator.replication import generator
+from simulator.agents.visitor import Visitor
+from simulator.model import Model
+from simulator.replication import generator, live_world
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Delivery
 from simulator.tracking.labels import KeptLabels
 from simulator.visitors.cohort_sampler import COHORT_SIZE
 
-DAY = "2026-03-03T{:02}:00:00Z"
-ROUND_THE_CLOCK = {"opens": "00:00", "closes": "24:00"}
-SALE = {"start": DAY.format(6), "end": DAY.format(12), "channel": "email", "visitors": 300}
-BOOM = {"kind": "launch", "start": DAY.format(8), "end": DAY.format(10), "factor": 3.0}
-OUTAGE = {"kind": "outage", "start": DAY.format(9), "end": DAY.format(11)}
-
-WORLDS: dict[str, dict[str, Any]] = {
+ODD_WORLDS: dict[str, dict[str, Any]] = {
     "eager": {"intent": {"target_conversion": 0.5}},
     "everybody at once": {"intent": {"target_conversion": None, "intercept": 20.0}},
     "nobody": {"intent": {"target_conversion": None, "intercept": -50.0}},
@@ -69,10 +64,12 @@ WORLDS: dict[str, dict[str, Any]] = {
 NO_DEMAND = WorldSettings.model_validate({"intent": {"target_conversion": None, "intercept": -50.0}}).intent
 
 
-def simulated(world: WorldSettings, active_agents: Any, seed: int = 3) -> tuple[CollectingSink, Outcome]:
+def simulated(
+    world: WorldSettings, active_agents: Any, seed: int = 3, **options: Any
+) -> tuple[CollectingSink, Outcome]:
     """What is received, and the outcome."""
     sink = CollectingSink()
-    return sink, Simulation(world, seed=seed, active_agents=active_agents).run([sink])
+    return sink, Model(world, seed=seed, active_agents=active_agents, sinks=[sink], **options).run().outcome
 
 
 class Lazy(Executor):
@@ -109,7 +106,9 @@ def kept(hour: int, deliveries: Iterable[Delivery]) -> tuple[int, list[Delivery]
     return hour, list(deliveries)
 
 
-def shared(world: WorldSettings, executor: Executor, folder: Path) -> tuple[CollectingSink, list[int], Outcome]:
+def shared(
+    world: WorldSettings, executor: Executor, folder: Path, **options: Any
+) -> tuple[CollectingSink, list[int], Outcome]:
     """What is received, the hours in the order in which they came, and the outcome."""
     sink, labels, hours = CollectingSink(), KeptLabels(), []
 
@@ -119,8 +118,8 @@ def shared(world: WorldSettings, executor: Executor, folder: Path) -> tuple[Coll
             sink.write(delivery)
             labels.add(delivery.labels)
 
-    simulation = Simulation(world, seed=3, active_agents="interacting")
-    return sink, hours, simulation.share(executor, kept, take, n_workers=2, folder=folder, labels=labels)
+    model = Model(world, seed=3, active_agents="interacting", **options)
+    return sink, hours, model.share(executor, kept, take, n_workers=2, folder=folder, labels=labels)
 
 
 def check_equal(world: WorldSettings, seed: int = 3) -> tuple[CollectingSink, Outcome]:
@@ -149,13 +148,13 @@ def world_of(given: dict[str, Any]) -> WorldSettings:
     return WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, **given})
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("name", ODD_WORLDS)
 def test_neither_active_agents_nor_workers_change_the_events(name: str, tmp_path: Path):
     """All that comes of odd worlds is equal if all visitors are agents, if those who interact are, and on workers.
 
     Workers return hours in order, and leave no files of planned activity.
     """
-    world = world_of(WORLDS[name])
+    world = world_of(ODD_WORLDS[name])
     alone = check_equal(world)
     with ThreadPoolExecutor(1) as executor:
         sink, hours, outcome = shared(world, executor, tmp_path)
@@ -176,48 +175,8 @@ def test_in_every_scenario_of_the_library_the_events_are_the_same(name: str):
     check_equal(world.model_copy(update={"clock": world.clock.model_copy(update={"hours": hours})}))
 
 
-worlds = st.fixed_dictionaries(
-    {
-        "clock": st.fixed_dictionaries(
-            {"hours": st.integers(1, 30), "start": st.sampled_from([DAY.format(0), "2026-03-03T05:17:41.123Z"])}
-        ),
-        "traffic": st.fixed_dictionaries(
-            {"visitors_per_day": st.sampled_from([30.0, 300.0, 700.0])},
-            optional={
-                "campaigns": st.just({"c": SALE}),
-                "events": st.just({"l": BOOM, "o": OUTAGE}),
-                "growth_per_week": st.sampled_from([-0.5, 5.0]),
-            },
-        ),
-        "intent": st.fixed_dictionaries({"target_conversion": st.floats(0.01, 0.9)}),
-        "population": st.fixed_dictionaries(
-            {
-                "accounts": st.integers(1, 60),
-                "account_rate": st.floats(0, 1),
-                "second_device_rate": st.floats(0, 1),
-                "invitation_hours": st.floats(0.1, 5),
-            }
-        ),
-        "visits": st.fixed_dictionaries(
-            {"return_rate": st.floats(0, 0.7), "gap_hours": st.floats(0.01, 5)},
-            optional={"after_request_rate": st.sampled_from([0.5, 1.0])},
-        ),
-        "sales": st.fixed_dictionaries(
-            {
-                "wait_effect_per_day": st.sampled_from([0.0, -0.5, -5.0]),
-                "lead_hours": st.sampled_from([0.0, 2.0]),
-                "response_minutes": st.floats(0.01, 60),
-                "slot_minutes": st.sampled_from([1.0, 45.0]),
-                "teams": st.just({"default": ROUND_THE_CLOCK}),
-            }
-        ),
-        "tracking": st.sampled_from([{}, DIRTY]),
-    }
-)
-
-
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(worlds, st.integers(0, 2**32))
+@given(WORLDS, st.integers(0, 2**32))
 def test_in_any_world_the_events_are_the_same(given: dict[str, Any], seed: int):
     """Worlds drawn at random, with any seed, leave no byte that differs."""
     check_equal(WorldSettings.model_validate(given), seed)
@@ -225,7 +184,7 @@ def test_in_any_world_the_events_are_the_same(given: dict[str, Any], seed: int):
 
 @pytest.mark.validation
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(worlds, st.integers(0, 2**32))
+@given(WORLDS, st.integers(0, 2**32))
 def test_in_hundreds_of_worlds_the_events_are_the_same(given: dict[str, Any], seed: int):
     """The same for hundreds of worlds."""
     check_equal(WorldSettings.model_validate(given), seed)
@@ -241,53 +200,40 @@ def test_auto_activates_all_of_a_small_world_and_of_a_subclass():
     A campaign, a launch or growth can make a world large.
     """
     small, large = world_of({}), world_of({"traffic": {"visitors_per_day": 50_000}})
-    assert Simulation(small, seed=1).active_agents == "all"
-    assert Simulation(large, seed=1).active_agents == "interacting"
-    assert Simulation(large, seed=1, visitor=Odd).active_agents == "all"
-    assert Simulation(small, seed=1, active_agents="interacting").active_agents == "interacting"
+    assert Model(small, seed=1).active_agents == "all"
+    assert Model(large, seed=1).active_agents == "interacting"
+    assert Model(large, seed=1, visitor=Odd).active_agents == "all"
+    assert Model(small, seed=1, active_agents="interacting").active_agents == "interacting"
     with pytest.raises(ValueError, match="a Odd may act on every page; give 'all' or 'auto'"):
-        Simulation(small, seed=1, visitor=Odd, active_agents="interacting")
+        Model(small, seed=1, visitor=Odd, active_agents="interacting")
     for traffic in (
         {"campaigns": {"c": {**SALE, "visitors": 50_000}}},
         {"events": {"l": {**BOOM, "factor": 1000.0}}},
         {"growth_per_week": 1e6},
     ):
         world = world_of({"traffic": {"visitors_per_day": 5000, **traffic}})
-        assert Simulation(world.model_copy(update={"intent": NO_DEMAND}), seed=1).active_agents == "interacting"
+        assert Model(world.model_copy(update={"intent": NO_DEMAND}), seed=1).active_agents == "interacting"
 
 
-def test_only_who_may_request_is_active():
+def test_only_who_may_request_is_active(monkeypatch: pytest.MonkeyPatch):
     """In a world without candidates no visitor is an agent on the clock."""
-    simulation = Simulation(world_of(WORLDS["nobody"]), seed=1, visitor=Visitor, active_agents="interacting")
     active: list[int] = []
-    original = Visitor.decisions
-    try:
-        Visitor.decisions = lambda self: active.append(self.number) or original(self)  # type: ignore[method-assign]
-        assert simulation.run().counts["page_views"] > 1500
-        assert not active
-        Simulation(world_of(WORLDS["eager"]), seed=1, active_agents="interacting").run()
-        assert 100 < len(active) < 800
-    finally:
-        Visitor.decisions = original  # type: ignore[method-assign]
+    original = live_world.decisions
 
+    def counted(world: Any, candidates: Any, number: int) -> Any:
+        active.append(number)
+        return original(world, candidates, number)
 
-def test_ranked_events_come_last_in_the_order_of_their_ranks():
-    """At one time, ranked events come last and by rank, whichever wait started first."""
-    env, log = ExactEnvironment(), []
-
-    def waits(name: str, rank: tuple[int, ...] | None) -> Any:
-        yield env.at(1.0, rank)
-        log.append(name)
-
-    for name, rank in (("c", (2, 0)), ("a", (1, 5)), ("first", None), ("b", (1, 7)), ("second", None)):
-        env.process(waits(name, rank))
-    env.run()
-    assert log == ["first", "second", "a", "b", "c"]
+    monkeypatch.setattr(live_world, "decisions", counted)
+    assert simulated(world_of(ODD_WORLDS["nobody"]), "interacting")[1].counts["page_views"] > 1500
+    assert not active
+    simulated(world_of(ODD_WORLDS["eager"]), "interacting")
+    assert 100 < len(active) < 800
 
 
 def test_the_order_in_which_tasks_are_done_does_not_matter(tmp_path: Path):
     """An executor that runs the last task first gives the same run, hours in order."""
-    world = world_of(WORLDS["dirty, for thirty hours from an odd moment"])
+    world = world_of(ODD_WORLDS["dirty, for thirty hours from an odd moment"])
     sink, hours, outcome = shared(world, Lazy(), tmp_path)
     check_same((sink, outcome), simulated(world, "interacting"))
     assert hours == list(range(world.clock.hours))
@@ -298,21 +244,32 @@ def test_a_large_hour_is_emitted_in_parts(monkeypatch: pytest.MonkeyPatch):
     for tracking in ({}, DIRTY):
         world = world_of({"traffic": {"visitors_per_day": 400}, "tracking": tracking})
         whole, parts = CollectingSink(), CollectingSink()
-        expected = Simulation(world, seed=3).run([whole])
+        expected = Model(world, seed=3, sinks=[whole]).run().outcome
         with monkeypatch.context() as patch:
             patch.setattr(generator, "_MAX_RECORDS_AT_ONCE", 40)
-            outcome = Simulation(world, seed=3).run([parts])
+            outcome = Model(world, seed=3, sinks=[parts]).run().outcome
         assert_frame_equal(parts.events, whole.events)
         assert_frame_equal(outcome.labels, expected.labels)
         assert outcome.counts == expected.counts
         assert (len(parts.deliveries) > len(whole.deliveries)) == (not tracking)
 
 
+def test_workers_do_not_change_what_components_do(tmp_path: Path):
+    """Whom components touch, and whom they wake late, is the same on workers, who get their settings only."""
+    world = world_of({"intent": {"target_conversion": 0.2}, "tracking": DIRTY})
+    names = ["discount_banner", "live_chat", "nurture_email", "webinar"]
+    components = [built_in(name, f"my_{name}") for name in names]
+    with ThreadPoolExecutor(1) as executor:
+        sink, _, outcome = shared(world, executor, tmp_path, components=components)
+    check_same((sink, outcome), simulated(world, "interacting", components=components))
+    assert {"Discount Shown", "Live Chat Ended"} <= set(sink.events["event"].drop_nulls())
+
+
 def test_a_run_with_all_agents_active_cannot_be_shared(tmp_path: Path):
     """Agents on the clock cannot be distributed among workers: that is an error."""
-    simulation = Simulation(world_of({}), seed=1, active_agents="all")
+    model = Model(world_of({}), seed=1, active_agents="all")
     with pytest.raises(ValueError, match="cannot be shared"), ThreadPoolExecutor(1) as executor:
-        simulation.share(executor, kept, print, n_workers=1, folder=tmp_path, labels=KeptLabels())
+        model.share(executor, kept, print, n_workers=1, folder=tmp_path, labels=KeptLabels())
 
 
 def test_an_error_in_a_worker_is_raised(tmp_path: Path):
@@ -322,6 +279,6 @@ def test_an_error_in_a_worker_is_raised(tmp_path: Path):
         raise OSError("no room")
 
     with pytest.raises(OSError, match="no room"), ThreadPoolExecutor(1) as executor:
-        Simulation(world_of({}), seed=1, active_agents="interacting").share(
+        Model(world_of({}), seed=1, active_agents="interacting").share(
             executor, fails, print, n_workers=1, folder=tmp_path, labels=KeptLabels()
         )

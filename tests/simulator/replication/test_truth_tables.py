@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.replication import people_truth
 from simulator.replication.pending_hours import PendingHours, read_hour
 from simulator.replication.workers import RunSpec
@@ -25,7 +25,7 @@ CROWD = WorldSettings.model_validate(
 
 def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
     """However small the parts, put together they are in the order of the whole table."""
-    tables = Simulation(CROWD, seed=1, active_agents="interacting").run().tables
+    tables = Model(CROWD, seed=1, active_agents="interacting").run().outcome.tables
     whole = tables.people
     monkeypatch.setattr(people_truth, "_MIN_PART_ROWS", 5000)
     parts = list(tables.people_in_parts())

@@ -7,7 +7,7 @@ from small_worlds import SE, off_by, simulated
 
 from simulator.engine.arrays import Integers
 from simulator.engine.streams import Streams
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.world import WorldSettings
@@ -51,7 +51,7 @@ def test_visitors_of_a_campaign_are_those_of_its_channel():
     sale = {"start": "2026-03-03T00:00:00Z", "end": "2026-03-04T00:00:00Z", "channel": "email", "visitors": 3000}
     only_by_email = {"a": {}, "b": {"channels": {"email": 0.0}}}
     world = world_of(only_by_email, traffic={"visitors_per_day": 500, "campaigns": {"sale": sale}})
-    people = Simulation(world, seed=1).run().people
+    people = Model(world, seed=1).run().outcome.people
     assert set(people.filter(people["inflow"] == "campaign:sale")["persona"]) == {"a"}
     assert set(people["persona"]) == {"a", "b"}
 
@@ -132,10 +132,10 @@ def test_the_intercept_is_calibrated_for_all_personas_together():
     """With a persona that requests less often the intercept rises, so that the target of all visitors is met."""
     apart = {"a": {}, "b": {"log_odds": -3.0}}
     fixed = {"intent": {"target_conversion": 0.1}}
-    assert Simulation(world_of(apart, **fixed), seed=1).truth.intercept > (
-        Simulation(world_of({"a": {}, "b": {}}, **fixed), seed=1).truth.intercept + 0.1
+    assert Model(world_of(apart, **fixed), seed=1).truth.intercept > (
+        Model(world_of({"a": {}, "b": {}}, **fixed), seed=1).truth.intercept + 0.1
     )
-    assert Simulation(world_of(apart), seed=1).truth.personas == {"a": 0.0, "b": -3.0}
+    assert Model(world_of(apart), seed=1).truth.personas == {"a": 0.0, "b": -3.0}
 
 
 def test_the_default_personas_have_no_effect_of_their_own():
@@ -168,4 +168,4 @@ def test_a_site_of_ones_own_keeps_the_default_personas():
             "visits": {"return_landing": {"a": 1.0}},
         }
     )
-    assert Simulation(world, seed=1).run().counts["page_views"] > 50
+    assert Model(world, seed=1).run().outcome.counts["page_views"] > 50

@@ -7,7 +7,7 @@ from scipy import stats
 from analytics.events.geography import REGIONS
 from analytics.signals.definitions import SIGNALS, EverSeen, interaction_parts
 from simulator.engine.streams import Streams
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.settings.world import WorldSettings
 from simulator.visitors.calibration import calibrated_intercept, true_intercept
 from simulator.visitors.cohort import Cohort
@@ -167,7 +167,7 @@ def test_the_calibrated_intercept_solves_its_equation():
 def test_the_truth_belongs_to_the_world_not_to_the_seed():
     """Every seed has the same true intercept, as has a world with another clock or sales team; a given one is taken."""
     world = world_of()
-    assert Simulation(world, seed=1).truth == Simulation(world, seed=2, replication=5).truth
+    assert Model(world, seed=1).truth == Model(world, seed=2, replication=5).truth
     other = world_of(clock={"hours": 48, "start": "2026-06-01T00:00:00Z"}, sales={"slot_minutes": 30.0})
     assert true_intercept(other) == true_intercept(world)
     assert true_intercept(world_of(intent={"target_conversion": None, "intercept": -3.25})) == -3.25

@@ -13,7 +13,7 @@ from small_worlds import simulated
 from analytics.events.times import HOUR_MS
 from analytics.sessions.visits import assign_visits
 from simulator.engine.streams import Streams
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.settings.world import WorldSettings
 from simulator.visitors.calibration import true_intercept
 from simulator.visitors.cohort_sampler import CohortSampler
@@ -187,7 +187,7 @@ def test_a_visit_that_begins_in_an_outage_is_one_page_and_nothing_else(ordinary:
 
 def test_an_outage_moves_no_draw():
     """Nothing is drawn for an outage: it follows from the moment alone."""
-    without, during = (Simulation(world_of(events=events), seed=4).draws() for events in ({}, {"down": OUTAGE}))
+    without, during = (Model(world_of(events=events), seed=4).draws() for events in ({}, {"down": OUTAGE}))
     unmoved = {"arrivals", "identity", "visits", "navigation", "dwell", "gaps", "forms", "place", "decision"}
     assert {name: without[name] for name in unmoved} == {name: during[name] for name in unmoved}
 

@@ -17,7 +17,7 @@ from analytics.events.tracking_plan import EVENT_SCHEMA, SERVER_SIDE_EVENTS
 from analytics.io.ndjson import encode
 from analytics.store.event_store import EventStore
 from scenarios.files.digest import digest_of
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import HourActivity
 from simulator.tracking.delivery import CollectingSink
@@ -41,7 +41,7 @@ def simulated(tracking: dict[str, Any] | None = None, seed: int = 11, **world: A
     """A day with this tracking: ``events``, ``malformed``, ``labels``, ``counts``, ``deliveries``, ``world``."""
     settings = WorldSettings.model_validate({**WORLD, **world, "tracking": tracking or {}})
     sink = CollectingSink()
-    outcome = Simulation(settings, seed=seed).run([sink])
+    outcome = Model(settings, seed=seed, sinks=[sink]).run().outcome
     return SimpleNamespace(
         world=settings,
         events=sink.events,

@@ -8,7 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
-from simulator.model import Outcome, Simulation
+from simulator.model import Model
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 
 RETURN_RATE = 0.6
@@ -79,7 +80,7 @@ def test_visits_after_a_request_change_no_other_event():
 
 def test_no_other_source_of_randomness_is_moved():
     """The choice has its own random source, which is not used at a rate of 0."""
-    none, half = (Simulation(world_of(rate), seed=4).draws() for rate in (0.0, 0.5))
+    none, half = (Model(world_of(rate), seed=4).draws() for rate in (0.0, 0.5))
     assert {name for name in half if half[name] != none.get(name)} == {
         name for name in half if name.endswith("after_request")
     }

@@ -12,7 +12,7 @@ from small_worlds import simulated
 
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.model import Outcome
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_sampler import CohortSampler

@@ -7,7 +7,7 @@ import pytest
 import small_worlds
 from polars.testing import assert_frame_equal
 
-from simulator.model import Outcome
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 
 DAY = "2026-03-03T{}:00Z"

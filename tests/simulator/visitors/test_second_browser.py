@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
 from simulator.engine.streams import Streams
-from simulator.model import Outcome
+from simulator.replication.outcome import Outcome
 from simulator.settings.population import USER_AGENTS
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort import Cohort

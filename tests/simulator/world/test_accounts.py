@@ -10,7 +10,7 @@ from small_worlds import SE, check_shares, simulated
 from analytics.events.geography import REGION_OF_COUNTRY, REGIONS
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
-from simulator.model import Simulation
+from simulator.model import Model
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
 from simulator.settings.population import PopulationSettings
@@ -85,7 +85,7 @@ def test_all_arrival_sources_share_the_companies():
     world = WorldSettings.model_validate(
         {"traffic": {"visitors_per_day": 900, "campaigns": {"sale": sale}}, "population": {"accounts": 20}}
     )
-    outcome = Simulation(world, seed=2).run()
+    outcome = Model(world, seed=2).run().outcome
     pairs = outcome.people.select("account", region=outcome.people["country"].replace_strict(REGION_OF_COUNTRY))
     by_campaign = outcome.people["inflow"].str.starts_with("campaign:")
     assert by_campaign.sum() > 400

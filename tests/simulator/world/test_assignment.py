@@ -9,7 +9,8 @@ from polars.testing import assert_frame_equal
 from small_worlds import simulated
 
 from simulator.engine.streams import Streams
-from simulator.model import Outcome, Simulation
+from simulator.model import Model
+from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort_sampler import CohortSampler
 
@@ -135,7 +136,7 @@ def test_an_arm_adds_its_log_odds_to_the_decision():
 def test_the_truth_names_the_arms_against_the_first():
     """The first arm by name is the reference, as in the model; its own effect goes into the intercept."""
     experiment = {"arms": {"b": {"share": 0.5, "log_odds": 1.0}, "a": {"share": 0.5, "log_odds": 0.25}}}
-    truth = Simulation(world_of(e=experiment), seed=1).truth
-    plain = Simulation(world_of(), seed=1).truth
+    truth = Model(world_of(e=experiment), seed=1).truth
+    plain = Model(world_of(), seed=1).truth
     assert truth.arms == {"e=b": 1.0, "e=a": 0.25}
     assert truth.terms == {**plain.terms, "intercept": plain.intercept + 0.25, "e=b": 0.75}

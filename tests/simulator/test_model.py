@@ -1,22 +1,26 @@
-"""Claims about whole simulations: they are reproducible, and their counts agree."""
+"""Claims about models: they are reproducible, can be stopped and run on, and their counts agree."""
 
 import gc
 import hashlib
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from small_worlds import simulated
+from small_worlds import check_same, simulated
 
 from analytics.events.times import HOUR_MS
 from analytics.io.ndjson import encode
-from simulator.model import Simulation
+from simulator.agents.component import Component
+from simulator.components.live_chat import LiveChat
+from simulator.components.nurture_email import NurtureEmail
+from simulator.model import Model
 from simulator.settings.sales import WEEKDAYS
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Delivery
@@ -44,11 +48,10 @@ def digest(seed: int = 1, replication: int = 0) -> str:
 IN_A_PROCESS = f"""
 import hashlib
 from analytics.io.ndjson import encode
-from simulator.model import Simulation, WorldSettings
-from simulator.tracking.delivery import CollectingSink
-sink = CollectingSink()
-Simulation(WorldSettings.model_validate({SMALL!r}), seed=1).run([sink])
-print(hashlib.sha256(encode(sink.events)).hexdigest())
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
+model = Model(WorldSettings.model_validate({SMALL!r}), seed=1).run()
+print(hashlib.sha256(encode(model.events)).hexdigest())
 """
 
 
@@ -75,25 +78,40 @@ def test_the_same_seed_gives_the_same_events_and_another_others():
     digests = [digest(*key) for key in keys]
     assert len(set(digests)) == len(keys)
     # The runs in between, and one of another world, do not affect it.
-    Simulation(world_of(traffic={"visitors_per_day": 900}), seed=8).run()
+    Model(world_of(traffic={"visitors_per_day": 900}), seed=8).run()
     assert digest(0, 0) == digests[0]
 
 
-def test_a_simulation_can_be_run_again():
-    """A run does not modify the settings, and a second one gives the same events, visits, sales and counts.
+def test_two_models_of_a_world_are_the_same():
+    """A run does not modify the settings, and the requests of accounts belong to it.
 
-    So does one without sinks. The requests of accounts belong to the run.
+    A model has its end once: to run on changes nothing.
     """
     world = world_of(population={"accounts": 5})
-    before, simulation = world.model_dump_json(), Simulation(world, seed=3)
-    sinks = CollectingSink(), CollectingSink()
-    first, second = (simulation.run([sink]) for sink in sinks)
-    assert_frame_equal(sinks[0].events, sinks[1].events)
-    assert_frame_equal(first.visits, second.visits)
-    assert_frame_equal(first.sales.requests, second.sales.requests)
-    assert first.counts == second.counts == simulation.run().counts
-    assert first.truth == second.truth
+    before, first, second = world.model_dump_json(), Model(world, seed=3).run(), Model(world, seed=3).run()
+    check_same(first, second)
+    check_same(first.run(), second)
+    assert Model(world, seed=3, sinks=[]).run().outcome.counts == first.outcome.counts
     assert world.model_dump_json() == before
+
+
+@pytest.mark.parametrize("active_agents", ["all", "interacting"])
+@pytest.mark.parametrize("components", [[], [LiveChat("chat", agents=1), NurtureEmail("mail", delay_hours=1.0)]])
+def test_a_model_that_is_stopped_and_run_on_is_that_of_one_run(active_agents: Any, components: list[Component]):
+    """Wherever it is stopped, within an hour or on it, by hours or by the time of day; each hour is sent when over."""
+    given: dict[str, Any] = {"seed": 3, "active_agents": active_agents, "components": components}
+    whole, parts = Model(world_of(), **given).run(), Model(world_of(), **given)
+    for until in (0.0, 0.31, 2.0, parts.clock.start + 2.7 * HOUR, 9.5, 9.5, 23.999):
+        parts.run(until)
+        hours = (until - parts.clock.start) / HOUR if isinstance(until, datetime) else until
+        assert parts.now_ms == round(hours * HOUR_MS)
+        sent = pl.col("received_at") < parts.clock.start + int(hours) * HOUR
+        assert_frame_equal(parts.events, whole.events.filter(sent))
+    with pytest.raises(ValueError, match=r"cannot run until .* 01:00:00.*: it is .* 23:59:56\.400000"):
+        parts.run(1.0)
+    with pytest.raises(ValueError, match=r"not to its end; run\(\) it first"):
+        _ = parts.outcome
+    check_same(parts.run(100.0), whole)
 
 
 def test_garbage_collection_is_restored():
@@ -107,10 +125,10 @@ def test_garbage_collection_is_restored():
             """Nothing to do."""
 
     assert gc.isenabled()
-    Simulation(world_of(), seed=1).run()
+    Model(world_of(), seed=1).run()
     assert gc.isenabled()
     with pytest.raises(OSError, match="no space left"):
-        Simulation(world_of(), seed=1).run([Full()])
+        Model(world_of(), seed=1, sinks=[Full()]).run()
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
 
@@ -142,7 +160,7 @@ def batches_of_arrivals_at_one_hour(monkeypatch: pytest.MonkeyPatch, hours: int)
 
     monkeypatch.setattr(CohortSampler, "draw", all_at_once)
     sink = CollectingSink()
-    Simulation(world_of(clock={"hours": hours}), seed=1).run([sink])
+    Model(world_of(clock={"hours": hours}), seed=1, sinks=[sink]).run()
     return [delivery.events for delivery in sink.deliveries]
 
 
@@ -232,7 +250,7 @@ def test_a_long_visible_wait_only_discourages():
     """
     requested = []
     for effect in (0.0, -0.2, -1.0):
-        requests = Simulation(world_with(2, effect), seed=6).run().sales.requests
+        requests = Model(world_with(2, effect), seed=6).run().outcome.sales.requests
         requested.append(dict(requests.select("anonymous_id", "requested_s").iter_rows()))
     undisturbed, some, most = requested
     for fewer in (some, most):
