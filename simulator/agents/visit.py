@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from simulator.engine.clock import MINUTE_MS
 from simulator.settings.site import PageSettings
 
 
@@ -84,4 +85,4 @@ class Visit:
     @property
     def minutes(self) -> float:
         """Minutes from the first to the last page view."""
-        return (self.times_ms[-1] - self.times_ms[0]) / 60_000 if self.times_ms else 0.0
+        return (self.times_ms[-1] - self.times_ms[0]) / MINUTE_MS if self.times_ms else 0.0

@@ -15,6 +15,7 @@ from simulator.agents.person import Person
 from simulator.agents.timeline import Timeline
 from simulator.agents.visit import Itinerary, Page, Visit
 from simulator.agents.world_view import World
+from simulator.engine.clock import MINUTE_MS, ExactEnvironment
 from simulator.errors import ComponentError
 from simulator.tracking.activity import IDENTIFY, SUBMIT, VIEW
 from simulator.visitors.journey import IDLE_MS, MIN_GAP_MS
@@ -137,8 +138,8 @@ class Visitor(Person):
         return self._world.pages[self.visit.pages[-1]] if self.visit and self.visit.pages else None
 
     @property
-    def env(self) -> simpy.Environment:
-        """The SimPy environment."""
+    def env(self) -> ExactEnvironment:
+        """The SimPy environment, in whole milliseconds."""
         return self._world.clock.env
 
     @property
@@ -399,8 +400,8 @@ class Visitor(Person):
     def _check_idle(self, visit: Visit, now_ms: int) -> None:
         """Refuse a visit with a pause that analysts would take for its end: truth and events would disagree."""
         if visit.pages and now_ms - visit.last_event_ms >= IDLE_MS:
-            minutes = (now_ms - visit.last_event_ms) / 60_000
+            minutes, limit = (now_ms - visit.last_event_ms) / MINUTE_MS, IDLE_MS // MINUTE_MS
             raise ComponentError(
-                f"a visitor was kept for {minutes:.1f} minutes without an event, and after "
-                f"{IDLE_MS // 60_000} idle minutes a visit is over; let the visitor leave before that, or send an event"
+                f"a visitor was kept for {minutes:.1f} minutes without an event, and after {limit} idle minutes "
+                "a visit is over; let the visitor leave before that, or send an event"
             )

@@ -15,8 +15,9 @@ import simpy
 from simpy.resources.resource import Request
 
 from analytics.events.geography import REGIONS
+from analytics.events.times import HOUR_MS
 from analytics.events.tracking_plan import EventName
-from simulator.engine.clock import Clock
+from simulator.engine.clock import DAY_MS, MINUTE_MS, Clock
 from simulator.sales.office_hours import OfficeHours, RepCalendar, rep_calendars
 from simulator.sales.outcome import DemoRequest, SalesOutcome, SalesStage, TeamHours, sales_outcome
 from simulator.settings.sales import SalesSettings, TeamSettings
@@ -30,10 +31,6 @@ SALES_EVENTS = (
     EventName.DEAL_WON,
 )
 """Events of the sales desk, in the order in which those of one millisecond happen."""
-
-_DAY_S = 86_400.0
-_ROUNDING_S = 1e-6
-"""Rounding error of sums of seconds; no office hours are this short."""
 
 # Called with each event of a request when it happens.
 OnStep = Callable[[EventName], None]
@@ -63,20 +60,20 @@ class BuyerDraws(NamedTuple):
     value: float
 
 
-def no_show_probability(settings: SalesSettings, wait_s: float) -> float:
-    """Probability that a buyer misses a demo ``wait_s`` seconds after the request.
+def no_show_probability(settings: SalesSettings, wait_ms: int) -> float:
+    """Probability that a buyer misses a demo ``wait_ms`` after the request.
 
     1 − (1 − p₀) · exp(−λ · days): p₀ of the buyers never intend to attend, and the others lose interest at a constant
     rate λ.
 
     Args:
         settings: p₀ (``no_show_rate``) and λ (``no_show_growth_per_day``).
-        wait_s: Time from the request to the demo in seconds.
+        wait_ms: Time from the request to the demo in ms.
 
-    >>> round(no_show_probability(SalesSettings(no_show_rate=0.1, no_show_growth_per_day=0.0), 3600.0), 6)
+    >>> round(no_show_probability(SalesSettings(no_show_rate=0.1, no_show_growth_per_day=0.0), 3_600_000), 6)
     0.1
     """
-    return 1 - (1 - settings.no_show_rate) * math.exp(-settings.no_show_growth_per_day * wait_s / _DAY_S)
+    return 1 - (1 - settings.no_show_rate) * math.exp(-settings.no_show_growth_per_day * wait_ms / DAY_MS)
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class _Slot:
     """A demo slot: a start time, and one place for each account executive at work throughout the slot."""
 
     day: date
-    begins_s: float
+    begins_ms: int
     places: simpy.Resource
 
 
@@ -94,23 +91,23 @@ class _Team:
     Args:
         settings: The team.
         clock: Simulated time.
-        slot_s: Length of a demo slot in seconds.
+        slot_ms: Length of a demo slot in ms.
     """
 
-    def __init__(self, settings: TeamSettings, clock: Clock, slot_s: float) -> None:
+    def __init__(self, settings: TeamSettings, clock: Clock, slot_ms: int) -> None:
         self.office = OfficeHours(settings, clock)
         self.sdrs = rep_calendars(settings.sdrs, self.office)
         self.executives = rep_calendars(settings.account_executives, self.office)
         self.inbox = simpy.Store(clock.env)
         self._clock = clock
-        self._slot_s = slot_s
+        self._slot_ms = slot_ms
         self._diary: dict[date, list[_Slot]] = {}
 
-    def next_slot(self, not_before_s: float) -> _Slot | None:
+    def next_slot(self, not_before_ms: int) -> _Slot | None:
         """Earliest free slot that starts at a given time or later; None if there is none within the search horizon."""
-        for day in self.office.days_from(not_before_s):
+        for day in self.office.days_from(not_before_ms):
             for slot in self._slots(day):
-                if slot.begins_s >= not_before_s:
+                if slot.begins_ms >= not_before_ms:
                     return slot
         return None
 
@@ -128,21 +125,21 @@ class _Team:
             # Most representatives have the same calendar: work it out once for each kind.
             on_day = {calendar: calendar.on(day) for calendar in set(self.executives)}
             shifts = Counter(shift for calendar in self.executives if (shift := on_day[calendar]))
-            opens_s = min((shift.opens_s for shift in shifts), default=math.inf)
+            opens_ms = min((shift.opens_ms for shift in shifts), default=0)
             self._diary[day] = []
-            for number in count():
-                begins_s, ends_s = opens_s + number * self._slot_s, opens_s + (number + 1) * self._slot_s
-                n_at_work = sum(n for shift, n in shifts.items() if ends_s <= shift.closes_s + _ROUNDING_S)
+            for begins_ms in count(opens_ms, self._slot_ms):
+                ends_ms = begins_ms + self._slot_ms
+                n_at_work = sum(n for shift, n in shifts.items() if ends_ms <= shift.closes_ms)
                 if not n_at_work:
                     break
-                self._diary[day].append(_Slot(day, begins_s, simpy.Resource(self._clock.env, n_at_work)))
+                self._diary[day].append(_Slot(day, begins_ms, simpy.Resource(self._clock.env, n_at_work)))
         return self._diary[day]
 
-    def hours(self, length_s: float) -> TeamHours:
-        """Working time in the first ``length_s`` seconds."""
-        seconds = {calendar: calendar.seconds_until(length_s) for calendar in {*self.sdrs, *self.executives}}
-        sdrs_s, executives_s = (sum(seconds[calendar] for calendar in of) for of in (self.sdrs, self.executives))
-        return TeamHours(sdrs_s, executives_s)
+    def hours(self, length_ms: int) -> TeamHours:
+        """Working time in the first ``length_ms``."""
+        worked_ms = {calendar: calendar.worked_ms(length_ms) for calendar in {*self.sdrs, *self.executives}}
+        sdrs_ms, executives_ms = (sum(worked_ms[calendar] for calendar in of) for of in (self.sdrs, self.executives))
+        return TeamHours(sdrs_ms / 1000, executives_ms / 1000)
 
 
 @dataclass(frozen=True)
@@ -177,8 +174,8 @@ class SalesDesk:
     >>> clock = Clock(ClockSettings(hours=48))
     >>> desk = SalesDesk(clock, SalesSettings())
     >>> request = desk.request_demo("visitor-1", "europe", BuyerDraws(*[0.5] * 7))
-    >>> clock.env.run(until=clock.length_ms / 1000)
-    >>> request.responded_s is not None
+    >>> clock.env.run(until=clock.length_ms)
+    >>> request.responded_ms is not None
     True
     """
 
@@ -188,10 +185,12 @@ class SalesDesk:
 
     def __post_init__(self) -> None:
         self._env = self.clock.env
-        self._slot_s = 60 * self.settings.slot_minutes
+        # At least a millisecond: a day must not have endless slots.
+        self._slot_ms = max(1, round(MINUTE_MS * self.settings.slot_minutes))
+        self._lead_ms = round(HOUR_MS * self.settings.lead_hours)
         self._teams = {
             # Sorted, so that the order of teams in a scenario does not matter.
-            name: _Team(team, self.clock, self._slot_s)
+            name: _Team(team, self.clock, self._slot_ms)
             for name, team in sorted(self.settings.teams.items())
         }
         self._team_of = {region: self.settings.team_of(region) for region in REGIONS}
@@ -220,9 +219,8 @@ class SalesDesk:
         Returns:
             The request; the desk updates it as time passes.
         """
-        # Exponential by inversion of the visitor's own draw.
-        response_s = -60 * self.settings.response_minutes * math.log(draws.response)
-        request = DemoRequest(visitor, region, self._env.now, response_s, account=company.account)
+        response_ms = _exponential_ms(MINUTE_MS * self.settings.response_minutes, draws.response)
+        request = DemoRequest(visitor, region, self._env.now, response_ms, account=company.account)
         self.requests.append(request)
         team = self._team(region)
         team.inbox.put(_Lead(request, draws, company, team, on_step or (lambda _step: None)))
@@ -231,8 +229,8 @@ class SalesDesk:
     def visible_wait_days(self, region: str) -> float:
         """Days from now to the next demo slot that a visitor of this region can see; infinity if there is none."""
         now = self._env.now
-        slot = self._team(region).next_slot(now + 3600 * self.settings.lead_hours)
-        return math.inf if slot is None else (slot.begins_s - now) / _DAY_S
+        slot = self._team(region).next_slot(now + self._lead_ms)
+        return math.inf if slot is None else (slot.begins_ms - now) / DAY_MS
 
     def decision_penalty(self, region: str) -> float:
         """Effect of the visible wait on the decision in log-odds; 0 or below."""
@@ -243,10 +241,10 @@ class SalesDesk:
         """Requests that wait for an answer now, by team."""
         return {name: len(team.inbox.items) for name, team in self._teams.items()}
 
-    def outcome(self, length_s: float) -> SalesOutcome:
-        """Outcome of the first ``length_s`` seconds, which end now."""
-        hours = {name: team.hours(length_s) for name, team in self._teams.items()}
-        return sales_outcome(self.requests, self._team_of, hours, self._slot_s, length_s)
+    def outcome(self, length_ms: int) -> SalesOutcome:
+        """Outcome of the first ``length_ms``, which end now."""
+        hours = {name: team.hours(length_ms) for name, team in self._teams.items()}
+        return sales_outcome(self.requests, self._team_of, hours, self._slot_ms, length_ms)
 
     def _team(self, region: str) -> _Team:
         return self._teams[self._team_of[region]]
@@ -254,10 +252,10 @@ class SalesDesk:
     def _sdr(self, calendar: RepCalendar, inbox: simpy.Store) -> Generator[simpy.Event, None, None]:
         """Work of an SDR, shift by shift and request by request; a SimPy process."""
         while shift := calendar.next_shift(self._env.now):
-            yield self._env.at(shift.opens_s)
+            yield self._env.at(shift.opens_ms)
             # One event for the whole shift, shared by all waits of it.
-            closing = self._env.at(shift.closes_s)
-            while self._env.now < shift.closes_s:
+            closing = self._env.at(shift.closes_ms)
+            while self._env.now < shift.closes_ms:
                 next_lead = inbox.get()
                 # An SDR waits for a request or for closing time, whichever comes first.
                 yield next_lead | closing
@@ -269,16 +267,14 @@ class SalesDesk:
 
     def _respond(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
         """Spend the response time, then book the demo."""
-        lead.request.responded_s = self._env.now
+        lead.request.responded_ms = self._env.now
         lead.request.stage = SalesStage.RESPONDED
-        yield self._env.timeout(lead.request.response_s)
-        wanted_s = max(
-            3600 * self.settings.lead_hours, -_DAY_S * self.settings.buyer_delay_days * math.log(lead.draws.delay)
-        )
-        slot = lead.team.next_slot(self._env.now + wanted_s)
+        yield self._env.timeout(lead.request.response_ms)
+        delay_ms = _exponential_ms(DAY_MS * self.settings.buyer_delay_days, lead.draws.delay)
+        slot = lead.team.next_slot(self._env.now + max(self._lead_ms, delay_ms))
         # Without a slot within the search horizon nothing is booked, and the request stays at this step.
         if slot is not None:
-            lead.request.scheduled_s, lead.request.slot_s = self._env.now, slot.begins_s
+            lead.request.scheduled_ms, lead.request.slot_ms = self._env.now, slot.begins_ms
             lead.request.stage = SalesStage.SCHEDULED
             lead.on_step(EventName.DEMO_SCHEDULED)
             self._env.process(self._hold_demo(lead, slot, lead.team.book(slot)))
@@ -286,14 +282,14 @@ class SalesDesk:
     def _hold_demo(self, lead: _Lead, slot: _Slot, place: Request) -> Generator[simpy.Event, None, None]:
         """Hold the demo or record a no-show; a SimPy process."""
         request = lead.request
-        yield self._env.at(slot.begins_s + self._slot_s)
+        yield self._env.at(slot.begins_ms + self._slot_ms)
         slot.places.release(place)
         # The waiting time runs from the request, not from the booking.
-        if lead.draws.show < no_show_probability(self.settings, slot.begins_s - request.requested_s):
-            request.missed_s, request.stage = self._env.now, SalesStage.MISSED
+        if lead.draws.show < no_show_probability(self.settings, slot.begins_ms - request.requested_ms):
+            request.missed_ms, request.stage = self._env.now, SalesStage.MISSED
             lead.on_step(EventName.DEMO_MISSED)
             return
-        request.held_s, request.stage = self._env.now, SalesStage.HELD
+        request.held_ms, request.stage = self._env.now, SalesStage.HELD
         lead.on_step(EventName.DEMO_HELD)
         # It scales the threshold, not the draw: a poor fit only ever loses opportunities.
         factor = 1.0 if lead.company.good_fit else self.settings.poor_fit_factor
@@ -303,19 +299,24 @@ class SalesDesk:
     def _close_deal(self, lead: _Lead) -> Generator[simpy.Event, None, None]:
         """Open an opportunity and decide whether it is won."""
         request = lead.request
-        request.opportunity_s, request.stage = self._env.now, SalesStage.OPPORTUNITY
+        request.opportunity_ms, request.stage = self._env.now, SalesStage.OPPORTUNITY
         lead.on_step(EventName.OPPORTUNITY_CREATED)
         if lead.draws.win >= self.settings.opportunity_to_won:
             return
         # Deals are signed in office hours only.
-        signed_s = lead.team.office.next_open(
-            self._env.now - _DAY_S * self.settings.days_to_close * math.log(lead.draws.close)
+        signed_ms = lead.team.office.next_open(
+            self._env.now + _exponential_ms(DAY_MS * self.settings.days_to_close, lead.draws.close)
         )
-        if signed_s is None:
+        if signed_ms is None:
             return
-        yield self._env.at(signed_s)
-        request.won_s, request.stage = self._env.now, SalesStage.WON
+        yield self._env.at(signed_ms)
+        request.won_ms, request.stage = self._env.now, SalesStage.WON
         spread = self.settings.deal_value_spread * NormalDist().inv_cdf(lead.draws.value)
         # Lognormal by inversion: the draw is a quantile of the normal distribution.
         request.deal_value = lead.company.deal_factor * self.settings.deal_value * math.exp(spread)
         lead.on_step(EventName.DEAL_WON)
+
+
+def _exponential_ms(mean_ms: float, draw: float) -> int:
+    """Exponentially distributed time by inversion of a visitor's own draw, in whole ms."""
+    return round(-mean_ms * math.log(draw))

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 import polars as pl
 
+from analytics.events.times import HOUR_MS
+from simulator.engine.clock import MINUTE_MS
+
 Summary = dict[str, float | None]
 
 
@@ -25,53 +28,43 @@ class SalesStage(StrEnum):
 
 @dataclass
 class DemoRequest:
-    """One request and its progress. Times are simulated seconds; None for steps that have not happened.
+    """One request and its progress. Times are simulated ms; None for steps that have not happened.
 
     Attributes:
         visitor: Anonymous identifier of the visitor.
         region: World region of the visitor.
-        requested_s: When the form was submitted.
-        response_s: Length of the response in seconds, from when an SDR starts it.
+        requested_ms: When the form was submitted.
+        response_ms: Length of the response in ms, from when an SDR starts it.
         stage: Last step reached.
-        responded_s: When a sales development representative started the response.
-        scheduled_s: When the demo was booked.
-        slot_s: Start of the booked slot; it may lie ahead.
-        held_s: End of the demo.
-        missed_s: End of a slot that the buyer missed.
-        opportunity_s: When it became an opportunity.
-        won_s: When the deal was won.
+        responded_ms: When a sales development representative started the response.
+        scheduled_ms: When the demo was booked.
+        slot_ms: Start of the booked slot; it may lie ahead.
+        held_ms: End of the demo.
+        missed_ms: End of a slot that the buyer missed.
+        opportunity_ms: When it became an opportunity.
+        won_ms: When the deal was won.
         deal_value: Value of the deal in US dollars a year.
         account: Identifier of the visitor's company, None where it is not recognised.
     """
 
     visitor: str
     region: str
-    requested_s: float
-    response_s: float
+    requested_ms: int
+    response_ms: int
     stage: SalesStage = SalesStage.REQUESTED
-    responded_s: float | None = None
-    scheduled_s: float | None = None
-    slot_s: float | None = None
-    held_s: float | None = None
-    missed_s: float | None = None
-    opportunity_s: float | None = None
-    won_s: float | None = None
+    responded_ms: int | None = None
+    scheduled_ms: int | None = None
+    slot_ms: int | None = None
+    held_ms: int | None = None
+    missed_ms: int | None = None
+    opportunity_ms: int | None = None
+    won_ms: int | None = None
     deal_value: float | None = None
     account: str | None = None
 
 
-_NUMBERS = (
-    "requested_s",
-    "response_s",
-    "responded_s",
-    "scheduled_s",
-    "slot_s",
-    "held_s",
-    "missed_s",
-    "opportunity_s",
-    "won_s",
-    "deal_value",
-)
+_TIMES = ("requested", "response", "responded", "scheduled", "slot", "held", "missed", "opportunity", "won")
+"""Times of a request: milliseconds in the record, and seconds in the table."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +100,7 @@ class SalesOutcome:
 
 
 def sales_outcome(
-    requests: list[DemoRequest], team_of: Mapping[str, str], hours: Mapping[str, TeamHours], slot_s: float, now_s: float
+    requests: list[DemoRequest], team_of: Mapping[str, str], hours: Mapping[str, TeamHours], slot_ms: int, now_ms: int
 ) -> SalesOutcome:
     """Summarise the requests.
 
@@ -115,16 +108,16 @@ def sales_outcome(
         requests: The requests, in order.
         team_of: Name of the team that serves each region.
         hours: Working time of each team until now.
-        slot_s: Length of a demo slot in seconds.
-        now_s: Current simulated time in seconds.
+        slot_ms: Length of a demo slot in ms.
+        now_ms: Current simulated time in ms.
     """
     table = _table(requests, team_of)
     busy = table.select(
         "team",
         # A response that is not finished has taken until now.
-        sdrs=pl.min_horizontal("response_s", now_s - pl.col("responded_s")),
+        sdrs=pl.min_horizontal("response_s", now_ms / 1000 - pl.col("responded_s")),
         # A slot that is in progress counts up to now, one in the future not at all.
-        executives=(now_s - pl.col("slot_s")).clip(0, slot_s),
+        executives=(now_ms / 1000 - pl.col("slot_s")).clip(0, slot_ms / 1000),
     )
     table = table.drop("response_s")
 
@@ -157,11 +150,14 @@ def _table(requests: list[DemoRequest], team_of: Mapping[str, str]) -> pl.DataFr
         "team": [team_of[request.region] for request in requests],
         "stage": [str(request.stage) for request in requests],
     }
-    numbers = {name: [getattr(request, name) for request in requests] for name in _NUMBERS}
-    schema = dict.fromkeys(words, pl.String()) | dict.fromkeys(numbers, pl.Float64())
-    return pl.DataFrame({**words, **numbers}, schema=schema).with_columns(
-        response_minutes=(pl.col("responded_s") - pl.col("requested_s")) / 60,
-        slot_wait_hours=(pl.col("slot_s") - pl.col("scheduled_s")) / 3600,
+    times_ms = {f"{name}_s": [getattr(request, f"{name}_ms") for request in requests] for name in _TIMES}
+    values = {"deal_value": [request.deal_value for request in requests]}
+    schema = dict.fromkeys(words, pl.String()) | dict.fromkeys(times_ms, pl.Int64()) | {"deal_value": pl.Float64()}
+    # All expressions read the milliseconds, whatever the columns are called.
+    return pl.DataFrame({**words, **times_ms, **values}, schema=schema).with_columns(
+        pl.col(*times_ms) / 1000,
+        response_minutes=(pl.col("responded_s") - pl.col("requested_s")) / MINUTE_MS,
+        slot_wait_hours=(pl.col("slot_s") - pl.col("scheduled_s")) / HOUR_MS,
     )
 
 
