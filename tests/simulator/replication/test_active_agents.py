@@ -276,7 +276,7 @@ def test_ranked_events_come_last_in_the_order_of_their_ranks():
     env, log = ExactEnvironment(), []
 
     def waits(name: str, rank: tuple[int, ...] | None) -> Any:
-        yield env.at(1.0, rank)
+        yield env.at(1000, rank)
         log.append(name)
 
     for name, rank in (("c", (2, 0)), ("a", (1, 5)), ("first", None), ("b", (1, 7)), ("second", None)):

@@ -12,7 +12,7 @@ from small_worlds import LoggingVisitor, simulated
 from simulator.engine.clock import ExactEnvironment, Wait
 from simulator.settings.world import WorldSettings
 
-Note = tuple[float, str, str, int]
+Note = tuple[int, str, str, int]
 DAY = WorldSettings.model_validate(
     {
         "traffic": {"visitors_per_day": 1500},
@@ -44,7 +44,7 @@ class Diary(LoggingVisitor):
         self.log.append((self.world.clock.env.now, who, what, number))
 
     def _alarm(self, view: int) -> Generator[simpy.Event, None, None]:
-        yield self.world.clock.env.timeout(30.0)
+        yield self.world.clock.env.timeout(seconds=30)
         self.note("alarm", view)
 
 
@@ -81,18 +81,18 @@ def test_one_process_and_many_take_the_same_steps():
     assert_frame_equal(events, simulated(DAY, seed=3)[0])
 
 
-def waiting(env: ExactEnvironment, log: list[tuple[float, str]], name: str, *waits: Wait) -> Iterator[Wait]:
+def waiting(env: ExactEnvironment, log: list[tuple[int, str]], name: str, *waits: Wait) -> Iterator[Wait]:
     """Wait, and log each time."""
     for wait in waits:
         yield wait
         log.append((env.now, name))
 
 
-@pytest.mark.parametrize("until", [2.0, 2.5, 10.0])
-def test_an_iterator_stops_with_the_clock_and_resumes_with_it(until: float):
+@pytest.mark.parametrize("until", [2, 3, 10])
+def test_an_iterator_stops_with_the_clock_and_resumes_with_it(until: int):
     """A run ends before the events of its end, and the next one resumes there."""
     env, log = ExactEnvironment(), []
-    env.step_through(waiting(env, log, "a", *((float(moment), None) for moment in (1, 2, 3, 3, 9))))
+    env.step_through(waiting(env, log, "a", *((moment, None) for moment in (1, 2, 3, 3, 9))))
     env.run(until=until)
     assert log == [(moment, "a") for moment in (1, 2, 3, 3, 9) if moment < until]
     assert env.now == until
@@ -103,19 +103,19 @@ def test_an_iterator_stops_with_the_clock_and_resumes_with_it(until: float):
 def test_iterators_resume_in_the_order_of_their_ranks():
     """Of several waits for one time, those without a rank come first, then the others by rank."""
     env, log = ExactEnvironment(), []
-    env.step_through(waiting(env, log, "late", (5.0, (2,)), (6.0, None)))
-    env.step_through(waiting(env, log, "early", (4.0, None), (5.0, (1,))))
-    env.step_through(waiting(env, log, "plain", (4.5, None), (5.0, None)))
+    env.step_through(waiting(env, log, "late", (50, (2,)), (60, None)))
+    env.step_through(waiting(env, log, "early", (40, None), (50, (1,))))
+    env.step_through(waiting(env, log, "plain", (45, None), (50, None)))
     env.run()
-    at_five = [name for moment, name in log if moment == 5]
-    assert at_five == ["plain", "early", "late"]
+    at_fifty = [name for moment, name in log if moment == 50]
+    assert at_fifty == ["plain", "early", "late"]
     assert [moment for moment, _ in log] == sorted(moment for moment, _ in log)
 
 
 def test_a_wait_for_what_has_passed_is_refused():
     """Time cannot go back."""
     env = ExactEnvironment()
-    env.step_through(iter([(3.0, None), (2.0, None)]))
-    env.timeout(2.5)
-    with pytest.raises(ValueError, match="cannot wait until 2"):
+    env.step_through(iter([(30, None), (20, None)]))
+    env.timeout(25)
+    with pytest.raises(ValueError, match="cannot wait until 20 ms"):
         env.run()

@@ -17,7 +17,7 @@ from simulator.visitors.cohort import Cohort
 from simulator.visitors.journey import Journeys
 
 NEVER = -1
-Log = list[tuple[float, str, int]]
+Log = list[tuple[int, str, int]]
 
 
 class Diary(LoggingVisitor):
@@ -27,7 +27,7 @@ class Diary(LoggingVisitor):
 
     def note(self, what: str, number: int) -> None:
         """Log a step."""
-        self.log.append((round(1000 * self.world.clock.env.now), what, number))
+        self.log.append((self.world.clock.now_ms, what, number))
 
 
 class World:
@@ -39,7 +39,7 @@ class World:
 
     def request_demo(self, cohort: Cohort, visitor: int) -> None:
         """Log the request."""
-        self.log.append((round(1000 * self.clock.env.now), "request", visitor))
+        self.log.append((self.clock.now_ms, "request", visitor))
 
     def decision_penalty(self, cohort: Cohort, visitor: int) -> float:
         """No penalty."""
@@ -84,7 +84,7 @@ def run(cohort: Cohort) -> Log:
     visitor = Diary(cast("WorldView", world), cohort, 0)
     visitor.log = log
     world.clock.env.process(visitor.journey())
-    world.clock.env.run(until=world.clock.length_ms / 1000)
+    world.clock.env.run(until=world.clock.length_ms)
     return log
 
 
