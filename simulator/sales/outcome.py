@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from analytics.events.times import HOUR_MS
 from simulator.engine.clock import MINUTE_MS
+from simulator.world.accounts import UNKNOWN_COMPANY, Company
 
 Summary = dict[str, float | None]
 
@@ -44,7 +45,9 @@ class DemoRequest:
         opportunity_ms: When it became an opportunity.
         won_ms: When the deal was won.
         deal_value: Value of the deal in US dollars a year.
-        account: Identifier of the visitor's company, None where it is not recognised.
+        company: Company of the visitor.
+        team: Name of the team that it went to.
+        account_executive: Account executive who holds the demo, such as ``europe-3``; None until it is booked.
     """
 
     visitor: str
@@ -60,7 +63,9 @@ class DemoRequest:
     opportunity_ms: int | None = None
     won_ms: int | None = None
     deal_value: float | None = None
-    account: str | None = None
+    company: Company = UNKNOWN_COMPANY
+    team: str | None = None
+    account_executive: str | None = None
 
 
 _TIMES = ("requested", "response", "responded", "scheduled", "slot", "held", "missed", "opportunity", "won")
@@ -81,8 +86,9 @@ class SalesOutcome:
 
     Attributes:
         requests: One row per request, in order: ``anonymous_id``, ``account`` (null where it is not recognised),
-            ``region``, ``team``, ``stage``; ``requested_s``, ``responded_s``, ``scheduled_s``, ``held_s``,
-            ``missed_s``, ``opportunity_s``, ``won_s`` (seconds since the start, null for steps that have not happened),
+            ``region``, ``team``, ``account_executive`` (such as ``europe-3``, null until a demo is booked), ``stage``;
+            ``requested_s``, ``responded_s``, ``scheduled_s``, ``held_s``, ``missed_s``, ``opportunity_s``, ``won_s``
+            (seconds since the start, null for steps that have not happened),
             ``slot_s`` (start of the booked slot, which may lie ahead), ``deal_value`` (US dollars a year, null unless
             won), ``response_minutes`` (speed-to-lead: from the request to the start of the response) and
             ``slot_wait_hours`` (from booking to the slot).
@@ -91,7 +97,8 @@ class SalesOutcome:
             mean and 90 % quantile of ``response_minutes`` and ``slot_wait_hours``; ``sdr_utilisation`` and
             ``executive_utilisation``: time spent on responses, and in slots held or missed, divided by working time.
             Work is finished after closing, so a utilisation can exceed 1. None where a mean or ratio is undefined.
-        by_region: The same for each region with a request, with the utilisations of its team; sorted by region.
+        by_region: The same for each region with a request, with the utilisations of the teams that served it; sorted by
+            region.
     """
 
     requests: pl.DataFrame
@@ -100,18 +107,17 @@ class SalesOutcome:
 
 
 def sales_outcome(
-    requests: list[DemoRequest], team_of: Mapping[str, str], hours: Mapping[str, TeamHours], slot_ms: int, now_ms: int
+    requests: list[DemoRequest], hours: Mapping[str, TeamHours], slot_ms: int, now_ms: int
 ) -> SalesOutcome:
     """Summarise the requests.
 
     Args:
         requests: The requests, in order.
-        team_of: Name of the team that serves each region.
         hours: Working time of each team until now.
         slot_ms: Length of a demo slot in ms.
         now_ms: Current simulated time in ms.
     """
-    table = _table(requests, team_of)
+    table = _table(requests)
     busy = table.select(
         "team",
         # A response that is not finished has taken until now.
@@ -121,7 +127,7 @@ def sales_outcome(
     )
     table = table.drop("response_s")
 
-    def measures(rows: pl.DataFrame, teams: set[str]) -> Summary:
+    def measures(rows: pl.DataFrame, teams: Collection[str]) -> Summary:
         work = busy.filter(pl.col("team").is_in(list(teams)))
         return {
             **request_measures(rows),
@@ -131,10 +137,11 @@ def sales_outcome(
             ),
         }
 
-    summary = measures(table, set(hours))
+    summary = measures(table, hours)
+    # Of all teams that have served a region: one, if they are named after regions.
     regions = {
-        region: measures(table.filter(pl.col("region") == region), {team_of[region]})
-        for region in table["region"].unique().sort().to_list()
+        str(region): measures(rows, rows["team"].unique().sort().to_list())
+        for (region,), rows in table.sort("region", maintain_order=True).group_by("region", maintain_order=True)
     }
     schema = {"region": pl.String} | {name: pl.Float64 if _is_share(name) else pl.Int64 for name in summary}
     # Built from rows: an empty list still has the schema's columns.
@@ -142,12 +149,13 @@ def sales_outcome(
     return SalesOutcome(table, summary, pl.DataFrame(rows, schema=schema))
 
 
-def _table(requests: list[DemoRequest], team_of: Mapping[str, str]) -> pl.DataFrame:
+def _table(requests: list[DemoRequest]) -> pl.DataFrame:
     words = {
         "anonymous_id": [request.visitor for request in requests],
-        "account": [request.account for request in requests],
+        "account": [request.company.account for request in requests],
         "region": [request.region for request in requests],
-        "team": [team_of[request.region] for request in requests],
+        "team": [request.team for request in requests],
+        "account_executive": [request.account_executive for request in requests],
         "stage": [str(request.stage) for request in requests],
     }
     times_ms = {f"{name}_s": [getattr(request, f"{name}_ms") for request in requests] for name in _TIMES}
