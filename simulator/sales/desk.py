@@ -173,7 +173,7 @@ class SalesDesk:
 
     def queue_lengths(self) -> dict[str, int]:
         """Requests that wait for an answer now, by team."""
-        return {name: len(team.inbox.items) for name, team in self.teams.items()}
+        return {name: team.n_waiting for name, team in self.teams.items()}
 
     def outcome(self, length_ms: int) -> SalesOutcome:
         """Outcome of the first ``length_ms``, which end now."""

@@ -88,6 +88,11 @@ class Team:
         self._diary: dict[date, list[Slot]] = {}
 
     @property
+    def n_waiting(self) -> int:
+        """Requests that wait for an answer now."""
+        return len(self.inbox.items)
+
+    @property
     def expected_wait_ms(self) -> float:
         """Time after which a request of now would be answered if all responses took their mean time."""
         now_ms = self._clock.now_ms
@@ -97,7 +102,7 @@ class Team:
             return math.inf
         opens_ms = min(opening.values())
         n_sdrs = sum(opening.get(calendar) == opens_ms for calendar in self.sdrs)
-        n_ahead = len(self.inbox.items) + self.n_answering
+        n_ahead = self.n_waiting + self.n_answering
         return opens_ms - now_ms + self._response_ms * max(0, n_ahead + 1 - n_sdrs) / n_sdrs
 
     def next_slot(self, not_before_ms: int) -> Slot | None:
