@@ -15,10 +15,10 @@ from simulator.agents.person import Person
 from simulator.agents.timeline import Timeline
 from simulator.agents.visit import Itinerary, Page, Visit
 from simulator.agents.world_view import World
-from simulator.engine.clock import MINUTE_MS, ExactEnvironment
+from simulator.engine.clock import ExactEnvironment
 from simulator.errors import ComponentError
 from simulator.tracking.activity import IDENTIFY, SUBMIT, VIEW
-from simulator.visitors.journey import IDLE_MS, MIN_GAP_MS
+from simulator.visitors.journey import MIN_GAP_MS
 
 Steps = Generator[simpy.Event, Any, None]
 """What a step that takes time yields to SimPy."""
@@ -175,7 +175,7 @@ class Visitor(Person):
         """
         page = self._world.page_named(page) if isinstance(page, str) else page
         visit, now_ms = self._current_visit("view a page"), self.now_ms
-        self._check_idle(visit, now_ms)
+        visit.refuse_pause(now_ms)
         if not visit.pages:
             self._seen |= self._cohort.seen_of_visit(self._row, visit.itinerary)
         visit.times_ms.append(now_ms)
@@ -396,12 +396,3 @@ class Visitor(Person):
         if self.visit is None:
             raise ComponentError(f"a visitor who has not come yet cannot {act}")
         return self.visit
-
-    def _check_idle(self, visit: Visit, now_ms: int) -> None:
-        """Refuse a visit with a pause that analysts would take for its end: truth and events would disagree."""
-        if visit.pages and now_ms - visit.last_event_ms >= IDLE_MS:
-            minutes, limit = (now_ms - visit.last_event_ms) / MINUTE_MS, IDLE_MS // MINUTE_MS
-            raise ComponentError(
-                f"a visitor was kept for {minutes:.1f} minutes without an event, and after {limit} idle minutes "
-                "a visit is over; let the visitor leave before that, or send an event"
-            )
