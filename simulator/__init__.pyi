@@ -8,6 +8,7 @@ from .model import Model as Model
 from .replication.outcome import Outcome as Outcome
 from .sales.desk import SalesDesk as SalesDesk
 from .sales.outcome import SalesOutcome as SalesOutcome
+from .sales.routing import RoutingPolicy as RoutingPolicy
 from .settings.world import WorldSettings as WorldSettings
 from .tracking.delivery import CollectingSink as CollectingSink, Delivery as Delivery, Sink as Sink
 from .visitors.cohort import Cohort as Cohort

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Literal, Protocol, Self, TypeVar
 
 import polars as pl
-import simpy
 
 from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component, Window
 from simulator.agents.component_set import ComponentSet
 from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
-from simulator.engine.clock import Clock
+from simulator.engine.clock import Clock, ExactEnvironment
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
 from simulator.replication.generator import EventGenerator
@@ -166,8 +165,8 @@ class Model:
         return self._state.live_world.clock
 
     @property
-    def env(self) -> simpy.Environment:
-        """The SimPy environment."""
+    def env(self) -> ExactEnvironment:
+        """The SimPy environment, in whole milliseconds."""
         return self.clock.env
 
     @property
@@ -195,7 +194,7 @@ class Model:
         """
         until_ms = self._moment(until)
         if until_ms < self.now_ms:
-            raise ValueError(f"cannot run until {self.clock.to_utc(until_ms / 1000)}: it is {self.now} already")
+            raise ValueError(f"cannot run until {self.clock.to_utc(until_ms)}: it is {self.now} already")
         n_hours = self.world.clock.hours
         with _gc_disabled():
             while self._hour < n_hours and (self._hour + 1) * HOUR_MS <= until_ms:
@@ -205,7 +204,7 @@ class Model:
             if until_ms > self.now_ms:
                 # Part of an hour: its events are sent when it is over.
                 self._open_hour()
-                self.env.run(until=until_ms / 1000)
+                self.env.run(until=until_ms)
         return self
 
     def _run_hour(self) -> None:
@@ -350,7 +349,7 @@ class Model:
         return self._outcome(run_state, tally, labels)
 
     def _outcome(self, run_state: RunState, tally: Counter[str], labels: LabelKeeper) -> Outcome:
-        sales = run_state.live_world.sales.outcome(run_state.live_world.clock.length_ms / 1000)
+        sales = run_state.live_world.sales.outcome(self.clock.length_ms)
         probes = {name: probe.frame() for name, probe in self.probes.items()}
         return Outcome(self.truth, sales, run_state.counts(tally), labels, run_state.tables(), probes)
 

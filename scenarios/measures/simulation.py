@@ -155,7 +155,7 @@ def _sold_in_window(run: RunView, region: str | None) -> Mapping[str, float | No
 def _nothing_sold() -> dict[str, float | None]:
     """Measures of a sales desk without requests."""
     # Without requests, neither the length of slots nor the time matters.
-    return sales_outcome([], {}, {}, slot_s=1.0, now_s=0.0).summary
+    return sales_outcome([], {}, slot_ms=1, now_ms=0).summary
 
 
 # None of these depends on what was received, nor on the window of responses.

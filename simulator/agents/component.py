@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self
 
-import simpy
-
 from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName
 from analytics.signals.settings import EventSignal, SignalSettings
 from simulator.agents.plan import Plan
@@ -16,7 +14,7 @@ from simulator.agents.randomness import VisitorRandom
 from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
-from simulator.engine.clock import Clock
+from simulator.engine.clock import MINUTE_MS, Clock, ExactEnvironment
 from simulator.errors import ComponentError
 from simulator.sales.desk import SalesDesk
 from simulator.settings.base import Settings
@@ -70,8 +68,8 @@ class ModelView(Protocol):
         """The sales desk."""
 
     @property
-    def env(self) -> simpy.Environment:
-        """The SimPy environment."""
+    def env(self) -> ExactEnvironment:
+        """The SimPy environment, in whole milliseconds."""
 
     def wake_for(self, component: Component, window: Window) -> None:
         """Wake the visitors whom a component selects in a window."""
@@ -188,8 +186,8 @@ class Component:
         return {"name": self.name, "settings": self.settings, "windows": []}
 
     @property
-    def env(self) -> simpy.Environment:
-        """The SimPy environment."""
+    def env(self) -> ExactEnvironment:
+        """The SimPy environment, in whole milliseconds."""
         return self.model.env
 
     @property
@@ -214,7 +212,7 @@ class Component:
 
     def open_window(self, minutes: float) -> None:
         """Act from the next millisecond on, for some time: wakes those whom :meth:`selects` names."""
-        window = (self.now_ms + 1, self.now_ms + 1 + round(60_000 * minutes))
+        window = (self.now_ms + 1, self.now_ms + 1 + round(MINUTE_MS * minutes))
         self.windows.append(window)
         self.model.wake_for(self, window)
 

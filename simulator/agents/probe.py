@@ -10,12 +10,13 @@ import simpy
 
 from analytics.events.tracking_plan import UTC_MS
 from simulator.agents.component import ModelView
+from simulator.engine.clock import MINUTE_MS
 from simulator.settings.base import Positive, Settings
 
 PROBE_SCHEMA: Final = pl.Schema({"time": UTC_MS, "measure": pl.String(), "value": pl.Float64()})
 """Columns of a probe's table: one row for each measure and time."""
 
-_LAST = 2**60
+_LAST = (2**60,)
 """Rank of a measurement: after everything else of its millisecond."""
 
 
@@ -62,10 +63,9 @@ class Probe:
         model.env.process(self._measure_often())
 
     def _measure_often(self) -> Generator[simpy.Event, object, None]:
-        every_ms = max(1, round(60_000 * self.settings.every_minutes))
-        clock, place = self.model.clock, len(self.name)
-        for at_ms in range(0, clock.length_ms, every_ms):
-            yield clock.until(at_ms, (_LAST, place, *self.name.encode()))
+        every_ms = max(1, round(MINUTE_MS * self.settings.every_minutes))
+        for at_ms in range(0, self.model.clock.length_ms, every_ms):
+            yield self.model.clock.until(at_ms, _LAST)
             self._rows += [(at_ms, name, float(value)) for name, value in self.measure().items()]
 
     def frame(self) -> pl.DataFrame:

@@ -38,7 +38,7 @@ class Timeline:
             for visit in visits
             for place, (time_ms, what) in enumerate(_acts_of(visit, pages))
         )
-        return cls(title, [(clock.to_utc(time_ms / 1000), number, what) for time_ms, number, _, what in found])
+        return cls(title, [(clock.to_utc(time_ms), number, what) for time_ms, number, _, what in found])
 
     def __repr__(self) -> str:
         lines = [f"{time:%Y-%m-%d %H:%M:%S}  visit {number}  {what}" for time, number, what in self.rows]

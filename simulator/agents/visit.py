@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from simulator.engine.clock import MINUTE_MS
+from simulator.errors import ComponentError
 from simulator.settings.site import PageSettings
+from simulator.visitors.journey import IDLE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +87,19 @@ class Visit:
     @property
     def minutes(self) -> float:
         """Minutes from the first to the last page view."""
-        return (self.times_ms[-1] - self.times_ms[0]) / 60_000 if self.times_ms else 0.0
+        return (self.times_ms[-1] - self.times_ms[0]) / MINUTE_MS if self.times_ms else 0.0
+
+    def refuse_pause(self, now_ms: int) -> None:
+        """Refuse a page view after a pause that analysts would take for the end of the visit.
+
+        Truth and events would disagree.
+
+        Raises:
+            ComponentError: The last event is too long ago.
+        """
+        if self.pages and now_ms - self.last_event_ms >= IDLE_MS:
+            minutes, limit = (now_ms - self.last_event_ms) / MINUTE_MS, IDLE_MS // MINUTE_MS
+            raise ComponentError(
+                f"a visitor was kept for {minutes:.1f} minutes without an event, and after {limit} idle minutes "
+                "a visit is over; let the visitor leave before that, or send an event"
+            )

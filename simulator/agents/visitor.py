@@ -15,9 +15,10 @@ from simulator.agents.person import Person
 from simulator.agents.timeline import Timeline
 from simulator.agents.visit import Itinerary, Page, Visit
 from simulator.agents.world_view import World
+from simulator.engine.clock import ExactEnvironment
 from simulator.errors import ComponentError
 from simulator.tracking.activity import IDENTIFY, SUBMIT, VIEW
-from simulator.visitors.journey import IDLE_MS, MIN_GAP_MS
+from simulator.visitors.journey import MIN_GAP_MS
 
 Steps = Generator[simpy.Event, Any, None]
 """What a step that takes time yields to SimPy."""
@@ -137,8 +138,8 @@ class Visitor(Person):
         return self._world.pages[self.visit.pages[-1]] if self.visit and self.visit.pages else None
 
     @property
-    def env(self) -> simpy.Environment:
-        """The SimPy environment."""
+    def env(self) -> ExactEnvironment:
+        """The SimPy environment, in whole milliseconds."""
         return self._world.clock.env
 
     @property
@@ -174,7 +175,7 @@ class Visitor(Person):
         """
         page = self._world.page_named(page) if isinstance(page, str) else page
         visit, now_ms = self._current_visit("view a page"), self.now_ms
-        self._check_idle(visit, now_ms)
+        visit.refuse_pause(now_ms)
         if not visit.pages:
             self._seen |= self._cohort.seen_of_visit(self._row, visit.itinerary)
         visit.times_ms.append(now_ms)
@@ -396,12 +397,3 @@ class Visitor(Person):
         if self.visit is None:
             raise ComponentError(f"a visitor who has not come yet cannot {act}")
         return self.visit
-
-    def _check_idle(self, visit: Visit, now_ms: int) -> None:
-        """Refuse a visit with a pause that analysts would take for its end: truth and events would disagree."""
-        if visit.pages and now_ms - visit.last_event_ms >= IDLE_MS:
-            minutes = (now_ms - visit.last_event_ms) / 60_000
-            raise ComponentError(
-                f"a visitor was kept for {minutes:.1f} minutes without an event, and after "
-                f"{IDLE_MS // 60_000} idle minutes a visit is over; let the visitor leave before that, or send an event"
-            )

@@ -61,7 +61,7 @@ class DiscountBanner(Component):
     def start(self) -> Generator[simpy.Event, object, None]:
         """Look at the queue again and again."""
         while True:
-            yield self.env.timeout(60 * self.settings.check_minutes)
+            yield self.env.timeout(minutes=self.settings.check_minutes)
             waiting = sum(self.model.sales.queue_lengths().values())
             if waiting < self.settings.shown_below and not self.is_open:
                 self.open_window(self.settings.minutes)

@@ -68,13 +68,13 @@ class LiveChat(Component):
 
     def _chat(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
         with self.agents.request(priority=0 if visitor.account else 1) as turn:
-            yield turn | self.env.timeout(self.settings.patience_seconds)
+            yield turn | self.env.timeout(seconds=self.settings.patience_seconds)
             if not turn.triggered:
                 return
             visitor.state["chat"] = "had"
             visitor.track("Live Chat Started")
             minutes = min(self.rng(visitor, "length").exponential(self.settings.mean_minutes), _LONGEST_MINUTES)
-            yield self.env.timeout(round(60_000 * minutes) / 1000)
+            yield self.env.timeout(minutes=minutes)
             visitor.track("Live Chat Ended")
 
     def effect(self, visitor: Visitor) -> float:

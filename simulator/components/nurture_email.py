@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 
 import simpy
 
+from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component
 from simulator.agents.plan import Plan
 from simulator.agents.visit import Page
@@ -13,8 +14,6 @@ from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.settings.base import NonNegative, Positive, Probability, Settings
 from simulator.settings.traffic import CampaignSettings
-
-_HOUR_MS = 3_600_000
 
 
 class NurtureEmail(Component):
@@ -56,7 +55,7 @@ class NurtureEmail(Component):
             self.env.process(self._send(visitor))
 
     def _send(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
-        yield self.env.timeout(3600 * self.settings.delay_hours)
+        yield self.env.timeout(hours=self.settings.delay_hours)
         if not visitor.has_requested:
             hours = self.rng(visitor, "read").exponential(self.settings.read_hours)
-            visitor.come_back(self.now_ms + round(_HOUR_MS * hours), self.settings.landing, self.name)
+            visitor.come_back(self.now_ms + round(HOUR_MS * hours), self.settings.landing, self.name)

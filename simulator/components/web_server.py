@@ -46,9 +46,8 @@ class WebServer(Component):
     def before_view(self, visitor: Visitor, page: Page) -> Generator[simpy.Event, object, None]:
         """Wait for the page, or leave."""
         with self.server.request() as turn:
-            yield turn | self.env.timeout(self.settings.patience_seconds)
+            yield turn | self.env.timeout(seconds=self.settings.patience_seconds)
             if not turn.triggered:
                 visitor.leave()
                 return
-            seconds = self.rng(visitor, "service").exponential(self.settings.mean_seconds)
-            yield self.env.timeout(round(1000 * seconds) / 1000)
+            yield self.env.timeout(seconds=self.rng(visitor, "service").exponential(self.settings.mean_seconds))

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 
 import simpy
 
+from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component, Effect, event_signal
 from simulator.agents.plan import Plan
 from simulator.agents.visit import Page
@@ -54,12 +55,13 @@ class Webinar(Component):
     def start(self) -> None:
         """Open the registration."""
         self.free = self.settings.seats
+        self.begins_ms = round(HOUR_MS * self.settings.at_hour)
 
     def before_submit(self, visitor: Visitor, page: Page) -> bool:
         """Whether there is a seat."""
         if page.name != self.settings.page or "webinar" in visitor.state:
             return True
-        return self.free > 0 and self.env.now < 3600 * self.settings.at_hour
+        return self.free > 0 and self.now_ms < self.begins_ms
 
     def on_submit(self, visitor: Visitor, page: Page) -> None:
         """Take a seat."""
@@ -70,7 +72,7 @@ class Webinar(Component):
                 self.env.process(self._attend(visitor))
 
     def _attend(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
-        yield self.env.timeout(3600 * self.settings.at_hour - self.env.now)
+        yield self.model.clock.until(self.begins_ms)
         visitor.state["webinar"] = "attended"
         visitor.track("Webinar Attended")
 

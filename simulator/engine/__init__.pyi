@@ -9,7 +9,13 @@ from .arrays import (
     row_numbers as row_numbers,
     sparse_column as sparse_column,
 )
-from .clock import DAY_MS as DAY_MS, Clock as Clock, ExactEnvironment as ExactEnvironment, Wait as Wait
+from .clock import (
+    DAY_MS as DAY_MS,
+    MINUTE_MS as MINUTE_MS,
+    Clock as Clock,
+    ExactEnvironment as ExactEnvironment,
+    Wait as Wait,
+)
 from .sampling import Choices as Choices, probabilities as probabilities
 from .stream_digests import RecordingStreams as RecordingStreams
 from .streams import AddressedUniforms as AddressedUniforms, Streams as Streams, VisitorDraws as VisitorDraws

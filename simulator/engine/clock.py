@@ -1,4 +1,4 @@
-"""The simulated clock: UTC outside, SimPy seconds inside, whole milliseconds in every event."""
+"""The simulated clock: UTC outside, whole milliseconds since the start inside."""
 
 from __future__ import annotations
 
@@ -6,56 +6,112 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from heapq import heappush
 from itertools import islice
+from typing import Any
 
 import polars as pl
 import simpy
-from simpy.events import NORMAL
+from simpy.events import NORMAL, EventPriority
 
 from analytics.events.times import HOUR_MS
 from analytics.events.tracking_plan import UTC_MS
 from simulator.engine.arrays import Integers
 from simulator.settings.clock import ClockSettings
 
+MINUTE_MS = 60_000
 DAY_MS = 24 * HOUR_MS
 
 # SimPy's priorities end at NORMAL; all ranked events share the next, so that ranks are compared with ranks only.
 _RANKED = NORMAL + 1
 
-Wait = tuple[float, tuple[int, ...] | None]
-"""Time in seconds, and rank, of a wait; see :meth:`ExactEnvironment.at`."""
+Wait = tuple[int, tuple[int, ...] | None]
+"""Time in ms, and rank, of a wait; see :meth:`ExactEnvironment.at`."""
 
 
 class ExactEnvironment(simpy.Environment):
-    """SimPy environment that can wait until an exact time, not only for a delay.
+    """SimPy environment whose time is a whole number of milliseconds.
 
-    SimPy adds a delay to the current time, and that sum can miss the intended time by one unit in the last place. Two
-    agents who reach the same millisecond by different waits must meet there.
+    Sums of whole numbers are exact: two agents who reach the same millisecond by different waits meet there, and a time
+    that was computed is never a rounding error before the present.
 
     >>> env = ExactEnvironment()
-    >>> event = env.at(0.3)
-    >>> env.run(until=event)
+    >>> env.run(until=env.timeout(minutes=7, seconds=1.5))
     >>> env.now
-    0.3
+    421500
     """
 
-    def at(self, moment: float, rank: tuple[int, ...] | None = None) -> simpy.Event:
-        """Return an event that triggers at exactly ``moment``.
+    @property
+    def now(self) -> int:
+        """Now, in ms."""
+        return self._now  # type: ignore[return-value]  # SimPy's times may be fractions, ours are not
+
+    def timeout(
+        self,
+        delay: float = 0,
+        value: Any = None,  # noqa: ANN401 - as SimPy has it
+        *,
+        days: float = 0.0,
+        hours: float = 0.0,
+        minutes: float = 0.0,
+        seconds: float = 0.0,
+    ) -> simpy.Timeout:
+        """Return an event that triggers after a time; a process yields it to wait.
 
         Args:
-            moment: Simulated time, in the environment's unit.
-            rank: Place among the ranked events of that time; they trigger after all events without a rank. No two
-                events of one time may have the same rank. Without ranks SimPy triggers simultaneous events in the order
-                in which they were scheduled; a rank makes the order a property of the agent instead.
+            delay: Whole number of milliseconds. The other durations are added to it.
+            value: Value of the event.
+            days: Duration in days. The sum of all durations is rounded to the nearest millisecond.
+            hours: Duration in hours.
+            minutes: Duration in minutes.
+            seconds: Duration in seconds.
 
         Raises:
+            TypeError: ``delay`` is a fraction of milliseconds.
+            ValueError: The time is negative.
+
+        >>> env = ExactEnvironment()
+        >>> env.timeout(1.5)
+        Traceback (most recent call last):
+        TypeError: the clock counts whole milliseconds, not 1.5; give the unit, as in timeout(seconds=1.5)
+        """
+        duration_ms = DAY_MS * days + HOUR_MS * hours + MINUTE_MS * minutes + 1000 * seconds
+        # Before it is rounded: a little less than nothing is a mistake as well.
+        if duration_ms < 0:
+            raise ValueError(f"cannot wait for a negative time of {duration_ms:g} ms")
+        return simpy.Timeout(self, _whole(delay) + round(duration_ms), value)
+
+    def schedule(self, event: simpy.Event, priority: EventPriority = NORMAL, delay: float = 0) -> None:
+        """Schedule an event after a whole number of milliseconds, as all of SimPy's events are scheduled.
+
+        Args:
+            event: The event.
+            priority: Place among the events of that time.
+            delay: Time until then in ms.
+
+        Raises:
+            TypeError: ``delay`` is a fraction of milliseconds.
+        """
+        heappush(self._queue, (self._now + _whole(delay), priority, next(self._eid), event))
+
+    def at(self, time_ms: int, rank: tuple[int, ...] | None = None) -> simpy.Event:
+        """Return an event that triggers at exactly ``time_ms``.
+
+        Args:
+            time_ms: Simulated time in ms.
+            rank: Place among the ranked events of that time; they trigger after all events without a rank. Without
+                ranks SimPy triggers simultaneous events in the order in which they were scheduled, and so it does those
+                of equal rank; a rank makes the order a property of the agent instead.
+
+        Raises:
+            TypeError: The time is a fraction of milliseconds.
             ValueError: The time lies in the past.
         """
-        if moment < self._now:
-            raise ValueError(f"cannot wait until {moment}: it is {self._now} already")
+        time_ms = _whole(time_ms)
+        if time_ms < self._now:
+            raise ValueError(f"cannot wait until {time_ms} ms: it is {self._now} ms already")
         # SimPy schedules by delay only, so the event goes onto its heap directly.
-        event = _Moment(self)
-        place: tuple[int, object] = (NORMAL, next(self._eid)) if rank is None else (_RANKED, rank)
-        heappush(self._queue, (moment, *place, event))  # type: ignore[misc]  # SimPy never looks at the rank
+        event, number = _Moment(self), next(self._eid)
+        place: tuple[int, object] = (NORMAL, number) if rank is None else (_RANKED, (rank, number))
+        heappush(self._queue, (time_ms, *place, event))  # type: ignore[misc]  # SimPy never looks at the rank
         return event
 
     def step_through(self, waits: Iterator[Wait]) -> None:
@@ -72,7 +128,7 @@ class ExactEnvironment(simpy.Environment):
             ValueError: The iterator yields a time that lies in the past.
         """
 
-        def wait_for(moment: float, rank: tuple[int, ...] | None) -> None:
+        def wait_for(moment: int, rank: tuple[int, ...] | None) -> None:
             event = self.at(moment, rank)
             event.callbacks.append(resume)
 
@@ -102,20 +158,33 @@ class _Moment(simpy.Event):
         self._value = None
 
 
+def _whole(number: float) -> int:
+    """A whole number of milliseconds, whatever its type."""
+    # Nearly all of them are: this runs for every event.
+    if isinstance(number, int):
+        return number
+    if (whole := int(number)) != number:
+        raise TypeError(
+            f"the clock counts whole milliseconds, not {number!r}; give the unit, as in timeout(seconds={number!r})"
+        )
+    return whole
+
+
 class Clock:
-    """Converts between simulated seconds, milliseconds since the start, and UTC.
+    """Converts between milliseconds since the start and UTC.
 
     Args:
         settings: Start and length of the simulation.
-        env: SimPy environment whose time is seconds since the start; a new one unless given.
+        env: SimPy environment whose time is milliseconds since the start; a new one unless given.
 
     Attributes:
+        env: The SimPy environment.
         start: First moment, UTC.
         start_ms: The same in milliseconds since 1970.
         length_ms: Length of the simulation in milliseconds.
 
     >>> clock = Clock(ClockSettings(hours=24))
-    >>> clock.to_utc(90.5).isoformat()
+    >>> clock.to_utc(90_500).isoformat()
     '2026-03-03T00:01:30.500000+00:00'
     >>> clock.to_ms(clock.end)
     86400000
@@ -131,43 +200,38 @@ class Clock:
     @property
     def end(self) -> datetime:
         """First moment after the simulation, UTC."""
-        return self.to_utc(self.length_ms / 1000)
+        return self.to_utc(self.length_ms)
 
     @property
     def now_ms(self) -> int:
         """Now, in ms since the start."""
-        # A whole millisecond in seconds may be a rounding error too small.
-        return int(self.env.now * 1000 + 1e-6)
+        return self.env.now
 
     @property
     def now(self) -> datetime:
         """Now, UTC."""
-        return self.to_utc(self.now_ms / 1000)
+        return self.to_utc(self.env.now)
 
-    def to_utc(self, seconds: float) -> datetime:
-        """UTC time of a simulated time in seconds since the start."""
-        return self.start + timedelta(seconds=seconds)
-
-    def to_seconds(self, moment: datetime) -> float:
-        """Simulated time in seconds since the start of a UTC time."""
-        return (moment - self.start).total_seconds()
+    def to_utc(self, time_ms: int) -> datetime:
+        """UTC time of a simulated time in ms since the start."""
+        return self.start + timedelta(milliseconds=time_ms)
 
     def to_ms(self, moment: datetime) -> int:
         """Milliseconds from the start to a UTC time, rounded to the nearest."""
-        return round(self.to_seconds(moment) * 1000)
+        return round((moment - self.start) / timedelta(milliseconds=1))
 
     def timestamps(self, times_ms: Integers) -> pl.Series:
         """UTC time column of times in milliseconds since the start; shape (n,)."""
         return pl.Series(times_ms + self.start_ms).cast(UTC_MS)
 
-    def until(self, time_ms: int, rank: tuple[int, ...] | None = None) -> simpy.Event:
-        """Return an event that triggers at exactly ``time_ms``; a process yields it to wait.
+    def until(self, moment: int | datetime, rank: tuple[int, ...] | None = None) -> simpy.Event:
+        """Return an event that triggers at exactly a time; a process yields it to wait.
 
         Args:
-            time_ms: Milliseconds since the start.
+            moment: Milliseconds since the start, or a time in UTC.
             rank: Place among the ranked events of that millisecond; see :meth:`ExactEnvironment.at`.
 
         Raises:
             ValueError: The time lies in the past.
         """
-        return self.env.at(time_ms / 1000, rank)
+        return self.env.at(self.to_ms(moment) if isinstance(moment, datetime) else moment, rank)

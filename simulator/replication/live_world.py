@@ -126,7 +126,7 @@ class LiveWorld:
         Args:
             hour: Number of the hour, from 0; each hour in turn.
         """
-        self.clock.env.run(until=(hour + 1) * HOUR_MS / 1000)
+        self.clock.env.run(until=(hour + 1) * HOUR_MS)
         parts = [
             _site_activity(cohort)
             for cohort in self._active_cohorts

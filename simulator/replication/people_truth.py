@@ -53,7 +53,7 @@ def true_people(cohorts: Iterable[Cohort], population: Population, clock: Clock)
     waiting, in_order = PEOPLE_SCHEMA.to_frame(), ("first_seen_at", "anonymous_id")
     for cohort in cohorts:
         if waiting.height >= _MIN_PART_ROWS:
-            is_settled = pl.col("first_seen_at") < pl.lit(clock.to_utc(cohort.earliest_ms / 1000), UTC_MS)
+            is_settled = pl.col("first_seen_at") < pl.lit(clock.to_utc(cohort.earliest_ms), UTC_MS)
             yield waiting.filter(is_settled).sort(in_order)
             waiting = waiting.filter(~is_settled)
         waiting = pl.concat([waiting, _people_of(cohort, population, clock)])

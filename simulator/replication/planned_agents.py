@@ -98,7 +98,7 @@ def _run_steps(world: Deciding, cohort: Cohort) -> Iterator[Wait]:
                 gone.add(number)
 
 
-def _steps(cohort: Cohort, length_ms: int) -> Iterator[tuple[float, int, int, int]]:
+def _steps(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, int, int, int]]:
     """Time, kind, row of the page view or visit, and visitor of each step; by time, decisions last, then by visitor."""
     journeys, sends = cohort.journeys, cohort.sends
     time_ms = np.concatenate((cohort.view_ms, cohort.sent_at(sends), cohort.end_ms))
@@ -111,5 +111,5 @@ def _steps(cohort: Cohort, length_ms: int) -> Iterator[tuple[float, int, int, in
     key = (((time_ms << 1) | (kind == _DECIDE)) << len(cohort).bit_length()) | number
     order = pl.Series(key[time_ms < length_ms]).arg_sort().to_numpy()
 
-    moment, *others = (values[time_ms < length_ms][order] for values in (time_ms, kind, row, number))
-    return zip((moment / 1000).tolist(), *(column.tolist() for column in others), strict=True)
+    columns = (values[time_ms < length_ms][order].tolist() for values in (time_ms, kind, row, number))
+    return zip(*columns, strict=True)

@@ -1,6 +1,7 @@
 """The sales team behind the demo form: a queueing system on the SimPy clock.
 
-Modules, in reading order: ``desk`` (the SimPy processes from request to deal), ``office_hours`` (working hours of teams
+Modules, in reading order: ``desk`` (the SimPy processes from request to deal), ``routing`` (which team a request goes
+to, and which account executive), ``team`` (inbox and demo slots of a team), ``office_hours`` (working hours of teams
 and representatives), ``outcome`` (the record of each request, and the summary).
 """
 

@@ -16,15 +16,15 @@ _SEARCH_DAYS = 400
 
 @dataclass(frozen=True)
 class Shift:
-    """A period of work, from ``opens_s`` to ``closes_s`` in seconds since the start of the simulation."""
+    """A period of work, from ``opens_ms`` to ``closes_ms`` in ms since the start of the simulation."""
 
-    opens_s: float
-    closes_s: float
+    opens_ms: int
+    closes_ms: int
 
     @property
-    def length_s(self) -> float:
-        """Length in seconds; it differs on days with a time change."""
-        return self.closes_s - self.opens_s
+    def length_ms(self) -> int:
+        """Length in ms; it differs on days with a time change."""
+        return self.closes_ms - self.opens_ms
 
 
 class OfficeHours:
@@ -40,7 +40,7 @@ class OfficeHours:
     >>> from simulator.settings.clock import ClockSettings
     >>> office = OfficeHours(TeamSettings(time_zone="Europe/Berlin"), Clock(ClockSettings()))
     >>> office.on(date(2026, 3, 3))
-    Shift(opens_s=28800.0, closes_s=61200.0)
+    Shift(opens_ms=28800000, closes_ms=61200000)
     >>> office.on(date(2026, 3, 7)) is None
     True
     """
@@ -52,9 +52,9 @@ class OfficeHours:
         self._holidays = frozenset(team.holidays)
         self._clock = clock
 
-    def day_of(self, time_s: float) -> date:
-        """Local date at a simulated time in seconds."""
-        return self._clock.to_utc(time_s).astimezone(self._zone).date()
+    def day_of(self, time_ms: int) -> date:
+        """Local date at a simulated time in ms."""
+        return self._clock.to_utc(time_ms).astimezone(self._zone).date()
 
     def on(self, day: date) -> Shift | None:
         """Office hours of a local date; None if the office is closed all day."""
@@ -62,23 +62,23 @@ class OfficeHours:
             return None
         return Shift(self._moment(day, self._opens), self._moment(day, self._closes))
 
-    def _moment(self, day: date, minutes: int) -> float:
+    def _moment(self, day: date, minutes: int) -> int:
         """Simulated time of a local time; minute 1440 is the next midnight."""
         # 24:00 is midnight of the next day.
         days, minute = divmod(minutes, 24 * 60)
         wall = datetime.combine(day + timedelta(days=days), time(minute // 60, minute % 60), self._zone)
         # Through UTC: differences of local times ignore a change of the offset.
-        return self._clock.to_seconds(wall.astimezone(UTC))
+        return self._clock.to_ms(wall.astimezone(UTC))
 
-    def days_from(self, time_s: float) -> Iterator[date]:
+    def days_from(self, time_ms: int) -> Iterator[date]:
         """Local dates from a simulated time on, up to the search horizon."""
-        first = self.day_of(time_s)
+        first = self.day_of(time_ms)
         return (first + timedelta(days=ahead) for ahead in range(_SEARCH_DAYS))
 
-    def next_open(self, time_s: float) -> float | None:
+    def next_open(self, time_ms: int) -> int | None:
         """First time in office hours at or after a simulated time; None if there is none within the search horizon."""
-        shift = RepCalendar(self).next_shift(time_s)
-        return None if shift is None else shift.opens_s
+        shift = RepCalendar(self).next_shift(time_ms)
+        return None if shift is None else shift.opens_ms
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,7 @@ class RepCalendar:
         """The shift of a local date; None for a day off."""
         share = self._share(day)
         hours = self.office.on(day) if share else None
-        # Not recomputed for a whole day: rounding would move the closing time.
-        if hours is None or share == 1:
-            return hours
-        return Shift(hours.opens_s, hours.opens_s + share * hours.length_s)
+        return hours and Shift(hours.opens_ms, hours.opens_ms + round(share * hours.length_ms))
 
     def _share(self, day: date) -> float:
         """Share of the day's office hours that is worked."""
@@ -118,25 +115,25 @@ class RepCalendar:
         weeks = (day - self.joins).days // 7
         return 0.0 if weeks < 0 else min(1.0, (weeks + 1) / (self.ramp_weeks + 1))
 
-    def next_shift(self, time_s: float) -> Shift | None:
+    def next_shift(self, time_ms: int) -> Shift | None:
         """Remainder of the current shift, or the next one; None if there is none within the search horizon.
 
         Args:
-            time_s: Simulated time in seconds.
+            time_ms: Simulated time in ms.
         """
-        for day in self.office.days_from(time_s):
+        for day in self.office.days_from(time_ms):
             shift = self.on(day)
             # A shift that is nearly over still counts, with what is left of it.
-            if shift is not None and shift.closes_s > time_s:
-                return Shift(max(shift.opens_s, time_s), shift.closes_s)
+            if shift is not None and shift.closes_ms > time_ms:
+                return Shift(max(shift.opens_ms, time_ms), shift.closes_ms)
         return None
 
-    def seconds_until(self, length_s: float) -> float:
-        """Working time in seconds from the start of the simulation to ``length_s``."""
-        day, last, total = self.office.day_of(0.0), self.office.day_of(length_s), 0.0
+    def worked_ms(self, length_ms: int) -> int:
+        """Working time in ms from the start of the simulation to ``length_ms``."""
+        day, last, total = self.office.day_of(0), self.office.day_of(length_ms), 0
         while day <= last:
             if shift := self.on(day):
-                total += max(0.0, min(shift.closes_s, length_s) - max(shift.opens_s, 0.0))
+                total += max(0, min(shift.closes_ms, length_ms) - max(shift.opens_ms, 0))
             day += timedelta(days=1)
         return total
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import polars as pl
+
+from analytics.events.times import HOUR_MS
+from simulator.engine.clock import MINUTE_MS
+from simulator.world.accounts import UNKNOWN_COMPANY, Company
 
 Summary = dict[str, float | None]
 
@@ -25,53 +29,47 @@ class SalesStage(StrEnum):
 
 @dataclass
 class DemoRequest:
-    """One request and its progress. Times are simulated seconds; None for steps that have not happened.
+    """One request and its progress. Times are simulated ms; None for steps that have not happened.
 
     Attributes:
         visitor: Anonymous identifier of the visitor.
         region: World region of the visitor.
-        requested_s: When the form was submitted.
-        response_s: Length of the response in seconds, from when an SDR starts it.
+        requested_ms: When the form was submitted.
+        response_ms: Length of the response in ms, from when an SDR starts it.
         stage: Last step reached.
-        responded_s: When a sales development representative started the response.
-        scheduled_s: When the demo was booked.
-        slot_s: Start of the booked slot; it may lie ahead.
-        held_s: End of the demo.
-        missed_s: End of a slot that the buyer missed.
-        opportunity_s: When it became an opportunity.
-        won_s: When the deal was won.
+        responded_ms: When a sales development representative started the response.
+        scheduled_ms: When the demo was booked.
+        slot_ms: Start of the booked slot; it may lie ahead.
+        held_ms: End of the demo.
+        missed_ms: End of a slot that the buyer missed.
+        opportunity_ms: When it became an opportunity.
+        won_ms: When the deal was won.
         deal_value: Value of the deal in US dollars a year.
-        account: Identifier of the visitor's company, None where it is not recognised.
+        company: Company of the visitor.
+        team: Name of the team that it went to.
+        account_executive: Account executive who holds the demo, such as ``europe-3``; None until it is booked.
     """
 
     visitor: str
     region: str
-    requested_s: float
-    response_s: float
+    requested_ms: int
+    response_ms: int
     stage: SalesStage = SalesStage.REQUESTED
-    responded_s: float | None = None
-    scheduled_s: float | None = None
-    slot_s: float | None = None
-    held_s: float | None = None
-    missed_s: float | None = None
-    opportunity_s: float | None = None
-    won_s: float | None = None
+    responded_ms: int | None = None
+    scheduled_ms: int | None = None
+    slot_ms: int | None = None
+    held_ms: int | None = None
+    missed_ms: int | None = None
+    opportunity_ms: int | None = None
+    won_ms: int | None = None
     deal_value: float | None = None
-    account: str | None = None
+    company: Company = UNKNOWN_COMPANY
+    team: str | None = None
+    account_executive: str | None = None
 
 
-_NUMBERS = (
-    "requested_s",
-    "response_s",
-    "responded_s",
-    "scheduled_s",
-    "slot_s",
-    "held_s",
-    "missed_s",
-    "opportunity_s",
-    "won_s",
-    "deal_value",
-)
+_TIMES = ("requested", "response", "responded", "scheduled", "slot", "held", "missed", "opportunity", "won")
+"""Times of a request: milliseconds in the record, and seconds in the table."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,9 @@ class SalesOutcome:
 
     Attributes:
         requests: One row per request, in order: ``anonymous_id``, ``account`` (null where it is not recognised),
-            ``region``, ``team``, ``stage``; ``requested_s``, ``responded_s``, ``scheduled_s``, ``held_s``,
-            ``missed_s``, ``opportunity_s``, ``won_s`` (seconds since the start, null for steps that have not happened),
+            ``region``, ``team``, ``account_executive`` (such as ``europe-3``, null until a demo is booked), ``stage``;
+            ``requested_s``, ``responded_s``, ``scheduled_s``, ``held_s``, ``missed_s``, ``opportunity_s``, ``won_s``
+            (seconds since the start, null for steps that have not happened),
             ``slot_s`` (start of the booked slot, which may lie ahead), ``deal_value`` (US dollars a year, null unless
             won), ``response_minutes`` (speed-to-lead: from the request to the start of the response) and
             ``slot_wait_hours`` (from booking to the slot).
@@ -98,7 +97,8 @@ class SalesOutcome:
             mean and 90 % quantile of ``response_minutes`` and ``slot_wait_hours``; ``sdr_utilisation`` and
             ``executive_utilisation``: time spent on responses, and in slots held or missed, divided by working time.
             Work is finished after closing, so a utilisation can exceed 1. None where a mean or ratio is undefined.
-        by_region: The same for each region with a request, with the utilisations of its team; sorted by region.
+        by_region: The same for each region with a request, with the utilisations of the teams that served it; sorted by
+            region.
     """
 
     requests: pl.DataFrame
@@ -107,28 +107,27 @@ class SalesOutcome:
 
 
 def sales_outcome(
-    requests: list[DemoRequest], team_of: Mapping[str, str], hours: Mapping[str, TeamHours], slot_s: float, now_s: float
+    requests: list[DemoRequest], hours: Mapping[str, TeamHours], slot_ms: int, now_ms: int
 ) -> SalesOutcome:
     """Summarise the requests.
 
     Args:
         requests: The requests, in order.
-        team_of: Name of the team that serves each region.
         hours: Working time of each team until now.
-        slot_s: Length of a demo slot in seconds.
-        now_s: Current simulated time in seconds.
+        slot_ms: Length of a demo slot in ms.
+        now_ms: Current simulated time in ms.
     """
-    table = _table(requests, team_of)
+    table = _table(requests)
     busy = table.select(
         "team",
         # A response that is not finished has taken until now.
-        sdrs=pl.min_horizontal("response_s", now_s - pl.col("responded_s")),
+        sdrs=pl.min_horizontal("response_s", now_ms / 1000 - pl.col("responded_s")),
         # A slot that is in progress counts up to now, one in the future not at all.
-        executives=(now_s - pl.col("slot_s")).clip(0, slot_s),
+        executives=(now_ms / 1000 - pl.col("slot_s")).clip(0, slot_ms / 1000),
     )
     table = table.drop("response_s")
 
-    def measures(rows: pl.DataFrame, teams: set[str]) -> Summary:
+    def measures(rows: pl.DataFrame, teams: Collection[str]) -> Summary:
         work = busy.filter(pl.col("team").is_in(list(teams)))
         return {
             **request_measures(rows),
@@ -138,10 +137,11 @@ def sales_outcome(
             ),
         }
 
-    summary = measures(table, set(hours))
+    summary = measures(table, hours)
+    # Of all teams that have served a region: one, if they are named after regions.
     regions = {
-        region: measures(table.filter(pl.col("region") == region), {team_of[region]})
-        for region in table["region"].unique().sort().to_list()
+        str(region): measures(rows, rows["team"].unique().sort().to_list())
+        for (region,), rows in table.sort("region", maintain_order=True).group_by("region", maintain_order=True)
     }
     schema = {"region": pl.String} | {name: pl.Float64 if _is_share(name) else pl.Int64 for name in summary}
     # Built from rows: an empty list still has the schema's columns.
@@ -149,19 +149,23 @@ def sales_outcome(
     return SalesOutcome(table, summary, pl.DataFrame(rows, schema=schema))
 
 
-def _table(requests: list[DemoRequest], team_of: Mapping[str, str]) -> pl.DataFrame:
+def _table(requests: list[DemoRequest]) -> pl.DataFrame:
     words = {
         "anonymous_id": [request.visitor for request in requests],
-        "account": [request.account for request in requests],
+        "account": [request.company.account for request in requests],
         "region": [request.region for request in requests],
-        "team": [team_of[request.region] for request in requests],
+        "team": [request.team for request in requests],
+        "account_executive": [request.account_executive for request in requests],
         "stage": [str(request.stage) for request in requests],
     }
-    numbers = {name: [getattr(request, name) for request in requests] for name in _NUMBERS}
-    schema = dict.fromkeys(words, pl.String()) | dict.fromkeys(numbers, pl.Float64())
-    return pl.DataFrame({**words, **numbers}, schema=schema).with_columns(
-        response_minutes=(pl.col("responded_s") - pl.col("requested_s")) / 60,
-        slot_wait_hours=(pl.col("slot_s") - pl.col("scheduled_s")) / 3600,
+    times_ms = {f"{name}_s": [getattr(request, f"{name}_ms") for request in requests] for name in _TIMES}
+    values = {"deal_value": [request.deal_value for request in requests]}
+    schema = dict.fromkeys(words, pl.String()) | dict.fromkeys(times_ms, pl.Int64()) | {"deal_value": pl.Float64()}
+    # All expressions read the milliseconds, whatever the columns are called.
+    return pl.DataFrame({**words, **times_ms, **values}, schema=schema).with_columns(
+        pl.col(*times_ms) / 1000,
+        response_minutes=(pl.col("responded_s") - pl.col("requested_s")) / MINUTE_MS,
+        slot_wait_hours=(pl.col("slot_s") - pl.col("scheduled_s")) / HOUR_MS,
     )
 
 

@@ -3,6 +3,7 @@ from .base import (
     LogOdds as LogOdds,
     NonNegative as NonNegative,
     Positive as Positive,
+    PositiveFactor as PositiveFactor,
     Probability as Probability,
     Real as Real,
     Settings as Settings,
@@ -25,7 +26,9 @@ from .sales import (
     SalesSettings as SalesSettings,
     StaffSettings as StaffSettings,
     TeamSettings as TeamSettings,
+    check_regions as check_regions,
     minutes_of as minutes_of,
+    team_of as team_of,
 )
 from .site import MIN_EXIT_RATE as MIN_EXIT_RATE, PageSettings as PageSettings, SiteSettings as SiteSettings
 from .tracking import TrackingSettings as TrackingSettings

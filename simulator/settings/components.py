@@ -1,4 +1,4 @@
-"""Components, probes and the decision model of a world, as scenario files name them."""
+"""Components, probes, the decision model and the routing policy of a world, as scenario files name them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ COMPONENTS = "funnelsim.components"
 
 DECISIONS = "funnelsim.decisions"
 """Group of entry points of decision models."""
+
+ROUTING = "funnelsim.routing"
+"""Group of entry points of routing policies of the sales desk."""
 
 PROBES = "funnelsim.probes"
 """Group of entry points of probes."""
@@ -137,6 +140,15 @@ class DecisionSettings(PartSettings):
     def group(cls) -> str:
         """Group of entry points of decision models."""
         return DECISIONS
+
+
+class RoutingSettings(PartSettings):
+    """The routing policy of the sales desk."""
+
+    @classmethod
+    def group(cls) -> str:
+        """Group of entry points of routing policies."""
+        return ROUTING
 
 
 class ProbeSettings(PartSettings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from analytics.events.geography import REGIONS
 from simulator.settings.base import Count, NonNegative, Positive, Probability, Settings, TimeZone, unknown
+from simulator.settings.components import RoutingSettings
 
 DEFAULT_TEAM = "default"
 """Name of the team that serves all other regions."""
@@ -134,7 +136,10 @@ class SalesSettings(Settings):
     """The process from a demo request to a deal. The default figures are assumptions.
 
     Attributes:
-        teams: Teams by the region they serve; the team ``default`` serves all other regions.
+        teams: Teams by the region they serve; the team ``default`` serves all other regions. With some routing policies
+            teams can have any name.
+        routing: Which team a request goes to, and which account executive holds the demo: ``by_region`` unless given,
+            ``round_robin``, ``least_loaded``, ``by_account_size``, or a class of your own.
         response_minutes: Mean time that a sales development representative spends on a request, in minutes;
             exponential.
         slot_minutes: Length of a demo slot in minutes.
@@ -155,11 +160,12 @@ class SalesSettings(Settings):
             a demo, in log-odds per day; 0 or below. ``intent.target_conversion`` is calibrated without it.
 
     >>> sales = SalesSettings.model_validate({"teams": {"default": {}, "europe": {"time_zone": "Europe/Berlin"}}})
-    >>> sales.team_of("europe"), sales.team_of("asia_pacific")
+    >>> team_of("europe", sales.teams), team_of("asia_pacific", sales.teams)
     ('europe', 'default')
     """
 
     teams: dict[str, TeamSettings] = Field(default_factory=lambda: {DEFAULT_TEAM: TeamSettings()})
+    routing: RoutingSettings | None = None
     response_minutes: Positive = 15.0
     slot_minutes: Positive = 45.0
     lead_hours: NonNegative = 2.0
@@ -176,19 +182,36 @@ class SalesSettings(Settings):
 
     @model_validator(mode="after")
     def _every_region_is_served(self) -> Self:
-        for name in self.teams:
-            if name not in {*REGIONS, DEFAULT_TEAM}:
-                raise ValueError(f"teams.{name}: {unknown('region', name, (*REGIONS, DEFAULT_TEAM))}")
-        unserved = [region for region in REGIONS if region not in self.teams]
-        if unserved and DEFAULT_TEAM not in self.teams:
-            raise ValueError(f"teams: nobody serves {', '.join(unserved)}; add a team {DEFAULT_TEAM!r}")
+        if not self.teams:
+            raise ValueError("teams: there is none")
+        # The policy decides which teams it can do with.
+        (self.routing.build("routing").check if self.routing else check_regions)(self.teams)
         for name, team in self.teams.items():
             # A slot longer than the day could never be booked, and the search for it would not end.
             if self.slot_minutes > minutes_of(team.closes) - minutes_of(team.opens):
                 raise ValueError(f"teams.{name}: a slot of {self.slot_minutes:g} minutes does not fit its office hours")
         return self
 
-    def team_of(self, region: str) -> str:
-        """Name of the team that serves a region."""
-        # Looked up, not stored: a scenario may drop a team with null.
-        return region if region in self.teams else DEFAULT_TEAM
+
+def team_of(region: str, teams: Collection[str]) -> str:
+    """Name of the team that is named after a region, or of the default team."""
+    return region if region in teams else DEFAULT_TEAM
+
+
+def check_regions(teams: Collection[str], beside: str | None = None) -> None:
+    """Refuse teams that do not serve every region.
+
+    Args:
+        teams: Names of the teams.
+        beside: Name of a team that need not be a region.
+
+    Raises:
+        ValueError: A name is no region, or a region has no team.
+    """
+    known = (*REGIONS, DEFAULT_TEAM)
+    for name in teams:
+        if name not in known and name != beside:
+            raise ValueError(f"teams.{name}: {unknown('region', name, known)}")
+    unserved = [region for region in REGIONS if region not in teams]
+    if unserved and DEFAULT_TEAM not in teams:
+        raise ValueError(f"teams: nobody serves {', '.join(unserved)}; add a team {DEFAULT_TEAM!r}")

@@ -171,14 +171,13 @@ def test_long_queues_match_erlang_c(reps: int, load: float):
 
         def arrive(clock: Clock, desk: SalesDesk, pauses: list[float], responses: list[float]) -> Process:
             for pause, response in zip(pauses, responses, strict=True):
-                yield clock.env.timeout(60 * pause)
+                yield clock.env.timeout(minutes=pause)
                 desk.request_demo("somebody", "europe", BuyerDraws(response, *[0.5] * 6))
 
         clock.env.run(until=clock.env.process(arrive(clock, desk, pauses, draws)))
-        now_s = clock.env.now
         # Who asked just before the end has perhaps not been answered: as above, nobody's wait may decide on that.
-        between = pl.col("requested_s").is_between(60 * skipped, now_s - 60 * skipped)
-        outcome = desk.outcome(now_s)
+        between = pl.col("requested_s").is_between(60 * skipped, clock.now_ms / 1000 - 60 * skipped)
+        outcome = desk.outcome(clock.now_ms)
         waits = outcome.requests.filter(between)["response_minutes"]
         assert waits.null_count() == 0
         found.append((*figures(waits.to_numpy()), outcome.summary["sdr_utilisation"]))

@@ -25,6 +25,8 @@ SETTINGS = {
     "tracking.malformed_rate": 0.05,
     "tracking.duplicate_rate": 0.05,
     "tracking.bots_per_day": 40,
+    # A policy with a memory, which one process has.
+    "sales.routing": {"use": "round_robin"},
 }
 
 

@@ -90,6 +90,22 @@ def test_the_store_takes_events_in_only_when_they_are_asked_about():
         assert run.outcome.counts == counts
 
 
+def test_workers_import_the_policies_that_a_study_compares():
+    """A policy is a factor as any setting, and the waits behind it are the same on one worker and on two."""
+    teams = "{europe: {sdrs: {headcount: 1}}, default: {sdrs: {headcount: 1}}}"
+    world = WORLD.replace("intent", f"sales: {{routing: {{use: by_region}}, teams: {teams}}}, intent")
+    text = f"""name: s
+scenario: {world.replace("hours: 1", "hours: 24")}
+factors: {{sales.routing.use: [by_region, round_robin, least_loaded]}}
+overrides: {{traffic.visitors_per_day: 400}}
+replications: 2
+responses: {{wait: sales.response_minutes_mean}}
+"""
+    one, two = (Study.parse(text).run(jobs=jobs).replications for jobs in (1, 2))
+    assert one.equals(two)
+    assert one.group_by("replication").agg(pl.col("value").n_unique())["value"].to_list() == [3, 3]
+
+
 def test_results_are_the_same_bytes_however_they_are_run(study: Study, tmp_path: Path):
     """In this process, on two workers and on an executor of the caller every file but the manifest is the same."""
     run_study(study, jobs=1, folder=tmp_path / "one")

@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from analytics.events.times import HOUR_MS
 from simulator.engine.clock import Clock
 from simulator.sales.office_hours import OfficeHours, RepCalendar, rep_calendars
 from simulator.settings.clock import ClockSettings
 from simulator.settings.sales import WEEKDAYS, StaffSettings, TeamSettings
-
-HOUR_S = 3600.0
 
 
 def office(start: str, **team: Any) -> OfficeHours:
@@ -54,11 +53,11 @@ def test_office_hours_are_those_of_the_wall_clock(zone: str, start: str, hours: 
     hours_of_team = office(start, **team.model_dump())
     calendar, begins = RepCalendar(hours_of_team), datetime.fromisoformat(start)
     for minute in range(5 * 24 * 60):
-        at_work = calendar.next_shift(60.0 * minute)
-        is_open = at_work is not None and at_work.opens_s == 60.0 * minute
+        at_work = calendar.next_shift(60_000 * minute)
+        is_open = at_work is not None and at_work.opens_ms == 60_000 * minute
         assert is_open == in_office(team, begins + timedelta(minutes=minute)), minute
         if at_work is not None and is_open:
-            assert not in_office(team, begins + timedelta(seconds=at_work.closes_s)) or team.closes == "24:00"
+            assert not in_office(team, begins + timedelta(milliseconds=at_work.closes_ms)) or team.closes == "24:00"
 
 
 @pytest.mark.parametrize(
@@ -77,17 +76,17 @@ def test_a_day_has_as_many_hours_as_the_sun_gave_it(zone: str, day: str, hours: 
     never_closes = office(f"{day}T00:00:00Z", time_zone=zone, opens="00:00", closes="24:00", weekdays=WEEKDAYS)
     around = [never_closes.on(date.fromisoformat(day) + timedelta(days=d)) for d in (-1, 0, 1)]
     shifts = [shift for shift in around if shift is not None]
-    assert shifts[1].length_s == hours * HOUR_S
-    assert all(one.closes_s == two.opens_s for one, two in pairwise(shifts))
+    assert shifts[1].length_ms == hours * HOUR_MS
+    assert all(one.closes_ms == two.opens_ms for one, two in pairwise(shifts))
 
 
 def test_after_the_weekend_of_the_change_the_office_opens_an_hour_earlier_in_utc():
     """Berlin opens at 8 UTC on Friday, and at 7 UTC on Monday; an office with a year and more of holidays never."""
     berlin = office("2026-03-27T00:00:00Z", time_zone="Europe/Berlin")
-    assert berlin.next_open(0.0) == 8 * HOUR_S
-    assert berlin.next_open(17 * HOUR_S) == 3 * 24 * HOUR_S + 7 * HOUR_S
+    assert berlin.next_open(0) == 8 * HOUR_MS
+    assert berlin.next_open(17 * HOUR_MS) == 3 * 24 * HOUR_MS + 7 * HOUR_MS
     holidays = [date(2026, 1, 1) + timedelta(days=d) for d in range(900)]
-    assert office("2026-03-03T00:00:00Z", holidays=holidays).next_open(0.0) is None
+    assert office("2026-03-03T00:00:00Z", holidays=holidays).next_open(0) is None
 
 
 def staff(**settings: Any) -> list[RepCalendar]:
@@ -106,8 +105,8 @@ def test_an_absence_holds_from_its_first_day_to_its_last():
         *(True, True, True, True, True, False, False),
         *(True, False, False, True, False, False, False),
     ]
-    assert first.seconds_until(7 * 24 * HOUR_S) == 5 * 24 * HOUR_S
-    assert second.seconds_until(7 * 24 * HOUR_S) == 2 * 24 * HOUR_S
+    assert first.worked_ms(7 * 24 * HOUR_MS) == 5 * 24 * HOUR_MS
+    assert second.worked_ms(7 * 24 * HOUR_MS) == 2 * 24 * HOUR_MS
 
 
 def test_somebody_new_grows_into_the_whole_day():
@@ -119,14 +118,14 @@ def test_somebody_new_grows_into_the_whole_day():
     worked = []
     for day in (6, 9, 13, 16, 20, 23, 30):
         shift = new.on(date(2026, 3, day))
-        worked.append(None if shift is None else shift.length_s / HOUR_S)
+        worked.append(None if shift is None else shift.length_ms / HOUR_MS)
     assert worked == pytest.approx([None, 8, 8, 16, 16, 24, 24])
     (at_once,) = staff(headcount=1, ramp_weeks=0, hires=[{"rep": 1, "on": date(2026, 3, 4)}])
-    assert at_once.seconds_until(7 * 24 * HOUR_S) == 3 * 24 * HOUR_S
+    assert at_once.worked_ms(7 * 24 * HOUR_MS) == 3 * 24 * HOUR_MS
 
 
 def test_time_at_work_counts_up_to_the_moment():
     """Of a day from 9 to 18 half is over at 13:30, and a clock that starts at noon has lost the morning."""
-    assert RepCalendar(office("2026-03-03T00:00:00Z", time_zone="UTC")).seconds_until(13.5 * HOUR_S) == 4.5 * HOUR_S
-    assert RepCalendar(office("2026-03-03T12:00:00Z", time_zone="UTC")).seconds_until(24 * HOUR_S) == (6 + 3) * HOUR_S
+    assert RepCalendar(office("2026-03-03T00:00:00Z", time_zone="UTC")).worked_ms(27 * HOUR_MS // 2) == 4.5 * HOUR_MS
+    assert RepCalendar(office("2026-03-03T12:00:00Z", time_zone="UTC")).worked_ms(24 * HOUR_MS) == (6 + 3) * HOUR_MS
     assert datetime(2026, 3, 3, tzinfo=UTC).weekday() == 1

@@ -108,7 +108,7 @@ def test_colleagues_keep_the_hours_of_their_time_zone(cohorts: tuple[Cohort, Coh
     invitees = sampler.invitees(sampler.draw(0, -50.0), -50.0)
     clock, zones = Clock(world_of().clock), sampler.population.zones
     local = [
-        clock.to_utc(arrival_ms / 1000).astimezone(ZoneInfo(zones[zone]))
+        clock.to_utc(arrival_ms).astimezone(ZoneInfo(zones[zone]))
         for arrival_ms, zone in zip(invitees.arrival_ms.tolist(), invitees.people.zone.tolist(), strict=True)
     ]
     night = np.array([moment.hour < 6 for moment in local])

@@ -117,8 +117,8 @@ def test_the_company_affects_the_deal(company: Company, opportunities: int, valu
     desk = SalesDesk(clock, settings)
     # The median of everything, but for an opportunity that 0.8 allows and 0.8 · 0.5 does not.
     desk.request_demo("v", "europe", BuyerDraws(0.5, 0.5, 0.9, 0.6, 0.5, 0.5, 0.5), company=company)
-    clock.env.run(until=clock.length_ms / 1000)
-    outcome = desk.outcome(clock.length_ms / 1000)
+    clock.env.run(until=clock.length_ms)
+    outcome = desk.outcome(clock.length_ms)
     assert outcome.summary["opportunities"] == opportunities
     assert outcome.requests["account"].to_list() == [company.account]
     assert outcome.requests["deal_value"].to_list() == [None if value is None else pytest.approx(value)]
