@@ -10,7 +10,7 @@ from typing import Any, Final
 from scenarios.config.layers import Layers
 from scenarios.config.library import find_scenario, find_study, read_text
 from scenarios.config.loading import load_source, read_source
-from scenarios.config.model_paths import types_at
+from scenarios.config.model_paths import fields_of, types_at, value_at
 from scenarios.config.renamed import with_current_names, with_current_paths
 from scenarios.config.validation import check
 from scenarios.config.yaml_source import Path as Keys, YamlSource, dotted
@@ -193,12 +193,13 @@ class _Checker:
 
     def _check_factors(self, scenario: Scenario) -> None:
         """Check that each level of each factor alone is valid; combinations are checked when they are run."""
+        data = scenario.to_data()
         for path, factor in self._settings.factors.items():
             keys: Keys = ("factors", path)
             if path.split(".")[0] in {"name", "description", "seed", "claims", "extends"}:
                 self._fault(keys, "does not change the simulated world, so it cannot be a factor")
-            elif not types_at(Scenario, tuple(path.split("."))):
-                self._fault(keys, _no_setting(path))
+            elif not types_at(Scenario, tuple(path.split(".")), data):
+                self._fault(keys, _no_setting(path, data))
             else:
                 for level in factor.levels:
                     self._replaced(scenario, {path: (keys, level)})
@@ -247,15 +248,15 @@ def _unknown(names: Mapping[str, object], known: Mapping[str, object]) -> Iterat
     return (name for name in names if name not in known)
 
 
-def _no_setting(path: str) -> str:
+def _no_setting(path: str, data: Mapping[str, Any]) -> str:
     """Describe at which part a dotted path fails, and what may have been meant.
 
     Args:
         path: A dotted path that leads to no setting.
+        data: The settings of the scenario.
     """
     parts = path.split(".")
-    depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n])))
-    known = sorted(
-        {name for each in types_at(Scenario, tuple(parts[: depth - 1])) for name in getattr(each, "model_fields", ())}
-    )
+    depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n]), data))
+    section = tuple(parts[: depth - 1])
+    known = sorted(fields_of(types_at(Scenario, section, data), value_at(data, section)))
     return f"the scenario has no setting {'.'.join(parts[:depth])!r}{advice(parts[depth - 1], known)}"
