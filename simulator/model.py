@@ -24,12 +24,14 @@ from simulator.agents.visitor import Visitor
 from simulator.engine.clock import Clock
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
+from simulator.errors import ComponentError
 from simulator.replication.generator import EventGenerator
 from simulator.replication.outcome import Outcome
 from simulator.replication.pending_hours import PendingHours
 from simulator.replication.run_state import RunState
 from simulator.replication.workers import HourWork, RunSpec, SharedRun
 from simulator.sales.desk import SalesDesk
+from simulator.settings.class_identity import ClassIdentity, identity_of
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
@@ -86,6 +88,7 @@ class Model:
 
     Raises:
         ValueError: ``interacting`` with a subclass of :class:`Visitor`.
+        ComponentError: Two components, or two probes, have one name.
 
     >>> world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 20}, "intent": {"intercept": -4.0}})
     >>> model = Model(world, seed=7)
@@ -116,16 +119,16 @@ class Model:
         chosen: ActiveAgents = getattr(scenario, "active_agents", "auto") if active_agents is None else active_agents
         if chosen == "interacting" and visitor is not Visitor:
             raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
-        given = {
-            **({"decision": world.decision.build("decision")} if world.decision else {}),
-            **{name: part.build(name) for name, part in world.components.items()},
-            # Components have a state: each model has its own.
-            **{part.name: type(part)(part.name, **part.settings.model_dump()) for part in components},
-        }
-        self.components: dict[str, Component] = given
+        # The decision model comes first; components and probes have a state, so each model has its own.
+        self._given = ComponentSet(
+            (
+                *(part.build(place[-1]) for place, part in world.parts.items() if place[0] != "probes"),
+                *(type(part)(part.name, **part.settings.model_dump()) for part in components),
+            )
+        )
+        self.components: dict[str, Component] = {part.name: part for part in self._given.components}
         self.probes = _probes(world, probes)
         self.world, self.seed, self.replication = world, seed, replication
-        self._given = ComponentSet(tuple(given.values()))
         self._visitor = visitor
         self.active_agents = self._choose(chosen)
         true = true_parameters(world)
@@ -155,6 +158,18 @@ class Model:
         if self._visitor is not Visitor:
             return "all"
         return "all" if not self._given and _is_small(self.world) else "interacting"
+
+    @property
+    def classes(self) -> dict[str, ClassIdentity]:
+        """Which classes take part besides those of every world, by places such as ``components.chat``."""
+        decision = {"decision": self.components["decision"]} if self.world.decision else {}
+        parts = {
+            **decision,
+            **{f"components.{name}": part for name, part in self.components.items() if name not in decision},
+            **{f"probes.{name}": probe for name, probe in self.probes.items()},
+        }
+        own = {} if self._visitor is Visitor else {"visitor": identity_of(self._visitor)}
+        return {**{place: identity_of(type(part)) for place, part in parts.items()}, **own}
 
     # Time
 
@@ -335,7 +350,7 @@ class Model:
         # Only runs without page-by-page agents have a part that workers can do.
         if self.active_agents == "all":
             raise ValueError("a run whose visitors are all active cannot be shared; give active_agents='interacting'")
-        spec = RunSpec(self.world, self.seed, self.replication, self._intercept, self._given)
+        spec = RunSpec(self.world, self.seed, self.replication, self._intercept, self._given, self.classes)
         run_state = self._state
         shared = SharedRun(spec, run_state, executor, n_workers=n_workers, folder=folder, work=work)
         tally, n_hours = Counter[str](), self.world.clock.hours
@@ -367,10 +382,12 @@ def _is_small(world: WorldSettings) -> bool:
 
 def _probes(world: WorldSettings, given: Sequence[Probe]) -> dict[str, Probe]:
     """Probes of a world and those that were given, by name; each model has its own."""
-    return {
-        **{name: part.build(name) for name, part in world.probes.items()},
-        **{probe.name: type(probe)(probe.name, **probe.settings.model_dump()) for probe in given},
-    }
+    probes: dict[str, Probe] = {name: part.build(name) for name, part in world.probes.items()}
+    for probe in given:
+        if probe.name in probes:
+            raise ComponentError(f"two probes have the name {probe.name!r}; give each a name of its own")
+        probes[probe.name] = type(probe)(probe.name, **probe.settings.model_dump())
+    return probes
 
 
 def _with_components(truth: Truth, components: ComponentSet, visitor: type[Visitor]) -> Truth:

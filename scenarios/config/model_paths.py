@@ -99,7 +99,7 @@ def _inside(outer: Any, part: str | int, value: object) -> Iterable[Any]:  # noq
     if _is_model(outer):
         field = outer.model_fields.get(part)
         if field is None and (model := _selected(outer, value)):
-            field = model.model_fields.get(part)
+            field = model.model_fields.get(str(part))
         return () if field is None else _branches(field.annotation)
     arguments = get_args(outer)
     # The entries of a dictionary are of its second type, the items of a list or tuple of its first.

@@ -21,6 +21,7 @@ from scenarios.measures.registry import Measure, spans_clock
 from scenarios.scenario import Scenario
 from scenarios.studies.precision import PrecisionSettings
 from scenarios.studies.settings import ScenarioSource, StudySettings
+from simulator.settings.plugins import allow_plugins
 
 ESTIMATES: Final = (
     "coefficient",
@@ -100,7 +101,21 @@ def _loaded(path: Path, source: YamlSource) -> LoadedStudy:
         source = with_current_paths(Scenario, source, section)
     layers = Layers(source.name, StudySettings)
     layers.lay_file(source)
-    return _Checker(path, source, check(StudySettings, layers)).checked()
+    settings = check(StudySettings, layers)
+    return _Checker(path, source, _with_plugins(settings, path, source)).checked()
+
+
+def _with_plugins(settings: StudySettings, path: Path, source: YamlSource) -> StudySettings:
+    """Allow the modules that a study names; files are looked for beside it, and are absolute paths in the result."""
+    if not settings.plugins:
+        return settings
+    found = [str((path.parent / name).resolve()) if name.endswith(".py") else name for name in settings.plugins]
+    for n, name in enumerate(found):
+        try:
+            allow_plugins(name)
+        except ValueError as error:
+            raise ScenarioError([Fault(source.where(("plugins", n)), f"plugins[{n}]", str(error))]) from None
+    return settings.model_copy(update={"plugins": tuple(found)})
 
 
 class _Checker:
@@ -258,5 +273,8 @@ def _no_setting(path: str, data: Mapping[str, Any]) -> str:
     parts = path.split(".")
     depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n]), data))
     section = tuple(parts[: depth - 1])
+    if depth > 2 and value_at(data, section) is None:  # noqa: PLR2004 - the section and the name of a component
+        named = list(data.get(parts[0], ()))
+        return f"the scenario has nothing at {'.'.join(section)!r}{advice(section[-1], named)}"
     known = sorted(fields_of(types_at(Scenario, section, data), value_at(data, section)))
     return f"the scenario has no setting {'.'.join(parts[:depth])!r}{advice(parts[depth - 1], known)}"

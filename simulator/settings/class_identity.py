@@ -14,6 +14,7 @@ from types import CodeType, FunctionType
 
 from simulator.errors import ComponentError
 from simulator.settings.plugins import allow_plugins, distributions, imported
+from simulator.settings.world import WorldSettings
 
 _PLAIN = (str, int, float, tuple, type(None))
 """Types of class attributes whose ``repr`` says all, and is the same in every process."""
@@ -62,6 +63,15 @@ def identity_of(cls: type) -> ClassIdentity:
     return ClassIdentity(f"{cls.__module__}:{cls.__qualname__}", package, version, _source_sha256(cls), code)
 
 
+def identities_of(world: WorldSettings) -> dict[str, ClassIdentity]:
+    """Identities of the classes that a world names, by places such as ``components.chat``.
+
+    Args:
+        world: Settings of the world.
+    """
+    return {".".join(place): identity_of(part.cls) for place, part in world.parts.items()}
+
+
 def require_same(classes: Mapping[str, ClassIdentity]) -> None:
     """Check that this process has the same classes; workers call it before they work.
 
@@ -82,7 +92,7 @@ def require_same(classes: Mapping[str, ClassIdentity]) -> None:
             raise ComponentError(f"{place}: this worker has no {name} of {module}: {error}{advice}") from None
         if ours != theirs:
             raise ComponentError(
-                f"{place}: this worker has another {name}: {ours}, where the study has {theirs}; "
+                f"{place}: this worker has another {name}: {ours}, where the task has {theirs}; "
                 "give all workers the same files, and replace no methods while running"
             )
 

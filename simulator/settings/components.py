@@ -168,7 +168,9 @@ def check_parts(world: object, parts: Mapping[tuple[str, ...], PartSettings]) ->
     """
     faults = [
         # Braces in a message are no placeholders.
-        InitErrorDetails(type=PydanticCustomError("value_error", "{fault}", {"fault": fault}), loc=(*place, *inner))
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{fault}", {"fault": fault}), loc=(*place, *inner), input=None
+        )
         for place, part in parts.items()
         for inner, fault in part.faults(place[-1], world)
     ]
