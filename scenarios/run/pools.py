@@ -178,9 +178,7 @@ def _dask(address: str, jobs: int | None) -> Pool:
             n_workers = jobs or sum(client.ncores().values()) or 1
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(f"dask:{address}: there is no scheduler to be reached: {error}") from None
-    return Pool(
-        n_workers, start, end, has_workers=lambda: bool(clients and clients[-1].ncores()), is_remote=True
-    )
+    return Pool(n_workers, start, end, has_workers=lambda: bool(clients and clients[-1].ncores()), is_remote=True)
 
 
 def _ray(address: str, jobs: int | None) -> Pool:

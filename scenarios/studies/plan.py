@@ -139,7 +139,7 @@ class StudyPlan:
     def classes(self) -> dict[str, tuple[ClassIdentity, ...]]:
         """Classes that the scenarios name, by places such as ``components.chat``; several where points differ."""
         # Most studies have none, and need not resolve their points for this.
-        if not any(each.parts for each in self.loaded.scenarios) and not any(map(_names_classes, self.settings.factors)):
+        if not (any(each.parts for each in self.loaded.scenarios) or any(map(_names_classes, self.settings.factors))):
             return {}
         found: dict[str, dict[ClassIdentity, None]] = {}
         for point in self.points:
@@ -207,7 +207,7 @@ class StudyPlan:
 
 def _names_classes(path: str) -> bool:
     """Whether the setting at a path may name a class."""
-    return path.split(".")[0] in {"decision", "components", "probes"}
+    return path.split(".", maxsplit=1)[0] in {"decision", "components", "probes"}
 
 
 def _setting(scenario: Scenario, path: str) -> object:

@@ -7,6 +7,7 @@ from .component import (
     event_signal as event_signal,
 )
 from .component_set import ComponentSet as ComponentSet, Masks as Masks, checked_mask as checked_mask
+from .decision import DecisionModel as DecisionModel
 from .made import Act as Act, activity_of as activity_of, made_cohort as made_cohort
 from .plan import Plan as Plan
 from .probe import Probe as Probe

@@ -120,8 +120,8 @@ def imported(path: str) -> Any:  # noqa: ANN401 - whatever stands there
     module, _, name = path.partition(":")
     if not _is_allowed(module):
         raise ValueError(
-            f"module {module!r} belongs to no installed package, so it is not imported; if you trust it, give its "
-            f"name or file: --plugin {module}, plugins: [{module}] in a study, or allow_plugins({module!r})"
+            f"module {module!r} belongs to no installed package, so it is not imported; if you trust it, name it "
+            f"or its file: --plugin {module}.py, plugins: [{module}.py] in a study, or allow_plugins({module!r})"
         )
     try:
         loaded = import_module(module)
