@@ -84,7 +84,10 @@ class PartSettings(BaseModel):
             found = class_named(name, cls.group)
             settings = dict(handler.resolve_ref_schema(handler(found.Settings.__pydantic_core_schema__)))
             settings.pop("required", None)
-            description = (found.__doc__ or "").partition("\n")[0]
+            # The docstring of the settings describes each of them.
+            description = "\n\n".join(
+                filter(None, [(found.__doc__ or "").partition("\n")[0], settings.get("description")])
+            )
             own = {"use": {**use, "const": name}, **settings.pop("properties", {})}
             choices.append({**settings, "title": name, "description": description, "properties": own})
         path = {**use, "pattern": _OWN_CLASS}
