@@ -77,25 +77,19 @@ class PartSettings(BaseModel):
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Describe the settings of each registered class, and allow any beside a class of one's own."""
         schema = handler.resolve_ref_schema(handler(core_schema))
-        use = schema["properties"].pop("use")
-        # No setting is required: a file may change some settings of a component that it inherits.
-        choices = []
-        for name in sorted(registered(cls.group)):
-            found = class_named(name, cls.group)
-            settings = dict(handler.resolve_ref_schema(handler(found.Settings.__pydantic_core_schema__)))
-            settings.pop("required", None)
-            # The docstring of the settings describes each of them.
-            description = "\n\n".join(
-                filter(None, [(found.__doc__ or "").partition("\n")[0], settings.get("description")])
-            )
-            own = {"use": {**use, "const": name}, **settings.pop("properties", {})}
-            choices.append({**settings, "title": name, "description": description, "properties": own})
-        path = {**use, "pattern": _OWN_CLASS}
-        choices.append({"title": "package.module:Class", "properties": {"use": path}, "required": ["use"]})
-        return {key: schema[key] for key in ("title", "description") if key in schema} | {
-            "type": "object",
-            "anyOf": choices,
-        }
+        names = sorted(registered(cls.group))
+        use = {**schema["properties"]["use"], "anyOf": [{"enum": names}, {"pattern": _OWN_CLASS}]}
+        # A condition for each class, not a choice between all: an editor then names the one setting that is wrong.
+        conditions = [
+            {
+                "if": {"properties": {"use": {"const": name}}, "required": ["use"]},
+                "then": _settings_schema(class_named(name, cls.group), name, handler),
+            }
+            for name in names
+        ]
+        # Nothing is required: a file may change some settings of a component that it inherits.
+        head = {key: schema[key] for key in ("title", "description") if key in schema}
+        return {**head, "type": "object", "properties": {"use": use}, "allOf": conditions}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -139,6 +133,16 @@ class PartSettings(BaseModel):
             self.build(name).check(world)
         except ValueError as error:
             yield (), str(error)
+
+
+def _settings_schema(part: type[Any], name: str, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    """Schema of the settings of a class, beside ``use``."""
+    schema = dict(handler.resolve_ref_schema(handler(part.Settings.__pydantic_core_schema__)))
+    schema.pop("required", None)
+    # The docstring of the settings describes each of them.
+    texts = [(part.__doc__ or "").partition("\n")[0], schema.get("description", "")]
+    own = {"use": {}, **schema.pop("properties", {})}
+    return {**schema, "title": name, "description": "\n\n".join(filter(None, texts)), "properties": own}
 
 
 class ComponentSettings(PartSettings):

@@ -121,10 +121,10 @@ def test_the_schema_names_the_faults_that_the_loader_names(text: str) -> None:
 
 def test_the_schema_knows_the_settings_of_registered_classes_and_allows_others() -> None:
     """An editor completes names and settings of what is built in, and leaves a class of one's own alone."""
-    choices = scenario_schema()["$defs"]["ComponentSettings"]["anyOf"]
-    by_name = {choice["title"]: choice for choice in choices}
+    conditions = scenario_schema()["$defs"]["ComponentSettings"]["allOf"]
+    by_name = {each["then"]["title"]: each["then"] for each in conditions}
     assert "Number of agents." in by_name["live_chat"]["description"]
     assert by_name["live_chat"]["properties"]["agents"]["minimum"] == 1
     assert paths(SCENARIO, plain("name: s\ncomponents: {own: {use: 'my.module:Own', anything: 3}}")) == set()
     assert paths(SCENARIO, plain("name: s\ncomponents: {chat: {agents: 3}, mail: null}")) == set()
-    assert paths(SCENARIO, plain("name: s\ncomponents: {own: {use: no_such}}")) != set()
+    assert paths(SCENARIO, plain("name: s\ncomponents: {own: {use: no_such}}")) == {"components.own.use"}
