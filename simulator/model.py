@@ -19,19 +19,19 @@ import simpy
 from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component, Window
 from simulator.agents.component_set import ComponentSet
+from simulator.agents.parts import classes_of, components_of, probes_of
 from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
 from simulator.engine.clock import Clock
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import Streams
-from simulator.errors import ComponentError
 from simulator.replication.generator import EventGenerator
 from simulator.replication.outcome import Outcome
 from simulator.replication.pending_hours import PendingHours
 from simulator.replication.run_state import RunState
 from simulator.replication.workers import HourWork, RunSpec, SharedRun
 from simulator.sales.desk import SalesDesk
-from simulator.settings.class_identity import ClassIdentity, identity_of
+from simulator.settings.class_identity import ClassIdentity
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
@@ -119,15 +119,9 @@ class Model:
         chosen: ActiveAgents = getattr(scenario, "active_agents", "auto") if active_agents is None else active_agents
         if chosen == "interacting" and visitor is not Visitor:
             raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
-        # The decision model comes first; components and probes have a state, so each model has its own.
-        self._given = ComponentSet(
-            (
-                *(part.build(place[-1]) for place, part in world.parts.items() if place[0] != "probes"),
-                *(type(part)(part.name, **part.settings.model_dump()) for part in components),
-            )
-        )
+        self._given = components_of(world, components)
         self.components: dict[str, Component] = {part.name: part for part in self._given.components}
-        self.probes = _probes(world, probes)
+        self.probes = probes_of(world, probes)
         self.world, self.seed, self.replication = world, seed, replication
         self._visitor = visitor
         self.active_agents = self._choose(chosen)
@@ -162,14 +156,8 @@ class Model:
     @property
     def classes(self) -> dict[str, ClassIdentity]:
         """Which classes take part besides those of every world, by places such as ``components.chat``."""
-        decision = {"decision": self.components["decision"]} if self.world.decision else {}
-        parts = {
-            **decision,
-            **{f"components.{name}": part for name, part in self.components.items() if name not in decision},
-            **{f"probes.{name}": probe for name, probe in self.probes.items()},
-        }
-        own = {} if self._visitor is Visitor else {"visitor": identity_of(self._visitor)}
-        return {**{place: identity_of(type(part)) for place, part in parts.items()}, **own}
+        decision = "decision" if self.world.decision else None
+        return classes_of(self._given, self.probes, self._visitor, decision=decision)
 
     # Time
 
@@ -378,16 +366,6 @@ def _is_small(world: WorldSettings) -> bool:
     )
     campaigns = sum(campaign.visitors for campaign in traffic.campaigns.values())
     return bool(ordinary + launched + campaigns <= _MAX_SMALL_WORLD)
-
-
-def _probes(world: WorldSettings, given: Sequence[Probe]) -> dict[str, Probe]:
-    """Probes of a world and those that were given, by name; each model has its own."""
-    probes: dict[str, Probe] = {name: part.build(name) for name, part in world.probes.items()}
-    for probe in given:
-        if probe.name in probes:
-            raise ComponentError(f"two probes have the name {probe.name!r}; give each a name of its own")
-        probes[probe.name] = type(probe)(probe.name, **probe.settings.model_dump())
-    return probes
 
 
 def _with_components(truth: Truth, components: ComponentSet, visitor: type[Visitor]) -> Truth:

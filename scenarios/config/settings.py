@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from analytics.settings import AnalyticsSettings
 from scenarios.measures.claims import Claims
 from simulator.agents.component_set import ComponentSet
+from simulator.agents.parts import components_of
 from simulator.errors import ComponentError
 from simulator.model import ActiveAgents
 from simulator.settings.world import WorldSettings
@@ -61,7 +62,7 @@ class ScenarioSettings(WorldSettings):
 
     @property
     def _component_set(self) -> ComponentSet:
-        return ComponentSet(tuple(part.build(place[-1]) for place, part in self.parts.items() if place[0] != "probes"))
+        return components_of(self)
 
     def to_data(self) -> dict[str, Any]:
         """Write all settings, with defaults, as plain data in the order of a scenario file."""

@@ -88,7 +88,7 @@ class PartSettings(BaseModel):
             for name in names
         ]
         # Nothing is required: a file may change some settings of a component that it inherits.
-        head = {key: schema[key] for key in ("title", "description") if key in schema}
+        head: dict[str, Any] = {key: schema[key] for key in ("title", "description") if key in schema}
         return {**head, "type": "object", "properties": {"use": use}, "allOf": conditions}
 
     @property
