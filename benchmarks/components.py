@@ -32,7 +32,7 @@ class _Encouragement(Component):
         """Whoever might request a demo with it."""
         return plan.might_request()
 
-    def effect(self, visitor: Visitor) -> float:
+    def effect(self, visitor: Visitor) -> float:  # noqa: ARG002 - the same for all
         """Half of it."""
         return 0.4
 

@@ -1,4 +1,5 @@
 from .comparison import compare_scenarios as compare_scenarios
+from .component_check import ComponentCheck as ComponentCheck, check_component as check_component
 from .errors import (
     Fault as Fault,
     FunnelsimError as FunnelsimError,

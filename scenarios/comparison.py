@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -22,6 +22,34 @@ RESPONSES: Final = (
     "store.accepted",
 )
 """Default responses."""
+
+
+def differing_parts(a: Scenario, b: Scenario) -> dict[str, tuple[Any, Any]]:
+    """Settings of the decision model, components and probes that differ between two scenarios.
+
+    Args:
+        a: A scenario.
+        b: Another scenario.
+
+    Returns:
+        Both values by dotted path, such as ``components.chat.agents``; None where a scenario has no such setting.
+
+    >>> chat = Scenario.load("baseline", {"components.chat.use": "live_chat"})
+    >>> differing_parts(chat, chat.replace({"components.chat.agents": 5}))
+    {'components.chat.agents': (3, 5)}
+    """
+    first, second = _settings_of_parts(a), _settings_of_parts(b)
+    paths = dict.fromkeys([*first, *second])
+    values = {path: (first.get(path), second.get(path)) for path in paths}
+    return {path: (one, other) for path, (one, other) in values.items() if one != other}
+
+
+def _settings_of_parts(scenario: Scenario) -> dict[str, Any]:
+    return {
+        ".".join((*place, name)): value
+        for place, part in scenario.classes.items()
+        for name, value in part.model_dump(mode="json").items()
+    }
 
 
 def compare_scenarios(

@@ -18,6 +18,7 @@ import polars as pl
 from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component, Window
 from simulator.agents.component_set import ComponentSet
+from simulator.agents.parts import classes_of, components_of, probes_of
 from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
 from simulator.engine.clock import Clock, ExactEnvironment
@@ -29,6 +30,7 @@ from simulator.replication.pending_hours import PendingHours
 from simulator.replication.run_state import RunState
 from simulator.replication.workers import HourWork, RunSpec, SharedRun
 from simulator.sales.desk import SalesDesk
+from simulator.settings.class_identity import ClassIdentity
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
@@ -85,6 +87,7 @@ class Model:
 
     Raises:
         ValueError: ``interacting`` with a subclass of :class:`Visitor`.
+        ComponentError: Two components, or two probes, have one name.
 
     >>> world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 20}, "intent": {"intercept": -4.0}})
     >>> model = Model(world, seed=7)
@@ -117,16 +120,10 @@ class Model:
         chosen: ActiveAgents = getattr(scenario, "active_agents", "auto") if active_agents is None else active_agents
         if chosen == "interacting" and visitor is not Visitor:
             raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
-        given = {
-            **({"decision": world.decision.build("decision")} if world.decision else {}),
-            **{name: part.build(name) for name, part in world.components.items()},
-            # Components have a state: each model has its own.
-            **{part.name: type(part)(part.name, **part.settings.model_dump()) for part in components},
-        }
-        self.components: dict[str, Component] = given
-        self.probes = _probes(world, probes)
+        self._given = components_of(world, components)
+        self.components: dict[str, Component] = {part.name: part for part in self._given.components}
+        self.probes = probes_of(world, probes)
         self.world, self.seed, self.replication = world, seed, replication
-        self._given = ComponentSet(tuple(given.values()))
         self._visitor = visitor
         self.active_agents = self._choose(chosen)
         true = true_parameters(world)
@@ -156,6 +153,12 @@ class Model:
         if self._visitor is not Visitor:
             return "all"
         return "all" if not self._given and _is_small(self.world) else "interacting"
+
+    @property
+    def classes(self) -> dict[str, ClassIdentity]:
+        """Which classes take part besides those of every world, by places such as ``components.chat``."""
+        decision = "decision" if self.world.decision else None
+        return classes_of(self._given, self.probes, self._visitor, decision=decision)
 
     # Time
 
@@ -336,7 +339,7 @@ class Model:
         # Only runs without page-by-page agents have a part that workers can do.
         if self.active_agents == "all":
             raise ValueError("a run whose visitors are all active cannot be shared; give active_agents='interacting'")
-        spec = RunSpec(self.world, self.seed, self.replication, self._intercept, self._given)
+        spec = RunSpec(self.world, self.seed, self.replication, self._intercept, self._given, self.classes)
         run_state = self._state
         shared = SharedRun(spec, run_state, executor, n_workers=n_workers, folder=folder, work=work)
         tally, n_hours = Counter[str](), self.world.clock.hours
@@ -364,14 +367,6 @@ def _is_small(world: WorldSettings) -> bool:
     )
     campaigns = sum(campaign.visitors for campaign in traffic.campaigns.values())
     return bool(ordinary + launched + campaigns <= _MAX_SMALL_WORLD)
-
-
-def _probes(world: WorldSettings, given: Sequence[Probe]) -> dict[str, Probe]:
-    """Probes of a world and those that were given, by name; each model has its own."""
-    return {
-        **{name: part.build(name) for name, part in world.probes.items()},
-        **{probe.name: type(probe)(probe.name, **probe.settings.model_dump()) for probe in given},
-    }
 
 
 def _with_components(truth: Truth, components: ComponentSet, visitor: type[Visitor]) -> Truth:

@@ -1,4 +1,5 @@
 from .app import main as main
+from .components import check_component as check_component
 from .diagnosis import doctor as doctor
 from .replays import export as export, replay as replay
 from .runs import (

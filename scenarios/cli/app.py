@@ -21,10 +21,12 @@ from typer.main import get_command
 
 from analytics.renaming import OldNameWarning, warn_of_old_name
 from scenarios import cli, files
-from scenarios.cli.commands import COMMANDS, EXAMPLES, RENAMED_OPTIONS
+from scenarios.cli.commands import COMMANDS, EXAMPLES, PLUGGABLE, RENAMED_OPTIONS
 from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
 from scenarios.cli.shutdown import graceful_shutdown
-from scenarios.errors import DeliveryError, FunnelsimError
+from scenarios.errors import DeliveryError, FunnelsimError, InputError
+from simulator import settings
+from simulator.errors import ComponentError
 
 # The exit statuses of the shell: 2 is also what the parser of options uses, and 130 is 128 plus the signal of Ctrl-C.
 _DONE: Final = 0
@@ -75,7 +77,7 @@ class CommandGroup(TyperGroup):
             args: Words after ``funnelsim`` and its own options; the first one is the name of a command.
 
         Returns:
-            The name, the command with its own options and ``--quiet``, and the words that are left for it.
+            The name, the command with its own options, ``--quiet`` and ``--plugin``, and the words left for it.
         """
         name, placeholder, rest = super().resolve_command(ctx, args)
         if name is None or placeholder is None:  # as the shell completes a name that is not finished
@@ -87,7 +89,8 @@ class CommandGroup(TyperGroup):
         loader.command(name, epilog=epilog)(getattr(cli, listed.function or name))
         command = get_command(loader)
         # Users write --quiet after the command as often as before it.
-        command.params.extend(option for option in self.params if option.name == "quiet")
+        shared = {"quiet", "plugin"} if name in PLUGGABLE else {"quiet"}
+        command.params.extend(option for option in self.params if option.name in shared)
         return name, command, _current_spelling(RENAMED_OPTIONS.get(name, {}), rest)
 
 
@@ -103,6 +106,14 @@ app = typer.Typer(
 def _set_quiet(value: bool) -> None:  # noqa: FBT001 - called by Typer
     if value:
         QUIET.set(True)
+
+
+def _allow_plugins(modules: list[str] | None) -> None:
+    for module in modules or ():
+        try:
+            settings.allow_plugins(module)
+        except ValueError as error:
+            raise InputError(f"--plugin: {error}") from None
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 - called by Typer
@@ -125,6 +136,16 @@ def options_of_all(
             help="Print results and errors only: no progress, no summary.",
         ),
     ] = False,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plugin",
+            metavar="MODULE",
+            callback=_allow_plugins,
+            expose_value=False,
+            help="Module of your own components, or its file, such as my_components.py; its code is run.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -206,8 +227,8 @@ def _run(arguments: list[str]) -> int:
         return _report("interrupted", _INTERRUPTED) if output == _INTERRUPTED else int(output or _DONE)
     except TyperException as error:
         return _report(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
-    except FunnelsimError as error:
-        return _report(str(error), _FAILED if isinstance(error, DeliveryError) else _INPUT_WRONG)
+    except (FunnelsimError, ComponentError) as error:
+        return _report(str(error), _FAILED if isinstance(error, DeliveryError | ComponentError) else _INPUT_WRONG)
     except MemoryError:  # whose own message is empty
         return _report("there is not enough memory for this run", _FAILED)
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback

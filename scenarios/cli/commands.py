@@ -84,6 +84,14 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
         function="warm_up",
     ),
+    "check-component": Command(
+        "Check that the components of a scenario keep the rules.",
+        (
+            "funnelsim check-component my.yaml --plugin my_components.py",
+            "funnelsim check-component my.yaml --seed 8 --set traffic.visitors_per_day=2000",
+        ),
+        function="check_component",
+    ),
     "ingest": Command(
         "Add events to a store on disk, or resume after an interruption.",
         (
@@ -128,6 +136,11 @@ EXAMPLES: Final = (
     "funnelsim COMMAND --help",
 )
 """Calls to begin with."""
+
+PLUGGABLE: Final = frozenset(
+    {"run", "analyze", "show", "validate", "study", "power", "compare", "warm-up", "check-component"}
+)
+"""Commands that read scenarios or studies, and so may import the components that these name."""
 
 RENAMED_OPTIONS: Final[dict[str, dict[str, str]]] = {
     "analyze": {"--settings": "--config", "--map": "--rename-event", "--demo-per": "--conversion-unit"},

@@ -22,7 +22,7 @@ from scenarios.cli.options import (
 from scenarios.cli.output import Output, notify
 from scenarios.cli.progress import progress_bar
 from scenarios.cli.study_text import comparison_text, power_text, study_text, warm_up_text
-from scenarios.comparison import compare_scenarios
+from scenarios.comparison import compare_scenarios, differing_parts
 from scenarios.errors import InputError, OutputError, UndefinedMeasureError
 from scenarios.files.plain_data import to_json
 from scenarios.power import Vary, sample_size
@@ -153,6 +153,7 @@ def compare(
 ) -> Output:
     """Compare two scenarios with common random numbers."""
     first, second = Scenario.load(a), Scenario.load(b)
+    parts = differing_parts(first, second)
     with progress_bar(f"Comparing {first.name} and {second.name}") as bar:
         differences = compare_scenarios(
             first,
@@ -168,8 +169,10 @@ def compare(
     if json:
         names = {"a": first.name, "b": second.name, "replications": replications}
         folder = None if out is None else str(out)
-        return Output(to_json({**names, "folder": folder, "differences": differences}))
-    return Output(comparison_text(differences, a=first.name, b=second.name, folder=out))
+        # No key without any, as before there were components.
+        settings = {"components": parts} if parts else {}
+        return Output(to_json({**names, **settings, "folder": folder, "differences": differences}))
+    return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out))
 
 
 def warm_up(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,15 +38,26 @@ def study_text(results: StudyResults, folder: Path) -> Parts:
 
 
 @page
-def comparison_text(differences: pl.DataFrame, *, a: str, b: str, folder: Path | None = None) -> Parts:
+def comparison_text(
+    differences: pl.DataFrame,
+    *,
+    a: str,
+    b: str,
+    parts: Mapping[str, tuple[Any, Any]] | None = None,
+    folder: Path | None = None,
+) -> Parts:
     """Show how two scenarios differ: both means, the difference with its interval, and the variance reduction.
 
     Args:
         differences: From :func:`scenarios.comparison.compare_scenarios`.
         a: Name of the first scenario.
         b: Name of the second scenario, from which the first is subtracted.
+        parts: Settings of components that differ, from :func:`scenarios.comparison.differing_parts`.
         folder: Folder of the study, if it was kept.
     """
+    if parts:
+        yield table([(path, *map(_setting, values)) for path, values in parts.items()], ("component settings", a, b))
+        yield ""
     rows = [
         (
             row["response"],
@@ -63,6 +74,10 @@ def comparison_text(differences: pl.DataFrame, *, a: str, b: str, folder: Path |
     if folder is not None:
         yield ""
         yield f"report: {folder / 'report.html'}"
+
+
+def _setting(value: object) -> str:
+    return "–" if value is None else str(value)
 
 
 @page

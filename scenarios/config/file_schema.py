@@ -43,7 +43,9 @@ def _merged(part: dict[str, Any], defs: dict[str, Any]) -> Iterator[str]:
         part: A schema.
         defs: Schemas of the models, by name.
     """
-    for value in part.get("properties", {}).values():
+    # Settings of components depend on their class, each under a condition.
+    parts = [part, *(condition["then"] for condition in part.get("allOf", ()))]
+    for value in (value for each in parts for value in each.get("properties", {}).values()):
         for name in _referred(value):
             yield name
             yield from _merged(defs[name], defs)

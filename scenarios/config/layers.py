@@ -148,7 +148,9 @@ class Layers:
             stated: New values by key or position; None removes an entry of a dictionary.
             layer: The layer that states them.
         """
-        types = types_at(self._model, path)
+        self._drop_of_other_class(container, path, stated, types_at(self._model, path))
+        # The class of a component may stand in this layer or in an earlier one.
+        types = types_at(self._model, path, _overlaid(self.data, path, stated))
         may_remove = is_dictionary(types)
         self._drop_alternatives(container, path, stated, types)
         if may_remove:
@@ -158,7 +160,8 @@ class Layers:
                 self._forget((*path, key))
                 del container[key]
             else:
-                self._lay(container, (*path, key), value, layer, types_inside(types, key))
+                inner = types_inside(types, key, {**container, **stated} if isinstance(container, dict) else None)
+                self._lay(container, (*path, key), value, layer, inner)
 
     def _lay(self, container: Any, path: Path, value: object, layer: _Layer, types: Types) -> None:  # noqa: ANN401
         key = path[-1]
@@ -192,6 +195,21 @@ class Layers:
                     container.pop(name, None)
                     self._forget((*path, name))
 
+    def _drop_of_other_class(self, container: Any, path: Path, stated: Mapping[Any, Any], types: Types) -> None:  # noqa: ANN401
+        """Remove the settings of a component where a layer names another class: they were those of the first.
+
+        Args:
+            container: The component; it is changed.
+            path: The path of the component.
+            stated: What the layer states of the component.
+            types: Types of the component.
+        """
+        keys = {key for each in types if (key := getattr(each, "selected_by", None)) is not None}
+        if any(key in stated and stated[key] != container.get(key) for key in keys):
+            for name in [name for name in container if name not in stated]:
+                del container[name]
+                self._forget((*path, name))
+
     def _note_items(self, path: Path, value: object, layer: _Layer) -> None:
         """Record the places of everything in a list."""
         inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -205,6 +223,14 @@ class Layers:
         # A list, because the dictionary changes while it is read.
         for known in [known for known in self._where if known[:depth] == path]:
             del self._where[known]
+
+
+def _overlaid(data: Any, path: Path, stated: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - any plain data
+    """The data with what is stated at a path; only the mappings on the way are copies."""
+    if not path:
+        return {**data, **stated} if isinstance(data, dict) else stated
+    inner = _overlaid(_value_at(data, path[0]), path[1:], stated)
+    return {**data, path[0]: inner} if isinstance(data, dict) else data
 
 
 def _key_in(container: object, part: str | int, taken: Path, where: str) -> str | int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
 from scenarios.measures.claims import Claims
 from simulator.agents.component_set import ComponentSet
+from simulator.agents.parts import components_of
+from simulator.errors import ComponentError
 from simulator.model import ActiveAgents
 from simulator.settings.world import WorldSettings
 
@@ -39,6 +41,14 @@ class ScenarioSettings(WorldSettings):
     analytics: AnalyticsSettings = AnalyticsSettings()
     claims: Claims = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _components_fit_together(self) -> Self:
+        try:
+            _ = self._component_set.events
+        except ComponentError as error:
+            raise ValueError(f"components: {error}") from None
+        return self
+
     @property
     def world(self) -> WorldSettings:
         """The simulator's part of the scenario, without name, seed and analysis."""
@@ -47,9 +57,12 @@ class ScenarioSettings(WorldSettings):
     @property
     def analysis(self) -> AnalyticsSettings:
         """Settings of the analysis: those of the file, and the signals that show the effects of the components."""
-        parts = ComponentSet(tuple(part.build(name) for name, part in self.components.items()))
-        signals = {name: effect.seen_as for name, effect in parts.effects.items()}
+        signals = {name: effect.seen_as for name, effect in self._component_set.effects.items()}
         return self.analytics.model_copy(update={"signals": {**signals, **self.analytics.signals}})
+
+    @property
+    def _component_set(self) -> ComponentSet:
+        return components_of(self)
 
     def to_data(self) -> dict[str, Any]:
         """Write all settings, with defaults, as plain data in the order of a scenario file."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scenarios.config.layers import Layers
-from scenarios.config.model_paths import fields_of, types_at
+from scenarios.config.model_paths import fields_of, types_at, value_at
 from scenarios.config.yaml_source import Path, dotted
 from scenarios.errors import Fault, ScenarioError, advice, did_you_mean
 
@@ -85,7 +85,7 @@ def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> l
     messages: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
         path = _path_in(layers.data, detail["loc"])
-        path, message = _narrowed(model, layers.data, path, _message(model, path, detail))
+        path, message = _narrowed(model, layers.data, path, _message(model, layers.data, path, detail))
         message += _what_stays(layers, path, message)
         seen = messages.setdefault(path, [])
         if message not in seen:
@@ -133,11 +133,10 @@ def _narrowed(model: type[BaseModel], data: object, path: Path, message: str) ->
     named = re.match(r"'?([\w.:-]+)'?: (.+)", message, re.DOTALL)
     if named is None:
         return path, message
-    inner = tuple(named[1].split("."))
-    for part in path:
-        data = data[part] if isinstance(data, list | dict) else None  # type: ignore[index]
-    stated = isinstance(data, dict) and inner[0] in data
-    return ((*path, *inner), named[2]) if stated or inner[0] in fields_of(types_at(model, path)) else (path, message)
+    inner, types = tuple(named[1].split(".")), types_at(model, path, data)
+    value = value_at(data, path)
+    stated = isinstance(value, dict) and inner[0] in value
+    return ((*path, *inner), named[2]) if stated or inner[0] in fields_of(types, value) else (path, message)
 
 
 def _path_in(data: object, loc: Path) -> Path:
@@ -164,10 +163,11 @@ def _path_in(data: object, loc: Path) -> Path:
     return path
 
 
-def _message(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:
+def _message(model: type[BaseModel], data: object, path: Path, detail: ErrorDetails) -> str:
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return f"unknown key {path[-1]!r}{advice(str(path[-1]), sorted(fields_of(types_at(model, path[:-1]))))}"
+        types, section = types_at(model, path[:-1], data), value_at(data, path[:-1])
+        return f"unknown key {path[-1]!r}{advice(str(path[-1]), sorted(fields_of(types, section)))}"
     if kind in {"value_error", "assertion_error"}:
         return re.sub(r"^(Value|Assertion) error, ", "", detail["msg"])
     text = _text(kind, detail)

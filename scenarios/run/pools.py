@@ -38,6 +38,7 @@ class Pool:
         close: Ends the workers.
         n_ahead: Batches to send beyond those under way, so that no worker waits for the next.
         has_workers: Whether any worker is left; called when no result has come for long.
+        is_remote: Whether the workers are new processes, which import what this one has defined.
     """
 
     n_workers: int
@@ -45,6 +46,7 @@ class Pool:
     close: Callable[[Executor], None] = Executor.shutdown
     n_ahead: int = 1
     has_workers: Callable[[], bool] = lambda: True
+    is_remote: bool = False
 
 
 class InProcess(Executor):
@@ -143,7 +145,7 @@ def _loky(address: str, jobs: int | None) -> Pool:
         # Loky's workers would otherwise live on for the next task, each with its memory.
         executor.shutdown(wait=True, kill_workers=True)
 
-    return Pool(n_workers, start, end)
+    return Pool(n_workers, start, end, is_remote=True)
 
 
 def _leave_interruptions() -> None:
@@ -176,7 +178,7 @@ def _dask(address: str, jobs: int | None) -> Pool:
             n_workers = jobs or sum(client.ncores().values()) or 1
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(f"dask:{address}: there is no scheduler to be reached: {error}") from None
-    return Pool(n_workers, start, end, has_workers=lambda: bool(clients and clients[-1].ncores()))
+    return Pool(n_workers, start, end, has_workers=lambda: bool(clients and clients[-1].ncores()), is_remote=True)
 
 
 def _ray(address: str, jobs: int | None) -> Pool:
@@ -184,7 +186,7 @@ def _ray(address: str, jobs: int | None) -> Pool:
     if not ray.is_initialized():
         ray.init(address=address or None, num_cpus=None if address else jobs, log_to_driver=False)
     n_workers = jobs or int(ray.cluster_resources().get("CPU", 1))
-    return Pool(n_workers, lambda: _RayExecutor(ray))
+    return Pool(n_workers, lambda: _RayExecutor(ray), is_remote=True)
 
 
 class _RayExecutor(Executor):

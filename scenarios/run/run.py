@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
 from simulator.model import ActiveAgents
 from simulator.replication.outcome import Outcome
+from simulator.settings.class_identity import ClassIdentity
 from simulator.visitors.truth import Truth
 
 
@@ -61,6 +62,8 @@ class Run(RunView):
         digest: Sha256 of the events.
         timings: When, and how long.
         window: The hours that statistics, visits and measures of the sales desk are about.
+        classes: Which components, probes, decision model and class of visitors took part, by their places in the
+            scenario.
 
     >>> from scenarios import Scenario
     >>> run = Scenario.load("baseline", {"clock.hours": 1}).run(seed=8)
@@ -79,6 +82,7 @@ class Run(RunView):
     digest: str
     timings: Timings
     window: Window = WHOLE
+    classes: Mapping[str, ClassIdentity] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
@@ -195,6 +199,8 @@ class Run(RunView):
             "replication": self.replication,
             "active_agents": self.active_agents,
             "versions": versions(),
+            # Without any, the manifest is what it was before there were components.
+            **({"classes": {place: each.to_dict() for place, each in self.classes.items()}} if self.classes else {}),
             "counts": dict(self.outcome.counts),
         }
 

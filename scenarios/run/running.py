@@ -16,6 +16,7 @@ from scenarios.run.sharing import RunSinks, fan_out
 from scenarios.run.sinks import StoreSink
 from simulator.agents.visitor import Visitor
 from simulator.model import Model
+from simulator.settings.class_identity import require_importable
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
 
@@ -63,6 +64,8 @@ def simulate(
         scenario, seed=seed, replication=replication, visitor=visitor, sinks=[outputs.together], labels=outputs.labels
     )
     started_at, clock = datetime.now(UTC), time.perf_counter()
+    if pool is not None and pool.is_remote:
+        require_importable(model.classes)
     # With all visitors on one clock there is one sequence of moments, which cannot be divided.
     if pool is None or model.active_agents == "all":
         outcome = model.run(progress=progress).outcome
@@ -78,4 +81,5 @@ def simulate(
         accepted=accepted,
         digest=outputs.digest.hexdigest(),
         timings=Timings(started_at, time.perf_counter() - clock),
+        classes=model.classes,
     )

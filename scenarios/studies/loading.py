@@ -10,7 +10,7 @@ from typing import Any, Final
 from scenarios.config.layers import Layers
 from scenarios.config.library import find_scenario, find_study, read_text
 from scenarios.config.loading import load_source, read_source
-from scenarios.config.model_paths import types_at
+from scenarios.config.model_paths import fields_of, types_at, value_at
 from scenarios.config.renamed import with_current_names, with_current_paths
 from scenarios.config.validation import check
 from scenarios.config.yaml_source import Path as Keys, YamlSource, dotted
@@ -21,6 +21,7 @@ from scenarios.measures.registry import Measure, spans_clock
 from scenarios.scenario import Scenario
 from scenarios.studies.precision import PrecisionSettings
 from scenarios.studies.settings import ScenarioSource, StudySettings
+from simulator.settings.plugins import allow_plugins
 
 ESTIMATES: Final = (
     "coefficient",
@@ -100,7 +101,21 @@ def _loaded(path: Path, source: YamlSource) -> LoadedStudy:
         source = with_current_paths(Scenario, source, section)
     layers = Layers(source.name, StudySettings)
     layers.lay_file(source)
-    return _Checker(path, source, check(StudySettings, layers)).checked()
+    settings = check(StudySettings, layers)
+    return _Checker(path, source, _with_plugins(settings, path, source)).checked()
+
+
+def _with_plugins(settings: StudySettings, path: Path, source: YamlSource) -> StudySettings:
+    """Allow the modules that a study names; files are looked for beside it, and are absolute paths in the result."""
+    if not settings.plugins:
+        return settings
+    found = [str((path.parent / name).resolve()) if name.endswith(".py") else name for name in settings.plugins]
+    for n, name in enumerate(found):
+        try:
+            allow_plugins(name)
+        except ValueError as error:
+            raise ScenarioError([Fault(source.where(("plugins", n)), f"plugins[{n}]", str(error))]) from None
+    return settings.model_copy(update={"plugins": tuple(found)})
 
 
 class _Checker:
@@ -193,12 +208,13 @@ class _Checker:
 
     def _check_factors(self, scenario: Scenario) -> None:
         """Check that each level of each factor alone is valid; combinations are checked when they are run."""
+        data = scenario.to_data()
         for path, factor in self._settings.factors.items():
             keys: Keys = ("factors", path)
             if path.split(".")[0] in {"name", "description", "seed", "claims", "extends"}:
                 self._fault(keys, "does not change the simulated world, so it cannot be a factor")
-            elif not types_at(Scenario, tuple(path.split("."))):
-                self._fault(keys, _no_setting(path))
+            elif not types_at(Scenario, tuple(path.split(".")), data):
+                self._fault(keys, _no_setting(path, data))
             else:
                 for level in factor.levels:
                     self._replaced(scenario, {path: (keys, level)})
@@ -247,15 +263,18 @@ def _unknown(names: Mapping[str, object], known: Mapping[str, object]) -> Iterat
     return (name for name in names if name not in known)
 
 
-def _no_setting(path: str) -> str:
+def _no_setting(path: str, data: Mapping[str, Any]) -> str:
     """Describe at which part a dotted path fails, and what may have been meant.
 
     Args:
         path: A dotted path that leads to no setting.
+        data: The settings of the scenario.
     """
     parts = path.split(".")
-    depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n])))
-    known = sorted(
-        {name for each in types_at(Scenario, tuple(parts[: depth - 1])) for name in getattr(each, "model_fields", ())}
-    )
+    depth = next(n for n in range(1, len(parts) + 1) if not types_at(Scenario, tuple(parts[:n]), data))
+    section = tuple(parts[: depth - 1])
+    if depth > 2 and value_at(data, section) is None:  # noqa: PLR2004 - the section and the name of a component
+        named = list(data.get(parts[0], ()))
+        return f"the scenario has nothing at {'.'.join(section)!r}{advice(section[-1], named)}"
+    known = sorted(fields_of(types_at(Scenario, section, data), value_at(data, section)))
     return f"the scenario has no setting {'.'.join(parts[:depth])!r}{advice(parts[depth - 1], known)}"

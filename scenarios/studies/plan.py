@@ -19,6 +19,7 @@ from scenarios.studies.design import design_values
 from scenarios.studies.loading import LoadedStudy
 from scenarios.studies.replication import Function, Replication
 from scenarios.studies.settings import FactorValue, StudySettings
+from simulator.settings.class_identity import ClassIdentity, identities_of
 
 _NAMES_ONLY: Final = {"name", "description", "seed", "active_agents", "claims"}
 """Settings of a scenario on which no event depends."""
@@ -42,6 +43,15 @@ class Point:
     values: Mapping[str, FactorValue]
 
 
+@dataclass(frozen=True)
+class _Resolved:
+    """The scenario of a point, the classes that it names, and the key of its replications."""
+
+    scenario: Scenario
+    classes: Mapping[str, ClassIdentity]
+    key: str
+
+
 class StudyPlan:
     """A study with its design points and replications.
 
@@ -53,7 +63,7 @@ class StudyPlan:
     def __init__(self, loaded: LoadedStudy, functions: Mapping[str, Function] | None = None) -> None:
         self.loaded = loaded
         self.functions = dict(functions or {})
-        self._scenarios: dict[int, tuple[Scenario, str]] = {}
+        self._scenarios: dict[int, _Resolved] = {}
 
     @property
     def settings(self) -> StudySettings:
@@ -98,7 +108,7 @@ class StudyPlan:
         Raises:
             ScenarioError: The factors together do not make a valid scenario.
         """
-        return self._resolved(point)[0]
+        return self._resolved(point).scenario
 
     def replication(self, point: Point, number: int) -> Replication:
         """One replication of a point, to be run.
@@ -110,17 +120,43 @@ class StudyPlan:
         Raises:
             ScenarioError: The factors together do not make a valid scenario.
         """
-        scenario, key = self._resolved(point)
+        resolved = self._resolved(point)
         # Points then use disjoint replications of one seed, whose random numbers are independent.
         number += 0 if self.settings.common_random_numbers else point.number * _APART
         settings, responses = self.settings, self.loaded.responses
-        return Replication(key, number, scenario, settings.seed, responses, self.functions, settings.window)
+        return Replication(
+            resolved.key,
+            number,
+            resolved.scenario,
+            settings.seed,
+            responses,
+            self.functions,
+            settings.window,
+            resolved.classes,
+        )
+
+    @cached_property
+    def classes(self) -> dict[str, tuple[ClassIdentity, ...]]:
+        """Classes that the scenarios name, by places such as ``components.chat``; several where points differ."""
+        # Most studies have none, and need not resolve their points for this.
+        if not (any(each.classes for each in self.loaded.scenarios) or any(map(_names_classes, self.settings.factors))):
+            return {}
+        found: dict[str, dict[ClassIdentity, None]] = {}
+        for point in self.points:
+            try:
+                classes = self._resolved(point).classes
+            except ScenarioError:
+                continue  # such a point is never run
+            for place, each in classes.items():
+                found.setdefault(place, {})[each] = None
+        return {place: tuple(each) for place, each in sorted(found.items())}
 
     def to_yaml(self) -> str:
         """Write the study as a file that refers to no other: scenarios are written out, with every default.
 
         Returns:
-            YAML; read again, it gives a study with equal points and replications.
+            YAML; read again, it gives a study with equal points and replications. Comments at its head name the classes
+            of components and their sources.
         """
         data = self.settings.model_dump(mode="json", exclude_none=True)
         written = [scenario.to_data() for scenario in self.loaded.sources]
@@ -130,9 +166,11 @@ class StudyPlan:
         data |= {"scenario": written[0]} if self.settings.scenario is not None else {"scenarios": written}
         # The scenarios are long and would hide the settings after them.
         in_order = sorted(data, key=lambda key: key in {"scenario", "scenarios"})
-        return yaml_text({key: data[key] for key in in_order}, flow=None)
+        # In the file, so that a study with changed classes is another study, as with changed settings.
+        heads = [f"# {place}: {each}\n" for place, several in self.classes.items() for each in several]
+        return "".join(heads) + yaml_text({key: data[key] for key in in_order}, flow=None)
 
-    def _resolved(self, point: Point) -> tuple[Scenario, str]:
+    def _resolved(self, point: Point) -> _Resolved:
         if point.number not in self._scenarios:
             base = self.loaded.scenarios[point.scenario]
             scenario = base.replace(dict(point.values)) if point.values else base
@@ -140,14 +178,16 @@ class StudyPlan:
                 message = f"must be more than the warm-up and the cool-down together (got {scenario.clock.hours})"
                 raise ScenarioError([Fault(scenario.name, "clock.hours", message)])
             # Kept: resolving a point validates all settings, and is asked for with every replication.
-            self._scenarios[point.number] = scenario, self._key(scenario)
+            classes = identities_of(scenario)
+            self._scenarios[point.number] = _Resolved(scenario, classes, self._key(scenario, classes))
         return self._scenarios[point.number]
 
-    def _key(self, scenario: Scenario) -> str:
+    def _key(self, scenario: Scenario, classes: Mapping[str, ClassIdentity]) -> str:
         """Digest of everything that the values of a replication depend on, except its number.
 
         Args:
             scenario: The scenario of the point.
+            classes: The classes that it names.
 
         Returns:
             32 hexadecimal digits.
@@ -159,8 +199,15 @@ class StudyPlan:
             "window": [self.settings.warm_up_hours, self.settings.cool_down_hours],
             # Another version may give other numbers, so its replications are not mixed with these.
             "versions": versions(),
+            # No key without any: studies from before components can be resumed.
+            **({"classes": {place: each.to_dict() for place, each in classes.items()}} if classes else {}),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _names_classes(path: str) -> bool:
+    """Whether the setting at a path may name a class."""
+    return path.split(".", maxsplit=1)[0] in {"decision", "components", "probes"}
 
 
 def _setting(scenario: Scenario, path: str) -> object:

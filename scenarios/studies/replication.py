@@ -18,6 +18,7 @@ from scenarios.run.run import Run, Timings
 from scenarios.run.sinks import Batches, StoreSink
 from scenarios.scenario import Scenario
 from simulator.model import Model
+from simulator.settings.class_identity import ClassIdentity, require_same
 from simulator.tracking.delivery import CollectingSink
 
 Function = Callable[[Run], float]
@@ -36,6 +37,7 @@ class Replication:
         responses: Expressions of the responses, by name.
         functions: Responses that are Python functions, by name.
         window: The hours that responses cover.
+        classes: Identities of the classes that the scenario names, by their places in it.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Replication:
     responses: Mapping[str, str]
     functions: Mapping[str, Function] = field(default_factory=dict)
     window: Window = WHOLE
+    classes: Mapping[str, ClassIdentity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,12 @@ def light_run(replication: Replication) -> Run:
 
     Args:
         replication: The replication to run.
+
+    Raises:
+        ComponentError: A class that the scenario names is missing or different in this process.
     """
+    # First of all: the scenario imports its classes when it is used.
+    require_same(replication.classes)
     scenario = replication.scenario
     # The events are the same as with all visitors on the clock, in half the time.
     active_agents = "interacting" if scenario.active_agents == "auto" else scenario.active_agents
@@ -154,6 +162,7 @@ def light_run(replication: Replication) -> Run:
         digest="",
         timings=Timings(started_at, time.perf_counter() - began),
         window=replication.window,
+        classes=model.classes,
     )
 
 

@@ -17,6 +17,7 @@ from scenarios.studies.execution import Execution
 from scenarios.studies.plan import Point, StudyPlan
 from scenarios.studies.precision import PrecisionSettings, stopping_point
 from scenarios.studies.replication import Failure, Replicated, Replication
+from simulator.settings.class_identity import require_importable
 
 _FIRST: Final = 1.25
 _GROWTH: Final = 1.5
@@ -72,6 +73,10 @@ class _Runner:
         self._n_needed = dict.fromkeys(range(len(plan.points)), _first(plan))
 
     def run(self) -> list[PointRun]:
+        if self._pool.is_remote:
+            for place, classes in self._plan.classes.items():
+                for each in classes:
+                    require_importable({place: each})
         for point in self._plan.points:
             try:
                 self._plan.scenario_of(point)

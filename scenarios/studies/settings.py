@@ -152,6 +152,8 @@ class StudySettings(Settings):
         description: The question it answers.
         scenario: The scenario to run: the name of a built-in one, a path relative to this file, or the scenario itself.
         scenarios: Several scenarios instead of one; every design point is run in each.
+        plugins: Modules of your own whose classes the scenarios name: names, or files beside the study such as
+            ``my_components.py``. Their code is run, so read them before you run the study of somebody else.
         overrides: Settings of the scenario to change in all runs, by dotted path.
         factors: What is varied: dotted path of a setting, and its values.
         design: Which combinations of the factors are run.
@@ -172,6 +174,7 @@ class StudySettings(Settings):
     description: str = ""
     scenario: ScenarioSource | None = None
     scenarios: Annotated[tuple[ScenarioSource, ...], Field(min_length=1)] | None = None
+    plugins: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
     overrides: dict[str, Any] = Field(default_factory=dict)
     factors: dict[str, AnyFactor] = Field(default_factory=dict)
     design: AnyDesign = DesignSettings()

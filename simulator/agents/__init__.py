@@ -5,7 +5,8 @@ visitor), ``plan`` (what a cohort would do if nothing touched it), ``awake`` (th
 clock), ``made`` (what they did, as activity and arrays), ``timeline`` (the same of one visitor, in words), ``person``
 (who a visitor is), ``world_view`` (what visitors act on), ``visitor`` (the agent), ``sleeping`` (visitors who are not
 on the clock), ``component`` (base class of everything that visitors can meet), ``component_set`` (all components of
-a world), ``decision`` (base class of decision models), ``probe`` (what is measured while the clock runs).
+a world), ``decision`` (base class of decision models), ``probe`` (what is measured while the clock runs),
+``parts`` (all of these in one model).
 """
 
 import lazy_loader

@@ -174,7 +174,8 @@ class AwakeCohort:
             return -1
         if campaign not in self.origins:
             raise ComponentError(unknown("campaign", campaign, self.origins))
-        return self.origins.index(campaign)
+        # The last of its name: those of components come after channels, one of which may have the same name.
+        return len(self.origins) - 1 - self.origins[::-1].index(campaign)
 
     def uniforms(self, name: str) -> AddressedUniforms:
         """Random numbers of a purpose for this cohort."""

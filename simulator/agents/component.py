@@ -18,7 +18,9 @@ from simulator.engine.clock import MINUTE_MS, Clock, ExactEnvironment
 from simulator.errors import ComponentError
 from simulator.sales.desk import SalesDesk
 from simulator.settings.base import Settings
+from simulator.settings.plugins import COMPONENTS
 from simulator.settings.traffic import CampaignSettings
+from simulator.settings.world import WorldSettings
 from simulator.tracking.lookups import ComponentEvent
 
 Reaction = object
@@ -108,6 +110,9 @@ class Component:
     effect_range: tuple[float, float] = (0.0, 0.0)
     """Smallest and largest value of :meth:`effect`, in log-odds; what lies outside is an error."""
 
+    registered_as: ClassVar[str] = COMPONENTS
+    """Group of entry points under which packages register such classes by short names."""
+
     settings: Any
     model: ModelView
 
@@ -115,6 +120,22 @@ class Component:
         self.name = name or type(self).__name__
         self.settings = self.Settings(**settings)
         self.windows: list[Window] = []
+
+    def __reduce__(self) -> tuple[Callable[..., Component], tuple[type[Component], str, Settings]]:
+        # Workers draw plans; the clock and what lives on it stay where they are.
+        return _rebuilt, (type(self), self.name, self.settings)
+
+    def check(self, world: WorldSettings) -> None:
+        """Check the settings against the world that they are for, before anything runs.
+
+        Names of pages need no check here if their settings have the type :data:`PageName`.
+
+        Args:
+            world: Settings of the world.
+
+        Raises:
+            ValueError: They do not fit. A message such as ``page: has no form`` names the setting first.
+        """
 
     # What it may do, in arrays
 
@@ -262,6 +283,10 @@ class Component:
                 )
         browser = [ComponentEvent(event) for event in self.events]
         return browser + [ComponentEvent(event, on_server=True) for event in self.server_events]
+
+
+def _rebuilt(cls: type[Component], name: str, settings: Settings) -> Component:
+    return cls(name, **settings.model_dump())
 
 
 class ComponentHooks:

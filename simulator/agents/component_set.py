@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,6 +34,19 @@ class ComponentSet:
         for name in names:
             if names.count(name) > 1:
                 raise ComponentError(f"two components have the name {name!r}; give each a name of its own")
+        self._check_owners("signal", lambda component: component.terms())
+        self._check_owners("campaign", lambda component: component.campaigns())
+
+    def _check_owners(self, kind: str, named: Callable[[Component], Iterable[str]]) -> None:
+        """Refuse a name that two components give to something of theirs: one would silently replace the other."""
+        owners: dict[str, str] = {}
+        for component in self.components:
+            for name in named(component):
+                if (other := owners.setdefault(name, component.name)) != component.name:
+                    raise ComponentError(
+                        f"components {other!r} and {component.name!r} both have a {kind} {name!r}; derive a class with "
+                        "names and events of its own for one of them"
+                    )
 
     def __bool__(self) -> bool:
         return bool(self.components)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from simulator.agents.component import Component
+from simulator.settings.plugins import DECISIONS
 from simulator.visitors.decision_rule import DecisionRule
 
 
@@ -12,6 +15,9 @@ class DecisionModel(DecisionRule, Component):
     Override :meth:`thresholds` and :meth:`log_refusal` together. A model that offers more than a demo has hooks and
     events as any component.
     """
+
+    registered_as: ClassVar[str] = DECISIONS
+    """Group of entry points under which packages register such classes by short names."""
 
     @property
     def unknown(self) -> str | None:

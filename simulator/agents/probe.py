@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import polars as pl
 import simpy
@@ -12,6 +12,8 @@ from analytics.events.tracking_plan import UTC_MS
 from simulator.agents.component import ModelView
 from simulator.engine.clock import MINUTE_MS
 from simulator.settings.base import Positive, Settings
+from simulator.settings.plugins import PROBES
+from simulator.settings.world import WorldSettings
 
 PROBE_SCHEMA: Final = pl.Schema({"time": UTC_MS, "measure": pl.String(), "value": pl.Float64()})
 """Columns of a probe's table: one row for each measure and time."""
@@ -45,6 +47,9 @@ class Probe:
 
         every_minutes: Positive = 15.0
 
+    registered_as: ClassVar[str] = PROBES
+    """Group of entry points under which packages register such classes by short names."""
+
     settings: Any
     model: ModelView
 
@@ -52,6 +57,9 @@ class Probe:
         self.name = name or type(self).__name__
         self.settings = self.Settings(**settings)
         self._rows: list[tuple[int, str, float]] = []
+
+    def check(self, world: WorldSettings) -> None:
+        """Check the settings against the world that they are for, as :meth:`Component.check` does."""
 
     def measure(self) -> Mapping[str, float]:
         """Measures of now, by name."""

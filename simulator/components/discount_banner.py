@@ -12,6 +12,7 @@ from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.settings.base import Count, LogOdds, Positive, Settings
+from simulator.settings.site import PageName
 
 
 class DiscountBanner(Component):
@@ -31,7 +32,7 @@ class DiscountBanner(Component):
             effect: Effect of having seen it on the decision at the end of the visit, in log-odds.
         """
 
-        page: str = "pricing"
+        page: PageName = "pricing"
         shown_below: Count = 3
         check_minutes: Positive = 30.0
         minutes: Positive = 30.0

@@ -12,6 +12,7 @@ from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.settings.base import Count, LogOdds, Positive, Probability, Settings
+from simulator.settings.site import PageName
 
 _LONGEST_MINUTES = 25.0
 """Longest chat: a visit with 30 minutes without an event is over for analysts."""
@@ -32,7 +33,7 @@ class LiveChat(Component):
             effect: Effect of a chat on all later decisions in log-odds.
         """
 
-        page: str = "pricing"
+        page: PageName = "pricing"
         agents: Count = 3
         wants_rate: Probability = 0.5
         patience_seconds: Positive = 45.0

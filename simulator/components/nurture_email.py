@@ -13,6 +13,7 @@ from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.settings.base import NonNegative, Positive, Probability, Settings
+from simulator.settings.site import FormPageName, PageName
 from simulator.settings.traffic import CampaignSettings
 
 
@@ -31,11 +32,11 @@ class NurtureEmail(Component):
             campaign: UTM parameters of the link.
         """
 
-        page: str = "white_paper"
+        page: FormPageName = "white_paper"
         delay_hours: NonNegative = 24.0
         click_rate: Probability = 0.3
         read_hours: Positive = 4.0
-        landing: str = "product"
+        landing: PageName = "product"
         campaign: CampaignSettings = CampaignSettings(source="newsletter", medium="email", name="nurture")
 
     settings: Settings

@@ -13,6 +13,7 @@ from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.settings.base import Count, LogOdds, Positive, Probability, Settings
+from simulator.settings.site import FormPageName
 
 
 class Webinar(Component):
@@ -29,7 +30,7 @@ class Webinar(Component):
             effect: Effect of having attended on all later decisions in log-odds.
         """
 
-        page: str = "webinar"
+        page: FormPageName = "webinar"
         seats: Count = 50
         at_hour: Positive = 16.0
         attend_rate: Probability = 0.6

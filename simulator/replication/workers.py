@@ -23,6 +23,7 @@ from simulator.replication.generator import CancelledVisits, DrawnCohort, EventG
 from simulator.replication.pending_hours import PendingHours, PendingHoursFile, read_hour
 from simulator.replication.run_state import RunState
 from simulator.replication.schedule import ScheduledCohort
+from simulator.settings.class_identity import ClassIdentity, require_same
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import HourActivity
 from simulator.tracking.delivery import Delivery
@@ -51,6 +52,7 @@ class RunSpec:
         replication: Number of the replication.
         intercept: Log-odds of a request at the end of a visit when all signals are 0.
         components: What visitors can meet.
+        classes: Identities of the classes that take part, by their places in the scenario.
     """
 
     world: WorldSettings
@@ -58,6 +60,25 @@ class RunSpec:
     replication: int
     intercept: float
     components: ComponentSet = field(default_factory=ComponentSet)
+    classes: Mapping[str, ClassIdentity] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """The specification as it travels to workers."""
+        # In two layers: the classes are compared before any object of them is made.
+        return pickle.dumps((dict(self.classes), pickle.dumps(self)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RunSpec:
+        """Read a specification, in a worker.
+
+        Raises:
+            ComponentError: The worker has other classes than the process that gave the task.
+        """
+        # Written by the process that submitted the task.
+        classes, spec = pickle.loads(data)  # noqa: S301
+        require_same(classes)
+        read: RunSpec = pickle.loads(spec)  # noqa: S301
+        return read
 
     def generator(self) -> EventGenerator:
         """Event generator of the run."""
@@ -143,7 +164,7 @@ class SharedRun(Generic[Result]):
         work: HourWork[Result],
     ) -> None:
         # Pickled once: the same bytes are the key of each worker's cached generator.
-        self._spec = pickle.dumps(spec)
+        self._spec = spec.to_bytes()
         self._run_state = run_state
         self._executor = executor
         # Two tasks for each worker: one runs while the next one waits.
@@ -299,5 +320,4 @@ def _prefetched(
 @lru_cache(maxsize=1)
 def _generator(spec: bytes) -> EventGenerator:
     """Event generator of a worker process, built for its first task and reused for the run."""
-    made: RunSpec = pickle.loads(spec)  # noqa: S301 - written by the process that submitted the task
-    return made.generator()
+    return RunSpec.from_bytes(spec).generator()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from simulator.sales.outcome import DemoRequest
 from simulator.sales.team import Executive, Team
 from simulator.settings.base import PositiveFactor, Settings, unknown
+from simulator.settings.plugins import ROUTING
 from simulator.settings.sales import check_regions, team_of
 
 
@@ -34,6 +35,7 @@ class RoutingPolicy:
     class Settings(Settings):
         """Settings of the policy; frozen, with a default for each."""
 
+    registered_as: ClassVar[str] = ROUTING
     settings: Any
 
     def __init__(self, _name: str | None = None, /, **settings: object) -> None:

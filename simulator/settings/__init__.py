@@ -1,8 +1,9 @@
 """Settings of a world: frozen Pydantic models, validated as a whole. No module here draws random numbers.
 
 Modules, in reading order: ``base`` (types that all settings share), ``clock``, ``traffic``, ``population`` and
-``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``, ``components``; ``world``
-combines them and validates the relations between them.
+``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``; ``plugins`` (classes that
+files name, and whose code may run) and ``components``; ``world`` combines them and validates the relations between
+them; ``class_identity`` tells the classes of one world from those of another.
 """
 
 import lazy_loader

@@ -9,6 +9,13 @@ from .base import (
     Settings as Settings,
     unknown as unknown,
 )
+from .class_identity import (
+    ClassIdentity as ClassIdentity,
+    identities_of as identities_of,
+    identity_of as identity_of,
+    require_importable as require_importable,
+    require_same as require_same,
+)
 from .clock import ClockSettings as ClockSettings
 from .experiments import (
     ArmSettings as ArmSettings,
@@ -16,6 +23,7 @@ from .experiments import (
     arm_effects as arm_effects,
 )
 from .personas import PersonaSettings as PersonaSettings, persona_code as persona_code
+from .plugins import COMPONENTS as COMPONENTS, DECISIONS as DECISIONS, PROBES as PROBES, allow_plugins as allow_plugins
 from .population import (
     USER_AGENTS as USER_AGENTS,
     CompanySizeSettings as CompanySizeSettings,
@@ -30,7 +38,13 @@ from .sales import (
     minutes_of as minutes_of,
     team_of as team_of,
 )
-from .site import MIN_EXIT_RATE as MIN_EXIT_RATE, PageSettings as PageSettings, SiteSettings as SiteSettings
+from .site import (
+    MIN_EXIT_RATE as MIN_EXIT_RATE,
+    FormPageName as FormPageName,
+    PageName as PageName,
+    PageSettings as PageSettings,
+    SiteSettings as SiteSettings,
+)
 from .tracking import TrackingSettings as TrackingSettings
 from .traffic import (
     CampaignSettings as CampaignSettings,

@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
-from importlib import import_module, metadata
-from typing import Annotated, Any, Self
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
-from simulator.settings.base import unknown
+from simulator.settings.plugins import COMPONENTS, DECISIONS, PROBES, ROUTING, allow_plugins, class_named, registered
 
-COMPONENTS = "funnelsim.components"
-"""Group of entry points under which packages, this one included, register their components by short names."""
+PartName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+"""Name of a component or probe: part of dotted paths and of the names of random streams."""
 
-DECISIONS = "funnelsim.decisions"
-"""Group of entry points of decision models."""
-
-ROUTING = "funnelsim.routing"
-"""Group of entry points of routing policies of the sales desk."""
-
-PROBES = "funnelsim.probes"
-"""Group of entry points of probes."""
-
-_PLUGINS: set[str] = set()
-
-
-def allow_plugins(modules: Iterable[str]) -> None:
-    """Allow classes of these modules to be named in scenario files, although no installed package has them.
-
-    Args:
-        modules: Names of modules that can be imported, such as ``my_components``.
-    """
-    _PLUGINS.update(modules)
-
-
-@cache
-def registered(group: str) -> dict[str, metadata.EntryPoint]:
-    """Entry points of a group by name, those of all installed packages."""
-    return {entry.name: entry for entry in metadata.entry_points(group=group)}
-
-
-@cache
-def _installed() -> frozenset[str]:
-    """Top-level modules of the installed packages."""
-    return frozenset(metadata.packages_distributions())
-
-
-def class_named(use: str, group: str) -> type[Any]:
-    """Class that a scenario file names.
-
-    Args:
-        use: A registered name, or ``package.module:Class``.
-        group: Group of entry points with the registered names.
-
-    Raises:
-        ValueError: There is no such class, or its module is neither part of an installed package nor allowed.
-
-    >>> class_named("live_chat", COMPONENTS).__name__
-    'LiveChat'
-    """
-    module, is_path, name = use.partition(":")
-    if not is_path:
-        entries = registered(group)
-        if use not in entries:
-            kind = group.rpartition(".")[2].removesuffix("s")
-            raise ValueError(f"{unknown(kind, use, entries)}; a class of your own is named as package.module:Class")
-        found: type[Any] = entries[use].load()
-        return found
-    # A file from a stranger must not run code otherwise.
-    if module not in _PLUGINS and module.partition(".")[0] not in _installed():
-        raise ValueError(
-            f"module {module!r} belongs to no installed package; if you trust it, name it: --plugin {module}"
-        )
-    try:
-        return getattr(import_module(module), name)  # type: ignore[no-any-return]
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{use!r} cannot be imported: {error}") from None
+_OWN_CLASS = r"^[^:]+:[^:]+$"
 
 
 class PartSettings(BaseModel):
@@ -84,35 +30,82 @@ class PartSettings(BaseModel):
 
     Attributes:
         use: A registered name, or ``package.module:Class``.
+        group: Group of entry points with the registered names.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    use: Annotated[str, StringConstraints(min_length=1)]
+    group: ClassVar[str]
+    selected_by: ClassVar[str] = "use"
+    """Setting on which all others depend: with another value, settings that a file has inherited have no meaning."""
 
-    @classmethod
-    def group(cls) -> str:
-        """Group of entry points with the registered names."""
-        raise NotImplementedError
+    use: Annotated[str, StringConstraints(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
-    def _checked(cls, given: object) -> object:
+    def _checked(cls, given: object, info: ValidationInfo) -> object:
         """Let the class check its own settings; a fault keeps its place in the file."""
+        if isinstance(given, str):
+            raise ValueError(f"must be a mapping such as {{use: {given}}} (got {given!r})")  # noqa: TRY004 - pydantic's
         if not isinstance(given, dict) or not isinstance(given.get("use"), str):
             return given
-        settings = {name: value for name, value in given.items() if name != "use"}
-        checked = class_named(given["use"], cls.group()).Settings.model_validate(settings)
+        settings, model = {name: value for name, value in given.items() if name != "use"}, cls.model_of(given)
+        # In a file, as strict as all settings around: text is no number.
+        is_file = info.mode == "json"
+        checked = (
+            model.model_validate_json(json.dumps(settings), strict=True) if is_file else model.model_validate(settings)
+        )
         return {"use": given["use"], **checked.model_dump()}
+
+    @classmethod
+    def model_of(cls, given: Mapping[str, Any]) -> type[BaseModel]:
+        """Model of the settings beside ``use``.
+
+        Args:
+            given: Settings that name a class.
+
+        Raises:
+            ValueError: There is no such class.
+        """
+        try:
+            model: type[BaseModel] = class_named(given["use"], cls.group).Settings
+        except ValueError as error:
+            raise ValueError(f"use: {error}") from None
+        return model
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe the settings of each registered class, and allow any beside a class of one's own."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        names = sorted(registered(cls.group))
+        use = {**schema["properties"]["use"], "anyOf": [{"enum": names}, {"pattern": _OWN_CLASS}]}
+        # A condition for each class, not a choice between all: an editor then names the one setting that is wrong.
+        conditions = [
+            {
+                "if": {"properties": {"use": {"const": name}}, "required": ["use"]},
+                "then": _settings_schema(class_named(name, cls.group), name, handler),
+            }
+            for name in names
+        ]
+        # Nothing is required: a file may change some settings of a component that it inherits.
+        head: dict[str, Any] = {key: schema[key] for key in ("title", "description") if key in schema}
+        return {**head, "type": "object", "properties": {"use": use}, "allOf": conditions}
 
     @property
     def settings(self) -> dict[str, Any]:
         """Settings of the class."""
         return dict(self.model_extra or {})
 
+    @property
+    def cls(self) -> type[Any]:
+        """The class."""
+        return class_named(self.use, self.group)
+
     @classmethod
     def of(cls, part: Any) -> Self:  # noqa: ANN401 - a component or a probe, which are further up
         """Settings that name the class of an object, with the object's own settings."""
+        # Whoever has made the object has run its code.
+        allow_plugins(type(part).__module__)
         return cls(use=f"{type(part).__module__}:{type(part).__qualname__}", **part.settings.model_dump())
 
     def build(self, name: str) -> Any:  # noqa: ANN401 - a component or a probe, which are further up
@@ -121,40 +114,78 @@ class PartSettings(BaseModel):
         Args:
             name: Its name in the model.
         """
-        return class_named(self.use, self.group())(name, **self.settings)
+        return self.cls(name, **self.settings)
+
+    def faults(self, name: str, world: object) -> Iterator[tuple[tuple[int | str, ...], str]]:
+        """What does not fit the world: the path of each setting, and a message.
+
+        Args:
+            name: Name of the part.
+            world: Settings of the world, whose own parts are valid.
+        """
+        try:
+            self.cls.Settings.model_validate(self.settings, context=world)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                yield detail["loc"], detail["msg"].removeprefix("Value error, ")
+            return
+        try:
+            self.build(name).check(world)
+        except ValueError as error:
+            yield (), str(error)
+
+
+def _settings_schema(part: type[Any], name: str, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    """Schema of the settings of a class, beside ``use``."""
+    schema = dict(handler.resolve_ref_schema(handler(part.Settings.__pydantic_core_schema__)))
+    schema.pop("required", None)
+    # The docstring of the settings describes each of them.
+    texts = [(part.__doc__ or "").partition("\n")[0], schema.get("description", "")]
+    own = {"use": {}, **schema.pop("properties", {})}
+    return {**schema, "title": name, "description": "\n\n".join(filter(None, texts)), "properties": own}
 
 
 class ComponentSettings(PartSettings):
     """A component of a world."""
 
-    @classmethod
-    def group(cls) -> str:
-        """Group of entry points of components."""
-        return COMPONENTS
+    group = COMPONENTS
 
 
 class DecisionSettings(PartSettings):
     """The decision model of a world."""
 
-    @classmethod
-    def group(cls) -> str:
-        """Group of entry points of decision models."""
-        return DECISIONS
+    group = DECISIONS
 
 
 class RoutingSettings(PartSettings):
     """The routing policy of the sales desk."""
 
-    @classmethod
-    def group(cls) -> str:
-        """Group of entry points of routing policies."""
-        return ROUTING
+    group = ROUTING
 
 
 class ProbeSettings(PartSettings):
     """A probe of a world."""
 
-    @classmethod
-    def group(cls) -> str:
-        """Group of entry points of probes."""
-        return PROBES
+    group = PROBES
+
+
+def check_parts(world: object, parts: Mapping[tuple[str, ...], PartSettings]) -> None:
+    """Check components, probes and the decision model against the world that they are for.
+
+    Args:
+        world: Settings of the world.
+        parts: The parts by their paths in the scenario.
+
+    Raises:
+        pydantic.ValidationError: Something does not fit; with all faults.
+    """
+    faults = [
+        # Braces in a message are no placeholders.
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{fault}", {"fault": fault}), loc=(*place, *inner), input=None
+        )
+        for place, part in parts.items()
+        for inner, fault in part.faults(place[-1], world)
+    ]
+    if faults:
+        raise ValidationError.from_exception_data("world", faults)

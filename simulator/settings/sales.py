@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import date
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from analytics.events.geography import REGIONS
 from simulator.settings.base import Count, NonNegative, Positive, Probability, Settings, TimeZone, unknown
@@ -179,6 +179,11 @@ class SalesSettings(Settings):
     deal_value: Positive = 60_000.0
     deal_value_spread: NonNegative = 0.9
     wait_effect_per_day: float = Field(default=0.0, le=0, strict=True, allow_inf_nan=False)
+
+    @model_serializer(mode="wrap")
+    def _without_routing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the policy where none is named: files of worlds without one are what they were before."""
+        return {name: value for name, value in write(self).items() if value is not None or name != "routing"}
 
     @model_validator(mode="after")
     def _every_region_is_served(self) -> Self:

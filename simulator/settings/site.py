@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName, FunnelStage
 from simulator.settings.base import Positive, Probability, Settings, Weights, defaults, unknown
@@ -80,3 +80,26 @@ class SiteSettings(Settings):
                 if target not in self.pages:
                     raise ValueError(f"pages.{name}.links: {unknown('page', target, self.pages)}")
         return self
+
+
+def _known_page(page: str, info: ValidationInfo) -> str:
+    # The world is there when it is checked whole; settings are also made without one.
+    site = getattr(info.context, "site", None)
+    if site is not None and page not in site.pages:
+        raise ValueError(unknown("page", page, site.pages))
+    return page
+
+
+def _page_with_form(page: str, info: ValidationInfo) -> str:
+    site = getattr(info.context, "site", None)
+    if site is not None and site.pages[page].form is None:
+        forms = [name for name, each in site.pages.items() if each.form is not None]
+        raise ValueError(f"page {page!r} has no form; there are forms on {', '.join(forms) or 'no page'}")
+    return page
+
+
+PageName = Annotated[str, AfterValidator(_known_page)]
+"""Name of a page in the settings of a component; a world without such a page is refused."""
+
+FormPageName = Annotated[PageName, AfterValidator(_page_with_form)]
+"""Name of a page that has a form."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Self
+from typing import Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from simulator.settings.base import Settings, unknown
 from simulator.settings.clock import ClockSettings
-from simulator.settings.components import ComponentSettings, DecisionSettings, ProbeSettings
+from simulator.settings.components import (
+    ComponentSettings,
+    DecisionSettings,
+    PartName,
+    PartSettings,
+    ProbeSettings,
+    check_parts,
+)
 from simulator.settings.experiments import ExperimentsSettings
 from simulator.settings.intent import IntentSettings
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
@@ -19,6 +26,8 @@ from simulator.settings.site import SiteSettings
 from simulator.settings.tracking import TrackingSettings
 from simulator.settings.traffic import TrafficSettings
 from simulator.settings.visits import VisitSettings
+
+_OPTIONAL: Final = frozenset({"decision", "components", "probes"})
 
 
 class WorldSettings(Settings):
@@ -55,8 +64,35 @@ class WorldSettings(Settings):
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     experiments: ExperimentsSettings = Field(default_factory=dict)
     decision: DecisionSettings | None = None
-    components: dict[str, ComponentSettings] = Field(default_factory=dict)
-    probes: dict[str, ProbeSettings] = Field(default_factory=dict)
+    components: dict[PartName, ComponentSettings] = Field(default_factory=dict)
+    probes: dict[PartName, ProbeSettings] = Field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[tuple[str, ...], PartSettings]:
+        """Decision model, components and probes, by their paths such as ``("components", "chat")``."""
+        return {
+            **({("decision",): self.decision} if self.decision else {}),
+            **{("components", name): part for name, part in self.components.items()},
+            **{("probes", name): part for name, part in self.probes.items()},
+        }
+
+    @property
+    def classes(self) -> dict[tuple[str, ...], PartSettings]:
+        """Everything whose class the world names: its parts, and the routing policy of the sales team."""
+        return {**self.parts, **({("sales", "routing"): self.sales.routing} if self.sales.routing else {})}
+
+    @model_serializer(mode="wrap")
+    def _without_empty_parts(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out sections that name no class: files of worlds without any are what they were without sections."""
+        data: dict[str, Any] = write(self)
+        return {name: value for name, value in data.items() if value or name not in _OPTIONAL}
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if "decision" in self.components:
+            raise ValueError("components.decision: is the name of the decision model; give the component another name")
+        check_parts(self, self.parts)
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

@@ -69,6 +69,8 @@ def test_the_schema_accepts_every_file_of_the_library(path: Path) -> None:
         "extends: baseline\nintent: {coefficients: {device_mobile: null}}",
         "extends: baseline\nclaims: null\ntracking:",
         'claims: {many: "counts.visits > 1"}',
+        "components: {chat: {use: live_chat, agents: 4}}\ndecision: {use: probit}\nprobes: {i: {use: queue_length}}",
+        "extends: baseline\ncomponents: {mail: {use: nurture_email, campaign: {name: may, source: n, medium: e}}}",
     ],
 )
 def test_the_schema_accepts_what_changes_a_part(text: str) -> None:
@@ -98,6 +100,11 @@ def test_the_schema_accepts_what_changes_a_part(text: str) -> None:
         "seed: x\nclock: {hours: x}",
         "claims: {many: 5}",
         "claims: [counts.visits > 1]",
+        "components: {chat: {use: live_chat, agents: 0}}",
+        "components: {chat: {use: live_chat, efect: 1.0}}",
+        "components: {chat: live_chat}",
+        "decision: {use: probit, scale: many}",
+        "probes: {inbox: {use: queue_length, every: 5.0}}",
         "scenario: baseline\nreplications: 0",
         "scenario: baseline\nseed: -1",
         "scenario: baseline\nrepliations: 5",
@@ -110,3 +117,14 @@ def test_the_schema_names_the_faults_that_the_loader_names(text: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         (Study if is_study else Scenario).parse(whole)
     assert paths(STUDY if is_study else SCENARIO, plain(whole)) == {fault.path for fault in caught.value.faults}
+
+
+def test_the_schema_knows_the_settings_of_registered_classes_and_allows_others() -> None:
+    """An editor completes names and settings of what is built in, and leaves a class of one's own alone."""
+    conditions = scenario_schema()["$defs"]["ComponentSettings"]["allOf"]
+    by_name = {each["then"]["title"]: each["then"] for each in conditions}
+    assert "Number of agents." in by_name["live_chat"]["description"]
+    assert by_name["live_chat"]["properties"]["agents"]["minimum"] == 1
+    assert paths(SCENARIO, plain("name: s\ncomponents: {own: {use: 'my.module:Own', anything: 3}}")) == set()
+    assert paths(SCENARIO, plain("name: s\ncomponents: {chat: {agents: 3}, mail: null}")) == set()
+    assert paths(SCENARIO, plain("name: s\ncomponents: {own: {use: no_such}}")) == {"components.own.use"}

@@ -226,9 +226,10 @@ def cluster(request: pytest.FixtureRequest) -> str:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_study_on_a_cluster_leaves_the_same_bytes(cluster: str, tmp_path: Path):
-    """A study on Dask or Ray leaves the tables of the same study in this process, byte for byte."""
-    world = "{name: tiny, clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}}"
-    factors = "{tracking.duplicate_rate: [0.0, 0.2]}"
+    """A study with a component leaves on Dask or Ray the tables of the same study in this process, byte for byte."""
+    settings = "clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}"
+    world = f"{{name: tiny, {settings}, components: {{chat: {{use: live_chat}}}}}}"
+    factors = "{tracking.duplicate_rate: [0.0, 0.2], components.chat.effect: [0.0, 2.0]}"
     responses = "{visitors: counts.visitors, conversion: conversion()}"
     text = f"name: tiny\nscenario: {world}\nfactors: {factors}\nreplications: 4\nresponses: {responses}\n"
     Study.parse(text).run(jobs=1, folder=tmp_path / "here")

@@ -59,6 +59,19 @@ def test_processes_that_share_a_run_make_the_same(scenario: Scenario, alone: Run
     check_same(scenario.run(jobs=2), alone)
 
 
+def test_components_act_the_same_on_shared_runs(scenario: Scenario) -> None:
+    """Whoever shares a run, visitors chat, come back after an e-mail and see a banner; probes measure the same."""
+    parts = {"chat": {"use": "live_chat"}, "mail": {"use": "nurture_email", "delay_hours": 2.0}}
+    late = {"banner": {"use": "discount_banner", "shown_below": 1000}}
+    lively = scenario.replace({"components": parts | late, "probes": {"inbox": {"use": "queue_length"}}})
+    alone, shared = lively.run(), lively.run(jobs=2)
+    check_same(shared, alone)
+    assert {"Live Chat Started", "Discount Shown"} <= set(alone.events["event"])
+    assert_frame_equal(shared.outcome.probes["inbox"], alone.outcome.probes["inbox"])
+    assert_frame_equal(shared.outcome.visits, alone.outcome.visits)
+    assert shared.manifest["classes"] == alone.manifest["classes"]
+
+
 @pytest.mark.parametrize("form", ["parquet", "ndjson"])
 def test_a_shared_run_leaves_the_same_folder(
     scenario: Scenario, alone: Run, tmp_path: Path, form: EventsFormat

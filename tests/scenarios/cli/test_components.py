@@ -1,0 +1,100 @@
+"""Claims about components on the command line: plugins, check-component and compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import Ended
+from own_components import CARELESS, GREETER, own_module
+
+from scenarios import InputError, Scenario, check_component
+
+WORLD = "extends: baseline\nclock: {hours: 3}\ntraffic: {visitors_per_day: 2000}\n"
+
+
+@pytest.fixture
+def greeter(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A scenario with a component of one's own, whose file is beside it."""
+    own_module(Path("own_parts.py").absolute(), GREETER, monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{g: {{use: 'own_parts:Greeter', effect: 2.0}}}}\n")
+    return "own.yaml"
+
+
+def test_a_plugin_is_imported_only_if_it_is_named(greeter: str) -> None:
+    """Without the option every command refuses the file and says what to do; with it, it is a scenario like any."""
+    ended = Ended("validate", greeter)
+    assert ended.status == 2
+    assert "components.g.use: module 'own_parts' belongs to no installed package" in ended.err
+    assert "--plugin own_parts.py" in ended.err
+    assert Ended("validate", greeter, "--plugin", "own_parts.py").status == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "show", "study", "compare", "validate", "power", "warm-up", "check-component"]
+)
+def test_commands_that_read_scenarios_take_plugins(command: str) -> None:
+    """A plugin that is not there is wrong input of each of them."""
+    ended = Ended(command, "--plugin", "nothing.py", "baseline")
+    assert (ended.status, "--plugin: " in ended.err, "there is no such file" in ended.err) == (2, True, True)
+    assert "--plugin" in Ended(command, "--help").out
+
+
+def test_a_component_that_keeps_the_rules_passes(greeter: str) -> None:
+    """The table says what holds; the status is 0, and with --quiet nothing is printed."""
+    ended = Ended("check-component", greeter, "--plugin", "own_parts.py")
+    assert (ended.status, ended.err) == (0, "")
+    lines = [line.rsplit(maxsplit=1) for line in ended.out.splitlines() if line.startswith("  ")]
+    assert [held for _, held in lines] == ["holds", *["yes"] * 6]
+    assert Ended("check-component", greeter, "--plugin", "own_parts.py", "--quiet").out == ""
+
+
+def test_a_component_that_depends_on_who_is_asked_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status is 1, and a plain explanation names the first event that differs."""
+    own_module(Path("own_careless.py").absolute(), CARELESS, monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{c: {{use: 'own_careless:Careless'}}}}\n")
+    ended = Ended("check-component", "own.yaml", "--plugin", "own_careless.py")
+    assert ended.status == 1
+    assert "the events are the same                             NO" in ended.out
+    assert "first 'Counted' of visitor" in ended.out
+    assert "numbers that are not from self.rng()" in ended.out
+    printed = Ended("check-component", "own.yaml", "--plugin", "own_careless.py", "--json")
+    assert (printed.status, printed.json["passed"]) == (1, False)
+
+
+def test_what_a_component_does_behind_the_events_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A component that changes what a visitor has seen, without an event, is caught by the rebuilt visits."""
+    act = "        if page.name == 'pricing':\n            visitor.visit.pages[-1] = 0\n"
+    meddling = CARELESS.split("        Careless.n")[0] + act
+    own_module(Path("own_meddling.py").absolute(), meddling, monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{c: {{use: 'own_meddling:Careless'}}}}\n")
+    ended = Ended("check-component", "own.yaml", "--plugin", "own_meddling.py")
+    assert ended.status == 1
+    assert "not true that without faults, the events tell the true visits" in ended.out
+    assert "rows differ in pricing_page_view" in ended.out
+
+
+def test_a_scenario_without_components_has_nothing_to_check() -> None:
+    """That is wrong input, not a success."""
+    assert "names no components" in Ended("check-component", "baseline").err
+    with pytest.raises(InputError, match="names no components"):
+        check_component(Scenario.load("baseline"))
+
+
+def test_an_error_of_a_component_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No traceback: the message says which component has done what."""
+    own_module(Path("own_wild.py").absolute(), GREETER.replace("(0.0, 5.0)", "(0.0, 0.1)"), monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{g: {{use: 'own_wild:Greeter'}}}}\n")
+    ended = Ended("run", "own.yaml", "--plugin", "own_wild.py", "--quiet")
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "component 'g': effect() gave 0.5, outside its effect_range of 0 to 0.1" in ended.err
+
+
+def test_compare_shows_the_settings_of_components_that_differ(greeter: str) -> None:
+    """Beside the responses: which component, and what it has in each scenario."""
+    Path("other.yaml").write_text(f"name: other\n{WORLD}components: {{g: {{use: 'own_parts:Greeter'}}}}\n")
+    options = ("--plugin", "own_parts.py", "--replications", 2, "--jobs", 1, "--response", "counts.demo_requests")
+    ended = Ended("compare", greeter, "other.yaml", *options)
+    assert ended.status == 0
+    assert "components.g.effect  2.0    0.5" in ended.out
+    assert "components.g.page" not in ended.out
