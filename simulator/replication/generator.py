@@ -175,7 +175,8 @@ class EventGenerator:
             if len(may_be_refused):
                 cohort.awake |= cohort.invited_by.is_in(may_be_refused.implode()).fill_null(value=False).to_numpy()
             if self.components.admits.any():
-                may_be_refused = cohort.person_ids.filter(pl.Series(touched[self.components.admits].any(axis=0)))
+                refused = np.flatnonzero(np.logical_or.reduce(touched[self.components.admits], axis=0))
+                may_be_refused = cohort.person_ids.gather(refused)
             visitors = np.flatnonzero(cohort.awake)
             found.append(AwakeVisitors(cohort.take(visitors), touched[:, visitors]))
         return found

@@ -133,7 +133,7 @@ class Watched(WebServer):
 @pytest.mark.validation
 @pytest.mark.parametrize(("capacity", "load"), [(1, 0.7), (2, 1.6), (4, 3.4)])
 def test_a_web_server_matches_erlang_c(capacity: int, load: float):
-    """Visits of one page each arrive as a Poisson process: 16 times 16 hours of them are Erlang's C."""
+    """Visits of one page each arrive as a Poisson process: 16 × 16 hours of 10,000 a day equal Erlang C."""
     site = SiteSettings().model_dump()
     pages = {name: {**page, "exit_rate": 1.0} for name, page in site["pages"].items()}
     flat = {"hourly_profile": [1.0] * 24, "weekday_weights": [1.0] * 7}

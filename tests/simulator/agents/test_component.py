@@ -80,7 +80,7 @@ class Slow(Everywhere):
 
     def before_view(self, visitor: Visitor, page: Page) -> Process:
         """Wait."""
-        yield self.env.timeout(10)
+        yield self.env.timeout(seconds=10)
 
 
 def test_a_hook_that_takes_time_delays_all_that_follows():
@@ -174,7 +174,7 @@ def test_who_comes_back_makes_a_visit_of_their_own():
     assert {visit.pages[0] for _, visit in extra} == {careers}
     assert links.height == len(extra)
     assert set(links.select("anonymous_id", "timestamp").iter_rows()) == {
-        (each.id, model.clock.to_utc(visit.times_ms[0] / 1000)) for each, visit in extra
+        (each.id, model.clock.to_utc(visit.times_ms[0])) for each, visit in extra
     }
     assert visits.height > usual.outcome.visits.height
     for each in model.visitors:
@@ -193,10 +193,10 @@ class Kept(Everywhere):
 
     def on_view(self, visitor: Visitor, page: Page) -> Process:
         """Wait."""
-        yield self.env.timeout(60 * self.minutes / 2)
+        yield self.env.timeout(minutes=self.minutes / 2)
         if self.talks:
             visitor.track("Waited")
-        yield self.env.timeout(60 * self.minutes / 2)
+        yield self.env.timeout(minutes=self.minutes / 2)
 
 
 def test_a_visit_that_analysts_would_split_is_refused():
@@ -306,7 +306,7 @@ class Letter(Everywhere):
         self.env.process(self._send(visitor))
 
     def _send(self, visitor: Visitor) -> Process:
-        yield self.env.timeout(600)
+        yield self.env.timeout(minutes=10)
         visitor.track(self.sent, color="blue")
 
 
@@ -360,7 +360,7 @@ class Evening(Diary):
         return self._open()
 
     def _open(self) -> Process:
-        yield self.env.timeout(3 * 3600)
+        yield self.env.timeout(hours=3)
         self.open_window(120.0)
 
 

@@ -36,7 +36,7 @@ class OncePerDay(Visitor):
     def journey(self) -> Steps:
         """Wait, and come once."""
         first = next(self._cohort.itineraries(self._row))
-        yield self.env.timeout(first.view_ms[0] / 1000 + 3600)
+        yield self.env.timeout(first.view_ms[0] + HOUR_MS)
         yield from self.make(first)
 
 

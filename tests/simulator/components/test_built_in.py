@@ -62,13 +62,13 @@ def test_a_webinar_has_no_more_guests_than_seats(seats: int):
     attended = model.events.filter(event == "Webinar Attended")
     assert registered["anonymous_id"].n_unique() == seats
     assert model.components["webinar"].free == 0
-    assert (registered["timestamp"] < model.clock.to_utc(9 * 3600)).all()
-    assert (attended["timestamp"] == model.clock.to_utc(9 * 3600)).all()
+    assert (registered["timestamp"] < model.clock.to_utc(9 * HOUR_MS)).all()
+    assert (attended["timestamp"] == model.clock.to_utc(9 * HOUR_MS)).all()
     assert set(attended["anonymous_id"]) <= set(registered["anonymous_id"])
     assert attended["anonymous_id"].is_unique().all()
     late = lived(Webinar("webinar", seats=10_000, at_hour=9.0), **ONE_BROWSER)
     times = late.events.filter(event == "Webinar Registered")["timestamp"]
-    assert late.clock.to_utc(8 * 3600) < times.max() < late.clock.to_utc(9 * 3600)
+    assert late.clock.to_utc(8 * HOUR_MS) < times.max() < late.clock.to_utc(9 * HOUR_MS)
 
 
 def chats(model: Model) -> list[tuple[int, int]]:

@@ -73,7 +73,7 @@ def run(cohort: Cohort, *, page_by_page: bool = True, woken_ms: int | None = Non
         activate(world, cohort)
     else:
         world.clock.env.process(decisions(world, cast("Candidates", cohort), 0))
-    world.clock.env.run(until=world.clock.length_ms / 1000)
+    world.clock.env.run(until=world.clock.length_ms)
     return world
 
 
