@@ -83,7 +83,7 @@ visits: 3
         ),
         (
             "name: x\nsales: {routing: {use: round_robbin}}\n",
-            "s.yaml:2:9: sales.routing: there is no routing 'round_robbin'; did you mean",
+            "s.yaml:2:19: sales.routing.use: there is no routing policy 'round_robbin'; did",
         ),
     ],
 )

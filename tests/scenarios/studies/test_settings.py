@@ -90,7 +90,7 @@ def test_what_makes_no_study_is_refused(change: str, fault: str):
         ("components.chat.agents", None),
         ("sales.routing.senior_executives", None),
         ("components.chat.agnts", "no setting 'components.chat.agnts'; did you mean 'agents'?"),
-        ("components.mail.agents", "no setting 'components.mail.agents'"),
+        ("components.mail.agents", "nothing at 'components.mail'"),
     ],
 )
 def test_settings_of_parts_are_factors(factor: str, fault: str | None):
