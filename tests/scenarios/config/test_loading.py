@@ -72,6 +72,19 @@ visits: 3
         ('name: x\nclock: {hours: 0}\nclaims: {a: \'hourly("visits", "max", end=7) > 2\'}\n', "clock.hours: must be"),
         ("name: No Slug\n", "s.yaml:1:1: name: must match the pattern"),
         ("name: x\nanalytics: {segments: [page_gruop]}\n", "did you mean 'page_group'?"),
+        # Of a part that is named by `use`, the settings are those of its class.
+        (
+            "name: x\ncomponents: {c: {use: live_chat, agnts: 2}}\n",
+            "s.yaml:2:34: components.c.agnts: unknown key 'agnts'; did you mean 'agents'?",
+        ),
+        (
+            "name: x\nsales: {routing: {use: by_account_size, sennior_executives: 2}}\n",
+            "did you mean 'senior_executives'?",
+        ),
+        (
+            "name: x\nsales: {routing: {use: round_robbin}}\n",
+            "s.yaml:2:19: sales.routing.use: there is no routing policy 'round_robbin'; did",
+        ),
     ],
 )
 def test_a_fault_is_one_plain_line(tmp_path: Path, text: str, fault: str) -> None:

@@ -84,6 +84,25 @@ def test_what_makes_no_study_is_refused(change: str, fault: str):
     assert fault in "\n".join(faults(text.replace("scenario: baseline", change)))
 
 
+@pytest.mark.parametrize(
+    ("factor", "fault"),
+    [
+        ("components.chat.agents", None),
+        ("sales.routing.senior_executives", None),
+        ("components.chat.agnts", "no setting 'components.chat.agnts'; did you mean 'agents'?"),
+        ("components.mail.agents", "nothing at 'components.mail'"),
+    ],
+)
+def test_settings_of_parts_are_factors(factor: str, fault: str | None):
+    """What the class of a component or policy can be given is a factor as any setting, and nothing else is."""
+    world = "{name: own, components: {chat: {use: live_chat}}, sales: {routing: {use: by_account_size}}}"
+    text = f"{PLAIN.replace('baseline', world)}factors: {{{factor}: [1, 2]}}\n"
+    if fault is None:
+        assert len(Study.parse(text).points) == 2
+    else:
+        assert fault in "\n".join(faults(text))
+
+
 def test_a_scenario_file_is_looked_for_beside_the_study(tmp_path: Path):
     """A path starts from the study's folder, and a scenario may be written out in the study itself."""
     (tmp_path / "own.yaml").write_text("name: own\nextends: low-traffic-startup\n")

@@ -17,7 +17,7 @@ from simulator.errors import ComponentError
 from simulator.model import Model
 from simulator.sales.desk import BuyerDraws, SalesDesk
 from simulator.settings.clock import ClockSettings
-from simulator.settings.components import allow_plugins
+from simulator.settings.plugins import allow_plugins
 from simulator.settings.sales import WEEKDAYS, SalesSettings
 from simulator.settings.world import WorldSettings
 from simulator.world.accounts import UNKNOWN_COMPANY, Company
@@ -271,7 +271,7 @@ def test_a_policy_of_ones_own_has_a_path(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match="--plugin own_routing"):
         SalesSettings.model_validate({"routing": {"use": "own_routing:FromTheEnd"}})
-    allow_plugins(["own_routing"])
+    allow_plugins("own_routing")
     teams = {"default": team(executives=4)}
     found = routed(teams, {"use": "own_routing:FromTheEnd", "skip": 2}, at(1, 2, 3))
     assert found["account_executive"].to_list() == ["default-3", "default-2", "default-1"]
@@ -284,7 +284,7 @@ def test_a_policy_of_ones_own_has_a_path(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("sales", "message"),
     [
-        ({"routing": {"use": "round_robbin"}}, "there is no routing 'round_robbin'; did you mean 'round_robin'"),
+        ({"routing": {"use": "round_robbin"}}, "there is no routing policy 'round_robbin'; did you mean 'round_robin'"),
         ({"routing": {"use": "round_robin", "turns": 2}}, "turns"),
         ({"routing": {"use": "by_region"}, "teams": {"lions": {}, "default": {}}}, "there is no region 'lions'"),
         ({"routing": {"use": "by_account_size", "team": "lions"}}, "routing.team: there is no team 'lions'"),
