@@ -23,7 +23,13 @@ from .experiments import (
     arm_effects as arm_effects,
 )
 from .personas import PersonaSettings as PersonaSettings, persona_code as persona_code
-from .plugins import COMPONENTS as COMPONENTS, DECISIONS as DECISIONS, PROBES as PROBES, allow_plugins as allow_plugins
+from .plugins import (
+    COMPONENTS as COMPONENTS,
+    DECISIONS as DECISIONS,
+    PROBES as PROBES,
+    ROUTING as ROUTING,
+    allow_plugins as allow_plugins,
+)
 from .population import (
     USER_AGENTS as USER_AGENTS,
     CompanySizeSettings as CompanySizeSettings,

@@ -69,9 +69,10 @@ class WorldSettings(Settings):
 
     @property
     def parts(self) -> dict[tuple[str, ...], PartSettings]:
-        """Decision model, components and probes, by their paths such as ``("components", "chat")``."""
+        """All that names a class, by paths such as ``("components", "chat")``: the decision model comes first."""
         return {
             **({("decision",): self.decision} if self.decision else {}),
+            **({("sales", "routing"): self.sales.routing} if self.sales.routing else {}),
             **{("components", name): part for name, part in self.components.items()},
             **{("probes", name): part for name, part in self.probes.items()},
         }
@@ -85,13 +86,16 @@ class WorldSettings(Settings):
     def _without_empty_parts(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out sections that name no class: files of worlds without any are what they were without sections."""
         data: dict[str, Any] = write(self)
+        if data.get("sales", {}).get("routing", self) is None:
+            del data["sales"]["routing"]
         return {name: value for name, value in data.items() if value or name not in _OPTIONAL}
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if "decision" in self.components:
             raise ValueError("components.decision: is the name of the decision model; give the component another name")
-        check_parts(self, self.parts)
+        # A routing policy is checked against its teams, with the settings of the sales desk.
+        check_parts(self, {place: part for place, part in self.parts.items() if place[0] != "sales"})
         return self
 
     @model_validator(mode="after")
