@@ -23,7 +23,7 @@ def components_of(world: WorldSettings, given: Sequence[Component] = ()) -> Comp
     Raises:
         ComponentError: Two have one name, or one name for something of theirs.
     """
-    named = (part.build(place[-1]) for place, part in world.parts.items() if place[0] in {"decision", "components"})
+    named = (part.build(place[-1]) for place, part in world.parts.items() if place[0] != "probes")
     return ComponentSet((*named, *(type(part)(part.name, **part.settings.model_dump()) for part in given)))
 
 

@@ -69,10 +69,9 @@ class WorldSettings(Settings):
 
     @property
     def parts(self) -> dict[tuple[str, ...], PartSettings]:
-        """All that names a class, by paths such as ``("components", "chat")``: the decision model comes first."""
+        """Decision model, components and probes, by their paths such as ``("components", "chat")``."""
         return {
             **({("decision",): self.decision} if self.decision else {}),
-            **({("sales", "routing"): self.sales.routing} if self.sales.routing else {}),
             **{("components", name): part for name, part in self.components.items()},
             **{("probes", name): part for name, part in self.probes.items()},
         }
@@ -86,16 +85,13 @@ class WorldSettings(Settings):
     def _without_empty_parts(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out sections that name no class: files of worlds without any are what they were without sections."""
         data: dict[str, Any] = write(self)
-        if data.get("sales", {}).get("routing", self) is None:
-            del data["sales"]["routing"]
         return {name: value for name, value in data.items() if value or name not in _OPTIONAL}
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if "decision" in self.components:
             raise ValueError("components.decision: is the name of the decision model; give the component another name")
-        # A routing policy is checked against its teams, with the settings of the sales desk.
-        check_parts(self, {place: part for place, part in self.parts.items() if place[0] != "sales"})
+        check_parts(self, self.parts)
         return self
 
     @model_validator(mode="after")
