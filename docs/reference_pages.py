@@ -80,6 +80,16 @@ _VISIT_MEANINGS: Final = {
 _CONSTANTS: Final = {
     "COLUMNS": "The columns of the event table, each with its type, its path in the JSON event and its meaning.",
     "EVENT_SCHEMA": "The Polars schema of the event table.",
+    "Bools": "Type of an array of truth values, one for each visitor.",
+    "Floats": "Type of an array of numbers.",
+    "Count": "Type of a setting: a whole number, 1 or more.",
+    "LogOdds": "Type of a setting: an effect in log-odds, from −50 to 50.",
+    "NonNegative": "Type of a setting: a number, 0 or more.",
+    "Positive": "Type of a setting: a number above 0.",
+    "Probability": "Type of a setting: a number from 0 to 1.",
+    "Real": "Type of a setting: any finite number.",
+    "PageName": "Type of a setting: the name of a page of the site; another name is refused with the scenario.",
+    "FormPageName": "Type of a setting: the name of a page that has a form.",
     "SIGNALS": "The built-in intent signals, in the order of the model's coefficients.",
 }
 """Meaning of the public names that have no docstring of their own."""
@@ -204,8 +214,20 @@ def _settings(top: type[BaseModel], schema: Mapping[str, Any]) -> str:
     schema = _with_enums_inlined(schema, schema.get("$defs", {}))
     known = {model.__name__: model for model in _models(BaseModel)}
     parts = {name: part for name, part in schema.get("$defs", {}).items() if "properties" in part}
-    inner = "".join(_model(_title(name), known[name], part) for name, part in parts.items())
+    inner = "".join(
+        _model(_title(name), known[name], part) + _classes(known[name], part) for name, part in parts.items()
+    )
     return _model("Top level", top, schema) + inner
+
+
+def _classes(model: type[BaseModel], schema: Mapping[str, Any]) -> str:
+    """Describe the settings of each registered class, beside ``use``."""
+    sections = []
+    for settings in (condition["then"] for condition in schema.get("allOf", ())):
+        found = model.model_of({"use": settings["title"]})  # type: ignore[attr-defined]  # of PartSettings alone
+        own = {key: each for key, each in settings["properties"].items() if key != "use"}
+        sections.append(_model(f"use: {settings['title']}", found, {"properties": own}) if own else "")
+    return "".join(sections)
 
 
 def _with_enums_inlined(part: Any, defs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a JSON document

@@ -112,15 +112,13 @@ class Model:
         sinks: Sequence[Sink] | None = None,
         labels: LabelKeeper | None = None,
     ) -> None:
-        # Each name once: else the later part would silently take the place of the earlier one.
-        ComponentSet(tuple(components))
         # A scenario may be a world with a name: what it calls its world comes first.
         world: WorldSettings = getattr(scenario, "world", None) or scenario  # type: ignore[assignment]
         seed = getattr(scenario, "seed", 0) if seed is None else seed
         chosen: ActiveAgents = getattr(scenario, "active_agents", "auto") if active_agents is None else active_agents
         if chosen == "interacting" and visitor is not Visitor:
             raise ValueError(f"active_agents: a {visitor.__name__} may act on every page; give 'all' or 'auto'")
-        self._given = components_of(world, components)
+        self._beside, self._given = (tuple(components), tuple(probes)), components_of(world, components)
         self.components: dict[str, Component] = {part.name: part for part in self._given.components}
         self.probes = probes_of(world, probes)
         self.world, self.seed, self.replication = world, seed, replication
@@ -157,8 +155,7 @@ class Model:
     @property
     def classes(self) -> dict[str, ClassIdentity]:
         """Which classes take part besides those of every world, by places such as ``components.chat``."""
-        decision = "decision" if self.world.decision else None
-        return classes_of(self._given, self.probes, self._visitor, decision=decision)
+        return classes_of(self.world, *self._beside, self._visitor)
 
     # Time
 
@@ -304,7 +301,7 @@ class Model:
             replication=self.replication,
             visitor=self._visitor,
             active_agents=self.active_agents,
-            components=list(self.components.values()),
+            components=self._beside[0],
             sinks=[],
         )
         copy._start(streams)

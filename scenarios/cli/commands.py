@@ -63,7 +63,7 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "power": Command(
-        "Estimate how much traffic detects a signal with a target power.",
+        "Estimate the traffic that is needed for a target power.",
         (
             "funnelsim power baseline --signal security_page_view",
             "funnelsim power my.yaml --signal webinar_registration --power 0.9 --vary hours",
@@ -93,14 +93,14 @@ COMMANDS: Final[dict[str, Command]] = {
         function="check_component",
     ),
     "ingest": Command(
-        "Add events to a store on disk, or resume after an interruption.",
+        "Add events to a store on disk, or resume that.",
         (
             "funnelsim ingest events.ndjson --store store",
             "funnelsim ingest kafka://localhost:9092/events --store store --follow",
         ),
     ),
     "stats": Command(
-        "Print what a store contains, also while events are being added.",
+        "Print what a store contains, also while it grows.",
         ("funnelsim stats --store store", "funnelsim stats --store store --by region --watch"),
     ),
     "replay": Command(
@@ -112,7 +112,7 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "export": Command(
-        "Write the events of a run as the tables of a Segment warehouse.",
+        "Write the events of a run as Segment warehouse tables.",
         (
             "funnelsim export runs/baseline-seed7 --to seeds/segment",
             "funnelsim export runs/baseline-seed7 --to tables --format parquet",

@@ -73,7 +73,7 @@ def export(
     ] = "segment-warehouse",
     json: JsonOutput = False,
 ) -> Output:
-    """Write the events of a run as the tables of a Segment warehouse."""
+    """Write the events of a run as Segment warehouse tables."""
     tables = export_tables(run, to=to, form=form)
     if json:
         return Output(to_json({"folder": str(to), "tables": tables}))

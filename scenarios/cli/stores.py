@@ -51,7 +51,7 @@ def ingest(
     ] = False,
     json: JsonOutput = False,
 ) -> Output:
-    """Add events to a store on disk, or resume after an interruption."""
+    """Add events to a store on disk, or resume that."""
     settings = StoreSettings(fsync=_policy(fsync))
     with _input_errors(), _stop_requested() as stop:
         done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, stop=stop)
@@ -67,7 +67,7 @@ def stats(
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
     json: JsonOutput = False,
 ) -> Output:
-    """Print what a store contains, also while events are being added."""
+    """Print what a store contains, also while it grows."""
 
     def state() -> object:
         data = stats_data(store, by or [])

@@ -113,7 +113,7 @@ def power(
     executor: Executor = None,
     json: JsonOutput = False,
 ) -> Output:
-    """Estimate how much traffic detects a signal with a target power."""
+    """Estimate the traffic that is needed for a target power."""
     settings = Scenario.load(scenario, set_ or ())
     with progress_bar(f"Detecting {signal} in {settings.name}") as bar:
         found = sample_size(

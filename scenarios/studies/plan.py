@@ -207,7 +207,7 @@ class StudyPlan:
 
 def _names_classes(path: str) -> bool:
     """Whether the setting at a path may name a class."""
-    return path.split(".", maxsplit=1)[0] in {"decision", "components", "probes"}
+    return path.startswith(("decision", "components", "probes", "sales.routing"))
 
 
 def _setting(scenario: Scenario, path: str) -> object:

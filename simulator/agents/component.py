@@ -121,10 +121,6 @@ class Component:
         self.settings = self.Settings(**settings)
         self.windows: list[Window] = []
 
-    def __reduce__(self) -> tuple[Callable[..., Component], tuple[type[Component], str, Settings]]:
-        # Workers draw plans; the clock and what lives on it stay where they are.
-        return _rebuilt, (type(self), self.name, self.settings)
-
     def check(self, world: WorldSettings) -> None:
         """Check the settings against the world that they are for, before anything runs.
 
@@ -283,10 +279,6 @@ class Component:
                 )
         browser = [ComponentEvent(event) for event in self.events]
         return browser + [ComponentEvent(event, on_server=True) for event in self.server_events]
-
-
-def _rebuilt(cls: type[Component], name: str, settings: Settings) -> Component:
-    return cls(name, **settings.model_dump())
 
 
 class ComponentHooks:

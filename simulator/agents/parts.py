@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from simulator.agents.component import Component
 from simulator.agents.component_set import ComponentSet
 from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
 from simulator.errors import ComponentError
-from simulator.settings.class_identity import ClassIdentity, identity_of
+from simulator.settings.class_identity import ClassIdentity, identities_of, identity_of
 from simulator.settings.world import WorldSettings
 
 
@@ -46,22 +46,19 @@ def probes_of(world: WorldSettings, given: Sequence[Probe] = ()) -> dict[str, Pr
 
 
 def classes_of(
-    components: ComponentSet, probes: Mapping[str, Probe], visitor: type[Visitor], *, decision: str | None
+    world: WorldSettings, components: Sequence[Component], probes: Sequence[Probe], visitor: type[Visitor]
 ) -> dict[str, ClassIdentity]:
     """Identities of the classes in a model besides those of every world, by places such as ``components.chat``.
 
     Args:
-        components: The components.
-        probes: The probes.
+        world: Settings of the world.
+        components: Components that the world does not name.
+        probes: Probes that the world does not name.
         visitor: Class of the visitors.
-        decision: Name of the component that is the decision model; None without any.
     """
-    parts: dict[str, type] = {
-        **{
-            part.name if part.name == decision else f"components.{part.name}": type(part)
-            for part in components.components
-        },
-        **{f"probes.{name}": type(probe) for name, probe in probes.items()},
+    beside: dict[str, type] = {
+        **{f"components.{component.name}": type(component) for component in components},
+        **{f"probes.{probe.name}": type(probe) for probe in probes},
         **({} if visitor is Visitor else {"visitor": visitor}),
     }
-    return {place: identity_of(cls) for place, cls in parts.items()}
+    return {**identities_of(world), **{place: identity_of(cls) for place, cls in beside.items()}}

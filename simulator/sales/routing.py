@@ -36,6 +36,8 @@ class RoutingPolicy:
         """Settings of the policy; frozen, with a default for each."""
 
     registered_as: ClassVar[str] = ROUTING
+    """Group of entry points under which packages register such classes by short names."""
+
     settings: Any
 
     def __init__(self, _name: str | None = None, /, **settings: object) -> None:

@@ -87,9 +87,8 @@ class PartSettings(BaseModel):
             }
             for name in names
         ]
-        # Nothing is required: a file may change some settings of a component that it inherits.
         head: dict[str, Any] = {key: schema[key] for key in ("title", "description") if key in schema}
-        return {**head, "type": "object", "properties": {"use": use}, "allOf": conditions}
+        return {**head, "type": "object", "properties": {"use": use}, "required": ["use"], "allOf": conditions}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -138,6 +137,7 @@ class PartSettings(BaseModel):
 def _settings_schema(part: type[Any], name: str, handler: GetJsonSchemaHandler) -> dict[str, Any]:
     """Schema of the settings of a class, beside ``use``."""
     schema = dict(handler.resolve_ref_schema(handler(part.Settings.__pydantic_core_schema__)))
+    # Nothing is required: a file may change some settings of a component that it inherits.
     schema.pop("required", None)
     # The docstring of the settings describes each of them.
     texts = [(part.__doc__ or "").partition("\n")[0], schema.get("description", "")]

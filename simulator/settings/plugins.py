@@ -47,7 +47,8 @@ def allow_plugins(*modules: str | Path) -> None:
     Without this, a scenario file from a stranger runs no code but that of installed packages.
 
     Args:
-        modules: Names of modules, or files such as ``my_components.py``; a package allows all its modules.
+        modules: Names of modules, or files such as ``my_components.py``; a package allows all its modules. A name that
+            Python does not know is looked for in the working folder.
 
     Raises:
         ValueError: There is no such file, or its name is that of another module.
@@ -55,7 +56,10 @@ def allow_plugins(*modules: str | Path) -> None:
     >>> allow_plugins("my_components")
     """
     for module in modules:
-        _ALLOWED.add(_module_of(Path(module)) if str(module).endswith(".py") else str(module))
+        file = Path(module) if str(module).endswith(".py") else Path(f"{module}.py")
+        # The command, unlike `python -m`, does not look for modules where it is called.
+        is_here = file.is_file() and file.stem not in sys.modules and find_spec(file.stem) is None
+        _ALLOWED.add(_module_of(file) if str(module).endswith(".py") or is_here else str(module))
 
 
 def _module_of(file: Path) -> str:

@@ -31,6 +31,13 @@ def test_a_module_that_is_allowed_is_imported(greeter: Path):
     assert greeter.with_suffix(".ran").exists()
 
 
+def test_a_name_is_looked_for_in_the_working_folder(greeter: Path, monkeypatch: pytest.MonkeyPatch):
+    """As a file beside the scenario has it, where only its name is given."""
+    monkeypatch.chdir(greeter.parent)
+    allow_plugins("own_greeter")
+    assert class_named("own_greeter:Greeter", COMPONENTS).__name__ == "Greeter"
+
+
 def test_an_allowed_file_never_takes_the_place_of_another_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A file with the name of a module that exists is refused, whichever Python would find."""
     path = own_module(tmp_path / "calendar.py", GREETER, monkeypatch)
