@@ -153,7 +153,6 @@ def compare(
 ) -> Output:
     """Compare two scenarios with common random numbers."""
     first, second = Scenario.load(a), Scenario.load(b)
-    parts = differing_parts(first, second)
     with progress_bar(f"Comparing {first.name} and {second.name}") as bar:
         differences = compare_scenarios(
             first,
@@ -166,12 +165,12 @@ def compare(
             folder=out,
             progress=bar.count,
         )
+    parts = differing_parts(first, second)
     if json:
-        names = {"a": first.name, "b": second.name, "replications": replications}
-        folder = None if out is None else str(out)
+        names: dict[str, object] = {"a": first.name, "b": second.name, "replications": replications}
         # No key without any, as before there were components.
-        settings = {"components": parts} if parts else {}
-        return Output(to_json({**names, **settings, "folder": folder, "differences": differences}))
+        names |= {"components": parts} if parts else {}
+        return Output(to_json({**names, "folder": out and str(out), "differences": differences}))
     return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out))
 
 

@@ -16,7 +16,6 @@ from scenarios.run.sharing import RunSinks, fan_out
 from scenarios.run.sinks import StoreSink
 from simulator.agents.visitor import Visitor
 from simulator.model import Model
-from simulator.settings.class_identity import require_importable
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
 
@@ -53,19 +52,14 @@ def simulate(
     0
     """
     accepted = EventHistory() if accepted is None else accepted
-    outputs = RunSinks(
-        store=StoreSink(accepted.store),
-        digest=EventsDigest(scenario.clock.start),
-        record=CollectingSink() if record is None else record,
-        labels=KeptLabels() if labels is None else labels,
-        sinks=sinks,
-    )
+    # An empty record or keeper of labels may count as false.
+    record = CollectingSink() if record is None else record
+    labels = KeptLabels() if labels is None else labels
+    outputs = RunSinks(StoreSink(accepted.store), EventsDigest(scenario.clock.start), record, labels, sinks)
     model = Model(
         scenario, seed=seed, replication=replication, visitor=visitor, sinks=[outputs.together], labels=outputs.labels
     )
     started_at, clock = datetime.now(UTC), time.perf_counter()
-    if pool is not None and pool.is_remote:
-        require_importable(model.classes)
     # With all visitors on one clock there is one sequence of moments, which cannot be divided.
     if pool is None or model.active_agents == "all":
         outcome = model.run(progress=progress).outcome

@@ -17,6 +17,7 @@ from scenarios.run.pools import Pool
 from scenarios.run.sinks import Batches
 from simulator.model import Model
 from simulator.replication.outcome import Outcome
+from simulator.settings.class_identity import require_importable
 from simulator.tracking.delivery import Delivery, Sink
 from simulator.tracking.labels import LabelKeeper
 
@@ -58,6 +59,8 @@ def fan_out(model: Model, pool: Pool, outputs: RunSinks, progress: Callable[[flo
         outputs: What receives the events and labels.
         progress: Called now and then with the share of the clock that has passed, from 0 to 1.
     """
+    if pool.is_remote:
+        require_importable(model.classes)
     folder = outputs.record.folder if isinstance(outputs.record, ParquetParts) else None
     collecting = _CollectingSink(outputs)
     # In the record's folder if it has one, which all workers see; the system's temporary folder may be local.

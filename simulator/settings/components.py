@@ -88,7 +88,9 @@ class PartSettings(BaseModel):
             for name in names
         ]
         head: dict[str, Any] = {key: schema[key] for key in ("title", "description") if key in schema}
-        return {**head, "type": "object", "properties": {"use": use}, "required": ["use"], "allOf": conditions}
+        return {**head, "type": "object", "properties": {"use": use}, "required": ["use"]} | (
+            {"allOf": conditions} if conditions else {}
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
