@@ -23,6 +23,7 @@ from scenarios.cli.output import Output, notify
 from scenarios.cli.progress import progress_bar
 from scenarios.cli.study_text import comparison_text, power_text, study_text, warm_up_text
 from scenarios.comparison import compare_scenarios, differing_parts
+from scenarios.config.description import resolved_intercept
 from scenarios.errors import InputError, OutputError, UndefinedMeasureError
 from scenarios.files.plain_data import to_json
 from scenarios.power import Vary, sample_size
@@ -166,13 +167,14 @@ def compare(
             folder=out,
             progress=bar.count,
         )
+    remark = resolved_intercept(second, [first])
     if json:
-        names = {"a": first.name, "b": second.name, "replications": replications}
+        names = {"a": first.name, "b": second.name, "replications": replications, "remarks": [remark] if remark else []}
         folder = None if out is None else str(out)
         # No key without any, as before there were components.
         settings = {"components": parts} if parts else {}
         return Output(to_json({**names, **settings, "folder": folder, "differences": differences}))
-    return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out))
+    return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
 
 
 def warm_up(
