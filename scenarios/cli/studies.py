@@ -167,13 +167,13 @@ def compare(
             folder=out,
             progress=bar.count,
         )
-    remark = resolved_intercept(second, [first])
+    remark, folder = resolved_intercept(second, [first]), None if out is None else str(out)
     if json:
         names = {"a": first.name, "b": second.name, "replications": replications, "remarks": [remark] if remark else []}
-        folder = None if out is None else str(out)
         # No key without any, as before there were components.
-        settings = {"components": parts} if parts else {}
-        return Output(to_json({**names, **settings, "folder": folder, "differences": differences}))
+        return Output(
+            to_json({**names, **({"components": parts} if parts else {}), "folder": folder, "differences": differences})
+        )
     return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
 
 
