@@ -16,7 +16,6 @@ import polars as pl
 
 from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component, Window
-from simulator.agents.component_set import ComponentSet
 from simulator.agents.parts import classes_of, components_of, probes_of
 from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor

@@ -167,14 +167,14 @@ def compare(
             folder=out,
             progress=bar.count,
         )
-    remark, folder = resolved_intercept(second, [first]), None if out is None else str(out)
-    if json:
-        names = {"a": first.name, "b": second.name, "replications": replications, "remarks": [remark] if remark else []}
-        # No key without any, as before there were components.
-        return Output(
-            to_json({**names, **({"components": parts} if parts else {}), "folder": folder, "differences": differences})
-        )
-    return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
+    remark = resolved_intercept(second, [first])
+    if not json:
+        return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
+    data: dict[str, object] = {"a": first.name, "b": second.name, "replications": replications}
+    data |= {"remarks": [remark] if remark else []}
+    # No key without any, as before there were components.
+    data |= {"components": parts} if parts else {}
+    return Output(to_json(data | {"folder": None if out is None else str(out), "differences": differences}))
 
 
 def warm_up(
