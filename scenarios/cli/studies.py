@@ -167,14 +167,24 @@ def compare(
             folder=out,
             progress=bar.count,
         )
-    remark = resolved_intercept(second, [first])
     if not json:
+        remark = resolved_intercept(second, [first])
         return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
-    data: dict[str, object] = {"a": first.name, "b": second.name, "replications": replications}
-    data |= {"remarks": [remark] if remark else []}
+    named = {**_compared(first, second), "replications": replications, "folder": None if out is None else str(out)}
+    return Output(to_json({**named, "differences": differences}))
+
+
+def _compared(first: Scenario, second: Scenario) -> dict[str, object]:
+    """Name two scenarios for JSON, with remarks and the settings of components that differ.
+
+    Args:
+        first: A scenario.
+        second: The scenario that is compared with it.
+    """
+    remark, parts = resolved_intercept(second, [first]), differing_parts(first, second)
+    named: dict[str, object] = {"a": first.name, "b": second.name, "remarks": [remark] if remark else []}
     # No key without any, as before there were components.
-    data |= {"components": parts} if parts else {}
-    return Output(to_json(data | {"folder": None if out is None else str(out), "differences": differences}))
+    return {**named, **({"components": parts} if parts else {})}
 
 
 def warm_up(
