@@ -30,6 +30,7 @@ class Analysis:
         events: Returns the flat or enriched events, each once.
         settings: Choices of the analyst.
         truth: True coefficient of every term, where it is known.
+        why_truth_unknown: Why no true coefficient is known, for a reader who would expect them; empty otherwise.
         observed_from: Start of the observed period; the first event unless given.
         observed_until: End of the observed period, itself excluded; just after the last event unless given.
         conversion_unit: Unit that requests one demo at most, ``account`` or ``visitor``.
@@ -43,12 +44,14 @@ class Analysis:
         settings: AnalyticsSettings,
         *,
         truth: Mapping[str, float] | None = None,
+        why_truth_unknown: str = "",
         observed_from: datetime | None = None,
         observed_until: datetime | None = None,
         conversion_unit: ConversionUnit = "account",
         window: tuple[datetime, datetime] | None = None,
     ) -> None:
         self.settings = settings
+        self.why_truth_unknown = why_truth_unknown
         self._read_events = events
         self._truth = truth
         self._observed_from = observed_from

@@ -212,7 +212,9 @@ class _Planner:
             }
         )
         table = study.execute(self.execution).wide
-        if (table["truth"] == 0).all():
+        truth = table["truth"].drop_nulls()
+        # Where the truth is not known, nobody can say that there is nothing to find.
+        if len(truth) and (truth == 0).all():
             raise InputError(
                 f"{self.signal} has no effect in {self.scenario.name}: no traffic makes it significant in more than "
                 f"{self.alpha:.0%} of the runs"

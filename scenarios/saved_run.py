@@ -76,7 +76,8 @@ class SavedRun(AnalysedRun):
     def truth(self) -> Truth:
         """The true intercept and coefficients."""
         with _reading(file := self._file("truth.json")):
-            return Truth(**json.loads(file.read_bytes()))
+            truth = json.loads(file.read_bytes())
+            return Truth(**{**truth, "unknown": tuple(truth.get("unknown", ()))})
 
     @cached_property
     def labels(self) -> pl.DataFrame:
@@ -92,6 +93,12 @@ class SavedRun(AnalysedRun):
     def accounts(self) -> pl.DataFrame:
         """The companies; columns as in :data:`simulator.world.accounts.ACCOUNTS_SCHEMA`."""
         return self._table("accounts.parquet")
+
+    @cached_property
+    def probes(self) -> dict[str, pl.DataFrame]:
+        """What the probes measured, by their names; columns as in :data:`simulator.agents.probe.PROBE_SCHEMA`."""
+        files = sorted((self.folder / "probes").glob("*.parquet"))
+        return {file.stem: self._table(f"probes/{file.name}") for file in files}
 
     @cached_property
     def dead_letters(self) -> tuple[DeadLetter, ...]:

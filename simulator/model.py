@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,6 @@ import polars as pl
 
 from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component, Window
-from simulator.agents.component_set import ComponentSet
 from simulator.agents.parts import classes_of, components_of, probes_of
 from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
@@ -36,7 +34,6 @@ from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
 from simulator.tracking.transport import DeliveryQueue
 from simulator.visitors.calibration import true_parameters
-from simulator.visitors.truth import Truth
 
 ActiveAgents = Literal["auto", "all", "interacting"]
 """Which visitors are agents on the clock: all, page by page; only those who can interact with the world, for their
@@ -125,7 +122,7 @@ class Model:
         self._visitor = visitor
         self.active_agents = self._choose(chosen)
         true = true_parameters(world)
-        self._intercept, self.truth = true.intercept, _with_components(true, self._given, visitor)
+        self._intercept, self.truth = true.intercept, self._given.truth(true, visitor)
         self._kept = CollectingSink()
         self._sinks = [self._kept] if sinks is None else list(sinks)
         self.label_keeper = KeptLabels() if labels is None else labels
@@ -245,6 +242,10 @@ class Model:
         """Wake the visitors whom a component selects in a window; components call :meth:`Component.open_window`."""
         self._state.wake_for(component, window)
 
+    def subscribe(self, event: str, call: Callable[[], None]) -> None:
+        """Have a function called after each event of a name; see :meth:`LiveWorld.subscribe`."""
+        self._state.live_world.subscribe(event, call)
+
     # Results
 
     @property
@@ -351,7 +352,8 @@ class Model:
     def _outcome(self, run_state: RunState, tally: Counter[str], labels: LabelKeeper) -> Outcome:
         sales = run_state.live_world.sales.outcome(self.clock.length_ms)
         probes = {name: probe.frame() for name, probe in self.probes.items()}
-        return Outcome(self.truth, sales, run_state.counts(tally), labels, run_state.tables(), probes)
+        counts = run_state.counts(tally)
+        return Outcome(self.truth, sales, counts, labels, run_state.tables(), probes, run_state.visitor)
 
 
 def _is_small(world: WorldSettings) -> bool:
@@ -364,20 +366,6 @@ def _is_small(world: WorldSettings) -> bool:
     )
     campaigns = sum(campaign.visitors for campaign in traffic.campaigns.values())
     return bool(ordinary + launched + campaigns <= _MAX_SMALL_WORLD)
-
-
-def _with_components(truth: Truth, components: ComponentSet, visitor: type[Visitor]) -> Truth:
-    """The true parameters, with those of the components, and why they are not known where they are not."""
-    effects = {name: effect.log_odds for name, effect in components.effects.items()}
-    unknown = components.unnamed()
-    if visitor.decide is not Visitor.decide:
-        unknown += (f"{visitor.__name__} decides by a rule of its own",)
-    return replace(
-        truth,
-        intercept=truth.intercept + components.intercept_shift,
-        coefficients={**truth.coefficients, **effects},
-        unknown=unknown,
-    )
 
 
 @contextmanager

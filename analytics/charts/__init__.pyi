@@ -5,6 +5,7 @@ from .model import (
     coefficient_chart as coefficient_chart,
     session_length_chart as session_length_chart,
 )
+from .probes import MOST_PANELS as MOST_PANELS, measured_over_time as measured_over_time, probe_chart as probe_chart
 from .sales import (
     queue_chart as queue_chart,
     queue_over_time as queue_over_time,

@@ -58,6 +58,10 @@ class ReportData:
         session_length: The model with session length in several forms.
         analyses: The model beside naive analyses with one row per visitor.
         content: Conversion by segment and content seen before the decision, by segment.
+        remarks: Sentences to read with the description.
+        components: Name, class and settings of each component of the simulated world.
+        why_truth_unknown: Why the true coefficients of a simulation are not known; empty otherwise.
+        probes: What was measured while the simulated clock ran, by probe: ``time``, ``measure`` and ``value``.
         sales: Measures of the sales desk: counts, rates, waits and utilisations, by the names of the simulator's sales
             summary; other names are shown as they are.
         sales_desk: The requests themselves.
@@ -78,6 +82,10 @@ class ReportData:
     session_length: SessionLengthComparison | None = None
     analyses: NaiveComparison | None = None
     content: Mapping[str, SegmentContent] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
+    components: Sequence[tuple[str, str, str]] = ()
+    why_truth_unknown: str = ""
+    probes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     sales: Mapping[str, float | None] | None = None
     sales_desk: SalesDesk | None = None
     store: Mapping[str, int] | None = None

@@ -181,7 +181,9 @@ def naive_view(compared: NaiveComparison) -> NaiveAnalyses:
     Args:
         compared: The model beside the naive analyses.
     """
-    names = ("true value", *compared.results)
+    known = bool(compared.results) and bool(compared.table["true_coefficient"].is_not_null().any())
+    # A column of dashes would suggest that a truth was looked for.
+    names = (*(("true value",) if known else ()), *compared.results)
     rows: dict[str, dict[str, str]] = {}
     for row in compared.table.to_dicts():
         off = "" if row["standardised_error"] is None else f" ({decimal(row['standardised_error'], 1, sign=True)} SE)"
@@ -189,7 +191,6 @@ def naive_view(compared: NaiveComparison) -> NaiveAnalyses:
         cells[row["analysis"]] = f"{decimal(row['coefficient'], sign=True)}{off}"
         if row["true_coefficient"] is not None:  # analyses by visitor have no true intercept
             cells["true value"] = decimal(row["true_coefficient"], sign=True)
-    known = compared.results and compared.table["true_coefficient"].is_not_null().any()
     verdicts = compared.verdicts.to_dicts() if known else []
     verdicts = [row | {"worst_term": term_name(row["worst_signal"])} for row in verdicts]
     return NaiveAnalyses(names, list(rows.values()), compared.not_available, verdicts)

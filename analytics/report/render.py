@@ -6,7 +6,7 @@ with its true coefficients and its sales desk, and a file of events from anywher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from analytics.report.data import ReportData, SalesDesk
 from analytics.store.event_store import EventStore
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from analytics.intent.results import IntentResults
 
 
@@ -61,6 +63,9 @@ def write_analysis_report(
     seed: int | None = None,
     sales: Mapping[str, float | None] | None = None,
     sales_desk: SalesDesk | None = None,
+    remarks: Sequence[str] = (),
+    components: Sequence[tuple[str, str, str]] = (),
+    probes: Mapping[str, pl.DataFrame] | None = None,
 ) -> None:
     """Write the report of an analysis; what is not known is omitted.
 
@@ -74,6 +79,9 @@ def write_analysis_report(
         seed: Seed of the simulation, for events that were simulated.
         sales: Measures of the sales desk, by name.
         sales_desk: Its requests.
+        remarks: Sentences to read with the description.
+        components: Name, class and settings of each component of the simulated world.
+        probes: What was measured while the simulated clock ran, by probe.
     """
     intent, error = _model_or_reason(analysis)
     data = ReportData(
@@ -89,6 +97,10 @@ def write_analysis_report(
         session_length=analysis.session_length if intent else None,
         analyses=analysis.side_by_side if intent else None,
         content=analysis.content_by_segment,
+        remarks=remarks,
+        components=components,
+        why_truth_unknown=analysis.why_truth_unknown,
+        probes=probes or {},
         sales=sales,
         sales_desk=sales_desk,
         store=asdict(store.counts),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from analytics.html.numbers import count, percent
 from analytics.report.data import ReportData
 from analytics.report.model import Model, model_view
 from analytics.report.model_checks import NaiveAnalyses, SessionLength, naive_view, session_view
+from analytics.report.probes import ProbeView, probe_views
 from analytics.report.sales import Sales, sales_view
 from analytics.report.segments import Interaction, Segments, interaction_views, pair_views, segment_views
 from analytics.report.traffic import Traffic, traffic_view
@@ -40,7 +41,11 @@ class ReportView:
         model: The intent model, or why there is none.
         session_length: Forms of session length in the model.
         naive_analyses: The model beside analyses by visitor.
+        remarks: Sentences to read with the description.
+        components: Name, class and settings of each component.
+        why_truth_unknown: Why the true coefficients are not known; empty if they are, or nobody would expect them.
         sales: The sales desk.
+        probes: What each probe measured.
         store: The event store's counts by name.
         invalid_by_reason: Dead letters by reason.
         provenance: Where the numbers come from, by name.
@@ -63,7 +68,11 @@ class ReportView:
     model: Model
     session_length: SessionLength | None
     naive_analyses: NaiveAnalyses | None
+    remarks: Sequence[str]
+    components: Sequence[tuple[str, str, str]]
+    why_truth_unknown: str
     sales: Sales | None
+    probes: list[ProbeView]
     store: Mapping[str, int] | None
     invalid_by_reason: Mapping[str, int]
     provenance: Mapping[str, object]
@@ -98,7 +107,11 @@ def report_view(data: ReportData) -> ReportView:
         model=model_view(data.intent, data.model_error),
         session_length=None if data.session_length is None else session_view(data.session_length),
         naive_analyses=None if data.analyses is None else naive_view(data.analyses),
+        remarks=data.remarks,
+        components=data.components,
+        why_truth_unknown=data.why_truth_unknown,
         sales=sales_view(data),
+        probes=probe_views(data),
         store=data.store,
         # Counters are in order of arrival, which two runs of one stream need not share.
         invalid_by_reason=dict(sorted(data.invalid_by_reason.items())),

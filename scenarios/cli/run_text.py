@@ -8,6 +8,7 @@ from typing import Any
 
 from analytics.analysis import Analysis
 from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.config.description import resolved_intercept
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
 from scenarios.run.events_analysis import EventsAnalysis
@@ -30,6 +31,9 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
     yield ""
     yield table((name.replace("_", " "), f"{n:,}") for name, n in _distinct_counts(run).items())
     yield ""
+    if note := resolved_intercept(run.scenario):
+        yield alert(note)
+        yield ""
     if analysed:
         yield from _analysis_parts(run.analysis)
         yield ""
@@ -125,6 +129,8 @@ def _model_parts(model: dict[str, Any]) -> Parts:
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
     yield f"intent model on {data}, sorted by p-value:"
     yield table((_term(row, with_truth=with_truth) for row in terms), header)
+    if "truth_unknown" in model:
+        yield f"  {model['truth_unknown']}"
     yield from (f"  dropped: {term} ({reason})" for term, reason in model["dropped"].items())
     yield from (alert(f"  warning: {warning}") for warning in model["warnings"])
 

@@ -26,6 +26,7 @@ from scenarios.cli.options import (
 from scenarios.cli.output import Output
 from scenarios.cli.progress import progress_bar
 from scenarios.cli.run_text import analysis_summary, run_summary
+from scenarios.config.description import resolved_intercept
 from scenarios.config.library import find_scenario, library_names, read_text, study_names
 from scenarios.config.loading import load, parse
 from scenarios.config.settings import ScenarioSettings
@@ -158,12 +159,14 @@ def validate(
     """Check a scenario or study file, and locate every error."""
     if not _is_study(file):
         scenario = Scenario.load(file, set_ or ())
-        return Output(f"{file}: scenario {scenario.name!r} is valid", is_summary=True)
+        note = resolved_intercept(scenario)
+        return Output(f"{file}: scenario {scenario.name!r} is valid{note and f'; {note}'}", is_summary=True)
     if set_:
         raise InputError("--set changes scenarios; a study states its changes under 'overrides'")
     study = Study.load(file)
     n_points = len(study.points)
-    return Output(f"{file}: study {study.settings.name!r} is valid: {n_points:,} design points", is_summary=True)
+    notes = "".join(f"; {remark}" for remark in study.remarks)
+    return Output(f"{file}: study {study.settings.name!r} is valid: {n_points:,} design points{notes}", is_summary=True)
 
 
 def _is_study(file: str) -> bool:

@@ -23,6 +23,7 @@ from scenarios.cli.output import Output, notify
 from scenarios.cli.progress import progress_bar
 from scenarios.cli.study_text import comparison_text, power_text, study_text, warm_up_text
 from scenarios.comparison import compare_scenarios, differing_parts
+from scenarios.config.description import resolved_intercept
 from scenarios.errors import InputError, OutputError, UndefinedMeasureError
 from scenarios.files.plain_data import to_json
 from scenarios.power import Vary, sample_size
@@ -165,13 +166,24 @@ def compare(
             folder=out,
             progress=bar.count,
         )
-    parts = differing_parts(first, second)
-    if json:
-        names: dict[str, object] = {"a": first.name, "b": second.name, "replications": replications}
-        # No key without any, as before there were components.
-        names |= {"components": parts} if parts else {}
-        return Output(to_json({**names, "folder": out and str(out), "differences": differences}))
-    return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out))
+    if not json:
+        remark = resolved_intercept(second, [first])
+        return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
+    named = {**_compared(first, second), "replications": replications, "folder": None if out is None else str(out)}
+    return Output(to_json({**named, "differences": differences}))
+
+
+def _compared(first: Scenario, second: Scenario) -> dict[str, object]:
+    """Name two scenarios for JSON, with remarks and the settings of components that differ.
+
+    Args:
+        first: A scenario.
+        second: The scenario that is compared with it.
+    """
+    remark, parts = resolved_intercept(second, [first]), differing_parts(first, second)
+    named: dict[str, object] = {"a": first.name, "b": second.name, "remarks": [remark] if remark else []}
+    # No key without any, as before there were components.
+    return {**named, **({"components": parts} if parts else {})}
 
 
 def warm_up(

@@ -31,6 +31,7 @@ def study_text(results: StudyResults, folder: Path) -> Parts:
     n = results.replications.select("point", "replication").n_unique()
     yield f"{settings.name}, seed {settings.seed}: {len(results.plan.points):,} design points, {n:,} replications"
     yield ""
+    yield from map(alert, results.plan.remarks)
     yield from _response_parts(results)
     yield from _estimate_parts(results)
     yield from _failure_lines(results)
@@ -45,6 +46,7 @@ def comparison_text(
     b: str,
     parts: Mapping[str, tuple[Any, Any]] | None = None,
     folder: Path | None = None,
+    remark: str = "",
 ) -> Parts:
     """Show how two scenarios differ: both means, the difference with its interval, and the variance reduction.
 
@@ -54,6 +56,7 @@ def comparison_text(
         b: Name of the second scenario, from which the first is subtracted.
         parts: Settings of components that differ, from :func:`scenarios.comparison.differing_parts`.
         folder: Folder of the study, if it was kept.
+        remark: What to know when the differences are read.
     """
     if parts:
         yield table([(path, *map(_setting, values)) for path, values in parts.items()], ("component settings", a, b))
@@ -71,6 +74,8 @@ def comparison_text(
     yield table(rows, ("response", "pairs", a, b, "difference", "95 % interval", "variance reduction"))
     yield ""
     yield f"difference: {b} minus {a}, replication by replication with common random numbers"
+    if remark:
+        yield alert(remark)
     if folder is not None:
         yield ""
         yield f"report: {folder / 'report.html'}"

@@ -1,3 +1,4 @@
+from .description import component_rows as component_rows, resolved_intercept as resolved_intercept
 from .layers import Layers as Layers
 from .library import (
     find_scenario as find_scenario,

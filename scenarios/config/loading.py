@@ -83,31 +83,38 @@ def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mappin
     layers = Layers(settings.name, model)
     layers.fill(settings.to_data())
     _override(layers, changes)
-    return check(model, layers)
+    return check(model, layers).made_from([settings, *settings.bases])
 
 
 def _build(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides) -> Model:
     layers = Layers(chain[-1].name, model)
+    bases: list[ScenarioSettings] = []
     for source in chain[:-1]:
         layers.drop("claims")
         layers.lay_file(source)
-        _fill_defaults(model, layers)
+        bases += _fill_defaults(model, layers)
     # Name, description and claims belong to one scenario, and are not inherited by those that extend it.
     layers.drop("name", "description", "claims")
     layers.lay_file(chain[-1])
     if overrides:
-        _fill_defaults(model, layers)
+        bases += _fill_defaults(model, layers)
         _override(layers, overrides)
-    return check(model, layers)
+    return check(model, layers).made_from(reversed(bases))
 
 
-def _fill_defaults(model: type[ScenarioSettings], layers: Layers) -> None:
-    """Add the defaults, so that the next layer changes single entries of them instead of replacing them whole."""
+def _fill_defaults(model: type[ScenarioSettings], layers: Layers) -> list[ScenarioSettings]:
+    """Add the defaults, so that the next layer changes single entries of them instead of replacing them whole.
+
+    Returns:
+        The settings so far; none if they are not valid.
+    """
     try:
-        layers.fill(check(model, layers).to_data())
+        settings = check(model, layers)
     except ScenarioError:
         # Faults are reported once, after the last layer, which may correct them.
-        return
+        return []
+    layers.fill(settings.to_data())
+    return [settings]
 
 
 def _chain(path: Path, source: YamlSource) -> list[YamlSource]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from io import StringIO
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
@@ -10,11 +13,14 @@ from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
 from scenarios.measures.claims import Claims
-from simulator.agents.component_set import ComponentSet
+from scenarios.measures.component_signals import analysis_settings
 from simulator.agents.parts import components_of
 from simulator.errors import ComponentError
 from simulator.model import ActiveAgents
 from simulator.settings.world import WorldSettings
+
+_MOST_BASES: Final = 3
+"""Scenarios that another remembers to be made from: a change, what it changes, and what that extends."""
 
 _HEAD: Final = ("name", "description", "seed", "active_agents")
 
@@ -44,9 +50,27 @@ class ScenarioSettings(WorldSettings):
     @model_validator(mode="after")
     def _components_fit_together(self) -> Self:
         try:
-            _ = self._component_set.events
+            _ = components_of(self).events
         except ComponentError as error:
             raise ValueError(f"components: {error}") from None
+        _ = self.analysis
+        return self
+
+    @cached_property
+    def bases(self) -> tuple[ScenarioSettings, ...]:
+        """The scenarios that this one was made from by changes, the nearest first; those that are known.
+
+        Not a setting: it is neither written nor compared. Readers learn by it what a change has changed.
+        """
+        return ()
+
+    def made_from(self, bases: Iterable[ScenarioSettings]) -> Self:
+        """Return this scenario, with the scenarios that it was made from, the nearest first."""
+        # Few, and without bases of their own: changes of changes would keep all that ever was.
+        nearest = [base.model_copy() for base in islice(bases, _MOST_BASES)]
+        for base in nearest:
+            base.__dict__["bases"] = ()
+        self.__dict__["bases"] = tuple(nearest)
         return self
 
     @property
@@ -57,12 +81,7 @@ class ScenarioSettings(WorldSettings):
     @property
     def analysis(self) -> AnalyticsSettings:
         """Settings of the analysis: those of the file, and the signals that show the effects of the components."""
-        signals = {name: effect.seen_as for name, effect in self._component_set.effects.items()}
-        return self.analytics.model_copy(update={"signals": {**signals, **self.analytics.signals}})
-
-    @property
-    def _component_set(self) -> ComponentSet:
-        return components_of(self)
+        return analysis_settings({name: getattr(self, name) for name in ("analytics", "components", "decision")})
 
     def to_data(self) -> dict[str, Any]:
         """Write all settings, with defaults, as plain data in the order of a scenario file."""

@@ -29,6 +29,7 @@ _ENTRIES: Final = frozenset(
         "people.parquet",
         "accounts.parquet",
         "statistics",
+        "probes",
         "model.json",
         "report.html",
     }

@@ -79,12 +79,15 @@ def model_data(analysis: Analysis) -> dict[str, Any]:
         analysis: The analysis; its model is fitted if it has not been used before.
 
     Returns:
-        What :meth:`analytics.intent.results.IntentResults.to_dict` returns, or no coefficients and an ``error``.
+        What :meth:`analytics.intent.results.IntentResults.to_dict` returns, and under ``truth_unknown`` why a run has
+        no true coefficients; or no coefficients and an ``error``.
     """
     try:
         model = analysis.intent.to_dict()
     except AnalyticsError as error:
         return {"coefficients": [], "error": str(error)}
+    if analysis.why_truth_unknown:
+        model["truth_unknown"] = analysis.why_truth_unknown
     # ``truth`` is the documented key of the file format; in tables the same number is ``true_coefficient``.
     return {**model, "coefficients": [{**row, "truth": row["true_coefficient"]} for row in model["coefficients"]]}
 

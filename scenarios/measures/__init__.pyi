@@ -1,4 +1,5 @@
 from .claims import ClaimResult as ClaimResult, Claims as Claims, check_claims as check_claims
+from .component_signals import analysis_settings as analysis_settings
 from .definition import AnalysedRun as AnalysedRun, RunView as RunView
 from .expressions import ExpressionError as ExpressionError, Reference as Reference, references as references
 from .model import MODEL_MEASURES as MODEL_MEASURES, model_terms as model_terms

@@ -112,6 +112,17 @@ class RunView(AnalysedRun):
         return self.outcome.people
 
     @property
+    def probes(self) -> Mapping[str, pl.DataFrame]:
+        """What the probes measured, by their names; columns as in :data:`simulator.agents.probe.PROBE_SCHEMA`.
+
+        >>> from scenarios import Scenario
+        >>> hour = Scenario.load("baseline", {"clock.hours": 1, "probes.inbox": {"use": "queue_length"}})
+        >>> hour.run().probes["inbox"].columns
+        ['time', 'measure', 'value']
+        """
+        return self.outcome.probes
+
+    @property
     def sales(self) -> SalesOutcome:
         """Outcome of the demo requests: one row each, and a summary."""
         return self.outcome.sales

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from analytics.errors import AnalyticsError
 from scenarios.errors import UndefinedMeasureError
+from scenarios.measures.component_signals import analysis_settings
 from scenarios.measures.definition import (
     MeasureDefinition,
     Parts,
@@ -23,6 +24,7 @@ from scenarios.measures.definition import (
 )
 from scenarios.measures.expressions import ExpressionError, Reference
 from scenarios.measures.truth import known_truth
+from simulator.errors import ComponentError
 from simulator.settings.experiments import arm_effects
 from simulator.visitors.truth import Truth
 
@@ -121,7 +123,16 @@ def _estimate(column: str, reference: Reference, run: RunView) -> float:
     Raises:
         UndefinedMeasureError: The model is not fitted, or the term was dropped, or has no such value.
     """
-    return require_value(_row(reference, run)[column], f"{reference.text} has no value for this term")
+    value = _row(reference, run)[column]
+    if value is None and column == "ci_covers_truth":
+        _require_known_truth(run)
+    return require_value(value, f"{reference.text} has no value for this term")
+
+
+def _require_known_truth(run: RunView) -> None:
+    """Raise UndefinedMeasureError, with the reasons, if a run has no known truth: one for all terms."""
+    if run.truth.why_unknown:
+        raise UndefinedMeasureError(run.truth.why_unknown)
 
 
 def _nonrobust(reference: Reference, run: RunView) -> float:
@@ -154,6 +165,7 @@ def _truth(reference: Reference, run: RunView) -> float:
     Raises:
         UndefinedMeasureError: It is not known, as of a signal that stands for another.
     """
+    _require_known_truth(run)
     known = known_truth(run.truth, run.scenario.analysis).get(_term(reference))
     return require_value(known, f"{reference.text}: the true coefficient of this term is not known")
 
@@ -184,19 +196,24 @@ def model_terms(parts: Parts) -> list[str] | None:
         parts: Settings of the scenario by name.
 
     Returns:
-        The intercept, arms but the reference, built-in signals, signals of the scenario and interactions, each once.
+        The intercept, arms but the reference, built-in signals, signals of the scenario, terms of its components and
+        interactions, each once.
 
     >>> from scenarios import Scenario
     >>> scenario = Scenario.load("pricing-ab-test")
-    >>> "pricing-page=b" in model_terms({"analytics": scenario.analytics, "experiments": scenario.experiments})
+    >>> parts = {name: getattr(scenario, name) for name in ("analytics", "experiments", "components")}
+    >>> "pricing-page=b" in model_terms(parts)
     True
     >>> model_terms({}) is None
     True
     """
-    if not {"analytics", "experiments"} <= parts.keys():
+    if not {"analytics", "experiments", "components"} <= parts.keys():
         return None
     # The contrasts of arms are taken from the truth, so that estimates and truth have the same names.
-    analytics, contrasts = parts["analytics"], Truth(0.0, {}, 0.0, _arms(parts)).terms
+    try:
+        analytics, contrasts = analysis_settings(parts), Truth(0.0, {}, 0.0, _arms(parts)).terms
+    except (ComponentError, ValueError):
+        return None
     signals = [signal.name for signal in analytics.built_in_signals]
     # A dictionary and not a set: terms are listed in this order.
     return list(dict.fromkeys([*contrasts, *signals, *analytics.signals, *analytics.interactions]))

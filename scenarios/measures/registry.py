@@ -11,6 +11,7 @@ Claims compare them, and studies read them as responses. The measures (see :func
 - ``hourly("page_views", "max", start=9, end=17)``, ``daily("visits", "mean", weekday="sunday")``: a count by UTC hour
   or day, aggregated over a window that is counted from 0 at the start of the clock, its end not included
 - ``stage_visitors("middle")``, ``stage_share("bottom")``, ``step_rate("demo request")``: the funnel
+- ``probe("inbox", "europe", "p90")``: a statistic of what a probe measured over time
 - ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``true_coefficient(…)``, …,
   ``model.n_requests``: the intent model and the truth
 
@@ -36,6 +37,7 @@ from scenarios.measures.expressions import (
     references,
 )
 from scenarios.measures.model import MODEL_MEASURES
+from scenarios.measures.probes import PROBE_MEASURES
 from scenarios.measures.simulation import SIMULATION_MEASURES
 from scenarios.measures.traffic import SEGMENT_MEASURES
 
@@ -47,7 +49,7 @@ def all_measures() -> dict[str, MeasureDefinition]:
     >>> print(all_measures()["sales.held"].meaning)
     demos held, in total or for one region
     """
-    return {each.name: each for each in (*SIMULATION_MEASURES, *SEGMENT_MEASURES, *MODEL_MEASURES)}
+    return {each.name: each for each in (*SIMULATION_MEASURES, *PROBE_MEASURES, *SEGMENT_MEASURES, *MODEL_MEASURES)}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, EverSeen, Signal, interaction_parts
@@ -12,13 +12,14 @@ from simulator.visitors.truth import Truth
 def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     """Return the known true coefficients by term, in log-odds.
 
-    Simulated visitors decide by the built-in signals, their interactions, the arms, and unobserved causes. The model
+    Simulated visitors decide by the built-in signals, their interactions, the arms, the terms of components, and
+    unobserved causes. The model
     has all of these signals. So any other signal (user-defined ones, ``multi_page_visit``) and any other product has a
     true coefficient of 0: it is a decoy, however well it predicts requests by itself. As for every decoy, unobserved
     causes (personas, the companies' willingness, lost events) may bias its estimate. The true coefficient is unknown,
     and missing here,
 
-    - for a duplicate of a built-in signal under another name: only their sum is identified;
+    - for a duplicate of a built-in signal, or of a component's, under another name: only their sum is identified;
     - if the simulation says why its coefficients are not known: all of them are missing then;
     - if the model lacks an interaction of the world, for which any other signal may then be a proxy.
 
@@ -50,16 +51,18 @@ def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterat
     complete = all(
         frozenset(interaction_parts(term)) in products for term, effect in effects.items() if effect and ":" in term
     )
-    unknown = {signal.name for signal in settings.user_signals if not complete or _is_double(signal)}
+    # The components' signals are among those of the user, and have effects as the built-in ones have.
+    with_effect = (*SIGNALS, MULTI_PAGE_VISIT, *(signal for signal in settings.user_signals if signal.name in effects))
+    unknown = {signal.name for signal in settings.user_signals if not complete or _is_double(signal, with_effect)}
     if complete:
         yield from (signal.name for signal in settings.built_in_signals)
     yield from (name for name in settings.signals if name not in unknown)
     yield from (term for term in settings.interactions if unknown.isdisjoint(interaction_parts(term)))
 
 
-def _is_double(signal: Signal) -> bool:
-    """Whether a signal is a built-in one under another name, with which it shares one coefficient."""
-    return any(_definition_of(signal) == _definition_of(built_in) for built_in in (*SIGNALS, MULTI_PAGE_VISIT))
+def _is_double(signal: Signal, with_effect: Iterable[Signal]) -> bool:
+    """Whether a signal is one of those with effects under another name, with which it shares one coefficient."""
+    return any(signal.name != other.name and _definition_of(signal) == _definition_of(other) for other in with_effect)
 
 
 def _definition_of(signal: Signal) -> tuple[object, ...]:

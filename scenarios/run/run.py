@@ -16,6 +16,7 @@ from analytics import html, report
 from analytics.analysis import Analysis
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
+from scenarios.config.description import component_rows, resolved_intercept
 from scenarios.config.settings import ScenarioSettings
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.event_files import EventRecord, EventsFormat, save_events, write_parts
@@ -26,6 +27,7 @@ from scenarios.measures.definition import RunView
 from scenarios.measures.registry import Measure
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
+from simulator.agents.visitor import Visitor
 from simulator.model import ActiveAgents
 from simulator.replication.outcome import Outcome
 from simulator.settings.class_identity import ClassIdentity
@@ -127,6 +129,23 @@ class Run(RunView):
         """
         return check_claims(self.scenario.claims, self)
 
+    def visitor(self, person: str) -> Visitor:
+        """A visitor at the end of the run; ``visitor(...).trace()`` shows everything that the visitor did.
+
+        Args:
+            person: Identifier of the person: the ``anonymousId`` of the first browser, ``person_id`` in ``people``.
+
+        Raises:
+            KeyError: Nobody has this identifier.
+
+        >>> from scenarios import Scenario
+        >>> run = Scenario.load("baseline", {"clock.hours": 1}).run()
+        >>> someone = run.visitor(run.people["person_id"][0])
+        >>> someone.trace().rows[0][2].startswith("viewed ")
+        True
+        """
+        return self.outcome.visitor(person)
+
     def measure(self, expression: str) -> float:
         """Return a single number of the run.
 
@@ -219,6 +238,7 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
         accepted.frame,
         settings,
         truth=known_truth(truth, settings),
+        why_truth_unknown=truth.why_unknown,
         observed_from=start,
         observed_until=start + timedelta(hours=scenario.clock.hours),
         conversion_unit=scenario.intent.conversion_unit,
@@ -272,6 +292,10 @@ def write_results(
     # In parts: the people of a large run do not fit into memory together.
     write_parts(folder / "people.parquet", run.outcome.tables.people_in_parts())
     run.accounts.write_parquet(folder / "accounts.parquet")
+    for name, table in run.probes.items():
+        # Only a run with probes has the folder.
+        (folder / "probes").mkdir(exist_ok=True)
+        table.write_parquet(folder / "probes" / f"{name}.parquet")
     write_tables(folder / "statistics", {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region})
     if analyse:
         announce("Analysing")
@@ -315,6 +339,9 @@ def _write_report(path: Path, run: Run) -> None:
             **versions(),
         },
         description=run.scenario.description,
+        remarks=[note] if (note := resolved_intercept(run.scenario)) else [],
+        components=component_rows(run.scenario),
+        probes=run.probes,
         seed=run.seed,
         sales=run.sales.summary,
         sales_desk=report.SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),

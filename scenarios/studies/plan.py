@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import polars as pl
 
+from scenarios.config.description import resolved_intercept
 from scenarios.config.settings import yaml_text
 from scenarios.errors import Fault, ScenarioError
 from scenarios.files.versions import versions
@@ -150,6 +152,19 @@ class StudyPlan:
             for place, each in classes.items():
                 found.setdefault(place, {})[each] = None
         return {place: tuple(each) for place, each in sorted(found.items())}
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences without their full stops that a reader of the results should know: where conversion cannot move."""
+        first, *others = self.loaded.scenarios
+        pairs = [(f"{other.name} against {first.name}", first, other) for other in others]
+        # The ends of the design only: each intercept takes a moment, and one is enough to know.
+        for number in sorted({0, len(self.points) - 1}, reverse=True) if self.settings.factors else ():
+            point = self.points[number]
+            with suppress(ScenarioError):
+                pairs.append((f"design point {number}", self.loaded.scenarios[point.scenario], self.scenario_of(point)))
+        found = [(where, resolved_intercept(changed, [base])) for where, base, changed in pairs]
+        return [f"{where}: {note}" for where, note in found if note]
 
     def to_yaml(self) -> str:
         """Write the study as a file that refers to no other: scenarios are written out, with every default.

@@ -11,8 +11,10 @@ from typing import Final
 
 import polars as pl
 
+from scenarios.config.description import component_rows
 from scenarios.errors import ScenarioError
 from scenarios.files.versions import versions
+from scenarios.scenario import Scenario
 from scenarios.studies.plan import StudyPlan
 from scenarios.studies.precision import PrecisionSettings
 
@@ -77,7 +79,13 @@ def _logic(plan: StudyPlan) -> Rows:
     changed = ", ".join(f"{path} = {value}" for path, value in plan.settings.overrides.items())
     yield "2.3", "logic of the scenarios", f"{names}{f', with {changed}' if changed else ''}; written out in study.yaml"
     yield "2.4", "algorithms", "arrivals by inversion, navigation as a Markov chain, hazard in discrete time"
-    yield "2.5", "components", _COMPONENTS
+    yield "2.5", "components", _COMPONENTS + "".join(_added(scenario) for scenario in plan.loaded.scenarios)
+
+
+def _added(scenario: Scenario) -> str:
+    """Name the components of a scenario, each with its class and the settings that are not the default."""
+    rows = [f"{name} ({kind}; {changed})" for name, kind, changed in component_rows(scenario)]
+    return f"; components of {scenario.name}, with settings other than the defaults: {', '.join(rows)}" if rows else ""
 
 
 def _data(plan: StudyPlan) -> Rows:
@@ -89,11 +97,9 @@ def _data(plan: StudyPlan) -> Rows:
         f"those of {len(plan.loaded.scenarios):,} scenario(s), all in study.yaml",
     )
     yield "3.3", "pre-processing", "none"
-    yield (
-        "3.4",
-        "assumptions",
-        "given the signals, decisions are independent; the state of the world can only deter a request",
-    )
+    components = any(scenario.components for scenario in plan.loaded.scenarios)
+    deter = f"the state of the world can only deter a request{', but components may also encourage one' * components}"
+    yield "3.4", "assumptions", f"given the signals, decisions are independent; {deter}"
 
 
 def _experimentation(plan: StudyPlan) -> Rows:

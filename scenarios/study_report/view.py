@@ -74,6 +74,7 @@ class StudyView:
     Args:
         name: Name of the study.
         description: The question it answers.
+        remarks: Sentences to read with the description.
         random_numbers: Which random numbers are used, and which hours responses exclude.
         facts: Tiles at the top: label, value and note.
         factors: The values of each factor as text, by dotted path.
@@ -90,6 +91,7 @@ class StudyView:
 
     name: str
     description: str
+    remarks: Sequence[str]
     random_numbers: str
     facts: list[tuple[str, str, str]]
     factors: Mapping[str, str]
@@ -138,6 +140,7 @@ def study_view(results: StudyResults) -> StudyView:
     return StudyView(
         name=settings.name,
         description=settings.description,
+        remarks=results.plan.remarks,
         random_numbers=_random_numbers(settings),
         facts=list(_facts(results, compared=compared)),
         factors={path: _values(factor) for path, factor in settings.factors.items()},

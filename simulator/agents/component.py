@@ -76,6 +76,9 @@ class ModelView(Protocol):
     def wake_for(self, component: Component, window: Window) -> None:
         """Wake the visitors whom a component selects in a window."""
 
+    def subscribe(self, event: str, call: Callable[[], None]) -> None:
+        """Have a function called after each event of a name."""
+
 
 class Component:
     """Base class of the components of a world.

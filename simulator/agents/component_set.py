@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from simulator.agents.component import Component, ComponentHooks, Effect
 from simulator.agents.plan import Plan
+from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.errors import ComponentError
 from simulator.tracking.lookups import ComponentEvent
+from simulator.visitors.truth import Truth
 from simulator.world.arrival_sources import CampaignLink
 
 Masks = npt.NDArray[np.bool_]
@@ -76,14 +78,25 @@ class ComponentSet:
         """True effects of all components, by the name of the signal that shows each."""
         return {term: effect for component in self.components for term, effect in component.terms().items()}
 
-    def unnamed(self) -> tuple[str, ...]:
-        """Components whose effects no signal shows: with them, the true coefficients are unknown."""
-        return tuple(reason for component in self.components if (reason := component.unknown))
+    def truth(self, truth: Truth, visitor: type[Visitor] = Visitor) -> Truth:
+        """The true parameters of a world with these components, and why they are not known where they are not.
 
-    @property
-    def intercept_shift(self) -> float:
-        """What the intercept of a logit of requests has beyond that of the scenario, in log-odds."""
-        return sum(component.intercept_shift for component in self.components)
+        Args:
+            truth: The same without components.
+            visitor: Class of the visitors.
+        """
+        return replace(
+            truth,
+            intercept=truth.intercept + sum(component.intercept_shift for component in self.components),
+            coefficients={**truth.coefficients, **{name: each.log_odds for name, each in self.effects.items()}},
+            unknown=tuple(self._reasons(visitor)),
+        )
+
+    def _reasons(self, visitor: type[Visitor]) -> Iterator[str]:
+        """Why a logit of the signals does not have the true coefficients."""
+        yield from (reason for component in self.components if (reason := component.unknown))
+        if any(getattr(visitor, name) is not getattr(Visitor, name) for name in ("decide", "request_demo")):
+            yield f"{visitor.__name__} decides by a rule of its own"
 
     def touched(self, plan_of: Callable[[Component], Plan], n: int) -> Masks:
         """Which components touch which visitors.

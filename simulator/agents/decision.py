@@ -22,4 +22,4 @@ class DecisionModel(DecisionRule, Component):
     @property
     def unknown(self) -> str | None:
         """Why the coefficients of a logit are not the true ones; None if they are."""
-        return f"visitors decide by {self.name!r}, not by a logit"
+        return f"visitors decide by the rule {type(self).__name__}, not by a logit"

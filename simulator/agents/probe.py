@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import polars as pl
 import simpy
+from pydantic import model_validator
 
 from analytics.events.tracking_plan import UTC_MS
 from simulator.agents.component import ModelView
@@ -23,7 +24,9 @@ _LAST = (2**60,)
 
 
 class Probe:
-    """Base class of the probes of a world: every few minutes they measure the model, and change nothing.
+    """Base class of the probes of a world: they measure the model every few minutes, after events, or both.
+
+    They change nothing.
 
     Measure what belongs to the world: the sales team, components. Only some visitors are on the clock, and which ones
     depends on the speed that is asked for.
@@ -42,10 +45,19 @@ class Probe:
         """Settings of the probe.
 
         Attributes:
-            every_minutes: Time between two measurements.
+            every_minutes: Time between two measurements; null to measure after events only.
+            on_events: Names of events after each of which is measured too: "Demo Requested", those of the sales team,
+                and those of components.
         """
 
-        every_minutes: Positive = 15.0
+        every_minutes: Positive | None = 15.0
+        on_events: tuple[str, ...] = ()
+
+        @model_validator(mode="after")
+        def _measures_some_time(self) -> Self:
+            if self.every_minutes is None and not self.on_events:
+                raise ValueError("give every_minutes or on_events: nothing would be measured")
+            return self
 
     registered_as: ClassVar[str] = PROBES
     """Group of entry points under which packages register such classes by short names."""
@@ -57,6 +69,7 @@ class Probe:
         self.name = name or type(self).__name__
         self.settings = self.Settings(**settings)
         self._rows: list[tuple[int, str, float]] = []
+        self._measured_ms = self._due_ms = -1
 
     def check(self, world: WorldSettings) -> None:
         """Check the settings against the world that they are for, as :meth:`Component.check` does."""
@@ -68,13 +81,30 @@ class Probe:
     def attach(self, model: ModelView) -> None:
         """Put the probe into a model and start it."""
         self.model = model
-        model.env.process(self._measure_often())
+        for event in self.settings.on_events:
+            model.subscribe(event, self._measure_soon)
+        if self.settings.every_minutes is not None:
+            model.env.process(self._measure_often())
 
     def _measure_often(self) -> Generator[simpy.Event, object, None]:
         every_ms = max(1, round(MINUTE_MS * self.settings.every_minutes))
         for at_ms in range(0, self.model.clock.length_ms, every_ms):
             yield self.model.clock.until(at_ms, _LAST)
-            self._rows += [(at_ms, name, float(value)) for name, value in self.measure().items()]
+            self._measure()
+
+    def _measure_soon(self) -> None:
+        """Measure at the end of this millisecond, when all that the event entails has happened."""
+        clock = self.model.clock
+        if self._due_ms < clock.now_ms:
+            self._due_ms = clock.now_ms
+            clock.until(clock.now_ms, _LAST).callbacks.append(lambda _: self._measure())
+
+    def _measure(self) -> None:
+        now_ms = self.model.clock.now_ms
+        # Several events of one millisecond leave the same state, which is one measurement.
+        if now_ms > self._measured_ms:
+            self._measured_ms = now_ms
+            self._rows += [(now_ms, name, float(value)) for name, value in self.measure().items()]
 
     def frame(self) -> pl.DataFrame:
         """Everything measured so far; columns as in :data:`PROBE_SCHEMA`."""

@@ -10,6 +10,10 @@ from simulator.agents.visitor import Visitor
 class SleepingVisitor(Visitor):
     """A visitor who is not on the clock, as the plan says: to be looked at, not to act."""
 
+    def __repr__(self) -> str:
+        # To a reader, a visitor like any other.
+        return super().__repr__().replace(type(self).__name__, Visitor.__name__, 1)
+
     def relive(self) -> Self:
         """Make the planned visits of the past in silence."""
         for itinerary in self._cohort.itineraries(self._row):

@@ -110,7 +110,8 @@ class Visitor(Person):
 
     def trace(self) -> Timeline:
         """Everything that the visitor has done, in order."""
-        return Timeline.of(repr(self), self.visits, self._world.pages, self._world.clock)
+        title = f"visitor {self.id}, {self.persona or 'somebody'} in {self.country}, visits: {len(self.visits)}"
+        return Timeline.of(title, self.visits, self._world.pages, self._world.clock)
 
     def __repr__(self) -> str:
         where = f" on {self.page.name}" if self._on_site and self.page else ""

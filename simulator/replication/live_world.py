@@ -79,6 +79,8 @@ class LiveWorld:
         self._kinds = {event.name: (first + i, event.on_server) for i, event in enumerate(generator.components.events)}
         self._refused: set[str] = set()
         self._hooks: dict[tuple[bool, ...], ComponentHooks] = {}
+        self._names = {kind: name for name, (kind, _) in self._kinds.items()}
+        self._subscribers: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
 
     def activate(self, cohort: Cohort) -> None:
         """Run visitors whom nothing touches page by page, from their arrival on."""
@@ -119,6 +121,27 @@ class LiveWorld:
         hooks = ComponentHooks(())
         awake = AwakeCohort(cohort, self._generator.shared)
         return SleepingVisitor(self, awake, 0, hooks, self.clock.now_ms).relive()
+
+    def subscribe(self, event: str, call: Callable[[], None]) -> None:
+        """Have a function called after each event of a name, when it happens.
+
+        Page views and forms are not among them: whoever is not awake makes them off the clock.
+
+        Args:
+            event: A demo request, an event of the sales desk, or one of a component.
+            call: The function.
+
+        Raises:
+            ComponentError: There is no such event.
+        """
+        known = [str(EventName.DEMO_REQUESTED), *map(str, SALES_EVENTS), *self._kinds]
+        if event not in known:
+            raise ComponentError(unknown("event", event, known))
+        self._subscribers[event].append(call)
+
+    def _announce(self, event: str) -> None:
+        for call in self._subscribers.get(event, ()):
+            call()
 
     def advance(self, hour: int) -> HourActivity:
         """Advance the clock by an hour and return the activity that was not planned.
@@ -219,6 +242,8 @@ class LiveWorld:
     def record(self, act: Act) -> None:
         """Record an activity of an awake visitor."""
         self._acts.append(act)
+        if self._subscribers and act.record[-1] in self._names:
+            self._announce(self._names[act.record[-1]])
 
     def request_of(self, cohort: AwakeCohort, row: int, visit: Visit, identified_ms: dict[bool, int]) -> None:
         """Submit the request of an awake visitor."""
@@ -246,7 +271,13 @@ class LiveWorld:
             # From now on the colleagues' decisions have a penalty of −∞.
             self._converted_accounts.add(account)
         draws = BuyerDraws(*cohort.buyer_draws[row].tolist())
-        self.sales.request_demo(browser, _region(cohort, row), draws, record_step, self._accounts.company(account))
+
+        def step(event: EventName) -> None:
+            record_step(event)
+            self._announce(event)
+
+        self.sales.request_demo(browser, _region(cohort, row), draws, step, self._accounts.company(account))
+        self._announce(EventName.DEMO_REQUESTED)
 
     def _cancel_later_visits(self, candidates: Candidates, visit: int) -> None:
         """Record the request of a candidate, and the visits that it cancels."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from simulator.agents.visitor import Visitor
 from simulator.replication.truth_tables import TruthTables
 from simulator.sales.outcome import SalesOutcome
 from simulator.tracking.labels import LabelKeeper
@@ -25,6 +26,7 @@ class Outcome:
         label_keeper: Stores the faults of events.
         tables: Tables of what really happened, computed on demand.
         probes: What the probes measured, by their names; columns as in :data:`simulator.agents.probe.PROBE_SCHEMA`.
+        visitor: Returns the visitor with an identifier; see :meth:`simulator.model.Model.visitor`.
     """
 
     truth: Truth
@@ -32,7 +34,8 @@ class Outcome:
     counts: dict[str, int]
     label_keeper: LabelKeeper
     tables: TruthTables
-    probes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    probes: Mapping[str, pl.DataFrame]
+    visitor: Callable[[str], Visitor] = field(repr=False)
 
     @property
     def labels(self) -> pl.DataFrame:

@@ -102,6 +102,20 @@ class PartSettings(BaseModel):
         """The class."""
         return class_named(self.use, self.group)
 
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Settings that differ from the defaults of the class.
+
+        >>> ComponentSettings(use="live_chat", agents=1).changed
+        {'agents': 1}
+        """
+        fields = self.cls.Settings.model_fields
+        return {
+            name: value
+            for name, value in self.settings.items()
+            if value != fields[name].get_default(call_default_factory=True)
+        }
+
     @classmethod
     def of(cls, part: Any) -> Self:  # noqa: ANN401 - a component or a probe, which are further up
         """Settings that name the class of an object, with the object's own settings."""

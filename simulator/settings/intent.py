@@ -45,8 +45,10 @@ class IntentSettings(Settings):
         target_conversion: Share of visitors who eventually request a demo; the intercept is calibrated to it. 0.015
             unless ``intercept`` is given. It describes the visitors, not the observed period: requests in visits after
             the end of the simulation, and those that a colleague's request makes unnecessary (``conversion_unit``), are
-            not observed.
-        intercept: The intercept itself, in log-odds per visit, instead of ``target_conversion``.
+            not observed. It leaves out what experiments and components change. A change of behaviour or coefficients
+            solves the intercept anew, so conversion stays at the target.
+        intercept: The intercept itself, in log-odds per visit, instead of ``target_conversion``: with it, every change
+            moves conversion.
         coefficients: Effect of each signal in log-odds; a signal that is not named has none.
         interactions: Effect of two signals together, beyond the sum of both, named ``a:b``; in log-odds.
         account_sd: Standard deviation of the companies' unobserved random effect, in log-odds.

@@ -1,4 +1,8 @@
-from .calibration import true_intercept as true_intercept, true_parameters as true_parameters
+from .calibration import (
+    calibration_settings as calibration_settings,
+    true_intercept as true_intercept,
+    true_parameters as true_parameters,
+)
 from .cohort import Cohort as Cohort, hexadecimal as hexadecimal
 from .cohort_sampler import CohortSampler as CohortSampler
 from .cohort_tables import WorldTables as WorldTables

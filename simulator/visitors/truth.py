@@ -30,6 +30,15 @@ class Truth:
     unknown: tuple[str, ...] = ()
 
     @property
+    def why_unknown(self) -> str:
+        """Why the true coefficients are not known, in a sentence without its full stop; empty if they are.
+
+        >>> Truth(-4.0, {}, 0.0, unknown=("visitors decide by a probit",)).why_unknown
+        'the true coefficients are not known: visitors decide by a probit'
+        """
+        return f"the true coefficients are not known: {'; '.join(self.unknown)}" if self.unknown else ""
+
+    @property
     def terms(self) -> dict[str, float]:
         """The intercept, as ``intercept``, and all coefficients.
 

@@ -23,6 +23,7 @@ CHANGES = {
     "traffic.visitors_per_day": 2500,
     "intent.target_conversion": 0.12,
     "tracking": {"ad_blocker_rate": 0.2, "duplicate_rate": 0.02, "late_rate": 0.02, "bots_per_day": 5},
+    "probes.inbox": {"use": "queue_length"},
     "experiments": {"e": {"arms": {"a": {"share": 0.5}, "b": {"share": 0.5, "log_odds": 0.7}}}},
 }
 """Two and a half days with something of everything, from a Tuesday."""
