@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from simulator.agents.probe import Probe
 from simulator.errors import ComponentError
 from simulator.settings.base import Positive, Settings, unknown
+from simulator.settings.world import WorldSettings
 
 
 class QueueLength(Probe):
@@ -32,6 +33,12 @@ class ComponentProbe(Probe):
         every_minutes: Positive = 15.0
 
     settings: Settings
+
+    def check(self, world: WorldSettings) -> None:
+        """Refuse the name of a component that the world does not have."""
+        known = [place[-1] for place in world.parts if place[0] != "probes"]
+        if self.settings.name not in known:
+            raise ValueError(f"name: {unknown('component', self.settings.name, known)}")
 
     def measure(self) -> Mapping[str, float]:
         """What the component measures of itself."""
