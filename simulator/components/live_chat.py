@@ -91,7 +91,7 @@ class LiveChat(Component):
         return self.settings.effect if visitor.state.get(self.name) == "had" else 0.0
 
     def measures(self) -> Mapping[str, float]:
-        """Chats in progress, visitors who wait, share of the agents who chat, and visitors who gave up waiting so far."""
+        """Chats in progress, visitors who wait, share of the agents who chat, and how many gave up waiting so far."""
         busy, waiting = self.agents.count, len(self.agents.queue)
         utilisation = busy / self.settings.agents
         return {"in_progress": busy, "waiting": waiting, "utilisation": utilisation, "gave_up": self.n_left}

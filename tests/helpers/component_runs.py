@@ -54,9 +54,7 @@ def requesters(model: Model) -> set[str]:
 def assert_truth_is_what_was_seen(model: Model) -> None:
     """The true visit table is the one that analysts rebuild from the events, row for row."""
     true = model.outcome.visits
-    seen = visit_table(
-        model.events, observed_until=model.clock.end, conversion_unit=model.world.intent.conversion_unit
-    )
+    seen = visit_table(model.events, observed_until=model.clock.end, conversion_unit=model.world.intent.conversion_unit)
     assert seen.height == true.height > 0
     # A logarithm of floats may differ in the last digit.
     columns = [name for name in true.columns if name != "log_session_minutes"]

@@ -37,7 +37,11 @@ def test_the_budget_is_spent_and_never_overspent() -> None:
         model = run_with(**with_campaign(budget=budget, cost_per_click=3.0))
         came = people(model, "campaign:spring")
         assert came["person_id"].to_list() == free["person_id"].to_list()[:n]
-        assert model.components["campaign:spring"].measures() == {"clicks": n, "spent": 3.0 * n, "left": budget - 3.0 * n}
+        assert model.components["campaign:spring"].measures() == {
+            "clicks": n,
+            "spent": 3.0 * n,
+            "left": budget - 3.0 * n,
+        }
         assert model.outcome.counts["visitors"] == model.outcome.people["person_id"].n_unique()
         assert_truth_is_what_was_seen(model)
 

@@ -33,7 +33,9 @@ def test_when_a_company_is_lost_depends_on_nothing_else() -> None:
     """Neither other components nor more traffic change the time; another replication does."""
     runs = [
         run_with(Competitor("rival"), clock={"hours": 1}, **COMPANIES),
-        run_with(LiveChat("chat"), Competitor("rival"), clock={"hours": 1}, traffic={"visitors_per_day": 50.0}, **COMPANIES),
+        run_with(
+            LiveChat("chat"), Competitor("rival"), clock={"hours": 1}, traffic={"visitors_per_day": 50.0}, **COMPANIES
+        ),
         run_with(Competitor("rival"), clock={"hours": 1}, seed=8, **COMPANIES),
     ]
     account = runs[0].accounts["account"][0]

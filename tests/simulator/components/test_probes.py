@@ -23,5 +23,7 @@ def test_a_component_is_measured_as_time_passes() -> None:
 
 def test_an_unknown_component_is_refused_with_a_suggestion() -> None:
     """The probe says whose name it was given."""
-    with pytest.raises(ComponentError, match=r"probe 'room': there is no component 'webinra'; did you mean 'webinar'\?"):
+    with pytest.raises(
+        ComponentError, match=r"probe 'room': there is no component 'webinra'; did you mean 'webinar'\?"
+    ):
         run_with(Webinar("webinar"), probes=(ComponentProbe("room", name="webinra"),))
