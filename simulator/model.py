@@ -245,11 +245,7 @@ class Model:
         return min(length_ms, self.clock.to_ms(until) if isinstance(until, datetime) else round(until * HOUR_MS))
 
     def uniforms(self, name: str) -> AddressedUniforms:
-        """Random numbers of the world for a purpose, by address; those of visitors are ``visitor.rng(name)``.
-
-        Args:
-            name: The purpose.
-        """
+        """Random numbers of the world for a purpose, by address; those of visitors are ``visitor.rng(name)``."""
         return self._generator.shared.streams.uniforms(name)
 
     def wake_for(self, component: Component, window: Window) -> None:
