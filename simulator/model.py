@@ -21,7 +21,7 @@ from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
 from simulator.engine.clock import Clock, ExactEnvironment
 from simulator.engine.stream_digests import RecordingStreams
-from simulator.engine.streams import Streams
+from simulator.engine.streams import AddressedUniforms, Streams
 from simulator.replication.generator import EventGenerator
 from simulator.replication.outcome import Outcome
 from simulator.replication.pending_hours import PendingHours
@@ -237,6 +237,10 @@ class Model:
         if until is None:
             return length_ms
         return min(length_ms, self.clock.to_ms(until) if isinstance(until, datetime) else round(until * HOUR_MS))
+
+    def uniforms(self, name: str) -> AddressedUniforms:
+        """Random numbers of the world for a purpose, by address; those of visitors are ``visitor.rng(name)``."""
+        return self._generator.shared.streams.uniforms(name)
 
     def wake_for(self, component: Component, window: Window) -> None:
         """Wake the visitors whom a component selects in a window; components call :meth:`Component.open_window`."""

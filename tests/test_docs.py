@@ -69,6 +69,17 @@ def test_the_python_of_the_documentation_runs(code: str, empty: Path, capsys: py
 
 
 @pytest.mark.slow
+def test_the_page_of_components_shows_what_its_examples_print(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each block of Python is followed by the text that it prints."""
+    page = (ROOT / "docs" / "how-to" / "components.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    assert len(examples) == page.count("```python") > 0
+    for code, shown in examples:
+        run_code(code)
+        assert capsys.readouterr().out == shown
+
+
+@pytest.mark.slow
 def test_the_first_study_of_the_documentation_runs(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The page's study file runs with the page's Python; fewer replications make the test fast."""
     study, python = (blocks_of(ROOT / "docs" / "studies.md", language)[0] for language in ("yaml", "python"))

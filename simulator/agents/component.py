@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.engine.clock import MINUTE_MS, Clock, ExactEnvironment
+from simulator.engine.streams import AddressedUniforms
 from simulator.errors import ComponentError
 from simulator.sales.desk import SalesDesk
 from simulator.settings.base import Settings
@@ -72,6 +74,13 @@ class ModelView(Protocol):
     @property
     def env(self) -> ExactEnvironment:
         """The SimPy environment, in whole milliseconds."""
+
+    @property
+    def components(self) -> Mapping[str, Component]:
+        """The components, by name."""
+
+    def uniforms(self, name: str) -> AddressedUniforms:
+        """Random numbers of the world for a purpose, by address."""
 
     def wake_for(self, component: Component, window: Window) -> None:
         """Wake the visitors whom a component selects in a window."""
@@ -199,6 +208,10 @@ class Component:
         """Effect on the decision at the end of a visit, in log-odds, within ``effect_range``."""
         return 0.0
 
+    def measures(self) -> Mapping[str, float]:
+        """State of now, by name of the measure, such as the length of a queue; the probe ``component`` records it."""
+        return {}
+
     # What it has
 
     def __getstate__(self) -> dict[str, Any]:
@@ -221,6 +234,17 @@ class Component:
         The first number is that of :meth:`Plan.uniforms` with the same name.
         """
         return visitor.rng(f"component:{self.name}/{name}")
+
+    def account_rng(self, account: str, name: str) -> VisitorRandom:
+        """Random numbers of a company for a purpose of this component; the same whoever of it comes to the site.
+
+        Args:
+            account: Identifier of the company: ``visitor.account.account``.
+            name: The purpose.
+        """
+        # By its name, not its row: another company in the world changes nothing for this one.
+        address = int.from_bytes(hashlib.sha256(account.encode()).digest()[:5], "little")
+        return VisitorRandom(self.model.uniforms(f"component:{self.name}/accounts/{name}"), address)
 
     def attach(self, model: ModelView) -> Self:
         """Put the component into a model and start it."""

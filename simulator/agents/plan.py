@@ -12,6 +12,8 @@ from analytics.events.geography import REGIONS
 from simulator.agents.randomness import DRAW_BITS
 from simulator.engine.arrays import Bools, Floats, Integers
 from simulator.engine.streams import Streams
+from simulator.errors import ComponentError
+from simulator.settings.base import unknown
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.decision_rule import DecisionRule
 from simulator.world.population import Population
@@ -169,6 +171,8 @@ class Plan:
         return uniforms.at(self._cohort.rows << DRAW_BITS)
 
     def _index(self, page: str) -> int:
+        if page not in self._pages:
+            raise ComponentError(f"component {self._component!r}: {unknown('page', page, self._pages)}")
         return self._pages.index(page)
 
     def _visitors_of(self, views: Integers) -> Bools:

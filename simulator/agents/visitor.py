@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from types import GeneratorType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import simpy
 
 from simulator.agents.awake import AwakeCohort
+from simulator.agents.hooks import Hook, Hooks
 from simulator.agents.made import Act
 from simulator.agents.person import Person
 from simulator.agents.timeline import Timeline
@@ -18,33 +19,13 @@ from simulator.agents.world_view import World
 from simulator.engine.clock import ExactEnvironment
 from simulator.errors import ComponentError
 from simulator.tracking.activity import IDENTIFY, SUBMIT, VIEW
-from simulator.visitors.journey import MIN_GAP_MS
+from simulator.visitors.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS
 
 Steps = Generator[simpy.Event, Any, None]
 """What a step that takes time yields to SimPy."""
 
-Hook = Callable[..., Any]
-"""A method of a component that is called with the visitor, and with the page where there is one."""
-
 _MIN_STAY_MS = 1000
 """Whoever leaves at once stays a second, so that a request never falls on the page view itself."""
-
-
-class Hooks(Protocol):
-    """The hooks of the components that touch a visitor, each in the order of the components."""
-
-    on_visit_start: list[Hook]
-    before_view: list[Hook]
-    on_view: list[Hook]
-    before_submit: list[Hook]
-    on_submit: list[Hook]
-    on_visit_end: list[Hook]
-
-    def admit(self, visitor: Visitor) -> bool:
-        """Whether all components let a visitor come."""
-
-    def margin(self, visitor: Visitor, margin: float) -> float:
-        """Margin of a decision with the components' effects, in log-odds."""
 
 
 class Visitor(Person):
@@ -152,6 +133,12 @@ class Visitor(Person):
     def now(self) -> datetime:
         """Now, in UTC."""
         return self._world.clock.now
+
+    @property
+    def idle_ms_left(self) -> int:
+        """Time for which the visitor can still be kept without an event; after it, analysts take the visit for over."""
+        visit = self._current_visit("wait")
+        return visit.last_event_ms + IDLE_MS - 1 - self.now_ms if visit.pages else IDLE_MS - 1
 
     @property
     def log_odds(self) -> float:
@@ -293,18 +280,18 @@ class Visitor(Person):
 
     def _read(self, page: Page, view_ms: int, submit_ms: int, late_ms: int) -> Generator[simpy.Event, Any, int]:
         """View a page and submit its form; returns the delay of the visit from then on, in ms."""
-        yield from self._wait_until(view_ms + late_ms)
+        yield from self._read_until(view_ms + late_ms)
         yield from self._react(self._hooks.before_view, page)
         if not self._leaving:
             self.view(page)
             yield from self._react(self._hooks.on_view, page)
-        late_ms = max(late_ms, self.now_ms - view_ms)
+        late_ms = self.now_ms - view_ms
         # Whoever did not view the page, or went on to another, has no form of it to submit.
         if submit_ms < 0 or self._leaving or self.page is not page:
             return late_ms
-        yield from self._wait_until(submit_ms + late_ms)
+        yield from self._read_until(submit_ms + late_ms)
         yield from self._send_form(page)
-        return max(late_ms, self.now_ms - submit_ms)
+        return self.now_ms - submit_ms
 
     def _send_form(self, page: Page) -> Steps:
         """Submit a form, unless a component refuses it."""
@@ -322,7 +309,7 @@ class Visitor(Person):
             return
         may_decide = not self.has_requested and not visit.itinerary.is_cut
         if may_decide or self._hooks.on_visit_end:
-            yield from self._wait_until(
+            yield from self._read_until(
                 max(self.now_ms, visit.last_event_ms + _MIN_STAY_MS) if self._leaving else end_ms
             )
             visit.end_ms = self.now_ms
@@ -359,6 +346,11 @@ class Visitor(Person):
             if self._departure is None:
                 self._departure = self.env.event()
             yield self._departure
+
+    def _read_until(self, at_ms: int) -> Steps:
+        """Read until a time, or for as long as anybody reads; whoever has waited before reads less."""
+        visit = self._current_visit("read")
+        yield from self._wait_until(min(at_ms, visit.last_event_ms + MAX_DWELL_MS) if visit.pages else at_ms)
 
     def _wait_until(self, at_ms: int) -> Steps:
         """Wait until a time, or not at all if it is past."""

@@ -1,6 +1,7 @@
 """Built-in components. They use the public API only, and scenario files name them as they name anybody's.
 
-Modules: ``live_chat``, ``nurture_email``, ``web_server``, ``webinar``, ``discount_banner``, ``decisions``, ``probes``.
+Modules: ``live_chat``, ``nurture_email``, ``web_server``, ``webinar``, ``retargeting``, ``discount_banner``,
+``buying_committee``, ``competitor``, ``campaign_budget`` (of ``traffic.campaigns``), ``decisions``, ``probes``.
 """
 
 import lazy_loader

@@ -29,7 +29,7 @@ class DiscountBanner(Component):
             shown_below: The banner is switched on when fewer requests than this wait for an answer.
             check_minutes: Time between two looks at the queue.
             minutes: Time for which the banner is shown.
-            effect: Effect of having seen it on the decision at the end of the visit, in log-odds.
+            effect: Effect of having seen it on all later decisions, in log-odds.
         """
 
         page: PageName = "pricing"
@@ -61,6 +61,7 @@ class DiscountBanner(Component):
 
     def start(self) -> Generator[simpy.Event, object, None]:
         """Look at the queue again and again."""
+        self.n_shown = 0
         while True:
             yield self.env.timeout(minutes=self.settings.check_minutes)
             waiting = sum(self.model.sales.queue_lengths().values())
@@ -71,8 +72,13 @@ class DiscountBanner(Component):
         """Show the banner."""
         if page.name == self.settings.page and self.name not in visitor.state:
             visitor.state[self.name] = True
+            self.n_shown += 1
             visitor.track("Discount Shown")
 
     def effect(self, visitor: Visitor) -> float:
         """The effect, for whoever has seen it."""
         return self.settings.effect if self.name in visitor.state else 0.0
+
+    def measures(self) -> Mapping[str, float]:
+        """1 while the banner is shown, else 0; and visitors who have seen it so far."""
+        return {"is_shown": self.is_open, "seen_by": self.n_shown}

@@ -6,7 +6,6 @@ from collections.abc import Generator, Mapping
 
 import simpy
 
-from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component
 from simulator.agents.plan import Plan
 from simulator.agents.visit import Page
@@ -18,7 +17,11 @@ from simulator.settings.traffic import CampaignSettings
 
 
 class NurtureEmail(Component):
-    """Whoever submits a form gets an e-mail later; some follow its link and make a visit that they had not planned."""
+    """Whoever submits a form gets an e-mail later; some follow its link and make a visit that they had not planned.
+
+    Each visitor gets one e-mail, and none after a demo request. Who follows the link while on the site makes the visit
+    after the one under way.
+    """
 
     class Settings(Settings):
         """Settings of the e-mails.
@@ -41,6 +44,10 @@ class NurtureEmail(Component):
 
     settings: Settings
 
+    def start(self) -> None:
+        """Nobody has clicked."""
+        self.n_clicks = 0
+
     def touches(self, plan: Plan) -> Bools:
         """Visitors who leave their address and will follow the link."""
         return plan.submits(self.settings.page) & (plan.uniforms("clicks") < self.settings.click_rate)
@@ -57,6 +64,13 @@ class NurtureEmail(Component):
 
     def _send(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
         yield self.env.timeout(hours=self.settings.delay_hours)
+        if visitor.has_requested:
+            return
+        yield self.env.timeout(hours=self.rng(visitor, "read").exponential(self.settings.read_hours))
         if not visitor.has_requested:
-            hours = self.rng(visitor, "read").exponential(self.settings.read_hours)
-            visitor.come_back(self.now_ms + round(HOUR_MS * hours), self.settings.landing, self.name)
+            self.n_clicks += 1
+            visitor.come_back(self.now_ms, self.settings.landing, self.name)
+
+    def measures(self) -> Mapping[str, float]:
+        """Clicks on the link so far."""
+        return {"clicks": self.n_clicks}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import simpy
 
@@ -17,7 +17,8 @@ from simulator.settings.base import Count, Positive, Settings
 class WebServer(Component):
     """Every page comes from a server with some processes; whoever waits for too long leaves.
 
-    It touches everybody, so every visitor is on the clock.
+    Pages are made in the order in which they are asked for. A slow server delays page views, so the same visits have
+    fewer of them and take longer. It touches everybody, so every visitor is on the clock.
     """
 
     class Settings(Settings):
@@ -26,7 +27,8 @@ class WebServer(Component):
         Attributes:
             capacity: Pages that are made at the same time.
             mean_seconds: Mean time in which one page is made; exponentially distributed.
-            patience_seconds: Time for which a visitor waits until the page begins to be made.
+            patience_seconds: Time for which a visitor waits until the page begins to be made. Nobody waits for so long
+                that 30 minutes pass without an event, after which analysts take a visit for over.
         """
 
         capacity: Count = 4
@@ -42,12 +44,25 @@ class WebServer(Component):
     def start(self) -> None:
         """Start the processes."""
         self.server = simpy.Resource(self.env, self.settings.capacity)
+        self.n_left = 0
 
     def before_view(self, visitor: Visitor, page: Page) -> Generator[simpy.Event, object, None]:
         """Wait for the page, or leave."""
         with self.server.request() as turn:
-            yield turn | self.env.timeout(seconds=self.settings.patience_seconds)
+            yield turn | self.env.timeout(min(round(1000 * self.settings.patience_seconds), visitor.idle_ms_left))
             if not turn.triggered:
+                self.n_left += 1
                 visitor.leave()
                 return
-            yield self.env.timeout(seconds=self.rng(visitor, "service").exponential(self.settings.mean_seconds))
+            service_ms = round(1000 * self.rng(visitor, "service").exponential(self.settings.mean_seconds))
+            yield self.env.timeout(min(service_ms, visitor.idle_ms_left))
+
+    def measures(self) -> Mapping[str, float]:
+        """Pages that are being made and that wait, share of the capacity in use, and visitors who left so far."""
+        busy, waiting = self.server.count, len(self.server.queue)
+        return {
+            "in_progress": busy,
+            "waiting": waiting,
+            "utilisation": busy / self.settings.capacity,
+            "gave_up": self.n_left,
+        }

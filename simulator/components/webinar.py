@@ -17,7 +17,11 @@ from simulator.settings.site import FormPageName
 
 
 class Webinar(Component):
-    """A webinar with limited seats; when they are taken, or it has begun, its form is closed."""
+    """A webinar with limited seats; when they are taken, or it has begun, its form is closed.
+
+    Some of those who registered attend, and attending moves their later decisions. One that starts after the end of the
+    simulation takes registrations, but nobody attends it.
+    """
 
     class Settings(Settings):
         """Settings of the webinar.
@@ -56,27 +60,33 @@ class Webinar(Component):
     def start(self) -> None:
         """Open the registration."""
         self.free = self.settings.seats
+        self.n_attended = 0
         self.begins_ms = round(HOUR_MS * self.settings.at_hour)
 
     def before_submit(self, visitor: Visitor, page: Page) -> bool:
         """Whether there is a seat."""
-        if page.name != self.settings.page or "webinar" in visitor.state:
+        if page.name != self.settings.page or self.name in visitor.state:
             return True
         return self.free > 0 and self.now_ms < self.begins_ms
 
     def on_submit(self, visitor: Visitor, page: Page) -> None:
         """Take a seat."""
-        if page.name == self.settings.page and "webinar" not in visitor.state:
+        if page.name == self.settings.page and self.name not in visitor.state:
             self.free -= 1
-            visitor.state["webinar"] = "registered"
+            visitor.state[self.name] = "registered"
             if self.rng(visitor, "attends").chance(self.settings.attend_rate):
                 self.env.process(self._attend(visitor))
 
     def _attend(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
         yield self.model.clock.until(self.begins_ms)
-        visitor.state["webinar"] = "attended"
+        self.n_attended += 1
+        visitor.state[self.name] = "attended"
         visitor.track("Webinar Attended")
 
     def effect(self, visitor: Visitor) -> float:
         """The effect, for whoever has attended."""
-        return self.settings.effect if visitor.state.get("webinar") == "attended" else 0.0
+        return self.settings.effect if visitor.state.get(self.name) == "attended" else 0.0
+
+    def measures(self) -> Mapping[str, float]:
+        """Seats that are left, and visitors who attended."""
+        return {"seats_left": self.free, "attended": self.n_attended}

@@ -77,6 +77,9 @@ class TimedCampaignSettings(WindowSettings):
         landing: Relative weights of its landing pages; null for the channel's.
         utm: UTM parameters of its links; null for the channel's, with the campaign's name as ``utm_campaign``.
         engagement: Multiplier of the odds of viewing another page; null for the channel's.
+        cost_per_click: Cost of each of its visitors, at the first visit; goes with ``budget``.
+        budget: Money for the clicks within the simulation; when the next click would exceed it, the campaign stops:
+            whoever would have come by it later does not come. Null for no limit.
     """
 
     channel: str
@@ -84,6 +87,16 @@ class TimedCampaignSettings(WindowSettings):
     landing: Weights | None = None
     utm: CampaignSettings | None = None
     engagement: Engagement | None = None
+    cost_per_click: Positive | None = None
+    budget: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _a_budget_is_spent_on_clicks(self) -> Self:
+        given = {"budget": self.budget, "cost_per_click": self.cost_per_click}
+        missing = [name for name, value in given.items() if value is None]
+        if len(missing) == 1:
+            raise ValueError(f"{missing[0]}: is missing; budget and cost_per_click go together")
+        return self
 
 
 class WorldEventSettings(WindowSettings):

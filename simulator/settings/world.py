@@ -27,6 +27,7 @@ from simulator.settings.tracking import TrackingSettings
 from simulator.settings.traffic import TrafficSettings
 from simulator.settings.visits import VisitSettings
 
+_CAMPAIGN_BUDGET: Final = "simulator.components.campaign_budget:CampaignBudget"
 _OPTIONAL: Final = frozenset({"decision", "components", "probes"})
 
 
@@ -69,10 +70,24 @@ class WorldSettings(Settings):
 
     @property
     def parts(self) -> dict[tuple[str, ...], PartSettings]:
-        """Decision model, components and probes, by their paths such as ``("components", "chat")``."""
+        """Decision model, components and probes, by their paths such as ``("components", "chat")``.
+
+        Each campaign with a budget has a component of its own, ``campaign:NAME``.
+        """
+        budgets = {
+            name: ComponentSettings(
+                use=_CAMPAIGN_BUDGET,
+                campaign=name,
+                budget=campaign.budget,
+                cost_per_click=campaign.cost_per_click,
+            )
+            for name, campaign in self.traffic.campaigns.items()
+            if campaign.budget is not None
+        }
         return {
             **({("decision",): self.decision} if self.decision else {}),
             **{("components", name): part for name, part in self.components.items()},
+            **{("traffic", "campaigns", f"campaign:{name}"): part for name, part in budgets.items()},
             **{("probes", name): part for name, part in self.probes.items()},
         }
 
