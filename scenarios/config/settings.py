@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import StringIO
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -9,17 +10,18 @@ from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings
+from analytics.signals.settings import SignalSettings
 from scenarios.measures.claims import Claims
 from simulator.agents.component_set import ComponentSet
 from simulator.agents.parts import components_of
 from simulator.errors import ComponentError
 from simulator.model import ActiveAgents
-from simulator.settings.world import WorldSettings
+from simulator.settings.world import WorldParts, WorldSettings
 
 _HEAD: Final = ("name", "description", "seed", "active_agents")
 
 
-class ScenarioSettings(WorldSettings):
+class ScenarioSettings(WorldParts):
     """A scenario as data: frozen, checked whole, composed of the settings of each component.
 
     Args:
@@ -51,8 +53,18 @@ class ScenarioSettings(WorldSettings):
 
     @property
     def world(self) -> WorldSettings:
-        """The simulator's part of the scenario, without name, seed and analysis."""
-        return WorldSettings(**{name: getattr(self, name) for name in WorldSettings.model_fields})
+        """The simulator's part of the scenario, without name, seed and analysis.
+
+        Of the user's signals it has those that visitors decide by: all others are the analyst's.
+        """
+        used = {signal.name for signal in self.decision_signals}
+        signals = {name: definition for name, definition in self.analytics.signals.items() if name in used}
+        return WorldSettings(**{name: getattr(self, name) for name in WorldParts.model_fields}, signals=signals)
+
+    @property
+    def signal_definitions(self) -> Mapping[str, SignalSettings]:
+        """Signals beyond the built-in ones that may have an effect, by name."""
+        return self.analytics.signals
 
     @property
     def analysis(self) -> AnalyticsSettings:
