@@ -96,7 +96,7 @@ class WorldOfAwake:
     def values(self, state: SignalState) -> dict[str, float]:
         """Values of the signals that are more than a bit, by name; the length of the session first."""
         own = {
-            signal.name: float(scaled(signal, np.array(history)))
+            signal.name: scaled(signal, np.array(history)).item()
             for signal, history in zip(self._with_history, state.history, strict=True)
         }
         return {"log_session_minutes": math.log1p(state.minutes), **own}
