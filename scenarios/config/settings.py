@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import StringIO
 from typing import Annotated, Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
-from analytics.settings import AnalyticsSettings
+from analytics.settings import AnalyticsSettings, OwnChannelSettings
 from analytics.signals.settings import SignalSettings
 from scenarios.measures.claims import Claims
 from simulator.agents.component_set import ComponentSet
 from simulator.agents.parts import components_of
 from simulator.errors import ComponentError
 from simulator.model import ActiveAgents
+from simulator.settings.traffic import ChannelSettings
 from simulator.settings.world import WorldParts, WorldSettings
 
 _HEAD: Final = ("name", "description", "seed", "active_agents")
@@ -68,9 +70,15 @@ class ScenarioSettings(WorldParts):
 
     @property
     def analysis(self) -> AnalyticsSettings:
-        """Settings of the analysis: those of the file, and the signals that show the effects of the components."""
+        """Settings of the analysis: those of the file, signals that show components' effects, and own channels."""
         signals = {name: effect.seen_as for name, effect in self._component_set.effects.items()}
-        return self.analytics.model_copy(update={"signals": {**signals, **self.analytics.signals}})
+        channels = {name: rule for name in self.own_channels if (rule := _rule_of(self.traffic.channels[name]))}
+        return self.analytics.model_copy(
+            update={
+                "signals": {**signals, **self.analytics.signals},
+                "channels": {**self.analytics.channels, **channels},
+            }
+        )
 
     @property
     def _component_set(self) -> ComponentSet:
@@ -88,6 +96,18 @@ class ScenarioSettings(WorldParts):
         # The innermost lists and mappings are in one line, as people write them; but each claim has its own line.
         text = yaml_text(data, flow=None)
         return text + yaml_text({"claims": claims}, flow=False) if claims else text
+
+
+def _rule_of(channel: ChannelSettings) -> OwnChannelSettings | None:
+    """What marks a channel in the events; None if nothing does, as for visitors who come directly."""
+    campaign, host = channel.campaign, urlsplit(channel.referrer or "").hostname
+    if campaign and (campaign.source or campaign.medium):
+        # Timed campaigns by this channel have its source and medium, and names of their own.
+        return OwnChannelSettings(
+            utm_source=(campaign.source,) if campaign.source else (),
+            utm_medium=(campaign.medium,) if campaign.medium else (),
+        )
+    return OwnChannelSettings(referrer=(host.removeprefix("www."),)) if host else None
 
 
 def yaml_text(data: dict[str, Any], *, flow: bool | None) -> str:

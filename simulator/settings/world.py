@@ -27,7 +27,7 @@ from simulator.settings.sales import SalesSettings
 from simulator.settings.signals import why_unknown
 from simulator.settings.site import SiteSettings
 from simulator.settings.tracking import TrackingSettings
-from simulator.settings.traffic import TrafficSettings
+from simulator.settings.traffic import DEFAULT_CHANNELS, TrafficSettings
 from simulator.settings.visits import VisitSettings
 
 _OPTIONAL: Final = frozenset({"decision", "components", "probes", "signals"})
@@ -123,6 +123,11 @@ class WorldParts(Settings):
         return {}
 
     @property
+    def own_channels(self) -> tuple[str, ...]:
+        """Names of channels beyond the default ones."""
+        return tuple(name for name in self.traffic.channels if name not in DEFAULT_CHANNELS)
+
+    @property
     def decision_signals(self) -> tuple[Signal, ...]:
         """Signals that visitors decide by: the built-in ones, then those of the user that ``intent`` names."""
         named = {name for term in self.intent.effects for name in interaction_parts(term)}
@@ -148,6 +153,8 @@ class WorldParts(Settings):
         form_events = [page.form.event for page in pages if page.form]
         signal = self.signal_definitions[name].signal(name)
         why = why_unknown(signal, form_events, [page.category for page in pages])
+        if getattr(signal, "column", None) == "channel" and self.own_channels:
+            why = f"the analysis names {', '.join(self.own_channels)} itself; use utm_source, utm_medium or referrer"
         return f"visitors cannot decide by {name!r}: {why}" if why else None
 
     @model_validator(mode="after")

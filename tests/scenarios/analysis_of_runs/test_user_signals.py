@@ -214,26 +214,67 @@ def test_the_world_has_the_definitions_of_signals_with_effects_only() -> None:
 @pytest.mark.parametrize(
     ("effect", "definition", "fault"),
     [
-        ("mine: 0.5", "{kind: event, events: [Live Chat Started]}",
-         "2:25: intent.coefficients.mine: visitors cannot decide by 'mine': no form of the site sends the event "
-         "'Live Chat Started'; what a component's event changes is an effect of the component"),
-        ("mine: 0.5", "{kind: event, events: [Demo Held]}", "no form of the site sends the event 'Demo Held'"),
-        ("mine: 0.5", "{kind: attribute, attribute: properties.plan, equals: [pro]}",
-         "2:25: intent.coefficients.mine: visitors cannot decide by 'mine': it reads 'properties.plan', which the "
-         "simulator does not know before an event is sent"),
-        ("mine: 0.5", "{kind: attribute, attribute: account, equals: [acme.example]}", "it reads 'context_group_id'"),
-        ("mine: 0.5", "{kind: count, of: events}", "it counts events of every kind"),
-        ("mine: 0.5", "{kind: recency, attribute: page, equals: [/pricing], hours: 1}", "stands on events of every"),
-        ("mine: 0.5", "{kind: sequence, steps: [security, pricng]}", "no page of the site has the category 'pricng'"),
-        ("mien: 0.5", "{kind: count}", "2:25: intent.coefficients.mien: there is no signal 'mien'; did you mean 'mine'?"),
+        (
+            "mine",
+            "{kind: event, events: [Live Chat Started]}",
+            "2:25: intent.coefficients.mine: visitors cannot decide by 'mine': no form of the site sends the event",
+        ),
+        ("mine", "{kind: event, events: [Demo Held]}", "no form of the site sends the event 'Demo Held'"),
+        (
+            "mine",
+            "{kind: attribute, attribute: properties.plan, equals: [pro]}",
+            "2:25: intent.coefficients.mine: visitors cannot decide by 'mine': it reads 'properties.plan', which the",
+        ),
+        ("mine", "{kind: attribute, attribute: account, equals: [a.example]}", "it reads 'context_group_id'"),
+        ("mine", "{kind: count, of: events}", "it counts events of every kind"),
+        ("mine", "{kind: recency, attribute: page, equals: [/pricing], hours: 1}", "stands on events of every"),
+        ("mine", "{kind: sequence, steps: [security, pricng]}", "no page of the site has the category 'pricng'"),
+        ("mien", "{kind: count}", "2:25: intent.coefficients.mien: there is no signal 'mien'; did you mean 'mine'?"),
     ],
-)  # fmt: skip
+)
 def test_an_effect_of_what_visitors_cannot_know_is_refused(effect: str, definition: str, fault: str) -> None:
     """With the place of the effect, and why."""
-    text = f"name: s\nintent: {{coefficients: {{{effect}}}}}\nanalytics:\n  signals:\n    mine: {definition}"
+    text = f"name: s\nintent: {{coefficients: {{{effect}: 0.5}}}}\nanalytics:\n  signals:\n    mine: {definition}"
     with pytest.raises(ScenarioError) as caught:
         Scenario.parse(text, "s.yaml")
     assert fault in str(caught.value), str(caught.value)
+
+
+PODCAST = """
+name: podcast
+extends: baseline
+clock: {hours: 6}
+traffic:
+  visitors_per_day: 2000
+  channels:
+    direct: {share: 0.0}
+    podcast: {share: 0.24, campaign: {source: podcast, medium: audio}}
+intent:
+  coefficients: {by_podcast: 0.5}
+analytics:
+  signals:
+    by_podcast: {kind: attribute, attribute: utm_medium, equals: [audio]}
+"""
+
+
+def test_a_channel_of_ones_own_keeps_its_name_and_may_have_an_effect() -> None:
+    """Tables, measures and claims name it; by the rules of Google Analytics alone it would be `other`."""
+    run = Scenario.parse(PODCAST + 'claims: {"it brings many": visitors(channel="podcast") > 50}').run(seed=1)
+    channels = run.analysis.events["channel"].unique().to_list()
+    assert "podcast" in channels
+    assert "other" not in channels
+    assert run.measure('visitors(channel="podcast")') > 50
+    assert known_truth(run.truth, run.scenario.analysis)["by_podcast"] == 0.5
+    with pytest.raises(ScenarioError, match="channel"):
+        run.measure('visitors(channel="podcst")')
+
+
+def test_the_channel_that_the_analysis_names_is_no_cause() -> None:
+    """An effect of the channel by name is refused where the analysis renames it, with what to use instead."""
+    with pytest.raises(ScenarioError, match=r"the analysis names podcast itself; use utm_source, utm_medium"):
+        Scenario.parse(
+            PODCAST.replace("attribute: utm_medium, equals: [audio]", "attribute: channel, equals: [direct]")
+        )
 
 
 def test_an_interaction_with_an_unknown_signal_is_refused_at_its_place() -> None:
