@@ -17,6 +17,7 @@ from command_line import Ended
 from scenarios.cli.runs import analyst_settings
 from scenarios.errors import ScenarioError, UndefinedMeasureError
 from scenarios.files.event_files import save_events
+from scenarios.measures.expressions import ExpressionError
 from scenarios.measures.truth import known_truth
 from scenarios.run.events_analysis import analyze
 from scenarios.run.run import Run
@@ -265,7 +266,7 @@ def test_a_channel_of_ones_own_keeps_its_name_and_may_have_an_effect() -> None:
     assert "other" not in channels
     assert run.measure('visitors(channel="podcast")') > 50
     assert known_truth(run.truth, run.scenario.analysis)["by_podcast"] == 0.5
-    with pytest.raises(ScenarioError, match="channel"):
+    with pytest.raises(ExpressionError, match="did you mean 'podcast'"):
         run.measure('visitors(channel="podcst")')
 
 
