@@ -186,13 +186,11 @@ class SignalReader:
             if origins is None:
                 origins = np.where(journeys.number > 1, -1, people.channel[journeys.visitor])
             shows = self._places(people, journeys, devices, origins)
-            is_seen = np.ones(len(journeys.page), dtype=bool)
-            is_seen[unseen] = False
+            is_seen = ~np.isin(np.arange(len(journeys.page)), unseen)
             shows[2 * unseen] = 0
             shows[2 * sent + 1] = _of_forms(self._facts, people, journeys, sent, sender)
             histories = self.histories.read(Happenings(journeys, shows, is_seen, begin_ms, end_ms))
-        minutes: Floats = (end_ms - begin_ms) / 60_000
-        return SignalValues(self.signals, seen, minutes, histories)
+        return SignalValues(self.signals, seen, (end_ms - begin_ms) / 60_000, histories)
 
     def _places(self, people: People, journeys: Journeys, devices: Integers, origins: Integers) -> Words:
         """Facts of each page view, at even places; those of forms are left empty; shape (2 × views,)."""
