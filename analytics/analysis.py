@@ -11,6 +11,7 @@ import polars as pl
 # The packages load their modules when a name is first used: what only counts does not wait for SciPy or Altair.
 from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError
+from analytics.events.channels import with_own_channels
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
@@ -82,7 +83,8 @@ class Analysis:
     def events(self) -> pl.DataFrame:
         """The events with derived columns, such as the region, and with bots tagged."""
         events = self._read_events()
-        return tag_bots(events) if self.settings.find_bots else enriched(events)
+        tagged = tag_bots(events) if self.settings.find_bots else enriched(events)
+        return with_own_channels(tagged, self.settings.channel_rules)
 
     @cached_property
     def statistics(self) -> FunnelStatistics:

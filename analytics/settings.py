@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from analytics.events.channels import ChannelRule
 from analytics.events.dimensions import dimensions_of
 from analytics.events.tracking_plan import EventName
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
 from analytics.signals.settings import UserSignals, not_known
+
+_Values = tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...]
+
+
+class OwnChannelSettings(BaseModel):
+    """What marks a channel of one's own: every list that is given must have the value of the event.
+
+    Args:
+        utm_source: Values of ``utm_source``.
+        utm_medium: Values of ``utm_medium``.
+        utm_campaign: Values of ``utm_campaign``.
+        referrer: Hosts of referring sites, without ``www.``; alone, for links without UTM parameters.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    utm_source: _Values = ()
+    utm_medium: _Values = ()
+    utm_campaign: _Values = ()
+    referrer: _Values = ()
+
+    @model_validator(mode="after")
+    def _marks_something(self) -> Self:
+        if not any(self.model_dump().values()):
+            raise ValueError("give at least one of utm_source, utm_medium, utm_campaign, referrer")
+        return self
 
 
 class AnalyticsSettings(BaseModel):
@@ -19,13 +46,16 @@ class AnalyticsSettings(BaseModel):
         moving_average_hours: Length of the moving averages in hours, 1 to 168.
         segments: Dimensions, or pairs such as ``region:page_group``, to segment the statistics by.
         signals: User-defined signals, by name, that the intent model includes beside the built-in ones. Like those,
-            they accumulate over the visits of a visitor and are known strictly before the decision.
+            they accumulate over the visits of a visitor and are known strictly before the decision. In a scenario,
+            ``intent`` may give them an effect.
         session_length: How session length enters the intent model: ``log1p-zero-flag`` as log(1 + minutes), with an
             indicator (``multi_page_visit``) that distinguishes visits with a single page view, whose length cannot be
             measured; ``log1p`` without the indicator. The simulation does not use the indicator: its true coefficient
             is 0.
         interactions: Products of two signals, built-in or user-defined, that the intent model includes, such as
             ``region_europe:security_page_view``.
+        channels: Channels of one's own, by name, beside those of Google Analytics; the first that matches an event
+            applies. A scenario adds the channels of its own ``traffic.channels``.
         event_names: Event names of other sources and their equivalents in the tracking plan:
             ``{Demo Request Submitted: Demo Requested}``. Simulated events need none.
         find_bots: Exclude not only crawlers that identify themselves, but also visitors whose pace is not human; see
@@ -39,6 +69,7 @@ class AnalyticsSettings(BaseModel):
     signals: UserSignals = Field(default_factory=dict)
     session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
+    channels: dict[str, OwnChannelSettings] = Field(default_factory=dict)
     event_names: dict[str, str] = Field(default_factory=dict)
     find_bots: bool = False
 
@@ -51,6 +82,11 @@ class AnalyticsSettings(BaseModel):
     def user_signals(self) -> tuple[Signal, ...]:
         """User-defined signals of the intent model."""
         return tuple(settings.signal(name) for name, settings in self.signals.items())
+
+    @property
+    def channel_rules(self) -> tuple[ChannelRule, ...]:
+        """Rules of the channels of one's own."""
+        return tuple(ChannelRule(name, **rule.model_dump()) for name, rule in self.channels.items())
 
     @field_validator("segments")
     @classmethod

@@ -1,3 +1,4 @@
+from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels
 from .dead_letters import DeadLetter as DeadLetter, DeadLetterReason as DeadLetterReason, RejectedError as RejectedError
 from .dimensions import (
     DIMENSIONS as DIMENSIONS,

@@ -22,7 +22,7 @@ from analytics.intent.results import IntentResults
 from analytics.logit.design import INTERCEPT
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import visit_table
-from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EverSeen, Signal
+from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EventCount, SessionLength, Signal
 
 BY_VISIT: Final = "by visit"
 BEFORE_REQUEST: Final = "by visitor, before the request"
@@ -194,7 +194,7 @@ def visitor_table(
 def _over_visits(signal: Signal) -> pl.Expr:
     """Value of a signal over all visits; one with the scope of a visitor is cumulative, so the last value counts."""
     column = pl.col(signal.name)
-    if isinstance(signal, EverSeen) or signal.within == "visitor":
+    if not isinstance(signal, EventCount | SessionLength) or signal.within == "visitor":
         return column.last()
     if signal.dtype == pl.Boolean():
         return column.any()

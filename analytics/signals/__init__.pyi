@@ -9,6 +9,8 @@ from .definitions import (
     ConversionUnit as ConversionUnit,
     EventCount as EventCount,
     EverSeen as EverSeen,
+    SeenInOrder as SeenInOrder,
+    SeenRecently as SeenRecently,
     SessionLength as SessionLength,
     Signal as Signal,
     current_term as current_term,
@@ -17,6 +19,7 @@ from .definitions import (
 )
 from .expressions import (
     gathered as gathered,
+    hours_in_ms as hours_in_ms,
     known as known,
     known_columns as known_columns,
     shown as shown,

@@ -93,6 +93,7 @@ class EventCount:
         within: ``visitor`` for all that has happened so far, ``visit`` for what has in this visit.
         scale: ``count`` for the number, ``log1p`` for the natural logarithm of 1 + number.
         at_least: Threshold that makes it a binary signal; None for the number.
+        at_most: Number beyond which more make no difference; None without a limit.
     """
 
     name: str
@@ -104,6 +105,7 @@ class EventCount:
     within: Scope = "visitor"
     scale: Literal["count", "log1p"] = "count"
     at_least: int | None = None
+    at_most: int | None = None
 
     @property
     def dtype(self) -> pl.DataType:
@@ -114,7 +116,63 @@ class EventCount:
         return pl.UInt32() if self.scale == "count" else pl.Float64()
 
 
-Signal = EverSeen | SessionLength | EventCount
+@dataclass(frozen=True)
+class SeenInOrder:
+    """A binary signal: whether the visitor has done several things one after another, whatever came between.
+
+    Args:
+        name: Name of the signal; also its column in the visit table.
+        meaning: Meaning of a 1.
+        expectation: What an analyst would expect of it.
+        steps: Page categories or names of `track` calls, in order; each by an event after that of the step before.
+
+    >>> SeenInOrder("checked", "has seen prices after security", "high", ("security", "pricing")).dtype
+    Boolean
+    """
+
+    name: str
+    meaning: str
+    expectation: Expectation
+    steps: tuple[str, ...]
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """Type of the signal's column in the visit table."""
+        return pl.Boolean()
+
+
+@dataclass(frozen=True)
+class SeenRecently:
+    """A binary signal: whether an event of late has had one of these values in a column.
+
+    Args:
+        name: Name of the signal; also its column in the visit table.
+        meaning: Meaning of a 1.
+        expectation: What an analyst would expect of it.
+        column: A column of the enriched event table, or a path, as for :class:`EverSeen`.
+        values: Values that count.
+        visits: Number of visits to look back on, this one included; None where hours are given.
+        hours: Hours to look back on from the last page view of the visit; None where visits are given.
+
+    >>> SeenRecently("hot", "has seen prices today", "high", "category", ("pricing",), hours=24.0).dtype
+    Boolean
+    """
+
+    name: str
+    meaning: str
+    expectation: Expectation
+    column: str
+    values: tuple[str | bool, ...]
+    visits: int | None = None
+    hours: float | None = None
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """Type of the signal's column in the visit table."""
+        return pl.Boolean()
+
+
+Signal = EverSeen | SessionLength | EventCount | SeenInOrder | SeenRecently
 """A signal of any kind: a name, a meaning, and how it follows from the events of a visitor."""
 
 _MEDIUM: Final = "context_campaign_medium"

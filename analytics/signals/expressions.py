@@ -16,10 +16,11 @@ from typing import Final
 import polars as pl
 
 from analytics.events.tracking_plan import COLUMNS, CallType
-from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal
+from analytics.signals.definitions import EventCount, EverSeen, SeenInOrder, SeenRecently, SessionLength, Signal
 
 _COLUMN_AT: Final = {column.path: column.name for column in COLUMNS}
 _MS_PER_MINUTE: Final = 60_000
+_MS_PER_HOUR: Final = 3_600_000
 
 
 def shown(signals: Sequence[Signal]) -> list[pl.Expr]:
@@ -28,7 +29,7 @@ def shown(signals: Sequence[Signal]) -> list[pl.Expr]:
     Args:
         signals: The signals.
     """
-    return [_shown(signal).alias(_prefixed(signal)) for signal in _of_events(signals)]
+    return [expression for signal in _of_events(signals) for expression in _shown(signal)]
 
 
 def so_far(signals: Sequence[Signal]) -> list[pl.Expr]:
@@ -38,11 +39,10 @@ def so_far(signals: Sequence[Signal]) -> list[pl.Expr]:
         signals: The signals.
 
     Returns:
-        Expressions on the timeline, with ``row`` (row number) and ``since`` (row number of the visitor's first event).
+        Expressions on the timeline, with ``row`` (row number), ``since`` (row number of the visitor's first event),
+        ``event_time`` and ``visit_so_far``.
     """
-    columns = [(signal, _prefixed(signal)) for signal in _of_events(signals)]
-    # Counts run on over all visitors: the differences between stretches, taken next, do not depend on the start.
-    return [_ever(name) if isinstance(signal, EverSeen) else pl.col(name).cum_sum() for signal, name in columns]
+    return [_so_far(signal).alias(_prefixed(signal)) for signal in _of_events(signals)]
 
 
 def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
@@ -57,7 +57,7 @@ def gathered(signals: Sequence[Signal]) -> list[pl.Expr]:
     columns = [(signal, pl.col(_prefixed(signal))) for signal in _of_events(signals)]
     return [
         # The very first stretch has no row above; its count is the running count itself.
-        column if isinstance(signal, EverSeen) else column.diff().fill_null(column.first())
+        column.diff().fill_null(column.first()) if isinstance(signal, EventCount) else column
         for signal, column in columns
     ]
 
@@ -97,27 +97,58 @@ def _prefixed(signal: Signal) -> str:
     return f"signal: {signal.name}"
 
 
-def _of_events(signals: Sequence[Signal]) -> list[EverSeen | EventCount]:
-    """Signals that can be computed per event."""
+_OfEvents = EverSeen | EventCount | SeenInOrder | SeenRecently
+"""Signals that can be computed per event."""
+
+
+def _of_events(signals: Sequence[Signal]) -> list[_OfEvents]:
     countable = [signal for signal in signals if not isinstance(signal, SessionLength)]
-    return [signal for signal in countable if isinstance(signal, EverSeen) or signal.of != "visits"]
+    return [signal for signal in countable if not isinstance(signal, EventCount) or signal.of != "visits"]
 
 
-def _shown(signal: EverSeen | EventCount) -> pl.Expr:
+def _shown(signal: _OfEvents) -> list[pl.Expr]:
+    if isinstance(signal, SeenInOrder):
+        steps = [_has("category", (step,)) | _has("event", (step,)) for step in signal.steps]
+        return [shows.alias(_step(signal, place)) for place, shows in enumerate(steps)]
     # Attributes stand on every call of a visitor; only page calls are views of a page.
     shows = pl.lit(value=True) if signal.column is None else _has(signal.column, signal.values)
     if isinstance(signal, EventCount) and signal.of == "page_views":
-        return shows & (pl.col("type") == CallType.PAGE).fill_null(value=False)
-    return shows
+        shows &= (pl.col("type") == CallType.PAGE).fill_null(value=False)
+    return [shows.alias(_prefixed(signal))]
+
+
+def _step(signal: SeenInOrder, place: int) -> str:
+    return f"{_prefixed(signal)} {place}"
+
+
+def _so_far(signal: _OfEvents) -> pl.Expr:
+    match signal:
+        case EverSeen():
+            return _ever(_last_row(pl.col(_prefixed(signal))))
+        case EventCount():
+            # Counts run on over all visitors: the differences between stretches, taken next, do not depend on the
+            # start.
+            return pl.col(_prefixed(signal)).cum_sum()
+        case SeenRecently():
+            shows = pl.col(_prefixed(signal))
+            when = pl.col("visit_so_far") if signal.hours is None else pl.col("event_time")
+            return pl.when(_ever(_last_row(shows))).then(pl.when(shows).then(when).forward_fill())
+        case SeenInOrder():
+            done = pl.lit(value=True)
+            for place in range(len(signal.steps)):
+                # A step counts from the next event on: one page does not make two steps.
+                reached = _last_row(pl.col(_step(signal, place)) & done)
+                done = _ever(reached.shift())
+            return _ever(reached)
 
 
 def _known(signal: Signal) -> pl.Expr:
     match signal:
-        case EverSeen():
-            return pl.col(_prefixed(signal))
+        case SeenRecently():
+            return _is_recent(signal)
         case EventCount(of="visits"):
             return pl.col("visit")
-        case EventCount(within="visit"):
+        case EverSeen() | SeenInOrder() | EventCount(within="visit"):
             return pl.col(_prefixed(signal))
         case EventCount():
             return _sum_so_far(pl.col(_prefixed(signal)).cast(pl.Int64))
@@ -127,19 +158,29 @@ def _known(signal: Signal) -> pl.Expr:
             return _sum_so_far(_length_added())
 
 
+def _is_recent(signal: SeenRecently) -> pl.Expr:
+    last = pl.col(_prefixed(signal))
+    if signal.hours is None:
+        return (pl.col("visit") - last < signal.visits).fill_null(value=False)
+    # A form after the last page view is less than no time ago.
+    return ((pl.col("ended_at") - last).dt.total_milliseconds() <= hours_in_ms(signal)).fill_null(value=False)
+
+
 def _value(signal: Signal, known_of_it: pl.Expr) -> pl.Expr:
     match signal:
-        case EverSeen():
+        case EverSeen() | SeenInOrder() | SeenRecently():
             return known_of_it
         case EventCount(at_least=int()):
             return known_of_it >= signal.at_least
         case EventCount():
-            return known_of_it.cast(pl.Float64).log1p() if signal.scale == "log1p" else known_of_it
+            count = known_of_it if signal.at_most is None else known_of_it.clip(upper_bound=signal.at_most)
+            return count.cast(pl.Float64).log1p() if signal.scale == "log1p" else count
+        case SessionLength(longer_than=float() | int() as threshold):
+            # In milliseconds, which are whole: the last digit of a quotient depends on the library.
+            return known_of_it > threshold * _MS_PER_MINUTE
         case SessionLength():
             # Divided only now: sums of whole milliseconds are exact, in whatever order.
             minutes = known_of_it / _MS_PER_MINUTE
-            if signal.longer_than is not None:
-                return minutes > signal.longer_than
             return minutes.log1p() if signal.scale == "log1p" else minutes
 
 
@@ -160,10 +201,20 @@ def _found(column: str) -> pl.Expr:
     return pl.coalesce(pl.col(_COLUMN_AT[path]).cast(pl.String), elsewhere) if path in _COLUMN_AT else elsewhere
 
 
-def _ever(name: str) -> pl.Expr:
-    """Whether the visitor has had the signal in this event or an earlier one."""
-    # A cumulative maximum without a window: the last row with the signal must not precede the visitor's first row.
-    return (pl.when(name).then("row").forward_fill() >= pl.col("since")).fill_null(value=False).alias(name)
+def _last_row(shows: pl.Expr) -> pl.Expr:
+    """The last row so far, of any visitor, for which this is true."""
+    return pl.when(shows).then("row").forward_fill()
+
+
+def _ever(last_row: pl.Expr) -> pl.Expr:
+    """Whether a row is the visitor's own: it must not precede the visitor's first."""
+    # A cumulative maximum without a window.
+    return (last_row >= pl.col("since")).fill_null(value=False)
+
+
+def hours_in_ms(signal: SeenRecently) -> int:
+    """Time that a signal looks back on, in whole milliseconds: simulator and analytics must round alike."""
+    return round((signal.hours or 0.0) * _MS_PER_HOUR)
 
 
 def _sum_so_far(amount: pl.Expr) -> pl.Expr:

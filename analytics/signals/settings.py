@@ -20,6 +20,8 @@ from analytics.signals.definitions import (
     EverSeen,
     Expectation,
     Scope,
+    SeenInOrder,
+    SeenRecently,
     SessionLength,
     Signal,
 )
@@ -206,6 +208,7 @@ class CountSignal(_Settings):
         within: ``visitor`` for all until the end of the visit, ``visit`` for this visit only.
         scale: ``count`` for the number, ``log1p`` for the natural logarithm of 1 + number.
         at_least: Threshold that makes it a binary signal.
+        at_most: Number beyond which more make no difference.
     """
 
     kind: Literal["count"]
@@ -215,6 +218,7 @@ class CountSignal(_Settings):
     within: Scope = "visitor"
     scale: Literal["count", "log1p"] = "count"
     at_least: Annotated[int, Field(ge=1)] | None = None
+    at_most: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _countable(self) -> Self:
@@ -227,17 +231,20 @@ class CountSignal(_Settings):
             raise ValueError("of: visits have no attribute and are counted within visitor")
         if self.at_least is not None and self.scale != "count":
             raise ValueError("scale: a binary signal (at_least) has none")
+        if self.at_least is not None and self.at_most is not None:
+            raise ValueError("at_most: a binary signal (at_least) has none")
         return self
 
     def signal(self, name: str) -> Signal:
         """The signal of this name."""
         column, values = (None, ()) if self.attribute is None else _checked(self.attribute, self.equals)
-        counted = (self.of, column, values, self.within, self.scale, self.at_least)
+        counted = (self.of, column, values, self.within, self.scale, self.at_least, self.at_most)
         return EventCount(name, self.meaning or self._meaning(), self.expectation, *counted)
 
     def _meaning(self) -> str:
         what = self.of.replace("_", " ") + (f" with {self.attribute} {_either(self.equals)}" if self.equals else "")
         what += " so far" if self.within == "visitor" else " in the visit"
+        what += f", at most {self.at_most}" if self.at_most is not None else ""
         if self.at_least is not None:
             return f"has {self.at_least} or more {what}"
         return f"natural logarithm of 1 + {what}" if self.scale == "log1p" else f"number of {what}"
@@ -277,6 +284,55 @@ class MinutesSignal(_Settings):
         return f"{'natural logarithm of 1 + ' if self.scale == 'log1p' else ''}minutes of {where}"
 
 
+class SequenceSignal(_Settings):
+    """Whether the visitor has done several things one after another, whatever came between.
+
+    Args:
+        kind: ``sequence``.
+        steps: Page categories or names of track calls, in order: ``[security, pricing]`` for a view of pricing after
+            one of security.
+    """
+
+    kind: Literal["sequence"]
+    steps: Annotated[tuple[_Text, ...], Field(min_length=2, max_length=10)]
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name."""
+        return SeenInOrder(name, self.meaning or f"has done {', then '.join(self.steps)}", self.expectation, self.steps)
+
+
+class RecencySignal(_Settings):
+    """Whether an event of late has one of these values in an attribute.
+
+    Args:
+        kind: ``recency``.
+        attribute: As for ``attribute``; ``page_group`` for page categories, ``event`` for track calls.
+        equals: The values that count.
+        visits: Look back on this many visits, the current one included.
+        hours: Look back on this many hours from the last page view of the visit. Give this or ``visits``.
+    """
+
+    kind: Literal["recency"]
+    attribute: _Text
+    equals: _Values
+    visits: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    hours: Annotated[float, Field(gt=0, le=1e6)] | None = None
+
+    @model_validator(mode="after")
+    def _one_look_back(self) -> Self:
+        if (self.visits is None) == (self.hours is None):
+            raise ValueError("give visits or hours to look back on, and not both")
+        _checked(self.attribute, self.equals)
+        return self
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name."""
+        back = f"{self.visits} visits" if self.hours is None else f"{self.hours:g} hours"
+        meaning = self.meaning or f"has shown {self.attribute} {_either(self.equals)} within {back}"
+        checked = _checked(self.attribute, self.equals)
+        return SeenRecently(name, meaning, self.expectation, *checked, self.visits, self.hours)
+
+
 def _checked(attribute: str, equals: Sequence[_Value]) -> tuple[str, tuple[str | bool, ...]]:
     """Column and converted values of an attribute.
 
@@ -296,9 +352,10 @@ def _either(values: Sequence[_Value]) -> str:
 
 
 SignalSettings = Annotated[
-    PageCategorySignal | EventSignal | AttributeSignal | CountSignal | MinutesSignal, Field(discriminator="kind")
+    PageCategorySignal | EventSignal | AttributeSignal | CountSignal | MinutesSignal | SequenceSignal | RecencySignal,
+    Field(discriminator="kind"),
 ]
-"""Settings of one signal, of the five kinds."""
+"""Settings of one signal, of the seven kinds."""
 
 
 def _with_free_names(signals: dict[str, SignalSettings]) -> dict[str, SignalSettings]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from io import StringIO
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
-from analytics.settings import AnalyticsSettings
+from analytics.settings import AnalyticsSettings, OwnChannelSettings
+from analytics.signals.settings import SignalSettings
 from scenarios.measures.claims import Claims
 from scenarios.measures.component_signals import analysis_settings
 from simulator.agents.parts import components_of
 from simulator.errors import ComponentError
 from simulator.model import ActiveAgents
-from simulator.settings.world import WorldSettings
+from simulator.settings.traffic import ChannelSettings
+from simulator.settings.world import WorldParts, WorldSettings
 
 _MOST_BASES: Final = 3
 """Scenarios that another remembers to be made from: a change, what it changes, and what that extends."""
@@ -25,7 +28,7 @@ _MOST_BASES: Final = 3
 _HEAD: Final = ("name", "description", "seed", "active_agents")
 
 
-class ScenarioSettings(WorldSettings):
+class ScenarioSettings(WorldParts):
     """A scenario as data: frozen, checked whole, composed of the settings of each component.
 
     Args:
@@ -75,13 +78,25 @@ class ScenarioSettings(WorldSettings):
 
     @property
     def world(self) -> WorldSettings:
-        """The simulator's part of the scenario, without name, seed and analysis."""
-        return WorldSettings(**{name: getattr(self, name) for name in WorldSettings.model_fields})
+        """The simulator's part of the scenario, without name, seed and analysis.
+
+        Of the user's signals it has those that visitors decide by: all others are the analyst's.
+        """
+        used = {signal.name for signal in self.decision_signals}
+        signals = {name: definition for name, definition in self.analytics.signals.items() if name in used}
+        return WorldSettings(**{name: getattr(self, name) for name in WorldParts.model_fields}, signals=signals)
+
+    @property
+    def signal_definitions(self) -> Mapping[str, SignalSettings]:
+        """Signals beyond the built-in ones that may have an effect, by name."""
+        return self.analytics.signals
 
     @property
     def analysis(self) -> AnalyticsSettings:
-        """Settings of the analysis: those of the file, and the signals that show the effects of the components."""
-        return analysis_settings({name: getattr(self, name) for name in ("analytics", "components", "decision")})
+        """Settings of the analysis: those of the file, signals that show components' effects, and own channels."""
+        settings = analysis_settings({name: getattr(self, name) for name in ("analytics", "components", "decision")})
+        channels = {name: rule for name in self.own_channels if (rule := _rule_of(self.traffic.channels[name]))}
+        return settings.model_copy(update={"channels": {**settings.channels, **channels}}) if channels else settings
 
     def to_data(self) -> dict[str, Any]:
         """Write all settings, with defaults, as plain data in the order of a scenario file."""
@@ -95,6 +110,18 @@ class ScenarioSettings(WorldSettings):
         # The innermost lists and mappings are in one line, as people write them; but each claim has its own line.
         text = yaml_text(data, flow=None)
         return text + yaml_text({"claims": claims}, flow=False) if claims else text
+
+
+def _rule_of(channel: ChannelSettings) -> OwnChannelSettings | None:
+    """What marks a channel in the events; None if nothing does, as for visitors who come directly."""
+    campaign, host = channel.campaign, urlsplit(channel.referrer or "").hostname
+    if campaign and (campaign.source or campaign.medium):
+        # Timed campaigns by this channel have its source and medium, and names of their own.
+        return OwnChannelSettings(
+            utm_source=(campaign.source,) if campaign.source else (),
+            utm_medium=(campaign.medium,) if campaign.medium else (),
+        )
+    return OwnChannelSettings(referrer=(host.removeprefix("www."),)) if host else None
 
 
 def yaml_text(data: dict[str, Any], *, flow: bool | None) -> str:

@@ -31,6 +31,7 @@ from scenarios.measures.definition import (
 from scenarios.measures.expressions import ExpressionError, Reference
 from simulator.settings.experiments import arm_effects
 from simulator.settings.sales import WEEKDAYS
+from simulator.settings.traffic import DEFAULT_CHANNELS, TrafficSettings
 
 # As many as the statistics of an analysis can be divided by.
 _MOST_DIMENSIONS: Final = 2
@@ -74,10 +75,15 @@ _CHANNELS: Final = (
     "other",
 )
 
+
+def _own_channels(traffic: TrafficSettings | None) -> list[str]:
+    return [name for name in (traffic.channels if traffic else ()) if name not in {*DEFAULT_CHANNELS, *_CHANNELS}]
+
+
 # Section of the scenario, and function, for the values of a dimension; no section if values are fixed.
 _VALUES: Final[Mapping[str, tuple[str, Callable[[Any], list[str]]]]] = {
     "region": ("", lambda _: list(REGIONS)),
-    "channel": ("", lambda _: list(_CHANNELS)),
+    "channel": ("traffic", lambda traffic: [*_CHANNELS, *_own_channels(traffic)]),
     "stage": ("", lambda _: [str(stage) for stage in FunnelStage]),
     "country": ("population", lambda population: list(population.countries)),
     "device": ("population", lambda population: list(population.devices)),
@@ -146,7 +152,8 @@ def _values_of(dimension: str, parts: Parts) -> list[str] | None:
     True
     """
     part, values = _VALUES.get(dimension, ("", None))
-    if values is None or (part and part not in parts):
+    # Channels are known without a scenario too, but for those of its own.
+    if values is None or part not in {"", "traffic", *parts}:
         return None
     return values(parts.get(part))
 

@@ -8,20 +8,21 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, EverSeen, Signal, interaction_parts
 from simulator.visitors.truth import Truth
 
+_BUILT_IN = (*SIGNALS, MULTI_PAGE_VISIT)
+
 
 def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     """Return the known true coefficients by term, in log-odds.
 
-    Simulated visitors decide by the built-in signals, their interactions, the arms, the terms of components, and
-    unobserved causes. The model
-    has all of these signals. So any other signal (user-defined ones, ``multi_page_visit``) and any other product has a
-    true coefficient of 0: it is a decoy, however well it predicts requests by itself. As for every decoy, unobserved
-    causes (personas, the companies' willingness, lost events) may bias its estimate. The true coefficient is unknown,
-    and missing here,
+    Simulated visitors decide by the built-in signals, by those of the user that ``intent`` gives an effect, by their
+    interactions, the arms, the terms of components, and unobserved causes. The model has all of these signals. So any
+    other signal (``multi_page_visit``, further ones of the user) and any other product has a true coefficient of 0: it is a decoy,
+    however well it predicts requests by itself. As for every decoy, unobserved causes (personas, the companies'
+    willingness, lost events) may bias its estimate. The true coefficient is unknown, and missing here,
 
-    - for a duplicate of a built-in signal, or of a component's, under another name: only their sum is identified;
+    - for a duplicate of another signal under another name: only their sum is identified;
     - if the simulation says why its coefficients are not known: all of them are missing then;
-    - if the model lacks an interaction of the world, for which any other signal may then be a proxy.
+    - if the model lacks a signal or an interaction of the world, for which any other signal may then be a proxy.
 
     Args:
         truth: True coefficients of the simulation.
@@ -34,35 +35,42 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
     """
     if truth.unknown:
         return {}
-    without_effect = dict.fromkeys(_decoys(truth.coefficients, settings), 0.0)
-    return {**without_effect, **truth.terms}
+    doubles = _doubles(truth.coefficients, settings)
+    known = {**dict.fromkeys(_decoys(truth.coefficients, settings), 0.0), **truth.terms}
+    return {term: effect for term, effect in known.items() if doubles.isdisjoint(interaction_parts(term))}
 
 
 def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterator[str]:
-    """Yield the names of the terms that are known to have no effect.
+    """Yield the names of the terms that are known to have no effect, doubles among them.
 
     Args:
         effects: True coefficients of the simulation by signal, or product of signals.
         settings: Settings with the terms of the model.
     """
+    built_in = [signal.name for signal in settings.built_in_signals]
     # Sets, because a:b and b:a are one product.
-    products = {frozenset(interaction_parts(term)) for term in settings.interactions}
-    # A product without effect leaves no gap where the model lacks it.
-    complete = all(
-        frozenset(interaction_parts(term)) in products for term, effect in effects.items() if effect and ":" in term
-    )
-    # The components' signals are among those of the user, and have effects as the built-in ones have.
-    with_effect = (*SIGNALS, MULTI_PAGE_VISIT, *(signal for signal in settings.user_signals if signal.name in effects))
-    unknown = {signal.name for signal in settings.user_signals if not complete or _is_double(signal, with_effect)}
-    if complete:
-        yield from (signal.name for signal in settings.built_in_signals)
-    yield from (name for name in settings.signals if name not in unknown)
-    yield from (term for term in settings.interactions if unknown.isdisjoint(interaction_parts(term)))
+    terms = {frozenset(interaction_parts(term)) for term in (*built_in, *settings.signals, *settings.interactions)}
+    # A term without effect leaves no gap where the model lacks it.
+    if all(frozenset(interaction_parts(term)) in terms for term, effect in effects.items() if effect):
+        yield from (*built_in, *settings.signals, *settings.interactions)
+    else:
+        own = settings.signals.keys()
+        yield from (term for term in settings.interactions if own.isdisjoint(interaction_parts(term)))
 
 
-def _is_double(signal: Signal, with_effect: Iterable[Signal]) -> bool:
-    """Whether a signal is one of those with effects under another name, with which it shares one coefficient."""
-    return any(signal.name != other.name and _definition_of(signal) == _definition_of(other) for other in with_effect)
+def _doubles(effects: Mapping[str, float], settings: AnalyticsSettings) -> set[str]:
+    """Signals whose coefficient is not identified, because another one is the same under another name.
+
+    A signal with an effect shares it with its double. One of the world keeps its own if the double has none.
+    """
+    found: set[str] = set()
+    first: dict[tuple[object, ...], str] = {_definition_of(signal): signal.name for signal in _BUILT_IN}
+    # Those with an effect first: it is their double that takes part of it.
+    for signal in sorted(settings.user_signals, key=lambda signal: not effects.get(signal.name)):
+        original = first.setdefault(_definition_of(signal), signal.name)
+        if original != signal.name:
+            found |= {signal.name} | ({original} if effects.get(signal.name) else set())
+    return found
 
 
 def _definition_of(signal: Signal) -> tuple[object, ...]:

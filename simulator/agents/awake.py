@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytics.signals.definitions import SIGNALS, SessionLength, interaction_parts
-from simulator.agents.visit import Itinerary, Visit
+from analytics.signals.definitions import Signal, interaction_parts
+from simulator.agents.visit import Itinerary, Visit, journeys_of
 from simulator.engine.clock import Clock
 from simulator.engine.streams import AddressedUniforms, Streams, VisitorDraws
 from simulator.errors import ComponentError
@@ -21,9 +21,30 @@ from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import Records, visits_of
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_tables import WorldTables
+from simulator.visitors.histories import scaled
 from simulator.visitors.outages import in_outage
+from simulator.visitors.signals import bits_of
 from simulator.world.accounts import Company
 from simulator.world.population import Population
+
+
+class SignalState(NamedTuple):
+    """All that the signals at the end of a visit depend on; equal ones lead to equal decisions.
+
+    Attributes:
+        seen: Binary signals, one bit each.
+        minutes: Minutes from the first to the last page view of the visit.
+        history: Whole numbers behind the signals of other kinds, as of :mod:`simulator.visitors.histories`.
+    """
+
+    seen: int
+    minutes: float
+    history: tuple[int, ...]
+
+    @classmethod
+    def of(cls, visit: Visit) -> SignalState:
+        """State of a visit as it was made."""
+        return cls(visit.seen, visit.minutes, visit.history)
 
 
 @dataclass(frozen=True)
@@ -52,26 +73,44 @@ class WorldOfAwake:
     @cached_property
     def bits(self) -> dict[str, int]:
         """Bit of each binary signal, by name."""
-        return {signal.name: 1 << i for i, signal in enumerate(SIGNALS) if not isinstance(signal, SessionLength)}
+        return {name: 1 << bit for name, bit in bits_of(self.tables.reader.signals).items()}
 
     @cached_property
-    def terms(self) -> list[tuple[int, bool, float]]:
-        """Bits, whether the session length is a factor, and effect of each term of the decision."""
+    def _with_history(self) -> tuple[Signal, ...]:
+        return self.tables.reader.histories.signals
+
+    @cached_property
+    def terms(self) -> list[tuple[int, list[int], float]]:
+        """Bits, places among :meth:`values` of the other factors, and effect of each term of the decision."""
+        places = ["log_session_minutes", *(signal.name for signal in self._with_history)]
         return [
-            (sum(self.bits.get(name, 0) for name in names), "log_session_minutes" in names, effect)
+            (
+                sum(self.bits.get(name, 0) for name in names),
+                [places.index(name) for name in names if name not in self.bits],
+                effect,
+            )
             for term, effect in self.world.intent.effects.items()
             if effect and (names := interaction_parts(term))
         ]
 
-    def log_odds(self, seen: int, minutes: float) -> float:
+    def values(self, state: SignalState) -> dict[str, float]:
+        """Values of the signals that are more than a bit, by name; the length of the session first."""
+        own = {
+            signal.name: scaled(signal, np.array(history)).item()
+            for signal, history in zip(self._with_history, state.history, strict=True)
+        }
+        return {"log_session_minutes": math.log1p(state.minutes), **own}
+
+    def log_odds(self, state: SignalState) -> float:
         """Effect of the signals on the log-odds of a request.
 
         The arithmetic is not that of the arrays: its last digit differs, so a visit made as planned keeps its own sum.
         """
+        values = list(self.values(state).values())
         return math.fsum(
-            effect * (math.log1p(minutes) if has_length else 1.0)
-            for bits, has_length, effect in self.terms
-            if seen & bits == bits
+            effect * math.prod([values[place] for place in places])
+            for bits, places, effect in self.terms
+            if state.seen & bits == bits
         )
 
 
@@ -107,25 +146,24 @@ class AwakeCohort:
     def __init__(self, cohort: Cohort, shared: WorldOfAwake) -> None:
         self.cohort = cohort
         self._shared = shared
-        people, reader = cohort.people, shared.tables.reader
+        people, shown = cohort.people, shared.tables.reader.shown
         self.people = PeopleLists(*(getattr(people, name).tolist() for name in PeopleLists._fields))
         self.rows: list[int] = cohort.rows.tolist()
         self.numbers: list[int] = cohort.numbers.tolist()
-        of_visitor = reader.of_region.take(people.region) | reader.of_account[people.account]
+        of_visitor = shown.of_country.take(people.country) | shown.of_account[people.account]
         self.seen_from_start: list[int] = of_visitor.tolist()
-        self.seen_on_page: list[int] = reader.of_page.tolist()
-        self._seen_on_form: list[int] = reader.of_form.tolist()
-        self._seen_on_email: list[int] = reader.of_company_email.tolist()
-        self._seen_by_device: list[int] = reader.of_device.tolist()
-        self._seen_by_origin: list[int] = reader.of_channel.tolist()
+        self.seen_on_page: list[int] = shown.of_page.tolist()
+        self._seen_on_form: list[int] = shown.of_form.tolist()
+        self._seen_on_email: list[int] = shown.of_company_email.tolist()
+        self._seen_by_device: list[int] = shown.of_device.tolist()
+        self._seen_by_origin: list[int] = shown.of_origin.tolist()
         self._uniforms: dict[str, AddressedUniforms] = {}
         self._timetable = cohort.timetable
         self._pages: list[int] = cohort.journeys.page.tolist()
         self._end_ms: list[int] = cohort.end_ms.tolist()
         self._second: list[bool] = cohort.second_browser.tolist()
         self._margin: list[float] = cohort.decision_margin.tolist()
-        self._planned_seen: list[int] = cohort.signals.seen.tolist()
-        self._planned_minutes: list[float] = cohort.signals.minutes.tolist()
+        self._planned = _states_of(cohort)
 
     def __len__(self) -> int:
         return len(self.cohort)
@@ -257,13 +295,32 @@ class AwakeCohort:
     def seen_of_visit(self, row: int, itinerary: Itinerary) -> int:
         """Signals that depend on the device and the origin of a visit, as bits."""
         device: int = (self.people.second_device if itinerary.second_browser else self.people.device)[row]
-        by_origin = self._seen_by_origin[itinerary.origin] if itinerary.origin >= 0 else 0
-        return self._seen_by_device[device] | by_origin
+        # The last row, which −1 selects, is that of no origin.
+        return self._seen_by_device[device] | self._seen_by_origin[itinerary.origin]
 
-    def signals(self, seen: int, minutes: float) -> dict[str, bool | float]:
+    def history(self, row: int, visits: Sequence[Visit]) -> tuple[int, ...]:
+        """Whole numbers behind the signals that are more than a bit, after some visits.
+
+        Args:
+            row: The visitor.
+            visits: The visits so far, the current one last.
+        """
+        reader = self._shared.tables.reader
+        made = [visit for visit in visits if visit.pages]
+        if not reader.histories.signals or not made:
+            return (0,) * len(reader.histories.signals)
+        people, visitor = self.cohort.people.take(np.array([row])), np.zeros(len(made), dtype=np.int64)
+        second = np.array([visit.itinerary.second_browser for visit in made])
+        origins = np.array([visit.itinerary.origin for visit in made])
+        journeys = journeys_of(made, visitor, np.zeros(1, dtype=np.int64))
+        # Whole numbers: the same ones as in the arrays of a cohort, whatever their length.
+        values = reader.read(people, journeys, people.device_used(visitor, second), origins=origins)
+        return tuple(int(history[-1]) for history in values.histories.values())
+
+    def signals(self, state: SignalState) -> dict[str, bool | float]:
         """Value of each signal, by name."""
-        binary = {name: bool(seen & bit) for name, bit in self._shared.bits.items()}
-        return {**binary, "log_session_minutes": math.log1p(minutes)}
+        binary = {name: bool(state.seen & bit) for name, bit in self._shared.bits.items()}
+        return {**binary, **self._shared.values(state)}
 
     def margin(self, row: int, visit: Visit) -> float:
         """Log-odds of a request at the end of a visit, minus the logit of the decision's uniform number.
@@ -274,17 +331,17 @@ class AwakeCohort:
         """
         planned, shared = visit.itinerary.row, self._shared
         if planned >= 0:
-            seen, minutes = self._planned_seen[planned], self._planned_minutes[planned]
-            if (seen, minutes) == (visit.seen, visit.minutes):
+            state, as_planned = SignalState.of(visit), self._planned[planned]
+            if state == as_planned:
                 return self._margin[planned]
-            return self._margin[planned] + shared.log_odds(visit.seen, visit.minutes) - shared.log_odds(seen, minutes)
+            return self._margin[planned] + shared.log_odds(state) - shared.log_odds(as_planned)
         threshold = shared.tables.rule.thresholds(np.array([self.chance(row, visit)]))
         return self.log_odds(row, visit) - float(threshold[0])
 
     def log_odds(self, row: int, visit: Visit) -> float:
         """Log-odds of a request at the end of a visit, without the effects of components."""
         shared = self._shared
-        return shared.intercept + self._unobserved[row] + shared.log_odds(visit.seen, visit.minutes)
+        return shared.intercept + self._unobserved[row] + shared.log_odds(SignalState.of(visit))
 
     def chance(self, row: int, visit: Visit) -> float:
         """Uniform number of the decision at the end of a visit."""
@@ -305,3 +362,12 @@ class AwakeCohort:
         effects = self._shared.world.intent.account_sd * people.effect + tables.log_odds[people.persona]
         found: list[float] = (effects + tables.experiments.log_odds[self.cohort.arms]).tolist()
         return found
+
+
+def _states_of(cohort: Cohort) -> list[SignalState]:
+    """Signals at the end of each planned visit."""
+    signals = cohort.signals
+    seen, minutes = signals.seen.tolist(), signals.minutes.tolist()
+    histories = zip(*(history.tolist() for history in signals.histories.values()), strict=True)
+    each = list(histories) if signals.histories else [()] * len(seen)
+    return list(map(SignalState, seen, minutes, each))

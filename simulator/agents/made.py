@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from simulator.agents.awake import AwakeCohort
-from simulator.agents.visit import Visit
-from simulator.engine.arrays import Integers
+from simulator.agents.visit import Visit, journeys_of
 from simulator.tracking.activity import ACTIVITY_RECORD, VISIT_RECORD, HourActivity
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_tables import WorldTables
-from simulator.visitors.journey import Journeys
 
 NEVER_MS = int(np.iinfo(np.int64).max)
 
@@ -85,7 +83,7 @@ def made_cohort(awake: AwakeCohort, visits: Sequence[Sequence[Visit]], tables: W
     of_each = [seen[row] for row in came.tolist()]
     made = [visit for of_visitor in of_each for visit in of_visitor]
     visitor = np.repeat(np.arange(len(came)), [len(of_visitor) for of_visitor in of_each])
-    journeys = _journeys_of(made, visitor, part.arrival_ms)
+    journeys = journeys_of(made, visitor, part.arrival_ms)
     second = np.array([visit.itinerary.second_browser for visit in made], dtype=bool)
     people = part.people
     origins = np.array([visit.itinerary.origin for visit in made], dtype=np.int64)
@@ -104,31 +102,3 @@ def made_cohort(awake: AwakeCohort, visits: Sequence[Sequence[Visit]], tables: W
     )
     cohort.request_visit = {int(visitor[row]): row for row, visit in enumerate(made) if visit.requested}
     return cohort
-
-
-def _journeys_of(visits: Sequence[Visit], visitor: Integers, arrival_ms: Integers) -> Journeys:
-    """Journeys as arrays; times relative to the arrival."""
-    n_pages = _integers(len(visit.pages) for visit in visits)
-    view_ms = _integers(time for visit in visits for time in visit.times_ms)
-    submit_ms = np.full(len(view_ms), -1)
-    first = np.cumsum(n_pages) - n_pages
-    for row, visit in zip(first.tolist(), visits, strict=True):
-        for view, time_ms in visit.forms:
-            submit_ms[row + view] = time_ms
-    arrival = arrival_ms[visitor]
-    arrival_of_view = np.repeat(arrival, n_pages)
-    last_ms = _integers(max(visit.end_ms, visit.times_ms[-1]) for visit in visits)
-    return Journeys(
-        n_visits=np.bincount(visitor, minlength=len(arrival_ms)),
-        visitor=visitor,
-        number=_integers(visit.number for visit in visits),
-        n_pages=n_pages,
-        page=_integers(page for visit in visits for page in visit.pages),
-        view_ms=view_ms - arrival_of_view,
-        submit_ms=np.where(submit_ms >= 0, submit_ms - arrival_of_view, -1),
-        end_ms=last_ms - arrival,
-    )
-
-
-def _integers(values: Iterable[int]) -> Integers:
-    return np.fromiter(values, dtype=np.int64)

@@ -10,10 +10,10 @@ from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
 from simulator.errors import ComponentError
 from simulator.settings.class_identity import ClassIdentity, identities_of, identity_of
-from simulator.settings.world import WorldSettings
+from simulator.settings.world import WorldParts
 
 
-def components_of(world: WorldSettings, given: Sequence[Component] = ()) -> ComponentSet:
+def components_of(world: WorldParts, given: Sequence[Component] = ()) -> ComponentSet:
     """Decision model and components of a world, and further ones; each model has its own, because they have a state.
 
     Args:
@@ -27,7 +27,7 @@ def components_of(world: WorldSettings, given: Sequence[Component] = ()) -> Comp
     return ComponentSet((*named, *(type(part)(part.name, **part.settings.model_dump()) for part in given)))
 
 
-def probes_of(world: WorldSettings, given: Sequence[Probe] = ()) -> dict[str, Probe]:
+def probes_of(world: WorldParts, given: Sequence[Probe] = ()) -> dict[str, Probe]:
     """Probes of a world, and further ones, by name; each model has its own.
 
     Args:
@@ -46,7 +46,7 @@ def probes_of(world: WorldSettings, given: Sequence[Probe] = ()) -> dict[str, Pr
 
 
 def classes_of(
-    world: WorldSettings, components: Sequence[Component], probes: Sequence[Probe], visitor: type[Visitor]
+    world: WorldParts, components: Sequence[Component], probes: Sequence[Probe], visitor: type[Visitor]
 ) -> dict[str, ClassIdentity]:
     """Identities of the classes in a model besides those of every world, by places such as ``components.chat``.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
+from simulator.engine.arrays import Integers
 from simulator.engine.clock import MINUTE_MS
 from simulator.errors import ComponentError
 from simulator.settings.site import PageSettings
-from simulator.visitors.journey import IDLE_MS
+from simulator.visitors.journey import IDLE_MS, Journeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Visit:
         tracked: Time in ms and name of each event of a component.
         last_event_ms: Time of the last event of the browser.
         seen: Signals at its end or so far, one bit each.
+        history: Whole numbers behind the signals that are more than a bit, at its end.
         end_ms: Time of its end; −1 before that.
         requested: Whether it ended in a demo request.
     """
@@ -81,6 +85,7 @@ class Visit:
     tracked: list[tuple[int, str]] = field(default_factory=list)
     last_event_ms: int = -1
     seen: int = 0
+    history: tuple[int, ...] = ()
     end_ms: int = -1
     requested: bool = False
 
@@ -103,3 +108,37 @@ class Visit:
                 f"a visitor was kept for {minutes:.1f} minutes without an event, and after {limit} idle minutes "
                 "a visit is over; let the visitor leave before that, or send an event"
             )
+
+
+def journeys_of(visits: Sequence[Visit], visitor: Integers, arrival_ms: Integers) -> Journeys:
+    """Visits that were made as arrays, like a plan; times relative to the arrival.
+
+    Args:
+        visits: The visits, by visitor and in order; each has a page view.
+        visitor: Visitor of each; shape (visits,).
+        arrival_ms: Arrival of each visitor; shape (visitors,).
+    """
+    n_pages = _integers(len(visit.pages) for visit in visits)
+    view_ms = _integers(time for visit in visits for time in visit.times_ms)
+    submit_ms = np.full(len(view_ms), -1)
+    first = np.cumsum(n_pages) - n_pages
+    for row, visit in zip(first.tolist(), visits, strict=True):
+        for view, time_ms in visit.forms:
+            submit_ms[row + view] = time_ms
+    arrival = arrival_ms[visitor]
+    arrival_of_view = np.repeat(arrival, n_pages)
+    last_ms = _integers(max(visit.end_ms, visit.times_ms[-1]) for visit in visits)
+    return Journeys(
+        n_visits=np.bincount(visitor, minlength=len(arrival_ms)),
+        visitor=visitor,
+        number=_integers(visit.number for visit in visits),
+        n_pages=n_pages,
+        page=_integers(page for visit in visits for page in visit.pages),
+        view_ms=view_ms - arrival_of_view,
+        submit_ms=np.where(submit_ms >= 0, submit_ms - arrival_of_view, -1),
+        end_ms=last_ms - arrival,
+    )
+
+
+def _integers(values: Iterable[int]) -> Integers:
+    return np.fromiter(values, dtype=np.int64)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import simpy
 
-from simulator.agents.awake import AwakeCohort
+from simulator.agents.awake import AwakeCohort, SignalState
 from simulator.agents.hooks import Hook, Hooks
 from simulator.agents.made import Act
 from simulator.agents.person import Person
@@ -112,7 +112,8 @@ class Visitor(Person):
     @property
     def signals(self) -> dict[str, bool | float]:
         """Signals so far, as a perfect tracker would have seen them, by name."""
-        return self._cohort.signals(self._seen, self.visit.minutes if self.visit else 0.0)
+        history = self._cohort.history(self._row, self.visits)
+        return self._cohort.signals(SignalState(self._seen, self.visit.minutes if self.visit else 0.0, history))
 
     @property
     def page(self) -> Page | None:
@@ -313,7 +314,7 @@ class Visitor(Person):
                 max(self.now_ms, visit.last_event_ms + _MIN_STAY_MS) if self._leaving else end_ms
             )
             visit.end_ms = self.now_ms
-            visit.seen = self._seen
+            visit.seen, visit.history = self._seen, self._cohort.history(self._row, self.visits)
             yield from self._react(self._hooks.on_visit_end)
             if may_decide and self._replay_ms is not None:
                 visit.requested = self.has_requested = self._world.has_requested_asleep(

@@ -180,4 +180,5 @@ class RunState:
             generator.population,
             generator.clock,
             self._world.intent.conversion_unit,
+            self._world.decision_signals,
         )

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from analytics.signals.definitions import ConversionUnit
+from analytics.signals.definitions import SIGNALS, ConversionUnit, Signal
 from simulator.engine.clock import Clock
 from simulator.replication.people_truth import true_people
 from simulator.replication.visit_truth import true_visits
@@ -25,17 +25,19 @@ class TruthTables:
         population: Attributes of the visitors.
         clock: Start and end of the simulation.
         conversion_unit: Whether an account or each of its visitors requests a demo.
+        signals: Signals that visitors decide by.
     """
 
     cohorts: Callable[[], Iterable[Cohort]]
     population: Population
     clock: Clock
     conversion_unit: ConversionUnit
+    signals: tuple[Signal, ...] = SIGNALS
 
     @cached_property
     def visits(self) -> pl.DataFrame:
         """The true visit table; see :func:`simulator.replication.visit_truth.true_visits`."""
-        return true_visits(list(self.cohorts()), self.clock, self.conversion_unit)
+        return true_visits(list(self.cohorts()), self.clock, self.conversion_unit, self.signals)
 
     @cached_property
     def people(self) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from analytics.signals.definitions import SIGNALS, ConversionUnit, visit_schema
+from analytics.signals.definitions import SIGNALS, ConversionUnit, Signal, visit_schema
 from simulator.engine.arrays import Integers
 from simulator.engine.clock import Clock
 from simulator.visitors.cohort import Cohort
@@ -16,18 +16,24 @@ from simulator.visitors.journey import IDLE_MS
 _NEVER_MS = np.iinfo(np.int64).max
 
 
-def true_visits(cohorts: Sequence[Cohort], clock: Clock, conversion_unit: ConversionUnit = "account") -> pl.DataFrame:
-    """One row per visit that started before the end, by start, with the columns of ``visit_schema()``.
+def true_visits(
+    cohorts: Sequence[Cohort],
+    clock: Clock,
+    conversion_unit: ConversionUnit = "account",
+    signals: tuple[Signal, ...] = SIGNALS,
+) -> pl.DataFrame:
+    """One row per visit that started before the end, by start, with the columns of ``visit_schema(signals)``.
 
     Args:
         cohorts: The visitors, after the simulation.
         clock: Start and end of the simulation.
         conversion_unit: ``account``: visits of colleagues that end after the account's first request are not at risk.
+        signals: Signals that visitors decide by, in the order of their columns.
     """
     if not cohorts:
-        return pl.DataFrame(schema=visit_schema())
+        return pl.DataFrame(schema=visit_schema(signals))
     converted_ms = _converted_ms(cohorts, conversion_unit)
-    tables = [_visits_of(cohort, clock, converted_ms) for cohort in cohorts]
+    tables = [_visits_of(cohort, clock, converted_ms, signals) for cohort in cohorts]
     return pl.concat(tables).sort("started_at", "anonymous_id", "visit")
 
 
@@ -46,7 +52,7 @@ def _converted_ms(cohorts: Sequence[Cohort], conversion_unit: ConversionUnit) ->
     return converted
 
 
-def _visits_of(cohort: Cohort, clock: Clock, converted_ms: Integers) -> pl.DataFrame:
+def _visits_of(cohort: Cohort, clock: Clock, converted_ms: Integers, signals: tuple[Signal, ...]) -> pl.DataFrame:
     """Visit table of one cohort."""
     journeys = cohort.journeys
     seen = cohort.view_ms < clock.length_ms
@@ -64,9 +70,9 @@ def _visits_of(cohort: Cohort, clock: Clock, converted_ms: Integers) -> pl.DataF
         "started_at": clock.timestamps(start_ms[visits_made]),
         "ended_at": clock.timestamps(last_ms[visits_made]),
         "n_page_views": np.add.reduceat(seen.astype(np.int64), journeys.first_view)[visits_made],
-        **{signal.name: cohort.signals.column(signal.name)[visits_made] for signal in SIGNALS},
+        **{signal.name: cohort.signals.column(signal.name)[visits_made] for signal in signals},
         "at_risk": ~converted & (visits_made <= cohort.request_visit_array[visitor]),
         "censored": last_ms[visits_made] + IDLE_MS > clock.length_ms,
         "requested_demo": cohort.requested[visits_made],
     }
-    return pl.DataFrame(columns, schema=visit_schema())
+    return pl.DataFrame(columns, schema=visit_schema(signals))

@@ -53,6 +53,7 @@ from .site import (
 )
 from .tracking import TrackingSettings as TrackingSettings
 from .traffic import (
+    DEFAULT_CHANNELS as DEFAULT_CHANNELS,
     CampaignSettings as CampaignSettings,
     ChannelSettings as ChannelSettings,
     TimedCampaignSettings as TimedCampaignSettings,
@@ -60,4 +61,4 @@ from .traffic import (
     WorldEventSettings as WorldEventSettings,
 )
 from .visits import STEP_BITS as STEP_BITS, VISIT_BITS as VISIT_BITS, VisitSettings as VisitSettings
-from .world import WorldSettings as WorldSettings
+from .world import WorldParts as WorldParts, WorldSettings as WorldSettings

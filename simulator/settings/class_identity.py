@@ -14,7 +14,7 @@ from types import CodeType, FunctionType
 
 from simulator.errors import ComponentError
 from simulator.settings.plugins import allow_plugins, distributions, imported
-from simulator.settings.world import WorldSettings
+from simulator.settings.world import WorldParts
 
 _PLAIN = (str, int, float, tuple, type(None))
 """Types of class attributes whose ``repr`` says all, and is the same in every process."""
@@ -63,7 +63,7 @@ def identity_of(cls: type) -> ClassIdentity:
     return ClassIdentity(f"{cls.__module__}:{cls.__qualname__}", package, version, _source_sha256(cls), code)
 
 
-def identities_of(world: WorldSettings) -> dict[str, ClassIdentity]:
+def identities_of(world: WorldParts) -> dict[str, ClassIdentity]:
     """Identities of the classes that a world names, by places such as ``components.chat``.
 
     Args:

@@ -6,20 +6,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analytics.signals.definitions import SIGNALS, ConversionUnit, interaction_parts
-from simulator.settings.base import LogOdds, Settings, unknown
+from analytics.signals.definitions import ConversionUnit, interaction_parts
+from simulator.settings.base import LogOdds, Settings
 
 _TARGET_CONVERSION = 0.015
-
-_NAMES = tuple(signal.name for signal in SIGNALS)
-
-
-def _known_signals(coefficients: dict[str, float]) -> dict[str, float]:
-    for term in coefficients:
-        for name in interaction_parts(term):
-            if name not in _NAMES:
-                raise ValueError(f"{term!r}: {unknown('signal', name, _NAMES)}")
-    return coefficients
 
 
 def _single(coefficients: dict[str, float]) -> dict[str, float]:
@@ -49,7 +39,8 @@ class IntentSettings(Settings):
             solves the intercept anew, so conversion stays at the target.
         intercept: The intercept itself, in log-odds per visit, instead of ``target_conversion``: with it, every change
             moves conversion.
-        coefficients: Effect of each signal in log-odds; a signal that is not named has none.
+        coefficients: Effect of each signal in log-odds; a signal that is not named has none. Signals that the scenario
+            defines itself, under ``analytics.signals``, may be named as the built-in ones.
         interactions: Effect of two signals together, beyond the sum of both, named ``a:b``; in log-odds.
         account_sd: Standard deviation of the companies' unobserved random effect, in log-odds.
         conversion_unit: ``account``: once a visitor of a recognised company has requested a demo, their colleagues keep
@@ -71,7 +62,7 @@ class IntentSettings(Settings):
 
     target_conversion: float | None = Field(default=None, gt=0, lt=1, strict=True)
     intercept: LogOdds | None = None
-    coefficients: Annotated[dict[str, LogOdds], AfterValidator(_known_signals), AfterValidator(_single)] = Field(
+    coefficients: Annotated[dict[str, LogOdds], AfterValidator(_single)] = Field(
         default_factory=lambda: {
             "white_paper_download": 1.1,
             "security_page_view": 0.9,
@@ -87,7 +78,7 @@ class IntentSettings(Settings):
             "log_session_minutes": 0.4,
         }
     )
-    interactions: Annotated[dict[str, LogOdds], AfterValidator(_known_signals), AfterValidator(_pairs)] = Field(
+    interactions: Annotated[dict[str, LogOdds], AfterValidator(_pairs)] = Field(
         default_factory=lambda: {"region_europe:security_page_view": 0.5}
     )
     account_sd: float = Field(default=0.0, ge=0, le=10, strict=True)

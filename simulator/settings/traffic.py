@@ -149,6 +149,10 @@ class ChannelSettings(Settings):
     engagement: Engagement = 1.0
 
 
+DEFAULT_CHANNELS = frozenset(defaults("channels"))
+"""Names of the channels of an ordinary site; the analytics call them as Google Analytics does."""
+
+
 def _default_channels() -> dict[str, ChannelSettings]:
     return {name: ChannelSettings.model_validate(channel) for name, channel in defaults("channels").items()}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from analytics.signals.definitions import SIGNALS, EverSeen, Signal, interaction_parts
+from analytics.signals.settings import SignalSettings, UserSignals
 from simulator.settings.base import Settings, unknown
 from simulator.settings.clock import ClockSettings
 from simulator.settings.components import (
@@ -22,17 +24,23 @@ from simulator.settings.intent import IntentSettings
 from simulator.settings.personas import DEFAULT_PERSONAS, PersonaSettings
 from simulator.settings.population import PopulationSettings
 from simulator.settings.sales import SalesSettings
+from simulator.settings.signals import why_unknown
 from simulator.settings.site import SiteSettings
 from simulator.settings.tracking import TrackingSettings
-from simulator.settings.traffic import TrafficSettings
+from simulator.settings.traffic import DEFAULT_CHANNELS, TrafficSettings
 from simulator.settings.visits import VisitSettings
 
 _CAMPAIGN_BUDGET: Final = "simulator.components.campaign_budget:CampaignBudget"
-_OPTIONAL: Final = frozenset({"decision", "components", "probes"})
+_OPTIONAL: Final = frozenset({"decision", "components", "probes", "signals"})
+
+MAX_BINARY_SIGNALS = 64
+"""Signals of the kind "has ever seen" that visitors can decide by, the built-in ones included: one bit each."""
+
+_BUILT_IN = tuple(signal.name for signal in SIGNALS)
 
 
-class WorldSettings(Settings):
-    """All settings of a simulation; each part has its own model.
+class WorldParts(Settings):
+    """The parts of a world, each with its own model, and the relations between them.
 
     Attributes:
         clock: Start and length.
@@ -49,10 +57,8 @@ class WorldSettings(Settings):
         probes: What is measured while the clock runs, by name.
 
     Raises:
-        pydantic.ValidationError: A value is out of range, or names a page, channel or persona that does not exist.
-
-    >>> WorldSettings.model_validate({"traffic": {"visitors_per_day": 500}}).clock.hours
-    24
+        pydantic.ValidationError: A value is out of range, or names a page, channel, persona or signal that does not
+            exist.
     """
 
     clock: ClockSettings = Field(default_factory=ClockSettings)
@@ -126,6 +132,46 @@ class WorldSettings(Settings):
                     raise ValueError(f"population.personas.{name}.{kind}s: {unknown(kind, strange, known)}")
         return self
 
+    @property
+    def signal_definitions(self) -> Mapping[str, SignalSettings]:
+        """Signals beyond the built-in ones that may have an effect, by name."""
+        return {}
+
+    @property
+    def own_channels(self) -> tuple[str, ...]:
+        """Names of channels beyond the default ones."""
+        return tuple(name for name in self.traffic.channels if name not in DEFAULT_CHANNELS)
+
+    @property
+    def decision_signals(self) -> tuple[Signal, ...]:
+        """Signals that visitors decide by: the built-in ones, then those of the user that ``intent`` names."""
+        named = {name for term in self.intent.effects for name in interaction_parts(term)}
+        own = [found.signal(name) for name, found in self.signal_definitions.items() if name in named]
+        return (*SIGNALS, *own)
+
+    @model_validator(mode="after")
+    def _effects_are_of_known_signals(self) -> Self:
+        for section in ("coefficients", "interactions"):
+            for term in getattr(self.intent, section):
+                for name in interaction_parts(term):
+                    if name not in _BUILT_IN and (fault := self._fault_of(name)):
+                        raise ValueError(f"intent.{section}.{term}: {fault}")
+        if sum(isinstance(signal, EverSeen) for signal in self.decision_signals) > MAX_BINARY_SIGNALS:
+            raise ValueError(f"intent.coefficients: at most {MAX_BINARY_SIGNALS} signals can be of the kind ever seen")
+        return self
+
+    def _fault_of(self, name: str) -> str | None:
+        """Why a signal that is not built in cannot have an effect; None if it can."""
+        if name not in self.signal_definitions:
+            return unknown("signal", name, [*_BUILT_IN, *self.signal_definitions])
+        pages = self.site.pages.values()
+        form_events = [page.form.event for page in pages if page.form]
+        signal = self.signal_definitions[name].signal(name)
+        why = why_unknown(signal, form_events, [page.category for page in pages])
+        if getattr(signal, "column", None) == "channel" and self.own_channels:
+            why = f"the analysis names {', '.join(self.own_channels)} itself; use utm_source, utm_medium or referrer"
+        return f"visitors cannot decide by {name!r}: {why}" if why else None
+
     @model_validator(mode="after")
     def _every_channel_has_a_persona(self) -> Self:
         for name in self.traffic.channels:
@@ -158,3 +204,26 @@ class WorldSettings(Settings):
             for arm, effects in experiment.arms.items():
                 yield f"experiments.{name}.arms.{arm}.links", effects.links
                 yield f"experiments.{name}.arms.{arm}.exit_rate", effects.exit_rate
+
+
+class WorldSettings(WorldParts):
+    """All settings of a simulation.
+
+    Attributes:
+        signals: Definitions of signals beyond the built-in ones, by name, for those that ``intent`` gives an effect;
+            scenario files have them under ``analytics.signals``.
+
+    >>> WorldSettings.model_validate({"traffic": {"visitors_per_day": 500}}).clock.hours
+    24
+    >>> docs = {"kind": "page_category", "categories": ["docs"]}
+    >>> world = WorldSettings.model_validate({"signals": {"docs": docs}, "intent": {"coefficients": {"docs": 0.5}}})
+    >>> world.decision_signals[-1].name
+    'docs'
+    """
+
+    signals: UserSignals = Field(default_factory=dict)
+
+    @property
+    def signal_definitions(self) -> Mapping[str, SignalSettings]:
+        """Signals beyond the built-in ones that may have an effect, by name."""
+        return self.signals

@@ -2,7 +2,8 @@
 
 Modules, in reading order: ``cohort`` (some thousand visitors as arrays) is drawn by ``cohort_sampler`` with
 ``cohort_tables``, ``journey`` (visits, pages, reading times) and ``outages``; ``signals`` and ``truth`` define the
-decision, ``decision_rule`` its rule, ``calibration`` its intercept.
+decision, of facts that events have ``shown`` and of whole ``histories``, ``decision_rule`` its rule, ``calibration``
+its intercept.
 """
 
 import lazy_loader

@@ -57,7 +57,9 @@ class WorldTables:
         landings = [returning, *(way.landing for way in ways), returning]
         tables = np.array([[navigation.mix(landing, persona.pages) for persona in personas] for landing in landings])
         self.journeys = JourneySampler(world.visits, navigation, tables.reshape(-1, len(navigation.names)))
-        self.reader = SignalReader(world.site, {**origins, **(campaigns or {})}, self.population)
+        self.reader = SignalReader(
+            world.site, {**origins, **(campaigns or {})}, self.population, world.decision_signals
+        )
         self.rule: DecisionRule = world.decision.build("decision") if world.decision else LOGIT
         self.invitation = list(origins).index(INVITATION)
         self.invites = _invites(personas, world)

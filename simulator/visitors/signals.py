@@ -8,18 +8,18 @@ the true model, and its coefficients can be recovered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
-from urllib.parse import urlsplit
 
 import numpy as np
 
-from analytics.events.geography import REGIONS
-from analytics.signals.definitions import SIGNALS, EverSeen, SessionLength, Signal, interaction_parts
+from analytics.signals.definitions import SIGNALS, EverSeen, Signal, interaction_parts
 from simulator.engine.arrays import Bools, Floats, Integers, Words
 from simulator.settings.site import SiteSettings
+from simulator.visitors.histories import Happenings, Histories, HistoryReader, facts_of, scaled
 from simulator.visitors.journey import Journeys
+from simulator.visitors.shown import ShownTables
 from simulator.world.arrival_sources import Link
 from simulator.world.population import People, Population
 
@@ -32,6 +32,7 @@ class SignalValues:
         signals: The signals.
         seen: One bit for each binary signal, in the order of ``signals``; shape (visits,).
         minutes: Minutes from the first to the last page view of the visit; shape (visits,).
+        histories: Whole numbers behind the user's signals of other kinds than "has ever seen".
 
     >>> values = SignalValues(SIGNALS, np.array([1, 0], dtype=np.uint64), np.array([0.0, 3.0]))
     >>> values.column(SIGNALS[0].name)
@@ -43,6 +44,7 @@ class SignalValues:
     signals: tuple[Signal, ...]
     seen: Words
     minutes: Floats
+    histories: Histories = field(default_factory=dict)
 
     def take(self, visits: Integers) -> SignalValues:
         """Signals of some visits.
@@ -50,16 +52,18 @@ class SignalValues:
         Args:
             visits: Their rows; shape (n,).
         """
-        return SignalValues(self.signals, self.seen[visits], self.minutes[visits])
+        histories = {name: history[visits] for name, history in self.histories.items()}
+        return SignalValues(self.signals, self.seen[visits], self.minutes[visits], histories)
 
-    def column(self, name: str) -> Floats | Bools:
+    def column(self, name: str) -> Floats | Bools | Integers:
         """Values of one signal; shape (visits,)."""
-        index = next(i for i, signal in enumerate(self.signals) if signal.name == name)
-        signal = self.signals[index]
-        if isinstance(signal, SessionLength):
-            return np.log1p(self.minutes) if signal.scale == "log1p" else self.minutes
-        bits: Bools = (self.seen >> np.uint64(index)) & np.uint64(1) == 1
-        return bits
+        if name in self._bits:
+            bits: Bools = (self.seen >> np.uint64(self._bits[name])) & np.uint64(1) == 1
+            return bits
+        signal = next(signal for signal in self.signals if signal.name == name)
+        if name in self.histories:
+            return scaled(signal, self.histories[name])
+        return np.log1p(self.minutes)
 
     def log_odds(self, effects: Mapping[str, float]) -> Floats:
         """Sum of effect × signal over all terms.
@@ -92,21 +96,32 @@ class SignalValues:
     @cached_property
     def _bits(self) -> dict[str, int]:
         """Bit position of each binary signal, by name."""
-        return {signal.name: i for i, signal in enumerate(self.signals) if not isinstance(signal, SessionLength)}
+        return bits_of(self.signals)
+
+
+def bits_of(signals: Sequence[Signal]) -> dict[str, int]:
+    """Bit position of each binary signal, by name: in the order of the signals, those of other kinds left out."""
+    binary = [signal.name for signal in signals if isinstance(signal, EverSeen)]
+    return {name: place for place, name in enumerate(binary)}
 
 
 class SignalReader:
     """Computes signals from the arrays of a cohort.
 
-    A binary signal is true once an event of the visitor has had one of certain values in a certain column. The column
-    belongs to the visitor (country, company, the channel's campaign and referrer), the visit (device), the page
-    (category) or a submitted form (event, e-mail address). For each of these a table of bits is built once.
+    A binary signal is true once an event of the visitor has had one of certain values in a certain column: a bit that
+    is carried over to all later visits. Signals of other kinds have a history; see
+    :mod:`simulator.visitors.histories`.
 
     Args:
         site: Pages and forms.
         channels: Origins by name, in the order of the visitors' indices; then those of components.
         population: Companies and devices, in the order of the visitors' indices.
-        signals: Signals to compute.
+        signals: Signals to compute; the built-in ones first.
+
+    Attributes:
+        signals: The signals.
+        shown: Bits of the binary signals, by what they depend on.
+        histories: Computes the signals of the user that need more than a bit.
     """
 
     def __init__(
@@ -117,33 +132,11 @@ class SignalReader:
         signals: tuple[Signal, ...] = SIGNALS,
     ) -> None:
         self.signals = signals
-        pages = list(site.pages.values())
-        # One table for each source of facts; a signal of a visit is an OR of a few look-ups.
-        self.of_page = self._bits([{"category": page.category} for page in pages])
-        self.of_form = self._bits([{"event": page.form.event if page.form else None} for page in pages])
-        self.of_channel = self._bits([_seen_of_channel(channel, site.host) for channel in channels.values()])
-        self.of_region = self._bits([{"region": region} for region in REGIONS])
-        self.of_device = self._bits([{"context_device_type": device} for device in population.devices])
-        self.of_company_email = self._bits([{"company_email": False}, {"company_email": True}])
-        accounts = population.accounts
-        of_size = self._bits([{"context_company_size": size} for size in accounts.sizes])
-        of_industry = self._bits([{"context_company_industry": industry} for industry in accounts.industries])
-        # Index −1 (no company) selects the last row, which has no bits.
-        self.of_account = np.append(of_size[accounts.size] | of_industry[accounts.industry], np.uint64(0))
-
-    def _bits(self, rows: Sequence[Mapping[str, object]]) -> Words:
-        """Bits of the signals that each row of column values switches on; shape (rows,)."""
-        return np.array(
-            [
-                sum(
-                    1 << i
-                    for i, signal in enumerate(self.signals)
-                    if isinstance(signal, EverSeen) and row.get(signal.column) in signal.values
-                )
-                for row in rows
-            ],
-            dtype=np.uint64,
-        )
+        binary = [signal for signal in signals if isinstance(signal, EverSeen)]
+        self.shown = ShownTables(site, channels, population, [fact for each in binary for fact in facts_of(each)])
+        # The length of the session is in every world, and has an array of its own.
+        self.histories = HistoryReader([signal for signal in signals if signal not in SIGNALS])
+        self._facts = ShownTables(site, channels, population, self.histories.facts)
 
     def read(
         self,
@@ -164,7 +157,8 @@ class SignalReader:
             origins: Channel or campaign that leads to each visit, −1 for none; shape (visits,). The visitor's own
                 channel leads to the first visit unless given.
         """
-        bits = self.of_page.take(journeys.page)
+        shown = self.shown
+        bits = shown.of_page.take(journeys.page)
         unseen, sent = np.empty(0, dtype=np.int64), np.flatnonzero(journeys.submit_ms >= 0)
         sender = journeys.visitor[journeys.visit_of_view[sent]]
         if until_ms is not None:
@@ -172,38 +166,48 @@ class SignalReader:
             bits[unseen] = 0
             in_time = journeys.submit_ms[sent] < until_ms[sender]
             sent, sender = sent[in_time], sender[in_time]
-        address = self.of_company_email[people.company_email[sender].astype(np.int64)]
-        bits[sent] |= self.of_form[journeys.page[sent]] | address
+        bits[sent] |= _of_forms(shown, people, journeys, sent, sender)
         # ``reduceat`` fails on empty arrays.
         seen = np.bitwise_or.reduceat(bits, journeys.first_view) if len(bits) else bits
         # Visitors without a company have the index −1, and so the last row, of no bits.
-        of_visitor = self.of_region.take(people.region) | self.of_account[people.account]
+        of_visitor = shown.of_country.take(people.country) | shown.of_account[people.account]
         if origins is None:
-            of_visitor |= self.of_channel.take(people.channel)
+            of_visitor |= shown.of_origin.take(people.channel)
+            if shown.of_origin[-1]:
+                seen[journeys.number > 1] |= shown.of_origin[-1]
         else:
-            seen |= np.append(self.of_channel, np.uint64(0))[origins]
+            seen |= shown.of_origin[origins]
         seen |= of_visitor.take(journeys.visitor)
-        seen |= self.of_device.take(devices)
+        seen |= shown.of_device.take(devices)
         _carry_over(seen, journeys.number)
-        return SignalValues(self.signals, seen, _minutes(journeys, unseen))
+        begin_ms, end_ms = _observed(journeys, unseen)
+        histories: Histories = {}
+        if self.histories.signals:
+            if origins is None:
+                origins = np.where(journeys.number > 1, -1, people.channel[journeys.visitor])
+            shows = self._places(people, journeys, devices, origins)
+            is_seen = ~np.isin(np.arange(len(journeys.page)), unseen)
+            shows[2 * unseen] = 0
+            shows[2 * sent + 1] = _of_forms(self._facts, people, journeys, sent, sender)
+            histories = self.histories.read(Happenings(journeys, shows, is_seen, begin_ms, end_ms))
+        return SignalValues(self.signals, seen, (end_ms - begin_ms) / 60_000, histories)
+
+    def _places(self, people: People, journeys: Journeys, devices: Integers, origins: Integers) -> Words:
+        """Facts of each page view, at even places; those of forms are left empty; shape (2 × views,)."""
+        tables = self._facts
+        of_visitor = tables.of_country.take(people.country) | tables.of_account[people.account]
+        of_visit = of_visitor.take(journeys.visitor) | tables.of_device.take(devices)
+        views = tables.of_page.take(journeys.page) | of_visit.take(journeys.visit_of_view)
+        # Only the landing shows what led to it: the pages after it were opened from the site itself.
+        views[journeys.first_view] |= tables.of_origin[origins]
+        places = np.zeros(2 * len(views), dtype=np.uint64)
+        places[0::2] = views
+        return places
 
 
-def _seen_of_channel(channel: Link, own_host: str) -> dict[str, object]:
-    """Column values of the first page view of a visitor of this channel."""
-    campaign, referrer = channel.campaign, _domain(channel.referrer or "")
-    return {
-        # A link within the site is no referral.
-        "referrer_domain": referrer if referrer != _domain(f"https://{own_host}") else None,
-        "context_campaign_source": campaign.source if campaign else None,
-        "context_campaign_medium": campaign.medium if campaign else None,
-        "context_campaign_name": campaign.name if campaign else None,
-    }
-
-
-def _domain(address: str) -> str | None:
-    """Host of a URL as analysts see it, without user, port and ``www.``; None without a host."""
-    host = urlsplit(address).hostname
-    return host.removeprefix("www.") if host else None
+def _of_forms(tables: ShownTables, people: People, journeys: Journeys, sent: Integers, sender: Integers) -> Words:
+    """What some forms show: event and e-mail address; shape (n,)."""
+    return tables.of_form[journeys.page[sent]] | tables.of_company_email[people.company_email[sender].astype(np.int64)]
 
 
 def _carry_over(seen: Words, number: Integers) -> None:
@@ -217,10 +221,9 @@ def _carry_over(seen: Words, number: Integers) -> None:
         later = later[~earliest]
 
 
-def _minutes(journeys: Journeys, unseen: Integers) -> Floats:
-    """Minutes from the first to the last observed page view of each visit; 0 if none was observed."""
+def _observed(journeys: Journeys, unseen: Integers) -> tuple[Integers, Integers]:
+    """First and last observed page view of each visit; the same one if none was observed; shapes (visits,)."""
     n_unseen = np.bincount(journeys.visit_of_view[unseen], minlength=len(journeys.n_pages))
     # Unobserved views are at the end of a visit. If all are, the first one also counts as the last.
     last = journeys.first_view + np.maximum(journeys.n_pages - n_unseen, 1) - 1
-    minutes: Floats = (journeys.view_ms[last] - journeys.view_ms[journeys.first_view]) / 60_000
-    return minutes
+    return journeys.view_ms[journeys.first_view], journeys.view_ms[last]

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -11,7 +12,15 @@ from hypothesis import given, settings, strategies as st
 
 from analytics.events.enrichment import enrich
 from analytics.sessions.visits import assign_visits, visit_table
-from analytics.signals.definitions import EventCount, EverSeen, SessionLength, Signal, visit_schema
+from analytics.signals.definitions import (
+    EventCount,
+    EverSeen,
+    SeenInOrder,
+    SeenRecently,
+    SessionLength,
+    Signal,
+    visit_schema,
+)
 
 IDLE = timedelta(minutes=30)
 
@@ -38,6 +47,38 @@ def test_thresholds_make_yes_or_no():
     longer = SessionLength("m", "", "context", "minutes", longer_than=15)
     assert values_of(longer, event(0), event(15)) == [False]
     assert values_of(longer, event(0), event(15 + 1 / 60_000)) == [True]
+
+
+def test_a_sequence_takes_its_steps_in_order_and_one_at_a_time():
+    """Prices before security are no prices after security; visits do not matter, and one page is one step."""
+    after = SeenInOrder("s", "", "high", ("security", "pricing"))
+    security, pricing = event(0, category="security"), event(100, category="pricing")
+    assert values_of(after, security, pricing) == [False, True]
+    assert values_of(after, event(0, category="pricing"), event(100, category="security")) == [False, False]
+    twice = SeenInOrder("s", "", "high", ("pricing", "pricing"))
+    assert values_of(twice, pricing, event(101, category="pricing"), event(300)) == [True, True]
+    assert values_of(twice, pricing, event(300)) == [False, False]
+    # The steps of another visitor do not count.
+    assert values_of(after, security, event(100, who="bob", category="pricing")) == [False, False]
+
+
+def test_what_is_recent_is_so_until_its_time_is_over():
+    """Two visits are this one and the one before; an hour is counted back from the last page view of the visit."""
+    seen = [event(0, category="pricing"), event(60), event(120)]
+    two_visits = SeenRecently("r", "", "high", "category", ("pricing",), visits=2)
+    an_hour = SeenRecently("r", "", "high", "category", ("pricing",), hours=1.0)
+    assert values_of(two_visits, *seen) == [True, True, False]
+    assert values_of(an_hour, *seen) == [True, True, False]
+    assert values_of(an_hour, event(0, category="pricing"), event(61), event(200, category="pricing")) == [
+        *(True, False, True)
+    ]
+
+
+def test_beyond_its_cap_a_count_stays_the_same():
+    """At most 2 is 2 for 3 page views, on either scale."""
+    pages = [event(0), event(1), event(2)]
+    assert values_of(count(at_most=2), *pages) == [2]
+    assert values_of(count(at_most=2, scale="log1p"), *pages) == [pytest.approx(math.log(3))]
 
 
 def test_a_value_without_a_column_is_found_by_its_path():
@@ -81,6 +122,12 @@ SIGNALS: tuple[Signal, ...] = (
     SessionLength("log_minutes", "", "context", "log1p", "visitor"),
     SessionLength("minutes", "", "context", "minutes"),
     SessionLength("long", "", "context", "minutes", longer_than=10.0),
+    EventCount("capped", "", "context", at_most=2),
+    EventCount("log_capped", "", "context", within="visit", scale="log1p", at_most=2),
+    SeenInOrder("in_order", "", "context", ("docs", "pricing")),
+    SeenInOrder("there_and_back", "", "context", ("docs", "Video Watched", "docs")),
+    SeenRecently("this_visit_or_last", "", "context", "category", ("docs",), visits=2),
+    SeenRecently("within_the_hour", "", "context", "event", ("Video Watched",), hours=1.0),
 )
 ROWS = st.lists(
     st.builds(
@@ -133,7 +180,27 @@ def recount(events: list[Row], visit: int, *, asked: bool) -> dict[str, object]:
         "log_minutes": math.log1p(sum(lengths)),
         "minutes": lengths[-1],
         "long": lengths[-1] > 10,
+        "capped": min(2, len(pages)),
+        "log_capped": math.log(1 + min(2, len(pages_here))),
+        "in_order": in_order(known, ["docs", "pricing"]),
+        "there_and_back": in_order(known, ["docs", "Video Watched", "docs"]),
+        "this_visit_or_last": any(
+            each["category"] == "docs" and visit - visit_so_far < 2
+            for each, visit_so_far in zip(known, accumulate((each["visit"] or 0 for each in known), max), strict=True)
+        ),
+        "within_the_hour": any(
+            each["event"] == "Video Watched" and pages_here[-1]["event_time"] - each["event_time"] <= 2 * IDLE
+            for each in known
+        ),
     }
+
+
+def in_order(events: list[Row], steps: list[str]) -> bool:
+    """Whether events take these steps one after another."""
+    for each in events:
+        if steps and steps[0] in {each["category"], each["event"]}:
+            steps = steps[1:]
+    return not steps
 
 
 def end_of(events: list[Row], visit: int, *, asked: bool) -> datetime:

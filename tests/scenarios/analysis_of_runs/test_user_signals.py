@@ -17,10 +17,12 @@ from command_line import Ended
 from scenarios.cli.runs import analyst_settings
 from scenarios.errors import ScenarioError, UndefinedMeasureError
 from scenarios.files.event_files import save_events
+from scenarios.measures.expressions import ExpressionError
 from scenarios.measures.truth import known_truth
 from scenarios.run.events_analysis import analyze
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario, scenario_schema
+from simulator.visitors.calibration import true_parameters
 
 IDLE = timedelta(minutes=30)
 SERVER = {
@@ -144,6 +146,10 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: event, evnts: [x]}", "mine.evnts: unknown key 'evnts'; did you mean 'events'?"),
         ("{kind: attribute, attribute: contry, equals: [DE]}", "4:29: analytics.signals.mine.attribute: there is no"),
         ("{kind: attribute, attribute: country, equals: [DE, 5]}", "4:49: analytics.signals.mine.equals: must be"),
+        ("{kind: count, at_least: 2, at_most: 5}", "mine.at_most: a binary signal (at_least) has none"),
+        ("{kind: sequence, steps: [pricing]}", "4:28: analytics.signals.mine.steps: must have at least 2 items, not 1"),
+        ("{kind: recency, attribute: page_group, equals: [docs]}", "4:5: analytics.signals.mine: give visits or hours"),
+        ("{kind: recency, attribute: contry, equals: [DE], visits: 2}", "mine.attribute: there is no"),
         ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
         ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits have no attribute"),
         ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
@@ -156,6 +162,127 @@ def test_a_fault_is_reported_at_its_place(definition: str, fault: str) -> None:
         Scenario.parse(f"name: s\nanalytics:\n  signals:\n    mine: {definition}", "s.yaml")
     messages = [str(each) for each in caught.value.faults]
     assert any(fault in message for message in messages), messages
+
+
+EFFECTS = """
+name: s
+intent:
+  target_conversion: 0.1
+  coefficients: {docs_view: 0.4, pages: 0.1}
+  interactions: {"region_europe:docs_view": 0.3}
+analytics:
+  signals:
+    docs_view: {kind: page_category, categories: [docs, blog]}
+    pages: {kind: count, at_most: 5}
+    other_docs: {kind: page_category, categories: [blog, docs]}
+    decoy: {kind: sequence, steps: [docs, pricing]}
+  interactions: ["region_europe:security_page_view", "region_europe:docs_view"]
+"""
+
+
+def test_own_signals_with_effects_have_a_truth() -> None:
+    """It is the effect that `intent` names; that of a double is not known, nor decoys beside a signal left out."""
+    scenario = Scenario.parse(EFFECTS.replace("other_docs: {kind: page_category, categories: [blog, docs]}", ""))
+    truth = true_parameters(scenario.world)
+    known = known_truth(truth, scenario.analytics)
+    assert (known["docs_view"], known["pages"], known["region_europe:docs_view"], known["decoy"]) == (
+        0.4,
+        0.1,
+        0.3,
+        0.0,
+    )
+    doubled = known_truth(truth, Scenario.parse(EFFECTS).analytics)
+    assert "other_docs" not in doubled
+    assert (doubled["docs_view"], doubled["pages"], doubled["decoy"]) == (0.4, 0.1, 0.0)
+    # Two effects of one signal: what can be estimated is their sum.
+    shared = EFFECTS.replace("pages: 0.1", "pages: 0.1, safe: 0.2").replace("decoy: {", "safe: {SAFE}\n    decoy: {")
+    both = Scenario.parse(shared.replace("SAFE", "kind: page_category, categories: [security]"))
+    assert {"safe", "security_page_view"}.isdisjoint(known_truth(true_parameters(both.world), both.analytics))
+    # What the model lacks, any decoy may stand for.
+    lacking = scenario.analytics.model_copy(
+        update={"signals": {name: kind for name, kind in scenario.analytics.signals.items() if name != "pages"}}
+    )
+    assert "decoy" not in known_truth(truth, lacking)
+
+
+def test_the_world_has_the_definitions_of_signals_with_effects_only() -> None:
+    """All others are the analyst's, and the world is the same without them."""
+    scenario = Scenario.parse(EFFECTS)
+    assert set(scenario.world.signals) == {"docs_view", "pages"}
+    assert Scenario.parse(scenario.to_yaml()) == scenario
+
+
+@pytest.mark.parametrize(
+    ("effect", "definition", "fault"),
+    [
+        (
+            "mine",
+            "{kind: event, events: [Live Chat Started]}",
+            "2:25: intent.coefficients.mine: visitors cannot decide by 'mine': no form of the site sends the event",
+        ),
+        ("mine", "{kind: event, events: [Demo Held]}", "no form of the site sends the event 'Demo Held'"),
+        (
+            "mine",
+            "{kind: attribute, attribute: properties.plan, equals: [pro]}",
+            "2:25: intent.coefficients.mine: visitors cannot decide by 'mine': it reads 'properties.plan', which the",
+        ),
+        ("mine", "{kind: attribute, attribute: account, equals: [a.example]}", "it reads 'context_group_id'"),
+        ("mine", "{kind: count, of: events}", "it counts events of every kind"),
+        ("mine", "{kind: recency, attribute: page, equals: [/pricing], hours: 1}", "stands on events of every"),
+        ("mine", "{kind: sequence, steps: [security, pricng]}", "no page of the site has the category 'pricng'"),
+        ("mien", "{kind: count}", "2:25: intent.coefficients.mien: there is no signal 'mien'; did you mean 'mine'?"),
+    ],
+)
+def test_an_effect_of_what_visitors_cannot_know_is_refused(effect: str, definition: str, fault: str) -> None:
+    """With the place of the effect, and why."""
+    text = f"name: s\nintent: {{coefficients: {{{effect}: 0.5}}}}\nanalytics:\n  signals:\n    mine: {definition}"
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse(text, "s.yaml")
+    assert fault in str(caught.value), str(caught.value)
+
+
+PODCAST = """
+name: podcast
+extends: baseline
+clock: {hours: 6}
+traffic:
+  visitors_per_day: 2000
+  channels:
+    direct: {share: 0.0}
+    podcast: {share: 0.24, campaign: {source: podcast, medium: audio}}
+intent:
+  coefficients: {by_podcast: 0.5}
+analytics:
+  signals:
+    by_podcast: {kind: attribute, attribute: utm_medium, equals: [audio]}
+"""
+
+
+def test_a_channel_of_ones_own_keeps_its_name_and_may_have_an_effect() -> None:
+    """Tables, measures and claims name it; by the rules of Google Analytics alone it would be `other`."""
+    run = Scenario.parse(PODCAST + 'claims: {"it brings many": visitors(channel="podcast") > 50}').run(seed=1)
+    channels = run.analysis.events["channel"].unique().to_list()
+    assert "podcast" in channels
+    assert "other" not in channels
+    assert run.measure('visitors(channel="podcast")') > 50
+    assert known_truth(run.truth, run.scenario.analysis)["by_podcast"] == 0.5
+    with pytest.raises(ExpressionError, match="did you mean 'podcast'"):
+        run.measure('visitors(channel="podcst")')
+
+
+def test_the_channel_that_the_analysis_names_is_no_cause() -> None:
+    """An effect of the channel by name is refused where the analysis renames it, with what to use instead."""
+    with pytest.raises(ScenarioError, match=r"the analysis names podcast itself; use utm_source, utm_medium"):
+        Scenario.parse(
+            PODCAST.replace("attribute: utm_medium, equals: [audio]", "attribute: channel, equals: [direct]")
+        )
+
+
+def test_an_interaction_with_an_unknown_signal_is_refused_at_its_place() -> None:
+    """The line and column of the very product."""
+    text = 'name: s\nintent:\n  interactions:\n    "region_europe:mine": 0.5\n'
+    with pytest.raises(ScenarioError, match=r"s.yaml:4:5: intent.interactions.region_europe:mine: there is no signal"):
+        Scenario.parse(text, "s.yaml")
 
 
 def test_own_signals_are_inherited_changed_and_removed_one_by_one() -> None:
