@@ -167,7 +167,7 @@ def compare(
             progress=bar.count,
         )
     if not json:
-        remark = resolved_intercept(second, [first])
+        remark, parts = resolved_intercept(second, [first]), differing_parts(first, second)
         return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
     named = {**_compared(first, second), "replications": replications, "folder": None if out is None else str(out)}
     return Output(to_json({**named, "differences": differences}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, EverSeen, Signal, interaction_parts
@@ -16,9 +16,9 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
 
     Simulated visitors decide by the built-in signals, by those of the user that ``intent`` gives an effect, by their
     interactions, the arms, the terms of components, and unobserved causes. The model has all of these signals. So any
-    other signal (``multi_page_visit``, further ones of the user) and any other product has a true coefficient of 0: it is a decoy,
-    however well it predicts requests by itself. As for every decoy, unobserved causes (personas, the companies'
-    willingness, lost events) may bias its estimate. The true coefficient is unknown, and missing here,
+    other signal (``multi_page_visit``, further ones of the user) and any other product has a true coefficient of 0: it
+    is a decoy, however well it predicts requests by itself. As for every decoy, unobserved causes (personas, the
+    companies' willingness, lost events) may bias its estimate. The true coefficient is unknown, and missing here,
 
     - for a duplicate of another signal under another name: only their sum is identified;
     - if the simulation says why its coefficients are not known: all of them are missing then;
