@@ -328,6 +328,8 @@ def _default(model: type[BaseModel], key: str) -> str:
         return "none"
     if inspect.isclass(kind := model.model_fields[key].annotation) and issubclass(kind, BaseModel):
         return ""  # the section of that model has them
+    if model.model_fields[key].is_required():
+        return "required"
     default = model.model_fields[key].get_default(call_default_factory=True, validated_data={})
     text = json.dumps(to_jsonable_python(default), ensure_ascii=False)
     return f"`{text}`" if len(text) <= _LONGEST_DEFAULT else "see `funnelsim show baseline`"

@@ -95,7 +95,7 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
     second devices: there the visits must come back from the events, or the components do what no event shows.
 
     Args:
-        scenario: A scenario with components or a decision model; some thousand visitors are enough.
+        scenario: A scenario with components, a decision model, a routing policy or probes; some thousand visitors are enough.
         seed: Seed of the runs; the scenario's own unless given.
 
     Raises:
@@ -106,8 +106,8 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
     >>> check_component(Scenario.load("baseline", chat)).passed
     True
     """
-    if not (scenario.components or scenario.decision):
-        raise InputError(f"{scenario.name}: names no components and no decision model, so there is nothing to check")
+    if not scenario.classes:
+        raise InputError(f"{scenario.name}: names no component, decision model, routing policy or probe to check")
     everybody, touched = _World(scenario, seed, "all"), _World(scenario, seed, "interacting")
     findings = [*_same_world(everybody, touched), _rebuilt(scenario, seed)]
     return ComponentCheck(scenario.name, tuple(findings), touched.outcome.counts["visitors"], touched.n_awake)

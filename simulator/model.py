@@ -88,10 +88,10 @@ class Model:
 
     >>> world = WorldSettings.model_validate({"traffic": {"visitors_per_day": 20}, "intent": {"intercept": -4.0}})
     >>> model = Model(world, seed=7)
-    >>> model.run(until=12.5)
+    >>> _ = model.run(until=12.5)
     >>> model.now.isoformat()
     '2026-03-03T12:30:00+00:00'
-    >>> model.run()
+    >>> _ = model.run()
     >>> model.outcome.counts["visits"] == model.outcome.visits.height
     True
     """

@@ -27,7 +27,7 @@ from scenarios.replays.sending import replay
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
-OWN_TESTS = {"replay.md", "event-store.md", "studies.md"}  # pages whose examples need files that they create first
+OWN_TESTS = {"replay.md", "event-store.md", "studies.md", "extend.md"}  # pages whose examples need files first
 README = ROOT / "README.md"
 
 

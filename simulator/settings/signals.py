@@ -50,6 +50,7 @@ def why_unknown(signal: Signal, form_events: Collection[str], categories: Collec
         form_events: Events that the forms of the site send.
         categories: Categories of the pages of the site.
 
+    >>> from analytics.signals.definitions import EverSeen
     >>> read = EverSeen("plan", "has a plan", "high", "properties.plan", ("pro",))
     >>> why_unknown(read, ["Webinar Registered"], ["pricing"])
     "it reads 'properties.plan', which the simulator does not know before an event is sent"

@@ -30,7 +30,6 @@ from simulator.settings.tracking import TrackingSettings
 from simulator.settings.traffic import DEFAULT_CHANNELS, TrafficSettings
 from simulator.settings.visits import VisitSettings
 
-_CAMPAIGN_BUDGET: Final = "simulator.components.campaign_budget:CampaignBudget"
 _OPTIONAL: Final = frozenset({"decision", "components", "probes", "signals"})
 
 MAX_BINARY_SIGNALS = 64
@@ -82,7 +81,7 @@ class WorldParts(Settings):
         """
         budgets = {
             name: ComponentSettings(
-                use=_CAMPAIGN_BUDGET,
+                use="campaign_budget",
                 campaign=name,
                 budget=campaign.budget,
                 cost_per_click=campaign.cost_per_click,

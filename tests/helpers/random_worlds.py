@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from small_worlds import DIRTY
 
 from simulator.agents.component import Component
-from simulator.settings.components import COMPONENTS, ComponentSettings, registered
+from simulator.settings.components import COMPONENTS, ComponentSettings, class_named, registered
 
 DAY = "2026-03-03T{:02}:00:00Z"
 ROUND_THE_CLOCK = {"opens": "00:00", "closes": "24:00"}
@@ -71,5 +71,9 @@ def built_in(name: str, label: str | None = None, **settings: Any) -> Component:
     return component
 
 
-REGISTERED = sorted(registered(COMPONENTS))
-"""Names of all registered components."""
+REGISTERED = sorted(
+    name
+    for name in registered(COMPONENTS)
+    if not any(field.is_required() for field in class_named(name, COMPONENTS).Settings.model_fields.values())
+)
+"""Names of all registered components that need no settings."""
