@@ -84,6 +84,6 @@ def test_an_example_gives_the_same_on_two_workers(name: str, tmp_path: Path, mon
     responses = {"requests": "counts.demo_requests", "views": "counts.page_views"}
     settings = {"name": "own", "scenario": str(file), "responses": responses}
     one, two = (
-        fs.Study.from_dict({**settings, "replications": {"min": 2, "max": 2}}).run(jobs=jobs).summary for jobs in (1, 2)
+        fs.Study.from_dict({**settings, "replications": 2}).run(jobs=jobs).summary for jobs in (1, 2)
     )
     assert one.equals(two)
