@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from simulator.agents.probe import Probe
 from simulator.errors import ComponentError
-from simulator.settings.base import Positive, Settings, unknown
+from simulator.settings.base import Settings, unknown
 from simulator.settings.world import WorldSettings
 
 
@@ -21,16 +21,14 @@ class QueueLength(Probe):
 class ComponentProbe(Probe):
     """The state of a component: chats in progress, pages that wait, seats that are left."""
 
-    class Settings(Settings):
-        """Settings of the probe.
+    class Settings(Probe.Settings):
+        """Settings of the probe, beside those of every probe.
 
         Attributes:
             name: Name of the component in the scenario.
-            every_minutes: Time between two measurements.
         """
 
         name: str
-        every_minutes: Positive = 15.0
 
     settings: Settings
 

@@ -55,6 +55,7 @@ WORLDS = st.fixed_dictionaries(
 """Settings of small worlds of every kind."""
 
 LIVELY: dict[str, dict[str, Any]] = {
+    "competitor": {"mean_days": 0.5},
     "discount_banner": {"check_minutes": 20.0, "minutes": 45.0, "shown_below": 20},
     "live_chat": {"agents": 1, "wants_rate": 0.9},
     "nurture_email": {"delay_hours": 1.0, "read_hours": 0.5, "click_rate": 0.9},

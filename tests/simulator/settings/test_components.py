@@ -67,7 +67,7 @@ def test_sections_without_classes_are_not_written():
     """So a world without components is written as it was before there were any."""
     assert {"decision", "components", "probes"}.isdisjoint(WorldSettings().model_dump())
     world = WorldSettings(probes={"inbox": ProbeSettings(use="queue_length")})
-    assert world.model_dump()["probes"] == {"inbox": {"use": "queue_length", "every_minutes": 15.0}}
+    assert world.model_dump()["probes"] == {"inbox": {"use": "queue_length", "every_minutes": 15.0, "on_events": ()}}
 
 
 @pytest.mark.parametrize("name", ["my chat", "a.b", "a/b", "", "decision"])
