@@ -95,7 +95,8 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
     second devices: there the visits must come back from the events, or the components do what no event shows.
 
     Args:
-        scenario: A scenario with components, a decision model, a routing policy or probes; some thousand visitors are enough.
+        scenario: A scenario with components, a decision model, a routing policy or probes; some thousand visitors are
+            enough.
         seed: Seed of the runs; the scenario's own unless given.
 
     Raises:

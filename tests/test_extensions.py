@@ -83,7 +83,5 @@ def test_an_example_gives_the_same_on_two_workers(name: str, tmp_path: Path, mon
     file.write_text(scenario_of(name, tmp_path, monkeypatch).to_yaml(), encoding="utf-8")
     responses = {"requests": "counts.demo_requests", "views": "counts.page_views"}
     settings = {"name": "own", "scenario": str(file), "responses": responses}
-    one, two = (
-        fs.Study.from_dict({**settings, "replications": 2}).run(jobs=jobs).summary for jobs in (1, 2)
-    )
+    one, two = (fs.Study.from_dict({**settings, "replications": 2}).run(jobs=jobs).summary for jobs in (1, 2))
     assert one.equals(two)
