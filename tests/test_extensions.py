@@ -68,7 +68,9 @@ def test_the_files_of_the_page_are_valid(tmp_path: Path, monkeypatch: pytest.Mon
     assert [fs.Scenario.parse(text).name for text in texts] == ["with-my-chat", "heavy-tails", "security-then-pricing"]
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize(
+    "name", [name if name == "Chat" else pytest.param(name, marks=pytest.mark.slow) for name in WORLDS]
+)
 def test_an_example_holds_what_it_must(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """All visitors on the clock and only those touched give the same, and the truth is what the events show."""
     check = fs.check_component(scenario_of(name, tmp_path, monkeypatch))

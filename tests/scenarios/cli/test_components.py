@@ -76,8 +76,8 @@ def test_what_a_component_does_behind_the_events_is_found(monkeypatch: pytest.Mo
 
 def test_a_scenario_without_components_has_nothing_to_check() -> None:
     """That is wrong input, not a success."""
-    assert "names no components" in Ended("check-component", "baseline").err
-    with pytest.raises(InputError, match="names no components"):
+    assert "names no component" in Ended("check-component", "baseline").err
+    with pytest.raises(InputError, match="names no component"):
         check_component(Scenario.load("baseline"))
 
 
