@@ -19,7 +19,7 @@ from simulator.engine.clock import MINUTE_MS, Clock, ExactEnvironment
 from simulator.engine.streams import AddressedUniforms
 from simulator.errors import ComponentError
 from simulator.sales.desk import SalesDesk
-from simulator.settings.base import Settings
+from simulator.settings.base import Settings as SettingsModel
 from simulator.settings.plugins import COMPONENTS
 from simulator.settings.traffic import CampaignSettings
 from simulator.settings.world import WorldSettings
@@ -110,7 +110,7 @@ class Component:
         windows: Times for which a component that acts late has woken visitors.
     """
 
-    class Settings(Settings):
+    class Settings(SettingsModel):
         """Settings of the component; frozen, with a default for each."""
 
     events: ClassVar[Sequence[str]] = ()

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from analytics.events.tracking_plan import UTC_MS
 from simulator.agents.component import ModelView
 from simulator.engine.clock import MINUTE_MS
-from simulator.settings.base import Positive, Settings
+from simulator.settings.base import Positive, Settings as SettingsModel
 from simulator.settings.plugins import PROBES
 from simulator.settings.world import WorldSettings
 
@@ -41,7 +41,7 @@ class Probe:
         model: The model, once it has started.
     """
 
-    class Settings(Settings):
+    class Settings(SettingsModel):
         """Settings of the probe.
 
         Attributes:

@@ -22,7 +22,7 @@ class BuyingCommittee(Component):
     No signal shows how many colleagues want a demo, so the true coefficients of the decision are unknown with it.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the committee.
 
         Attributes:

@@ -19,7 +19,7 @@ class CampaignBudget(Component):
     they would invite: who never came invites nobody.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the budget.
 
         Attributes:

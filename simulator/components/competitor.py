@@ -20,7 +20,7 @@ class Competitor(Component):
     that it is lost, so the true coefficients of the decision are unknown with it.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the competitor.
 
         Attributes:

@@ -27,7 +27,7 @@ class Logit(DecisionModel):
 class Probit(DecisionModel):
     """The probit: a request with probability Φ(log-odds / scale)."""
 
-    class Settings(Settings):
+    class Settings(DecisionModel.Settings):
         """Settings of a probit.
 
         Attributes:
@@ -69,7 +69,7 @@ class MultinomialLogit(DecisionModel):
     demo still follows a logit with the coefficients of the scenario.
     """
 
-    class Settings(Settings):
+    class Settings(DecisionModel.Settings):
         """Settings of the other outcomes.
 
         Attributes:

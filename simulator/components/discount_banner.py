@@ -21,7 +21,7 @@ class DiscountBanner(Component):
     Nobody can know beforehand when that will be, so visitors are woken late.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the banner.
 
         Attributes:

@@ -27,7 +27,7 @@ class LiveChat(Component):
     the next page later.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of a live chat.
 
         Attributes:

@@ -23,7 +23,7 @@ class NurtureEmail(Component):
     after the one under way.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the e-mails.
 
         Attributes:

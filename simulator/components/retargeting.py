@@ -24,7 +24,7 @@ class Retargeting(Component):
     demo clicks any more.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the advertisements.
 
         Attributes:

@@ -21,7 +21,7 @@ class WebServer(Component):
     fewer of them and take longer. It touches everybody, so every visitor is on the clock.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the server.
 
         Attributes:

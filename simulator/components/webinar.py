@@ -23,7 +23,7 @@ class Webinar(Component):
     simulation takes registrations, but nobody attends it.
     """
 
-    class Settings(Settings):
+    class Settings(Component.Settings):
         """Settings of the webinar.
 
         Attributes:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from simulator.sales.outcome import DemoRequest
 from simulator.sales.team import Executive, Team
-from simulator.settings.base import PositiveFactor, Settings, unknown
+from simulator.settings.base import PositiveFactor, Settings as SettingsModel, unknown
 from simulator.settings.plugins import ROUTING
 from simulator.settings.sales import check_regions, team_of
 
@@ -32,7 +32,7 @@ class RoutingPolicy:
     ...         return free[-1]
     """
 
-    class Settings(Settings):
+    class Settings(SettingsModel):
         """Settings of the policy; frozen, with a default for each."""
 
     registered_as: ClassVar[str] = ROUTING
@@ -135,7 +135,7 @@ class LeastLoaded(_AnyTeam):
 class ByAccountSize(RoutingPolicy):
     """By the size of the company: large ones go to a team of their own, or to senior executives of their region's."""
 
-    class Settings(Settings):
+    class Settings(RoutingPolicy.Settings):
         """Settings of routing by account size.
 
         Attributes:
