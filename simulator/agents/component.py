@@ -325,8 +325,9 @@ class ComponentHooks:
         self.on_submit = self._of("on_submit")
         self.on_visit_end = self._of("on_visit_end")
         # Encouragement first: whoever is not won over by it need not be asked what discourages them.
-        effects = [component for component in self.components if component.overrides("effect")]
-        self._effects = sorted(effects, key=lambda component: component.effect_range[1] <= 0)
+        ranges = [(each, *each.effect_range) for each in self.components if each.overrides("effect")]
+        self._effects = sorted(ranges, key=lambda each: each[2] <= 0)
+        self._highest = sum(max(0.0, high) for _, _, high in self._effects)
 
     def _of(self, name: str) -> list[Callable[..., Any]]:
         return [_hook(component, name) for component in self.components if component.overrides(name)]
@@ -348,12 +349,12 @@ class ComponentHooks:
         Raises:
             ComponentError: An effect lies outside its range.
         """
-        highest = sum(max(0.0, component.effect_range[1]) for component in self._effects)
-        for component in self._effects:
+        highest = self._highest
+        for component, low, high in self._effects:
             if margin + highest <= 0:
                 break
-            highest -= max(0.0, component.effect_range[1])
-            effect, (low, high) = component.effect(visitor), component.effect_range
+            highest -= max(0.0, high)
+            effect = component.effect(visitor)
             # Whoever could be moved further than announced may be asleep: a wrong number, not a slow one.
             if not low <= effect <= high:
                 raise ComponentError(
