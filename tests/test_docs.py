@@ -61,6 +61,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("python"))
 def test_the_python_of_the_documentation_runs(code: str, empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each block runs by itself in an empty folder, and every `print` in it prints something."""
@@ -204,6 +205,7 @@ def without_duration(text: str) -> str:
     return re.sub(r"simulated in [\d.]+ s", "simulated", re.sub(r" +$", "", text.strip(), flags=re.MULTILINE))
 
 
+@pytest.mark.slow
 def test_the_readme_shows_what_make_run_prints(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The printed run of the README is that of `funnelsim run baseline`; only its duration differs."""
     with pytest.raises(SystemExit):

@@ -27,7 +27,7 @@ from simulator.settings.class_identity import ClassIdentity, require_same
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import HourActivity
 from simulator.tracking.delivery import Delivery
-from simulator.tracking.labels import LABELS_SCHEMA
+from simulator.tracking.labels import NO_LABELS
 from simulator.tracking.transport import DeliveryQueue, Sent
 
 Result = TypeVar("Result")
@@ -279,7 +279,7 @@ def _deliver_hour(
 ) -> _Delivered[Result]:
     """Deliver what arrives in an hour; a task."""
     transport = _generator(spec).transport
-    hour_labels = LABELS_SCHEMA.to_frame() if labels is None else pl.read_ipc(labels)
+    hour_labels = NO_LABELS if labels is None else pl.read_ipc(labels)
     nothing = transport.nothing_in_transit
     delivery = transport.deliver([nothing, *(file_slice.read() for file_slice in arriving)], hour_labels)
     return _delivered(hour, [delivery], work)

@@ -18,6 +18,7 @@ from .delivery import CollectingSink as CollectingSink, Delivery as Delivery, Si
 from .labels import (
     LABELS_ORDER as LABELS_ORDER,
     LABELS_SCHEMA as LABELS_SCHEMA,
+    NO_LABELS as NO_LABELS,
     KeptLabels as KeptLabels,
     Label as Label,
     LabelKeeper as LabelKeeper,

@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.faults import CORRUPTIONS
-from simulator.tracking.labels import LABELS_SCHEMA
+from simulator.tracking.labels import NO_LABELS
 
 MALFORMED_SCHEMA: Final = pl.Schema(
     {**EVENT_SCHEMA, "damage": pl.Enum(CORRUPTIONS), "place": pl.Float64(), "n_before": pl.UInt32()}
@@ -18,6 +18,8 @@ MALFORMED_SCHEMA: Final = pl.Schema(
 """Columns of malformed lines: the intended event, the corruption (``truncated`` or ``garbled``), its relative position
 in the line (from 0, the start, to 1, the end), and the number of events that arrived before it in the same delivery.
 """
+# Made once: an empty frame of so many columns takes longer than the sums of a quiet hour.
+_NOTHING_MALFORMED: Final = MALFORMED_SCHEMA.to_frame()
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +35,8 @@ class Delivery:
     """
 
     events: pl.DataFrame
-    malformed: pl.DataFrame = field(default_factory=MALFORMED_SCHEMA.to_frame)
-    labels: pl.DataFrame = field(default_factory=LABELS_SCHEMA.to_frame)
+    malformed: pl.DataFrame = field(default_factory=lambda: _NOTHING_MALFORMED)
+    labels: pl.DataFrame = field(default_factory=lambda: NO_LABELS)
     file: Path | None = None
 
     @property
@@ -92,4 +94,4 @@ class CollectingSink:
     @property
     def malformed(self) -> pl.DataFrame:
         """All malformed lines so far, in order of arrival."""
-        return pl.concat([MALFORMED_SCHEMA.to_frame(), *(delivery.malformed for delivery in self.deliveries)])
+        return pl.concat([_NOTHING_MALFORMED, *(delivery.malformed for delivery in self.deliveries)])

@@ -47,6 +47,9 @@ or country of a loss, the length of a delay, the error of a clock, the kind of c
 received.
 """
 
+NO_LABELS: Final = LABELS_SCHEMA.to_frame()
+"""The table of labels without a row."""
+
 LABELS_ORDER: Final = ("true_time", "message_id", "label", "detail")
 """Sort order of the table of labels."""
 
@@ -66,7 +69,7 @@ class KeptLabels:
     """Stores labels in memory."""
 
     def __init__(self) -> None:
-        self._parts = [LABELS_SCHEMA.to_frame()]
+        self._parts = [NO_LABELS]
 
     def add(self, labels: pl.DataFrame) -> None:
         """Add the labels of an hour."""

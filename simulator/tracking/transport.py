@@ -22,7 +22,7 @@ from simulator.settings.world import WorldSettings
 from simulator.tracking.bots import Bots
 from simulator.tracking.delivery import MALFORMED_SCHEMA, Delivery, n_page_views
 from simulator.tracking.faults import CORRUPTIONS, TrackingFaults
-from simulator.tracking.labels import LABELS_SCHEMA, Label, labelled
+from simulator.tracking.labels import NO_LABELS, Label, labelled
 
 # A delivery in transit: its number among the true events (−1 for a bot's), which delivery of the event it is (0 the
 # first, 1 a duplicate, 2 a conflict), and its corruption.
@@ -94,7 +94,7 @@ class Transport:
         """
         counts = Counter(true_events=sent.height, true_page_views=n_page_views(sent))
         if self.is_lossless:
-            return Sent(sent, LABELS_SCHEMA.to_frame(), counts)
+            return Sent(sent, NO_LABELS, counts)
         # Bots belong to the hour, so they go with its first part only.
         bots = [] if n_before else [self._bot_views(bots, hour) for bots in self._bots]
         return replace(Sent.of([self._send(sent, (hour << _ROW_BITS) + n_before), *bots]), counts=counts)

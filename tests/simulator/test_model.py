@@ -225,6 +225,7 @@ def world_with(executives: int, wait_effect_per_day: float = 0.0) -> WorldSettin
     return world_of(sales=sales, clock={"hours": 120}, intent={"target_conversion": 0.2, "conversion_unit": "visitor"})
 
 
+@pytest.mark.slow
 def test_more_executives_make_no_wait_longer_and_no_demo_fewer():
     """With common random numbers page views and requests stay the same, and no wait is longer with a larger team."""
     runs = [simulated(world_with(executives), seed=6) for executives in (2, 4, 12)]
@@ -241,6 +242,7 @@ def test_more_executives_make_no_wait_longer_and_no_demo_fewer():
         assert more.summary["slot_wait_hours_mean"] < fewer.summary["slot_wait_hours_mean"]
 
 
+@pytest.mark.slow
 def test_a_long_visible_wait_only_discourages():
     """Requests despite a visible wait would also happen without it; the larger the effect, the fewer there are.
 

@@ -159,7 +159,8 @@ def test_every_kind_of_signal_equals_a_recount_by_hand(rows: list[Row]):
 
 
 def recount(events: list[Row], visit: int, *, asked: bool) -> dict[str, object]:
-    """The signals at the end of a visitor's visit."""
+    """The signals at the end of a visitor's visit; events of one moment are ordered browser first, servers second."""
+    events = sorted(events, key=lambda each: (each["event_time"], each["event"] in {DEMO, HELD}))
     known = [each for each in events if each["event_time"] <= end_of(events, visit, asked=asked)]
     here = [each for each in known if each["visit"] == visit]
     pages, pages_here = ([each for each in some if each["type"] == "page"] for some in (known, here))

@@ -36,6 +36,7 @@ def test_the_default_sets_visits_of_a_moment_apart_and_knows_that_nothing_depend
     assert abs(row["coefficient"]) < 4 * row["standard_error"]
 
 
+@pytest.mark.slow
 def test_without_the_flag_the_model_is_that_of_the_built_in_signals_alone():
     """The events are the same, and so is all else of the visit table; the flag makes no other truth.
 

@@ -56,6 +56,7 @@ def test_a_pipe_is_read_completely() -> None:
     writer.join()
 
 
+@pytest.mark.slow
 def test_files_lines_and_forms_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Days of pages and then of tracks, in one file or two, backwards, as Parquet or from a pipe: the results agree."""
     pages = [PAGE | {"messageId": f"p{time}", "timestamp": time} for time in TIMES]

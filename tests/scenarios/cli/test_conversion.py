@@ -27,6 +27,7 @@ def said(text: str) -> str:
     return text[start : text.index("to let conversion move") + 22]
 
 
+@pytest.mark.slow
 def test_validate_run_compare_and_study_say_the_same() -> None:
     """Validation, a run and its report, a comparison and a study have the same sentence; the report of each too."""
     sentence = said(Ended("validate", "stronger.yaml").out)

@@ -55,6 +55,7 @@ def test_terms_of_components_are_measured_as_all_others() -> None:
     assert run.measure('n_seen("live_chat")') == at_risk["live_chat"].sum() > 50
 
 
+@pytest.mark.slow
 def test_claims_and_studies_know_the_terms(tmp_path: Path) -> None:
     """A misspelt term is refused with a suggestion; ``estimates: all`` has the chat's, with its truth."""
     with pytest.raises(ScenarioError, match="there is no term 'live_chta'; did you mean 'live_chat'"):
@@ -67,6 +68,7 @@ def test_claims_and_studies_know_the_terms(tmp_path: Path) -> None:
     assert "chat (LiveChat; wants_rate = 0.9, effect = 0.9)" in (tmp_path / "study" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_terms_are_kept_in_the_folder_and_by_analysts(tmp_path: Path) -> None:
     """The saved run has the term and its truth; who analyses its events has the term without a truth."""
     chatty().save(tmp_path / "run")
@@ -157,6 +159,7 @@ def test_where_the_truth_would_stand_is_why_it_is_not_known(tmp_path: Path) -> N
     assert "truth\n" not in printed
 
 
+@pytest.mark.slow
 def test_power_needs_no_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the truth is not known, nobody says that a signal has no effect: the search goes on."""
     seen: list[str] = []

@@ -77,6 +77,7 @@ def test_sobol_indices_of_the_g_function():
     assert found[1] == pytest.approx(total / v, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_total_index_of_an_inert_factor_of_a_noisy_model_covers_zero():
     """With noise of a third of the variance an inert factor's mean total index is 0, and its intervals hold 0.
 

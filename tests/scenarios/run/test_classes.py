@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
 from simulator.agents.visitor import Visitor
@@ -40,6 +42,7 @@ def test_a_manifest_names_the_class_of_visitors():
     assert {**calm, "classes": None} == {**plain, "classes": None, "active_agents": calm["active_agents"]}
 
 
+@pytest.mark.slow
 def test_a_run_folder_names_every_class_with_its_source(tmp_path: Path):
     """Components, probes and the decision model, with package, version and sha256."""
     parts = {

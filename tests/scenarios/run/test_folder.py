@@ -170,6 +170,7 @@ def test_a_manifest_does_not_make_a_folder_ours(tmp_path: Path, manifest: object
     assert files(tmp_path) == sorted(["manifest.json", other])
 
 
+@pytest.mark.slow
 def test_a_run_in_memory_can_be_saved(scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It leaves the files of a streamed run, which announces each step; an equal run there leaves the same bytes."""
     announced: list[str] = []

@@ -59,6 +59,7 @@ def test_processes_that_share_a_run_make_the_same(scenario: Scenario, alone: Run
     check_same(scenario.run(jobs=2), alone)
 
 
+@pytest.mark.slow
 def test_components_act_the_same_on_shared_runs(scenario: Scenario) -> None:
     """Whoever shares a run, visitors chat, come back after an e-mail and see a banner; probes measure the same."""
     parts = {"chat": {"use": "live_chat"}, "mail": {"use": "nurture_email", "delay_hours": 2.0}}
@@ -72,7 +73,7 @@ def test_components_act_the_same_on_shared_runs(scenario: Scenario) -> None:
     assert shared.manifest["classes"] == alone.manifest["classes"]
 
 
-@pytest.mark.parametrize("form", ["parquet", "ndjson"])
+@pytest.mark.parametrize("form", ["parquet", pytest.param("ndjson", marks=pytest.mark.slow)])
 def test_a_shared_run_leaves_the_same_folder(
     scenario: Scenario, alone: Run, tmp_path: Path, form: EventsFormat
 ) -> None:

@@ -73,6 +73,7 @@ def test_two_workers_make_the_same_bytes(tmp_path: Path):
     assert (tmp_path / "1" / "failures.ndjson").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_a_worker_without_the_patch_refuses_the_task(monkeypatch: pytest.MonkeyPatch):
     """A method that is replaced in one process is not replaced in others: that is an error, not another number."""
     monkeypatch.setattr(LiveChat, "effect", lambda _self, _visitor: 0.0)

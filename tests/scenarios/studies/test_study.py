@@ -90,6 +90,7 @@ def test_the_store_takes_events_in_only_when_they_are_asked_about():
         assert run.outcome.counts == counts
 
 
+@pytest.mark.slow
 def test_workers_import_the_policies_that_a_study_compares():
     """A policy is a factor as any setting, and the waits behind it are the same on one worker and on two."""
     teams = "{europe: {sdrs: {headcount: 1}}, default: {sdrs: {headcount: 1}}}"

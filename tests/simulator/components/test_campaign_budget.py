@@ -30,6 +30,7 @@ def people(model: Any, inflow: str) -> pl.DataFrame:
     return table.filter(pl.col("inflow") == inflow).unique("person_id").sort("first_seen_at")
 
 
+@pytest.mark.slow
 def test_the_budget_is_spent_and_never_overspent() -> None:
     """The first visitors come as they do without a budget, as many as it pays for; the others do not."""
     free = people(run_with(**with_campaign()), "campaign:spring")

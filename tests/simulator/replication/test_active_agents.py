@@ -166,6 +166,7 @@ def test_neither_active_agents_nor_workers_change_the_events(name: str, tmp_path
         assert outcome.counts["visitors"] > COHORT_SIZE
 
 
+@pytest.mark.slow  # worlds drawn at random have all of their kinds
 @pytest.mark.parametrize("name", library_names())
 def test_in_every_scenario_of_the_library_the_events_are_the_same(name: str):
     """With few visitors and bots and, where nothing of the scenario lies later, for some hours."""

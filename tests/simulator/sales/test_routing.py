@@ -121,6 +121,7 @@ def test_with_the_least_loaded_team_nobody_waits_while_somebody_is_idle():
     assert 100 < waited < 500
 
 
+@pytest.mark.slow
 def test_the_least_loaded_team_shortens_the_wait():
     """On the same streams the mean wait is no longer than by region: in each of ten of them, and by a third on average.
 

@@ -27,6 +27,7 @@ def test_an_identity_holds_class_package_version_and_source():
     assert found != identity_of(Webinar)
 
 
+@pytest.mark.slow
 def test_an_identity_is_the_same_in_every_process():
     """Neither the order of sets nor addresses in memory are part of it."""
     code = (

@@ -261,6 +261,7 @@ def test_clocks_are_wrong_by_what_was_set(truth: SimpleNamespace):
     assert run.events["received_at"].equals(truth.events["received_at"])
 
 
+@pytest.mark.slow
 def test_the_store_refuses_what_comes_after_its_window():
     """With delays of days the store's late events are those of hours more than 23 before the stream's, no others."""
     run = simulated({"late_rate": 0.3, "late_minutes": 1500.0}, clock={"hours": 72}, traffic=FEW)

@@ -70,6 +70,7 @@ def test_colleagues_keep_visiting_and_are_not_at_risk():
     assert out["account"].is_in(one.filter("requested_demo")["account"].drop_nulls().implode()).all()
 
 
+@pytest.mark.slow
 def test_without_recognised_accounts_all_decide_independently():
     """Where no visitor's company is recognised the setting changes nothing."""
     each, one = (

@@ -93,7 +93,7 @@ def slow_server_mail_and_chat() -> list[Component]:
         list,
         pytest.param(lambda: [LiveChat("chat")], marks=pytest.mark.slow),
         pytest.param(lambda: [NurtureEmail("mail", delay_hours=3.0, click_rate=0.8)], marks=pytest.mark.slow),
-        slow_server_mail_and_chat,
+        pytest.param(slow_server_mail_and_chat, marks=pytest.mark.slow),
     ],
     ids=["undisturbed", "chat", "e-mail", "all three"],
 )
