@@ -13,7 +13,7 @@ import numpy as np
 from analytics.signals.definitions import Signal, interaction_parts
 from simulator.agents.visit import Itinerary, Visit, journeys_of
 from simulator.engine.clock import Clock
-from simulator.engine.streams import AddressedUniforms, Streams, VisitorDraws
+from simulator.engine.streams import AddressedUniforms, Streams
 from simulator.errors import ComponentError
 from simulator.settings.base import unknown
 from simulator.settings.visits import VISIT_BITS
@@ -252,12 +252,8 @@ class AwakeCohort:
             origin: Campaign that leads to it; −1 for none.
             start_ms: Its start.
         """
-        draws = VisitorDraws(
-            self._shared.streams.within(self.cohort.arrival_source), self.cohort.index, self.cohort.rows
-        )
-        profile = int(self._profiles[row])
         pages, opened, sent, length = self._shared.tables.journeys.draw_visit(
-            landing, profile, self._extra_address(row, number), draws
+            landing, self._profiles[row], self._extra_address(row, number), self.uniforms
         )
         is_cut = bool(
             in_outage(np.array([start_ms]), self._shared.world.traffic.events.values(), self._shared.clock)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -205,7 +206,10 @@ class Component:
         """Called at the end of a visit, before the decision."""
 
     def effect(self, visitor: Visitor) -> float:
-        """Effect on the decision at the end of a visit, in log-odds, within ``effect_range``."""
+        """Effect on the decision at the end of a visit, in log-odds, within ``effect_range``.
+
+        Asked for only where an effect within the range can change the decision.
+        """
         return 0.0
 
     def measures(self) -> Mapping[str, float]:
@@ -308,14 +312,29 @@ class Component:
         return browser + [ComponentEvent(event, on_server=True) for event in self.server_events]
 
 
+def total_range(ranges: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Return the sums of the smallest and of the largest effects, each of which may be absent.
+
+    Args:
+        ranges: Smallest and largest effect of each component, in log-odds.
+
+    >>> total_range([(0.0, 0.8), (-0.5, -0.1)])
+    (-0.5, 0.8)
+    """
+    lows, highs = zip((0.0, 0.0), *ranges, strict=True)
+    # Sums without rounding errors: the same ones in any order.
+    return math.fsum(min(0.0, low) for low in lows), math.fsum(max(0.0, high) for high in highs)
+
+
 class ComponentHooks:
     """The hooks of some components, in their order, without those that do nothing.
 
     Args:
         components: The components that touch a visitor.
+        wait_matters: Whether the visible wait for a demo moves decisions after the effects.
     """
 
-    def __init__(self, components: Iterable[Component]) -> None:
+    def __init__(self, components: Iterable[Component], *, wait_matters: bool = False) -> None:
         self.components = tuple(components)
         self.admits = self._of("admits")
         self.on_visit_start = self._of("on_visit_start")
@@ -327,7 +346,9 @@ class ComponentHooks:
         # Encouragement first: whoever is not won over by it need not be asked what discourages them.
         ranges = [(each, *each.effect_range) for each in self.components if each.overrides("effect")]
         self._effects = sorted(ranges, key=lambda each: each[2] <= 0)
-        self._highest = sum(max(0.0, high) for _, _, high in self._effects)
+        self._lowest, self._highest = total_range((low, high) for _, low, high in self._effects)
+        if wait_matters:
+            self._lowest = -math.inf  # no decision is sure
 
     def _of(self, name: str) -> list[Callable[..., Any]]:
         return [_hook(component, name) for component in self.components if component.overrides(name)]
@@ -339,8 +360,8 @@ class ComponentHooks:
     def margin(self, visitor: Visitor, margin: float) -> float:
         """Margin of a decision with the components' effects, in log-odds.
 
-        A component is asked only where its effect can decide; so one that counts votes hears of those only who want a
-        demo.
+        Components are asked only where their effects can decide; so one that counts votes hears of those only who want
+        a demo.
 
         Args:
             visitor: The visitor who decides.
@@ -349,6 +370,8 @@ class ComponentHooks:
         Raises:
             ComponentError: An effect lies outside its range.
         """
+        if margin + self._lowest > 0:
+            return margin
         highest = self._highest
         for component, low, high in self._effects:
             if margin + highest <= 0:

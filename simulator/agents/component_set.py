@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from simulator.agents.component import Component, ComponentHooks, Effect
+from simulator.agents.component import Component, ComponentHooks, Effect, total_range
 from simulator.agents.plan import Plan
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
@@ -68,10 +68,10 @@ class ComponentSet:
             for name, campaign in component.campaigns().items()
         }
 
-    @property
-    def highest(self) -> float:
-        """Sum of the largest effects on a decision in log-odds."""
-        return sum(max(0.0, component.effect_range[1]) for component in self.components)
+    @cached_property
+    def effect_range(self) -> tuple[float, float]:
+        """Sums of the smallest and of the largest effects on a decision, in log-odds."""
+        return total_range(component.effect_range for component in self.components)
 
     @cached_property
     def effects(self) -> dict[str, Effect]:
@@ -112,31 +112,50 @@ class ComponentSet:
         for place, component in enumerate(self.components):
             masks[place] = checked_mask(component, "touches", component.touches(plan_of(component)), n)
         # Whoever leaves the plan for another reason may come into the reach of an effect that was too small before.
-        moved = [not component.only_decides for component in self.components]
-        leaves_plan = masks[moved].any(axis=0)
-        for place, moves in enumerate(moved):
-            if not moves:
-                masks[place] |= leaves_plan
+        masks[self._only_decides] |= masks[~self._only_decides].any(axis=0)
         return masks
 
+    def awake(self, touched: Masks, is_open: Bools) -> Bools:
+        """Which visitors are awake from their arrival on.
+
+        Args:
+            touched: Which components touch which visitors; shape (components, visitors).
+            is_open: Whether an effect within the ranges could change a decision of each visitor. Whom a component
+                touches by its effect alone sleeps if it could not.
+
+        Returns:
+            Truth values; shape (visitors,).
+        """
+        acts = np.logical_or.reduce(touched[self._wakes & ~self._only_decides], axis=0)
+        decides = np.logical_or.reduce(touched[self._wakes & self._only_decides], axis=0)
+        awake: Bools = acts | (decides & is_open)
+        return awake
+
     @cached_property
-    def wakes(self) -> Masks:
+    def _wakes(self) -> Masks:
         """Whether each component wakes whom it touches from their arrival on; shape (components,)."""
         return np.array([not component.is_late for component in self.components], dtype=bool)
+
+    @cached_property
+    def _only_decides(self) -> Masks:
+        """Whether each component moves decisions and nothing else; shape (components,)."""
+        return np.array([component.only_decides for component in self.components], dtype=bool)
 
     @cached_property
     def admits(self) -> Masks:
         """Whether each component may refuse whom it touches; shape (components,)."""
         return np.array([component.overrides("admits") for component in self.components], dtype=bool)
 
-    def hooks(self, touched: Sequence[bool]) -> ComponentHooks:
+    def hooks(self, touched: Sequence[bool], *, wait_matters: bool) -> ComponentHooks:
         """Hooks of the components that touch a visitor.
 
         Args:
             touched: Whether each component does.
+            wait_matters: Whether the visible wait for a demo moves decisions too.
         """
         return ComponentHooks(
-            component for component, is_touched in zip(self.components, touched, strict=True) if is_touched
+            (component for component, is_touched in zip(self.components, touched, strict=True) if is_touched),
+            wait_matters=wait_matters,
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
+
+import simpy
 
 from simulator.agents.visitor import Visitor
 
@@ -26,5 +28,5 @@ class SleepingVisitor(Visitor):
                 break
         return self
 
-    def _step_at(self, at_ms: int) -> Any:  # noqa: ANN401, ARG002 - whoever sleeps does not wait
-        return None
+    def _step_at(self, at_ms: int) -> simpy.Event:  # noqa: ARG002 - whatever lies in the future never comes
+        return self.env.event()

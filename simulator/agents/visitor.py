@@ -51,6 +51,7 @@ class Visitor(Person):
     __slots__ = (
         "__dict__",
         "_departure",
+        "_env",
         "_free_ms",
         "_hooks",
         "_identified_ms",
@@ -60,6 +61,7 @@ class Visitor(Person):
         "_n_tracked",
         "_n_views",
         "_on_site",
+        "_rank",
         "_replay_ms",
         "_seen",
         "_slept_until_ms",
@@ -76,6 +78,7 @@ class Visitor(Person):
         # Whoever is woken late first relives the plan in silence: until then it was what happened.
         self._slept_until_ms, self._replay_ms = slept_until_ms, None if slept_until_ms < 0 else 0
         super().__init__(cohort, row)
+        self._env, self._rank = world.clock.env, (*cohort.cohort.rank, cohort.numbers[row])
         self._hooks = hooks
         self._seen = cohort.seen_from_start[row]
         self._n_views = self._n_steps = self._n_tracked = self._n_extra = 0
@@ -123,12 +126,12 @@ class Visitor(Person):
     @property
     def env(self) -> ExactEnvironment:
         """The SimPy environment, in whole milliseconds."""
-        return self._world.clock.env
+        return self._env
 
     @property
     def now_ms(self) -> int:
         """Now, in ms since the start of the simulation."""
-        return self._world.clock.now_ms if self._replay_ms is None else self._replay_ms
+        return self._env.now if self._replay_ms is None else self._replay_ms
 
     @property
     def now(self) -> datetime:
@@ -272,7 +275,8 @@ class Visitor(Person):
         self.visits.append(visit)
         self._on_site, self._leaving = True, False
         late_ms = self.now_ms - itinerary.view_ms[0]
-        yield from self._react(self._hooks.on_visit_start)
+        if self._hooks.on_visit_start:
+            yield from self._react(self._hooks.on_visit_start)
         for index, view_ms, submit_ms in zip(itinerary.pages, itinerary.view_ms, itinerary.submit_ms, strict=True):
             late_ms = yield from self._read(self._world.pages[index], view_ms, submit_ms, late_ms)
             if self._leaving:
@@ -281,16 +285,22 @@ class Visitor(Person):
 
     def _read(self, page: Page, view_ms: int, submit_ms: int, late_ms: int) -> Generator[simpy.Event, Any, int]:
         """View a page and submit its form; returns the delay of the visit from then on, in ms."""
-        yield from self._read_until(view_ms + late_ms)
-        yield from self._react(self._hooks.before_view, page)
+        hooks = self._hooks
+        if (pause := self._reading(view_ms + late_ms)) is not None:
+            yield pause
+        # Most visitors meet few hooks: whoever has none should not pay for a generator.
+        if hooks.before_view:
+            yield from self._react(hooks.before_view, page)
         if not self._leaving:
             self.view(page)
-            yield from self._react(self._hooks.on_view, page)
+            if hooks.on_view:
+                yield from self._react(hooks.on_view, page)
         late_ms = self.now_ms - view_ms
         # Whoever did not view the page, or went on to another, has no form of it to submit.
         if submit_ms < 0 or self._leaving or self.page is not page:
             return late_ms
-        yield from self._read_until(submit_ms + late_ms)
+        if (pause := self._reading(submit_ms + late_ms)) is not None:
+            yield pause
         yield from self._send_form(page)
         return self.now_ms - submit_ms
 
@@ -310,9 +320,10 @@ class Visitor(Person):
             return
         may_decide = not self.has_requested and not visit.itinerary.is_cut
         if may_decide or self._hooks.on_visit_end:
-            yield from self._read_until(
-                max(self.now_ms, visit.last_event_ms + _MIN_STAY_MS) if self._leaving else end_ms
-            )
+            if self._leaving:
+                end_ms = max(self.now_ms, visit.last_event_ms + _MIN_STAY_MS)
+            if (pause := self._reading(end_ms)) is not None:
+                yield pause
             visit.end_ms = self.now_ms
             visit.seen, visit.history = self._seen, self._cohort.history(self._row, self.visits)
             yield from self._react(self._hooks.on_visit_end)
@@ -339,35 +350,35 @@ class Visitor(Person):
 
     def _until_free(self, at_ms: int) -> Steps:
         """Wait until a time, and then for the end of a visit under way."""
-        yield from self._wait_until(at_ms)
+        if (pause := self._pause(at_ms)) is not None:
+            yield pause
         while self._on_site or self.now_ms < self._free_ms:
             if not self._on_site:
-                yield from self._wait_until(self._free_ms)
+                if (pause := self._pause(self._free_ms)) is not None:
+                    yield pause
                 continue
             if self._departure is None:
                 self._departure = self.env.event()
             yield self._departure
 
-    def _read_until(self, at_ms: int) -> Steps:
-        """Read until a time, or for as long as anybody reads; whoever has waited before reads less."""
+    def _reading(self, at_ms: int) -> simpy.Event | None:
+        """Pause until a time, or for as long as anybody reads; whoever has waited before reads less."""
         visit = self._current_visit("read")
-        yield from self._wait_until(min(at_ms, visit.last_event_ms + MAX_DWELL_MS) if visit.pages else at_ms)
+        return self._pause(min(at_ms, visit.last_event_ms + MAX_DWELL_MS) if visit.pages else at_ms)
 
-    def _wait_until(self, at_ms: int) -> Steps:
-        """Wait until a time, or not at all if it is past."""
+    def _pause(self, at_ms: int) -> simpy.Event | None:
+        """Event of the time until which to wait; None if it is past."""
         if at_ms <= self._slept_until_ms:
             self._replay_ms = at_ms
-            return
+            return None
         # Awake from here on.
-        self._replay_ms = None
-        if at_ms > self.now_ms or not self._on_site:
-            yield self._step_at(max(at_ms, self.now_ms))
+        self._replay_ms, now_ms = None, self._env.now
+        return self._step_at(max(at_ms, now_ms)) if at_ms > now_ms or not self._on_site else None
 
     def _step_at(self, at_ms: int) -> simpy.Event:
         """Event of a time; ties are ordered by who one is, never by who began to wait first."""
         self._n_steps += 1
-        rank = (*self._cohort.cohort.rank, self._cohort.numbers[self._row], self._n_steps)
-        return self._world.clock.until(at_ms, rank)
+        return self._env.at(at_ms, (*self._rank, self._n_steps))
 
     def _react(self, hooks: Sequence[Hook], *context: Page) -> Steps:
         """Let components react in turn; a reaction that is a generator takes time."""

@@ -14,6 +14,7 @@ from simulator.agents.awake import WorldOfAwake
 from simulator.agents.component import Component
 from simulator.agents.component_set import ComponentSet, Masks
 from simulator.agents.plan import Plan
+from simulator.engine.arrays import Bools
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.replication.candidates import Candidates, candidates_of
@@ -90,6 +91,7 @@ class EventGenerator:
         clock: Start and end of the simulation.
         components: What visitors can meet.
         wakes_all: Whether all visitors are awake, touched or not.
+        wait_matters: Whether the visible wait for a demo moves decisions.
         shared: What all awake cohorts share.
         population: Attributes of the visitors, and the companies.
         transport: Path of the events to the collector.
@@ -110,6 +112,7 @@ class EventGenerator:
         self.population = tables.population
         origins = [*origins_of(world.traffic), *components.campaigns]
         self.shared = WorldOfAwake(world, tables, streams, intercept, origins)
+        self.wait_matters = world.sales.wait_effect_per_day < 0
         self._intercept = intercept
         self._samplers = [
             CohortSampler(world, streams, arrival_source, tables)
@@ -170,7 +173,7 @@ class EventGenerator:
         found, may_be_refused = [], pl.Series(dtype=pl.String)
         for cohort in cohorts:
             touched = self.touched(cohort)
-            cohort.awake = np.logical_or.reduce(touched[self.components.wakes], axis=0, initial=self.wakes_all)
+            cohort.awake = self.components.awake(touched, self._has_open_decision(cohort)) | self.wakes_all
             # Whoever never comes invites nobody, which only colleagues on the clock can know.
             if len(may_be_refused):
                 cohort.awake |= cohort.invited_by.is_in(may_be_refused.implode()).fill_null(value=False).to_numpy()
@@ -185,6 +188,14 @@ class EventGenerator:
         """Which components touch which visitors of a cohort; shape (components, visitors)."""
         return self.components.touched(lambda component: self.plan(cohort, component), len(cohort))
 
+    def _has_open_decision(self, cohort: Cohort) -> Bools:
+        """Whether the effects of components could change a decision of each visitor; shape (visitors,)."""
+        low, high = self.components.effect_range
+        is_open = (cohort.decision_margin > -high) & (cohort.end_ms < self.clock.length_ms)
+        if not self.wait_matters:
+            is_open &= cohort.decision_margin <= -low
+        return np.bincount(cohort.journeys.visitor[is_open], minlength=len(cohort)) > 0
+
     def plan(self, cohort: Cohort, component: Component) -> Plan:
         """Plan of a cohort, as a component sees it."""
         return Plan(
@@ -195,7 +206,7 @@ class EventGenerator:
             streams=self.shared.streams,
             component=component.name,
             length_ms=self.clock.length_ms,
-            highest=self.components.highest,
+            highest=self.components.effect_range[1],
             rule=self.shared.tables.rule,
         )
 

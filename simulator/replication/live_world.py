@@ -290,7 +290,8 @@ class LiveWorld:
     def _hooks_of(self, touched: tuple[bool, ...]) -> ComponentHooks:
         """Hooks of a combination of components; many visitors share each."""
         if touched not in self._hooks:
-            self._hooks[touched] = self._generator.components.hooks(touched)
+            generator = self._generator
+            self._hooks[touched] = generator.components.hooks(touched, wait_matters=generator.wait_matters)
         return self._hooks[touched]
 
 

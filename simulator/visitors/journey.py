@@ -5,6 +5,7 @@ They depend on the visitor only, so a whole cohort is drawn in advance by vector
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -190,7 +191,7 @@ class JourneySampler:
         )
 
     def draw_visit(
-        self, landing: int, profile: int, address: int, draws: VisitorDraws
+        self, landing: int, profile: int, address: int, addressed: Callable[[str], AddressedUniforms]
     ) -> tuple[list[int], list[int], list[int], int]:
         """Draw one visit on its own.
 
@@ -198,18 +199,18 @@ class JourneySampler:
             landing: Page on which it starts, as an index.
             profile: Index of the visitor's navigation profile.
             address: Address of the visit in the random streams.
-            draws: Draws of the visitor's cohort.
+            addressed: Random numbers of the visitor's cohort, by source.
 
         Returns:
             Page of each view, time at which it is opened, time at which its form is submitted (−1 if it is not), and
             length of the visit; times in ms since its start.
         """
         where = np.array([landing]), np.array([profile]), np.array([address])
-        page, _ = self._walk(*where, draws.addressed("navigation"))
+        page, _ = self._walk(*where, addressed("navigation"))
         view_address = (address << STEP_BITS) + np.arange(len(page))
-        dwell = self._dwell(page, draws.addressed("dwell").at(view_address))
+        dwell = self._dwell(page, addressed("dwell").at(view_address))
         read = np.cumsum(dwell)
-        sends = self._forms_sent(page, view_address, draws.addressed("forms"))
+        sends = self._forms_sent(page, view_address, addressed("forms"))
         submit_ms = np.full(len(page), -1)
         submit_ms[sends] = (read - dwell + dwell // 2)[sends]
         return page.tolist(), (read - dwell).tolist(), submit_ms.tolist(), int(read[-1])

@@ -244,6 +244,42 @@ def test_an_effect_outside_its_range_is_refused():
         lived(TooEncouraging("more"), **EAGER)
 
 
+class Noting(Encouraging):
+    """Notes whom it is asked about, and pushes some up and some down."""
+
+    effect_range = (-0.1, 2.0)
+
+    def start(self) -> None:
+        """Nobody so far."""
+        self.asked: list[tuple[int, str]] = []
+
+    def effect(self, visitor: Visitor) -> float:
+        """By the parity of the visit."""
+        self.asked.append((self.now_ms, visitor.id))
+        return 2.0 if visitor.visits[-1].number % 2 else -0.1
+
+
+@pytest.mark.parametrize("wait_effect", [0.0, -0.5])
+def test_an_effect_wakes_only_those_whose_decision_it_can_change(wait_effect: float):
+    """It is asked for at the same decisions, whoever is on the clock, and never where its range leaves no doubt.
+
+    Where the wait for a demo discourages, no request is sure, so those who would request anyway are awake too.
+    """
+    settings = {**EAGER, "sales": {"wait_effect_per_day": wait_effect}}
+    everybody = lived(Noting("noting"), active_agents="all", **settings)
+    few = lived(Noting("noting"), **settings)
+    check_same(few, everybody)
+    asked = few.components["noting"].asked
+    assert asked == everybody.components["noting"].asked
+    awake, sure = {visitor.id for visitor in few.visitors}, lived(**settings)
+    assert {who for _, who in asked} <= awake
+    assert len(awake) < len(everybody.visitors) / 2
+    sleepers = set(sure.outcome.people["person_id"]) - awake
+    requests = few.events.filter(pl.col("event") == "Demo Requested")["anonymous_id"]
+    people = dict(few.outcome.people.select("anonymous_id", "person_id").iter_rows())
+    assert bool(sleepers & {people[browser] for browser in requests}) == (wait_effect == 0)
+
+
 @pytest.mark.parametrize(
     "mask", [True, np.ones(3, dtype=bool), [True], None], ids=["one value", "wrong length", "list", "nothing"]
 )

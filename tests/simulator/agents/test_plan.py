@@ -100,7 +100,7 @@ def test_a_plan_knows_the_forms(model: Model):
 def test_a_plan_knows_who_may_request():
     """With a constant effect those who request are those whose log-odds suffice when raised by it; fewer without."""
     settings = {"intent": {"target_conversion": 0.1, "conversion_unit": "visitor"}}
-    model = lived(Encouraging("census"), **settings)
+    model = lived(Encouraging("census"), active_agents="all", **settings)
     might = {who for who, may in of_visitors(model, "might_request").items() if may}
     assert {each.id for each in model.visitors if each.has_requested} == might
     assert of_visitors(model, "might_request", 2.0) == of_visitors(model, "might_request")
