@@ -29,7 +29,7 @@ class _Encouragement(Component):
     effect_range = (0.0, 0.8)
 
     def touches(self, plan: Plan) -> Bools:
-        """Whoever might request a demo with it."""
+        """Visitors who might request a demo with it."""
         return plan.might_request()
 
     def effect(self, visitor: Visitor) -> float:  # noqa: ARG002 - the same for all

@@ -156,7 +156,7 @@ class Component:
         """Visitors whom it touches in a window of time that it has opened by :meth:`open_window`.
 
         A component that overrides this one wakes nobody else: nobody can know beforehand when it will act. Its hooks on
-        the site are called within its windows only; :meth:`effect` is called always, and must be 0 for whoever it has
+        the site are called within its windows only; :meth:`effect` is called always, and must be 0 for visitors it has
         not met. :meth:`touches` must name all whom it may ever select.
 
         Args:
@@ -240,7 +240,7 @@ class Component:
         return visitor.rng(f"component:{self.name}/{name}")
 
     def account_rng(self, account: str, name: str) -> VisitorRandom:
-        """Random numbers of a company for a purpose of this component; the same whoever of it comes to the site.
+        """Random numbers of a company for a purpose of this component; the same for all its people.
 
         Args:
             account: Identifier of the company: ``visitor.account.account``.
@@ -343,7 +343,7 @@ class ComponentHooks:
         self.before_submit = self._of("before_submit")
         self.on_submit = self._of("on_submit")
         self.on_visit_end = self._of("on_visit_end")
-        # Encouragement first: whoever is not won over by it need not be asked what discourages them.
+        # Encouragement first: visitors not won over by it need not be asked what discourages them.
         ranges = [(each, *each.effect_range) for each in self.components if each.overrides("effect")]
         self._effects = sorted(ranges, key=lambda each: each[2] <= 0)
         self._lowest, self._highest = total_range((low, high) for _, low, high in self._effects)
@@ -378,7 +378,7 @@ class ComponentHooks:
                 break
             highest -= max(0.0, high)
             effect = component.effect(visitor)
-            # Whoever could be moved further than announced may be asleep: a wrong number, not a slow one.
+            # A visitor who could be moved further than announced may be asleep: a wrong number, not a slow one.
             if not low <= effect <= high:
                 raise ComponentError(
                     f"component {component.name!r}: effect() gave {effect:g}, outside its effect_range of "

@@ -111,7 +111,7 @@ class ComponentSet:
         masks = np.zeros((len(self.components), n), dtype=bool)
         for place, component in enumerate(self.components):
             masks[place] = checked_mask(component, "touches", component.touches(plan_of(component)), n)
-        # Whoever leaves the plan for another reason may come into the reach of an effect that was too small before.
+        # A visitor who leaves the plan for another reason may come into the reach of an effect too small before.
         masks[self._only_decides] |= masks[~self._only_decides].any(axis=0)
         return masks
 

@@ -65,7 +65,7 @@ class Person:
         return inviter
 
     def rng(self, name: str) -> VisitorRandom:
-        """The visitor's random numbers for one purpose; the same whoever else is on the clock.
+        """The visitor's random numbers for one purpose; the same, no matter who else is on the clock.
 
         Args:
             name: Any name; components put their own before it (:meth:`Component.rng`).

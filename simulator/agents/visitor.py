@@ -25,7 +25,7 @@ Steps = Generator[simpy.Event, Any, None]
 """What a step that takes time yields to SimPy."""
 
 _MIN_STAY_MS = 1000
-"""Whoever leaves at once stays a second, so that a request never falls on the page view itself."""
+"""A visitor who leaves at once stays a second, so that a request never falls on the page view itself."""
 
 
 class Visitor(Person):
@@ -75,7 +75,7 @@ class Visitor(Person):
 
     def __init__(self, world: World, cohort: AwakeCohort, row: int, hooks: Hooks, slept_until_ms: int = -1) -> None:
         self._world = world
-        # Whoever is woken late first relives the plan in silence: until then it was what happened.
+        # A visitor woken late first relives the plan in silence: until then it was what happened.
         self._slept_until_ms, self._replay_ms = slept_until_ms, None if slept_until_ms < 0 else 0
         super().__init__(cohort, row)
         self._env, self._rank = world.clock.env, (*cohort.cohort.rank, cohort.numbers[row])
@@ -174,8 +174,8 @@ class Visitor(Person):
         visit.pages.append(page.index)
         visit.last_event_ms = now_ms
         self._seen |= self._cohort.seen_on_page[page.index]
+        self._record(visit, VIEW, self._n_views)
         self._n_views += 1
-        self._record(VIEW)
 
     def submit(self) -> None:
         """Submit the form of the page that was viewed last, which identifies the visitor to this browser.
@@ -190,8 +190,8 @@ class Visitor(Person):
         visit.last_event_ms = now_ms
         self._seen |= self._cohort.seen_on_form(page.index, self._row)
         self._identified_ms.setdefault(visit.itinerary.second_browser, now_ms)
-        self._record(IDENTIFY)
-        self._record(SUBMIT)
+        self._record(visit, IDENTIFY, self._n_views - 1)
+        self._record(visit, SUBMIT, self._n_views - 1)
 
     def track(self, event: str, **properties: object) -> None:
         """Send an event: a `track` call of the browser, or of the servers if the component says so.
@@ -206,7 +206,7 @@ class Visitor(Person):
             if not self._on_site:
                 raise ComponentError(f"{event!r} comes from the browser of a visitor who is not on the site")
             visit.last_event_ms = self.now_ms
-        self._record(kind, self._n_tracked, properties)
+        self._record(visit, kind, self._n_tracked, properties)
         self._n_tracked += 1
         visit.tracked.append((self.now_ms, event))
 
@@ -260,7 +260,7 @@ class Visitor(Person):
                 return
 
     def _ask_to_come(self) -> None:
-        """Let components refuse a visitor; whoever was invited by somebody refused does not come either."""
+        """Let components refuse a visitor; the colleagues invited by a refused visitor do not come either."""
         if self._world.refuses(self.invited_by) or not self._hooks.admit(self):
             self.is_refused = True
             self._world.refuse(self.id)
@@ -288,7 +288,7 @@ class Visitor(Person):
         hooks = self._hooks
         if (pause := self._reading(view_ms + late_ms)) is not None:
             yield pause
-        # Most visitors meet few hooks: whoever has none should not pay for a generator.
+        # Most visitors meet few hooks, and a generator for each that is missing would cost as much as the view.
         if hooks.before_view:
             yield from self._react(hooks.before_view, page)
         if not self._leaving:
@@ -296,7 +296,7 @@ class Visitor(Person):
             if hooks.on_view:
                 yield from self._react(hooks.on_view, page)
         late_ms = self.now_ms - view_ms
-        # Whoever did not view the page, or went on to another, has no form of it to submit.
+        # A visitor who did not view the page, or went on to another, has no form of it to submit.
         if submit_ms < 0 or self._leaving or self.page is not page:
             return late_ms
         if (pause := self._reading(submit_ms + late_ms)) is not None:
@@ -362,7 +362,7 @@ class Visitor(Person):
             yield self._departure
 
     def _reading(self, at_ms: int) -> simpy.Event | None:
-        """Pause until a time, or for as long as anybody reads; whoever has waited before reads less."""
+        """Pause until a time, or for as long as anybody reads; after a wait, visitors read less."""
         visit = self._current_visit("read")
         return self._pause(min(at_ms, visit.last_event_ms + MAX_DWELL_MS) if visit.pages else at_ms)
 
@@ -387,15 +387,13 @@ class Visitor(Person):
             if isinstance(reaction, GeneratorType):
                 yield from reaction
 
-    def _record(self, kind: int, number: int | None = None, properties: Mapping[str, object] | None = None) -> None:
+    def _record(self, visit: Visit, kind: int, number: int, properties: Mapping[str, object] | None = None) -> None:
         """Record an activity of now on the page that was viewed last, unless the plan has it already."""
         if self._replay_ms is not None:
             return
-        visit = self._current_visit("act")
         pages, origin = visit.pages, visit.itinerary.origin if len(visit.pages) == 1 else -1
         last, previous = pages[-1] if pages else -1, pages[-2] if len(pages) > 1 else -1
-        number = self._n_views - 1 if number is None else number
-        record = (self.now_ms, number, last, previous, origin, kind)
+        record = (self._env.now, number, last, previous, origin, kind)
         self._world.record(Act(self._cohort, self._row, visit, self._identified_ms, record, properties))
 
     def _current_visit(self, act: str) -> Visit:

@@ -42,7 +42,7 @@ class World(Protocol):
         """Whether a visitor requested a demo at the end of a planned visit, before waking."""
 
     def refuses(self, invited_by: str | None) -> bool:
-        """Whether whoever invited a visitor never came."""
+        """Whether the colleague who invited a visitor never came."""
 
     def refuse(self, visitor: str) -> None:
         """Remember a visitor who never came."""

@@ -16,8 +16,8 @@ from simulator.settings.base import Count, Settings
 class BuyingCommittee(Component):
     """A company requests a demo only when enough of its people want one.
 
-    Whoever wants a demo at the end of a visit votes for it, once and for ever; the one whose vote completes the quorum
-    requests it. Visitors whose company is not recognised decide alone.
+    A visitor who wants a demo at the end of a visit votes for it, once and for ever; the one whose vote completes the
+    quorum requests it. Visitors whose company is not recognised decide alone.
 
     No signal shows how many colleagues want a demo, so the true coefficients of the decision are unknown with it.
     """

@@ -14,9 +14,9 @@ from simulator.settings.base import NonNegative, Positive, Settings
 class CampaignBudget(Component):
     """Every visitor of a campaign costs a click; when the money is spent, nobody comes by it any more.
 
-    A world has one for each campaign of ``traffic.campaigns`` with a budget, under the name ``campaign:NAME``. It is
-    told who comes in the order in which they come, so it touches all visitors of the campaign, and the colleagues whom
-    they would invite: who never came invites nobody.
+    A world has one for each campaign of ``traffic.campaigns`` with a budget, under the name ``campaign:NAME``. It has
+    to see who comes in the order in which they come, so it touches all visitors of the campaign, and the colleagues
+    whom they would invite: visitors who never came invite nobody.
     """
 
     class Settings(Component.Settings):

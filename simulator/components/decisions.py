@@ -51,7 +51,7 @@ class Probit(DecisionModel):
 
 
 class Threshold(DecisionModel):
-    """No chance at all: whoever has log-odds above 0 requests a demo."""
+    """No chance at all: visitors with log-odds above 0 request a demo."""
 
     def thresholds(self, uniforms: Floats) -> Floats:
         """The same for all."""
@@ -104,7 +104,7 @@ class MultinomialLogit(DecisionModel):
         return refusal
 
     def touches(self, plan: Plan) -> Bools:
-        """Whoever may choose one of the others at the end of a visit, or a demo."""
+        """Visitors who may choose one of the others at the end of a visit, or a demo."""
         others = math.exp(self.settings.trial) + math.exp(self.settings.contact)
         return plan.decides_below(lambda odds: (odds + others) / (1 + odds + others))
 

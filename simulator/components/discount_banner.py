@@ -16,7 +16,7 @@ from simulator.settings.site import PageName
 
 
 class DiscountBanner(Component):
-    """When few requests wait, a page shows a discount for some time; whoever sees it then is moved.
+    """When few requests wait, a page shows a discount for some time; visitors who see it then are moved.
 
     Nobody can know beforehand when that will be, so visitors are woken late.
     """
@@ -76,7 +76,7 @@ class DiscountBanner(Component):
             visitor.track("Discount Shown")
 
     def effect(self, visitor: Visitor) -> float:
-        """The effect, for whoever has seen it."""
+        """The effect, for visitors who have seen it."""
         return self.settings.effect if self.name in visitor.state else 0.0
 
     def measures(self) -> Mapping[str, float]:

@@ -87,7 +87,7 @@ class LiveChat(Component):
             visitor.track("Live Chat Ended")
 
     def effect(self, visitor: Visitor) -> float:
-        """The effect, for whoever has chatted."""
+        """The effect, for visitors who have chatted."""
         return self.settings.effect if visitor.state.get(self.name) == "had" else 0.0
 
     def measures(self) -> Mapping[str, float]:

@@ -17,7 +17,7 @@ from simulator.settings.traffic import CampaignSettings
 
 
 class NurtureEmail(Component):
-    """Whoever submits a form gets an e-mail later; some follow its link and make a visit that they had not planned.
+    """Visitors who submit a form get an e-mail later; some follow its link and make a visit that they had not planned.
 
     Each visitor gets one e-mail, and none after a demo request. Who follows the link while on the site makes the visit
     after the one under way.

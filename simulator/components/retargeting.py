@@ -18,7 +18,7 @@ from simulator.settings.traffic import CampaignSettings
 
 
 class Retargeting(Component):
-    """Whoever has left after viewing a page is shown advertisements elsewhere; a click makes a visit more.
+    """Visitors who left after viewing a page are shown advertisements elsewhere; a click adds a visit.
 
     Each visitor is shown a limited number of them, one at a time, until the first click. Nobody who has requested a
     demo clicks any more.

@@ -15,7 +15,7 @@ from simulator.settings.base import Count, Positive, Settings
 
 
 class WebServer(Component):
-    """Every page comes from a server with some processes; whoever waits for too long leaves.
+    """Every page comes from a server with some processes; visitors who wait for too long leave.
 
     Pages are made in the order in which they are asked for. A slow server delays page views, so the same visits have
     fewer of them and take longer. It touches everybody, so every visitor is on the clock.

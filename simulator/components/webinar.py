@@ -54,7 +54,7 @@ class Webinar(Component):
         return {"webinar_attended": Effect(self.settings.effect, signal)}
 
     def touches(self, plan: Plan) -> Bools:
-        """Whoever would register."""
+        """Visitors who would register."""
         return plan.submits(self.settings.page)
 
     def start(self) -> None:
@@ -84,7 +84,7 @@ class Webinar(Component):
         visitor.track("Webinar Attended")
 
     def effect(self, visitor: Visitor) -> float:
-        """The effect, for whoever has attended."""
+        """The effect, for visitors who have attended."""
         return self.settings.effect if visitor.state.get(self.name) == "attended" else 0.0
 
     def measures(self) -> Mapping[str, float]:

@@ -174,7 +174,7 @@ class EventGenerator:
         for cohort in cohorts:
             touched = self.touched(cohort)
             cohort.awake = self.components.awake(touched, self._has_open_decision(cohort)) | self.wakes_all
-            # Whoever never comes invites nobody, which only colleagues on the clock can know.
+            # A visitor who never comes invites nobody, which only colleagues on the clock can know.
             if len(may_be_refused):
                 cohort.awake |= cohort.invited_by.is_in(may_be_refused.implode()).fill_null(value=False).to_numpy()
             if self.components.admits.any():

@@ -125,7 +125,7 @@ class LiveWorld:
     def subscribe(self, event: str, call: Callable[[], None]) -> None:
         """Have a function called after each event of a name, when it happens.
 
-        Page views and forms are not among them: whoever is not awake makes them off the clock.
+        Page views and forms are not among them: visitors who are asleep make them off the clock.
 
         Args:
             event: A demo request, an event of the sales desk, or one of a component.
@@ -258,7 +258,7 @@ class LiveWorld:
         )
 
     def refuses(self, invited_by: str | None) -> bool:
-        """Whether whoever invited a visitor never came."""
+        """Whether the colleague who invited a visitor never came."""
         return invited_by in self._refused
 
     def refuse(self, visitor: str) -> None:

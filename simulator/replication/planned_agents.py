@@ -61,7 +61,7 @@ def decisions(world: Deciding, candidates: Candidates, number: int) -> Generator
     first = int(journeys.first_visit[number])
     for visit in range(first, first + int(journeys.n_visits[number])):
         yield world.clock.until(int(candidates.end_ms[visit]), _rank(candidates, number))
-        # Whoever was woken before the end of the visit decides there.
+        # A visitor who was woken before the end of the visit decides there.
         if world.is_woken(candidates, number):
             return
         if _wants_demo(world, candidates, number, visit):
@@ -70,7 +70,7 @@ def decisions(world: Deciding, candidates: Candidates, number: int) -> Generator
 
 
 def _rank(cohort: Cohort, number: int) -> tuple[int, ...]:
-    """Rank of a decision: those of one millisecond are ordered by who decides, whoever else is on the clock."""
+    """Rank of a decision: those of one millisecond are ordered by who decides, no matter who else is on the clock."""
     return (*cohort.rank, int(cohort.numbers[number]))
 
 

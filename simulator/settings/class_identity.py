@@ -83,7 +83,7 @@ def require_same(classes: Mapping[str, ClassIdentity]) -> None:
     """
     for place, theirs in classes.items():
         module, _, name = theirs.path.partition(":")
-        # Whoever gave the task has allowed it.
+        # The process that gave the task has allowed it.
         allow_plugins(module)
         try:
             ours = identity_of(imported(theirs.path))

@@ -119,7 +119,7 @@ class PartSettings(BaseModel):
     @classmethod
     def of(cls, part: Any) -> Self:  # noqa: ANN401 - a component or a probe, which are further up
         """Settings that name the class of an object, with the object's own settings."""
-        # Whoever has made the object has run its code.
+        # The caller has made the object and so has run its code.
         allow_plugins(type(part).__module__)
         return cls(use=f"{type(part).__module__}:{type(part).__qualname__}", **part.settings.model_dump())
 

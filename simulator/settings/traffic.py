@@ -79,7 +79,7 @@ class TimedCampaignSettings(WindowSettings):
         engagement: Multiplier of the odds of viewing another page; null for the channel's.
         cost_per_click: Cost of each of its visitors, at the first visit; goes with ``budget``.
         budget: Money for the clicks within the simulation; when the next click would exceed it, the campaign stops:
-            whoever would have come by it later does not come. Null for no limit.
+            visitors it would have brought later do not come. Null for no limit.
     """
 
     channel: str

@@ -8,7 +8,7 @@ from simulator.engine.arrays import Floats
 
 
 class DecisionRule:
-    """Whoever has log-odds above a random threshold requests a demo; the logit's threshold unless overridden.
+    """Visitors with log-odds above a random threshold request a demo; the logit's threshold unless overridden.
 
     >>> rule = DecisionRule()
     >>> rule.thresholds(np.array([0.5]))
