@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol, Self, TypeVar
 
+import numpy as np
 import polars as pl
 
 from analytics.events.times import HOUR_MS
@@ -236,7 +238,12 @@ class Model:
         length_ms = self.clock.length_ms
         if until is None:
             return length_ms
-        return min(length_ms, self.clock.to_ms(until) if isinstance(until, datetime) else round(until * HOUR_MS))
+        if isinstance(until, datetime):
+            if until.tzinfo is not None:
+                return min(length_ms, self.clock.to_ms(until))
+        elif isinstance(until, int | float | np.number) and not math.isnan(until):
+            return length_ms if until * HOUR_MS >= length_ms else round(until * HOUR_MS)
+        raise ValueError(f"until must be hours since the start, or a datetime with a time zone, not {until!r}")
 
     def uniforms(self, name: str) -> AddressedUniforms:
         """Random numbers of the world for a purpose, by address; those of visitors are ``visitor.rng(name)``."""

@@ -2,11 +2,11 @@
 
 Modules, in reading order: ``visit`` (what a visitor means to do, and did), ``randomness`` (random numbers of one
 visitor), ``plan`` (what a cohort would do if nothing touched it), ``awake`` (the visitors of a cohort who are on the
-clock), ``hooks`` (what components add to a visitor), ``made`` (what they did, as activity and arrays), ``timeline``
-(the same of one visitor, in words), ``person`` (who a visitor is), ``world_view`` (what visitors act on), ``visitor``
-(the agent), ``sleeping`` (visitors who are not on the clock), ``component`` (base class of everything that visitors
-can meet), ``component_set`` (all components of a world), ``decision`` (base class of decision models), ``probe``
-(what is measured while the clock runs), ``parts`` (all of these in one model).
+clock), ``made`` (what they did, as activity and arrays), ``timeline`` (the same of one visitor, in words),
+``world_view`` (what visitors act on, and the hooks that act on them), ``person`` (what can be seen of a visitor),
+``visitor`` (the agent), ``sleeping`` (visitors who are not on the clock), ``component`` (base class of everything that
+visitors can meet), ``component_set`` (all components of a world), ``decision`` (base class of decision models),
+``probe`` (what is measured while the clock runs), ``parts`` (all of these in one model).
 """
 
 import lazy_loader

@@ -1,12 +1,16 @@
 from .awake import AwakeCohort as AwakeCohort, WorldOfAwake as WorldOfAwake
 from .component import (
     Component as Component,
-    ComponentHooks as ComponentHooks,
     Effect as Effect,
     Window as Window,
     event_signal as event_signal,
 )
-from .component_set import ComponentSet as ComponentSet, Masks as Masks, checked_mask as checked_mask
+from .component_set import (
+    ComponentHooks as ComponentHooks,
+    ComponentSet as ComponentSet,
+    Masks as Masks,
+    checked_mask as checked_mask,
+)
 from .decision import DecisionModel as DecisionModel
 from .made import Act as Act, activity_of as activity_of, made_cohort as made_cohort
 from .parts import classes_of as classes_of, components_of as components_of, probes_of as probes_of

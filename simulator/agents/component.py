@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import GeneratorType
 from typing import Any, ClassVar, Protocol, Self
 
 from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName
@@ -32,7 +32,16 @@ Reaction = object
 Window = tuple[int, int]
 """Start and end of a time in ms since the start of the simulation; the end does not belong to it."""
 
-_ON_SITE = ("admits", "on_visit_start", "before_view", "on_view", "before_submit", "on_submit", "on_visit_end")
+_ON_SITE = (
+    "admits",
+    "on_visit_start",
+    "before_view",
+    "on_view",
+    "before_submit",
+    "on_submit",
+    "on_visit_end",
+    "on_no_request",
+)
 
 
 @dataclass(frozen=True)
@@ -205,6 +214,12 @@ class Component:
     def on_visit_end(self, visitor: Visitor) -> Reaction:
         """Called at the end of a visit, before the decision."""
 
+    def on_no_request(self, visitor: Visitor) -> Reaction:
+        """Called after a visit whose decision was against a demo.
+
+        A component with this hook has all effects asked for at each decision: ``visitor.visit.shift`` is their sum.
+        """
+
     def effect(self, visitor: Visitor) -> float:
         """Effect on the decision at the end of a visit, in log-odds, within ``effect_range``.
 
@@ -254,8 +269,12 @@ class Component:
         """Put the component into a model and start it."""
         self.model = model
         process = self.start()
-        if process is not None:
-            model.env.process(process)  # type: ignore[arg-type]  # SimPy refuses what is no generator
+        if isinstance(process, GeneratorType):
+            model.env.process(process)
+        elif process is not None:
+            raise ComponentError(
+                f"component {self.name!r}: start() must be a generator or return nothing: {process!r:.60}"
+            )
         return self
 
     def open_window(self, minutes: float) -> None:
@@ -303,6 +322,9 @@ class Component:
         Raises:
             ComponentError: An event has the name of an event of the tracking plan.
         """
+        for names in (self.events, self.server_events):
+            if isinstance(names, str):
+                raise ComponentError(f"{self.name}: events are a sequence of names, such as ({names!r},), not a text")
         for event in (*self.events, *self.server_events):
             if event in set(EventName) | SERVER_SIDE_EVENTS:
                 raise ComponentError(
@@ -310,92 +332,3 @@ class Component:
                 )
         browser = [ComponentEvent(event) for event in self.events]
         return browser + [ComponentEvent(event, on_server=True) for event in self.server_events]
-
-
-def total_range(ranges: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """Return the sums of the smallest and of the largest effects, each of which may be absent.
-
-    Args:
-        ranges: Smallest and largest effect of each component, in log-odds.
-
-    >>> total_range([(0.0, 0.8), (-0.5, -0.1)])
-    (-0.5, 0.8)
-    """
-    lows, highs = zip((0.0, 0.0), *ranges, strict=True)
-    # Sums without rounding errors: the same ones in any order.
-    return math.fsum(min(0.0, low) for low in lows), math.fsum(max(0.0, high) for high in highs)
-
-
-class ComponentHooks:
-    """The hooks of some components, in their order, without those that do nothing.
-
-    Args:
-        components: The components that touch a visitor.
-        wait_matters: Whether the visible wait for a demo moves decisions after the effects.
-    """
-
-    def __init__(self, components: Iterable[Component], *, wait_matters: bool = False) -> None:
-        self.components = tuple(components)
-        self.admits = self._of("admits")
-        self.on_visit_start = self._of("on_visit_start")
-        self.before_view = self._of("before_view")
-        self.on_view = self._of("on_view")
-        self.before_submit = self._of("before_submit")
-        self.on_submit = self._of("on_submit")
-        self.on_visit_end = self._of("on_visit_end")
-        # Encouragement first: visitors not won over by it need not be asked what discourages them.
-        ranges = [(each, *each.effect_range) for each in self.components if each.overrides("effect")]
-        self._effects = sorted(ranges, key=lambda each: each[2] <= 0)
-        self._lowest, self._highest = total_range((low, high) for _, low, high in self._effects)
-        if wait_matters:
-            self._lowest = -math.inf  # no decision is sure
-
-    def _of(self, name: str) -> list[Callable[..., Any]]:
-        return [_hook(component, name) for component in self.components if component.overrides(name)]
-
-    def admit(self, visitor: Visitor) -> bool:
-        """Whether all components let a visitor come."""
-        return all(admits(visitor) for admits in self.admits)
-
-    def margin(self, visitor: Visitor, margin: float) -> float:
-        """Margin of a decision with the components' effects, in log-odds.
-
-        Components are asked only where their effects can decide; so one that counts votes hears of those only who want
-        a demo.
-
-        Args:
-            visitor: The visitor who decides.
-            margin: Margin without the effects.
-
-        Raises:
-            ComponentError: An effect lies outside its range.
-        """
-        if margin + self._lowest > 0:
-            return margin
-        highest = self._highest
-        for component, low, high in self._effects:
-            if margin + highest <= 0:
-                break
-            highest -= max(0.0, high)
-            effect = component.effect(visitor)
-            # A visitor who could be moved further than announced may be asleep: a wrong number, not a slow one.
-            if not low <= effect <= high:
-                raise ComponentError(
-                    f"component {component.name!r}: effect() gave {effect:g}, outside its effect_range of "
-                    f"{low:g} to {high:g}"
-                )
-            margin += effect
-        return margin
-
-
-def _hook(component: Component, name: str) -> Callable[..., Any]:
-    """Hook of a component; one that acts late has none outside its windows."""
-    hook: Callable[..., Any] = getattr(component, name)
-    if not component.is_late:
-        return hook
-    nothing = getattr(Component, name)
-
-    def within_windows(visitor: Visitor, *page: Page) -> object:
-        return hook(visitor, *page) if component.is_open else nothing(component, visitor, *page)
-
-    return within_windows

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.agents.component import Component, ComponentHooks, Effect, total_range
+from simulator.agents.component import Component, Effect
 from simulator.agents.plan import Plan
+from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.errors import ComponentError
@@ -36,6 +40,8 @@ class ComponentSet:
         for name in names:
             if names.count(name) > 1:
                 raise ComponentError(f"two components have the name {name!r}; give each a name of its own")
+        for component in self.components:
+            _check_range(component)
         self._check_owners("signal", lambda component: component.terms())
         self._check_owners("campaign", lambda component: component.campaigns())
 
@@ -146,16 +152,14 @@ class ComponentSet:
         """Whether each component may refuse whom it touches; shape (components,)."""
         return np.array([component.overrides("admits") for component in self.components], dtype=bool)
 
-    def hooks(self, touched: Sequence[bool], *, wait_matters: bool) -> ComponentHooks:
+    def hooks(self, touched: Sequence[bool]) -> ComponentHooks:
         """Hooks of the components that touch a visitor.
 
         Args:
             touched: Whether each component does.
-            wait_matters: Whether the visible wait for a demo moves decisions too.
         """
         return ComponentHooks(
-            (component for component, is_touched in zip(self.components, touched, strict=True) if is_touched),
-            wait_matters=wait_matters,
+            component for component, is_touched in zip(self.components, touched, strict=True) if is_touched
         )
 
 
@@ -171,3 +175,136 @@ def checked_mask(component: Component, method: str, mask: object, n: int) -> Boo
             f"such as plan.views('pricing'); it returned {mask!r:.80}"
         )
     return mask
+
+
+def total_range(ranges: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Return the sums of the smallest and of the largest effects, each of which may be absent.
+
+    Args:
+        ranges: Smallest and largest effect of each component, in log-odds.
+
+    >>> total_range([(0.0, 0.8), (-0.5, -0.1)])
+    (-0.5, 0.8)
+    """
+    lows, highs = zip((0.0, 0.0), *ranges, strict=True)
+    # Sums without rounding errors: the same ones in any order.
+    return math.fsum(min(0.0, low) for low in lows), math.fsum(max(0.0, high) for high in highs)
+
+
+class ComponentHooks:
+    """The hooks of some components, in their order, without those that do nothing.
+
+    Args:
+        components: The components that touch a visitor.
+
+    Attributes:
+        highest: Sum of the largest effects, in log-odds.
+        asks_always: Whether effects are asked for even where they cannot change a decision.
+    """
+
+    def __init__(self, components: Iterable[Component]) -> None:
+        self.components = tuple(components)
+        self._admits = self._of("admits")
+        self.on_visit_start = self._of("on_visit_start")
+        self.before_view = self._of("before_view")
+        self.on_view = self._of("on_view")
+        self._before_submit = self._of("before_submit")
+        self.on_submit = self._of("on_submit")
+        self.on_visit_end = self._of("on_visit_end")
+        self.on_no_request = self._of("on_no_request")
+        self.asks_always = bool(self.on_no_request)
+        # Encouragement first: visitors not won over by it need not be asked what discourages them. What may forbid a
+        # request comes last, so that it is asked of those only who want a demo after all else.
+        ranges = [(each, *each.effect_range) for each in self.components if each.overrides("effect")]
+        self._effects = sorted(ranges, key=lambda each: (each[2] > 0, each[1]), reverse=True)
+        self._lowest, self.highest = total_range((low, high) for _, low, high in self._effects)
+
+    def _of(self, name: str) -> list[Callable[..., Any]]:
+        return [_hook(component, name) for component in self.components if component.overrides(name)]
+
+    def admit(self, visitor: Visitor) -> bool:
+        """Whether all components let a visitor come."""
+        return all(_answer(hook, hook(visitor)) for hook in self._admits)
+
+    def allow(self, visitor: Visitor, page: Page) -> bool:
+        """Whether all components let a visitor submit the form of a page."""
+        return all(_answer(hook, hook(visitor, page)) for hook in self._before_submit)
+
+    def margin(self, visitor: Visitor, margin: float) -> float:
+        """Margin of a decision with the components' effects, in log-odds.
+
+        Components are asked only where their effects can decide; so one that counts votes hears of those only who want
+        a demo.
+
+        Args:
+            visitor: The visitor who decides.
+            margin: Margin without the effects.
+
+        Raises:
+            ComponentError: An effect lies outside its range, or is no number.
+        """
+        if margin > -self._lowest and not self.asks_always:
+            return margin
+        highest = self.highest
+        for component, low, high in self._effects:
+            if margin + highest <= 0 and not self.asks_always:
+                break
+            highest -= max(0.0, high)
+            margin += _checked_effect(component, component.effect(visitor), low, high)
+        return margin
+
+
+def _check_range(component: Component) -> None:
+    """Refuse a range that does not hold what the component says of its effects."""
+    (low, high), terms = component.effect_range, component.terms()
+    if not low <= high:
+        raise ComponentError(f"component {component.name!r}: effect_range must be (smallest, largest), not {low, high}")
+    if not component.overrides("effect"):
+        if terms:
+            names = ", ".join(map(repr, terms))
+            raise ComponentError(
+                f"component {component.name!r}: terms() names {names}, but no effect() moves a decision"
+            )
+        return
+    if not component.overrides("effect_range"):
+        raise ComponentError(
+            f"component {component.name!r}: it has an effect() but no effect_range; "
+            "say the smallest and the largest value of the effect, such as effect_range = (0.0, 1.2)"
+        )
+    for name, term in terms.items():
+        if not low <= term.log_odds <= high:
+            raise ComponentError(
+                f"component {component.name!r}: the true effect of {name!r} is {term.log_odds:g}, outside its "
+                f"effect_range of {low:g} to {high:g}"
+            )
+
+
+def _answer(hook: Callable[..., Any], answer: object) -> bool:
+    """What a hook says that decides at once."""
+    if not isinstance(answer, bool | np.bool_):
+        name = getattr(hook, "__qualname__", str(hook))
+        raise ComponentError(f"{name}() must return True or False, and cannot wait; it returned {answer!r:.60}")
+    return bool(answer)
+
+
+def _checked_effect(component: Component, effect: object, low: float, high: float) -> float:
+    # A visitor who could be moved further than announced may be asleep: a wrong number, not a slow one.
+    if not (isinstance(effect, Real) and low <= float(effect) <= high):
+        given = f"{float(effect):g}" if isinstance(effect, Real) else f"{effect!r}, which is no number"
+        raise ComponentError(
+            f"component {component.name!r}: effect() gave {given}, outside its effect_range of {low:g} to {high:g}"
+        )
+    return float(effect)
+
+
+def _hook(component: Component, name: str) -> Callable[..., Any]:
+    """Hook of a component; one that acts late has none outside its windows."""
+    hook: Callable[..., Any] = getattr(component, name)
+    if not component.is_late:
+        return hook
+    nothing = getattr(Component, name)
+
+    def within_windows(visitor: Visitor, *page: Page) -> object:
+        return hook(visitor, *page) if component.is_open else nothing(component, visitor, *page)
+
+    return within_windows

@@ -11,6 +11,7 @@ import numpy as np
 
 from simulator.agents.awake import AwakeCohort
 from simulator.agents.visit import Visit, journeys_of
+from simulator.errors import ComponentError
 from simulator.tracking.activity import ACTIVITY_RECORD, VISIT_RECORD, HourActivity
 from simulator.visitors.cohort import Cohort
 from simulator.visitors.cohort_tables import WorldTables
@@ -28,7 +29,7 @@ class Act(NamedTuple):
         identified_ms: First form of the visitor in each browser, by whether it is the second one; grows as time passes.
         record: Time in ms, number, page, previous page, origin and kind, as in
             :data:`simulator.tracking.activity.ACTIVITY_RECORD`.
-        properties: Properties of the event, for events of components.
+        extra: Properties of the event as JSON, for events of components that have any.
     """
 
     cohort: AwakeCohort
@@ -36,7 +37,28 @@ class Act(NamedTuple):
     visit: Visit
     identified_ms: dict[bool, int]
     record: tuple[int, int, int, int, int, int]
-    properties: Mapping[str, object] | None = None
+    extra: str = ""
+
+
+def extra_of(event: str, properties: Mapping[str, object]) -> str:
+    """Properties of an event as they are stored; empty without any.
+
+    Args:
+        event: Name of the event.
+        properties: The properties, by name.
+
+    Raises:
+        ComponentError: They are no JSON.
+
+    >>> extra_of("Chat Ended", {"minutes": 3})
+    '{"properties":{"minutes":3}}'
+    """
+    if not properties:
+        return ""
+    try:
+        return json.dumps({"properties": properties}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ComponentError(f"{event!r}: its properties must be JSON, such as texts and numbers: {error}") from None
 
 
 def activity_of(acts: Sequence[Act]) -> HourActivity:
@@ -53,15 +75,9 @@ def activity_of(acts: Sequence[Act]) -> HourActivity:
     # On the clock, no request cancels anything afterwards.
     visits["may_request"] = False
     ordered = [act for of_visit in by_visit.values() for act in of_visit]
-    extras = [
-        json.dumps({"properties": act.properties}, sort_keys=True, separators=(",", ":"))
-        for act in ordered
-        if act.properties
-    ]
+    extras = [act.extra for act in ordered if act.extra]
     numbers = iter(range(len(extras)))
-    records = np.array(
-        [(*act.record, next(numbers) if act.properties else -1) for act in ordered], dtype=ACTIVITY_RECORD
-    )
+    records = np.array([(*act.record, next(numbers) if act.extra else -1) for act in ordered], dtype=ACTIVITY_RECORD)
     return HourActivity(visits, records, tuple(extras))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 
@@ -142,9 +143,8 @@ class Plan:
         Args:
             high: By how much, in log-odds; by the largest effects of all components together unless given.
         """
-        cohort = self._cohort
-        margin = cohort.decision_margin + (self._highest if high is None else high)
-        visits = (margin > 0) & (cohort.end_ms < self._length_ms)
+        cohort, raised_by = self._cohort, self._highest if high is None else high
+        visits = (cohort.decision_margin > -raised_by) & (cohort.end_ms < self._length_ms)
         return np.bincount(cohort.journeys.visitor[visits], minlength=len(self)) > 0
 
     def decides_below(self, probability: Callable[[Floats], Floats]) -> Bools:
@@ -157,8 +157,14 @@ class Plan:
         cohort, journeys = self._cohort, self._cohort.journeys
         address = journeys.visit_address(cohort.rows)
         chance = self._streams.uniforms("decision", cohort.index).at(address)
-        log_odds = cohort.decision_margin + self._rule.thresholds(chance) + self._highest
-        visits = (chance < probability(np.exp(np.minimum(log_odds, _MAX_LOG_ODDS)))) & (cohort.end_ms < self._length_ms)
+        # A visit that the site cut short has a margin of −∞, which no effect raises, not even one without a bound.
+        is_cut = cohort.decision_margin == -math.inf
+        log_odds = np.where(is_cut, 0.0, cohort.decision_margin) + self._rule.thresholds(chance) + self._highest
+        visits = (
+            ~is_cut
+            & (chance < probability(np.exp(np.minimum(log_odds, _MAX_LOG_ODDS))))
+            & (cohort.end_ms < self._length_ms)
+        )
         return np.bincount(journeys.visitor[visits], minlength=len(self)) > 0
 
     def uniforms(self, name: str) -> Floats:

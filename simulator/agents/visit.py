@@ -75,6 +75,8 @@ class Visit:
         history: Whole numbers behind the signals that are more than a bit, at its end.
         end_ms: Time of its end; −1 before that.
         requested: Whether it ended in a demo request.
+        shift: What components and the visible wait for a demo added to its decision, in log-odds; where it could not
+            matter, they were not asked.
     """
 
     number: int
@@ -88,6 +90,7 @@ class Visit:
     history: tuple[int, ...] = ()
     end_ms: int = -1
     requested: bool = False
+    shift: float = 0.0
 
     @property
     def minutes(self) -> float:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from types import GeneratorType
 from typing import Any, ClassVar
 
 import simpy
 
-from simulator.agents.awake import AwakeCohort, SignalState
-from simulator.agents.hooks import Hook, Hooks
-from simulator.agents.made import Act
+from simulator.agents.awake import AwakeCohort
+from simulator.agents.made import Act, extra_of
 from simulator.agents.person import Person
-from simulator.agents.timeline import Timeline
 from simulator.agents.visit import Itinerary, Page, Visit
-from simulator.agents.world_view import World
-from simulator.engine.clock import ExactEnvironment
+from simulator.agents.world_view import Hook, Hooks, World
 from simulator.errors import ComponentError
 from simulator.tracking.activity import IDENTIFY, SUBMIT, VIEW
-from simulator.visitors.journey import IDLE_MS, MAX_DWELL_MS, MIN_GAP_MS
+from simulator.visitors.journey import MAX_DWELL_MS, MIN_GAP_MS
 
 Steps = Generator[simpy.Event, Any, None]
 """What a step that takes time yields to SimPy."""
@@ -40,9 +37,7 @@ class Visitor(Person):
 
     Attributes:
         state: For components: whatever they need to remember about the visitor.
-        visits: The visits so far, the current one last.
-        visit: The current or last visit; None before the first.
-        has_requested: Whether the visitor has requested a demo.
+        is_refused: Whether a component has refused the visitor, who never came.
     """
 
     events: ClassVar[Sequence[str]] = ()
@@ -51,108 +46,34 @@ class Visitor(Person):
     __slots__ = (
         "__dict__",
         "_departure",
-        "_env",
         "_free_ms",
         "_hooks",
         "_identified_ms",
+        "_is_deciding",
         "_leaving",
         "_n_extra",
         "_n_steps",
         "_n_tracked",
         "_n_views",
-        "_on_site",
         "_rank",
-        "_replay_ms",
-        "_seen",
         "_slept_until_ms",
-        "_world",
-        "has_requested",
         "is_refused",
         "state",
-        "visit",
-        "visits",
     )
 
     def __init__(self, world: World, cohort: AwakeCohort, row: int, hooks: Hooks, slept_until_ms: int = -1) -> None:
-        self._world = world
+        super().__init__(world, cohort, row)
         # A visitor woken late first relives the plan in silence: until then it was what happened.
         self._slept_until_ms, self._replay_ms = slept_until_ms, None if slept_until_ms < 0 else 0
-        super().__init__(cohort, row)
-        self._env, self._rank = world.clock.env, (*cohort.cohort.rank, cohort.numbers[row])
+        self._rank = (*cohort.cohort.rank, cohort.numbers[row])
         self._hooks = hooks
-        self._seen = cohort.seen_from_start[row]
         self._n_views = self._n_steps = self._n_tracked = self._n_extra = 0
         # Two visits of one visitor keep the idle time apart that separates them for analysts.
         self._free_ms = 0
-        self._on_site = self._leaving = False
+        self._leaving = self._is_deciding = self.is_refused = False
         self._departure: simpy.Event | None = None
         self._identified_ms: dict[bool, int] = {}
-        self.visits: list[Visit] = []
-        self.visit: Visit | None = None
-        self.has_requested = self.is_refused = False
         self.state: dict[str, Any] = {}
-
-    def trace(self) -> Timeline:
-        """Everything that the visitor has done, in order."""
-        title = f"visitor {self.id}, {self.persona or 'somebody'} in {self.country}, visits: {len(self.visits)}"
-        return Timeline.of(title, self.visits, self._world.pages, self._world.clock)
-
-    def __repr__(self) -> str:
-        where = f" on {self.page.name}" if self._on_site and self.page else ""
-        return (
-            f"<{type(self).__name__} {self.id[:8]} {self.persona} in {self.country}, visit {len(self.visits)}{where}>"
-        )
-
-    # What they see
-
-    @property
-    def device(self) -> str:
-        """Device of the current visit, or of the first one."""
-        row, people = self._row, self._cohort.people
-        second = self.visit is not None and self.visit.itinerary.second_browser
-        return self._cohort.population.devices[(people.second_device if second else people.device)[row]]
-
-    @property
-    def signals(self) -> dict[str, bool | float]:
-        """Signals so far, as a perfect tracker would have seen them, by name."""
-        history = self._cohort.history(self._row, self.visits)
-        return self._cohort.signals(SignalState(self._seen, self.visit.minutes if self.visit else 0.0, history))
-
-    @property
-    def page(self) -> Page | None:
-        """Page that was viewed last in the current visit."""
-        return self._world.pages[self.visit.pages[-1]] if self.visit and self.visit.pages else None
-
-    @property
-    def env(self) -> ExactEnvironment:
-        """The SimPy environment, in whole milliseconds."""
-        return self._env
-
-    @property
-    def now_ms(self) -> int:
-        """Now, in ms since the start of the simulation."""
-        return self._env.now if self._replay_ms is None else self._replay_ms
-
-    @property
-    def now(self) -> datetime:
-        """Now, in UTC."""
-        return self._world.clock.now
-
-    @property
-    def idle_ms_left(self) -> int:
-        """Time for which the visitor can still be kept without an event; after it, analysts take the visit for over."""
-        visit = self._current_visit("wait")
-        return visit.last_event_ms + IDLE_MS - 1 - self.now_ms if visit.pages else IDLE_MS - 1
-
-    @property
-    def log_odds(self) -> float:
-        """Log-odds of a request in the current visit, without the effects of components."""
-        return self._cohort.log_odds(self._row, self._current_visit("decide"))
-
-    @property
-    def chance(self) -> float:
-        """Uniform number of the decision at the end of the current visit."""
-        return self._cohort.chance(self._row, self._current_visit("decide"))
 
     # What they do
 
@@ -166,7 +87,7 @@ class Visitor(Person):
             ComponentError: The visitor is not on the site, or was kept for longer than the idle time of a visit.
         """
         page = self._world.page_named(page) if isinstance(page, str) else page
-        visit, now_ms = self._current_visit("view a page"), self.now_ms
+        visit, now_ms = self._visit_under_way("view a page"), self.now_ms
         visit.refuse_pause(now_ms)
         if not visit.pages:
             self._seen |= self._cohort.seen_of_visit(self._row, visit.itinerary)
@@ -181,9 +102,9 @@ class Visitor(Person):
         """Submit the form of the page that was viewed last, which identifies the visitor to this browser.
 
         Raises:
-            ComponentError: The page has no form.
+            ComponentError: The visitor is not on the site, or the page has no form.
         """
-        visit, page, now_ms = self._current_visit("submit a form"), self.page, self.now_ms
+        visit, page, now_ms = self._visit_under_way("submit a form"), self.page, self.now_ms
         if page is None or page.settings.form is None:
             raise ComponentError(f"page {page.name if page else None!r} has no form that a visitor could submit")
         visit.forms.append((len(visit.pages) - 1, now_ms))
@@ -199,14 +120,18 @@ class Visitor(Person):
         Args:
             event: Name of the event, one of ``events`` of a component or of the visitor's class.
             properties: Properties of the event.
+
+        Raises:
+            ComponentError: The event is not announced, its properties are no JSON, or it comes from the browser of a
+                visitor who is not on the site.
         """
-        visit = self._current_visit(f"track {event!r}")
         kind, on_server = self._world.kind_of(event)
-        if not on_server:
-            if not self._on_site:
-                raise ComponentError(f"{event!r} comes from the browser of a visitor who is not on the site")
+        if on_server:
+            visit = self._current_visit(f"track {event!r}")
+        else:
+            visit = self._visit_under_way(f"track {event!r} from the browser")
             visit.last_event_ms = self.now_ms
-        self._record(visit, kind, self._n_tracked, properties)
+        self._record(visit, kind, self._n_tracked, extra_of(event, properties))
         self._n_tracked += 1
         visit.tracked.append((self.now_ms, event))
 
@@ -221,23 +146,41 @@ class Visitor(Person):
             at: Time in ms since the start of the simulation, or in UTC.
             landing: Page on which the visit starts.
             campaign: Name of one of the component's ``campaigns`` whose link the visitor follows; None for none.
+
+        Raises:
+            ComponentError: The time lies in the past, or there is no such page or campaign.
         """
         at_ms = self._world.clock.to_ms(at) if isinstance(at, datetime) else at
+        if at_ms < self.now_ms:
+            raise ComponentError(f"a visitor cannot come back at {at_ms} ms: it is {self.now_ms} already")
         page = self._world.page_named(landing) if isinstance(landing, str) else landing
         origin = self._cohort.origin_of(campaign)
         self._n_extra += 1
-        self.env.process(self._extra_visit(max(at_ms, self.now_ms), page, origin, self._n_extra))
+        self.env.process(self._extra_visit(at_ms, page, origin, self._n_extra))
 
     def decide(self) -> bool:
         """Whether to request a demo, at the end of a visit."""
         visit = self._current_visit("decide")
-        total = self._hooks.margin(self, self._cohort.margin(self._row, visit))
-        # The state of the world can only discourage: without a positive margin it does not matter.
-        return total > 0 and total + self._world.penalty_of(self._cohort.cohort, self._row) > 0
+        margin = total = self._cohort.margin(self._row, visit)
+        # The state of the world can only discourage: where nothing can win, it does not matter.
+        if self._hooks.asks_always or margin + self._hooks.highest > 0:
+            total += self._world.penalty_of(self._cohort.cohort, self._row)
+        total = self._hooks.margin(self, total)
+        visit.shift = total - margin
+        return total > 0
 
     def request_demo(self) -> None:
-        """Request a demo."""
+        """Request a demo, at the end of a visit; to change who does, override :meth:`decide`.
+
+        Raises:
+            ComponentError: The visit is not at its end, where visitors decide.
+        """
         visit = self._current_visit("request a demo")
+        if not self._is_deciding:
+            raise ComponentError(
+                "a demo can be requested at the end of a visit only, where visitors decide: move the decision by "
+                "effect() of a component, or override decide() of the visitor"
+            )
         visit.requested = self.has_requested = True
         self._world.request_of(self._cohort, self._row, visit, self._identified_ms)
 
@@ -306,7 +249,7 @@ class Visitor(Person):
 
     def _send_form(self, page: Page) -> Steps:
         """Submit a form, unless a component refuses it."""
-        if self._replay_ms is not None or all(allow(self, page) for allow in self._hooks.before_submit):
+        if self._replay_ms is not None or self._hooks.allow(self, page):
             self.submit()
             yield from self._react(self._hooks.on_submit, page)
 
@@ -327,13 +270,22 @@ class Visitor(Person):
             visit.end_ms = self.now_ms
             visit.seen, visit.history = self._seen, self._cohort.history(self._row, self.visits)
             yield from self._react(self._hooks.on_visit_end)
-            if may_decide and self._replay_ms is not None:
-                visit.requested = self.has_requested = self._world.has_requested_asleep(
-                    self._cohort, visit.itinerary.row
-                )
-            elif may_decide and self.decide():
-                self.request_demo()
+            visit.end_ms = self.now_ms
+            if may_decide:
+                yield from self._decide_now(visit)
         self._depart(visit.last_event_ms + MIN_GAP_MS)
+
+    def _decide_now(self, visit: Visit) -> Steps:
+        """Request a demo or not; in a visit that is over already, as it was decided then."""
+        if self._replay_ms is not None:
+            visit.requested = self.has_requested = self._world.has_requested_asleep(self._cohort, visit.itinerary.row)
+            return
+        self._is_deciding = True
+        if self.decide():
+            self.request_demo()
+        self._is_deciding = False
+        if not visit.requested:
+            yield from self._react(self._hooks.on_no_request)
 
     def _depart(self, free_ms: int) -> None:
         self._on_site, self._free_ms = False, free_ms
@@ -387,16 +339,17 @@ class Visitor(Person):
             if isinstance(reaction, GeneratorType):
                 yield from reaction
 
-    def _record(self, visit: Visit, kind: int, number: int, properties: Mapping[str, object] | None = None) -> None:
+    def _record(self, visit: Visit, kind: int, number: int, extra: str = "") -> None:
         """Record an activity of now on the page that was viewed last, unless the plan has it already."""
         if self._replay_ms is not None:
             return
         pages, origin = visit.pages, visit.itinerary.origin if len(visit.pages) == 1 else -1
         last, previous = pages[-1] if pages else -1, pages[-2] if len(pages) > 1 else -1
         record = (self._env.now, number, last, previous, origin, kind)
-        self._world.record(Act(self._cohort, self._row, visit, self._identified_ms, record, properties))
+        self._world.record(Act(self._cohort, self._row, visit, self._identified_ms, record, extra))
 
-    def _current_visit(self, act: str) -> Visit:
-        if self.visit is None:
-            raise ComponentError(f"a visitor who has not come yet cannot {act}")
-        return self.visit
+    def _visit_under_way(self, act: str) -> Visit:
+        visit = self._current_visit(act)
+        if not self._on_site:
+            raise ComponentError(f"a visitor who is not on the site cannot {act}; come_back() makes a visit")
+        return visit

@@ -1,9 +1,9 @@
-"""The world, as far as awake visitors act on it."""
+"""The world, as far as awake visitors act on it, and the hooks by which components act on them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from simulator.agents.awake import AwakeCohort
 from simulator.agents.made import Act
@@ -46,3 +46,29 @@ class World(Protocol):
 
     def refuse(self, visitor: str) -> None:
         """Remember a visitor who never came."""
+
+
+Hook = Callable[..., Any]
+"""A method of a component that is called with the visitor, and with the page where there is one."""
+
+
+class Hooks(Protocol):
+    """The hooks of the components that touch a visitor, each in the order of the components."""
+
+    on_visit_start: list[Hook]
+    before_view: list[Hook]
+    on_view: list[Hook]
+    on_submit: list[Hook]
+    on_visit_end: list[Hook]
+    on_no_request: list[Hook]
+    highest: float
+    asks_always: bool
+
+    def admit(self, visitor: Any) -> bool:  # noqa: ANN401 - a visitor, which is further up
+        """Whether all components let a visitor come."""
+
+    def allow(self, visitor: Any, page: Page) -> bool:  # noqa: ANN401
+        """Whether all components let a visitor submit the form of a page."""
+
+    def margin(self, visitor: Any, margin: float) -> float:  # noqa: ANN401
+        """Margin of a decision with the components' effects, in log-odds."""

@@ -108,15 +108,16 @@ class MultinomialLogit(DecisionModel):
         others = math.exp(self.settings.trial) + math.exp(self.settings.contact)
         return plan.decides_below(lambda odds: (odds + others) / (1 + odds + others))
 
-    def on_visit_end(self, visitor: Visitor) -> None:
-        """Choose a trial or a message, where the number of the decision says so and no demo is requested."""
-        if visitor.has_requested or visitor.state.get(self.name):
+    def on_no_request(self, visitor: Visitor) -> None:
+        """Choose a trial or a message, where the number of the decision lies beyond the share of a demo."""
+        if visitor.visit is None or visitor.state.get(self.name):
             return
-        odds, chance = math.exp(min(visitor.log_odds, 700.0)), visitor.chance
+        odds = math.exp(min(visitor.log_odds + visitor.visit.shift, 700.0))
         trial, contact = math.exp(self.settings.trial), math.exp(self.settings.contact)
-        total, demo = 1 + odds + trial + contact, odds
+        beyond = visitor.chance * (1 + odds + trial + contact) - odds
         for event, weight in zip(self.events, (trial, contact), strict=True):
-            if demo <= chance * total < demo + weight:
+            if beyond < weight:
                 visitor.state[self.name] = event
                 visitor.track(event)
-            demo += weight
+                return
+            beyond -= weight

@@ -91,7 +91,6 @@ class EventGenerator:
         clock: Start and end of the simulation.
         components: What visitors can meet.
         wakes_all: Whether all visitors are awake, touched or not.
-        wait_matters: Whether the visible wait for a demo moves decisions.
         shared: What all awake cohorts share.
         population: Attributes of the visitors, and the companies.
         transport: Path of the events to the collector.
@@ -112,7 +111,6 @@ class EventGenerator:
         self.population = tables.population
         origins = [*origins_of(world.traffic), *components.campaigns]
         self.shared = WorldOfAwake(world, tables, streams, intercept, origins)
-        self.wait_matters = world.sales.wait_effect_per_day < 0
         self._intercept = intercept
         self._samplers = [
             CohortSampler(world, streams, arrival_source, tables)
@@ -192,7 +190,8 @@ class EventGenerator:
         """Whether the effects of components could change a decision of each visitor; shape (visitors,)."""
         low, high = self.components.effect_range
         is_open = (cohort.decision_margin > -high) & (cohort.end_ms < self.clock.length_ms)
-        if not self.wait_matters:
+        # Where the visible wait discourages too, no request is sure.
+        if not self.shared.world.sales.wait_effect_per_day:
             is_open &= cohort.decision_margin <= -low
         return np.bincount(cohort.journeys.visitor[is_open], minlength=len(cohort)) > 0
 

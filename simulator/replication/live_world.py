@@ -12,7 +12,7 @@ from analytics.events.geography import REGIONS
 from analytics.events.times import HOUR_MS
 from analytics.events.tracking_plan import EventName
 from simulator.agents.awake import AwakeCohort
-from simulator.agents.component import ComponentHooks
+from simulator.agents.component_set import ComponentHooks
 from simulator.agents.made import Act, activity_of, made_cohort
 from simulator.agents.sleeping import SleepingVisitor
 from simulator.agents.visit import Page, Visit
@@ -290,8 +290,7 @@ class LiveWorld:
     def _hooks_of(self, touched: tuple[bool, ...]) -> ComponentHooks:
         """Hooks of a combination of components; many visitors share each."""
         if touched not in self._hooks:
-            generator = self._generator
-            self._hooks[touched] = generator.components.hooks(touched, wait_matters=generator.wait_matters)
+            self._hooks[touched] = self._generator.components.hooks(touched)
         return self._hooks[touched]
 
 

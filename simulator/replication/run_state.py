@@ -123,6 +123,7 @@ class RunState:
         Raises:
             KeyError: Nobody has this identifier, or the visitor has not been drawn yet.
         """
+        person = str(person)  # Polars warns of a comparison with anything else
         for visitor in self.live_world.visitors:
             if visitor.id == person:
                 return visitor

@@ -362,7 +362,7 @@ def test_browsers_send_events_on_the_site_only_and_servers_always():
     blocked = lived(Letter("post"), visits={"return_rate": 0.0}, tracking=tracking).events
     assert (blocked["type"] == "page").sum() < (model.events["type"] == "page").sum() / 2
     assert blocked.filter(pl.col("event") == "Letter Sent")["message_id"].equals(letters["message_id"])
-    with pytest.raises(ComponentError, match="'Letter Read' comes from the browser of a visitor who is not on the"):
+    with pytest.raises(ComponentError, match="not on the site cannot track 'Letter Read' from the browser"):
         lived(BadLetter("post"))
 
 
