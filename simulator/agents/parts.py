@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from simulator.agents.component import Component
 from simulator.agents.component_set import ComponentSet
+from simulator.agents.decision import DecisionModel
 from simulator.agents.probe import Probe
 from simulator.agents.visitor import Visitor
 from simulator.errors import ComponentError
 from simulator.settings.class_identity import ClassIdentity, identities_of, identity_of
+from simulator.settings.components import faults_of
 from simulator.settings.world import WorldParts
 
 
@@ -21,10 +24,10 @@ def components_of(world: WorldParts, given: Sequence[Component] = ()) -> Compone
         given: Further components, which are copied.
 
     Raises:
-        ComponentError: Two have one name, or one name for something of theirs.
+        ComponentError: Two have one name, or one name for something of theirs; or one does not fit the world.
     """
     named = (part.build(place[-1]) for place, part in world.parts.items() if place[0] != "probes")
-    return ComponentSet((*named, *(type(part)(part.name, **part.settings.model_dump()) for part in given)))
+    return ComponentSet((*named, *(_copied(part, Component, world) for part in given)))
 
 
 def probes_of(world: WorldParts, given: Sequence[Probe] = ()) -> dict[str, Probe]:
@@ -41,8 +44,20 @@ def probes_of(world: WorldParts, given: Sequence[Probe] = ()) -> dict[str, Probe
     for probe in given:
         if probe.name in probes:
             raise ComponentError(f"two probes have the name {probe.name!r}; give each a name of its own")
-        probes[probe.name] = type(probe)(probe.name, **probe.settings.model_dump())
+        probes[probe.name] = _copied(probe, Probe, world)
     return probes
+
+
+def _copied(part: Any, kind: type, world: WorldParts) -> Any:  # noqa: ANN401 - a component or a probe
+    """A component or probe as given, for one model: what the model has of it is a copy's."""
+    is_rule, is_kind = isinstance(part, DecisionModel), isinstance(part, kind)
+    if is_rule or not is_kind:
+        advice = "name a decision model under `decision`" if is_rule else "give objects"
+        raise ComponentError(f"{part!r} is no {kind.__name__.lower()} of a model; {advice}")
+    settings = part.settings.model_dump()
+    for place, message in faults_of(type(part), part.name, settings, world):
+        raise ComponentError(": ".join([repr(part.name), *map(str, place), message]))
+    return type(part)(part.name, **settings)
 
 
 def classes_of(

@@ -138,16 +138,30 @@ class PartSettings(BaseModel):
             name: Name of the part.
             world: Settings of the world, whose own parts are valid.
         """
-        try:
-            self.cls.Settings.model_validate(self.settings, context=world)
-        except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                yield detail["loc"], detail["msg"].removeprefix("Value error, ")
-            return
-        try:
-            self.build(name).check(world)
-        except ValueError as error:
-            yield (), str(error)
+        yield from faults_of(self.cls, name, self.settings, world)
+
+
+def faults_of(
+    cls: type[Any], name: str, settings: Mapping[str, Any], world: object
+) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """What does not fit the world: the path of each setting, and a message.
+
+    Args:
+        cls: Class of a component, a probe, a policy or a decision model.
+        name: Its name.
+        settings: Its settings.
+        world: Settings of the world, whose own parts are valid.
+    """
+    try:
+        cls.Settings.model_validate(dict(settings), context=world)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            yield detail["loc"], detail["msg"].removeprefix("Value error, ")
+        return
+    try:
+        cls(name, **settings).check(world)
+    except ValueError as error:
+        yield (), str(error)
 
 
 def _settings_schema(part: type[Any], name: str, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -280,3 +280,14 @@ def test_replications_are_independent():
     # Twelve rows that sum to 0 have a mean product of −1/12; a pair of 24 hours has a standard error of 1/√24.
     pairs = [(residual[i] * residual[i + 1]).mean() for i in range(0, 12, 2)]
     assert abs(sum(pairs) / len(pairs) + 1 / 12) < 4 / (24 * len(pairs)) ** 0.5
+
+
+@pytest.mark.parametrize("until", [float("nan"), "noon", datetime.fromisoformat("2026-03-03T12:00"), None])
+def test_the_time_until_which_to_run_is_checked(until: Any):
+    """Hours or a time with a zone; infinity and nothing are the end."""
+    model = Model(WorldSettings.model_validate(SMALL), seed=7)
+    if until is None:
+        assert model.run(until=float("inf")).now == model.clock.end
+        return
+    with pytest.raises(ValueError, match="hours since the start, or a datetime with a time zone, not"):
+        model.run(until=until)

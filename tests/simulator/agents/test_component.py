@@ -12,7 +12,7 @@ from acting import HALF_DAY, Diary, Everywhere, lived
 from small_worlds import check_rebuilt, check_same
 
 from analytics.events.times import HOUR_MS
-from simulator.agents.component import Component
+from simulator.agents.component import Component, Effect, event_signal
 from simulator.agents.plan import Plan
 from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
@@ -434,3 +434,99 @@ def test_a_sleeper_looks_like_somebody_awake():
             for name in ("signals", "device", "page", "has_requested", "country", "account", "invited_by"):
                 assert getattr(other, name) == getattr(visitor, name), name
     assert not asleep.visitors
+
+
+class Survey(Everywhere):
+    """Asks everybody for ten minutes at the end of each visit."""
+
+    def on_visit_end(self, visitor: Visitor) -> Process:
+        """Ask."""
+        yield self.env.timeout(minutes=10)
+
+
+def test_who_decides_after_a_survey_is_known_to_colleagues_from_then_on():
+    """Visits of colleagues that end while the survey lasts are still at risk: the request comes after it."""
+    one_each = {"intent": {"target_conversion": 0.3, "conversion_unit": "account"}, "population": {"accounts": 10}}
+    model = lived(Survey("survey"), **one_each)
+    assert model.outcome.counts["demo_requests"] > 5
+    check_rebuilt(model)
+
+
+class Promising(Everywhere):
+    """Names a true effect."""
+
+    def terms(self) -> Mapping[str, Effect]:
+        """An effect of 1.2."""
+        return {"promise": Effect(1.2, event_signal("Promise Made"))}
+
+
+class Moving(Promising):
+    """Moves decisions as promised."""
+
+    def effect(self, visitor: Visitor) -> float:
+        """1.2."""
+        return 1.2
+
+
+class Narrow(Moving):
+    """Announces less than it promises."""
+
+    effect_range = (0.0, 1.0)
+
+
+class Upside(Moving):
+    """Has the bounds the wrong way round."""
+
+    effect_range = (1.2, 0.0)
+
+
+class Waiting(Everywhere):
+    """Cannot decide at once."""
+
+    effect_range = (0.0, 1.0)
+
+    def effect(self, visitor: Visitor) -> Any:
+        """Nothing yet."""
+
+
+class Undecided(Everywhere):
+    """Answers with nothing."""
+
+    def before_submit(self, visitor: Visitor, page: Page) -> Any:
+        """Forget to answer."""
+
+
+class Listed(Everywhere):
+    """Has its events as one text."""
+
+    events = "Oops"
+
+
+@pytest.mark.parametrize(
+    ("component", "message"),
+    [
+        (Promising, r"'wrong': terms\(\) names 'promise', but no effect\(\) moves a decision"),
+        (Moving, r"'wrong': it has an effect\(\) but no effect_range"),
+        (Narrow, "the true effect of 'promise' is 1.2, outside its effect_range of 0 to 1"),
+        (Upside, r"'wrong': effect_range must be \(smallest, largest\), not \(1.2, 0.0\)"),
+        (Waiting, r"'wrong': effect\(\) gave None, which is no number"),
+        (Undecided, r"Undecided\.before_submit\(\) must return True or False, and cannot wait; it returned None"),
+        (Listed, r"events are a sequence of names, such as \('Oops',\)"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(component: type[Component], message: str):
+    """An effect that nobody asks for, a true effect out of range and an answer that is none would be wrong silently."""
+    with pytest.raises(ComponentError, match=message):
+        lived(component("wrong"), **EAGER)
+
+
+def test_nobody_comes_back_into_the_past():
+    """A visit begins now or later."""
+    with pytest.raises(ComponentError, match=r"a visitor cannot come back at \d+ ms: it is \d+ already"):
+        lived(acting(lambda c, v: v.come_back(c.now_ms - 1, "home")))
+
+
+def test_properties_have_to_be_json():
+    """A set cannot be sent."""
+    with pytest.raises(ComponentError, match="'Chat Started': its properties must be JSON"):
+        lived(acting(lambda _, v: v.track("Chat Started", topics={"prices"})))

@@ -2,13 +2,15 @@
 
 import polars as pl
 import pytest
-from acting import Everywhere, lived
+from acting import HALF_DAY, Everywhere, lived
 from small_worlds import check_rebuilt
 
 from analytics.events.times import HOUR_MS
-from simulator.agents.visit import Page
+from simulator.agents.visit import Itinerary, Page
 from simulator.agents.visitor import Steps, Visitor
 from simulator.errors import ComponentError
+from simulator.model import Model
+from simulator.settings.world import WorldSettings
 
 EAGER = {"intent": {"target_conversion": 0.3}}
 DOWNLOADS = ["White Paper Downloaded", "Webinar Registered"]
@@ -171,3 +173,47 @@ def test_who_has_not_come_cannot_act():
     for act in (visitor.submit, visitor.decide, visitor.request_demo, lambda: visitor.view("home")):
         with pytest.raises(ComponentError, match="a visitor who has not come yet cannot"):
             act()
+
+
+class Lingering(Visitor):
+    """Somebody who views a page after leaving."""
+
+    def make(self, itinerary: Itinerary) -> Steps:
+        """Make the visit, and one page more."""
+        yield from super().make(itinerary)
+        self.view("pricing")
+
+
+class Impatient(Visitor):
+    """Somebody who requests a demo on the first page."""
+
+    def view(self, page: Page | str) -> None:
+        """View it and request."""
+        super().view(page)
+        self.request_demo()
+
+
+@pytest.mark.parametrize(
+    ("visitor", "message"),
+    [
+        (Lingering, r"not on the site cannot view a page; come_back\(\) makes a visit"),
+        (Impatient, "a demo can be requested at the end of a visit only"),
+    ],
+)
+def test_who_acts_where_nobody_can_is_refused(visitor: type[Visitor], message: str):
+    """No page view after the end of a visit and no request before it: truth and events would disagree."""
+    with pytest.raises(ComponentError, match=message):
+        lived(visitor=visitor)
+
+
+@pytest.mark.parametrize("act", ["view", "submit", "track", "leave", "come_back", "request_demo"])
+def test_who_is_asleep_can_only_be_looked_at(act: str):
+    """Whom nothing touches lives by the plan, which no act of theirs could change."""
+    world = WorldSettings.model_validate(HALF_DAY)
+    model = Model(world, seed=2, active_agents="interacting").run(until=6.3)
+    person = model._state._generator.drawn_again(model._state._admitted[0])[0].person_ids[0]
+    visitor = model.visitor(person)
+    assert visitor.now_ms == model.now_ms
+    given = {"view": ("home",), "track": ("Chat Started",), "come_back": (model.now_ms, "home")}.get(act, ())
+    with pytest.raises(ComponentError, match=f"visitor {person} lives as planned and cannot"):
+        getattr(visitor, act)(*given)

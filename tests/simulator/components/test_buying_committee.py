@@ -1,6 +1,7 @@
 """Claims about buying committees."""
 
 from simulator.components.buying_committee import BuyingCommittee
+from simulator.components.live_chat import LiveChat
 from tests.helpers.component_runs import assert_truth_is_what_was_seen, requesters, run_with
 
 COMPANIES = {"population": {"accounts": 20, "account_rate": 0.9}}
@@ -33,6 +34,19 @@ def test_a_company_that_is_never_persuaded_requests_nothing() -> None:
     unrecognised = set(free.outcome.visits.filter(free.outcome.visits["account"].is_null())["anonymous_id"])
     assert requesters(alone) == requesters(free) & unrecognised
     assert 0 < len(requesters(alone)) < len(requesters(free))
+
+
+def test_only_those_vote_who_want_a_demo_after_all_else() -> None:
+    """A chat that dissuades comes before the vote, whichever of the two is named first."""
+    chat = LiveChat("chat", agents=50, wants_rate=0.8, effect=-3.0)
+    committee = BuyingCommittee("committee", quorum=2)
+    one, other = run_with(committee, chat, **COMPANIES), run_with(chat, committee, **COMPANIES)
+    assert one.events.equals(other.events)
+    voters, undisturbed = (
+        model.components["committee"].measures() for model in (one, run_with(committee, **COMPANIES))
+    )
+    assert voters == other.components["committee"].measures()
+    assert 0 < voters["agreed"] < undisturbed["agreed"]
 
 
 def test_the_truth_is_unknown_with_a_reason() -> None:
