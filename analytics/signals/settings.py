@@ -73,7 +73,7 @@ def not_known(kind: str, name: str, known: Collection[str]) -> str:
     """
     # Hundreds of names help nobody who has misspelt one.
     near = get_close_matches(name, known, n=1)
-    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
     return f"there is no {kind} {name!r}; {advice}"
 
 

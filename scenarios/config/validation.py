@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scenarios.config.layers import Layers
-from scenarios.config.model_paths import fields_of, types_at, value_at
+from scenarios.config.model_paths import fields_of, is_dictionary, types_at, value_at
 from scenarios.config.yaml_source import Path, dotted
 from scenarios.errors import Fault, ScenarioError, advice, did_you_mean
 
@@ -172,7 +172,11 @@ def _message(model: type[BaseModel], data: object, path: Path, detail: ErrorDeta
         return re.sub(r"^(Value|Assertion) error, ", "", detail["msg"])
     text = _text(kind, detail)
     if kind in {"missing", "union_tag_not_found"}:
-        return text
+        # An override of a misspelt entry of a dictionary makes a new one, which then lacks all else.
+        around = value_at(data, path[:-2])
+        is_entry = isinstance(around, dict) and is_dictionary(types_at(model, path[:-2], data))
+        others = [key for key in around if key != path[-2]] if isinstance(around, dict) and is_entry else []
+        return f"{text}{did_you_mean(str(path[-2]), others)}" if others else text
     if kind == "union_tag_invalid":
         given = detail["ctx"]["tag"]
     return f"{text} (got {_shown(given)}){_guess(detail)}"

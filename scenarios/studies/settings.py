@@ -153,7 +153,8 @@ class StudySettings(Settings):
         scenario: The scenario to run: the name of a built-in one, a path relative to this file, or the scenario itself.
         scenarios: Several scenarios instead of one; every design point is run in each.
         plugins: Modules of your own whose classes the scenarios name: names, or files beside the study such as
-            ``my_components.py``. Their code is run, so read them before you run the study of somebody else.
+            ``my_components.py``. Their code is run, and the file itself permits it: read the study of somebody else,
+            and these modules, before you run it.
         overrides: Settings of the scenario to change in all runs, by dotted path.
         factors: What is varied: dotted path of a setting, and its values.
         design: Which combinations of the factors are run.

@@ -3,8 +3,8 @@
 Modules, in reading order: ``base`` (types that all settings share), ``clock``, ``traffic``, ``population`` and
 ``personas``, ``site``, ``visits``, ``intent``, ``sales``, ``tracking``, ``experiments``; ``plugins`` (classes that
 files name, and whose code may run) and ``components``; ``signals`` (which of the user's own visitors can decide by);
-``world`` combines them and validates the relations between them; ``class_identity`` tells the classes of one world from
-those of another.
+``world`` combines them and validates the relations between them; ``class_identity`` distinguishes the classes of one
+world from those of another by their ``class_content``.
 """
 
 import lazy_loader

@@ -56,9 +56,11 @@ def unknown(kind: str, name: str, known: Collection[str]) -> str:
 
     >>> unknown("page", "princing", ["home", "pricing"])
     "there is no page 'princing'; did you mean 'pricing'?"
+    >>> unknown("page", "pricing", [])
+    "there is no page 'pricing'; there are none"
     """
     near = get_close_matches(name, known, n=1)
-    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
     return f"there is no {kind} {name!r}; {advice}"
 
 

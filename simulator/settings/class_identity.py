@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
-from types import CodeType, FunctionType
+from typing import Any
 
 from simulator.errors import ComponentError
+from simulator.settings.class_content import ClassContent
 from simulator.settings.plugins import allow_plugins, distributions, imported
 from simulator.settings.world import WorldParts
-
-_PLAIN = (str, int, float, tuple, type(None))
-"""Types of class attributes whose ``repr`` says all, and is the same in every process."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,9 @@ class ClassIdentity:
         package: The installed package that it belongs to; None for a file of one's own.
         version: Version of the package.
         source_sha256: Sha256 of the file of its module; None where there is no file, as in a notebook.
-        code_sha256: Sha256 of its methods as they are loaded, which shows a method that was replaced while running.
+        code_sha256: Sha256 of its content as it is loaded (:class:`simulator.settings.class_content.ClassContent`):
+            with its bases and the functions and data of modules that its methods name, and the files of all these. It
+            shows what was replaced while running.
     """
 
     path: str
@@ -59,7 +59,7 @@ def identity_of(cls: type) -> ClassIdentity:
     """
     package, version = _package(cls.__module__.partition(".")[0])
     # Never kept: somebody may replace a method at any time.
-    code = _sha256(line.encode() for each in cls.__mro__ if each.__module__ != "builtins" for line in _loaded(each))
+    code = _sha256(f"{line}\n".encode() for line in ClassContent(cls, _source_sha256).lines())
     return ClassIdentity(f"{cls.__module__}:{cls.__qualname__}", package, version, _source_sha256(cls), code)
 
 
@@ -83,9 +83,9 @@ def require_same(classes: Mapping[str, ClassIdentity]) -> None:
     """
     for place, theirs in classes.items():
         module, _, name = theirs.path.partition(":")
-        # The process that gave the task has allowed it.
-        allow_plugins(module)
         try:
+            # The process that gave the task has allowed it.
+            allow_plugins(module)
             ours = identity_of(imported(theirs.path))
         except ValueError as error:
             advice = "; workers import classes by name: put it into a module" if module == "__main__" else ""
@@ -93,7 +93,7 @@ def require_same(classes: Mapping[str, ClassIdentity]) -> None:
         if ours != theirs:
             raise ComponentError(
                 f"{place}: this worker has another {name}: {ours}, where the task has {theirs}; "
-                "give all workers the same files, and replace no methods while running"
+                "give all workers the same files, and change no methods and no data of classes or modules while running"
             )
 
 
@@ -131,43 +131,11 @@ def _package(top_level: str) -> tuple[str | None, str | None]:
     return (found[0], metadata.version(found[0])) if found else (None, None)
 
 
-# By class, not by module: a module that is loaded again has new classes. Read once, near to when it was loaded.
-@lru_cache(maxsize=256)
-def _source_sha256(cls: type) -> str | None:
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+# By class or function, not by module: one that is loaded again has new ones. Read once, near to when it was loaded.
+@lru_cache(maxsize=1024)
+def _source_sha256(loaded: Any) -> str | None:  # noqa: ANN401 - a class or function
+    file = getattr(sys.modules.get(loaded.__module__), "__file__", None)
     try:
-        return _sha256([Path(file).read_bytes() if file else inspect.getsource(cls).encode()])
+        return _sha256([Path(file).read_bytes() if file else inspect.getsource(loaded).encode()])
     except (OSError, TypeError):
         return None
-
-
-def _loaded(cls: type) -> Iterator[str]:
-    """Methods and plain attributes of a class as they are loaded, without those of its bases."""
-    yield cls.__qualname__
-    for name, value in sorted(vars(cls).items()):
-        function = _function(value)
-        if function is not None:
-            yield name
-            yield from _code(function.__code__)
-        elif isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{name}":
-            yield from _loaded(value)
-        elif isinstance(value, _PLAIN) and not name.startswith("__"):
-            yield f"{name}={value!r}"
-
-
-def _function(value: object) -> FunctionType | None:
-    """The function in a method, a property, a cached property or a class method."""
-    for wrapped in ("fget", "func", "__func__"):
-        value = getattr(value, wrapped, value)
-    return value if isinstance(value, FunctionType) else None
-
-
-def _code(code: CodeType) -> Iterator[str]:
-    yield code.co_code.hex()
-    yield repr(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code(constant)
-        else:
-            # The order of a set differs between processes.
-            yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)

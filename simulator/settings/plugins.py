@@ -42,24 +42,50 @@ _ALLOWED: Final = {"__main__"}
 
 
 def allow_plugins(*modules: str | Path) -> None:
-    """Allow scenario files to name classes of these modules, although no installed package has them.
+    """Allow scenario files to name classes of these modules.
 
-    Without this, a scenario file from a stranger runs no code but that of installed packages.
+    Without this, a scenario file from a stranger runs no code but that of packages that register classes here.
 
     Args:
         modules: Names of modules, or files such as ``my_components.py``; a package allows all its modules. A name that
             Python does not know is looked for in the working folder.
 
     Raises:
-        ValueError: There is no such file, or its name is that of another module.
+        ValueError: There is no such module or file, or the name of the file is that of another module.
 
-    >>> allow_plugins("my_components")
+    >>> allow_plugins("simulator.components")
     """
     for module in modules:
-        file = Path(module) if str(module).endswith(".py") else Path(f"{module}.py")
-        # The command, unlike `python -m`, does not look for modules where it is called.
-        is_here = file.is_file() and file.stem not in sys.modules and find_spec(file.stem) is None
-        _ALLOWED.add(_module_of(file) if str(module).endswith(".py") or is_here else str(module))
+        file = Path(module)
+        if file.suffix != ".py":
+            if _exists(str(module)):
+                _ALLOWED.add(str(module))
+                continue
+            # The command, unlike `python -m`, does not look for modules where it is called.
+            file = Path(f"{module}.py")
+            if not file.is_file():
+                raise ValueError(
+                    f"there is no module {str(module)!r}, neither installed nor as {file} in {Path.cwd()}; check the "
+                    "name, or give the path of its file"
+                )
+        _ALLOWED.add(_module_of(file))
+
+
+def _exists(module: str) -> bool:
+    """Whether Python can find a module; this imports the packages around it, but not the module itself."""
+    # What is loaded may have no specification, as __main__ has not.
+    if module in sys.modules:
+        return True
+    try:
+        return find_spec(module) is not None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package may raise anything
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            return False
+        raise ValueError(_why_not(module, error)) from None
+
+
+def _why_not(module: str, error: BaseException) -> str:
+    return f"module {module!r} cannot be imported: {type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _module_of(file: Path) -> str:
@@ -92,6 +118,13 @@ def registered(group: str) -> dict[str, metadata.EntryPoint]:
 
 
 @cache
+def _registering() -> frozenset[str]:
+    """Top-level packages that register classes in one of our groups, this one's own included."""
+    entries = (entry for group in _KINDS for entry in metadata.entry_points(group=group))
+    return frozenset({"funnelsim", *(entry.module.partition(".")[0] for entry in entries)})
+
+
+@cache
 def distributions() -> dict[str, list[str]]:
     """Installed distributions by top-level module; reading their metadata takes a tenth of a second."""
     return dict(metadata.packages_distributions())
@@ -105,7 +138,7 @@ def class_named(use: str, group: str) -> type[Any]:
         group: Group of entry points with the registered names.
 
     Raises:
-        ValueError: There is no such class, or its module is neither part of an installed package nor allowed.
+        ValueError: There is no such class, or its module is neither of a package that registers classes nor allowed.
 
     >>> class_named("live_chat", COMPONENTS).__name__
     'LiveChat'
@@ -132,18 +165,22 @@ def imported(path: str) -> Any:  # noqa: ANN401 - whatever stands there
     """Import what stands at ``package.module:Class``.
 
     Raises:
-        ValueError: There is no such thing, or its module is neither part of an installed package nor allowed.
+        ValueError: There is no such thing, or its module is neither of a package that registers classes nor allowed.
     """
     module, _, name = path.partition(":")
     if not _is_allowed(module):
+        top = module.partition(".")[0]
+        file = module if top != module or top in distributions() else f"{module}.py"
         raise ValueError(
-            f"module {module!r} belongs to no installed package, so it is not imported; if you trust it, name it "
-            f"or its file: --plugin {module}.py, plugins: [{module}.py] in a study, or allow_plugins({module!r})"
+            f"module {module!r} belongs to no package that registers classes for funnelsim, so it is not imported; if "
+            f"you trust it, name it: --plugin {file}, plugins: [{file}] in a study, or allow_plugins({module!r})"
         )
+    if "__main__" in module.split(".") and module != "__main__":
+        raise ValueError(f"module {module!r} is a program, so it is not imported; put the class into another module")
     try:
         loaded = import_module(module)
-    except Exception as error:  # noqa: BLE001 - a module may raise anything
-        raise ValueError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything
+        raise ValueError(_why_not(module, error)) from None
     try:
         # A class may stand within another.
         return reduce(getattr, name.split("."), loaded)
@@ -154,4 +191,4 @@ def imported(path: str) -> Any:  # noqa: ANN401 - whatever stands there
 
 def _is_allowed(module: str) -> bool:
     packages = {module[:place] for place, sign in enumerate(module) if sign == "."} | {module}
-    return bool(packages & _ALLOWED) or module.partition(".")[0] in distributions()
+    return bool(packages & _ALLOWED) or module.partition(".")[0] in _registering()

@@ -25,9 +25,26 @@ def test_a_plugin_is_imported_only_if_it_is_named(greeter: str) -> None:
     """Without the option every command refuses the file and says what to do; with it, it is a scenario like any."""
     ended = Ended("validate", greeter)
     assert ended.status == 2
-    assert "components.g.use: module 'own_parts' belongs to no installed package" in ended.err
+    assert "components.g.use: module 'own_parts' belongs to no package that registers" in ended.err
     assert "--plugin own_parts.py" in ended.err
     assert Ended("validate", greeter, "--plugin", "own_parts.py").status == 0
+
+
+def test_a_plugin_that_ends_the_program_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command names the module that has failed, and the place in the file that names it."""
+    own_module(Path("own_exit.py").absolute(), "import sys\nsys.exit()\n", monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{g: {{use: 'own_exit:Greeter'}}}}\n")
+    ended = Ended("run", "own.yaml", "--plugin", "own_exit.py")
+    assert ended.status == 2
+    assert ended.err == "funnelsim: own.yaml:5:18: components.g.use: module 'own_exit' cannot be imported: SystemExit\n"
+
+
+@pytest.mark.parametrize("name", ["nope", "nope.inner", "scenarios.nope"])
+def test_a_plugin_that_does_not_exist_is_refused_at_once(name: str) -> None:
+    """Even if no scenario names it; the message says where it was looked for."""
+    ended = Ended("validate", "baseline", "--plugin", name)
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert f"--plugin: there is no module {name!r}, neither installed nor as {name}.py in {Path.cwd()}" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def faults(text: str, *overrides: str) -> str:
         ("{use: live_chat, agents: 0}", "2:38: components.chat.agents: must be at least 1 (got 0)"),
         ("{use: live_cht}", "2:22: components.chat.use: there is no component 'live_cht'; did you mean 'live_chat'?"),
         ("{use: queue_length}", "2:22: components.chat.use: 'queue_length' is a probe; name it under 'probes'"),
-        ("{use: 'os:system'}", "2:22: components.chat.use: module 'os' belongs to no installed package"),
+        ("{use: 'os:system'}", "2:22: components.chat.use: module 'os' belongs to no package that registers"),
         ("{use: live_chat, page: princing}", "2:38: components.chat.page: there is no page 'princing'; did you mean"),
         ("{use: webinar, page: pricing}", "2:36: components.chat.page: page 'pricing' has no form"),
         ("{agents: 3}", "2:15: components.chat.use: is missing"),
@@ -41,6 +41,20 @@ def faults(text: str, *overrides: str) -> str:
 def test_a_fault_is_shown_where_it_stands_with_what_was_meant(text: str, fault: str) -> None:
     """With line and column of the setting itself, in the words of the class that has the setting."""
     assert faults(f"components: {{ chat: {text} }}").startswith(f"scenario.yaml:{fault}")
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("components.chatt.agents=3", "components.chatt.use: is missing; did you mean 'chat'?"),
+        ("traffic.channels.organic_serch.conversion=2", "did you mean 'organic_search'?"),
+    ],
+)
+def test_an_override_of_a_misspelt_name_is_recognised(override: str, fault: str, base: str) -> None:
+    """It makes a new entry, which lacks what every entry must have; the entry that was meant is named."""
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse(base, overrides=[override])
+    assert fault in str(caught.value)
 
 
 def test_all_faults_of_all_parts_are_reported_together() -> None:
