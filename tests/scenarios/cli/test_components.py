@@ -98,13 +98,26 @@ def test_a_scenario_without_components_has_nothing_to_check() -> None:
         check_component(Scenario.load("baseline"))
 
 
-def test_an_error_of_a_component_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No traceback: the message says which component has done what."""
-    own_module(Path("own_wild.py").absolute(), GREETER.replace("(0.0, 5.0)", "(0.0, 0.1)"), monkeypatch)
+@pytest.mark.parametrize(
+    ("change", "status", "message"),
+    [
+        (("(0.0, 5.0)", "(0.0, 0.1)"), 2, "the true effect of 'greeted' is 0.5, outside its effect_range of 0 to 0.1"),
+        (
+            ("if self.name in visitor.state else 0.0", "+ 5.0"),
+            1,
+            "effect() gave 5.5, outside its effect_range of 0 to 5",
+        ),
+    ],
+)
+def test_an_error_of_a_component_is_one_line(
+    change: tuple[str, str], status: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback: the message says which component has done what, before the run where that can be known."""
+    own_module(Path("own_wild.py").absolute(), GREETER.replace(*change), monkeypatch)
     Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{g: {{use: 'own_wild:Greeter'}}}}\n")
     ended = Ended("run", "own.yaml", "--plugin", "own_wild.py", "--quiet")
-    assert (ended.status, ended.err.count("\n")) == (1, 1)
-    assert "component 'g': effect() gave 0.5, outside its effect_range of 0 to 0.1" in ended.err
+    assert (ended.status, ended.err.count("\n")) == (status, 1)
+    assert f"component 'g': {message}" in ended.err
 
 
 def test_compare_shows_the_settings_of_components_that_differ(greeter: str) -> None:
