@@ -147,6 +147,7 @@ class AwakeCohort:
         self.cohort = cohort
         self._shared = shared
         people, shown = cohort.people, shared.tables.reader.shown
+        # Lists, because visitors read single items, which cost far more from an array.
         self.people = PeopleLists(*(getattr(people, name).tolist() for name in PeopleLists._fields))
         self.rows: list[int] = cohort.rows.tolist()
         self.numbers: list[int] = cohort.numbers.tolist()
@@ -328,6 +329,7 @@ class AwakeCohort:
         planned, shared = visit.itinerary.row, self._shared
         if planned >= 0:
             state, as_planned = SignalState.of(visit), self._planned[planned]
+            # As planned: the number of the arrays to the last bit, so that sleepers and the awake decide alike.
             if state == as_planned:
                 return self._margin[planned]
             return self._margin[planned] + shared.log_odds(state) - shared.log_odds(as_planned)

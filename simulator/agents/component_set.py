@@ -132,6 +132,7 @@ class ComponentSet:
         Returns:
             Truth values; shape (visitors,).
         """
+        # Hooks may change anything; an effect changes a decision or nothing.
         acts = np.logical_or.reduce(touched[self._wakes & ~self._only_decides], axis=0)
         decides = np.logical_or.reduce(touched[self._wakes & self._only_decides], axis=0)
         awake: Bools = acts | (decides & is_open)

@@ -103,6 +103,7 @@ class Person:
         Args:
             name: Any name; components put their own before it (:meth:`Component.rng`).
         """
+        # Kept: the next number of a purpose has to be the next address.
         if name not in self._randoms:
             self._randoms[name] = VisitorRandom(self._cohort.uniforms(name), self._cohort.rows[self._row])
         return self._randoms[name]

@@ -177,6 +177,7 @@ class Plan:
         return uniforms.at(self._cohort.rows << DRAW_BITS)
 
     def _index(self, page: str) -> int:
+        # A misspelt page would be one that nobody views, without a word.
         if page not in self._pages:
             raise ComponentError(f"component {self._component!r}: {unknown('page', page, self._pages)}")
         return self._pages.index(page)

@@ -30,6 +30,7 @@ class SleepingVisitor(Visitor):
             # Stops at the first step that lies in the future.
             for _ in self.make(itinerary):
                 break
+        # The past is relived: from here on there is only the present to look at.
         self._replay_ms, self._is_relived = None, True
         return self
 

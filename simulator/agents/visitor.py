@@ -110,6 +110,7 @@ class Visitor(Person):
         visit.forms.append((len(visit.pages) - 1, now_ms))
         visit.last_event_ms = now_ms
         self._seen |= self._cohort.seen_on_form(page.index, self._row)
+        # A browser knows its user from the first form on.
         self._identified_ms.setdefault(visit.itinerary.second_browser, now_ms)
         self._record(visit, IDENTIFY, self._n_views - 1)
         self._record(visit, SUBMIT, self._n_views - 1)
@@ -130,6 +131,7 @@ class Visitor(Person):
             visit = self._current_visit(f"track {event!r}")
         else:
             visit = self._visit_under_way(f"track {event!r} from the browser")
+            # Events of browsers prolong a visit for analysts; those of servers do not.
             visit.last_event_ms = self.now_ms
         self._record(visit, kind, self._n_tracked, extra_of(event, properties))
         self._n_tracked += 1
@@ -155,6 +157,7 @@ class Visitor(Person):
             raise ComponentError(f"a visitor cannot come back at {at_ms} ms: it is {self.now_ms} already")
         page = self._world.page_named(landing) if isinstance(landing, str) else landing
         origin = self._cohort.origin_of(campaign)
+        # The number of the visit addresses its draws, so they do not depend on when it is made.
         self._n_extra += 1
         self.env.process(self._extra_visit(at_ms, page, origin, self._n_extra))
 
@@ -217,6 +220,7 @@ class Visitor(Person):
         visit = self.visit = Visit(len(self.visits) + 1, itinerary)
         self.visits.append(visit)
         self._on_site, self._leaving = True, False
+        # What kept the visitor moves all later steps by as much.
         late_ms = self.now_ms - itinerary.view_ms[0]
         if self._hooks.on_visit_start:
             yield from self._react(self._hooks.on_visit_start)
@@ -280,6 +284,7 @@ class Visitor(Person):
         if self._replay_ms is not None:
             visit.requested = self.has_requested = self._world.has_requested_asleep(self._cohort, visit.itinerary.row)
             return
+        # Only between these lines may a demo be requested, whatever a subclass overrides.
         self._is_deciding = True
         if self.decide():
             self.request_demo()

@@ -47,6 +47,7 @@ class BuyingCommittee(Component):
         if visitor.account is None:
             return 0.0
         votes = self.votes[visitor.account.account or ""]
+        # A set: a visitor who asks again in a later visit has one vote all the same.
         votes.add(visitor.id)
         return 0.0 if len(votes) >= self.settings.quorum else -math.inf
 

@@ -36,6 +36,7 @@ class CampaignBudget(Component):
 
     def touches(self, plan: Plan) -> Bools:
         """Visitors of the campaign, and their colleagues."""
+        # Colleagues have the same source with an ending.
         source = f"campaign:{self.settings.campaign}"
         return plan.everybody if plan.source.partition("/")[0] == source else plan.nobody
 

@@ -46,6 +46,7 @@ class Competitor(Component):
         Args:
             account: Identifier of the company.
         """
+        # Drawn from the company's own numbers, so that it does not matter who of it is asked first.
         days = self.account_rng(account, "lost").exponential(self.settings.mean_days)
         return round(DAY_MS * days)
 

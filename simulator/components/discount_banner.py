@@ -64,6 +64,7 @@ class DiscountBanner(Component):
         self.n_shown = 0
         while True:
             yield self.env.timeout(minutes=self.settings.check_minutes)
+            # Nobody can know beforehand when the desk will be idle: visitors of the page are woken only then.
             waiting = sum(self.model.sales.queue_lengths().values())
             if waiting < self.settings.shown_below and not self.is_open:
                 self.open_window(self.settings.minutes)

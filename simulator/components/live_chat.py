@@ -71,6 +71,7 @@ class LiveChat(Component):
         """Offer the chat once."""
         if page.name != self.settings.page or self.name in visitor.state:
             return None
+        # From now on: nobody is offered a second chat, whatever comes of this one.
         visitor.state[self.name] = "offered"
         return self._chat(visitor)
 
@@ -80,6 +81,7 @@ class LiveChat(Component):
             if not turn.triggered:
                 self.n_left += 1
                 return
+            # With the event that shows it, so that effect and signal begin at the same moment.
             visitor.state[self.name] = "had"
             visitor.track("Live Chat Started")
             minutes = min(self.rng(visitor, "length").exponential(self.settings.mean_minutes), _LONGEST_MINUTES)

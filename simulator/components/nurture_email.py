@@ -50,6 +50,7 @@ class NurtureEmail(Component):
 
     def touches(self, plan: Plan) -> Bools:
         """Visitors who leave their address and will follow the link."""
+        # The others get an e-mail too, but it changes nothing that anybody could see.
         return plan.submits(self.settings.page) & (plan.uniforms("clicks") < self.settings.click_rate)
 
     def campaigns(self) -> Mapping[str, CampaignSettings]:
@@ -64,6 +65,7 @@ class NurtureEmail(Component):
 
     def _send(self, visitor: Visitor) -> Generator[simpy.Event, object, None]:
         yield self.env.timeout(hours=self.settings.delay_hours)
+        # Twice: a request may come before the e-mail is sent, or before it is read.
         if visitor.has_requested:
             return
         yield self.env.timeout(hours=self.rng(visitor, "read").exponential(self.settings.read_hours))

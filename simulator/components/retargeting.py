@@ -72,6 +72,7 @@ class Retargeting(Component):
 
     def on_visit_end(self, visitor: Visitor) -> None:
         """Follow the visitor with advertisements."""
+        # At the end of the visit: nobody is advertised to while on the site.
         if visitor.state.get(self.name) == "seen":
             visitor.state[self.name] = "followed"
             self.env.process(self._advertise(visitor))

@@ -48,6 +48,7 @@ class WebServer(Component):
 
     def before_view(self, visitor: Visitor, page: Page) -> Generator[simpy.Event, object, None]:
         """Wait for the page, or leave."""
+        # Neither wait nor service may end the visit for analysts, who see 30 minutes without an event.
         with self.server.request() as turn:
             yield turn | self.env.timeout(min(round(1000 * self.settings.patience_seconds), visitor.idle_ms_left))
             if not turn.triggered:

@@ -65,6 +65,7 @@ class Webinar(Component):
 
     def before_submit(self, visitor: Visitor, page: Page) -> bool:
         """Whether there is a seat."""
+        # Visitors with a seat may submit the form again without taking another one.
         if page.name != self.settings.page or self.name in visitor.state:
             return True
         return self.free > 0 and self.now_ms < self.begins_ms

@@ -242,6 +242,7 @@ class LiveWorld:
     def record(self, act: Act) -> None:
         """Record an activity of an awake visitor."""
         self._acts.append(act)
+        # Checked first: without subscribers this runs for every page view.
         if self._subscribers and act.record[-1] in self._names:
             self._announce(self._names[act.record[-1]])
 
