@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import polars as pl
+import polars.selectors as cs
 
 from analytics import html
 from analytics.sessions.visits import visit_table
 from scenarios.errors import InputError
 from scenarios.files.digest import EventsDigest
 from scenarios.scenario import Scenario
+from simulator.agents.component import Component
+from simulator.agents.plan import Plan
+from simulator.agents.visitor import Visitor
+from simulator.engine.arrays import Bools
 from simulator.model import ActiveAgents, Model
 from simulator.tracking.delivery import CollectingSink
 
@@ -25,6 +30,17 @@ _UNTOLD: Final = (
     "what happened and what the events say differ: a component keeps visitors for more than 30 minutes without an "
     "event, changes a visitor other than by view(), submit(), track(), leave() and come_back(), or changes the past"
 )
+_NOT_AS_NAMED: Final = (
+    "terms() names another effect than effect() has, a signal that is true for other visitors than those with the "
+    "effect, or touches() leaves some of them out"
+)
+_TOUCHES_NOBODY: Final = (
+    "touches() is true for nobody in this world, so nothing is proved of the component; choose settings, or more "
+    "visitors, with which it acts"
+)
+_ROUNDING: Final = 1e-9
+_DECISION: Final = {"anonymous_id": pl.String, "visit": pl.UInt32}
+"""What identifies a decision in the visit table: the visitor, and the number of the visit at whose end it is made."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +70,8 @@ class ComponentCheck:
     Attributes:
         scenario: Name of the scenario.
         findings: What must hold, and whether it does.
-        n_visitors: Number of visitors.
-        n_awake: How many of them were touched, and lived on the clock.
+        n_visitors: Number of visitors; in one of the runs, all of them are on the clock.
+        n_awake: How many of them are on the clock in the other run.
     """
 
     scenario: str
@@ -81,7 +97,7 @@ class ComponentCheck:
 
     def __repr__(self) -> str:
         n_held = sum(finding.holds for finding in self.findings)
-        return f"<Check of {self.scenario}: {n_held} of {len(self.findings)} hold, {self.n_awake:,} visitors touched>"
+        return f"<Check of {self.scenario}: {n_held} of {len(self.findings)} hold, {self.n_awake:,} on the clock>"
 
     def _repr_html_(self) -> str:
         return html.notebook_html(name=repr(self)[1:-1], frames=[self.table])
@@ -92,7 +108,8 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
 
     The world is run twice, with ``active_agents: all`` and ``interacting``: events, counts, true visits, people and
     probes must be equal, or the components depend on who is asked. Once more it is run without tracking faults and
-    second devices: there the visits must come back from the events, or the components do what no event shows.
+    second devices: there the visits must come back from the events, or the components do what no event shows, and the
+    effect of each component at each decision must be that of its terms.
 
     Args:
         scenario: A scenario with components, a decision model, a routing policy or probes; some thousand visitors are
@@ -110,8 +127,8 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
     if not scenario.classes:
         raise InputError(f"{scenario.name}: names no component, decision model, routing policy or probe to check")
     everybody, touched = _World(scenario, seed, "all"), _World(scenario, seed, "interacting")
-    findings = [*_same_world(everybody, touched), _rebuilt(scenario, seed)]
-    return ComponentCheck(scenario.name, tuple(findings), touched.outcome.counts["visitors"], touched.n_awake)
+    findings = [*_same_world(everybody, touched), *_shown(scenario, seed)]
+    return ComponentCheck(scenario.name, tuple(findings), everybody.n_awake, touched.n_awake)
 
 
 class _World:
@@ -122,14 +139,77 @@ class _World:
         events: The events in the order of arrival.
         outcome: What happened.
         n_awake: Number of visitors on the clock.
+        notes: What each component of the scenario was asked, by its name.
+        decisions: The decisions; columns as in ``_DECISION``, none unless ``asks_always``.
     """
 
-    def __init__(self, scenario: Scenario, seed: int | None, active_agents: ActiveAgents) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int | None, active_agents: ActiveAgents, *, asks_always: bool = False
+    ) -> None:
         digest, kept = EventsDigest(scenario.clock.start), CollectingSink()
-        seed = scenario.seed if seed is None else seed
-        model = Model(scenario.world, seed=seed, active_agents=active_agents, sinks=[digest, kept]).run()
-        self.digest, self.events, self.outcome = digest.hexdigest(), kept.events, model.outcome
-        self.n_awake = len(model.visitors)
+        model = Model(
+            scenario.world,
+            seed=scenario.seed if seed is None else seed,
+            active_agents=active_agents,
+            components=[_AsksAlways()] if asks_always else [],
+            sinks=[digest, kept],
+        )
+        self.notes = {name: _Notes(part) for name, part in model.components.items()}
+        self.outcome = model.run().outcome
+        self.digest, self.events, self.n_awake = digest.hexdigest(), kept.events, len(model.visitors)
+        asked = self.notes.pop(_AsksAlways.__name__, None)
+        self.decisions = (asked.effects if asked else _effects([])).drop("had")
+
+
+class _AsksAlways(Component):
+    """Touches everybody and does nothing, but has all effects asked for at every decision, because of its hook."""
+
+    effect_range = (0.0, 0.0)
+
+    def touches(self, plan: Plan) -> Bools:
+        return plan.everybody
+
+    def on_no_request(self, visitor: Visitor) -> None:
+        pass
+
+    def effect(self, visitor: Visitor) -> float:
+        return 0.0
+
+
+class _Notes:
+    """Notes of what a component is asked from now on.
+
+    Attributes:
+        component: The component.
+        n_touched: Number of visitors that it touches.
+    """
+
+    def __init__(self, component: Component) -> None:
+        self.component, self.n_touched = component, 0
+        self._effects: list[tuple[str, int, float]] = []
+        touches, effect = component.touches, component.effect
+
+        def noted_touches(plan: Plan) -> Bools:
+            mask = touches(plan)
+            # What is no mask is refused by the model, with a message of its own.
+            self.n_touched += int(getattr(mask, "sum", int)())
+            return mask
+
+        def noted_effect(visitor: Visitor) -> float:
+            found = effect(visitor)
+            self._effects.append((visitor.id, len(visitor.visits), found))
+            return found
+
+        component.touches, component.effect = noted_touches, noted_effect  # type: ignore[method-assign]
+
+    @property
+    def effects(self) -> pl.DataFrame:
+        """The decision and the effect that it ``had``, of each time that the component was asked."""
+        return _effects(self._effects)
+
+
+def _effects(rows: Sequence[tuple[str, int, float]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={**_DECISION, "had": pl.Float64}, orient="row")
 
 
 def _same_world(a: _World, b: _World) -> Iterator[Finding]:
@@ -144,17 +224,58 @@ def _same_world(a: _World, b: _World) -> Iterator[Finding]:
         yield Finding(f"the probe {name!r} is the same", _difference(frame, b.outcome.probes[name]))
 
 
-def _rebuilt(scenario: Scenario, seed: int | None) -> Finding:
-    """Whether the true visits come back from the events, where no event is lost and nobody has two devices."""
+def _shown(scenario: Scenario, seed: int | None) -> Iterator[Finding]:
+    """What the events must show where no event is lost and nobody has two devices."""
     rates = [name for name in type(scenario.tracking).model_fields if name.endswith(("_rate", "_per_day"))]
     lossless = {f"tracking.{name}": 0.0 for name in rates} | {"population.second_device_rate": 0.0}
-    world = _World(scenario.replace(lossless), seed, "interacting")
+    world = _World(scenario.replace(lossless), seed, "interacting", asks_always=True)
     end = scenario.clock.start + timedelta(hours=scenario.clock.hours)
-    found = visit_table(world.events, observed_until=end, conversion_unit=scenario.intent.conversion_unit)
+    terms = {term for notes in world.notes.values() for term in notes.component.terms()}
+    shown = [signal.signal(name) for name, signal in scenario.analysis.signals.items() if name in terms]
+    found = visit_table(
+        world.events,
+        observed_until=end,
+        signals=(*scenario.decision_signals, *shown),
+        conversion_unit=scenario.intent.conversion_unit,
+    )
     # The last digit of a logarithm depends on the library that takes it.
-    rough = pl.col("log_session_minutes").round(9)
-    difference = _difference(world.outcome.visits.with_columns(rough), found.with_columns(rough))
-    return Finding("without faults, the events tell the true visits", difference, _UNTOLD)
+    rough, true = cs.float().round(9), world.outcome.visits
+    difference = _difference(true.with_columns(rough), found.select(true.columns).with_columns(rough))
+    yield Finding("without faults, the events tell the true visits", difference, _UNTOLD)
+    for name, notes in world.notes.items():
+        if notes.component.terms():
+            yield _as_named(name, notes, found.join(world.decisions, on=list(_DECISION), maintain_order="left"))
+    idle = [name for name, notes in world.notes.items() if notes.component.acts and not notes.n_touched]
+    difference = f"{', '.join(map(repr, idle))}: nobody" if idle else ""
+    yield Finding("each component touches somebody", difference, _TOUCHES_NOBODY)
+
+
+def _as_named(name: str, notes: _Notes, visits: pl.DataFrame) -> Finding:
+    """Whether the effect of a component at each decision is the sum of those of its terms.
+
+    Args:
+        name: Name of the component.
+        notes: What it was asked.
+        visits: Visit table of the visits with a decision, with the signals of its terms.
+    """
+    terms = notes.component.terms().items()
+    named = pl.sum_horizontal(pl.col(term).cast(pl.Float64) * effect.log_odds for term, effect in terms)
+    table = (
+        visits.filter(pl.col("at_risk") & ~pl.col("censored"))
+        # Visitors whom it does not touch were not asked.
+        .join(notes.effects, on=list(_DECISION), how="left", maintain_order="left")
+        .with_columns(pl.col("had").fill_null(0.0), named=named)
+    )
+    off = table.filter((pl.col("had") - pl.col("named")).abs() > _ROUNDING)
+    difference = ""
+    if not off.is_empty():
+        first = off.row(0, named=True)
+        difference = (
+            f"{off.height:,} of {table.height:,} decisions differ, first that of visitor "
+            f"{first['anonymous_id'][:8]} after visit {first['visit']}: effect {first['had']:g}, "
+            f"terms {first['named']:g}"
+        )
+    return Finding(f"the effect of {name!r} is that of its terms", difference, _NOT_AS_NAMED)
 
 
 def _difference(a: pl.DataFrame, b: pl.DataFrame) -> str:

@@ -17,7 +17,7 @@ def check_component(
     found = check(Scenario.load(scenario, set_ or ()), seed=seed)
     status = 0 if found.passed else 1
     if json:
-        counts = {"visitors": found.n_visitors, "touched": found.n_awake}
+        counts = {"visitors": found.n_visitors, "on_the_clock": found.n_awake}
         data = {"scenario": found.scenario, "passed": found.passed, **counts, "findings": found.table.to_dicts()}
         return Output(to_json(data), status=status)
     return Output(_text(found), is_summary=found.passed, status=status)
@@ -32,7 +32,7 @@ def _text(found: ComponentCheck) -> Parts:
     """
     yield table([(each.claim, "yes" if each.holds else "NO") for each in found.findings], (found.scenario, "holds"))
     yield ""
-    yield f"{found.n_awake:,} of {found.n_visitors:,} visitors were touched; all were on the clock in the other run"
+    yield f"{found.n_awake:,} of {found.n_visitors:,} visitors were on the clock; in the other run, all of them"
     for each in found.findings:
         if not each.holds:
             yield alert(f"not true that {each.claim}: {each.difference}")

@@ -299,6 +299,11 @@ class Component:
         """Whether the class has a method of its own in place of the one here."""
         return getattr(cls, method) is not getattr(Component, method)
 
+    @property
+    def acts(self) -> bool:
+        """Whether it has a hook or an effect, and so does something to the visitors whom it touches."""
+        return any(self.overrides(name) for name in (*_ON_SITE, "effect"))
+
     @cached_property
     def only_decides(self) -> bool:
         """Whether it moves decisions and nothing else, so that it may know its visitors by their margins."""
