@@ -21,6 +21,7 @@ from simulator.engine.streams import AddressedUniforms
 from simulator.errors import ComponentError
 from simulator.sales.desk import SalesDesk
 from simulator.settings.base import Settings as SettingsModel
+from simulator.settings.own_classes import check_class
 from simulator.settings.plugins import COMPONENTS
 from simulator.settings.traffic import CampaignSettings
 from simulator.settings.world import WorldSettings
@@ -42,6 +43,7 @@ _ON_SITE = (
     "on_visit_end",
     "on_no_request",
 )
+_HOOKS = (*_ON_SITE, "touches", "selects", "effect", "terms")
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,10 @@ class Component:
 
     settings: Any
     model: ModelView
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - as Python has it
+        super().__init_subclass__(**options)
+        check_class(cls, SettingsModel, _HOOKS)
 
     def __init__(self, name: str | None = None, /, **settings: object) -> None:
         self.name = name or type(self).__name__

@@ -13,6 +13,7 @@ from simulator.agents.visitor import Visitor
 from simulator.errors import ComponentError
 from simulator.settings.class_identity import ClassIdentity, identities_of, identity_of
 from simulator.settings.components import faults_of
+from simulator.settings.own_classes import check_copy
 from simulator.settings.world import WorldParts
 
 
@@ -24,7 +25,8 @@ def components_of(world: WorldParts, given: Sequence[Component] = ()) -> Compone
         given: Further components, which are copied.
 
     Raises:
-        ComponentError: Two have one name, or one name for something of theirs; or one does not fit the world.
+        ComponentError: Two have one name, or one name for something of theirs; or one does not fit the world or
+            has an attribute that its copy lacks.
     """
     named = (part.build(place[-1]) for place, part in world.parts.items() if place[0] != "probes")
     return ComponentSet((*named, *(_copied(part, Component, world) for part in given)))
@@ -38,7 +40,7 @@ def probes_of(world: WorldParts, given: Sequence[Probe] = ()) -> dict[str, Probe
         given: Further probes, which are copied.
 
     Raises:
-        ComponentError: Two have one name.
+        ComponentError: Two have one name, or one has an attribute that its copy lacks.
     """
     probes: dict[str, Probe] = {name: part.build(name) for name, part in world.probes.items()}
     for probe in given:
@@ -57,7 +59,9 @@ def _copied(part: Any, kind: type, world: WorldParts) -> Any:  # noqa: ANN401 - 
     settings = part.settings.model_dump()
     for place, message in faults_of(type(part), part.name, settings, world):
         raise ComponentError(": ".join([repr(part.name), *map(str, place), message]))
-    return type(part)(part.name, **settings)
+    copy = type(part)(part.name, **settings)
+    check_copy(part, copy)
+    return copy
 
 
 def classes_of(

@@ -13,6 +13,7 @@ from analytics.events.tracking_plan import UTC_MS
 from simulator.agents.component import ModelView
 from simulator.engine.clock import MINUTE_MS
 from simulator.settings.base import Positive, Settings as SettingsModel
+from simulator.settings.own_classes import check_class
 from simulator.settings.plugins import PROBES
 from simulator.settings.world import WorldSettings
 
@@ -64,6 +65,10 @@ class Probe:
 
     settings: Any
     model: ModelView
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - as Python has it
+        super().__init_subclass__(**options)
+        check_class(cls, Probe.Settings)
 
     def __init__(self, name: str | None = None, /, **settings: object) -> None:
         self.name = name or type(self).__name__

@@ -11,6 +11,7 @@ from pydantic import Field
 from simulator.sales.outcome import DemoRequest
 from simulator.sales.team import Executive, Team
 from simulator.settings.base import PositiveFactor, Settings as SettingsModel, unknown
+from simulator.settings.own_classes import check_class
 from simulator.settings.plugins import ROUTING
 from simulator.settings.sales import check_regions, team_of
 
@@ -39,6 +40,10 @@ class RoutingPolicy:
     """Group of entry points under which packages register such classes by short names."""
 
     settings: Any
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - as Python has it
+        super().__init_subclass__(**options)
+        check_class(cls, SettingsModel)
 
     def __init__(self, _name: str | None = None, /, **settings: object) -> None:
         self.settings = self.Settings(**settings)

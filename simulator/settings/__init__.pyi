@@ -22,6 +22,7 @@ from .experiments import (
     ExperimentSettings as ExperimentSettings,
     arm_effects as arm_effects,
 )
+from .own_classes import check_class as check_class, check_copy as check_copy
 from .personas import PersonaSettings as PersonaSettings, persona_code as persona_code
 from .plugins import (
     COMPONENTS as COMPONENTS,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PydanticUserError, Strict
+from pydantic._internal._model_construction import ModelMetaclass  # public nowhere, like the error's place
 
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 LogOdds = Annotated[Real, Field(ge=-50, le=50)]
@@ -27,7 +28,26 @@ PositiveFactor = Annotated[float, Strict(), Field(ge=1e-6, le=1e6)]
 Count = Annotated[int, Strict(), Field(ge=1)]
 
 
-class Settings(BaseModel):
+class _SettingsClass(ModelMetaclass):
+    """Class of settings classes: an error in the definition of one is a line that names it."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> type:  # noqa: ANN401
+        try:
+            return super().__new__(mcs, name, bases, namespace, **options)
+        except PydanticUserError as error:
+            raise TypeError(f"{namespace['__qualname__']}: {_one_line(error, namespace)}") from None
+
+
+def _one_line(error: PydanticUserError, namespace: Mapping[str, Any]) -> str:
+    """What is wrong with a settings class."""
+    typed = namespace.get("__annotations__", {})
+    for name, value in namespace.items():
+        if error.code == "model-field-missing-annotation" and f"`{name} = " in error.message and name not in typed:
+            return f"{name} = {value!r} has no type; write {name}: {type(value).__name__} = {value!r}"
+    return error.message.partition("\n")[0]
+
+
+class Settings(BaseModel, metaclass=_SettingsClass):
     """Base class of all settings: frozen, validated before the clock starts; an unknown key is an error.
 
     Attributes:
