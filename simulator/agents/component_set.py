@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName
+from analytics.signals.settings import EventSignal
 from simulator.agents.component import Component, Effect
 from simulator.agents.plan import Plan
 from simulator.agents.visit import Page
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
 from simulator.errors import ComponentError
+from simulator.settings.base import unknown
 from simulator.tracking.lookups import ComponentEvent
 from simulator.visitors.truth import Truth
 from simulator.world.arrival_sources import CampaignLink
@@ -42,8 +45,14 @@ class ComponentSet:
                 raise ComponentError(f"two components have the name {name!r}; give each a name of its own")
         for component in self.components:
             _check_range(component)
+            if component.acts and not component.overrides("touches"):
+                raise ComponentError(
+                    f"component {component.name!r}: it has hooks or an effect but no touches(), so it would touch "
+                    "nobody; return plan.everybody, or those whom it touches"
+                )
         self._check_owners("signal", lambda component: component.terms())
         self._check_owners("campaign", lambda component: component.campaigns())
+        self._check_events()
 
     def _check_owners(self, kind: str, named: Callable[[Component], Iterable[str]]) -> None:
         """Refuse a name that two components give to something of theirs: one would silently replace the other."""
@@ -54,6 +63,18 @@ class ComponentSet:
                     raise ComponentError(
                         f"components {other!r} and {component.name!r} both have a {kind} {name!r}; derive a class with "
                         "names and events of its own for one of them"
+                    )
+
+    def _check_events(self) -> None:
+        """Refuse a term whose signal is an event that nobody sends."""
+        known = {*EventName, *SERVER_SIDE_EVENTS, *(event.name for event in self.events)}
+        for name, effect in self.effects.items():
+            for event in effect.seen_as.events if isinstance(effect.seen_as, EventSignal) else ():
+                if event not in known:
+                    advice = unknown("event", event, [each.name for each in self.events])
+                    raise ComponentError(
+                        f"the term {name!r} is seen as an event that no component lists in events or server_events: "
+                        f"{advice}"
                     )
 
     def __bool__(self) -> bool:

@@ -20,7 +20,9 @@ from scenarios.saved_run import load_run
 from scenarios.scenario import Scenario
 from scenarios.study import Study
 from simulator.agents.component import Component
+from simulator.agents.plan import Plan
 from simulator.agents.visitor import Visitor
+from simulator.engine.arrays import Bools
 from simulator.model import Model
 
 CHAT: dict[str, Any] = {"use": "live_chat", "wants_rate": 0.9, "effect": 0.9}
@@ -117,6 +119,10 @@ class Nudge(Component):
     """Something that moves decisions and tells nobody."""
 
     effect_range = (0.0, 1.0)
+
+    def touches(self, plan: Plan) -> Bools:
+        """Everybody."""
+        return plan.everybody
 
     def effect(self, visitor: Visitor) -> float:
         """A whole unit of log-odds."""

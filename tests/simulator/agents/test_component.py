@@ -244,6 +244,42 @@ def test_an_effect_outside_its_range_is_refused():
         lived(TooEncouraging("more"), **EAGER)
 
 
+def test_a_component_that_could_never_act_is_refused():
+    """Hooks or an effect without touches() would do nothing to anybody."""
+
+    class Idle(Component):
+        def on_view(self, visitor: Visitor, page: Page) -> None:
+            visitor.leave()
+
+    with pytest.raises(ComponentError, match=r"component 'idle': it has hooks or an effect but no touches\(\)"):
+        lived(Idle("idle"))
+
+
+def test_a_term_is_seen_as_an_event_that_somebody_sends():
+    """An event of another component or of the site may show it; one that nobody lists would be true for nobody."""
+
+    class Sending(Encouraging):
+        events = ("Met",)
+        seen_as = "Met"
+
+        def terms(self) -> Mapping[str, Effect]:
+            return {"met": Effect(2.0, event_signal(self.seen_as))}
+
+    class OfTheSite(Sending):
+        seen_as = "White Paper Downloaded"
+
+    class OfAnother(Sending):
+        seen_as = "Live Chat Started"
+
+    class Misspelt(Sending):
+        seen_as = "Meet"
+
+    assert list(lived(OfTheSite("own")).truth.coefficients)[-1] == "met"
+    lived(OfAnother("own"), LiveChat("chat"))
+    with pytest.raises(ComponentError, match=r"the term 'met' is seen as an event .* did you mean 'Met'\?$"):
+        lived(Misspelt("own"))
+
+
 class Noting(Encouraging):
     """Notes whom it is asked about, and pushes some up and some down."""
 
