@@ -23,6 +23,7 @@ from analytics.renaming import OldNameWarning, warn_of_old_name
 from scenarios import cli, files
 from scenarios.cli.commands import COMMANDS, EXAMPLES, PLUGGABLE, RENAMED_OPTIONS
 from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
+from scenarios.cli.own_code import place_in_own_code
 from scenarios.cli.shutdown import graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError, InputError
 from simulator import settings
@@ -284,4 +285,5 @@ def _unexpected(error: Exception) -> int:
         raise error
     # The message of an OSError says all; others, such as KeyError, mean nothing without their kind.
     kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-    return _report(f"the command failed: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)
+    place = place_in_own_code(error) or "the command failed"
+    return _report(f"{place}: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from heapq import heappush
+from inspect import isgenerator
 from itertools import islice
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import polars as pl
@@ -15,6 +18,7 @@ from simpy.events import NORMAL, EventPriority
 from analytics.events.times import HOUR_MS
 from analytics.events.tracking_plan import UTC_MS
 from simulator.engine.arrays import Integers
+from simulator.errors import ComponentError
 from simulator.settings.clock import ClockSettings
 
 MINUTE_MS = 60_000
@@ -43,6 +47,25 @@ class ExactEnvironment(simpy.Environment):
     def now(self) -> int:
         """Now, in ms."""
         return self._now  # type: ignore[return-value]  # SimPy's times may be fractions, ours are not
+
+    def run(self, until: float | simpy.Event | None = None) -> Any:  # noqa: ANN401 - as SimPy has it
+        """Let time pass, as in SimPy.
+
+        Args:
+            until: Time in ms at which to stop, or the event; when nothing is left to happen unless given.
+
+        Returns:
+            The value of the event.
+
+        Raises:
+            ComponentError: A process yields something that is no event.
+        """
+        try:
+            return super().run(until)
+        except RuntimeError as error:
+            if "Invalid yield value" not in str(error):
+                raise
+            raise ComponentError(_invalid_yield(error)) from error
 
     def timeout(
         self,
@@ -156,6 +179,20 @@ class _Moment(simpy.Event):
         self.callbacks = []
         self._ok = True
         self._value = None
+
+
+def _invalid_yield(error: RuntimeError) -> str:
+    """Where a process yields something that is no event; SimPy names the outermost generator only."""
+    *_, last = walk_tb(error.__traceback__)
+    names = last[0].f_locals
+    generator = names["self"]._generator  # noqa: SLF001 - SimPy's process keeps it to itself
+    while isgenerator(generator.gi_yieldfrom):
+        generator = generator.gi_yieldfrom
+    code, line = generator.gi_code, generator.gi_frame.f_lineno
+    return (
+        f"{Path(code.co_filename).name}:{line}, in {code.co_name}: yield an event, such as "
+        f"self.env.timeout(minutes=5), not {names['event']!r:.60}"
+    )
 
 
 def _whole(number: float) -> int:
