@@ -66,11 +66,12 @@ def study(
             done = f"{bar.done:,} of {bar.total:,} replications"
             notify(f"{done} are finished and saved in {folder}; run the same command to resume", even_if_quiet=True)
             raise
+    status = 1 if results.all_failed else 0
     if json:
         # As written: read back from the file, the output cannot differ from it.
         manifest = json_module.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return Output(to_json({**manifest, "folder": str(folder)}))
-    return Output(study_text(results, folder), is_summary=True)
+        return Output(to_json({**manifest, "folder": str(folder)}), status=status)
+    return Output(study_text(results, folder), is_summary=not status, status=status)
 
 
 def _rerun(plan: Study, text: str, *, json: bool) -> Output:

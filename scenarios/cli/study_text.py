@@ -282,6 +282,8 @@ def _failure_lines(results: StudyResults) -> Parts:
     if not results.failures:
         return
     first = results.failures[0]
+    if results.all_failed:
+        yield alert("every replication failed: no response has a value")
     yield alert(f"{len(results.failures):,} failures, in failures.ndjson; the first, at point {first['point']}:")
     yield f"  {first['stage']}: {first['message'].splitlines()[0]}"
     # Results in memory only have no folder from which to run a replication again.

@@ -123,6 +123,11 @@ class StudyResults:
         """All failures: point, replication, seed, stage, responses, message, and the command that repeats it."""
         return [entry for run in self._runs for entry in self._failures_of(run)]
 
+    @property
+    def all_failed(self) -> bool:
+        """Whether no replication has a value of any response."""
+        return bool(self.failures) and bool(self.replications["value"].is_null().all())
+
     def _failures_of(self, run: PointRun) -> Iterator[dict[str, Any]]:
         if run.fault is not None:
             yield self._failure(run, None, run.fault)
