@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -128,7 +128,9 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
         raise InputError(f"{scenario.name}: names no component, decision model, routing policy or probe to check")
     everybody, touched = _World(scenario, seed, "all"), _World(scenario, seed, "interacting")
     findings = [*_same_world(everybody, touched), *_shown(scenario, seed)]
-    return ComponentCheck(scenario.name, tuple(findings), everybody.n_awake, touched.n_awake)
+    # Those whom a component refuses are not counted as visitors; without components, nobody is an object.
+    n_visitors = max(everybody.n_awake, everybody.outcome.counts["visitors"])
+    return ComponentCheck(scenario.name, tuple(findings), n_visitors, touched.n_awake)
 
 
 class _World:
@@ -140,40 +142,22 @@ class _World:
         outcome: What happened.
         n_awake: Number of visitors on the clock.
         notes: What each component of the scenario was asked, by its name.
-        decisions: The decisions; columns as in ``_DECISION``, none unless ``asks_always``.
     """
 
     def __init__(
-        self, scenario: Scenario, seed: int | None, active_agents: ActiveAgents, *, asks_always: bool = False
+        self, scenario: Scenario, seed: int | None, active_agents: ActiveAgents, visitor: type[Visitor] = Visitor
     ) -> None:
         digest, kept = EventsDigest(scenario.clock.start), CollectingSink()
         model = Model(
             scenario.world,
             seed=scenario.seed if seed is None else seed,
             active_agents=active_agents,
-            components=[_AsksAlways()] if asks_always else [],
+            visitor=visitor,
             sinks=[digest, kept],
         )
         self.notes = {name: _Notes(part) for name, part in model.components.items()}
         self.outcome = model.run().outcome
         self.digest, self.events, self.n_awake = digest.hexdigest(), kept.events, len(model.visitors)
-        asked = self.notes.pop(_AsksAlways.__name__, None)
-        self.decisions = (asked.effects if asked else _effects([])).drop("had")
-
-
-class _AsksAlways(Component):
-    """Touches everybody and does nothing, but has all effects asked for at every decision, because of its hook."""
-
-    effect_range = (0.0, 0.0)
-
-    def touches(self, plan: Plan) -> Bools:
-        return plan.everybody
-
-    def on_no_request(self, visitor: Visitor) -> None:
-        pass
-
-    def effect(self, visitor: Visitor) -> float:
-        return 0.0
 
 
 class _Notes:
@@ -205,11 +189,7 @@ class _Notes:
     @property
     def effects(self) -> pl.DataFrame:
         """The decision and the effect that it ``had``, of each time that the component was asked."""
-        return _effects(self._effects)
-
-
-def _effects(rows: Sequence[tuple[str, int, float]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema={**_DECISION, "had": pl.Float64}, orient="row")
+        return pl.DataFrame(self._effects, schema={**_DECISION, "had": pl.Float64}, orient="row")
 
 
 def _same_world(a: _World, b: _World) -> Iterator[Finding]:
@@ -228,7 +208,17 @@ def _shown(scenario: Scenario, seed: int | None) -> Iterator[Finding]:
     """What the events must show where no event is lost and nobody has two devices."""
     rates = [name for name in type(scenario.tracking).model_fields if name.endswith(("_rate", "_per_day"))]
     lossless = {f"tracking.{name}": 0.0 for name in rates} | {"population.second_device_rate": 0.0}
-    world = _World(scenario.replace(lossless), seed, "interacting", asks_always=True)
+    decisions: list[tuple[str, int]] = []
+
+    class AskedAlways(Visitor):
+        """Asks components for their effects even where these cannot change the decision."""
+
+        def decide(self) -> bool:
+            self._hooks.asks_always = True
+            decisions.append((self.id, len(self.visits)))
+            return super().decide()
+
+    world = _World(scenario.replace(lossless), seed, "all", AskedAlways)
     end = scenario.clock.start + timedelta(hours=scenario.clock.hours)
     terms = {term for notes in world.notes.values() for term in notes.component.terms()}
     shown = [signal.signal(name) for name, signal in scenario.analysis.signals.items() if name in terms]
@@ -242,9 +232,10 @@ def _shown(scenario: Scenario, seed: int | None) -> Iterator[Finding]:
     rough, true = cs.float().round(9), world.outcome.visits
     difference = _difference(true.with_columns(rough), found.select(true.columns).with_columns(rough))
     yield Finding("without faults, the events tell the true visits", difference, _UNTOLD)
+    decided = pl.DataFrame(decisions, schema=_DECISION, orient="row")
     for name, notes in world.notes.items():
         if notes.component.terms():
-            yield _as_named(name, notes, found.join(world.decisions, on=list(_DECISION), maintain_order="left"))
+            yield _as_named(name, notes, found.join(decided, on=list(_DECISION), maintain_order="left"))
     idle = [name for name, notes in world.notes.items() if notes.component.acts and not notes.n_touched]
     difference = f"{', '.join(map(repr, idle))}: nobody" if idle else ""
     yield Finding("each component touches somebody", difference, _TOUCHES_NOBODY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def test_a_component_that_keeps_the_rules_passes(greeter: str) -> None:
     ended = Ended("check-component", greeter, "--plugin", "own_parts.py")
     assert (ended.status, ended.err) == (0, "")
     lines = [line.rsplit(maxsplit=1) for line in ended.out.splitlines() if line.startswith("  ")]
-    assert [held for _, held in lines] == ["holds", *["yes"] * 6]
+    assert [held for _, held in lines] == ["holds", *["yes"] * 8]
+    assert re.search(r"\n\d\d of 177 visitors were on the clock; in the other run, all of them", ended.out)
     assert Ended("check-component", greeter, "--plugin", "own_parts.py", "--quiet").out == ""
 
 
@@ -89,6 +91,88 @@ def test_what_a_component_does_behind_the_events_is_found(monkeypatch: pytest.Mo
     assert ended.status == 1
     assert "not true that without faults, the events tell the true visits" in ended.out
     assert "rows differ in pricing_page_view" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("what", "instead", "difference"),
+    [
+        ("fs.Effect(self.settings.effect,", "fs.Effect(0.3,", "effect 2, terms 0.3"),
+        ("return self.settings.effect if", "return 0.1 * len(visitor.visits) if", "effect 0.1, terms 2"),
+        (
+            'fs.event_signal("Greeted")',
+            '{"kind": "page_category", "categories": ["security", "pricing"]}',
+            "effect 0, terms 2",
+        ),
+        ("return plan.views(self.settings.page)", 'return plan.views("pricing") & (plan.uniforms("a") < 0.0)', ""),
+    ],
+)
+def test_terms_that_are_not_what_the_effect_does_are_found(
+    what: str, instead: str, difference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another size, one that varies, other visitors: each fails with the first decision; so does touching nobody."""
+    own_module(Path("own_terms.py").absolute(), GREETER.replace(what, instead), monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{g: {{use: 'own_terms:Greeter', effect: 2.0}}}}\n")
+    ended = Ended("check-component", "own.yaml", "--plugin", "own_terms.py")
+    assert ended.status == 1
+    if difference:
+        found = (
+            r"not true that the effect of 'g' is that of its terms: \d+ of \d+ decisions differ, first that of visitor"
+        )
+        assert re.search(rf"{found} \w{{8}} after visit \d: {difference}", ended.out)
+    else:
+        assert "not true that each component touches somebody: 'g': nobody" in ended.out
+        assert "nothing is proved of the component" in ended.out
+
+
+def test_a_component_is_checked_beside_a_signal_of_the_scenario() -> None:
+    """A signal of the user's own that visitors decide by is among the true visits, and among those of the events."""
+    steps = "{kind: sequence, steps: [security, pricing]}"
+    own = f"intent: {{coefficients: {{in_order: 0.7}}}}\nanalytics: {{signals: {{in_order: {steps}}}}}\n"
+    Path("own.yaml").write_text(f"name: own\n{WORLD}{own}components: {{d: {{use: live_chat}}}}\n")
+    assert Ended("check-component", "own.yaml").status == 0
+
+
+CRASHING = """
+import funnelsim as fs
+
+class Crashing(fs.Component):
+    def touches(self, plan):
+        return plan.everybody
+
+    def on_view(self, visitor, page):
+        visitor.statee["x"] = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ('visitor.statee["x"] = 1', r"own_crash\.py:9, in on_view: AttributeError: 'Visitor' object has no attribute "),
+        ("yield 5", r"own_crash\.py:9, in on_view: yield an event, such as self\.env\.timeout\(minutes=5\), not 5"),
+        ("yield from (None for _ in 'a')", r"own_crash\.py:9, in <genexpr>: yield an event, .*, not None"),
+    ],
+)
+def test_an_error_in_the_code_of_a_component_says_where(
+    what: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with file, line and method of the user's own code, in place of a traceback through the simulator."""
+    own_module(Path("own_crash.py").absolute(), CRASHING.replace('visitor.statee["x"] = 1', what), monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{g: {{use: 'own_crash:Crashing'}}}}\n")
+    ended = Ended("run", "own.yaml", "--plugin", "own_crash.py", "--quiet")
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert re.match(f"funnelsim: {message}", ended.err)
+
+
+def test_a_study_without_any_result_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If every replication fails the status is 1, also with --json, and the summary says so even with --quiet."""
+    own_module(Path("own_crash.py").absolute(), CRASHING, monkeypatch)
+    Path("own.yaml").write_text(f"name: own\n{WORLD}components: {{g: {{use: 'own_crash:Crashing'}}}}\n")
+    responses = "replications: 2\nresponses: {visitors: counts.visitors}\n"
+    Path("study.yaml").write_text(f"name: s\nscenario: own.yaml\nplugins: [own_crash.py]\n{responses}")
+    ended = Ended("study", "study.yaml", "--jobs", "1", "--quiet")
+    assert ended.status == 1
+    assert "every replication failed: no response has a value" in ended.out
+    assert Ended("study", "study.yaml", "--jobs", "1", "--json").status == 1
 
 
 def test_a_scenario_without_components_has_nothing_to_check() -> None:
