@@ -22,7 +22,7 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
 
     Args:
         basis: A fitted model.
-        truth: Known true coefficients by term.
+        truth: Known true coefficients by term, those of dropped terms included.
 
     Returns:
         Table of :data:`analytics.intent.coefficients.COEFFICIENT_SCHEMA`.
@@ -30,7 +30,8 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
     design, estimate = basis.design, basis.estimate
     low, high = estimate.low, estimate.high
     effects = _effects(basis)
-    truths = [truth.get(term) for term in design.terms]
+    known = design.true_coefficients(truth)
+    truths = [known.get(term) for term in design.terms]
     # A quantity counts as seen where it is not 0.
     seen = (design.matrix != 0).astype(np.float64)
     with np.errstate(over="ignore"):

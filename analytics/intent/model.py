@@ -87,7 +87,7 @@ class IntentModel:
 
         Args:
             visits: A visit table, as of :func:`analytics.visit_table`.
-            truth: True coefficients by term, to show beside the estimates.
+            truth: True coefficients by term, to show beside the estimates; see ``Design.true_coefficients``.
 
         Returns:
             Estimates, intervals and effects. Read ``dropped`` and ``warnings`` before using them.
@@ -120,7 +120,7 @@ class IntentModel:
             level=self.level,
             basis=basis,
             estimator=found.estimator,
-            warnings=_warnings(basis, eligible),
+            warnings=(*_warnings(basis, eligible), *_lost_effects(design, truth or {})),
             dropped=dict(design.dropped),
         )
         # This warning comes last because it needs results: effective clusters are computed from the fit.
@@ -150,6 +150,19 @@ def _warnings(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
     if basis.estimate.estimator == "firth":
         warnings.append(_penalty(basis.design, basis.estimate))
     return tuple(warnings)
+
+
+def _lost_effects(design: Design, truth: Mapping[str, float]) -> list[str]:
+    """Warn of dropped terms whose effect is part of the true coefficients of others."""
+    warnings = []
+    for dropped in design.dropped_effects(truth):
+        if dropped not in design.determined:
+            warnings.append(f"the true coefficients are not known: {dropped} has an effect, and was dropped")
+        elif carriers := [term for term in design.determined[dropped] if term != INTERCEPT]:
+            warnings.append(
+                f"true coefficients include the effect of {dropped}, which was dropped: {', '.join(carriers)}"
+            )
+    return warnings
 
 
 def _few_requests(design: Design) -> list[str]:

@@ -50,8 +50,8 @@ class Design:
         outcome: For each visit, 1 where it ended in a request, else 0.
         pattern: For each visit, the row of its pattern; None where every visit is a row of its own, in order.
         dropped: Reasons for which terms are missing, by term.
-        determined: For each dropped constant or collinear term, the weights of the terms that determine it (for a
-            constant, of the intercept). Predictions are valid only where these relations still hold.
+        determined: For each dropped term that is a weighted sum of terms of the model, their weights (for a constant,
+            that of the intercept). Predictions are valid only where these relations still hold.
         separated: Which cell of term × outcome is empty, by term: such a term has no maximum-likelihood estimate.
     """
 
@@ -64,6 +64,33 @@ class Design:
     dropped: Mapping[str, str]
     determined: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     separated: Mapping[str, str] = field(default_factory=dict)
+
+    def true_coefficients(self, truth: Mapping[str, float]) -> dict[str, float]:
+        """Return the true coefficients of the terms of the model, with the effects of dropped terms that they carry.
+
+        A dropped term is a weighted sum of terms, so that its effect times the weight adds to the effect of each. A
+        dropped product that is no such sum leaves no true coefficient known, as any term may be a proxy for it.
+
+        Args:
+            truth: Known true coefficients by term, those of dropped terms included; a missing one is left alone.
+        """
+        lost = self.dropped_effects(truth)
+        if not lost.keys() <= self.determined.keys():
+            return {}
+        known = {term: truth[term] for term in self.terms if term in truth}
+        for dropped, effect in lost.items():
+            for term, weight in self.determined[dropped].items():
+                if term in known:
+                    known[term] += effect * weight
+        return known
+
+    def dropped_effects(self, truth: Mapping[str, float]) -> dict[str, float]:
+        """Return the true coefficients of the dropped terms that have an effect.
+
+        Args:
+            truth: Known true coefficients by term.
+        """
+        return {term: truth[term] for term in self.dropped if truth.get(term)}
 
 
 def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFrame:
@@ -141,10 +168,12 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
     _drop_unidentified(whole, wanted, terms, counts, dropped)
     absent = {name: [part for part in interaction_parts(name) if part not in terms] for name in interactions}
     incomplete = {name: f"incomplete: {' and '.join(lost)} not in the model" for name, lost in absent.items() if lost}
-    products = [name for name in interactions if name not in incomplete]
+    # Incomplete ones come last, so that no other is dropped for being determined by what leaves the model itself.
+    products = sorted(wanted[1 + len(signals) :], key=incomplete.__contains__)
     if products:
         terms += products
         _drop_unidentified(whole, wanted, terms, counts, dropped)
+        terms = [term for term in terms if term not in incomplete]
     matrix = _columns(whole, wanted, terms)
     separated = _separated_terms(matrix, terms, counts)
     # A separated term's coefficient comes from an empty cell, so it needs no requests of its own.
@@ -157,7 +186,7 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
         outcome=outcome,
         pattern=pattern,
         dropped={term: reason.text for term, reason in dropped.items()} | incomplete,
-        determined={term: reason.weights for term, reason in dropped.items()},
+        determined={term: each.weights for term, each in dropped.items() if each.weights.keys() <= set(terms)},
         separated=separated,
     )
 

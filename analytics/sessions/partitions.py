@@ -20,7 +20,6 @@ _NOT_ANALYSED: Final = frozenset(
         "context_page_title",
         "context_timezone",
         "context_ip",
-        "context_library_name",
         "name",
         "asset",
         "extra",

@@ -70,9 +70,13 @@ def visit_table(
 ) -> pl.DataFrame:
     """Return the person-period table: one row per visit, with the visitor's signals so far and the outcome.
 
-    A signal counts every event of the visitor up to the end of the visit. In the visit that ends in the visitor's first
-    demo request only what happened strictly before the request counts, page views included: what is seen afterwards
-    cannot be its cause. Events of that visit after the request count for later visits.
+    A signal counts every event of the visitor up to the last browser event of the visit. In the visit that ends in the
+    visitor's first demo request only what happened strictly before the request counts, page views included: what is
+    seen afterwards cannot be its cause. Events of that visit after the request count for later visits.
+
+    So does a server-side event after the last browser event, though :func:`assign_visits` counts it in the visit: the
+    visitor may have decided before it. Events do not show when somebody decided not to request a demo, so the limit is
+    the same in visits with a request, even if the event precedes the request.
 
     With ``conversion_unit="account"``, an account requests one demo: visits whose last page view is at or after its
     first request are not at risk. If they were included, signals that are common in large accounts would seem to
@@ -228,8 +232,9 @@ def _rows(
 def _stretches(line: pl.DataFrame, requests: pl.DataFrame, signals: tuple[Signal, ...]) -> pl.LazyFrame:
     """Aggregate events into stretches: each visit, and what follows it as a separate stretch (``tail``).
 
-    The tail has the events of a visit after the first request, and server-side events outside visits. It is not a row
-    of the visit table, but its events count for later visits: signals accumulate over stretches in their order.
+    The tail has the events of a visit after the first request, and server-side events after the last browser event of
+    a visit (before the request, where there is one). It is not a row of the visit table, but its events count for
+    later visits: signals accumulate over stretches in their order.
     """
     placed = _placed(line, requests)
     # A stretch is a run of rows, so its first and last row define it. A group-by would take longer than the rest of
@@ -264,12 +269,15 @@ def _placed(line: pl.DataFrame, requests: pl.DataFrame) -> pl.LazyFrame:
     after_request = (pl.col("visit_so_far") == pl.col("request_visit")) & (
         pl.col("event_time") >= pl.col("requested_at")
     )
-    tail = ~pl.col("in_visit") | after_request.fill_null(value=False)
+    browsing = ~pl.col("server") & ~after_request.fill_null(value=False)
+    arrives = changes(pl.col("visitor").to_physical())
     return (
         line.lazy()
         .join(requests.lazy(), on="visitor", how="left", maintain_order="left")
-        .with_columns(tail=tail, arrives=changes(pl.col("visitor").to_physical()))
-        .with_columns(first=pl.col("arrives") | changes(pl.col("visit_so_far")) | changes(pl.col("tail")))
+        .with_columns(arrives=arrives, number=(arrives | changes(pl.col("visit_so_far"))).cum_sum())
+        # Outside the tail, a browser event of the same visit follows, or the event is one.
+        .with_columns(tail=(pl.when(browsing).then("number").backward_fill() != pl.col("number")).fill_null(value=True))
+        .with_columns(first=changes(pl.col("number")) | changes(pl.col("tail")))
         .with_row_index("row")
         .with_columns(
             since=pl.when("arrives").then("row").forward_fill(),

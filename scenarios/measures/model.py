@@ -7,6 +7,7 @@ and its interactions. So a misspelt term is reported when the scenario is valida
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,7 +78,6 @@ def _term_measure(
     known: Callable[[Parts], list[str] | None] | None = None,
     *,
     example: str = "security_page_view",
-    needs_events: bool = True,
 ) -> MeasureDefinition:
     """Return a measure of one term of the intent model.
 
@@ -87,7 +87,6 @@ def _term_measure(
         read: Returns the value for a call, whose argument is the term.
         known: Terms that a scenario has; those of its model if not given.
         example: A term, for the example of the call.
-        needs_events: Whether the model must be fitted for it.
     """
 
     def check(reference: Reference, parts: Parts) -> None:
@@ -100,7 +99,7 @@ def _term_measure(
             raise ExpressionError(f"{reference.text}: {term} is the reference arm")
         require_known("term", term, terms)
 
-    return MeasureDefinition(name, meaning, check, read, f'{name}("{example}")', needs_events)
+    return MeasureDefinition(name, meaning, check, read, f'{name}("{example}")')
 
 
 def _term(reference: Reference) -> str:
@@ -160,14 +159,17 @@ def _jackknife(column: str, reference: Reference, run: RunView) -> float:
 
 
 def _truth(reference: Reference, run: RunView) -> float:
-    """Return the true coefficient of a term, for which no model is fitted.
+    """Return the true coefficient of a term, with the effects that it carries for terms dropped from the model.
 
     Raises:
         UndefinedMeasureError: It is not known, as of a signal that stands for another.
     """
     _require_known_truth(run)
-    known = known_truth(run.truth, run.scenario.analysis).get(_term(reference))
-    return require_value(known, f"{reference.text}: the true coefficient of this term is not known")
+    term, known = _term(reference), dict[str, float | None](known_truth(run.truth, run.scenario.analysis))
+    # A term that was dropped, or of a model that is not fitted, has that of the world.
+    with suppress(AnalyticsError):
+        known |= {name: row["true_coefficient"] for name, row in _rows(run.intent).items()}
+    return require_value(known.get(term), f"{reference.text}: the true coefficient of this term is not known")
 
 
 def _row(reference: Reference, run: RunView) -> dict[str, Any]:
@@ -258,10 +260,9 @@ MODEL_MEASURES: Final = (
     ),
     _term_measure(
         "true_coefficient",
-        "true coefficient of a term, in log-odds; 0 for decoys",
+        "true coefficient of a term, in log-odds; 0 for decoys; with the effects of dropped terms that it determines",
         _truth,
         _terms_with_effects,
-        needs_events=False,
     ),
     *(plain_measure(f"model.{name}", meaning, _of_fit(name)) for name, meaning in _OF_THE_FIT.items()),
 )

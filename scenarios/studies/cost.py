@@ -14,7 +14,7 @@ from scenarios.measures.model import MODEL_MEASURES
 from scenarios.studies.replication import Replicated, Replication, references_of, replicate
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
-_MODEL: Final = frozenset(each.name for each in MODEL_MEASURES) - {"true_coefficient"}
+_MODEL: Final = frozenset(each.name for each in MODEL_MEASURES)
 """Measures that need the intent model, whose libraries the first replication of a worker would otherwise load."""
 
 

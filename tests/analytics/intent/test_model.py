@@ -254,6 +254,36 @@ def test_a_signal_that_says_nothing_new_is_left_out_and_named(change: dict[str, 
 
 
 @pytest.mark.parametrize(
+    ("change", "true"),
+    [
+        ({"careers_page_view": pl.col("security_page_view")}, {"security_page_view": 0.9 + 0.7}),
+        ({"region_europe": pl.lit(value=True)}, {INTERCEPT: -2.5 - 0.3, "security_page_view": 0.9 + 0.5}),
+        ({"region_europe": pl.lit(value=False)}, {}),
+    ],
+    ids=["one equal to another", "a constant, and its product", "one that is never seen"],
+)
+def test_terms_carry_the_effects_of_dropped_terms_that_they_determine(
+    change: dict[str, pl.Expr], true: dict[str, float]
+):
+    """Their true coefficients are those of the same model without the dropped terms; the others keep theirs."""
+    truth = TRUTH | {"careers_page_view": 0.7}
+    results = IntentModel(FEW).fit(VISITS.with_columns(**change), truth)
+    expected = {term: (truth | true)[term] for term in results.terms}
+    assert dict(results.coefficients.select("signal", "true_coefficient").iter_rows()) == pytest.approx(expected)
+    said = any("true coefficients include the effect of" in warning for warning in results.warnings)
+    assert said == ("security_page_view" in true)
+
+
+def test_no_truth_is_known_where_the_effect_of_a_dropped_product_is_in_no_term():
+    """A product of a dropped signal that is no sum of terms has an effect for which any term may be a proxy."""
+    results = IntentModel(FEW).fit(VISITS.with_columns(region_europe=~pl.col("careers_page_view")), TRUTH)
+    assert results.coefficients["true_coefficient"].null_count() == len(results.terms)
+    assert results.coefficients["ci_covers_truth"].null_count() == len(results.terms)
+    product = "region_europe:security_page_view"
+    assert f"the true coefficients are not known: {product} has an effect, and was dropped" in results.warnings
+
+
+@pytest.mark.parametrize(
     ("careers", "reason"),
     [
         (~pl.col("requested_demo") & pl.col("careers_page_view"), "no visit with it ended in a request"),

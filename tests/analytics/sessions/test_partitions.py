@@ -32,6 +32,7 @@ EVENTS = st.lists(
         context_location_country=st.sampled_from(["DE", "US", None]),
         context_group_id=st.sampled_from(["g1", "g2", None]),
         context_user_agent=st.sampled_from([None, None, None, CRAWLER]),
+        context_library_name=st.sampled_from([None, None, "analytics-node"]),
     ),
     max_size=25,
 )

@@ -159,6 +159,18 @@ def test_without_a_browser_the_person_is_the_visitor():
             [(2, True)],
             id="a visit without a page view has no row but keeps its number",
         ),
+        pytest.param(
+            [event(0), event(3, HELD, category="security"), event(5), event(7, HELD, category="pricing"), event(100)],
+            ("security_page_view", "pricing_page_view"),
+            [(True, False), (True, True)],
+            id="a server event after the last browser event counts from the next visit on",
+        ),
+        pytest.param(
+            [event(0), event(5), event(5, HELD, category="pricing"), event(7, DEMO), event(9), event(100)],
+            ("requested_demo", "pricing_page_view"),
+            [(True, False), (False, True)],
+            id="also in the visit that ends in a request",
+        ),
     ],
 )
 def test_a_row_of_the_visit_table_says_what_was_known_at_its_end(
@@ -320,9 +332,9 @@ def recount_visitor(key: str, events: list[Row], observed_until: datetime, settl
         pages = [row["event_time"] for row in counted if row["type"] == "page"]
         if not pages:
             continue
-        over = min(visit[-1]["event_time"] + IDLE, following[0]["event_time"] - MOMENT if following else END)
-        over = request - MOMENT if asked else over
-        so_far = [row for row in events if row["event_time"] <= over]
+        # By place, not by time: a server's event at the time of the last browser event comes after it.
+        last = next(place for place, row in enumerate(events) if row is counted[-1])
+        so_far = events[: last + 1]
         minutes = (pages[-1] - pages[0]).total_seconds() / 60
         shown = [
             math.log1p(minutes)

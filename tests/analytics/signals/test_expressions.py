@@ -2,7 +2,7 @@
 
 import json
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
@@ -109,6 +109,7 @@ def test_a_signal_may_be_called_as_anything_but_a_column_of_the_visit_table(name
 SIGNALS: tuple[Signal, ...] = (
     EverSeen("pro", "", "context", "properties.plan", ("pro",)),
     EverSeen("video", "", "context", "event", ("Video Watched",)),
+    EverSeen("held", "", "context", "event", (HELD,)),
     EventCount("pages", "", "context"),
     EventCount("pages_here", "", "context", within="visit"),
     EventCount("log_pages", "", "context", within="visit", scale="log1p"),
@@ -147,8 +148,8 @@ ROWS = st.lists(
 def test_every_kind_of_signal_equals_a_recount_by_hand(rows: list[Row]):
     """Whatever happens, each signal equals one made visit by visit and event by event in plain Python.
 
-    So they carry over visits unless they are about the visit, and what comes with or after the request counts from the
-    next visit on.
+    So they carry over visits unless they are about the visit. What comes with or after the request, or from a server
+    after the visit's last browser event, counts from the next visit on.
     """
     frame = events_of(*rows)
     events = assign_visits(frame).to_dicts()
@@ -161,13 +162,14 @@ def test_every_kind_of_signal_equals_a_recount_by_hand(rows: list[Row]):
 def recount(events: list[Row], visit: int, *, asked: bool) -> dict[str, object]:
     """The signals at the end of a visitor's visit; events of one moment are ordered browser first, servers second."""
     events = sorted(events, key=lambda each: (each["event_time"], each["event"] in {DEMO, HELD}))
-    known = [each for each in events if each["event_time"] <= end_of(events, visit, asked=asked)]
+    known = events[: end_of(events, visit, asked=asked)]
     here = [each for each in known if each["visit"] == visit]
     pages, pages_here = ([each for each in some if each["type"] == "page"] for some in (known, here))
     lengths = [length([each for each in pages if each["visit"] == number]) for number in range(1, visit + 1)]
     return {
         "pro": any('"pro"' in (each["extra"] or "") for each in known),
         "video": any(each["event"] == "Video Watched" for each in known),
+        "held": any(each["event"] == HELD for each in known),
         "pages": len(pages),
         "pages_here": len(pages_here),
         "log_pages": math.log(1 + len(pages_here)),
@@ -204,14 +206,16 @@ def in_order(events: list[Row], steps: list[str]) -> bool:
     return not steps
 
 
-def end_of(events: list[Row], visit: int, *, asked: bool) -> datetime:
-    """The last moment at which something is known at the end of a visit."""
-    if asked:
-        return min(each["event_time"] for each in events if each["event"] == DEMO) - timedelta(milliseconds=1)
-    client = [each for each in events if each["event"] not in {DEMO, HELD}]
-    last = max(each["event_time"] for each in client if each["visit"] == visit)
-    later = [each["event_time"] - timedelta(milliseconds=1) for each in client if each["visit"] > visit]
-    return min([last + IDLE, *later])
+def end_of(events: list[Row], visit: int, *, asked: bool) -> int:
+    """How many events are known at the end of a visit: those up to its last browser event before the request."""
+    until = min(each["event_time"] for each in events if each["event"] == DEMO) if asked else None
+    return 1 + max(
+        place
+        for place, each in enumerate(events)
+        if each["visit"] == visit
+        and each["event"] not in {DEMO, HELD}
+        and (until is None or each["event_time"] < until)
+    )
 
 
 def length(pages: list[Row]) -> float:

@@ -98,6 +98,23 @@ def test_another_name_for_a_term_has_no_truth_of_its_own() -> None:
     assert "mine" not in known
 
 
+def test_the_truth_of_a_term_includes_that_of_a_dropped_one() -> None:
+    """Within a day, to have seen the pricing page of late is to have seen it: the term that stays has both effects."""
+    recent = {"kind": "recency", "attribute": "page_group", "equals": ["pricing"], "hours": 24}
+    changes = {**CHANGES, "intent.coefficients.recent": 1.5, "analytics.signals": {"recent": recent}}
+    run = Scenario.load("baseline", changes).run()
+    assert run.intent.dropped == {"recent": "collinear: determined by pricing_page_view"}
+    assert run.measure('true_coefficient("pricing_page_view")') == pytest.approx(2.3)
+    assert run.measure('ci_covers_truth("pricing_page_view")') == 1
+    assert run.measure('true_coefficient("recent")') == 1.5
+    why = "true coefficients include the effect of recent, which was dropped: pricing_page_view"
+    assert f"warning: {why}" in str(run_summary(run, Path("run")))
+    data = {"name": "recent", "scenario": "baseline", "replications": 2, "estimates": ["pricing_page_view"]}
+    row = Study.from_dict({**data, "overrides": changes}).run(jobs=1).estimates.row(0, named=True)
+    assert row["true_coefficient"] == pytest.approx(2.3)
+    assert abs(row["bias"]) < 4 * row["mean_se"] / 2**0.5
+
+
 @pytest.mark.parametrize(
     "signal", [{"kind": "event", "events": ["Live Chat Ended"]}, {"kind": "page_category", "categories": ["docs"]}]
 )

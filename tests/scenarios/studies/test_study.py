@@ -81,7 +81,7 @@ def test_a_light_run_has_the_same_events_as_any_other(name: str):
 def test_the_store_takes_events_in_only_when_they_are_asked_about():
     """Where no response is about the events, none are taken in; the numbers are the same."""
     plain = {"name": "s", "scenario": Scenario.parse(WORLD).to_data()}
-    world = {"visitors": "counts.visitors", "people": "people.persons", "t": 'true_coefficient("intercept")'}
+    world = {"visitors": "counts.visitors", "people": "people.persons"}
     counts = Scenario.parse(WORLD).run().outcome.counts
     for responses, is_taken_in in ((world, False), ({**world, "seen": "visitors()"}, True)):
         study = Study.from_dict({**plain, "responses": responses})

@@ -1,6 +1,7 @@
 """Claims about the webinar."""
 
 from analytics.events.times import HOUR_MS
+from analytics.sessions.visits import visit_table
 from simulator.components.webinar import Webinar
 from tests.helpers.component_runs import assert_truth_is_what_was_seen, hours, run_with, tracked
 
@@ -43,3 +44,15 @@ def test_attending_moves_later_decisions() -> None:
     returned = [v for v in model.visitors if v.id in attended and v.visits[-1].end_ms > 10 * HOUR_MS]
     assert len(returned) > 5
     assert all(visitor.has_requested for visitor in returned)
+
+
+def test_attendance_is_a_signal_only_of_visits_decided_after_it() -> None:
+    """Who attends within half an hour after a visit has it as a signal from the next visit on."""
+    webinar = Webinar("webinar", seats=5000, attend_rate=1.0, at_hour=12.0)
+    model = run_with(webinar, traffic={"visitors_per_day": 4000.0}, visits={"return_rate": 0.9, "gap_hours": 1.0})
+    signal = webinar.terms()["webinar_attended"].seen_as.signal("attended")
+    seen = visit_table(model.events, signals=(signal,), conversion_unit="visitor").filter("attended")
+    ends = {(visitor.id, visit.number): visit.end_ms for visitor in model.visitors for visit in visitor.visits}
+    rows = list(seen.select("anonymous_id", "visit").iter_rows())
+    assert len(rows) > 5
+    assert all(ends[row] >= 12 * HOUR_MS for row in rows)
