@@ -17,6 +17,7 @@ from .class_identity import (
     require_same as require_same,
 )
 from .clock import ClockSettings as ClockSettings
+from .components import faults_of as faults_of
 from .experiments import (
     ArmSettings as ArmSettings,
     ExperimentSettings as ExperimentSettings,
