@@ -29,7 +29,11 @@ def components_of(world: WorldParts, given: Sequence[Component] = ()) -> Compone
             has an attribute that its copy lacks.
     """
     named = (part.build(place[-1]) for place, part in world.parts.items() if place[0] != "probes")
-    return ComponentSet((*named, *(_copied(part, Component, world) for part in given)))
+    for part in given:
+        _require(part, Component)
+        for place, message in faults_of(type(part), part.name, part.settings.model_dump(), world):
+            raise ComponentError(": ".join([repr(part.name), *map(str, place), message]))
+    return ComponentSet((*named, *map(_copied, given)))
 
 
 def probes_of(world: WorldParts, given: Sequence[Probe] = ()) -> dict[str, Probe]:
@@ -44,22 +48,24 @@ def probes_of(world: WorldParts, given: Sequence[Probe] = ()) -> dict[str, Probe
     """
     probes: dict[str, Probe] = {name: part.build(name) for name, part in world.probes.items()}
     for probe in given:
+        _require(probe, Probe)
         if probe.name in probes:
             raise ComponentError(f"two probes have the name {probe.name!r}; give each a name of its own")
-        probes[probe.name] = _copied(probe, Probe, world)
+        probes[probe.name] = _copied(probe)
     return probes
 
 
-def _copied(part: Any, kind: type, world: WorldParts) -> Any:  # noqa: ANN401 - a component or a probe
-    """A component or probe as given, for one model: what the model has of it is a copy's."""
+def _require(part: object, kind: type) -> None:
+    """Refuse what is no object of a kind, or decides instead of acting."""
     is_rule, is_kind = isinstance(part, DecisionModel), isinstance(part, kind)
     if is_rule or not is_kind:
         advice = "name a decision model under `decision`" if is_rule else "give objects"
         raise ComponentError(f"{part!r} is no {kind.__name__.lower()} of a model; {advice}")
-    settings = part.settings.model_dump()
-    for place, message in faults_of(type(part), part.name, settings, world):
-        raise ComponentError(": ".join([repr(part.name), *map(str, place), message]))
-    copy = type(part)(part.name, **settings)
+
+
+def _copied(part: Any) -> Any:  # noqa: ANN401 - a component or a probe
+    """A component or probe for one model: what the model has of it is a copy's."""
+    copy = type(part)(part.name, **part.settings.model_dump())
     check_copy(part, copy)
     return copy
 
