@@ -142,13 +142,13 @@ class ComponentSet:
         masks[self._only_decides] |= masks[~self._only_decides].any(axis=0)
         return masks
 
-    def awake(self, touched: Masks, is_open: Bools) -> Bools:
+    def awake(self, touched: Masks, is_open: Callable[[], Bools]) -> Bools:
         """Which visitors are awake from their arrival on.
 
         Args:
             touched: Which components touch which visitors; shape (components, visitors).
-            is_open: Whether an effect within the ranges could change a decision of each visitor. Whom a component
-                touches by its effect alone sleeps if it could not.
+            is_open: Returns whether an effect within the ranges could change a decision of each visitor. Whom a
+                component touches by its effect alone sleeps if it could not.
 
         Returns:
             Truth values; shape (visitors,).
@@ -156,7 +156,7 @@ class ComponentSet:
         # Hooks may change anything; an effect changes a decision or nothing.
         acts = np.logical_or.reduce(touched[self._wakes & ~self._only_decides], axis=0)
         decides = np.logical_or.reduce(touched[self._wakes & self._only_decides], axis=0)
-        awake: Bools = acts | (decides & is_open)
+        awake: Bools = acts | (decides & is_open()) if decides.any() else acts
         return awake
 
     @cached_property

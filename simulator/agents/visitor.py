@@ -274,6 +274,7 @@ class Visitor(Person):
             visit.end_ms = self.now_ms
             visit.seen, visit.history = self._seen, self._cohort.history(self._row, self.visits)
             yield from self._react(self._hooks.on_visit_end)
+            # Hooks may take time, and visitors decide after them.
             visit.end_ms = self.now_ms
             if may_decide:
                 yield from self._decide_now(visit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import polars as pl
@@ -171,7 +171,7 @@ class EventGenerator:
         found, may_be_refused = [], pl.Series(dtype=pl.String)
         for cohort in cohorts:
             touched = self.touched(cohort)
-            cohort.awake = self.components.awake(touched, self._has_open_decision(cohort)) | self.wakes_all
+            cohort.awake = self.components.awake(touched, partial(self._has_open_decision, cohort)) | self.wakes_all
             # A visitor who never comes invites nobody, which only colleagues on the clock can know.
             if len(may_be_refused):
                 cohort.awake |= cohort.invited_by.is_in(may_be_refused.implode()).fill_null(value=False).to_numpy()

@@ -297,7 +297,7 @@ class Noting(Encouraging):
 
 @pytest.mark.parametrize("wait_effect", [0.0, -0.5])
 def test_an_effect_wakes_only_those_whose_decision_it_can_change(wait_effect: float):
-    """It is asked for at the same decisions, whoever is on the clock, and never where its range leaves no doubt.
+    """It is asked for at the same decisions, no matter who is on the clock, and never where its range leaves no doubt.
 
     Where the wait for a demo discourages, no request is sure, so those who would request anyway are awake too.
     """
