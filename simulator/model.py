@@ -24,7 +24,8 @@ from simulator.agents.visitor import Visitor
 from simulator.engine.clock import Clock, ExactEnvironment
 from simulator.engine.stream_digests import RecordingStreams
 from simulator.engine.streams import AddressedUniforms, Streams
-from simulator.replication.generator import EventGenerator
+from simulator.replication.delivered_hours import DeliveredHours
+from simulator.replication.generator import EventGenerator, what_happened
 from simulator.replication.outcome import Outcome
 from simulator.replication.pending_hours import PendingHours
 from simulator.replication.run_state import RunState
@@ -34,7 +35,6 @@ from simulator.settings.class_identity import ClassIdentity
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
-from simulator.tracking.transport import DeliveryQueue
 from simulator.visitors.calibration import true_parameters
 
 ActiveAgents = Literal["auto", "all", "interacting"]
@@ -136,8 +136,8 @@ class Model:
         wakes_all = self.active_agents == "all" and (self._visitor is not Visitor or bool(self._given))
         generator = EventGenerator(self.world, streams, self._intercept, self._given, wakes_all=wakes_all)
         self._generator, self._state = generator, RunState(self.world, generator, self._visitor)
-        self._pending, self._queue = PendingHours(), DeliveryQueue(generator.transport)
-        self._tally, self._hour = Counter[str](), 0
+        self._pending, self._hour = PendingHours(), 0
+        self._delivered = DeliveredHours(generator, self._sinks, self.label_keeper)
         for component in self.components.values():
             component.attach(self)
         for probe in self.probes.values():
@@ -200,6 +200,7 @@ class Model:
                 self._run_hour()
                 if progress is not None:
                     progress(self._hour / n_hours)
+            self._delivered.flush()
             if until_ms > self.now_ms:
                 # Part of an hour: its events are sent when it is over.
                 self._open_hour()
@@ -207,21 +208,15 @@ class Model:
         return self
 
     def _run_hour(self) -> None:
-        """Let the current hour pass, and deliver its events."""
+        """Let the current hour pass."""
         self._open_hour()
         live_world, hour = self._state.live_world, self._hour
         live = live_world.advance(hour)
-        sent = self._generator.emit(hour, self._pending.take(hour), live, live_world.cancelled_visits, live_world.woken)
-        for true_counts, delivery in self._queue.deliver(sent, hour):
-            for sink in self._sinks:
-                sink.write(delivery)
-            self.label_keeper.add(delivery.labels)
-            # Both kinds of counts have different names, so they can share one counter.
-            self._tally.update({**true_counts, **delivery.counts})
+        plan = self._pending.take(hour)
+        self._delivered.add(hour, what_happened(plan, live, live_world.cancelled_visits, live_world.woken))
         self._hour += 1
         if self._hour == self.world.clock.hours:
-            for sink in self._sinks:
-                sink.close()
+            self._delivered.close()
 
     def _open_hour(self) -> None:
         """Draw the cohorts that arrive in the current hour, unless that is done."""
@@ -262,6 +257,7 @@ class Model:
     @property
     def events(self) -> pl.DataFrame:
         """Events of all hours that are over, in order of arrival; empty if the model was given other sinks."""
+        self._delivered.flush()
         return self._kept.events
 
     @property
@@ -299,7 +295,7 @@ class Model:
         """
         if self._hour < self.world.clock.hours:
             raise ValueError(f"the model has run until {self.now}, not to its end; run() it first")
-        return self._outcome(self._state, self._tally, self.label_keeper)
+        return self._outcome(self._state, self._delivered.counts, self.label_keeper)
 
     def draws(self) -> dict[str, str]:
         """SHA-256 of all addresses and draws of a run from its start, by source of randomness.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +19,12 @@ def holm(p_values: Floats) -> Floats:
     >>> holm(np.array([0.01, np.nan, 0.04]))
     array([0.02,  nan, 0.04])
     """
-    return _adjusted(p_values, "holm")
+    # Not by statsmodels: its Holm runs Python's garbage collector, which takes longer than fitting a model.
+    adjusted = np.full(len(p_values), np.nan)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(p_values[tested])]
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)))
+    return adjusted
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:
@@ -35,15 +38,11 @@ def benjamini_hochberg(p_values: Floats) -> Floats:
     >>> benjamini_hochberg(np.array([0.03, 0.01, np.nan, 0.02]))
     array([0.03, 0.03,  nan, 0.03])
     """
-    return _adjusted(p_values, "fdr_bh")
-
-
-def _adjusted(p_values: Floats, method: Literal["holm", "fdr_bh"]) -> Floats:
     # Takes a second to import; counts and rates must not wait for it.
     from statsmodels.stats.multitest import multipletests  # noqa: PLC0415
 
     adjusted = np.full(len(p_values), np.nan)
     # multipletests counts NaN as a test.
     tested = ~np.isnan(p_values)
-    adjusted[tested] = multipletests(p_values[tested], method=method)[1]
+    adjusted[tested] = multipletests(p_values[tested], method="fdr_bh")[1]
     return adjusted

@@ -1,4 +1,5 @@
-from .generator import EventGenerator as EventGenerator
+from .delivered_hours import DeliveredHours as DeliveredHours
+from .generator import EventGenerator as EventGenerator, what_happened as what_happened
 from .outcome import Outcome as Outcome
 from .pending_hours import PendingHours as PendingHours
 from .run_state import RunState as RunState

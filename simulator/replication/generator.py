@@ -209,29 +209,22 @@ class EventGenerator:
             rule=self.shared.tables.rule,
         )
 
-    def emit(
-        self,
-        number: int,
-        plan: HourActivity,
-        live: HourActivity,
-        cancelled_visits: CancelledVisits,
-        woken: WokenVisitors,
-    ) -> Iterator[Sent]:
-        """Emit the events of an hour, one part of it at a time.
+    def emit(self, hours: Mapping[int, HourActivity]) -> Iterator[Sent]:
+        """Emit the events of an hour in parts, or those of several together, which is faster where they are quiet.
 
         Args:
-            number: Number of the hour, from 0.
-            plan: Planned activity.
-            live: Activity on the clock.
-            cancelled_visits: Visits cancelled by requests. Requests after this hour may be included.
-            woken: Visitors who left their plan late. Those who did after this hour may be included.
+            hours: What happened in each, by its number, from 0, in order.
         """
+        if len(hours) > 1:
+            events = self._tracker.track(HourActivity.of(list(hours.values())))
+            yield self.transport.send(events, {hour: len(each.records) for hour, each in hours.items()})
+            return
         n_emitted = 0
-        kept = _until_woken(_still_planned(plan, cancelled_visits), woken)
-        for chunk in HourActivity.of([kept, live]).chunks(_MAX_RECORDS_AT_ONCE):
-            events = self._tracker.track(chunk)
-            yield self.transport.send(events, number, n_emitted)
-            n_emitted += events.height
+        for hour, happened in hours.items():
+            for chunk in happened.chunks(_MAX_RECORDS_AT_ONCE):
+                events = self._tracker.track(chunk)
+                yield self.transport.send(events, {hour: events.height}, n_emitted)
+                n_emitted += events.height
 
     def redraw(
         self, request_visits: Mapping[int, Mapping[int, int]], woken: WokenVisitors | None = None
@@ -253,6 +246,20 @@ class EventGenerator:
                 cohort.awake[late[cohort.place]] = True
                 cohort.request_visit.update(request_visits.get(cohort.place, {}))
                 yield cohort
+
+
+def what_happened(
+    plan: HourActivity, live: HourActivity, cancelled_visits: CancelledVisits, woken: WokenVisitors
+) -> HourActivity:
+    """What happened in an hour, planned or not.
+
+    Args:
+        plan: Planned activity.
+        live: Activity on the clock.
+        cancelled_visits: Visits cancelled by requests. Requests after this hour may be included.
+        woken: Visitors who left their plan late. Those who did after this hour may be included.
+    """
+    return HourActivity.of([_until_woken(_still_planned(plan, cancelled_visits), woken), live])
 
 
 def _still_planned(plan: HourActivity, cancelled_visits: CancelledVisits) -> HourActivity:

@@ -19,7 +19,7 @@ import polars as pl
 
 from simulator.agents.component_set import ComponentSet
 from simulator.engine.streams import Streams
-from simulator.replication.generator import CancelledVisits, DrawnCohort, EventGenerator, WokenVisitors
+from simulator.replication.generator import CancelledVisits, DrawnCohort, EventGenerator, WokenVisitors, what_happened
 from simulator.replication.pending_hours import PendingHours, PendingHoursFile, read_hour
 from simulator.replication.run_state import RunState
 from simulator.replication.schedule import ScheduledCohort
@@ -253,11 +253,12 @@ def _draw(spec: bytes, schedule: Sequence[ScheduledCohort], path: Path) -> tuple
 def _emit_hour(spec: bytes, task: HourTask, folder: Path, work: HourWork[Result]) -> HourResult[Result]:
     """Emit the events of an hour; without faults, deliver them too; a task."""
     generator, hour = _generator(spec), task.hour
-    sent = generator.emit(hour, read_hour(task.plans, hour), task.live, task.cancelled_visits, task.woken)
+    happened = what_happened(read_hour(task.plans, hour), task.live, task.cancelled_visits, task.woken)
+    sent, hours = generator.emit({hour: happened}), range(hour, hour + 1)
     queue, transport = DeliveryQueue(generator.transport), generator.transport
     if transport.is_lossless:
         counts = Counter[str]()
-        return HourResult(counts, _delivered(hour, _counted(queue.deliver(sent, hour), counts), work))
+        return HourResult(counts, _delivered(hour, _counted(queue.deliver(sent, hours), counts), work))
     return _write_in_transit(Sent.of(sent), transport.arrival_hour(), folder / f"way-{hour:06}")
 
 
@@ -281,8 +282,8 @@ def _deliver_hour(
     transport = _generator(spec).transport
     hour_labels = NO_LABELS if labels is None else pl.read_ipc(labels)
     nothing = transport.nothing_in_transit
-    delivery = transport.deliver([nothing, *(file_slice.read() for file_slice in arriving)], hour_labels)
-    return _delivered(hour, [delivery], work)
+    due = [nothing, *(file_slice.read() for file_slice in arriving)]
+    return _delivered(hour, transport.deliver(due, range(hour, hour + 1), hour_labels), work)
 
 
 def _counted(deliveries: Iterable[tuple[Counter[str], Delivery]], counts: Counter[str]) -> Iterator[Delivery]:

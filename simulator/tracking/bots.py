@@ -52,14 +52,17 @@ class Bots:
             "context_library_name": "analytics.js",
         }
 
+    @property
+    def exist(self) -> bool:
+        """Whether there are any."""
+        return self._per_day > 0
+
     def arriving(self, hour: int) -> pl.DataFrame:
         """Page views of the bots that arrive in an hour, as rows of the flat event table.
 
         Args:
             hour: Number of the hour, from 0. Page views may fall into later hours, but not after the end.
         """
-        if not self._per_day:
-            return EVENT_SCHEMA.to_frame()
         # A generator for each hour: workers emit the hours in any order.
         rng = self._streams.generator(f"tracking.{self.label}", hour)
         n_bots = rng.poisson(self._per_day * HOUR_MS / DAY_MS)

@@ -29,7 +29,7 @@ class Delivery:
     Attributes:
         events: Rows of the flat event table, in order of arrival.
         malformed: Lines that arrived corrupted, in order of arrival; columns as in :data:`MALFORMED_SCHEMA`.
-        labels: Faults of the events that happened in that hour, whether or not they arrived in it; columns as in
+        labels: Faults of events of that hour or of a few from it on, whether or not they arrived in it; columns as in
             :data:`simulator.tracking.labels.LABELS_SCHEMA`.
         file: Parquet file with exactly these events, if one has been written.
     """

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from analytics.events.times import HOUR_MS
@@ -43,10 +44,11 @@ _ORDER: Final = ("received_at", "_order", "_copy", "message_id")
 
 @dataclass(frozen=True)
 class Sent:
-    """What is sent in an hour, or in a part of it.
+    """What is sent in some hours, or in a part of one.
 
     Attributes:
-        in_transit: Deliveries that will arrive before the end, in this hour or a later one, in no order.
+        in_transit: Deliveries that will arrive before the end, in these hours or later; without faults in order of
+            time, otherwise in no order.
         labels: Faults of the events; columns as in ``LABELS_SCHEMA``.
         counts: ``true_events`` and ``true_page_views``.
     """
@@ -84,49 +86,57 @@ class Transport:
         self.nothing_in_transit = _IN_TRANSIT.to_frame()
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
 
-    def send(self, sent: pl.DataFrame, hour: int, n_before: int = 0) -> Sent:
-        """Send events of an hour, and with the first part of the hour the events of its bots.
+    def send(self, sent: pl.DataFrame, hours: Mapping[int, int], n_before: int = 0) -> Sent:
+        """Send events of some hours, and the events of the bots that arrive in them.
 
         Args:
-            sent: True events from the tracker.
-            hour: Number of the hour, from 0.
-            n_before: True events of the hour in earlier parts.
+            sent: True events from the tracker, in order of time.
+            hours: How many of them are of each hour, by its number, from 0.
+            n_before: True events of the only hour in earlier parts; its bots went with the first.
         """
         counts = Counter(true_events=sent.height, true_page_views=n_page_views(sent))
         if self.is_lossless:
             return Sent(sent, NO_LABELS, counts)
-        # Bots belong to the hour, so they go with its first part only.
-        bots = [] if n_before else [self._bot_views(bots, hour) for bots in self._bots]
-        return replace(Sent.of([self._send(sent, (hour << _ROW_BITS) + n_before), *bots]), counts=counts)
+        order = [np.arange(n, dtype=np.int64) + ((hour << _ROW_BITS) + n_before) for hour, n in hours.items()]
+        parts = [self._send(sent, pl.Series(np.concatenate(order)))]
+        if not n_before:
+            parts += [self._bot_views(bots, hours) for bots in self._bots if bots.exist]
+        return replace(Sent.of(parts), counts=counts)
 
     def arrival_hour(self) -> pl.Expr:
         """Hour in which a delivery arrives, from 0, as an expression."""
         since = pl.col("received_at") - pl.lit(self._clock.start, UTC_MS)
         return since.dt.total_milliseconds() // HOUR_MS
 
-    def deliver(self, due: Sequence[pl.DataFrame], labels: pl.DataFrame | None = None) -> Delivery:
-        """Deliver what arrives in an hour, in order of arrival.
+    def deliver(
+        self, due: Sequence[pl.DataFrame], hours: range, labels: pl.DataFrame | None = None
+    ) -> Iterator[Delivery]:
+        """Deliver what arrives in some hours, in order of arrival, an hour at a time.
 
         Args:
-            due: Deliveries in transit that arrive in the hour, in parts.
-            labels: Faults of the events of the hour.
+            due: Deliveries in transit that arrive in the hours, in parts.
+            hours: Numbers of the hours.
+            labels: Faults of events, for the first of the deliveries.
         """
         arrived = pl.concat(due)
-        if self.is_lossless:
-            return Delivery(arrived.select(EVENT_SCHEMA.names()))
-        delivery = _split_malformed(arrived.sort(_ORDER))
-        return delivery if labels is None else replace(delivery, labels=labels)
+        if not self.is_lossless:
+            arrived = arrived.sort(_ORDER)
+        ends = self._clock.timestamps(np.array(hours, dtype=np.int64) * HOUR_MS + HOUR_MS)
+        begin = 0
+        for end in arrived["received_at"].search_sorted(ends).to_list():
+            delivery = _split_malformed(arrived.slice(begin, end - begin))
+            yield delivery if labels is None else replace(delivery, labels=labels)
+            begin, labels = end, None
 
-    def _bot_views(self, bots: Bots, hour: int) -> Sent:
-        """Page views of the bots that arrive in this hour; they have no faults."""
-        views = bots.arriving(hour)
+    def _bot_views(self, bots: Bots, hours: Iterable[int]) -> Sent:
+        """Page views of the bots that arrive in these hours; they have no faults."""
+        views = pl.concat([bots.arriving(hour) for hour in hours])
         labels = labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label)
         values = {"_order": -1, "_copy": 0, "_damage": None, "_place": None}
         return Sent(views.with_columns(_constants(values)), labels)
 
-    def _send(self, sent: pl.DataFrame, first_order: int) -> Sent:
-        """Deliveries of true events that will arrive before the end; events are numbered from ``first_order``."""
-        order = pl.int_range(first_order, first_order + sent.height, dtype=pl.Int64())
+    def _send(self, sent: pl.DataFrame, order: pl.Series) -> Sent:
+        """Deliveries of true events, numbered by ``order``, that will arrive before the end."""
         with_faults = pl.concat([sent, self._faults.draw(sent)], how="horizontal").with_columns(
             _true_time="timestamp", _order=order
         )
@@ -150,27 +160,34 @@ class DeliveryQueue:
         self._transport = transport
         self._waiting = transport.nothing_in_transit
 
-    def deliver(self, sent: Iterable[Sent], hour: int) -> Iterator[tuple[Counter[str], Delivery]]:
-        """Deliver an hour.
+    def deliver(self, sent: Iterable[Sent], hours: range) -> Iterator[tuple[Counter[str], Delivery]]:
+        """Deliver some hours.
 
         Args:
-            sent: What is sent in the hour, in parts.
-            hour: Number of the hour, from 0.
+            sent: What is sent in the hours, in parts.
+            hours: Their numbers, from 0; one hour only where there are several parts.
 
         Yields:
-            Counts of what was sent, and what was received.
+            Counts of what was sent, once for each part, and what was received in an hour, or in a part of one.
         """
         transport = self._transport
         if transport.is_lossless:
             for each in sent:
-                yield each.counts, transport.deliver([each.in_transit])
+                yield from _with_counts(each.counts, transport.deliver([each.in_transit], hours))
             return
         whole = Sent.of(sent)
         in_transit = pl.concat([self._waiting, whole.in_transit])
-        is_due = transport.arrival_hour() <= hour
+        is_due = transport.arrival_hour() < hours.stop
         # Only what is still in transit is carried into the next hour.
         self._waiting = in_transit.filter(~is_due)
-        yield whole.counts, transport.deliver([in_transit.filter(is_due)], whole.labels)
+        yield from _with_counts(whole.counts, transport.deliver([in_transit.filter(is_due)], hours, whole.labels))
+
+
+def _with_counts(counts: Counter[str], deliveries: Iterable[Delivery]) -> Iterator[tuple[Counter[str], Delivery]]:
+    """Deliveries, the first with counts and the others with none."""
+    for delivery in deliveries:
+        yield counts, delivery
+        counts = Counter()
 
 
 def _constants(values: Mapping[str, int | None]) -> list[pl.Expr]:
@@ -255,6 +272,8 @@ def _seconds(time_ms: pl.Expr) -> pl.Expr:
 
 def _split_malformed(arrived: pl.DataFrame) -> Delivery:
     """Separate events from malformed lines."""
+    if "_damage" not in arrived.columns or not arrived["_damage"].count():
+        return Delivery(arrived.select(EVENT_SCHEMA.names()))
     is_broken = pl.col("_damage").is_not_null()
     numbered = arrived.with_columns(n_before=(~is_broken).cum_sum())
     malformed = numbered.filter(is_broken).rename({"_damage": "damage", "_place": "place"})

@@ -16,7 +16,7 @@ from scenarios.config.library import library_names
 from scenarios.scenario import Scenario
 from simulator.agents.visitor import Visitor
 from simulator.model import Model
-from simulator.replication import generator, live_world
+from simulator.replication import delivered_hours, generator, live_world
 from simulator.replication.outcome import Outcome
 from simulator.settings.world import WorldSettings
 from simulator.tracking.delivery import CollectingSink, Delivery
@@ -247,6 +247,8 @@ def test_a_large_hour_is_emitted_in_parts(monkeypatch: pytest.MonkeyPatch):
         whole, parts = CollectingSink(), CollectingSink()
         expected = Model(world, seed=3, sinks=[whole]).run().outcome
         with monkeypatch.context() as patch:
+            # No hour waits for another, as if each were a large one.
+            patch.setattr(delivered_hours, "_MAX_HOURS_TOGETHER", 1)
             patch.setattr(generator, "_MAX_RECORDS_AT_ONCE", 40)
             outcome = Model(world, seed=3, sinks=[parts]).run().outcome
         assert_frame_equal(parts.events, whole.events)
