@@ -55,6 +55,16 @@ def test_reading_gives_back_what_was_written(rows: list[dict[str, Any]]):
     assert batch.frame.equals(events)
 
 
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(planned_rows(), min_size=1, max_size=4))
+def test_many_events_are_written_as_few_are(rows: list[dict[str, Any]]):
+    """Many rows are encoded by distinct value, few row by row: the lines are the same, times without a year too."""
+    events = pl.DataFrame([*rows, {"timestamp": None}], schema=EVENT_SCHEMA)
+    events = events.with_columns(sent_at=pl.lit(10**18).cast(UTC_MS))
+    many = pl.concat([events] * 600)
+    assert encode(many) == encode(events) * 600
+
+
 def test_a_line_is_a_segment_event():
     """A line nests as the Segment Spec does, writes times with milliseconds and Z, and leaves nulls out."""
     line = encode(make_events({"category": "docs", "context_campaign_source": "google", "extra": '{"a":{"b":1}}'}))
