@@ -240,7 +240,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 USUAL: Final = settings(
-    max_examples=8,
+    max_examples=4,
     stateful_step_count=30,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

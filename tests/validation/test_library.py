@@ -9,6 +9,7 @@ from scenarios.scenario import Scenario
 from scenarios.study import Study
 
 NAMES = Scenario.library()
+QUICK = ("baseline", "live-chat")
 SEEDS = (101, 102, 103, 104, 105)
 
 
@@ -25,7 +26,9 @@ def test_every_file_is_named_after_itself_and_described() -> None:
         assert len(settings.description.split()) >= 20, name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 def test_every_scenario_runs(name: str) -> None:
     """With little traffic, for thirty hours at most, it runs; each claim is judged or says which number is missing."""
     scenario = Scenario.load(name)

@@ -90,6 +90,7 @@ class Lottery:
         return z if response.startswith("z(") else [2 * stats.norm.sf(np.abs(each)) for each in z]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("c", [0.2, 0.005])
 def test_the_search_finds_the_size_of_closed_form(c: float, monkeypatch: pytest.MonkeyPatch):
     """From a pilot far too large, or far too small, the search ends at ((1.96 + 0.84) / c)², and its interval holds it.

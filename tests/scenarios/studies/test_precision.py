@@ -98,6 +98,7 @@ KNOWN: dict[str, tuple[Draw, float, dict[str, float]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KNOWN)
 def test_stopping_keeps_the_coverage_of_the_intervals(name: str):
     """Over 1,000 studies of a known distribution, 95 % of the intervals at the stopping point hold the true mean.

@@ -114,7 +114,6 @@ def test_a_scenario_file_is_looked_for_beside_the_study(tmp_path: Path):
 
 
 STUDIES = [
-    PLAIN,
     PLAIN + "estimates: all\noverrides: {clock.hours: 3}\n",
     PLAIN + "factors: {clock.hours: [1, 2]}\ndesign: one-at-a-time\n",
     PLAIN + "factors: {sales.slot_minutes: {uniform: [30, 60]}}\n",
@@ -124,7 +123,7 @@ STUDIES = [
 ]
 
 
-@pytest.mark.parametrize("text", STUDIES)
+@pytest.mark.parametrize("text", [STUDIES[0], *(pytest.param(text, marks=pytest.mark.slow) for text in STUDIES[1:])])
 def test_a_study_written_out_is_the_same_study(text: str):
     """What is kept in a study's folder refers to no other file, reads as the same study, and fits the schema.
 
