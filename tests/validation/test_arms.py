@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 from analytics.intent.model import IntentModel
 from analytics.sessions.visits import visit_table
@@ -13,6 +14,7 @@ from simulator.model import Model
 from simulator.settings.world import WorldSettings
 
 
+@pytest.mark.slow
 def test_the_effect_of_an_arm_is_found_again():
     """An arm of log-odds 1.2 is estimated within 4 standard errors, beside the signals; so is one of none."""
     experiments: dict[str, Any] = {

@@ -61,6 +61,8 @@ ODD_WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
+QUICK = ("visits after a request", "dirty, for thirty hours from an odd moment", "campaign, launch and outage")
+
 NO_DEMAND = WorldSettings.model_validate({"intent": {"target_conversion": None, "intercept": -50.0}}).intent
 
 
@@ -148,7 +150,9 @@ def world_of(given: dict[str, Any]) -> WorldSettings:
     return WorldSettings.model_validate({"traffic": {"visitors_per_day": 800}, **given})
 
 
-@pytest.mark.parametrize("name", ODD_WORLDS)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ODD_WORLDS]
+)
 def test_neither_active_agents_nor_workers_change_the_events(name: str, tmp_path: Path):
     """All that comes of odd worlds is equal if all visitors are agents, if those who interact are, and on workers.
 
