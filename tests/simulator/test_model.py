@@ -55,6 +55,7 @@ print(hashlib.sha256(encode(model.events)).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_hash_order_and_threads_do_not_matter():
     """Processes with another PYTHONHASHSEED and number of Polars threads write the same bytes as this one."""
     found = {digest()}

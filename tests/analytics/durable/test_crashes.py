@@ -144,7 +144,7 @@ def fails_and_resumes(expected: dict[str, Any], folder: Path, *faults: FaultyOS)
     assert outcome(folder) == expected
 
 
-@pytest.mark.parametrize("way", ["before", "half", "full"])
+@pytest.mark.parametrize("way", ["half", *(pytest.param(way, marks=pytest.mark.slow) for way in ("before", "full"))])
 @pytest.mark.parametrize("first", [1, *LATER])
 def test_no_moment_of_failure_changes_what_is_counted(
     undisturbed: tuple[dict[str, Any], int], tmp_path: Path, first: int, way: str

@@ -73,7 +73,8 @@ def test_components_act_the_same_on_shared_runs(scenario: Scenario) -> None:
     assert shared.manifest["classes"] == alone.manifest["classes"]
 
 
-@pytest.mark.parametrize("form", ["parquet", pytest.param("ndjson", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["parquet", "ndjson"])
 def test_a_shared_run_leaves_the_same_folder(
     scenario: Scenario, alone: Run, tmp_path: Path, form: EventsFormat
 ) -> None:

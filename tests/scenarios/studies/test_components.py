@@ -64,6 +64,7 @@ def test_a_factor_that_no_component_has_is_refused(factor: str, message: str):
         Study.parse(CHAT.replace("components.chat.agents", factor))
 
 
+@pytest.mark.slow
 def test_two_workers_make_the_same_bytes(tmp_path: Path):
     """A study with components leaves the same tables on one worker and on two."""
     for jobs in (1, 2):

@@ -28,6 +28,10 @@ BUSY: dict[str, Any] = {
 """A day with many requests, returns, colleagues and second devices, on which requests wait overnight."""
 
 
+QUICK = ("live_chat", "nurture_email", "discount_banner")
+"""Static waking, unplanned visits, and late waking."""
+
+
 class Nothing(Component):
     """A component that touches nobody and does nothing."""
 
@@ -69,7 +73,9 @@ def test_a_component_that_does_nothing_changes_nothing():
         )
 
 
-@pytest.mark.parametrize("name", REGISTERED)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in REGISTERED]
+)
 def test_who_is_on_the_clock_changes_nothing(name: str):
     """Each component alone: everybody an object, or only whom it touches, give the same; it does something."""
     model = check(BUSY, [name])

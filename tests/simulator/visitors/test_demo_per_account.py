@@ -34,7 +34,7 @@ def simulated(conversion_unit: str, seed: int = 1, **settings: Any) -> tuple[pl.
     return asked.select("anonymous_id", "timestamp", "context_group_id"), outcome
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_only_the_first_of_each_account_requests(seed: int):
     """Over seeds, cohorts, two campaigns and a launch: most accounts make a request, none makes two.
 
