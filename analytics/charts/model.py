@@ -44,8 +44,8 @@ def session_length_chart(
     lasting, moment = curve.filter(pl.col("minutes") > 0), curve.filter(pl.col("minutes") == 0)
     y = alt.Y("low:Q", title="log-odds of a request, against a median visit")
     ends: Ends = {name: (lasting["log_odds"][-1], BLUE)}
-    band = alt.Chart(_rows(lasting)).mark_area(color=BLUE, opacity=0.2).encode(x=x, y=y, y2="high:Q")
-    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.5).encode(y="x:Q")
+    band = alt.Chart(_rows(lasting)).mark_area(color=BLUE, opacity=0.2).encode(x=x, y=y, y2=alt.Y2("high:Q"))
+    zero = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=0.5).encode(y=alt.Y("x:Q"))
     layers = [band, zero]
     for number, (form, table) in enumerate((others or {}).items()):
         known = table.filter(pl.col("minutes") > 0)
@@ -53,8 +53,10 @@ def session_length_chart(
         ends[form] = (known["log_odds"][-1], GREY)
     layers += [
         _line(lasting, "log_odds", x, color=BLUE, strokeWidth=2.5),
-        alt.Chart(_rows(moment)).mark_rule(color=BLUE, opacity=0.6, strokeWidth=2).encode(x=x, y=y, y2="high:Q"),
-        alt.Chart(_rows(moment)).mark_point(color=BLUE, filled=True, size=60).encode(x=x, y="log_odds:Q"),
+        alt.Chart(_rows(moment))
+        .mark_rule(color=BLUE, opacity=0.6, strokeWidth=2)
+        .encode(x=x, y=y, y2=alt.Y2("high:Q")),
+        alt.Chart(_rows(moment)).mark_point(color=BLUE, filled=True, size=60).encode(x=x, y=alt.Y("log_odds:Q")),
     ]
     if curve["truth"].is_not_null().all():
         layers.append(_line(curve, "truth", x, color=VERMILLION, strokeWidth=2, strokeDash=[5, 4]))
@@ -78,7 +80,7 @@ def _rows(table: pl.DataFrame) -> alt.InlineData:
 
 def _line(table: pl.DataFrame, column: str, x: alt.X, **style: Any) -> alt.Chart:  # noqa: ANN401 - Altair's own
     rows = inline(table.select("minutes", value=column).to_dicts())
-    line: alt.Chart = alt.Chart(rows).mark_line(**style).encode(x=x, y="value:Q")
+    line: alt.Chart = alt.Chart(rows).mark_line(**style).encode(x=x, y=alt.Y("value:Q"))
     return line
 
 
@@ -93,7 +95,9 @@ def _names(ends: Ends, heights: tuple[Any, Any], minutes: float, x: alt.X) -> al
         below = max(height, below + least)
         rows.append({"minutes": minutes, "value": below, "name": name, "colour": colour})
     text = alt.Chart(inline(rows)).mark_text(align="left", dx=6, fontSize=12)
-    named: alt.Chart = text.encode(x=x, y="value:Q", text="name:N", color=alt.Color("colour:N", scale=None))
+    named: alt.Chart = text.encode(
+        x=x, y=alt.Y("value:Q"), text=alt.Text("name:N"), color=alt.Color("colour:N", scale=None)
+    )
     return named
 
 
@@ -141,16 +145,18 @@ def _forest(
     base = alt.Chart(data).encode(y=y)
     axis = alt.Axis(tickCount=6, labels=is_last, ticks=is_last)
     interval = base.mark_rule(strokeWidth=2.5).encode(
-        x=alt.X("low:Q", title=_LOG_ODDS if is_last else None, scale=x_scale, axis=axis), x2="high:Q", color=colour
+        x=alt.X("low:Q", title=_LOG_ODDS if is_last else None, scale=x_scale, axis=axis),
+        x2=alt.X2("high:Q"),
+        color=colour,
     )
     # Fill and stroke apart: a coefficient that is not significant is a ring.
     dots = base.mark_point(size=90, strokeWidth=2, opacity=1).encode(
-        x="coefficient:Q", fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("colour:N", scale=None)
+        x=alt.X("coefficient:Q"), fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("colour:N", scale=None)
     )
     truth = (
         base.transform_filter("isValid(datum.true_coefficient)")
         .mark_point(shape="diamond", size=90, filled=False, strokeWidth=2, color=VERMILLION, opacity=1)
-        .encode(x="true_coefficient:Q")
+        .encode(x=alt.X("true_coefficient:Q"))
     )
     return layered(zero_line(), interval, dots, truth, width=310, height=alt.Step(25), title=title)
 
@@ -191,8 +197,8 @@ def calibration_chart(calibration: pl.DataFrame) -> alt.LayerChart:
     base = alt.Chart(inline(rows)).encode(x=x)
     return layered(
         agreed.mark_line(color=INK, strokeDash=[4, 4], opacity=0.7, strokeWidth=1.5).encode(x=x, y=y),
-        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(y=y, y2="high:Q"),
-        base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(y="share:Q"),
+        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(y=y, y2=alt.Y2("high:Q")),
+        base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(y=alt.Y("share:Q")),
         width=300,
         height=260,
     )

@@ -78,7 +78,9 @@ def _panel(rows: pl.DataFrame, name: str, x: alt.X) -> alt.LayerChart:
     y = alt.Y("value:Q", title=None, scale=ends, axis=alt.Axis(tickCount=4, minExtent=48))
     base = alt.Chart(inline(rows.select("time", "value", "low", "high").to_dicts())).encode(x=x)
     # Between two measurements the last one is what is known.
-    band = base.mark_area(color=BLUE, opacity=0.25, interpolate="step-after").encode(y=alt.Y("low:Q"), y2="high:Q")
+    band = base.mark_area(color=BLUE, opacity=0.25, interpolate="step-after").encode(
+        y=alt.Y("low:Q"), y2=alt.Y2("high:Q")
+    )
     line = base.mark_line(color=BLUE, strokeWidth=2, interpolate="step-after").encode(y=y)
     # A measurement alone is no line.
     dot = base.mark_point(color=INK, filled=True, size=30, opacity=1 if rows.height == 1 else 0).encode(y=y)

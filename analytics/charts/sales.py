@@ -144,5 +144,5 @@ def wait_chart(waits: pl.DataFrame) -> alt.LayerChart:
         x=alt.X("n:Q", axis=None, scale=alt.Scale(domain=[0, 1.3 * most])),
     )
     bars = base.mark_bar(height=16).encode(color=alt.Color("colour:N", scale=None))
-    counts = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="count:N")
+    counts = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text=alt.Text("count:N"))
     return layered(bars, counts, width=360, height=alt.Step(24))

@@ -60,13 +60,15 @@ def segment_chart(segments: pl.DataFrame, overall: float | None = None, most: fl
     x = alt.X("conversion_low:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, upper], nice=True))
     y = alt.Y("segment:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=175))
     layers: list[alt.Chart] = [
-        alt.Chart(data).mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="conversion_high:Q", y=y),
-        alt.Chart(data).mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="conversion:Q", y=y),
+        alt.Chart(data)
+        .mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6)
+        .encode(x=x, x2=alt.X2("conversion_high:Q"), y=y),
+        alt.Chart(data).mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x=alt.X("conversion:Q"), y=y),
     ]
     if overall is not None:
         mean = alt.Chart(inline([{"rate": overall}])).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.7)
         # At the bottom: it must not hide a dot.
-        layers.insert(0, mean.encode(x="rate:Q"))
+        layers.insert(0, mean.encode(x=alt.X("rate:Q")))
     return layered(*layers, width=230, height=alt.Step(26))
 
 
@@ -124,8 +126,10 @@ def _grid(rows: Rows, columns: Sequence[str], names: Sequence[str], most: float)
     ink, opacity = alt.Color("ink:N", scale=None), alt.Opacity("opacity:Q", scale=None)
     cells = base.transform_filter("!datum.small").mark_rect().encode(color=colour)
     framed = base.transform_filter("datum.framed").mark_rect(filled=False, stroke=VERMILLION, strokeWidth=3)
-    percent = base.mark_text(dy=-6, fontSize=13, fontWeight="bold").encode(text="percent:N", color=ink, opacity=opacity)
-    n = base.mark_text(dy=9, fontSize=11).encode(text="n:N", color=ink, opacity=opacity)
+    percent = base.mark_text(dy=-6, fontSize=13, fontWeight="bold").encode(
+        text=alt.Text("percent:N"), color=ink, opacity=opacity
+    )
+    n = base.mark_text(dy=9, fontSize=11).encode(text=alt.Text("n:N"), color=ink, opacity=opacity)
     layers = [empty, cells, framed, percent, n]
     # Layers have colours of their own: those of the texts would else enter the scale of the rates.
     apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))

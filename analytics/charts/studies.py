@@ -56,14 +56,14 @@ def response_chart(curve: pl.DataFrame, factor: str, response: str) -> alt.Layer
     # Not from 0, where a small effect of a large response would look flat.
     y = alt.Y("low:Q", title=label(response, longest=44), scale=alt.Scale(zero=False, nice=True))
     base = alt.Chart(data).encode(x=x)
-    spread = [base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(y=y, y2="high:Q")]
+    spread = [base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(y=y, y2=alt.Y2("high:Q"))]
     if is_number:
         spread = [
-            base.mark_area(color=BLUE, opacity=0.2).encode(y=y, y2="high:Q"),
-            base.mark_line(color=BLUE, strokeWidth=2).encode(y="mean:Q"),
+            base.mark_area(color=BLUE, opacity=0.2).encode(y=y, y2=alt.Y2("high:Q")),
+            base.mark_line(color=BLUE, strokeWidth=2).encode(y=alt.Y("mean:Q")),
             *spread,
         ]
-    dots = base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(y="mean:Q")
+    dots = base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(y=alt.Y("mean:Q"))
     return layered(*spread, dots, width=420, height=240)
 
 
@@ -81,7 +81,7 @@ def tornado_chart(bars: pl.DataFrame, response: str) -> alt.LayerChart:
     x = alt.X("difference:Q", title=f"change of {label(response, longest=44)}", axis=alt.Axis(tickCount=5))
     return layered(
         base.mark_bar(height=14, opacity=0.75).encode(x=x, color=alt.Color("colour:N", scale=None)),
-        base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q"),
+        base.mark_rule(color=INK, strokeWidth=1.5).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q")),
         zero_line(),
         width=310,
         height=alt.Step(24),
@@ -98,8 +98,8 @@ def change_chart(changes: pl.DataFrame) -> alt.LayerChart:
     x = alt.X("low:Q", title="change in percent", axis=alt.Axis(tickCount=6))
     return layered(
         zero_line(),
-        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="high:Q"),
-        base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(x="percent:Q"),
+        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2=alt.X2("high:Q")),
+        base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(x=alt.X("percent:Q")),
         width=310,
         height=alt.Step(24),
     )
@@ -137,7 +137,7 @@ def grid_chart(grid: pl.DataFrame, across: str, down: str, response: str) -> alt
     )
     colour = alt.Color("mean:Q", scale=alt.Scale(domain=[low, high or 1.0], range=[PALE_BLUE, BLUE]), legend=None)
     cells = base.mark_rect().encode(color=colour)
-    text = base.mark_text(fontSize=12).encode(text="value:N", color=alt.Color("ink:N", scale=None))
+    text = base.mark_text(fontSize=12).encode(text=alt.Text("value:N"), color=alt.Color("ink:N", scale=None))
     apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
     title = f"mean of {label(response, longest=60)}"
     return layered(cells, text, width=alt.Step(78), height=alt.Step(34), resolve=apart, title=title)
@@ -195,9 +195,9 @@ def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
     base = alt.Chart(inline(_named(ordered, "factor"))).encode(y=_CLEAR_NAMES)
     x = alt.X("mean_absolute_low:Q", title="effect of the whole range", axis=alt.Axis(tickCount=6))
     return layered(
-        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2="mean_absolute_high:Q"),
-        base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="mean_absolute:Q"),
-        base.mark_point(color=GREY, filled=False, size=80, strokeWidth=2, opacity=1).encode(x="sd:Q"),
+        base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2=alt.X2("mean_absolute_high:Q")),
+        base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x=alt.X("mean_absolute:Q")),
+        base.mark_point(color=GREY, filled=False, size=80, strokeWidth=2, opacity=1).encode(x=alt.X("sd:Q")),
         width=310,
         height=alt.Step(28),
     )
@@ -249,9 +249,9 @@ def _panel(table: pl.DataFrame, title: str, height: float) -> alt.LayerChart:
     x = alt.X("rank:Q", title=None, axis=alt.Axis(values=[0, 0.5, 1], format="~g", grid=False))
     scale = alt.Scale(domain=[-height, height], nice=False)
     y = alt.Y("low:Q", title=None, scale=scale, axis=alt.Axis(tickCount=3, format="~g"))
-    band = alt.Chart(rows).mark_area(color=GREY, opacity=0.25).encode(x=x, y=y, y2="high:Q")
-    zero = alt.Chart(inline([{"y": 0}])).mark_rule(color=INK, opacity=0.4).encode(y="y:Q")
-    line = alt.Chart(rows).mark_line(color=colour, strokeWidth=1.8).encode(x=x, y="difference:Q")
+    band = alt.Chart(rows).mark_area(color=GREY, opacity=0.25).encode(x=x, y=y, y2=alt.Y2("high:Q"))
+    zero = alt.Chart(inline([{"y": 0}])).mark_rule(color=INK, opacity=0.4).encode(y=alt.Y("y:Q"))
+    line = alt.Chart(rows).mark_line(color=colour, strokeWidth=1.8).encode(x=x, y=alt.Y("difference:Q"))
     heading = alt.TitleParams(title if inside else f"{title}: outside", fontSize=11, anchor="start")
     return layered(band, zero, line, width=_WIDTH, height=_HEIGHT, title=heading)
 
@@ -270,15 +270,15 @@ def welch_chart(table: pl.DataFrame, counted: str, warm_up_hours: int | None) ->
     y = alt.Y("without_cycle:Q", title=f"{label(counted)} an hour", axis=alt.Axis(tickCount=5))
     layers = [
         base.mark_line(color=GREY, strokeWidth=1, opacity=0.8).encode(y=y),
-        base.mark_line(color=BLUE, strokeWidth=2.5).encode(y="moving_average:Q"),
+        base.mark_line(color=BLUE, strokeWidth=2.5).encode(y=alt.Y("moving_average:Q")),
     ]
     # Neither 0 nor None has an end to mark.
     if warm_up_hours:
         end = alt.Chart(inline([{"hour": warm_up_hours, "label": f"MSER-5: {warm_up_hours} hours"}]))
         layers += [
-            end.mark_rule(color=VERMILLION, strokeWidth=2, strokeDash=[5, 3]).encode(x="hour:Q"),
+            end.mark_rule(color=VERMILLION, strokeWidth=2, strokeDash=[5, 3]).encode(x=alt.X("hour:Q")),
             end.mark_text(color=VERMILLION, align="left", dx=6, fontSize=12).encode(
-                x="hour:Q", y=alt.value(8), text="label:N"
+                x=alt.X("hour:Q"), y=alt.value(8), text=alt.Text("label:N")
             ),
         ]
     return layered(*layers, width=640, height=240)

@@ -131,7 +131,7 @@ def zero_line(opacity: float = 0.8) -> alt.Chart:
     Args:
         opacity: Between 0 and 1.
     """
-    line: alt.Chart = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=opacity).encode(x="x:Q")
+    line: alt.Chart = alt.Chart(inline([{"x": 0}])).mark_rule(color=INK, opacity=opacity).encode(x=alt.X("x:Q"))
     return line
 
 

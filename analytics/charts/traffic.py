@@ -100,7 +100,7 @@ def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: a
         .mark_bar(color=colour, opacity=0.35, orient="vertical")
         .encode(
             x=x,
-            x2="end:T",
+            x2=alt.X2("end:T"),
             y=alt.Y(f"{count}:Q", title=None, axis=counts, scale=alt.Scale(domain=[0, upper], nice=True)),
         )
     )
@@ -108,7 +108,7 @@ def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: a
     line = (
         alt.Chart(inline(means.to_dicts()))
         .mark_line(color=colour, strokeWidth=2.5)
-        .encode(x=alt.X("middle:T", scale=alt.Scale(type="utc")), y="mean:Q")
+        .encode(x=alt.X("middle:T", scale=alt.Scale(type="utc")), y=alt.Y("mean:Q"))
     )
     return layered(bars, line, width=780, title=title)
 
@@ -136,8 +136,10 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
         # Room on the right for the texts beside the longest bar.
         x=alt.X("visitors:Q", axis=None, scale=alt.Scale(domain=[0, 1.75 * most])),
     )
-    text = base.mark_text(align="left", dx=8, dy=-7, fontSize=13, color=INK, fontWeight="bold").encode(text="all:N")
-    step = base.mark_text(align="left", dx=8, dy=9, fontSize=12, color=INK).encode(text="step:N")
+    text = base.mark_text(align="left", dx=8, dy=-7, fontSize=13, color=INK, fontWeight="bold").encode(
+        text=alt.Text("all:N")
+    )
+    step = base.mark_text(align="left", dx=8, dy=9, fontSize=12, color=INK).encode(text=alt.Text("step:N"))
     return layered(base.mark_bar(color=BLUE, height=34), text, step, width=430, height=alt.Step(52))
 
 
