@@ -36,4 +36,5 @@ from .settings.world import WorldSettings as WorldSettings
 from .tracking.delivery import CollectingSink as CollectingSink, Delivery as Delivery, Sink as Sink
 from .visitors.cohort import Cohort as Cohort
 from .visitors.truth import Truth as Truth
-from .world.navigation import NavigationModel as NavigationModel
+from .world.navigation import NavigationModel as NavigationModel, NavigationProfile as NavigationProfile
+from .world.traffic_rule import Hours as Hours
