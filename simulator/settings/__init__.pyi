@@ -16,7 +16,7 @@ from .class_identity import (
     require_importable as require_importable,
     require_same as require_same,
 )
-from .clock import ClockSettings as ClockSettings
+from .clock import ClockSettings as ClockSettings, in_utc as in_utc
 from .components import faults_of as faults_of, name_of as name_of
 from .experiments import (
     ArmSettings as ArmSettings,
@@ -61,6 +61,7 @@ from .traffic import (
     CampaignSettings as CampaignSettings,
     ChannelSettings as ChannelSettings,
     LinkSettings as LinkSettings,
+    Moment as Moment,
     TimedCampaignSettings as TimedCampaignSettings,
     TrafficSettings as TrafficSettings,
     WorldEventSettings as WorldEventSettings,
