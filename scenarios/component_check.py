@@ -112,8 +112,8 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
     effect of each component at each decision must be that of its terms.
 
     Args:
-        scenario: A scenario with components, a decision model, a routing policy or probes; some thousand visitors are
-            enough.
+        scenario: A scenario with components, probes or strategies (decision model, routing policy, traffic sources,
+            navigation model); some thousand visitors are enough.
         seed: Seed of the runs; the scenario's own unless given.
 
     Raises:
@@ -125,7 +125,7 @@ def check_component(scenario: Scenario, *, seed: int | None = None) -> Component
     True
     """
     if not scenario.classes:
-        raise InputError(f"{scenario.name}: names no component, decision model, routing policy or probe to check")
+        raise InputError(f"{scenario.name}: names no component, strategy or probe to check")
     everybody, touched = _World(scenario, seed, "all"), _World(scenario, seed, "interacting")
     findings = [*_same_world(everybody, touched), *_shown(scenario, seed)]
     # Those whom a component refuses are not counted as visitors; without components, nobody is an object.

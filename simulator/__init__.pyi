@@ -2,6 +2,7 @@ from .agents.component import Component as Component, Effect as Effect, event_si
 from .agents.decision import DecisionModel as DecisionModel
 from .agents.plan import Plan as Plan
 from .agents.probe import Probe as Probe
+from .agents.traffic_source import TrafficSource as TrafficSource
 from .agents.visit import Page as Page
 from .agents.visitor import Visitor as Visitor
 from .engine.arrays import Bools as Bools, Floats as Floats
@@ -24,7 +25,9 @@ from .settings.base import (
 from .settings.components import (
     ComponentSettings as ComponentSettings,
     DecisionSettings as DecisionSettings,
+    NavigationSettings as NavigationSettings,
     ProbeSettings as ProbeSettings,
+    SourceSettings as SourceSettings,
 )
 from .settings.plugins import allow_plugins as allow_plugins
 from .settings.site import FormPageName as FormPageName, PageName as PageName
@@ -33,3 +36,5 @@ from .settings.world import WorldSettings as WorldSettings
 from .tracking.delivery import CollectingSink as CollectingSink, Delivery as Delivery, Sink as Sink
 from .visitors.cohort import Cohort as Cohort
 from .visitors.truth import Truth as Truth
+from .world.navigation import NavigationModel as NavigationModel, NavigationProfile as NavigationProfile
+from .world.traffic_rule import Hours as Hours

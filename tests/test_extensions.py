@@ -35,6 +35,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "CauchyChoice": {"decision": {"use": "CauchyChoice"}},
     "SmallestQueue": {"sales.routing": {"use": "SmallestQueue"}},
     "Budget": {"components": {"own": {"use": "Budget"}}, "traffic.campaigns": {"spring": SPRING}},
+    "TradeFair": {"traffic.sources": {"fair": {"use": "TradeFair", "budget": 200.0, "cost_per_click": 2.0}}},
+    "Menu": {"site.navigation": {"use": "Menu"}},
     "Committee": {"components": {"own": {"use": "Committee"}}},
     "Inbox": {"probes": {"own": {"use": "Inbox"}}},
 }
@@ -52,8 +54,8 @@ def scenario_of(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> fs.
     return fs.Scenario.load("baseline", {**SMALL, **eval(text)})  # noqa: S307 - the table above
 
 
-def test_the_page_has_ten_examples():
-    """Nine classes and a signal of one's own, none longer than 40 lines."""
+def test_the_page_has_twelve_examples():
+    """Eleven classes and a signal of one's own, none longer than 40 lines."""
     assert WORLDS.keys() == CODE.keys()
     assert "kind: sequence" in PAGE
     assert max(sum(bool(line.strip()) for line in code.splitlines()) for code in CODE.values()) <= 40

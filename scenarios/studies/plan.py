@@ -222,7 +222,7 @@ class StudyPlan:
 
 def _names_classes(path: str) -> bool:
     """Whether the setting at a path may name a class."""
-    return path.startswith(("decision", "components", "probes", "sales.routing"))
+    return path.startswith(("decision", "components", "probes", "sales.routing", "traffic.sources", "site.navigation"))
 
 
 def _setting(scenario: Scenario, path: str) -> object:

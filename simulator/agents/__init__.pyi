@@ -17,5 +17,6 @@ from .parts import classes_of as classes_of, components_of as components_of, pro
 from .plan import Plan as Plan
 from .probe import Probe as Probe
 from .sleeping import SleepingVisitor as SleepingVisitor
+from .traffic_source import TrafficSource as TrafficSource
 from .visit import Page as Page, Visit as Visit
 from .visitor import Visitor as Visitor

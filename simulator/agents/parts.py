@@ -9,12 +9,18 @@ from simulator.agents.component import Component
 from simulator.agents.component_set import ComponentSet
 from simulator.agents.decision import DecisionModel
 from simulator.agents.probe import Probe
+from simulator.agents.traffic_source import TrafficSource
 from simulator.agents.visitor import Visitor
 from simulator.errors import ComponentError
 from simulator.settings.class_identity import ClassIdentity, identities_of, identity_of
-from simulator.settings.components import faults_of
+from simulator.settings.components import faults_of, name_of
 from simulator.settings.own_classes import check_copy
 from simulator.settings.world import WorldParts
+
+_ELSEWHERE = {
+    DecisionModel: "name a decision model under `decision`",
+    TrafficSource: "name a traffic source under `traffic.sources`",
+}
 
 
 def components_of(world: WorldParts, given: Sequence[Component] = ()) -> ComponentSet:
@@ -28,7 +34,7 @@ def components_of(world: WorldParts, given: Sequence[Component] = ()) -> Compone
         ComponentError: Two have one name, or one name for something of theirs; or one does not fit the world or
             has an attribute that its copy lacks.
     """
-    named = (part.build(place[-1]) for place, part in world.parts.items() if place[0] != "probes")
+    named = (part.build(name_of(place)) for place, part in world.parts.items() if place[0] != "probes")
     for part in given:
         _require(part, Component)
         for place, message in faults_of(type(part), part.name, part.settings.model_dump(), world):
@@ -56,11 +62,10 @@ def probes_of(world: WorldParts, given: Sequence[Probe] = ()) -> dict[str, Probe
 
 
 def _require(part: object, kind: type) -> None:
-    """Refuse what is no object of a kind, or decides instead of acting."""
-    is_rule, is_kind = isinstance(part, DecisionModel), isinstance(part, kind)
-    if is_rule or not is_kind:
-        advice = "name a decision model under `decision`" if is_rule else "give objects"
-        raise ComponentError(f"{part!r} is no {kind.__name__.lower()} of a model; {advice}")
+    """Refuse what is no object of a kind, or a strategy that the world must know of before it has a model."""
+    advice = next((text for strategy, text in _ELSEWHERE.items() if isinstance(part, strategy)), None)
+    if advice or not isinstance(part, kind):
+        raise ComponentError(f"{part!r} is no {kind.__name__.lower()} of a model; {advice or 'give objects'}")
 
 
 def _copied(part: Any) -> Any:  # noqa: ANN401 - a component or a probe

@@ -80,7 +80,10 @@ class Plan:
 
     @property
     def source(self) -> str:
-        """Arrival source of all these visitors: empty, ``campaign:NAME``, or one of these with ``/invited``."""
+        """Arrival source of all these visitors: empty, ``campaign:NAME``, ``event:NAME`` or ``source:NAME``.
+
+        That of colleagues is that of the visitors who have invited them, with ``/invited``; or ``invited``.
+        """
         return self._cohort.arrival_source
 
     @cached_property

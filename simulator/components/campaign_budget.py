@@ -1,4 +1,4 @@
-"""A campaign that stops when its money is spent."""
+"""A campaign, or another traffic source, that stops when its money is spent."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from simulator.settings.base import NonNegative, Positive, Settings
 class CampaignBudget(Component):
     """Every visitor of a campaign costs a click; when the money is spent, nobody comes by it any more.
 
-    A world has one for each campaign of ``traffic.campaigns`` with a budget, under the name ``campaign:NAME``. It has
-    to see who comes in the order in which they come, so it touches all visitors of the campaign, and the colleagues
-    whom they would invite: visitors who never came invite nobody.
+    A world has one for each campaign of ``traffic.campaigns`` with a budget, under the name ``campaign:NAME``, and for
+    each of ``traffic.sources``, under ``source:NAME/budget``. It has to see who comes in the order in which they come,
+    so it touches all visitors of the campaign, and the colleagues whom they would invite: visitors who never came
+    invite nobody.
     """
 
     class Settings(Component.Settings):
         """Settings of the budget.
 
         Attributes:
-            campaign: Name of the campaign.
+            campaign: Name of the campaign; ``source:NAME`` for one of ``traffic.sources``.
             budget: Money for its clicks.
             cost_per_click: Cost of one of them.
         """
@@ -37,7 +38,8 @@ class CampaignBudget(Component):
     def touches(self, plan: Plan) -> Bools:
         """Visitors of the campaign, and their colleagues."""
         # Colleagues have the same source with an ending.
-        source = f"campaign:{self.settings.campaign}"
+        campaign = self.settings.campaign
+        source = campaign if campaign.startswith("source:") else f"campaign:{campaign}"
         return plan.everybody if plan.source.partition("/")[0] == source else plan.nobody
 
     def start(self) -> None:

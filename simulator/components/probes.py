@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from simulator.agents.probe import Probe
 from simulator.errors import ComponentError
 from simulator.settings.base import Settings, unknown
+from simulator.settings.components import name_of
 from simulator.settings.world import WorldSettings
 
 
@@ -34,7 +35,7 @@ class ComponentProbe(Probe):
 
     def check(self, world: WorldSettings) -> None:
         """Refuse the name of a component that the world does not have."""
-        known = [place[-1] for place in world.parts if place[0] != "probes"]
+        known = [name_of(place) for place in world.parts if place[0] != "probes"]
         if self.settings.name not in known:
             raise ValueError(f"name: {unknown('component', self.settings.name, known)}")
 

@@ -16,8 +16,8 @@ from .class_identity import (
     require_importable as require_importable,
     require_same as require_same,
 )
-from .clock import ClockSettings as ClockSettings
-from .components import faults_of as faults_of
+from .clock import ClockSettings as ClockSettings, in_utc as in_utc
+from .components import faults_of as faults_of, name_of as name_of
 from .experiments import (
     ArmSettings as ArmSettings,
     ExperimentSettings as ExperimentSettings,
@@ -28,8 +28,10 @@ from .personas import PersonaSettings as PersonaSettings, persona_code as person
 from .plugins import (
     COMPONENTS as COMPONENTS,
     DECISIONS as DECISIONS,
+    NAVIGATION as NAVIGATION,
     PROBES as PROBES,
     ROUTING as ROUTING,
+    SOURCES as SOURCES,
     allow_plugins as allow_plugins,
 )
 from .population import (
@@ -58,6 +60,8 @@ from .traffic import (
     DEFAULT_CHANNELS as DEFAULT_CHANNELS,
     CampaignSettings as CampaignSettings,
     ChannelSettings as ChannelSettings,
+    LinkSettings as LinkSettings,
+    Moment as Moment,
     TimedCampaignSettings as TimedCampaignSettings,
     TrafficSettings as TrafficSettings,
     WorldEventSettings as WorldEventSettings,

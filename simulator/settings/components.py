@@ -1,4 +1,4 @@
-"""Components, probes, the decision model and the routing policy of a world, as scenario files name them."""
+"""Components, probes and strategies (decision, routing, navigation, traffic sources), as scenario files name them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
-from simulator.settings.plugins import COMPONENTS, DECISIONS, PROBES, ROUTING, allow_plugins, class_named, registered
+from simulator.settings.plugins import (
+    COMPONENTS,
+    DECISIONS,
+    NAVIGATION,
+    PROBES,
+    ROUTING,
+    SOURCES,
+    allow_plugins,
+    class_named,
+    registered,
+)
 
 PartName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 """Name of a component or probe: part of dotted paths and of the names of random streams."""
@@ -193,14 +203,41 @@ class RoutingSettings(PartSettings):
     group = ROUTING
 
 
+class SourceSettings(PartSettings):
+    """A traffic source of a world."""
+
+    group = SOURCES
+
+
+class NavigationSettings(PartSettings):
+    """The navigation model of the site."""
+
+    group = NAVIGATION
+
+
 class ProbeSettings(PartSettings):
     """A probe of a world."""
 
     group = PROBES
 
 
+def name_of(place: tuple[str, ...]) -> str:
+    """Name of a part in the model: its key in the scenario; those of traffic begin with the name of an arrival source.
+
+    Args:
+        place: Path of the part in the scenario.
+
+    >>> name_of(("components", "chat")), name_of(("traffic", "sources", "fair", "budget"))
+    ('chat', 'source:fair/budget')
+    """
+    if place[0] != "traffic":
+        return place[-1]
+    _, section, *keys = place
+    return f"{section.removesuffix('s')}:{'/'.join(keys)}"
+
+
 def check_parts(world: object, parts: Mapping[tuple[str, ...], PartSettings]) -> None:
-    """Check components, probes and the decision model against the world that they are for.
+    """Check components, probes and strategies against the world that they are for.
 
     Args:
         world: Settings of the world.
@@ -215,7 +252,7 @@ def check_parts(world: object, parts: Mapping[tuple[str, ...], PartSettings]) ->
             type=PydanticCustomError("value_error", "{fault}", {"fault": fault}), loc=(*place, *inner), input=None
         )
         for place, part in parts.items()
-        for inner, fault in part.faults(place[-1], world)
+        for inner, fault in part.faults(name_of(place), world)
     ]
     if faults:
         raise ValidationError.from_exception_data("world", faults)

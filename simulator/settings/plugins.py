@@ -24,17 +24,27 @@ PROBES: Final = "funnelsim.probes"
 ROUTING: Final = "funnelsim.routing"
 """Group of entry points of routing policies of the sales desk."""
 
+SOURCES: Final = "funnelsim.sources"
+"""Group of entry points of traffic sources."""
+
+NAVIGATION: Final = "funnelsim.navigation"
+"""Group of entry points of navigation models."""
+
 _SECTIONS: Final = {
     COMPONENTS: "components",
     DECISIONS: "decision",
     PROBES: "probes",
     ROUTING: "sales.routing",
+    SOURCES: "traffic.sources",
+    NAVIGATION: "site.navigation",
 }
 _KINDS: Final = {
     COMPONENTS: "component",
     DECISIONS: "decision model",
     PROBES: "probe",
     ROUTING: "routing policy",
+    SOURCES: "traffic source",
+    NAVIGATION: "navigation model",
 }
 
 # Naming a class of the program that is running imports nothing.

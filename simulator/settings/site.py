@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
 from analytics.events.tracking_plan import SERVER_SIDE_EVENTS, EventName, FunnelStage
 from simulator.settings.base import Positive, Probability, Settings, Weights, defaults, unknown
+from simulator.settings.components import NavigationSettings
 
 MIN_EXIT_RATE = 0.01
 """Minimum probability of leaving the site from a page; it bounds the length of visits."""
@@ -68,10 +76,18 @@ class SiteSettings(Settings):
     Attributes:
         host: Host name of the site; use the ``example.com`` family.
         pages: Pages by name.
+        navigation: How visitors go from page to page: ``by_links`` unless given, ``toward_page``, or a class of your
+            own.
     """
 
     host: str = "www.example.com"
     pages: dict[str, PageSettings] = Field(default_factory=lambda: dict(DEFAULT_PAGES), min_length=1)
+    navigation: NavigationSettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_navigation(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the model where none is named: files of worlds without one are what they were before."""
+        return {name: value for name, value in write(self).items() if value is not None or name != "navigation"}
 
     @model_validator(mode="after")
     def _links_lead_somewhere(self) -> Self:

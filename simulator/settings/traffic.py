@@ -1,11 +1,11 @@
-"""How many visitors arrive and when: channels, daily and weekly profiles, campaigns, launches and outages."""
+"""How many visitors arrive and when: channels, profiles, campaigns, launches and outages, and one's own sources."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from simulator.settings.base import (
     NonNegative,
@@ -20,6 +20,7 @@ from simulator.settings.base import (
     unknown,
 )
 from simulator.settings.clock import in_utc
+from simulator.settings.components import PartName, SourceSettings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 """Name of a campaign, event, experiment or arm; it becomes part of event properties."""
@@ -66,24 +67,21 @@ class WindowSettings(Settings):
         return self
 
 
-class TimedCampaignSettings(WindowSettings):
-    """A campaign: visitors in addition to the ordinary traffic, by one channel, within a time window.
-
-    Their arrivals follow the hourly and weekday profiles of the ordinary traffic, without its growth.
+class LinkSettings(Settings):
+    """The link by which the visitors of a campaign or of a traffic source come, and what its clicks cost.
 
     Attributes:
         channel: Channel of its visitors; it provides the referrer and every value that is null here.
-        visitors: Visitors expected over the whole window, including the part outside the simulation.
         landing: Relative weights of its landing pages; null for the channel's.
-        utm: UTM parameters of its links; null for the channel's, with the campaign's name as ``utm_campaign``.
+        utm: UTM parameters of its links; null for the channel's, with the name of the campaign or source as
+            ``utm_campaign``.
         engagement: Multiplier of the odds of viewing another page; null for the channel's.
         cost_per_click: Cost of each of its visitors, at the first visit; goes with ``budget``.
-        budget: Money for the clicks within the simulation; when the next click would exceed it, the campaign stops:
-            visitors it would have brought later do not come. Null for no limit.
+        budget: Money for the clicks within the simulation; when the next click would exceed it, nobody comes by the
+            link any more. Null for no limit.
     """
 
-    channel: str
-    visitors: Positive
+    channel: str = "direct"
     landing: Weights | None = None
     utm: CampaignSettings | None = None
     engagement: Engagement | None = None
@@ -97,6 +95,20 @@ class TimedCampaignSettings(WindowSettings):
         if len(missing) == 1:
             raise ValueError(f"{missing[0]}: is missing; budget and cost_per_click go together")
         return self
+
+
+class TimedCampaignSettings(LinkSettings, WindowSettings):
+    """A campaign: visitors in addition to the ordinary traffic, by one channel, within a time window.
+
+    Their arrivals follow the hourly and weekday profiles of the ordinary traffic, without its growth.
+
+    Attributes:
+        channel: Channel of its visitors; it provides the referrer and every value that is null here.
+        visitors: Visitors expected over the whole window, including the part outside the simulation.
+    """
+
+    channel: str
+    visitors: Positive
 
 
 class WorldEventSettings(WindowSettings):
@@ -169,6 +181,8 @@ class TrafficSettings(Settings):
             clock; -0.1 loses a tenth.
         campaigns: Campaigns by name, each with visitors in addition to the ordinary traffic.
         events: World events by name: launches and outages.
+        sources: Further traffic sources by name, each with visitors in addition to all others: ``burst``, or a class of
+            your own.
     """
 
     visitors_per_day: float = Field(default=20_000.0, gt=0, le=1e9, strict=True)
@@ -187,6 +201,12 @@ class TrafficSettings(Settings):
     growth_per_week: float = Field(default=0.0, gt=-1, strict=True, allow_inf_nan=False)
     campaigns: dict[Name, TimedCampaignSettings] = Field(default_factory=dict)
     events: dict[Name, WorldEventSettings] = Field(default_factory=dict)
+    sources: dict[PartName, SourceSettings] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _without_sources(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out sources where there are none: files of worlds without any are what they were before."""
+        return {name: value for name, value in write(self).items() if value or name != "sources"}
 
     @model_validator(mode="after")
     def _channels_make_a_whole(self) -> Self:
@@ -197,6 +217,7 @@ class TrafficSettings(Settings):
     @model_validator(mode="after")
     def _channels_are_known(self) -> Self:
         wanted = [(f"campaigns.{name}.channel", campaign.channel) for name, campaign in self.campaigns.items()]
+        wanted += [(f"sources.{name}.channel", source.settings["channel"]) for name, source in self.sources.items()]
         for name, event in self.events.items():
             wanted += [(f"events.{name}.channels", channel) for channel in event.channels or ()]
         for where, channel in wanted:

@@ -75,31 +75,47 @@ class WorldParts(Settings):
 
     @property
     def parts(self) -> dict[tuple[str, ...], PartSettings]:
-        """Decision model, components and probes, by their paths such as ``("components", "chat")``.
+        """Decision model, components, traffic sources and probes, by their paths such as ``("components", "chat")``.
 
-        Each campaign with a budget has a component of its own, ``campaign:NAME``.
+        Each campaign with a budget has a component of its own, ``campaign:NAME``, and each source with one has
+        ``source:NAME/budget`` beside its own component ``source:NAME``.
         """
-        budgets = {
-            name: ComponentSettings(
-                use="campaign_budget",
-                campaign=name,
-                budget=campaign.budget,
-                cost_per_click=campaign.cost_per_click,
-            )
-            for name, campaign in self.traffic.campaigns.items()
-            if campaign.budget is not None
-        }
         return {
             **({("decision",): self.decision} if self.decision else {}),
             **{("components", name): part for name, part in self.components.items()},
-            **{("traffic", "campaigns", f"campaign:{name}"): part for name, part in budgets.items()},
+            **{("traffic", "sources", name): part for name, part in self.traffic.sources.items()},
+            **self._budgets,
             **{("probes", name): part for name, part in self.probes.items()},
         }
 
     @property
+    def _budgets(self) -> dict[tuple[str, ...], PartSettings]:
+        """The component of each budget of the traffic."""
+        campaigns, sources = self.traffic.campaigns.items(), self.traffic.sources.items()
+        links: dict[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
+            **{("traffic", "campaigns", name): (name, dict(each)) for name, each in campaigns},
+            **{("traffic", "sources", name, "budget"): (f"source:{name}", each.settings) for name, each in sources},
+        }
+        return {
+            place: ComponentSettings(
+                use="campaign_budget", campaign=name, budget=link["budget"], cost_per_click=link["cost_per_click"]
+            )
+            for place, (name, link) in links.items()
+            if link["budget"] is not None
+        }
+
+    @property
     def classes(self) -> dict[tuple[str, ...], PartSettings]:
-        """Everything whose class the world names: its parts, and the routing policy of the sales team."""
-        return {**self.parts, **({("sales", "routing"): self.sales.routing} if self.sales.routing else {})}
+        """Everything whose class the world names: its parts, the routing policy and the navigation model."""
+        return {
+            **self.parts,
+            **({("sales", "routing"): self.sales.routing} if self.sales.routing else {}),
+            **self._navigation,
+        }
+
+    @property
+    def _navigation(self) -> dict[tuple[str, ...], PartSettings]:
+        return {("site", "navigation"): self.site.navigation} if self.site.navigation else {}
 
     @model_serializer(mode="wrap")
     def _without_empty_parts(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -111,7 +127,7 @@ class WorldParts(Settings):
     def _parts_fit(self) -> Self:
         if "decision" in self.components:
             raise ValueError("components.decision: is the name of the decision model; give the component another name")
-        check_parts(self, self.parts)
+        check_parts(self, {**self._navigation, **self.parts})
         return self
 
     @model_validator(mode="after")
@@ -198,6 +214,8 @@ class WorldParts(Settings):
             yield f"traffic.campaigns.{name}.landing", campaign.landing or ()
         for name, event in traffic.events.items():
             yield f"traffic.events.{name}.landing", event.landing or ()
+        for name, source in traffic.sources.items():
+            yield f"traffic.sources.{name}.landing", source.settings["landing"] or ()
         yield "visits.return_landing", self.visits.return_landing
         for name, experiment in self.experiments.items():
             for arm, effects in experiment.arms.items():

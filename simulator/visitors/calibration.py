@@ -12,6 +12,7 @@ from pydantic.main import IncEx
 from analytics.signals.definitions import SIGNALS
 from simulator.engine.arrays import Floats, Integers
 from simulator.engine.streams import Streams
+from simulator.settings.class_identity import ClassIdentity, identity_of
 from simulator.settings.experiments import arm_effects
 from simulator.settings.world import WorldSettings
 from simulator.visitors.cohort_sampler import CohortSampler
@@ -67,7 +68,8 @@ def true_intercept(world: WorldSettings) -> float:
     target = world.intent.target_conversion
     if target is None:
         raise ValueError("give intent.target_conversion or intent.intercept")
-    return _calibrate(calibration_settings(world), target)
+    rules = (world.decision, world.site.navigation)
+    return _calibrate(calibration_settings(world), target, tuple(identity_of(rule.cls) for rule in rules if rule))
 
 
 def calibration_settings(world: WorldSettings) -> str:
@@ -76,7 +78,7 @@ def calibration_settings(world: WorldSettings) -> str:
     Args:
         world: Settings of the world.
     """
-    volume: IncEx = {"campaigns", "events", "visitors_per_day", "growth_per_week"}
+    volume: IncEx = {"campaigns", "events", "sources", "visitors_per_day", "growth_per_week"}
     apart: dict[str, IncEx | bool] = {
         "clock": True,
         "sales": True,
@@ -90,8 +92,8 @@ def calibration_settings(world: WorldSettings) -> str:
 
 
 @lru_cache(maxsize=64)
-def _calibrate(world_json: str, target_conversion: float) -> float:
-    # From JSON: models with dicts cannot be keys of a cache.
+def _calibrate(world_json: str, target_conversion: float, rules: tuple[ClassIdentity, ...]) -> float:  # noqa: ARG001
+    # From JSON: models with dicts cannot be keys of a cache. A class that is defined anew keeps its name in the JSON.
     world = WorldSettings.model_validate_json(world_json, strict=False)
     sampler = CohortSampler(world, Streams(_PILOT_SEED))
     pilots = [sampler.pilot(index) for index in range(_PILOT_COHORTS)]

@@ -27,7 +27,7 @@ from simulator.world.arrival_sources import (
     invited_scope,
     steady_arrivals,
 )
-from simulator.world.arrivals import Arrivals
+from simulator.world.arrivals import ArrivalProcess
 from simulator.world.population import People, Population
 
 COHORT_SIZE = 16_384
@@ -76,7 +76,7 @@ class CohortSampler:
         self._codes = np.array([persona_code(name) for name in names], dtype=np.int64)
 
     @cached_property
-    def _steady_arrivals(self) -> Arrivals:
+    def _steady_arrivals(self) -> ArrivalProcess:
         """Arrival process that measures the waits of invited colleagues; built only if there are any."""
         traffic = self._world.traffic
         if self._arrival_source.reason is None and not traffic.growth_per_week:

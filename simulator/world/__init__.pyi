@@ -11,7 +11,13 @@ from .arrival_sources import (
     origins_of as origins_of,
     steady_arrivals as steady_arrivals,
 )
-from .arrivals import Arrivals as Arrivals
+from .arrivals import ArrivalProcess as ArrivalProcess, Arrivals as Arrivals
 from .assignment import Experiments as Experiments
-from .navigation import Navigation as Navigation, NavigationProfiles as NavigationProfiles
+from .navigation import (
+    Navigation as Navigation,
+    NavigationModel as NavigationModel,
+    NavigationProfile as NavigationProfile,
+    NavigationProfiles as NavigationProfiles,
+)
 from .population import People as People, Population as Population
+from .traffic_rule import Hours as Hours, TrafficRule as TrafficRule, expected_in as expected_in

@@ -1,4 +1,4 @@
-"""Arrival sources: the ordinary traffic, each campaign and each launch, every one an independent Poisson process.
+"""Arrival sources: the ordinary traffic, campaigns, launches and one's own, every one an independent Poisson process.
 
 Their superposition is the traffic of the site. Each source has its own cohorts and its own random streams, so that
 adding one changes no visitor of another.
@@ -17,11 +17,13 @@ from simulator.engine.clock import Clock
 from simulator.settings.traffic import (
     CampaignSettings,
     ChannelSettings,
+    LinkSettings,
     TimedCampaignSettings,
     TrafficSettings,
     WorldEventSettings,
 )
-from simulator.world.arrivals import Arrivals, Period, Window
+from simulator.world.arrivals import ArrivalProcess, Arrivals, Period, Window
+from simulator.world.traffic_rule import TrafficRule, hourly_arrivals
 
 ORDINARY = ""
 """Name of the ordinary traffic among the arrival sources."""
@@ -58,24 +60,29 @@ def invited_scope(arrival_source: str) -> str:
     return f"{arrival_source}/invited" if arrival_source else "invited"
 
 
+Reason = TimedCampaignSettings | WorldEventSettings | TrafficRule
+"""Why visitors arrive beyond the ordinary traffic."""
+
+
 @dataclass(frozen=True)
 class ArrivalSource:
     """Visitors who arrive for one reason.
 
     Attributes:
-        name: ``campaign:NAME``, ``event:NAME``, or :data:`ORDINARY`; also the scope of its random streams.
-        origins: Origins of its visitors (a channel, or a campaign's or launch's variant of one), by name; their shares
-            sum to 1.
+        name: ``campaign:NAME``, ``event:NAME``, ``source:NAME``, or :data:`ORDINARY`; also the scope of its random
+            streams.
+        origins: Origins of its visitors (a channel, or another source's variant of one), by name; their shares sum to
+            1.
         channels: Channel of each origin.
         first_origin: Index of its first origin among the origins of all sources.
-        reason: The campaign or launch; None for the ordinary traffic.
+        reason: The campaign, launch or rule of a traffic source; None for the ordinary traffic.
     """
 
     name: str
     origins: Mapping[str, ChannelSettings]
     channels: tuple[str, ...]
     first_origin: int = 0
-    reason: TimedCampaignSettings | WorldEventSettings | None = None
+    reason: Reason | None = None
 
     @property
     def shares(self) -> dict[str, float]:
@@ -111,32 +118,33 @@ def origins_of(traffic: TrafficSettings) -> dict[str, ChannelSettings]:
     return {**origins, INVITATION: ChannelSettings(share=1.0)}
 
 
-_Part = tuple[str, Mapping[str, ChannelSettings], TimedCampaignSettings | WorldEventSettings | None]
+_Part = tuple[str, Mapping[str, ChannelSettings], Reason | None]
 
 
 def _parts(traffic: TrafficSettings) -> Iterator[_Part]:
     """Name, origins and reason of each arrival source."""
     yield ORDINARY, traffic.channels, None
     for name, campaign in traffic.campaigns.items():
-        yield f"campaign:{name}", _origin_of_campaign(name, campaign, traffic), campaign
+        yield f"campaign:{name}", _origin_of_link("campaign", name, campaign, traffic), campaign
     for name, event in traffic.events.items():
         if event.kind == "launch":
             yield f"event:{name}", _origins_of_launch(name, event, traffic), event
+    for name, settings in traffic.sources.items():
+        rule: TrafficRule = settings.build(f"source:{name}")
+        yield rule.name, _origin_of_link("source", name, rule.settings, traffic), rule
 
 
-def _origin_of_campaign(
-    name: str, campaign: TimedCampaignSettings, traffic: TrafficSettings
-) -> dict[str, ChannelSettings]:
-    channel = traffic.channels[campaign.channel]
+def _origin_of_link(kind: str, name: str, link: LinkSettings, traffic: TrafficSettings) -> dict[str, ChannelSettings]:
+    channel = traffic.channels[link.channel]
     # A campaign inherits its channel's UTM parameters under its own name.
     renamed = channel.campaign.model_copy(update={"name": name}) if channel.campaign else None
     changes = {
         "share": 1.0,
-        "campaign": campaign.utm or renamed,
-        "landing": campaign.landing or channel.landing,
-        "engagement": channel.engagement if campaign.engagement is None else campaign.engagement,
+        "campaign": link.utm or renamed,
+        "landing": link.landing or channel.landing,
+        "engagement": channel.engagement if link.engagement is None else link.engagement,
     }
-    return {f"campaign:{name}/{campaign.channel}": channel.model_copy(update=changes)}
+    return {f"{kind}:{name}/{link.channel}": channel.model_copy(update=changes)}
 
 
 def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSettings) -> dict[str, ChannelSettings]:
@@ -152,7 +160,7 @@ def _origins_of_launch(name: str, event: WorldEventSettings, traffic: TrafficSet
 
 def arrivals_of(
     arrival_source: ArrivalSource, traffic: TrafficSettings, clock: Clock, zone_shares: Mapping[str, float]
-) -> Arrivals:
+) -> ArrivalProcess:
     """Arrival process of a source.
 
     Args:
@@ -164,10 +172,13 @@ def arrivals_of(
     Raises:
         ValueError: The profiles are 0 during the whole window of a campaign, so that its visitors cannot be distributed
             over it.
+        ComponentError: The rule of a traffic source states something else than one number of visitors for each hour.
     """
     zones = list(zone_shares)
     if arrival_source.reason is None:
         return Arrivals(traffic, clock, zones)
+    if isinstance(arrival_source.reason, TrafficRule):
+        return hourly_arrivals(arrival_source.reason, clock, len(zones))
     start_ms, end_ms = clock.to_ms(arrival_source.reason.start), clock.to_ms(arrival_source.reason.end)
     # The ordinary traffic provides one times the intensity already.
     if isinstance(arrival_source.reason, WorldEventSettings):

@@ -104,6 +104,8 @@ def test_the_schema_accepts_what_changes_a_part(text: str) -> None:
         "components: {chat: {use: live_chat, efect: 1.0}}",
         "components: {chat: live_chat}",
         "decision: {use: probit, scale: many}",
+        "traffic: {sources: {post: {use: burst, visitors: 0.0}}}",
+        "site: {navigation: {use: toward_page, pul: 2.0}}",
         "probes: {inbox: {use: queue_length, every: 5.0}}",
         "scenario: baseline\nreplications: 0",
         "scenario: baseline\nseed: -1",

@@ -85,6 +85,26 @@ visits: 3
             "name: x\nsales: {routing: {use: round_robbin}}\n",
             "s.yaml:2:19: sales.routing.use: there is no routing policy 'round_robbin'; did",
         ),
+        (
+            "name: x\ntraffic: {sources: {post: {use: burst, visitrs: 2.0}}}\n",
+            "s.yaml:2:40: traffic.sources.post.visitrs: unknown key 'visitrs'; did you mean 'visitors'?",
+        ),
+        (
+            "name: x\ntraffic: {sources: {post: {use: burst, landing: {princing: 1.0}}}}\n",
+            "s.yaml:2:40: traffic.sources.post.landing: there is no page 'princing'; did you mean 'pricing'?",
+        ),
+        (
+            "name: x\ntraffic: {sources: {post: {use: burst, channel: emial}}}\n",
+            "s.yaml:2:40: traffic.sources.post.channel: there is no channel 'emial'; did you mean 'email'?",
+        ),
+        (
+            "name: x\nsite: {navigation: {use: toward_page, page: princing}}\n",
+            "s.yaml:2:39: site.navigation.page: there is no page 'princing'; did you mean 'pricing'?",
+        ),
+        (
+            "name: x\nsite: {navigation: {use: toward_pages}}\n",
+            "s.yaml:2:21: site.navigation.use: there is no navigation model 'toward_pages'; did you mean",
+        ),
     ],
 )
 def test_a_fault_is_one_plain_line(tmp_path: Path, text: str, fault: str) -> None:

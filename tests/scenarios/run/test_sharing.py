@@ -27,6 +27,9 @@ SETTINGS = {
     "tracking.bots_per_day": 40,
     # A policy with a memory, which one process has.
     "sales.routing": {"use": "round_robin"},
+    # Strategies that every worker has to know, and a budget that the world spends.
+    "traffic.sources": {"post": {"use": "burst", "visitors": 300.0, "cost_per_click": 1.0, "budget": 150.0}},
+    "site.navigation": {"use": "toward_page"},
 }
 
 

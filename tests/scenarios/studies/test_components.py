@@ -51,6 +51,22 @@ def test_the_class_itself_is_a_factor():
     assert likely != certain
 
 
+def test_settings_of_strategies_are_factors():
+    """A larger budget lets more visitors in, and a stronger pull moves them; the classes are part of the study."""
+    source = "{use: burst, start: 2026-03-03T00:00:00Z, visitors: 400.0, cost_per_click: 1.0, budget: 5.0}"
+    world = f"{WORLD.replace('3000', f'500, sources: {{post: {source}}}')}, site: {{navigation: {{use: toward_page}}}}"
+    factors = "{traffic.sources.post.budget: [5.0, 90.0], site.navigation.pull: [1.0, 90.0]}"
+    responses = "{visitors: counts.visitors, events: counts.true_events}"
+    study = Study.parse(
+        f"name: s\nscenario: {{{world}}}\nfactors: {factors}\nreplications: 1\nresponses: {responses}\n"
+    )
+    assert set(study.classes) == {"traffic.sources.post", "traffic.sources.post.budget", "site.navigation"}
+    few, few_again, many, many_again = means(study, "visitors", jobs=1)
+    assert few == few_again == many - 85 == many_again - 85
+    *_, gently, strongly = means(study, "events", jobs=1)
+    assert gently != strongly
+
+
 @pytest.mark.parametrize(
     ("factor", "message"),
     [
