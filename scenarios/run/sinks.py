@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import polars as pl
 
@@ -25,6 +25,8 @@ class Batches:
         sinks: Receive the batches; events and broken lines keep their order of arrival.
         least: Events and broken lines that a batch holds at least, the last one excepted.
     """
+
+    joins_hours: ClassVar[bool] = True
 
     def __init__(self, sinks: Sequence[Sink], least: int = _LEAST) -> None:
         self._sinks = sinks

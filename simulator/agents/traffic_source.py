@@ -20,7 +20,8 @@ class TrafficSource(TrafficRule, Component):
     """Base class of the traffic sources of a world: visitors in addition to all others, for a reason of their own.
 
     Override :meth:`expected_visitors`, in arrays: how many visitors are expected in each hour of the clock. They arrive
-    as a Poisson process with this expectation and have random streams of their own, so that no other visitor changes.
+    as a Poisson process with this expectation, evenly within each hour, and have random streams of their own, so that
+    no other visitor changes.
     The settings give the link by which they come, the cost of a click and the budget; when it is spent, nobody comes by
     the link any more.
 

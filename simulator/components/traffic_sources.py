@@ -20,7 +20,8 @@ class Burst(TrafficSource):
         """Settings of the burst, beside those of every source.
 
         Attributes:
-            start: First moment; UTC unless it has another time zone.
+            start: First moment, as exact as an hour of the clock: visitors of the hour in which it lies come evenly in
+                that hour. UTC unless it has another time zone.
             visitors: Visitors expected in all time, including the part outside the simulation.
             half_life_hours: Time in which half of the visitors come, then half of the rest, and so on.
         """

@@ -19,25 +19,34 @@ _MAX_HOURS_TOGETHER: Final = 24
 
 
 class DeliveredHours:
-    """Delivers hours to the sinks, several quiet ones at a time.
+    """Delivers hours to the sinks: several quiet ones together if all sinks allow it, else each as soon as it is over.
 
     Args:
         generator: Makes events of what happened.
         sinks: Receive the events of each hour in turn.
         labels: Stores the faults of events.
-
-    Attributes:
-        counts: Counts of what was sent and received.
     """
 
     def __init__(self, generator: EventGenerator, sinks: Sequence[Sink], labels: LabelKeeper) -> None:
-        self.counts = Counter[str]()
+        self._counts = Counter[str]()
         self._generator, self._sinks, self._labels = generator, sinks, labels
         self._queue = DeliveryQueue(generator.transport)
         self._waiting: dict[int, HourActivity] = {}
+        self._may_wait = all(getattr(sink, "joins_hours", False) for sink in sinks)
+        self._has_failed = False
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Counts of what was sent and received.
+
+        Raises:
+            ValueError: As for :meth:`flush`.
+        """
+        self._require_whole()
+        return self._counts
 
     def add(self, hour: int, happened: HourActivity) -> None:
-        """Add an hour; it may have to wait for later ones.
+        """Add an hour; it waits for later ones if all sinks have a true ``joins_hours``.
 
         Args:
             hour: Number of the hour, from 0; each in turn.
@@ -47,22 +56,36 @@ class DeliveredHours:
         if n_records > _MAX_RECORDS_TOGETHER or len(self._waiting) == _MAX_HOURS_TOGETHER:
             self.flush()
         self._waiting[hour] = happened
+        if not self._may_wait:
+            self.flush()
 
     def flush(self) -> None:
-        """Deliver all hours that wait."""
+        """Deliver all hours that wait.
+
+        Raises:
+            ValueError: An earlier delivery has failed, so that events are missing.
+        """
+        self._require_whole()
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, {}
         hours = range(min(waiting), max(waiting) + 1)
+        # Until all sinks have everything: whatever comes after an error would have a gap.
+        self._has_failed = True
         for true_counts, delivery in self._queue.deliver(self._generator.emit(waiting), hours):
             for sink in self._sinks:
                 sink.write(delivery)
             self._labels.add(delivery.labels)
             # Both kinds of counts have different names, so they can share one counter.
-            self.counts.update({**true_counts, **delivery.counts})
+            self._counts.update({**true_counts, **delivery.counts})
+        self._has_failed = False
 
     def close(self) -> None:
         """Deliver all hours that wait, and close the sinks."""
         self.flush()
         for sink in self._sinks:
             sink.close()
+
+    def _require_whole(self) -> None:
+        if self._has_failed:
+            raise ValueError("a sink has failed, and its events are lost: make a new model and run that")

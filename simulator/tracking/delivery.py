@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import polars as pl
 
@@ -55,7 +55,11 @@ def n_page_views(events: pl.DataFrame) -> int:
 
 
 class Sink(Protocol):
-    """Receives deliveries, an hour at a time."""
+    """Receives deliveries, an hour at a time, each as soon as the hour is over.
+
+    A sink with a true attribute ``joins_hours`` may get quiet hours up to a day later, when the model stops at the
+    latest: a run is faster so.
+    """
 
     def write(self, delivery: Delivery) -> None:
         """Receive a batch."""
@@ -65,7 +69,7 @@ class Sink(Protocol):
 
 
 class CollectingSink:
-    """A sink that stores all deliveries in memory.
+    """A sink that stores all deliveries in memory; those of quiet hours come when the model stops at the latest.
 
     Attributes:
         deliveries: All batches so far.
@@ -75,6 +79,8 @@ class CollectingSink:
     >>> sink.events.height
     0
     """
+
+    joins_hours: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []

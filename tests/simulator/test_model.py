@@ -292,3 +292,34 @@ def test_the_time_until_which_to_run_is_checked(until: Any):
         return
     with pytest.raises(ValueError, match="hours since the start, or a datetime with a time zone, not"):
         model.run(until=until)
+
+
+class Failing(CollectingSink):
+    """A sink whose third delivery fails, as on a full disk."""
+
+    def write(self, delivery: Delivery) -> None:
+        """Keep a delivery, or fail."""
+        if len(self.deliveries) == 2:
+            raise OSError("disk full")
+        super().write(delivery)
+
+
+def test_a_run_does_not_go_on_after_a_failed_delivery():
+    """Whatever came later would have a gap, which nobody would see."""
+    model = Model(WorldSettings.model_validate({"traffic": {"visitors_per_day": 100}}), sinks=[Failing()])
+    with pytest.raises(OSError, match="disk full"):
+        model.run(until=12)
+    with pytest.raises(ValueError, match="a sink has failed"):
+        model.run()
+
+
+def test_a_sink_gets_each_hour_as_soon_as_it_is_over():
+    """Unless it says that hours may be joined; a component or a callback may look at it meanwhile."""
+
+    class Live(CollectingSink):
+        joins_hours = False
+
+    sink, seen = Live(), []
+    model = Model(WorldSettings.model_validate({"traffic": {"visitors_per_day": 100}}), sinks=[sink])
+    model.run(until=5, progress=lambda _: seen.append(len(sink.deliveries)))
+    assert seen == [1, 2, 3, 4, 5]
