@@ -121,7 +121,9 @@ def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: I
         # Without this cluster some term may be constant: then it has no jackknife.
         is_identified = np.linalg.cond(left) < 1 / np.finfo(np.float64).eps
         changes = np.full(scores.shape, np.nan)
-        changes[is_identified] = np.linalg.solve(left[is_identified], (scores / scale)[is_identified][..., None])[..., 0]
+        changes[is_identified] = np.linalg.solve(left[is_identified], (scores / scale)[is_identified][..., None])[
+            ..., 0
+        ]
         squares += (changes**2).sum(axis=0)
     return np.asarray(np.sqrt(squares * (n_clusters - 1) / n_clusters) / scale)
 

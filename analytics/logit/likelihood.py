@@ -25,7 +25,7 @@ from analytics.logit.separation import find_separation
 _MAX_ITERATIONS: Final = 100
 _START_SHARE: Final = 10
 _TOLERANCE: Final = 1e-8
-"""Largest step, in log-odds over half of a column's range, at which the search ends, as in statsmodels; the error is about its square."""
+"""Largest step, in log-odds, at which the search ends, as in statsmodels; the error is about its square."""
 
 _HUGE_COEFFICIENT: Final = 15.0
 _HUGE_STANDARD_ERROR: Final = 100.0

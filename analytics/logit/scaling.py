@@ -48,7 +48,7 @@ class Scaling:
         is_far = varies & (np.abs(middle) > _MODERATE * half)
         is_moderate = ~varies | ((half >= 1 / _MODERATE) & (half <= _MODERATE) & ~is_far)
         size = 2.0 ** np.round(np.log2(np.where(is_moderate, 1.0, half)))
-        return cls(np.where(is_far, middle, 0.0), size)
+        return cls(np.where(is_far, middle, 0.0), np.asarray(size, np.float64))
 
     def apply(self, matrix: Floats) -> Floats:
         """Return the scaled columns; the matrix itself where there is nothing to scale, because copies are large."""

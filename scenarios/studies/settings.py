@@ -122,10 +122,10 @@ AnyFactor = Annotated[
 ]
 """A factor as a file writes it."""
 
-# Indices have bootstrap intervals over the samples. Of 4 base samples there are 35 different resamples, so the ends of a
-# 95 % interval would be the least and the largest of them; of 8 there are 6,435, and the variance in the denominator is
-# that of 16 points. Elementary effects have no such denominator: Morris (1991) has 4 trajectories, and A. Saltelli et
-# al., Global Sensitivity Analysis (Wiley 2008), section 3.5, advise 4 to 10.
+# Indices have bootstrap intervals over the samples. Of 4 base samples there are 35 different resamples, so the ends of
+# a 95 % interval would be the least and the largest of them; of 8 there are 6,435, and the variance in the denominator
+# is that of 16 points. Elementary effects have no such denominator: Morris (1991) has 4 trajectories, and A. Saltelli
+# et al., Global Sensitivity Analysis (Wiley 2008), chapter 3, advise 4 to 10.
 _LEAST_SAMPLES: Final = {"saltelli": 8, "morris": 4}
 
 DesignKind = Literal["one-at-a-time", "full-factorial", "latin-hypercube", "sobol", "morris", "saltelli"]
@@ -139,8 +139,8 @@ class DesignSettings(Settings):
             (all combinations of levels), ``latin-hypercube``, ``sobol`` (a scrambled Sobol sequence), ``morris``
             (trajectories that change one factor per step) or ``saltelli`` (for Sobol indices).
         samples: Points of ``latin-hypercube`` and ``sobol``, trajectories of ``morris``, base samples N of ``saltelli``
-            (which runs factors + 2 times as many points); the last, and those of ``sobol``, a power of 2. At least 4 for
-            ``morris`` and 8 for ``saltelli``: of fewer the intervals mean nothing.
+            (which runs factors + 2 times as many points); the last, and those of ``sobol``, a power of 2. At least 4
+            for ``morris`` and 8 for ``saltelli``: of fewer the intervals mean nothing.
     """
 
     renamed: ClassVar = {"points": "samples"}

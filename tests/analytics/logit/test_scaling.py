@@ -130,7 +130,7 @@ def test_separation_is_found_in_any_unit(k: float, far: float):
 
 
 def test_statsmodels_confirms_a_fit_in_any_unit():
-    """statsmodels' own results at the maximum are the same numbers."""
+    """The results of statsmodels at the maximum are the same numbers."""
     results = IntentModel([QUANTITY, FLAG], []).fit(visits(1e6))
     confirmed = results.to_statsmodels()
     assert np.asarray(confirmed.params) == pytest.approx(results.coefficients["coefficient"].to_numpy(), rel=1e-8)
