@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import IntentModelError, VisitTableError
+from analytics.intent.own_tables import TableColumn
 from analytics.logit.clusters import cluster_names, effective_clusters, jackknife_errors
 from analytics.logit.design import Design, Floats, Integers, design_matrix
 from analytics.logit.estimation import Estimate
@@ -34,13 +35,15 @@ class FitContext:
         estimate: Coefficients and covariance.
         clusters: Number of each visit's cluster, from 0; None where visits are taken as independent.
         people: The account and the visitor of each visit.
+        levels: Levels of each text column of the user's own table, the reference first.
     """
 
-    signals: tuple[Signal, ...]
+    signals: tuple[Signal | TableColumn, ...]
     design: Design
     estimate: Estimate
     clusters: Integers | None
     people: pl.DataFrame
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> pl.Series:
