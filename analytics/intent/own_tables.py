@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
 
 from analytics.errors import OneOutcomeError, VisitTableError
 from analytics.logit.design import INTERCEPT
-from analytics.signals.definitions import Expectation, interaction_parts
+from analytics.signals.definitions import interaction_parts
 
 _RESERVED: Final = frozenset({INTERCEPT, "requested_demo", "account", "anonymous_id"})
 """Names that a visit table has columns of, and so signals may not have."""
@@ -38,12 +38,12 @@ class TableColumn:
     Args:
         name: Name of the column.
         dtype: Boolean where it has the values 0 and 1 only, else a float.
-        expectation: What an analyst would expect of it.
+        expectation: What an analyst would expect of it, of which nothing is known.
     """
 
     name: str
     dtype: pl.DataType = field(default_factory=pl.Float64)
-    expectation: Expectation = "context"
+    expectation: Literal["context"] = "context"
 
     @property
     def meaning(self) -> str:
