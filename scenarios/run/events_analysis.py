@@ -61,7 +61,8 @@ class EventsAnalysis:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the results."""
-        return (*self._late_events(), *self._no_requests(), *self._requests_left_out())
+        experiments = self.analysis.experiments.warnings
+        return (*self._late_events(), *self._no_requests(), *self._requests_left_out(), *experiments)
 
     def _late_events(self) -> Iterator[str]:
         counts, lateness = self.store.counts, self.store.lateness
@@ -93,7 +94,7 @@ class EventsAnalysis:
         """Return the store's counters and the results as plain data.
 
         Returns:
-            Counters of the store, inputs, warnings, dead letters by reason, totals, funnel and model.
+            Counters of the store, inputs, warnings, dead letters by reason, totals, funnel, arms of experiments, model.
         """
         tables = self.analysis.tables()
         return {
@@ -103,6 +104,7 @@ class EventsAnalysis:
             "invalid_by_reason": {str(reason): n for reason, n in self.store.dead_letter_counts.items()},
             "totals": tables["totals"].to_dicts()[0],
             "funnel": tables["funnel"].to_dicts(),
+            "experiments": self.analysis.experiments.sample_ratios.to_dicts(),
             "model": model_data(self.analysis),
         }
 
