@@ -9,6 +9,7 @@ from .ndjson import (
     read_ndjson as read_ndjson,
 )
 from .position import Offset as Offset, SourceBatch as SourceBatch, SourcePosition as SourcePosition
+from .reading import EventFormat as EventFormat, event_files as event_files, read_events as read_events
 from .row_validation import usable_events as usable_events
 from .strict_json import MAX_EVENT_BYTES as MAX_EVENT_BYTES
 from .warehouse import unfold as unfold, warehouse_tables as warehouse_tables
