@@ -113,7 +113,7 @@ def event_files(source: str | Path, note: Note = warn) -> list[Path]:
     data = [each for each in files if is_data_file(each.relative_to(path).as_posix()) and each.stat().st_size]
     readable = [each for each in data if _looks_readable(each)]
     if not readable:
-        among = f" among its {len(files):,} files" if files else ", which is empty"
+        among = f" among its {len(files):,} files" if files else "; it is empty"
         raise EventFileError(f"{path}: holds no file of events{among}")
     left_out = [each.relative_to(path).as_posix() for each in data if each not in readable]
     if left_out:

@@ -216,7 +216,7 @@ def _read(name: str, archive: ArrivalSorter, form: EventFormat | None) -> None:
     if name == _STDIN and sys.stdin is None:
         raise InputError("standard input: is closed")
     source = sys.stdin.buffer if name == _STDIN else name
-    for batch in read_events(source, form, n_events=_ROWS_AT_ONCE, note=archive.notes.append):
+    for batch in read_events(source, form, note=archive.notes.append):
         archive.append_flattened(batch if archive.is_alone else located(batch, _shown(name)))
 
 
