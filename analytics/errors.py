@@ -37,6 +37,10 @@ class EventFileError(AnalyticsError):
     """A file cannot be read as events: it is missing, unreadable or a damaged archive."""
 
 
+class EventFileWarning(UserWarning):
+    """Something in a file of events is not read: a column, or a file of a folder."""
+
+
 class IntentModelError(AnalyticsError):
     """The intent model cannot be fitted or has no usable result; the message has the reason and advice."""
 

@@ -21,6 +21,7 @@ from typer.core import MarkupMode, TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
+from analytics.errors import EventFileWarning
 from analytics.renaming import OldNameWarning, warn_of_old_name
 from scenarios import cli, files
 from scenarios.cli.commands import COMMANDS, EXAMPLES, PLUGGABLE, RENAMED_OPTIONS
@@ -214,7 +215,8 @@ def _report_warnings() -> None:
             _report(f"warning: {message}", _DONE)  # even if quiet: the next version will refuse what this is about
 
     # Python's own memory of what was reported ("once") would outlive this call of main.
-    warnings.simplefilter("always", OldNameWarning)
+    for kind in (OldNameWarning, EventFileWarning):
+        warnings.simplefilter("always", kind)
     warnings.showwarning = report
 
 
