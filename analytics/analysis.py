@@ -13,6 +13,8 @@ from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError
 from analytics.events.channels import with_own_channels
 from analytics.events.dimensions import Dimension, dimensions_of
+from analytics.events.enrichment import OwnNames, enrich
+from analytics.events.tracking_plan import UTC_MS
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.timeline import enriched
@@ -83,6 +85,11 @@ class Analysis:
     def events(self) -> pl.DataFrame:
         """The events with derived columns, such as the region, and with bots tagged."""
         events = self._read_events()
+        own = self.settings.own_names
+        if own != OwnNames():
+            # The store has corrected impossible times by the arrival, which would be lost.
+            times = events.select(pl.col("^event_time$").cast(UTC_MS))
+            events = enrich(events, own).with_columns(times)
         tagged = tag_bots(events) if self.settings.find_bots else enriched(events)
         return with_own_channels(tagged, self.settings.channel_rules)
 
