@@ -55,7 +55,7 @@ def is_free_mail(domain: str) -> bool:
     return domain in _listed()
 
 
-_LONGEST_SUFFIX: Final = 4
+_LONGEST_SUFFIX: Final = 3
 _SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "net", "ne", "or", "org"})
 
 

@@ -20,9 +20,8 @@ _CHANNEL: Final = "$['channel']"
 def by_server() -> pl.Expr:
     """Return whether a server sent an event, on flat events.
 
-    By ``channel``, as Segment's libraries send it; else by the library; else by its name, for
-    :data:`analytics.events.SERVER_SIDE_EVENTS`. A page or screen call comes from a browser or an app, unless it says
-    that a server sent it.
+    By ``channel``, which Segment sets; by the library; and by the name of a `track` call that only servers send, which
+    are :data:`analytics.events.SERVER_SIDE_EVENTS`.
 
     >>> flat = {"type": "track", "event": "Invoice Paid", "context_library_name": None, "extra": '{"channel":"server"}'}
     >>> pl.DataFrame([flat]).select(by_server()).item()
@@ -30,8 +29,10 @@ def by_server() -> pl.Expr:
     """
     channel = pl.col("extra").str.json_path_match(_CHANNEL).str.to_lowercase()
     library = pl.col("context_library_name").cast(pl.String)
-    viewed = pl.col("type").cast(pl.String).is_in([CallType.PAGE, CallType.SCREEN])
-    server = library.is_in(list(SERVER_LIBRARIES)) | library.str.contains(_SERVER_LANGUAGE)
-    named = pl.col("event").cast(pl.String).is_in([str(name) for name in SERVER_SIDE_EVENTS])
-    known = server.fill_null(value=False) | named.fill_null(value=False)
-    return pl.when(channel.is_not_null()).then(channel == "server").otherwise(known & ~viewed.fill_null(value=False))
+    name = pl.when(pl.col("type").cast(pl.String) == CallType.TRACK).then(pl.col("event").cast(pl.String))
+    is_server = (
+        channel == "server",
+        library.is_in(list(SERVER_LIBRARIES)) | library.str.contains(_SERVER_LANGUAGE),
+        name.is_in([str(event) for event in SERVER_SIDE_EVENTS]),
+    )
+    return pl.any_horizontal(each.fill_null(value=False) for each in is_server)
