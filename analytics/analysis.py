@@ -14,6 +14,8 @@ from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError
 from analytics.events.channels import with_own_channels
 from analytics.events.dimensions import Dimension, dimensions_of
+from analytics.events.enrichment import OwnNames, enrich
+from analytics.events.tracking_plan import UTC_MS
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.timeline import VISITOR, enriched
@@ -96,6 +98,11 @@ class Analysis:
     def experiments(self) -> ExperimentArms:
         """The arms of the visitors, who is in several, and whether arms have their planned shares."""
         events = self._read_events()
+        own = self.settings.own_names
+        if own != OwnNames():
+            # The store has corrected impossible times by the arrival, which would be lost.
+            times = events.select(pl.col("^event_time$").cast(UTC_MS))
+            events = enrich(events, own).with_columns(times)
         tagged = tag_bots(events) if self.settings.find_bots else enriched(events)
         return ExperimentArms(with_own_channels(tagged, self.settings.channel_rules), self._arm_shares)
 

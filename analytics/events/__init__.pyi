@@ -1,3 +1,10 @@
+from .acquisition import (
+    CHANNELS as CHANNELS,
+    Arrival as Arrival,
+    Cause as Cause,
+    arrival as arrival,
+    default_channel as default_channel,
+)
 from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels
 from .dead_letters import DeadLetter as DeadLetter, DeadLetterReason as DeadLetterReason, RejectedError as RejectedError
 from .dimensions import (
@@ -11,12 +18,26 @@ from .dimensions import (
 )
 from .enrichment import (
     DERIVED_SCHEMA as DERIVED_SCHEMA,
+    OwnNames as OwnNames,
     conform as conform,
     enrich as enrich,
     event_times as event_times,
 )
-from .event_names import renamed as renamed, unknown_names as unknown_names
-from .geography import REGION_OF_COUNTRY as REGION_OF_COUNTRY, REGIONS as REGIONS
+from .event_names import (
+    NearName as NearName,
+    near_names as near_names,
+    renamed as renamed,
+    unknown_names as unknown_names,
+)
+from .geography import (
+    REGION_OF_COUNTRY as REGION_OF_COUNTRY,
+    REGIONS as REGIONS,
+    country_of as country_of,
+    country_of_zone as country_of_zone,
+)
+from .hosts import site_of as site_of, source_category as source_category
+from .mail import is_free_mail as is_free_mail
+from .server_side import by_server as by_server
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,
@@ -39,3 +60,4 @@ from .tracking_plan import (
     FunnelStage as FunnelStage,
     path_tree as path_tree,
 )
+from .user_agents import browser_of as browser_of, device_of as device_of, is_bot as is_bot, system_of as system_of

@@ -14,7 +14,7 @@ from analytics import report
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from analytics.events.event_names import renamed, unknown_names
+from analytics.events.event_names import near_names, renamed, unknown_names
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.flatten import Flattened
 from analytics.io.reading import EventFormat, located, read_events
@@ -62,7 +62,7 @@ class EventsAnalysis:
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the results."""
         experiments = self.analysis.experiments.warnings
-        return (*self.notes, *self._late_events(), *self._no_requests(), *self._requests_left_out(), *experiments)
+        return (*self.notes, *self._late_events(), *self._near_names(), *self._no_requests(), *self._requests_left_out(), *experiments)
 
     def _late_events(self) -> Iterator[str]:
         counts, lateness = self.store.counts, self.store.lateness
@@ -70,6 +70,13 @@ class EventsAnalysis:
             # Late events are in no figure, which a reader of the totals could not see otherwise.
             late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
             yield f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure"
+
+    def _near_names(self) -> Iterator[str]:
+        for theirs, ours, n in near_names(self.analysis.events):
+            yield (
+                f"{n:,} events are called {theirs!r}, which is near {ours!r} but not counted as it "
+                f"(--rename-event '{theirs}={ours}' renames them, as does analytics.event_names)"
+            )
 
     def _no_requests(self) -> Iterator[str]:
         events = self.analysis.events

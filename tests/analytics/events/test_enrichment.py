@@ -7,7 +7,8 @@ import pytest
 from flat_events import make_events
 
 from analytics.errors import AnalyticsError, EventFrameError
-from analytics.events.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
+from analytics.events.acquisition import CHANNELS
+from analytics.events.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.events.geography import REGIONS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.sessions.visits import visit_table

@@ -48,6 +48,27 @@ def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[i
     assert visits_of(*rows) == visits
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"extra": '{"channel":"server"}'},
+        {"extra": '{"channel":"Server"}', "context_library_name": "analytics.js"},
+        {"context_library_name": "analytics-node"},
+        {"context_library_name": "@segment/analytics-node"},
+        {"context_library_name": "rudder-sdk-python"},
+        {"context_library_name": "posthog-php"},
+    ],
+)
+@pytest.mark.parametrize("name", ["Invoice Paid", "page", "identify"])
+def test_events_of_servers_never_join_visits(sent: Row, name: str):
+    """Whatever their name: two page views 50 minutes apart are two visits, although a server wrote in between."""
+    events = events_of(event(0), event(25, name, **sent), event(50))
+    assert visit_table(events).height == 2
+    assert visit_table(events_of(event(0, name, **sent))).is_empty()
+    by_browser = {"extra": '{"channel":"client"}', "context_library_name": "@segment/analytics-next"}
+    assert visit_table(events_of(event(0), event(25, name, **by_browser), event(50))).height == 1
+
+
 def test_a_visit_lasts_a_day_at_most():
     """Exactly 24 hours after its first event a visit continues; a millisecond later the next one opens, and so on."""
     steps = [event(30 * n) for n in range(49)]
