@@ -13,10 +13,11 @@ from .enrichment import (
     DERIVED_SCHEMA as DERIVED_SCHEMA,
     conform as conform,
     enrich as enrich,
-    event_times as event_times,
 )
 from .event_names import renamed as renamed, unknown_names as unknown_names
+from .event_time import event_times as event_times
 from .geography import REGION_OF_COUNTRY as REGION_OF_COUNTRY, REGIONS as REGIONS
+from .time_values import read_ms as read_ms, read_times as read_times
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,
