@@ -15,9 +15,13 @@ So ``timestamp`` is the original time until a collector has computed its own and
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
+
+_LATE_DELIVERY: Final = (timedelta(days=1), timedelta(days=30))
+"""Time from sending to arrival that is ascribed to the delivery, and not to the clock of the device."""
 
 
 def event_times(events: pl.DataFrame) -> pl.Series:
@@ -28,8 +32,11 @@ def event_times(events: pl.DataFrame) -> pl.Series:
     1. ``timestamp``, where there is an ``originalTimestamp`` that differs from it: a collector has corrected it.
     2. ``receivedAt - (sentAt - original)``, where all are given. *Original* is ``originalTimestamp``, else
        ``timestamp``: a payload that comes straight from a library has no other.
-    3. The original time, where the sending or the arrival is unknown.
+    3. The original time, where the sending or the arrival is unknown, or 1 to 30 days lie between them.
     4. ``receivedAt``.
+
+    The formula takes sending and arrival for the same moment. Clocks are wrong by minutes, by hours (a time zone) or by
+    years (a reset); what arrives days after its sending was delivered late, or again, and has not happened days later.
 
     Args:
         events: Flat events.
@@ -48,7 +55,8 @@ def event_times(events: pl.DataFrame) -> pl.Series:
 def _event_time() -> pl.Expr:
     given, original = pl.col("timestamp"), pl.coalesce("original_timestamp", "timestamp")
     # The clock of a device may be wrong by years, but it is so at both times: the difference is right.
-    by_formula = pl.col("received_at") - (pl.col("sent_at") - original)
+    lag = pl.col("received_at") - pl.col("sent_at")
+    by_formula = pl.when(~lag.is_between(*_LATE_DELIVERY)).then(original + lag)
     is_corrected = given != pl.col("original_timestamp")
     return pl.when(is_corrected).then(given).otherwise(pl.coalesce(by_formula, original, "received_at"))
 

@@ -8,7 +8,8 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
    arrival is ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the
    arrival of events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is
    unknown: an event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects
-   the window from that device's clock.
+   the window from that device's clock. A redelivery of days later has the time of the first, so that it is a duplicate
+   or late.
 3. Stream time is the latest event time so far. The window is its hour and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if its content is the same (all columns but ``sent_at``,

@@ -22,6 +22,7 @@ from analytics.store.event_store import EventStore
 
 MINUTE: Final = timedelta(minutes=1)
 SKEW: Final = 1
+DAY: Final = 1440
 
 PARTS = st.fixed_dictionaries(
     {
@@ -66,7 +67,7 @@ class Model:
         original = event["timestamp"] if event[TIMES[0]] is None else event[TIMES[0]]
         if event["timestamp"] not in {None, original}:
             time = event["timestamp"]
-        elif None not in (event["sent_at"], original):
+        elif None not in (event["sent_at"], original) and not DAY <= arrival - event["sent_at"] <= 30 * DAY:
             time = arrival - (event["sent_at"] - original)
         else:
             time = arrival if original is None else original
