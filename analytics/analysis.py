@@ -12,6 +12,7 @@ import polars as pl
 from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError
 from analytics.events.channels import with_own_channels
+from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
@@ -81,10 +82,23 @@ class Analysis:
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The events with derived columns, such as the region, and with bots tagged."""
-        events = self._read_events()
-        tagged = tag_bots(events) if self.settings.find_bots else enriched(events)
+        """The events with derived columns, such as the region, and with bots tagged; none with an impossible time."""
+        events, _ = self._possible
+        tagged = tag_bots(events) if self.settings.find_bots else events
         return with_own_channels(tagged, self.settings.channel_rules)
+
+    @property
+    def n_impossible_times(self) -> int:
+        """Events that are in no figure because a wrong clock must have set their times."""
+        return self._possible[1]
+
+    @cached_property
+    def _possible(self) -> tuple[pl.DataFrame, int]:
+        """Enriched events without those of impossible times, and how many these are."""
+        events = enriched(self._read_events())
+        impossible = are_impossible(events["event_time"])
+        n = int(impossible.sum())
+        return events.filter(~impossible) if n else events, n
 
     @cached_property
     def statistics(self) -> FunnelStatistics:

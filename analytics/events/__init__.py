@@ -1,9 +1,9 @@
 """Events: the tracking plan, and what is derived from a single event.
 
 Modules, in reading order: ``tracking_plan`` (columns, call types, event names), ``times`` (moments and milliseconds),
-``time_values`` (reading times as senders write them), ``event_time`` (when an event happened), ``geography`` (countries
-and regions), ``enrichment`` (channel, region, device), ``channels`` (of one's own), ``dimensions`` (of segments),
-``event_names`` (renaming events from other sources), ``dead_letters`` (unusable events).
+``time_values`` (reading times as senders write them), ``event_time`` (when an event happened), ``clocks`` (impossible
+times), ``geography`` (countries and regions), ``enrichment`` (channel, region, device), ``channels`` (of one's own),
+``dimensions`` (of segments), ``event_names`` (renaming events from other sources), ``dead_letters`` (unusable events).
 """
 
 import lazy_loader

@@ -1,4 +1,5 @@
 from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels
+from .clocks import are_impossible as are_impossible
 from .dead_letters import DeadLetter as DeadLetter, DeadLetterReason as DeadLetterReason, RejectedError as RejectedError
 from .dimensions import (
     DIMENSIONS as DIMENSIONS,
@@ -17,7 +18,7 @@ from .enrichment import (
 from .event_names import renamed as renamed, unknown_names as unknown_names
 from .event_time import event_times as event_times
 from .geography import REGION_OF_COUNTRY as REGION_OF_COUNTRY, REGIONS as REGIONS
-from .time_values import read_ms as read_ms, read_times as read_times
+from .time_values import looks_like_seconds as looks_like_seconds, read_ms as read_ms, read_times as read_times
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,

@@ -62,12 +62,22 @@ class EventsAnalysis:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the results."""
-        return (*self._ignored_times(), *self._late_events(), *self._no_requests(), *self._requests_left_out())
+        return (
+            *self._ignored_times(),
+            *self._impossible_times(),
+            *self._late_events(),
+            *self._no_requests(),
+            *self._requests_left_out(),
+        )
 
     def _ignored_times(self) -> Iterator[str]:
         if ignored := self.store.ignored_times:
             keys = ", ".join(f"{key} {n:,}" for key, n in ignored.items())
             yield f"{sum(ignored.values()):,} times could not be read, and were ignored because others can ({keys})"
+
+    def _impossible_times(self) -> Iterator[str]:
+        if n := self.analysis.n_impossible_times:
+            yield f"{n:,} events are more than a year from the others: a wrong clock set them; they are in no figure"
 
     def _late_events(self) -> Iterator[str]:
         counts, lateness = self.store.counts, self.store.lateness
