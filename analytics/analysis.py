@@ -13,6 +13,7 @@ import polars as pl
 from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError
 from analytics.events.channels import with_own_channels
+from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.events.enrichment import OwnNames, enrich
 from analytics.events.tracking_plan import UTC_MS
@@ -88,7 +89,7 @@ class Analysis:
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The events with derived columns, such as the region, and with bots tagged.
+        """The events with derived columns, such as the region, and with bots tagged; none with an impossible time.
 
         Visitors in several arms of an experiment are in none here; see :attr:`experiments`.
         """
@@ -97,14 +98,27 @@ class Analysis:
     @cached_property
     def experiments(self) -> ExperimentArms:
         """The arms of the visitors, who is in several, and whether arms have their planned shares."""
-        events = self._read_events()
+        events, _ = self._possible
         own = self.settings.own_names
         if own != OwnNames():
             # The store has corrected impossible times by the arrival, which would be lost.
-            times = events.select(pl.col("^event_time$").cast(UTC_MS))
+            times = events.select(pl.col("event_time").cast(UTC_MS))
             events = enrich(events, own).with_columns(times)
-        tagged = tag_bots(events) if self.settings.find_bots else enriched(events)
+        tagged = tag_bots(events) if self.settings.find_bots else events
         return ExperimentArms(with_own_channels(tagged, self.settings.channel_rules), self._arm_shares)
+
+    @property
+    def n_impossible_times(self) -> int:
+        """Events that are in no figure because a wrong clock must have set their times."""
+        return self._possible[1]
+
+    @cached_property
+    def _possible(self) -> tuple[pl.DataFrame, int]:
+        """Enriched events without those of impossible times, and how many these are."""
+        events = enriched(self._read_events())
+        impossible = are_impossible(events["event_time"])
+        n = int(impossible.sum())
+        return events.filter(~impossible) if n else events, n
 
     @cached_property
     def statistics(self) -> FunnelStatistics:

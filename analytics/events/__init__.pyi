@@ -6,6 +6,7 @@ from .acquisition import (
     default_channel as default_channel,
 )
 from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels
+from .clocks import are_impossible as are_impossible
 from .dead_letters import DeadLetter as DeadLetter, DeadLetterReason as DeadLetterReason, RejectedError as RejectedError
 from .dimensions import (
     DIMENSIONS as DIMENSIONS,
@@ -21,7 +22,6 @@ from .enrichment import (
     OwnNames as OwnNames,
     conform as conform,
     enrich as enrich,
-    event_times as event_times,
 )
 from .event_names import (
     NearName as NearName,
@@ -29,6 +29,7 @@ from .event_names import (
     renamed as renamed,
     unknown_names as unknown_names,
 )
+from .event_time import event_times as event_times
 from .geography import (
     REGION_OF_COUNTRY as REGION_OF_COUNTRY,
     REGIONS as REGIONS,
@@ -38,6 +39,7 @@ from .geography import (
 from .hosts import site_of as site_of, source_category as source_category
 from .mail import is_free_mail as is_free_mail
 from .server_side import by_server as by_server
+from .time_values import looks_like_seconds as looks_like_seconds, read_ms as read_ms, read_times as read_times
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,

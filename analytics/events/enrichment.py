@@ -15,8 +15,10 @@ import polars as pl
 
 from analytics.errors import EventFrameError
 from analytics.events.acquisition import TAGS, Cause, arrival
+from analytics.events.event_time import EVENT_TIME
 from analytics.events.geography import REGION_OF_COUNTRY, country_of, country_of_zone
 from analytics.events.mail import is_free_mail
+from analytics.events.time_values import read_times
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.events.user_agents import device_of, is_bot
 
@@ -76,7 +78,8 @@ def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
 
     Args:
         events: Table with some of the columns of :data:`analytics.events.tracking_plan.EVENT_SCHEMA`. Times may be
-            naive (taken as UTC), of another zone, ISO 8601 strings or epoch milliseconds.
+            naive (taken as UTC), of another zone, ISO 8601 strings or epoch milliseconds; see
+            :func:`analytics.events.time_values.read_ms`.
         strict: Raise on a time that cannot be parsed; otherwise it becomes null.
 
     Returns:
@@ -127,25 +130,10 @@ def _without_blank_ids(flat: pl.DataFrame) -> pl.DataFrame:
     return flat.with_columns(pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in names)
 
 
-def event_times(events: pl.DataFrame) -> pl.Series:
-    """Return the time of each event by the collector's clock, as the Segment Spec has it.
-
-    The arrival, less the time that passed on the device between the event and its sending. Where one of these is
-    missing, the sender's own ``timestamp``, else the arrival.
-
-    Args:
-        events: Flat events.
-
-    Returns:
-        The column ``event_time``; shape (events,).
-    """
-    return events.select(event_time=_EVENT_TIME).to_series()
-
-
 def _derived(flat: pl.DataFrame, own: OwnNames) -> pl.DataFrame:
     """The derived columns, in the order of their schema."""
     columns = [_of_distinct(flat[column], expressions) for column, expressions in _LOOK_UPS.items()]
-    looked_up = pl.concat([flat.select(*_ARRIVAL_FACTS, event_time=_EVENT_TIME), *columns], how="horizontal")
+    looked_up = pl.concat([flat.select(*_ARRIVAL_FACTS, event_time=EVENT_TIME), *columns], how="horizontal")
     country = _country(flat)
     return looked_up.with_columns(
         *_arrivals(looked_up, own.domains),
@@ -259,36 +247,14 @@ def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType, *, stri
 
 
 def _utc(series: pl.Series, *, strict: bool) -> pl.Series:
-    """Convert a column to times: naive ones are UTC, strings ISO 8601, numbers epoch milliseconds."""
-    if series.dtype in {pl.String, pl.Categorical}:
-        return _utc_of_texts(series.cast(pl.String), strict=strict)
-    if series.dtype.is_numeric():
-        # Other tools have no null among numbers, and use NaN.
-        return series.fill_nan(None).cast(pl.Int64, strict=strict).cast(UTC_MS)
-    if series.dtype == pl.Null or (series.dtype.is_temporal() and series.dtype not in {pl.Duration, pl.Time}):
-        return series.cast(UTC_MS)
-    raise EventFrameError(_impossible(series, UTC_MS))
-
-
-def _utc_of_texts(texts: pl.Series, *, strict: bool) -> pl.Series:
-    try:
-        return texts.str.to_datetime(time_unit="ms", time_zone="UTC", strict=strict)
-    except pl.exceptions.ComputeError:
-        # Where Polars cannot infer a format it raises even if not strict.
-        if strict:
-            raise
-        return pl.Series(texts.name, [None], dtype=UTC_MS).new_from_index(0, len(texts))
+    times = read_times(series)
+    if times is None or (strict and times.null_count() > series.null_count()):
+        raise EventFrameError(_impossible(series, UTC_MS))
+    return times
 
 
 def _impossible(series: pl.Series, dtype: pl.DataType) -> str:
     return f"column {series.name!r} is {series.dtype} and cannot be read as {dtype}; see analytics.events.EVENT_SCHEMA"
-
-
-def _event_time() -> pl.Expr:
-    """Time by the collector's clock: the arrival less the delay on the device, as in the Segment Spec."""
-    # The clock of a device may be wrong by years, but it is so at both times: the difference is right.
-    delay = pl.col("sent_at") - pl.col("original_timestamp")
-    return pl.coalesce(pl.col("received_at") - delay, "timestamp", "received_at")
 
 
 def _lower(name: str) -> pl.Expr:
@@ -340,5 +306,4 @@ _CAUSES: Final = ("context_campaign_medium", "context_campaign_source", "context
 _CODES: Final = {None, *REGION_OF_COUNTRY}
 
 # Expressions are built once: for a small batch, building them takes longer than evaluating them.
-_EVENT_TIME: Final = _event_time()
 _DERIVED: Final = [pl.col(name).cast(dtype) for name, dtype in DERIVED_SCHEMA.items()]

@@ -94,7 +94,7 @@ def flatten_lines(
     unusable = {letter.position for letter in others.dead_letters}
     rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in unusable], pl.UInt32)
     frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row").drop("_row")
-    return Flattened(frame, others.dead_letters)
+    return Flattened(frame, others.dead_letters, others.ignored_times)
 
 
 def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:

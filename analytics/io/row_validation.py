@@ -25,7 +25,7 @@ def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -
     """Convert any table to the columns of the tracking plan, and separate the rows that are unusable.
 
     A row that is not a complete event is judged as a line of JSON: it becomes a dead letter, or its gaps are filled. A
-    time that cannot be parsed costs only its row.
+    time that cannot be parsed costs at most its row.
 
     Args:
         events: Table of events; see :func:`analytics.events.enrichment.conform`.
@@ -91,7 +91,8 @@ def _merged(frame: pl.DataFrame, incomplete: pl.DataFrame, read: Flattened) -> F
     kept = np.setdiff1d(numbers, [letter.position for letter in read.dead_letters])
     completed = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
     others = frame.with_row_index("_row").filter(~pl.col("_row").is_in(incomplete["_row"].implode()))
-    return Flattened(pl.concat([others, completed.select(others.columns)]).sort("_row").drop("_row"), read.dead_letters)
+    together = pl.concat([others, completed.select(others.columns)]).sort("_row").drop("_row")
+    return Flattened(together, read.dead_letters, read.ignored_times)
 
 
 def _all_complete(frame: pl.DataFrame) -> bool:

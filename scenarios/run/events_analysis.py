@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -61,8 +62,25 @@ class EventsAnalysis:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the results."""
-        experiments = self.analysis.experiments.warnings
-        return (*self.notes, *self._late_events(), *self._near_names(), *self._no_requests(), *self._requests_left_out(), *experiments)
+        return (
+            *self.notes,
+            *self._ignored_times(),
+            *self._impossible_times(),
+            *self._late_events(),
+            *self._near_names(),
+            *self._no_requests(),
+            *self._requests_left_out(),
+            *self.analysis.experiments.warnings,
+        )
+
+    def _ignored_times(self) -> Iterator[str]:
+        if ignored := self.store.ignored_times:
+            keys = ", ".join(f"{key} {n:,}" for key, n in ignored.items())
+            yield f"{sum(ignored.values()):,} times could not be read, and were ignored because others can ({keys})"
+
+    def _impossible_times(self) -> Iterator[str]:
+        if n := self.analysis.n_impossible_times:
+            yield f"{n:,} events are more than a year from the others: a wrong clock set them; they are in no figure"
 
     def _late_events(self) -> Iterator[str]:
         counts, lateness = self.store.counts, self.store.lateness
@@ -256,6 +274,7 @@ class ArrivalSorter:
         self._event_names = event_names or {}
         self._frames = [EVENT_SCHEMA.to_frame()]
         self._letters: list[DeadLetter] = []
+        self._ignored_times = Counter[str]()
 
     def append_flattened(self, batch: Flattened) -> None:
         """Add a batch of flattened lines.
@@ -265,6 +284,7 @@ class ArrivalSorter:
         """
         self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
+        self._ignored_times.update(batch.ignored_times)
 
     @property
     def fault(self) -> str:
@@ -290,7 +310,7 @@ class ArrivalSorter:
     def _in_order_of_arrival(self) -> Iterator[Flattened]:
         """Yield the dead letters, and then the events by arrival; of one moment, as they were read."""
         # Dead letters have no time of arrival that could be trusted, so they come first.
-        yield Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters))
+        yield Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters), self._ignored_times)
         # The sort is stable: within one millisecond the order of the file is the only one there is.
         events = pl.concat(self._frames).sort("received_at", maintain_order=True)
         yield from map(Flattened, events.iter_slices(_ROWS_AT_ONCE))
