@@ -84,20 +84,19 @@ def _text_table(header: list[str], rows: list[list[str | None]]) -> pl.DataFrame
     return pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
 
 
-def parquet_tables(path: Path, n_rows: int, skip: int = 0) -> Iterator[pl.DataFrame]:
+def parquet_tables(path: Path, n_rows: int) -> Iterator[pl.DataFrame]:
     """Read a Parquet file, a batch of rows at a time.
 
     Args:
         path: The file.
         n_rows: Rows in a batch.
-        skip: Rows to leave out at the beginning.
     """
-    # Without the columns that cannot be read, those of our own files that can.
+    # Of our own tables only the columns of the plan; of others all, for an adapter and for the names of those unread.
     table = pl.scan_parquet(path, glob=False)
     columns = list(table.collect_schema())
     if "type" in columns:
         table = table.select(column for column in columns if column in EVENT_SCHEMA)
-    yield from table.slice(skip).collect_batches(chunk_size=n_rows, maintain_order=True)
+    yield from table.collect_batches(chunk_size=n_rows, maintain_order=True)
 
 
 class TableReading:
