@@ -37,7 +37,7 @@ from .geography import (
 )
 from .hosts import site_of as site_of, source_category as source_category
 from .mail import is_free_mail as is_free_mail
-from .server_side import by_server as by_server
+from .server_side import by_server as by_server, sent_by_channel as sent_by_channel
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,
