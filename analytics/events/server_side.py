@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import polars as pl
@@ -10,11 +11,9 @@ from analytics.events.tracking_plan import SERVER_LIBRARIES, SERVER_SIDE_EVENTS,
 
 # Ends of words in the names of libraries: analytics-node, @segment/analytics-node, rudder-sdk-python, posthog-php. A
 # browser's are analytics.js, @segment/analytics-next, rudder-sdk-js.
-_SERVER_LANGUAGE: Final = (
+_SERVER_LANGUAGE: Final = re.compile(
     r"(?i)(?:^|[-_./ ])(?:node|python|ruby|go|java|php|net|rust|elixir|scala|clojure|server)$|^http api"
 )
-# Channels of Segment's libraries; "server" is what all of those for servers send.
-_CHANNEL: Final = "$['channel']"
 
 
 def by_server() -> pl.Expr:
@@ -27,12 +26,23 @@ def by_server() -> pl.Expr:
     >>> pl.DataFrame([flat]).select(by_server()).item()
     True
     """
-    channel = pl.col("extra").str.json_path_match(_CHANNEL).str.to_lowercase()
-    library = pl.col("context_library_name").cast(pl.String)
     name = pl.when(pl.col("type").cast(pl.String) == CallType.TRACK).then(pl.col("event").cast(pl.String))
     is_server = (
-        channel == "server",
-        library.is_in(list(SERVER_LIBRARIES)) | library.str.contains(_SERVER_LANGUAGE),
+        sent_by_channel().is_not_null(),
+        pl.col("context_library_name").map_batches(_of_servers, return_dtype=pl.Boolean),
         name.is_in([str(event) for event in SERVER_SIDE_EVENTS]),
     )
     return pl.any_horizontal(each.fill_null(value=False) for each in is_server)
+
+
+def sent_by_channel() -> pl.Expr:
+    """Return what is left of ``extra`` when only the channel of servers is kept; null for all other events."""
+    channel = pl.col("extra").cast(pl.String).str.json_path_match("$['channel']").str.to_lowercase()
+    return pl.when(channel == "server").then(pl.lit('{"channel":"server"}'))
+
+
+def _of_servers(libraries: pl.Series) -> pl.Series:
+    # A stream has a handful of libraries, which are judged once.
+    names = libraries.unique().cast(pl.String).drop_nulls()
+    found = [name for name in names if name in SERVER_LIBRARIES or _SERVER_LANGUAGE.search(name)]
+    return libraries.is_in(pl.Series(found, dtype=pl.String).implode())

@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 
 from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EventName
-from analytics.sessions.visits import assign_visits, visit_table
+from analytics.sessions.partitions import partitions_by_visitor
+from analytics.sessions.visits import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, ConversionUnit, SessionLength, visit_schema
 
 END = START + timedelta(days=1)
@@ -65,6 +66,7 @@ def test_events_of_servers_never_join_visits(sent: Row, name: str):
     events = events_of(event(0), event(25, name, **sent), event(50))
     assert visit_table(events).height == 2
     assert visit_table(events_of(event(0, name, **sent))).is_empty()
+    assert visit_table_of_parts(partitions_by_visitor(events, 2)).height == 2
     by_browser = {"extra": '{"channel":"client"}', "context_library_name": "@segment/analytics-next"}
     assert visit_table(events_of(event(0), event(25, name, **by_browser), event(50))).height == 1
 
