@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import polars as pl
@@ -27,6 +27,8 @@ _SPELLING: Final = re.compile(
 _IN_UTC: Final = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{1,9})?)(?: ?(?:[Zz]|UTC|\+00(?::?00)?))?$"
 )
+
+_USUAL_LENGTH: Final = len("2026-03-03T09:00:00.000Z")
 
 
 def read_ms(value: object) -> int | None:
@@ -90,33 +92,32 @@ def read_times(series: pl.Series) -> pl.Series | None:
 
 
 def _ms_of_text(text: str) -> int:
-    leap = timedelta()
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        time, leap = _other_spelling(text.strip())
+        return _ms_of_other_spelling(text.strip())
     # Integer arithmetic: a float timestamp could round to another millisecond.
-    delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - EPOCH + leap
+    delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - EPOCH
     return delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
 
 
-def _other_spelling(text: str) -> tuple[datetime, timedelta]:
-    """A time, and a second to add to it if it is a leap second.
-
-    Raises:
-        ValueError: The text is not a time.
-    """
+def _ms_of_other_spelling(text: str) -> int:
     if (found := _SPELLING.fullmatch(text)) is None:
         raise ValueError(text)
     minute, second, fraction, offset = found.groups()
-    leap = timedelta(seconds=second == "60")
-    second = "59" if leap else second
-    return datetime.fromisoformat(f"{minute}:{second}{fraction or ''}{offset or '+00:00'}"), leap
+    is_leap = second == "60"
+    time = datetime.fromisoformat(f"{minute}:{'59' if is_leap else second}{fraction or ''}{offset or '+00:00'}")
+    return epoch_ms(time) + 1000 * is_leap
 
 
 def _of_texts(texts: pl.Series) -> pl.Series:
-    clocks = texts.str.extract(_IN_UTC).str.replace(" ", "T", literal=True)
-    times = clocks.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False).cast(UTC_MS)
+    # Nearly always all are written as JavaScript does. The checks are for blanks and signs, which Polars would read.
+    usual = (texts.str.len_bytes() == _USUAL_LENGTH) & (texts.str.slice(4, 1) == "-")
+    if (usual & ~texts.str.contains(" ", literal=True)).all():
+        times = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", strict=False).cast(UTC_MS)
+    else:
+        clocks = texts.str.extract(_IN_UTC).str.replace(" ", "T", literal=True)
+        times = clocks.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False).cast(UTC_MS)
     left = times.is_null() & texts.is_not_null()
     if left.any():
         distinct = texts.filter(left).unique()

@@ -106,7 +106,18 @@ def test_spellings_of_rfc_3339_and_of_warehouses(text: str):
     assert mixed.to_list() == [NINE] * (len(SPELLINGS) + 1) + [None, None]
 
 
-@pytest.mark.parametrize("text", ["03/04/2026 09:00:00", "2026-3-3T9:00:00Z", "1772528400", "2026-03-03T24:30:00Z", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "03/04/2026 09:00:00",
+        "2026-3-3T9:00:00Z",
+        "1772528400",
+        "2026-03-03T24:30:00Z",
+        "",
+        "2026- 3-03T09:00:00.000Z",
+        "+2026-3-03T9:00:00.000Z",
+    ],
+)
 def test_what_is_no_time_is_none_in_lines_and_tables(text: str):
     """Days before months, single digits, seconds as text: refused in both, where one of them used to guess."""
     line = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": text}
