@@ -153,11 +153,16 @@ class PenalisedLogit:
             size = max(1.0, float(np.abs(point.coefficients).max()))
             step *= min(1.0, max(_LONGEST_STEP, size) / max(float(np.abs(step).max()), _TOLERANCE))
             nearer = self._improved(point, step)
-            if nearer is None and point.score[free] @ step[free] > _GAIN_LEFT:
+            gain = point.score[free] @ step[free]
+            if nearer is None and gain > _GAIN_LEFT:
                 break
             if nearer is None or np.abs(step).max() <= _TOLERANCE * size:
                 return nearer or point
             point = nearer
+        else:
+            # On a ridge, rounding errors may move the search along for ever.
+            if gain <= _GAIN_LEFT:
+                return point
         raise ConvergenceError(
             "Firth's penalised likelihood could not be maximised: signals predict the outcome too well; use fewer"
         )
