@@ -20,12 +20,17 @@ def test_there_are_five_notebooks() -> None:
     assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
 
 
+def rounded(text: str) -> str:
+    """The text with long numbers cut to six significant digits."""
+    return re.sub(r"-?\d+\.\d{4,}(?:e[-+]?\d+)?", lambda number: f"{float(number[0]):.6g}", text)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_reproduces_its_outputs(path: Path) -> None:
-    """Executed again, it equals the stored file byte for byte."""
-    stored = path.read_text(encoding="utf-8")
-    again = text_of(executed(path))
+    """Executed again, it equals the stored file, but for the last digits of fits, which depend on the processor."""
+    stored = rounded(path.read_text(encoding="utf-8"))
+    again = rounded(text_of(executed(path)))
     # Cell by cell, so that a difference can be read.
     for old, new in zip(json.loads(stored)["cells"], json.loads(again)["cells"], strict=True):
         assert new == old
