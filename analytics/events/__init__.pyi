@@ -17,6 +17,7 @@ from .enrichment import (
 )
 from .event_names import renamed as renamed, unknown_names as unknown_names
 from .geography import REGION_OF_COUNTRY as REGION_OF_COUNTRY, REGIONS as REGIONS
+from .identifiers import WHO as WHO, identifier as identifier, in_doubt as in_doubt
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,
