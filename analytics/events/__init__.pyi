@@ -37,6 +37,7 @@ from .geography import (
     country_of_zone as country_of_zone,
 )
 from .hosts import site_of as site_of, source_category as source_category
+from .identifiers import WHO as WHO, identifier as identifier, in_doubt as in_doubt
 from .mail import is_free_mail as is_free_mail
 from .server_side import by_server as by_server, sent_by_channel as sent_by_channel
 from .time_values import looks_like_seconds as looks_like_seconds, read_ms as read_ms, read_times as read_times

@@ -17,6 +17,7 @@ from analytics.errors import EventFrameError
 from analytics.events.acquisition import TAGS, Cause, arrival
 from analytics.events.event_time import EVENT_TIME
 from analytics.events.geography import REGION_OF_COUNTRY, country_of, country_of_zone
+from analytics.events.identifiers import WHO, identifiers, in_doubt
 from analytics.events.mail import is_free_mail
 from analytics.events.time_values import read_times
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
@@ -50,9 +51,6 @@ acquisition. ``default_channel``: the same, but never a channel of one's own.
 
 # User names and ports are skipped: https://google.com@example.org is a page of example.org.
 _HOST: Final = r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?:www\.)?([^/:?#]+)"
-
-_IDS: Final = ("anonymous_id", "user_id", "context_group_id")
-"""Identifiers of the browser, the person and the account."""
 
 # Below this number of rows, computing every row is faster than finding distinct values.
 _FEW: Final = 1000
@@ -105,8 +103,8 @@ def enrich(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFrame:
         own: Domains and bots of one's own, beside those that the lists have.
 
     Returns:
-        The columns of the tracking plan, then the derived ones, then all others. A blank identifier of a browser,
-        person or account becomes null. Enriching twice changes nothing.
+        The columns of the tracking plan, then the derived ones, then all others. An identifier of a browser,
+        person or account that stands for nobody becomes null. Enriching twice changes nothing.
 
     Raises:
         EventFrameError: A column cannot be converted to its type in the tracking plan.
@@ -117,17 +115,16 @@ def enrich(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFrame:
     ('europe', 'google.com', 'organic_search')
     """
     others = [name for name in events.columns if name not in EVENT_SCHEMA and name not in DERIVED_SCHEMA]
-    flat = _without_blank_ids(conform(events))
+    flat = _with_identifiers(conform(events))
     derived = _derived(flat, own or OwnNames())
     return pl.concat([flat, derived, *([events.select(others)] if others else [])], how="horizontal")
 
 
-def _without_blank_ids(flat: pl.DataFrame) -> pl.DataFrame:
-    """Replace blank identifiers by null: "" would join everybody without an account into one."""
+def _with_identifiers(flat: pl.DataFrame) -> pl.DataFrame:
+    """Replace identifiers that stand for nobody by null: "" would join everybody without an account into one."""
     # Few tables have any, and searching costs less than rebuilding the columns.
-    blank = flat.select((pl.col(_IDS).str.strip_chars() == "").any()).row(0, named=True)
-    names = [name for name, found in blank.items() if found]
-    return flat.with_columns(pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in names)
+    doubtful = flat.select(in_doubt(name).any() for name in WHO).row(0, named=True)
+    return flat.with_columns(identifiers(name) for name, found in doubtful.items() if found)
 
 
 def _derived(flat: pl.DataFrame, own: OwnNames) -> pl.DataFrame:
@@ -241,9 +238,16 @@ def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType, *, stri
             return _utc(series, strict=strict)
         if series.dtype.is_nested() or series.dtype == pl.Binary:
             raise EventFrameError(_impossible(series, dtype))
-        return series.cast(dtype)
+        return _texts(series).cast(dtype) if series.dtype.is_float() else series.cast(dtype)
     except pl.exceptions.PolarsError as error:
         raise EventFrameError(_impossible(series, dtype)) from error
+
+
+def _texts(numbers: pl.Series) -> pl.Series:
+    """Floats as texts: a column of whole numbers with gaps is one of floats to other tools, and its gaps are NaN."""
+    known = numbers.fill_nan(None)
+    is_whole = (known.drop_nulls() % 1 == 0).all()
+    return known.cast(pl.Int64 if is_whole else pl.Float64).cast(pl.String)
 
 
 def _utc(series: pl.Series, *, strict: bool) -> pl.Series:

@@ -29,6 +29,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
+from analytics.events.identifiers import identifier
 from analytics.events.time_values import looks_like_seconds, read_ms
 from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
@@ -156,6 +157,8 @@ _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
 
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
 
+_WHO: Final = (_INDEX["anonymous_id"], _INDEX["user_id"], _INDEX["context_group_id"])
+
 _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
 
 
@@ -244,6 +247,8 @@ def flat_row(event: dict[str, Any]) -> Row:
     for index, path in _FALLBACKS.get(event["type"], ()):
         _fall_back(row, index, rest, path)
     row[_EXTRA] = _extra(rest) if rest else None
+    for index in _WHO:
+        row[index] = identifier(row[index])
     return row
 
 
@@ -256,8 +261,10 @@ def _check_identifiers(event: dict[str, Any]) -> None:
             raise RejectedError(DeadLetterReason.BAD_ID, f"{key} is {shortened(str(value))}, not a text")
         if len(str(value)) > MAX_ID_LENGTH:
             raise RejectedError(DeadLetterReason.ID_TOO_LONG, f"{key} has more than {MAX_ID_LENGTH} characters")
-    if event.get("anonymousId") in {None, ""} and event.get("userId") in {None, ""}:
-        raise RejectedError(DeadLetterReason.NO_IDENTITY, "neither anonymousId nor userId is given")
+    given = [str(event[key]) for key in ("anonymousId", "userId") if event.get(key) is not None]
+    if not any(identifier(text) for text in given):
+        said = f" ({' and '.join(map(repr, given))} stand for nobody)" if any(given) else ""
+        raise RejectedError(DeadLetterReason.NO_IDENTITY, f"neither anonymousId nor userId is given{said}")
 
 
 def _fingerprint(event: dict[str, Any]) -> str:
