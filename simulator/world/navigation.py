@@ -85,7 +85,7 @@ class NavigationModel:
     >>> class StraightOn(NavigationModel):
     ...     def transitions(self, site, profile):
     ...         chain = super().transitions(site, profile)
-    ...         np.fill_diagonal(chain, 0.0)  # whoever would read a page again leaves
+    ...         np.fill_diagonal(chain, 0.0)  # instead of reading a page again, they leave
     ...         return chain
     """
 

@@ -57,7 +57,7 @@ class EveryOther(Steps):
         self.n_asked = 0
 
     def admits(self, visitor: Any) -> bool:
-        """The first, the third, …; and whoever is invited."""
+        """The first, the third, …; and all who are invited."""
         if visitor.invited_by is not None:
             return True
         self.n_asked += 1
@@ -194,7 +194,7 @@ def test_the_hours_of_the_clock_can_be_had_in_local_time():
 
 
 class Wrong(Steps):
-    """A source that states what it is told to."""
+    """A source that states what its settings say."""
 
     class Settings(Steps.Settings):
         """What."""

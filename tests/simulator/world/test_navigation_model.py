@@ -129,7 +129,7 @@ class Recall(Component):
 
 
 def test_all_visits_follow_the_model():
-    """Nobody goes home: neither in planned nor in unplanned visits, whoever is on the clock."""
+    """Nobody goes home: neither in planned nor in unplanned visits, with all or few on the clock."""
     world = world_with(NoWayBack())
     plain, sparse, awake = (
         Model(world, seed=3, active_agents=active, components=components).run()
