@@ -17,6 +17,7 @@ from analytics.durable.opening import open_store
 from analytics.durable.recovery import Recovery
 from analytics.durable.settings import StoreSettings
 from analytics.io.position import Offset, SourceBatch
+from analytics.io.reading import EventFormat, event_files, located
 from analytics.sources.opening import open_source
 from analytics.sources.source import Source
 from analytics.store.counts import Counts
@@ -70,17 +71,20 @@ def ingest(
     n_events: int = DEFAULT_BATCH,
     follow: bool = False,
     live: bool = False,
+    form: EventFormat | None = None,
     stop: threading.Event | None = None,
     acknowledged: Acknowledged | None = None,
 ) -> Ingested:
     """Ingest each source from its offset in the store, and make a checkpoint at the end.
 
     Args:
-        names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`.
+        names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`. Of a folder all
+            files of events are read.
         folder: Folder of the store; it is created if need be.
         settings: How the store is to be kept.
         n_events: Events in a batch, at most.
         follow: Whether to wait for more at the end of what can grow.
+        form: What is known of the files beforehand, such as their format; recognised by default.
         live: Whether events come as they happen. Events without ``receivedAt`` then arrive when they are read, or, from
             Kafka, at the timestamps of their messages; so no device's clock moves the window.
         stop: Set it to end; the current batch is finished.
@@ -93,12 +97,15 @@ def ingest(
     stop = stop or threading.Event()
     clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:
-        opened = (open_source(name, n_events, stop.is_set, clock) for name in names)
+        files = [file for name in names for file in _files(name)]
+        opened = (open_source(name, n_events, stop.is_set, clock, form) for name in files)
         sources = [open_sources.enter_context(closing(source)) for source in opened]
         with open_store(folder, settings) as store:
             before, acknowledger = store.counts, _Acknowledger(store, sources, settings or StoreSettings())
             for batch in _batches(sources, store, stop, follow=follow):
-                counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
+                # Among several sources a number alone would not say which dead letter it is.
+                events = located(batch.events, batch.position.source) if len(sources) > 1 else batch.events
+                counts = store.append_flattened(events, batch.position, arrived_at=batch.arrived_at)
                 acknowledger.acknowledge_if_due()
                 if acknowledged is not None:
                     acknowledged(batch, counts)
@@ -107,6 +114,11 @@ def ingest(
             now = asdict(store.counts)
             counts = Counts(**{name: n - asdict(before)[name] for name, n in now.items()})
             return Ingested(counts, store.counts, store.recovery, dict(store.offsets), stop.is_set())
+
+
+def _files(name: str) -> list[str]:
+    """The files in a folder, or the name itself."""
+    return [str(file) for file in event_files(name)] if Path(name).is_dir() else [name]
 
 
 def _batches(

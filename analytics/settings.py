@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from analytics.events.channels import ChannelRule
 from analytics.events.dimensions import dimensions_of
+from analytics.events.enrichment import OwnNames
 from analytics.events.tracking_plan import EventName
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
 from analytics.signals.settings import UserSignals, not_known
@@ -39,6 +41,29 @@ class OwnChannelSettings(BaseModel):
         return self
 
 
+class OwnBotSettings(BaseModel):
+    """Bots that no list has, such as one's own monitoring.
+
+    Args:
+        user_agents: Regular expressions that their user agents match, in either case: ``AcmeProbe``, ``^acme/``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user_agents: _Values = ()
+
+    @field_validator("user_agents")
+    @classmethod
+    def _regular(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                advice = f"put a backslash before signs that are meant as such: {re.escape(pattern)}"
+                raise ValueError(f"{pattern!r} is no regular expression ({error}); {advice}") from error
+        return patterns
+
+
 class AnalyticsSettings(BaseModel):
     """Settings of an analysis.
 
@@ -58,6 +83,9 @@ class AnalyticsSettings(BaseModel):
             applies. A scenario adds the channels of its own ``traffic.channels``.
         event_names: Event names of other sources and their equivalents in the tracking plan:
             ``{Demo Request Submitted: Demo Requested}``. Simulated events need none.
+        bots: Bots of one's own, beside those of the list of crawlers.
+        own_domains: Domains of one's own beside that of the page, such as ``acme-docs.io``: a link from there is no
+            arrival. Subdomains of the page's own domain need none.
         find_bots: Exclude not only crawlers that identify themselves, but also visitors whose pace is not human; see
             :func:`analytics.sessions.bots.tag_bots`.
     """
@@ -71,6 +99,8 @@ class AnalyticsSettings(BaseModel):
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
     channels: dict[str, OwnChannelSettings] = Field(default_factory=dict)
     event_names: dict[str, str] = Field(default_factory=dict)
+    bots: OwnBotSettings = Field(default_factory=OwnBotSettings)
+    own_domains: _Values = ()
     find_bots: bool = False
 
     @property
@@ -87,6 +117,20 @@ class AnalyticsSettings(BaseModel):
     def channel_rules(self) -> tuple[ChannelRule, ...]:
         """Rules of the channels of one's own."""
         return tuple(ChannelRule(name, **rule.model_dump()) for name, rule in self.channels.items())
+
+    @property
+    def own_names(self) -> OwnNames:
+        """Domains and bots of one's own."""
+        return OwnNames(self.own_domains, self.bots.user_agents)
+
+    @field_validator("own_domains")
+    @classmethod
+    def _are_domains(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
+        plain = tuple(domain.strip().lower().removeprefix("www.") for domain in domains)
+        for domain in plain:
+            if not re.fullmatch(r"[^\s/:@*]+", domain):
+                raise ValueError(f"{domain!r} is no domain; write it without https:// and path, such as 'acme.com'")
+        return plain
 
     @field_validator("segments")
     @classmethod

@@ -69,10 +69,10 @@ def test_the_python_of_the_documentation_runs(code: str, empty: Path, capsys: py
     assert len(capsys.readouterr().out.splitlines()) >= code.count("print(")
 
 
-@pytest.mark.slow
-def test_the_page_of_components_shows_what_its_examples_print(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["own-tables.md", pytest.param("components.md", marks=pytest.mark.slow)])
+def test_some_pages_show_what_their_examples_print(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each block of Python is followed by the text that it prints."""
-    page = (ROOT / "docs" / "how-to" / "components.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / name).read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
     assert len(examples) == page.count("```python") > 0
     for code, shown in examples:

@@ -63,7 +63,7 @@ def with_own_channels(events: pl.DataFrame, rules: Sequence[ChannelRule]) -> pl.
     >>> events = enrich(pl.DataFrame(page))
     >>> named = with_own_channels(events, [ChannelRule("podcast", utm_medium=("audio",))])
     >>> events["channel"].item(), named["channel"].item()
-    ('other', 'podcast')
+    ('audio', 'podcast')
     """
     if not rules:
         return events

@@ -40,8 +40,8 @@ class Dimension:
 
 _ALL: Final = (
     Dimension("region", "world region of the visitor", pl.col("region"), "first"),
-    Dimension("country", "country of the visitor (ISO 3166-1 alpha-2)", pl.col("context_location_country"), "first"),
-    Dimension("device", "desktop, mobile or tablet", pl.col("context_device_type"), "first"),
+    Dimension("country", "country of the visitor (ISO 3166-1 alpha-2)", pl.col("country_code"), "first"),
+    Dimension("device", "desktop, mobile or tablet", pl.col("device_type"), "first"),
     Dimension("channel", "channel of the visitor's first touch", pl.col("channel"), "first"),
     Dimension("referrer", "referring site of the first touch", pl.col("referrer_domain"), "first"),
     Dimension("utm_source", "first campaign source", pl.col("context_campaign_source"), "first"),

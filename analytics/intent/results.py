@@ -17,6 +17,7 @@ from analytics.errors import IntentModelError
 from analytics.intent.coefficients import odds_ratios_per_unit
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
+from analytics.intent.own_tables import with_levels
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
 from analytics.logit.design import Floats, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
@@ -38,6 +39,8 @@ _SUMMARY: Final = (
     "true_coefficient",
     "ci_covers_truth",
 )
+
+_REQUESTED: Final = "requested_demo"
 
 _METHODS: Final[Mapping[Estimator, str]] = {
     "ml": "maximum likelihood",
@@ -67,6 +70,7 @@ class IntentResults:
         estimator: ``ml`` for maximum likelihood, ``firth`` for the penalised likelihood where terms are separated.
         warnings: Warnings to read before using the numbers.
         dropped: Terms that the data cannot identify, with the reason.
+        outcome: Column of the outcome.
     """
 
     coefficients: pl.DataFrame
@@ -85,6 +89,7 @@ class IntentResults:
     estimator: Estimator = "ml"
     warnings: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
+    outcome: str = _REQUESTED
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -98,8 +103,8 @@ class IntentResults:
 
     @property
     def summary(self) -> pl.DataFrame:
-        """The columns of the coefficients that fit a screen."""
-        return self.coefficients.select(_SUMMARY)
+        """The columns of the coefficients that fit a screen; without true ones of a table that was not simulated."""
+        return self.coefficients.select(_SUMMARY if self.outcome == _REQUESTED else _SUMMARY[:-2])
 
     @property
     def comparison(self) -> pl.DataFrame:
@@ -228,7 +233,8 @@ class IntentResults:
         """Return the probability that each visit ends in a request, given no earlier request of the visitor.
 
         Args:
-            visits: Table with a column for each signal of the model, such as a visit table.
+            visits: Table with a column for each signal of the model, such as a visit table; or with the columns of the
+                user's own table that was fitted.
 
         Returns:
             Probabilities, one per visit.
@@ -245,6 +251,7 @@ class IntentResults:
         The interval is a confidence interval of the probability, not a prediction interval. It is Wald's in log-odds,
         and so within 0 and 1. Arguments and errors are those of :meth:`predict`.
         """
+        visits = with_levels(visits, self.basis.levels)
         matrix = design_matrix(visits, self.terms)
         self.basis.refuse_unseen(visits)
         # Workers that never predict must not wait for it.
@@ -287,6 +294,7 @@ class IntentResults:
             "out_of_fold": self._or_reason(lambda: self.out_of_fold.to_dict()),  # noqa: PLW0108 - the property may raise
             "all_signals": self._or_reason(lambda: asdict(self.all_signals)),
             "events_per_variable": self.events_per_variable,
+            "outcome": self.outcome,
             "estimator": self.estimator,
             "covariance": self.covariance,
             "level": self.level,
@@ -316,9 +324,13 @@ class IntentResults:
 
     @property
     def _headline(self) -> str:
+        if self.outcome == _REQUESTED:
+            counts = f"{self.n_requests:,} requests in {self.n_visits:,} visits of {self.n_visitors:,} visitors"
+        else:
+            counts = f"{self.outcome} is 1 in {self.n_requests:,} of {self.n_visits:,} rows"
+        accounts = f", {self.n_accounts:,} accounts" if self.n_accounts or self.outcome == _REQUESTED else ""
         return (
-            f"IntentModel: {self.n_requests:,} requests in {self.n_visits:,} visits of {self.n_visitors:,} visitors, "
-            f"{self.n_accounts:,} accounts; {self.method}; "
+            f"IntentModel: {counts}{accounts}; {self.method}; "
             f"standard errors {self.covariance}; McFadden R² {self.pseudo_r2:.3f}, "
             f"in-sample AUC {self.auc_in_sample:.3f} (optimistic)"
         )

@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.dead_letters import RejectedError
+from analytics.events.identifiers import WHO, in_doubt
 from analytics.events.times import EARLIEST, LATEST, epoch_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.encoding import time_tails
@@ -94,7 +95,7 @@ def flatten_lines(
     unusable = {letter.position for letter in others.dead_letters}
     rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in unusable], pl.UInt32)
     frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row").drop("_row")
-    return Flattened(frame, others.dead_letters)
+    return Flattened(frame, others.dead_letters, others.ignored_times)
 
 
 def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:
@@ -208,6 +209,7 @@ def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:
             ~pl.any_horizontal(pl.col(pl.String).str.contains('"', literal=True)).fill_null(value=False),
             pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
             pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+            ~pl.any_horizontal(map(in_doubt, WHO)).fill_null(value=False),
         )
         .with_columns(_times(_minutes(texts)).name.prefix(_PARSED))
         .filter(~pl.any_horizontal(unparsed))

@@ -10,6 +10,8 @@ Choices that the Segment Spec leaves open:
   U+FFFD, and does not cost the event.
 * Numbers, booleans, arrays and objects where a text is expected become their JSON text. An identifier must be a text or
   a number.
+* A ``sentAt``, ``timestamp`` or ``originalTimestamp`` that cannot be read is ignored and counted if a readable one of
+  the latter two says when the event happened; else, like an unreadable ``receivedAt``, it costs the event.
 * A column that belongs to certain calls is read from those calls only: the ``properties.category`` of a shop's track
   call is not the content of a page.
 """
@@ -18,15 +20,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
-from analytics.events.times import EARLIEST, EPOCH, LATEST, epoch_ms, moment
+from analytics.events.identifiers import identifier
+from analytics.events.time_values import looks_like_seconds, read_ms
+from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
 from analytics.io.strict_json import canonical, mended, read_object, shortened
 
@@ -50,10 +55,12 @@ class Flattened:
     Args:
         frame: The usable events, one row each, in the order in which they came; exactly the tracking plan's columns.
         dead_letters: The others.
+        ignored_times: How many times of usable events could not be read, by their keys; the events have others.
     """
 
     frame: pl.DataFrame
     dead_letters: tuple[DeadLetter, ...] = ()
+    ignored_times: Counter[str] = field(default_factory=Counter)
 
     @property
     def n_received(self) -> int:
@@ -79,7 +86,7 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
     >>> track_view(b'{"type": "page"}').reason.value
     'no_identity'
     """
-    row = _row_or_dead_letter(event, position)
+    row = _row_or_dead_letter(event, position, None, Counter())
     if isinstance(row, DeadLetter):
         return row
     for index in _TIMES:
@@ -122,24 +129,21 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
     arrived_ms = None if arrived_at is None else epoch_ms(arrived_at)
     rows: list[Row] = []
     dead_letters: list[DeadLetter] = []
+    ignored = Counter[str]()
     for position, event in events:
-        row = _row_or_dead_letter(event, position, arrived_ms)
+        row = _row_or_dead_letter(event, position, arrived_ms, ignored)
         if isinstance(row, DeadLetter):
             dead_letters.append(row)
         else:
             rows.append(row)
     values = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
     frame = pl.DataFrame([_series(name, dtype, column) for (name, dtype), column in zip(_TYPES, values, strict=True)])
-    return Flattened(frame, tuple(dead_letters))
+    return Flattened(frame, tuple(dead_letters), ignored)
 
 
 _Tree = dict[str, Any]
 """Paths of the columns: keys lead to further trees or, at the end, to the column's index."""
 
-
-_FIRST_MS: Final = epoch_ms(EARLIEST)
-
-_LAST_MS: Final = epoch_ms(LATEST)
 
 _TYPES: Final = tuple(EVENT_SCHEMA.items())
 
@@ -152,6 +156,8 @@ _SENT, _RECEIVED = _INDEX["sent_at"], _INDEX["received_at"]
 _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
 
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
+
+_WHO: Final = (_INDEX["anonymous_id"], _INDEX["user_id"], _INDEX["context_group_id"])
 
 _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
 
@@ -179,11 +185,13 @@ _FALLBACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
 }
 
 
-def _row_or_dead_letter(event: RawEvent, position: int | None, arrived_ms: int | None = None) -> Row | DeadLetter:
+def _row_or_dead_letter(
+    event: RawEvent, position: int | None, arrived_ms: int | None, ignored: Counter[str]
+) -> Row | DeadLetter:
     raw = b""
     try:
         raw = _raw(event)
-        return _timed_row(read_object(raw), arrived_ms)
+        return _timed_row(read_object(raw), arrived_ms, ignored)
     except RejectedError as rejection:
         return DeadLetter(raw, rejection.reason, str(rejection), position)
     # Python's JSON decoder recurses: how deep it gets depends on the caller's stack.
@@ -203,9 +211,9 @@ def _raw(event: RawEvent) -> bytes:
     return json.dumps(event if type(event) is dict else dict(event), default=str).encode()
 
 
-def _timed_row(event: dict[str, Any], arrived_ms: int | None) -> Row:
+def _timed_row(event: dict[str, Any], arrived_ms: int | None, ignored: Counter[str]) -> Row:
     row = flat_row(event)
-    _read_times(row, arrived_ms)
+    _read_times(row, arrived_ms, ignored)
     return row
 
 
@@ -239,6 +247,8 @@ def flat_row(event: dict[str, Any]) -> Row:
     for index, path in _FALLBACKS.get(event["type"], ()):
         _fall_back(row, index, rest, path)
     row[_EXTRA] = _extra(rest) if rest else None
+    for index in _WHO:
+        row[index] = identifier(row[index])
     return row
 
 
@@ -251,8 +261,10 @@ def _check_identifiers(event: dict[str, Any]) -> None:
             raise RejectedError(DeadLetterReason.BAD_ID, f"{key} is {shortened(str(value))}, not a text")
         if len(str(value)) > MAX_ID_LENGTH:
             raise RejectedError(DeadLetterReason.ID_TOO_LONG, f"{key} has more than {MAX_ID_LENGTH} characters")
-    if event.get("anonymousId") in {None, ""} and event.get("userId") in {None, ""}:
-        raise RejectedError(DeadLetterReason.NO_IDENTITY, "neither anonymousId nor userId is given")
+    given = [str(event[key]) for key in ("anonymousId", "userId") if event.get(key) is not None]
+    if not any(identifier(text) for text in given):
+        said = f" ({' and '.join(map(repr, given))} stand for nobody)" if any(given) else ""
+        raise RejectedError(DeadLetterReason.NO_IDENTITY, f"neither anonymousId nor userId is given{said}")
 
 
 def _fingerprint(event: dict[str, Any]) -> str:
@@ -318,42 +330,33 @@ def _extra(rest: dict[str, Any]) -> str:
     return canonical(rest)
 
 
-def _read_times(row: Row, arrived_ms: int | None) -> None:
-    """Read the four times as epoch milliseconds; a missing arrival is the known one, or the best of the others."""
+def _read_times(row: Row, arrived_ms: int | None, ignored: Counter[str]) -> None:
+    """Read the four times as epoch milliseconds; a missing arrival is the known one, or the best of the others.
+
+    Raises:
+        RejectedError: There is no time, or one that cannot be read where no other says when the event happened.
+    """
+    unread: Row = []
     for index in _TIMES:
         if row[index] is not None:
-            row[index] = _epoch_ms(row[index], index)
+            given, row[index] = row[index], read_ms(row[index])
+            if row[index] is None:
+                unread.append((index, given))
+    # The arrival is always needed: it is the order of a stream, and what other times are checked against.
+    if unread and (row[_TIMESTAMP] is row[_ORIGINAL] is None or any(index == _RECEIVED for index, _ in unread)):
+        raise RejectedError(DeadLetterReason.BAD_TIME, _not_a_time(*unread[0]))
     if row[_RECEIVED] is None:
         others = (arrived_ms, *(row[index] for index in (_SENT, _TIMESTAMP, _ORIGINAL)))
         row[_RECEIVED] = next((time for time in others if time is not None), None)
     if row[_RECEIVED] is None:
         raise RejectedError(DeadLetterReason.NO_TIME, "no receivedAt, sentAt, timestamp or originalTimestamp is given")
+    for index, _ in unread:
+        ignored[COLUMNS[index].path[-1]] += 1
 
 
-_SMALLEST_EPOCH_MS: Final = 10**11
-
-
-def _epoch_ms(value: object, index: int) -> int:
-    """Read ISO 8601 text (naive is UTC) or epoch milliseconds as whole epoch milliseconds.
-
-    A number below 10¹¹, a time before March 1973, is refused: it much more likely counts seconds.
-    """
-    try:
-        if isinstance(value, str):
-            time = datetime.fromisoformat(value)
-            # Integer arithmetic: a float timestamp could round to another millisecond.
-            delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - EPOCH
-            ms = delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
-        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _SMALLEST_EPOCH_MS:
-            ms = int(value)
-        else:
-            ms = _LAST_MS + 1
-    except (ValueError, OverflowError):
-        ms = _LAST_MS + 1
-    if not _FIRST_MS <= ms <= _LAST_MS:
-        key = COLUMNS[index].path[-1]
-        raise RejectedError(DeadLetterReason.BAD_TIME, f"{key} is {shortened(str(value))}, not a time")
-    return ms
+def _not_a_time(index: int, given: object) -> str:
+    why = "which looks like epoch seconds, not milliseconds" if looks_like_seconds(given) else "not a time"
+    return f"{COLUMNS[index].path[-1]} is {shortened(str(given))}, {why}"
 
 
 def _series(name: str, dtype: pl.DataType, values: tuple[Any, ...]) -> pl.Series:

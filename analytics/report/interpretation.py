@@ -13,10 +13,11 @@ import polars as pl
 from analytics.charts.model import SIGNIFICANT
 from analytics.html.numbers import times
 from analytics.intent.coefficients import unit_of
+from analytics.intent.own_tables import TableColumn
 from analytics.intent.results import IntentResults
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
 
-Signals = Mapping[str, Signal]
+Signals = Mapping[str, Signal | TableColumn]
 
 _BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, MULTI_PAGE_VISIT)}
 _HEADINGS: Final = {
@@ -173,7 +174,7 @@ def _except(term: str, results: IntentResults, signals: Signals) -> str:
     return f", unless the visitor {' or '.join(meanings)}" if meanings else ""
 
 
-def _is_yes_or_no(signal: Signal | None) -> TypeGuard[Signal]:
+def _is_yes_or_no(signal: Signal | TableColumn | None) -> TypeGuard[Signal | TableColumn]:
     return signal is not None and signal.dtype == pl.Boolean()
 
 

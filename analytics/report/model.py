@@ -10,6 +10,7 @@ import polars as pl
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.model import coefficient_chart
 from analytics.html.numbers import count
+from analytics.intent.own_tables import TableColumn
 from analytics.intent.results import IntentResults
 from analytics.report.interpretation import (
     coefficient_groups,
@@ -116,7 +117,7 @@ def _coefficients(results: IntentResults) -> Coefficients:
     )
 
 
-def _meaning(signal: Signal) -> str:
+def _meaning(signal: Signal | TableColumn) -> str:
     return f"a visitor who {signal.meaning}" if signal.dtype == pl.Boolean() else signal.meaning
 
 

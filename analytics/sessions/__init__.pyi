@@ -7,6 +7,7 @@ from .identity import (
 )
 from .partitions import partitions_by_visitor as partitions_by_visitor
 from .timeline import (
+    VISITOR as VISITOR,
     as_categorical as as_categorical,
     changes as changes,
     enriched as enriched,

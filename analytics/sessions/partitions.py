@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from analytics.errors import AnalyticsError
+from analytics.events.server_side import sent_by_channel
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.sessions.timeline import VISITOR_COLUMNS
 
@@ -18,7 +19,6 @@ _NOT_ANALYSED: Final = frozenset(
         "context_campaign_term",
         "context_campaign_content",
         "context_page_title",
-        "context_timezone",
         "context_ip",
         "name",
         "asset",
@@ -58,6 +58,10 @@ def partitions_by_visitor(
     # No result depends on which part a visitor is in, so the hash may differ between versions of Polars.
     named = [pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in identifiers]
     part = pl.coalesce(named).hash() % n_parts
-    wanted = frame.select(name for name in names if name in columns)
+    kept = [pl.col(name) for name in names if name in columns]
+    if "extra" in names and "extra" not in columns:
+        # Of all that, visits need to know only whether a server sent the event.
+        kept.append(sent_by_channel().alias("extra"))
+    wanted = frame.select(kept)
     for number in range(n_parts):
         yield wanted.filter(part == number).collect(engine="streaming")

@@ -1,3 +1,4 @@
+from .experiments import ExperimentArms as ExperimentArms
 from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval
 from .multiplicity import benjamini_hochberg as benjamini_hochberg, holm as holm

@@ -13,9 +13,11 @@ from typing import Final
 import polars as pl
 
 from analytics.errors import AnalyticsError
+from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS, FunnelStage
+from analytics.sessions.timeline import enriched
 from analytics.signals.definitions import IDLE_MINUTES
 from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.mergeable_counts import MergeableCounts
@@ -45,6 +47,10 @@ class FunnelStatistics:
         own_dimensions: Your own dimensions, besides :data:`analytics.events.dimensions.DIMENSIONS`. Needed in advance
             only for events in parts.
 
+    Attributes:
+        n_impossible_times: Events that count nowhere, because a wrong clock must have set their times; see
+            :func:`analytics.events.clocks.are_impossible`. Not looked for in events in parts.
+
     Raises:
         EventFrameError: The table is not a table of events.
         AnalyticsError: The period ends before it starts.
@@ -73,8 +79,13 @@ class FunnelStatistics:
         self.level = level
         where = self._where(include_bots=include_bots)
         self._traffic: list[Traffic] = []
+        self.n_impossible_times = 0
         if isinstance(events, pl.DataFrame):
-            self._traffic.append(Traffic(events, where=where, idle_minutes=idle_minutes))
+            known = enriched(events)
+            impossible = are_impossible(known["event_time"])
+            self.n_impossible_times = int(impossible.sum())
+            possible = known.filter(~impossible) if self.n_impossible_times else known
+            self._traffic.append(Traffic(possible, where=where, idle_minutes=idle_minutes))
             return
         kept = (*DIMENSIONS.values(), *own_dimensions)
         for part in events:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.events.enrichment import event_times
+from analytics.events.event_time import event_times
 from analytics.events.times import EARLIEST, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.store.seen_ids import Hours, IdHashes, Verdict

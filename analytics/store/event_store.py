@@ -3,12 +3,13 @@
 How a delivery is judged, always as if deliveries came one by one, in whatever batches they come:
 
 1. An event without a usable type, identity or time is *invalid* and becomes a dead letter.
-2. Its event time is that of :func:`analytics.events.enrichment.enrich`. A time later than the event's own arrival plus
-   ``skew`` is impossible and is replaced by the arrival, so that no device's clock can move the stream. The arrival is
-   ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the arrival of
-   events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is unknown: an
-   event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects the window
-   from that device's clock.
+2. Its event time is that of :func:`analytics.events.event_time.event_times`. A time later than the event's own arrival
+   plus ``skew`` is impossible and is replaced by the arrival, so that no device's clock can move the stream. The
+   arrival is ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the
+   arrival of events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is
+   unknown: an event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects
+   the window from that device's clock. A redelivery of days later has the time of the first, so that it is a duplicate
+   or late.
 3. Stream time is the latest event time so far. The window is its hour and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if its content is the same (all columns but ``sent_at``,
@@ -125,6 +126,7 @@ class EventStore(EventIntake):
             moment_ms("arrived_at", arrived_at)
         self._keep_dead_letters(batch.dead_letters)
         self._counters.invalid_by_reason.update(letter.reason for letter in batch.dead_letters)
+        self._counters.ignored_times.update(batch.ignored_times)
         verdicts, stream_ms = np.empty(0, np.int8), None
         if batch.frame.height:
             verdicts, stream_ms = self._take(batch.frame, arrived_at, file)

@@ -8,7 +8,8 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events.enrichment import DERIVED_SCHEMA, enrich, event_times
+from analytics.events.enrichment import DERIVED_SCHEMA, enrich
+from analytics.events.event_time import event_times
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.store.spill import SpillFile, SpillFolder
 

@@ -55,6 +55,11 @@ class EventIntake(ABC):
         return self._counted().n_future
 
     @property
+    def ignored_times(self) -> Mapping[str, int]:
+        """Times that could not be read, by their keys, of events that have others."""
+        return dict(self._counted().ignored_times)
+
+    @property
     def lateness(self) -> Lateness:
         """How late the late events were, over the whole stream."""
         return self._counted().lateness

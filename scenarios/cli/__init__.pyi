@@ -1,6 +1,7 @@
 from .app import main as main
 from .components import check_component as check_component
 from .diagnosis import doctor as doctor
+from .models import model as model
 from .replays import export as export, replay as replay
 from .runs import (
     analyze as analyze,

@@ -44,6 +44,14 @@ COMMANDS: Final[dict[str, Command]] = {
             'funnelsim analyze events.ndjson --rename-event "Demo Booked=Demo Requested"',
         ),
     ),
+    "model": Command(
+        "Fit the logit to a table of your own.",
+        (
+            "funnelsim model trials.parquet --outcome bought",
+            "funnelsim model trials.csv --outcome bought --signals seats,trial,seats:trial --account firm",
+            "funnelsim model customers.ndjson --outcome renewed --weights n --category plan=free --json",
+        ),
+    ),
     "scenarios": Command("List the scenarios of the library.", ("funnelsim scenarios",), function="list_scenarios"),
     "show": Command(
         "Print every setting of a scenario as YAML.",

@@ -96,3 +96,20 @@ Executor = Annotated[
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/baseline-seed7.")]
 
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
+
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Tool that exported the events: segment, amplitude, ga4, matomo, mixpanel, posthog, rudderstack or "
+        "snowplow; recognised by default.",
+    ),
+]
+
+TableType = Annotated[
+    str | None,
+    typer.Option(
+        "--type", metavar="CALL", help="Call of all rows of a warehouse table, such as page; else by its name."
+    ),
+]

@@ -108,6 +108,10 @@ def _analysis_parts(analysis: Analysis) -> Parts:
             f"conversion {totals['conversion']:.2%} [{totals['conversion_low']:.2%}, {totals['conversion_high']:.2%}] "
             f"of {_counted(totals['visitors'], 'visitor')}"
         )
+    for (experiment,), arms in analysis.experiments.sample_ratios.group_by("experiment", maintain_order=True):
+        sizes = ", ".join(f"{arm} {n:,}" for arm, n in arms["arm", "visitors"].iter_rows())
+        p_value = "" if arms["p_value"][0] is None else f"; sample ratio as planned: p = {arms['p_value'][0]:.3g}"
+        yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
     yield ""
     yield from _model_parts(model_data(analysis))
 

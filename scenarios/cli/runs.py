@@ -9,16 +9,19 @@ from typing import Annotated, Final
 
 import typer
 
+from analytics.io.reading import EventFormat
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from scenarios.cli.options import (
     AnalysisOverrides,
     Executor,
+    InputFormat,
     JsonOutput,
     OutputFolder,
     Overrides,
     ScenarioName,
     Seed,
+    TableType,
     complete_kind,
     complete_scenario,
     complete_scenario_or_study,
@@ -87,7 +90,7 @@ def run(
 
 def analyze(
     events: Annotated[
-        list[str], typer.Argument(metavar="EVENTS...", help="Parquet or NDJSON files; '-' is standard input.")
+        list[str], typer.Argument(metavar="EVENTS...", help="Files or folders of events; '-' is standard input.")
     ],
     config: Annotated[
         str | None,
@@ -108,11 +111,14 @@ def analyze(
         list[str] | None,
         typer.Option(metavar="THEIRS=OURS", help="Read one event name as another, such as Demo Requested."),
     ] = None,
+    format_: InputFormat = None,
+    type_: TableType = None,
     json: JsonOutput = False,
 ) -> Output:
-    """Analyse Segment events from any source."""
+    """Analyse events from any source."""
     settings, unit = analyst_settings(config, set_ or ())
-    analysis = analyze_events(events, mapped_settings(settings, rename_event or ()), conversion_unit or unit)
+    chosen, form = mapped_settings(settings, rename_event or ()), EventFormat(format_, type_)
+    analysis = analyze_events(events, chosen, conversion_unit or unit, form)
     if out is not None:
         analysis.write(out)
     if json:

@@ -14,7 +14,8 @@ import typer
 from analytics.durable.settings import Fsync, StoreSettings
 from analytics.errors import AnalyticsError, StoreWriteError
 from analytics.ingestion import ingest as ingest_events
-from scenarios.cli.options import JsonOutput, StoreFolder
+from analytics.io.reading import EventFormat
+from scenarios.cli.options import InputFormat, JsonOutput, StoreFolder, TableType
 from scenarios.cli.output import Output, say
 from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
@@ -35,7 +36,7 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="NDJSON ('-' is standard input), plain or gzipped, Parquet, or kafka://HOST:PORT/TOPIC.",
+            help="Files or folders of events in any known format; '-' is standard input; or kafka://HOST:PORT/TOPIC.",
         ),
     ],
     store: StoreFolder,
@@ -49,12 +50,15 @@ def ingest(
     live: Annotated[
         bool, typer.Option("--live", help="Take the time of reading as arrival time of events without receivedAt.")
     ] = False,
+    format_: InputFormat = None,
+    type_: TableType = None,
     json: JsonOutput = False,
 ) -> Output:
     """Add events to a store on disk, or resume that."""
     settings = StoreSettings(fsync=_policy(fsync))
     with _input_errors(), _stop_requested() as stop:
-        done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, stop=stop)
+        form = EventFormat(format_, type_)
+        done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, form=form, stop=stop)
     return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 
 

@@ -243,6 +243,10 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
         observed_until=start + timedelta(hours=scenario.clock.hours),
         conversion_unit=scenario.intent.conversion_unit,
         window=None if window.is_whole else window.period(scenario.clock),
+        arm_shares={
+            name: {arm: settings.share for arm, settings in experiment.arms.items()}
+            for name, experiment in scenario.experiments.items()
+        },
     )
 
 

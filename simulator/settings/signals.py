@@ -20,6 +20,7 @@ FORM_COLUMNS: Final = frozenset({"event", "asset", "company_email"})
 ORIGIN_COLUMNS: Final = frozenset(
     {
         "channel",
+        "default_channel",
         "referrer_domain",
         *(f"context_campaign_{key}" for key in ("source", "medium", "name", "term", "content")),
     }
@@ -29,7 +30,9 @@ ORIGIN_COLUMNS: Final = frozenset(
 VISITOR_COLUMNS: Final = frozenset(
     {
         "region",
+        "country_code",
         "context_location_country",
+        "device_type",
         "context_device_type",
         "context_company_size",
         "context_company_industry",

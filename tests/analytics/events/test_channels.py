@@ -19,8 +19,8 @@ def channels_of(**rules: object) -> list[str | None]:
 
 
 def test_channels_without_rules_are_those_of_google_analytics():
-    """An unknown medium is `other`, a site a referral."""
-    assert channels_of() == ["other", "referral", "paid_search"]
+    """Audio has a channel, a site is a referral."""
+    assert channels_of() == ["audio", "referral", "paid_search"]
 
 
 def test_a_channel_of_ones_own_keeps_its_name():
@@ -28,7 +28,7 @@ def test_a_channel_of_ones_own_keeps_its_name():
     podcast = {"utm_source": ["Talks"], "utm_medium": ["audio", "video"]}
     partner = {"referrer": ["partner.example"]}
     assert channels_of(podcast=podcast, partner=partner) == ["podcast", "partner", "paid_search"]
-    assert channels_of(podcast={**podcast, "utm_source": ["elsewhere"]})[0] == "other"
+    assert channels_of(podcast={**podcast, "utm_source": ["elsewhere"]})[0] == "audio"
 
 
 def test_a_rule_must_say_something():

@@ -98,7 +98,7 @@ def test_line_ends_and_blank_lines_are_no_events():
 def test_a_time_outside_the_calendar_does_not_stop_the_encoding():
     """A time outside the calendar is encoded as one that no reader accepts."""
     far = pl.lit(2**62, pl.Int64()).cast(UTC_MS)
-    batch = decode(encode(make_events({}, {}).with_columns(sent_at=far)))
+    batch = decode(encode(make_events({}, {}).with_columns(timestamp=far, original_timestamp=None)))
     assert [letter.reason.value for letter in batch.dead_letters] == ["bad_time", "bad_time"]
 
 

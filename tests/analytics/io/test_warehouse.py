@@ -26,10 +26,31 @@ def test_names_are_snake_case():
     """Camel case, blanks and punctuation become snake case; no name begins with a digit."""
     names = {
         "productId": "product_id", "productID": "product_id", "Product Id": "product_id", "product-id": "product_id",
-        "HTTPStatus": "http_status", "utm_source": "utm_source", "step2Name": "step2_name", "1st": "_1st",
+        "HTTPStatus": "httpstatus", "utm_source": "utm_source", "step2Name": "step2_name", "1st": "_1st",
         "$price": "price", "…": "",
     }  # fmt: skip
     assert {key: warehouse_name(key) for key in names} == names
+
+
+# The first 18 are those of segmentio/go-snakecase's own test, the others follow from its rules.
+SEGMENT = {
+    "sample text": "sample_text", "sample-text": "sample_text", "sample_text": "sample_text",
+    "sample___text": "sample_text", "sampleText": "sample_text", "sample 2 Text": "sample_2_text",
+    "inviteYourCustomersAddInvites": "invite_your_customers_add_invites", "SAMPLE 2 TEXT": "sample_2_text",
+    "   sample   2    Text   ": "sample_2_text", "   $#$sample   2    Text   ": "sample_2_text",
+    "___$$Base64Encode": "base64_encode", "FOO:BAR$BAZ": "foo_bar_baz", "FOO#BAR#BAZ": "foo_bar_baz",
+    "something.com": "something_com", "$something%": "something", "•¶§ƒ˚foo˙∆˚¬": "foo", "CStringRef": "cstring_ref",
+    "Enabled 2FA": "enabled_2fa", "B2B Lead": "b2b_lead", "MQLScore": "mqlscore", "b2B": "b2_b", "a_2FA": "a_2fa",
+    "a_b2B": "a_b2_b", "step2Name": "step2_name", "HTMLParser5x": "htmlparser5x", "a.b.C": "a_b_c", "A": "a",
+    "userIDNumber": "user_idnumber", "iOS App Opened": "i_os_app_opened", "Größe": "gr_e", "X-Ray": "x_ray",
+    "v2": "v2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "name"), SEGMENT.items())
+def test_names_are_segments(key: str, name: str):
+    """Capitals and digits in a row are of one word, with the small letters after them."""
+    assert warehouse_name(key) == name
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,21 @@ def test_an_unreadable_time_costs_its_row_only(monkeypatch: pytest.MonkeyPatch) 
     assert json.loads(Path("o/dead_letters.ndjson").read_text())["position"] == 5
 
 
+def test_wrong_clocks_and_unreadable_times_are_warned_of() -> None:
+    """A first event of 1970 makes no table of half a century; a time that is not needed costs nothing."""
+    reset = {"originalTimestamp": "1970-01-01T00:00:00Z", "sentAt": TIMES[0], "receivedAt": TIMES[0]}
+    wrong = {"type": "page", "messageId": "w", "anonymousId": "w", **reset}
+    pages = [PAGE | {"messageId": time, "timestamp": time, "sentAt": "invalid"} for time in TIMES[:3]]
+    write("events", [wrong, *pages])
+    printed = Ended("analyze", "events", "--json", "--out", "o").json
+    assert (printed["accepted"], printed["invalid"], printed["totals"]["page_views"]) == (4, 0, 3)
+    assert printed["warnings"] == [
+        "3 times could not be read, and were ignored because others can (sentAt 3)",
+        "1 events are more than a year from the others: a wrong clock set them; they are in no figure",
+    ]
+    assert len(Path("o/statistics/hourly.csv").read_text().splitlines()) == 1 + 2 * 24 + 1
+
+
 def test_dropped_requests_are_reported_and_can_be_kept() -> None:
     """Of two colleagues who request a demo the second's visit is dropped with a warning, or kept on request."""
     events = []

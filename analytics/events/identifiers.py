@@ -1,0 +1,54 @@
+"""Identifiers of browsers, people and accounts: who stands for nobody, and numbers written as floats."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import polars as pl
+
+WHO: Final = ("anonymous_id", "user_id", "context_group_id")
+"""Columns of the identifiers of the browser, the person and the account."""
+
+_NOBODY: Final = (
+    *("", "nan", "null", "none", "nil", "undefined", "n/a", "(not set)", "(null)", "<nil>", "true", "false", "0"),
+    *("anonymous", "guest", "not_authenticated", "distinct_id", "distinctid", "[object object]"),
+)
+_ALL_ZERO: Final = r"0{8}-?0{4}-?0{4}-?0{4}-?0{12}"
+_NOBODY_PATTERN: Final = rf"(?i)^\s*(?:{'|'.join(map(re.escape, _NOBODY))}|{_ALL_ZERO})\s*$"
+_FLOAT_PATTERN: Final = r"^\s*(-?\d+)\.0+\s*$"
+_NOBODY_TEXT: Final = re.compile(_NOBODY_PATTERN)
+_FLOAT_TEXT: Final = re.compile(_FLOAT_PATTERN)
+
+
+def identifier(text: str | None) -> str | None:
+    """An identifier, or None for a text that stands for nobody.
+
+    Scripts write such texts where they know no identifier: a blank, ``NaN``, ``null``, ``undefined``,
+    ``[object Object]``, a UUID of zeros. As an identifier it would join all of whom nothing is known into one person.
+    Source: the identifiers that PostHog refuses to merge (posthog.com/docs/product-analytics/identify), and what
+    Python, Go and spreadsheets write for nothing. A whole number with ``.0`` is the number, as table tools write it in
+    a column with gaps.
+
+    Args:
+        text: The text as it was given.
+
+    >>> identifier("undefined"), identifier("12345.0"), identifier("u-7")
+    (None, '12345', 'u-7')
+    """
+    if text is None or _NOBODY_TEXT.match(text):
+        return None
+    number = _FLOAT_TEXT.match(text)
+    return number[1] if number else text
+
+
+def in_doubt(column: str) -> pl.Expr:
+    """Whether :func:`identifier` would change a text of a column; null for null."""
+    return pl.col(column).str.contains(f"{_NOBODY_PATTERN}|{_FLOAT_PATTERN}")
+
+
+def identifiers(column: str) -> pl.Expr:
+    """The same as :func:`identifier` for a column of texts."""
+    text = pl.col(column)
+    number = text.str.extract(_FLOAT_PATTERN, 1)
+    return pl.when(~text.str.contains(_NOBODY_PATTERN)).then(pl.coalesce(number, text)).alias(column)
