@@ -15,7 +15,7 @@ from analytics.errors import IntentModelError
 from analytics.events.channels import with_own_channels
 from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
-from analytics.events.enrichment import OwnNames, enrich
+from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import UTC_MS
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
@@ -100,12 +100,12 @@ class Analysis:
         """The arms of the visitors, who is in several, and whether arms have their planned shares."""
         events, _ = self._possible
         own = self.settings.own_names
-        if own != OwnNames():
+        if own.domains or own.bots:
             # The store has corrected impossible times by the arrival, which would be lost.
             times = events.select(pl.col("event_time").cast(UTC_MS))
             events = enrich(events, own).with_columns(times)
         tagged = tag_bots(events) if self.settings.find_bots else events
-        return ExperimentArms(with_own_channels(tagged, self.settings.channel_rules), self._arm_shares)
+        return ExperimentArms(with_own_channels(tagged, own.channels), self._arm_shares)
 
     @property
     def n_impossible_times(self) -> int:

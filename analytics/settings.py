@@ -120,8 +120,8 @@ class AnalyticsSettings(BaseModel):
 
     @property
     def own_names(self) -> OwnNames:
-        """Domains and bots of one's own."""
-        return OwnNames(self.own_domains, self.bots.user_agents)
+        """Domains, bots and channels of one's own."""
+        return OwnNames(self.own_domains, self.bots.user_agents, self.channel_rules)
 
     @field_validator("own_domains")
     @classmethod

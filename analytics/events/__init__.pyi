@@ -3,6 +3,7 @@ from .acquisition import (
     Arrival as Arrival,
     Cause as Cause,
     arrival as arrival,
+    campaign_of as campaign_of,
     default_channel as default_channel,
 )
 from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels

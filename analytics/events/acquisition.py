@@ -66,8 +66,12 @@ _CLICKS: Final = {
 }
 """Source and medium of each click identifier that networks and mail services append to links."""
 
-TAGS: Final = rf"(?i)[?&](?:utm_(?:source|medium|campaign)=[^&#]+|(?:{'|'.join(_CLICKS)})=)"
+_UTM: Final = r"(?:amp;)?utm(?:_|%5f)(?:source|medium|campaign)=[^&#?]+"
+TAGS: Final = rf"(?i)[?&](?:{_UTM}|(?:amp;)?(?:{'|'.join(_CLICKS)})=)"
 """Regular expression of the parameters of an address that name a campaign; values of click identifiers are left out."""
+
+TAGS_OF_FRAGMENT: Final = rf"(?i)[#?&]{_UTM}"
+"""The same for what follows a ``#``, where some put UTM parameters so that servers do not see them."""
 
 
 class Arrival(NamedTuple):
@@ -197,12 +201,31 @@ def _of_referrer(host: str) -> str:
     return "referral" if kind is None else kind if kind == "email" else f"organic_{kind}"
 
 
+def campaign_of(cause: Cause) -> tuple[str | None, str | None, str | None]:
+    """Return source, medium and name of the campaign by which :func:`arrival` judges an event.
+
+    Each is what the event itself has, else the UTM parameter of the address, of which the last of two counts, as in
+    Segment's libraries; source and medium are at last those of a click identifier.
+
+    Args:
+        cause: What the event has of its acquisition.
+
+    >>> campaign_of(Cause(tags="?utm_source=Acme%20News&utm_medium=e+mail")), campaign_of(Cause(tags="?gclid="))
+    (('Acme News', 'e mail', None), ('google', 'cpc', None))
+    """
+    if cause.tags is None:
+        return cause.source, cause.medium, cause.campaign
+    medium, source, name = _campaign(cause.medium, cause.source, cause.campaign, cause.tags)
+    return source, medium, name
+
+
 @lru_cache(50_000)
 def _campaign(
     medium: str | None, source: str | None, campaign: str | None, tags: str | None
 ) -> tuple[str | None, str | None, str | None]:
     """Medium, source and name of the campaign, each from the first place that has it."""
-    query = {name.lower(): value for name, value in parse_qsl((tags or "").replace("?", "&"), keep_blank_values=True)}
+    pairs = parse_qsl(re.sub("[?#]", "&", tags or ""), keep_blank_values=True)
+    query = {name.lower().removeprefix("amp;"): value.strip() for name, value in pairs}
     medium = _known(medium) or _known(query.get("utm_medium"))
     source = _known(source) or _known(query.get("utm_source"))
     clicks = [_CLICKS[name] for name in _CLICKS if name in query]

@@ -9,9 +9,9 @@ from typing import Final
 import polars as pl
 
 _COLUMNS: Final = {
-    "utm_source": "context_campaign_source",
-    "utm_medium": "context_campaign_medium",
-    "utm_campaign": "context_campaign_name",
+    "utm_source": "campaign_source",
+    "utm_medium": "campaign_medium",
+    "utm_campaign": "campaign_name",
     "referrer": "referrer_domain",
 }
 

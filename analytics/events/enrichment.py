@@ -6,15 +6,17 @@ columns of :data:`DERIVED_SCHEMA`. Both work on whole columns, not row by row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from analytics.errors import EventFrameError
-from analytics.events.acquisition import TAGS, Cause, arrival
+from analytics.events.acquisition import TAGS, TAGS_OF_FRAGMENT, Cause, arrival, campaign_of
+from analytics.events.channels import ChannelRule, with_own_channels
 from analytics.events.event_time import EVENT_TIME
 from analytics.events.geography import REGION_OF_COUNTRY, country_of, country_of_zone
 from analytics.events.identifiers import WHO, identifiers, in_doubt
@@ -32,6 +34,9 @@ DERIVED_SCHEMA: Final = pl.Schema(
         "referrer_domain": pl.Categorical(),
         "channel": pl.Categorical(),
         "default_channel": pl.Categorical(),
+        "campaign_source": pl.Categorical(),
+        "campaign_medium": pl.Categorical(),
+        "campaign_name": pl.Categorical(),
         "company_email": pl.Boolean(),
         "is_bot": pl.Boolean(),
     }
@@ -45,6 +50,8 @@ any code or name of it, else by the time zone. ``region``: world region of the c
 subdomains of one's own site and pages for signing in.
 ``channel``: one of :data:`analytics.events.acquisition.CHANNELS`; null for an event without information about
 acquisition. ``default_channel``: the same, but never a channel of one's own.
+``campaign_source``, ``campaign_medium``, ``campaign_name``: the campaign by which the channel is judged: what the event
+has of it, else the UTM parameters of the page's address, else its click identifiers (source and medium).
 ``company_email``: the address given is not from a free-mail provider; null when none was given.
 ``is_bot``: the user agent is that of a bot; never null.
 """
@@ -55,7 +62,7 @@ _HOST: Final = r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?:www\.)?([^/:?#]+)"
 # Below this number of rows, computing every row is faster than finding distinct values.
 _FEW: Final = 1000
 
-_DEVICES: Final = ("desktop", "mobile", "tablet")
+_KINDS_OF_DEVICES: Final = {None, "desktop", "mobile", "tablet"}
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,12 @@ class OwnNames:
     Args:
         domains: Domains of one's own beside that of the page: a shop's checkout, a documentation elsewhere.
         bots: Regular expressions of the user agents of bots, beside those of the list.
+        channels: Channels of one's own, which come before those of Google Analytics.
     """
 
     domains: tuple[str, ...] = ()
     bots: tuple[str, ...] = ()
+    channels: tuple[ChannelRule, ...] = ()
 
 
 def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
@@ -100,7 +109,8 @@ def enrich(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFrame:
 
     Args:
         events: Table of events; see :func:`conform` for accepted types.
-        own: Domains and bots of one's own, beside those that the lists have.
+        own: Domains, bots and channels of one's own, beside those that the lists have; those of settings are
+            :attr:`analytics.settings.AnalyticsSettings.own_names`.
 
     Returns:
         The columns of the tracking plan, then the derived ones, then all others. An identifier of a browser,
@@ -116,46 +126,46 @@ def enrich(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFrame:
     """
     others = [name for name in events.columns if name not in EVENT_SCHEMA and name not in DERIVED_SCHEMA]
     flat = _with_identifiers(conform(events))
-    derived = _derived(flat, own or OwnNames())
-    return pl.concat([flat, derived, *([events.select(others)] if others else [])], how="horizontal")
+    own = own or OwnNames()
+    derived = flat.hstack([*_derived(flat, own), *(events[name] for name in others)])
+    return with_own_channels(derived, own.channels)
 
 
 def _with_identifiers(flat: pl.DataFrame) -> pl.DataFrame:
     """Replace identifiers that stand for nobody by null: "" would join everybody without an account into one."""
     # Few tables have any, and searching costs less than rebuilding the columns.
-    doubtful = flat.select(in_doubt(name).any() for name in WHO).row(0, named=True)
+    doubtful = flat.select(_ANY_IN_DOUBT).row(0, named=True)
     return flat.with_columns(identifiers(name) for name, found in doubtful.items() if found)
 
 
-def _derived(flat: pl.DataFrame, own: OwnNames) -> pl.DataFrame:
+def _derived(flat: pl.DataFrame, own: OwnNames) -> list[pl.Series]:
     """The derived columns, in the order of their schema."""
-    columns = [_of_distinct(flat[column], expressions) for column, expressions in _LOOK_UPS.items()]
-    looked_up = pl.concat([flat.select(*_ARRIVAL_FACTS, event_time=EVENT_TIME), *columns], how="horizontal")
-    country = _country(flat)
-    return looked_up.with_columns(
-        *_arrivals(looked_up, own.domains),
-        country_code=country,
-        device_type=_device(flat),
-        region=_mapped(country, _each(REGION_OF_COUNTRY.get)),
-        is_bot=_mapped(flat["context_user_agent"], lambda agents: _bots(agents, own.bots)),
-    ).select(_DERIVED)
+    if flat.height < _FEW:
+        looked_up = flat.select(*_ARRIVAL_FACTS, *(each for column in _LOOK_UPS.values() for each in column))
+    else:
+        columns = [_of_distinct(flat[column], expressions) for column, expressions in _LOOK_UPS.items()]
+        looked_up = pl.concat([flat.select(_ARRIVAL_FACTS), *columns], how="horizontal")
+    country, region = _country_and_region(flat)
+    (bots,) = _mapped(flat["context_user_agent"], partial(_bots, own=own.bots))
+    found = [looked_up["event_time"], looked_up["company_email"], country, region, _device(flat), bots]
+    named = {series.name: series for series in (*found, *_arrivals(looked_up, own.domains))}
+    return [named[name] for name in DERIVED_SCHEMA]
 
 
-def _of_distinct(values: pl.Series, expressions: dict[str, pl.Expr]) -> pl.DataFrame:
+def _of_distinct(values: pl.Series, expressions: Sequence[pl.Expr]) -> pl.DataFrame:
     """Compute expressions once per distinct value of a column, and gather the results by code."""
-    if len(values) < _FEW:
-        return values.cast(pl.String).to_frame().select(**expressions)
     distinct, row_of = _distinct(values)
-    derived = distinct.to_frame(values.name).select(**expressions)
+    derived = distinct.to_frame(values.name).select(expressions)
     return derived.select(pl.all().gather(row_of))
 
 
-def _mapped(values: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """Apply a function of texts to the distinct values of a column."""
+def _mapped(values: pl.Series, *functions: Callable[[pl.Series], pl.Series]) -> list[pl.Series]:
+    """Apply functions of texts to the distinct values of a column."""
     if len(values) < _FEW:
-        return function(values.cast(pl.String))
+        texts = values.cast(pl.String)
+        return [function(texts) for function in functions]
     distinct, row_of = _distinct(values)
-    return function(distinct).gather(row_of)
+    return [function(distinct).gather(row_of) for function in functions]
 
 
 def _distinct(values: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -165,67 +175,77 @@ def _distinct(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     distinct = categories.unique()
     # Codes from 1, so that 0 is null.
     number, known = ((each.to_physical() + 1).fill_null(0).to_numpy() for each in (categories, distinct))
-    row_of = np.zeros(int(known.max(initial=0)) + 1, dtype=np.int64)
+    row_of = np.zeros(int(known.max(initial=0)) + 1, dtype=np.uint32)
     row_of[known] = np.arange(len(distinct))
     return distinct.cast(pl.String), pl.Series(row_of[number])
 
 
-def _country(flat: pl.DataFrame) -> pl.Series:
-    """Code of the country, by what the event has of it, else by the time zone."""
+def _country_and_region(flat: pl.DataFrame) -> list[pl.Series]:
+    """Code of the country, by what the event has of it, else by the time zone; and the region of the country."""
     given = flat["context_location_country"]
-    found = given if set(given.unique()) <= _CODES else _mapped(given, _each(country_of))
-    if not found.null_count():
+    if set(given.unique()) <= _CODES:
+        found = [given.alias("country_code"), *_mapped(given, _REGIONS)]
+    else:
+        found = _mapped(given, _COUNTRIES, _REGIONS)
+    if not found[0].null_count() or flat["context_timezone"].null_count() == flat.height:
         return found
-    by_zone = _mapped(flat["context_timezone"], _each(country_of_zone))
-    return pl.select(pl.coalesce(found.cast(pl.String), by_zone)).to_series()
+    by_zone = _mapped(flat["context_timezone"], _COUNTRIES_OF_ZONES, _REGIONS_OF_ZONES)
+    return [given.zip_with(found[0].is_not_null(), zone) for given, zone in zip(found, by_zone, strict=True)]
 
 
 def _device(flat: pl.DataFrame) -> pl.Series:
     """Kind of device, as the event has it, else by the user agent."""
-    given, agents = flat["context_device_type"], flat["context_user_agent"]
-    found = given if set(given.unique()) <= {None, *_DEVICES} else _mapped(given, _plain_devices)
+    found = flat["context_device_type"].alias("device_type")
+    if not set(found.unique()) <= _KINDS_OF_DEVICES:
+        (found,) = _mapped(found, _plain_devices)
+    if not found.null_count():
+        return found
     # Servers send neither; an agent is looked up only where the device is missing.
-    agents = agents.zip_with(found.is_null(), pl.Series([None], dtype=pl.String)) if found.null_count() else agents[:0]
+    agents = flat["context_user_agent"].zip_with(found.is_null(), pl.Series([None], dtype=pl.String))
     if agents.null_count() == len(agents):
         return found
-    return pl.select(pl.coalesce(found.cast(pl.String), _mapped(agents, _each(device_of)))).to_series()
+    (by_agent,) = _mapped(agents, _DEVICES_OF_AGENTS)
+    return found.zip_with(found.is_not_null(), by_agent)
 
 
-def _plain_devices(given: pl.Series) -> pl.Series:
-    plain = given.str.strip_chars().str.to_lowercase()
-    # As Segment's mobile libraries write it: the system instead of the kind, of which the user agent tells.
-    return plain.replace({"phone": "mobile", "smartphone": "mobile", "pc": "desktop"}).replace_strict(
-        {name: name for name in _DEVICES}, default=None, return_dtype=pl.String
-    )
+def _plain_device(given: str) -> str | None:
+    # Segment's mobile libraries write the system instead of the kind, of which the user agent tells.
+    plain = given.strip().lower()
+    plain = {"phone": "mobile", "smartphone": "mobile", "pc": "desktop"}.get(plain, plain)
+    return plain if plain in _KINDS_OF_DEVICES else None
 
 
 def _bots(agents: pl.Series, own: tuple[str, ...]) -> pl.Series:
-    return pl.Series([agent is not None and is_bot(agent, own) for agent in agents], dtype=pl.Boolean)
+    values = agents.to_list()
+    known = {agent: agent is not None and is_bot(agent, own) for agent in set(values)}
+    return pl.Series("is_bot", [known[agent] for agent in values], dtype=pl.Boolean)
 
 
-def _each(function: Callable[[str], str | None]) -> Callable[[pl.Series], pl.Series]:
-    """A function of one text as a function of a column."""
-    return lambda values: pl.Series([None if value is None else function(value) for value in values], dtype=pl.String)
+def _each(name: str, function: Callable[[str], str | None]) -> Callable[[pl.Series], pl.Series]:
+    """A function of one text as a function of a column, whose result has this name."""
+
+    def column(texts: pl.Series) -> pl.Series:
+        values = texts.to_list()
+        known = {text: None if text is None else function(text) for text in set(values)}
+        return pl.Series(name, [known[text] for text in values], dtype=pl.String).cast(pl.Categorical())
+
+    return column
 
 
 def _arrivals(events: pl.DataFrame, own_domains: tuple[str, ...]) -> list[pl.Series]:
-    """Referrer and channel of each event; rules are evaluated once for each combination of causes."""
-    table = events.select(*_CAUSES, _REFERRER, "_own_host", _landing=~_INTERNAL & _ON_A_PAGE)
-    landing = table["_landing"]
+    """Referrer, channel and campaign of each event; rules are evaluated once for each combination of causes."""
+    table = events.select(_JUDGED)
+    has_cause, landing = table.drop_in_place("_has_cause"), table["_landing"]
     # Most events are page views after a link within the site, of which nothing has to be judged.
-    has_cause = table.select(pl.any_horizontal(pl.col(*_CAUSES, "_referrer").is_not_null())).to_series()
     table = table.filter(has_cause)
     _, first, row_of = np.unique(table.hash_rows().to_numpy(), return_index=True, return_inverse=True)
-    found = [arrival(Cause(*row), own_domains) for row in table[first].iter_rows()]
     # Two more rows serve all events without a cause.
-    found += [arrival(Cause()), arrival(Cause(on_page=False))]
-    place = np.where(landing, len(found) - 2, len(found) - 1)
+    causes = [*(Cause(*row) for row in table[first].iter_rows()), Cause(), Cause(on_page=False)]
+    place = np.where(landing, len(causes) - 2, len(causes) - 1)
     place[has_cause.to_numpy()] = row_of
-    referrer, channel = (
-        pl.Series(name, values, dtype=pl.Categorical()).gather(place)
-        for name, values in zip(("referrer_domain", "channel"), zip(*found, strict=True), strict=True)
-    )
-    return [referrer, channel, channel.alias("default_channel")]
+    rows = [(*arrival(cause, own_domains), *campaign_of(cause)) for cause in causes]
+    found = pl.DataFrame(rows, schema=_ARRIVAL, orient="row")[place]
+    return [*found, found["channel"].alias("default_channel")]
 
 
 def _conform_column(events: pl.DataFrame, name: str, dtype: pl.DataType, *, strict: bool) -> pl.Series:
@@ -275,39 +295,49 @@ def _company_email() -> pl.Expr:
 
 
 def _of_companies(domains: pl.Series) -> pl.Series:
-    return pl.Series([None if domain is None else not is_free_mail(domain) for domain in domains], dtype=pl.Boolean)
+    values = domains.to_list()
+    return pl.Series([None if domain is None else not is_free_mail(domain) for domain in values], dtype=pl.Boolean)
 
 
 def _tags(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.String).map_batches(_tags_of, return_dtype=pl.Categorical())
+    address = pl.col(name).cast(pl.String)
+    query = address.str.extract(r"^[^?#]*(\?[^#]+)").str.extract_all(TAGS).list.join("")
+    fragment = address.str.extract(r"(#.+)").str.extract_all(TAGS_OF_FRAGMENT).list.join("")
+    # The last of two equal keys counts, and so the query before the fragment.
+    tags = pl.concat_str(fragment, query, ignore_nulls=True)
+    return pl.when(tags != "").then(tags).cast(pl.Categorical())
 
 
-def _tags_of(addresses: pl.Series) -> pl.Series:
-    # Most addresses have no query.
-    if not addresses.str.contains("?", literal=True).any():
-        return pl.Series([None], dtype=pl.Categorical()).new_from_index(0, len(addresses))
-    found = addresses.str.extract(r"(\?[^#]+)").str.extract_all(TAGS).list.join("")
-    return found.replace("", None).cast(pl.Categorical())
-
-
+# Expressions are built once: for a small batch, building them takes longer than evaluating them.
 _LOOK_UPS: Final = {
-    "context_page_referrer": {"_referrer_host": _host("context_page_referrer")},
-    "context_page_url": {"_own_host": _host("context_page_url"), "_tags": _tags("context_page_url")},
-    "email": {"company_email": _company_email()},
+    "context_page_referrer": [_host("context_page_referrer").alias("_referrer_host")],
+    "context_page_url": [_host("context_page_url").alias("_own_host"), _tags("context_page_url").alias("_tags")],
+    "email": [_company_email().alias("company_email")],
 }
 # A referrer on the same host is a link between two pages of the site, and no arrival.
 _INTERNAL: Final = (pl.col("_referrer_host") == pl.col("_own_host")).fill_null(value=False)
 _ON_A_PAGE: Final = pl.col("context_page_url").is_not_null() | (pl.col("type") == CallType.PAGE)
-_ARRIVAL_FACTS: Final = (
-    "type",
-    "context_page_url",
-    "context_campaign_medium",
-    "context_campaign_source",
-    "context_campaign_name",
-)
+_CAMPAIGN: Final = {
+    "campaign_source": "context_campaign_source",
+    "campaign_medium": "context_campaign_medium",
+    "campaign_name": "context_campaign_name",
+}
+_ARRIVAL_FACTS: Final[tuple[str | pl.Expr, ...]] = ("type", "context_page_url", *_CAMPAIGN.values(), EVENT_TIME.alias("event_time"))
+_ARRIVAL: Final = {name: DERIVED_SCHEMA[name] for name in ("referrer_domain", "channel", *_CAMPAIGN)}
 _REFERRER: Final = pl.when(~_INTERNAL).then("_referrer_host").alias("_referrer")
-_CAUSES: Final = ("context_campaign_medium", "context_campaign_source", "context_campaign_name", "_tags")
+_CAUSES: Final = (*(_CAMPAIGN[f"campaign_{name}"] for name in ("medium", "source", "name")), "_tags")
+_JUDGED: Final[tuple[str | pl.Expr, ...]] = (
+    *_CAUSES,
+    _REFERRER,
+    "_own_host",
+    (~_INTERNAL & _ON_A_PAGE).alias("_landing"),
+    pl.any_horizontal(pl.col(*_CAUSES).is_not_null(), _REFERRER.is_not_null()).alias("_has_cause"),
+)
 _CODES: Final = {None, *REGION_OF_COUNTRY}
-
-# Expressions are built once: for a small batch, building them takes longer than evaluating them.
-_DERIVED: Final = [pl.col(name).cast(dtype) for name, dtype in DERIVED_SCHEMA.items()]
+_COUNTRIES: Final = _each("country_code", country_of)
+_REGIONS: Final = _each("region", lambda text: REGION_OF_COUNTRY.get(country_of(text) or ""))
+_COUNTRIES_OF_ZONES: Final = _each("country_code", country_of_zone)
+_REGIONS_OF_ZONES: Final = _each("region", lambda zone: REGION_OF_COUNTRY.get(country_of_zone(zone) or ""))
+_plain_devices: Final = _each("device_type", _plain_device)
+_DEVICES_OF_AGENTS: Final = _each("device_type", device_of)
+_ANY_IN_DOUBT: Final = [in_doubt(name).any() for name in WHO]

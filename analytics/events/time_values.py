@@ -111,17 +111,24 @@ def _ms_of_other_spelling(text: str) -> int:
 
 
 def _of_texts(texts: pl.Series) -> pl.Series:
-    # Nearly always all are written as JavaScript does. The checks are for blanks and signs, which Polars would read.
-    usual = (texts.str.len_bytes() == _USUAL_LENGTH) & (texts.str.slice(4, 1) == "-")
-    if (usual & ~texts.str.contains(" ", literal=True)).all():
-        times = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", strict=False).cast(UTC_MS)
-    else:
+    # Nearly always all are written as JavaScript does, so that is tried before anything is checked in every row.
+    times, are_usual = texts.to_frame("text").select(_USUAL_TIMES, _ARE_USUAL)
+    if not are_usual.all():
         clocks = texts.str.extract(_IN_UTC).str.replace(" ", "T", literal=True)
-        times = clocks.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False).cast(UTC_MS)
-    left = times.is_null() & texts.is_not_null()
-    if left.any():
+        times = clocks.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
+    times = times.cast(UTC_MS)
+    if times.null_count() > texts.null_count():
+        left = times.is_null() & texts.is_not_null()
         distinct = texts.filter(left).unique()
         ms = pl.Series([read_ms(text) for text in distinct], dtype=pl.Int64)
         read = texts.replace_strict(distinct, ms, default=None, return_dtype=pl.Int64).cast(UTC_MS)
         times = times.zip_with(~left, read)
     return times.alias(texts.name)
+
+
+# Polars reads this format four times faster than with "%.3f" for the same digits.
+_USUAL_TIMES: Final = pl.col("text").str.to_datetime("%Y-%m-%dT%H:%M:%S.%3fZ", time_unit="ms", strict=False)
+# Blanks and signs, which Polars would read as digits, have no place in these.
+_ARE_USUAL: Final = (
+    ((pl.col("text").str.len_bytes() == _USUAL_LENGTH) & ~pl.col("text").str.contains(r"[ +]|^-")).all().alias("usual")
+)

@@ -47,6 +47,8 @@ _ATTRIBUTES: Final = {
         if not dtype.is_temporal() and name not in _NO_ATTRIBUTES
     },
     **{name: dimension.expression.meta.root_names()[0] for name, dimension in DIMENSIONS.items()},
+    # By the rule of channels: a campaign may stand in the address of the page alone.
+    **{f"context_campaign_{name}": f"campaign_{name}" for name in ("source", "medium", "name")},
 }
 """Column of the enriched events by its name and by the name of its dimension."""
 
@@ -95,7 +97,8 @@ def column_of(attribute: str) -> str:
         raise ValueError(not_known("attribute", attribute, [*_ATTRIBUTES, "properties.…"]))
     if first not in _OPEN_PARTS or not all(others) or _UNREADABLE.intersection(attribute):
         raise ValueError(f"{attribute!r} is no path of names below {', '.join(_OPEN_PARTS)}, such as 'properties.plan'")
-    return _FULL_COLUMNS.get(attribute, attribute)
+    column = _FULL_COLUMNS.get(attribute, attribute)
+    return _ATTRIBUTES.get(column, column)
 
 
 def _values_of(column: str, values: Sequence[_Value]) -> tuple[str | bool, ...]:

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By, dimensions_of
+from analytics.events.enrichment import OwnNames
 from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment_ms
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
@@ -73,6 +74,8 @@ class EventStore(EventIntake):
         spill: A folder for the events of hours that are no longer the newest, so that memory holds little more than
             their identifiers; several stores may share it. A file there is deleted when its hour has left the window
             and no bucket refers to it. Without a folder all events stay in memory.
+        own: Domains, bots and channels of one's own, for the derived columns of events and the counts of
+            :meth:`views`; those of settings are :attr:`analytics.settings.AnalyticsSettings.own_names`.
 
     Raises:
         AnalyticsError: A setting is out of range, or the folder cannot be used.
@@ -93,6 +96,7 @@ class EventStore(EventIntake):
         on_evict: Callable[[HourBucket], None] | None = None,
         max_dead_letters: int = 1000,
         spill: Path | None = None,
+        own: OwnNames | None = None,
     ) -> None:
         if window_hours < 1 or skew_seconds < 0 or max_dead_letters < 0:
             given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
@@ -103,7 +107,8 @@ class EventStore(EventIntake):
         # Whole milliseconds, like event times, so that comparisons are exact.
         self._skew_ms = round(skew_seconds * 1000)
         self._on_accept = on_accept
-        self._hours = HourWindow(window_hours, on_evict, spill)
+        self._own = own
+        self._hours = HourWindow(window_hours, on_evict, spill, own)
         self._seen = SeenIds()
         self._redeliveries = Redeliveries()
         self._counters = StoreCounters()
@@ -275,6 +280,7 @@ class EventStore(EventIntake):
             self._window_hours,
             self._skew_ms / 1000,
             max_dead_letters=max(each.dead_letters.maxlen or 0 for each in (self, other)),
+            own=self._own,
         )
         for stream_ms in (self._hours.stream_ms, other._hours.stream_ms):
             if stream_ms is not None:

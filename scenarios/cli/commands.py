@@ -146,7 +146,7 @@ EXAMPLES: Final = (
 """Calls to begin with."""
 
 PLUGGABLE: Final = frozenset(
-    {"run", "analyze", "show", "validate", "study", "power", "compare", "warm-up", "check-component"}
+    {"run", "analyze", "show", "validate", "study", "power", "compare", "warm-up", "check-component", "stats"}
 )
 """Commands that read scenarios or studies, and so may import the components that these name."""
 

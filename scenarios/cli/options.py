@@ -80,6 +80,16 @@ AnalysisOverrides = Annotated[
     ),
 ]
 
+AnalysisConfig = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="SCENARIO",
+        help="Scenario (file or name) whose section 'analytics' is used.",
+        autocompletion=complete_scenario,
+    ),
+]
+
 Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Seed; by default the scenario's own.")]
 
 OutputFolder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")]

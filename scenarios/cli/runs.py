@@ -13,6 +13,7 @@ from analytics.io.reading import EventFormat
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from scenarios.cli.options import (
+    AnalysisConfig,
     AnalysisOverrides,
     Executor,
     InputFormat,
@@ -92,14 +93,7 @@ def analyze(
     events: Annotated[
         list[str], typer.Argument(metavar="EVENTS...", help="Files or folders of events; '-' is standard input.")
     ],
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SCENARIO",
-            help="Scenario (file or name) whose section 'analytics' is used.",
-            autocompletion=complete_scenario,
-        ),
-    ] = None,
+    config: AnalysisConfig = None,
     set_: AnalysisOverrides = None,
     *,
     out: OutputFolder = None,

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from analytics.durable.recovery import read_store
 from analytics.events.dimensions import current_dimension
+from analytics.events.enrichment import OwnNames
 from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, page, table
@@ -39,18 +40,19 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
 
 
-def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
+def stats_data(folder: Path, by: Sequence[str], own: OwnNames | None = None) -> dict[str, Any]:
     """Read a store, and return what it contains as plain data.
 
     Args:
         folder: Folder of the store.
         by: Dimensions to group page views by, if any.
+        own: Domains, bots and channels of one's own.
 
     Raises:
         StoreError: There is no store, or it cannot be read.
         DimensionError: A dimension is unknown or named twice.
     """
-    store, by = read_store(folder), [current_dimension(name) for name in by]
+    store, by = read_store(folder, own), [current_dimension(name) for name in by]
     window = store.window
     return {
         **asdict(store.counts),

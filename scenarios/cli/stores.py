@@ -15,8 +15,9 @@ from analytics.durable.settings import Fsync, StoreSettings
 from analytics.errors import AnalyticsError, StoreWriteError
 from analytics.ingestion import ingest as ingest_events
 from analytics.io.reading import EventFormat
-from scenarios.cli.options import InputFormat, JsonOutput, StoreFolder, TableType
+from scenarios.cli.options import AnalysisConfig, AnalysisOverrides, InputFormat, JsonOutput, StoreFolder, TableType
 from scenarios.cli.output import Output, say
+from scenarios.cli.runs import analyst_settings
 from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
@@ -67,14 +68,18 @@ def stats(
     by: Annotated[
         list[str] | None, typer.Option(metavar="DIMENSION", help="Group page views by this; may be repeated.")
     ] = None,
+    config: AnalysisConfig = None,
+    set_: AnalysisOverrides = None,
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
 
+    own = analyst_settings(config, set_ or ())[0].own_names
+
     def state() -> object:
-        data = stats_data(store, by or [])
+        data = stats_data(store, by or [], own)
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.

@@ -22,7 +22,8 @@ ORIGIN_COLUMNS: Final = frozenset(
         "channel",
         "default_channel",
         "referrer_domain",
-        *(f"context_campaign_{key}" for key in ("source", "medium", "name", "term", "content")),
+        *(f"campaign_{key}" for key in ("source", "medium", "name")),
+        *(f"context_campaign_{key}" for key in ("term", "content")),
     }
 )
 """Columns that depend on what leads to a visit."""

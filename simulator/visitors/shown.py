@@ -15,6 +15,7 @@ import polars as pl
 from analytics.events.enrichment import enrich
 from analytics.events.geography import REGION_OF_COUNTRY
 from simulator.engine.arrays import Words
+from simulator.settings.signals import ORIGIN_COLUMNS
 from simulator.settings.site import PageSettings, SiteSettings
 from simulator.world.arrival_sources import Link
 from simulator.world.population import Population
@@ -93,7 +94,7 @@ class ShownTables:
         }
         # By the rules of the analytics themselves, of which there are too many to repeat.
         found = enrich(pl.DataFrame(landings, schema=dict.fromkeys(landings, pl.String)))
-        return found.select("referrer_domain", "channel", "default_channel", *campaigns[0]).to_dicts()
+        return found.select(sorted(ORIGIN_COLUMNS)).to_dicts()
 
 
 def _of_page(page: PageSettings) -> dict[str, object]:

@@ -56,7 +56,7 @@ BROTHERS = {
 
 @pytest.mark.parametrize(("key", "name"), [*SEGMENT.items(), *BROTHERS.items()])
 def test_names_are_segments(key: str, name: str):
-    """Capitals and digits in a row are of one word, with the small letters after them; no column begins with a digit."""
+    """Capitals and digits in a row are of one word, with the small letters after them; none begins with a digit."""
     assert warehouse_name(key) == (f"_{name}" if name[0].isdigit() else name)
 
 

@@ -129,7 +129,9 @@ def test_derived_columns_need_no_other_column():
     row = {
         "user_id": "u",
         "email": "a@acme.example.com",
+        "context_campaign_source": "google",
         "context_campaign_medium": "cpc",
+        "context_campaign_name": "spring",
         "context_page_url": "https://www.example.com/",
         "context_page_referrer": "https://news.example.org/",
         "context_timezone": "Europe/Vienna",
