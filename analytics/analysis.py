@@ -25,6 +25,7 @@ from analytics.sessions.visits import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import ConversionUnit, Signal
+from analytics.statistics.coverage import coverage_warnings
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.segment_content import SegmentContent, segment_content
@@ -115,6 +116,11 @@ class Analysis:
     def persons(self) -> Persons:
         """Which browsers and user ids are one person's, also where the settings keep browsers as they are."""
         return Persons(self._possible[0])
+
+    @cached_property
+    def coverage_warnings(self) -> tuple[str, ...]:
+        """Sentences on events that are in no figure, and on identifiers that join implausibly many."""
+        return tuple(coverage_warnings(self.events, self.persons, stitch=self.settings.stitch))
 
     @property
     def n_impossible_times(self) -> int:

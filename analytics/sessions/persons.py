@@ -104,6 +104,11 @@ class Persons:
         )
 
     @cached_property
+    def has_browsers(self) -> bool:
+        """Whether any event has an anonymous id."""
+        return self._events["anonymous_id"].null_count() < self._events.height
+
+    @cached_property
     def users(self) -> pl.Series:
         """All user ids, sorted."""
         return self._seen["user_id"].drop_nulls().unique().sort()

@@ -15,9 +15,9 @@ from analytics.durable.settings import Fsync, StoreSettings
 from analytics.errors import AnalyticsError, StoreWriteError
 from analytics.ingestion import ingest as ingest_events
 from analytics.io.reading import EventFormat
-from scenarios.cli.options import InputFormat, JsonOutput, StoreFolder, TableType
+from scenarios.cli.options import InputFormat, JsonOutput, Stitch, StoreFolder, TableType
 from scenarios.cli.output import Output, say
-from scenarios.cli.store_text import ingest_text, stats_data, stats_text
+from scenarios.cli.store_text import ingest_data, ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 
@@ -59,7 +59,7 @@ def ingest(
     with _input_errors(), _stop_requested() as stop:
         form = EventFormat(format_, type_)
         done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, form=form, stop=stop)
-    return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
+    return Output(to_json(ingest_data(done)) if json else ingest_text(done, store), is_summary=not json)
 
 
 def stats(
@@ -68,13 +68,14 @@ def stats(
         list[str] | None, typer.Option(metavar="DIMENSION", help="Group page views by this; may be repeated.")
     ] = None,
     *,
+    stitch: Stitch = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
 
     def state() -> object:
-        data = stats_data(store, by or [])
+        data = stats_data(store, by or [], stitch=stitch is not False)
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.
