@@ -51,23 +51,20 @@ def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = 
 
 
 def no_requests(events: pl.DataFrame) -> Iterator[str]:
-    """Yield a sentence where there is no demo request, which is the outcome that everything else is about.
+    """Yield a sentence where there is no demo request, but tracked events of other names.
 
     Args:
         events: Flat or enriched events.
     """
     ours = str(EventName.DEMO_REQUESTED)
-    if events.is_empty() or not events.filter(pl.col("event") == ours).is_empty():
+    if not events.filter(pl.col("event") == ours).is_empty():
         return
-    names = unknown_names(events)
-    if not names:
-        yield f"no event is called {ours!r}, so nobody asks for a demo; there is no track call of another name either"
-        return
-    theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
-    yield (
-        f"no event is called {ours!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
-        f"(--rename-event 'THEIRS={ours}' names the one to count)"
-    )
+    if names := unknown_names(events):
+        theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
+        yield (
+            f"no event is called {ours!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
+            f"(--rename-event 'THEIRS={ours}' names the one to count)"
+        )
 
 
 def _no_page_views(events: pl.DataFrame) -> Iterator[str]:
