@@ -197,9 +197,7 @@ class Analysis:
         except IntentModelError:
             by_visit = None  # fitted again there, so that its reason stands beside those of the others
         events, visits = self._in_one_arm(self.events, VISITOR), self._visits_in_one_arm
-        return models.compare_analyses(
-            events, self._model, self._truth, visits=visits, by_visit=by_visit, stitch=False
-        )
+        return models.compare_analyses(events, self._model, self._truth, visits=visits, by_visit=by_visit, stitch=False)
 
     @cached_property
     def _model(self) -> models.IntentModel:

@@ -15,6 +15,7 @@ from analytics.errors import AnalyticsError
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import enriched
 
+
 @dataclass(frozen=True)
 class StitchingScore:
     """Pairwise precision and recall of stitching, over the browsers that are in both tables.
@@ -65,7 +66,8 @@ def stitch(events: pl.DataFrame) -> pl.DataFrame:
         events: Flat or enriched events, in any order.
 
     Returns:
-        Table with the columns of :data:`analytics.sessions.persons.IDENTITY_SCHEMA`, one row per browser, ordered by anonymous id.
+        Table with the columns of :data:`analytics.sessions.persons.IDENTITY_SCHEMA`, one row per browser, ordered by
+        anonymous id.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -144,7 +146,9 @@ def _checked(identities: pl.DataFrame, name: str) -> pl.DataFrame:
     """The two columns of identities, checked."""
     columns = ["anonymous_id", "person_id"]
     if missing := [column for column in columns if column not in identities.columns]:
-        raise AnalyticsError(f"{name}: has no column {' and '.join(missing)}; see analytics.sessions.persons.IDENTITY_SCHEMA")
+        raise AnalyticsError(
+            f"{name}: has no column {' and '.join(missing)}; see analytics.sessions.persons.IDENTITY_SCHEMA"
+        )
     table = identities.select(pl.col(columns).cast(pl.String))
     if gaps := table.height - table.drop_nulls().height:
         raise AnalyticsError(f"{name}: {gaps} rows lack anonymous_id or person_id; drop them")

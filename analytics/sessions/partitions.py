@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import polars as pl
@@ -78,7 +78,7 @@ def partitions_by_visitor(
         yield keyed.filter(part == number).select(kept).collect(engine="streaming")
 
 
-def _with_key(frame: pl.LazyFrame, found: list[str], *, stitch: bool) -> pl.LazyFrame:
+def _with_key(frame: pl.LazyFrame, found: Sequence[str], *, stitch: bool) -> pl.LazyFrame:
     """Add a text that all events of a person, and no others, have in common."""
     # Texts that stand for nobody are rare, and to look for them once costs less than to do so in every part.
     texts = frame.select(pl.col(name).cast(pl.String) for name in found)

@@ -31,10 +31,10 @@ class FunnelStatistics:
     """Counts and rates of a table of events over the observed period.
 
     Visitors are persons: browsers and user ids that events or alias calls name together are one; see
-    :func:`analytics.sessions.identity.stitch`. *Visitors* and *visits* are those with a page view, *demo requests* all ``Demo Requested`` events. Servers send demo
-    requests whether or not the browser's events arrive: a request of a visitor without a page view counts in
-    ``demo_requests``, but not in ``converted`` or any rate. *Conversion* is the share of visitors with at least one
-    demo request.
+    :func:`analytics.sessions.identity.stitch`. *Visitors* and *visits* are those with a page view, *demo requests* all
+    ``Demo Requested`` events. Servers send demo requests whether or not the browser's events arrive: a request of a
+    visitor without a page view counts in ``demo_requests``, but not in ``converted`` or any rate. *Conversion* is the
+    share of visitors with at least one demo request.
 
     Args:
         events: Flat or enriched events, in any order, without duplicates (the event store removes them). Or at least

@@ -157,9 +157,7 @@ def test_visits_and_statistics_of_stitched_events_count_persons():
     laptop = sightings((100, "laptop", "u"), (101, "laptop", "u"))
     request = sightings((102, "laptop", "u"), type="track", event=DEMO)
     events = pl.concat([phone, laptop, request])
-    browsers, people = (
-        FunnelStatistics(events, stitch=stitch).totals().row(0, named=True) for stitch in (False, True)
-    )
+    browsers, people = (FunnelStatistics(events, stitch=stitch).totals().row(0, named=True) for stitch in (False, True))
     assert (browsers["visitors"], people["visitors"]) == (2, 1)
     assert people["conversion"] == 1
     visits = visit_table(events)

@@ -153,7 +153,7 @@ def by_union_find(rows: list[Row]) -> list[str]:
             at = (kind, row["timestamp"], name)
             first[kind, name] = min(first.get((kind, name), at), at)
     names = {}
-    for node, at in sorted(first.items(), key=lambda item: item[1]):
+    for node, _ in sorted(first.items(), key=lambda item: item[1]):
         names.setdefault(root(node), node[1])
     return [names[root(nodes(row)[0])] for row in rows]
 

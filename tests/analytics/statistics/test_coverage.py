@@ -29,7 +29,9 @@ def known(n: int) -> list[Row]:
 def test_a_stream_that_misses_nothing_has_no_warning():
     """Requests of people who were seen need no word, nor does a stream in which nobody has a browser."""
     assert warnings(*known(3)) == []
-    assert warnings(*(event(n, who=None, user_id=f"u{n % 2}") for n in range(4)), event(9, DEMO, None, user_id="u1")) == []
+    assert (
+        warnings(*(event(n, who=None, user_id=f"u{n % 2}") for n in range(4)), event(9, DEMO, None, user_id="u1")) == []
+    )
     assert warnings() == []
 
 

@@ -16,7 +16,9 @@ import funnelsim as fs
 START = datetime(2026, 3, 3, 9, tzinfo=UTC)
 
 
-def call(minute: int, kind: str, browser: str | None = None, user: str | None = None, **fields: object) -> dict[str, Any]:
+def call(
+    minute: int, kind: str, browser: str | None = None, user: str | None = None, **fields: object
+) -> dict[str, Any]:
     """An event as SDKs send it."""
     when = f"{START + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
     who = {key: value for key, value in (("anonymousId", browser), ("userId", user)) if value is not None}
