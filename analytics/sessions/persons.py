@@ -64,7 +64,11 @@ class Persons:
 
     @cached_property
     def _seen(self) -> pl.DataFrame:
-        return identifiers_seen_together(self._events.lazy())
+        events = self._events.select("type", *_IDENTIFIERS)
+        # Hardly any stream has alias calls, and those without need not be searched for them.
+        if events["previous_id"].null_count() == events.height:
+            events = events.drop("type", "previous_id")
+        return identifiers_seen_together(events.lazy())
 
     def stitched(self) -> pl.DataFrame:
         """The enriched events, in their order, with the name of the person as ``anonymous_id``.

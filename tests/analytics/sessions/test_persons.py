@@ -8,11 +8,15 @@ from flat_events import DEMO, START, TIMES, Row, events_of
 from hypothesis import given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
+from analytics.analysis import Analysis
+from analytics.events.dimensions import dimensions_of
+from analytics.sessions import persons
 from analytics.sessions.identity import stitch, stitched
 from analytics.sessions.partitions import partitions_by_visitor
-from analytics.sessions.persons import Persons
+from analytics.sessions.persons import Persons, identifiers_seen_together
 from analytics.sessions.timeline import VISITOR
 from analytics.sessions.visits import assign_visits, visit_table, visit_table_of_parts
+from analytics.settings import AnalyticsSettings
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.segment_content import segment_content
 
@@ -94,10 +98,10 @@ def test_people_without_a_browser_keep_their_user_ids():
     rows = [seen(0, user="u"), seen(1, user="v"), request(2, user="v")]
     assert visitors(*rows) == ["u", "v", "v"]
     assert totals(*rows) == (2, 1, 1, 0.5)
-    persons = Persons(events_of(*rows))
-    assert persons.stitched()["anonymous_id"].to_list() == [None] * 3
-    assert persons.users_without_browser.to_list() == ["u", "v"]
-    assert not persons.has_browsers
+    people = Persons(events_of(*rows))
+    assert people.stitched()["anonymous_id"].to_list() == [None] * 3
+    assert people.users_without_browser.to_list() == ["u", "v"]
+    assert not people.has_browsers
 
 
 def test_where_everybody_has_one_browser_nothing_is_changed():
@@ -228,3 +232,40 @@ def test_identifiers_that_join_implausibly_many_are_found():
     few = [seen(n, f"b{n}", "demo") for n in range(5)]
     assert Persons(events_of(*few, *(seen(n, f"s{n}") for n in range(4)))).over_merges["n"].to_list() == [5]
     assert Persons(events_of(*few, *(seen(n, f"s{n}") for n in range(5)))).over_merges.is_empty()
+
+
+def test_an_analysis_is_by_person_and_finds_persons_once(monkeypatch: pytest.MonkeyPatch):
+    """Visits, accounts, first touch, arms and naive analyses are those of the person; the graph is searched once."""
+    searched = []
+
+    def counted(events: pl.LazyFrame) -> pl.DataFrame:
+        searched.append(events)
+        return identifiers_seen_together(events)
+
+    monkeypatch.setattr(persons, "identifiers_seen_together", counted)
+    phone = {"context_group_id": "acme", "context_location_country": "DE", "context_experiments": "e=a"}
+    laptop = {"context_location_country": "US", "context_experiments": "e=b"}
+    rows = [seen(0, "phone", "u", **phone), seen(90, "laptop", "u", **laptop), request(95, user="u")]
+    found = {}
+    for is_stitched in (True, False):
+        analysis = Analysis(lambda: events_of(*rows), AnalyticsSettings(stitch=is_stitched))
+        found[is_stitched] = (
+            analysis.visits.select("anonymous_id", "visit", "account", "requested_demo").rows(),
+            analysis.segments(*dimensions_of(["region"])).select("region", "visitors", "converted").rows(),
+            analysis.experiments.in_several_arms["visitor"].to_list(),
+            analysis.persons.browsers["person_id"].unique().to_list(),
+        )
+        assert analysis.content_by("region").conversion.height == analysis.side_by_side.table.height == 0
+    assert found[True] == (
+        [("phone", 1, "acme", False), ("phone", 2, "acme", True)],
+        [("europe", 1, 1)],
+        ["phone"],
+        ["phone"],
+    )
+    assert found[False] == (
+        [("phone", 1, "acme", False), ("laptop", 1, None, False)],
+        [("europe", 1, 0), ("north_america", 1, 0), ("(not set)", 0, 0)],
+        [],
+        ["phone"],
+    )
+    assert len(searched) == 2
