@@ -19,11 +19,13 @@ from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import UTC_MS
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
+from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR, enriched
 from analytics.sessions.visits import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import ConversionUnit, Signal
+from analytics.statistics.coverage import coverage_warnings
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.segment_content import SegmentContent, segment_content
@@ -91,6 +93,9 @@ class Analysis:
     def events(self) -> pl.DataFrame:
         """The events with derived columns, such as the region, and with bots tagged; none with an impossible time.
 
+        ``anonymous_id`` is the name of the person, as of :func:`analytics.sessions.identity.stitched`, unless the
+        settings keep browsers as they are.
+
         Visitors in several arms of an experiment are in none here; see :attr:`experiments`.
         """
         return self.experiments.events
@@ -98,7 +103,7 @@ class Analysis:
     @cached_property
     def experiments(self) -> ExperimentArms:
         """The arms of the visitors, who is in several, and whether arms have their planned shares."""
-        events, _ = self._possible
+        events = self.persons.stitched() if self.settings.stitch else self._possible[0]
         own = self.settings.own_names
         if own.domains or own.bots:
             # The store has corrected impossible times by the arrival, which would be lost.
@@ -106,6 +111,16 @@ class Analysis:
             events = enrich(events, own).with_columns(times)
         tagged = tag_bots(events) if self.settings.find_bots else events
         return ExperimentArms(with_own_channels(tagged, own.channels), self._arm_shares)
+
+    @cached_property
+    def persons(self) -> Persons:
+        """Which browsers and user ids are one person's, also where the settings keep browsers as they are."""
+        return Persons(self._possible[0])
+
+    @cached_property
+    def coverage_warnings(self) -> tuple[str, ...]:
+        """Sentences on events that are in no figure, and on identifiers that join implausibly many."""
+        return tuple(coverage_warnings(self.events, self.persons, stitch=self.settings.stitch))
 
     @property
     def n_impossible_times(self) -> int:
@@ -124,7 +139,7 @@ class Analysis:
     def statistics(self) -> FunnelStatistics:
         """Counts and rates by hour and segment."""
         begin, end = self._window or (self._observed_from, self._observed_until)
-        return FunnelStatistics(self.events, observed_from=begin, observed_until=end)
+        return FunnelStatistics(self.events, observed_from=begin, observed_until=end, stitch=False)
 
     @cached_property
     def visits(self) -> pl.DataFrame:
@@ -134,6 +149,7 @@ class Analysis:
             observed_until=self._observed_until,
             signals=self._signals,
             conversion_unit=self._conversion_unit,
+            stitch=False,
         )
         return visits if self._window is None else visits.filter(begins_in(self._window))
 
@@ -181,7 +197,7 @@ class Analysis:
         except IntentModelError:
             by_visit = None  # fitted again there, so that its reason stands beside those of the others
         events, visits = self._in_one_arm(self.events, VISITOR), self._visits_in_one_arm
-        return models.compare_analyses(events, self._model, self._truth, visits=visits, by_visit=by_visit)
+        return models.compare_analyses(events, self._model, self._truth, visits=visits, by_visit=by_visit, stitch=False)
 
     @cached_property
     def _model(self) -> models.IntentModel:
@@ -206,6 +222,7 @@ class Analysis:
             observed_until=self._observed_until,
             begun_in=self._window,
             conversion_unit=self._conversion_unit,
+            stitch=False,
         )
 
     @cached_property

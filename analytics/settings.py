@@ -86,6 +86,8 @@ class AnalyticsSettings(BaseModel):
         bots: Bots of one's own, beside those of the list of crawlers.
         own_domains: Domains of one's own beside that of the page, such as ``acme-docs.io``: a link from there is no
             arrival. Subdomains of the page's own domain need none.
+        stitch: Count persons: browsers and user ids that events or alias calls name together are one visitor. Otherwise
+            browsers are counted as they are, as with ``--no-stitch``.
         find_bots: Exclude not only crawlers that identify themselves, but also visitors whose pace is not human; see
             :func:`analytics.sessions.bots.tag_bots`.
     """
@@ -101,6 +103,7 @@ class AnalyticsSettings(BaseModel):
     event_names: dict[str, str] = Field(default_factory=dict)
     bots: OwnBotSettings = Field(default_factory=OwnBotSettings)
     own_domains: _Values = ()
+    stitch: bool = True
     find_bots: bool = False
 
     @property

@@ -7,8 +7,8 @@ from typing import Final
 
 import polars as pl
 
-WHO: Final = ("anonymous_id", "user_id", "context_group_id")
-"""Columns of the identifiers of the browser, the person and the account."""
+WHO: Final = ("anonymous_id", "user_id", "context_group_id", "previous_id")
+"""Columns of the identifiers of the browser, the person, the account, and whom an alias call names."""
 
 _NOBODY: Final = (
     *("", "nan", "null", "none", "nil", "undefined", "n/a", "(not set)", "(null)", "<nil>", "true", "false", "0"),

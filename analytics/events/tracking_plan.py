@@ -105,6 +105,7 @@ _TEXT: Final = pl.String()
 _PAGE: Final = (CallType.PAGE,)
 _TRACK: Final = (CallType.TRACK,)
 _IDENTIFY: Final = (CallType.IDENTIFY,)
+_ALIAS: Final = (CallType.ALIAS,)
 
 
 def _column(name: str, path: str, dtype: pl.DataType, meaning: str, calls: tuple[CallType, ...] = ()) -> Column:
@@ -152,6 +153,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _column("funnel_stage", "properties.funnel_stage", _WORD, "top, middle or bottom of the funnel", _PAGE),
     _column("asset", "properties.asset", _WORD, "what was downloaded, registered for or requested", _TRACK),
     _column("email", "traits.email", _TEXT, "address given in a form", _IDENTIFY),
+    _column("previous_id", "previousId", _TEXT, "browser or person that an alias call joins to its own", _ALIAS),
     _column("extra", "extra", _TEXT, "fields that are not in the tracking plan, as one JSON object"),
 )
 """Columns of the flat event table, in order.

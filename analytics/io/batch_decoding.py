@@ -209,6 +209,7 @@ def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:
             ~pl.any_horizontal(pl.col(pl.String).str.contains('"', literal=True)).fill_null(value=False),
             pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
             pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+            pl.col("previous_id").str.len_chars().fill_null(0) <= MAX_ID_LENGTH,
             ~pl.any_horizontal(map(in_doubt, WHO)).fill_null(value=False),
         )
         .with_columns(_times(_minutes(texts)).name.prefix(_PARSED))

@@ -29,7 +29,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
-from analytics.events.identifiers import identifier
+from analytics.events.identifiers import WHO, identifier
 from analytics.events.time_values import looks_like_seconds, read_ms
 from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
@@ -157,9 +157,9 @@ _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
 
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
 
-_WHO: Final = (_INDEX["anonymous_id"], _INDEX["user_id"], _INDEX["context_group_id"])
+_WHO: Final = tuple(_INDEX[name] for name in WHO)
 
-_IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
+_IDENTIFIERS: Final = ("anonymousId", "userId", "messageId", "previousId")
 
 
 def _tree_of(call: CallType) -> _Tree:
@@ -255,7 +255,8 @@ def flat_row(event: dict[str, Any]) -> Row:
 def _check_identifiers(event: dict[str, Any]) -> None:
     for key in _IDENTIFIERS:
         value = event.get(key)
-        if value is None:
+        # Of other calls a previousId is a field like any other, and is kept as it is.
+        if value is None or (key == "previousId" and event["type"] != CallType.ALIAS):
             continue
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise RejectedError(DeadLetterReason.BAD_ID, f"{key} is {shortened(str(value))}, not a text")

@@ -104,7 +104,7 @@ def _all_complete(frame: pl.DataFrame) -> bool:
 
 def _in_range() -> pl.Expr:
     """Whether the extremes of identifiers and times are in range; lengths are bytes, which are never too few."""
-    lengths = [pl.col(name).str.len_bytes() for name in ("message_id", "anonymous_id", "user_id")]
+    lengths = [pl.col(name).str.len_bytes() for name in ("message_id", "anonymous_id", "user_id", "previous_id")]
     longest = pl.max_horizontal(length.max() for length in lengths)
     shortest = pl.min_horizontal(length.min() for length in lengths[:2])
     early = pl.min_horizontal(pl.col(name).min() for name in _TIMES)
@@ -120,6 +120,7 @@ def _is_complete() -> pl.Expr:
         pl.col("type").cast(pl.String).is_in(list(CallType)).fill_null(value=False),
         pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH).fill_null(value=False),
         pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+        pl.col("previous_id").str.len_chars().fill_null(0) <= MAX_ID_LENGTH,
         ~pl.any_horizontal(map(in_doubt, WHO)).fill_null(value=False),
         pl.col("received_at").is_not_null(),
         *(pl.col(name).is_between(EARLIEST, LATEST).fill_null(value=True) for name in _TIMES),

@@ -114,6 +114,7 @@ _TABLES: Final[dict[CallType, tuple[str, dict[str, str]]]] = {
     CallType.TRACK: ("tracks", {}),
     CallType.IDENTIFY: ("identifies", {"email": "email"}),
     CallType.GROUP: ("groups", {"group_id": "context_group_id"}),
+    CallType.ALIAS: ("aliases", {"previous_id": "previous_id"}),
 }
 """Name of the table of each call, and the columns that only it has."""
 
@@ -127,8 +128,8 @@ def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]
         events: Rows of the flat event table.
 
     Yields:
-        Name and rows of ``pages``, ``tracks``, ``identifies``, ``groups`` and ``users`` (each user once), then of the
-        table of each tracked event, by name.
+        Name and rows of ``pages``, ``tracks``, ``identifies``, ``groups``, ``aliases`` and ``users`` (each user once),
+        then of the table of each tracked event, by name.
 
     >>> from analytics.io.ndjson import decode
     >>> who = b'{"type": "identify", "userId": "u", "traits": {"email": "u@x.org"}, "sentAt": "2026-03-03T10:00:00Z"}'

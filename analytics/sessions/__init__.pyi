@@ -6,6 +6,7 @@ from .identity import (
     stitched as stitched,
 )
 from .partitions import partitions_by_visitor as partitions_by_visitor
+from .persons import Persons as Persons
 from .timeline import (
     VISITOR as VISITOR,
     as_categorical as as_categorical,

@@ -16,12 +16,13 @@ import polars as pl
 
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS
+from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
 
 
-def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
+def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES, stitch: bool = True) -> pl.DataFrame:
     """Assign each event to a visit.
 
     A gap of more than the idle time-out between two client-side events opens a new visit; a gap of exactly the time-out
@@ -34,16 +35,17 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -
     Args:
         events: Flat or enriched events, in any order.
         idle_minutes: Idle time-out, in minutes, greater than 0.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Returns:
         The enriched events, sorted by visitor, time and given order, with ``visit`` (UInt32, from 1 for each visitor;
-        null if the event is in no visit, or has no time or visitor). ``anonymous_id`` falls back to ``user_id``.
+        null if the event is in no visit, or has no time or visitor). ``anonymous_id`` is the visitor's.
 
     Raises:
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0.
     """
-    table = enriched(events)
+    table = stitched(events) if stitch else enriched(events)
     line = timeline(table, idle_minutes=idle_minutes)
     visits = line.select("order", visit=pl.when("in_visit").then("visit_so_far"))
     visitors = table.select(VISITOR).to_series()
@@ -67,6 +69,7 @@ def visit_table(
     idle_minutes: float = IDLE_MINUTES,
     include_bots: bool = False,
     conversion_unit: ConversionUnit = "account",
+    stitch: bool = True,
 ) -> pl.DataFrame:
     """Return the person-period table: one row per visit, with the visitor's signals so far and the outcome.
 
@@ -91,6 +94,7 @@ def visit_table(
         include_bots: Keep the events of bots.
         conversion_unit: Who requests one demo at most: ``account``, all visitors of an account together (a visitor's
             account is the first that is known), or ``visitor``.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Returns:
         Table with the columns of :func:`analytics.signals.definitions.visit_schema`, ordered by start, visitor and
@@ -107,6 +111,7 @@ def visit_table(
         idle_minutes=idle_minutes,
         include_bots=include_bots,
         conversion_unit=conversion_unit,
+        stitch=stitch,
     )
 
 
@@ -124,8 +129,9 @@ def visit_table_of_parts(
     idle_minutes: float = IDLE_MINUTES,
     include_bots: bool = False,
     conversion_unit: ConversionUnit = "account",
+    stitch: bool = True,
 ) -> pl.DataFrame:
-    """Return the person-period table of events in parts, with all events of a visitor in one part.
+    """Return the person-period table of events in parts, with all events of a person in one part.
 
     An account's first request and the end of observation are computed over all parts, so the table equals that of all
     events at once, row for row.
@@ -138,6 +144,7 @@ def visit_table_of_parts(
         idle_minutes: Idle time-out, in minutes, greater than 0.
         include_bots: Keep the events of bots.
         conversion_unit: Who requests one demo at most.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Raises:
         EventFrameError: A part is not a table of events.
@@ -148,7 +155,9 @@ def visit_table_of_parts(
         raise ValueError(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
-    read = [_read(part, signals, idle_minutes, None if include_bots else ~pl.col("is_bot")) for part in parts]
+    where = None if include_bots else ~pl.col("is_bot")
+    tables = (stitched(part) if stitch else enriched(part) for part in parts)
+    read = [_read(table, signals, idle_minutes, where) for table in tables]
     until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
     # The first request of an account may be in another part than the visits that it settles.
     settled = pl.concat([part.settled for part in read]).group_by("account").agg(pl.col("settled_at").min())
@@ -186,8 +195,7 @@ class _Read:
     last_time: datetime | None
 
 
-def _read(events: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
-    table = enriched(events)
+def _read(table: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
     # Bots are left out here, not above: the end of observation is that of all events.
     line = timeline(table, *shown(signals), idle_minutes=idle_minutes, where=where)
     requests = _first_requests(line)

@@ -17,6 +17,7 @@ from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS, FunnelStage
+from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import enriched
 from analytics.signals.definitions import IDLE_MINUTES
 from analytics.statistics.intervals import rate_with_interval
@@ -29,14 +30,15 @@ _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
 class FunnelStatistics:
     """Counts and rates of a table of events over the observed period.
 
-    *Visitors* and *visits* are those with a page view, *demo requests* all ``Demo Requested`` events. Servers send demo
-    requests whether or not the browser's events arrive: a request of a visitor without a page view counts in
-    ``demo_requests``, but not in ``converted`` or any rate. *Conversion* is the share of visitors with at least one
-    demo request.
+    Visitors are persons: browsers and user ids that events or alias calls name together are one; see
+    :func:`analytics.sessions.identity.stitch`. *Visitors* and *visits* are those with a page view, *demo requests* all
+    ``Demo Requested`` events. Servers send demo requests whether or not the browser's events arrive: a request of a
+    visitor without a page view counts in ``demo_requests``, but not in ``converted`` or any rate. *Conversion* is the
+    share of visitors with at least one demo request.
 
     Args:
         events: Flat or enriched events, in any order, without duplicates (the event store removes them). Or at least
-            one part of them, with all events of a visitor in one part, as of
+            one part of them, with all events of a person in one part, as of
             :func:`analytics.sessions.partitions.partitions_by_visitor`: counts are those of all parts together, and
             only a few small numbers per event stay in memory.
         observed_from: Start of the period; the first event unless given. A naive time is UTC.
@@ -46,6 +48,7 @@ class FunnelStatistics:
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
         own_dimensions: Your own dimensions, besides :data:`analytics.events.dimensions.DIMENSIONS`. Needed in advance
             only for events in parts.
+        stitch: Whether visitors are persons, or browsers as they are.
 
     Attributes:
         n_impossible_times: Events that count nowhere, because a wrong clock must have set their times; see
@@ -72,6 +75,7 @@ class FunnelStatistics:
         level: float = 0.95,
         idle_minutes: float = IDLE_MINUTES,
         own_dimensions: Iterable[Dimension] = (),
+        stitch: bool = True,
     ) -> None:
         self.observed_from, self.observed_until = in_utc(observed_from), in_utc(observed_until)
         if self.observed_from and self.observed_until and self.observed_from >= self.observed_until:
@@ -85,11 +89,13 @@ class FunnelStatistics:
             impossible = are_impossible(known["event_time"])
             self.n_impossible_times = int(impossible.sum())
             possible = known.filter(~impossible) if self.n_impossible_times else known
-            self._traffic.append(Traffic(possible, where=where, idle_minutes=idle_minutes))
+            table = stitched(possible) if stitch else possible
+            self._traffic.append(Traffic(table, where=where, idle_minutes=idle_minutes))
             return
         kept = (*DIMENSIONS.values(), *own_dimensions)
         for part in events:
-            traffic = Traffic(part, where=where, idle_minutes=idle_minutes)
+            table = stitched(part) if stitch else part
+            traffic = Traffic(table, where=where, idle_minutes=idle_minutes)
             traffic.release_events(kept)
             self._traffic.append(traffic)
 

@@ -107,6 +107,15 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, su
 
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
 
+Stitch = Annotated[
+    bool | None,
+    typer.Option(
+        "--stitch/--no-stitch",
+        help="Count persons, joining browsers and user ids that events name together, or browsers as they are.",
+        show_default=False,
+    ),
+]
+
 InputFormat = Annotated[
     str | None,
     typer.Option(

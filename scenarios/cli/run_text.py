@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,21 @@ def _analysis_parts(analysis: Analysis) -> Parts:
     Args:
         analysis: The analysis; its model is fitted now if it has not been.
     """
-    totals = analysis.statistics.totals().row(0, named=True)
+    yield from totals_text(analysis.statistics.totals().row(0, named=True))
+    for (experiment,), arms in analysis.experiments.sample_ratios.group_by("experiment", maintain_order=True):
+        sizes = ", ".join(f"{arm} {n:,}" for arm, n in arms["arm", "visitors"].iter_rows())
+        p_value = "" if arms["p_value"][0] is None else f"; sample ratio as planned: p = {arms['p_value'][0]:.3g}"
+        yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
+    yield ""
+    yield from _model_parts(model_data(analysis))
+
+
+def totals_text(totals: Mapping[str, Any]) -> Iterator[str]:
+    """Write the counts of all visitors, and their conversion with its 95 % interval where there are any.
+
+    Args:
+        totals: The row of :meth:`analytics.statistics.funnel.FunnelStatistics.totals`.
+    """
     yield (
         f"{_counted(totals['visitors'], 'visitor')} seen, {_counted(totals['visits'], 'visit')}, "
         f"{_counted(totals['page_views'], 'page view')}, {_counted(totals['demo_requests'], 'demo request')}"
@@ -108,12 +122,6 @@ def _analysis_parts(analysis: Analysis) -> Parts:
             f"conversion {totals['conversion']:.2%} [{totals['conversion_low']:.2%}, {totals['conversion_high']:.2%}] "
             f"of {_counted(totals['visitors'], 'visitor')}"
         )
-    for (experiment,), arms in analysis.experiments.sample_ratios.group_by("experiment", maintain_order=True):
-        sizes = ", ".join(f"{arm} {n:,}" for arm, n in arms["arm", "visitors"].iter_rows())
-        p_value = "" if arms["p_value"][0] is None else f"; sample ratio as planned: p = {arms['p_value'][0]:.3g}"
-        yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
-    yield ""
-    yield from _model_parts(model_data(analysis))
 
 
 def _model_parts(model: dict[str, Any]) -> Parts:

@@ -22,6 +22,7 @@ from scenarios.cli.options import (
     Overrides,
     ScenarioName,
     Seed,
+    Stitch,
     TableType,
     complete_kind,
     complete_scenario,
@@ -107,11 +108,14 @@ def analyze(
     ] = None,
     format_: InputFormat = None,
     type_: TableType = None,
+    stitch: Stitch = None,
     json: JsonOutput = False,
 ) -> Output:
     """Analyse events from any source."""
     settings, unit = analyst_settings(config, set_ or ())
     chosen, form = mapped_settings(settings, rename_event or ()), EventFormat(format_, type_)
+    if stitch is not None:
+        chosen = chosen.model_copy(update={"stitch": stitch})
     analysis = analyze_events(events, chosen, conversion_unit or unit, form)
     if out is not None:
         analysis.write(out)

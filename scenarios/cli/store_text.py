@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +15,12 @@ from analytics.durable.recovery import read_store
 from analytics.events.dimensions import current_dimension
 from analytics.events.enrichment import OwnNames
 from analytics.ingestion import Ingested
+from analytics.sessions.persons import Persons
+from analytics.statistics.coverage import coverage_warnings, no_requests
+from analytics.statistics.funnel import FunnelStatistics
 from analytics.store.counts import Counts
-from scenarios.cli.tables import Parts, page, table
+from scenarios.cli.run_text import totals_text
+from scenarios.cli.tables import Parts, alert, page, table
 
 _MOST_ROWS: Final = 25
 """Segments that are printed, about a screen; the rest is summed in one row."""
@@ -34,19 +38,49 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield ""
     both = zip(asdict(done.counts).items(), asdict(done.store_counts).values(), strict=True)
     yield table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store"))
+    yield from (alert(f"  warning: {warning}") for warning in _ingest_warnings(done))
     yield ""
     if done.was_stopped:
         yield "stopped on request; run the same command to resume"
     yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
 
 
-def stats_data(folder: Path, by: Sequence[str], own: OwnNames | None = None) -> dict[str, Any]:
+def ingest_data(done: Ingested) -> dict[str, Any]:
+    """Return what a call of ``ingest`` did as plain data, with warnings.
+
+    Args:
+        done: What was read and stored.
+    """
+    return {**done.to_dict(), "warnings": list(_ingest_warnings(done))}
+
+
+def _ingest_warnings(done: Ingested) -> Iterator[str]:
+    """Yield a sentence where nothing of what was read can ever be in a figure.
+
+    Args:
+        done: What was read and stored.
+    """
+    counts = done.counts
+    if not done.store_counts.received:
+        yield "nothing was read: the sources hold no events"
+    elif counts.received and counts.invalid == counts.received:
+        yield f"{counts.invalid:,} of {counts.received:,} events could not be used; funnelsim stats counts the reasons"
+    elif counts.late and counts.late + counts.invalid == counts.received:
+        yield f"{counts.late:,} of {counts.received:,} events came after their hour had left the store's window"
+
+
+def stats_data(
+    folder: Path, by: Sequence[str], own: OwnNames | None = None, *, stitch: bool = True
+) -> dict[str, Any]:
     """Read a store, and return what it contains as plain data.
+
+    Persons are found in the events of the window; what joined their identifiers before it is not known any more.
 
     Args:
         folder: Folder of the store.
         by: Dimensions to group page views by, if any.
         own: Domains, bots and channels of one's own.
+        stitch: Whether the totals count persons, or browsers as they are.
 
     Raises:
         StoreError: There is no store, or it cannot be read.
@@ -54,6 +88,9 @@ def stats_data(folder: Path, by: Sequence[str], own: OwnNames | None = None) -> 
     """
     store, by = read_store(folder, own), [current_dimension(name) for name in by]
     window = store.window
+    events = store.events()
+    persons = Persons(events)
+    counted = persons.stitched() if stitch else events
     return {
         **asdict(store.counts),
         "stream_time": store.stream_time,
@@ -61,9 +98,27 @@ def stats_data(folder: Path, by: Sequence[str], own: OwnNames | None = None) -> 
         "lateness": asdict(store.lateness),
         "by_type": dict(store.counts_by_type),
         "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
+        "totals": FunnelStatistics(counted, stitch=False).totals().to_dicts()[0],
+        "warnings": _stats_warnings(store.counts, counted, persons, stitch=stitch),
         "hours": store.hourly().to_dicts(),
         **({"by": by, "views": store.views(by).to_dicts()} if by else {}),
     }
+
+
+def _stats_warnings(counts: Counts, events: pl.DataFrame, persons: Persons, *, stitch: bool) -> list[str]:
+    """Warnings for a reader of the totals.
+
+    Args:
+        counts: Those of the store.
+        events: The events of the window, as they are counted.
+        persons: The persons in them.
+        stitch: Whether persons are counted.
+    """
+    if not counts.accepted:
+        return [f"no event was accepted, of {counts.received:,} received, so there is nothing to count"]
+    if events.is_empty():
+        return [f"all {counts.accepted:,} accepted events have left the window, so there is nothing to count"]
+    return [*no_requests(events), *coverage_warnings(events, persons, stitch=stitch)]
 
 
 @page
@@ -78,11 +133,13 @@ def stats_text(data: dict[str, Any]) -> Parts:
     mean_s, max_s = data["lateness"]["mean_s"], data["lateness"]["max_s"]
     if max_s is not None and mean_s is not None:
         yield f"  lateness: mean {mean_s / 3600:,.1f} hours, maximum {max_s / 3600:,.1f} hours"
+    yield from (alert(f"  warning: {warning}") for warning in data["warnings"])
     yield ""
     if data["window"] is None:
         yield "no events yet"
         return
     yield f"stream time {_time(data['stream_time'])}"
+    yield from totals_text(data["totals"])
     yield ""
     yield _segments(data) if "views" in data else _hours(data["hours"])
 

@@ -15,10 +15,18 @@ from analytics.durable.settings import Fsync, StoreSettings
 from analytics.errors import AnalyticsError, StoreWriteError
 from analytics.ingestion import ingest as ingest_events
 from analytics.io.reading import EventFormat
-from scenarios.cli.options import AnalysisConfig, AnalysisOverrides, InputFormat, JsonOutput, StoreFolder, TableType
+from scenarios.cli.options import (
+    AnalysisConfig,
+    AnalysisOverrides,
+    InputFormat,
+    JsonOutput,
+    Stitch,
+    StoreFolder,
+    TableType,
+)
 from scenarios.cli.output import Output, say
 from scenarios.cli.runs import analyst_settings
-from scenarios.cli.store_text import ingest_text, stats_data, stats_text
+from scenarios.cli.store_text import ingest_data, ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 
@@ -60,7 +68,7 @@ def ingest(
     with _input_errors(), _stop_requested() as stop:
         form = EventFormat(format_, type_)
         done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, form=form, stop=stop)
-    return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
+    return Output(to_json(ingest_data(done)) if json else ingest_text(done, store), is_summary=not json)
 
 
 def stats(
@@ -71,6 +79,7 @@ def stats(
     config: AnalysisConfig = None,
     set_: AnalysisOverrides = None,
     *,
+    stitch: Stitch = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
     json: JsonOutput = False,
 ) -> Output:
@@ -79,7 +88,7 @@ def stats(
     own = analyst_settings(config, set_ or ())[0].own_names
 
     def state() -> object:
-        data = stats_data(store, by or [], own)
+        data = stats_data(store, by or [], own, stitch=stitch is not False)
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.

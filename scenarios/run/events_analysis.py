@@ -15,12 +15,13 @@ from analytics import report
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from analytics.events.event_names import near_names, renamed, unknown_names
+from analytics.events.event_names import near_names, renamed
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.flatten import Flattened
 from analytics.io.reading import EventFormat, located, read_events
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
+from analytics.statistics.coverage import no_requests
 from analytics.store.history import EventHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
@@ -68,7 +69,8 @@ class EventsAnalysis:
             *self._impossible_times(),
             *self._late_events(),
             *self._near_names(),
-            *self._no_requests(),
+            *no_requests(self.analysis.events),
+            *self.analysis.coverage_warnings,
             *self._requests_left_out(),
             *self.analysis.experiments.warnings,
         )
@@ -94,17 +96,6 @@ class EventsAnalysis:
             yield (
                 f"{n:,} events are called {theirs!r}, which is near {ours!r} but not counted as it "
                 f"(--rename-event '{theirs}={ours}' renames them, as does analytics.event_names)"
-            )
-
-    def _no_requests(self) -> Iterator[str]:
-        events = self.analysis.events
-        ours = str(EventName.DEMO_REQUESTED)
-        names = unknown_names(events)
-        if names and events.filter(pl.col("event") == ours).is_empty():
-            theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
-            yield (
-                f"no event is called {ours!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
-                f"(--rename-event 'THEIRS={ours}' names the one to count)"
             )
 
     def _requests_left_out(self) -> Iterator[str]:
@@ -148,7 +139,9 @@ class EventsAnalysis:
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
             page = working / "report.html"
-            report.write_analysis_report(page, self.analysis, self.store, title="Events", provenance=provenance)
+            report.write_analysis_report(
+                page, self.analysis, self.store, title="Events", provenance=provenance, remarks=self.warnings
+            )
             counts = {"store": asdict(self.store.counts)}
             manifest = {"kind": "analysis", "inputs": list(self.inputs), "versions": versions(), **counts}
             write_json(working / MANIFEST, manifest)

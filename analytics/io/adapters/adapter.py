@@ -60,6 +60,9 @@ class Adapter:
     identify_events: ClassVar[frozenset[str]] = frozenset()
     """Names of the events that say who a browser's user is."""
 
+    alias_events: ClassVar[frozenset[str]] = frozenset()
+    """Names of the events that join two identifiers of one person."""
+
     properties_path: ClassVar[str] = ""
     """Path of the user's own properties; without one they are not kept."""
 
@@ -115,6 +118,8 @@ class Adapter:
         """The call of the Segment Spec that an event is."""
         if str(name) in self.page_events:
             return "page"
+        if str(name) in self.alias_events:
+            return "alias"
         return "identify" if str(name) in self.identify_events else "track"
 
     def event_name(self, record: Record, name: object) -> object:  # noqa: ARG002

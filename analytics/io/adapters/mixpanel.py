@@ -6,7 +6,8 @@
 | ``event`` of track calls | ``event`` |
 | ``messageId`` | ``properties.$insert_id`` |
 | ``anonymousId`` | ``properties.$device_id``, else ``properties.distinct_id`` (without ``$device:``) |
-| ``userId`` | ``properties.$user_id`` |
+| ``userId`` | ``properties.$user_id``, else ``properties.distinct_id`` where it is not the browser's |
+| ``previousId`` | ``properties.alias`` of ``$create_alias``, ``properties.$distinct_ids`` of ``$merge`` |
 | ``timestamp`` | ``properties.time`` (seconds or milliseconds) |
 | ``receivedAt`` | ``properties.mp_processing_time_ms``, else ``properties.$mp_api_timestamp_ms`` |
 | ``context.page`` | ``properties``: ``$current_url``, ``current_url_path``, ``current_page_title``, ``$referrer`` |
@@ -40,12 +41,14 @@ class Mixpanel(Adapter):
     name = "mixpanel"
     page_events = frozenset({"$mp_web_page_view", "mp_page_view", "Page View", "Page Viewed"})
     identify_events = frozenset({"$identify"})
+    alias_events = frozenset({"$create_alias", "$merge"})
     properties_path = "properties"
     json_columns = ("properties",)
     fields: ClassVar[Fields] = {
         "messageId": ("properties.$insert_id",),
         "anonymousId": ("properties.$device_id", "properties.$anon_id", "properties.distinct_id"),
         "userId": ("properties.$user_id", "properties.$identified_id"),
+        "previousId": ("properties.alias",),
         "timestamp": ("properties.time",),
         "receivedAt": ("properties.mp_processing_time_ms", "properties.$mp_api_timestamp_ms"),
         "context.page.url": ("properties.$current_url", "properties.current_url"),
@@ -68,9 +71,24 @@ class Mixpanel(Adapter):
         "receivedAt": from_epoch,
         "context.device.type": device_type,
         "anonymousId": lambda value: str(value).removeprefix(_DEVICE),
+        "previousId": lambda value: str(value).removeprefix(_DEVICE),
         # mixpanel-js writes this where Segment's library writes an empty text.
         "context.page.referrer": lambda value: None if value == "$direct" else value,
     }
+
+    def event(self, record: Record) -> Record:
+        """Convert by the table, and join what a distinct id alone may stand for."""
+        event = super().event(record)
+        properties = record.get("properties") or {}
+        merged = properties.get("$distinct_ids")
+        if event["type"] == "alias" and isinstance(merged, list) and len(merged) == 2:  # noqa: PLR2004 - a pair
+            event["userId"], event["previousId"] = (str(each).removeprefix(_DEVICE) for each in merged)
+        whoever = properties.get("distinct_id")
+        # A server sends the distinct id alone, which may be that of a browser or of a person: it joins whichever it is.
+        if whoever is not None and not str(whoever).startswith(_DEVICE) and "userId" not in event:
+            is_of_browser = whoever in (properties.get("$device_id"), properties.get("$anon_id"))
+            event |= {} if is_of_browser else {"userId": whoever}
+        return event
 
     def recognises(self, record: Record) -> bool:
         """Events whose time is among their properties."""

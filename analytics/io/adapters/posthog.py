@@ -7,6 +7,7 @@
 | ``messageId`` | ``uuid``, else ``properties.$insert_id`` |
 | ``anonymousId`` | ``properties.$anon_distinct_id`` of ``$identify``, ``properties.$device_id``, else ``distinct_id`` |
 | ``userId`` | ``properties.$user_id``, else ``distinct_id`` where it is not the browser's |
+| ``previousId`` | ``properties.alias`` of ``$create_alias`` and ``$merge_dangerously``, which are alias calls |
 | ``timestamp`` | ``timestamp`` |
 | ``sentAt`` | ``sent_at`` of the batch, ``properties.$sent_at`` |
 | ``receivedAt`` | ``created_at``, ``_inserted_at``, ``inserted_at`` |
@@ -38,9 +39,11 @@ class PostHog(Adapter):
     name = "posthog"
     page_events = frozenset({"$pageview"})
     identify_events = frozenset({"$identify", "$set"})
+    alias_events = frozenset({"$create_alias", "$merge_dangerously"})
     properties_path = "properties"
     json_columns = ("properties", "person_properties")
     fields: ClassVar[Fields] = {
+        "previousId": ("properties.alias",),
         "messageId": ("uuid", "properties.$insert_id"),
         "timestamp": ("timestamp",),
         "sentAt": ("sentAt", "sent_at", "properties.$sent_at"),
@@ -85,7 +88,8 @@ class PostHog(Adapter):
         browser = properties.get("$anon_distinct_id") or properties.get("$device_id")
         event["anonymousId"] = browser or whoever
         is_known = properties.get("$user_id") or properties.get("$is_identified") or record.get("event") == "$identify"
-        if is_known or (browser and whoever != browser):
+        # A server sends the distinct id alone, which may be that of a browser or of a person: it joins whichever it is.
+        if is_known or whoever != browser:
             event["userId"] = properties.get("$user_id") or whoever
         event.get("properties", {}).pop("distinct_id", None)
         return event

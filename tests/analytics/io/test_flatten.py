@@ -105,6 +105,16 @@ def test_all_six_calls_are_taken(call: str):
     assert row["context_group_id"] == ("acme" if call == "group" else None)
 
 
+def test_the_previous_identifier_is_that_of_alias_calls():
+    """It is a column of alias calls, judged as every identifier is; of other calls it is a field like any other."""
+    assert row_of(type="alias", previousId=12345.0)["previous_id"] == "12345"
+    assert row_of(type="alias", previousId="undefined")["previous_id"] is None
+    page = row_of(previousId=["a"])
+    assert (page["previous_id"], page["extra"]) == (None, '{"previousId":["a"]}')
+    assert reason_of(PAGE | {"type": "alias", "previousId": ["a"]}) == DeadLetterReason.BAD_ID
+    assert reason_of(PAGE | {"type": "alias", "previousId": "a" * 101}) == DeadLetterReason.ID_TOO_LONG
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(5, "5"), (1.5, "1.5"), (True, "true"), (["a", 1], '["a",1]'), ({"b": 1, "a": "é"}, '{"a":"é","b":1}')],

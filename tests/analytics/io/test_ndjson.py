@@ -14,7 +14,7 @@ from flat_events import FOREIGN, make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.errors import EventFileError
-from analytics.events.identifiers import identifier
+from analytics.events.identifiers import WHO, identifier
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.io.ndjson import decode, encode, flatten_ahead, read_ndjson
 from analytics.io.strict_json import canonical
@@ -22,8 +22,8 @@ from analytics.io.strict_json import canonical
 TEXT = st.text(max_size=6) | st.sampled_from(
     ['"', "\\", "\n\r\t", "\x00\x1f", "\u2028", "😀", "ß", "null", "{}", ",", ""]
 )
-IDENTIFIER = st.text(min_size=1, max_size=8)
-SOMEBODY = IDENTIFIER.filter(lambda text: identifier(text) == text)
+# Texts that stand for nobody are read as none.
+IDENTIFIER = st.text(min_size=1, max_size=8).filter(lambda text: identifier(text) == text)
 TIME = st.integers(0, 4 * 10**12).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -40,12 +40,10 @@ def planned_rows(draw: st.DrawFn) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for column in COLUMNS:
         if not column.calls or call in column.calls:
-            row[column.name] = draw(st.none() | (TIME if column.dtype == UTC_MS else TEXT))
-    for name in ("user_id", "context_group_id"):
-        # What stands for nobody, such as "null", is read as nobody.
-        row[name] = identifier(row.get(name))
+            text = IDENTIFIER if column.name in WHO else TEXT
+            row[column.name] = draw(st.none() | (TIME if column.dtype == UTC_MS else text))
     required = {"type": call.value, "received_at": draw(TIME)}
-    identifiers = {"message_id": draw(IDENTIFIER), "anonymous_id": draw(SOMEBODY)}
+    identifiers = {"message_id": draw(IDENTIFIER), "anonymous_id": draw(IDENTIFIER)}
     return row | required | identifiers | {"extra": draw(st.none() | EXTRA.map(canonical))}
 
 

@@ -22,7 +22,7 @@ ROWS = st.fixed_dictionaries(
     {},
     optional={
         "type": st.sampled_from([None, "page", "alias", "Page"]),
-        **dict.fromkeys(("message_id", "anonymous_id", "user_id"), IDENTIFIERS),
+        **dict.fromkeys(("message_id", "anonymous_id", "user_id", "previous_id"), IDENTIFIERS),
         **dict.fromkeys(("received_at", "sent_at"), TIMES),
     },
 )

@@ -25,7 +25,10 @@ TABLES = {
     "identifies": ({"id": "i1", "user_id": "u", "email": "u@x.org"}, {"type": "identify", "email": "u@x.org"}),
     "screens": ({"id": "s1", "user_id": "u", "name": "Home"}, {"type": "screen", "message_id": "s1"}),
     "groups": ({"id": "g1", "user_id": "u", "group_id": "acme"}, {"type": "group", "context_group_id": "acme"}),
-    "aliases": ({"id": "l1", "user_id": "u", "previous_id": "a"}, {"type": "alias", "user_id": "u"}),
+    "aliases": (
+        {"id": "l1", "user_id": "u", "previous_id": "a"},
+        {"type": "alias", "user_id": "u", "previous_id": "a"},
+    ),
     "demo_requested": ({**TRACK, "asset": "demo"}, {"type": "track", "event": "Demo Requested", "asset": "demo"}),
     "price_asked": (
         {"id": "t2", "user_id": "u", "event": "price_asked", "event_text": "Price asked"},

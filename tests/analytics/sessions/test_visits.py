@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EventName
+from analytics.sessions.identity import stitched
 from analytics.sessions.partitions import partitions_by_visitor
 from analytics.sessions.visits import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, ConversionUnit, SessionLength, visit_schema
@@ -285,14 +286,22 @@ ROWS = st.lists(
 
 
 @settings(max_examples=50, deadline=None)
-@given(rows=ROWS, until=st.integers(0, 240), conversion_unit=st.sampled_from(get_args(ConversionUnit)))
-def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int, conversion_unit: ConversionUnit):
+@given(
+    rows=ROWS,
+    until=st.integers(0, 240),
+    conversion_unit=st.sampled_from(get_args(ConversionUnit)),
+    stitch=st.booleans(),
+)
+def test_the_visit_table_equals_a_recount_by_hand(
+    rows: list[Row], until: int, conversion_unit: ConversionUnit, *, stitch: bool
+):
     """Whatever happens, the table equals one made visitor by visitor and event by event in plain Python."""
     observed_until = START + timedelta(minutes=until)
     frame = events_of(*rows)
-    recounted = recount(enrich(frame).to_dicts(), observed_until, conversion_unit)
+    of_visitors = stitched(frame) if stitch else enrich(frame)
+    recounted = recount(of_visitors.to_dicts(), observed_until, conversion_unit)
     expected = pl.DataFrame(recounted, schema=visit_schema(), orient="row")
-    table = visit_table(frame, observed_until=observed_until, conversion_unit=conversion_unit)
+    table = visit_table(frame, observed_until=observed_until, conversion_unit=conversion_unit, stitch=stitch)
     assert_frame_equal(table, expected, abs_tol=1e-12)
 
 

@@ -19,6 +19,7 @@ from analytics.io.adapters.adapter import Adapter, Record
 from analytics.io.adapters.clocks import from_epoch
 from analytics.io.adapters.devices import device_type
 from analytics.io.reading import EventFormat
+from analytics.statistics.funnel import FunnelStatistics
 from scenarios.run.events_analysis import analyze
 
 BROWSER = {"mixpanel": "dev-1", "posthog": "dev-1", "amplitude": "dev-1", "rudderstack": "anon-1"}
@@ -94,6 +95,61 @@ def test_identify_calls_join_browser_and_person(name: str, email_event: int) -> 
     assert (row["type"], row["email"], row["anonymous_id"]) == ("identify", "ann@acme.example", BROWSER[name])
     assert row["user_id"].startswith("u-")
     assert frame.row(0, named=True)["user_id"] is None
+
+
+def at(minute: int, name: str, **properties: object) -> Record:
+    """A record of Mixpanel's."""
+    return {"event": name, "properties": {"time": 1772532000 + 60 * minute, **properties}}
+
+
+def record(minute: int, name: str, who: str, **properties: object) -> Record:
+    """A record of PostHog's."""
+    when = f"2026-03-03T10:{minute:02}:00Z"
+    return {"uuid": f"{minute}", "event": name, "distinct_id": who, "timestamp": when, "properties": properties}
+
+
+ALIASES = {
+    "mixpanel, alias": [
+        at(0, "$mp_web_page_view", distinct_id="$device:d", **{"$device_id": "d"}),
+        at(1, "$create_alias", distinct_id="u", alias="$device:d"),
+        at(2, "Demo Requested", distinct_id="u"),
+    ],
+    "mixpanel, merge": [
+        at(0, "$mp_web_page_view", distinct_id="$device:d", **{"$device_id": "d"}),
+        at(1, "$merge", **{"$distinct_ids": ["u", "$device:d"]}),
+        at(2, "Demo Requested", distinct_id="u"),
+    ],
+    "mixpanel, server": [
+        at(0, "$mp_web_page_view", distinct_id="u", **{"$device_id": "d", "$user_id": "u"}),
+        at(1, "Demo Requested", distinct_id="u"),
+    ],
+    "posthog, alias": [
+        record(0, "$pageview", "d", **{"$device_id": "d"}),
+        record(1, "$create_alias", "u", alias="d"),
+        record(2, "Demo Requested", "u"),
+    ],
+    "posthog, alias from the browser": [
+        record(0, "$pageview", "d", **{"$device_id": "d"}),
+        record(1, "$create_alias", "d", alias="u", **{"$device_id": "d"}),
+        record(2, "Demo Requested", "u"),
+    ],
+    "posthog, server": [
+        record(0, "$identify", "u", **{"$anon_distinct_id": "d"}),
+        record(1, "$pageview", "u", **{"$device_id": "d", "$user_id": "u"}),
+        record(2, "Demo Requested", "u"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_aliases_and_servers_of_other_tools_name_the_same_person(tmp_path: Path, name: str) -> None:
+    """These tools have one kind of identifier: what a server sends is that of the person whom a browser had."""
+    path = tmp_path / "events.ndjson"
+    path.write_text("".join(json.dumps(each) + "\n" for each in ALIASES[name]))
+    frame, letters = read_all(path, EventFormat(name.partition(",")[0]))
+    assert letters == []
+    totals = FunnelStatistics(frame).totals()
+    assert totals.select("visitors", "demo_requests", "converted").row(0) == (1, 1, 1)
 
 
 def test_a_visit_of_matomo_is_several_events() -> None:
