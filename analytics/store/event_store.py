@@ -151,7 +151,7 @@ class EventStore(EventIntake):
         )
         self._counters.counts += counts
         if position is not None:
-            self.offsets[position.source] = position.offset
+            self.offsets.update({position.source: position.offset, **position.others})
         # Last of all: should it fail, the batch is in and counted.
         if stream_ms is not None:
             self._reach(stream_ms)

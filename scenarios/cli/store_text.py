@@ -15,7 +15,7 @@ from analytics.durable.recovery import read_store
 from analytics.events.dimensions import current_dimension
 from analytics.ingestion import Ingested
 from analytics.store.counts import Counts
-from scenarios.cli.tables import Parts, page, table
+from scenarios.cli.tables import Parts, alert, page, table
 
 _MOST_ROWS: Final = 25
 """Segments that are printed, about a screen; the rest is summed in one row."""
@@ -33,6 +33,8 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield ""
     both = zip(asdict(done.counts).items(), asdict(done.store_counts).values(), strict=True)
     yield table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store"))
+    yield from (f"  of these {n:,} {reason}" for reason, n in done.invalid_by_reason.items())
+    yield from (alert(f"  warning: {warning}") for warning in done.warnings)
     yield ""
     if done.was_stopped:
         yield "stopped on request; run the same command to resume"
@@ -57,6 +59,8 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
         "stream_time": store.stream_time,
         "window": None if window is None else {"begin": window[0], "end": window[1]},
         "lateness": asdict(store.lateness),
+        "future": store.n_future,
+        "ignored_times": dict(store.ignored_times),
         "by_type": dict(store.counts_by_type),
         "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
         "hours": store.hourly().to_dicts(),
@@ -73,6 +77,11 @@ def stats_text(data: dict[str, Any]) -> Parts:
     """
     yield table((name, f"{data[name]:,}") for name in asdict(Counts()))
     yield from (f"  of these {n:,} {reason}" for reason, n in data["invalid_by_reason"].items())
+    if data["future"]:
+        yield f"  {data['future']:,} claimed a time after their arrival, and count at their arrival"
+    if data["ignored_times"]:
+        keys = ", ".join(f"{key} {n:,}" for key, n in data["ignored_times"].items())
+        yield f"  times that could not be read, and were not needed: {keys}"
     mean_s, max_s = data["lateness"]["mean_s"], data["lateness"]["max_s"]
     if max_s is not None and mean_s is not None:
         yield f"  lateness: mean {mean_s / 3600:,.1f} hours, maximum {max_s / 3600:,.1f} hours"

@@ -50,15 +50,31 @@ def ingest(
     live: Annotated[
         bool, typer.Option("--live", help="Take the time of reading as arrival time of events without receivedAt.")
     ] = False,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Sort history by hour first, whatever its order; needs room on the disk.")
+    ] = False,
     format_: InputFormat = None,
     type_: TableType = None,
     json: JsonOutput = False,
 ) -> Output:
     """Add events to a store on disk, or resume that."""
     settings = StoreSettings(fsync=_policy(fsync))
+    if backfill and (follow or live):
+        other = "--follow" if follow else "--live"
+        raise InputError(f"--backfill: is for history, and {other} for what comes now; backfill first, then run without")
     with _input_errors(), _stop_requested() as stop:
         form = EventFormat(format_, type_)
-        done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, form=form, stop=stop)
+        done = ingest_events(
+            sources,
+            store,
+            settings,
+            n_events=batch,
+            follow=follow,
+            live=live,
+            backfill=backfill,
+            form=form,
+            stop=stop,
+        )
     return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 
 
