@@ -142,7 +142,9 @@ def ingest(
     3
     """
     if backfill and (live or follow):
-        raise AnalyticsError("a backfill is of the past: it cannot be live, or be followed; ingest what follows after it")
+        raise AnalyticsError(
+            "a backfill is of the past: it cannot be live, or be followed; ingest what follows after it"
+        )
     stop = stop or threading.Event()
     clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:

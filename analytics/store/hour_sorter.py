@@ -127,4 +127,3 @@ def _slices(run: _Run, hours: list[int]) -> Iterator[tuple[pl.LazyFrame, int]]:
         for start in range(begin, end, _PART_ROWS):
             n = min(_PART_ROWS, end - start)
             yield pl.scan_parquet(run.path, glob=False).slice(start, n), n
-

@@ -61,7 +61,9 @@ def ingest(
     settings = StoreSettings(fsync=_policy(fsync))
     if backfill and (follow or live):
         other = "--follow" if follow else "--live"
-        raise InputError(f"--backfill: is for history, and {other} for what comes now; backfill first, then run without")
+        raise InputError(
+            f"--backfill: is for history, and {other} for what comes now; backfill first, then run without"
+        )
     with _input_errors(), _stop_requested() as stop:
         form = EventFormat(format_, type_)
         done = ingest_events(

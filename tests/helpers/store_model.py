@@ -82,7 +82,11 @@ class Model:
         if event["message_id"] in self.kept:
             return "duplicate" if self.kept[event["message_id"]][1] == body else "conflict"
         lag = 0 if event["sent_at"] is None else arrival - event["sent_at"]
-        if max(self.window_hours - 1, 1) * 60 < lag <= 30 * DAY and original is not None and original // 60 < self.floor:
+        if (
+            max(self.window_hours - 1, 1) * 60 < lag <= 30 * DAY
+            and original is not None
+            and original // 60 < self.floor
+        ):
             self.lateness.append(self.stream - original)
             return "late"
         self.kept[event["message_id"]] = time, body

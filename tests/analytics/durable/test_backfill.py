@@ -109,7 +109,9 @@ def test_memory_holds_a_part_of_the_history(tmp_path: Path, monkeypatch: pytest.
     held, files = list[int](), list[int]()
     collect, write_file = pl.LazyFrame.collect, hour_sorter.write_temporary
     monkeypatch.setattr(
-        pl.LazyFrame, "collect", lambda *args, **options: held.append((table := collect(*args, **options)).height) or table
+        pl.LazyFrame,
+        "collect",
+        lambda *args, **options: held.append((table := collect(*args, **options)).height) or table,
     )
     monkeypatch.setattr(
         hour_sorter, "write_temporary", lambda table, path: files.append(table.height) or write_file(table, path)
@@ -172,7 +174,7 @@ def test_each_event_has_its_verdict(undisturbed: tuple[list[str], dict[str, Any]
     counts = {"received": 607, "accepted": 600, "duplicate": 1, "conflict": 1, "late": 2, "invalid": 3}
     assert found["counts"] == counts
     assert found["by_reason"] == {"not_json": 1, "no_identity": 1, "impossible_time": 1}
-    assert found["stream_time"] < datetime(2026, 4, 1, tzinfo=UTC)
+    assert found["stream_time"] < datetime(2026, 4, 2, tzinfo=UTC)
     assert [detail.partition(",")[0].rpartition("/")[2] for detail in found["dead_letters"][:2]] == ["1.ndjson"] * 2
 
 
