@@ -41,13 +41,15 @@ class Traffic:
         grain: What a row counts: ``hour``, ``day`` or ``month``.
         span: What a moving average covers, in words: ``3 hours``.
         choices: Charts by dimension, those of all visitors first, under an empty name.
-        counts: One row per grain, as of :func:`analytics.charts.traffic.traffic_by`.
+        counts: One row per grain, as of :func:`analytics.charts.traffic.traffic_by`, with its ``name``.
+        n_partial: How many of them were observed in part only.
     """
 
     grain: str
     span: str
     choices: Mapping[str, list[Choice]]
     counts: list[dict[str, Any]]
+    n_partial: int
 
 
 def traffic_view(data: ReportData) -> Traffic | None:
@@ -67,7 +69,8 @@ def traffic_view(data: ReportData) -> Traffic | None:
     for index, (dimension, name, *counts) in enumerate(segments):
         choices.setdefault(dimension, []).append(Choice(index, name, _chart(index, name, *counts)))
     span = f"{data.moving_average_hours} hours" if window is None else f"{window} {grain}s"
-    return Traffic(grain, span, choices, traffic.to_dicts())
+    counts = [row | {"name": f"{row['start']:%Y-%m-%d %H:%M}{', in part' * row['partial']}"} for row in traffic.to_dicts()]
+    return Traffic(grain, span, choices, counts, sum(row["partial"] for row in counts))
 
 
 def _segments(

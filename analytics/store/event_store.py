@@ -25,7 +25,7 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -189,9 +189,21 @@ class EventStore(EventIntake):
 
         Returns:
             Table with the columns of :data:`analytics.store.buckets.HOURLY_SCHEMA`. ``revision`` counts the earlier
-            reports of the hour with other counts; ``final`` is true of hours that have left.
+            reports of the hour with other counts; ``final`` is true of hours that have left. ``partial`` is true of
+            the current hour, until stream time is at its end, and, as long as the first event is among these hours
+            or those that have left before, of its hour and those before it, when nobody was watching.
         """
-        return hourly_table((*(self._hours.left() if evicted else ()), *self._hours.buckets()))
+        left, buckets = tuple(self._hours.left()), self._hours.buckets()
+        return hourly_table((*(left if evicted else ()), *buckets), self._partial((*left, *buckets)))
+
+    def _partial(self, known: Sequence[HourBucket]) -> set[datetime]:
+        """Starts of the hours that the store has seen in part only."""
+        stream_ms = self._hours.stream_ms
+        current = {known[-1].start} if stream_ms is not None and (stream_ms + 1) % HOUR_MS else set[datetime]()
+        filled = [each.start for each in known if each.n_events]
+        # Otherwise the first event has left before these hours, which have then been seen from their beginnings.
+        is_all = sum(each.n_events for each in known) == self.counts.accepted
+        return current | ({each.start for each in known if each.start <= filled[0]} if is_all and filled else set())
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
         """Count page views by hour of the window and segment; past hours are counted only once.

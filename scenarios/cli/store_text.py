@@ -113,7 +113,9 @@ def _hours(hours: list[dict[str, Any]]) -> Table:
         hours: Rows of :meth:`analytics.store.event_store.EventStore.hourly`.
     """
     names = ("n_events", "n_page_views", "n_demo_requests")
-    rows = ((_time(hour["hour"]), *(f"{hour[name]:,}" for name in names)) for hour in hours)
+    rows = (
+        (f"{_time(hour['hour'])}{', in part' * hour['partial']}", *(f"{hour[name]:,}" for name in names)) for hour in hours
+    )
     return table(rows, ("hour", "events", "page views", "demo requests"))
 
 
