@@ -46,6 +46,8 @@ def batch_payload(batch: Flattened, position: SourcePosition | None, arrived_ms:
     """
     letters = [(letter.reason, letter.detail, letter.position, len(letter.raw)) for letter in batch.dead_letters]
     at = None if position is None else [position.source, dict(position.offset)]
+    if at and position and position.others:
+        at.append({name: dict(offset) for name, offset in position.others.items()})
     facts = {"position": at, "arrived_ms": arrived_ms, "dead_letters": letters, "ignored_times": batch.ignored_times}
     header = json.dumps(facts).encode()
     raws = (letter.raw for letter in batch.dead_letters)
@@ -98,4 +100,4 @@ def read_table(data: bytes) -> pl.DataFrame:
 
 
 def _position(written: list[Any] | None) -> SourcePosition | None:
-    return None if written is None else SourcePosition(written[0], written[1])
+    return None if written is None else SourcePosition(*written)

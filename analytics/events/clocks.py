@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 FARTHEST: Final = timedelta(days=366)
 """An event at most this far from the median time is never impossible."""
@@ -16,7 +17,7 @@ _FEW: Final = 10
 _SMALL_SHARE: Final = 0.01
 
 
-def are_impossible(times: pl.Series) -> pl.Series:
+def are_impossible(times: pl.Series, counts: pl.Series | None = None) -> pl.Series:
     """Return whether each event time is impossible, judged by the bulk of the others.
 
     A device whose clock says 1970 must not make a table of half a million hours, whatever ``sentAt`` says. A time is
@@ -26,6 +27,7 @@ def are_impossible(times: pl.Series) -> pl.Series:
 
     Args:
         times: Event times; a null is not impossible.
+        counts: Events at each of these times, none of which is then null; one by default.
 
     Returns:
         Booleans; shape (events,).
@@ -40,8 +42,17 @@ def are_impossible(times: pl.Series) -> pl.Series:
     # Nearly always: two passes over the times instead of two medians.
     if not len(known) or np.ptp(known) <= farthest:
         return pl.repeat(value=False, n=len(ms), eager=True)
-    median = float(np.median(known))
-    bound = farthest + _SPREADS * float(np.median(np.abs(known - median)))
+    median = _median(known, counts)
+    bound = farthest + _SPREADS * _median(np.abs(known - median), counts)
     impossible = ((ms - median).abs() > bound).fill_null(value=False)
-    n = int(impossible.sum())
-    return impossible & (n <= max(_FEW, _SMALL_SHARE * len(ms)))
+    n = impossible.sum() if counts is None else counts.filter(impossible).sum()
+    n_all = len(ms) if counts is None else counts.sum()
+    return impossible & (n <= max(_FEW, _SMALL_SHARE * n_all))
+
+
+def _median(values: NDArray[Any], counts: pl.Series | None) -> float:
+    if counts is None:
+        return float(np.median(values))
+    order = np.argsort(values)
+    up_to = np.cumsum(counts.to_numpy()[order])
+    return float(values[order][np.searchsorted(up_to, up_to[-1] / 2)])

@@ -15,13 +15,9 @@ So ``timestamp`` is the original time until a collector has computed its own and
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 import polars as pl
-
-_LATE_DELIVERY: Final = (timedelta(days=1), timedelta(days=30))
-"""Time from sending to arrival that is ascribed to the delivery, and not to the clock of the device."""
 
 
 def event_times(events: pl.DataFrame) -> pl.Series:
@@ -32,11 +28,11 @@ def event_times(events: pl.DataFrame) -> pl.Series:
     1. ``timestamp``, where there is an ``originalTimestamp`` that differs from it: a collector has corrected it.
     2. ``receivedAt - (sentAt - original)``, where all are given. *Original* is ``originalTimestamp``, else
        ``timestamp``: a payload that comes straight from a library has no other.
-    3. The original time, where the sending or the arrival is unknown, or 1 to 30 days lie between them.
+    3. The original time, where the sending or the arrival is unknown.
     4. ``receivedAt``.
 
-    The formula takes sending and arrival for the same moment. Clocks are wrong by minutes, by hours (a time zone) or by
-    years (a reset); what arrives days after its sending was delivered late, or again, and has not happened days later.
+    The formula takes sending and arrival for the same moment, so what is delivered again days later gets a time days
+    later. It is known by its ``messageId``, as long as that is remembered; see :mod:`analytics.store.event_store`.
 
     Args:
         events: Flat events.
@@ -53,14 +49,18 @@ def event_times(events: pl.DataFrame) -> pl.Series:
 
 
 def _event_time() -> pl.Expr:
-    given, original = pl.col("timestamp"), pl.coalesce("original_timestamp", "timestamp")
     # The clock of a device may be wrong by years, but it is so at both times: the difference is right.
-    lag = pl.col("received_at") - pl.col("sent_at")
-    by_formula = pl.when(~lag.is_between(*_LATE_DELIVERY)).then(original + lag)
-    is_corrected = given != pl.col("original_timestamp")
-    return pl.when(is_corrected).then(given).otherwise(pl.coalesce(by_formula, original, "received_at"))
+    by_formula = ORIGINAL_TIME + DELIVERY_LAG
+    is_corrected = pl.col("timestamp") != pl.col("original_timestamp")
+    return pl.when(is_corrected).then("timestamp").otherwise(pl.coalesce(by_formula, ORIGINAL_TIME, "received_at"))
 
 
 # Built once: for a small batch, building an expression takes longer than evaluating it.
+ORIGINAL_TIME: Final = pl.coalesce("original_timestamp", "timestamp")
+"""Expression of the time at which the event happened, by the clock of the device or server that reports it."""
+
+DELIVERY_LAG: Final = pl.col("received_at") - pl.col("sent_at")
+"""Expression of the time from sending to arrival, by two clocks."""
+
 EVENT_TIME: Final = _event_time()
 """Expression of :func:`event_times`."""

@@ -68,6 +68,7 @@ class ReportData:
         store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
             ``invalid``.
         invalid_by_reason: Number of invalid events by reason.
+        n_impossible_times: Events that are in no figure because a wrong clock must have set their times.
         provenance: Where the numbers come from: versions, digest, inputs, by name.
     """
 
@@ -90,6 +91,7 @@ class ReportData:
     sales_desk: SalesDesk | None = None
     store: Mapping[str, int] | None = None
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
+    n_impossible_times: int = 0
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     @property

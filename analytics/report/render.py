@@ -15,7 +15,7 @@ from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.html.rendering import render
 from analytics.report.data import ReportData, SalesDesk
-from analytics.store.event_store import EventStore
+from analytics.store.intake import JudgedEvents
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,7 +55,7 @@ def write_report(path: Path | str, data: ReportData) -> None:
 def write_analysis_report(
     path: Path,
     analysis: Analysis,
-    store: EventStore,
+    store: JudgedEvents,
     *,
     title: str,
     provenance: Mapping[str, object],
@@ -72,7 +72,7 @@ def write_analysis_report(
     Args:
         path: The file to write.
         analysis: Statistics and intent model.
-        store: The store that accepted the events.
+        store: What has judged the events.
         title: What the report is about.
         provenance: Where the numbers come from: versions, digest, inputs.
         description: What the title stands for.
@@ -105,6 +105,7 @@ def write_analysis_report(
         sales_desk=sales_desk,
         store=asdict(store.counts),
         invalid_by_reason={str(reason): n for reason, n in store.dead_letter_counts.items()},
+        n_impossible_times=analysis.n_impossible_times,
         provenance=provenance,
     )
     write_report(path, data)

@@ -48,6 +48,7 @@ class ReportView:
         probes: What each probe measured.
         store: The event store's counts by name.
         invalid_by_reason: Dead letters by reason.
+        n_impossible_times: Events that are in no figure, because of their clocks.
         provenance: Where the numbers come from, by name.
         small_n: Below so many visitors a rate is shown muted.
     """
@@ -75,6 +76,7 @@ class ReportView:
     probes: list[ProbeView]
     store: Mapping[str, int] | None
     invalid_by_reason: Mapping[str, int]
+    n_impossible_times: int
     provenance: Mapping[str, object]
     small_n: int = SMALL_N
 
@@ -115,6 +117,7 @@ def report_view(data: ReportData) -> ReportView:
         store=data.store,
         # Counters are in order of arrival, which two runs of one stream need not share.
         invalid_by_reason=dict(sorted(data.invalid_by_reason.items())),
+        n_impossible_times=data.n_impossible_times,
         # The seed first: with it a reader can have the same run again.
         provenance={**({} if data.seed is None else {"seed": data.seed}), **data.provenance},
     )

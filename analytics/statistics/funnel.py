@@ -136,9 +136,12 @@ class FunnelStatistics:
             by: Dimensions to segment by, if any.
 
         Returns:
-            One row per ``hour`` (its start) and segment, in that order, with the four counts. ``visitors`` counts those
-            with a page view in the hour; a visit counts in the hour in which it starts (with a dimension of touch
-            ``any``: of its first page view in the segment), a request in the hour in which it is made.
+            One row per ``hour`` (its start) and segment, in that order, with the four counts, and ``partial``.
+            ``visitors`` counts those with a page view in the hour; a visit counts in the hour in which it starts (with
+            a dimension of touch ``any``: of its first page view in the segment), a request in the hour in which it is
+            made. An hour is ``partial`` if the observed period does not cover it whole. Without ``observed_from`` and
+            ``observed_until`` the period is that from the first event to the last, so that the first hour is partial
+            unless an event is at its very start, and the last one always, but for its last millisecond.
 
         Raises:
             DimensionError: A dimension is unknown.
@@ -150,7 +153,7 @@ class FunnelStatistics:
         grid = self._hours().join(counts.select(names).unique(), how="cross") if names else self._hours()
         return (
             grid.join(counts, on=["hour", *names], how="left")
-            .with_columns(pl.col(COUNTS).fill_null(0))
+            .with_columns(pl.col(COUNTS).fill_null(0), self._partial())
             .sort("hour", *names)
         )
 
@@ -162,7 +165,8 @@ class FunnelStatistics:
             by: Dimensions to segment by, if any.
 
         Returns:
-            The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours.
+            The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours. Where a
+            window has a partial hour, the mean is ``partial``: a fall there may be the end of the data.
 
         Raises:
             AnalyticsError: The window is shorter than one hour.
@@ -172,7 +176,9 @@ class FunnelStatistics:
             raise AnalyticsError(f"hours: a window has at least 1 hour (got {hours})")
         names = [dimension.name for dimension in dimensions_of(by)]
         means = pl.col(COUNTS).cast(pl.Float64).rolling_mean(hours)
-        return self.hourly(by).with_columns(means.over(names) if names else means)
+        partial = pl.col("partial").cast(pl.UInt8).rolling_max(hours, min_samples=1).cast(pl.Boolean)
+        averages = [means, partial]
+        return self.hourly(by).with_columns(each.over(names) if names else each for each in averages)
 
     def funnel(self) -> pl.DataFrame:
         """Return the funnel: visitors by stage, from the top to the demo request.
@@ -226,14 +232,24 @@ class FunnelStatistics:
             .select(*names, *COUNTS, "converted", *_CONVERSION, n="visitors")
         )
 
-    def _hours(self) -> pl.DataFrame:
-        """All UTC hours of the observed period."""
+    @property
+    def _period(self) -> tuple[datetime | None, datetime | None]:
+        """Beginning of the observed period, and its end, itself excluded; None without events where not given."""
         first = self.observed_from or min((part.first_time for part in self._traffic if part.first_time), default=None)
         last = max((part.last_time for part in self._traffic if part.last_time), default=None)
-        if self.observed_until is not None:
-            # The end is excluded: an hour that begins there is not observed.
-            last = self.observed_until - timedelta(milliseconds=1)
-        if first is None or last is None:
+        return first, self.observed_until or (last and last + timedelta(milliseconds=1))
+
+    def _hours(self) -> pl.DataFrame:
+        """All UTC hours of the observed period."""
+        first, end = self._period
+        if first is None or end is None:
             return pl.DataFrame(schema={"hour": UTC_MS})
-        start, end = (pl.lit(moment, dtype=UTC_MS).dt.truncate("1h") for moment in (first, last))
-        return pl.select(hour=pl.datetime_range(start, end, interval="1h"))
+        # The end is excluded: an hour that begins there is not observed.
+        last = end - timedelta(milliseconds=1)
+        start, stop = (pl.lit(moment, dtype=UTC_MS).dt.truncate("1h") for moment in (first, last))
+        return pl.select(hour=pl.datetime_range(start, stop, interval="1h"))
+
+    def _partial(self) -> pl.Expr:
+        """Whether the observed period does not cover an hour whole."""
+        first, end = (pl.lit(moment, dtype=UTC_MS) for moment in self._period)
+        return ((pl.col("hour") < first) | (pl.col("hour").dt.offset_by("1h") > end)).alias("partial")

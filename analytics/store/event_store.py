@@ -8,20 +8,24 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
    arrival is ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the
    arrival of events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is
    unknown: an event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects
-   the window from that device's clock. A redelivery of days later has the time of the first, so that it is a duplicate
-   or late.
+   the window from that device's clock.
 3. Stream time is the latest event time so far. The window is its hour and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if its content is the same (all columns but ``sent_at``,
    ``received_at`` and ``timestamp``, which differ between deliveries), else a *conflict*. An identifier is remembered
    for as long as its event is in the window.
-6. All others are *accepted*, those of bots and of unused calls too.
+6. A delivery that arrived more than 23 hours after its sending, and at most 30 days, is *late* too where its original
+   time lies before the window: it may have been counted when it first came, and only its identifier, which is
+   forgotten, could tell. Its lateness is stream time minus original time. (23 hours are the window without the current
+   hour; the least is one.) An :class:`analytics.store.whole_history.WholeHistory` forgets no identifier, and needs no
+   such rule.
+7. All others are *accepted*, those of bots and of unused calls too.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +39,7 @@ from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By, dimensions_of
 from analytics.events.enrichment import OwnNames
+from analytics.events.event_time import DELIVERY_LAG, ORIGINAL_TIME
 from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment_ms
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
@@ -60,6 +65,10 @@ from analytics.store.snapshot import StoreSnapshot
 from analytics.store.window import HourWindow
 
 _EARLIEST_MS: Final = epoch_ms(EARLIEST)
+
+_NEVER: Final = int(np.iinfo(np.int64).max)
+_LONGEST_REDELIVERY_MS: Final = 30 * 24 * HOUR_MS
+"""A clock that is wrong by more is no delivery of days later, but reset."""
 
 
 class EventStore(EventIntake):
@@ -147,7 +156,7 @@ class EventStore(EventIntake):
         )
         self._counters.counts += counts
         if position is not None:
-            self.offsets[position.source] = position.offset
+            self.offsets.update({position.source: position.offset, **position.others})
         # Last of all: should it fail, the batch is in and counted.
         if stream_ms is not None:
             self._reach(stream_ms)
@@ -185,9 +194,21 @@ class EventStore(EventIntake):
 
         Returns:
             Table with the columns of :data:`analytics.store.buckets.HOURLY_SCHEMA`. ``revision`` counts the earlier
-            reports of the hour with other counts; ``final`` is true of hours that have left.
+            reports of the hour with other counts; ``final`` is true of hours that have left. ``partial`` is true of
+            the current hour, until stream time is at its end, and, as long as the first event is among these hours
+            or those that have left before, of its hour and those before it, when nobody was watching.
         """
-        return hourly_table((*(self._hours.left() if evicted else ()), *self._hours.buckets()))
+        left, buckets = tuple(self._hours.left()), self._hours.buckets()
+        return hourly_table((*(left if evicted else ()), *buckets), self._partial((*left, *buckets)))
+
+    def _partial(self, known: Sequence[HourBucket]) -> set[datetime]:
+        """Starts of the hours that the store has seen in part only."""
+        stream_ms = self._hours.stream_ms
+        current = {known[-1].start} if stream_ms is not None and (stream_ms + 1) % HOUR_MS else set[datetime]()
+        filled = [each.start for each in known if each.n_events]
+        # Otherwise the first event has left before these hours, which have then been seen from their beginnings.
+        is_all = sum(each.n_events for each in known) == self.counts.accepted
+        return current | ({each.start for each in known if each.start <= filled[0]} if is_all and filled else set())
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
         """Count page views by hour of the window and segment; past hours are counted only once.
@@ -328,10 +349,11 @@ class EventStore(EventIntake):
         # Late events are not looked up: identifiers of their hours are forgotten already.
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids = id_hashes(frame)
-        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
+        ids, originals = id_hashes(frame), self._redelivered_ms(frame)
+        stale = originals < floors
+        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors, stale)
         accepted = verdicts == Verdict.ACCEPTED
-        self._counters.count_late((stream - times)[~timely])
+        self._counters.count_late((stream - np.where(timely, originals, times))[verdicts == Verdict.LATE])
         if not accepted.all():
             # With some events rejected, the file no longer holds just the accepted ones.
             events, hours, file = events.filter(accepted), hours[accepted], None
@@ -343,12 +365,25 @@ class EventStore(EventIntake):
             self._on_accept(events)
         return verdicts, int(stream[-1])
 
+    def _redelivered_ms(self, frame: pl.DataFrame) -> NDArray[np.int64]:
+        """Original time of each delivery that rule 6 is about, in epoch milliseconds; the largest number of others."""
+        ms = frame.select(lag=DELIVERY_LAG.dt.total_milliseconds(), original=ORIGINAL_TIME.dt.epoch("ms"))
+        shortest = max(self._window_hours - 1, 1) * HOUR_MS
+        wanted = pl.col("lag").is_between(shortest, _LONGEST_REDELIVERY_MS, closed="right")
+        return ms.select(pl.when(wanted).then("original").fill_null(_NEVER)).to_series().to_numpy()
+
     def _judge(
-        self, frame: pl.DataFrame, rows: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours
+        self,
+        frame: pl.DataFrame,
+        rows: NDArray[np.intp],
+        ids: IdHashes,
+        hours: Hours,
+        floors: Hours,
+        stale: NDArray[np.bool_],
     ) -> NDArray[np.int8]:
-        """Decide for each of these rows, none of them late, whether its identifier is new, or its content the same."""
-        earlier = self._seen.find(ids[rows], hours[rows], floors[rows])
-        verdicts = np.full(len(rows), Verdict.ACCEPTED, np.int8)
+        """Decide for each of these rows, all in the window, whether its identifier is new, or its content the same."""
+        earlier = self._seen.find(ids[rows], hours[rows], floors[rows], stale[rows])
+        verdicts = np.where(stale[rows], Verdict.LATE, Verdict.ACCEPTED).astype(np.int8)
         if earlier.is_new.all():
             return verdicts
         here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)

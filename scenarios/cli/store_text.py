@@ -38,35 +38,12 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield ""
     both = zip(asdict(done.counts).items(), asdict(done.store_counts).values(), strict=True)
     yield table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store"))
-    yield from (alert(f"  warning: {warning}") for warning in _ingest_warnings(done))
+    yield from (f"  of these {n:,} {reason}" for reason, n in done.invalid_by_reason.items())
+    yield from (alert(f"  warning: {warning}") for warning in done.warnings)
     yield ""
     if done.was_stopped:
         yield "stopped on request; run the same command to resume"
     yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
-
-
-def ingest_data(done: Ingested) -> dict[str, Any]:
-    """Return what a call of ``ingest`` did as plain data, with warnings.
-
-    Args:
-        done: What was read and stored.
-    """
-    return {**done.to_dict(), "warnings": list(_ingest_warnings(done))}
-
-
-def _ingest_warnings(done: Ingested) -> Iterator[str]:
-    """Yield a sentence where nothing of what was read can ever be in a figure.
-
-    Args:
-        done: What was read and stored.
-    """
-    counts = done.counts
-    if not done.store_counts.received:
-        yield "nothing was read: the sources hold no events"
-    elif counts.received and counts.invalid == counts.received:
-        yield f"{counts.invalid:,} of {counts.received:,} events could not be used; funnelsim stats counts the reasons"
-    elif counts.late and counts.late + counts.invalid == counts.received:
-        yield f"{counts.late:,} of {counts.received:,} events came after their hour had left the store's window"
 
 
 def stats_data(
@@ -96,6 +73,8 @@ def stats_data(
         "stream_time": store.stream_time,
         "window": None if window is None else {"begin": window[0], "end": window[1]},
         "lateness": asdict(store.lateness),
+        "future": store.n_future,
+        "ignored_times": dict(store.ignored_times),
         "by_type": dict(store.counts_by_type),
         "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
         "totals": FunnelStatistics(counted, stitch=False).totals().to_dicts()[0],
@@ -130,6 +109,11 @@ def stats_text(data: dict[str, Any]) -> Parts:
     """
     yield table((name, f"{data[name]:,}") for name in asdict(Counts()))
     yield from (f"  of these {n:,} {reason}" for reason, n in data["invalid_by_reason"].items())
+    if data["future"]:
+        yield f"  {data['future']:,} claimed a time after their arrival, and count at their arrival"
+    if data["ignored_times"]:
+        keys = ", ".join(f"{key} {n:,}" for key, n in data["ignored_times"].items())
+        yield f"  times that could not be read, and were not needed: {keys}"
     mean_s, max_s = data["lateness"]["mean_s"], data["lateness"]["max_s"]
     if max_s is not None and mean_s is not None:
         yield f"  lateness: mean {mean_s / 3600:,.1f} hours, maximum {max_s / 3600:,.1f} hours"
@@ -163,7 +147,9 @@ def _hours(hours: list[dict[str, Any]]) -> Table:
         hours: Rows of :meth:`analytics.store.event_store.EventStore.hourly`.
     """
     names = ("n_events", "n_page_views", "n_demo_requests")
-    rows = ((_time(hour["hour"]), *(f"{hour[name]:,}" for name in names)) for hour in hours)
+    rows = (
+        (f"{_time(hour['hour'])}{', in part' * hour['partial']}", *(f"{hour[name]:,}" for name in names)) for hour in hours
+    )
     return table(rows, ("hour", "events", "page views", "demo requests"))
 
 

@@ -26,7 +26,7 @@ from scenarios.cli.options import (
 )
 from scenarios.cli.output import Output, say
 from scenarios.cli.runs import analyst_settings
-from scenarios.cli.store_text import ingest_data, ingest_text, stats_data, stats_text
+from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 
@@ -59,16 +59,34 @@ def ingest(
     live: Annotated[
         bool, typer.Option("--live", help="Take the time of reading as arrival time of events without receivedAt.")
     ] = False,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Sort history by hour first, whatever its order; needs room on the disk.")
+    ] = False,
     format_: InputFormat = None,
     type_: TableType = None,
     json: JsonOutput = False,
 ) -> Output:
     """Add events to a store on disk, or resume that."""
     settings = StoreSettings(fsync=_policy(fsync))
+    if backfill and (follow or live):
+        other = "--follow" if follow else "--live"
+        raise InputError(
+            f"--backfill: is for history, and {other} for what comes now; backfill first, then run without"
+        )
     with _input_errors(), _stop_requested() as stop:
         form = EventFormat(format_, type_)
-        done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, form=form, stop=stop)
-    return Output(to_json(ingest_data(done)) if json else ingest_text(done, store), is_summary=not json)
+        done = ingest_events(
+            sources,
+            store,
+            settings,
+            n_events=batch,
+            follow=follow,
+            live=live,
+            backfill=backfill,
+            form=form,
+            stop=stop,
+        )
+    return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 
 
 def stats(

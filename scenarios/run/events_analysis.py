@@ -23,6 +23,7 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from analytics.statistics.coverage import no_requests
 from analytics.store.history import EventHistory
+from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
@@ -36,12 +37,9 @@ _ROWS_AT_ONCE: Final = 100_000
 class EventsAnalysis:
     """The analysis of some files of events.
 
-    The store judges all events in order of arrival (first delivery, duplicate, late, …). Statistics and model cover
-    all events that it accepted, also those that have since left its 24-hour window.
-
     Args:
         inputs: Names of the files, as given.
-        accepted: Has received and judged the events.
+        history: The events, judged in order of arrival (first delivery, duplicate, …).
         settings: The analyst's choices.
         conversion_unit: Who requests one demo at most.
         notes: What was not read.
@@ -50,15 +48,15 @@ class EventsAnalysis:
     def __init__(
         self,
         inputs: Sequence[str],
-        accepted: EventHistory,
+        history: WholeHistory,
         settings: AnalyticsSettings,
         conversion_unit: ConversionUnit,
         notes: Sequence[str] = (),
     ) -> None:
         self.inputs = tuple(inputs)
         self.notes = tuple(notes)
-        self.store = accepted.store
-        self.analysis = Analysis(accepted.frame, settings, conversion_unit=conversion_unit)
+        self.store = history
+        self.analysis = Analysis(history.events, settings, conversion_unit=conversion_unit)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -67,7 +65,6 @@ class EventsAnalysis:
             *self.notes,
             *self._ignored_times(),
             *self._impossible_times(),
-            *self._late_events(),
             *self._near_names(),
             *no_requests(self.analysis.events),
             *self.analysis.coverage_warnings,
@@ -83,13 +80,6 @@ class EventsAnalysis:
     def _impossible_times(self) -> Iterator[str]:
         if n := self.analysis.n_impossible_times:
             yield f"{n:,} events are more than a year from the others: a wrong clock set them; they are in no figure"
-
-    def _late_events(self) -> Iterator[str]:
-        counts, lateness = self.store.counts, self.store.lateness
-        if counts.late and lateness.max_s is not None:
-            # Late events are in no figure, which a reader of the totals could not see otherwise.
-            late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
-            yield f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure"
 
     def _near_names(self) -> Iterator[str]:
         for theirs, ours, n in near_names(self.analysis.events):
@@ -110,7 +100,8 @@ class EventsAnalysis:
         """Return the store's counters and the results as plain data.
 
         Returns:
-            Counters of the store, inputs, warnings, dead letters by reason, totals, funnel, arms of experiments, model.
+            Counters of the store, inputs, warnings, dead letters by reason, events with impossible times, totals,
+            funnel, arms of experiments, model.
         """
         tables = self.analysis.tables()
         return {
@@ -118,6 +109,7 @@ class EventsAnalysis:
             "inputs": list(self.inputs),
             "warnings": list(self.warnings),
             "invalid_by_reason": {str(reason): n for reason, n in self.store.dead_letter_counts.items()},
+            "impossible_times": self.analysis.n_impossible_times,
             "totals": tables["totals"].to_dicts()[0],
             "funnel": tables["funnel"].to_dicts(),
             "experiments": self.analysis.experiments.sample_ratios.to_dicts(),
@@ -183,7 +175,7 @@ def analyze(
     archive = read_files(names, chosen.event_names, form)
     if archive.fault:
         raise InputError(f"{', '.join(map(_shown, names))}: {archive.fault}")
-    return EventsAnalysis(names, archive.history(), chosen, conversion_unit, archive.notes)
+    return EventsAnalysis(names, archive.whole_history(), chosen, conversion_unit, archive.notes)
 
 
 def read_files(
@@ -253,8 +245,7 @@ def _shown(name: str) -> str:
 class ArrivalSorter:
     """Collects events from files, so that a store can judge them in order of arrival.
 
-    A stream comes in order of arrival; files do not: the pages of a month, then its demo requests. A store that took
-    the files one after the other would find most of the second one late.
+    A stream comes in order of arrival; files do not: the pages of a month, then its demo requests.
 
     Args:
         event_names: The tracking plan's names for foreign ones.
@@ -290,20 +281,23 @@ class ArrivalSorter:
         return f"holds no usable event; line {self._letters[0].position}: {self._letters[0].detail}{reasons}"
 
     def history(self) -> EventHistory:
-        """Let a store judge all events.
+        """Let a store with a window of 24 hours judge all events, as it judged them when they were simulated.
 
         Returns:
             The store and all events that it accepted.
         """
         history = EventHistory()
-        for batch in self._in_order_of_arrival():
-            history.store.append_flattened(batch)
+        # Dead letters have no time of arrival that could be trusted, so they come first.
+        history.store.append_flattened(Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters), self._ignored_times))
+        for part in self._in_order_of_arrival().iter_slices(_ROWS_AT_ONCE):
+            history.store.append_flattened(Flattened(part))
         return history
 
-    def _in_order_of_arrival(self) -> Iterator[Flattened]:
-        """Yield the dead letters, and then the events by arrival; of one moment, as they were read."""
-        # Dead letters have no time of arrival that could be trusted, so they come first.
-        yield Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters), self._ignored_times)
+    def whole_history(self) -> WholeHistory:
+        """Judge all events together, without a window: however far apart they are, none is late."""
+        return WholeHistory(Flattened(self._in_order_of_arrival(), tuple(self._letters), self._ignored_times))
+
+    def _in_order_of_arrival(self) -> pl.DataFrame:
+        """The events by arrival; of one moment, as they were read."""
         # The sort is stable: within one millisecond the order of the file is the only one there is.
-        events = pl.concat(self._frames).sort("received_at", maintain_order=True)
-        yield from map(Flattened, events.iter_slices(_ROWS_AT_ONCE))
+        return pl.concat(self._frames).sort("received_at", maintain_order=True)

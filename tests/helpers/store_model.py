@@ -67,7 +67,7 @@ class Model:
         original = event["timestamp"] if event[TIMES[0]] is None else event[TIMES[0]]
         if event["timestamp"] not in {None, original}:
             time = event["timestamp"]
-        elif None not in (event["sent_at"], original) and not DAY <= arrival - event["sent_at"] <= 30 * DAY:
+        elif None not in (event["sent_at"], original):
             time = arrival - (event["sent_at"] - original)
         else:
             time = arrival if original is None else original
@@ -81,6 +81,14 @@ class Model:
         body = {key: value for key, value in event.items() if key not in TIMES[1:]}
         if event["message_id"] in self.kept:
             return "duplicate" if self.kept[event["message_id"]][1] == body else "conflict"
+        lag = 0 if event["sent_at"] is None else arrival - event["sent_at"]
+        if (
+            max(self.window_hours - 1, 1) * 60 < lag <= 30 * DAY
+            and original is not None
+            and original // 60 < self.floor
+        ):
+            self.lateness.append(self.stream - original)
+            return "late"
         self.kept[event["message_id"]] = time, body
         self.types[event["type"]] += 1
         return "accepted"

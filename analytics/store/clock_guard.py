@@ -1,0 +1,74 @@
+"""Impossible clocks in a stream: events that must not move the window of a store become dead letters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from analytics.events.clocks import FARTHEST, are_impossible
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.event_time import EVENT_TIME
+from analytics.events.tracking_plan import UTC_MS
+from analytics.io.flatten import Flattened
+from analytics.io.ndjson import encode
+
+_REMEMBERED: Final = 1000
+
+
+class ClockGuard:
+    """Takes the events of impossible clocks out of batches, before a store sees them.
+
+    Where the time of arrival is known, an event of more than a year before it is impossible (one that is ahead of it is
+    set to it; see :mod:`analytics.store.event_store`). In files of the past an event is judged by the others of its
+    batch and the thousand before; see :func:`analytics.events.clocks.are_impossible`.
+
+    Args:
+        reached: Event time that the store has reached, if any.
+        n_reached: Events that brought it there.
+
+    >>> from analytics import decode
+    >>> page = '{{"type": "page", "anonymousId": "a", "timestamp": "{}-03-03T10:00:00Z"}}'
+    >>> batch = decode("\\n".join(map(page.format, (2026, 2090, 2026))).encode())
+    >>> checked = ClockGuard().checked(batch)
+    >>> checked.frame.height, checked.dead_letters[0].reason.value
+    (2, 'impossible_time')
+    """
+
+    def __init__(self, reached: datetime | None = None, n_reached: int = 0) -> None:
+        n_known = 0 if reached is None else min(n_reached, _REMEMBERED)
+        self._times = pl.Series([reached] * n_known, dtype=UTC_MS)
+
+    def checked(self, batch: Flattened, arrived_at: datetime | None = None) -> Flattened:
+        """Return the batch with the events of impossible clocks among its dead letters.
+
+        Args:
+            batch: Events and dead letters.
+            arrived_at: When it arrived, of a live stream.
+        """
+        times = batch.frame.select(EVENT_TIME.alias("")).to_series()
+        if arrived_at is not None:
+            return without_impossible(batch, times < pl.Series([arrived_at - FARTHEST], dtype=UTC_MS))
+        known = pl.concat([self._times, times])
+        self._times = known.tail(_REMEMBERED)
+        return without_impossible(batch, are_impossible(known).tail(len(times)))
+
+
+def without_impossible(batch: Flattened, impossible: pl.Series) -> Flattened:
+    """Make dead letters of the events of a batch whose times are impossible.
+
+    Args:
+        batch: Events and dead letters.
+        impossible: Whether each event is one; shape (events,).
+    """
+    if not impossible.any():
+        return batch
+    wrong = batch.frame.filter(impossible)
+    times = wrong.select(EVENT_TIME.dt.strftime("%Y-%m-%dT%H:%M:%SZ")).to_series()
+    letters = (
+        DeadLetter(raw, DeadLetterReason.IMPOSSIBLE_TIME, f"its time, {time}, is more than a year from the others'")
+        for raw, time in zip(encode(wrong).splitlines(), times, strict=True)
+    )
+    return replace(batch, frame=batch.frame.filter(~impossible), dead_letters=(*batch.dead_letters, *letters))
