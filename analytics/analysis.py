@@ -16,6 +16,7 @@ from analytics.events.channels import with_own_channels
 from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.events.enrichment import OwnNames, enrich
+from analytics.events.pages import with_pages
 from analytics.events.tracking_plan import UTC_MS
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
@@ -104,6 +105,7 @@ class Analysis:
             # The store has corrected impossible times by the arrival, which would be lost.
             times = events.select(pl.col("event_time").cast(UTC_MS))
             events = enrich(events, own).with_columns(times)
+        events = with_pages(events, self.settings.page_rules)
         tagged = tag_bots(events) if self.settings.find_bots else events
         return ExperimentArms(with_own_channels(tagged, self.settings.channel_rules), self._arm_shares)
 
@@ -124,7 +126,9 @@ class Analysis:
     def statistics(self) -> FunnelStatistics:
         """Counts and rates by hour and segment."""
         begin, end = self._window or (self._observed_from, self._observed_until)
-        return FunnelStatistics(self.events, observed_from=begin, observed_until=end)
+        return FunnelStatistics(
+            self.events, observed_from=begin, observed_until=end, funnel=self.settings.funnel_steps
+        )
 
     @cached_property
     def visits(self) -> pl.DataFrame:
