@@ -211,9 +211,14 @@ class FunnelStatistics:
         )
 
     @property
+    def is_by_stage(self) -> bool:
+        """Whether the steps of the funnel are the stages of pages, and not steps of one's own."""
+        return self._steps is STAGE_STEPS
+
+    @property
     def has_stages(self) -> bool:
         """Whether the steps of the funnel are known: those of one's own are, and stages if any page view has one."""
-        return self._steps is not STAGE_STEPS or any(part.n_staged_views for part in self._traffic)
+        return not self.is_by_stage or any(part.n_staged_views for part in self._traffic)
 
     def _where(self, *, include_bots: bool) -> pl.Expr:
         """Filter of the events that count."""

@@ -19,6 +19,7 @@ from scenarios.cli.options import (
     JsonOutput,
     OutputFolder,
     Overrides,
+    PagesFile,
     ScenarioName,
     Seed,
     TableType,
@@ -32,6 +33,7 @@ from scenarios.cli.run_text import analysis_summary, run_summary
 from scenarios.config.description import resolved_intercept
 from scenarios.config.library import find_scenario, library_names, read_text, study_names
 from scenarios.config.loading import load, parse
+from scenarios.config.pages_file import with_mapping
 from scenarios.config.settings import ScenarioSettings
 from scenarios.config.yaml_source import read_yaml
 from scenarios.errors import Fault, InputError, ScenarioError, advice
@@ -102,6 +104,7 @@ def analyze(
     ] = None,
     set_: AnalysisOverrides = None,
     *,
+    pages: PagesFile = None,
     out: OutputFolder = None,
     conversion_unit: Annotated[
         ConversionUnit | None,
@@ -117,6 +120,8 @@ def analyze(
 ) -> Output:
     """Analyse events from any source."""
     settings, unit = analyst_settings(config, set_ or ())
+    if pages is not None:
+        settings = with_mapping(settings, pages)
     chosen, form = mapped_settings(settings, rename_event or ()), EventFormat(format_, type_)
     analysis = analyze_events(events, chosen, conversion_unit or unit, form)
     if out is not None:

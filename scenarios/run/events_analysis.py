@@ -71,6 +71,7 @@ class EventsAnalysis:
             *self._no_requests(),
             *self._requests_left_out(),
             *self.analysis.experiments.warnings,
+            *self.analysis.pages.warnings,
         )
 
     def _ignored_times(self) -> Iterator[str]:
@@ -119,7 +120,8 @@ class EventsAnalysis:
         """Return the store's counters and the results as plain data.
 
         Returns:
-            Counters of the store, inputs, warnings, dead letters by reason, totals, funnel, arms of experiments, model.
+            Counters of the store, inputs, warnings, dead letters by reason, totals, funnel, pages, arms of experiments,
+            model.
         """
         tables = self.analysis.tables()
         return {
@@ -129,6 +131,8 @@ class EventsAnalysis:
             "invalid_by_reason": {str(reason): n for reason, n in self.store.dead_letter_counts.items()},
             "totals": tables["totals"].to_dicts()[0],
             "funnel": tables["funnel"].to_dicts(),
+            "pages": self.analysis.pages.to_dict(),
+            "own_definitions": self.analysis.settings.own_definitions,
             "experiments": self.analysis.experiments.sample_ratios.to_dicts(),
             "model": model_data(self.analysis),
         }
