@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,14 +11,21 @@ from typing import Any, Final
 import polars as pl
 from rich.table import Table
 
+from analytics.analysis import Analysis
 from analytics.durable.recovery import read_store
-from analytics.events.dimensions import current_dimension
+from analytics.events.dimensions import NOT_SET, Dimension, current_dimension, dimensions_of
+from analytics.events.event_names import renamed
+from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
+from analytics.settings import AnalyticsSettings
 from analytics.store.counts import Counts
-from scenarios.cli.tables import Parts, page, table
+from scenarios.cli.tables import Parts, alert, page, table
 
 _MOST_ROWS: Final = 25
 """Segments that are printed, about a screen; the rest is summed in one row."""
+
+_OF_PAGES: Final = ("page_group", "stage")
+"""Dimensions that events of other sites lack, until somebody maps their pages."""
 
 
 @page
@@ -39,12 +46,13 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
 
 
-def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
+def stats_data(folder: Path, by: Sequence[str], settings: AnalyticsSettings | None = None) -> dict[str, Any]:
     """Read a store, and return what it contains as plain data.
 
     Args:
         folder: Folder of the store.
         by: Dimensions to group page views by, if any.
+        settings: A mapping of pages: then page groups and stages follow it, and the funnel of the window is returned.
 
     Raises:
         StoreError: There is no store, or it cannot be read.
@@ -52,6 +60,7 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
     """
     store, by = read_store(folder), [current_dimension(name) for name in by]
     window = store.window
+    dimensions = [_mapped(dimension, settings) for dimension in dimensions_of(by)]
     return {
         **asdict(store.counts),
         "stream_time": store.stream_time,
@@ -60,7 +69,26 @@ def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
         "by_type": dict(store.counts_by_type),
         "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
         "hours": store.hourly().to_dicts(),
-        **({"by": by, "views": store.views(by).to_dicts()} if by else {}),
+        **({"by": by, "views": store.views(dimensions).to_dicts()} if by else {}),
+        **({} if settings is None else _of_site(store.events(), settings)),
+    }
+
+
+def _mapped(dimension: Dimension, settings: AnalyticsSettings | None) -> Dimension:
+    """The dimension, by what a mapping says of pages where it is one of pages."""
+    if settings is None or not settings.pages or dimension.name not in _OF_PAGES:
+        return dimension
+    expression = category_and_stage(settings.page_rules)[_OF_PAGES.index(dimension.name)]
+    return replace(dimension, expression=expression)
+
+
+def _of_site(events: pl.DataFrame, settings: AnalyticsSettings) -> dict[str, Any]:
+    """The funnel of the window, and the pages that the mapping does not know."""
+    analysis = Analysis(lambda: renamed(events, settings.event_names), settings)
+    return {
+        "funnel": analysis.statistics.funnel().to_dicts(),
+        "pages": analysis.pages.to_dict(),
+        "warnings": list(analysis.pages.warnings),
     }
 
 
@@ -83,6 +111,34 @@ def stats_text(data: dict[str, Any]) -> Parts:
     yield f"stream time {_time(data['stream_time'])}"
     yield ""
     yield _segments(data) if "views" in data else _hours(data["hours"])
+    unknown = [name for name in data.get("by", ()) if name in _OF_PAGES and _is_unknown(data["views"], name)]
+    for name in unknown:
+        yield alert(f"  warning: no page has a {name.replace('_', ' ')} (funnelsim map proposes a mapping for --pages)")
+    if "funnel" in data:
+        yield ""
+        yield f"funnel of these hours: {', '.join(map(_funnel_step, data['funnel']))}"
+        yield from (alert(f"  warning: {warning}") for warning in data["warnings"])
+
+
+def _is_unknown(views: Sequence[Mapping[str, Any]], dimension: str) -> bool:
+    """Whether no page view has a value of a dimension."""
+    return bool(views) and all(row[dimension] == NOT_SET for row in views)
+
+
+def _funnel_step(row: Mapping[str, Any]) -> str:
+    """Write a step of the funnel.
+
+    Args:
+        row: As of ``FunnelStatistics.funnel()``.
+
+    >>> _funnel_step({"stage": "demo", "visitors": 3, "share": 0.25})
+    'demo 3 (25.00%)'
+    >>> _funnel_step({"stage": "top", "visitors": None, "share": None})
+    'top unknown'
+    """
+    if row["visitors"] is None:
+        return f"{row['stage']} unknown"
+    return f"{row['stage']} {row['visitors']:,}" + ("" if row["share"] is None else f" ({row['share']:.2%})")
 
 
 def _position(offset: Mapping[str, Any]) -> str:

@@ -15,9 +15,11 @@ from analytics.durable.settings import Fsync, StoreSettings
 from analytics.errors import AnalyticsError, StoreWriteError
 from analytics.ingestion import ingest as ingest_events
 from analytics.io.reading import EventFormat
-from scenarios.cli.options import InputFormat, JsonOutput, StoreFolder, TableType
+from analytics.settings import AnalyticsSettings
+from scenarios.cli.options import InputFormat, JsonOutput, PagesFile, StoreFolder, TableType
 from scenarios.cli.output import Output, say
 from scenarios.cli.store_text import ingest_text, stats_data, stats_text
+from scenarios.config.pages_file import with_mapping
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 
@@ -68,13 +70,16 @@ def stats(
         list[str] | None, typer.Option(metavar="DIMENSION", help="Group page views by this; may be repeated.")
     ] = None,
     *,
+    pages: PagesFile = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
 
+    settings = None if pages is None else with_mapping(AnalyticsSettings(), pages)
+
     def state() -> object:
-        data = stats_data(store, by or [])
+        data = stats_data(store, by or [], settings)
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.
