@@ -87,8 +87,10 @@ class FunnelStepSettings(BaseModel):
             try:
                 attribute_values(attribute, _values(wanted))
             except ValueError as error:
-                # Signals give their values under other keys.
-                raise ValueError(f"where: {str(error).removeprefix('attribute: ').removeprefix('equals: ')}") from None
+                # Signals give their values under other keys; a bare name is mostly that of a property.
+                reason = str(error).removeprefix("attribute: ").removeprefix("equals: ").partition("; there are ")[0]
+                meant = f"; did you mean 'properties.{attribute}'?" if "no attribute" in reason and "?" not in reason else ""
+                raise ValueError(f"where: {reason}{meant}") from None
         return self
 
     def funnel_step(self, event_names: Mapping[str, str]) -> FunnelStep:

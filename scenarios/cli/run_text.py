@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics.analysis import Analysis
-from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
@@ -110,7 +110,11 @@ def _analysis_parts(analysis: Analysis, *, with_funnel: bool = False) -> Parts:
             f"of {_counted(totals['visitors'], 'visitor')}"
         )
     if totals["visitors"] and (with_funnel or not analysis.statistics.is_by_stage):
-        yield _funnel(analysis)
+        yield (
+            f"funnel: {funnel_line(analysis.statistics.funnel().to_dicts())}"
+            if analysis.statistics.has_stages
+            else "funnel: unknown, as no page has a funnel stage (funnelsim map EVENTS proposes a mapping of pages)"
+        )
     yield from analysis.notes
     for (experiment,), arms in analysis.experiments.sample_ratios.group_by("experiment", maintain_order=True):
         sizes = ", ".join(f"{arm} {n:,}" for arm, n in arms["arm", "visitors"].iter_rows())
@@ -118,21 +122,6 @@ def _analysis_parts(analysis: Analysis, *, with_funnel: bool = False) -> Parts:
         yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
     yield ""
     yield from _model_parts(model_data(analysis))
-
-
-def _funnel(analysis: Analysis) -> str:
-    """Write the visitors at each step of the funnel in a line; or that the stages of pages are not known.
-
-    Args:
-        analysis: The analysis.
-    """
-    if not analysis.statistics.has_stages:
-        return "funnel: unknown, as no page has a funnel stage (funnelsim map EVENTS proposes a mapping of pages)"
-    rows = analysis.statistics.funnel().iter_rows(named=True)
-    steps = (
-        f"{row['stage']} {row['visitors']:,}" + ("" if row["share"] is None else f" ({row['share']:.2%})") for row in rows
-    )
-    return f"funnel: {', '.join(steps)}"
 
 
 def _model_parts(model: dict[str, Any]) -> Parts:

@@ -17,7 +17,6 @@ from scenarios.config.library import find_scenario
 from scenarios.errors import InputError, OutputError
 from scenarios.files.plain_data import write_json
 from scenarios.run.events_analysis import analyze
-from scenarios.run.mapping_proposal import propose_mapping
 from scenarios.scenario import scenario_schema
 from scenarios.study import study_schema
 
@@ -52,10 +51,10 @@ def map_pages(
     """Propose a mapping of the pages and events of your site."""
     if output is not None and output.exists():
         raise OutputError(f"{output}: exists already, and is left unchanged; give another name")
-    found = analyze(events, form=EventFormat(format_, type_)).analysis.events
+    found = analyze(events, form=EventFormat(format_, type_))
     given = [*events, *(("--format", format_) if format_ else ()), *(("--type", type_) if type_ else ())]
     command = shlex.join(["funnelsim", "analyze", *given, "--pages", str(output or "mapping.yaml")])
-    proposal = propose_mapping(found, ", ".join(events), command)
+    proposal = found.propose_mapping(command)
     if output is None:
         return Output(proposal.text.rstrip("\n"))
     try:

@@ -19,7 +19,7 @@ from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
 from analytics.settings import AnalyticsSettings
 from analytics.store.counts import Counts
-from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 
 _MOST_ROWS: Final = 25
 """Segments that are printed, about a screen; the rest is summed in one row."""
@@ -116,29 +116,13 @@ def stats_text(data: dict[str, Any]) -> Parts:
         yield alert(f"  warning: no page has a {name.replace('_', ' ')} (funnelsim map proposes a mapping for --pages)")
     if "funnel" in data:
         yield ""
-        yield f"funnel of these hours: {', '.join(map(_funnel_step, data['funnel']))}"
+        yield f"funnel of these hours: {funnel_line(data['funnel'])}"
         yield from (alert(f"  warning: {warning}") for warning in data["warnings"])
 
 
 def _is_unknown(views: Sequence[Mapping[str, Any]], dimension: str) -> bool:
     """Whether no page view has a value of a dimension."""
     return bool(views) and all(row[dimension] == NOT_SET for row in views)
-
-
-def _funnel_step(row: Mapping[str, Any]) -> str:
-    """Write a step of the funnel.
-
-    Args:
-        row: As of ``FunnelStatistics.funnel()``.
-
-    >>> _funnel_step({"stage": "demo", "visitors": 3, "share": 0.25})
-    'demo 3 (25.00%)'
-    >>> _funnel_step({"stage": "top", "visitors": None, "share": None})
-    'top unknown'
-    """
-    if row["visitors"] is None:
-        return f"{row['stage']} unknown"
-    return f"{row['stage']} {row['visitors']:,}" + ("" if row["share"] is None else f" ({row['share']:.2%})")
 
 
 def _position(offset: Mapping[str, Any]) -> str:

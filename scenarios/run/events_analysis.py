@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
+from scenarios.run.mapping_proposal import Proposal, propose_mapping
 
 _STDIN: Final = "-"
 
@@ -115,6 +117,16 @@ class EventsAnalysis:
                 f"{left_out:,} demo requests came after the first one of their account; the intent model leaves these "
                 "visits out (--conversion-unit visitor keeps them)"
             )
+
+    def propose_mapping(self, command: str | None = None) -> Proposal:
+        """Propose a mapping of the pages and names of these events, by words in them.
+
+        Args:
+            command: The command that uses the mapping, for its last line; one is made of the inputs unless given.
+        """
+        inputs = ", ".join(map(_shown, self.inputs))
+        usual = shlex.join(["funnelsim", "analyze", *self.inputs, "--pages", "mapping.yaml"])
+        return propose_mapping(self.analysis.events, inputs, command or usual)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the store's counters and the results as plain data.

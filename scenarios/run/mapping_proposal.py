@@ -19,7 +19,7 @@ from scenarios.run.page_words import HOME, Guess, guess_page, guess_word, langua
 _MOST_UNKNOWN: Final = 40
 """Pages, and names of events, without a guess that are listed; the rest is counted."""
 
-_OUTCOME: Final = re.compile(r"demo|meeting|call|sales|quote|lead|contact|trial|consult|termin|beratung", re.IGNORECASE)
+_OUTCOME: Final = re.compile(r"demo|meeting|call|sales|quote|lead|contact|consult|trial|request|book|walkthrough|termin|beratung|anfrage", re.IGNORECASE)
 _ASKED: Final = re.compile(r"request|book|schedul|submit|form|sign|start|creat|ask|angefragt|gebucht", re.IGNORECASE)
 
 _HEAD: Final = """\
