@@ -127,9 +127,7 @@ class Analysis:
     def statistics(self) -> FunnelStatistics:
         """Counts and rates by hour and segment."""
         begin, end = self._window or (self._observed_from, self._observed_until)
-        return FunnelStatistics(
-            self.events, observed_from=begin, observed_until=end, funnel=self.settings.funnel_steps
-        )
+        return FunnelStatistics(self.events, observed_from=begin, observed_until=end, funnel=self.settings.funnel_steps)
 
     @cached_property
     def pages(self) -> PageCoverage:

@@ -52,11 +52,10 @@ _LANGUAGE_OF_ZONE: Final = {
     "Europe/Paris": "fr-FR",
     "Asia/Tokyo": "ja-JP",
 }
-_AGENTS: Final = (
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:138.0) Gecko/20100101 Firefox/138.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 "
-    "Mobile/15E148 Safari/604.1",
+_BROWSERS: Final = (
+    ("Macintosh; Intel Mac OS X 10_15_7", "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0.0.0 Safari/537.36"),
+    ("Windows NT 10.0; Win64; x64; rv:138.0", "Gecko/20100101 Firefox/138.0"),
+    ("iPhone; CPU iPhone OS 18_4 like Mac OS X", "AppleWebKit/605.1.15 Version/18.4 Mobile/15E148 Safari/604.1"),
 )
 _ARRIVALS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("https://www.google.com/", {}),
@@ -74,15 +73,16 @@ def sample_events(n_visitors: int, seed: int) -> Iterator[dict[str, Any]]:
         n_visitors: Number of visitors.
         seed: Seed of all random numbers.
     """
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a simulation, and the same on every machine
     events = [event for _ in range(n_visitors) for event in _visitor(rng)]
     yield from sorted(events, key=lambda event: (event["receivedAt"], event["messageId"]))
 
 
 def _visitor(rng: random.Random) -> Iterator[dict[str, Any]]:
     who, zone = f"{rng.getrandbits(48):012x}", rng.choices(list(_LANGUAGE_OF_ZONE), (5, 3, 4, 2, 2))[0]
+    system, engine = rng.choices(_BROWSERS, (5, 4, 3))[0]
     device = {
-        "userAgent": rng.choices(_AGENTS, (5, 4, 3))[0],
+        "userAgent": f"Mozilla/5.0 ({system}) {engine}",
         "timezone": zone,
         "locale": _LANGUAGE_OF_ZONE[zone],
         "library": {"name": "analytics.js", "version": "next-1.77.0"},
@@ -91,7 +91,9 @@ def _visitor(rng: random.Random) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for _ in range(rng.choices((1, 2, 3, 4), (6, 3, 2, 1))[0]):
         referrer, campaign = rng.choices(_ARRIVALS, (6, 3, 2, 1, 4))[0]
-        for path in rng.choices(list(_PAGES), list(_PAGES.values()), k=rng.choices((1, 2, 3, 4, 6), (4, 4, 3, 2, 1))[0]):
+        for path in rng.choices(
+            list(_PAGES), list(_PAGES.values()), k=rng.choices((1, 2, 3, 4, 6), (4, 4, 3, 2, 1))[0]
+        ):
             context = device | {"page": _page(path, referrer)} | ({"campaign": campaign} if campaign else {})
             yield _event(rng, who, now, context, type="page", properties=_page(path, referrer))
             seen.add("/trust-center" if path.startswith("/trust-center") else path)
@@ -104,7 +106,9 @@ def _visitor(rng: random.Random) -> Iterator[dict[str, Any]]:
         log_odds = INTERCEPT + TRUST_PAGES * ("/trust-center" in seen) + PRICES * ("/what-it-costs" in seen)
         if rng.random() < 1 / (1 + math.exp(-log_odds)):
             # A form over the page; the person is named once it has been sent, and so after the request.
-            yield _event(rng, who, now, context, type="track", event="Walkthrough Booked", properties={"form": "overlay"})
+            yield _event(
+                rng, who, now, context, type="track", event="Walkthrough Booked", properties={"form": "overlay"}
+            )
             identity = {"userId": f"u_{who[:8]}", "traits": {"email": f"{who}@northlight-dental.example"}}
             yield _event(rng, who, now + timedelta(seconds=2), context, type="identify", **identity)
             return
@@ -116,9 +120,7 @@ def _page(path: str, referrer: str) -> dict[str, str]:
     return {"path": path, "referrer": referrer, "search": "", "title": words or "Home", "url": f"{_HOST}{path}"}
 
 
-def _event(
-    rng: random.Random, who: str, when: datetime, context: dict[str, Any], **call: object
-) -> dict[str, Any]:
+def _event(rng: random.Random, who: str, when: datetime, context: dict[str, Any], **call: object) -> dict[str, Any]:
     sent = when + timedelta(milliseconds=rng.randint(5, 60))
     received = sent + timedelta(milliseconds=rng.randint(30, 250))
     times = {"timestamp": when, "sentAt": sent, "receivedAt": received}
@@ -134,7 +136,9 @@ def _event(
 
 def ndjson(n_visitors: int, seed: int) -> bytes:
     """Return the events as JSON, one on each line."""
-    return "".join(f"{json.dumps(event, separators=(',', ':'))}\n" for event in sample_events(n_visitors, seed)).encode()
+    return "".join(
+        f"{json.dumps(event, separators=(',', ':'))}\n" for event in sample_events(n_visitors, seed)
+    ).encode()
 
 
 def main() -> None:

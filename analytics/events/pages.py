@@ -94,9 +94,9 @@ def checked_glob(glob: str) -> str:
 
     ``*`` stands for any text, also for several folders, and ``**`` for the same; ``/**/`` also for a single slash. So
     ``/legal/*`` matches ``/legal/eu/privacy`` and, as a slash at the end does not count, ``/legal``; ``/*/pricing``
-    matches ``/de/pricing``, and ``/**/pricing`` also ``/pricing``. Case does not matter. A glob that begins with a host,
-    such as ``docs.acme.io/*`` or ``https://docs.acme.io/*``, matches only pages of this host; others match pages of any
-    host.
+    matches ``/de/pricing``, and ``/**/pricing`` also ``/pricing``. Case does not matter. A glob that begins with a
+    host, such as ``docs.acme.io/*`` or ``https://docs.acme.io/*``, matches only pages of this host; others match those
+    of any host.
 
     Args:
         glob: The glob.
@@ -162,7 +162,9 @@ def _matcher(glob: str) -> Callable[[Address], bool]:
 
 def _regex(glob: str, star: str) -> str:
     parts = re.split(r"(/\*\*/|\*+)", glob)
-    return "".join(f"/(?:{star}/)?" if part == "/**/" else star if part[:1] == "*" else re.escape(part) for part in parts)
+    return "".join(
+        f"/(?:{star}/)?" if part == "/**/" else star if part[:1] == "*" else re.escape(part) for part in parts
+    )
 
 
 def matching(globs: Sequence[str]) -> pl.Expr:
@@ -190,7 +192,9 @@ def category_and_stage(rules: Sequence[PageRule]) -> tuple[pl.Expr, pl.Expr]:
     number = _first_match([rule.glob for rule in rules])
 
     def mapped(column: str, values: list[str | None]) -> pl.Expr:
-        found = pl.when(IS_PAGE).then(number.replace_strict(dict(enumerate(values)), default=None, return_dtype=pl.String))
+        found = pl.when(IS_PAGE).then(
+            number.replace_strict(dict(enumerate(values)), default=None, return_dtype=pl.String)
+        )
         return pl.coalesce(found, pl.col(column).cast(pl.String)).cast(pl.Categorical()).alias(column)
 
     return (

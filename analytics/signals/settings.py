@@ -371,7 +371,9 @@ def _with_free_names(signals: dict[str, SignalSettings]) -> dict[str, SignalSett
         if name in _TAKEN:
             raise ValueError(f"{name}: is the name of a built-in signal or column; choose another")
         if name in _FORMS_OF_LENGTH:
-            raise ValueError(f"{name}: is the name of a built-in signal, whose form session_length states; choose another")
+            raise ValueError(
+                f"{name}: is the name of a built-in signal, whose form session_length states; choose another"
+            )
     return signals
 
 

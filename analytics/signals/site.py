@@ -89,7 +89,11 @@ class FunnelStepSettings(BaseModel):
             except ValueError as error:
                 # Signals give their values under other keys; a bare name is mostly that of a property.
                 reason = str(error).removeprefix("attribute: ").removeprefix("equals: ").partition("; there are ")[0]
-                meant = f"; did you mean 'properties.{attribute}'?" if "no attribute" in reason and "?" not in reason else ""
+                meant = (
+                    f"; did you mean 'properties.{attribute}'?"
+                    if "no attribute" in reason and "?" not in reason
+                    else ""
+                )
                 raise ValueError(f"where: {reason}{meant}") from None
         return self
 
@@ -120,8 +124,8 @@ def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return () if given is None else (given,) if isinstance(given, str) else tuple(given)
 
 
-def _values(given: _Value | Sequence[_Value]) -> tuple[str | bool | int, ...]:
-    return tuple(given) if isinstance(given, tuple | list) else (given,)
+def _values(given: _Value | _Values) -> tuple[_Value, ...]:
+    return given if isinstance(given, tuple) else (given,)
 
 
 def _checked(glob: str, place: str = "") -> None:

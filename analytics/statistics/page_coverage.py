@@ -81,12 +81,12 @@ class PageCoverage:
     def _not_mapped(self) -> Iterator[str]:
         if self.is_mapped and self.unmapped.height:
             views = int(self.unmapped["page_views"].sum())
-            yield f"{views:,} page views are in no rule of analytics.pages{self._listed(': ')}"
+            yield f"{views:,} of {self.n_views:,} page views are in no rule of analytics.pages{self._listed(': ')}"
 
     def _without_effect(self) -> Iterator[str]:
         if self.unused:
-            named = [repr(glob) for glob in self.unused]
-            yield f"analytics.pages: no page of these events is one of {_shortened(named)}, by the first glob that matches"
+            named = _shortened([repr(glob) for glob in self.unused])
+            yield f"analytics.pages: no page of these events has {named} as the first glob that matches"
         for step in self.empty_steps:
             yield f"analytics.funnel: no event takes the step {step!r}"
 
@@ -120,7 +120,9 @@ def page_coverage(
     """
     views = events.filter(IS_PAGE & ~pl.col("is_bot"))
     globs = [rule.glob for rule in rules]
-    matched = matched_rules(views, globs) if rules else pl.Series([None], dtype=pl.UInt32).new_from_index(0, views.height)
+    matched = (
+        matched_rules(views, globs) if rules else pl.Series([None], dtype=pl.UInt32).new_from_index(0, views.height)
+    )
     has_category, has_stage = (views[name].is_not_null() for name in ("category", "funnel_stage"))
     used = set(matched.drop_nulls().unique())
     taken = events.select(step.expression.any().alias(step.name) for step in steps)

@@ -110,9 +110,11 @@ class Traffic:
 
     @cached_property
     def depths(self) -> MergeableCounts:
-        """Counts of ``visitors`` by the ``depth`` they reach: 0 for no step of the funnel, else the number of the last."""
+        """Counts of ``visitors`` by the ``depth`` they reach: the number of the last step of the funnel, or 0."""
         order, visitor = self._line["order"], self._line["visitor"]
-        taken = pl.max_horizontal(pl.when(step.expression).then(depth) for depth, step in enumerate(self._steps, start=1))
+        taken = pl.max_horizontal(
+            pl.when(step.expression).then(depth) for depth, step in enumerate(self._steps, start=1)
+        )
         depth = self._read(taken.fill_null(0).cast(pl.UInt8), order).to_numpy()
         starts = self._line.select(changes(_code("visitor")).arg_true()).to_series().to_numpy()
         deepest = np.maximum.reduceat(depth, starts) if len(starts) else depth

@@ -75,7 +75,6 @@ def stats(
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
-
     settings = None if pages is None else with_mapping(AnalyticsSettings(), pages)
 
     def state() -> object:

@@ -44,7 +44,10 @@ def with_mapping(settings: AnalyticsSettings, file: str | Path) -> AnalyticsSett
     stated = check(AnalyticsSettings, layers)
     return settings.model_copy(
         update={
-            "pages": {**stated.pages, **{glob: page for glob, page in settings.pages.items() if glob not in stated.pages}},
+            "pages": {
+                **stated.pages,
+                **{glob: page for glob, page in settings.pages.items() if glob not in stated.pages},
+            },
             "funnel": stated.funnel or settings.funnel,
             "event_names": {**settings.event_names, **stated.event_names},
         }
@@ -63,7 +66,11 @@ def _in_sections(source: YamlSource) -> YamlSource:
         raise ScenarioError([Fault(f"{source.name}:1:1", "", "must be a mapping (key: value)")])
     rules = {key: value for key, value in data.items() if key not in _SECTIONS}
     faults = [
-        Fault(source.where((key,)), dotted((str(key),)), f"unknown key {key!r}{advice(str(key), _SECTIONS)}; a glob has a /")
+        Fault(
+            source.where((key,)),
+            dotted((str(key),)),
+            f"unknown key {key!r}{advice(str(key), _SECTIONS)}; a glob has a /",
+        )
         for key in rules
         if not (isinstance(key, str) and looks_like_glob(key))
     ]

@@ -19,7 +19,10 @@ from scenarios.run.page_words import HOME, Guess, guess_page, guess_word, langua
 _MOST_UNKNOWN: Final = 40
 """Pages, and names of events, without a guess that are listed; the rest is counted."""
 
-_OUTCOME: Final = re.compile(r"demo|meeting|call|sales|quote|lead|contact|consult|trial|request|book|walkthrough|termin|beratung|anfrage", re.IGNORECASE)
+_OUTCOME: Final = re.compile(
+    r"demo|meeting|call|sales|quote|lead|contact|consult|trial|request|book|walkthrough|termin|beratung|anfrage",
+    re.IGNORECASE,
+)
 _ASKED: Final = re.compile(r"request|book|schedul|submit|form|sign|start|creat|ask|angefragt|gebucht", re.IGNORECASE)
 
 _HEAD: Final = """\
@@ -80,12 +83,11 @@ def propose_mapping(events: pl.DataFrame, inputs: str, command: str) -> Proposal
     )
     known = views.select(pl.col("category").is_not_null() & pl.col("funnel_stage").is_not_null()).to_series()
     rules = _rules(places.filter(~known))
-    guessed, unknown = ([rule for rule in rules if bool(rule.guess) is is_known] for is_known in (True, False))
-    counts = _counts(views.filter(~known), [rule.glob for rule in rules])
-    lines = [head, *_page_lines(guessed, unknown, counts, int(known.sum())), "", *_funnel_lines(guessed), ""]
+    guessed = [rule for rule in rules if rule.guess]
+    lines = [head, *_page_lines(rules, views.filter(~known), int(known.sum())), "", *_funnel_lines(guessed), ""]
     n_names, names = _name_lines(events)
     lines += [*names, "", f"# Next: {_in_a_line(command)}"]
-    return Proposal("\n".join(lines) + "\n", len(guessed), len(unknown), n_names)
+    return Proposal("\n".join(lines) + "\n", len(guessed), len(rules) - len(guessed), n_names)
 
 
 def _rules(places: pl.DataFrame) -> list[_Rule]:
@@ -132,35 +134,47 @@ def _escaped(glob: str) -> str:
     return re.sub(r"[?#\[\]{}^$|\\\s]", "*", glob)
 
 
-def _counts(views: pl.DataFrame, globs: Sequence[str]) -> dict[str, str]:
-    """How many page views and visitors each glob has, in words; globs without any are left out."""
-    matched = matched_rules(views, globs)
-    table = views.select(VISITOR.cast(pl.String)).with_columns(matched).drop_nulls("rule")
+def _counts(views: pl.DataFrame, globs: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Page views and visitors of each glob, as the first that matches; globs without any are left out."""
+    table = views.select(VISITOR.cast(pl.String)).with_columns(matched_rules(views, globs)).drop_nulls("rule")
     counts = table.group_by("rule").agg(views=pl.len(), visitors=pl.col("visitor").drop_nulls().n_unique())
-    return {
-        globs[rule]: f"{_counted(n, 'page view')}, {_counted(visitors, 'visitor')}"
-        for rule, n, visitors in counts.iter_rows()
-    }
+    return {globs[rule]: (n, visitors) for rule, n, visitors in counts.iter_rows()}
 
 
-def _page_lines(
-    guessed: Sequence[_Rule], unknown: Sequence[_Rule], counts: dict[str, str], n_known: int
-) -> Iterator[str]:
+def _page_lines(rules: Sequence[_Rule], views: pl.DataFrame, n_known: int) -> Iterator[str]:
+    """The section of pages.
+
+    Args:
+        rules: Rules, in their order.
+        views: Page views without category or stage.
+        n_known: Number of page views with both.
+    """
+    counts = _counts(views, [rule.glob for rule in rules])
+    # A category that the events have themselves is better than a guess.
+    has_categories = bool(views["category"].is_not_null().all())
     yield "pages:"
     if n_known:
         yield f"  # {_counted(n_known, 'page view')} with a category and a stage of their own are left out here."
-    for rule in guessed:
-        if rule.guess and rule.glob in counts:
-            stage = f", stage: {rule.guess.stage}" if rule.guess.stage else ""
-            yield f"  {json.dumps(rule.glob, ensure_ascii=False)}: {{category: {rule.guess.category}{stage}}}  # {counts[rule.glob]}"
-    rest = [rule.glob for rule in unknown if rule.glob in counts]
-    rest.sort(key=lambda glob: -int(counts[glob].split(" ")[0].replace(",", "")))
+    for glob, guess in rules:
+        if guess and glob in counts:
+            known = {"category": None if has_categories else guess.category, "stage": guess.stage}
+            entries = ", ".join(f"{key}: {value}" for key, value in known.items() if value)
+            yield _page_line(glob, entries, counts[glob])
+    rest = [rule.glob for rule in rules if not rule.guess and rule.glob in counts]
+    rest.sort(key=lambda glob: -counts[glob][0])
     if rest:
         yield "  # Without a guess:"
     for glob in rest[:_MOST_UNKNOWN]:
-        yield f"  # {json.dumps(glob, ensure_ascii=False)}: {{category: …, stage: …}}  # {counts[glob]}"
+        entries = "stage: …" if has_categories else "category: …, stage: …"
+        yield f"  # {_page_line(glob, entries, counts[glob]).lstrip()}"
     if len(rest) > _MOST_UNKNOWN:
         yield f"  # and {len(rest) - _MOST_UNKNOWN:,} more, with fewer page views each"
+
+
+def _page_line(glob: str, entries: str, counts: tuple[int, int]) -> str:
+    n_views, n_visitors = counts
+    seen = f"{_counted(n_views, 'page view')}, {_counted(n_visitors, 'visitor')}"
+    return f"  {json.dumps(glob, ensure_ascii=False)}: {{{entries}}}  # {seen}"
 
 
 def _funnel_lines(guessed: Sequence[_Rule]) -> Iterator[str]:

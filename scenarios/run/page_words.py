@@ -20,77 +20,61 @@ class Guess(NamedTuple):
 
 _COMPANY: Final = Guess("company", "top")
 
-# In English, German, French, Spanish, Italian, Portuguese and Dutch. Phrases of several words come as people join them
-# in paths; the first line that has a word of a path decides.
-_WORDS: Final = (
-    (
-        Guess("demo", "bottom"),
-        "demo demos book-demo request-demo contact-sales talk-to-sales book-a-meeting request-a-quote quote contact "
-        "contact-us kontakt contacto contatto contato beratung anfrage vorfuehrung vorführung",
-    ),
-    (
-        Guess("pricing", "bottom"),
-        "pricing price prices plans plans-pricing preise preis tarife kosten prix tarif tarifs precios precio planes "
-        "prezzi prezzo precos preços prijzen prijs",
-    ),
-    (
-        Guess("security", "bottom"),
-        "security trust trust-center legal compliance privacy gdpr dsgvo dpa soc2 soc-2 iso27001 iso-27001 terms "
-        "imprint sicherheit datenschutz impressum agb vertrauen securite sécurité confidentialite confidentialité rgpd "
-        "seguridad privacidad sicurezza seguranca segurança privacidade beveiliging avg mentions-legales",
-    ),
-    (
-        Guess("careers", "top"),
-        "careers career jobs job join-us we-are-hiring hiring karriere stellen stellenangebote carriere carrières "
-        "carrieres recrutement emploi empleo empleos carreras lavora-con-noi carreiras vagas vacatures werken-bij",
-    ),
-    (
-        Guess("customers", "middle"),
-        "customers customer case-studies case-study casestudies success-stories customer-stories testimonials reviews "
-        "kunden referenzen erfolgsgeschichten clients temoignages témoignages clientes casos-de-exito clienti klanten",
-    ),
-    (Guess("webinars", "middle"), "webinar webinars events event veranstaltungen evenements eventos eventi"),
-    (
-        Guess("resources", "middle"),
-        "white-paper white-papers whitepaper whitepapers ebook ebooks e-books resources resource library guides guide "
-        "reports downloads download ressourcen leitfaden ressources recursos risorse bronnen",
-    ),
-    (
-        Guess("docs", "middle"),
-        "docs doc documentation api api-reference developers developer dev help help-center support knowledge-base kb "
-        "faq hilfe dokumentation handbuch aide ayuda aiuto ajuda academy",
-    ),
-    (
-        Guess("blog", "top"),
-        "blog blogs news newsroom articles article magazine magazin insights stories journal podcast aktuelles "
-        "actualites actualités noticias notizie nieuws changelog",
-    ),
-    (
-        Guess("product", "middle"),
-        "product products features feature platform solutions solution integrations integration use-cases use-case "
-        "industries tour compare vs produkt produkte funktionen loesungen lösungen plattform produit produits "
-        "fonctionnalites fonctionnalités producto productos funciones soluciones prodotto soluzioni recursos-do-produto",
-    ),
-    (
-        _COMPANY,
-        "about about-us company team press partners investors ueber-uns über-uns unternehmen presse partner a-propos "
-        "nosotros quienes-somos empresa chi-siamo sobre over-ons",
-    ),
-    (Guess("account", None), "login log-in signin sign-in logout account app dashboard settings anmelden connexion"),
-    (Guess("signup", "bottom"), "signup sign-up register trial free-trial get-started start registrieren essai"),
-)
+_TABLE: Final = """
+demo bottom: demo demos book-demo request-demo contact-sales talk-to-sales book-a-meeting request-a-quote quote contact
+  contact-us kontakt contacto contatto contato beratung anfrage vorfuehrung vorführung
+pricing bottom: pricing price prices plans preise preis tarife kosten prix tarif tarifs precios precio planes prezzi
+  prezzo precos preços prijzen prijs
+security bottom: security trust trust-center legal compliance privacy gdpr dsgvo dpa soc2 soc-2 iso27001 iso-27001 terms
+  imprint sicherheit datenschutz impressum agb vertrauen securite sécurité confidentialite confidentialité rgpd
+  seguridad privacidad sicurezza seguranca segurança privacidade beveiliging avg mentions-legales
+careers top: careers career jobs job join-us we-are-hiring hiring karriere stellen stellenangebote carriere carrières
+  carrieres recrutement emploi empleo empleos carreras lavora-con-noi carreiras vagas vacatures werken-bij
+customers middle: customers customer case-studies case-study casestudies success-stories customer-stories testimonials
+  reviews kunden referenzen erfolgsgeschichten clients temoignages témoignages clientes casos-de-exito clienti klanten
+webinars middle: webinar webinars events event veranstaltungen evenements eventos eventi
+resources middle: white-paper white-papers whitepaper whitepapers ebook ebooks e-books resources resource library guides
+  guide reports downloads download ressourcen leitfaden ressources recursos risorse bronnen
+docs middle: docs doc documentation api api-reference developers developer dev help help-center support knowledge-base
+  kb faq hilfe dokumentation handbuch aide ayuda aiuto ajuda academy
+blog top: blog blogs news newsroom articles article magazine magazin insights stories journal podcast aktuelles
+  actualites actualités noticias notizie nieuws changelog
+product middle: product products features feature platform solutions solution integrations integration use-cases
+  use-case industries tour compare vs produkt produkte funktionen loesungen lösungen plattform produit produits
+  fonctionnalites fonctionnalités producto productos funciones soluciones prodotto soluzioni
+company top: about about-us company team press partners investors ueber-uns über-uns unternehmen presse partner a-propos
+  nosotros quienes-somos empresa chi-siamo sobre over-ons
+account: login log-in signin sign-in logout account app dashboard settings anmelden connexion
+signup bottom: signup sign-up register trial free-trial get-started start registrieren essai
+"""
+"""Category, stage and words, in English, German, French, Spanish, Italian, Portuguese and Dutch.
 
-_BY_WORD: Final = {word: guess for guess, words in reversed(_WORDS) for word in words.split()}
+Several words stand as they are joined in paths. A word of two categories is that of the first.
+"""
+
+
+def _by_word() -> dict[str, Guess]:
+    found: dict[str, Guess] = {}
+    for line in _TABLE.replace("\n  ", " ").strip().split("\n"):
+        head, _, words = line.partition(":")
+        category, _, stage = head.partition(" ")
+        for word in words.split():
+            found.setdefault(word, Guess(category, stage or None))
+    return found
+
+
+_BY_WORD: Final = _by_word()
 
 _LONGEST_PHRASE: Final = 3
 
 HOME: Final = Guess("home", "top")
 """The front page, of the whole site or of a language."""
 
-_LANGUAGES: Final = frozenset(
-    "ar bg ca cs da de el en es et fi fr he hi hr hu id it ja ko lt lv ms nb nl no pl pt ro ru sk sl sr sv th tr uk vi zh"
-    " at be br ch cn gb jp mx us".split()
+_CODES: Final = (
+    "ar bg ca cs da de el en es et fi fr he hi hr hu id it ja ko lt lv ms nb nl no pl pt ro ru sk sl sr sv th tr uk vi "
+    "zh at be br ch cn gb jp mx us"
 )
+_LANGUAGES: Final = frozenset(_CODES.split())
 """Languages, and countries that sites use in their place."""
 
 
@@ -138,7 +122,7 @@ def guess_word(text: str) -> Guess | None:
 
 
 def language_of(path: str) -> str:
-    """Return the folder of a language at the beginning of a path, such as ``/de`` or ``/en-gb``; empty if there is none.
+    """Return the folder of a language at the beginning of a path, such as ``/de``; empty if there is none.
 
     >>> language_of("/de/preise"), language_of("/docs")
     ('/de', '')
