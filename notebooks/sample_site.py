@@ -20,6 +20,10 @@ from typing import Any, Final
 SAMPLE: Final = Path(__file__).parent / "data" / "sample-site.ndjson.gz"
 """The events that the notebook reads; in the public domain (CC0)."""
 
+N_VISITORS: Final = 1500
+SEED: Final = 2
+"""Of the events in the file."""
+
 INTERCEPT: Final = -3.4
 TRUST_PAGES: Final = 1.2
 PRICES: Final = 0.7
@@ -145,7 +149,7 @@ def main() -> None:
     """Write the file of the notebook."""
     SAMPLE.parent.mkdir(exist_ok=True)
     # Without a time in it, equal events make an equal file.
-    SAMPLE.write_bytes(gzip.compress(ndjson(1500, seed=1), mtime=0))
+    SAMPLE.write_bytes(gzip.compress(ndjson(N_VISITORS, SEED), mtime=0))
     sys.stdout.write(f"{SAMPLE}: {SAMPLE.stat().st_size:,} bytes\n")
 
 

@@ -1,5 +1,6 @@
 """Claims about the counts and rates of the funnel."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -274,7 +275,7 @@ def test_steps_of_ones_own_are_reached_by_later_ones_in_any_order():
         {"step": "signup", "event": ["Signed Up", "Joined"], "where": {"properties.plan": ["pro", "team"]}},
         {"step": "demo", "event": "Demo Requested"},
     )
-    pro, free = ('{"properties": {"plan": "%s"}}' % plan for plan in ("pro", "free"))
+    pro, free = (json.dumps({"properties": {"plan": plan}}) for plan in ("pro", "free"))
     rows = [
         view(0, "ann", context_page_path="/"),
         view(0, "bob", context_page_url="https://acme.io/Pricing/"),

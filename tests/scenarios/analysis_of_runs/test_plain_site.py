@@ -16,6 +16,7 @@ from command_line import Ended
 
 from analytics.events.dimensions import NOT_SET
 from analytics.settings import AnalyticsSettings
+from notebooks import sample_site
 from notebooks.sample_site import PRICES, SAMPLE, TRUST_PAGES, ndjson
 from scenarios.config.pages_file import with_mapping
 from scenarios.run.events_analysis import EventsAnalysis, analyze
@@ -114,5 +115,5 @@ def test_without_the_mapping_nothing_is_claimed(files: Path) -> None:
 
 def test_the_sample_of_the_notebook_is_what_its_generator_writes() -> None:
     """And small enough to be kept."""
-    assert gzip.decompress(SAMPLE.read_bytes()) == ndjson(1500, seed=1)
+    assert gzip.decompress(SAMPLE.read_bytes()) == ndjson(sample_site.N_VISITORS, sample_site.SEED)
     assert SAMPLE.stat().st_size < 400_000
