@@ -36,8 +36,8 @@ from .site import (
     STAGE_STEPS as STAGE_STEPS,
     FunnelStep as FunnelStep,
     FunnelStepSettings as FunnelStepSettings,
+    MappedPageSettings as MappedPageSettings,
     OwnFunnel as OwnFunnel,
     Pages as Pages,
-    PageSettings as PageSettings,
     page_rules as page_rules,
 )

@@ -44,7 +44,7 @@ STAGE_STEPS: Final = (
 """The funnel of everybody who has none of their own: the stages of pages, then the demo request."""
 
 
-class PageSettings(BaseModel):
+class MappedPageSettings(BaseModel):
     """What the pages are that match a glob. What is not given stays as the events say it.
 
     Args:
@@ -135,7 +135,7 @@ def _checked(glob: str, place: str = "") -> None:
         raise ValueError(f"{place}{error}") from None
 
 
-def _with_globs(pages: dict[str, PageSettings]) -> dict[str, PageSettings]:
+def _with_globs(pages: dict[str, MappedPageSettings]) -> dict[str, MappedPageSettings]:
     for glob in pages:
         _checked(glob)
     return pages
@@ -149,17 +149,17 @@ def _with_different_names(steps: tuple[FunnelStepSettings, ...]) -> tuple[Funnel
     return steps
 
 
-Pages = Annotated[dict[str, PageSettings], AfterValidator(_with_globs), Field(max_length=10_000)]
+Pages = Annotated[dict[str, MappedPageSettings], AfterValidator(_with_globs), Field(max_length=10_000)]
 """What pages are, by globs of their addresses; the first that matches applies."""
 
 OwnFunnel = Annotated[tuple[FunnelStepSettings, ...], AfterValidator(_with_different_names), Field(max_length=50)]
 """Steps of one's own funnel, in their order."""
 
 
-def page_rules(pages: Mapping[str, PageSettings]) -> tuple[PageRule, ...]:
+def page_rules(pages: Mapping[str, MappedPageSettings]) -> tuple[PageRule, ...]:
     """Return the rules of a mapping of pages, in its order.
 
-    >>> page_rules({"/legal/*": PageSettings(category="security", stage="bottom")})
+    >>> page_rules({"/legal/*": MappedPageSettings(category="security", stage="bottom")})
     (PageRule(glob='/legal/*', category='security', stage='bottom'),)
     """
     return tuple(
