@@ -16,6 +16,7 @@ from analytics.events.channels import with_own_channels
 from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.events.enrichment import enrich
+from analytics.events.pages import with_pages
 from analytics.events.tracking_plan import UTC_MS
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
@@ -28,6 +29,7 @@ from analytics.signals.definitions import ConversionUnit, Signal
 from analytics.statistics.coverage import coverage_warnings
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
+from analytics.statistics.page_coverage import PageCoverage, page_coverage
 from analytics.statistics.segment_content import SegmentContent, segment_content
 
 
@@ -75,8 +77,8 @@ class Analysis:
         return f"<Analysis by {', '.join(self.settings.segments)}>"
 
     def _repr_html_(self) -> str:
-        frames = [self.statistics.totals(), self.statistics.funnel()]
-        return html.notebook_html(f"Analysis of {self.events.height:,} events", frames=frames)
+        frames, notes = [self.statistics.totals(), self.statistics.funnel()], [*self.pages.warnings, *self.notes]
+        return html.notebook_html(f"Analysis of {self.events.height:,} events", frames=frames, notes=notes)
 
     @property
     def charts(self) -> Charts:
@@ -109,6 +111,7 @@ class Analysis:
             # The store has corrected impossible times by the arrival, which would be lost.
             times = events.select(pl.col("event_time").cast(UTC_MS))
             events = enrich(events, own).with_columns(times)
+        events = with_pages(events, self.settings.page_rules)
         tagged = tag_bots(events) if self.settings.find_bots else events
         return ExperimentArms(with_own_channels(tagged, own.channels), self._arm_shares)
 
@@ -139,7 +142,26 @@ class Analysis:
     def statistics(self) -> FunnelStatistics:
         """Counts and rates by hour and segment."""
         begin, end = self._window or (self._observed_from, self._observed_until)
-        return FunnelStatistics(self.events, observed_from=begin, observed_until=end, stitch=False)
+        return FunnelStatistics(
+            self.events,
+            observed_from=begin,
+            observed_until=end,
+            stitch=False,
+            funnel=self.settings.funnel_steps,
+        )
+
+    @cached_property
+    def pages(self) -> PageCoverage:
+        """How many page views have a category and a funnel stage, and which pages have neither."""
+        return page_coverage(self.events, self.settings.page_rules, self.settings.funnel_steps)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which built-in signals and channels the settings define anew."""
+        own = self.settings.own_definitions
+        return tuple(
+            f"own definitions replace the built-in {kind} {', '.join(names)}" for kind, names in own.items() if names
+        )
 
     @cached_property
     def visits(self) -> pl.DataFrame:
@@ -251,6 +273,8 @@ class Analysis:
     def tables(self) -> dict[str, pl.DataFrame]:
         """Tables of the statistics by name: totals, by hour, the funnel, and one for each segmentation.
 
+        Pages without category and stage are listed, if there are any.
+
         A segment that is crossed with page groups adds conversion by page group seen before the decision, and the tests
         of interaction. Events of experiments add their arms, with the test of their shares.
         """
@@ -267,6 +291,8 @@ class Analysis:
         for segment, crossed in self.content_by_segment.items():
             tables[f"content_by_{segment}"] = crossed.conversion
             tables[f"content_by_{segment}_tests"] = crossed.tests
+        if not self.pages.unmapped.is_empty():
+            tables["unmapped_pages"] = self.pages.unmapped
         if not self.experiments.assignments.is_empty():
             tables["experiments"] = self.experiments.sample_ratios
         return tables

@@ -116,7 +116,7 @@ def ingest(
     stop: threading.Event | None = None,
     acknowledged: Acknowledged | None = None,
 ) -> Ingested:
-    """Ingest each source from its offset in the store, and make a checkpoint at the end.
+    r"""Ingest each source from its offset in the store, and make a checkpoint at the end.
 
     Args:
         names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`. Of a folder all

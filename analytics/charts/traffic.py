@@ -7,6 +7,7 @@ Altair.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import altair as alt
@@ -141,17 +142,9 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
     Bars begin at 0 and share one scale, so that their lengths are the numbers of visitors.
 
     Args:
-        funnel: As of ``FunnelStatistics.funnel()``.
+        funnel: As of ``FunnelStatistics.funnel()``; a stage that is unknown has no bar, and says so.
     """
-    rows = [
-        {
-            "stage": str(row["stage"]).capitalize(),
-            "visitors": row["visitors"],
-            "all": f"{row['visitors']:,} visitors" + (f" · {percent(row['share'])} of all" if index else ""),
-            "step": "" if row["step_rate"] is None else f"{percent(row['step_rate'])} of the previous stage",
-        }
-        for index, row in enumerate(funnel.to_dicts())
-    ]
+    rows = [_funnel_bar(row, is_first=not index) for index, row in enumerate(funnel.to_dicts())]
     most = max((row["visitors"] for row in rows), default=1) or 1
     base = alt.Chart(inline(rows)).encode(
         y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, labelFontSize=14)),
@@ -163,6 +156,18 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
     )
     step = base.mark_text(align="left", dx=8, dy=9, fontSize=12, color=INK).encode(text=alt.Text("step:N"))
     return layered(base.mark_bar(color=BLUE, height=34), text, step, width=430, height=alt.Step(52))
+
+
+def _funnel_bar(row: Mapping[str, Any], *, is_first: bool) -> dict[str, Any]:
+    stage, visitors = str(row["stage"]), row["visitors"]
+    if visitors is None:
+        words = {"all": "unknown", "step": "no page has a funnel stage"}
+    else:
+        of_all = "" if is_first or row["share"] is None else f" · {percent(row['share'])} of all"
+        step = "" if row["step_rate"] is None else f"{percent(row['step_rate'])} of the previous stage"
+        words = {"all": f"{visitors:,} visitors{of_all}", "step": step}
+    # Only the first letter: names of steps may have capitals of their own.
+    return {"stage": stage[:1].upper() + stage[1:], "visitors": visitors or 0, **words}
 
 
 def percent(rate: float) -> str:

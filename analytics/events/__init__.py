@@ -5,7 +5,8 @@ Modules, in reading order: ``tracking_plan`` (columns, call types, event names),
 times), ``identifiers`` (who stands for nobody), ``geography`` (countries and regions), ``hosts`` (kinds of sites),
 ``acquisition`` (rules of channels), ``user_agents`` (devices, bots), ``mail`` (free mail), ``enrichment`` (channel,
 region, device), ``channels`` (of one's own), ``server_side`` (events of servers), ``dimensions`` (of segments),
-``event_names`` (renaming events from other sources), ``dead_letters`` (unusable events).
+``pages`` (globs of addresses), ``event_names`` (renaming events from other sources), ``dead_letters`` (unusable
+events).
 """
 
 import lazy_loader

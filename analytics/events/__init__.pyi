@@ -40,6 +40,19 @@ from .geography import (
 from .hosts import site_of as site_of, source_category as source_category
 from .identifiers import WHO as WHO, identifier as identifier, in_doubt as in_doubt
 from .mail import is_free_mail as is_free_mail
+from .pages import (
+    IS_PAGE as IS_PAGE,
+    Address as Address,
+    PageRule as PageRule,
+    address as address,
+    addresses as addresses,
+    category_and_stage as category_and_stage,
+    checked_glob as checked_glob,
+    looks_like_glob as looks_like_glob,
+    matched_rules as matched_rules,
+    matching as matching,
+    with_pages as with_pages,
+)
 from .server_side import by_server as by_server, sent_by_channel as sent_by_channel
 from .time_values import looks_like_seconds as looks_like_seconds, read_ms as read_ms, read_times as read_times
 from .times import (

@@ -19,9 +19,10 @@ from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
 from analytics.intent.own_tables import with_levels
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
-from analytics.logit.design import Floats, design_matrix, variance_inflation
+from analytics.logit.design import NEVER, Floats, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
 from analytics.logit.joint_tests import JointTest, joint_test
+from analytics.signals.definitions import interaction_parts
 from analytics.statistics.multiplicity import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -95,6 +96,18 @@ class IntentResults:
     def terms(self) -> tuple[str, ...]:
         """Names of the terms in the model, the intercept first."""
         return tuple(self.coefficients["signal"])
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Terms that were dropped because no visit of the fit showed them, and products with them.
+
+        A site without a careers page has ``careers_page_view`` here. Of one's own table there are none.
+        """
+        if self.outcome != _REQUESTED:
+            return ()
+        binary = {signal.name for signal in self.basis.signals if signal.dtype == pl.Boolean()}
+        never = {term for term, reason in self.dropped.items() if term in binary and reason == NEVER}
+        return tuple(term for term in self.dropped if not never.isdisjoint(interaction_parts(term)))
 
     @property
     def method(self) -> str:
@@ -301,6 +314,7 @@ class IntentResults:
             "interaction_effects": [_finite(row) for row in self.interaction_effects.iter_rows(named=True)],
             "coefficients": [_finite(row) for row in details.iter_rows(named=True)],
             "dropped": dict(self.dropped),
+            "unseen": list(self.unseen),
             "warnings": list(self.warnings),
         }
 
@@ -337,8 +351,9 @@ class IntentResults:
 
     @property
     def _remarks(self) -> list[str]:
-        dropped = [f"dropped: {term} ({reason})" for term, reason in self.dropped.items()]
-        return [*dropped, *(f"warning: {warning}" for warning in self.warnings)]
+        unseen = [f"not seen in these events: {', '.join(self.unseen)}"] if self.unseen else []
+        dropped = [f"dropped: {term} ({reason})" for term, reason in self.dropped.items() if term not in self.unseen]
+        return [*unseen, *dropped, *(f"warning: {warning}" for warning in self.warnings)]
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from .clusters import (
 )
 from .design import (
     INTERCEPT as INTERCEPT,
+    NEVER as NEVER,
     Design as Design,
     Floats as Floats,
     Integers as Integers,

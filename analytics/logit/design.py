@@ -24,6 +24,9 @@ from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, interaction_par
 INTERCEPT: Final = "intercept"
 """Name of the first term: the log-odds of a request where all signals are 0."""
 
+NEVER: Final = "constant: 0 in every visit"
+"""Reason for which a term is dropped that no visit shows."""
+
 _COLLINEAR: Final = 1e-8
 """Smallest relative length of a column's residual on earlier columns, below which it is collinear."""
 

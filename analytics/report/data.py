@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.funnel import FunnelStatistics
+    from analytics.statistics.page_coverage import PageCoverage
     from analytics.statistics.segment_content import SegmentContent
 
 REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
@@ -57,6 +58,7 @@ class ReportData:
         model_error: Why it could not be fitted.
         session_length: The model with session length in several forms.
         analyses: The model beside naive analyses with one row per visitor.
+        pages: What is known of the pages.
         content: Conversion by segment and content seen before the decision, by segment.
         remarks: Sentences to read with the description.
         components: Name, class and settings of each component of the simulated world.
@@ -82,6 +84,7 @@ class ReportData:
     model_error: str | None = None
     session_length: SessionLengthComparison | None = None
     analyses: NaiveComparison | None = None
+    pages: PageCoverage | None = None
     content: Mapping[str, SegmentContent] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     components: Sequence[tuple[str, str, str]] = ()

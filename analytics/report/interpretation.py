@@ -19,7 +19,9 @@ from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, Signal, int
 
 Signals = Mapping[str, Signal | TableColumn]
 
-_BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, MULTI_PAGE_VISIT)}
+BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, MULTI_PAGE_VISIT)}
+"""The built-in signals by name."""
+
 _HEADINGS: Final = {
     "high": "High-intent signals",
     "context": "Context",
@@ -67,10 +69,10 @@ def known_signals(results: IntentResults) -> Signals:
     Returns:
         The signals by name.
     """
-    return {**_BUILT_IN, **{signal.name: signal for signal in results.basis.signals}}
+    return {**BUILT_IN, **{signal.name: signal for signal in results.basis.signals}}
 
 
-def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = _BUILT_IN) -> dict[str, pl.DataFrame]:
+def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = BUILT_IN) -> dict[str, pl.DataFrame]:
     """Sort the coefficients without the intercept under headings: high intent, context, low intent, interactions.
 
     Args:

@@ -96,8 +96,9 @@ def write_analysis_report(
         # Without a model its variants fail for the same reason, after as long a search.
         session_length=analysis.session_length if intent else None,
         analyses=analysis.side_by_side if intent else None,
+        pages=analysis.pages,
         content=analysis.content_by_segment,
-        remarks=remarks,
+        remarks=(*remarks, *analysis.notes),
         components=components,
         why_truth_unknown=analysis.why_truth_unknown,
         probes=probes or {},

@@ -4,4 +4,9 @@ from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval
 from .multiplicity import benjamini_hochberg as benjamini_hochberg, holm as holm
 from .odds_ratios import Homogeneity as Homogeneity
+from .page_coverage import (
+    PageCoverage as PageCoverage,
+    page_coverage as page_coverage,
+    viewed_pages as viewed_pages,
+)
 from .segment_content import SegmentContent as SegmentContent

@@ -6,7 +6,7 @@ and hours without events have zeros.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,10 +16,11 @@ from analytics.errors import AnalyticsError
 from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.events.times import in_utc
-from analytics.events.tracking_plan import UTC_MS, FunnelStage
+from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import enriched
 from analytics.signals.definitions import IDLE_MINUTES
+from analytics.signals.site import STAGE_STEPS, FunnelStep
 from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import COUNTS, Traffic
@@ -49,6 +50,8 @@ class FunnelStatistics:
         own_dimensions: Your own dimensions, besides :data:`analytics.events.dimensions.DIMENSIONS`. Needed in advance
             only for events in parts.
         stitch: Whether visitors are persons, or browsers as they are.
+        funnel: Steps of a funnel of your own, such as ``settings.funnel_steps``; by default the stages of pages, then
+            the demo request.
 
     Attributes:
         n_impossible_times: Events that count nowhere, because a wrong clock must have set their times; see
@@ -76,11 +79,13 @@ class FunnelStatistics:
         idle_minutes: float = IDLE_MINUTES,
         own_dimensions: Iterable[Dimension] = (),
         stitch: bool = True,
+        funnel: Sequence[FunnelStep] = (),
     ) -> None:
         self.observed_from, self.observed_until = in_utc(observed_from), in_utc(observed_until)
         if self.observed_from and self.observed_until and self.observed_from >= self.observed_until:
             raise AnalyticsError(f"the period ends ({self.observed_until}) before it starts ({self.observed_from})")
         self.level = level
+        self._steps = tuple(funnel) or STAGE_STEPS
         where = self._where(include_bots=include_bots)
         self._traffic: list[Traffic] = []
         self.n_impossible_times = 0
@@ -90,12 +95,12 @@ class FunnelStatistics:
             self.n_impossible_times = int(impossible.sum())
             possible = known.filter(~impossible) if self.n_impossible_times else known
             table = stitched(possible) if stitch else possible
-            self._traffic.append(Traffic(table, where=where, idle_minutes=idle_minutes))
+            self._traffic.append(Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps))
             return
         kept = (*DIMENSIONS.values(), *own_dimensions)
         for part in events:
             table = stitched(part) if stitch else part
-            traffic = Traffic(table, where=where, idle_minutes=idle_minutes)
+            traffic = Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps)
             traffic.release_events(kept)
             self._traffic.append(traffic)
 
@@ -181,21 +186,29 @@ class FunnelStatistics:
         return self.hourly(by).with_columns(each.over(names) if names else each for each in averages)
 
     def funnel(self) -> pl.DataFrame:
-        """Return the funnel: visitors by stage, from the top to the demo request.
+        """Return the funnel: visitors by step, from the first to the last.
 
-        A visitor reaches a stage by viewing a page of it or of a later stage, or by requesting a demo. So numbers never
-        increase from stage to stage, even for visitors who land on a later stage.
+        The steps are the stages of pages (top, middle, bottom) and the demo request, unless there are steps of one's
+        own. A visitor, who is somebody with a page view, reaches a step by taking it or a later one, in whatever order
+        of time: a view of a page of the bottom stage reaches the top too. So numbers never increase from step to step,
+        even for visitors who land on a later one.
+
+        If no page view has a stage, the stages are unknown, and their numbers null; see :attr:`has_stages`.
 
         Returns:
-            One row per ``stage`` (top, middle, bottom, demo request): ``visitors`` who reach it; ``share`` of all ``n``
-            visitors; ``step_rate``, the share of the ``n_step`` who reached the stage before (null at the top); both
-            with ``_low`` and ``_high``.
+            One row per ``stage`` (the name of the step): ``visitors`` who reach it; ``share`` of all ``n`` visitors;
+            ``step_rate``, the share of the ``n_step`` who reached the step before (null for the first); both with
+            ``_low`` and ``_high``.
         """
         depths = MergeableCounts.sum(part.depths for part in self._traffic).table
-        stages = [*(str(stage) for stage in FunnelStage), "demo request"]
-        reached = [int(depths.filter(pl.col("depth") >= depth)["visitors"].sum()) for depth in range(len(stages) + 1)]
+        names = [step.name for step in self._steps]
+        reached = [int(depths.filter(pl.col("depth") >= depth)["visitors"].sum()) for depth in range(len(names) + 1)]
+        known: list[int | None] = [*reached[1:]]
+        if reached[0] and not self.has_stages:
+            # Requests do not need stages; visitors before them would be 0, or as many as there are requests.
+            known = [*(None for _ in known[:-1]), known[-1]]
         return (
-            pl.DataFrame({"stage": stages, "visitors": reached[1:]}, schema_overrides={"visitors": pl.UInt32})
+            pl.DataFrame({"stage": names, "visitors": known}, schema_overrides={"visitors": pl.UInt32})
             .with_columns(n=pl.lit(reached[0], dtype=pl.UInt32), n_step=pl.col("visitors").shift())
             .with_columns(rate_with_interval("visitors", "n", "share", self.level).alias("share_of_all"))
             .with_columns(rate_with_interval("visitors", "n_step", "step_rate", self.level).alias("step"))
@@ -208,6 +221,16 @@ class FunnelStatistics:
                 "n_step",
             )
         )
+
+    @property
+    def is_by_stage(self) -> bool:
+        """Whether the steps of the funnel are the stages of pages, and not steps of one's own."""
+        return self._steps is STAGE_STEPS
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether the steps of the funnel are known: those of one's own are, and stages if any page view has one."""
+        return not self.is_by_stage or any(part.n_staged_views for part in self._traffic)
 
     def _where(self, *, include_bots: bool) -> pl.Expr:
         """Filter of the events that count."""

@@ -19,7 +19,7 @@ _REMEMBERED: Final = 1000
 
 
 class ClockGuard:
-    """Takes the events of impossible clocks out of batches, before a store sees them.
+    r"""Takes the events of impossible clocks out of batches, before a store sees them.
 
     Where the time of arrival is known, an event of more than a year before it is impossible (one that is ahead of it is
     set to it; see :mod:`analytics.store.event_store`). In files of the past an event is judged by the others of its

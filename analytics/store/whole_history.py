@@ -19,7 +19,7 @@ _SKEW_MS: Final = 60_000
 
 
 class WholeHistory(JudgedEvents):
-    """All events of files of the past, deduplicated, whatever the time between them.
+    r"""All events of files of the past, deduplicated, whatever the time between them.
 
     The rules are those of :mod:`analytics.store.event_store` without the window: rules 3, 4 and 6 do not apply. Of
     deliveries with one identifier the first one counts.

@@ -42,7 +42,16 @@ COMMANDS: Final[dict[str, Command]] = {
             "funnelsim analyze pages.ndjson tracks.gz --out results",
             "zcat events.gz | funnelsim analyze - --json",
             'funnelsim analyze events.ndjson --rename-event "Demo Booked=Demo Requested"',
+            "funnelsim analyze events.ndjson --pages mapping.yaml",
         ),
+    ),
+    "map": Command(
+        "Propose a mapping of the pages and events of your site.",
+        (
+            "funnelsim map events.ndjson --output mapping.yaml",
+            "funnelsim map segment-archive/ > mapping.yaml",
+        ),
+        function="map_pages",
     ),
     "model": Command(
         "Fit the logit to a table of your own.",

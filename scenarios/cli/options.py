@@ -132,3 +132,12 @@ TableType = Annotated[
         "--type", metavar="CALL", help="Call of all rows of a warehouse table, such as page; else by its name."
     ),
 ]
+
+PagesFile = Annotated[
+    str | None,
+    typer.Option(
+        "--pages",
+        metavar="FILE",
+        help="YAML file with a mapping of pages, a funnel and names of events, as funnelsim map proposes it.",
+    ),
+]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,19 +11,23 @@ from typing import Any, Final
 import polars as pl
 from rich.table import Table
 
+from analytics.analysis import Analysis
 from analytics.durable.recovery import read_store
-from analytics.events.dimensions import current_dimension
-from analytics.events.enrichment import OwnNames
+from analytics.events.dimensions import Dimension, current_dimension, dimensions_of
+from analytics.events.event_names import renamed
+from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
-from analytics.sessions.persons import Persons
-from analytics.statistics.coverage import coverage_warnings, no_requests
-from analytics.statistics.funnel import FunnelStatistics
+from analytics.settings import AnalyticsSettings
+from analytics.statistics.coverage import no_requests
 from analytics.store.counts import Counts
 from scenarios.cli.run_text import totals_text
-from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 
 _MOST_ROWS: Final = 25
 """Segments that are printed, about a screen; the rest is summed in one row."""
+
+_OF_PAGES: Final = ("page_group", "stage")
+"""Dimensions that events of other sites lack, until somebody maps their pages."""
 
 
 @page
@@ -46,9 +50,7 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
 
 
-def stats_data(
-    folder: Path, by: Sequence[str], own: OwnNames | None = None, *, stitch: bool = True
-) -> dict[str, Any]:
+def stats_data(folder: Path, by: Sequence[str], settings: AnalyticsSettings) -> dict[str, Any]:
     """Read a store, and return what it contains as plain data.
 
     Persons are found in the events of the window; what joined their identifiers before it is not known any more.
@@ -56,18 +58,16 @@ def stats_data(
     Args:
         folder: Folder of the store.
         by: Dimensions to group page views by, if any.
-        own: Domains, bots and channels of one's own.
-        stitch: Whether the totals count persons, or browsers as they are.
+        settings: The analyst's choices: names of one's own, a mapping of pages, whether persons are counted.
 
     Raises:
         StoreError: There is no store, or it cannot be read.
         DimensionError: A dimension is unknown or named twice.
     """
-    store, by = read_store(folder, own), [current_dimension(name) for name in by]
+    store, by = read_store(folder, settings.own_names), [current_dimension(name) for name in by]
     window = store.window
-    events = store.events()
-    persons = Persons(events)
-    counted = persons.stitched() if stitch else events
+    dimensions = [_mapped(dimension, settings) for dimension in dimensions_of(by)]
+    analysis = Analysis(lambda: renamed(store.events(), settings.event_names), settings)
     return {
         **asdict(store.counts),
         "stream_time": store.stream_time,
@@ -77,27 +77,35 @@ def stats_data(
         "ignored_times": dict(store.ignored_times),
         "by_type": dict(store.counts_by_type),
         "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
-        "totals": FunnelStatistics(counted, stitch=False).totals().to_dicts()[0],
-        "warnings": _stats_warnings(store.counts, counted, persons, stitch=stitch),
+        "totals": analysis.statistics.totals().to_dicts()[0],
+        "funnel": analysis.statistics.funnel().to_dicts(),
+        "pages": analysis.pages.to_dict(),
+        "warnings": _stats_warnings(store.counts, analysis),
         "hours": store.hourly().to_dicts(),
-        **({"by": by, "views": store.views(by).to_dicts()} if by else {}),
+        **({"by": by, "views": store.views(dimensions).to_dicts()} if by else {}),
     }
 
 
-def _stats_warnings(counts: Counts, events: pl.DataFrame, persons: Persons, *, stitch: bool) -> list[str]:
+def _mapped(dimension: Dimension, settings: AnalyticsSettings) -> Dimension:
+    """The dimension, by what a mapping says of pages where it is one of pages."""
+    if not settings.pages or dimension.name not in _OF_PAGES:
+        return dimension
+    expression = category_and_stage(settings.page_rules)[_OF_PAGES.index(dimension.name)]
+    return replace(dimension, expression=expression)
+
+
+def _stats_warnings(counts: Counts, analysis: Analysis) -> list[str]:
     """Warnings for a reader of the totals.
 
     Args:
         counts: Those of the store.
-        events: The events of the window, as they are counted.
-        persons: The persons in them.
-        stitch: Whether persons are counted.
+        analysis: The analysis of the events of the window.
     """
     if not counts.accepted:
         return [f"no event was accepted, of {counts.received:,} received, so there is nothing to count"]
-    if events.is_empty():
+    if analysis.events.is_empty():
         return [f"all {counts.accepted:,} accepted events have left the window, so there is nothing to count"]
-    return [*no_requests(events), *coverage_warnings(events, persons, stitch=stitch)]
+    return [*no_requests(analysis.events), *analysis.coverage_warnings, *analysis.pages.warnings]
 
 
 @page
@@ -124,6 +132,8 @@ def stats_text(data: dict[str, Any]) -> Parts:
         return
     yield f"stream time {_time(data['stream_time'])}"
     yield from totals_text(data["totals"])
+    if data["totals"]["visitors"]:
+        yield f"funnel: {funnel_line(data['funnel'])}"
     yield ""
     yield _segments(data) if "views" in data else _hours(data["hours"])
 
@@ -148,7 +158,8 @@ def _hours(hours: list[dict[str, Any]]) -> Table:
     """
     names = ("n_events", "n_page_views", "n_demo_requests")
     rows = (
-        (f"{_time(hour['hour'])}{', in part' * hour['partial']}", *(f"{hour[name]:,}" for name in names)) for hour in hours
+        (f"{_time(hour['hour'])}{', in part' * hour['partial']}", *(f"{hour[name]:,}" for name in names))
+        for hour in hours
     )
     return table(rows, ("hour", "events", "page views", "demo requests"))
 

@@ -20,12 +20,13 @@ from scenarios.cli.options import (
     AnalysisOverrides,
     InputFormat,
     JsonOutput,
+    PagesFile,
     Stitch,
     StoreFolder,
     TableType,
 )
 from scenarios.cli.output import Output, say
-from scenarios.cli.runs import analyst_settings
+from scenarios.cli.runs import chosen_settings
 from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
@@ -97,16 +98,16 @@ def stats(
     config: AnalysisConfig = None,
     set_: AnalysisOverrides = None,
     *,
+    pages: PagesFile = None,
     stitch: Stitch = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
-
-    own = analyst_settings(config, set_ or ())[0].own_names
+    settings, _ = chosen_settings(config, set_ or (), pages, stitch=stitch)
 
     def state() -> object:
-        data = stats_data(store, by or [], own, stitch=stitch is not False)
+        data = stats_data(store, by or [], settings)
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
+from scenarios.run.mapping_proposal import Proposal, propose_mapping
 
 _STDIN: Final = "-"
 
@@ -70,6 +72,7 @@ class EventsAnalysis:
             *self.analysis.coverage_warnings,
             *self._requests_left_out(),
             *self.analysis.experiments.warnings,
+            *self.analysis.pages.warnings,
         )
 
     def _ignored_times(self) -> Iterator[str]:
@@ -96,12 +99,22 @@ class EventsAnalysis:
                 "visits out (--conversion-unit visitor keeps them)"
             )
 
+    def propose_mapping(self, command: str | None = None) -> Proposal:
+        """Propose a mapping of the pages and names of these events, by words in them.
+
+        Args:
+            command: The command that uses the mapping, for its last line; one is made of the inputs unless given.
+        """
+        inputs = ", ".join(map(_shown, self.inputs))
+        usual = shlex.join(["funnelsim", "analyze", *self.inputs, "--pages", "mapping.yaml"])
+        return propose_mapping(self.analysis.events, inputs, command or usual)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the store's counters and the results as plain data.
 
         Returns:
             Counters of the store, inputs, warnings, dead letters by reason, events with impossible times, totals,
-            funnel, arms of experiments, model.
+            funnel, pages, arms of experiments, model.
         """
         tables = self.analysis.tables()
         return {
@@ -112,6 +125,8 @@ class EventsAnalysis:
             "impossible_times": self.analysis.n_impossible_times,
             "totals": tables["totals"].to_dicts()[0],
             "funnel": tables["funnel"].to_dicts(),
+            "pages": self.analysis.pages.to_dict(),
+            "own_definitions": self.analysis.settings.own_definitions,
             "experiments": self.analysis.experiments.sample_ratios.to_dicts(),
             "model": model_data(self.analysis),
         }

@@ -150,7 +150,7 @@ def everything() -> tuple[list[dict[str, Any]], bytes]:
 
 
 @pytest.fixture
-def undisturbed(tmp_path: Path, small_parts: None) -> tuple[list[str], dict[str, Any]]:  # noqa: ARG001 - a fixture
+def undisturbed(tmp_path: Path, small_parts: None) -> tuple[list[str], dict[str, Any]]:
     """Two files, and what a backfill that nothing interrupts makes of them."""
     events, broken = everything()
     names = [write(tmp_path / "1.ndjson", events[:300], broken), write(tmp_path / "2.ndjson", events[300:])]

@@ -390,3 +390,26 @@ def test_wrong_settings_of_analyze_are_refused(arguments: list[str], message: st
     ended = Ended("analyze", "no-such-events", *arguments)
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err
+
+
+@pytest.mark.parametrize(
+    "redefined",
+    [
+        "signals: {security_page_view: {kind: attribute, attribute: page, equals: [/pricing]}}",
+        'pages: {"/pricing": {category: security}}',
+        "channels: {paid_search: {utm_source: [linkedin]}}",
+    ],
+)
+def test_a_built_in_signal_that_is_defined_anew_has_no_known_truth(redefined: str) -> None:
+    """Visitors decide by the built-in one: the events are the same, and the column is another that has no truth."""
+    text = "name: own\nextends: baseline\nclock: {hours: 6}\nanalytics: {interactions: []"
+    plain, own = Scenario.parse(f"{text}}}\n"), Scenario.parse(f"{text}, {redefined}}}\n")
+    assert own.world == plain.world
+    truth = true_parameters(plain.world)
+    known, known_anew = (known_truth(truth, scenario.analysis) for scenario in (plain, own))
+    signal = "utm_paid_search" if "channels" in redefined else "security_page_view"
+    assert signal in known
+    assert own.analysis.redefined_signals.isdisjoint(known_anew)
+    assert signal in own.analysis.redefined_signals
+    # The world's own signal is missing from the model if it has an effect: others may be a proxy for it.
+    assert ("multi_page_visit" in known_anew) == (not truth.coefficients.get(signal))

@@ -155,7 +155,7 @@ def test_shuffled_history_is_taken_whole(*, received: bool) -> None:
     events = shuffled_month(received=received)
     write("month", events)
     write("first", events[:300])
-    write("second", events[300:] + [events[0] | {"receivedAt": "2026-04-20T00:00:00Z"}])
+    write("second", [*events[300:], events[0] | {"receivedAt": "2026-04-20T00:00:00Z"}])
     whole = Ended("analyze", "month", "--json").json
     assert (whole["accepted"], whole["late"], whole["totals"]["page_views"]) == (600, 0, 600)
     halves = Ended("analyze", "first", "second", "--json").json
