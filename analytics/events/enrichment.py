@@ -322,7 +322,12 @@ _CAMPAIGN: Final = {
     "campaign_medium": "context_campaign_medium",
     "campaign_name": "context_campaign_name",
 }
-_ARRIVAL_FACTS: Final[tuple[str | pl.Expr, ...]] = ("type", "context_page_url", *_CAMPAIGN.values(), EVENT_TIME.alias("event_time"))
+_ARRIVAL_FACTS: Final[tuple[str | pl.Expr, ...]] = (
+    "type",
+    "context_page_url",
+    *_CAMPAIGN.values(),
+    EVENT_TIME.alias("event_time"),
+)
 _ARRIVAL: Final = {name: DERIVED_SCHEMA[name] for name in ("referrer_domain", "channel", *_CAMPAIGN)}
 _REFERRER: Final = pl.when(~_INTERNAL).then("_referrer_host").alias("_referrer")
 _CAUSES: Final = (*(_CAMPAIGN[f"campaign_{name}"] for name in ("medium", "source", "name")), "_tags")

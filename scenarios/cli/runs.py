@@ -24,7 +24,6 @@ from scenarios.cli.options import (
     Seed,
     TableType,
     complete_kind,
-    complete_scenario,
     complete_scenario_or_study,
 )
 from scenarios.cli.output import Output

@@ -75,7 +75,6 @@ def stats(
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
-
     own = analyst_settings(config, set_ or ())[0].own_names
 
     def state() -> object:
