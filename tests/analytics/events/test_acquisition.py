@@ -170,7 +170,7 @@ def test_one_rule_for_the_campaign(address: str, campaign: tuple[str | None, ...
     settings = AnalyticsSettings.model_validate(
         {
             "signals": {
-                name: {"attribute": name.replace("_x_", "."), "equals": [source]}
+                name: {"kind": "attribute", "attribute": name.replace("_x_", "."), "equals": [source]}
                 for name in ("utm_source", "context_campaign_source", "context_x_campaign_x_source")
             },
             "channels": {"own": {"utm_source": [source]}},
