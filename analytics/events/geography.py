@@ -107,6 +107,8 @@ _MORE: Final = {
     "Swiss Confederation": "CH",
     "Mexican States": "MX",
     "South Korea": "KR",
+    "Korea": "KR",
+    "Bosnia": "BA",
     "North Korea": "KP",
     "DR Congo": "CD",
     "DRC": "CD",

@@ -12,7 +12,8 @@ from analytics.events.tracking_plan import SERVER_LIBRARIES, SERVER_SIDE_EVENTS,
 # Ends of words in the names of libraries: analytics-node, @segment/analytics-node, rudder-sdk-python, posthog-php. A
 # browser's are analytics.js, @segment/analytics-next, rudder-sdk-js.
 _SERVER_LANGUAGE: Final = re.compile(
-    r"(?i)(?:^|[-_./ ])(?:node|python|ruby|go|java|php|net|rust|elixir|scala|clojure|server)$|^http api"
+    r"(?i)(?:^|[-_./ ])(?:node|python|ruby|go|java|php|net|rust|elixir|scala|clojure|server)"
+    r"(?:[._ ]?js)?(?:[ -]sdk)?$|^http(?: api|$)"
 )
 
 

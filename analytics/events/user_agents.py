@@ -12,7 +12,7 @@ from typing import Final
 
 # What programs call themselves that are on no list yet. "bot" must end a word; the phone maker Cubot is no bot.
 _GENERIC: Final = re.compile(
-    r"bot\b|bot_|crawl|spider|slurp|headless|phantomjs|selenium|puppeteer|playwright|lighthouse|monitoring|synthetic"
+    r"bot\b|bot_|crawl|spider|slurp|headless|phantomjs|selenium|puppeteer|playwright|lighthouse|monitoring|synthetic|heartbeat|postman"
     r"|\bcurl/|\bwget/|python-requests|python-urllib|aiohttp|httpx|go-http-client|okhttp|java/|libwww|scrapy|httpclient",
     re.IGNORECASE,
 )

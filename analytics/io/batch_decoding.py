@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -95,7 +95,7 @@ def flatten_lines(
     unusable = {letter.position for letter in others.dead_letters}
     rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in unusable], pl.UInt32)
     frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row").drop("_row")
-    return Flattened(frame, others.dead_letters, others.ignored_times)
+    return replace(others, frame=frame)
 
 
 def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:

@@ -56,11 +56,14 @@ class Flattened:
         frame: The usable events, one row each, in the order in which they came; exactly the tracking plan's columns.
         dead_letters: The others.
         ignored_times: How many times of usable events could not be read, by their keys; the events have others.
+        ids_of_nobody: How many identifiers of usable events stand for nobody, and are null in the table, by their texts
+            in small letters; see :func:`analytics.events.identifiers.identifier`.
     """
 
     frame: pl.DataFrame
     dead_letters: tuple[DeadLetter, ...] = ()
     ignored_times: Counter[str] = field(default_factory=Counter)
+    ids_of_nobody: Counter[str] = field(default_factory=Counter)
 
     @property
     def n_received(self) -> int:
@@ -86,7 +89,7 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
     >>> track_view(b'{"type": "page"}').reason.value
     'no_identity'
     """
-    row = _row_or_dead_letter(event, position, None, Counter())
+    row = _row_or_dead_letter(event, position, None, Counter(), Counter())
     if isinstance(row, DeadLetter):
         return row
     for index in _TIMES:
@@ -129,16 +132,16 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
     arrived_ms = None if arrived_at is None else epoch_ms(arrived_at)
     rows: list[Row] = []
     dead_letters: list[DeadLetter] = []
-    ignored = Counter[str]()
+    ignored, nobody = Counter[str](), Counter[str]()
     for position, event in events:
-        row = _row_or_dead_letter(event, position, arrived_ms, ignored)
+        row = _row_or_dead_letter(event, position, arrived_ms, ignored, nobody)
         if isinstance(row, DeadLetter):
             dead_letters.append(row)
         else:
             rows.append(row)
     values = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
     frame = pl.DataFrame([_series(name, dtype, column) for (name, dtype), column in zip(_TYPES, values, strict=True)])
-    return Flattened(frame, tuple(dead_letters), ignored)
+    return Flattened(frame, tuple(dead_letters), ignored, nobody)
 
 
 _Tree = dict[str, Any]
@@ -186,12 +189,12 @@ _FALLBACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
 
 
 def _row_or_dead_letter(
-    event: RawEvent, position: int | None, arrived_ms: int | None, ignored: Counter[str]
+    event: RawEvent, position: int | None, arrived_ms: int | None, ignored: Counter[str], nobody: Counter[str]
 ) -> Row | DeadLetter:
     raw = b""
     try:
         raw = _raw(event)
-        return _timed_row(read_object(raw), arrived_ms, ignored)
+        return _read_row(read_object(raw), arrived_ms, ignored, nobody)
     except RejectedError as rejection:
         return DeadLetter(raw, rejection.reason, str(rejection), position)
     # Python's JSON decoder recurses: how deep it gets depends on the caller's stack.
@@ -211,14 +214,15 @@ def _raw(event: RawEvent) -> bytes:
     return json.dumps(event if type(event) is dict else dict(event), default=str).encode()
 
 
-def _timed_row(event: dict[str, Any], arrived_ms: int | None, ignored: Counter[str]) -> Row:
+def _read_row(event: dict[str, Any], arrived_ms: int | None, ignored: Counter[str], nobody: Counter[str]) -> Row:
     row = flat_row(event)
     _read_times(row, arrived_ms, ignored)
+    _read_identifiers(row, nobody)
     return row
 
 
 def flat_row(event: dict[str, Any]) -> Row:
-    """Flatten an event: values in the order of the columns, times as they are written.
+    """Flatten an event: values in the order of the columns, times and identifiers as they are written.
 
     Args:
         event: The decoded JSON object.
@@ -247,8 +251,6 @@ def flat_row(event: dict[str, Any]) -> Row:
     for index, path in _FALLBACKS.get(event["type"], ()):
         _fall_back(row, index, rest, path)
     row[_EXTRA] = _extra(rest) if rest else None
-    for index in _WHO:
-        row[index] = identifier(row[index])
     return row
 
 
@@ -353,6 +355,16 @@ def _read_times(row: Row, arrived_ms: int | None, ignored: Counter[str]) -> None
         raise RejectedError(DeadLetterReason.NO_TIME, "no receivedAt, sentAt, timestamp or originalTimestamp is given")
     for index, _ in unread:
         ignored[COLUMNS[index].path[-1]] += 1
+
+
+def _read_identifiers(row: Row, nobody: Counter[str]) -> None:
+    """Read the identifiers of the browser, the person and the account; those that stand for nobody are counted."""
+    for index in _WHO:
+        given = row[index]
+        if given is not None:
+            row[index] = identifier(given)
+            if row[index] is None:
+                nobody[given.strip().lower()] += 1
 
 
 def _not_a_time(index: int, given: object) -> str:

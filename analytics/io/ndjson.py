@@ -91,7 +91,8 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
     frames = [batch.frame for batch in batches] or [EVENT_SCHEMA.to_frame()]
     letters = tuple(letter for batch in batches for letter in batch.dead_letters)
     ignored = sum((batch.ignored_times for batch in batches), start=Counter[str]())
-    return Flattened(pl.concat(frames), letters, ignored)
+    nobody = sum((batch.ids_of_nobody for batch in batches), start=Counter[str]())
+    return Flattened(pl.concat(frames), letters, ignored, nobody)
 
 
 def read_ndjson(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
 from typing import Final
@@ -93,7 +94,7 @@ def _merged(frame: pl.DataFrame, incomplete: pl.DataFrame, read: Flattened) -> F
     completed = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
     others = frame.with_row_index("_row").filter(~pl.col("_row").is_in(incomplete["_row"].implode()))
     together = pl.concat([others, completed.select(others.columns)]).sort("_row").drop("_row")
-    return Flattened(together, read.dead_letters, read.ignored_times)
+    return replace(read, frame=together)
 
 
 def _all_complete(frame: pl.DataFrame) -> bool:

@@ -35,6 +35,9 @@ _STDIN: Final = "-"
 
 _ROWS_AT_ONCE: Final = 100_000
 
+_SHOWN: Final = 5
+"""Texts that a note shows."""
+
 
 class EventsAnalysis:
     """The analysis of some files of events.
@@ -190,7 +193,7 @@ def analyze(
     archive = read_files(names, chosen.event_names, form)
     if archive.fault:
         raise InputError(f"{', '.join(map(_shown, names))}: {archive.fault}")
-    return EventsAnalysis(names, archive.whole_history(), chosen, conversion_unit, archive.notes)
+    return EventsAnalysis(names, archive.whole_history(), chosen, conversion_unit, [*archive.notes, *archive.nobody()])
 
 
 def read_files(
@@ -274,6 +277,7 @@ class ArrivalSorter:
         self._frames = [EVENT_SCHEMA.to_frame()]
         self._letters: list[DeadLetter] = []
         self._ignored_times = Counter[str]()
+        self._ids_of_nobody = Counter[str]()
 
     def append_flattened(self, batch: Flattened) -> None:
         """Add a batch of flattened lines.
@@ -284,6 +288,7 @@ class ArrivalSorter:
         self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
         self._ignored_times.update(batch.ignored_times)
+        self._ids_of_nobody.update(batch.ids_of_nobody)
 
     @property
     def fault(self) -> str:
@@ -311,6 +316,15 @@ class ArrivalSorter:
     def whole_history(self) -> WholeHistory:
         """Judge all events together, without a window: however far apart they are, none is late."""
         return WholeHistory(Flattened(self._in_order_of_arrival(), tuple(self._letters), self._ignored_times))
+
+    def nobody(self) -> Iterator[str]:
+        """Yield a note of the identifiers that stand for nobody, the most frequent first, if there are any."""
+        if found := self._ids_of_nobody.most_common():
+            shown = ", ".join(f"{text!r} ({n:,})" for text, n in found[:_SHOWN]) + (", …" if found[_SHOWN:] else "")
+            yield (
+                f"{self._ids_of_nobody.total():,} identifiers stand for nobody and are read as missing: {shown}; a "
+                "real user with one of them needs another, such as 'user-0'"
+            )
 
     def _in_order_of_arrival(self) -> pl.DataFrame:
         """The events by arrival; of one moment, as they were read."""

@@ -5,9 +5,11 @@ from flat_events import event, events_of, make_events
 
 from analytics.analysis import Analysis
 from analytics.events.acquisition import CHANNELS, default_channel
+from analytics.events.dimensions import NOT_SET
 from analytics.events.enrichment import OwnNames, enrich
 from analytics.sessions.visits import visit_table
 from analytics.settings import AnalyticsSettings
+from analytics.statistics.funnel import FunnelStatistics
 
 SITE = "https://www.acme.io/pricing"
 
@@ -135,6 +137,57 @@ def test_the_address_tells_the_campaign(query: str, channel: str):
     if channel != "direct":
         assert channels(page | {"context_page_referrer": "https://www.bing.com/"}) == [channel]
     assert channels(page | tagged(medium="audio", source="talks")) == ["audio"]
+
+
+@pytest.mark.parametrize(
+    ("address", "campaign"),
+    [
+        ("?utm_source=google&utm_medium=cpc&utm_campaign=spring", ("google", "cpc", "spring")),
+        ("?utm_source=Acme%20News&utm_medium=e+mail#top", ("Acme News", "e mail", None)),
+        ("?UTM_SOURCE=bing&Utm_Medium=CPC", ("bing", "CPC", None)),
+        ("?utm%5Fsource=bing&utm%5fmedium=cpc", ("bing", "cpc", None)),
+        ("?a=1&amp;utm_source=bing&amp;utm_medium=cpc", ("bing", "cpc", None)),
+        ("?utm_source=first&utm_source=second", ("second", None, None)),
+        ("?utm_source=first&utm_source=", ("first", None, None)),
+        ("#utm_source=news&utm_medium=email", ("news", "email", None)),
+        ("#/pricing?utm_source=news&utm_medium=email", ("news", "email", None)),
+        ("?utm_source=query#utm_source=fragment", ("query", None, None)),
+        ("?gclid=a", ("google", "cpc", None)),
+        ("?fbclid=a&utm_campaign=may", ("facebook", None, "may")),
+        ("?next=utm_source", (None, None, None)),
+        ("", (None, None, None)),
+    ],
+)
+def test_one_rule_for_the_campaign(address: str, campaign: tuple[str | None, ...]):
+    """Dimensions, signals and channels of one's own read the campaign by which the channel is judged."""
+    frame = events_of(event(0, context_page_url=f"{SITE}{address}"))
+    columns = ("campaign_source", "campaign_medium", "campaign_name")
+    assert enrich(frame).select(columns).row(0) == campaign
+    assert enrich(enrich(frame)).select(columns).row(0) == campaign
+    for name, value in zip(("utm_source", "utm_medium", "utm_campaign"), campaign, strict=True):
+        assert FunnelStatistics(frame).segments(name)[name].to_list() == [value or NOT_SET]
+    source = campaign[0] or "nothing"
+    settings = AnalyticsSettings.model_validate(
+        {
+            "signals": {
+                name: {"kind": "attribute", "attribute": name.replace("_x_", "."), "equals": [source]}
+                for name in ("utm_source", "context_campaign_source", "context_x_campaign_x_source")
+            },
+            "channels": {"own": {"utm_source": [source]}},
+        }
+    )
+    analysis = Analysis(lambda: frame, settings)
+    assert [analysis.visits[name].item() for name in settings.signals] == [campaign[0] is not None] * 3
+    assert (analysis.events["channel"].item() == "own") == (campaign[0] is not None)
+
+
+def test_a_campaign_of_the_event_itself_comes_first():
+    """Each part of it for itself; rows without tags in the address are as they were, whatever the others have."""
+    page = {"context_page_url": f"{SITE}?utm_source=address&utm_medium=email"}
+    rows = enrich(make_events(page | tagged(source="event"), tagged(source="event"), {}))
+    assert rows.select("campaign_source", "campaign_medium").rows() == [
+        ("event", "email"), ("event", None), (None, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,23 @@ def test_some_texts_stand_for_nobody(text: str):
     assert [letter.reason.value for letter in usable_events(unknown).dead_letters] == ["no_identity"]
 
 
+def test_identifiers_that_stand_for_nobody_are_counted():
+    """Of usable events, in lines of any shape and in rows, by their texts in small letters; nothing is lost unsaid."""
+    who = [("a", "null"), ("b", 0), ("c", " NULL"), ("d", "u"), ("", "v"), ("e", None)]
+    events = [
+        {"type": "page", "messageId": str(n), "anonymousId": browser, "userId": user, "receivedAt": TIME}
+        for n, (browser, user) in enumerate(who)
+    ]
+    counted = {"null": 2, "0": 1, "": 1}
+    assert flatten(events).ids_of_nobody == counted
+    lines = [(n, json.dumps(event, separators=(",", ":")).encode()) for n, event in enumerate(events * 2)]
+    assert flatten_lines(lines, enough=2).ids_of_nobody == {text: 2 * n for text, n in counted.items()}
+    rows = {"message_id": list("123456"), "anonymous_id": [browser for browser, _ in who]}
+    users = [None if user is None else str(user) for _, user in who]
+    table = pl.DataFrame({"type": "page", **rows, "user_id": users, "received_at": TIME}, strict=False)
+    assert usable_events(table).ids_of_nobody == counted
+
+
 @pytest.mark.parametrize("text", SOMEBODY)
 def test_other_texts_are_identifiers(text: str):
     """What only looks like nobody is somebody."""

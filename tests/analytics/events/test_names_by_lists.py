@@ -42,6 +42,7 @@ def test_every_country_by_code_and_name(kind: str):
         "Austria": "AT", "Belgium": "BE", "DEU": "DE", "Österreich": "AT", "Republic of Austria": "AT", "UK": "GB",
         "Korea, Republic of": "KR", "Congo - Kinshasa": "CD", "The Netherlands": "NL", "St. Lucia": "LC", "USA": "US",
         "Hashemite Kingdom of Jordan": "JO", "Côte d’Ivoire": "CI", "Turkey": "TR", "Türkiye": "TR", "Georgia": "GE",
+        "Bosnia": "BA", "Korea": "KR", "Holland": "NL", "England": "GB", "Brasil": "BR",
         "Guinea": "GN", "Republic of": None, "Europe": None, "Narnia": None, "": None, "(not set)": None,
     }.items(),
 )  # fmt: skip
@@ -105,6 +106,9 @@ def test_a_device_comes_from_the_user_agent_where_it_is_missing():
         "HubSpot Links Crawler 2.0 http://www.hubspot.com/",
         f"{WINDOWS} DatadogSynthetics",
         "WhatsApp/2.23.20.0",
+        "PostmanRuntime/7.36.0",
+        "Mozilla/5.0 Elastic-Heartbeat/8.1 (synthetics)",
+        "axios/1.6.0",
         "Slack-ImgProxy (+https://api.slack.com/robots)",
         "Mozilla/5.0 (compatible; ExampleBot/1.0; +https://bot.example.com/about)",
     ],

@@ -58,6 +58,8 @@ def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[i
         {"context_library_name": "analytics-node"},
         {"context_library_name": "@segment/analytics-node"},
         {"context_library_name": "rudder-sdk-python"},
+        {"context_library_name": "RudderStack Node.js SDK"},
+        {"context_library_name": "http"},
         {"context_library_name": "posthog-php"},
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 from command_line import Ended
 from event_files import EXPORTS, LINES, PAGES, page
@@ -56,6 +57,37 @@ def test_a_stream_of_any_shape_is_read(command: str, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file, fileno=file.fileno))
         more = ["--store", "store"] if command == "ingest" else []
         assert Ended(command, "-", *more, "--json").json["accepted"] == len(PAGES)
+
+
+def test_names_of_ones_own_count_in_stores_as_in_analyses() -> None:
+    """Own bots are left out, links of own domains are no arrival, own channels are named, in both commands."""
+    context = {"page": {"url": "https://acme.io/", "referrer": "https://acme-help.com/"}}
+    views = [page(n, anonymousId=f"v{n}", context=context) for n in range(4)]
+    views[0]["context"] = context | {"userAgent": "AcmeProbe 1"}
+    views[1]["context"] = context | {"campaign": {"source": "talks", "medium": "audio"}}
+    Path("views.json").write_text(json.dumps(views))
+    Path("own.yaml").write_text(
+        "name: own\nanalytics:\n  own_domains: [acme-help.com]\n  bots: {user_agents: [acmeprobe]}\n"
+        "  channels: {podcast: {utm_source: [talks]}}\n  segments: [channel]\n"
+    )
+    Ended("ingest", "views.json", "--store", "store")
+
+    def counted(*more: str) -> dict[str, int]:
+        views = Ended("stats", "--store", "store", "--by", "channel", *more, "--json").json["views"]
+        return {row["channel"]: row["page_views"] for row in views}
+
+    assert counted() == {"audio": 1, "referral": 3}
+    assert counted("--config", "own.yaml") == {"podcast": 1, "(not set)": 2}
+    Ended("analyze", "views.json", "--config", "own.yaml", "--out", "o")
+    by_channel = pl.read_csv("o/statistics/by_channel.csv")
+    assert dict(by_channel.select("channel", "page_views").iter_rows()) == {"podcast": 1, "(not set)": 2}
+
+
+def test_identifiers_of_nobody_are_named() -> None:
+    """A real user 0 would not be lost unsaid."""
+    Path("e.json").write_text(json.dumps([page(n, userId=user) for n, user in enumerate(("null", 0, "u"))]))
+    warnings = Ended("analyze", "e.json", "--json").json["warnings"]
+    assert any("2 identifiers stand for nobody" in text and "'null' (1), '0' (1)" in text for text in warnings)
 
 
 def test_columns_that_are_not_read_are_named() -> None:
