@@ -19,7 +19,7 @@ _REMEMBERED: Final = 1000
 
 
 class ClockGuard:
-    """Takes the events of impossible clocks out of batches, before a store sees them.
+    r"""Takes the events of impossible clocks out of batches, before a store sees them.
 
     Where the time of arrival is known, an event of more than a year before it is impossible (one that is ahead of it is
     set to it; see :mod:`analytics.store.event_store`). In files of the past an event is judged by the others of its
@@ -31,7 +31,7 @@ class ClockGuard:
 
     >>> from analytics import decode
     >>> page = '{{"type": "page", "anonymousId": "a", "timestamp": "{}-03-03T10:00:00Z"}}'
-    >>> batch = decode("\\n".join(map(page.format, (2026, 2090, 2026))).encode())
+    >>> batch = decode("\n".join(map(page.format, (2026, 2090, 2026))).encode())
     >>> checked = ClockGuard().checked(batch)
     >>> checked.frame.height, checked.dead_letters[0].reason.value
     (2, 'impossible_time')

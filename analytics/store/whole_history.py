@@ -19,7 +19,7 @@ _SKEW_MS: Final = 60_000
 
 
 class WholeHistory(JudgedEvents):
-    """All events of files of the past, deduplicated, whatever the time between them.
+    r"""All events of files of the past, deduplicated, whatever the time between them.
 
     The rules are those of :mod:`analytics.store.event_store` without the window: rules 3, 4 and 6 do not apply. Of
     deliveries with one identifier the first one counts.
@@ -30,7 +30,7 @@ class WholeHistory(JudgedEvents):
     >>> from analytics import decode
     >>> page = '{{"type": "page", "messageId": "{}", "anonymousId": "a", "timestamp": "2026-03-{}T10:00:00Z"}}'
     >>> lines = [page.format(*each) for each in (("m1", 30), ("m2", "03"), ("m1", 30))]
-    >>> history = WholeHistory(decode("\\n".join(lines).encode()))
+    >>> history = WholeHistory(decode("\n".join(lines).encode()))
     >>> history.counts.accepted, history.counts.duplicate, history.counts.late
     (2, 1, 0)
     """

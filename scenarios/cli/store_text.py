@@ -114,7 +114,8 @@ def _hours(hours: list[dict[str, Any]]) -> Table:
     """
     names = ("n_events", "n_page_views", "n_demo_requests")
     rows = (
-        (f"{_time(hour['hour'])}{', in part' * hour['partial']}", *(f"{hour[name]:,}" for name in names)) for hour in hours
+        (f"{_time(hour['hour'])}{', in part' * hour['partial']}", *(f"{hour[name]:,}" for name in names))
+        for hour in hours
     )
     return table(rows, ("hour", "events", "page views", "demo requests"))
 

@@ -6,12 +6,12 @@ import gzip
 import io
 import json
 import os
-import random
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from command_line import Ended
@@ -145,8 +145,7 @@ def shuffled_month(*, received: bool) -> list[dict[str, object]]:
         PAGE | {"messageId": f"m{n}", "timestamp": time} | ({"receivedAt": time} if received else {})
         for n, time in enumerate(times)
     ]
-    random.Random(7).shuffle(pages)
-    return pages
+    return [pages[place] for place in np.random.default_rng(7).permutation(len(pages))]
 
 
 @pytest.mark.parametrize("received", [True, False])
@@ -155,7 +154,7 @@ def test_shuffled_history_is_taken_whole(*, received: bool) -> None:
     events = shuffled_month(received=received)
     write("month", events)
     write("first", events[:300])
-    write("second", events[300:] + [events[0] | {"receivedAt": "2026-04-20T00:00:00Z"}])
+    write("second", [*events[300:], events[0] | {"receivedAt": "2026-04-20T00:00:00Z"}])
     whole = Ended("analyze", "month", "--json").json
     assert (whole["accepted"], whole["late"], whole["totals"]["page_views"]) == (600, 0, 600)
     halves = Ended("analyze", "first", "second", "--json").json

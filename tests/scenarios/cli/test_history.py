@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import Ended
 from event_files import EXPORTS
@@ -32,7 +32,7 @@ def write(name: str, events: list[dict[str, object]]) -> None:
 def shuffled_month() -> list[dict[str, object]]:
     """600 page views over a month, in no order."""
     events = [page(n, 24 * 60 * (n // 20) + n % 20) for n in range(600)]
-    return random.Random(7).sample(events, len(events))
+    return [events[place] for place in np.random.default_rng(7).permutation(len(events))]
 
 
 def test_a_backfill_takes_shuffled_history_whole() -> None:
@@ -51,13 +51,13 @@ def test_a_backfill_takes_shuffled_history_whole() -> None:
     assert "backfill:" not in text
 
 
-@pytest.mark.parametrize("option", ["--follow", "--live"])
-def test_a_backfill_is_refused_beside_what_comes_now(option: str) -> None:
+@pytest.mark.parametrize(("option", "why"), [("--follow", "followed"), ("--live", "live")])
+def test_a_backfill_is_refused_beside_what_comes_now(option: str, why: str) -> None:
     """One message, which says what to do, and no store."""
     write("month", shuffled_month())
     ended = Ended("ingest", "month", "--store", "store", "--backfill", option)
     assert ended.status == 2
-    assert f"--backfill: is for history, and {option} for what comes now" in ended.err
+    assert f"a backfill is of the past, and cannot be {why}: backfill first" in ended.err
     assert not Path("store").exists()
 
 
