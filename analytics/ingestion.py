@@ -149,8 +149,7 @@ def ingest(
     stop = stop or threading.Event()
     clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:
-        files = [file for name in names for file in _files(name)]
-        opened = (open_source(name, n_events, stop.is_set, clock, form) for name in files)
+        opened = (open_source(file, n_events, stop.is_set, clock, form) for name in names for file in _files(name))
         sources = [open_sources.enter_context(closing(source)) for source in opened]
         with open_store(folder, settings) as store:
             before = _result(store)

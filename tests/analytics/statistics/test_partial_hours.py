@@ -16,7 +16,7 @@ from analytics.store.event_store import EventStore
 from scenarios.scenario import Scenario
 
 BROKEN_OFF = [view(0.5 + minute, f"v{minute}") for minute in range(186)]
-"""60 views in each of three hours, and 6 in the first minutes of the fourth; the first at half a minute past midnight."""
+"""60 views in each of three hours, and 6 in the first minutes of the fourth, from half a minute past midnight on."""
 
 
 def hour(number: float) -> datetime:
