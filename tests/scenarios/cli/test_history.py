@@ -51,13 +51,13 @@ def test_a_backfill_takes_shuffled_history_whole() -> None:
     assert "backfill:" not in text
 
 
-@pytest.mark.parametrize(("option", "why"), [("--follow", "followed"), ("--live", "live")])
-def test_a_backfill_is_refused_beside_what_comes_now(option: str, why: str) -> None:
+@pytest.mark.parametrize("option", ["--follow", "--live"])
+def test_a_backfill_is_refused_beside_what_comes_now(option: str) -> None:
     """One message, which says what to do, and no store."""
     write("month", shuffled_month())
     ended = Ended("ingest", "month", "--store", "store", "--backfill", option)
     assert ended.status == 2
-    assert f"a backfill is of the past, and cannot be {why}: backfill first" in ended.err
+    assert f"--backfill: is for history, and {option} for what comes now" in ended.err
     assert not Path("store").exists()
 
 
