@@ -16,7 +16,7 @@ from typing import Any, Final
 from analytics.durable.backfill import BACKFILL, Backfill
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.opening import open_store
-from analytics.durable.recovery import Recovery, StorePaths
+from analytics.durable.recovery import Recovery
 from analytics.durable.settings import StoreSettings
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
@@ -143,26 +143,25 @@ def ingest(
     >>> page = '{{"type": "page", "messageId": "{0}", "anonymousId": "a", "timestamp": "2026-03-{0}T10:00:00Z"}}'
     >>> with tempfile.TemporaryDirectory() as place:
     ...     path = Path(place) / "events.ndjson"
-    ...     _ = path.write_text("\\n".join(map(page.format, (30, 10, 20))))
+    ...     _ = path.write_text("\n".join(map(page.format, (30, 10, 20))))
     ...     ingest([str(path)], Path(place) / "store", backfill=True).counts.accepted
     3
     """
     if backfill and (live or follow):
+        wrong = "live" if live else "followed"
         raise AnalyticsError(
-            "a backfill is of the past: it cannot be live, or be followed; ingest what follows after it"
+            f"a backfill is of the past, and cannot be {wrong}: backfill first, then ingest without it"
         )
     stop = stop or threading.Event()
     clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:
-        files = [file for name in names for file in _files(name)]
-        opened = (open_source(name, n_events, stop.is_set, clock, form) for name in files)
+        opened = (open_source(file, n_events, stop.is_set, clock, form) for name in names for file in _files(name))
         sources = [open_sources.enter_context(closing(source)) for source in opened]
         with open_store(folder, settings) as store:
-            before, invalid_before = asdict(store.counts), Counter(store.dead_letter_counts)
+            before = _result(store)
             acknowledger = _Acknowledger(store, sources, settings or StoreSettings())
             if backfill:
-                history = Backfill(sources, store, StorePaths(folder).spill, stop.is_set)
-                batches = open_sources.enter_context(closing(history)).batches()
+                batches = open_sources.enter_context(closing(Backfill(sources, store, stop.is_set))).batches()
             else:
                 batches = _checked(_batches(sources, store, stop, follow=follow), store, is_one=len(sources) == 1)
             for batch in batches if follow else _usable(batches, store.offsets, names):
@@ -174,15 +173,18 @@ def ingest(
                     break
             store.checkpoint()
             acknowledger.acknowledge()
-            return Ingested(
-                counts=Counts(**{name: n - before[name] for name, n in asdict(store.counts).items()}),
-                store_counts=store.counts,
-                recovery=store.recovery,
-                offsets={name: at for name, at in store.offsets.items() if not name.startswith(BACKFILL)},
-                was_stopped=stop.is_set(),
-                invalid_by_reason=Counter(store.dead_letter_counts) - invalid_before,
-                was_backfill=backfill,
-            )
+            return replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
+
+
+def _result(store: DurableStore, before: Ingested | None = None) -> Ingested:
+    """What a store has taken, and what of that since an earlier result."""
+    counts, invalid = store.counts, Counter(store.dead_letter_counts)
+    if before is not None:
+        earlier = asdict(before.store_counts)
+        counts = Counts(**{name: n - earlier[name] for name, n in asdict(counts).items()})
+        invalid -= Counter(before.invalid_by_reason)
+    offsets = {name: offset for name, offset in store.offsets.items() if not name.startswith(BACKFILL)}
+    return Ingested(counts, store.counts, store.recovery, offsets, was_stopped=False, invalid_by_reason=invalid)
 
 
 def _files(name: str) -> list[str]:

@@ -45,8 +45,7 @@ class Backfill:
 
     Args:
         sources: Read to their ends, each from its offset in the store.
-        store: The store that will take the history.
-        folder: A folder for temporary files, which are as large as the history.
+        store: The store that will take the history; temporary files as large as that go to its folder.
         stop: Called regularly; returns whether to end.
 
     Raises:
@@ -56,15 +55,16 @@ class Backfill:
     """
 
     def __init__(
-        self, sources: Sequence[Source], store: DurableStore, folder: Path, stop: Callable[[], bool] = lambda: False
+        self, sources: Sequence[Source], store: DurableStore, stop: Callable[[], bool] = lambda: False
     ) -> None:
+        folder = store.temporary_folder
         self._store = store
         self._stop = stop
         self._stack = ExitStack()
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             place = self._stack.enter_context(TemporaryDirectory(prefix="backfill-", dir=folder))
-            self._letters = self._stack.enter_context(TemporaryFile(dir=folder))
+            self._letters = self._stack.enter_context(TemporaryFile(dir=folder))  # noqa: SIM115 - closed with the stack
         self._sorter = HourSorter(Path(place), store.skew_ms)
         self._ignored_times = Counter[str]()
         self._offsets: dict[str, Offset] = {}

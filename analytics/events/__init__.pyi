@@ -7,7 +7,7 @@ from .acquisition import (
     default_channel as default_channel,
 )
 from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels
-from .clocks import are_impossible as are_impossible
+from .clocks import FARTHEST as FARTHEST, are_impossible as are_impossible
 from .dead_letters import DeadLetter as DeadLetter, DeadLetterReason as DeadLetterReason, RejectedError as RejectedError
 from .dimensions import (
     DIMENSIONS as DIMENSIONS,
@@ -30,7 +30,12 @@ from .event_names import (
     renamed as renamed,
     unknown_names as unknown_names,
 )
-from .event_time import event_times as event_times
+from .event_time import (
+    DELIVERY_LAG as DELIVERY_LAG,
+    EVENT_TIME as EVENT_TIME,
+    ORIGINAL_TIME as ORIGINAL_TIME,
+    event_times as event_times,
+)
 from .geography import (
     REGION_OF_COUNTRY as REGION_OF_COUNTRY,
     REGIONS as REGIONS,

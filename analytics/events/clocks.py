@@ -45,8 +45,8 @@ def are_impossible(times: pl.Series, counts: pl.Series | None = None) -> pl.Seri
     median = _median(known, counts)
     bound = farthest + _SPREADS * _median(np.abs(known - median), counts)
     impossible = ((ms - median).abs() > bound).fill_null(value=False)
-    n = impossible.sum() if counts is None else counts.filter(impossible).sum()
-    n_all = len(ms) if counts is None else counts.sum()
+    n_of = pl.repeat(1, len(ms), eager=True) if counts is None else counts
+    n, n_all = int(n_of.filter(impossible).sum()), int(n_of.sum())
     return impossible & (n <= max(_FEW, _SMALL_SHARE * n_all))
 
 

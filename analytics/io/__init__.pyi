@@ -18,6 +18,7 @@ from .reading import (
     located as located,
     read_events as read_events,
 )
+from .recognition import description as description, shown as shown
 from .row_validation import usable_events as usable_events
 from .strict_json import MAX_EVENT_BYTES as MAX_EVENT_BYTES
 from .warehouse import unfold as unfold, warehouse_tables as warehouse_tables

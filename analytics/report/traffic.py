@@ -75,9 +75,8 @@ def traffic_view(data: ReportData) -> Traffic | None:
 def _rows(traffic: pl.DataFrame) -> list[dict[str, Any]]:
     """The rows of the table, without averages that a partial hour makes fall."""
     is_partial, means = pl.col("partial_mean"), pl.selectors.ends_with("_mean") - pl.selectors.by_name("partial_mean")
-    name = pl.col("start").dt.strftime("%Y-%m-%d %H:%M") + pl.when("partial").then(pl.lit(", in part")).otherwise(
-        pl.lit("")
-    )
+    mark = pl.when("partial").then(pl.lit(", in part")).otherwise(pl.lit(""))
+    name = pl.col("start").dt.strftime("%Y-%m-%d %H:%M") + mark
     return traffic.with_columns(pl.when(~is_partial).then(means).name.keep(), name=name).to_dicts()
 
 

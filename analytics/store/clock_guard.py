@@ -31,7 +31,7 @@ class ClockGuard:
 
     >>> from analytics import decode
     >>> page = '{{"type": "page", "anonymousId": "a", "timestamp": "{}-03-03T10:00:00Z"}}'
-    >>> batch = decode("\\n".join(map(page.format, (2026, 2090, 2026))).encode())
+    >>> batch = decode("\n".join(map(page.format, (2026, 2090, 2026))).encode())
     >>> checked = ClockGuard().checked(batch)
     >>> checked.frame.height, checked.dead_letters[0].reason.value
     (2, 'impossible_time')

@@ -351,7 +351,7 @@ class EventStore(EventIntake):
         timely = hours >= floors
         ids, originals = id_hashes(frame), self._redelivered_ms(frame)
         stale = originals < floors
-        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors, stale)
+        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors, stale=stale)
         accepted = verdicts == Verdict.ACCEPTED
         self._counters.count_late((stream - np.where(timely, originals, times))[verdicts == Verdict.LATE])
         if not accepted.all():
@@ -379,6 +379,7 @@ class EventStore(EventIntake):
         ids: IdHashes,
         hours: Hours,
         floors: Hours,
+        *,
         stale: NDArray[np.bool_],
     ) -> NDArray[np.int8]:
         """Decide for each of these rows, all in the window, whether its identifier is new, or its content the same."""

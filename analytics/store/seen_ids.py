@@ -85,7 +85,7 @@ class SeenIds:
         repeated = in_order[1:][in_order[1:] == in_order[:-1]]
         if len(repeated):
             rest = np.flatnonzero(np.isin(ids, repeated) & ~earlier.is_remembered)
-            _find_in_batch(earlier.row, rest, ids, hours, floors, stale)
+            _find_in_batch(earlier.row, rest, ids, hours, floors, stale=stale)
         return earlier
 
     def remember(self, ids: IdHashes, hours: Hours, floor: int) -> None:
@@ -117,7 +117,7 @@ class SeenIds:
 
 
 def _find_in_batch(
-    row: NDArray[np.int64], rest: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours, stale: Bools
+    row: NDArray[np.int64], rest: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours, *, stale: Bools
 ) -> None:
     """Fill in the row of the accepted delivery with the same identifier as each of the rest.
 

@@ -30,7 +30,7 @@ class WholeHistory(JudgedEvents):
     >>> from analytics import decode
     >>> page = '{{"type": "page", "messageId": "{}", "anonymousId": "a", "timestamp": "2026-03-{}T10:00:00Z"}}'
     >>> lines = [page.format(*each) for each in (("m1", 30), ("m2", "03"), ("m1", 30))]
-    >>> history = WholeHistory(decode("\\n".join(lines).encode()))
+    >>> history = WholeHistory(decode("\n".join(lines).encode()))
     >>> history.counts.accepted, history.counts.duplicate, history.counts.late
     (2, 1, 0)
     """

@@ -77,15 +77,7 @@ def ingest(
     with _input_errors(), _stop_requested() as stop:
         form = EventFormat(format_, type_)
         done = ingest_events(
-            sources,
-            store,
-            settings,
-            n_events=batch,
-            follow=follow,
-            live=live,
-            backfill=backfill,
-            form=form,
-            stop=stop,
+            sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
         )
     return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 

@@ -6,12 +6,12 @@ import gzip
 import io
 import json
 import os
-import random
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from command_line import Ended
@@ -145,8 +145,7 @@ def shuffled_month(*, received: bool) -> list[dict[str, object]]:
         PAGE | {"messageId": f"m{n}", "timestamp": time} | ({"receivedAt": time} if received else {})
         for n, time in enumerate(times)
     ]
-    random.Random(7).shuffle(pages)
-    return pages
+    return [pages[place] for place in np.random.default_rng(7).permutation(len(pages))]
 
 
 @pytest.mark.parametrize("received", [True, False])
