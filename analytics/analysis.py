@@ -29,7 +29,7 @@ from analytics.signals.definitions import ConversionUnit, Signal
 from analytics.statistics.coverage import coverage_warnings
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
-from analytics.statistics.page_coverage import PageCoverage, page_coverage
+from analytics.statistics.page_coverage import PageCoverage, coverage_of_pages
 from analytics.statistics.segment_content import SegmentContent, segment_content
 
 
@@ -153,7 +153,7 @@ class Analysis:
     @cached_property
     def pages(self) -> PageCoverage:
         """How many page views have a category and a funnel stage, and which pages have neither."""
-        return page_coverage(self.events, self.settings.page_rules, self.settings.funnel_steps)
+        return coverage_of_pages(self.events, self.settings.page_rules, self.settings.funnel_steps)
 
     @property
     def notes(self) -> tuple[str, ...]:

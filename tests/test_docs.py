@@ -19,9 +19,11 @@ from typer.main import get_command
 
 from analytics import Counts
 from analytics.io.ndjson import encode
+from analytics.settings import AnalyticsSettings
 from docs.reference_pages import PAGES, scenario_page, study_page
 from scenarios import Scenario, run_to_folder
 from scenarios.cli.app import app, main
+from scenarios.config.pages_file import with_mapping
 from scenarios.replays.export import export
 from scenarios.replays.sending import replay
 
@@ -140,6 +142,14 @@ def test_pages_and_notebooks_have_one_import() -> None:
 def test_the_scenarios_of_the_documentation_are_valid(text: str) -> None:
     """Each YAML block is a valid scenario with the stated name."""
     assert Scenario.parse(text).name == re.search(r"^name: (.+)$", text, flags=re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("text", [block for block in blocks("text") if re.match("pages:|funnel:", block.values[0])])
+def test_the_mappings_of_the_documentation_are_valid(text: str, tmp_path: Path) -> None:
+    """Those parts of files for ``--pages`` state something."""
+    (tmp_path / "mapping.yaml").write_text(text, encoding="utf-8")
+    settings = with_mapping(AnalyticsSettings(), tmp_path / "mapping.yaml")
+    assert settings.pages or settings.funnel
 
 
 @pytest.mark.parametrize(

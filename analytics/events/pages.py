@@ -21,6 +21,9 @@ _ADDRESS: Final = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#]*)", re
 IS_PAGE: Final = (pl.col("type") == CallType.PAGE).fill_null(value=False)
 """Whether an event is a page view."""
 
+_RULE: Final = "page rule"
+"""Name of a column that no table of events has."""
+
 _PLACE: Final = ("context_page_path", "context_page_url")
 
 
@@ -189,18 +192,18 @@ def category_and_stage(rules: Sequence[PageRule]) -> tuple[pl.Expr, pl.Expr]:
     Args:
         rules: The rules, in their order.
     """
-    number = _first_match([rule.glob for rule in rules])
+    return _mapped(_first_match([rule.glob for rule in rules]), rules)
 
-    def mapped(column: str, values: list[str | None]) -> pl.Expr:
-        found = pl.when(IS_PAGE).then(
-            number.replace_strict(dict(enumerate(values)), default=None, return_dtype=pl.String)
-        )
-        return pl.coalesce(found, pl.col(column).cast(pl.String)).cast(pl.Categorical()).alias(column)
 
-    return (
-        mapped("category", [rule.category for rule in rules]),
-        mapped("funnel_stage", [rule.stage for rule in rules]),
-    )
+def _mapped(number: pl.Expr, rules: Sequence[PageRule]) -> tuple[pl.Expr, pl.Expr]:
+    """The two columns, from the number of the rule that applies."""
+
+    def column(name: str, values: list[str | None]) -> pl.Expr:
+        mapped = number.replace_strict(dict(enumerate(values)), default=None, return_dtype=pl.String)
+        own = pl.col(name).cast(pl.String)
+        return pl.coalesce(pl.when(IS_PAGE).then(mapped), own).cast(pl.Categorical()).alias(name)
+
+    return column("category", [rule.category for rule in rules]), column("funnel_stage", [rule.stage for rule in rules])
 
 
 def with_pages(events: pl.DataFrame, rules: Sequence[PageRule]) -> pl.DataFrame:
@@ -215,7 +218,11 @@ def with_pages(events: pl.DataFrame, rules: Sequence[PageRule]) -> pl.DataFrame:
     >>> with_pages(pages, [PageRule("/legal/*", "security", "bottom")])["category"].to_list()
     ['security', None]
     """
-    return events.with_columns(category_and_stage(rules)) if rules else events
+    if not rules:
+        return events
+    # Matched once for both columns.
+    matched = events.with_columns(matched_rules(events, [rule.glob for rule in rules]).alias(_RULE))
+    return matched.with_columns(_mapped(pl.col(_RULE), rules)).drop(_RULE)
 
 
 def matched_rules(events: pl.DataFrame, globs: Sequence[str]) -> pl.Series:

@@ -6,7 +6,7 @@ from .multiplicity import benjamini_hochberg as benjamini_hochberg, holm as holm
 from .odds_ratios import Homogeneity as Homogeneity
 from .page_coverage import (
     PageCoverage as PageCoverage,
-    page_coverage as page_coverage,
+    coverage_of_pages as coverage_of_pages,
     viewed_pages as viewed_pages,
 )
 from .segment_content import SegmentContent as SegmentContent

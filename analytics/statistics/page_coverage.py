@@ -103,7 +103,7 @@ def _shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def page_coverage(
+def coverage_of_pages(
     events: pl.DataFrame, rules: Sequence[PageRule] = (), steps: Sequence[FunnelStep] = ()
 ) -> PageCoverage:
     """Count what is known of the pages of events.
@@ -115,7 +115,7 @@ def page_coverage(
 
     >>> from analytics.events.enrichment import enrich
     >>> events = enrich(pl.DataFrame({"type": ["page"] * 2, "context_page_path": ["/about", "/jobs"]}))
-    >>> page_coverage(events).n_with_stage, page_coverage(events).unmapped["page"].to_list()
+    >>> coverage_of_pages(events).n_with_stage, coverage_of_pages(events).unmapped["page"].to_list()
     (0, ['/about', '/jobs'])
     """
     views = events.filter(IS_PAGE & ~pl.col("is_bot"))

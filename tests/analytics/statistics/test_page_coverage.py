@@ -73,3 +73,16 @@ def test_an_own_definition_replaces_a_built_in_signal() -> None:
     assert analysis.visits.columns.count("pricing_page_view") == 1
     assert analysis.notes == ("own definitions replace the built-in signals pricing_page_view",)
     assert settings.redefined_signals == {"pricing_page_view"}
+
+
+def test_charts_and_notebooks_say_that_the_funnel_is_unknown() -> None:
+    """No bar of 0 and no bar of everybody: a word instead, and the way out beside the tables."""
+    analysis = Analysis(lambda: events_of(*views("/a", "/b")), AnalyticsSettings())
+    drawn = analysis.charts.funnel().svg
+    assert drawn.count("unknown") == 3
+    assert "100%" not in drawn
+    assert "funnelsim map proposes a mapping of pages" in analysis._repr_html_()
+    mapped = Analysis(
+        lambda: events_of(*views("/a", "/b")), AnalyticsSettings.model_validate({"pages": {"/a": {"stage": "top"}}})
+    )
+    assert "unknown" not in mapped.charts.funnel().svg
