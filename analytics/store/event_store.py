@@ -39,7 +39,6 @@ from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By, dimensions_of
 from analytics.events.enrichment import OwnNames
-from analytics.events.event_time import DELIVERY_LAG, ORIGINAL_TIME
 from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment_ms
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
@@ -55,6 +54,7 @@ from analytics.store.deliveries import (
     event_hours,
     event_times_ms,
     id_hashes,
+    redelivered_ms,
     with_event_time,
 )
 from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
@@ -65,10 +65,6 @@ from analytics.store.snapshot import StoreSnapshot
 from analytics.store.window import HourWindow
 
 _EARLIEST_MS: Final = epoch_ms(EARLIEST)
-
-_NEVER: Final = int(np.iinfo(np.int64).max)
-_LONGEST_REDELIVERY_MS: Final = 30 * 24 * HOUR_MS
-"""A clock that is wrong by more is no delivery of days later, but reset."""
 
 
 class EventStore(EventIntake):
@@ -349,7 +345,7 @@ class EventStore(EventIntake):
         # Late events are not looked up: identifiers of their hours are forgotten already.
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids, originals = id_hashes(frame), self._redelivered_ms(frame)
+        ids, originals = id_hashes(frame), redelivered_ms(frame, self._window_hours)
         stale = originals < floors
         verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors, stale=stale)
         accepted = verdicts == Verdict.ACCEPTED
@@ -364,13 +360,6 @@ class EventStore(EventIntake):
         if self._on_accept is not None and events.height:
             self._on_accept(events)
         return verdicts, int(stream[-1])
-
-    def _redelivered_ms(self, frame: pl.DataFrame) -> NDArray[np.int64]:
-        """Original time of each delivery that rule 6 is about, in epoch milliseconds; the largest number of others."""
-        ms = frame.select(lag=DELIVERY_LAG.dt.total_milliseconds(), original=ORIGINAL_TIME.dt.epoch("ms"))
-        shortest = max(self._window_hours - 1, 1) * HOUR_MS
-        wanted = pl.col("lag").is_between(shortest, _LONGEST_REDELIVERY_MS, closed="right")
-        return ms.select(pl.when(wanted).then("original").fill_null(_NEVER)).to_series().to_numpy()
 
     def _judge(
         self,
