@@ -373,7 +373,8 @@ def test_analyze_takes_its_settings_from_a_scenario(foreign: str) -> None:
     out = Ended(*arguments).out
     assert small.intent.dropped
     for term, reason in small.intent.dropped.items():
-        assert f"  dropped: {term} ({reason})\n" in out
+        assert (term in small.intent.unseen) != (f"  dropped: {term} ({reason})\n" in out)
+    assert all(term in out.partition("not seen in these events: ")[2] for term in small.intent.unseen)
 
 
 @pytest.mark.parametrize(
