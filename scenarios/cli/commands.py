@@ -36,7 +36,7 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "analyze": Command(
-        "Analyse Segment events from any source.",
+        "Analyse events from any source.",
         (
             "funnelsim analyze runs/baseline-seed7/events.parquet",
             "funnelsim analyze pages.ndjson tracks.gz --out results",
