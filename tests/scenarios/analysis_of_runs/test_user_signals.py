@@ -153,7 +153,7 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
         ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits have no attribute"),
         ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
-        ("{kind: count}\n    region_europe: {kind: minutes}", "5:5: analytics.signals.region_europe: is the name of a"),
+        ("{kind: count}\n    intercept: {kind: minutes}", "5:5: analytics.signals.intercept: is the name of a"),
     ],
 )  # fmt: skip
 def test_a_fault_is_reported_at_its_place(definition: str, fault: str) -> None:
