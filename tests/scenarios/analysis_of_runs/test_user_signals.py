@@ -153,7 +153,7 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
         ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits have no attribute"),
         ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
-        ("{kind: count}\n    region_europe: {kind: minutes}", "5:5: analytics.signals.region_europe: is the name of a"),
+        ("{kind: count}\n    intercept: {kind: minutes}", "5:5: analytics.signals.intercept: is the name of a"),
     ],
 )  # fmt: skip
 def test_a_fault_is_reported_at_its_place(definition: str, fault: str) -> None:
@@ -373,7 +373,8 @@ def test_analyze_takes_its_settings_from_a_scenario(foreign: str) -> None:
     out = Ended(*arguments).out
     assert small.intent.dropped
     for term, reason in small.intent.dropped.items():
-        assert f"  dropped: {term} ({reason})\n" in out
+        assert (term in small.intent.unseen) != (f"  dropped: {term} ({reason})\n" in out)
+    assert all(term in out.partition("not seen in these events: ")[2] for term in small.intent.unseen)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,13 @@ from command_line import Ended
 from analytics.io.ndjson import decode
 from scenarios.run.events_analysis import analyze
 
-PAGE = {"type": "page", "messageId": "1", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
+PAGE = {
+    "type": "page",
+    "messageId": "1",
+    "anonymousId": "a",
+    "timestamp": "2026-03-03T10:00:00Z",
+    "properties": {"category": "docs", "funnel_stage": "top"},
+}
 DEMO = PAGE | {"type": "track", "event": "Demo Requested", "messageId": "2"}
 TIMES = [f"2026-03-0{day}T10:00:00Z" for day in range(1, 7)]
 
