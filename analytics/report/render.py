@@ -52,8 +52,7 @@ def write_report(path: Path | str, data: ReportData) -> None:
     Path(path).write_bytes(render_report(data).encode())
 
 
-def write_analysis_report(
-    path: Path,
+def analysis_report(
     analysis: Analysis,
     store: JudgedEvents,
     *,
@@ -66,11 +65,10 @@ def write_analysis_report(
     remarks: Sequence[str] = (),
     components: Sequence[tuple[str, str, str]] = (),
     probes: Mapping[str, pl.DataFrame] | None = None,
-) -> None:
-    """Write the report of an analysis; what is not known is omitted.
+) -> ReportData:
+    """Collect what the report of an analysis shows; what is not known is omitted.
 
     Args:
-        path: The file to write.
         analysis: Statistics and intent model.
         store: What has judged the events.
         title: What the report is about.
@@ -84,7 +82,7 @@ def write_analysis_report(
         probes: What was measured while the simulated clock ran, by probe.
     """
     intent, error = _model_or_reason(analysis)
-    data = ReportData(
+    return ReportData(
         analysis.statistics,
         title=title,
         extra_segments=analysis.settings.segments,
@@ -109,7 +107,6 @@ def write_analysis_report(
         n_impossible_times=analysis.n_impossible_times,
         provenance=provenance,
     )
-    write_report(path, data)
 
 
 def _model_or_reason(analysis: Analysis) -> tuple[IntentResults | None, str | None]:

@@ -148,10 +148,10 @@ class EventsAnalysis:
             write_tables(working / "statistics", self.analysis.tables())
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
-            page = working / "report.html"
-            report.write_analysis_report(
-                page, self.analysis, self.store, title="Events", provenance=provenance, remarks=self.warnings
+            shown = report.analysis_report(
+                self.analysis, self.store, title="Events", provenance=provenance, remarks=self.warnings
             )
+            report.write_report(working / "report.html", shown)
             counts = {"store": asdict(self.store.counts)}
             manifest = {"kind": "analysis", "inputs": list(self.inputs), "versions": versions(), **counts}
             write_json(working / MANIFEST, manifest)

@@ -331,8 +331,7 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
 def _write_report(path: Path, run: Run) -> None:
     """Write the report: the only place where a run meets its rendering."""
     start = run.scenario.clock.start
-    report.write_analysis_report(
-        path,
+    data = report.analysis_report(
         run.analysis,
         run.store,
         title=run.scenario.name,
@@ -350,3 +349,4 @@ def _write_report(path: Path, run: Run) -> None:
         sales=run.sales.summary,
         sales_desk=report.SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
     )
+    report.write_report(path, data)
