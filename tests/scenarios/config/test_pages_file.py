@@ -12,6 +12,11 @@ from scenarios.errors import ScenarioError
 from scenarios.scenario import Scenario
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def mapped(text: str, settings: AnalyticsSettings | None = None) -> AnalyticsSettings:
     """Settings with a mapping of this text."""
     Path("pages.yaml").write_text(text, encoding="utf-8")
