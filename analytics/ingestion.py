@@ -164,7 +164,7 @@ def ingest(
                 batches = open_sources.enter_context(closing(Backfill(sources, store, stop.is_set))).batches()
             else:
                 batches = _checked(_batches(sources, store, stop, follow=follow), store, is_one=len(sources) == 1)
-            for batch in batches if follow else _usable(batches, store.offsets, names):
+            for batch in batches if follow else _usable(batches, sources, store.offsets, names):
                 counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
                 acknowledger.acknowledge_if_due()
                 if acknowledged is not None:
@@ -216,18 +216,21 @@ def _checked(batches: Iterator[SourceBatch], store: DurableStore, *, is_one: boo
 
 
 def _usable(
-    batches: Iterator[SourceBatch], offsets: Mapping[str, Offset], names: Sequence[str]
+    batches: Iterator[SourceBatch], sources: Sequence[Source], offsets: Mapping[str, Offset], names: Sequence[str]
 ) -> Iterator[SourceBatch]:
     """Pass on batches as soon as there is a usable event, so that nothing is stored of what is none at all.
 
     Args:
         batches: The batches.
+        sources: The sources; if one of them cannot be refused, all batches are passed on.
         offsets: How far sources have been read before; what is not new was usable once.
         names: Sources, for the message.
 
     Raises:
         EventFileError: There was none.
     """
+    if not all(source.can_be_refused for source in sources):
+        yield from batches
     held: list[SourceBatch] = []
     for batch in batches:
         held.append(batch)

@@ -108,7 +108,11 @@ def test_a_stream_of_which_nothing_is_used_is_never_zeros_in_silence() -> None:
         assert "no page view among these 2 events (1 identify, 1 screen)" in ended.out
     Path("broken.ndjson").write_text('{"type": "page"}\n' * 3)
     assert Ended("analyze", "broken.ndjson").status == 2
-    assert "3 of 3 events could not be used" in Ended("ingest", "broken.ndjson", "--store", "other").out
+    refused = Ended("ingest", "broken.ndjson", "--store", "other")
+    assert refused.status == 2
+    assert "none of 3 events is usable" in refused.err
+    with fs.open_store("other") as store:
+        store.append_json("broken.ndjson")
     assert "no event was accepted, of 3 received" in Ended("stats", "--store", "other").out
     Path("empty.ndjson").write_text("")
     assert Ended("ingest", "empty.ndjson", "--store", "new", "--json").json["warnings"] == [
