@@ -160,7 +160,7 @@ class Analysis:
         """Which built-in signals and channels the settings define anew."""
         own = self.settings.own_definitions
         return tuple(
-            f"own definitions replace the built-in {kind} {', '.join(names)}" for kind, names in own.items() if names
+            f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names
         )
 
     @cached_property

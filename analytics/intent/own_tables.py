@@ -110,7 +110,7 @@ def own_table(
     complete, warnings = _complete(frame, [*names, outcome, *([weights] if weights else [])])
     if ignored:
         listed = ", ".join(ignored)
-        warnings.append(f"not among the signals, as they are no numbers: {listed} (categories would use them)")
+        warnings.append(f"not among the signals, as they are not numbers: {listed} (categories would use them)")
     encoded = {name: _levels(complete[name], references[name]) for name in names if name in references}
     columns = {name: _expanded(complete[name], encoded.get(name)) for name in names}
     rows = complete.select(

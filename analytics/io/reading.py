@@ -117,7 +117,7 @@ def event_files(source: str | Path, note: Note = warn) -> list[Path]:
         raise EventFileError(f"{path}: holds no file of events{among}")
     left_out = [each.relative_to(path).as_posix() for each in data if each not in readable]
     if left_out:
-        note(f"{path}: {len(left_out):,} files do not look like events and are left out: {shown(left_out)}")
+        note(f"{path}: left out, as they do not look like events: {shown(left_out)}")
     return readable
 
 

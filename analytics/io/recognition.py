@@ -154,11 +154,12 @@ def _is_lines(body: str) -> bool:
 
 
 def _is_header(line: str, delimiter: str) -> bool:
-    """Whether a line can name the columns of a table: at least two names, none twice."""
+    """Whether a line can name the columns of a table: at least two names, none twice, but for a nameless index."""
     if delimiter not in line:
         return False
     try:
         names = next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
         return False
-    return len(set(names)) == len(names) > 1 and all(map(_COLUMN.fullmatch, names))
+    named = names[1:] if names[:1] == [""] else names
+    return len(set(names)) == len(names) > 1 and all(map(_COLUMN.fullmatch, named))

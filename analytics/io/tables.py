@@ -59,7 +59,7 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         rows = csv.reader(text, delimiter=delimiter)
-        header = next(rows)
+        header = [name or "index" for name in next(rows)]
         batch: list[list[str | None]] = []
         for number, row in enumerate(rows, 1):
             if len(row) > len(header):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 import polars as pl
 
 from analytics.events.pages import IS_PAGE, PageRule, addresses, matched_rules
 from analytics.sessions.timeline import VISITOR
+from analytics.signals.definitions import SIGNALS, EverSeen
 from analytics.signals.site import FunnelStep
 
 _MOST_NAMED: Final = 10
@@ -33,6 +35,7 @@ class PageCoverage:
             several; ``page_views`` and ``visitors``; the most viewed first.
         is_mapped: Whether there is a mapping.
         unused: Globs of the mapping that apply to no page.
+        near_categories: Categories of the mapping that are nearly, but not, ones that built-in signals read, and those.
         empty_steps: Names of the steps of an own funnel that no event takes.
         needs_stages: Whether the funnel depends on stages, because there are no own steps.
     """
@@ -43,6 +46,7 @@ class PageCoverage:
     unmapped: pl.DataFrame
     is_mapped: bool = False
     unused: tuple[str, ...] = ()
+    near_categories: tuple[tuple[str, str], ...] = ()
     empty_steps: tuple[str, ...] = ()
     needs_stages: bool = True
 
@@ -87,6 +91,8 @@ class PageCoverage:
         if self.unused:
             named = _shortened([repr(glob) for glob in self.unused])
             yield f"analytics.pages: no page of these events has {named} as the first glob that matches"
+        for given, built_in in self.near_categories:
+            yield f"analytics.pages: category {given!r} is near {built_in!r}, which a signal reads, but is not it"
         for step in self.empty_steps:
             yield f"analytics.funnel: no event takes the step {step!r}"
 
@@ -133,9 +139,20 @@ def coverage_of_pages(
         unmapped=viewed_pages(views.filter(matched.is_null() & ~has_category & ~has_stage)),
         is_mapped=bool(rules),
         unused=tuple(glob for number, glob in enumerate(globs) if number not in used),
+        near_categories=tuple(_near_categories(rules)),
         empty_steps=tuple(name for name in taken.columns if not taken[name].item()),
         needs_stages=not steps,
     )
+
+
+def _near_categories(rules: Sequence[PageRule]) -> Iterator[tuple[str, str]]:
+    """Yield categories that somebody may have misspelt, each with the built-in one that is near."""
+    of_pages = (signal for signal in SIGNALS if isinstance(signal, EverSeen) and signal.column == "category")
+    built_in = [str(value) for signal in of_pages for value in signal.values]
+    for category in dict.fromkeys(rule.category for rule in rules):
+        near = get_close_matches(category or "", built_in, n=1, cutoff=0.8)
+        if category and near and category not in built_in:
+            yield category, near[0]
 
 
 def viewed_pages(views: pl.DataFrame) -> pl.DataFrame:

@@ -142,12 +142,12 @@ def _position(offset: Mapping[str, Any]) -> str:
     """Write how far a source was read.
 
     Args:
-        offset: Position in the source: ``lines`` or ``rows`` of a file, or the ``offset`` of a partition.
+        offset: Position in the source: ``lines``, ``rows`` or ``records`` of a file, or the ``offset`` of a partition.
 
     >>> _position({"lines": 1200, "bytes": 400_000})
     '1,200 lines'
     """
-    return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "offset"})
+    return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "records", "offset"})
 
 
 def _hours(hours: list[dict[str, Any]]) -> Table:

@@ -90,8 +90,8 @@ class EventsAnalysis:
     def _near_names(self) -> Iterator[str]:
         for theirs, ours, n in near_names(self.analysis.events):
             yield (
-                f"{n:,} events are called {theirs!r}, which is near {ours!r} but not counted as it "
-                f"(--rename-event '{theirs}={ours}' renames them, as does analytics.event_names)"
+                f"{theirs!r}, a name of {n:,} {'event' if n == 1 else 'events'}, is near {ours!r} but not counted as it "
+                f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
             )
 
     def _requests_left_out(self) -> Iterator[str]:
@@ -193,7 +193,8 @@ def analyze(
     archive = read_files(names, chosen.event_names, form)
     if archive.fault:
         raise InputError(f"{', '.join(map(_shown, names))}: {archive.fault}")
-    return EventsAnalysis(names, archive.whole_history(), chosen, conversion_unit, [*archive.notes, *archive.nobody()])
+    notes = [*archive.notes, *archive.nobody(), *archive.unseen_names()]
+    return EventsAnalysis(names, archive.whole_history(), chosen, conversion_unit, notes)
 
 
 def read_files(
@@ -274,6 +275,7 @@ class ArrivalSorter:
         self.is_alone = is_alone
         self.notes: list[str] = []
         self._event_names = event_names or {}
+        self._unseen_names = set(self._event_names)
         self._frames = [EVENT_SCHEMA.to_frame()]
         self._letters: list[DeadLetter] = []
         self._ignored_times = Counter[str]()
@@ -285,6 +287,7 @@ class ArrivalSorter:
         Args:
             batch: Events and dead letters; foreign names of events are replaced.
         """
+        self._unseen_names -= set(batch.frame["event"].unique())
         self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
         self._ignored_times.update(batch.ignored_times)
@@ -316,6 +319,11 @@ class ArrivalSorter:
     def whole_history(self) -> WholeHistory:
         """Judge all events together, without a window: however far apart they are, none is late."""
         return WholeHistory(Flattened(self._in_order_of_arrival(), tuple(self._letters), self._ignored_times))
+
+    def unseen_names(self) -> Iterator[str]:
+        """Yield a note of names that would be replaced, but that no event has."""
+        if self._unseen_names:
+            yield f"no event is called {', '.join(map(repr, sorted(self._unseen_names)))}, so nothing is renamed there"
 
     def nobody(self) -> Iterator[str]:
         """Yield a note of the identifiers that stand for nobody, the most frequent first, if there are any."""

@@ -52,4 +52,4 @@ def test_a_built_in_channel_can_have_a_definition_of_ones_own():
     assert analysis.events["channel"].to_list() == ["other", "paid_search", "partner"]
     assert analysis.events["default_channel"].to_list() == ["other", "paid_search", "referral"]
     assert analysis.settings.redefined_signals == {"utm_paid_search"}
-    assert analysis.notes == ("own definitions replace the built-in channels paid_search",)
+    assert analysis.notes == ("own definitions replace built-in channels: paid_search",)

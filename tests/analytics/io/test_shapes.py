@@ -136,7 +136,7 @@ def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     assert ids(tmp_path) == ["m1", "m2", "m3"]
     (tmp_path / "README").write_text("What this is.\n")
-    with pytest.warns(EventFileWarning, match="1 files do not look like events and are left out: README"):
+    with pytest.warns(EventFileWarning, match="left out, as they do not look like events: README"):
         assert ids(tmp_path) == ["m1", "m2", "m3"]
     _, letters = read_all(tmp_path, note=lambda _: None)
     assert letters == []

@@ -144,3 +144,11 @@ def test_a_column_is_read_under_its_best_name() -> None:
     table = pl.DataFrame({"id": ["1", "2"], "user_id": "u", "url": ["a", "b"], "context_page_url": [None, "c"]})
     reading = TableReading(table.columns, "pages.csv")
     assert reading.rows(table)["context_page_url"].to_list() == ["a", "c"]
+
+
+def test_the_index_that_pandas_writes_is_a_column_like_any_other(tmp_path: Path) -> None:
+    """It has no name, is the first one, and is not read."""
+    row = "0,page,m1,a,2026-03-03T10:00:00Z"
+    (tmp_path / "events.csv").write_text(f",type,message_id,anonymous_id,timestamp\n{row}\n")
+    frame, _ = read_all(tmp_path / "events.csv", note=lambda _: None)
+    assert frame["message_id"].to_list() == ["m1"]

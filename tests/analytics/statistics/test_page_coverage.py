@@ -63,6 +63,13 @@ def test_a_mapping_says_what_it_does_not_cover() -> None:
     )
 
 
+def test_a_category_that_is_nearly_a_built_in_one_is_named() -> None:
+    """Else the signal that reads it would be missing without a word; others are one's own."""
+    pages = {"/trust": {"category": "securty", "stage": "top"}, "*": {"category": "docs", "stage": "top"}}
+    (warning,) = coverage(*views("/trust", "/docs"), pages=pages).warnings
+    assert warning.startswith("analytics.pages: category 'securty' is near 'security'")
+
+
 def test_an_own_definition_replaces_a_built_in_signal() -> None:
     """In its place, under its name, in interactions too; and the notes say so."""
     own = {"pricing_page_view": {"kind": "attribute", "attribute": "page", "equals": ["/preise"]}}
@@ -71,7 +78,7 @@ def test_an_own_definition_replaces_a_built_in_signal() -> None:
     analysis = Analysis(lambda: events_of(*rows), settings)
     assert dict(analysis.visits.select("anonymous_id", "pricing_page_view").iter_rows()) == {"ann": True, "bob": False}
     assert analysis.visits.columns.count("pricing_page_view") == 1
-    assert analysis.notes == ("own definitions replace the built-in signals pricing_page_view",)
+    assert analysis.notes == ("own definitions replace built-in signals: pricing_page_view",)
     assert settings.redefined_signals == {"pricing_page_view"}
 
 

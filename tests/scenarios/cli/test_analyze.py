@@ -141,6 +141,8 @@ def test_events_can_be_renamed(options: list[str]) -> None:
     assert "'Demo Request Submitted' (1) (--rename-event 'THEIRS=Demo Requested'" in printed["warnings"][0]
     renamed = Ended("analyze", "theirs", "--json", *options).json
     assert (renamed["totals"]["demo_requests"], renamed["warnings"]) == (1, [])
+    misspelt = Ended("analyze", "theirs", "--json", "--rename-event", "Demo Reqest=Demo Requested").json
+    assert "no event is called 'Demo Reqest', so nothing is renamed there" in misspelt["warnings"]
 
 
 def shuffled_month(*, received: bool) -> list[dict[str, object]]:
