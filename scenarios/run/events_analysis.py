@@ -90,7 +90,7 @@ class EventsAnalysis:
     def _near_names(self) -> Iterator[str]:
         for theirs, ours, n in near_names(self.analysis.events):
             yield (
-                f"{theirs!r}, a name of {n:,} {'event' if n == 1 else 'events'}, is near {ours!r} but not counted as it "
+                f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near {ours!r} but not counted as it "
                 f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
             )
 
