@@ -23,7 +23,21 @@ NOBODY = [
     "(not set)",
     *("\\N", "NA", "<NA>", "NaT", "#N/A", "-", "-1", "-1.0", "0.0", "Unknown", "[]", "{}", "\u200b", " \ufeff\n"),
 ]
-SOMEBODY = ["a", "nanette", "00000000-0000-0000-0000-000000000001", "1.5", "12.0.1", "nullable", "e0", "-2", "--", "nab", "10", "a b", "1\nnull"]
+SOMEBODY = [
+    "a",
+    "nanette",
+    "00000000-0000-0000-0000-000000000001",
+    "1.5",
+    "12.0.1",
+    "nullable",
+    "e0",
+    "-2",
+    "--",
+    "nab",
+    "10",
+    "a b",
+    "1\nnull",
+]
 TIME = "2026-03-03T09:00:00.000Z"
 
 
@@ -93,6 +107,7 @@ def test_columns_of_a_table_with_gaps_are_read():
     nan = float("nan")
     table = pl.DataFrame(
         {
+            "type": "track",
             "user_id": [nan, nan, 12345.0],
             "context_group_id": [nan] * 3,
             "event": [nan] * 3,
