@@ -39,9 +39,10 @@ def identifier(text: str | None) -> str | None:
     Python, Go, R, pandas, databases (``\N``) and spreadsheets write for nothing. Blanks at the ends are no part of an
     identifier. A whole number with ``.0`` is the number, as table tools write it in a column with gaps.
 
-    ``0``, ``-1``, ``true`` and ``false`` are on PostHog's list because programs write them where a number or a flag is unset.
-    A database may have a user 0, whose visits are then those of a browser without a user: a small loss beside a person
-    of whom half the stream is made. The analysis of files counts and names all such identifiers.
+    ``0``, ``true`` and ``false`` are on PostHog's list because programs write them where a number or a flag is unset,
+    as others write ``-1``. A database may have a user 0, whose visits are then those of a browser without a user: a
+    small loss beside a person of whom half the stream is made. The analysis of files counts and names all such
+    identifiers.
 
     Args:
         text: The text as it was given.
