@@ -183,7 +183,7 @@ class AnalyticsSettings(BaseModel):
     @field_validator("own_domains")
     @classmethod
     def _are_domains(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
-        plain = tuple(domain.strip().lower().removeprefix("www.") for domain in domains)
+        plain = tuple(domain.strip().lower().strip(".").removeprefix("www.") for domain in domains)
         for domain in plain:
             if not re.fullmatch(r"[^\s/:@*]+", domain):
                 raise ValueError(f"{domain!r} is no domain; write it without https:// and path, such as 'acme.com'")

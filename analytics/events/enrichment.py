@@ -17,11 +17,12 @@ import polars as pl
 from analytics.errors import EventFrameError
 from analytics.events.acquisition import TAGS, TAGS_OF_FRAGMENT, Cause, arrival, campaign_of
 from analytics.events.channels import ChannelRule, with_own_channels
+from analytics.events.event_frames import refuse_other_tables
 from analytics.events.event_time import EVENT_TIME
 from analytics.events.geography import REGION_OF_COUNTRY, country_of, country_of_zone
 from analytics.events.identifiers import WHO, identifiers, in_doubt
 from analytics.events.mail import is_free_mail
-from analytics.events.time_values import read_times
+from analytics.events.time_values import looks_like_seconds, read_times
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.events.user_agents import device_of, is_bot
 
@@ -93,7 +94,8 @@ def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
         Table with exactly the columns of the tracking plan, in order; missing ones are null, others are dropped.
 
     Raises:
-        EventFrameError: A column cannot be converted to its type in the tracking plan.
+        EventFrameError: A column cannot be converted to its type in the tracking plan; or, if strict, there is none
+            called ``type``, or one that is spelt differently.
 
     >>> table = conform(pl.DataFrame({"type": ["page"], "timestamp": ["2026-03-03T10:00:00+01:00"], "colour": ["red"]}))
     >>> table["timestamp"].to_list(), table.schema == EVENT_SCHEMA
@@ -101,6 +103,8 @@ def conform(events: pl.DataFrame, *, strict: bool = True) -> pl.DataFrame:
     """
     if events.schema == EVENT_SCHEMA:
         return events
+    if strict:
+        refuse_other_tables(events)
     return pl.DataFrame([_conform_column(events, column.name, column.dtype, strict=strict) for column in COLUMNS])
 
 
@@ -117,7 +121,7 @@ def enrich(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFrame:
         person or account that stands for nobody becomes null. Enriching twice changes nothing.
 
     Raises:
-        EventFrameError: A column cannot be converted to its type in the tracking plan.
+        EventFrameError: The table is not a table of events; see :func:`conform`.
 
     >>> page = {"type": "page", "context_location_country": "DE", "context_page_url": "https://shop.example/pricing"}
     >>> came = {"context_page_referrer": "https://www.google.com/", "received_at": "2026-03-03T10:00:00Z"}
@@ -272,8 +276,16 @@ def _texts(numbers: pl.Series) -> pl.Series:
 
 def _utc(series: pl.Series, *, strict: bool) -> pl.Series:
     times = read_times(series)
-    if times is None or (strict and times.null_count() > series.null_count()):
+    if times is None:
         raise EventFrameError(_impossible(series, UTC_MS))
+    given = series.fill_nan(None) if series.dtype.is_float() else series
+    if strict and (n := times.null_count() - given.null_count()):
+        first = given.filter(times.is_null() & given.is_not_null())[0]
+        why = ", which looks like epoch seconds, not milliseconds" if looks_like_seconds(first) else ""
+        raise EventFrameError(
+            f"{_impossible(series, UTC_MS)}: {n:,} of {len(series):,} rows have no time there, such as {first!r}{why}; "
+            "an EventStore, or analytics.io.row_validation.usable_events, leaves such rows out"
+        )
     return times
 
 

@@ -42,7 +42,7 @@ def event_times(events: pl.DataFrame) -> pl.Series:
 
     >>> from analytics.events.enrichment import conform
     >>> raw = {"timestamp": "2026-03-03T09:50Z", "sent_at": "2026-03-03T10:00Z", "received_at": "2026-03-03T12:00Z"}
-    >>> event_times(conform(pl.DataFrame([raw]))).item().isoformat()
+    >>> event_times(conform(pl.DataFrame([raw | {"type": "page"}]))).item().isoformat()
     '2026-03-03T11:50:00+00:00'
     """
     return events.select(event_time=EVENT_TIME).to_series()

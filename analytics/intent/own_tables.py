@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import OneOutcomeError, VisitTableError
+from analytics.events.identifiers import identifiers
 from analytics.logit.design import INTERCEPT
 from analytics.signals.definitions import interaction_parts
 
@@ -87,7 +88,8 @@ def own_table(
         terms: Columns that are signals, and products of them as ``a:b``; all columns with numbers but the other ones
             named here unless given.
         outcome: Column of 0 and 1, or of false and true.
-        account: Column of the account, for clustered standard errors.
+        account: Column of the account, for clustered standard errors. A row without one (null, NaN, or a text that
+            stands for nobody; see :func:`analytics.events.identifiers.identifier`) is a cluster of its own.
         weights: Column of frequency weights: how many equal rows a row stands for.
         categories: Text columns with their reference levels.
 
@@ -116,7 +118,7 @@ def own_table(
     rows = complete.select(
         *(each for expanded in columns.values() for each in expanded),
         _outcome(complete[outcome]).alias("requested_demo"),
-        *([] if account is None else [complete[account].alias("account")]),
+        *([] if account is None else [_accounts(complete[account], warnings)]),
     )
     if weights is not None:
         rows = rows[np.repeat(np.arange(rows.height), _frequencies(complete[weights]))]
@@ -231,6 +233,25 @@ def _is_flag(values: pl.Series) -> bool:
     """Whether a column has the values 0 and 1 only, or false and true."""
     is_number = values.dtype == pl.Boolean or values.dtype.is_numeric()
     return is_number and values.cast(pl.Float64).is_in([0.0, 1.0]).all()
+
+
+def _accounts(values: pl.Series, warnings: list[str]) -> pl.Series:
+    """The accounts, null where the value stands for nobody: such rows are no colleagues of each other."""
+    given = values.alias("account")
+    if given.dtype.is_float():
+        return given.fill_nan(None)
+    if given.dtype not in {pl.String, pl.Categorical, pl.Enum}:
+        return given
+    texts = given.cast(pl.String)
+    known = texts.to_frame().select(identifiers("account")).to_series()
+    nobody = texts.filter(known.is_null()).drop_nulls()
+    if not nobody.is_empty():
+        shown = ", ".join(map(repr, nobody.unique().sort().head(3)))
+        warnings.append(
+            f"{values.name}: {len(nobody):,} rows have a text that stands for no account ({shown}), and count as one "
+            "cluster each"
+        )
+    return known
 
 
 def _frequencies(values: pl.Series) -> np.ndarray:

@@ -29,7 +29,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
-from analytics.events.identifiers import WHO, identifier
+from analytics.events.identifiers import BLANKS, WHO, identifier
 from analytics.events.time_values import looks_like_seconds, read_ms
 from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
@@ -364,7 +364,7 @@ def _read_identifiers(row: Row, nobody: Counter[str]) -> None:
         if given is not None:
             row[index] = identifier(given)
             if row[index] is None:
-                nobody[given.strip().lower()] += 1
+                nobody[given.strip(BLANKS).lower()] += 1
 
 
 def _not_a_time(index: int, given: object) -> str:

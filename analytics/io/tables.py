@@ -23,7 +23,7 @@ from analytics.io.strict_json import shortened
 from analytics.io.warehouse import warehouse_name
 
 _CALL_OF_TABLE: Final = {
-    **{f"{call}s": call for call in CallType if call != CallType.IDENTIFY},
+    **{f"{call}s": call for call in CallType if call not in {CallType.IDENTIFY, CallType.ALIAS}},
     "identifies": CallType.IDENTIFY,
     "aliases": CallType.ALIAS,
     "pageviews": CallType.PAGE,

@@ -151,6 +151,17 @@ class Persons:
         return pl.concat(tables).sort("n", "column", "identifier", descending=[True, False, False])
 
     @cached_property
+    def shared_browsers(self) -> pl.DataFrame:
+        """Browsers with several user ids, up to :data:`MANY`: ``anonymous_id`` and their number ``n``, most first.
+
+        A user id that an alias call replaces is the same person's, and does not count.
+        """
+        replaced = self._seen["previous_id"].drop_nulls().unique()
+        current = self._seen.filter(~pl.col("user_id").is_in(replaced.implode())) if len(replaced) else self._seen
+        users = _distinct(current, "anonymous_id", "user_id").filter(pl.col("n").is_between(2, MANY))
+        return users.sort("n", "anonymous_id", descending=[True, False])
+
+    @cached_property
     def _members(self) -> pl.DataFrame:
         """The browsers and user ids that were seen, as ``kind`` and ``name``, with ``component`` and ``person_id``."""
         nodes = components(self._seen)

@@ -14,6 +14,7 @@ from typing import get_args
 
 import polars as pl
 
+from analytics.events.event_frames import refuse_uncountable
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.identity import stitched
@@ -45,7 +46,7 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES, s
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0.
     """
-    table = stitched(events) if stitch else enriched(events)
+    table = _countable(events, stitch=stitch)
     line = timeline(table, idle_minutes=idle_minutes)
     visits = line.select("order", visit=pl.when("in_visit").then("visit_so_far"))
     visitors = table.select(VISITOR).to_series()
@@ -156,7 +157,7 @@ def visit_table_of_parts(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
     where = None if include_bots else ~pl.col("is_bot")
-    tables = (stitched(part) if stitch else enriched(part) for part in parts)
+    tables = (_countable(part, stitch=stitch) for part in parts)
     read = [_read(table, signals, idle_minutes, where) for table in tables]
     until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
     # The first request of an account may be in another part than the visits that it settles.
@@ -193,6 +194,11 @@ class _Read:
     rows: pl.DataFrame
     settled: pl.DataFrame
     last_time: datetime | None
+
+
+def _countable(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
+    refuse_uncountable(events)
+    return stitched(events) if stitch else enriched(events)
 
 
 def _read(table: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:

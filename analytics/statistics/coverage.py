@@ -47,6 +47,7 @@ def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = 
     yield from _requests_without_page_view(events, stitch=stitch)
     yield from _users_without_browser(persons)
     if stitch:
+        yield from _shared_browsers(persons)
         yield from _over_merges(persons)
 
 
@@ -107,6 +108,18 @@ def _users_without_browser(persons: Persons) -> Iterator[str]:
             f"{n:,} of {n_users:,} user ids {'was' if n == 1 else 'were'} never seen with a browser; if they visited "
             "the site, their page views count as those of somebody else"
         )
+
+
+def _shared_browsers(persons: Persons) -> Iterator[str]:
+    shared = persons.shared_browsers
+    if shared.is_empty():
+        return
+    browser, n_users = shared.row(0)
+    have = "1 browser has" if shared.height == 1 else f"{shared.height:,} browsers have"
+    yield (
+        f"{have} several user ids (such as {browser!r} with {n_users}): the people of one browser are counted as one "
+        "person, with their other browsers; --no-stitch counts each browser as it is"
+    )
 
 
 def _over_merges(persons: Persons) -> Iterator[str]:

@@ -15,6 +15,7 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.events.clocks import are_impossible
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
+from analytics.events.event_frames import refuse_uncountable
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.identity import stitched
@@ -90,6 +91,7 @@ class FunnelStatistics:
         self._traffic: list[Traffic] = []
         self.n_impossible_times = 0
         if isinstance(events, pl.DataFrame):
+            refuse_uncountable(events)
             known = enriched(events)
             impossible = are_impossible(known["event_time"])
             self.n_impossible_times = int(impossible.sum())
@@ -99,6 +101,7 @@ class FunnelStatistics:
             return
         kept = (*DIMENSIONS.values(), *own_dimensions)
         for part in events:
+            refuse_uncountable(part)
             table = stitched(part) if stitch else part
             traffic = Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps)
             traffic.release_events(kept)

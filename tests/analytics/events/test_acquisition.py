@@ -242,7 +242,9 @@ def test_domains_of_ones_own():
     page = {"context_page_url": SITE, "context_page_referrer": "https://docs.acme-help.com/start"}
     enriched = enrich(make_events(page, page), OwnNames(domains=("acme-help.com",)))
     assert enriched["referrer_domain"].to_list() == enriched["channel"].to_list() == [None, None]
-    settings = AnalyticsSettings.model_validate({"own_domains": ["acme-help.com"]})
+    for domain in ("acme-help.com", ".acme-help.com"):
+        settings = AnalyticsSettings.model_validate({"own_domains": [domain]})
+        assert settings.own_domains == ("acme-help.com",)
     assert Analysis(lambda: events_of(event(0, **page)), settings).events["channel"].to_list() == [None]
     with pytest.raises(ValueError, match="write it without https:// and path"):
         AnalyticsSettings.model_validate({"own_domains": ["https://acme-help.com/"]})

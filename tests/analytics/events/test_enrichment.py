@@ -142,7 +142,7 @@ def test_channel(medium: str | None, source: str | None, referrer: str | None, c
 
 def test_conform_fills_and_drops():
     """A foreign table gets all columns of the plan, in order, and loses the others."""
-    conformed = conform(pl.DataFrame({"shoe_size": [43], "event": ["Bought"], "received_at": [NOON.isoformat()]}))
+    conformed = conform(pl.DataFrame({"type": "track", "shoe_size": [43], "received_at": [NOON.isoformat()]}))
     assert conformed.schema == EVENT_SCHEMA
     assert conformed.select("received_at", "user_id").row(0) == (NOON, None)
 
@@ -159,7 +159,7 @@ def test_conform_fills_and_drops():
 )
 def test_conform_reads_times(times: pl.Series):
     """Naive times are UTC; other zones, texts and epoch milliseconds name the same moment."""
-    assert conform(pl.DataFrame({"received_at": times}))["received_at"].to_list() == [NOON]
+    assert conform(pl.DataFrame({"type": "page", "received_at": times}))["received_at"].to_list() == [NOON]
 
 
 @pytest.mark.parametrize(
@@ -175,5 +175,5 @@ def test_conform_reads_times(times: pl.Series):
 def test_conform_refuses_impossible_types(column: pl.Series):
     """A column that cannot hold what the plan says is refused by name."""
     with pytest.raises(EventFrameError, match=f"column '{column.name}' is .* cannot be read as"):
-        conform(pl.DataFrame([column]))
+        conform(pl.DataFrame([column]).with_columns(type=pl.lit("page")))
     assert issubclass(EventFrameError, AnalyticsError)

@@ -21,8 +21,23 @@ NOBODY = [
     "[object Object]",
     "00000000-0000-0000-0000-000000000000",
     "(not set)",
+    *("\\N", "NA", "<NA>", "NaT", "#N/A", "-", "-1", "-1.0", "0.0", "Unknown", "[]", "{}", "\u200b", " \ufeff\n"),
 ]
-SOMEBODY = ["a", "nanette", "00000000-0000-0000-0000-000000000001", "1.5", "12.0.1", "nullable", "e0"]
+SOMEBODY = [
+    "a",
+    "nanette",
+    "00000000-0000-0000-0000-000000000001",
+    "1.5",
+    "12.0.1",
+    "nullable",
+    "e0",
+    "-2",
+    "--",
+    "nab",
+    "10",
+    "a b",
+    "1\nnull",
+]
 TIME = "2026-03-03T09:00:00.000Z"
 
 
@@ -67,6 +82,17 @@ def test_other_texts_are_identifiers(text: str):
     assert pl.DataFrame({"user_id": [text]}).select(identifiers("user_id")).item() == text
 
 
+@pytest.mark.parametrize("text", ["u ", "\tu", "\ufeffu\u200b\n", "\x1cu\xa0"])
+def test_blanks_at_the_ends_are_no_part_of_an_identifier(text: str):
+    """A line and a row of a table name the same person with them as without."""
+    event = {"type": "page", "messageId": "1", "anonymousId": "a", "userId": text, "receivedAt": TIME}
+    row = {"type": "page", "message_id": "1", "anonymous_id": "a", "user_id": text, "received_at": TIME}
+    lines = [(n, json.dumps(event | {"messageId": str(n)}, ensure_ascii=False).encode()) for n in range(3)]
+    frames = [flatten([event]).frame, flatten_lines(lines, enough=2).frame, usable_events(pl.DataFrame([row])).frame]
+    for frame in (*frames, enrich(pl.DataFrame([row]))):
+        assert frame["user_id"].unique().to_list() == ["u"]
+
+
 @pytest.mark.parametrize("number", [12345, 12345.0, "12345.0", "12345"])
 def test_a_number_is_the_same_person_however_it_is_written(number: object):
     """A float that a table tool made of a whole number is the number."""
@@ -81,6 +107,7 @@ def test_columns_of_a_table_with_gaps_are_read():
     nan = float("nan")
     table = pl.DataFrame(
         {
+            "type": "track",
             "user_id": [nan, nan, 12345.0],
             "context_group_id": [nan] * 3,
             "event": [nan] * 3,

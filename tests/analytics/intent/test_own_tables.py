@@ -80,6 +80,20 @@ def test_a_row_without_an_account_is_a_cluster_of_its_own():
     assert numbers_of(results)[1] == pytest.approx(numbers_of(other)[1], rel=1e-9)
 
 
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "-", r"\N", "unknown", float("nan")])
+def test_a_text_or_number_for_no_account_is_like_none(missing: str | float):
+    """What stands for nobody is no cluster of all such rows; a text of that kind is named, as it might be a name."""
+    numbers = TABLE["firm"].cast(pl.Categorical).to_physical().cast(pl.Float64)
+    firms = TABLE["firm"] if isinstance(missing, str) else numbers
+    table = TABLE.with_columns(firm=pl.when(pl.col("seats") > 6).then(firms))
+    known = IntentModel().fit(table, signals=NAMES, outcome="renewed", account="firm")
+    given = table.with_columns(pl.col("firm").fill_null(missing))
+    results = IntentModel().fit(given, signals=NAMES, outcome="renewed", account="firm")
+    assert numbers_of(results)[1] == pytest.approx(numbers_of(known)[1], rel=1e-12)
+    assert results.n_accounts == known.n_accounts
+    assert ("firm: " in " ".join(results.warnings)) == isinstance(missing, str)
+
+
 @pytest.mark.parametrize("account", [None, "firm"])
 def test_frequency_weights_are_rows(account: str | None):
     """A table with weights equals the expanded table to 1e-9, in all that is estimated; a weight of 0 is no row."""

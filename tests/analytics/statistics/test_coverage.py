@@ -94,3 +94,17 @@ def test_identifiers_that_join_many_are_named_with_the_option():
     desks = [event(n, who=f"desk{desk}", user_id=f"{desk}-{n}") for desk in range(5) for n in range(11)]
     (warning,) = warnings(*desks)
     assert "the browser 'desk2' was seen with 11 user ids, and so on for 2 more" in warning
+
+
+def test_browsers_that_people_share_are_counted():
+    """Two user ids on one browser are one person, which is said with their number; a replaced user id is no second."""
+    shared = [event(n, who="kiosk", user_id=f"v{n}") for n in range(2)]
+    (warning,) = warnings(*known(3), *shared)
+    assert warning.startswith("1 browser has several user ids (such as 'kiosk' with 2): the people of one browser")
+    assert "--no-stitch" in warning
+    assert warnings(*known(3), *shared, stitch=False) == []
+    more = [event(n, who="desk", user_id=f"w{n}") for n in range(3)]
+    (warning,) = warnings(*shared, *more)
+    assert warning.startswith("2 browsers have several user ids (such as 'desk' with 3)")
+    renamed = event(5, who="kiosk", user_id="v1", previous_id="v0") | {"type": "alias"}
+    assert warnings(*known(3), *shared, renamed) == []
