@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import sys
+import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -40,6 +41,19 @@ def zipped(**members: bytes) -> bytes:
     return into.getvalue()
 
 
+def tarred(**members: bytes) -> bytes:
+    """A tar of some files."""
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w") as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return into.getvalue()
+
+
+MEMBERS = {"./day/1.ndjson": LINES, "./day/._1.ndjson": b"attributes of a Mac"}
+
 SHAPES = {
     "lines": LINES,
     "array": text(PAGES),
@@ -65,6 +79,10 @@ SHAPES = {
     "zstd": zstd.compress(LINES),
     "zip": zipped(**{"a.ndjson": LINES}),
     "zip of gzips": zipped(**{"1.gz": gzip.compress(text(PAGES[:3])), "2.gz": gzip.compress(text(PAGES[3:]))}),
+    "gzip within gzip": gzip.compress(gzip.compress(LINES)),
+    "tar": tarred(**MEMBERS),
+    "tar.gz": gzip.compress(tarred(**MEMBERS)),
+    "tar of gzips": tarred(**{"1.gz": gzip.compress(text(PAGES[:3])), "2.gz": gzip.compress(text(PAGES[3:]))}),
     "gzipped UTF-16": gzip.compress(LINES.decode().encode("utf-16")),
 }
 
@@ -115,6 +133,8 @@ def test_records_are_numbered() -> None:
         (zstd.compress(LINES)[:-2], "cannot be read"),
         (zipped(**{"a.ndjson": LINES})[:-9], "cannot be read: File is not a zip file"),
         (zipped(_SUCCESS=b""), "is a zip without files"),
+        (tarred(_SUCCESS=b""), "is a tar without files"),
+        (tarred(**{"a.ndjson": LINES})[:700], "cannot be read: unexpected end of data"),
         (codecs.BOM_UTF16_LE + b"{\0\x00\xd8a\0", "is not utf-16"),
         (b"anonymous_id,timestamp\na,b,c\n", "row 1 has 3 cells, the header has 2"),
     ],
