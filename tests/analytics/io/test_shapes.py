@@ -109,6 +109,18 @@ def test_a_batch_gives_its_events_what_they_lack() -> None:
     assert frame["context_user_agent"].to_list() == ["curl", "curl"]
 
 
+@pytest.mark.parametrize("n_before", [12, 300])
+def test_lines_may_hold_several_events(n_before: int) -> None:
+    """A later line may be a batch, an array or two objects; what is broken is one dead letter, and keeps its line."""
+    before = [page(0) | {"messageId": f"b{number}"} for number in range(n_before)]
+    lines = [*map(text, before), text({"batch": PAGES[:2]}), text(PAGES[2]) + text(PAGES[3]), text(PAGES[4:]), b"{}{"]
+    frame, letters = read_all(io.BytesIO(b"\n".join([*lines, text(page(5))])))
+    assert frame["message_id"].to_list()[n_before:] == [f"m{number}" for number in range(6)]
+    assert [letter.position for letter in letters] == [n_before + 4]
+    frame, letters = read_all(io.BytesIO(LINES + text(page(5)) + text({"type": "nonsense"})))
+    assert (frame.height, [letter.position for letter in letters]) == (6, [6])
+
+
 def test_records_are_numbered() -> None:
     """A dead letter of an array has the number of its record, and in a zip the name of its file."""
     broken = text([page(1), {"type": "nonsense"}, 7, page(2)])
