@@ -123,7 +123,8 @@ def events_on_line(line: bytes) -> list[bytes]:
     except (ValueError, RecursionError):
         return []
     is_one = [part for _, part in found] == [text.strip(", \t")]
-    return [] if is_one or not any(is_event(event) for event, _ in found) else [part.encode() for _, part in found]
+    is_usable = any(is_event(event) for event, _ in found) and all(isinstance(event, dict) for event, _ in found)
+    return [part.encode() for _, part in found] if is_usable and not is_one else []
 
 
 def _on_line(text: str) -> Iterator[tuple[Json, str]]:

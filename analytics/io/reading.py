@@ -69,8 +69,8 @@ def read_events(
         note: Called with what is not read; by default a warning of Python.
 
     Yields:
-        The events of each batch, and its dead letters. Positions are lines, records or rows, from 1; in a folder, zip or
-        tar the detail of a dead letter begins with the file.
+        The events of each batch, and its dead letters. Positions are lines, records or rows, from 1; in a folder, zip
+        or tar the detail of a dead letter begins with the file.
 
     Raises:
         EventFileError: It cannot be read, or nothing is known that looks like it.
