@@ -60,6 +60,10 @@ has of it, else the UTM parameters of the page's address, else its click identif
 # User names and ports are skipped: https://google.com@example.org is a page of example.org.
 _HOST: Final = r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?:www\.)?([^/:?#]+)"
 
+# A referrer may lack its scheme; what ends like a file is a page of the site itself.
+_BARE_HOST: Final = r"^(?://)?(?:www\.)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[/:?#]|$)"
+_FILE: Final = r"\.(?:html?|php|aspx?|jsp)$"
+
 # Below this number of rows, computing every row is faster than finding distinct values.
 _FEW: Final = 1000
 
@@ -301,8 +305,16 @@ def _host(name: str) -> pl.Expr:
     return _lower(name).str.extract(_HOST).cast(pl.Categorical())
 
 
+def _referring_host() -> pl.Expr:
+    bare = _lower("context_page_referrer").str.extract(_BARE_HOST)
+    return pl.coalesce(
+        _lower("context_page_referrer").str.extract(_HOST), pl.when(~bare.str.contains(_FILE)).then(bare)
+    )
+
+
 def _company_email() -> pl.Expr:
-    domain = _lower("email").str.extract(r"@([^@]+)$")
+    # In angle brackets behind a name, as mail programs write it: Bob <bob@example.org>.
+    domain = _lower("email").str.extract(r"@([^@>\s]+)\s*>?$")
     return domain.map_batches(_of_companies, return_dtype=pl.Boolean)
 
 
@@ -322,7 +334,7 @@ def _tags(name: str) -> pl.Expr:
 
 # Expressions are built once: for a small batch, building them takes longer than evaluating them.
 _LOOK_UPS: Final = {
-    "context_page_referrer": [_host("context_page_referrer").alias("_referrer_host")],
+    "context_page_referrer": [_referring_host().cast(pl.Categorical()).alias("_referrer_host")],
     "context_page_url": [_host("context_page_url").alias("_own_host"), _tags("context_page_url").alias("_tags")],
     "email": [_company_email().alias("company_email")],
 }

@@ -48,6 +48,8 @@ class NearName(NamedTuple):
 def near_names(events: pl.DataFrame) -> list[NearName]:
     """Return names of `track` events that differ from one of the tracking plan only in spelling, order or tense.
 
+    A slip of one letter, or of two that change places, is one of spelling.
+
     Args:
         events: Flat events.
 
@@ -58,8 +60,34 @@ def near_names(events: pl.DataFrame) -> list[NearName]:
     [NearName(theirs='demo_request', ours='Demo Requested', n_events=1)]
     """
     ours = {_stems(name): str(name) for name in EventName}
-    named = [(theirs, ours.get(_stems(theirs)), n) for theirs, n in unknown_names(events, events.height)]
+    plain = {_letters(name): str(name) for name in EventName}
+    named = [
+        (theirs, ours.get(_stems(theirs)) or _misspelt(_letters(theirs), plain), n)
+        for theirs, n in unknown_names(events, events.height)
+    ]
     return [NearName(theirs, known, n) for theirs, known, n in named if known is not None]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _misspelt(name: str, known: Mapping[str, str]) -> str | None:
+    """The known name that this one is, but for one letter too many, missing or wrong, or two that changed places."""
+    for right, ours in known.items():
+        start = _n_alike(name, right)
+        theirs, other = name[start:], right[start:]
+        end = _n_alike(theirs[::-1], other[::-1])
+        theirs, other = theirs[: len(theirs) - end], other[: len(other) - end]
+        if max(len(theirs), len(other)) <= 1 or (len(theirs) == len("ab") and theirs == other[::-1]):
+            return ours
+    return None
+
+
+def _n_alike(one: str, other: str) -> int:
+    """Length of the beginning that two texts share."""
+    shorter = min(len(one), len(other))
+    return next((at for at in range(shorter) if one[at] != other[at]), shorter)
 
 
 def _stems(name: str) -> tuple[str, ...]:

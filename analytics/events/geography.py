@@ -125,7 +125,26 @@ _MORE: Final = {
     "Holy See (Vatican City State)": "VA",
     "Virgin Islands of the United States": "VI",
     "US Virgin Islands": "VI",
+    "UAE": "AE",
+    "Hongkong": "HK",
+    "Hong Kong SAR": "HK",
+    "Macao SAR": "MO",
+    "Macau SAR": "MO",
+    "香港": "HK",
+    "澳門": "MO",
+    "臺灣": "TW",
+    "台湾": "TW",
+    "한국": "KR",
+    "Česká republika": "CZ",
+    "Российская Федерация": "RU",
 }
+# ISO's numbers without their zeros that are dialling codes too, of other countries.
+_DIALLING: Final = frozenset(
+    map(
+        str,
+        [1, 7, 20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59), *range(60, 67), 81, 82, 84, 86],
+    )
+) | frozenset(map(str, range(90, 99)))
 
 
 @lru_cache(10_000)
@@ -133,8 +152,9 @@ def country_of(text: str) -> str | None:
     """Return the ISO 3166-1 alpha-2 code of a country.
 
     Args:
-        text: Alpha-2 or alpha-3 code, numeric code, or name in English, German, French, Spanish, Italian or Dutch, in
-            either case. Word order, accents and articles make no difference: ``Korea, Republic of``.
+        text: Alpha-2 or alpha-3 code, numeric code, or name in English, German, French, Spanish, Italian, Dutch or an
+            official language of the country, in either case. A numeric code may lack its zeros, unless it is a
+            dialling code too. Word order, accents and articles make no difference: ``Korea, Republic of``.
 
     Returns:
         The code in capitals; None for what is no country. Source of the names: Unicode CLDR, by Babel, which Google
@@ -147,6 +167,8 @@ def country_of(text: str) -> str | None:
     # Most streams have codes, for which no list is loaded.
     if code in REGION_OF_COUNTRY:
         return code
+    if code.isdecimal() and code not in _DIALLING:
+        code = code.zfill(3)
     names, words = _names(), _words(text)
     return _codes().get(code) or names.get(words) or names.get(tuple(word for word in words if word not in _FORMS))
 
@@ -189,6 +211,9 @@ def _names() -> dict[tuple[str, ...], str]:
     own = [(name, country.alpha2) for country in iso3166.countries for name in (country.name, country.apolitical_name)]
     for language in ("en", "de", "fr", "es", "it", "nl"):
         own += [(name, code) for code, name in Locale(language).territories.items() if code in REGION_OF_COUNTRY]
+    native = files("analytics.events").joinpath("data/native_names.txt").read_text("utf-8").splitlines()
+    rows = (line.split(": ", 1) for line in native if not line.startswith("#"))
+    own += [(name, code) for code, several in rows for name in several.split(" | ")]
     names: dict[tuple[str, ...], str] = {}
     for name, code in (*_MORE.items(), *own):
         names.setdefault(_words(name), code)

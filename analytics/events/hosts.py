@@ -21,7 +21,7 @@ _KEPT: Final = 50_000
 
 # A label of the host itself, never the name of the site: mail.google.com, us-mg5.mail.yahoo.com, but not mail.com.
 _MAIL: Final = re.compile(
-    r"^(?:.+\.)?(?:web|e)?mail\.[^.]+\.|^(?:outlook|owa|deref)[.-]"
+    r"^(?:.+\.)?(?:web|e)?mail\.[^.]+\.|^e\.mail\.ru$|^(?:outlook|owa|deref)[.-]"
     r"|^(?:(?:app\.)?fastmail\.com|com\.google\.android\.gm|com\.microsoft\.office\.outlook)$"
 )
 _SIGN_IN: Final = re.compile(
@@ -31,7 +31,7 @@ _SIGN_IN: Final = re.compile(
 _ENGINE: Final = re.compile(
     r"^(?:(?:m|images?|news|scholar|cse|cn|lite|wap|web|(?:[a-z-]+\.)?(?:r\.)?search|suche)\.)?"
     r"(?:google|bing|yahoo|baidu|yandex|ecosia|qwant|startpage|duckduckgo|naver|ask|sogou|seznam)"
-    r"\.(?:[a-z]{2,3}|com?\.[a-z]{2})$"
+    r"\.(?:[a-z]{2,3}|com?\.[a-z]{2})$|^(?:www\.)?ya\.ru$|^suche\.(?:web|t-online)\.de$|^suche\.gmx\.(?:net|at|ch)$"
 )
 
 

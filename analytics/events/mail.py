@@ -28,7 +28,20 @@ _BRANDS: Final = frozenset(
     ]
 )
 # That the list lacks; the last is the simulator's.
-_MORE: Final = frozenset(["hey.com", "tuta.com", "tuta.io", "tutamail.com", "keemail.me", "freemail.example.net"])
+_MORE: Final = frozenset(
+    [
+        "daum.net",
+        "hanmail.net",
+        "hey.com",
+        "keemail.me",
+        "mailbox.org",
+        "privaterelay.appleid.com",
+        "tuta.com",
+        "tuta.io",
+        "tutamail.com",
+        "freemail.example.net",
+    ]
+)
 
 
 @lru_cache(50_000)

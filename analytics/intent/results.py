@@ -271,8 +271,7 @@ class IntentResults:
         from scipy.special import expit  # noqa: PLC0415
 
         log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
-        # Only the diagonal of X V Xᵀ: the whole has a row and a column for each visit.
-        error = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.covariance_matrix, matrix))
+        error = self.basis.estimate.fit.errors_of(matrix)
         # Intervals are symmetric in log-odds, so that their ends stay between 0 and 1 as probabilities.
         half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
         values = {"p_request": log_odds, "p_low": log_odds - half, "p_high": log_odds + half}

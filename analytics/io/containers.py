@@ -1,4 +1,4 @@
-"""Containers: files of events inside gzip, bzip2, Zstandard and zip, and texts in UTF-16 or UTF-32, as UTF-8.
+"""Containers: files of events inside gzip, bzip2, Zstandard, zip and tar, and texts in UTF-16 or UTF-32, as UTF-8.
 
 What a file is, its first bytes say, not its name: exports are renamed on their way more often than not.
 """
@@ -11,6 +11,7 @@ import gzip
 import io
 import shutil
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -28,12 +29,21 @@ else:
 HEAD: Final = 1 << 20
 """Bytes of a file that can be looked at before it is read."""
 
-UNPACK_ERRORS: Final = (*READ_ERRORS, zstd.ZstdError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+UNPACK_ERRORS: Final = (
+    *READ_ERRORS,
+    zstd.ZstdError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    NotImplementedError,
+    RuntimeError,
+)
 """What reading from a container can raise; the last two are of zip files that are encrypted or packed unusually."""
 
 _BZIP2_MAGIC: Final = b"BZh"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _ZIP_MAGIC: Final = b"PK\x03\x04"
+_TAR_MAGIC: Final = b"ustar"
+_TAR_MAGIC_AT: Final = 257
 
 # In this order: the mark of UTF-32 begins with that of UTF-16.
 _MARKS: Final = (
@@ -62,14 +72,14 @@ def unpacked(file: io.BufferedReader, name: str, depth: int = 0) -> Iterator[tup
 
     Args:
         file: The open file, not read yet.
-        name: Its name; that of a member of a zip is ``name/member``.
+        name: Its name; that of a member of a zip or tar is ``name/member``.
         depth: How many containers it is in.
 
     Yields:
         Name and reader of each text or table, to be read before the next; the file itself if it is no container.
 
     Raises:
-        EventFileError: Containers are nested too deeply, or a zip is damaged or encrypted.
+        EventFileError: Containers are nested too deeply, or a zip or tar is damaged, encrypted or empty.
 
     >>> packed = buffered(io.BytesIO(bz2.compress(gzip.compress(b"{}"))))
     >>> [(name, inner.read()) for name, inner in unpacked(packed, "events.bz2")]
@@ -80,13 +90,16 @@ def unpacked(file: io.BufferedReader, name: str, depth: int = 0) -> Iterator[tup
     head = file.peek(HEAD)
     inner: BinaryIO | None = None
     if head.startswith(GZIP_MAGIC):
-        inner = cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        inner = cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb"))
     elif head.startswith(_BZIP2_MAGIC):
         inner = cast("BinaryIO", bz2.BZ2File(file))
     elif head.startswith(_ZSTD_MAGIC):
         inner = cast("BinaryIO", zstd.ZstdFile(file))
     elif head.startswith(_ZIP_MAGIC):
         yield from _members(file, name, depth)
+        return
+    elif _is_tar(head):
+        yield from _members_of_tar(file, name, depth)
         return
     elif encoding := _encoding(head):
         reader = codecs.getreader(encoding)(file)
@@ -99,7 +112,12 @@ def unpacked(file: io.BufferedReader, name: str, depth: int = 0) -> Iterator[tup
 
 def is_container(head: bytes) -> bool:
     """Whether what begins with these bytes must be unpacked or decoded before it can be read."""
-    return head.startswith((GZIP_MAGIC, _BZIP2_MAGIC, _ZSTD_MAGIC, _ZIP_MAGIC)) or _encoding(head) is not None
+    magics = (GZIP_MAGIC, _BZIP2_MAGIC, _ZSTD_MAGIC, _ZIP_MAGIC)
+    return head.startswith(magics) or _is_tar(head) or _encoding(head) is not None
+
+
+def _is_tar(head: bytes) -> bool:
+    return head.startswith(_TAR_MAGIC, _TAR_MAGIC_AT)
 
 
 def _encoding(head: bytes) -> str | None:
@@ -152,12 +170,25 @@ def _members(file: io.BufferedReader, name: str, depth: int) -> Iterator[tuple[s
                     yield from unpacked(buffered(cast("BinaryIO", opened)), f"{name}/{member}", depth + 1)
 
 
+def _members_of_tar(file: io.BufferedReader, name: str, depth: int) -> Iterator[tuple[str, io.BufferedReader]]:
+    """The files in a tar, in its order, as a stream."""
+    is_empty = True
+    with tarfile.open(fileobj=file, mode="r|") as archive:
+        for member in archive:
+            opened = archive.extractfile(member) if is_data_file(member.name.removeprefix("./")) else None
+            if opened is not None and member.size:
+                is_empty = False
+                yield from unpacked(buffered(cast("BinaryIO", opened)), f"{name}/{member.name}", depth + 1)
+    if is_empty:
+        raise EventFileError(f"{name}: is a tar without files")
+
+
 def _can_seek(file: io.BufferedReader) -> bool:
     return file.seekable()
 
 
 def is_data_file(name: str) -> bool:
-    """Whether a file of a folder or a zip can be one of events, by its path: not if it is hidden or a marker.
+    """Whether a file of a folder, a zip or a tar can be one of events, by its path: not if it is hidden or a marker.
 
     >>> [is_data_file(name) for name in ("day/1.json", "_SUCCESS", "__MACOSX/._1.json", "day/")]
     [True, False, False, False]

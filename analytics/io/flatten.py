@@ -160,6 +160,8 @@ _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
 
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
 
+_URL, _PATH = _INDEX["context_page_url"], _INDEX["context_page_path"]
+
 _WHO: Final = tuple(_INDEX[name] for name in WHO)
 
 _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId", "previousId")
@@ -180,6 +182,7 @@ _FALLBACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
         (_INDEX["context_page_url"], ("properties", "url")),
         (_INDEX["context_page_title"], ("properties", "title")),
         (_INDEX["context_page_referrer"], ("properties", "referrer")),
+        (_INDEX["context_page_referrer"], ("context", "referrer", "url")),
         (_INDEX["name"], ("properties", "name")),
         (_INDEX["category"], ("category",)),
     ),
@@ -250,8 +253,20 @@ def flat_row(event: dict[str, Any]) -> Row:
         row[_MESSAGE_ID] = fingerprint
     for index, path in _FALLBACKS.get(event["type"], ()):
         _fall_back(row, index, rest, path)
+    if "context" in rest:
+        _add_search(row, rest["context"])
     row[_EXTRA] = _extra(rest) if rest else None
     return row
+
+
+def _add_search(row: Row, context: object) -> None:
+    """Complete an address without a query by the page's ``search``, where some senders have it alone."""
+    page = context.get("page") if isinstance(context, dict) else None
+    search = page.get("search") if isinstance(page, dict) else None
+    url = row[_URL] or row[_PATH] or ""
+    if isinstance(search, str) and search.strip("?") and "?" not in url:
+        address, mark, fragment = url.partition("#")
+        row[_URL] = f"{address}?{search.removeprefix('?')}{mark}{fragment}"
 
 
 def _check_identifiers(event: dict[str, Any]) -> None:

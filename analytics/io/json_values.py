@@ -24,6 +24,8 @@ MAX_VALUE: Final = 1 << 26
 # What stands between values: white space, commas and brackets of arrays, and the separator of JSON text sequences.
 _BETWEEN: Final = re.compile(r"[\s,\[\]\x1e]*")
 
+_BETWEEN_ON_LINE: Final = re.compile(r"[\s,\x1e]*")
+
 _LISTS: Final = ("batch", "events", "results", "data")
 _OF_BATCH: Final = ("sentAt", "sent_at", "receivedAt", "context")
 
@@ -107,6 +109,35 @@ def events_of(value: Json) -> Iterator[Json]:
     shared = {key: value[key] for key in _OF_BATCH if value.get(key) is not None}
     for event in inner:
         yield _with_defaults(event, shared) if shared and isinstance(event, dict) else event
+
+
+def events_on_line(line: bytes) -> list[bytes]:
+    """The events on a line that is more than one object: several, an array, or the body of a batch; else none.
+
+    >>> events_on_line(b'{"type": "page"}{"type": "track"}'), events_on_line(b'{"type": "page"}')
+    ([b'{"type": "page"}', b'{"type": "track"}'], [])
+    """
+    try:
+        text = line.decode("utf-8-sig").strip()
+        found = list(_on_line(text))
+    except (ValueError, RecursionError):
+        return []
+    is_one = [part for _, part in found] == [text.strip(", \t")]
+    is_usable = any(is_event(event) for event, _ in found) and all(isinstance(event, dict) for event, _ in found)
+    return [part.encode() for _, part in found] if is_usable and not is_one else []
+
+
+def _on_line(text: str) -> Iterator[tuple[Json, str]]:
+    """Each event of a line, and its text."""
+    at = 0
+    while at < len(text):
+        value, after = _DECODER.raw_decode(text, at)
+        if isinstance(value, list) or (batch_of(value) and not is_event(value)):
+            inner = value if isinstance(value, list) else [value]
+            yield from ((event, json.dumps(event)) for each in inner for event in events_of(each))
+        else:
+            yield value, text[at:after]
+        at = _BETWEEN_ON_LINE.match(text, after).end()  # type: ignore[union-attr]
 
 
 def batch_of(value: Json) -> list[Any] | None:

@@ -62,15 +62,15 @@ def read_events(
 
     Args:
         source: Path of a file or folder, or an open binary file: JSON in lines, arrays, batches, pretty-printed or
-            concatenated, CSV or Parquet, packed with gzip, bzip2, Zstandard or zip or not, in UTF-8, UTF-16 or UTF-32;
-            of the Segment Spec, a Segment warehouse or a tool with an adapter.
+            concatenated, CSV or Parquet, packed with gzip, bzip2, Zstandard, zip or tar or not, in UTF-8, UTF-16 or
+            UTF-32; of the Segment Spec, a Segment warehouse or a tool with an adapter.
         form: What is known of it; all is recognised by the first bytes unless given.
         n_events: Events in a batch, at most (records, of another tool's).
         note: Called with what is not read; by default a warning of Python.
 
     Yields:
-        The events of each batch, and its dead letters. Positions are lines, records or rows, from 1; in a folder or zip
-        the detail of a dead letter begins with the file.
+        The events of each batch, and its dead letters. Positions are lines, records or rows, from 1; in a folder, zip
+        or tar the detail of a dead letter begins with the file.
 
     Raises:
         EventFileError: It cannot be read, or nothing is known that looks like it.

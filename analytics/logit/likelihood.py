@@ -44,6 +44,8 @@ class LogitFit:
         covariance: Covariance of the coefficients, terms × terms.
         log_likelihood: Logarithm of the likelihood at the maximum.
         p_request: Fitted probability of each pattern of the design.
+        root: Root of the covariance, terms × terms, where columns are so far from 0 that sums over it lose their
+            digits: the covariance is the root times its transpose.
     """
 
     coefficients: Floats
@@ -52,6 +54,14 @@ class LogitFit:
     covariance: Floats
     log_likelihood: float
     p_request: Floats
+    root: Floats | None = None
+
+    def errors_of(self, rows: Floats) -> Floats:
+        """Standard errors of weighted sums of the coefficients, one for each row of weights."""
+        if self.root is not None:
+            return np.asarray(np.linalg.norm(rows @ self.root, axis=1))
+        # Only the diagonal of X V Xᵀ: the whole has a row and a column for each visit.
+        return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", rows, self.covariance, rows)))
 
 
 def maximise(design: Design, clusters: Integers | None) -> LogitFit:
@@ -83,6 +93,7 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
     if not converged or _is_extreme(b, errors, p):
         _refuse_separated(design, converged=converged)
     covariance = inverse if clusters is None else cluster_robust(inverse, scaled, p, clusters)
+    root = scaling.root(covariance)
     b, covariance = scaling.coefficients(b), scaling.covariance(covariance)
     se = np.sqrt(np.diag(covariance))
     return LogitFit(
@@ -92,6 +103,7 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
         covariance=covariance,
         log_likelihood=log_likelihood(design, p),
         p_request=p,
+        root=root,
     )
 
 

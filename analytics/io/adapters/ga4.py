@@ -9,7 +9,7 @@
 | ``userId`` | ``user_id`` |
 | ``timestamp`` | ``event_timestamp`` (microseconds) |
 | ``context.page`` | parameters ``page_location``, ``page_title``, ``page_referrer`` |
-| ``context.campaign`` | ``collected_traffic_source.manual_*``, else ``source``, ``medium``, ``campaign``, … |
+| ``context.campaign`` | ``collected_traffic_source.manual_*``, else ``source``, …; google / cpc of a ``gclid`` |
 | ``context.device.type`` | ``device.category`` |
 | ``context.location.country`` | ``geo.country`` (a name) |
 | ``properties`` | all other ``event_params`` |
@@ -62,11 +62,22 @@ class Ga4(Adapter):
         """Convert by the table, with the parameters by their keys."""
         # Of two equal events of one moment only the place in the batch differs, and the fingerprint must.
         place = {name: record[name] for name in _PLACE if record.get(name) is not None}
-        return super().event(record | {"params": _parameters(record.get("event_params")) | place})
+        given = _parameters(record.get("event_params")) | place
+        clicked = {} if given.keys() & {"source", "medium"} else _ad_click(record)
+        return super().event(record | {"params": clicked | given})
 
     def call(self, record: Record, name: object) -> str:
         """Views of an app's screens are calls of their own."""
         return "screen" if name == "screen_view" else super().call(record, name)
+
+
+def _ad_click(record: Record) -> dict[str, Any]:
+    """Source and medium of a click on Google's advertisements, which has an identifier instead of them."""
+    collected = record.get("collected_traffic_source")
+    if not isinstance(collected, dict) or not collected.get("gclid"):
+        return {}
+    is_tagged = any(collected.get(name) for name in ("manual_source", "manual_medium"))
+    return {} if is_tagged else {"source": "google", "medium": "cpc"}
 
 
 def _parameters(given: object) -> dict[str, Any]:

@@ -214,6 +214,15 @@ def test_a_campaign_of_the_event_itself_comes_first():
         "https://m.youtube.com/": "organic_video",
         "https://docs.acme.io/": None,
         "https://acme.io.evil.net/": "referral",
+        "https://ya.ru/": "organic_search",
+        "https://suche.web.de/": "organic_search",
+        "https://e.mail.ru/inbox/": "email",
+        "www.google.com": "organic_search",
+        "bing.com/search?q=demo": "organic_search",
+        "//partner.org/": "referral",
+        "docs.acme.io": None,
+        "pricing.html": "direct",
+        "(direct)": "direct",
     }.items(),
 )
 def test_referrers(referrer: str, channel: str | None):

@@ -41,7 +41,8 @@ def test_names_are_given_ours_only():
         "Demo Request": "Demo Requested", "demo requested": "Demo Requested", "Requested Demo": "Demo Requested",
         "demo_requested": "Demo Requested", "DemoRequested": "Demo Requested", "Requested a Demo": "Demo Requested",
         "Whitepaper Download": "White Paper Downloaded", "deal_won": "Deal Won", "schedule_demo": "Demo Scheduled",
-        "Demo Watched": None, "Signed Up": None, "Deal Lost": None,
+        "demorequested": "Demo Requested", "DEMORequested": "Demo Requested", "Demo Reqeusted": "Demo Requested",
+        "Demo Rescheduled": None, "Demo Watched": None, "Signed Up": None, "Deal Lost": None,
     }.items(),
 )  # fmt: skip
 def test_names_near_ours(theirs: str, ours: str | None):

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import sys
+import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -40,6 +41,19 @@ def zipped(**members: bytes) -> bytes:
     return into.getvalue()
 
 
+def tarred(**members: bytes) -> bytes:
+    """A tar of some files."""
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w") as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return into.getvalue()
+
+
+MEMBERS = {"./day/1.ndjson": LINES, "./day/._1.ndjson": b"attributes of a Mac"}
+
 SHAPES = {
     "lines": LINES,
     "array": text(PAGES),
@@ -65,6 +79,10 @@ SHAPES = {
     "zstd": zstd.compress(LINES),
     "zip": zipped(**{"a.ndjson": LINES}),
     "zip of gzips": zipped(**{"1.gz": gzip.compress(text(PAGES[:3])), "2.gz": gzip.compress(text(PAGES[3:]))}),
+    "gzip within gzip": gzip.compress(gzip.compress(LINES)),
+    "tar": tarred(**MEMBERS),
+    "tar.gz": gzip.compress(tarred(**MEMBERS)),
+    "tar of gzips": tarred(**{"1.gz": gzip.compress(text(PAGES[:3])), "2.gz": gzip.compress(text(PAGES[3:]))}),
     "gzipped UTF-16": gzip.compress(LINES.decode().encode("utf-16")),
 }
 
@@ -91,6 +109,18 @@ def test_a_batch_gives_its_events_what_they_lack() -> None:
     assert frame["context_user_agent"].to_list() == ["curl", "curl"]
 
 
+@pytest.mark.parametrize("n_before", [12, 300])
+def test_lines_may_hold_several_events(n_before: int) -> None:
+    """A later line may be a batch, an array or two objects; what is broken is one dead letter, and keeps its line."""
+    before = [page(0) | {"messageId": f"b{number}"} for number in range(n_before)]
+    lines = [*map(text, before), text({"batch": PAGES[:2]}), text(PAGES[2]) + text(PAGES[3]), text(PAGES[4:]), b"{}{"]
+    frame, letters = read_all(io.BytesIO(b"\n".join([*lines, text(page(5))])))
+    assert frame["message_id"].to_list()[n_before:] == [f"m{number}" for number in range(6)]
+    assert [letter.position for letter in letters] == [n_before + 4]
+    frame, letters = read_all(io.BytesIO(LINES + text(page(5)) + text({"type": "nonsense"})))
+    assert (frame.height, [letter.position for letter in letters]) == (6, [6])
+
+
 def test_records_are_numbered() -> None:
     """A dead letter of an array has the number of its record, and in a zip the name of its file."""
     broken = text([page(1), {"type": "nonsense"}, 7, page(2)])
@@ -115,6 +145,8 @@ def test_records_are_numbered() -> None:
         (zstd.compress(LINES)[:-2], "cannot be read"),
         (zipped(**{"a.ndjson": LINES})[:-9], "cannot be read: File is not a zip file"),
         (zipped(_SUCCESS=b""), "is a zip without files"),
+        (tarred(_SUCCESS=b""), "is a tar without files"),
+        (tarred(**{"a.ndjson": LINES})[:700], "cannot be read: unexpected end of data"),
         (codecs.BOM_UTF16_LE + b"{\0\x00\xd8a\0", "is not utf-16"),
         (b"anonymous_id,timestamp\na,b,c\n", "row 1 has 3 cells, the header has 2"),
     ],

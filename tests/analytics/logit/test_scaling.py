@@ -99,6 +99,30 @@ def test_a_quantity_counted_from_far_away_has_the_same_effect(far: float):
     assert there.log_likelihood == pytest.approx(here.log_likelihood)
 
 
+@pytest.mark.parametrize("far", [1e6, 5e7, 1e8, 1e9, 1e12])
+def test_one_more_or_less_than_a_large_sum_has_its_effect(far: float):
+    """The slope ln 7, its error and that of the marginal effect are those near 0, however far the sum is."""
+    here = IntentModel([QUANTITY], []).fit(balanced(1.0))
+    table = balanced(1.0).with_columns(pl.col("x") + far)
+    there = IntentModel([QUANTITY], []).fit(table)
+    assert there.dropped == {}
+    assert there.coefficients["coefficient"][1] == pytest.approx(math.log(7), rel=1e-9)
+    for column in ("standard_error", "average_marginal_effect", "average_marginal_effect_se"):
+        assert there.coefficients[column][1] == pytest.approx(here.coefficients[column][1], rel=1e-3)
+    near, ours = (found.predictions(rows) for found, rows in ((here, balanced(1.0)), (there, table)))
+    assert ours.row(0) == pytest.approx(near.row(0), rel=1e-3)
+
+
+def test_what_is_collinear_far_away_is_found():
+    """Another quantity is determined by one that is far away, in either order and from any distance."""
+    other = SessionLength("y", "another quantity", "context", "minutes")
+    for x, y in ((1e9, 0.0), (0.0, 1e9), (1e9, 2e9)):
+        table = balanced(1.0).with_columns(pl.col("x") + x, y=2 * pl.col("x") + y)
+        (reason,) = IntentModel([QUANTITY, other], []).fit(table).dropped.values()
+        assert reason.startswith("collinear: determined by")
+        assert "x" in reason
+
+
 def test_seconds_since_1970_have_the_effect_of_hours():
     """Times of one day, in seconds or milliseconds since 1970, are fitted like its hours."""
     hours = visits(1.0).with_columns(pl.col("x").clip(0, 24))

@@ -165,6 +165,15 @@ def test_a_visit_of_matomo_is_several_events() -> None:
     assert frame["timestamp"].dt.strftime("%H:%M:%S").to_list() == ["10:00:00", "10:01:00", "10:01:30", "10:01:35"]
 
 
+def test_a_click_identifier_of_ga4_is_a_paid_search() -> None:
+    """Where Google's advertisements tag no source; one that is tagged counts first."""
+    record = {"event_name": "page_view", "event_timestamp": 1_772_532_000_000_000, "event_params": []}
+    for tagged, campaign in (({}, ("google", "cpc")), ({"manual_source": "bing"}, ("bing", None))):
+        event = registry.find_adapter("ga4").event(record | {"collected_traffic_source": {"gclid": "x"} | tagged})
+        found = event["context"]["campaign"]
+        assert (found["source"], found.get("medium")) == campaign
+
+
 def test_ga4_is_read_from_parquet_as_from_json(tmp_path: Path) -> None:
     """BigQuery's Parquet has numbers where its JSON has texts; the events are the same."""
     rows = [json.loads(line) for line in (EXPORTS / "ga4.ndjson").read_text().splitlines()]
