@@ -14,6 +14,7 @@ from typing import get_args
 
 import polars as pl
 
+from analytics.events.clocks import without_impossible
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.identity import stitched
@@ -87,7 +88,8 @@ def visit_table(
     colleague's request, but whose last page view came before, counts as at risk; this error is negligible.
 
     Args:
-        events: Flat or enriched events, in any order. Events without a time or a visitor are ignored.
+        events: Flat or enriched events, in any order. Events without a time or a visitor are ignored, and so are
+            impossible clocks; see :mod:`analytics.events.clocks`.
         observed_until: When observation stopped; the time of the latest event unless given. A naive time is UTC.
         signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
@@ -105,7 +107,7 @@ def visit_table(
         ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
     return visit_table_of_parts(
-        [events],
+        [without_impossible(enriched(events))[0]],
         observed_until=observed_until,
         signals=signals,
         idle_minutes=idle_minutes,
@@ -138,7 +140,8 @@ def visit_table_of_parts(
 
     Args:
         parts: Flat or enriched events, as of :func:`analytics.sessions.partitions.partitions_by_visitor`; one part at
-            a time is held in memory. At least one, which may be empty.
+            a time is held in memory. At least one, which may be empty. Of impossible clocks only those in impossible
+            years are known in parts; ``partitions_by_visitor`` leaves out the others before.
         observed_until: As in :func:`visit_table`, and so are the other arguments.
         signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
@@ -156,7 +159,8 @@ def visit_table_of_parts(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
     where = None if include_bots else ~pl.col("is_bot")
-    tables = (stitched(part) if stitch else enriched(part) for part in parts)
+    possible = (without_impossible(enriched(part), by_year=True)[0] for part in parts)
+    tables = (stitched(part) if stitch else part for part in possible)
     read = [_read(table, signals, idle_minutes, where) for table in tables]
     until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
     # The first request of an account may be in another part than the visits that it settles.
