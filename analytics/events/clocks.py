@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.events.event_time import KNOWN_ARRIVAL
 from analytics.events.times import epoch_ms
 
 FARTHEST: Final = timedelta(days=366)
@@ -32,7 +33,7 @@ FARTHEST: Final = timedelta(days=366)
 DEVICE: Final = pl.coalesce(pl.col("anonymous_id").cast(pl.String), pl.col("user_id").cast(pl.String)).hash()
 """Expression of a number for each device: its browser, else its user."""
 
-_TIME, _ARRIVAL = pl.col("event_time"), pl.col("received_at")
+_TIME: Final = pl.col("event_time")
 _FARTHEST_MS: Final = FARTHEST // timedelta(milliseconds=1)
 _YEARS: Final = tuple(epoch_ms(datetime(year, 1, 1, tzinfo=UTC)) for year in (2000, 2100))
 _SPREADS: Final = 20
@@ -57,12 +58,12 @@ class Bulk:
         """Whether times, in epoch milliseconds, are outside the span."""
         return (ms < self.begin) | (ms > self.end)
 
-    def impossible(self, time: pl.Expr = _TIME, arrival: pl.Expr = _ARRIVAL) -> pl.Expr:
+    def impossible(self, time: pl.Expr = _TIME, arrival: pl.Expr = KNOWN_ARRIVAL) -> pl.Expr:
         """Expression of whether an event is impossible, also by its year.
 
         Args:
             time: Its time.
-            arrival: Its arrival, or null.
+            arrival: Its known arrival, or null.
         """
         wrong = ~_in_years(time) & _in_years(arrival).fill_null(value=True)
         if self.judged != "none":
@@ -108,18 +109,19 @@ def judged(span: Bulk, far: NDArray[Any], near: NDArray[Any], n_far_events: int,
     return Bulk(span.begin, span.end, "near" if n_near == 1 and n >= _MANY else "none")
 
 
-def bulk_of(events: pl.DataFrame) -> Bulk:
+def bulk_of(events: pl.DataFrame, arrival: pl.Expr = KNOWN_ARRIVAL) -> Bulk:
     """Return the bulk of events, by which each is judged.
 
     Args:
-        events: Columns ``event_time``, ``received_at`` and those of the device.
+        events: Events with ``event_time``.
+        arrival: Expression of the known arrival of each, or null.
     """
     first, last = events.select(_TIME.min(), last=_TIME.max()).row(0)
     if first is None or last - first <= FARTHEST:
         return Bulk()
-    known = events.filter(_TIME.is_not_null() & ~IMPOSSIBLE_YEAR)
+    known = events.filter(_TIME.is_not_null() & ~Bulk().impossible(arrival=arrival))
     ms = known["event_time"].dt.epoch("ms")
-    span = bulk_span(ms, known.select(_ARRIVAL.max()).item())
+    span = bulk_span(ms, known.select(arrival.max()).item())
     far = span.is_far(ms)
     if not far.any():
         return Bulk()
@@ -128,11 +130,12 @@ def bulk_of(events: pl.DataFrame) -> Bulk:
     return judged(span, *sides, int(far.sum()), len(far))
 
 
-def are_impossible(events: pl.DataFrame) -> pl.Series:
+def are_impossible(events: pl.DataFrame, arrival: pl.Expr = KNOWN_ARRIVAL) -> pl.Series:
     """Return whether each event is impossible.
 
     Args:
         events: Events with ``event_time``, of which a null is not impossible.
+        arrival: Expression of the known arrival of each, or null.
 
     Returns:
         Booleans; shape (events,).
@@ -142,9 +145,7 @@ def are_impossible(events: pl.DataFrame) -> pl.Series:
     >>> are_impossible(enrich(conform(pl.DataFrame({"timestamp": times, "anonymous_id": list("abcde")})))).to_list()
     [True, False, False, False, True]
     """
-    bulk = bulk_of(events)
-    impossible = IMPOSSIBLE_YEAR if bulk.judged == "none" else bulk.impossible()
-    return events.select(impossible.alias("impossible")).to_series()
+    return events.select(impossible=bulk_of(events, arrival).impossible(arrival=arrival)).to_series()
 
 
 def without_impossible(events: pl.DataFrame, *, by_year: bool = False) -> tuple[pl.DataFrame, int]:

@@ -72,3 +72,7 @@ COUNTED_TIME: Final = (
     pl.when(pl.col("received_at") + timedelta(minutes=1) < EVENT_TIME).then("received_at").otherwise(EVENT_TIME)
 )
 """Expression of :func:`event_times`."""
+
+_INSTEAD: Final = pl.coalesce("sent_at", "timestamp", "original_timestamp")
+KNOWN_ARRIVAL: Final = pl.when(pl.col("received_at").ne_missing(_INSTEAD)).then("received_at")
+"""Expression of the arrival, or null where it is only the device's own time, as of events that were read without one."""

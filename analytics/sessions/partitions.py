@@ -11,7 +11,7 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.events.clocks import FARTHEST, Bulk, bulk_of
 from analytics.events.enrichment import conform
-from analytics.events.event_time import event_times
+from analytics.events.event_time import KNOWN_ARRIVAL, event_times
 from analytics.events.identifiers import identifiers, in_doubt
 from analytics.events.server_side import sent_by_channel
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
@@ -96,9 +96,9 @@ def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
     if first is None or not (n or span > FARTHEST):
         return frame
     who = [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in VISITOR_COLUMNS]
-    facts = timed.select(time.alias("event_time"), arrival.alias("received_at"), *who).collect(engine="streaming")
-    bulk = bulk_of(facts)
-    if n := int(facts.select(bulk.impossible().sum()).item()):
+    facts = timed.select(time.alias("event_time"), arrival, *who).collect(engine="streaming")
+    bulk = bulk_of(facts, arrival)
+    if n := int(facts.select(bulk.impossible(arrival=arrival).sum()).item()):
         warnings.warn(f"{n:,} events are in no part: a wrong clock must have set their times", stacklevel=3)
     return timed.filter(~bulk.impossible(time, arrival))
 
@@ -111,7 +111,7 @@ def _times(names: Sequence[str]) -> list[pl.Expr]:
         found = times.struct.unnest()
         flat = conform(found, strict=False)
         counted = found["event_time"].cast(UTC_MS) if "event_time" in found.columns else event_times(flat)
-        return pl.DataFrame({_TIME: counted, _ARRIVAL: flat["received_at"]}).to_struct()
+        return pl.DataFrame({_TIME: counted, _ARRIVAL: flat.select(KNOWN_ARRIVAL).to_series()}).to_struct()
 
     read_times = given.map_batches(read, pl.Struct({_TIME: UTC_MS, _ARRIVAL: UTC_MS}), is_elementwise=True)
     return [read_times.struct.field(name) for name in (_TIME, _ARRIVAL)]

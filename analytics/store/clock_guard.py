@@ -10,14 +10,14 @@ import polars as pl
 
 from analytics.events.clocks import FARTHEST, are_impossible
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
-from analytics.events.event_time import COUNTED_TIME
+from analytics.events.event_time import COUNTED_TIME, KNOWN_ARRIVAL
 from analytics.events.tracking_plan import UTC_MS
 from analytics.io.flatten import Flattened
 from analytics.io.ndjson import encode
 
 _REMEMBERED: Final = 1000
-_FACTS: Final = (COUNTED_TIME.alias("event_time"), "received_at", "anonymous_id", "user_id")
-_SCHEMA: Final = {"event_time": UTC_MS, "received_at": UTC_MS, "anonymous_id": pl.String(), "user_id": pl.String()}
+_FACTS: Final = (COUNTED_TIME.alias("event_time"), KNOWN_ARRIVAL.alias("arrival"), "anonymous_id", "user_id")
+_SCHEMA: Final = {"event_time": UTC_MS, "arrival": UTC_MS, "anonymous_id": pl.String(), "user_id": pl.String()}
 
 
 class ClockGuard:
@@ -43,7 +43,7 @@ class ClockGuard:
         n_known = 0 if reached is None else min(n_reached, _REMEMBERED)
         # What devices these were is not known; each event counts as one.
         devices = [str(number) for number in range(n_known)]
-        columns = {"event_time": [reached] * n_known, "received_at": None, "anonymous_id": devices, "user_id": None}
+        columns = {"event_time": [reached] * n_known, "arrival": None, "anonymous_id": devices, "user_id": None}
         self._known = pl.DataFrame(columns, _SCHEMA)
 
     def checked(self, batch: Flattened, arrived_at: datetime | None = None) -> Flattened:
@@ -58,7 +58,7 @@ class ClockGuard:
             return without_impossible(batch, events["event_time"] < pl.Series([arrived_at - FARTHEST], dtype=UTC_MS))
         known = pl.concat([self._known, events])
         self._known = known.tail(_REMEMBERED)
-        return without_impossible(batch, are_impossible(known).tail(events.height))
+        return without_impossible(batch, are_impossible(known, pl.col("arrival")).tail(events.height))
 
 
 def without_impossible(batch: Flattened, impossible: pl.Series) -> Flattened:

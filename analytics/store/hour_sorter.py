@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.events.clocks import DEVICE, IMPOSSIBLE_YEAR, bulk_span, judged
+from analytics.events.event_time import KNOWN_ARRIVAL
 from analytics.events.times import HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
@@ -134,8 +135,8 @@ class HourSorter:
         events = self._by_hour(pl.concat(self._waiting))
         self._waiting.clear()
         self._impossible_years.update(events.filter(IMPOSSIBLE_YEAR)["hour"])
-        self._arrived.update(events.filter(pl.col("received_at").is_not_null())["hour"].unique())
-        arrivals = (self._latest_arrival, events.select(pl.col("received_at").max()).item())
+        self._arrived.update(events.filter(KNOWN_ARRIVAL.is_not_null())["hour"].unique())
+        arrivals = (self._latest_arrival, events.select(KNOWN_ARRIVAL.max()).item())
         self._latest_arrival = max((each for each in arrivals if each is not None), default=None)
         counts = events["hour"].rle().struct.unnest()
         starts = accumulate(counts["len"], initial=0)
