@@ -75,4 +75,4 @@ COUNTED_TIME: Final = (
 
 _INSTEAD: Final = pl.coalesce("sent_at", "timestamp", "original_timestamp")
 KNOWN_ARRIVAL: Final = pl.when(pl.col("received_at").ne_missing(_INSTEAD)).then("received_at")
-"""Expression of the arrival, or null where it is only the device's own time, as of events that were read without one."""
+"""Expression of the arrival, or null where it is only the device's own time, as of events read without one."""
