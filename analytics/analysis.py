@@ -13,7 +13,7 @@ import polars as pl
 from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError
 from analytics.events.channels import with_own_channels
-from analytics.events.clocks import are_impossible
+from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.events.enrichment import enrich
 from analytics.events.pages import with_pages
@@ -133,10 +133,7 @@ class Analysis:
     @cached_property
     def _possible(self) -> tuple[pl.DataFrame, int]:
         """Enriched events without those of impossible times, and how many these are."""
-        events = enriched(self._read_events())
-        impossible = are_impossible(events["event_time"])
-        n = int(impossible.sum())
-        return events.filter(~impossible) if n else events, n
+        return without_impossible(enriched(self._read_events()))
 
     @cached_property
     def statistics(self) -> FunnelStatistics:

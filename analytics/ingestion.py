@@ -80,7 +80,7 @@ class Ingested:
 
     def _impossible_times(self) -> Iterator[str]:
         if n := self.invalid_by_reason.get(DeadLetterReason.IMPOSSIBLE_TIME, 0):
-            yield f"{n:,} events are more than a year from the others: a wrong clock set them; they are in no figure"
+            yield f"{n:,} events have times far from all others: a wrong clock set them; they are in no figure"
 
     def _late_events(self) -> Iterator[str]:
         n, n_usable = self.counts.late, self.counts.received - self.counts.invalid

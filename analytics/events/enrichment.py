@@ -18,7 +18,7 @@ from analytics.errors import EventFrameError
 from analytics.events.acquisition import TAGS, TAGS_OF_FRAGMENT, Cause, arrival, campaign_of
 from analytics.events.channels import ChannelRule, with_own_channels
 from analytics.events.event_frames import refuse_other_tables
-from analytics.events.event_time import EVENT_TIME
+from analytics.events.event_time import COUNTED_TIME
 from analytics.events.geography import REGION_OF_COUNTRY, country_of, country_of_zone
 from analytics.events.identifiers import WHO, identifiers, in_doubt
 from analytics.events.mail import is_free_mail
@@ -350,7 +350,7 @@ _ARRIVAL_FACTS: Final[tuple[str | pl.Expr, ...]] = (
     "type",
     "context_page_url",
     *_CAMPAIGN.values(),
-    EVENT_TIME.alias("event_time"),
+    COUNTED_TIME.alias("event_time"),
 )
 _ARRIVAL: Final = {name: DERIVED_SCHEMA[name] for name in ("referrer_domain", "channel", *_CAMPAIGN)}
 _REFERRER: Final = pl.when(~_INTERNAL).then("_referrer_host").alias("_referrer")

@@ -15,6 +15,7 @@ So ``timestamp`` is the original time until a collector has computed its own and
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
@@ -31,6 +32,8 @@ def event_times(events: pl.DataFrame) -> pl.Series:
     3. The original time, where the sending or the arrival is unknown.
     4. ``receivedAt``.
 
+    A time more than a minute after the arrival is impossible, and is replaced by it.
+
     The formula takes sending and arrival for the same moment, so what is delivered again days later gets a time days
     later. It is known by its ``messageId``, as long as that is remembered; see :mod:`analytics.store.event_store`.
 
@@ -45,7 +48,7 @@ def event_times(events: pl.DataFrame) -> pl.Series:
     >>> event_times(conform(pl.DataFrame([raw | {"type": "page"}]))).item().isoformat()
     '2026-03-03T11:50:00+00:00'
     """
-    return events.select(event_time=EVENT_TIME).to_series()
+    return events.select(event_time=COUNTED_TIME).to_series()
 
 
 def _event_time() -> pl.Expr:
@@ -63,4 +66,13 @@ DELIVERY_LAG: Final = pl.col("received_at") - pl.col("sent_at")
 """Expression of the time from sending to arrival, by two clocks."""
 
 EVENT_TIME: Final = _event_time()
+"""Expression of the time that an event claims, also if that is after its arrival."""
+
+COUNTED_TIME: Final = (
+    pl.when(pl.col("received_at") + timedelta(minutes=1) < EVENT_TIME).then("received_at").otherwise(EVENT_TIME)
+)
 """Expression of :func:`event_times`."""
+
+_INSTEAD: Final = pl.coalesce("sent_at", "timestamp", "original_timestamp")
+KNOWN_ARRIVAL: Final = pl.when(pl.col("received_at").ne_missing(_INSTEAD)).then("received_at")
+"""Expression of the arrival, or null where it is only the device's own time, as of events read without one."""

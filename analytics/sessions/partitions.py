@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import polars as pl
 
 from analytics.errors import AnalyticsError
+from analytics.events.clocks import FARTHEST, Bulk, bulk_of
+from analytics.events.enrichment import conform
+from analytics.events.event_time import KNOWN_ARRIVAL, event_times
 from analytics.events.identifiers import identifiers, in_doubt
 from analytics.events.server_side import sent_by_channel
-from analytics.events.tracking_plan import EVENT_SCHEMA
+from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.sessions.persons import identifiers_seen_together, join_somebody, keys_of_members
 from analytics.sessions.timeline import VISITOR_COLUMNS
 
@@ -32,6 +36,8 @@ ANALYSED_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in _NO
 
 # Beginning of the names of columns that are dropped again; no column of a table is called so.
 _KEY: Final = "key of the person "
+_TIME, _ARRIVAL = f"{_KEY}time", f"{_KEY}arrival"
+_TIMES: Final = ("original_timestamp", "timestamp", "sent_at", "received_at")
 
 
 def partitions_by_visitor(
@@ -46,7 +52,8 @@ def partitions_by_visitor(
     Parts are read one after another, so only one is in memory. Events on disk are scanned once per part, and once
     before, to see which identifiers are one person's.
     :class:`analytics.statistics.funnel.FunnelStatistics` and :func:`analytics.sessions.visits.visit_table_of_parts`
-    give the same results for the parts as for the whole table.
+    give the same results for the parts as for the whole table: impossible clocks (see :mod:`analytics.events.clocks`)
+    are in no part, and are warned of.
 
     Args:
         events: Flat events, in any order, such as ``polars.scan_parquet("run/events/*.parquet")``.
@@ -67,7 +74,7 @@ def partitions_by_visitor(
         raise AnalyticsError(
             f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which identify visitors"
         )
-    keyed = _with_key(frame, found, stitch=stitch)
+    keyed = _with_key(_possible(frame, names), found, stitch=stitch)
     # No result depends on which part a person is in, so the hash may differ between versions of Polars.
     part = pl.col(_KEY).hash() % n_parts
     kept = [pl.col(name) for name in names if name in columns]
@@ -76,6 +83,38 @@ def partitions_by_visitor(
         kept.append(sent_by_channel().alias("extra"))
     for number in range(n_parts):
         yield keyed.filter(part == number).select(kept).collect(engine="streaming")
+
+
+def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    """Leave out the events of impossible clocks, with a warning."""
+    timed = frame.with_columns(_times(names))
+    time, arrival = pl.col(_TIME), pl.col(_ARRIVAL)
+    in_no_year = Bulk().impossible(time, arrival)
+    seen = timed.select(time.min(), span=time.max() - time.min(), n=in_no_year.sum())
+    first, span, n = seen.collect(engine="streaming").row(0)
+    # Nearly always, so that only the times are read, and none is kept.
+    if first is None or not (n or span > FARTHEST):
+        return frame
+    who = [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in VISITOR_COLUMNS]
+    facts = timed.select(time.alias("event_time"), arrival, *who).collect(engine="streaming")
+    bulk = bulk_of(facts, arrival)
+    if n := int(facts.select(bulk.impossible(arrival=arrival).sum()).item()):
+        warnings.warn(f"{n:,} events are in no part: a wrong clock must have set their times", stacklevel=3)
+    return timed.filter(~bulk.impossible(time, arrival))
+
+
+def _times(names: Sequence[str]) -> list[pl.Expr]:
+    """The time of each event and its arrival, whatever the types of the columns that show them."""
+    given = pl.struct(name for name in ("event_time", *_TIMES) if name in names)
+
+    def read(times: pl.Series) -> pl.Series:
+        found = times.struct.unnest()
+        flat = conform(found, strict=False)
+        counted = found["event_time"].cast(UTC_MS) if "event_time" in found.columns else event_times(flat)
+        return pl.DataFrame({_TIME: counted, _ARRIVAL: flat.select(KNOWN_ARRIVAL).to_series()}).to_struct()
+
+    read_times = given.map_batches(read, pl.Struct({_TIME: UTC_MS, _ARRIVAL: UTC_MS}), is_elementwise=True)
+    return [read_times.struct.field(name) for name in (_TIME, _ARRIVAL)]
 
 
 def _with_key(frame: pl.LazyFrame, found: Sequence[str], *, stitch: bool) -> pl.LazyFrame:

@@ -14,6 +14,7 @@ from typing import get_args
 
 import polars as pl
 
+from analytics.events.clocks import without_impossible
 from analytics.events.event_frames import refuse_uncountable
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS
@@ -88,7 +89,8 @@ def visit_table(
     colleague's request, but whose last page view came before, counts as at risk; this error is negligible.
 
     Args:
-        events: Flat or enriched events, in any order. Events without a time or a visitor are ignored.
+        events: Flat or enriched events, in any order. Events without a time or a visitor are ignored, and so are
+            impossible clocks; see :mod:`analytics.events.clocks`.
         observed_until: When observation stopped; the time of the latest event unless given. A naive time is UTC.
         signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
@@ -106,7 +108,7 @@ def visit_table(
         ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
     return visit_table_of_parts(
-        [events],
+        [without_impossible(enriched(events))[0]],
         observed_until=observed_until,
         signals=signals,
         idle_minutes=idle_minutes,
@@ -139,7 +141,8 @@ def visit_table_of_parts(
 
     Args:
         parts: Flat or enriched events, as of :func:`analytics.sessions.partitions.partitions_by_visitor`; one part at
-            a time is held in memory. At least one, which may be empty.
+            a time is held in memory. At least one, which may be empty. Of impossible clocks only those in impossible
+            years are known in parts; ``partitions_by_visitor`` leaves out the others before.
         observed_until: As in :func:`visit_table`, and so are the other arguments.
         signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
@@ -198,7 +201,8 @@ class _Read:
 
 def _countable(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
     refuse_uncountable(events)
-    return stitched(events) if stitch else enriched(events)
+    possible, _ = without_impossible(enriched(events), by_year=True)
+    return stitched(possible) if stitch else possible
 
 
 def _read(table: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:

@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from analytics.errors import AnalyticsError
-from analytics.events.clocks import are_impossible
+from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.events.event_frames import refuse_uncountable
 from analytics.events.times import in_utc
@@ -56,7 +56,8 @@ class FunnelStatistics:
 
     Attributes:
         n_impossible_times: Events that count nowhere, because a wrong clock must have set their times; see
-            :func:`analytics.events.clocks.are_impossible`. Not looked for in events in parts.
+            :func:`analytics.events.clocks.are_impossible`. Events in
+            parts are judged by their years alone; ``partitions_by_visitor`` leaves out the others before.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -92,17 +93,16 @@ class FunnelStatistics:
         self.n_impossible_times = 0
         if isinstance(events, pl.DataFrame):
             refuse_uncountable(events)
-            known = enriched(events)
-            impossible = are_impossible(known["event_time"])
-            self.n_impossible_times = int(impossible.sum())
-            possible = known.filter(~impossible) if self.n_impossible_times else known
+            possible, self.n_impossible_times = without_impossible(enriched(events))
             table = stitched(possible) if stitch else possible
             self._traffic.append(Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps))
             return
         kept = (*DIMENSIONS.values(), *own_dimensions)
         for part in events:
             refuse_uncountable(part)
-            table = stitched(part) if stitch else part
+            possible, n_impossible = without_impossible(enriched(part), by_year=True)
+            self.n_impossible_times += n_impossible
+            table = stitched(possible) if stitch else possible
             traffic = Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps)
             traffic.release_events(kept)
             self._traffic.append(traffic)

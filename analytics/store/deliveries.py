@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.events.event_time import DELIVERY_LAG, ORIGINAL_TIME, event_times
+from analytics.events.event_time import DELIVERY_LAG, EVENT_TIME, ORIGINAL_TIME
 from analytics.events.times import EARLIEST, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.store.seen_ids import Hours, IdHashes, Verdict
@@ -39,7 +39,7 @@ def with_event_time(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | N
     Returns:
         The events with their time, and how many claimed an impossible one.
     """
-    claimed = events.with_columns(event_times(events))
+    claimed = events.with_columns(event_time=EVENT_TIME)
     arrival = pl.col("received_at")
     if arrived_at is not None:
         arrival = pl.min_horizontal(arrival, pl.lit(arrived_at, UTC_MS))

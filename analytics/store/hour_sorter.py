@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from datetime import datetime
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from analytics.events.clocks import are_impossible
-from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
+from analytics.events.clocks import DEVICE, IMPOSSIBLE_YEAR, bulk_span, judged
+from analytics.events.event_time import KNOWN_ARRIVAL
+from analytics.events.times import HOUR_MS
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.store.clock_guard import without_impossible
 from analytics.store.deliveries import with_event_time
@@ -20,6 +25,7 @@ from analytics.store.spill import write_temporary
 
 _RUN_ROWS: Final = 200_000
 _PART_ROWS: Final = 100_000
+_LONE_MS: Final = 183 * 24 * HOUR_MS
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,8 @@ class HourSorter:
         self._skew_ms = skew_ms
         self._waiting: list[pl.DataFrame] = []
         self._runs: list[_Run] = []
+        self._impossible_years, self._arrived = set[int](), set[int]()
+        self._latest_arrival: datetime | None = None
 
     def add(self, events: pl.DataFrame) -> None:
         """Add flat events."""
@@ -83,9 +91,42 @@ class HourSorter:
         return hours
 
     def _impossible_hours(self) -> set[int]:
-        hours = self._hours()
-        times = pl.Series([*hours], dtype=pl.Int64).cast(UTC_MS)
-        return set(pl.Series([*hours], dtype=pl.Int64).filter(are_impossible(times, pl.Series([*hours.values()]))))
+        """The hours of impossible clocks, as of :mod:`analytics.events.clocks`."""
+        n_events = {hour: n for hour, n in self._hours().items() if hour not in self._impossible_years}
+        hours, counts = (pl.Series([*each], dtype=pl.Int64) for each in (n_events.keys(), n_events.values()))
+        span = bulk_span(hours, self._latest_arrival, counts)
+        is_far = span.is_far(hours)
+        if not is_far.any():
+            return self._impossible_years | self._lone_last_hours(sorted(n_events))
+        far, near = set(hours.filter(is_far)), set(hours.filter(~is_far))
+        n_far, n = int(counts.filter(is_far).sum()), int(counts.sum())
+        side = judged(span, self._devices(far), self._devices(near), n_far, n).judged
+        found = self._impossible_years | {"far": far, "near": near, "none": set[int]()}[side]
+        return found | self._lone_last_hours(sorted(n_events.keys() - found))
+
+    def _lone_last_hours(self, hours: list[int]) -> set[int]:
+        """The last hours, if one device alone, and no arrival, claims them half a year after all others.
+
+        They would move the window beyond all that is known. Where they are history, that cannot be known in time.
+        """
+        gaps = [place for place, (one, next_) in enumerate(pairwise(hours), 1) if next_ - one > _LONE_MS]
+        if not gaps:
+            return set()
+        last, before = set(hours[gaps[-1] :]), set(hours[: gaps[-1]])
+        devices = self._devices(last)
+        counts, is_new = self._hours(), len(devices) == 1 and not np.isin(devices, self._devices(before)).any()
+        n_last, n_before = (sum(counts[hour] for hour in each) for each in (last, before))
+        return last if is_new and n_last < n_before and not last & self._arrived else set()
+
+    def _devices(self, hours: set[int]) -> NDArray[np.uint64]:
+        """Numbers of the devices with events in these hours, each once."""
+        found = np.empty(0, dtype=np.uint64)
+        for run in self._runs:
+            wanted = [np.arange(start, start + n) for hour, (start, n) in run.places.items() if hour in hours]
+            if wanted:
+                devices = pl.scan_parquet(run.path, glob=False).select(DEVICE).collect().to_series()
+                found = np.union1d(found, devices.gather(np.concatenate(wanted)).to_numpy())
+        return found
 
     def _write(self) -> None:
         """Write what is waiting to a file."""
@@ -93,6 +134,10 @@ class HourSorter:
             return
         events = self._by_hour(pl.concat(self._waiting))
         self._waiting.clear()
+        self._impossible_years.update(events.filter(IMPOSSIBLE_YEAR)["hour"])
+        self._arrived.update(events.filter(KNOWN_ARRIVAL.is_not_null())["hour"].unique())
+        arrivals = (self._latest_arrival, events.select(KNOWN_ARRIVAL.max()).item())
+        self._latest_arrival = max((each for each in arrivals if each is not None), default=None)
         counts = events["hour"].rle().struct.unnest()
         starts = accumulate(counts["len"], initial=0)
         places = {hour: (start, n) for (n, hour), start in zip(counts.iter_rows(), starts, strict=False)}

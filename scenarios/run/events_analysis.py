@@ -85,7 +85,9 @@ class EventsAnalysis:
 
     def _impossible_times(self) -> Iterator[str]:
         if n := self.analysis.n_impossible_times:
-            yield f"{n:,} events are more than a year from the others: a wrong clock set them; they are in no figure"
+            yield f"{n:,} events have times far from all others: a wrong clock set them; they are in no figure"
+        if n := self.store.n_future:
+            yield f"{n:,} events claimed a time after their arrival: they count at the arrival"
 
     def _near_names(self) -> Iterator[str]:
         for theirs, ours, n in near_names(self.analysis.events):
@@ -126,6 +128,7 @@ class EventsAnalysis:
             "warnings": list(self.warnings),
             "invalid_by_reason": {str(reason): n for reason, n in self.store.dead_letter_counts.items()},
             "impossible_times": self.analysis.n_impossible_times,
+            "future": self.store.n_future,
             "totals": tables["totals"].to_dicts()[0],
             "funnel": tables["funnel"].to_dicts(),
             "pages": self.analysis.pages.to_dict(),
