@@ -1,6 +1,6 @@
 """Events: the tracking plan, and what is derived from a single event.
 
-Modules, in reading order: ``tracking_plan`` (columns, call types, names, other tables), ``times`` (moments and milliseconds),
+Modules, in reading order: ``tracking_plan`` (columns, call types, event names), ``times`` (moments and milliseconds),
 ``time_values`` (reading times as senders write them), ``event_time`` (when an event happened), ``clocks`` (impossible
 times), ``identifiers`` (who stands for nobody), ``geography`` (countries and regions), ``hosts`` (kinds of sites),
 ``acquisition`` (rules of channels), ``user_agents`` (devices, bots), ``mail`` (free mail), ``enrichment`` (channel,
