@@ -43,7 +43,7 @@ from .geography import (
     country_of_zone as country_of_zone,
 )
 from .hosts import site_of as site_of, source_category as source_category
-from .identifiers import WHO as WHO, identifier as identifier, in_doubt as in_doubt
+from .identifiers import BLANKS as BLANKS, WHO as WHO, identifier as identifier, in_doubt as in_doubt
 from .mail import is_free_mail as is_free_mail
 from .pages import (
     IS_PAGE as IS_PAGE,
@@ -81,5 +81,6 @@ from .tracking_plan import (
     EventName as EventName,
     FunnelStage as FunnelStage,
     path_tree as path_tree,
+    refuse_uncountable as refuse_uncountable,
 )
 from .user_agents import browser_of as browser_of, device_of as device_of, is_bot as is_bot, system_of as system_of

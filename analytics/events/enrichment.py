@@ -17,13 +17,12 @@ import polars as pl
 from analytics.errors import EventFrameError
 from analytics.events.acquisition import TAGS, TAGS_OF_FRAGMENT, Cause, arrival, campaign_of
 from analytics.events.channels import ChannelRule, with_own_channels
-from analytics.events.event_frames import refuse_other_tables
 from analytics.events.event_time import COUNTED_TIME
 from analytics.events.geography import REGION_OF_COUNTRY, country_of, country_of_zone
 from analytics.events.identifiers import WHO, identifiers, in_doubt
 from analytics.events.mail import is_free_mail
 from analytics.events.time_values import looks_like_seconds, read_times
-from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
+from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, refuse_other_tables
 from analytics.events.user_agents import device_of, is_bot
 
 DERIVED_SCHEMA: Final = pl.Schema(

@@ -15,9 +15,8 @@ from typing import get_args
 import polars as pl
 
 from analytics.events.clocks import without_impossible
-from analytics.events.event_frames import refuse_uncountable
 from analytics.events.times import in_utc
-from analytics.events.tracking_plan import UTC_MS
+from analytics.events.tracking_plan import UTC_MS, refuse_uncountable
 from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema

@@ -15,9 +15,8 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
-from analytics.events.event_frames import refuse_uncountable
 from analytics.events.times import in_utc
-from analytics.events.tracking_plan import UTC_MS
+from analytics.events.tracking_plan import UTC_MS, refuse_uncountable
 from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import enriched
 from analytics.signals.definitions import IDLE_MINUTES
