@@ -126,8 +126,8 @@ def bulk_of(events: pl.DataFrame, arrival: pl.Expr = KNOWN_ARRIVAL) -> Bulk:
     if not far.any():
         return Bulk()
     devices = known.select(DEVICE).to_series()
-    of_far, of_near = (devices.filter(side).unique().to_numpy() for side in (far, ~far))
-    return judged(span, of_far, of_near, int(far.sum()), len(far))
+    outside, inside = (devices.filter(side).unique().to_numpy() for side in (far, ~far))
+    return judged(span, outside, inside, int(far.sum()), len(far))
 
 
 def are_impossible(events: pl.DataFrame, arrival: pl.Expr = KNOWN_ARRIVAL) -> pl.Series:

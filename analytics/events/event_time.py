@@ -73,6 +73,8 @@ COUNTED_TIME: Final = (
 )
 """Expression of :func:`event_times`."""
 
-_INSTEAD: Final = pl.coalesce("sent_at", "timestamp", "original_timestamp")
-KNOWN_ARRIVAL: Final = pl.when(pl.col("received_at").ne_missing(_INSTEAD)).then("received_at")
+_IS_KNOWN: Final = pl.col("sent_at").is_not_null() | pl.col("received_at").ne_missing(
+    pl.coalesce("timestamp", "original_timestamp")
+)
+KNOWN_ARRIVAL: Final = pl.when(_IS_KNOWN).then("received_at")
 """Expression of the arrival, or null where it is only the device's own time, as of events read without one."""
