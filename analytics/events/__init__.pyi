@@ -7,7 +7,17 @@ from .acquisition import (
     default_channel as default_channel,
 )
 from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels
-from .clocks import FARTHEST as FARTHEST, are_impossible as are_impossible
+from .clocks import (
+    DEVICE as DEVICE,
+    FARTHEST as FARTHEST,
+    IMPOSSIBLE_YEAR as IMPOSSIBLE_YEAR,
+    Bulk as Bulk,
+    are_impossible as are_impossible,
+    bulk_of as bulk_of,
+    bulk_span as bulk_span,
+    judged as judged,
+    without_impossible as without_impossible,
+)
 from .dead_letters import DeadLetter as DeadLetter, DeadLetterReason as DeadLetterReason, RejectedError as RejectedError
 from .dimensions import (
     DIMENSIONS as DIMENSIONS,
@@ -31,8 +41,10 @@ from .event_names import (
     unknown_names as unknown_names,
 )
 from .event_time import (
+    COUNTED_TIME as COUNTED_TIME,
     DELIVERY_LAG as DELIVERY_LAG,
     EVENT_TIME as EVENT_TIME,
+    KNOWN_ARRIVAL as KNOWN_ARRIVAL,
     ORIGINAL_TIME as ORIGINAL_TIME,
     event_times as event_times,
 )
@@ -43,7 +55,12 @@ from .geography import (
     country_of_zone as country_of_zone,
 )
 from .hosts import site_of as site_of, source_category as source_category
-from .identifiers import BLANKS as BLANKS, WHO as WHO, identifier as identifier, in_doubt as in_doubt
+from .identifiers import (
+    BLANKS as BLANKS,
+    WHO as WHO,
+    identifier as identifier,
+    in_doubt as in_doubt,
+)
 from .mail import is_free_mail as is_free_mail
 from .pages import (
     IS_PAGE as IS_PAGE,

@@ -142,7 +142,8 @@ def are_impossible(events: pl.DataFrame, arrival: pl.Expr = KNOWN_ARRIVAL) -> pl
 
     >>> from analytics.events.enrichment import conform, enrich
     >>> times = [datetime(year, 3, 3, tzinfo=UTC) for year in (1970, 2026, 2026, 2026, 2090)]
-    >>> are_impossible(enrich(conform(pl.DataFrame({"timestamp": times, "anonymous_id": list("abcde")})))).to_list()
+    >>> pages = pl.DataFrame({"type": "page", "timestamp": times, "anonymous_id": list("abcde")})
+    >>> are_impossible(enrich(conform(pages))).to_list()
     [True, False, False, False, True]
     """
     return events.select(impossible=bulk_of(events, arrival).impossible(arrival=arrival)).to_series()

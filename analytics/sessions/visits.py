@@ -106,6 +106,7 @@ def visit_table(
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
+    refuse_uncountable(events)
     return visit_table_of_parts(
         [without_impossible(enriched(events))[0]],
         observed_until=observed_until,
@@ -159,7 +160,7 @@ def visit_table_of_parts(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
     where = None if include_bots else ~pl.col("is_bot")
-    tables = (_countable(part, stitch=stitch) for part in parts)
+    tables = (without_impossible(_countable(part, stitch=stitch), by_year=True)[0] for part in parts)
     read = [_read(table, signals, idle_minutes, where) for table in tables]
     until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
     # The first request of an account may be in another part than the visits that it settles.
@@ -200,8 +201,7 @@ class _Read:
 
 def _countable(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
     refuse_uncountable(events)
-    possible, _ = without_impossible(enriched(events), by_year=True)
-    return stitched(possible) if stitch else possible
+    return stitched(events) if stitch else enriched(events)
 
 
 def _read(table: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
