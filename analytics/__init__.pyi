@@ -7,6 +7,7 @@ from .errors import (
     AnalyticsError as AnalyticsError,
     ConvergenceError as ConvergenceError,
     EventFileError as EventFileError,
+    EventFileWarning as EventFileWarning,
     EventFrameError as EventFrameError,
     IntentModelError as IntentModelError,
     OneOutcomeError as OneOutcomeError,
@@ -27,8 +28,10 @@ from .intent.naive_analyses import NaiveComparison as NaiveComparison, compare_a
 from .intent.results import IntentResults as IntentResults
 from .intent.session_length import SessionLengthComparison as SessionLengthComparison
 from .intent.validation import PredictiveQuality as PredictiveQuality
+from .io.adapters.adapter import Adapter as Adapter
 from .io.flatten import Flattened as Flattened, track_view as track_view
 from .io.ndjson import decode as decode, encode as encode, read_ndjson as read_ndjson
+from .io.reading import EventFormat as EventFormat, event_files as event_files, read_events as read_events
 from .io.warehouse import unfold as unfold
 from .logit.joint_tests import JointTest as JointTest
 from .sessions.bots import (

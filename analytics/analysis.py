@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
@@ -12,15 +13,23 @@ import polars as pl
 from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError
 from analytics.events.channels import with_own_channels
+from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
+from analytics.events.enrichment import enrich
+from analytics.events.pages import with_pages
+from analytics.events.tracking_plan import UTC_MS
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.bots import tag_bots
-from analytics.sessions.timeline import enriched
+from analytics.sessions.persons import Persons
+from analytics.sessions.timeline import VISITOR, enriched
 from analytics.sessions.visits import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import ConversionUnit, Signal
+from analytics.statistics.coverage import coverage_warnings
+from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
+from analytics.statistics.page_coverage import PageCoverage, coverage_of_pages
 from analytics.statistics.segment_content import SegmentContent, segment_content
 
 
@@ -37,6 +46,7 @@ class Analysis:
         conversion_unit: Unit that requests one demo at most, ``account`` or ``visitor``.
         window: Part of the observed period for statistics, and in which the visits of the visit table begin (their
             signals include earlier events); the whole period unless given.
+        arm_shares: Planned share of each arm by experiment; equal shares unless given.
     """
 
     def __init__(
@@ -50,6 +60,7 @@ class Analysis:
         observed_until: datetime | None = None,
         conversion_unit: ConversionUnit = "account",
         window: tuple[datetime, datetime] | None = None,
+        arm_shares: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self.settings = settings
         self.why_truth_unknown = why_truth_unknown
@@ -59,14 +70,15 @@ class Analysis:
         self._observed_until = observed_until
         self._conversion_unit: ConversionUnit = conversion_unit
         self._window = window
+        self._arm_shares = arm_shares
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
 
     def __repr__(self) -> str:
         return f"<Analysis by {', '.join(self.settings.segments)}>"
 
     def _repr_html_(self) -> str:
-        frames = [self.statistics.totals(), self.statistics.funnel()]
-        return html.notebook_html(f"Analysis of {self.events.height:,} events", frames=frames)
+        frames, notes = [self.statistics.totals(), self.statistics.funnel()], [*self.pages.warnings, *self.notes]
+        return html.notebook_html(f"Analysis of {self.events.height:,} events", frames=frames, notes=notes)
 
     @property
     def charts(self) -> Charts:
@@ -81,16 +93,72 @@ class Analysis:
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The events with derived columns, such as the region, and with bots tagged."""
-        events = self._read_events()
-        tagged = tag_bots(events) if self.settings.find_bots else enriched(events)
-        return with_own_channels(tagged, self.settings.channel_rules)
+        """The events with derived columns, such as the region, and with bots tagged; none with an impossible time.
+
+        ``anonymous_id`` is the name of the person, as of :func:`analytics.sessions.identity.stitched`, unless the
+        settings keep browsers as they are.
+
+        Visitors in several arms of an experiment are in none here; see :attr:`experiments`.
+        """
+        return self.experiments.events
+
+    @cached_property
+    def experiments(self) -> ExperimentArms:
+        """The arms of the visitors, who is in several, and whether arms have their planned shares."""
+        events = self.persons.stitched() if self.settings.stitch else self._possible[0]
+        own = self.settings.own_names
+        if own.domains or own.bots:
+            # The store has corrected impossible times by the arrival, which would be lost.
+            times = events.select(pl.col("event_time").cast(UTC_MS))
+            events = enrich(events, own).with_columns(times)
+        events = with_pages(events, self.settings.page_rules)
+        tagged = tag_bots(events) if self.settings.find_bots else events
+        return ExperimentArms(with_own_channels(tagged, own.channels), self._arm_shares)
+
+    @cached_property
+    def persons(self) -> Persons:
+        """Which browsers and user ids are one person's, also where the settings keep browsers as they are."""
+        return Persons(self._possible[0])
+
+    @cached_property
+    def coverage_warnings(self) -> tuple[str, ...]:
+        """Sentences on events that are in no figure, and on identifiers that join implausibly many."""
+        return tuple(coverage_warnings(self.events, self.persons, stitch=self.settings.stitch))
+
+    @property
+    def n_impossible_times(self) -> int:
+        """Events that are in no figure because a wrong clock must have set their times."""
+        return self._possible[1]
+
+    @cached_property
+    def _possible(self) -> tuple[pl.DataFrame, int]:
+        """Enriched events without those of impossible times, and how many these are."""
+        return without_impossible(enriched(self._read_events()))
 
     @cached_property
     def statistics(self) -> FunnelStatistics:
         """Counts and rates by hour and segment."""
         begin, end = self._window or (self._observed_from, self._observed_until)
-        return FunnelStatistics(self.events, observed_from=begin, observed_until=end)
+        return FunnelStatistics(
+            self.events,
+            observed_from=begin,
+            observed_until=end,
+            stitch=False,
+            funnel=self.settings.funnel_steps,
+        )
+
+    @cached_property
+    def pages(self) -> PageCoverage:
+        """How many page views have a category and a funnel stage, and which pages have neither."""
+        return coverage_of_pages(self.events, self.settings.page_rules, self.settings.funnel_steps)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which built-in signals and channels the settings define anew."""
+        own = self.settings.own_definitions
+        return tuple(
+            f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names
+        )
 
     @cached_property
     def visits(self) -> pl.DataFrame:
@@ -100,6 +168,7 @@ class Analysis:
             observed_until=self._observed_until,
             signals=self._signals,
             conversion_unit=self._conversion_unit,
+            stitch=False,
         )
         return visits if self._window is None else visits.filter(begins_in(self._window))
 
@@ -111,17 +180,31 @@ class Analysis:
     def intent(self) -> models.IntentResults:
         """The fitted intent model, beside the true coefficients where they are known.
 
+        Visits of visitors in several arms of an experiment are left out, with a warning: as they are in no arm, they
+        would count as visits in the reference arm.
+
         Raises:
             AnalyticsError: It cannot be fitted to these visits; the message has the reason.
         """
-        return self._model.fit(self.visits, truth=self._truth)
+        results = self._model.fit(self._visits_in_one_arm, truth=self._truth)
+        n_left_out = self.visits.height - self._visits_in_one_arm.height
+        warning = f"{n_left_out:,} visits of visitors in several arms of an experiment are left out"
+        return replace(results, warnings=(*results.warnings, warning)) if n_left_out else results
+
+    @cached_property
+    def _visits_in_one_arm(self) -> pl.DataFrame:
+        return self._in_one_arm(self.visits, pl.col("anonymous_id"))
+
+    def _in_one_arm(self, table: pl.DataFrame, visitor: pl.Expr) -> pl.DataFrame:
+        several = self.experiments.in_several_arms["visitor"]
+        return table if several.is_empty() else table.filter(~visitor.is_in(several.implode()))
 
     @cached_property
     def session_length(self) -> models.SessionLengthComparison | None:
         """The intent model with session length in other forms; None where they cannot be compared."""
         coefficient = (self._truth or {}).get("log_session_minutes")
         try:
-            return models.SessionLengthComparison(self.visits, self._model, coefficient)
+            return models.SessionLengthComparison(self._visits_in_one_arm, self._model, coefficient)
         except IntentModelError:
             return None
 
@@ -132,7 +215,8 @@ class Analysis:
             by_visit = self.intent
         except IntentModelError:
             by_visit = None  # fitted again there, so that its reason stands beside those of the others
-        return models.compare_analyses(self.events, self._model, self._truth, visits=self.visits, by_visit=by_visit)
+        events, visits = self._in_one_arm(self.events, VISITOR), self._visits_in_one_arm
+        return models.compare_analyses(events, self._model, self._truth, visits=visits, by_visit=by_visit, stitch=False)
 
     @cached_property
     def _model(self) -> models.IntentModel:
@@ -157,6 +241,7 @@ class Analysis:
             observed_until=self._observed_until,
             begun_in=self._window,
             conversion_unit=self._conversion_unit,
+            stitch=False,
         )
 
     @cached_property
@@ -185,8 +270,10 @@ class Analysis:
     def tables(self) -> dict[str, pl.DataFrame]:
         """Tables of the statistics by name: totals, by hour, the funnel, and one for each segmentation.
 
+        Pages without category and stage are listed, if there are any.
+
         A segment that is crossed with page groups adds conversion by page group seen before the decision, and the tests
-        of interaction.
+        of interaction. Events of experiments add their arms, with the test of their shares.
         """
         statistics, settings = self.statistics, self.settings
         tables = {
@@ -201,6 +288,10 @@ class Analysis:
         for segment, crossed in self.content_by_segment.items():
             tables[f"content_by_{segment}"] = crossed.conversion
             tables[f"content_by_{segment}_tests"] = crossed.tests
+        if not self.pages.unmapped.is_empty():
+            tables["unmapped_pages"] = self.pages.unmapped
+        if not self.experiments.assignments.is_empty():
+            tables["experiments"] = self.experiments.sample_ratios
         return tables
 
 

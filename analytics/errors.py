@@ -6,7 +6,7 @@
     ├── EventFrameError           a table is not a table of events
     ├── EventFileError            a file cannot be read as events
     ├── IntentModelError          the model cannot be fitted or has no usable result
-    │   ├── VisitTableError       the table is not a visit table, or a signal has no value in some rows
+    │   ├── VisitTableError       a column of the table is missing or cannot be used
     │   ├── TooFewVisitsError     fewer requests (or visits without one) than the model has terms
     │   ├── OneOutcomeError       every visit ends in a request, or none does
     │   ├── SeparationError       signals predict the outcome perfectly, so coefficients would be infinite (raised
@@ -37,12 +37,16 @@ class EventFileError(AnalyticsError):
     """A file cannot be read as events: it is missing, unreadable or a damaged archive."""
 
 
+class EventFileWarning(UserWarning):
+    """Something in a file of events is not read: a column, or a file of a folder."""
+
+
 class IntentModelError(AnalyticsError):
     """The intent model cannot be fitted or has no usable result; the message has the reason and advice."""
 
 
 class VisitTableError(IntentModelError):
-    """The table is not a visit table, or a signal has no value in some rows."""
+    """A table cannot be fitted: a column is missing, is no number, or has no value in some rows."""
 
 
 class TooFewVisitsError(IntentModelError):

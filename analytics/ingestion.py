@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from analytics.durable.backfill import BACKFILL, Backfill
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import Recovery
 from analytics.durable.settings import StoreSettings
+from analytics.errors import AnalyticsError, EventFileError
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.io.position import Offset, SourceBatch
+from analytics.io.reading import EventFormat, event_files, located
+from analytics.io.recognition import description, shown
 from analytics.sources.opening import open_source
 from analytics.sources.source import Source
+from analytics.store.clock_guard import ClockGuard
 from analytics.store.counts import Counts
 
 DEFAULT_BATCH: Final = 10_000
@@ -28,6 +35,11 @@ DEFAULT_BATCH: Final = 10_000
 _PAUSE_S: Final = 0.2
 # Seconds between two acknowledgements to the sources, where each costs a flush to the disk.
 _ACKNOWLEDGE_S: Final = 2.0
+
+# Dead letters that are kept in memory until a usable event comes.
+_MOST_HELD: Final = 100_000
+# Of these, how many show what the source looks like.
+_LOOKED_AT: Final = 10
 
 Acknowledged = Callable[[SourceBatch, Counts], None]
 """Called with each batch, once it is safe, and the counts of its events."""
@@ -43,6 +55,8 @@ class Ingested:
         recovery: What was replayed when the store was opened.
         offsets: How far each source has been read.
         was_stopped: Whether ``stop`` was set before the end of the sources.
+        invalid_by_reason: Dead letters of this time by reason.
+        was_backfill: Whether the events were sorted first.
     """
 
     counts: Counts
@@ -50,11 +64,38 @@ class Ingested:
     recovery: Recovery
     offsets: Mapping[str, Offset]
     was_stopped: bool
+    invalid_by_reason: Mapping[DeadLetterReason, int] = field(default_factory=dict)
+    was_backfill: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings for a reader of the counts."""
+        return (*self._nothing_used(), *self._impossible_times(), *self._late_events())
+
+    def _nothing_used(self) -> Iterator[str]:
+        if not self.store_counts.received:
+            yield "nothing was read: the sources hold no events"
+        elif self.counts.received and self.counts.invalid == self.counts.received:
+            yield f"none of {self.counts.received:,} events could be used"
+
+    def _impossible_times(self) -> Iterator[str]:
+        if n := self.invalid_by_reason.get(DeadLetterReason.IMPOSSIBLE_TIME, 0):
+            yield f"{n:,} events have times far from all others: a wrong clock set them; they are in no figure"
+
+    def _late_events(self) -> Iterator[str]:
+        n, n_usable = self.counts.late, self.counts.received - self.counts.invalid
+        if 2 * n > n_usable and not self.was_backfill:
+            yield (
+                f"{n:,} of {n_usable:,} events are late, as their hours had left the window; if this is history, which "
+                "is in no order, ingest it into a new folder with --backfill"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data."""
         return {
             **asdict(self.counts),
+            "invalid_by_reason": {str(reason): n for reason, n in self.invalid_by_reason.items()},
+            "warnings": list(self.warnings),
             "store": asdict(self.store_counts),
             "recovery": asdict(self.recovery),
             "offsets": {name: dict(offset) for name, offset in self.offsets.items()},
@@ -70,43 +111,85 @@ def ingest(
     n_events: int = DEFAULT_BATCH,
     follow: bool = False,
     live: bool = False,
+    backfill: bool = False,
+    form: EventFormat | None = None,
     stop: threading.Event | None = None,
     acknowledged: Acknowledged | None = None,
 ) -> Ingested:
-    """Ingest each source from its offset in the store, and make a checkpoint at the end.
+    r"""Ingest each source from its offset in the store, and make a checkpoint at the end.
 
     Args:
-        names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`.
+        names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`. Of a folder all
+            files of events are read.
         folder: Folder of the store; it is created if need be.
         settings: How the store is to be kept.
         n_events: Events in a batch, at most.
         follow: Whether to wait for more at the end of what can grow.
         live: Whether events come as they happen. Events without ``receivedAt`` then arrive when they are read, or, from
             Kafka, at the timestamps of their messages; so no device's clock moves the window.
+        backfill: Whether the sources are history, in any order: their events are sorted by hour before the store takes
+            them, with few in memory at a time. After an interruption, run it again with the same sources.
+        form: What is known of the files beforehand, such as their format; recognised by default.
         stop: Set it to end; the current batch is finished.
         acknowledged: Called with each batch.
 
     Raises:
-        EventFileError: A source cannot be read. What was read before is in the store.
-        StoreError: The store cannot be opened, or not be written to.
+        EventFileError: A source cannot be read, or new sources hold nothing usable. What was read before is in the
+            store; of sources without a usable event nothing is.
+        StoreError: The store cannot be opened, or not be written to, or is past the history that is to be backfilled.
+        AnalyticsError: A backfill is to be live, or to be followed.
+
+    >>> import tempfile
+    >>> page = '{{"type": "page", "messageId": "{0}", "anonymousId": "a", "timestamp": "2026-03-{0}T10:00:00Z"}}'
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     path = Path(place) / "events.ndjson"
+    ...     _ = path.write_text("\n".join(map(page.format, (30, 10, 20))))
+    ...     ingest([str(path)], Path(place) / "store", backfill=True).counts.accepted
+    3
     """
+    if backfill and (live or follow):
+        wrong = "live" if live else "followed"
+        raise AnalyticsError(
+            f"a backfill is of the past, and cannot be {wrong}: backfill first, then ingest without it"
+        )
     stop = stop or threading.Event()
     clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:
-        opened = (open_source(name, n_events, stop.is_set, clock) for name in names)
+        opened = (open_source(file, n_events, stop.is_set, clock, form) for name in names for file in _files(name))
         sources = [open_sources.enter_context(closing(source)) for source in opened]
         with open_store(folder, settings) as store:
-            before, acknowledger = store.counts, _Acknowledger(store, sources, settings or StoreSettings())
-            for batch in _batches(sources, store, stop, follow=follow):
+            before = _result(store)
+            acknowledger = _Acknowledger(store, sources, settings or StoreSettings())
+            if backfill:
+                batches = open_sources.enter_context(closing(Backfill(sources, store, stop.is_set))).batches()
+            else:
+                batches = _checked(_batches(sources, store, stop, follow=follow), store, is_one=len(sources) == 1)
+            for batch in batches if follow else _usable(batches, sources, store.offsets, names):
                 counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
                 acknowledger.acknowledge_if_due()
                 if acknowledged is not None:
                     acknowledged(batch, counts)
+                if stop.is_set():
+                    break
             store.checkpoint()
             acknowledger.acknowledge()
-            now = asdict(store.counts)
-            counts = Counts(**{name: n - asdict(before)[name] for name, n in now.items()})
-            return Ingested(counts, store.counts, store.recovery, dict(store.offsets), stop.is_set())
+            return replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
+
+
+def _result(store: DurableStore, before: Ingested | None = None) -> Ingested:
+    """What a store has taken, and what of that since an earlier result."""
+    counts, invalid = store.counts, Counter(store.dead_letter_counts)
+    if before is not None:
+        earlier = asdict(before.store_counts)
+        counts = Counts(**{name: n - earlier[name] for name, n in asdict(counts).items()})
+        invalid -= Counter(before.invalid_by_reason)
+    offsets = {name: offset for name, offset in store.offsets.items() if not name.startswith(BACKFILL)}
+    return Ingested(counts, store.counts, store.recovery, offsets, was_stopped=False, invalid_by_reason=invalid)
+
+
+def _files(name: str) -> list[str]:
+    """The files in a folder, or the name itself."""
+    return [str(file) for file in event_files(name)] if Path(name).is_dir() else [name]
 
 
 def _batches(
@@ -115,13 +198,58 @@ def _batches(
     """Read the sources in turn, and those that grow again and again if they are followed."""
     while sources:
         for source in sources:
-            for batch in source.batches(store.offsets, follow=follow):
-                yield batch
-                if stop.is_set():
-                    return
+            yield from source.batches(store.offsets, follow=follow)
+            if stop.is_set():
+                return
         sources = [source for source in sources if source.grows]
         if not follow or stop.wait(_PAUSE_S):
             return
+
+
+def _checked(batches: Iterator[SourceBatch], store: DurableStore, *, is_one: bool) -> Iterator[SourceBatch]:
+    """Let no wrong clock move the window, and have dead letters say their source, where there are several."""
+    guard = ClockGuard(store.stream_time, store.counts.accepted)
+    for batch in batches:
+        # Among several sources a number alone would not say which dead letter it is.
+        events = batch.events if is_one else located(batch.events, batch.position.source)
+        yield replace(batch, events=guard.checked(events, batch.arrived_at))
+
+
+def _usable(
+    batches: Iterator[SourceBatch], sources: Sequence[Source], offsets: Mapping[str, Offset], names: Sequence[str]
+) -> Iterator[SourceBatch]:
+    """Pass on batches as soon as there is a usable event, so that nothing is stored of what is none at all.
+
+    Args:
+        batches: The batches.
+        sources: The sources; if one of them cannot be refused, all batches are passed on.
+        offsets: How far sources have been read before; what is not new was usable once.
+        names: Sources, for the message.
+
+    Raises:
+        EventFileError: There was none.
+    """
+    if not all(source.can_be_refused for source in sources):
+        yield from batches
+    held: list[SourceBatch] = []
+    for batch in batches:
+        held.append(batch)
+        is_known = batch.position.source in offsets
+        if is_known or batch.events.frame.height or sum(len(each.events.dead_letters) for each in held) > _MOST_HELD:
+            yield from held
+            yield from batches
+            return
+    letters = [letter for batch in held for letter in batch.events.dead_letters]
+    if letters:
+        raise EventFileError(f"{shown(names)}: {_unusable(letters)}")
+    yield from held
+
+
+def _unusable(letters: Sequence[DeadLetter]) -> str:
+    """Why no event is usable: the fault of the first, what all look like, and what to do."""
+    looks_like = description(b"\n".join(letter.raw for letter in letters[:_LOOKED_AT]))
+    parts = (f"none of {len(letters):,} events is usable", letters[0].detail, looks_like)
+    return "; ".join(part for part in parts if part)
 
 
 class _Acknowledger:

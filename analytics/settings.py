@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from analytics.events.acquisition import CHANNELS
 from analytics.events.channels import ChannelRule
 from analytics.events.dimensions import dimensions_of
+from analytics.events.enrichment import OwnNames
+from analytics.events.pages import PageRule
 from analytics.events.tracking_plan import EventName
-from analytics.signals.definitions import DEFAULT_INTERACTIONS, MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
+from analytics.signals.definitions import (
+    DEFAULT_INTERACTIONS,
+    MULTI_PAGE_VISIT,
+    SIGNALS,
+    EverSeen,
+    Signal,
+    interaction_parts,
+)
 from analytics.signals.settings import UserSignals, not_known
+from analytics.signals.site import FunnelStep, OwnFunnel, Pages, page_rules
 
 _Values = tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...]
 
@@ -39,6 +51,29 @@ class OwnChannelSettings(BaseModel):
         return self
 
 
+class OwnBotSettings(BaseModel):
+    """Bots that no list has, such as one's own monitoring.
+
+    Args:
+        user_agents: Regular expressions that their user agents match, in either case: ``AcmeProbe``, ``^acme/``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user_agents: _Values = ()
+
+    @field_validator("user_agents")
+    @classmethod
+    def _regular(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                advice = f"put a backslash before signs that are meant as such: {re.escape(pattern)}"
+                raise ValueError(f"{pattern!r} is no regular expression ({error}); {advice}") from error
+        return patterns
+
+
 class AnalyticsSettings(BaseModel):
     """Settings of an analysis.
 
@@ -47,7 +82,8 @@ class AnalyticsSettings(BaseModel):
         segments: Dimensions, or pairs such as ``region:page_group``, to segment the statistics by.
         signals: User-defined signals, by name, that the intent model includes beside the built-in ones. Like those,
             they accumulate over the visits of a visitor and are known strictly before the decision. In a scenario,
-            ``intent`` may give them an effect.
+            ``intent`` may give them an effect. One with the name of a built-in signal replaces it in the analysis, in
+            interactions too; simulated visitors still decide by the built-in one.
         session_length: How session length enters the intent model: ``log1p-zero-flag`` as log(1 + minutes), with an
             indicator (``multi_page_visit``) that distinguishes visits with a single page view, whose length cannot be
             measured; ``log1p`` without the indicator. The simulation does not use the indicator: its true coefficient
@@ -55,9 +91,20 @@ class AnalyticsSettings(BaseModel):
         interactions: Products of two signals, built-in or user-defined, that the intent model includes, such as
             ``region_europe:security_page_view``.
         channels: Channels of one's own, by name, beside those of Google Analytics; the first that matches an event
-            applies. A scenario adds the channels of its own ``traffic.channels``.
+            applies. A scenario adds the channels of its own ``traffic.channels``. One with the name of a built-in
+            channel replaces it, also in the signals that read it: what only Google's rule would put there is ``other``.
+        pages: What the pages of the site are, by globs of their addresses, in order: ``{"/legal/*": {category:
+            security, stage: bottom}}``. The first glob that matches applies, and what it says replaces what the events
+            say; see :func:`analytics.events.pages.checked_glob`.
+        funnel: Steps of a funnel of one's own, in order, instead of the stages of pages; see
+            :meth:`analytics.statistics.funnel.FunnelStatistics.funnel`.
         event_names: Event names of other sources and their equivalents in the tracking plan:
             ``{Demo Request Submitted: Demo Requested}``. Simulated events need none.
+        bots: Bots of one's own, beside those of the list of crawlers.
+        own_domains: Domains of one's own beside that of the page, such as ``acme-docs.io``: a link from there is no
+            arrival. Subdomains of the page's own domain need none.
+        stitch: Count persons: browsers and user ids that events or alias calls name together are one visitor. Otherwise
+            browsers are counted as they are, as with ``--no-stitch``.
         find_bots: Exclude not only crawlers that identify themselves, but also visitors whose pace is not human; see
             :func:`analytics.sessions.bots.tag_bots`.
     """
@@ -70,13 +117,19 @@ class AnalyticsSettings(BaseModel):
     session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
     channels: dict[str, OwnChannelSettings] = Field(default_factory=dict)
+    pages: Pages = Field(default_factory=dict)
+    funnel: OwnFunnel = ()
     event_names: dict[str, str] = Field(default_factory=dict)
+    bots: OwnBotSettings = Field(default_factory=OwnBotSettings)
+    own_domains: _Values = ()
+    stitch: bool = True
     find_bots: bool = False
 
     @property
     def built_in_signals(self) -> tuple[Signal, ...]:
-        """Built-in signals of the intent model."""
-        return (*SIGNALS, MULTI_PAGE_VISIT) if self.session_length == "log1p-zero-flag" else SIGNALS
+        """Built-in signals of the intent model; none that a user-defined one replaces."""
+        signals = (*SIGNALS, MULTI_PAGE_VISIT) if self.session_length == "log1p-zero-flag" else SIGNALS
+        return tuple(signal for signal in signals if signal.name not in self.signals)
 
     @property
     def user_signals(self) -> tuple[Signal, ...]:
@@ -87,6 +140,54 @@ class AnalyticsSettings(BaseModel):
     def channel_rules(self) -> tuple[ChannelRule, ...]:
         """Rules of the channels of one's own."""
         return tuple(ChannelRule(name, **rule.model_dump()) for name, rule in self.channels.items())
+
+    @property
+    def page_rules(self) -> tuple[PageRule, ...]:
+        """Rules of the mapping of pages."""
+        return page_rules(self.pages)
+
+    @property
+    def funnel_steps(self) -> tuple[FunnelStep, ...]:
+        """Steps of the funnel of one's own; none for the stages of pages."""
+        return tuple(step.funnel_step(self.event_names) for step in self.funnel)
+
+    @property
+    def own_definitions(self) -> dict[str, tuple[str, ...]]:
+        """Names of built-in signals and channels that have definitions of one's own, by kind."""
+        built_in = (signal.name for signal in SIGNALS)
+        return {
+            "signals": tuple(name for name in built_in if name in self.signals),
+            "channels": tuple(name for name in CHANNELS if name in self.channels),
+        }
+
+    @property
+    def redefined_signals(self) -> frozenset[str]:
+        """Built-in signals that mean something else than by default: in events of a simulation they have no truth.
+
+        They have a definition of one's own, or read a channel or pages that have one.
+        """
+        seen = [signal for signal in SIGNALS if isinstance(signal, EverSeen)]
+        of_pages = [signal.name for signal in seen if signal.column == "category" and self.pages]
+        of_channels = [
+            signal.name
+            for signal in seen
+            if signal.column == "default_channel" and not self.channels.keys().isdisjoint(signal.values)
+        ]
+        return frozenset((*self.own_definitions["signals"], *of_pages, *of_channels))
+
+    @property
+    def own_names(self) -> OwnNames:
+        """Domains, bots and channels of one's own."""
+        return OwnNames(self.own_domains, self.bots.user_agents, self.channel_rules)
+
+    @field_validator("own_domains")
+    @classmethod
+    def _are_domains(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
+        plain = tuple(domain.strip().lower().strip(".").removeprefix("www.") for domain in domains)
+        for domain in plain:
+            if not re.fullmatch(r"[^\s/:@*]+", domain):
+                raise ValueError(f"{domain!r} is no domain; write it without https:// and path, such as 'acme.com'")
+        return plain
 
     @field_validator("segments")
     @classmethod
@@ -111,7 +212,7 @@ class AnalyticsSettings(BaseModel):
             if len(parts) != 2 or len(set(parts)) != 2:  # noqa: PLR2004 - a product of two
                 raise ValueError(f"{name!r} is not a product of two signals, such as {DEFAULT_INTERACTIONS[0]!r}")
             # Where the signals are invalid themselves, their names are unknown: all parts pass.
-            known = [signal.name for signal in SIGNALS] + list(info.data.get("signals", parts))
+            known = list(dict.fromkeys([*(signal.name for signal in SIGNALS), *info.data.get("signals", parts)]))
             for part in parts:
                 if part not in known:
                     raise ValueError(f"{name!r}: {not_known('signal', part, known)}")

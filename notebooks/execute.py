@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ _TIMEOUT_S = 120
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
-    """Execute a notebook from top to bottom in an empty folder of its own.
+    """Execute a notebook from top to bottom in a folder of its own, which has only a copy of ``data``.
 
     Args:
         path: The notebook; the file stays as it is.
@@ -29,6 +30,7 @@ def executed(path: Path) -> nbformat.NotebookNode:
     """
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(HERE / "data", Path(folder) / "data")
         client = NotebookClient(
             notebook,
             timeout=_TIMEOUT_S,

@@ -1,5 +1,6 @@
 from .comparison import compare_scenarios as compare_scenarios
 from .component_check import ComponentCheck as ComponentCheck, check_component as check_component
+from .config.pages_file import with_mapping as with_mapping
 from .errors import (
     Fault as Fault,
     FunnelsimError as FunnelsimError,

@@ -19,9 +19,11 @@ from typer.main import get_command
 
 from analytics import Counts
 from analytics.io.ndjson import encode
+from analytics.settings import AnalyticsSettings
 from docs.reference_pages import PAGES, scenario_page, study_page
 from scenarios import Scenario, run_to_folder
 from scenarios.cli.app import app, main
+from scenarios.config.pages_file import with_mapping
 from scenarios.replays.export import export
 from scenarios.replays.sending import replay
 
@@ -69,10 +71,10 @@ def test_the_python_of_the_documentation_runs(code: str, empty: Path, capsys: py
     assert len(capsys.readouterr().out.splitlines()) >= code.count("print(")
 
 
-@pytest.mark.slow
-def test_the_page_of_components_shows_what_its_examples_print(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["own-tables.md", pytest.param("components.md", marks=pytest.mark.slow)])
+def test_some_pages_show_what_their_examples_print(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each block of Python is followed by the text that it prints."""
-    page = (ROOT / "docs" / "how-to" / "components.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / name).read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
     assert len(examples) == page.count("```python") > 0
     for code, shown in examples:
@@ -140,6 +142,14 @@ def test_pages_and_notebooks_have_one_import() -> None:
 def test_the_scenarios_of_the_documentation_are_valid(text: str) -> None:
     """Each YAML block is a valid scenario with the stated name."""
     assert Scenario.parse(text).name == re.search(r"^name: (.+)$", text, flags=re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("text", [block for block in blocks("text") if re.match("pages:|funnel:", block.values[0])])
+def test_the_mappings_of_the_documentation_are_valid(text: str, tmp_path: Path) -> None:
+    """Those parts of files for ``--pages`` state something."""
+    (tmp_path / "mapping.yaml").write_text(text, encoding="utf-8")
+    settings = with_mapping(AnalyticsSettings(), tmp_path / "mapping.yaml")
+    assert settings.pages or settings.funnel
 
 
 @pytest.mark.parametrize(

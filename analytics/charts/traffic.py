@@ -7,6 +7,7 @@ Altair.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import altair as alt
@@ -32,21 +33,39 @@ def traffic_by(hourly: pl.DataFrame, moving_average: pl.DataFrame) -> tuple[str,
 
     Returns:
         The grain; the number of grains that averages span, where they are computed here; and one row per grain: its
-        ``start`` and ``end``, ``page_views``, ``demo_requests`` and their averages ``page_views_mean`` and
-        ``demo_requests_mean``.
+        ``start`` and ``end``, ``page_views``, ``demo_requests``, their averages ``page_views_mean`` and
+        ``demo_requests_mean``, ``partial``, whether it was observed in part only, and ``partial_mean``, whether such a
+        grain is in the averages.
     """
     counts = ("page_views", "demo_requests")
     start = pl.col("hour").alias("start")
     grain, every, window = _grain(hourly.height)
+    hourly, moving_average = _marked(hourly), _marked(moving_average)
+    end = pl.col("start").dt.offset_by(every).alias("end")
     if window is None:
-        means = moving_average.select("hour", *(pl.col(name).alias(f"{name}_mean") for name in counts))
-        table = hourly.select("hour", *counts).join(means, on="hour", how="left").select(start, pl.exclude("hour"))
-    else:
-        # Averages anew from the sums: those of single hours do not add up to those of days.
-        summed = hourly.group_by(pl.col("hour").dt.truncate(every).alias("start")).agg(pl.col(counts).sum())
-        averages = (pl.col(name).cast(pl.Float64).rolling_mean(window).alias(f"{name}_mean") for name in counts)
-        table = summed.sort("start").with_columns(*averages)
-    return grain, window, table.with_columns(end=pl.col("start").dt.offset_by(every))
+        means = moving_average.select(
+            "hour", *(pl.col(name).alias(f"{name}_mean") for name in counts), partial_mean="partial"
+        )
+        table = hourly.select("hour", *counts, "partial").join(means, on="hour", how="left")
+        return grain, window, table.select(start, pl.exclude("hour")).with_columns(end)
+    # Averages anew from the sums: those of single hours do not add up to those of days.
+    starts = pl.col("hour").dt.truncate(every).alias("start")
+    summed = hourly.group_by(starts).agg(pl.col(counts).sum(), pl.col("partial").any(), n_hours=pl.len())
+    averages = (pl.col(name).cast(pl.Float64).rolling_mean(window).alias(f"{name}_mean") for name in counts)
+    table = summed.sort("start").with_columns(*averages, end)
+    # The first and the last one may have fewer hours than others.
+    is_short = pl.col("n_hours") < (pl.col("end") - pl.col("start")).dt.total_hours()
+    table = table.with_columns(partial=pl.col("partial") | is_short).drop("n_hours")
+    return grain, window, table.with_columns(partial_mean=_any_in(window))
+
+
+def _marked(table: pl.DataFrame) -> pl.DataFrame:
+    """A table of hours that says which ones are partial; none is where nothing is known of it."""
+    return table if "partial" in table.columns else table.with_columns(partial=pl.lit(value=False))
+
+
+def _any_in(window: int) -> pl.Expr:
+    return pl.col("partial").cast(pl.UInt8).rolling_max(window, min_samples=1).cast(pl.Boolean)
 
 
 def _grain(n_hours: int) -> tuple[str, str, int | None]:
@@ -58,6 +77,9 @@ def _grain(n_hours: int) -> tuple[str, str, int | None]:
 
 def hourly_chart(traffic: pl.DataFrame, suffix: str = "") -> alt.VConcatChart:
     """Draw page views above demo requests: bars for the counts, a line for the moving average.
+
+    Bars of grains that were observed in part only are dashed outlines, and the line leaves out averages with such a
+    grain: the end of the data must not look like the end of the traffic.
 
     Args:
         traffic: As of :func:`traffic_by`.
@@ -95,22 +117,23 @@ def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: a
     # Explicit ticks for small counts: Vega would put one at 0.5 and write it as 1.
     ticks: dict[str, Any] = {"values": list(range(upper + 1))} if upper <= _FEW_TICKS else {"tickCount": _FEW_TICKS}
     counts = alt.Axis(format=",d", minExtent=48, **ticks)
-    bars = (
-        alt.Chart(inline(rows.select("start", "end", count).to_dicts()))
-        .mark_bar(color=colour, opacity=0.35, orient="vertical")
-        .encode(
-            x=x,
-            x2=alt.X2("end:T"),
-            y=alt.Y(f"{count}:Q", title=None, axis=counts, scale=alt.Scale(domain=[0, upper], nice=True)),
-        )
+    y = alt.Y(f"{count}:Q", title=None, axis=counts, scale=alt.Scale(domain=[0, upper], nice=True))
+    drawn = rows.select("start", "end", count, "partial")
+    whole, partial = (
+        alt.Chart(inline(part.drop("partial").to_dicts())).encode(x=x, x2=alt.X2("end:T"), y=y)
+        for part in (drawn.filter(~pl.col("partial")), drawn.filter("partial"))
     )
-    means = rows.select("middle", mean=f"{count}_mean").drop_nulls()
-    line = (
+    layers = [whole.mark_bar(color=colour, opacity=0.35, orient="vertical")]
+    if drawn["partial"].any():
+        layers.append(partial.mark_bar(filled=False, stroke=colour, strokeDash=[3, 2], orient="vertical"))
+        title = f"{title} (dashed: observed in part)"
+    means = rows.filter(~pl.col("partial_mean")).select("middle", mean=f"{count}_mean").drop_nulls()
+    layers.append(
         alt.Chart(inline(means.to_dicts()))
         .mark_line(color=colour, strokeWidth=2.5)
         .encode(x=alt.X("middle:T", scale=alt.Scale(type="utc")), y=alt.Y("mean:Q"))
     )
-    return layered(bars, line, width=780, title=title)
+    return layered(*layers, width=780, title=title)
 
 
 def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
@@ -119,17 +142,9 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
     Bars begin at 0 and share one scale, so that their lengths are the numbers of visitors.
 
     Args:
-        funnel: As of ``FunnelStatistics.funnel()``.
+        funnel: As of ``FunnelStatistics.funnel()``; a stage that is unknown has no bar, and says so.
     """
-    rows = [
-        {
-            "stage": str(row["stage"]).capitalize(),
-            "visitors": row["visitors"],
-            "all": f"{row['visitors']:,} visitors" + (f" · {percent(row['share'])} of all" if index else ""),
-            "step": "" if row["step_rate"] is None else f"{percent(row['step_rate'])} of the previous stage",
-        }
-        for index, row in enumerate(funnel.to_dicts())
-    ]
+    rows = [_funnel_bar(row, is_first=not index) for index, row in enumerate(funnel.to_dicts())]
     most = max((row["visitors"] for row in rows), default=1) or 1
     base = alt.Chart(inline(rows)).encode(
         y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, labelFontSize=14)),
@@ -141,6 +156,18 @@ def funnel_chart(funnel: pl.DataFrame) -> alt.LayerChart:
     )
     step = base.mark_text(align="left", dx=8, dy=9, fontSize=12, color=INK).encode(text=alt.Text("step:N"))
     return layered(base.mark_bar(color=BLUE, height=34), text, step, width=430, height=alt.Step(52))
+
+
+def _funnel_bar(row: Mapping[str, Any], *, is_first: bool) -> dict[str, Any]:
+    stage, visitors = str(row["stage"]), row["visitors"]
+    if visitors is None:
+        words = {"all": "unknown", "step": "no page has a funnel stage"}
+    else:
+        of_all = "" if is_first or row["share"] is None else f" · {percent(row['share'])} of all"
+        step = "" if row["step_rate"] is None else f"{percent(row['step_rate'])} of the previous stage"
+        words = {"all": f"{visitors:,} visitors{of_all}", "step": step}
+    # Only the first letter: names of steps may have capitals of their own.
+    return {"stage": stage[:1].upper() + stage[1:], "visitors": visitors or 0, **words}
 
 
 def percent(rate: float) -> str:

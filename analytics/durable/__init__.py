@@ -3,7 +3,7 @@
 Modules, in reading order: ``opening`` (open or create one), ``durable_store`` (the store), ``journal``, ``records``
 and ``journal_file`` (what is written before it is acknowledged), ``checkpoint`` (the state at one moment),
 ``recovery`` (from both to the state before), ``dead_letter_file``, ``archive`` (hours that left the window),
-``files`` (safe writes and the lock), ``settings``.
+``backfill`` (history in any order), ``files`` (safe writes and the lock), ``settings``.
 """
 
 import lazy_loader

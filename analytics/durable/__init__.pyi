@@ -1,3 +1,4 @@
+from .backfill import BACKFILL as BACKFILL, Backfill as Backfill
 from .dead_letter_file import dead_letter_entry as dead_letter_entry, dead_letters_of as dead_letters_of
 from .durable_store import DurableStore as DurableStore
 from .opening import open_store as open_store

@@ -151,6 +151,16 @@ class DurableStore(EventIntake):
         self._store.advance_to(moment(now_ms))
         self._is_whole = True
 
+    @property
+    def skew_ms(self) -> int:
+        """How far ahead of its arrival an event may claim to have happened, in milliseconds."""
+        return round(self._checkpoint.skew_seconds * 1000)
+
+    @property
+    def temporary_folder(self) -> Path:
+        """A folder for temporary files, which is emptied when the store is opened again; it need not exist."""
+        return self._paths.spill
+
     def _counted(self) -> StoreCounters:
         return self._store._counted()  # noqa: SLF001 - of one kind with this one
 

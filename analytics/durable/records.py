@@ -1,13 +1,15 @@
 """The payloads of journal records: a batch as received, a moment that stream time reached, or a report of hours.
 
 A batch is a length (4 bytes), so many bytes of JSON, the bytes of its dead letters as they came, and its usable events
-as an Arrow stream. The JSON has the position of the source after the batch, and describes the dead letters.
+as an Arrow stream. The JSON has the position of the source after the batch, describes the dead
+letters and counts the ignored times.
 """
 
 from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from datetime import datetime
 from enum import IntEnum
 from struct import Struct
@@ -44,7 +46,10 @@ def batch_payload(batch: Flattened, position: SourcePosition | None, arrived_ms:
     """
     letters = [(letter.reason, letter.detail, letter.position, len(letter.raw)) for letter in batch.dead_letters]
     at = None if position is None else [position.source, dict(position.offset)]
-    header = json.dumps({"position": at, "arrived_ms": arrived_ms, "dead_letters": letters}).encode()
+    if at and position and position.others:
+        at.append({name: dict(offset) for name, offset in position.others.items()})
+    facts = {"position": at, "arrived_ms": arrived_ms, "dead_letters": letters, "ignored_times": batch.ignored_times}
+    header = json.dumps(facts).encode()
     raws = (letter.raw for letter in batch.dead_letters)
     return b"".join((_LENGTH.pack(len(header)), header, *raws, table_bytes(batch.frame)))
 
@@ -61,7 +66,9 @@ def read_batch(payload: bytes) -> tuple[Flattened, SourcePosition | None, dateti
     events = read_table(payload[begin:]).select(EVENT_SCHEMA.names())
     arrived_ms = header["arrived_ms"]
     arrived_at = None if arrived_ms is None else moment(arrived_ms)
-    return Flattened(events, tuple(letters)), _position(header["position"]), arrived_at
+    # Journals of earlier versions have no ignored times.
+    ignored = Counter(header.get("ignored_times", {}))
+    return Flattened(events, tuple(letters), ignored), _position(header["position"]), arrived_at
 
 
 def moment_payload(ms: int) -> bytes:
@@ -93,4 +100,4 @@ def read_table(data: bytes) -> pl.DataFrame:
 
 
 def _position(written: list[Any] | None) -> SourcePosition | None:
-    return None if written is None else SourcePosition(written[0], written[1])
+    return None if written is None else SourcePosition(*written)

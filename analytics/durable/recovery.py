@@ -11,6 +11,7 @@ from analytics.durable.dead_letter_file import DeadLetterFile, read_dead_letters
 from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
 from analytics.durable.records import RecordKind, read_batch, read_moment
 from analytics.errors import StoreCorruptError, StoreFormatError
+from analytics.events.enrichment import OwnNames
 from analytics.events.times import moment
 from analytics.store.deliveries import REDELIVERIES_SCHEMA
 from analytics.store.event_store import EventStore
@@ -127,11 +128,12 @@ def _replay(record: Record, store: EventStore, letters: DeadLetterFile | None) -
     return batch.n_received
 
 
-def read_store(folder: str | Path) -> EventStore:
+def read_store(folder: str | Path, own: OwnNames | None = None) -> EventStore:
     """Read the store in a folder into memory, even while another process writes to it; the folder is not changed.
 
     Args:
         folder: The folder of the store.
+        own: Domains, bots and channels of one's own; see :class:`analytics.EventStore`.
 
     Raises:
         StoreFormatError: There is no store, or a newer version has written it.
@@ -140,7 +142,7 @@ def read_store(folder: str | Path) -> EventStore:
     folder = Path(folder)
     paths, checkpoint = StorePaths(folder), read_checkpoint(folder)
     while checkpoint is not None:
-        store = EventStore(checkpoint.window_hours, checkpoint.skew_seconds)
+        store = EventStore(checkpoint.window_hours, checkpoint.skew_seconds, own=own)
         try:
             recover(store, checkpoint, paths)
         except (StoreCorruptError, FileNotFoundError):

@@ -1,4 +1,23 @@
+from .acquisition import (
+    CHANNELS as CHANNELS,
+    Arrival as Arrival,
+    Cause as Cause,
+    arrival as arrival,
+    campaign_of as campaign_of,
+    default_channel as default_channel,
+)
 from .channels import ChannelRule as ChannelRule, with_own_channels as with_own_channels
+from .clocks import (
+    DEVICE as DEVICE,
+    FARTHEST as FARTHEST,
+    IMPOSSIBLE_YEAR as IMPOSSIBLE_YEAR,
+    Bulk as Bulk,
+    are_impossible as are_impossible,
+    bulk_of as bulk_of,
+    bulk_span as bulk_span,
+    judged as judged,
+    without_impossible as without_impossible,
+)
 from .dead_letters import DeadLetter as DeadLetter, DeadLetterReason as DeadLetterReason, RejectedError as RejectedError
 from .dimensions import (
     DIMENSIONS as DIMENSIONS,
@@ -11,12 +30,53 @@ from .dimensions import (
 )
 from .enrichment import (
     DERIVED_SCHEMA as DERIVED_SCHEMA,
+    OwnNames as OwnNames,
     conform as conform,
     enrich as enrich,
+)
+from .event_names import (
+    NearName as NearName,
+    near_names as near_names,
+    renamed as renamed,
+    unknown_names as unknown_names,
+)
+from .event_time import (
+    COUNTED_TIME as COUNTED_TIME,
+    DELIVERY_LAG as DELIVERY_LAG,
+    EVENT_TIME as EVENT_TIME,
+    KNOWN_ARRIVAL as KNOWN_ARRIVAL,
+    ORIGINAL_TIME as ORIGINAL_TIME,
     event_times as event_times,
 )
-from .event_names import renamed as renamed, unknown_names as unknown_names
-from .geography import REGION_OF_COUNTRY as REGION_OF_COUNTRY, REGIONS as REGIONS
+from .geography import (
+    REGION_OF_COUNTRY as REGION_OF_COUNTRY,
+    REGIONS as REGIONS,
+    country_of as country_of,
+    country_of_zone as country_of_zone,
+)
+from .hosts import site_of as site_of, source_category as source_category
+from .identifiers import (
+    BLANKS as BLANKS,
+    WHO as WHO,
+    identifier as identifier,
+    in_doubt as in_doubt,
+)
+from .mail import is_free_mail as is_free_mail
+from .pages import (
+    IS_PAGE as IS_PAGE,
+    Address as Address,
+    PageRule as PageRule,
+    address as address,
+    addresses as addresses,
+    category_and_stage as category_and_stage,
+    checked_glob as checked_glob,
+    looks_like_glob as looks_like_glob,
+    matched_rules as matched_rules,
+    matching as matching,
+    with_pages as with_pages,
+)
+from .server_side import by_server as by_server, sent_by_channel as sent_by_channel
+from .time_values import looks_like_seconds as looks_like_seconds, read_ms as read_ms, read_times as read_times
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,
@@ -38,4 +98,6 @@ from .tracking_plan import (
     EventName as EventName,
     FunnelStage as FunnelStage,
     path_tree as path_tree,
+    refuse_uncountable as refuse_uncountable,
 )
+from .user_agents import browser_of as browser_of, device_of as device_of, is_bot as is_bot, system_of as system_of

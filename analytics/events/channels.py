@@ -8,10 +8,12 @@ from typing import Final
 
 import polars as pl
 
+from analytics.events.acquisition import CHANNELS
+
 _COLUMNS: Final = {
-    "utm_source": "context_campaign_source",
-    "utm_medium": "context_campaign_medium",
-    "utm_campaign": "context_campaign_name",
+    "utm_source": "campaign_source",
+    "utm_medium": "campaign_medium",
+    "utm_campaign": "campaign_name",
     "referrer": "referrer_domain",
 }
 
@@ -56,16 +58,30 @@ def with_own_channels(events: pl.DataFrame, rules: Sequence[ChannelRule]) -> pl.
 
     Args:
         events: Enriched events.
-        rules: Rules of the channels; the first that matches applies, and events without any keep their channel.
+        rules: Rules of the channels; the first that matches applies, and events without any keep their channel. One
+            with the name of a built-in channel replaces it, in ``default_channel`` too: events of that channel which do
+            not match are ``other``.
 
     >>> from analytics.events.enrichment import enrich
     >>> page = {"type": ["page"], "context_campaign_source": ["talks"], "context_campaign_medium": ["audio"]}
     >>> events = enrich(pl.DataFrame(page))
     >>> named = with_own_channels(events, [ChannelRule("podcast", utm_medium=("audio",))])
     >>> events["channel"].item(), named["channel"].item()
-    ('other', 'podcast')
+    ('audio', 'podcast')
     """
     if not rules:
         return events
-    names = [pl.when(rule.expression).then(pl.lit(rule.name)) for rule in rules]
-    return events.with_columns(channel=pl.coalesce(*names, pl.col("channel").cast(pl.String)).cast(pl.Categorical()))
+    replaced = [rule for rule in rules if rule.name in CHANNELS]
+    named = {"channel": rules, **({"default_channel": replaced} if replaced else {})}
+    return events.with_columns(
+        pl.coalesce(*(pl.when(rule.expression).then(pl.lit(rule.name)) for rule in applied), _kept(column, replaced))
+        .cast(pl.Categorical())
+        .alias(column)
+        for column, applied in named.items()
+    )
+
+
+def _kept(column: str, replaced: Sequence[ChannelRule]) -> pl.Expr:
+    """The channel of events that no rule names."""
+    channel = pl.col(column).cast(pl.String)
+    return pl.when(channel.is_in([rule.name for rule in replaced])).then(pl.lit("other")).otherwise(channel)

@@ -12,7 +12,8 @@ class DeadLetterReason(StrEnum):
     ``too_large``, ``not_utf8``, ``not_json``, ``too_deep`` and ``not_an_object`` are of the bytes, ``unknown_type`` of
     the call. ``no_identity``: there is neither an anonymous nor a user id. ``bad_id``: an identifier is no text.
     ``id_too_long``: it has more than 100 characters. ``no_time``: nothing shows when it arrived. ``bad_time``: a time
-    cannot be read, or is in no year from 2 to 9998.
+    cannot be read, or is in no year from 2 to 9998. ``impossible_time``: it is far from the times of the other
+    events, so that a wrong clock must have set it.
     """
 
     TOO_LARGE = "too_large"
@@ -26,6 +27,7 @@ class DeadLetterReason(StrEnum):
     ID_TOO_LONG = "id_too_long"
     NO_TIME = "no_time"
     BAD_TIME = "bad_time"
+    IMPOSSIBLE_TIME = "impossible_time"
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,13 @@ class Dimension:
 
 _ALL: Final = (
     Dimension("region", "world region of the visitor", pl.col("region"), "first"),
-    Dimension("country", "country of the visitor (ISO 3166-1 alpha-2)", pl.col("context_location_country"), "first"),
-    Dimension("device", "desktop, mobile or tablet", pl.col("context_device_type"), "first"),
+    Dimension("country", "country of the visitor (ISO 3166-1 alpha-2)", pl.col("country_code"), "first"),
+    Dimension("device", "desktop, mobile or tablet", pl.col("device_type"), "first"),
     Dimension("channel", "channel of the visitor's first touch", pl.col("channel"), "first"),
     Dimension("referrer", "referring site of the first touch", pl.col("referrer_domain"), "first"),
-    Dimension("utm_source", "first campaign source", pl.col("context_campaign_source"), "first"),
-    Dimension("utm_medium", "first campaign medium", pl.col("context_campaign_medium"), "first"),
-    Dimension("utm_campaign", "first campaign name", pl.col("context_campaign_name"), "first"),
+    Dimension("utm_source", "first campaign source", pl.col("campaign_source"), "first"),
+    Dimension("utm_medium", "first campaign medium", pl.col("campaign_medium"), "first"),
+    Dimension("utm_campaign", "first campaign name", pl.col("campaign_name"), "first"),
     Dimension("account", "company of the visitor", pl.col("context_group_id"), "first"),
     Dimension("industry", "industry of the visitor's company", pl.col("context_company_industry"), "first"),
     Dimension("company_size", "size band of the visitor's company", pl.col("context_company_size"), "first"),

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from analytics.intent.fit_context import FitContext
+from analytics.intent.own_tables import TableColumn
 from analytics.logit.design import INTERCEPT
 from analytics.logit.marginal_effects import MarginalEffects
 from analytics.signals.definitions import EventCount, SessionLength, Signal, interaction_parts
@@ -123,7 +124,7 @@ class Unit:
     size: float
 
 
-def unit_of(term: str, signals: Mapping[str, Signal]) -> Unit:
+def unit_of(term: str, signals: Mapping[str, Signal | TableColumn]) -> Unit:
     """Return the unit in which the odds ratio of a term is reported.
 
     Args:
@@ -138,7 +139,7 @@ def unit_of(term: str, signals: Mapping[str, Signal]) -> Unit:
     return Unit(" and ".join(unit.meaning for unit in units), math.prod(unit.size for unit in units))
 
 
-def _unit(signal: Signal | None) -> Unit:
+def _unit(signal: Signal | TableColumn | None) -> Unit:
     if signal is not None and signal.dtype == pl.Boolean():
         return Unit("present against absent", 1.0)
     if isinstance(signal, SessionLength):
@@ -150,7 +151,7 @@ def _unit(signal: Signal | None) -> Unit:
     return Unit("one more", 1.0)
 
 
-def odds_ratios_per_unit(coefficients: pl.DataFrame, signals: Sequence[Signal]) -> pl.DataFrame:
+def odds_ratios_per_unit(coefficients: pl.DataFrame, signals: Sequence[Signal | TableColumn]) -> pl.DataFrame:
     """Return the odds ratio of each term per unit, exp(coefficient × unit), with its interval.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,17 +11,18 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import IntentModelError, VisitTableError
+from analytics.intent.own_tables import TableColumn
 from analytics.logit.clusters import cluster_names, effective_clusters, jackknife_errors
 from analytics.logit.design import Design, Floats, Integers, design_matrix
 from analytics.logit.estimation import Estimate
-from analytics.logit.likelihood import information
+from analytics.logit.likelihood import information, inverse_information
 from analytics.signals.definitions import Signal
 
 if TYPE_CHECKING:
     from statsmodels.discrete.discrete_model import BinaryResultsWrapper
 
 _ALIKE: Final = 1e-6
-"""Largest difference by rounding, in units of the term, between a term and what determines it."""
+"""Largest difference by rounding between a term and what determines it, as a share of their largest value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +35,15 @@ class FitContext:
         estimate: Coefficients and covariance.
         clusters: Number of each visit's cluster, from 0; None where visits are taken as independent.
         people: The account and the visitor of each visit.
+        levels: Levels of each text column of the user's own table, the reference first.
     """
 
-    signals: tuple[Signal, ...]
+    signals: tuple[Signal | TableColumn, ...]
     design: Design
     estimate: Estimate
     clusters: Integers | None
     people: pl.DataFrame
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> pl.Series:
@@ -55,7 +58,8 @@ class FitContext:
     @cached_property
     def nonrobust_standard_error(self) -> Mapping[str, float]:
         """Nonrobust standard error of each term, from the information XᵀWX with W = n p (1 − p)."""
-        errors = np.sqrt(np.diag(np.linalg.inv(self._information)))
+        design = self.design
+        errors = np.sqrt(np.diag(inverse_information(design.matrix, design.n_visits, self.estimate.fit.p_request)))
         return dict(zip(self.design.terms, errors.tolist(), strict=True))
 
     @cached_property
@@ -92,7 +96,9 @@ class FitContext:
         for term, weights in self.design.determined.items():
             # The dropped term must still be the same combination of others as in the fit.
             values = design_matrix(visits, [term, *weights])
-            n_other = int((np.abs(values[:, 0] - values[:, 1:] @ list(weights.values())) > _ALIKE).sum())
+            expected = values[:, 1:] @ list(weights.values())
+            largest = max(np.abs(values[:, 0]).max(initial=0.0), np.abs(expected).max(initial=0.0))
+            n_other = int((np.abs(values[:, 0] - expected) > _ALIKE * largest).sum())
             if n_other:
                 raise VisitTableError(
                     f"{term} was dropped from the model ({self.design.dropped[term]}), but differs in {n_other:,} "

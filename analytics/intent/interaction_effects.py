@@ -85,7 +85,7 @@ def interaction_effect(design: Design, fit: LogitFit, pair: Mapping[str, bool]) 
         values = {signal: np.full(len(share), value) for signal, value in zip(flags, corner, strict=True)}
         here, slope = _mean_derivative(design, fit.coefficients, share, values, quantities)
         effect, gradient = effect + sign * here, gradient + sign * slope
-    return effect, float(np.sqrt(gradient @ fit.covariance @ gradient))
+    return effect, float(fit.errors_of(gradient[np.newaxis])[0])
 
 
 def _mean_derivative(

@@ -9,16 +9,18 @@ returned without one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from types import MethodType
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
 import numpy as np
 import polars as pl
 
-from analytics.errors import IntentModelError
+from analytics.errors import IntentModelError, VisitTableError
 from analytics.intent.coefficients import coefficient_table
 from analytics.intent.fit_context import FitContext
+from analytics.intent.own_tables import Categories, own_table
 from analytics.intent.results import IntentResults
 from analytics.intent.validation import area_under_curve, coefficient_of_discrimination
 from analytics.logit.clusters import cluster_numbers
@@ -33,9 +35,26 @@ _MIN_CLUSTERS: Final = 40
 _MIN_EFFECTIVE_CLUSTERS: Final = 20
 """Effective accounts below which clustered errors are noticeably too small: with 11, by 12 % in simulations."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _OfClassToo(Generic[P, R]):
+    """A method that can be called on the class as well: it is then that of a model with default settings.
+
+    Args:
+        method: The method.
+    """
+
+    def __init__(self, method: Callable[Concatenate[Any, P], R]) -> None:
+        self._method, self.__doc__ = method, method.__doc__
+
+    def __get__(self, model: object, owner: type) -> Callable[P, R]:
+        return MethodType(self._method, owner() if model is None else model)
+
 
 class IntentModel:
-    """The logit of demo requests on intent signals.
+    """The logit of demo requests on intent signals, or of any outcome on the columns of one's own table.
 
     Args:
         signals: Signals of the model, in the order of the results.
@@ -62,6 +81,10 @@ class IntentModel:
         *,
         penalise: bool = True,
     ) -> None:
+        if any(isinstance(signal, str) for signal in signals):
+            raise IntentModelError(
+                "signals: are no names here; for columns of your own table use fit(table, signals=[…], outcome=…)"
+            )
         self.signals, self.interactions, self.level = tuple(signals), tuple(interactions), level
         self.penalise = penalise
         names = [signal.name for signal in self.signals]
@@ -79,34 +102,74 @@ class IntentModel:
         if not 0 < level < 1:
             raise IntentModelError(f"level: must lie between 0 and 1 (got {level})")
 
-    def fit(self, visits: pl.DataFrame, truth: Mapping[str, float] | None = None) -> IntentResults:
-        """Fit the model on completed visits of visitors at risk: those who could make a first request.
+    @_OfClassToo
+    def fit(
+        self,
+        visits: Any,  # noqa: ANN401 - a visit table, or whatever Polars reads as a frame
+        truth: Mapping[str, float] | None = None,
+        *,
+        signals: Sequence[str] | None = None,
+        outcome: str | None = None,
+        account: str | None = None,
+        weights: str | None = None,
+        categories: Categories | None = None,
+    ) -> IntentResults:
+        """Fit the model on a visit table, or on any table with an outcome of 0 and 1.
 
+        Of a visit table, completed visits of visitors at risk are fitted: those who could make a first request.
         Standard errors are clustered by account where accounts are known, because colleagues share unobserved causes.
         A visitor without an account is a cluster of their own.
 
+        With ``outcome``, it is a table of any columns, a Polars or pandas frame with one row per observation. Rows
+        without a value are left out, with a warning that counts them. Results and messages call a row a visit, and a
+        row with the outcome 1 a request.
+
         Args:
-            visits: A visit table, as of :func:`analytics.visit_table`.
+            visits: A visit table, as of :func:`analytics.visit_table`; or, with ``outcome``, any table.
             truth: True coefficients by term, to show beside the estimates; see ``Design.true_coefficients``.
+            signals: Columns that are signals, and products of them as ``a:b``; by default those of the model, and if
+                that has the built-in signals, all columns of numbers.
+            outcome: Column of 0 and 1, or of false and true.
+            account: Column of the account, for clustered standard errors; nonrobust errors unless given.
+            weights: Column of frequency weights: the whole number of equal rows that a row stands for.
+            categories: Text columns among the signals with their reference levels, such as ``{"plan": "free"}``; each
+                other level is a signal, such as ``plan=pro``.
 
         Returns:
             Estimates, intervals and effects. Read ``dropped`` and ``warnings`` before using them.
 
         Raises:
-            VisitTableError: A column is missing or a signal has no value in some rows.
+            VisitTableError: A column is missing or cannot be used; or a signal of a visit table has no value in some
+                rows.
             OneOutcomeError: Every visit ends in a request, or none does.
             TooFewVisitsError: There are fewer requests than terms.
             SeparationError: Signals predict the outcome perfectly, and ``penalise`` is False.
             ConvergenceError: The maximisation did not converge.
+
+        >>> table = pl.DataFrame({"trial": [1, 1, 0, 0], "bought": [1, 0, 1, 0], "n": [20, 30, 15, 135]})
+        >>> found = IntentModel.fit(table, signals=["trial"], outcome="bought", weights="n")
+        >>> round(found.coefficients["odds_ratio"][1], 3)  # (20 × 135) / (30 × 15)
+        6.0
         """
-        names = [signal.name for signal in self.signals]
-        eligible = eligible_visits(visits, names)
-        basis = self.fit_context(eligible, names, self.interactions)
+        if outcome is None:
+            if signals is not None or account or weights or categories:
+                raise VisitTableError("outcome: name the column of 0 and 1 of your own table")
+            names = [signal.name for signal in self.signals]
+            eligible = eligible_visits(visits, names)
+            return self._results(eligible, self.fit_context(eligible, names, self.interactions), truth or {})
+        if signals is None and self.signals != SIGNALS:
+            signals = [*(signal.name for signal in self.signals), *self.interactions]
+        own = own_table(visits, signals, outcome, account=account, weights=weights, categories=categories)
+        basis = self.fit_context(own.visits, [signal.name for signal in own.signals], own.interactions)
+        results = self._results(own.visits, replace(basis, signals=own.signals, levels=own.levels), truth or {})
+        return replace(results, outcome=outcome, warnings=(*own.warnings, *results.warnings))
+
+    def _results(self, eligible: pl.DataFrame, basis: FitContext, truth: Mapping[str, float]) -> IntentResults:
         design, found = basis.design, basis.estimate
         ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
         results = IntentResults(
-            coefficients=coefficient_table(basis, truth or {}),
+            coefficients=coefficient_table(basis, truth),
             n_visits=eligible.height,
             n_visitors=_n_unique(eligible, "anonymous_id"),
             n_accounts=_n_unique(eligible, "account"),
@@ -120,7 +183,7 @@ class IntentModel:
             level=self.level,
             basis=basis,
             estimator=found.estimator,
-            warnings=(*_warnings(basis, eligible), *_lost_effects(design, truth or {})),
+            warnings=(*_warnings(basis, eligible), *_lost_effects(design, truth)),
             dropped=dict(design.dropped),
         )
         # This warning comes last because it needs results: effective clusters are computed from the fit.

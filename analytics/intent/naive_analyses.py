@@ -20,6 +20,7 @@ from analytics.events.tracking_plan import EventName
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.logit.design import INTERCEPT
+from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EventCount, SessionLength, Signal
@@ -101,6 +102,7 @@ def compare_analyses(
     conversion_unit: ConversionUnit = "account",
     visits: pl.DataFrame | None = None,
     by_visit: IntentResults | None = None,
+    stitch: bool = True,
 ) -> NaiveComparison:
     """Fit the same terms in three ways: by visit, as the intent model does, and in two ways by visitor.
 
@@ -112,11 +114,12 @@ def compare_analyses(
         conversion_unit: Who requests one demo at most; only the analysis by visit uses it.
         visits: The visit table of these events, if it exists already.
         by_visit: Results of the model on it, if it was fitted already.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Raises:
         EventFrameError: The table is not a table of events.
     """
-    table = enriched(events)
+    table = stitched(events) if stitch else enriched(events)
     # The intercept by visitor is another quantity, whose true value is unknown.
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
 
@@ -124,15 +127,15 @@ def compare_analyses(
         # A fit takes longer than all else here, and a report has this one already.
         if by_visit is not None:
             return by_visit
-        rows = visits
-        if rows is None:
-            rows = visit_table(
-                table, observed_until=observed_until, signals=model.signals, conversion_unit=conversion_unit
-            )
+        if visits is not None:
+            return model.fit(visits, truth)
+        rows = visit_table(
+            table, observed_until=observed_until, signals=model.signals, conversion_unit=conversion_unit, stitch=False
+        )
         return model.fit(rows, truth)
 
     def fit_by_visitor(*, everything: bool) -> IntentResults:
-        return model.fit(visitor_table(table, model.signals, everything=everything), without_intercept)
+        return model.fit(visitor_table(table, model.signals, everything=everything, stitch=False), without_intercept)
 
     analyses: dict[str, Callable[[], IntentResults]] = {
         BY_VISIT: fit_by_visit,
@@ -150,7 +153,12 @@ def compare_analyses(
 
 
 def visitor_table(
-    events: pl.DataFrame, signals: tuple[Signal, ...], *, everything: bool, idle_minutes: float = IDLE_MINUTES
+    events: pl.DataFrame,
+    signals: tuple[Signal, ...],
+    *,
+    everything: bool,
+    idle_minutes: float = IDLE_MINUTES,
+    stitch: bool = True,
 ) -> pl.DataFrame:
     """Aggregate all visits of a visitor into one row, regardless of their order.
 
@@ -162,6 +170,7 @@ def visitor_table(
         signals: Signals to compute.
         everything: Include events after the first request; otherwise only those strictly before it.
         idle_minutes: Idle time-out, in minutes, greater than 0.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Returns:
         A table with the columns of a visit table that the intent model needs, one row per visitor.
@@ -170,13 +179,13 @@ def visitor_table(
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0.
     """
-    table = enriched(events)
+    table = stitched(events) if stitch else enriched(events)
     request = (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False)
     # Without requests in the events no visitor leaves the risk set: the table goes to the last event.
     followed = table.filter(~request) if everything else table
-    visits = visit_table(followed, signals=signals, idle_minutes=idle_minutes, conversion_unit="visitor").filter(
-        "at_risk"
-    )
+    visits = visit_table(
+        followed, signals=signals, idle_minutes=idle_minutes, conversion_unit="visitor", stitch=False
+    ).filter("at_risk")
     # Servers know the person, and often no browser.
     asked = table.filter(request).select(pl.coalesce("anonymous_id", "user_id").cast(pl.String)).to_series()
     return (

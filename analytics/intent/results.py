@@ -17,10 +17,12 @@ from analytics.errors import IntentModelError
 from analytics.intent.coefficients import odds_ratios_per_unit
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
+from analytics.intent.own_tables import with_levels
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
-from analytics.logit.design import Floats, design_matrix, variance_inflation
+from analytics.logit.design import NEVER, Floats, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
 from analytics.logit.joint_tests import JointTest, joint_test
+from analytics.signals.definitions import interaction_parts
 from analytics.statistics.multiplicity import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ _SUMMARY: Final = (
     "true_coefficient",
     "ci_covers_truth",
 )
+
+_REQUESTED: Final = "requested_demo"
 
 _METHODS: Final[Mapping[Estimator, str]] = {
     "ml": "maximum likelihood",
@@ -67,6 +71,7 @@ class IntentResults:
         estimator: ``ml`` for maximum likelihood, ``firth`` for the penalised likelihood where terms are separated.
         warnings: Warnings to read before using the numbers.
         dropped: Terms that the data cannot identify, with the reason.
+        outcome: Column of the outcome.
     """
 
     coefficients: pl.DataFrame
@@ -85,11 +90,24 @@ class IntentResults:
     estimator: Estimator = "ml"
     warnings: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
+    outcome: str = _REQUESTED
 
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms in the model, the intercept first."""
         return tuple(self.coefficients["signal"])
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Terms that were dropped because no visit of the fit showed them, and products with them.
+
+        A site without a careers page has ``careers_page_view`` here. Of one's own table there are none.
+        """
+        if self.outcome != _REQUESTED:
+            return ()
+        binary = {signal.name for signal in self.basis.signals if signal.dtype == pl.Boolean()}
+        never = {term for term, reason in self.dropped.items() if term in binary and reason == NEVER}
+        return tuple(term for term in self.dropped if not never.isdisjoint(interaction_parts(term)))
 
     @property
     def method(self) -> str:
@@ -98,8 +116,8 @@ class IntentResults:
 
     @property
     def summary(self) -> pl.DataFrame:
-        """The columns of the coefficients that fit a screen."""
-        return self.coefficients.select(_SUMMARY)
+        """The columns of the coefficients that fit a screen; without true ones of a table that was not simulated."""
+        return self.coefficients.select(_SUMMARY if self.outcome == _REQUESTED else _SUMMARY[:-2])
 
     @property
     def comparison(self) -> pl.DataFrame:
@@ -228,7 +246,8 @@ class IntentResults:
         """Return the probability that each visit ends in a request, given no earlier request of the visitor.
 
         Args:
-            visits: Table with a column for each signal of the model, such as a visit table.
+            visits: Table with a column for each signal of the model, such as a visit table; or with the columns of the
+                user's own table that was fitted.
 
         Returns:
             Probabilities, one per visit.
@@ -245,14 +264,14 @@ class IntentResults:
         The interval is a confidence interval of the probability, not a prediction interval. It is Wald's in log-odds,
         and so within 0 and 1. Arguments and errors are those of :meth:`predict`.
         """
+        visits = with_levels(visits, self.basis.levels)
         matrix = design_matrix(visits, self.terms)
         self.basis.refuse_unseen(visits)
         # Workers that never predict must not wait for it.
         from scipy.special import expit  # noqa: PLC0415
 
         log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
-        # Only the diagonal of X V Xᵀ: the whole has a row and a column for each visit.
-        error = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.covariance_matrix, matrix))
+        error = self.basis.estimate.fit.errors_of(matrix)
         # Intervals are symmetric in log-odds, so that their ends stay between 0 and 1 as probabilities.
         half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
         values = {"p_request": log_odds, "p_low": log_odds - half, "p_high": log_odds + half}
@@ -287,12 +306,14 @@ class IntentResults:
             "out_of_fold": self._or_reason(lambda: self.out_of_fold.to_dict()),  # noqa: PLW0108 - the property may raise
             "all_signals": self._or_reason(lambda: asdict(self.all_signals)),
             "events_per_variable": self.events_per_variable,
+            "outcome": self.outcome,
             "estimator": self.estimator,
             "covariance": self.covariance,
             "level": self.level,
             "interaction_effects": [_finite(row) for row in self.interaction_effects.iter_rows(named=True)],
             "coefficients": [_finite(row) for row in details.iter_rows(named=True)],
             "dropped": dict(self.dropped),
+            "unseen": list(self.unseen),
             "warnings": list(self.warnings),
         }
 
@@ -316,17 +337,22 @@ class IntentResults:
 
     @property
     def _headline(self) -> str:
+        if self.outcome == _REQUESTED:
+            counts = f"{self.n_requests:,} requests in {self.n_visits:,} visits of {self.n_visitors:,} visitors"
+        else:
+            counts = f"{self.outcome} is 1 in {self.n_requests:,} of {self.n_visits:,} rows"
+        accounts = f", {self.n_accounts:,} accounts" if self.n_accounts or self.outcome == _REQUESTED else ""
         return (
-            f"IntentModel: {self.n_requests:,} requests in {self.n_visits:,} visits of {self.n_visitors:,} visitors, "
-            f"{self.n_accounts:,} accounts; {self.method}; "
+            f"IntentModel: {counts}{accounts}; {self.method}; "
             f"standard errors {self.covariance}; McFadden R² {self.pseudo_r2:.3f}, "
             f"in-sample AUC {self.auc_in_sample:.3f} (optimistic)"
         )
 
     @property
     def _remarks(self) -> list[str]:
-        dropped = [f"dropped: {term} ({reason})" for term, reason in self.dropped.items()]
-        return [*dropped, *(f"warning: {warning}" for warning in self.warnings)]
+        unseen = [f"not seen in these events: {', '.join(self.unseen)}"] if self.unseen else []
+        dropped = [f"dropped: {term} ({reason})" for term, reason in self.dropped.items() if term not in self.unseen]
+        return [*unseen, *dropped, *(f"warning: {warning}" for warning in self.warnings)]
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 from .batch_decoding import flatten_lines as flatten_lines
+from .containers import HEAD as HEAD
 from .flatten import Flattened as Flattened, flatten_numbered as flatten_numbered
 from .ndjson import (
     GZIP_MAGIC as GZIP_MAGIC,
@@ -9,6 +10,15 @@ from .ndjson import (
     read_ndjson as read_ndjson,
 )
 from .position import Offset as Offset, SourceBatch as SourceBatch, SourcePosition as SourcePosition
+from .reading import (
+    EventFormat as EventFormat,
+    event_files as event_files,
+    is_plain as is_plain,
+    is_plain_head as is_plain_head,
+    located as located,
+    read_events as read_events,
+)
+from .recognition import description as description, shown as shown
 from .row_validation import usable_events as usable_events
 from .strict_json import MAX_EVENT_BYTES as MAX_EVENT_BYTES
 from .warehouse import unfold as unfold, warehouse_tables as warehouse_tables

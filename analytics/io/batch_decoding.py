@@ -5,7 +5,8 @@ value, and what closes it; lines that differ only in the values have one *shape*
 control characters are plain JSON strings, so all lines of a shape have one structure. The walk of
 :mod:`analytics.io.flatten` over one of them, with the numbers of the pieces in place of the values, shows which piece
 belongs to which column. All lines in doubt (rare shapes, unknown fields, escapes, times in other formats, unusable
-events) are flattened one by one, with the same result.
+events) are flattened one by one, with the same result. So are lines that hold more than
+one event: objects one after the other, an array, or the body of a batch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -22,10 +23,12 @@ import numpy as np
 import polars as pl
 
 from analytics.events.dead_letters import RejectedError
+from analytics.events.identifiers import WHO, in_doubt
 from analytics.events.times import EARLIEST, LATEST, epoch_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.encoding import time_tails
 from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flat_row, flatten_numbered
+from analytics.io.json_values import events_on_line
 from analytics.io.strict_json import MAX_EVENT_BYTES, read_object
 
 _SEPARATOR: Final = ',"'
@@ -74,7 +77,8 @@ def flatten_lines(
         arrived_at: When the lines arrived, for those without ``receivedAt``.
 
     Returns:
-        The usable events and the dead letters, both in the order of the lines; the same as line by line.
+        The usable events and the dead letters, both in the order of the lines; the same as line by line. A
+            line may hold several events.
 
     >>> page = '{"type":"page","messageId":"%d","anonymousId":"a","receivedAt":"2026-03-03T10:00:00.000Z"}'
     >>> batch = flatten_lines([(number, (page % number).encode()) for number in (1, 2)] + [(3, b"broken")], enough=2)
@@ -84,17 +88,33 @@ def flatten_lines(
     # Fewer lines than one shape needs are flattened one by one at once.
     parts = _by_shape(_pieces([line for _, line in numbered]), enough) if len(numbered) >= enough else []
     if not parts:
-        return flatten_numbered(numbered, arrived_at=arrived_at)
+        return _one_by_one(numbered, range(len(numbered)), arrived_at)[1]
     # Lines of different shapes have different columns.
     together = _decoded_rows(pl.concat([*parts, _TEXTS], how="diagonal"))
     is_left = np.ones(len(numbered), np.bool_)
     is_left[together["_row"].to_numpy()] = False
-    row_by_row = np.flatnonzero(is_left).tolist()
-    others = flatten_numbered((numbered[row] for row in row_by_row), arrived_at=arrived_at)
-    unusable = {letter.position for letter in others.dead_letters}
-    rows = pl.Series("_row", [row for row in row_by_row if numbered[row][0] not in unusable], pl.UInt32)
-    frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row").drop("_row")
-    return Flattened(frame, others.dead_letters)
+    left, others = _one_by_one(numbered, np.flatnonzero(is_left).tolist(), arrived_at)
+    rows = pl.Series("_row", left, pl.UInt32)
+    # Several events may be on one line.
+    frame = pl.concat([together, others.frame.insert_column(0, rows)]).sort("_row", maintain_order=True).drop("_row")
+    return replace(others, frame=frame)
+
+
+def _one_by_one(
+    numbered: Sequence[tuple[int, bytes]], rows: Sequence[int], arrived_at: datetime | None
+) -> tuple[list[int], Flattened]:
+    """Flatten some of the lines, and what stands on a line with others; with the row of each usable event."""
+    flat = flatten_numbered((numbered[row] for row in rows), arrived_at=arrived_at)
+    unusable = {letter.position for letter in flat.dead_letters}
+    several = {each.position: parts for each in flat.dead_letters if (parts := events_on_line(each.raw))}
+    if not several:
+        return [row for row in rows if numbered[row][0] not in unusable], flat
+    single = [(row, part) for row in rows for part in several.get(numbered[row][0], [numbered[row][1]])]
+    flat = flatten_numbered(enumerate(part for _, part in single), arrived_at=arrived_at)
+    letters = [(each.position or 0, each) for each in flat.dead_letters]
+    unusable = {at for at, _ in letters}
+    placed = tuple(replace(each, position=numbered[single[at][0]][0]) for at, each in letters)
+    return [row for at, (row, _) in enumerate(single) if at not in unusable], replace(flat, dead_letters=placed)
 
 
 def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:
@@ -208,6 +228,8 @@ def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:
             ~pl.any_horizontal(pl.col(pl.String).str.contains('"', literal=True)).fill_null(value=False),
             pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
             pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+            pl.col("previous_id").str.len_chars().fill_null(0) <= MAX_ID_LENGTH,
+            ~pl.any_horizontal(map(in_doubt, WHO)).fill_null(value=False),
         )
         .with_columns(_times(_minutes(texts)).name.prefix(_PARSED))
         .filter(~pl.any_horizontal(unparsed))

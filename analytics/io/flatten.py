@@ -10,6 +10,8 @@ Choices that the Segment Spec leaves open:
   U+FFFD, and does not cost the event.
 * Numbers, booleans, arrays and objects where a text is expected become their JSON text. An identifier must be a text or
   a number.
+* A ``sentAt``, ``timestamp`` or ``originalTimestamp`` that cannot be read is ignored and counted if a readable one of
+  the latter two says when the event happened; else, like an unreadable ``receivedAt``, it costs the event.
 * A column that belongs to certain calls is read from those calls only: the ``properties.category`` of a shop's track
   call is not the content of a page.
 """
@@ -18,15 +20,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
-from analytics.events.times import EARLIEST, EPOCH, LATEST, epoch_ms, moment
+from analytics.events.identifiers import BLANKS, WHO, identifier
+from analytics.events.time_values import looks_like_seconds, read_ms
+from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
 from analytics.io.strict_json import canonical, mended, read_object, shortened
 
@@ -50,10 +55,15 @@ class Flattened:
     Args:
         frame: The usable events, one row each, in the order in which they came; exactly the tracking plan's columns.
         dead_letters: The others.
+        ignored_times: How many times of usable events could not be read, by their keys; the events have others.
+        ids_of_nobody: How many identifiers of usable events stand for nobody, and are null in the table, by their texts
+            in small letters; see :func:`analytics.events.identifiers.identifier`.
     """
 
     frame: pl.DataFrame
     dead_letters: tuple[DeadLetter, ...] = ()
+    ignored_times: Counter[str] = field(default_factory=Counter)
+    ids_of_nobody: Counter[str] = field(default_factory=Counter)
 
     @property
     def n_received(self) -> int:
@@ -79,7 +89,7 @@ def track_view(event: RawEvent, position: int | None = None) -> FlatEvent | Dead
     >>> track_view(b'{"type": "page"}').reason.value
     'no_identity'
     """
-    row = _row_or_dead_letter(event, position)
+    row = _row_or_dead_letter(event, position, None, Counter(), Counter())
     if isinstance(row, DeadLetter):
         return row
     for index in _TIMES:
@@ -122,24 +132,21 @@ def flatten_numbered(events: Iterable[tuple[int, RawEvent]], *, arrived_at: date
     arrived_ms = None if arrived_at is None else epoch_ms(arrived_at)
     rows: list[Row] = []
     dead_letters: list[DeadLetter] = []
+    ignored, nobody = Counter[str](), Counter[str]()
     for position, event in events:
-        row = _row_or_dead_letter(event, position, arrived_ms)
+        row = _row_or_dead_letter(event, position, arrived_ms, ignored, nobody)
         if isinstance(row, DeadLetter):
             dead_letters.append(row)
         else:
             rows.append(row)
     values = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
     frame = pl.DataFrame([_series(name, dtype, column) for (name, dtype), column in zip(_TYPES, values, strict=True)])
-    return Flattened(frame, tuple(dead_letters))
+    return Flattened(frame, tuple(dead_letters), ignored, nobody)
 
 
 _Tree = dict[str, Any]
 """Paths of the columns: keys lead to further trees or, at the end, to the column's index."""
 
-
-_FIRST_MS: Final = epoch_ms(EARLIEST)
-
-_LAST_MS: Final = epoch_ms(LATEST)
 
 _TYPES: Final = tuple(EVENT_SCHEMA.items())
 
@@ -153,7 +160,11 @@ _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
 
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
 
-_IDENTIFIERS: Final = ("anonymousId", "userId", "messageId")
+_URL, _PATH = _INDEX["context_page_url"], _INDEX["context_page_path"]
+
+_WHO: Final = tuple(_INDEX[name] for name in WHO)
+
+_IDENTIFIERS: Final = ("anonymousId", "userId", "messageId", "previousId")
 
 
 def _tree_of(call: CallType) -> _Tree:
@@ -171,6 +182,7 @@ _FALLBACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
         (_INDEX["context_page_url"], ("properties", "url")),
         (_INDEX["context_page_title"], ("properties", "title")),
         (_INDEX["context_page_referrer"], ("properties", "referrer")),
+        (_INDEX["context_page_referrer"], ("context", "referrer", "url")),
         (_INDEX["name"], ("properties", "name")),
         (_INDEX["category"], ("category",)),
     ),
@@ -179,11 +191,13 @@ _FALLBACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
 }
 
 
-def _row_or_dead_letter(event: RawEvent, position: int | None, arrived_ms: int | None = None) -> Row | DeadLetter:
+def _row_or_dead_letter(
+    event: RawEvent, position: int | None, arrived_ms: int | None, ignored: Counter[str], nobody: Counter[str]
+) -> Row | DeadLetter:
     raw = b""
     try:
         raw = _raw(event)
-        return _timed_row(read_object(raw), arrived_ms)
+        return _read_row(read_object(raw), arrived_ms, ignored, nobody)
     except RejectedError as rejection:
         return DeadLetter(raw, rejection.reason, str(rejection), position)
     # Python's JSON decoder recurses: how deep it gets depends on the caller's stack.
@@ -203,14 +217,15 @@ def _raw(event: RawEvent) -> bytes:
     return json.dumps(event if type(event) is dict else dict(event), default=str).encode()
 
 
-def _timed_row(event: dict[str, Any], arrived_ms: int | None) -> Row:
+def _read_row(event: dict[str, Any], arrived_ms: int | None, ignored: Counter[str], nobody: Counter[str]) -> Row:
     row = flat_row(event)
-    _read_times(row, arrived_ms)
+    _read_times(row, arrived_ms, ignored)
+    _read_identifiers(row, nobody)
     return row
 
 
 def flat_row(event: dict[str, Any]) -> Row:
-    """Flatten an event: values in the order of the columns, times as they are written.
+    """Flatten an event: values in the order of the columns, times and identifiers as they are written.
 
     Args:
         event: The decoded JSON object.
@@ -238,21 +253,36 @@ def flat_row(event: dict[str, Any]) -> Row:
         row[_MESSAGE_ID] = fingerprint
     for index, path in _FALLBACKS.get(event["type"], ()):
         _fall_back(row, index, rest, path)
+    if "context" in rest:
+        _add_search(row, rest["context"])
     row[_EXTRA] = _extra(rest) if rest else None
     return row
+
+
+def _add_search(row: Row, context: object) -> None:
+    """Complete an address without a query by the page's ``search``, where some senders have it alone."""
+    page = context.get("page") if isinstance(context, dict) else None
+    search = page.get("search") if isinstance(page, dict) else None
+    url = row[_URL] or row[_PATH] or ""
+    if isinstance(search, str) and search.strip("?") and "?" not in url:
+        address, mark, fragment = url.partition("#")
+        row[_URL] = f"{address}?{search.removeprefix('?')}{mark}{fragment}"
 
 
 def _check_identifiers(event: dict[str, Any]) -> None:
     for key in _IDENTIFIERS:
         value = event.get(key)
-        if value is None:
+        # Of other calls a previousId is a field like any other, and is kept as it is.
+        if value is None or (key == "previousId" and event["type"] != CallType.ALIAS):
             continue
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise RejectedError(DeadLetterReason.BAD_ID, f"{key} is {shortened(str(value))}, not a text")
         if len(str(value)) > MAX_ID_LENGTH:
             raise RejectedError(DeadLetterReason.ID_TOO_LONG, f"{key} has more than {MAX_ID_LENGTH} characters")
-    if event.get("anonymousId") in {None, ""} and event.get("userId") in {None, ""}:
-        raise RejectedError(DeadLetterReason.NO_IDENTITY, "neither anonymousId nor userId is given")
+    given = [str(event[key]) for key in ("anonymousId", "userId") if event.get(key) is not None]
+    if not any(identifier(text) for text in given):
+        said = f" ({' and '.join(map(repr, given))} stand for nobody)" if any(given) else ""
+        raise RejectedError(DeadLetterReason.NO_IDENTITY, f"neither anonymousId nor userId is given{said}")
 
 
 def _fingerprint(event: dict[str, Any]) -> str:
@@ -318,42 +348,43 @@ def _extra(rest: dict[str, Any]) -> str:
     return canonical(rest)
 
 
-def _read_times(row: Row, arrived_ms: int | None) -> None:
-    """Read the four times as epoch milliseconds; a missing arrival is the known one, or the best of the others."""
+def _read_times(row: Row, arrived_ms: int | None, ignored: Counter[str]) -> None:
+    """Read the four times as epoch milliseconds; a missing arrival is the known one, or the best of the others.
+
+    Raises:
+        RejectedError: There is no time, or one that cannot be read where no other says when the event happened.
+    """
+    unread: Row = []
     for index in _TIMES:
         if row[index] is not None:
-            row[index] = _epoch_ms(row[index], index)
+            given, row[index] = row[index], read_ms(row[index])
+            if row[index] is None:
+                unread.append((index, given))
+    # The arrival is always needed: it is the order of a stream, and what other times are checked against.
+    if unread and (row[_TIMESTAMP] is row[_ORIGINAL] is None or any(index == _RECEIVED for index, _ in unread)):
+        raise RejectedError(DeadLetterReason.BAD_TIME, _not_a_time(*unread[0]))
     if row[_RECEIVED] is None:
         others = (arrived_ms, *(row[index] for index in (_SENT, _TIMESTAMP, _ORIGINAL)))
         row[_RECEIVED] = next((time for time in others if time is not None), None)
     if row[_RECEIVED] is None:
         raise RejectedError(DeadLetterReason.NO_TIME, "no receivedAt, sentAt, timestamp or originalTimestamp is given")
+    for index, _ in unread:
+        ignored[COLUMNS[index].path[-1]] += 1
 
 
-_SMALLEST_EPOCH_MS: Final = 10**11
+def _read_identifiers(row: Row, nobody: Counter[str]) -> None:
+    """Read the identifiers of the browser, the person and the account; those that stand for nobody are counted."""
+    for index in _WHO:
+        given = row[index]
+        if given is not None:
+            row[index] = identifier(given)
+            if row[index] is None:
+                nobody[given.strip(BLANKS).lower()] += 1
 
 
-def _epoch_ms(value: object, index: int) -> int:
-    """Read ISO 8601 text (naive is UTC) or epoch milliseconds as whole epoch milliseconds.
-
-    A number below 10¹¹, a time before March 1973, is refused: it much more likely counts seconds.
-    """
-    try:
-        if isinstance(value, str):
-            time = datetime.fromisoformat(value)
-            # Integer arithmetic: a float timestamp could round to another millisecond.
-            delta = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - EPOCH
-            ms = delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
-        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _SMALLEST_EPOCH_MS:
-            ms = int(value)
-        else:
-            ms = _LAST_MS + 1
-    except (ValueError, OverflowError):
-        ms = _LAST_MS + 1
-    if not _FIRST_MS <= ms <= _LAST_MS:
-        key = COLUMNS[index].path[-1]
-        raise RejectedError(DeadLetterReason.BAD_TIME, f"{key} is {shortened(str(value))}, not a time")
-    return ms
+def _not_a_time(index: int, given: object) -> str:
+    why = "which looks like epoch seconds, not milliseconds" if looks_like_seconds(given) else "not a time"
+    return f"{COLUMNS[index].path[-1]} is {shortened(str(given))}, {why}"
 
 
 def _series(name: str, dtype: pl.DataType, values: tuple[Any, ...]) -> pl.Series:

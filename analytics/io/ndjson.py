@@ -12,7 +12,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,7 +89,10 @@ def decode(lines: bytes | BinaryIO | str | Path, *, arrived_at: datetime | None 
     source = io.BytesIO(lines) if isinstance(lines, bytes) else lines
     batches = list(read_ndjson(source, arrived_at=arrived_at))
     frames = [batch.frame for batch in batches] or [EVENT_SCHEMA.to_frame()]
-    return Flattened(pl.concat(frames), tuple(letter for batch in batches for letter in batch.dead_letters))
+    letters = tuple(letter for batch in batches for letter in batch.dead_letters)
+    ignored = sum((batch.ignored_times for batch in batches), start=Counter[str]())
+    nobody = sum((batch.ids_of_nobody for batch in batches), start=Counter[str]())
+    return Flattened(pl.concat(frames), letters, ignored, nobody)
 
 
 def read_ndjson(

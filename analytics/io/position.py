@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from analytics.io.flatten import Flattened
@@ -19,10 +19,12 @@ class SourcePosition:
     Args:
         source: Name of the source.
         offset: How far it has been read, this batch included.
+        others: How far other sources have been read, which is stored together with it.
     """
 
     source: str
     offset: Offset
+    others: Mapping[str, Offset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

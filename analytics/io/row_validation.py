@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
 from typing import Final
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events.enrichment import conform
+from analytics.events.identifiers import WHO, in_doubt
 from analytics.events.times import EARLIEST, LATEST
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered
@@ -25,7 +27,7 @@ def usable_events(events: pl.DataFrame, *, arrived_at: datetime | None = None) -
     """Convert any table to the columns of the tracking plan, and separate the rows that are unusable.
 
     A row that is not a complete event is judged as a line of JSON: it becomes a dead letter, or its gaps are filled. A
-    time that cannot be parsed costs only its row.
+    time that cannot be parsed costs at most its row.
 
     Args:
         events: Table of events; see :func:`analytics.events.enrichment.conform`.
@@ -91,7 +93,8 @@ def _merged(frame: pl.DataFrame, incomplete: pl.DataFrame, read: Flattened) -> F
     kept = np.setdiff1d(numbers, [letter.position for letter in read.dead_letters])
     completed = read.frame.with_columns(_row=pl.Series(kept - 1, dtype=pl.UInt32))
     others = frame.with_row_index("_row").filter(~pl.col("_row").is_in(incomplete["_row"].implode()))
-    return Flattened(pl.concat([others, completed.select(others.columns)]).sort("_row").drop("_row"), read.dead_letters)
+    together = pl.concat([others, completed.select(others.columns)]).sort("_row").drop("_row")
+    return replace(read, frame=together)
 
 
 def _all_complete(frame: pl.DataFrame) -> bool:
@@ -102,12 +105,13 @@ def _all_complete(frame: pl.DataFrame) -> bool:
 
 def _in_range() -> pl.Expr:
     """Whether the extremes of identifiers and times are in range; lengths are bytes, which are never too few."""
-    lengths = [pl.col(name).str.len_bytes() for name in ("message_id", "anonymous_id", "user_id")]
+    lengths = [pl.col(name).str.len_bytes() for name in ("message_id", "anonymous_id", "user_id", "previous_id")]
     longest = pl.max_horizontal(length.max() for length in lengths)
     shortest = pl.min_horizontal(length.min() for length in lengths[:2])
     early = pl.min_horizontal(pl.col(name).min() for name in _TIMES)
     late = pl.max_horizontal(pl.col(name).max() for name in _TIMES)
-    return (longest <= MAX_ID_LENGTH) & (shortest >= 1) & (early >= EARLIEST) & (late <= LATEST)
+    in_range = (longest <= MAX_ID_LENGTH) & (shortest >= 1) & (early >= EARLIEST) & (late <= LATEST)
+    return in_range & ~pl.any_horizontal(in_doubt(name).any() for name in WHO)
 
 
 def _is_complete() -> pl.Expr:
@@ -117,6 +121,8 @@ def _is_complete() -> pl.Expr:
         pl.col("type").cast(pl.String).is_in(list(CallType)).fill_null(value=False),
         pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH).fill_null(value=False),
         pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
+        pl.col("previous_id").str.len_chars().fill_null(0) <= MAX_ID_LENGTH,
+        ~pl.any_horizontal(map(in_doubt, WHO)).fill_null(value=False),
         pl.col("received_at").is_not_null(),
         *(pl.col(name).is_between(EARLIEST, LATEST).fill_null(value=True) for name in _TIMES),
     ).alias("_complete")

@@ -23,21 +23,21 @@ _BARE: Final = ("properties", "traits")
 
 _TAKEN: Final = frozenset((*EVENT_SCHEMA, *DERIVED_SCHEMA))
 
-# Beginnings of words within a name: a capital after a small letter or digit, or the last capital before small ones.
-_WORD_BEGINS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
+# A word is capitals and digits, then small letters and digits: CStringRef is "CString" and "Ref".
+_WORD: Final = re.compile(r"[A-Z0-9]+[a-z0-9]*|[a-z][a-z0-9]*")
 
 _Path = tuple[str, ...]
 
 
 def warehouse_name(key: str) -> str:
-    """Name of a field's column in a warehouse: snake case, never with a digit first.
+    """Name of a field's column or of an event's table in a warehouse: snake case, never with a digit first.
 
-    >>> warehouse_name("productID"), warehouse_name("Product Id"), warehouse_name("1st")
-    ('product_id', 'product_id', '_1st')
+    The rules are those of Segment's own warehouses (`go-snakecase <https://github.com/segmentio/go-snakecase>`_).
+
+    >>> warehouse_name("productID"), warehouse_name("Enabled 2FA"), warehouse_name("CStringRef"), warehouse_name("1st")
+    ('product_id', 'enabled_2fa', 'cstring_ref', '_1st')
     """
-    name = _NOT_IN_NAMES.sub("_", _WORD_BEGINS.sub("_", key).lower()).strip("_")
+    name = "_".join(_WORD.findall(key)).lower()
     return f"_{name}" if name[:1].isdigit() else name
 
 
@@ -114,6 +114,7 @@ _TABLES: Final[dict[CallType, tuple[str, dict[str, str]]]] = {
     CallType.TRACK: ("tracks", {}),
     CallType.IDENTIFY: ("identifies", {"email": "email"}),
     CallType.GROUP: ("groups", {"group_id": "context_group_id"}),
+    CallType.ALIAS: ("aliases", {"previous_id": "previous_id"}),
 }
 """Name of the table of each call, and the columns that only it has."""
 
@@ -127,8 +128,8 @@ def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]
         events: Rows of the flat event table.
 
     Yields:
-        Name and rows of ``pages``, ``tracks``, ``identifies``, ``groups`` and ``users`` (each user once), then of the
-        table of each tracked event, by name.
+        Name and rows of ``pages``, ``tracks``, ``identifies``, ``groups``, ``aliases`` and ``users`` (each user once),
+        then of the table of each tracked event, by name.
 
     >>> from analytics.io.ndjson import decode
     >>> who = b'{"type": "identify", "userId": "u", "traits": {"email": "u@x.org"}, "sentAt": "2026-03-03T10:00:00Z"}'
@@ -177,4 +178,4 @@ def _users(identifies: pl.DataFrame) -> pl.DataFrame:
 
 def _snake_case(event: str) -> str:
     """Name of an event's table: ``Demo Requested`` is ``demo_requested``."""
-    return re.sub(r"[^a-z0-9]+", "_", event.lower()).strip("_") or "unnamed"
+    return warehouse_name(event) or "unnamed"

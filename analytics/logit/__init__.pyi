@@ -6,6 +6,7 @@ from .clusters import (
 )
 from .design import (
     INTERCEPT as INTERCEPT,
+    NEVER as NEVER,
     Design as Design,
     Floats as Floats,
     Integers as Integers,
@@ -21,8 +22,10 @@ from .likelihood import (
     LogitFit as LogitFit,
     climb as climb,
     information as information,
+    inverse_information as inverse_information,
     maximise as maximise,
     maximum as maximum,
 )
 from .marginal_effects import MarginalEffects as MarginalEffects
+from .scaling import Scaling as Scaling
 from .splines import knots_of as knots_of, restricted_cubic as restricted_cubic

@@ -88,7 +88,8 @@ def effective_clusters(design: Design, information: Floats, p: Floats, clusters:
         clusters: Number of each visit's cluster, from 0.
     """
     # The outcome of a visit has the standard deviation √(p (1 − p)).
-    influence = np.linalg.solve(information, (design.matrix * np.sqrt(p * (1 - p))[:, None]).T).T
+    scale = np.sqrt(np.diag(information))
+    influence = (design.matrix * (np.sqrt(p * (1 - p))[:, None] / scale)) @ np.linalg.inv(_scaled(information, scale))
     pattern = np.arange(len(p)) if design.pattern is None else design.pattern
     n_clusters = int(clusters.max()) + 1
     # Sparse, because most clusters have few of the patterns.
@@ -113,16 +114,23 @@ def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: I
     Returns:
         Standard errors; NaN for a term that only one cluster has.
     """
-    n_clusters = int(clusters.max()) + 1
+    n_clusters, scale = int(clusters.max()) + 1, np.sqrt(np.diag(information))
     squares = np.zeros(len(design.terms))
     for scores, shares in _clusters(design, p, clusters):
-        left = information - shares
+        left = _scaled(information - shares, scale)
         # Without this cluster some term may be constant: then it has no jackknife.
         is_identified = np.linalg.cond(left) < 1 / np.finfo(np.float64).eps
         changes = np.full(scores.shape, np.nan)
-        changes[is_identified] = np.linalg.solve(left[is_identified], scores[is_identified][..., None])[..., 0]
+        changes[is_identified] = np.linalg.solve(left[is_identified], (scores / scale)[is_identified][..., None])[
+            ..., 0
+        ]
         squares += (changes**2).sum(axis=0)
-    return np.asarray(np.sqrt(squares * (n_clusters - 1) / n_clusters))
+    return np.asarray(np.sqrt(squares * (n_clusters - 1) / n_clusters) / scale)
+
+
+def _scaled(information: Floats, scale: Floats) -> Floats:
+    """The information in units of each term's own, so that its condition does not depend on those of the signals."""
+    return np.asarray(information / np.outer(scale, scale))
 
 
 def _clusters(design: Design, p: Floats, clusters: Integers) -> Iterator[tuple[Floats, Floats]]:

@@ -24,6 +24,9 @@ from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, interaction_par
 INTERCEPT: Final = "intercept"
 """Name of the first term: the log-odds of a request where all signals are 0."""
 
+NEVER: Final = "constant: 0 in every visit"
+"""Reason for which a term is dropped that no visit shows."""
+
 _COLLINEAR: Final = 1e-8
 """Smallest relative length of a column's residual on earlier columns, below which it is collinear."""
 
@@ -293,7 +296,10 @@ def _separated(n_with: float, requests_with: float, n_without: float, requests_w
 
 
 def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
-    """Find columns that are linear combinations of earlier ones."""
+    """Find columns that are linear combinations of earlier ones; those far away from 0 would all seem constant."""
+    low, high = matrix.min(axis=0), matrix.max(axis=0)
+    centre = np.where((low < high) & (high - low < np.sqrt(_COLLINEAR) * np.abs(high + low)), high / 2 + low / 2, 0.0)
+    matrix = matrix - centre if centre.any() else matrix
     # With these weights patterns have the inner products of the single visits.
     weighted = matrix if (counts.visits == 1).all() else matrix * np.sqrt(counts.visits)[:, np.newaxis]
     products = weighted.T @ weighted
@@ -315,6 +321,9 @@ def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[st
             for k, weight in zip(kept, weights, strict=True)
             if abs(weight) > np.sqrt(_COLLINEAR)
         }
+        shift = centre[j] - sum(weight * centre[terms.index(term)] for term, weight in parents.items())
+        if abs(shift) > np.sqrt(_COLLINEAR) * abs(centre[j]):
+            parents = {INTERCEPT: parents.get(INTERCEPT, 0.0) + float(shift)} | parents
         found[terms[j]] = _Reason(f"collinear: determined by {', '.join(parents)}", parents)
     return found
 

@@ -64,6 +64,9 @@ def joint_test(design: Design, estimate: Estimate, n_clusters: int | None, terms
         raise TooFewVisitsError(
             f"{n_clusters} accounts are too few for a joint test of {len(terms)} terms; test fewer at once"
         )
-    b, covariance = estimate.fit.coefficients[places], estimate.fit.covariance[np.ix_(places, places)]
-    statistic = float(b @ np.linalg.solve(covariance, b))
+    covariance = estimate.fit.covariance[np.ix_(places, places)]
+    error = np.sqrt(np.diag(covariance))
+    # By correlations, whose condition does not depend on the units of the terms.
+    z = estimate.fit.coefficients[places] / error
+    statistic = float(z @ np.linalg.solve(covariance / np.outer(error, error), z))
     return JointTest(tuple(terms), statistic, len(terms), float(chdtrc(len(terms), statistic)), "wald")

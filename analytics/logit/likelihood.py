@@ -3,13 +3,14 @@
 statsmodels fits single visits. It warns at most where a coefficient is infinite or the search has stopped early; here
 that is an error. Its logit has no frequency weights, so collapsed visits are fitted here by the same method. Newton
 steps do not become shorter where a coefficient diverges, so convergence proves a maximum. A search that did not
-converge, or ended with very large coefficients, is checked for separation by linear programming.
+converge, or ended with very large coefficients, is checked for separation by linear programming. Columns are scaled for
+the search, because "short" and "very large" depend on their units.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy.special import erfc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError, SeparationError
 from analytics.logit.design import Design, Floats, Integers
+from analytics.logit.scaling import Scaling
 from analytics.logit.separation import find_separation
 
 _MAX_ITERATIONS: Final = 100
@@ -42,6 +44,8 @@ class LogitFit:
         covariance: Covariance of the coefficients, terms × terms.
         log_likelihood: Logarithm of the likelihood at the maximum.
         p_request: Fitted probability of each pattern of the design.
+        root: Root of the covariance, terms × terms, where columns are so far from 0 that sums over it lose their
+            digits: the covariance is the root times its transpose.
     """
 
     coefficients: Floats
@@ -50,6 +54,14 @@ class LogitFit:
     covariance: Floats
     log_likelihood: float
     p_request: Floats
+    root: Floats | None = None
+
+    def errors_of(self, rows: Floats) -> Floats:
+        """Standard errors of weighted sums of the coefficients, one for each row of weights."""
+        if self.root is not None:
+            return np.asarray(np.linalg.norm(rows @ self.root, axis=1))
+        # Only the diagonal of X V Xᵀ: the whole has a row and a column for each visit.
+        return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", rows, self.covariance, rows)))
 
 
 def maximise(design: Design, clusters: Integers | None) -> LogitFit:
@@ -66,19 +78,23 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
     # An empty cell is known beforehand: the search would only run away.
     if design.separated:
         _refuse_separated(design, converged=False)
+    scaling = Scaling.of(design.matrix)
+    scaled = replace(design, matrix=scaling.apply(design.matrix))
     try:
-        b, inverse, converged = _by_visits(design) if design.pattern is None else _by_patterns(design)
+        b, inverse, converged = _by_visits(scaled) if design.pattern is None else _by_patterns(scaled)
     except (np.linalg.LinAlgError, Warning) as error:
         raise _separation(design) or ConvergenceError(
             f"the likelihood could not be maximised ({error}); use fewer signals"
         ) from error
-    p = expit(design.matrix @ b)
+    p = expit(scaled.matrix @ b)
     with np.errstate(invalid="ignore"):
         # Where the likelihood has a ridge, the inverse is arbitrary; it is refused below.
         errors = np.sqrt(np.diag(inverse))
     if not converged or _is_extreme(b, errors, p):
         _refuse_separated(design, converged=converged)
-    covariance = inverse if clusters is None else cluster_robust(inverse, design, p, clusters)
+    covariance = inverse if clusters is None else cluster_robust(inverse, scaled, p, clusters)
+    root = scaling.root(covariance)
+    b, covariance = scaling.coefficients(b), scaling.covariance(covariance)
     se = np.sqrt(np.diag(covariance))
     return LogitFit(
         coefficients=b,
@@ -87,6 +103,7 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
         covariance=covariance,
         log_likelihood=log_likelihood(design, p),
         p_request=p,
+        root=root,
     )
 
 
@@ -134,7 +151,7 @@ def climb(
     """Maximise the likelihood by Newton's method, as statsmodels does, but with steps that never decrease it.
 
     Args:
-        matrix: Values of the terms, patterns × terms.
+        matrix: Values of the terms, patterns × terms, on a common scale.
         n_visits: Visits of each pattern.
         n_requests: Of these, the ones that ended in a request.
         start: Coefficients to start from.
@@ -172,17 +189,19 @@ def maximum(
 ) -> Floats | None:
     """Return the coefficients at which :func:`climb` arrives; None where the likelihood has no maximum within reach.
 
-    For callers that have something else to fall back on. The arguments are those of :func:`climb`.
+    For callers that have something else to fall back on. The arguments are those of :func:`climb`; the scale does not
+    matter.
 
     >>> always = np.array([1.0, 1.0])  # both visits end in a request: the intercept would be infinite
     >>> maximum(np.ones((2, 1)), np.ones(2), always, np.zeros(1)) is None
     True
     """
+    scaling = Scaling.of(matrix)
     try:
-        b, converged = climb(matrix, n_visits, n_requests, start, offset)
+        b, converged = climb(scaling.apply(matrix), n_visits, n_requests, scaling.scaled(start), offset)
     except np.linalg.LinAlgError:
         return None
-    return b if converged else None
+    return scaling.coefficients(b) if converged else None
 
 
 def _average(design: Design) -> Floats:
@@ -207,6 +226,18 @@ def information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
     """Fisher's information: minus the second derivatives of the log-likelihood."""
     second: Floats = (matrix.T * (n_visits * p * (1 - p))) @ matrix
     return second
+
+
+def inverse_information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
+    """Inverse of Fisher's information: the covariance of the coefficients of independent visits, in any unit.
+
+    Args:
+        matrix: Values of the terms, patterns × terms.
+        n_visits: Visits of each pattern.
+        p: Fitted probability of each pattern.
+    """
+    scaling = Scaling.of(matrix)
+    return scaling.covariance(np.asarray(np.linalg.inv(information(scaling.apply(matrix), n_visits, p))))
 
 
 def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integers) -> Floats:

@@ -50,7 +50,7 @@ class MarginalEffects:
         slope = self._slope(signal)
         steepness = slope.factors @ self._fit.coefficients[slope.columns]
         effect, gradient = (self._difference if is_binary else self._derivative)(signal, steepness, slope)
-        return effect, float(np.sqrt(gradient @ self._fit.covariance @ gradient))
+        return effect, float(self._fit.errors_of(gradient[np.newaxis])[0])
 
     def _slope(self, signal: str) -> _Slope:
         design = self._design

@@ -13,6 +13,7 @@ import numpy as np
 
 from analytics.errors import ConvergenceError
 from analytics.logit.design import Floats, Integers
+from analytics.logit.scaling import Scaling
 
 _ZERO: Final = 1e-6
 """Components of a direction below this are rounding errors of the solver; the largest possible is 1."""
@@ -56,8 +57,10 @@ def find_separation(matrix: Floats, n_visits: Floats, n_requests: Floats) -> Sep
     """
     from scipy.optimize import linprog  # noqa: PLC0415 - takes a fifth of a second to import
 
+    scaling = Scaling.of(matrix)
+    scaled = scaling.apply(matrix)
     # On a common scale, so that the box bounds all terms alike.
-    scaled = matrix / np.abs(matrix).max(axis=0)
+    scaled = scaled / np.abs(scaled).max(axis=0)
     mixed = (n_requests > 0) & (n_requests < n_visits)
     sign = np.where(n_requests == n_visits, 1.0, -1.0)[~mixed]
     # Each constraint once: patterns differ in their counts, but many not in their values and outcomes.
@@ -74,5 +77,5 @@ def find_separation(matrix: Floats, n_visits: Floats, n_requests: Floats) -> Sep
     )
     if not solved.success or solved.x is None:
         raise ConvergenceError(f"the check for separated signals failed ({solved.message})")
-    direction = np.where(np.abs(solved.x) > _ZERO, np.sign(solved.x), 0)
-    return Separation(direction.astype(np.int64))
+    direction = np.where(np.abs(solved.x) > _ZERO, solved.x, 0)
+    return Separation(np.sign(scaling.coefficients(direction)).astype(np.int64))

@@ -1,2 +1,2 @@
 from .data import SalesDesk as SalesDesk
-from .render import write_analysis_report as write_analysis_report
+from .render import analysis_report as analysis_report, write_report as write_report

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
     from analytics.statistics.funnel import FunnelStatistics
+    from analytics.statistics.page_coverage import PageCoverage
     from analytics.statistics.segment_content import SegmentContent
 
 REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
@@ -57,6 +58,7 @@ class ReportData:
         model_error: Why it could not be fitted.
         session_length: The model with session length in several forms.
         analyses: The model beside naive analyses with one row per visitor.
+        pages: What is known of the pages.
         content: Conversion by segment and content seen before the decision, by segment.
         remarks: Sentences to read with the description.
         components: Name, class and settings of each component of the simulated world.
@@ -68,6 +70,7 @@ class ReportData:
         store: The event store's counters: ``received``, ``accepted``, ``duplicate``, ``conflict``, ``late`` and
             ``invalid``.
         invalid_by_reason: Number of invalid events by reason.
+        n_impossible_times: Events that are in no figure because a wrong clock must have set their times.
         provenance: Where the numbers come from: versions, digest, inputs, by name.
     """
 
@@ -81,6 +84,7 @@ class ReportData:
     model_error: str | None = None
     session_length: SessionLengthComparison | None = None
     analyses: NaiveComparison | None = None
+    pages: PageCoverage | None = None
     content: Mapping[str, SegmentContent] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     components: Sequence[tuple[str, str, str]] = ()
@@ -90,6 +94,7 @@ class ReportData:
     sales_desk: SalesDesk | None = None
     store: Mapping[str, int] | None = None
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
+    n_impossible_times: int = 0
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     @property

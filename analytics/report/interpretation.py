@@ -13,12 +13,15 @@ import polars as pl
 from analytics.charts.model import SIGNIFICANT
 from analytics.html.numbers import times
 from analytics.intent.coefficients import unit_of
+from analytics.intent.own_tables import TableColumn
 from analytics.intent.results import IntentResults
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, Signal, interaction_parts
 
-Signals = Mapping[str, Signal]
+Signals = Mapping[str, Signal | TableColumn]
 
-_BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, MULTI_PAGE_VISIT)}
+BUILT_IN: Final[Signals] = {signal.name: signal for signal in (*SIGNALS, MULTI_PAGE_VISIT)}
+"""The built-in signals by name."""
+
 _HEADINGS: Final = {
     "high": "High-intent signals",
     "context": "Context",
@@ -66,10 +69,10 @@ def known_signals(results: IntentResults) -> Signals:
     Returns:
         The signals by name.
     """
-    return {**_BUILT_IN, **{signal.name: signal for signal in results.basis.signals}}
+    return {**BUILT_IN, **{signal.name: signal for signal in results.basis.signals}}
 
 
-def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = _BUILT_IN) -> dict[str, pl.DataFrame]:
+def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = BUILT_IN) -> dict[str, pl.DataFrame]:
     """Sort the coefficients without the intercept under headings: high intent, context, low intent, interactions.
 
     Args:
@@ -173,7 +176,7 @@ def _except(term: str, results: IntentResults, signals: Signals) -> str:
     return f", unless the visitor {' or '.join(meanings)}" if meanings else ""
 
 
-def _is_yes_or_no(signal: Signal | None) -> TypeGuard[Signal]:
+def _is_yes_or_no(signal: Signal | TableColumn | None) -> TypeGuard[Signal | TableColumn]:
     return signal is not None and signal.dtype == pl.Boolean()
 
 

@@ -10,8 +10,10 @@ import polars as pl
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.model import coefficient_chart
 from analytics.html.numbers import count
+from analytics.intent.own_tables import TableColumn
 from analytics.intent.results import IntentResults
 from analytics.report.interpretation import (
+    BUILT_IN,
     coefficient_groups,
     interpret,
     known_signals,
@@ -81,7 +83,12 @@ def model_view(results: IntentResults | None, error: str | None) -> Model:
         return Model((error or "it was not asked for").rstrip("."))
     warnings = (
         *results.warnings,
-        *(f"Dropped: {term_name(term)} ({reason})" for term, reason in results.dropped.items()),
+        *(
+            f"Dropped: {term_name(term)} ({reason})"
+            for term, reason in results.dropped.items()
+            if term not in results.unseen
+        ),
+        *([f"Not seen in these events: {', '.join(map(term_name, results.unseen))}"] if results.unseen else []),
     )
     # All signals were dropped: nothing is left to draw or to check.
     if results.terms == ("intercept",):
@@ -112,12 +119,18 @@ def _coefficients(results: IntentResults) -> Coefficients:
         [vars(each) for each in interpret(results)],
         [row | {"term": term_name(row["signal"])} for row in (*no_ratio.to_dicts(), *rows)],
         [row | {"effect_of": _effect_of(row["signal"])} for row in results.interaction_effects.to_dicts()],
-        [{"name": each.name, "meaning": _meaning(each)} for each in results.basis.signals],
+        [
+            {"name": each.name, "meaning": _meaning(each)}
+            for each in results.basis.signals
+            if each.name not in results.unseen
+        ],
     )
 
 
-def _meaning(signal: Signal) -> str:
-    return f"a visitor who {signal.meaning}" if signal.dtype == pl.Boolean() else signal.meaning
+def _meaning(signal: Signal | TableColumn) -> str:
+    meaning = f"a visitor who {signal.meaning}" if signal.dtype == pl.Boolean() else signal.meaning
+    is_own = not isinstance(signal, TableColumn) and BUILT_IN.get(signal.name, signal) != signal
+    return f"{meaning} (own definition)" if is_own else meaning
 
 
 def _effect_of(product: str) -> str:

@@ -15,7 +15,7 @@ from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.html.rendering import render
 from analytics.report.data import ReportData, SalesDesk
-from analytics.store.event_store import EventStore
+from analytics.store.intake import JudgedEvents
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,10 +52,9 @@ def write_report(path: Path | str, data: ReportData) -> None:
     Path(path).write_bytes(render_report(data).encode())
 
 
-def write_analysis_report(
-    path: Path,
+def analysis_report(
     analysis: Analysis,
-    store: EventStore,
+    store: JudgedEvents,
     *,
     title: str,
     provenance: Mapping[str, object],
@@ -66,13 +65,12 @@ def write_analysis_report(
     remarks: Sequence[str] = (),
     components: Sequence[tuple[str, str, str]] = (),
     probes: Mapping[str, pl.DataFrame] | None = None,
-) -> None:
-    """Write the report of an analysis; what is not known is omitted.
+) -> ReportData:
+    """Collect what the report of an analysis shows; what is not known is omitted.
 
     Args:
-        path: The file to write.
         analysis: Statistics and intent model.
-        store: The store that accepted the events.
+        store: What has judged the events.
         title: What the report is about.
         provenance: Where the numbers come from: versions, digest, inputs.
         description: What the title stands for.
@@ -84,7 +82,7 @@ def write_analysis_report(
         probes: What was measured while the simulated clock ran, by probe.
     """
     intent, error = _model_or_reason(analysis)
-    data = ReportData(
+    return ReportData(
         analysis.statistics,
         title=title,
         extra_segments=analysis.settings.segments,
@@ -96,8 +94,9 @@ def write_analysis_report(
         # Without a model its variants fail for the same reason, after as long a search.
         session_length=analysis.session_length if intent else None,
         analyses=analysis.side_by_side if intent else None,
+        pages=analysis.pages,
         content=analysis.content_by_segment,
-        remarks=remarks,
+        remarks=(*remarks, *analysis.notes),
         components=components,
         why_truth_unknown=analysis.why_truth_unknown,
         probes=probes or {},
@@ -105,9 +104,9 @@ def write_analysis_report(
         sales_desk=sales_desk,
         store=asdict(store.counts),
         invalid_by_reason={str(reason): n for reason, n in store.dead_letter_counts.items()},
+        n_impossible_times=analysis.n_impossible_times,
         provenance=provenance,
     )
-    write_report(path, data)
 
 
 def _model_or_reason(analysis: Analysis) -> tuple[IntentResults | None, str | None]:

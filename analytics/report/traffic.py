@@ -41,13 +41,15 @@ class Traffic:
         grain: What a row counts: ``hour``, ``day`` or ``month``.
         span: What a moving average covers, in words: ``3 hours``.
         choices: Charts by dimension, those of all visitors first, under an empty name.
-        counts: One row per grain, as of :func:`analytics.charts.traffic.traffic_by`.
+        counts: One row per grain, as of :func:`analytics.charts.traffic.traffic_by`, with its ``name``.
+        n_partial: How many of them were observed in part only.
     """
 
     grain: str
     span: str
     choices: Mapping[str, list[Choice]]
     counts: list[dict[str, Any]]
+    n_partial: int
 
 
 def traffic_view(data: ReportData) -> Traffic | None:
@@ -67,7 +69,15 @@ def traffic_view(data: ReportData) -> Traffic | None:
     for index, (dimension, name, *counts) in enumerate(segments):
         choices.setdefault(dimension, []).append(Choice(index, name, _chart(index, name, *counts)))
     span = f"{data.moving_average_hours} hours" if window is None else f"{window} {grain}s"
-    return Traffic(grain, span, choices, traffic.to_dicts())
+    return Traffic(grain, span, choices, _rows(traffic), int(traffic["partial"].sum()))
+
+
+def _rows(traffic: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows of the table, without averages that a partial hour makes fall."""
+    is_partial, means = pl.col("partial_mean"), pl.selectors.ends_with("_mean") - pl.selectors.by_name("partial_mean")
+    mark = pl.when("partial").then(pl.lit(", in part")).otherwise(pl.lit(""))
+    name = pl.col("start").dt.strftime("%Y-%m-%d %H:%M") + mark
+    return traffic.with_columns(pl.when(~is_partial).then(means).name.keep(), name=name).to_dicts()
 
 
 def _segments(

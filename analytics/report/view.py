@@ -34,7 +34,11 @@ class ReportView:
         response_minutes: Mean and 90th percentile of the time to an answer, where known.
         traffic: Page views and demo requests over time.
         funnel: One row per stage, as of ``FunnelStatistics.funnel()``.
-        funnel_chart: The same as a drawing; None where no page has a stage.
+        funnel_chart: The same as a drawing; None where nobody is in it, or no page has a stage.
+        own_funnel: Whether its steps are those of the settings, and not the stages of pages.
+        page_warnings: What is not known of pages.
+        unmapped_pages: The most viewed pages without category and stage: ``page``, ``page_views`` and ``visitors``.
+        n_unmapped_pages: How many there are in all.
         segments: Conversion by each dimension.
         pairs: Conversion by each pair of dimensions.
         interactions: Tests whether page groups matter more in some segments.
@@ -48,6 +52,7 @@ class ReportView:
         probes: What each probe measured.
         store: The event store's counts by name.
         invalid_by_reason: Dead letters by reason.
+        n_impossible_times: Events that are in no figure, because of their clocks.
         provenance: Where the numbers come from, by name.
         small_n: Below so many visitors a rate is shown muted.
     """
@@ -62,6 +67,10 @@ class ReportView:
     traffic: Traffic | None
     funnel: list[dict[str, Any]]
     funnel_chart: Chart | None
+    own_funnel: bool
+    page_warnings: Sequence[str]
+    unmapped_pages: list[dict[str, Any]]
+    n_unmapped_pages: int
     segments: list[Segments]
     pairs: list[Segments]
     interactions: list[Interaction]
@@ -75,6 +84,7 @@ class ReportView:
     probes: list[ProbeView]
     store: Mapping[str, int] | None
     invalid_by_reason: Mapping[str, int]
+    n_impossible_times: int
     provenance: Mapping[str, object]
     small_n: int = SMALL_N
 
@@ -89,6 +99,7 @@ def report_view(data: ReportData) -> ReportView:
         Values that templates only lay out: all choices of what to show are made here.
     """
     hours, sales = data.hourly["hour"], data.sales or {}
+    pages = None if data.pages is None else data.pages.to_dict()
     return ReportView(
         title=data.title,
         description=data.description,
@@ -101,6 +112,10 @@ def report_view(data: ReportData) -> ReportView:
         traffic=traffic_view(data),
         funnel=data.funnel.to_dicts(),
         funnel_chart=_funnel_chart(data),
+        own_funnel=not data.statistics.is_by_stage,
+        page_warnings=() if data.pages is None else data.pages.warnings,
+        unmapped_pages=pages["unmapped"] if pages else [],
+        n_unmapped_pages=pages["n_unmapped"] if pages else 0,
         segments=segment_views(data),
         pairs=pair_views(data),
         interactions=interaction_views(data),
@@ -115,6 +130,7 @@ def report_view(data: ReportData) -> ReportView:
         store=data.store,
         # Counters are in order of arrival, which two runs of one stream need not share.
         invalid_by_reason=dict(sorted(data.invalid_by_reason.items())),
+        n_impossible_times=data.n_impossible_times,
         # The seed first: with it a reader can have the same run again.
         provenance={**({} if data.seed is None else {"seed": data.seed}), **data.provenance},
     )
@@ -122,8 +138,7 @@ def report_view(data: ReportData) -> ReportView:
 
 def _funnel_chart(data: ReportData) -> Chart | None:
     rows = data.funnel.to_dicts()
-    # Pages without a funnel stage leave every stage at 0.
-    if not rows or not rows[0]["visitors"]:
+    if not rows or not rows[0]["visitors"] or not data.statistics.has_stages:
         return None
     stages = (f"{row['stage']}: {count(row['visitors'])} visitors, {percent(row['share'])}" for row in rows)
     return chart_of(funnel_chart(data.funnel), "funnel", "; ".join(stages))

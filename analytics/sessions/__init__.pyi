@@ -6,7 +6,9 @@ from .identity import (
     stitched as stitched,
 )
 from .partitions import partitions_by_visitor as partitions_by_visitor
+from .persons import Persons as Persons
 from .timeline import (
+    VISITOR as VISITOR,
     as_categorical as as_categorical,
     changes as changes,
     enriched as enriched,

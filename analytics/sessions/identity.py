@@ -1,26 +1,19 @@
 """Identity resolution: which browsers belong to one person.
 
-A browser has an anonymous id, an identified person a user id. Deterministic stitching joins browsers with a common user
-id: :func:`stitch` finds the persons, :func:`stitched` replaces the identifiers of events, and :func:`score_stitching`
-compares the persons with known true ones.
+A browser has an anonymous id, an identified person a user id. Deterministic stitching joins those that events name
+together: :func:`stitch` finds the persons, :func:`stitched` replaces the identifiers of events, and
+:func:`score_stitching` compares the persons with known true ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from analytics.errors import AnalyticsError
+from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import enriched
-
-IDENTITY_SCHEMA = pl.Schema({"anonymous_id": pl.String(), "person_id": pl.String(), "n_users": pl.UInt32()})
-"""Columns of the table of identities, one row per browser.
-
-``person_id`` is the anonymous id of the person's first browser; ``n_users`` is the number of user ids on this browser:
-0 where nobody was identified, more than 1 where people share it.
-"""
 
 
 @dataclass(frozen=True)
@@ -59,50 +52,38 @@ class StitchingScore:
 
 
 def stitch(events: pl.DataFrame) -> pl.DataFrame:
-    """Assign each browser to a person, by shared user ids.
+    """Assign each browser to a person.
 
-    Browsers on which the same user id was seen belong to one person, and so on from browser to user id to browser: the
-    persons are the connected components of that graph. A browser without a user id is a person of its own.
-    An empty identifier counts as missing.
+    Persons are the connected components of browsers and user ids. An event that has both joins them, and so does an
+    alias call with its ``previousId``. A browser without either is a person of its own. An identifier that stands for
+    nobody (empty, ``null``, ``undefined``) joins nobody.
 
-    A browser that several people share joins them all into one person. That is the classic over-merge of deterministic
-    stitching; ``n_users`` greater than 1 shows where it can have happened. A placeholder as user id, such as a default
-    value, merges all its browsers: look for persons with very many of them.
+    A browser that several people share joins them all into one person, and so does a user id that stands for many, such
+    as a default value or a test account. That is the over-merge of deterministic stitching: ``n_users`` greater than 1
+    shows where it can have happened, and analyses warn of implausible identifiers.
 
     Args:
         events: Flat or enriched events, in any order.
 
     Returns:
-        Table with the columns of :data:`IDENTITY_SCHEMA`, one row per browser, ordered by anonymous id.
+        Table with the columns of :data:`analytics.sessions.persons.IDENTITY_SCHEMA`, one row per browser, ordered by
+        anonymous id.
 
     Raises:
         EventFrameError: The table is not a table of events.
+
+    >>> phone, laptop = ({"type": "page", "anonymous_id": name, "user_id": "u"} for name in ("phone", "laptop"))
+    >>> stitch(pl.DataFrame([phone, laptop])).rows()
+    [('laptop', 'laptop', 1), ('phone', 'laptop', 1)]
     """
-    seen = _sightings(enriched(events))
-    browsers = seen.drop_nulls("anonymous_id").group_by("anonymous_id").agg(seen_at=pl.col("event_time").min())
-    pairs = seen.select("anonymous_id", "user_id").drop_nulls().unique()
-    users = pairs.group_by("anonymous_id").agg(n_users=pl.len().cast(pl.UInt32))
-    return (
-        browsers.join(_components(pairs), on="anonymous_id", how="left")
-        .sort("seen_at", "anonymous_id", nulls_last=True)
-        # A browser without a user id is in no component.
-        .with_columns(
-            person_id=pl.when(pl.col("component").is_not_null())
-            .then(pl.col("anonymous_id").first().over("component"))
-            .otherwise("anonymous_id")
-        )
-        .join(users, on="anonymous_id", how="left")
-        .with_columns(pl.col("n_users").fill_null(0))
-        .select(pl.col(name).cast(dtype) for name, dtype in IDENTITY_SCHEMA.items())
-        .sort("anonymous_id")
-    )
+    return Persons(events).browsers
 
 
 def stitched(events: pl.DataFrame, identities: pl.DataFrame | None = None) -> pl.DataFrame:
     """Replace the browsers of events by persons, so that visits and statistics count persons.
 
-    Each ``anonymous_id`` becomes the person's. An event without one, such as a server-side event, gets that of the
-    person with its user id, if a browser has the same user id; else it is unchanged.
+    Each ``anonymous_id`` becomes the person's: that of the browser seen first. An event without one, such as a
+    server-side event, gets that of the person with its user id, if there is any; else it is unchanged.
 
     Args:
         events: Flat or enriched events, in any order.
@@ -116,10 +97,12 @@ def stitched(events: pl.DataFrame, identities: pl.DataFrame | None = None) -> pl
         AnalyticsError: The identities lack a column or a value, or have a browser twice.
         EventFrameError: The table is not a table of events.
     """
+    if identities is None:
+        return Persons(events).stitched()
     table = enriched(events)
-    known = _checked(stitch(table) if identities is None else identities, "identities")
+    known = _checked(identities, "identities")
     seen = (
-        _sightings(table)
+        table.select("event_time", "anonymous_id", "user_id")
         .join(known, on="anonymous_id", how="left", maintain_order="left")
         .with_columns(pl.coalesce("person_id", "anonymous_id"))
     )
@@ -159,38 +142,13 @@ def score_stitching(found: pl.DataFrame, truth: pl.DataFrame) -> StitchingScore:
     )
 
 
-def _sightings(table: pl.DataFrame) -> pl.DataFrame:
-    """Time and both identifiers of each event; an empty identifier is null."""
-    return table.select(
-        "event_time",
-        *(pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in ("anonymous_id", "user_id")),
-    )
-
-
-def _components(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Number of the connected component of each browser with a user id, in the graph of browsers and user ids."""
-    # SciPy's graphs are slow to import, and few analyses need them.
-    from scipy.sparse import coo_array  # noqa: PLC0415
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
-
-    numbered = pairs.with_columns(
-        browser=pl.col("anonymous_id").rank("dense").cast(pl.Int64) - 1,
-        user=pl.col("user_id").rank("dense").cast(pl.Int64) - 1,
-    )
-    n_browsers, n_users = pairs["anonymous_id"].n_unique(), pairs["user_id"].n_unique()
-    n = n_browsers + n_users
-    # Browsers and people are nodes of one graph: numbers of people follow those of browsers.
-    ends = numbered["browser"].to_numpy(), n_browsers + numbered["user"].to_numpy()
-    edges = coo_array((np.ones(pairs.height, dtype=np.int8), ends), shape=(n, n))
-    component = connected_components(edges, directed=False)[1] if n else np.empty(0, dtype=np.int32)
-    return numbered.select("anonymous_id", component=pl.Series(component[ends[0]], dtype=pl.Int32)).unique()
-
-
 def _checked(identities: pl.DataFrame, name: str) -> pl.DataFrame:
     """The two columns of identities, checked."""
     columns = ["anonymous_id", "person_id"]
     if missing := [column for column in columns if column not in identities.columns]:
-        raise AnalyticsError(f"{name}: has no column {' and '.join(missing)}; see analytics.identity.IDENTITY_SCHEMA")
+        raise AnalyticsError(
+            f"{name}: has no column {' and '.join(missing)}; see analytics.sessions.persons.IDENTITY_SCHEMA"
+        )
     table = identities.select(pl.col(columns).cast(pl.String))
     if gaps := table.height - table.drop_nulls().height:
         raise AnalyticsError(f"{name}: {gaps} rows lack anonymous_id or person_id; drop them")

@@ -1,14 +1,21 @@
-"""Events partitioned by visitor, to analyse more of them than fit into memory."""
+"""Events partitioned by person, to analyse more of them than fit into memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import polars as pl
 
 from analytics.errors import AnalyticsError
-from analytics.events.tracking_plan import EVENT_SCHEMA
+from analytics.events.clocks import FARTHEST, Bulk, bulk_of
+from analytics.events.enrichment import conform
+from analytics.events.event_time import KNOWN_ARRIVAL, event_times
+from analytics.events.identifiers import identifiers, in_doubt
+from analytics.events.server_side import sent_by_channel
+from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
+from analytics.sessions.persons import identifiers_seen_together, join_somebody, keys_of_members
 from analytics.sessions.timeline import VISITOR_COLUMNS
 
 # Most bytes of an event, and no statistic, signal or dimension reads them.
@@ -18,7 +25,6 @@ _NOT_ANALYSED: Final = frozenset(
         "context_campaign_term",
         "context_campaign_content",
         "context_page_title",
-        "context_timezone",
         "context_ip",
         "name",
         "asset",
@@ -28,20 +34,33 @@ _NOT_ANALYSED: Final = frozenset(
 ANALYSED_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in _NOT_ANALYSED)
 """Columns of the flat event table that statistics, visits and signals need."""
 
+# Beginning of the names of columns that are dropped again; no column of a table is called so.
+_KEY: Final = "key of the person "
+_TIME, _ARRIVAL = f"{_KEY}time", f"{_KEY}arrival"
+_TIMES: Final = ("original_timestamp", "timestamp", "sent_at", "received_at")
+
 
 def partitions_by_visitor(
-    events: pl.LazyFrame | pl.DataFrame, n_parts: int, *, columns: tuple[str, ...] = ANALYSED_COLUMNS
+    events: pl.LazyFrame | pl.DataFrame,
+    n_parts: int,
+    *,
+    columns: tuple[str, ...] = ANALYSED_COLUMNS,
+    stitch: bool = True,
 ) -> Iterator[pl.DataFrame]:
-    """Partition events so that all events of a visitor are in one part.
+    """Partition events so that all events of a person are in one part.
 
-    Parts are read one after another, so only one is in memory. Events on disk are scanned once per part.
+    Parts are read one after another, so only one is in memory. Events on disk are scanned once per part, and once
+    before, to see which identifiers are one person's.
     :class:`analytics.statistics.funnel.FunnelStatistics` and :func:`analytics.sessions.visits.visit_table_of_parts`
-    give the same results for the parts as for the whole table.
+    give the same results for the parts as for the whole table: impossible clocks (see :mod:`analytics.events.clocks`)
+    are in no part, and are warned of.
 
     Args:
         events: Flat events, in any order, such as ``polars.scan_parquet("run/events/*.parquet")``.
         n_parts: Number of parts, at least 1; some may be empty.
         columns: Columns to read, if present.
+        stitch: Whether browsers and user ids of one person are kept together; see
+            :func:`analytics.sessions.identity.stitch`.
 
     Raises:
         AnalyticsError: ``n_parts`` is below 1, or the events have no column of visitors.
@@ -50,14 +69,68 @@ def partitions_by_visitor(
         raise AnalyticsError(f"n_parts: must be at least 1 (got {n_parts})")
     frame = events.lazy()
     names = frame.collect_schema().names()
-    identifiers = [name for name in VISITOR_COLUMNS if name in names]
-    if not identifiers:
+    found = [name for name in VISITOR_COLUMNS if name in names]
+    if not found:
         raise AnalyticsError(
             f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which identify visitors"
         )
-    # No result depends on which part a visitor is in, so the hash may differ between versions of Polars.
-    named = [pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in identifiers]
-    part = pl.coalesce(named).hash() % n_parts
-    wanted = frame.select(name for name in names if name in columns)
+    keyed = _with_key(_possible(frame, names), found, stitch=stitch)
+    # No result depends on which part a person is in, so the hash may differ between versions of Polars.
+    part = pl.col(_KEY).hash() % n_parts
+    kept = [pl.col(name) for name in names if name in columns]
+    if "extra" in names and "extra" not in columns:
+        # Of all that, visits need to know only whether a server sent the event.
+        kept.append(sent_by_channel().alias("extra"))
     for number in range(n_parts):
-        yield wanted.filter(part == number).collect(engine="streaming")
+        yield keyed.filter(part == number).select(kept).collect(engine="streaming")
+
+
+def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    """Leave out the events of impossible clocks, with a warning."""
+    timed = frame.with_columns(_times(names))
+    time, arrival = pl.col(_TIME), pl.col(_ARRIVAL)
+    in_no_year = Bulk().impossible(time, arrival)
+    seen = timed.select(time.min(), span=time.max() - time.min(), n=in_no_year.sum())
+    first, span, n = seen.collect(engine="streaming").row(0)
+    # Nearly always, so that only the times are read, and none is kept.
+    if first is None or not (n or span > FARTHEST):
+        return frame
+    who = [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in VISITOR_COLUMNS]
+    facts = timed.select(time.alias("event_time"), arrival, *who).collect(engine="streaming")
+    bulk = bulk_of(facts, arrival)
+    if n := int(facts.select(bulk.impossible(arrival=arrival).sum()).item()):
+        warnings.warn(f"{n:,} events are in no part: a wrong clock must have set their times", stacklevel=3)
+    return timed.filter(~bulk.impossible(time, arrival))
+
+
+def _times(names: Sequence[str]) -> list[pl.Expr]:
+    """The time of each event and its arrival, whatever the types of the columns that show them."""
+    given = pl.struct(name for name in ("event_time", *_TIMES) if name in names)
+
+    def read(times: pl.Series) -> pl.Series:
+        found = times.struct.unnest()
+        flat = conform(found, strict=False)
+        counted = found["event_time"].cast(UTC_MS) if "event_time" in found.columns else event_times(flat)
+        return pl.DataFrame({_TIME: counted, _ARRIVAL: flat.select(KNOWN_ARRIVAL).to_series()}).to_struct()
+
+    read_times = given.map_batches(read, pl.Struct({_TIME: UTC_MS, _ARRIVAL: UTC_MS}), is_elementwise=True)
+    return [read_times.struct.field(name) for name in (_TIME, _ARRIVAL)]
+
+
+def _with_key(frame: pl.LazyFrame, found: Sequence[str], *, stitch: bool) -> pl.LazyFrame:
+    """Add a text that all events of a person, and no others, have in common."""
+    # Texts that stand for nobody are rare, and to look for them once costs less than to do so in every part.
+    texts = frame.select(pl.col(name).cast(pl.String) for name in found)
+    doubtful = texts.select(in_doubt(name).any() for name in found).collect(engine="streaming").row(0, named=True)
+    keyed = frame.with_columns(pl.col(name).cast(pl.String).alias(f"{_KEY}{name}") for name in found)
+    keyed = keyed.with_columns(identifiers(f"{_KEY}{name}") for name in found if doubtful[name])
+    keys = [pl.col(f"{_KEY}{name}") for name in found]
+    seen = identifiers_seen_together(frame) if stitch else None
+    if seen is not None and join_somebody(seen):
+        of_members = {name: table for name, table in keys_of_members(seen).items() if name in found}
+        for name, table in of_members.items():
+            person = table.rename({name: f"{_KEY}{name}", "key": f"{_KEY}person of {name}"})
+            keyed = keyed.join(person.lazy(), on=f"{_KEY}{name}", how="left", maintain_order="left")
+        # The browser first: where it is known, its person is also that of the user.
+        keys = [pl.col(f"{_KEY}{each}") for name in found for each in (f"person of {name}", name)]
+    return keyed.with_columns(pl.coalesce(keys).alias(_KEY))

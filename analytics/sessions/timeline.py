@@ -16,7 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.events.enrichment import DERIVED_SCHEMA, enrich
-from analytics.events.tracking_plan import EVENT_SCHEMA, SERVER_LIBRARIES, SERVER_SIDE_EVENTS, CallType, EventName
+from analytics.events.server_side import by_server
+from analytics.events.tracking_plan import EVENT_SCHEMA, CallType, EventName
 
 VISITOR_COLUMNS: Final = ("anonymous_id", "user_id")
 """Columns that identify the visitor, in order of precedence: the browser, else the person."""
@@ -76,9 +77,6 @@ def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: p
     """
     idle = idle_time(idle_minutes)
     page = (pl.col("type") == CallType.PAGE).fill_null(value=False)
-    by_server = pl.col("event").is_in([str(name) for name in SERVER_SIDE_EVENTS]).fill_null(value=False) | pl.col(
-        "context_library_name"
-    ).is_in(list(SERVER_LIBRARIES)).fill_null(value=False)
     known = pl.col("event_time").is_not_null() & pl.col("visitor").is_not_null()
     events = (
         table.lazy()
@@ -86,8 +84,7 @@ def timeline(table: pl.DataFrame, *facts: pl.Expr, idle_minutes: float, where: p
             "event_time",
             as_categorical(table.select(VISITOR).to_series()),
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("order"),
-            # A page call always comes from the browser, whatever its name.
-            (by_server & ~page).alias("server"),
+            by_server().alias("server"),
             (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False).alias("request"),
             page.alias("page"),
             *facts,

@@ -14,14 +14,16 @@ from typing import get_args
 
 import polars as pl
 
+from analytics.events.clocks import without_impossible
 from analytics.events.times import in_utc
-from analytics.events.tracking_plan import UTC_MS
+from analytics.events.tracking_plan import UTC_MS, refuse_uncountable
+from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
 
 
-def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -> pl.DataFrame:
+def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES, stitch: bool = True) -> pl.DataFrame:
     """Assign each event to a visit.
 
     A gap of more than the idle time-out between two client-side events opens a new visit; a gap of exactly the time-out
@@ -34,16 +36,17 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES) -
     Args:
         events: Flat or enriched events, in any order.
         idle_minutes: Idle time-out, in minutes, greater than 0.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Returns:
         The enriched events, sorted by visitor, time and given order, with ``visit`` (UInt32, from 1 for each visitor;
-        null if the event is in no visit, or has no time or visitor). ``anonymous_id`` falls back to ``user_id``.
+        null if the event is in no visit, or has no time or visitor). ``anonymous_id`` is the visitor's.
 
     Raises:
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0.
     """
-    table = enriched(events)
+    table = _countable(events, stitch=stitch)
     line = timeline(table, idle_minutes=idle_minutes)
     visits = line.select("order", visit=pl.when("in_visit").then("visit_so_far"))
     visitors = table.select(VISITOR).to_series()
@@ -67,6 +70,7 @@ def visit_table(
     idle_minutes: float = IDLE_MINUTES,
     include_bots: bool = False,
     conversion_unit: ConversionUnit = "account",
+    stitch: bool = True,
 ) -> pl.DataFrame:
     """Return the person-period table: one row per visit, with the visitor's signals so far and the outcome.
 
@@ -84,13 +88,15 @@ def visit_table(
     colleague's request, but whose last page view came before, counts as at risk; this error is negligible.
 
     Args:
-        events: Flat or enriched events, in any order. Events without a time or a visitor are ignored.
+        events: Flat or enriched events, in any order. Events without a time or a visitor are ignored, and so are
+            impossible clocks; see :mod:`analytics.events.clocks`.
         observed_until: When observation stopped; the time of the latest event unless given. A naive time is UTC.
         signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
         include_bots: Keep the events of bots.
         conversion_unit: Who requests one demo at most: ``account``, all visitors of an account together (a visitor's
             account is the first that is known), or ``visitor``.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Returns:
         Table with the columns of :func:`analytics.signals.definitions.visit_schema`, ordered by start, visitor and
@@ -100,13 +106,15 @@ def visit_table(
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
+    refuse_uncountable(events)
     return visit_table_of_parts(
-        [events],
+        [without_impossible(enriched(events))[0]],
         observed_until=observed_until,
         signals=signals,
         idle_minutes=idle_minutes,
         include_bots=include_bots,
         conversion_unit=conversion_unit,
+        stitch=stitch,
     )
 
 
@@ -124,20 +132,23 @@ def visit_table_of_parts(
     idle_minutes: float = IDLE_MINUTES,
     include_bots: bool = False,
     conversion_unit: ConversionUnit = "account",
+    stitch: bool = True,
 ) -> pl.DataFrame:
-    """Return the person-period table of events in parts, with all events of a visitor in one part.
+    """Return the person-period table of events in parts, with all events of a person in one part.
 
     An account's first request and the end of observation are computed over all parts, so the table equals that of all
     events at once, row for row.
 
     Args:
         parts: Flat or enriched events, as of :func:`analytics.sessions.partitions.partitions_by_visitor`; one part at
-            a time is held in memory. At least one, which may be empty.
+            a time is held in memory. At least one, which may be empty. Of impossible clocks only those in impossible
+            years are known in parts; ``partitions_by_visitor`` leaves out the others before.
         observed_until: As in :func:`visit_table`, and so are the other arguments.
         signals: Signals, in the order of their columns.
         idle_minutes: Idle time-out, in minutes, greater than 0.
         include_bots: Keep the events of bots.
         conversion_unit: Who requests one demo at most.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Raises:
         EventFrameError: A part is not a table of events.
@@ -148,7 +159,9 @@ def visit_table_of_parts(
         raise ValueError(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
-    read = [_read(part, signals, idle_minutes, None if include_bots else ~pl.col("is_bot")) for part in parts]
+    where = None if include_bots else ~pl.col("is_bot")
+    tables = (without_impossible(_countable(part, stitch=stitch), by_year=True)[0] for part in parts)
+    read = [_read(table, signals, idle_minutes, where) for table in tables]
     until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
     # The first request of an account may be in another part than the visits that it settles.
     settled = pl.concat([part.settled for part in read]).group_by("account").agg(pl.col("settled_at").min())
@@ -186,8 +199,12 @@ class _Read:
     last_time: datetime | None
 
 
-def _read(events: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
-    table = enriched(events)
+def _countable(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
+    refuse_uncountable(events)
+    return stitched(events) if stitch else enriched(events)
+
+
+def _read(table: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
     # Bots are left out here, not above: the end of observation is that of all events.
     line = timeline(table, *shown(signals), idle_minutes=idle_minutes, where=where)
     requests = _first_requests(line)

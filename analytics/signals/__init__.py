@@ -1,7 +1,8 @@
 """Intent signals: behaviour and attributes of visitors that may predict a demo request.
 
 Modules, in reading order: ``definitions`` (the built-in signals), ``settings`` (signals defined by the user),
-``arms`` (experiments as signals), ``expressions`` (how all of them are computed as Polars expressions).
+``arms`` (experiments as signals), ``expressions`` (how all of them are computed as Polars expressions),
+``site`` (pages and funnel of one's own).
 """
 
 import lazy_loader

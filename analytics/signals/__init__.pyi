@@ -32,3 +32,12 @@ from .settings import (
     UserSignals as UserSignals,
     not_known as not_known,
 )
+from .site import (
+    STAGE_STEPS as STAGE_STEPS,
+    FunnelStep as FunnelStep,
+    FunnelStepSettings as FunnelStepSettings,
+    MappedPageSettings as MappedPageSettings,
+    OwnFunnel as OwnFunnel,
+    Pages as Pages,
+    page_rules as page_rules,
+)

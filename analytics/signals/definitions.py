@@ -175,7 +175,8 @@ class SeenRecently:
 Signal = EverSeen | SessionLength | EventCount | SeenInOrder | SeenRecently
 """A signal of any kind: a name, a meaning, and how it follows from the events of a visitor."""
 
-_MEDIUM: Final = "context_campaign_medium"
+# Not the column "channel", in which channels of one's own may have taken the place of these.
+_CHANNEL: Final = "default_channel"
 
 # Columns, terms and true coefficients come in this order everywhere.
 SIGNALS: Final[tuple[Signal, ...]] = (
@@ -189,11 +190,11 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     EverSeen("company_email", "has given a company e-mail address", "high", "company_email", (True,)),
     EverSeen("careers_page_view", "has seen the careers page", "low", "category", ("careers",)),
     EverSeen("tech_blog_referral", "came from a tech blog", "low", "referrer_domain", TECH_BLOG_DOMAINS),
-    EverSeen("utm_paid_search", "came by a paid search advertisement", "context", _MEDIUM, ("cpc",)),
-    EverSeen("utm_paid_social", "came by a paid social advertisement", "context", _MEDIUM, ("paid_social",)),
-    EverSeen("utm_email", "came by an e-mail campaign", "context", _MEDIUM, ("email",)),
+    EverSeen("utm_paid_search", "came by a paid search advertisement", "context", _CHANNEL, ("paid_search",)),
+    EverSeen("utm_paid_social", "came by a paid social advertisement", "context", _CHANNEL, ("paid_social",)),
+    EverSeen("utm_email", "came by an e-mail campaign", "context", _CHANNEL, ("email",)),
     EverSeen("company_enterprise", "works for a large company", "context", "context_company_size", ("enterprise",)),
-    EverSeen("device_mobile", "uses a mobile phone", "context", "context_device_type", ("mobile",)),
+    EverSeen("device_mobile", "uses a mobile phone", "context", "device_type", ("mobile",)),
     EverSeen("region_europe", "is in Europe", "context", "region", ("europe",)),
     EverSeen("region_asia_pacific", "is in Asia or the Pacific", "context", "region", ("asia_pacific",)),
     SessionLength(

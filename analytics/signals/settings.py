@@ -31,10 +31,13 @@ _Texts = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1000)]
 _Values = Annotated[tuple[_Text | bool | int, ...], Field(max_length=1000)]
 _Value = str | bool | int
 
-_TAKEN: Final = frozenset(
-    {"intercept", MULTI_PAGE_VISIT.name, *(s.name for s in SIGNALS), *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS}
+_TAKEN: Final = frozenset({"intercept", *VISIT_KEY_COLUMNS, *VISIT_OUTCOME_COLUMNS})
+"""Names of the columns of the visit table that are not signals, and of the intercept."""
+
+_FORMS_OF_LENGTH: Final = frozenset(
+    signal.name for signal in (*SIGNALS, MULTI_PAGE_VISIT) if isinstance(signal, SessionLength)
 )
-"""Names of built-in terms, and of the columns of the visit table that are not signals."""
+"""Built-in signals that are compared in other forms, and so keep their definitions."""
 
 _BOOLEAN: Final = frozenset({"company_email"})
 _NO_ATTRIBUTES: Final = frozenset({"extra", "is_bot"})
@@ -47,6 +50,8 @@ _ATTRIBUTES: Final = {
         if not dtype.is_temporal() and name not in _NO_ATTRIBUTES
     },
     **{name: dimension.expression.meta.root_names()[0] for name, dimension in DIMENSIONS.items()},
+    # By the rule of channels: a campaign may stand in the address of the page alone.
+    **{f"context_campaign_{name}": f"campaign_{name}" for name in ("source", "medium", "name")},
 }
 """Column of the enriched events by its name and by the name of its dimension."""
 
@@ -95,7 +100,8 @@ def column_of(attribute: str) -> str:
         raise ValueError(not_known("attribute", attribute, [*_ATTRIBUTES, "properties.…"]))
     if first not in _OPEN_PARTS or not all(others) or _UNREADABLE.intersection(attribute):
         raise ValueError(f"{attribute!r} is no path of names below {', '.join(_OPEN_PARTS)}, such as 'properties.plan'")
-    return _FULL_COLUMNS.get(attribute, attribute)
+    column = _FULL_COLUMNS.get(attribute, attribute)
+    return _ATTRIBUTES.get(column, column)
 
 
 def _values_of(column: str, values: Sequence[_Value]) -> tuple[str | bool, ...]:
@@ -187,14 +193,14 @@ class AttributeSignal(_Settings):
 
     @model_validator(mode="after")
     def _can_stand_there(self) -> Self:
-        _checked(self.attribute, self.equals)
+        attribute_values(self.attribute, self.equals)
         return self
 
     def signal(self, name: str) -> Signal:
         """The signal of this name."""
         meaning = self.meaning or f"has shown {self.attribute} {_either(self.equals)}"
         # Looked up again: the model is frozen, and keeps what the user wrote.
-        return EverSeen(name, meaning, self.expectation, *_checked(self.attribute, self.equals))
+        return EverSeen(name, meaning, self.expectation, *attribute_values(self.attribute, self.equals))
 
 
 class CountSignal(_Settings):
@@ -225,7 +231,7 @@ class CountSignal(_Settings):
         if (self.attribute is None) != (not self.equals):
             raise ValueError("attribute and equals belong together: give both or neither")
         if self.attribute is not None:
-            _checked(self.attribute, self.equals)
+            attribute_values(self.attribute, self.equals)
         # A visit has many events, so it has no single value of an attribute.
         if self.of == "visits" and (self.attribute is not None or self.within == "visit"):
             raise ValueError("of: visits have no attribute and are counted within visitor")
@@ -237,7 +243,7 @@ class CountSignal(_Settings):
 
     def signal(self, name: str) -> Signal:
         """The signal of this name."""
-        column, values = (None, ()) if self.attribute is None else _checked(self.attribute, self.equals)
+        column, values = (None, ()) if self.attribute is None else attribute_values(self.attribute, self.equals)
         counted = (self.of, column, values, self.within, self.scale, self.at_least, self.at_most)
         return EventCount(name, self.meaning or self._meaning(), self.expectation, *counted)
 
@@ -322,19 +328,23 @@ class RecencySignal(_Settings):
     def _one_look_back(self) -> Self:
         if (self.visits is None) == (self.hours is None):
             raise ValueError("give visits or hours to look back on, and not both")
-        _checked(self.attribute, self.equals)
+        attribute_values(self.attribute, self.equals)
         return self
 
     def signal(self, name: str) -> Signal:
         """The signal of this name."""
         back = f"{self.visits} visits" if self.hours is None else f"{self.hours:g} hours"
         meaning = self.meaning or f"has shown {self.attribute} {_either(self.equals)} within {back}"
-        checked = _checked(self.attribute, self.equals)
+        checked = attribute_values(self.attribute, self.equals)
         return SeenRecently(name, meaning, self.expectation, *checked, self.visits, self.hours)
 
 
-def _checked(attribute: str, equals: Sequence[_Value]) -> tuple[str, tuple[str | bool, ...]]:
-    """Column and converted values of an attribute.
+def attribute_values(attribute: str, equals: Sequence[_Value]) -> tuple[str, tuple[str | bool, ...]]:
+    """Return the column of an attribute, or its path in the event, and the values as they stand there.
+
+    Args:
+        attribute: As for :func:`column_of`.
+        equals: Values of the settings.
 
     Raises:
         ValueError: There is no such attribute, or a value has the wrong type.
@@ -363,9 +373,13 @@ def _with_free_names(signals: dict[str, SignalSettings]) -> dict[str, SignalSett
         # Two columns of the visit table would else have one name.
         if name in _TAKEN:
             raise ValueError(f"{name}: is the name of a built-in signal or column; choose another")
+        if name in _FORMS_OF_LENGTH:
+            raise ValueError(
+                f"{name}: is the name of a built-in signal, whose form session_length states; choose another"
+            )
     return signals
 
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 UserSignals = Annotated[dict[_Name, SignalSettings], AfterValidator(_with_free_names), Field(max_length=200)]
-"""User-defined signals by name."""
+"""User-defined signals by name; one with the name of a built-in signal replaces it."""

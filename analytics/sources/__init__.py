@@ -1,7 +1,7 @@
 """Sources of events that can be resumed: files, standard input, Parquet, Kafka.
 
 Modules, in reading order: ``source`` (what every source does), ``opening`` (a source by its address), ``ndjson``,
-``parquet``, ``kafka``.
+``parquet``, ``records`` (all other files), ``kafka``.
 """
 
 import lazy_loader

@@ -159,6 +159,11 @@ class KafkaTopic(Source):
         except KafkaException as error:
             raise self._unreadable(error) from error
 
+    @property
+    def can_be_refused(self) -> bool:
+        """No: a message that is not acknowledged comes again and again, before all that follow."""
+        return False
+
     def acknowledge(self, offsets: Mapping[str, Offset]) -> None:
         """Commit offsets to the broker, those that have changed since the last commit.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import select
 import zlib
@@ -13,9 +14,11 @@ from typing import BinaryIO, Final, cast
 
 from analytics.errors import EventFileError
 from analytics.io.batch_decoding import flatten_lines
+from analytics.io.containers import HEAD
 from analytics.io.flatten import Flattened
 from analytics.io.ndjson import GZIP_MAGIC, READ_ERRORS, flatten_ahead
 from analytics.io.position import Offset, SourceBatch, SourcePosition
+from analytics.io.reading import EventFormat, is_plain_head, read_events
 from analytics.sources.source import Now, Source, replaced, unreadable
 
 # Bytes at the beginning of a file by which it is recognised.
@@ -111,6 +114,7 @@ class NdjsonStream(Source):
         is_stopped: Called regularly; returns whether to end.
         now: Returns the current time, if the source is live.
         pipe: Path of the pipe, which is closed with the source; without it the stream is standard input.
+        form: What is known of the events beforehand.
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class NdjsonStream(Source):
         now: Now | None = None,
         *,
         pipe: str | None = None,
+        form: EventFormat | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._n_lines = n_lines
@@ -128,6 +133,7 @@ class NdjsonStream(Source):
         self._now = now
         self._name = pipe or "standard input"
         self._is_owned = pipe is not None
+        self._form = form or EventFormat()
         self._rest = b""
         self._is_at_end = False
 
@@ -139,9 +145,12 @@ class NdjsonStream(Source):
             follow: Of no effect: a stream ends when its writer closes it.
 
         Raises:
-            EventFileError: It cannot be read, or is gzipped.
+            EventFileError: It cannot be read.
         """
         n_lines = offsets.get(self._name, {"lines": 0})["lines"]
+        if not self._is_plain():
+            yield from self._other_batches(n_lines)
+            return
         while not self._is_at_end and not self._is_stopped():
             lines = self._ready_lines()
             arrived_at = self._now() if self._now else None
@@ -150,6 +159,27 @@ class NdjsonStream(Source):
                 events = _events_of(list(enumerate(part, n_lines + 1)), arrived_at)
                 n_lines += len(part)
                 yield SourceBatch(events, SourcePosition(self._name, {"lines": n_lines}), arrived_at)
+
+    def _is_plain(self) -> bool:
+        """Whether the stream is NDJSON of the Segment Spec, by its first line, for which this waits."""
+        try:
+            while not self._is_stopped() and b"\n" not in self._rest and len(self._rest) < HEAD and not self._is_at_end:
+                if select.select([self._descriptor], [], [], _PATIENCE_S)[0]:
+                    piece = os.read(self._descriptor, 1 << 16)
+                    self._rest += piece
+                    self._is_at_end = not piece
+        except OSError as error:
+            raise unreadable(self._name, error) from error
+        return is_plain_head(self._rest, self._form)
+
+    def _other_batches(self, n_before: int) -> Iterator[SourceBatch]:
+        """Yield batches of a stream of another shape, numbered as lines are."""
+        with io.FileIO(self._descriptor, closefd=False) as rest:
+            stream = cast("BinaryIO", _Joined(self._rest, rest))
+            for batch in read_events(stream, self._form, n_events=self._n_lines):
+                n_before += batch.n_received
+                yield SourceBatch(batch, SourcePosition(self._name, {"lines": n_before}))
+        self._is_at_end = True
 
     def close(self) -> None:
         """Close a pipe; standard input belongs to the caller, and stays open."""
@@ -165,8 +195,6 @@ class NdjsonStream(Source):
                 self._is_at_end = not piece
                 if self._is_at_end:
                     break
-                if piece.startswith(GZIP_MAGIC):  # no line of JSON does
-                    raise EventFileError(f"{self._name}: is gzipped; unpack it on the way, as zcat does")
                 pieces.append(piece)
                 n_bytes += len(piece)
         except OSError as error:
@@ -174,6 +202,24 @@ class NdjsonStream(Source):
         lines = _split(b"".join(pieces))
         self._rest = b"" if self._is_at_end or not lines or lines[-1].endswith(b"\n") else lines.pop()
         return lines
+
+
+class _Joined(io.RawIOBase):
+    """What was read of a stream already, and the rest of it."""
+
+    def __init__(self, begun: bytes, rest: io.FileIO) -> None:
+        self._begun = begun
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: memoryview) -> int | None:  # type: ignore[override]
+        if not self._begun:
+            return self._rest.readinto(into)
+        part, self._begun = self._begun[: len(into)], self._begun[len(into) :]
+        into[: len(part)] = part
+        return len(part)
 
 
 def _split(data: bytes) -> list[bytes]:

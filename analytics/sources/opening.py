@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from analytics.errors import EventFileError
+from analytics.io.reading import EventFormat, is_plain
 from analytics.sources.ndjson import NdjsonFile, NdjsonStream
 from analytics.sources.parquet import ParquetFile
+from analytics.sources.records import RecordsFile
 from analytics.sources.source import Now, Source, unreadable
 
 _KAFKA: Final = "kafka://"
@@ -18,17 +20,24 @@ _PARQUET_MAGIC: Final = b"PAR1"
 _STDIN: Final = "-"
 
 
-def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: Now | None = None) -> Source:
+def open_source(
+    name: str,
+    n_events: int,
+    is_stopped: Callable[[], bool],
+    now: Now | None = None,
+    form: EventFormat | None = None,
+) -> Source:
     """Open a source of events.
 
     Args:
-        name: Path of an NDJSON file, gzipped or not, or of a Parquet file, recognised by their first bytes; ``-`` for
-            NDJSON on standard input; path of a pipe, which is a stream likewise; or
-            ``kafka://HOST:PORT/TOPIC?group=NAME``.
+        name: Path of a file of any shape that :func:`analytics.io.reading.read_events` reads; ``-`` for standard input;
+            path of a pipe, which is a stream likewise; or ``kafka://HOST:PORT/TOPIC?group=NAME``. Of a folder
+            :func:`analytics.io.reading.event_files` has the files.
         n_events: Events in a batch, at most.
         is_stopped: Called regularly by a source that waits; returns whether to end.
         now: Returns the current time, if the source is live: its events arrive when they are read, or, from Kafka, at
             the timestamps of their messages.
+        form: What is known of a file or stream beforehand, such as its format.
 
     Returns:
         The source, to be closed after use.
@@ -44,23 +53,28 @@ def open_source(name: str, n_events: int, is_stopped: Callable[[], bool], now: N
     >>> batch.events.n_received, batch.position.offset["lines"]
     (1, 1)
     """
+    form = form or EventFormat()
     if name == _STDIN:
         if sys.stdin is None:
             raise EventFileError("standard input is closed")
-        return NdjsonStream(sys.stdin.fileno(), n_events, is_stopped, now)
+        return NdjsonStream(sys.stdin.fileno(), n_events, is_stopped, now, form=form)
     if name.startswith(_KAFKA):
         return _topic(name, n_events, is_stopped, is_live=now is not None)
     path = Path(name)
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             # A pipe, such as the shell makes of ``<(zcat events.gz)``: it can be read only once.
-            return NdjsonStream(os.open(path, os.O_RDONLY), n_events, is_stopped, now, pipe=name)
+            return NdjsonStream(os.open(path, os.O_RDONLY), n_events, is_stopped, now, pipe=name, form=form)
         with path.open("rb") as file:
             is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     except OSError as error:
         raise unreadable(path, error) from error
     if is_parquet and now is not None:
         raise EventFileError(f"{path}: is a Parquet file, so its events do not arrive now; ingest it by itself")
+    if not is_plain(path, form):
+        if now is not None:
+            raise EventFileError(f"{path}: is no NDJSON, so its events do not arrive now; ingest it without --live")
+        return RecordsFile(path, form)
     return ParquetFile(path, n_events) if is_parquet else NdjsonFile(path, n_events, now)
 
 

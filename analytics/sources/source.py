@@ -30,6 +30,11 @@ class Source(ABC):
         """Whether there may be more after the present end, so that a follower should look again."""
         return False
 
+    @property
+    def can_be_refused(self) -> bool:
+        """Whether what holds nothing usable is an error, instead of dead letters: it can be read again as a whole."""
+        return True
+
     @abstractmethod
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
         """Yield batches from the offset of this source to its present end.

@@ -6,17 +6,21 @@ and hours without events have zeros.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 
 from analytics.errors import AnalyticsError
+from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.events.times import in_utc
-from analytics.events.tracking_plan import UTC_MS, FunnelStage
+from analytics.events.tracking_plan import UTC_MS, refuse_uncountable
+from analytics.sessions.identity import stitched
+from analytics.sessions.timeline import enriched
 from analytics.signals.definitions import IDLE_MINUTES
+from analytics.signals.site import STAGE_STEPS, FunnelStep
 from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import COUNTS, Traffic
@@ -27,14 +31,15 @@ _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
 class FunnelStatistics:
     """Counts and rates of a table of events over the observed period.
 
-    *Visitors* and *visits* are those with a page view, *demo requests* all ``Demo Requested`` events. Servers send demo
-    requests whether or not the browser's events arrive: a request of a visitor without a page view counts in
-    ``demo_requests``, but not in ``converted`` or any rate. *Conversion* is the share of visitors with at least one
-    demo request.
+    Visitors are persons: browsers and user ids that events or alias calls name together are one; see
+    :func:`analytics.sessions.identity.stitch`. *Visitors* and *visits* are those with a page view, *demo requests* all
+    ``Demo Requested`` events. Servers send demo requests whether or not the browser's events arrive: a request of a
+    visitor without a page view counts in ``demo_requests``, but not in ``converted`` or any rate. *Conversion* is the
+    share of visitors with at least one demo request.
 
     Args:
         events: Flat or enriched events, in any order, without duplicates (the event store removes them). Or at least
-            one part of them, with all events of a visitor in one part, as of
+            one part of them, with all events of a person in one part, as of
             :func:`analytics.sessions.partitions.partitions_by_visitor`: counts are those of all parts together, and
             only a few small numbers per event stay in memory.
         observed_from: Start of the period; the first event unless given. A naive time is UTC.
@@ -44,6 +49,14 @@ class FunnelStatistics:
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
         own_dimensions: Your own dimensions, besides :data:`analytics.events.dimensions.DIMENSIONS`. Needed in advance
             only for events in parts.
+        stitch: Whether visitors are persons, or browsers as they are.
+        funnel: Steps of a funnel of your own, such as ``settings.funnel_steps``; by default the stages of pages, then
+            the demo request.
+
+    Attributes:
+        n_impossible_times: Events that count nowhere, because a wrong clock must have set their times; see
+            :func:`analytics.events.clocks.are_impossible`. Events in
+            parts are judged by their years alone; ``partitions_by_visitor`` leaves out the others before.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -66,19 +79,30 @@ class FunnelStatistics:
         level: float = 0.95,
         idle_minutes: float = IDLE_MINUTES,
         own_dimensions: Iterable[Dimension] = (),
+        stitch: bool = True,
+        funnel: Sequence[FunnelStep] = (),
     ) -> None:
         self.observed_from, self.observed_until = in_utc(observed_from), in_utc(observed_until)
         if self.observed_from and self.observed_until and self.observed_from >= self.observed_until:
             raise AnalyticsError(f"the period ends ({self.observed_until}) before it starts ({self.observed_from})")
         self.level = level
+        self._steps = tuple(funnel) or STAGE_STEPS
         where = self._where(include_bots=include_bots)
         self._traffic: list[Traffic] = []
+        self.n_impossible_times = 0
         if isinstance(events, pl.DataFrame):
-            self._traffic.append(Traffic(events, where=where, idle_minutes=idle_minutes))
+            refuse_uncountable(events)
+            possible, self.n_impossible_times = without_impossible(enriched(events))
+            table = stitched(possible) if stitch else possible
+            self._traffic.append(Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps))
             return
         kept = (*DIMENSIONS.values(), *own_dimensions)
         for part in events:
-            traffic = Traffic(part, where=where, idle_minutes=idle_minutes)
+            refuse_uncountable(part)
+            possible, n_impossible = without_impossible(enriched(part), by_year=True)
+            self.n_impossible_times += n_impossible
+            table = stitched(possible) if stitch else possible
+            traffic = Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps)
             traffic.release_events(kept)
             self._traffic.append(traffic)
 
@@ -119,9 +143,12 @@ class FunnelStatistics:
             by: Dimensions to segment by, if any.
 
         Returns:
-            One row per ``hour`` (its start) and segment, in that order, with the four counts. ``visitors`` counts those
-            with a page view in the hour; a visit counts in the hour in which it starts (with a dimension of touch
-            ``any``: of its first page view in the segment), a request in the hour in which it is made.
+            One row per ``hour`` (its start) and segment, in that order, with the four counts, and ``partial``.
+            ``visitors`` counts those with a page view in the hour; a visit counts in the hour in which it starts (with
+            a dimension of touch ``any``: of its first page view in the segment), a request in the hour in which it is
+            made. An hour is ``partial`` if the observed period does not cover it whole. Without ``observed_from`` and
+            ``observed_until`` the period is that from the first event to the last, so that the first hour is partial
+            unless an event is at its very start, and the last one always, but for its last millisecond.
 
         Raises:
             DimensionError: A dimension is unknown.
@@ -133,7 +160,7 @@ class FunnelStatistics:
         grid = self._hours().join(counts.select(names).unique(), how="cross") if names else self._hours()
         return (
             grid.join(counts, on=["hour", *names], how="left")
-            .with_columns(pl.col(COUNTS).fill_null(0))
+            .with_columns(pl.col(COUNTS).fill_null(0), self._partial())
             .sort("hour", *names)
         )
 
@@ -145,7 +172,8 @@ class FunnelStatistics:
             by: Dimensions to segment by, if any.
 
         Returns:
-            The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours.
+            The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours. Where a
+            window has a partial hour, the mean is ``partial``: a fall there may be the end of the data.
 
         Raises:
             AnalyticsError: The window is shorter than one hour.
@@ -155,24 +183,34 @@ class FunnelStatistics:
             raise AnalyticsError(f"hours: a window has at least 1 hour (got {hours})")
         names = [dimension.name for dimension in dimensions_of(by)]
         means = pl.col(COUNTS).cast(pl.Float64).rolling_mean(hours)
-        return self.hourly(by).with_columns(means.over(names) if names else means)
+        partial = pl.col("partial").cast(pl.UInt8).rolling_max(hours, min_samples=1).cast(pl.Boolean)
+        averages = [means, partial]
+        return self.hourly(by).with_columns(each.over(names) if names else each for each in averages)
 
     def funnel(self) -> pl.DataFrame:
-        """Return the funnel: visitors by stage, from the top to the demo request.
+        """Return the funnel: visitors by step, from the first to the last.
 
-        A visitor reaches a stage by viewing a page of it or of a later stage, or by requesting a demo. So numbers never
-        increase from stage to stage, even for visitors who land on a later stage.
+        The steps are the stages of pages (top, middle, bottom) and the demo request, unless there are steps of one's
+        own. A visitor, who is somebody with a page view, reaches a step by taking it or a later one, in whatever order
+        of time: a view of a page of the bottom stage reaches the top too. So numbers never increase from step to step,
+        even for visitors who land on a later one.
+
+        If no page view has a stage, the stages are unknown, and their numbers null; see :attr:`has_stages`.
 
         Returns:
-            One row per ``stage`` (top, middle, bottom, demo request): ``visitors`` who reach it; ``share`` of all ``n``
-            visitors; ``step_rate``, the share of the ``n_step`` who reached the stage before (null at the top); both
-            with ``_low`` and ``_high``.
+            One row per ``stage`` (the name of the step): ``visitors`` who reach it; ``share`` of all ``n`` visitors;
+            ``step_rate``, the share of the ``n_step`` who reached the step before (null for the first); both with
+            ``_low`` and ``_high``.
         """
         depths = MergeableCounts.sum(part.depths for part in self._traffic).table
-        stages = [*(str(stage) for stage in FunnelStage), "demo request"]
-        reached = [int(depths.filter(pl.col("depth") >= depth)["visitors"].sum()) for depth in range(len(stages) + 1)]
+        names = [step.name for step in self._steps]
+        reached = [int(depths.filter(pl.col("depth") >= depth)["visitors"].sum()) for depth in range(len(names) + 1)]
+        known: list[int | None] = [*reached[1:]]
+        if reached[0] and not self.has_stages:
+            # Requests do not need stages; visitors before them would be 0, or as many as there are requests.
+            known = [*(None for _ in known[:-1]), known[-1]]
         return (
-            pl.DataFrame({"stage": stages, "visitors": reached[1:]}, schema_overrides={"visitors": pl.UInt32})
+            pl.DataFrame({"stage": names, "visitors": known}, schema_overrides={"visitors": pl.UInt32})
             .with_columns(n=pl.lit(reached[0], dtype=pl.UInt32), n_step=pl.col("visitors").shift())
             .with_columns(rate_with_interval("visitors", "n", "share", self.level).alias("share_of_all"))
             .with_columns(rate_with_interval("visitors", "n_step", "step_rate", self.level).alias("step"))
@@ -185,6 +223,16 @@ class FunnelStatistics:
                 "n_step",
             )
         )
+
+    @property
+    def is_by_stage(self) -> bool:
+        """Whether the steps of the funnel are the stages of pages, and not steps of one's own."""
+        return self._steps is STAGE_STEPS
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether the steps of the funnel are known: those of one's own are, and stages if any page view has one."""
+        return not self.is_by_stage or any(part.n_staged_views for part in self._traffic)
 
     def _where(self, *, include_bots: bool) -> pl.Expr:
         """Filter of the events that count."""
@@ -209,14 +257,24 @@ class FunnelStatistics:
             .select(*names, *COUNTS, "converted", *_CONVERSION, n="visitors")
         )
 
-    def _hours(self) -> pl.DataFrame:
-        """All UTC hours of the observed period."""
+    @property
+    def _period(self) -> tuple[datetime | None, datetime | None]:
+        """Beginning of the observed period, and its end, itself excluded; None without events where not given."""
         first = self.observed_from or min((part.first_time for part in self._traffic if part.first_time), default=None)
         last = max((part.last_time for part in self._traffic if part.last_time), default=None)
-        if self.observed_until is not None:
-            # The end is excluded: an hour that begins there is not observed.
-            last = self.observed_until - timedelta(milliseconds=1)
-        if first is None or last is None:
+        return first, self.observed_until or (last and last + timedelta(milliseconds=1))
+
+    def _hours(self) -> pl.DataFrame:
+        """All UTC hours of the observed period."""
+        first, end = self._period
+        if first is None or end is None:
             return pl.DataFrame(schema={"hour": UTC_MS})
-        start, end = (pl.lit(moment, dtype=UTC_MS).dt.truncate("1h") for moment in (first, last))
-        return pl.select(hour=pl.datetime_range(start, end, interval="1h"))
+        # The end is excluded: an hour that begins there is not observed.
+        last = end - timedelta(milliseconds=1)
+        start, stop = (pl.lit(moment, dtype=UTC_MS).dt.truncate("1h") for moment in (first, last))
+        return pl.select(hour=pl.datetime_range(start, stop, interval="1h"))
+
+    def _partial(self) -> pl.Expr:
+        """Whether the observed period does not cover an hour whole."""
+        first, end = (pl.lit(moment, dtype=UTC_MS) for moment in self._period)
+        return ((pl.col("hour") < first) | (pl.col("hour").dt.offset_by("1h") > end)).alias("partial")

@@ -18,6 +18,7 @@ import polars as pl
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError, dimensions_of
 from analytics.events.tracking_plan import CallType
+from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import begins_in, visit_table
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EverSeen
@@ -79,6 +80,7 @@ def segment_content(
     conversion_unit: ConversionUnit = "account",
     idle_minutes: float = IDLE_MINUTES,
     level: float = 0.95,
+    stitch: bool = True,
 ) -> SegmentContent:
     """Count conversion by segment and page group, and test whether the effect of a page group differs by segment.
 
@@ -100,6 +102,7 @@ def segment_content(
         conversion_unit: Who requests one demo at most, ``account`` or ``visitor``.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
         level: Confidence level of the intervals, between 0 and 1.
+        stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -110,7 +113,7 @@ def segment_content(
     dimension = _one_for_each_visitor(segment)
     if per not in get_args(Per):
         raise AnalyticsError(f"per: must be one of {', '.join(get_args(Per))} (got {per!r})")
-    table = enriched(events).filter(~pl.col("is_bot"))
+    table = (stitched(events) if stitch else enriched(events)).filter(~pl.col("is_bot"))
     signals = _signals(_categories(table) if contents is None else contents)
     visits = visit_table(
         table,
@@ -118,6 +121,7 @@ def segment_content(
         signals=tuple(signals.values()),
         idle_minutes=idle_minutes,
         conversion_unit=conversion_unit,
+        stitch=False,
     )
     if begun_in is not None:
         visits = visits.filter(begins_in(begun_in))

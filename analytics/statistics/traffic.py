@@ -5,7 +5,7 @@ All events of a visitor are in one ``Traffic``, so the counts of several add up 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError
-from analytics.events.tracking_plan import FunnelStage
 from analytics.sessions.timeline import as_categorical, changes, enriched, first_known, stable_order, timeline
+from analytics.signals.site import STAGE_STEPS, FunnelStep
 from analytics.statistics.mergeable_counts import MergeableCounts
 
 COUNTS: Final = ("page_views", "visitors", "visits", "demo_requests")
@@ -46,13 +46,17 @@ class Traffic:
         events: Flat or enriched events, in any order; without duplicates; all events of a visitor or none.
         where: Events that count.
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
+        steps: Steps of the funnel.
 
     Raises:
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0.
     """
 
-    def __init__(self, events: pl.DataFrame, *, where: pl.Expr, idle_minutes: float) -> None:
+    def __init__(
+        self, events: pl.DataFrame, *, where: pl.Expr, idle_minutes: float, steps: Sequence[FunnelStep] = STAGE_STEPS
+    ) -> None:
+        self._steps = steps
         self._events: pl.DataFrame | None = enriched(events)
         time = pl.col("event_time").filter(where)
         span: tuple[datetime | None, datetime | None] = self._events.select(min=time.min(), max=time.max()).row(0)
@@ -77,7 +81,7 @@ class Traffic:
         for dimension in dimensions:
             self._known(dimension)
         # Computed while the events are here; later they are gone.
-        _ = self.depths
+        _ = self.depths, self.n_staged_views
         self._events = None
         self._line = self._line.clear()
 
@@ -106,15 +110,22 @@ class Traffic:
 
     @cached_property
     def depths(self) -> MergeableCounts:
-        """Counts of ``visitors`` by the ``depth`` they reach: 0 for no stage, the stages in order, then a request."""
-        stages = list(enumerate(FunnelStage, start=1))
-        is_stage = [(depth * (pl.col("funnel_stage") == stage)).fill_null(0).cast(pl.UInt8) for depth, stage in stages]
-        depth = self._read(pl.sum_horizontal(is_stage).cast(pl.UInt8), self._views["order"]).to_numpy()
-        starts = self._views.select(changes(_code("visitor")).arg_true()).to_series().to_numpy()
+        """Counts of ``visitors`` by the ``depth`` they reach: the number of the last step of the funnel, or 0."""
+        order, visitor = self._line["order"], self._line["visitor"]
+        taken = pl.max_horizontal(
+            pl.when(step.expression).then(depth) for depth, step in enumerate(self._steps, start=1)
+        )
+        depth = self._read(taken.fill_null(0).cast(pl.UInt8), order).to_numpy()
+        starts = self._line.select(changes(_code("visitor")).arg_true()).to_series().to_numpy()
         deepest = np.maximum.reduceat(depth, starts) if len(starts) else depth
-        requested = self._are_among(self._views["visitor"].gather(starts), self._requests["visitor"])
-        deepest = np.where(requested, len(stages) + 1, deepest)
-        return MergeableCounts(pl.DataFrame({"depth": deepest.astype(np.uint8)}).with_columns(visitors=1), ["depth"])
+        # Who was never seen on a page is no visitor: servers send events of people whose browsers block everything.
+        deepest = deepest[self._are_among(visitor.gather(starts), self._views["visitor"])]
+        return MergeableCounts(pl.DataFrame({"depth": deepest}).with_columns(visitors=1), ["depth"])
+
+    @cached_property
+    def n_staged_views(self) -> int:
+        """Number of page views with a funnel stage."""
+        return int(self._read(pl.col("funnel_stage").is_not_null(), self._views["order"]).sum())
 
     def _read(self, expression: pl.Expr, order: pl.Series) -> pl.Series:
         """Values of an expression for the events in these rows of the table."""

@@ -4,7 +4,9 @@ Modules, in reading order: ``event_store`` (the store), ``intake`` (how events c
 and ``hour`` (its hours), ``buckets`` (hours as readers get them), ``hourly_views`` (page views by hour and segment),
 ``seen_ids`` (which identifiers were seen), ``deliveries`` (duplicates and conflicts), ``counts`` (received = accepted +
 duplicate + conflict + late + invalid), ``merge`` (stores of one stream), ``snapshot`` (the state, for a new store),
-``spill`` (hours that do not fit into memory), ``history`` (all accepted events, also beyond the window).
+``spill`` (hours that do not fit into memory), ``history`` (all accepted events, also beyond the window),
+``whole_history`` (events of the past, judged without a window), ``hour_sorter`` (events of the past, sorted for a
+window), ``clock_guard`` (impossible clocks).
 """
 
 import lazy_loader

@@ -1,10 +1,13 @@
 from .buckets import HourBucket as HourBucket, HourReports as HourReports
+from .clock_guard import ClockGuard as ClockGuard
 from .counts import Counts as Counts, Lateness as Lateness, StoreCounters as StoreCounters
 from .deliveries import REDELIVERIES_SCHEMA as REDELIVERIES_SCHEMA, event_hours as event_hours
 from .event_store import EventStore as EventStore
 from .history import EventHistory as EventHistory
 from .hour import NO_TIMED_EVENTS as NO_TIMED_EVENTS
-from .intake import EventIntake as EventIntake
+from .hour_sorter import HourSorter as HourSorter
+from .intake import EventIntake as EventIntake, JudgedEvents as JudgedEvents
 from .snapshot import StoreSnapshot as StoreSnapshot
 from .spill import write_temporary as write_temporary
+from .whole_history import WholeHistory as WholeHistory
 from .window import HourWindow as HourWindow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -53,6 +53,7 @@ HOURLY_SCHEMA: Final = pl.Schema(
         "n_demo_requests": pl.UInt32(),
         "revision": pl.UInt32(),
         "final": pl.Boolean(),
+        "partial": pl.Boolean(),
     }
 )
 """Columns of :meth:`analytics.EventStore.hourly`, one row an hour."""
@@ -111,10 +112,18 @@ class HourReports:
         self._final = {hour: bucket for hour, bucket in self._final.items() if hour >= oldest_final}
 
 
-def hourly_table(buckets: Iterable[HourBucket]) -> pl.DataFrame:
-    """Table of hours, one row each, with the columns of ``HOURLY_SCHEMA``."""
+def hourly_table(buckets: Iterable[HourBucket], partial: Container[datetime] = ()) -> pl.DataFrame:
+    """Table of hours, one row each, with the columns of ``HOURLY_SCHEMA``; ``partial`` has the starts of such hours."""
     rows = [
-        (each.start, each.n_events, each.n_page_views, each.n_demo_requests, each.revision, each.final)
+        (
+            each.start,
+            each.n_events,
+            each.n_page_views,
+            each.n_demo_requests,
+            each.revision,
+            each.final,
+            each.start in partial,
+        )
         for each in buckets
     ]
     return pl.DataFrame(rows, schema=HOURLY_SCHEMA, orient="row")

@@ -61,6 +61,7 @@ class StoreCounters:
         n_future: Events that claimed an impossible time.
         late_ms_sum: Sum of the late events' lateness, in milliseconds.
         late_ms_max: The largest of them.
+        ignored_times: Times of usable events that could not be read, by their keys.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -70,6 +71,7 @@ class StoreCounters:
     # Integers: a sum of floats would depend on how the stream was cut into batches.
     late_ms_sum: int = 0
     late_ms_max: int = 0
+    ignored_times: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: StoreCounters) -> StoreCounters:
         return StoreCounters(
@@ -79,6 +81,7 @@ class StoreCounters:
             self.n_future + other.n_future,
             self.late_ms_sum + other.late_ms_sum,
             max(self.late_ms_max, other.late_ms_max),
+            self.ignored_times + other.ignored_times,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,6 +94,8 @@ class StoreCounters:
             "n_future": self.n_future,
             "late_ms_sum": self.late_ms_sum,
             "late_ms_max": self.late_ms_max,
+            # Only if there are any: most stores have none, and their digests stay those of earlier versions.
+            **({"ignored_times": dict(sorted(self.ignored_times.items()))} if self.ignored_times else {}),
         }
 
     @classmethod
@@ -103,6 +108,7 @@ class StoreCounters:
             data["n_future"],
             data["late_ms_sum"],
             data["late_ms_max"],
+            Counter(data.get("ignored_times", {})),
         )
 
     def count_late(self, lateness_ms: NDArray[np.int64]) -> None:

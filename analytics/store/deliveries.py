@@ -14,13 +14,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.events.enrichment import event_times
+from analytics.events.event_time import DELIVERY_LAG, EVENT_TIME, ORIGINAL_TIME
 from analytics.events.times import EARLIEST, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.store.seen_ids import Hours, IdHashes, Verdict
 
 CONTENT_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in {"sent_at", "received_at", "timestamp"})
 """The columns that two deliveries of one event have in common; the others depend on when each was delivered."""
+
+
+_NEVER: Final = int(np.iinfo(np.int64).max)
+_LONGEST_REDELIVERY_MS: Final = 30 * 24 * HOUR_MS
+"""A clock that is wrong by more is no delivery of days later, but reset."""
 
 
 def with_event_time(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | None = None) -> tuple[pl.DataFrame, int]:
@@ -34,7 +39,7 @@ def with_event_time(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | N
     Returns:
         The events with their time, and how many claimed an impossible one.
     """
-    claimed = events.with_columns(event_times(events))
+    claimed = events.with_columns(event_time=EVENT_TIME)
     arrival = pl.col("received_at")
     if arrived_at is not None:
         arrival = pl.min_horizontal(arrival, pl.lit(arrived_at, UTC_MS))
@@ -42,6 +47,22 @@ def with_event_time(events: pl.DataFrame, skew_ms: int, arrived_at: datetime | N
     n_future = int(claimed.select(future.sum()).item())
     time = pl.when(future).then(arrival).otherwise("event_time")
     return claimed.with_columns(event_time=pl.max_horizontal(time, pl.lit(EARLIEST, UTC_MS))), n_future
+
+
+def redelivered_ms(events: pl.DataFrame, window_hours: int) -> NDArray[np.int64]:
+    """Original times of deliveries that came so late that their identifiers may be forgotten; shape (events,).
+
+    Args:
+        events: Flat events.
+        window_hours: Hours in which identifiers are remembered, the current one included.
+
+    Returns:
+        Epoch milliseconds; the largest number for all other deliveries.
+    """
+    ms = events.select(lag=DELIVERY_LAG.dt.total_milliseconds(), original=ORIGINAL_TIME.dt.epoch("ms"))
+    shortest = max(window_hours - 1, 1) * HOUR_MS
+    wanted = pl.col("lag").is_between(shortest, _LONGEST_REDELIVERY_MS, closed="right")
+    return ms.select(pl.when(wanted).then("original").fill_null(_NEVER)).to_series().to_numpy()
 
 
 def event_times_ms(events: pl.DataFrame) -> NDArray[np.int64]:

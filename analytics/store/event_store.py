@@ -3,24 +3,29 @@
 How a delivery is judged, always as if deliveries came one by one, in whatever batches they come:
 
 1. An event without a usable type, identity or time is *invalid* and becomes a dead letter.
-2. Its event time is that of :func:`analytics.events.enrichment.enrich`. A time later than the event's own arrival plus
-   ``skew`` is impossible and is replaced by the arrival, so that no device's clock can move the stream. The arrival is
-   ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the arrival of
-   events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is unknown: an
-   event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects the window
-   from that device's clock.
+2. Its event time is that of :func:`analytics.events.event_time.event_times`. A time later than the event's own arrival
+   plus ``skew`` is impossible and is replaced by the arrival, so that no device's clock can move the stream. The
+   arrival is ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the
+   arrival of events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is
+   unknown: an event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects
+   the window from that device's clock.
 3. Stream time is the latest event time so far. The window is its hour and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if its content is the same (all columns but ``sent_at``,
    ``received_at`` and ``timestamp``, which differ between deliveries), else a *conflict*. An identifier is remembered
    for as long as its event is in the window.
-6. All others are *accepted*, those of bots and of unused calls too.
+6. A delivery that arrived more than 23 hours after its sending, and at most 30 days, is *late* too where its original
+   time lies before the window: it may have been counted when it first came, and only its identifier, which is
+   forgotten, could tell. Its lateness is stream time minus original time. (23 hours are the window without the current
+   hour; the least is one.) An :class:`analytics.store.whole_history.WholeHistory` forgets no identifier, and needs no
+   such rule.
+7. All others are *accepted*, those of bots and of unused calls too.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +38,7 @@ from numpy.typing import NDArray
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By, dimensions_of
+from analytics.events.enrichment import OwnNames
 from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment_ms
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
@@ -48,6 +54,7 @@ from analytics.store.deliveries import (
     event_hours,
     event_times_ms,
     id_hashes,
+    redelivered_ms,
     with_event_time,
 )
 from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
@@ -72,6 +79,8 @@ class EventStore(EventIntake):
         spill: A folder for the events of hours that are no longer the newest, so that memory holds little more than
             their identifiers; several stores may share it. A file there is deleted when its hour has left the window
             and no bucket refers to it. Without a folder all events stay in memory.
+        own: Domains, bots and channels of one's own, for the derived columns of events and the counts of
+            :meth:`views`; those of settings are :attr:`analytics.settings.AnalyticsSettings.own_names`.
 
     Raises:
         AnalyticsError: A setting is out of range, or the folder cannot be used.
@@ -92,6 +101,7 @@ class EventStore(EventIntake):
         on_evict: Callable[[HourBucket], None] | None = None,
         max_dead_letters: int = 1000,
         spill: Path | None = None,
+        own: OwnNames | None = None,
     ) -> None:
         if window_hours < 1 or skew_seconds < 0 or max_dead_letters < 0:
             given = f"window_hours={window_hours}, skew_seconds={skew_seconds}, max_dead_letters={max_dead_letters}"
@@ -102,7 +112,8 @@ class EventStore(EventIntake):
         # Whole milliseconds, like event times, so that comparisons are exact.
         self._skew_ms = round(skew_seconds * 1000)
         self._on_accept = on_accept
-        self._hours = HourWindow(window_hours, on_evict, spill)
+        self._own = own
+        self._hours = HourWindow(window_hours, on_evict, spill, own)
         self._seen = SeenIds()
         self._redeliveries = Redeliveries()
         self._counters = StoreCounters()
@@ -125,6 +136,7 @@ class EventStore(EventIntake):
             moment_ms("arrived_at", arrived_at)
         self._keep_dead_letters(batch.dead_letters)
         self._counters.invalid_by_reason.update(letter.reason for letter in batch.dead_letters)
+        self._counters.ignored_times.update(batch.ignored_times)
         verdicts, stream_ms = np.empty(0, np.int8), None
         if batch.frame.height:
             verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
@@ -140,7 +152,7 @@ class EventStore(EventIntake):
         )
         self._counters.counts += counts
         if position is not None:
-            self.offsets[position.source] = position.offset
+            self.offsets.update({position.source: position.offset, **position.others})
         # Last of all: should it fail, the batch is in and counted.
         if stream_ms is not None:
             self._reach(stream_ms)
@@ -178,9 +190,21 @@ class EventStore(EventIntake):
 
         Returns:
             Table with the columns of :data:`analytics.store.buckets.HOURLY_SCHEMA`. ``revision`` counts the earlier
-            reports of the hour with other counts; ``final`` is true of hours that have left.
+            reports of the hour with other counts; ``final`` is true of hours that have left. ``partial`` is true of
+            the current hour, until stream time is at its end, and, as long as the first event is among these hours
+            or those that have left before, of its hour and those before it, when nobody was watching.
         """
-        return hourly_table((*(self._hours.left() if evicted else ()), *self._hours.buckets()))
+        left, buckets = tuple(self._hours.left()), self._hours.buckets()
+        return hourly_table((*(left if evicted else ()), *buckets), self._partial((*left, *buckets)))
+
+    def _partial(self, known: Sequence[HourBucket]) -> set[datetime]:
+        """Starts of the hours that the store has seen in part only."""
+        stream_ms = self._hours.stream_ms
+        current = {known[-1].start} if stream_ms is not None and (stream_ms + 1) % HOUR_MS else set[datetime]()
+        filled = [each.start for each in known if each.n_events]
+        # Otherwise the first event has left before these hours, which have then been seen from their beginnings.
+        is_all = sum(each.n_events for each in known) == self.counts.accepted
+        return current | ({each.start for each in known if each.start <= filled[0]} if is_all and filled else set())
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
         """Count page views by hour of the window and segment; past hours are counted only once.
@@ -273,6 +297,7 @@ class EventStore(EventIntake):
             self._window_hours,
             self._skew_ms / 1000,
             max_dead_letters=max(each.dead_letters.maxlen or 0 for each in (self, other)),
+            own=self._own,
         )
         for stream_ms in (self._hours.stream_ms, other._hours.stream_ms):
             if stream_ms is not None:
@@ -320,10 +345,11 @@ class EventStore(EventIntake):
         # Late events are not looked up: identifiers of their hours are forgotten already.
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids = id_hashes(frame)
-        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors)
+        ids, originals = id_hashes(frame), redelivered_ms(frame, self._window_hours)
+        stale = originals < floors
+        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors, stale=stale)
         accepted = verdicts == Verdict.ACCEPTED
-        self._counters.count_late((stream - times)[~timely])
+        self._counters.count_late((stream - np.where(timely, originals, times))[verdicts == Verdict.LATE])
         if not accepted.all():
             # With some events rejected, the file no longer holds just the accepted ones.
             events, hours, file = events.filter(accepted), hours[accepted], None
@@ -336,11 +362,18 @@ class EventStore(EventIntake):
         return verdicts, int(stream[-1])
 
     def _judge(
-        self, frame: pl.DataFrame, rows: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours
+        self,
+        frame: pl.DataFrame,
+        rows: NDArray[np.intp],
+        ids: IdHashes,
+        hours: Hours,
+        floors: Hours,
+        *,
+        stale: NDArray[np.bool_],
     ) -> NDArray[np.int8]:
-        """Decide for each of these rows, none of them late, whether its identifier is new, or its content the same."""
-        earlier = self._seen.find(ids[rows], hours[rows], floors[rows])
-        verdicts = np.full(len(rows), Verdict.ACCEPTED, np.int8)
+        """Decide for each of these rows, all in the window, whether its identifier is new, or its content the same."""
+        earlier = self._seen.find(ids[rows], hours[rows], floors[rows], stale[rows])
+        verdicts = np.where(stale[rows], Verdict.LATE, Verdict.ACCEPTED).astype(np.int8)
         if earlier.is_new.all():
             return verdicts
         here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)

@@ -8,7 +8,8 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events.enrichment import DERIVED_SCHEMA, enrich, event_times
+from analytics.events.enrichment import DERIVED_SCHEMA, OwnNames, enrich
+from analytics.events.event_time import event_times
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.store.spill import SpillFile, SpillFolder
 
@@ -40,6 +41,7 @@ class HourEvents:
         n_events: Events of any kind.
         n_page_views: Of these, `page` calls.
         n_demo_requests: Of these, `track` calls named Demo Requested.
+        _own: Names of one's own, for the derived columns.
     """
 
     n_events: int = 0
@@ -49,6 +51,7 @@ class HourEvents:
     _parts: list[pl.DataFrame] = field(default_factory=list)
     _new: list[pl.DataFrame] = field(default_factory=list)
     _n_in_order: int = 0
+    _own: OwnNames = field(default_factory=OwnNames)
 
     def plus(self, part: pl.DataFrame) -> HourEvents:
         """These events and more: flat ones with their ``event_time``."""
@@ -134,13 +137,13 @@ class HourEvents:
         return sum(part.height for part in (*self._parts, *self._new))
 
     def _read(self) -> Iterator[pl.DataFrame]:
-        yield from (_enriched(pl.read_parquet(file.path)) for file in self._files)
+        yield from (_enriched(pl.read_parquet(file.path), self._own) for file in self._files)
         yield from self._enriched()
 
     def _enriched(self) -> list[pl.DataFrame]:
         """The parts in memory with all derived columns, which are computed once for all new parts together."""
         if self._new:
-            self._parts = _in_few([*self._parts, _enriched(pl.concat(self._new))])
+            self._parts = _in_few([*self._parts, _enriched(pl.concat(self._new), self._own)])
             self._new = []
         return self._parts
 
@@ -158,8 +161,8 @@ def _flat(part: pl.DataFrame) -> pl.DataFrame:
     return part.select(_FLAT)
 
 
-def _enriched(part: pl.DataFrame) -> pl.DataFrame:
-    enriched = enrich(part)
+def _enriched(part: pl.DataFrame, own: OwnNames) -> pl.DataFrame:
+    enriched = enrich(part, own)
     if "event_time" in part.columns:
         # The store has corrected impossible times by the arrival.
         enriched = enriched.with_columns(part["event_time"])

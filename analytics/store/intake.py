@@ -1,4 +1,4 @@
-"""What all event stores have in common: how events come in, and what was counted of them."""
+"""What all event stores have in common: what was counted of the events, and how they come in."""
 
 from __future__ import annotations
 
@@ -22,27 +22,18 @@ from analytics.store.counts import Counts, Lateness, StoreCounters
 from analytics.store.window import HourWindow
 
 
-class EventIntake(ABC):
-    """What the store in memory and the one in a folder have in common.
-
-    Tables and NDJSON become flat batches, which each store takes in its own way; the counts of both are those of a
-    store in memory.
+class JudgedEvents(ABC):
+    """The counts of events that were judged, and the dead letters among them.
 
     Attributes:
         dead_letters: The latest dead letters, oldest first; ``dead_letter_counts`` has all.
-        offsets: How far each source has been read, by its name; empty in a merged store.
     """
 
     dead_letters: deque[DeadLetter]
-    offsets: dict[str, Offset]
 
     @abstractmethod
     def _counted(self) -> StoreCounters:
         """The counts of the whole stream so far."""
-
-    @abstractmethod
-    def _held(self) -> HourWindow:
-        """The hours in memory."""
 
     @property
     def counts(self) -> Counts:
@@ -53,6 +44,11 @@ class EventIntake(ABC):
     def n_future(self) -> int:
         """Events whose claimed time was impossible."""
         return self._counted().n_future
+
+    @property
+    def ignored_times(self) -> Mapping[str, int]:
+        """Times that could not be read, by their keys, of events that have others."""
+        return dict(self._counted().ignored_times)
 
     @property
     def lateness(self) -> Lateness:
@@ -68,6 +64,23 @@ class EventIntake(ABC):
     def dead_letter_counts(self) -> Mapping[DeadLetterReason, int]:
         """Dead letters by reason, also of those no longer kept."""
         return dict(self._counted().invalid_by_reason)
+
+
+class EventIntake(JudgedEvents):
+    """What the store in memory and the one in a folder have in common.
+
+    Tables and NDJSON become flat batches, which each store takes in its own way; the counts of both are those of a
+    store in memory.
+
+    Attributes:
+        offsets: How far each source has been read, by its name; empty in a merged store.
+    """
+
+    offsets: dict[str, Offset]
+
+    @abstractmethod
+    def _held(self) -> HourWindow:
+        """The hours in memory."""
 
     @property
     def stream_time(self) -> datetime | None:

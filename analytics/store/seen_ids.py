@@ -69,7 +69,7 @@ class SeenIds:
     def __len__(self) -> int:
         return sum(len(run) for runs in self._runs.values() for run in runs)
 
-    def find(self, ids: IdHashes, hours: Hours, floors: Hours) -> Earlier:
+    def find(self, ids: IdHashes, hours: Hours, floors: Hours, stale: Bools) -> Earlier:
         """Find the accepted event of each delivery of a batch, exactly as if they came one by one.
 
         The batch itself is not remembered yet.
@@ -78,13 +78,14 @@ class SeenIds:
             ids: Hash of each delivery's identifier, in order of arrival.
             hours: Hour in which each happened, in epoch milliseconds.
             floors: Oldest hour of the window when each arrived; non-decreasing.
+            stale: Whether each is not accepted even if its identifier is new.
         """
         earlier = Earlier(np.full(len(ids), _NO_ROW), self._hours_of(ids, floors))
         in_order = _in_order(ids)
         repeated = in_order[1:][in_order[1:] == in_order[:-1]]
         if len(repeated):
             rest = np.flatnonzero(np.isin(ids, repeated) & ~earlier.is_remembered)
-            _find_in_batch(earlier.row, rest, ids, hours, floors)
+            _find_in_batch(earlier.row, rest, ids, hours, floors, stale=stale)
         return earlier
 
     def remember(self, ids: IdHashes, hours: Hours, floor: int) -> None:
@@ -115,18 +116,25 @@ class SeenIds:
         return found
 
 
-def _find_in_batch(row: NDArray[np.int64], rest: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours) -> None:
+def _find_in_batch(
+    row: NDArray[np.int64], rest: NDArray[np.intp], ids: IdHashes, hours: Hours, floors: Hours, *, stale: Bools
+) -> None:
     """Fill in the row of the accepted delivery with the same identifier as each of the rest.
 
-    Each round accepts the first delivery of every identifier left, and assigns it those that came while it was
-    remembered. A second round is needed only for a batch longer than the window, with one identifier far apart in it.
+    Each round accepts the first delivery of every identifier left that is not stale, and assigns it those that came
+    while it was remembered. A second round is needed only for a batch longer than the window, with one identifier far
+    apart in it.
     """
-    while len(rest):
-        _, first, head_of = np.unique(ids[rest], return_index=True, return_inverse=True)
-        heads = rest[first][head_of]
-        known = (hours[heads] >= floors[rest]) & (heads != rest)
+    while len(fresh := rest[~stale[rest]]):
+        known_ids, first = np.unique(ids[fresh], return_index=True)
+        place = np.minimum(np.searchsorted(known_ids, ids[rest]), len(known_ids) - 1)
+        heads = fresh[first][place]
+        # What came before the first fresh delivery is stale, and repeats none.
+        later = (known_ids[place] == ids[rest]) & (rest > heads)
+        rest, heads = rest[later], heads[later]
+        known = hours[heads] >= floors[rest]
         row[rest[known]] = heads[known]
-        rest = rest[~known & (heads != rest)]
+        rest = rest[~known]
 
 
 def _add_run(runs: list[IdHashes], run: IdHashes) -> None:

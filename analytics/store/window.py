@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.events.dimensions import Dimension
+from analytics.events.enrichment import OwnNames
 from analytics.events.times import HOUR_MS, moment
 from analytics.store.buckets import HourBucket, HourReports, hourly_table
 from analytics.store.hour import NO_EVENTS, HourEvents
@@ -30,18 +31,26 @@ class HourWindow:
         on_evict: Called with each hour that leaves the window with events in it, oldest first. Should it fail, the hour
             is passed again when the window next moves.
         spill: A folder for the events of hours that are no longer the newest; without one they stay in memory.
+        own: Names of one's own, for the derived columns.
 
     Attributes:
         stream_ms: Stream time, the latest event time so far; None before the first event.
         reports: The latest report of each hour.
     """
 
-    def __init__(self, n_hours: int, on_evict: Callable[[HourBucket], None] | None, spill: Path | None) -> None:
+    def __init__(
+        self,
+        n_hours: int,
+        on_evict: Callable[[HourBucket], None] | None,
+        spill: Path | None,
+        own: OwnNames | None = None,
+    ) -> None:
         self.stream_ms: int | None = None
         self._n_hours = n_hours
         self._on_evict = on_evict
         self._spill = None if spill is None else SpillFolder(spill)
         self._events_of_hour: dict[int, HourEvents] = {}
+        self._empty = HourEvents(_own=own or OwnNames())
         self._counts = HourCounts()
         self.reports = HourReports()
 
@@ -77,7 +86,7 @@ class HourWindow:
         # Nearly every batch of a live stream is: it then need not be filtered, which copies it.
         in_one_hour = hours.min() == hours.max()
         for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
-            events = self._events_of_hour.get(hour, HourEvents())
+            events = self._events_of_hour.get(hour, self._empty)
             part = accepted if in_one_hour else accepted.filter(hours == hour)
             adopted = self._adopted(file, hour, events) if in_one_hour else None
             self._events_of_hour[hour] = events.plus(part) if adopted is None else events.plus_file(part, adopted)
@@ -161,7 +170,7 @@ class HourWindow:
 
     def _bucket(self, hour: int) -> HourBucket:
         """The hour as it is reported now, which numbers its revision."""
-        events = self._events_of_hour.get(hour, HourEvents())
+        events = self._events_of_hour.get(hour, self._empty)
         # Not free of effects: to report an hour is what gives later reports their revisions.
         revision = self.reports.revision(hour, events.n_events)
         counts = events.n_events, events.n_page_views, events.n_demo_requests

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 import warnings
 from collections.abc import Sequence
 from contextvars import copy_context
 from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated, Any, Final
 
 import typer
@@ -19,11 +21,11 @@ from typer.core import MarkupMode, TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
+from analytics.errors import EventFileWarning
 from analytics.renaming import OldNameWarning, warn_of_old_name
 from scenarios import cli, files
 from scenarios.cli.commands import COMMANDS, EXAMPLES, PLUGGABLE, RENAMED_OPTIONS
 from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
-from scenarios.cli.own_code import place_in_own_code
 from scenarios.cli.shutdown import graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError, InputError
 from simulator import settings
@@ -34,6 +36,13 @@ _DONE: Final = 0
 _FAILED: Final = 1
 _INPUT_WRONG: Final = 2
 _INTERRUPTED: Final = 130
+
+_ROOT: Final = Path(__file__).parents[2]
+_PACKAGES: Final = ("analytics", "funnelsim", "scenarios", "simulator")
+_NOT_OWN: Final = (
+    *(_ROOT / name for name in _PACKAGES),
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -206,7 +215,8 @@ def _report_warnings() -> None:
             _report(f"warning: {message}", _DONE)  # even if quiet: the next version will refuse what this is about
 
     # Python's own memory of what was reported ("once") would outlive this call of main.
-    warnings.simplefilter("always", OldNameWarning)
+    for kind in (OldNameWarning, EventFileWarning):
+        warnings.simplefilter("always", kind)
     warnings.showwarning = report
 
 
@@ -285,5 +295,25 @@ def _unexpected(error: Exception) -> int:
         raise error
     # The message of an OSError says all; others, such as KeyError, mean nothing without their kind.
     kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-    place = place_in_own_code(error) or "the command failed"
+    place = _place_in_own_code(error) or "the command failed"
     return _report(f"{place}: {kind}{error} (FUNNELSIM_TRACEBACK=1 shows where)", _FAILED)
+
+
+def _place_in_own_code(error: BaseException) -> str:
+    """Return where an error passed through the user's own code last, such as ``my_chat.py:12, in on_view``.
+
+    Args:
+        error: An error that was raised.
+
+    Returns:
+        The place; empty if all code is that of funnelsim, of installed packages and of Python.
+    """
+    # SimPy raises the error of a process again, as a copy of its cause.
+    frames = [frame for each in (error, error.__cause__) for frame in (extract_tb(each.__traceback__) if each else [])]
+    # A script like .venv/bin/funnelsim has no suffix, and code that is made at run time has no file.
+    own = [
+        frame
+        for frame in frames
+        if frame.filename.endswith(".py") and not any(Path(frame.filename).is_relative_to(path) for path in _NOT_OWN)
+    ]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}, in {own[-1].name}" if own else ""

@@ -36,12 +36,29 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "analyze": Command(
-        "Analyse Segment events from any source.",
+        "Analyse events from any source.",
         (
             "funnelsim analyze runs/baseline-seed7/events.parquet",
             "funnelsim analyze pages.ndjson tracks.gz --out results",
             "zcat events.gz | funnelsim analyze - --json",
             'funnelsim analyze events.ndjson --rename-event "Demo Booked=Demo Requested"',
+            "funnelsim analyze events.ndjson --pages mapping.yaml",
+        ),
+    ),
+    "map": Command(
+        "Propose a mapping of the pages and events of your site.",
+        (
+            "funnelsim map events.ndjson --output mapping.yaml",
+            "funnelsim map segment-archive/ > mapping.yaml",
+        ),
+        function="map_pages",
+    ),
+    "model": Command(
+        "Fit the logit to a table of your own.",
+        (
+            "funnelsim model trials.parquet --outcome bought",
+            "funnelsim model trials.csv --outcome bought --signals seats,trial,seats:trial --account firm",
+            "funnelsim model customers.ndjson --outcome renewed --weights n --category plan=free --json",
         ),
     ),
     "scenarios": Command("List the scenarios of the library.", ("funnelsim scenarios",), function="list_scenarios"),
@@ -138,7 +155,7 @@ EXAMPLES: Final = (
 """Calls to begin with."""
 
 PLUGGABLE: Final = frozenset(
-    {"run", "analyze", "show", "validate", "study", "power", "compare", "warm-up", "check-component"}
+    {"run", "analyze", "show", "validate", "study", "power", "compare", "warm-up", "check-component", "stats"}
 )
 """Commands that read scenarios or studies, and so may import the components that these name."""
 

@@ -80,6 +80,16 @@ AnalysisOverrides = Annotated[
     ),
 ]
 
+AnalysisConfig = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="SCENARIO",
+        help="Scenario (file or name) whose section 'analytics' is used.",
+        autocompletion=complete_scenario,
+    ),
+]
+
 Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Seed; by default the scenario's own.")]
 
 OutputFolder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
@@ -96,3 +106,38 @@ Executor = Annotated[
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/baseline-seed7.")]
 
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
+
+Stitch = Annotated[
+    bool | None,
+    typer.Option(
+        "--stitch/--no-stitch",
+        help="Count persons, joining browsers and user ids that events name together, or browsers as they are.",
+        show_default=False,
+    ),
+]
+
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Tool that exported the events: segment, amplitude, ga4, matomo, mixpanel, posthog, rudderstack or "
+        "snowplow; recognised by default.",
+    ),
+]
+
+TableType = Annotated[
+    str | None,
+    typer.Option(
+        "--type", metavar="CALL", help="Call of all rows of a warehouse table, such as page; else by its name."
+    ),
+]
+
+PagesFile = Annotated[
+    str | None,
+    typer.Option(
+        "--pages",
+        metavar="FILE",
+        help="YAML file with a mapping of pages, a funnel and names of events, as funnelsim map proposes it.",
+    ),
+]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from analytics.analysis import Analysis
-from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
 from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
@@ -73,7 +73,7 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Parts:
     yield from (f"  of these {n:,} {reason}" for reason, n in analysis.store.dead_letter_counts.items())
     yield from (alert(f"  warning: {warning}") for warning in analysis.warnings)
     yield ""
-    yield from _analysis_parts(analysis.analysis)
+    yield from _analysis_parts(analysis.analysis, with_funnel=True)
     if folder is not None:
         yield ""
         yield from _where_to_continue(folder)
@@ -92,13 +92,36 @@ def _where_to_continue(folder: Path) -> Iterator[str]:
         yield f"report:  {report}"
 
 
-def _analysis_parts(analysis: Analysis) -> Parts:
+def _analysis_parts(analysis: Analysis, *, with_funnel: bool = False) -> Parts:
     """Summarise an analysis: totals, conversion with its 95 % interval, and the intent model.
 
     Args:
         analysis: The analysis; its model is fitted now if it has not been.
+        with_funnel: Whether to print the funnel of stages too; one of the reader's own is always printed.
     """
     totals = analysis.statistics.totals().row(0, named=True)
+    yield from totals_text(totals)
+    if totals["visitors"] and (with_funnel or not analysis.statistics.is_by_stage):
+        yield (
+            f"funnel: {funnel_line(analysis.statistics.funnel().to_dicts())}"
+            if analysis.statistics.has_stages
+            else "funnel: unknown, as no page has a funnel stage (funnelsim map EVENTS proposes a mapping of pages)"
+        )
+    yield from analysis.notes
+    for (experiment,), arms in analysis.experiments.sample_ratios.group_by("experiment", maintain_order=True):
+        sizes = ", ".join(f"{arm} {n:,}" for arm, n in arms["arm", "visitors"].iter_rows())
+        p_value = "" if arms["p_value"][0] is None else f"; sample ratio as planned: p = {arms['p_value'][0]:.3g}"
+        yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
+    yield ""
+    yield from _model_parts(model_data(analysis))
+
+
+def totals_text(totals: Mapping[str, Any]) -> Iterator[str]:
+    """Write the counts of all visitors, and their conversion with its 95 % interval where there are any.
+
+    Args:
+        totals: The row of :meth:`analytics.statistics.funnel.FunnelStatistics.totals`.
+    """
     yield (
         f"{_counted(totals['visitors'], 'visitor')} seen, {_counted(totals['visits'], 'visit')}, "
         f"{_counted(totals['page_views'], 'page view')}, {_counted(totals['demo_requests'], 'demo request')}"
@@ -108,8 +131,6 @@ def _analysis_parts(analysis: Analysis) -> Parts:
             f"conversion {totals['conversion']:.2%} [{totals['conversion_low']:.2%}, {totals['conversion_high']:.2%}] "
             f"of {_counted(totals['visitors'], 'visitor')}"
         )
-    yield ""
-    yield from _model_parts(model_data(analysis))
 
 
 def _model_parts(model: dict[str, Any]) -> Parts:
@@ -131,7 +152,9 @@ def _model_parts(model: dict[str, Any]) -> Parts:
     yield table((_term(row, with_truth=with_truth) for row in terms), header)
     if "truth_unknown" in model:
         yield f"  {model['truth_unknown']}"
-    yield from (f"  dropped: {term} ({reason})" for term, reason in model["dropped"].items())
+    if unseen := model["unseen"]:
+        yield f"  not seen in these events: {', '.join(unseen)}"
+    yield from (f"  dropped: {term} ({reason})" for term, reason in model["dropped"].items() if term not in unseen)
     yield from (alert(f"  warning: {warning}") for warning in model["warnings"])
 
 

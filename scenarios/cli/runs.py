@@ -9,18 +9,23 @@ from typing import Annotated, Final
 
 import typer
 
+from analytics.io.reading import EventFormat
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from scenarios.cli.options import (
+    AnalysisConfig,
     AnalysisOverrides,
     Executor,
+    InputFormat,
     JsonOutput,
     OutputFolder,
     Overrides,
+    PagesFile,
     ScenarioName,
     Seed,
+    Stitch,
+    TableType,
     complete_kind,
-    complete_scenario,
     complete_scenario_or_study,
 )
 from scenarios.cli.output import Output
@@ -29,6 +34,7 @@ from scenarios.cli.run_text import analysis_summary, run_summary
 from scenarios.config.description import resolved_intercept
 from scenarios.config.library import find_scenario, library_names, read_text, study_names
 from scenarios.config.loading import load, parse
+from scenarios.config.pages_file import with_mapping
 from scenarios.config.settings import ScenarioSettings
 from scenarios.config.yaml_source import read_yaml
 from scenarios.errors import Fault, InputError, ScenarioError, advice
@@ -87,18 +93,12 @@ def run(
 
 def analyze(
     events: Annotated[
-        list[str], typer.Argument(metavar="EVENTS...", help="Parquet or NDJSON files; '-' is standard input.")
+        list[str], typer.Argument(metavar="EVENTS...", help="Files or folders of events; '-' is standard input.")
     ],
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SCENARIO",
-            help="Scenario (file or name) whose section 'analytics' is used.",
-            autocompletion=complete_scenario,
-        ),
-    ] = None,
+    config: AnalysisConfig = None,
     set_: AnalysisOverrides = None,
     *,
+    pages: PagesFile = None,
     out: OutputFolder = None,
     conversion_unit: Annotated[
         ConversionUnit | None,
@@ -108,11 +108,15 @@ def analyze(
         list[str] | None,
         typer.Option(metavar="THEIRS=OURS", help="Read one event name as another, such as Demo Requested."),
     ] = None,
+    format_: InputFormat = None,
+    type_: TableType = None,
+    stitch: Stitch = None,
     json: JsonOutput = False,
 ) -> Output:
-    """Analyse Segment events from any source."""
-    settings, unit = analyst_settings(config, set_ or ())
-    analysis = analyze_events(events, mapped_settings(settings, rename_event or ()), conversion_unit or unit)
+    """Analyse events from any source."""
+    settings, unit = chosen_settings(config, set_ or (), pages, stitch=stitch)
+    chosen, form = mapped_settings(settings, rename_event or ()), EventFormat(format_, type_)
+    analysis = analyze_events(events, chosen, conversion_unit or unit, form)
     if out is not None:
         analysis.write(out)
     if json:
@@ -206,6 +210,26 @@ _PART: Final = "analytics"
 
 _DEFAULTS: Final = "name: events\n"
 """A scenario file with every default; it needs a name, and nothing else."""
+
+
+def chosen_settings(
+    scenario: str | None, overrides: Sequence[str], pages: str | None, *, stitch: bool | None
+) -> tuple[AnalyticsSettings, ConversionUnit]:
+    """Read how to analyse events from the options of a command; see :func:`analyst_settings`.
+
+    Args:
+        scenario: Name or file of a scenario.
+        overrides: Settings to change.
+        pages: File with a mapping of pages, if any.
+        stitch: Whether persons are counted; as the settings say if None.
+
+    Raises:
+        ScenarioError: A file has errors, or a setting is not in the section ``analytics``.
+    """
+    settings, unit = analyst_settings(scenario, overrides)
+    if pages is not None:
+        settings = with_mapping(settings, pages)
+    return settings if stitch is None else settings.model_copy(update={"stitch": stitch}), unit
 
 
 def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tuple[AnalyticsSettings, ConversionUnit]:

@@ -1,19 +1,22 @@
-"""The command new: a first scenario or study file, and the JSON Schema by which editors check it."""
+"""The commands new and map: a first scenario or study file, or a first mapping of somebody's pages and events."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from scenarios.cli.options import complete_scenario
+from analytics.io.reading import EventFormat
+from scenarios.cli.options import InputFormat, TableType, complete_scenario
 from scenarios.cli.output import Output
 from scenarios.config.library import find_scenario
 from scenarios.errors import InputError, OutputError
 from scenarios.files.plain_data import write_json
+from scenarios.run.events_analysis import analyze
 from scenarios.scenario import scenario_schema
 from scenarios.study import study_schema
 
@@ -32,6 +35,38 @@ def new(
     schema = new_study(file, scenario=extends) if study else new_scenario(file, extends=extends)
     command = "study" if study else "run"
     return Output(f"written: {file}\nschema:  {schema}\n\nnext: funnelsim {command} {file}", is_summary=True)
+
+
+def map_pages(
+    events: Annotated[
+        list[str], typer.Argument(metavar="EVENTS...", help="Files or folders of events; '-' is standard input.")
+    ],
+    *,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write; by default the mapping is printed.")
+    ] = None,
+    format_: InputFormat = None,
+    type_: TableType = None,
+) -> Output:
+    """Propose a mapping of the pages and events of your site."""
+    if output is not None and output.exists():
+        raise OutputError(f"{output}: exists already, and is left unchanged; give another name")
+    found = analyze(events, form=EventFormat(format_, type_))
+    given = [*events, *(("--format", format_) if format_ else ()), *(("--type", type_) if type_ else ())]
+    command = shlex.join(["funnelsim", "analyze", *given, "--pages", str(output or "mapping.yaml")])
+    proposal = found.propose_mapping(command)
+    if output is None:
+        return Output(proposal.text.rstrip("\n"))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(proposal.text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
+    summary = (
+        f"written: {output}\nrules with a guess: {proposal.n_rules:,}; pages without one: {proposal.n_unknown:,}; "
+        f"names of events: {proposal.n_names:,}\n\nnext: edit it, then {command}"
+    )
+    return Output(summary, is_summary=True)
 
 
 def new_scenario(path: str | Path, *, extends: str = "baseline") -> Path:

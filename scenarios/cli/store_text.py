@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,14 +11,23 @@ from typing import Any, Final
 import polars as pl
 from rich.table import Table
 
+from analytics.analysis import Analysis
 from analytics.durable.recovery import read_store
-from analytics.events.dimensions import current_dimension
+from analytics.events.dimensions import Dimension, current_dimension, dimensions_of
+from analytics.events.event_names import renamed
+from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
+from analytics.settings import AnalyticsSettings
+from analytics.statistics.coverage import no_requests
 from analytics.store.counts import Counts
-from scenarios.cli.tables import Parts, page, table
+from scenarios.cli.run_text import totals_text
+from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 
 _MOST_ROWS: Final = 25
 """Segments that are printed, about a screen; the rest is summed in one row."""
+
+_OF_PAGES: Final = ("page_group", "stage")
+"""Dimensions that events of other sites lack, until somebody maps their pages."""
 
 
 @page
@@ -33,35 +42,70 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield ""
     both = zip(asdict(done.counts).items(), asdict(done.store_counts).values(), strict=True)
     yield table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store"))
+    yield from (f"  of these {n:,} {reason}" for reason, n in done.invalid_by_reason.items())
+    yield from (alert(f"  warning: {warning}") for warning in done.warnings)
     yield ""
     if done.was_stopped:
         yield "stopped on request; run the same command to resume"
     yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
 
 
-def stats_data(folder: Path, by: Sequence[str]) -> dict[str, Any]:
+def stats_data(folder: Path, by: Sequence[str], settings: AnalyticsSettings) -> dict[str, Any]:
     """Read a store, and return what it contains as plain data.
+
+    Persons are found in the events of the window; what joined their identifiers before it is not known any more.
 
     Args:
         folder: Folder of the store.
         by: Dimensions to group page views by, if any.
+        settings: The analyst's choices: names of one's own, a mapping of pages, whether persons are counted.
 
     Raises:
         StoreError: There is no store, or it cannot be read.
         DimensionError: A dimension is unknown or named twice.
     """
-    store, by = read_store(folder), [current_dimension(name) for name in by]
+    store, by = read_store(folder, settings.own_names), [current_dimension(name) for name in by]
     window = store.window
+    dimensions = [_mapped(dimension, settings) for dimension in dimensions_of(by)]
+    analysis = Analysis(lambda: renamed(store.events(), settings.event_names), settings)
     return {
         **asdict(store.counts),
         "stream_time": store.stream_time,
         "window": None if window is None else {"begin": window[0], "end": window[1]},
         "lateness": asdict(store.lateness),
+        "future": store.n_future,
+        "ignored_times": dict(store.ignored_times),
         "by_type": dict(store.counts_by_type),
         "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
+        "totals": analysis.statistics.totals().to_dicts()[0],
+        "funnel": analysis.statistics.funnel().to_dicts(),
+        "pages": analysis.pages.to_dict(),
+        "warnings": _stats_warnings(store.counts, analysis),
         "hours": store.hourly().to_dicts(),
-        **({"by": by, "views": store.views(by).to_dicts()} if by else {}),
+        **({"by": by, "views": store.views(dimensions).to_dicts()} if by else {}),
     }
+
+
+def _mapped(dimension: Dimension, settings: AnalyticsSettings) -> Dimension:
+    """The dimension, by what a mapping says of pages where it is one of pages."""
+    if not settings.pages or dimension.name not in _OF_PAGES:
+        return dimension
+    expression = category_and_stage(settings.page_rules)[_OF_PAGES.index(dimension.name)]
+    return replace(dimension, expression=expression)
+
+
+def _stats_warnings(counts: Counts, analysis: Analysis) -> list[str]:
+    """Warnings for a reader of the totals.
+
+    Args:
+        counts: Those of the store.
+        analysis: The analysis of the events of the window.
+    """
+    if not counts.accepted:
+        return [f"no event was accepted, of {counts.received:,} received, so there is nothing to count"]
+    if analysis.events.is_empty():
+        return [f"all {counts.accepted:,} accepted events have left the window, so there is nothing to count"]
+    return [*no_requests(analysis.events), *analysis.coverage_warnings, *analysis.pages.warnings]
 
 
 @page
@@ -73,14 +117,23 @@ def stats_text(data: dict[str, Any]) -> Parts:
     """
     yield table((name, f"{data[name]:,}") for name in asdict(Counts()))
     yield from (f"  of these {n:,} {reason}" for reason, n in data["invalid_by_reason"].items())
+    if data["future"]:
+        yield f"  {data['future']:,} claimed a time after their arrival, and count at their arrival"
+    if data["ignored_times"]:
+        keys = ", ".join(f"{key} {n:,}" for key, n in data["ignored_times"].items())
+        yield f"  times that could not be read, and were not needed: {keys}"
     mean_s, max_s = data["lateness"]["mean_s"], data["lateness"]["max_s"]
     if max_s is not None and mean_s is not None:
         yield f"  lateness: mean {mean_s / 3600:,.1f} hours, maximum {max_s / 3600:,.1f} hours"
+    yield from (alert(f"  warning: {warning}") for warning in data["warnings"])
     yield ""
     if data["window"] is None:
         yield "no events yet"
         return
     yield f"stream time {_time(data['stream_time'])}"
+    yield from totals_text(data["totals"])
+    if data["totals"]["visitors"]:
+        yield f"funnel: {funnel_line(data['funnel'])}"
     yield ""
     yield _segments(data) if "views" in data else _hours(data["hours"])
 
@@ -89,12 +142,12 @@ def _position(offset: Mapping[str, Any]) -> str:
     """Write how far a source was read.
 
     Args:
-        offset: Position in the source: ``lines`` or ``rows`` of a file, or the ``offset`` of a partition.
+        offset: Position in the source: ``lines``, ``rows`` or ``records`` of a file, or the ``offset`` of a partition.
 
     >>> _position({"lines": 1200, "bytes": 400_000})
     '1,200 lines'
     """
-    return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "offset"})
+    return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "records", "offset"})
 
 
 def _hours(hours: list[dict[str, Any]]) -> Table:
@@ -104,7 +157,10 @@ def _hours(hours: list[dict[str, Any]]) -> Table:
         hours: Rows of :meth:`analytics.store.event_store.EventStore.hourly`.
     """
     names = ("n_events", "n_page_views", "n_demo_requests")
-    rows = ((_time(hour["hour"]), *(f"{hour[name]:,}" for name in names)) for hour in hours)
+    rows = (
+        (f"{_time(hour['hour'])}{', in part' * hour['partial']}", *(f"{hour[name]:,}" for name in names))
+        for hour in hours
+    )
     return table(rows, ("hour", "events", "page views", "demo requests"))
 
 

@@ -14,8 +14,19 @@ import typer
 from analytics.durable.settings import Fsync, StoreSettings
 from analytics.errors import AnalyticsError, StoreWriteError
 from analytics.ingestion import ingest as ingest_events
-from scenarios.cli.options import JsonOutput, StoreFolder
+from analytics.io.reading import EventFormat
+from scenarios.cli.options import (
+    AnalysisConfig,
+    AnalysisOverrides,
+    InputFormat,
+    JsonOutput,
+    PagesFile,
+    Stitch,
+    StoreFolder,
+    TableType,
+)
 from scenarios.cli.output import Output, say
+from scenarios.cli.runs import chosen_settings
 from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
@@ -35,7 +46,7 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="NDJSON ('-' is standard input), plain or gzipped, Parquet, or kafka://HOST:PORT/TOPIC.",
+            help="Files or folders of events in any known format; '-' is standard input; or kafka://HOST:PORT/TOPIC.",
         ),
     ],
     store: StoreFolder,
@@ -49,12 +60,25 @@ def ingest(
     live: Annotated[
         bool, typer.Option("--live", help="Take the time of reading as arrival time of events without receivedAt.")
     ] = False,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Sort history by hour first, whatever its order; needs room on the disk.")
+    ] = False,
+    format_: InputFormat = None,
+    type_: TableType = None,
     json: JsonOutput = False,
 ) -> Output:
     """Add events to a store on disk, or resume that."""
     settings = StoreSettings(fsync=_policy(fsync))
+    if backfill and (follow or live):
+        other = "--follow" if follow else "--live"
+        raise InputError(
+            f"--backfill: is for history, and {other} for what comes now; backfill first, then run without"
+        )
     with _input_errors(), _stop_requested() as stop:
-        done = ingest_events(sources, store, settings, n_events=batch, follow=follow, live=live, stop=stop)
+        form = EventFormat(format_, type_)
+        done = ingest_events(
+            sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
+        )
     return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
 
 
@@ -63,14 +87,19 @@ def stats(
     by: Annotated[
         list[str] | None, typer.Option(metavar="DIMENSION", help="Group page views by this; may be repeated.")
     ] = None,
+    config: AnalysisConfig = None,
+    set_: AnalysisOverrides = None,
     *,
+    pages: PagesFile = None,
+    stitch: Stitch = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
+    settings, _ = chosen_settings(config, set_ or (), pages, stitch=stitch)
 
     def state() -> object:
-        data = stats_data(store, by or [])
+        data = stats_data(store, by or [], settings)
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.

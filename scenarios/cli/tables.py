@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Final, ParamSpec
+from typing import Any, Final, ParamSpec
 
 from rich.console import Console
 from rich.table import Table
@@ -99,3 +99,24 @@ def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> Table:
     for row in cells:
         arranged.add_row(*map(Text, row))
     return arranged
+
+
+def funnel_line(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Write the visitors at each step of a funnel, and their share of all, in a line.
+
+    Args:
+        rows: As of ``FunnelStatistics.funnel()``.
+
+    >>> demo = {"stage": "demo request", "visitors": 3, "share": 0.25}
+    >>> funnel_line([{"stage": "visit", "visitors": 12, "share": 1.0}, demo])
+    'visit 12 (100.00%), demo request 3 (25.00%)'
+    >>> funnel_line([{"stage": "top", "visitors": None, "share": None}, demo])
+    'top unknown, demo request 3 (25.00%)'
+    """
+    return ", ".join(_funnel_step(row) for row in rows)
+
+
+def _funnel_step(row: Mapping[str, Any]) -> str:
+    if row["visitors"] is None:
+        return f"{row['stage']} unknown"
+    return f"{row['stage']} {row['visitors']:,}" + ("" if row["share"] is None else f" ({row['share']:.2%})")

@@ -3,7 +3,7 @@
 Modules, in reading order: ``yaml_source`` (YAML with positions), ``library`` (files by name), ``layers`` (extends and
 overrides), ``loading`` (files to settings), ``renamed`` (old names, with a warning), ``validation`` and
 ``model_paths`` (all faults at once, by position), ``file_schema`` (JSON Schema), ``settings`` (what a scenario file
-holds), ``description`` (what readers of results should know of it).
+holds), ``pages_file`` (a mapping of pages), ``description`` (what readers of results should know of it).
 """
 
 import lazy_loader

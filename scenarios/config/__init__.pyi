@@ -16,6 +16,7 @@ from .loading import (
     with_changes as with_changes,
 )
 from .model_paths import fields_of as fields_of, types_at as types_at, value_at as value_at
+from .pages_file import with_mapping as with_mapping
 from .renamed import with_current_names as with_current_names, with_current_paths as with_current_paths
 from .settings import ScenarioSettings as ScenarioSettings, yaml_text as yaml_text
 from .validation import check as check

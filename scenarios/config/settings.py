@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
 from analytics.settings import AnalyticsSettings, OwnChannelSettings
+from analytics.signals.definitions import SIGNALS
 from analytics.signals.settings import SignalSettings
 from scenarios.measures.claims import Claims
 from scenarios.measures.component_signals import analysis_settings
@@ -82,7 +83,7 @@ class ScenarioSettings(WorldParts):
 
         Of the user's signals it has those that visitors decide by: all others are the analyst's.
         """
-        used = {signal.name for signal in self.decision_signals}
+        used = {signal.name for signal in self.decision_signals if signal not in SIGNALS}
         signals = {name: definition for name, definition in self.analytics.signals.items() if name in used}
         return WorldSettings(**{name: getattr(self, name) for name in WorldParts.model_fields}, signals=signals)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,9 @@ from scenarios.config.yaml_source import Path, dotted
 from scenarios.errors import Fault, ScenarioError, advice, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# Two escapes such as "\ud83d\ude00" are one character in JSON, and so in YAML.
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 
 _PLAIN_WORDS: Final[Mapping[str, str]] = {
     "missing": "is missing",
@@ -77,7 +80,30 @@ def check(model: type[Model], layers: Layers) -> Model:
         # and a tuple as a list.
         return model.model_validate_json(json.dumps(layers.data), strict=True)
     except ValidationError as error:
-        raise ScenarioError(_faults(model, layers, error)) from None
+        raise ScenarioError(list(_broken_texts(layers)) or _faults(model, layers, error)) from None
+
+
+def _broken_texts(layers: Layers) -> Iterator[Fault]:
+    """Find texts that are no Unicode, because of which the settings as a whole are no JSON.
+
+    Args:
+        layers: The data and the places it comes from.
+    """
+    for path, text in _texts(layers.data, ()):
+        if half := _LONE_SURROGATE.search(text):
+            reason = f"has half of a character ({ascii(half[0])[1:-1]}, a lone surrogate); write the character itself"
+            yield Fault(layers.where(path), dotted(path).encode(errors="backslashreplace").decode(), reason)
+
+
+def _texts(data: object, path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield all texts within plain data with their paths, keys too."""
+    if isinstance(data, str):
+        yield path, data
+    entries = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list | tuple) else ()
+    for key, value in entries:
+        if isinstance(key, str):
+            yield (*path, key), key
+        yield from _texts(value, (*path, key))
 
 
 def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> list[Fault]:

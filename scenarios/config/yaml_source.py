@@ -1,12 +1,14 @@
 """YAML 1.2 text as plain data with the place of each value.
 
 The nodes of the document are read, not the objects that a YAML library would make of them: so a place is known for
-every key and item, a key given twice is refused instead of the last one winning, and dates stay text as written.
+every key and item, a key given twice is refused instead of the last one winning, and dates stay text as written. Merge
+keys (``<<: *base``) are merged, as in YAML 1.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +24,8 @@ Path = tuple[str | int, ...]
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({"str", "timestamp"})
 _CONSTRUCTED_TAGS: Final = frozenset({"int", "float", "bool", "null"})
+_MERGE: Final = f"{_TAG}merge"
+"""Tag of an unquoted ``<<``: YAML 1.2 no longer has merge keys, but people write them."""
 
 _MOST_VALUES: Final = 100_000
 """Values a file may hold once its aliases are written out; more is a mistake, or an attack."""
@@ -141,33 +145,73 @@ class _Reader:
         return root
 
     def _value(self, node: Node, path: Path) -> Any:  # noqa: ANN401
-        self._n_values += 1
-        if id(node) in self._open or self._n_values > _MOST_VALUES:
-            reason = "an alias that holds itself" if id(node) in self._open else f"more than {_MOST_VALUES:,} values"
-            raise ScenarioError([*self._faults, self._fault(node, path, reason)])
         if isinstance(node, ScalarNode):
+            self._count(node, path)
             return self._scalar(node, path)
+        with self._opened(node, path):
+            return self._mapping(node, path) if isinstance(node, MappingNode) else self._list(node, path)
+
+    @contextmanager
+    def _opened(self, node: Node, path: Path) -> Iterator[None]:
+        """Enter a mapping or list, of which the tag is checked like that of a scalar."""
         # Nodes on the way from the root: meeting one again is an alias that contains itself.
+        if id(node) in self._open:
+            raise ScenarioError([*self._faults, self._fault(node, path, "an alias that holds itself")])
+        self._count(node, path)
+        if str(node.tag) != f"{_TAG}{'map' if isinstance(node, MappingNode) else 'seq'}":
+            self._refuse_tag(node, path)
         self._open.add(id(node))
-        value: Any = self._mapping(node, path) if isinstance(node, MappingNode) else self._list(node, path)
+        yield
         self._open.discard(id(node))
-        return value
+
+    def _count(self, node: Node, path: Path) -> None:
+        self._n_values += 1
+        if self._n_values > _MOST_VALUES:
+            raise ScenarioError([*self._faults, self._fault(node, path, f"more than {_MOST_VALUES:,} values")])
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        for key_node, value_node in self._pairs(node, path):
+            inner = (*path, str(key_node.value))
+            if inner[-1] in result:
+                first = self.places[inner][0]
+                self._faults.append(self._fault(key_node, inner, f"given twice (first in line {first})"))
+            else:
+                self._add(result, key_node, value_node, inner)
+        # What the mapping itself states comes before what it merges, wherever the merge key stands.
+        for key_node, value_node in self._merged(node, path):
+            if key_node.value not in result:
+                self._add(result, key_node, value_node, (*path, str(key_node.value)))
+        return result
+
+    def _add(self, result: dict[str, Any], key_node: ScalarNode, value_node: Node, path: Path) -> None:
+        self.places[path] = _place(key_node)
+        result[str(key_node.value)] = self._value(value_node, path)
+
+    def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[ScalarNode, Node]]:
+        """Keys and values that a mapping states itself; merge keys are no keys of its own."""
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
                 self._faults.append(self._fault(key_node, path, "a key must be a single word"))
-                continue
-            key = str(key_node.value)
-            inner = (*path, key)
-            if key in result:
-                first = self.places[inner][0]
-                self._faults.append(self._fault(key_node, inner, f"given twice (first in line {first})"))
-                continue
-            self.places[inner] = _place(key_node)
-            result[key] = self._value(value_node, inner)
-        return result
+            elif key_node.tag != _MERGE:
+                if not str(key_node.tag).startswith(_TAG):
+                    self._refuse_tag(key_node, (*path, str(key_node.value)))
+                yield key_node, value_node
+
+    def _merged(self, node: MappingNode, path: Path) -> Iterator[tuple[ScalarNode, Node]]:
+        """Keys and values that a mapping merges (``<<: *base``, ``<<: [*first, *second]``); the first of a key counts.
+
+        Source: https://yaml.org/type/merge.html.
+        """
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                for base in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
+                    if not isinstance(base, MappingNode):
+                        self._faults.append(self._fault(base, (*path, "<<"), "merges mappings only, as in <<: *base"))
+                        continue
+                    with self._opened(base, (*path, "<<")):
+                        yield from self._pairs(base, path)
+                        yield from self._merged(base, path)
 
     def _list(self, node: Node, path: Path) -> list[Any]:
         assert isinstance(node, SequenceNode)  # noqa: S101 - YAML knows three kinds of nodes
@@ -180,13 +224,16 @@ class _Reader:
         if kind in _TEXT_TAGS:
             return str(node.value)
         if kind not in _CONSTRUCTED_TAGS:
-            self._faults.append(self._fault(node, path, f"the tag {node.tag} is not understood"))
+            self._refuse_tag(node, path)
             return None
         try:
             return self._yaml.constructor.construct_object(node)
         except (YAMLError, ValueError, KeyError):
             self._faults.append(self._fault(node, path, f"{node.value!r} is not a value of type {kind}"))
             return None
+
+    def _refuse_tag(self, node: Node, path: Path) -> None:
+        self._faults.append(self._fault(node, path, f"the tag {node.tag} is not understood"))
 
     def _fault(self, node: Node, path: Path, message: str) -> Fault:
         line, column = _place(node)

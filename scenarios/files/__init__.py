@@ -2,7 +2,8 @@
 
 Modules, in reading order: ``atomic_folder`` (a folder that appears whole or not at all), ``plain_data`` (results as
 JSON and CSV), ``event_files`` and ``delivered_lines`` (events and lines on disk), ``digest`` (a fingerprint of
-events), ``run_folder`` (a run folder, read back), ``versions`` (versions and free memory).
+events), ``run_folder`` (a run folder, read back), ``flat_table`` (a table of any columns), ``versions`` (versions and
+free memory).
 """
 
 import lazy_loader

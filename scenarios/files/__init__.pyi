@@ -11,6 +11,7 @@ from .event_files import (
     save_events as save_events,
     write_parts as write_parts,
 )
+from .flat_table import read_flat_table as read_flat_table
 from .plain_data import (
     model_data as model_data,
     to_json as to_json,

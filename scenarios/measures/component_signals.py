@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analytics.settings import AnalyticsSettings
+from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS
 from scenarios.measures.definition import Parts
 from simulator.agents.component_set import ComponentSet
 
@@ -30,9 +31,13 @@ def analysis_settings(parts: Parts) -> AnalyticsSettings:
     effects = ComponentSet(tuple(part.build(name) for name, part in named.items())).effects
     if not effects:
         return analytics
+    built_in = {signal.name for signal in (*SIGNALS, MULTI_PAGE_VISIT)}
     for term, effect in effects.items():
+        # The analyst may replace a built-in signal; a component would give its effect to something else.
+        if term in built_in:
+            raise ValueError(f"analytics.signals.{term}: is the name of a built-in signal; choose another term")
         if analytics.signals.get(term, effect.seen_as) != effect.seen_as:
             raise ValueError(f"analytics.signals.{term}: a component has a term of this name; choose another")
     signals = {**{term: effect.seen_as for term, effect in effects.items()}, **analytics.signals}
-    # Validated again: a term may have the name of a built-in signal.
+    # Validated again: a term may have the name of a column of the visit table.
     return AnalyticsSettings(**{**dict(analytics), "signals": signals})

@@ -14,7 +14,7 @@ from typing import Final
 import polars as pl
 
 from analytics.events.geography import REGIONS
-from analytics.sessions.identity import score_stitching, stitch
+from analytics.sessions.identity import score_stitching
 from analytics.store.counts import Counts
 from scenarios.measures.definition import (
     MeasureDefinition,
@@ -171,7 +171,7 @@ SIMULATION_MEASURES: Final = (
         # Stitching is done by analysts, so this one needs the received events.
         "people.stitching_recall",
         "share of the true pairs of browsers of one person that stitching by user id joins",
-        lambda run: score_stitching(stitch(run.analysis.events), run.people).recall,
+        lambda run: score_stitching(run.analysis.persons.browsers, run.people).recall,
         spans_clock=True,
     ),
 )

@@ -155,7 +155,8 @@ def _values_of(dimension: str, parts: Parts) -> list[str] | None:
     # Channels are known without a scenario too, but for those of its own.
     if values is None or part not in {"", "traffic", *parts}:
         return None
-    return values(parts.get(part))
+    mapped = parts["analytics"].pages.values() if dimension == "page_group" and "analytics" in parts else ()
+    return [*values(parts.get(part)), *(page.category for page in mapped if page.category)]
 
 
 def _rows_of(table: Callable[..., pl.DataFrame], segment: Arguments) -> pl.DataFrame:
@@ -298,14 +299,15 @@ def _funnel_measure(name: str, column: str, meaning: str) -> MeasureDefinition:
         meaning: Description of the number.
     """
 
-    def check(reference: Reference, _: Parts) -> None:
-        require_known("stage", arguments_of(reference, ("stage",))["stage"], _STAGES)
+    def check(reference: Reference, parts: Parts) -> None:
+        own = [step.step for step in parts["analytics"].funnel] if "analytics" in parts else []
+        require_known("stage", arguments_of(reference, ("stage",))["stage"], own or _STAGES)
 
     def read(reference: Reference, run: RunView) -> float:
         stage = arguments_of(reference, ("stage",))["stage"]
-        # The rows of the funnel are its stages, in this order.
-        row = run.statistics.funnel().row(_STAGES.index(str(stage)), named=True)
-        return require_value(row[column], f"{reference.text}: no visitors at the stage before")
+        row = run.statistics.funnel().row(by_predicate=pl.col("stage") == str(stage), named=True)
+        why = "no visitors at the stage before" if run.statistics.has_stages else "no page has a funnel stage"
+        return require_value(row[column], f"{reference.text}: {why}")
 
     return MeasureDefinition(name, meaning, check, read, f'{name}("bottom")')
 

@@ -22,7 +22,9 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
 
     - for a duplicate of another signal under another name: only their sum is identified;
     - if the simulation says why its coefficients are not known: all of them are missing then;
-    - if the model lacks a signal or an interaction of the world, for which any other signal may then be a proxy.
+    - if the model lacks a signal or an interaction of the world, for which any other signal may then be a proxy;
+    - for a built-in signal that the settings define anew (by name, or by what they say of pages or channels): its
+      column is another than the one that visitors decide by, which the model then lacks.
 
     Args:
         truth: True coefficients of the simulation.
@@ -37,7 +39,8 @@ def known_truth(truth: Truth, settings: AnalyticsSettings) -> dict[str, float]:
         return {}
     doubles = _doubles(truth.coefficients, settings)
     known = {**dict.fromkeys(_decoys(truth.coefficients, settings), 0.0), **truth.terms}
-    return {term: effect for term, effect in known.items() if doubles.isdisjoint(interaction_parts(term))}
+    unknown = doubles | settings.redefined_signals
+    return {term: effect for term, effect in known.items() if unknown.isdisjoint(interaction_parts(term))}
 
 
 def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterator[str]:
@@ -50,6 +53,7 @@ def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterat
     built_in = [signal.name for signal in settings.built_in_signals]
     # Sets, because a:b and b:a are one product.
     terms = {frozenset(interaction_parts(term)) for term in (*built_in, *settings.signals, *settings.interactions)}
+    terms = {parts for parts in terms if parts.isdisjoint(settings.redefined_signals)}
     # A term without effect leaves no gap where the model lacks it.
     if all(frozenset(interaction_parts(term)) in terms for term, effect in effects.items() if effect):
         yield from (*built_in, *settings.signals, *settings.interactions)

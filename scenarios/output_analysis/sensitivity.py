@@ -9,7 +9,7 @@ contain 0. Missing numbers are refused: an index computed without them would be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
 from scenarios.studies.design import unit_design
+from scenarios.studies.settings import Factor
 
 Floats = NDArray[np.float64]
 
@@ -92,8 +93,9 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
         response: Name of a response.
 
     Returns:
-        One row per factor: ``mean_absolute`` effect of moving it over its whole range (μ*), its 95 % bootstrap interval
-        over the trajectories, ``mean`` (μ) and ``sd`` (σ: interactions and curvature).
+        One row per factor: ``mean_absolute`` effect of moving it over its whole range, or to another category if they
+        are no numbers (μ*), its 95 % bootstrap interval over the trajectories, ``mean`` (μ) and ``sd`` (σ: interactions
+        and curvature).
 
     Raises:
         InputError: The design is not a Morris design, or a point has no number.
@@ -101,7 +103,7 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
     means, _ = _averaged(results, response, "morris")
     settings = results.plan.settings
     shares = unit_design(settings.design, len(settings.factors), settings.seed)
-    effects = morris_effects(shares, means)
+    effects = morris_effects(shares, means, tuple(settings.factors.values()))
     low, high = _bootstrap(effects, lambda sample: np.abs(sample).mean(axis=0))
     return pl.DataFrame(
         {
@@ -115,8 +117,11 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
     )
 
 
-def morris_effects(shares: Floats, values: Floats) -> Floats:
+def morris_effects(shares: Floats, values: Floats, factors: Sequence[Factor] = ()) -> Floats:
     """Return elementary effects, trajectories × factors, per whole range of a factor.
+
+    An effect is divided by the step that was made. Between a few values it is not that of the design: from the first of
+    two categories to the second is the whole range, whichever shares stand for them.
 
     Source: M. D. Morris, Technometrics 33 (1991) 161–174; F. Campolongo et al., Environmental Modelling & Software 22
     (2007) 1509–1518 for μ*.
@@ -124,10 +129,14 @@ def morris_effects(shares: Floats, values: Floats) -> Floats:
     Args:
         shares: The design in the unit cube, trajectories one after another.
         values: The response at its points.
+        factors: The factors, which know their steps; of the unit cube itself if not given.
     """
     k = shares.shape[1]
     paths, responses = shares.reshape(-1, k + 1, k), values.reshape(-1, k + 1)
     moves, changes = np.diff(paths, axis=1), np.diff(responses, axis=1)
+    for j, factor in enumerate(factors):
+        for path, step in np.argwhere(moves[:, :, j]):
+            moves[path, step, j] = factor.step(paths[path, step, j], paths[path, step + 1, j])
     # In each step one factor alone moves; the sum over the steps picks that one.
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = np.where(moves != 0, changes[:, :, None] / moves, 0.0)

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from analytics.events.enrichment import event_times
+from analytics.events.event_time import event_times
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
 from scenarios.files.run_folder import RunFolder

@@ -6,6 +6,7 @@ from .events_analysis import (
     read_files as read_files,
 )
 from .folder import default_folder as default_folder, run_to_folder as run_to_folder
+from .mapping_proposal import Proposal as Proposal, propose_mapping as propose_mapping
 from .pools import (
     ExecutorChoice as ExecutorChoice,
     Pool as Pool,

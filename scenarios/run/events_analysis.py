@@ -1,10 +1,12 @@
-"""Analysis of event files from any source: Segment-Spec NDJSON, or Parquet of the flat table."""
+"""Analysis of event files from any source."""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,71 +16,84 @@ from analytics import report
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from analytics.events.event_names import renamed, unknown_names
+from analytics.events.event_names import near_names, renamed
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.flatten import Flattened
-from analytics.io.ndjson import read_ndjson
-from analytics.io.row_validation import usable_events
+from analytics.io.reading import EventFormat, located, read_events
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
+from analytics.statistics.coverage import no_requests
 from analytics.store.history import EventHistory
+from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
-
-_PARQUET_MAGIC: Final = b"PAR1"
+from scenarios.run.mapping_proposal import Proposal, propose_mapping
 
 _STDIN: Final = "-"
 
 _ROWS_AT_ONCE: Final = 100_000
 
+_SHOWN: Final = 5
+"""Texts that a note shows."""
+
 
 class EventsAnalysis:
     """The analysis of some files of events.
 
-    The store judges all events in order of arrival (first delivery, duplicate, late, …). Statistics and model cover
-    all events that it accepted, also those that have since left its 24-hour window.
-
     Args:
         inputs: Names of the files, as given.
-        accepted: Has received and judged the events.
+        history: The events, judged in order of arrival (first delivery, duplicate, …).
         settings: The analyst's choices.
         conversion_unit: Who requests one demo at most.
+        notes: What was not read.
     """
 
     def __init__(
         self,
         inputs: Sequence[str],
-        accepted: EventHistory,
+        history: WholeHistory,
         settings: AnalyticsSettings,
         conversion_unit: ConversionUnit,
+        notes: Sequence[str] = (),
     ) -> None:
         self.inputs = tuple(inputs)
-        self.store = accepted.store
-        self.analysis = Analysis(accepted.frame, settings, conversion_unit=conversion_unit)
+        self.notes = tuple(notes)
+        self.store = history
+        self.analysis = Analysis(history.events, settings, conversion_unit=conversion_unit)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the results."""
-        return (*self._late_events(), *self._no_requests(), *self._requests_left_out())
+        return (
+            *self.notes,
+            *self._ignored_times(),
+            *self._impossible_times(),
+            *self._near_names(),
+            *no_requests(self.analysis.events),
+            *self.analysis.coverage_warnings,
+            *self._requests_left_out(),
+            *self.analysis.experiments.warnings,
+            *self.analysis.pages.warnings,
+        )
 
-    def _late_events(self) -> Iterator[str]:
-        counts, lateness = self.store.counts, self.store.lateness
-        if counts.late and lateness.max_s is not None:
-            # Late events are in no figure, which a reader of the totals could not see otherwise.
-            late = f"{counts.late:,} of {counts.received:,} events arrived after their hour had left the 24-hour window"
-            yield f"{late}, up to {lateness.max_s / 3600:,.1f} hours behind the others; they are in no figure"
+    def _ignored_times(self) -> Iterator[str]:
+        if ignored := self.store.ignored_times:
+            keys = ", ".join(f"{key} {n:,}" for key, n in ignored.items())
+            yield f"{sum(ignored.values()):,} times could not be read, and were ignored because others can ({keys})"
 
-    def _no_requests(self) -> Iterator[str]:
-        events = self.analysis.events
-        ours = str(EventName.DEMO_REQUESTED)
-        names = unknown_names(events)
-        if names and events.filter(pl.col("event") == ours).is_empty():
-            theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
+    def _impossible_times(self) -> Iterator[str]:
+        if n := self.analysis.n_impossible_times:
+            yield f"{n:,} events have times far from all others: a wrong clock set them; they are in no figure"
+        if n := self.store.n_future:
+            yield f"{n:,} events claimed a time after their arrival: they count at the arrival"
+
+    def _near_names(self) -> Iterator[str]:
+        for theirs, ours, n in near_names(self.analysis.events):
             yield (
-                f"no event is called {ours!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
-                f"(--rename-event 'THEIRS={ours}' names the one to count)"
+                f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near {ours!r} but not counted as it "
+                f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
             )
 
     def _requests_left_out(self) -> Iterator[str]:
@@ -89,11 +104,22 @@ class EventsAnalysis:
                 "visits out (--conversion-unit visitor keeps them)"
             )
 
+    def propose_mapping(self, command: str | None = None) -> Proposal:
+        """Propose a mapping of the pages and names of these events, by words in them.
+
+        Args:
+            command: The command that uses the mapping, for its last line; one is made of the inputs unless given.
+        """
+        inputs = ", ".join(map(_shown, self.inputs))
+        usual = shlex.join(["funnelsim", "analyze", *self.inputs, "--pages", "mapping.yaml"])
+        return propose_mapping(self.analysis.events, inputs, command or usual)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the store's counters and the results as plain data.
 
         Returns:
-            Counters of the store, inputs, warnings, dead letters by reason, totals, funnel and model.
+            Counters of the store, inputs, warnings, dead letters by reason, events with impossible times, totals,
+            funnel, pages, arms of experiments, model.
         """
         tables = self.analysis.tables()
         return {
@@ -101,8 +127,13 @@ class EventsAnalysis:
             "inputs": list(self.inputs),
             "warnings": list(self.warnings),
             "invalid_by_reason": {str(reason): n for reason, n in self.store.dead_letter_counts.items()},
+            "impossible_times": self.analysis.n_impossible_times,
+            "future": self.store.n_future,
             "totals": tables["totals"].to_dicts()[0],
             "funnel": tables["funnel"].to_dicts(),
+            "pages": self.analysis.pages.to_dict(),
+            "own_definitions": self.analysis.settings.own_definitions,
+            "experiments": self.analysis.experiments.sample_ratios.to_dicts(),
             "model": model_data(self.analysis),
         }
 
@@ -120,8 +151,10 @@ class EventsAnalysis:
             write_tables(working / "statistics", self.analysis.tables())
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
-            page = working / "report.html"
-            report.write_analysis_report(page, self.analysis, self.store, title="Events", provenance=provenance)
+            shown = report.analysis_report(
+                self.analysis, self.store, title="Events", provenance=provenance, remarks=self.warnings
+            )
+            report.write_report(working / "report.html", shown)
             counts = {"store": asdict(self.store.counts)}
             manifest = {"kind": "analysis", "inputs": list(self.inputs), "versions": versions(), **counts}
             write_json(working / MANIFEST, manifest)
@@ -131,17 +164,19 @@ def analyze(
     inputs: str | Path | Sequence[str | Path],
     settings: AnalyticsSettings | None = None,
     conversion_unit: ConversionUnit = "account",
+    form: EventFormat | None = None,
 ) -> EventsAnalysis:
     """Read files of events and analyse them together, in the order in which the events arrived.
 
     The order of files, and of lines within them, does not matter.
 
     Args:
-        inputs: Path of an NDJSON file (gzipped or not) or a Parquet file, or several of them; ``-`` is NDJSON on
-            standard input. The format is recognised by the first bytes, not by the name.
+        inputs: Path of a file or folder of events, or several of them; ``-`` is standard input. All that
+            :func:`analytics.io.reading.read_events` reads is recognised by the first bytes, not by the name.
         settings: The analyst's choices; the defaults if not given.
         conversion_unit: Who requests one demo at most: with ``account`` the visits of colleagues after an account's
             first request are left out of the intent model, with ``visitor`` they are kept.
+        form: What is known of the inputs beforehand, such as the tool that exported them.
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
@@ -158,26 +193,30 @@ def analyze(
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
     names = [str(path) for path in paths]
     chosen = settings or AnalyticsSettings()
-    archive = read_files(names, chosen.event_names)
+    archive = read_files(names, chosen.event_names, form)
     if archive.fault:
         raise InputError(f"{', '.join(map(_shown, names))}: {archive.fault}")
-    return EventsAnalysis(names, archive.history(), chosen, conversion_unit)
+    notes = [*archive.notes, *archive.nobody(), *archive.unseen_names()]
+    return EventsAnalysis(names, archive.whole_history(), chosen, conversion_unit, notes)
 
 
-def read_files(inputs: Sequence[str], event_names: Mapping[str, str] | None = None) -> ArrivalSorter:
+def read_files(
+    inputs: Sequence[str], event_names: Mapping[str, str] | None = None, form: EventFormat | None = None
+) -> ArrivalSorter:
     """Read files of events, to be judged in order of arrival.
 
     Args:
         inputs: As for :func:`analyze`.
         event_names: The tracking plan's names for foreign ones.
+        form: As for :func:`analyze`.
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else.
     """
-    archive = ArrivalSorter(event_names)
+    archive = ArrivalSorter(event_names, is_alone=len(inputs) == 1)
     for name in inputs:
         try:
-            _read(name, archive)
+            _read(name, archive, form)
         except (AnalyticsError, OSError, pl.exceptions.PolarsError) as error:
             raise InputError(_reason(name, error)) from None
     return archive
@@ -207,31 +246,12 @@ def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[st
     return chosen.model_copy(update={"event_names": names})
 
 
-def _read(name: str, archive: ArrivalSorter) -> None:
-    archive.begin_file()
-    if name == _STDIN:
-        if sys.stdin is None:
-            raise InputError("standard input: is closed")
-        for batch in read_ndjson(sys.stdin.buffer):
-            archive.append_flattened(batch)
-        return
-    with Path(name).open("rb") as file:
-        # Peeked, not read: what has been read from a pipe cannot be read again.
-        if file.peek(len(_PARQUET_MAGIC)).startswith(_PARQUET_MAGIC):
-            _read_parquet(name, archive)
-            return
-        for batch in read_ndjson(file):
-            archive.append_flattened(batch)
-
-
-def _read_parquet(name: str, archive: ArrivalSorter) -> None:
-    table = pl.scan_parquet(name, glob=False)
-    columns = [column for column in table.collect_schema() if column in EVENT_SCHEMA]
-    if not columns:
-        raise AnalyticsError("has none of the columns of the event table, such as anonymous_id or received_at")
-    # In slices, so that a large archive is never in memory as one raw table.
-    for batch in table.select(columns).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
-        archive.append(batch)
+def _read(name: str, archive: ArrivalSorter, form: EventFormat | None) -> None:
+    if name == _STDIN and sys.stdin is None:
+        raise InputError("standard input: is closed")
+    source = sys.stdin.buffer if name == _STDIN else name
+    for batch in read_events(source, form, note=archive.notes.append):
+        archive.append_flattened(batch if archive.is_alone else located(batch, _shown(name)))
 
 
 def _reason(name: str, error: Exception) -> str:
@@ -247,31 +267,22 @@ def _shown(name: str) -> str:
 class ArrivalSorter:
     """Collects events from files, so that a store can judge them in order of arrival.
 
-    A stream comes in order of arrival; files do not: the pages of a month, then its demo requests. A store that took
-    the files one after the other would find most of the second one late.
+    A stream comes in order of arrival; files do not: the pages of a month, then its demo requests.
 
     Args:
         event_names: The tracking plan's names for foreign ones.
+        is_alone: Whether all come from one input, so that dead letters need not name theirs.
     """
 
-    def __init__(self, event_names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, event_names: Mapping[str, str] | None = None, *, is_alone: bool = True) -> None:
+        self.is_alone = is_alone
+        self.notes: list[str] = []
         self._event_names = event_names or {}
+        self._unseen_names = set(self._event_names)
         self._frames = [EVENT_SCHEMA.to_frame()]
         self._letters: list[DeadLetter] = []
-        self._rows_before = 0
-
-    def begin_file(self) -> None:
-        """Count the rows of tables from 1 again."""
-        self._rows_before = 0
-
-    def append(self, events: pl.DataFrame) -> None:
-        """Take a batch of a table's rows; dead letters get their row's number in the whole table."""
-        n_letters = len(self._letters)
-        self.append_flattened(usable_events(events))
-        self._letters[n_letters:] = (
-            replace(letter, position=self._rows_before + (letter.position or 0)) for letter in self._letters[n_letters:]
-        )
-        self._rows_before += events.height
+        self._ignored_times = Counter[str]()
+        self._ids_of_nobody = Counter[str]()
 
     def append_flattened(self, batch: Flattened) -> None:
         """Add a batch of flattened lines.
@@ -279,33 +290,54 @@ class ArrivalSorter:
         Args:
             batch: Events and dead letters; foreign names of events are replaced.
         """
+        self._unseen_names -= set(batch.frame["event"].unique())
         self._frames.append(renamed(batch.frame, self._event_names))
         self._letters.extend(batch.dead_letters)
+        self._ignored_times.update(batch.ignored_times)
+        self._ids_of_nobody.update(batch.ids_of_nobody)
 
     @property
     def fault(self) -> str:
         """Why these files cannot be analysed; empty if they can."""
         if any(frame.height for frame in self._frames):
             return ""
+        reasons = "".join(f"; {note}" for note in self.notes)
         if not self._letters:
-            return "holds no events"
-        return f"holds no usable event; line {self._letters[0].position}: {self._letters[0].detail}"
+            return f"holds no events{reasons}"
+        return f"holds no usable event; line {self._letters[0].position}: {self._letters[0].detail}{reasons}"
 
     def history(self) -> EventHistory:
-        """Let a store judge all events.
+        """Let a store with a window of 24 hours judge all events, as it judged them when they were simulated.
 
         Returns:
             The store and all events that it accepted.
         """
         history = EventHistory()
-        for batch in self._in_order_of_arrival():
-            history.store.append_flattened(batch)
+        # Dead letters have no time of arrival that could be trusted, so they come first.
+        history.store.append_flattened(Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters), self._ignored_times))
+        for part in self._in_order_of_arrival().iter_slices(_ROWS_AT_ONCE):
+            history.store.append_flattened(Flattened(part))
         return history
 
-    def _in_order_of_arrival(self) -> Iterator[Flattened]:
-        """Yield the dead letters, and then the events by arrival; of one moment, as they were read."""
-        # Dead letters have no time of arrival that could be trusted, so they come first.
-        yield Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters))
+    def whole_history(self) -> WholeHistory:
+        """Judge all events together, without a window: however far apart they are, none is late."""
+        return WholeHistory(Flattened(self._in_order_of_arrival(), tuple(self._letters), self._ignored_times))
+
+    def unseen_names(self) -> Iterator[str]:
+        """Yield a note of names that would be replaced, but that no event has."""
+        if self._unseen_names:
+            yield f"no event is called {', '.join(map(repr, sorted(self._unseen_names)))}, so nothing is renamed there"
+
+    def nobody(self) -> Iterator[str]:
+        """Yield a note of the identifiers that stand for nobody, the most frequent first, if there are any."""
+        if found := self._ids_of_nobody.most_common():
+            shown = ", ".join(f"{text!r} ({n:,})" for text, n in found[:_SHOWN]) + (", …" if found[_SHOWN:] else "")
+            yield (
+                f"{self._ids_of_nobody.total():,} identifiers stand for nobody and are read as missing: {shown}; a "
+                "real user with one of them needs another, such as 'user-0'"
+            )
+
+    def _in_order_of_arrival(self) -> pl.DataFrame:
+        """The events by arrival; of one moment, as they were read."""
         # The sort is stable: within one millisecond the order of the file is the only one there is.
-        events = pl.concat(self._frames).sort("received_at", maintain_order=True)
-        yield from map(Flattened, events.iter_slices(_ROWS_AT_ONCE))
+        return pl.concat(self._frames).sort("received_at", maintain_order=True)

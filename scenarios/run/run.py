@@ -243,6 +243,10 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
         observed_until=start + timedelta(hours=scenario.clock.hours),
         conversion_unit=scenario.intent.conversion_unit,
         window=None if window.is_whole else window.period(scenario.clock),
+        arm_shares={
+            name: {arm: settings.share for arm, settings in experiment.arms.items()}
+            for name, experiment in scenario.experiments.items()
+        },
     )
 
 
@@ -327,8 +331,7 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
 def _write_report(path: Path, run: Run) -> None:
     """Write the report: the only place where a run meets its rendering."""
     start = run.scenario.clock.start
-    report.write_analysis_report(
-        path,
+    data = report.analysis_report(
         run.analysis,
         run.store,
         title=run.scenario.name,
@@ -346,3 +349,4 @@ def _write_report(path: Path, run: Run) -> None:
         sales=run.sales.summary,
         sales_desk=report.SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
     )
+    report.write_report(path, data)

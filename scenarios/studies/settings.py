@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -83,6 +83,28 @@ class Factor(Settings):
         # A share of exactly 1 would be past the last category.
         return values[min(int(share * len(values)), len(values) - 1)]
 
+    def step(self, before: float, after: float) -> float:
+        """Return the step between two quantiles, as a share of the factor's range: what was moved, not what was meant.
+
+        Args:
+            before: Share at which the step begins.
+            after: Share at which it ends.
+
+        Returns:
+            A share from -1 to 1: of the logarithm for ``loguniform``; 1 or -1 from one category to another that is
+            no number.
+
+        >>> Factor(int=(1, 3)).step(1 / 3, 1.0), Factor(categorical=("a", "b", "c")).step(1 / 3, 1.0)
+        (0.5, 1.0)
+        """
+        values = self.int or self.categorical
+        if values is None:
+            return after - before
+        if any(isinstance(value, str) for value in values):
+            return math.copysign(1.0, after - before)
+        span = max(map(float, values)) - min(map(float, values))
+        return (float(self.at(after)) - float(self.at(before))) / span
+
 
 def _as_factor(value: object) -> object:
     if value == "boolean":
@@ -100,6 +122,12 @@ AnyFactor = Annotated[
 ]
 """A factor as a file writes it."""
 
+# Indices have bootstrap intervals over the samples. Of 4 base samples there are 35 different resamples, so the ends of
+# a 95 % interval would be the least and the largest of them; of 8 there are 6,435, and the variance in the denominator
+# is that of 16 points. Elementary effects have no such denominator: Morris (1991) has 4 trajectories, and A. Saltelli
+# et al., Global Sensitivity Analysis (Wiley 2008), chapter 3, advise 4 to 10.
+_LEAST_SAMPLES: Final = {"saltelli": 8, "morris": 4}
+
 DesignKind = Literal["one-at-a-time", "full-factorial", "latin-hypercube", "sobol", "morris", "saltelli"]
 
 
@@ -111,7 +139,8 @@ class DesignSettings(Settings):
             (all combinations of levels), ``latin-hypercube``, ``sobol`` (a scrambled Sobol sequence), ``morris``
             (trajectories that change one factor per step) or ``saltelli`` (for Sobol indices).
         samples: Points of ``latin-hypercube`` and ``sobol``, trajectories of ``morris``, base samples N of ``saltelli``
-            (which runs factors + 2 times as many points); the last, and those of ``sobol``, a power of 2.
+            (which runs factors + 2 times as many points); the last, and those of ``sobol``, a power of 2. At least 4
+            for ``morris`` and 8 for ``saltelli``: of fewer the intervals mean nothing.
     """
 
     renamed: ClassVar = {"points": "samples"}
@@ -130,6 +159,9 @@ class DesignSettings(Settings):
             )
         if self.kind in {"sobol", "saltelli"} and self.samples is not None and self.samples & (self.samples - 1):
             raise ValueError(f"samples: must be a power of 2, or the sequence is not balanced (got {self.samples})")
+        least = _LEAST_SAMPLES.get(self.kind, 1)
+        if self.samples is not None and self.samples < least:
+            raise ValueError(f"samples: {self.kind} needs at least {least}; of fewer, intervals mean nothing")
         return self
 
 

@@ -48,6 +48,7 @@ from .sales import (
     minutes_of as minutes_of,
     team_of as team_of,
 )
+from .signals import ORIGIN_COLUMNS as ORIGIN_COLUMNS
 from .site import (
     MIN_EXIT_RATE as MIN_EXIT_RATE,
     FormPageName as FormPageName,

@@ -20,8 +20,10 @@ FORM_COLUMNS: Final = frozenset({"event", "asset", "company_email"})
 ORIGIN_COLUMNS: Final = frozenset(
     {
         "channel",
+        "default_channel",
         "referrer_domain",
-        *(f"context_campaign_{key}" for key in ("source", "medium", "name", "term", "content")),
+        *(f"campaign_{key}" for key in ("source", "medium", "name")),
+        *(f"context_campaign_{key}" for key in ("term", "content")),
     }
 )
 """Columns that depend on what leads to a visit."""
@@ -29,7 +31,9 @@ ORIGIN_COLUMNS: Final = frozenset(
 VISITOR_COLUMNS: Final = frozenset(
     {
         "region",
+        "country_code",
         "context_location_country",
+        "device_type",
         "context_device_type",
         "context_company_size",
         "context_company_industry",

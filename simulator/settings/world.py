@@ -161,6 +161,8 @@ class WorldParts(Settings):
     def decision_signals(self) -> tuple[Signal, ...]:
         """Signals that visitors decide by: the built-in ones, then those of the user that ``intent`` names."""
         named = {name for term in self.intent.effects for name in interaction_parts(term)}
+        # An analyst's own definition of a built-in signal is not what visitors decide by.
+        named -= set(_BUILT_IN)
         own = [found.signal(name) for name, found in self.signal_definitions.items() if name in named]
         return (*SIGNALS, *own)
 

@@ -8,7 +8,6 @@ of a few look-ups.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 import numpy as np
 import polars as pl
@@ -16,6 +15,7 @@ import polars as pl
 from analytics.events.enrichment import enrich
 from analytics.events.geography import REGION_OF_COUNTRY
 from simulator.engine.arrays import Words
+from simulator.settings.signals import ORIGIN_COLUMNS
 from simulator.settings.site import PageSettings, SiteSettings
 from simulator.world.arrival_sources import Link
 from simulator.world.population import Population
@@ -56,13 +56,18 @@ class ShownTables:
         self.of_company_email = self._bits([{"company_email": False}, {"company_email": True}])
         self.of_origin = self._bits(self._origins([*channels.values(), None], site.host))
         self.of_country = self._bits(
-            [{"region": REGION_OF_COUNTRY[code], "context_location_country": code} for code in population.countries]
+            [
+                {"region": REGION_OF_COUNTRY[code], "country_code": code, "context_location_country": code}
+                for code in population.countries
+            ]
         )
         of_size = self._bits([{"context_company_size": size} for size in accounts.sizes])
         of_industry = self._bits([{"context_company_industry": industry} for industry in accounts.industries])
         # Index −1 (no company) selects the last row, which has no bits.
         self.of_account = np.append(of_size[accounts.size] | of_industry[accounts.industry], np.uint64(0))
-        self.of_device = self._bits([{"context_device_type": device} for device in population.devices])
+        self.of_device = self._bits(
+            [{"device_type": device, "context_device_type": device} for device in population.devices]
+        )
 
     def _bits(self, rows: Sequence[Mapping[str, object]]) -> Words:
         """Facts that each row of column values shows; shape (rows,)."""
@@ -80,19 +85,16 @@ class ShownTables:
 
     def _origins(self, links: Sequence[Link | None], host: str) -> list[dict[str, object]]:
         """Column values of the landing of a visit by each link."""
-        rows = [_of_link(link, host) for link in links]
-        if any(column == "channel" for fact in self._facts for column, _ in fact):
-            # By the rules of the analytics themselves, of which there are too many to repeat.
-            landings = {
-                "type": ["page"] * len(links),
-                "context_page_url": [f"https://{host}/"] * len(links),
-                "context_page_referrer": [link.referrer if link else None for link in links],
-                "context_campaign_medium": [row["context_campaign_medium"] for row in rows],
-                "context_campaign_source": [row["context_campaign_source"] for row in rows],
-            }
-            found = enrich(pl.DataFrame(landings, schema=dict.fromkeys(landings, pl.String)))["channel"].to_list()
-            rows = [row | {"channel": channel} for row, channel in zip(rows, found, strict=True)]
-        return rows
+        campaigns = [_campaign(link) for link in links]
+        landings = {
+            "type": ["page"] * len(links),
+            "context_page_url": [f"https://{host}/"] * len(links),
+            "context_page_referrer": [link.referrer if link else None for link in links],
+            **{name: [campaign[name] for campaign in campaigns] for name in campaigns[0]},
+        }
+        # By the rules of the analytics themselves, of which there are too many to repeat.
+        found = enrich(pl.DataFrame(landings, schema=dict.fromkeys(landings, pl.String)))
+        return found.select(sorted(ORIGIN_COLUMNS)).to_dicts()
 
 
 def _of_page(page: PageSettings) -> dict[str, object]:
@@ -109,17 +111,7 @@ def _of_form(page: PageSettings) -> dict[str, object]:
     return {"event": page.form.event, "asset": page.form.asset} if page.form else {}
 
 
-def _of_link(link: Link | None, own_host: str) -> dict[str, object]:
-    """Column values of the first page view of a visit by a link."""
-    campaign, referrer = link.campaign if link else None, _domain(link.referrer or "") if link else None
-    return {
-        # A link within the site is no referral.
-        "referrer_domain": referrer if referrer != _domain(f"https://{own_host}") else None,
-        **{f"context_campaign_{key}": getattr(campaign, key, None) for key in _CAMPAIGN},
-    }
-
-
-def _domain(address: str) -> str | None:
-    """Host of a URL as analysts see it, without user, port and ``www.``; None without a host."""
-    host = urlsplit(address).hostname
-    return host.removeprefix("www.") if host else None
+def _campaign(link: Link | None) -> dict[str, object]:
+    """Columns of the campaign of a link."""
+    campaign = link.campaign if link else None
+    return {f"context_campaign_{key}": getattr(campaign, key, None) for key in _CAMPAIGN}

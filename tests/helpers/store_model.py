@@ -22,6 +22,7 @@ from analytics.store.event_store import EventStore
 
 MINUTE: Final = timedelta(minutes=1)
 SKEW: Final = 1
+DAY: Final = 1440
 
 PARTS = st.fixed_dictionaries(
     {
@@ -63,8 +64,13 @@ class Model:
         arrival = next((time for time in times if time is not None), None)
         if arrival is None or event["anonymous_id"] is None:
             return "invalid"
-        delay = None if None in (event["sent_at"], event["original_timestamp"]) else event["sent_at"] - event[TIMES[0]]
-        time = arrival - delay if delay is not None else arrival if event["timestamp"] is None else event["timestamp"]
+        original = event["timestamp"] if event[TIMES[0]] is None else event[TIMES[0]]
+        if event["timestamp"] not in {None, original}:
+            time = event["timestamp"]
+        elif None not in (event["sent_at"], original):
+            time = arrival - (event["sent_at"] - original)
+        else:
+            time = arrival if original is None else original
         latest = arrival if arrived is None else min(arrival, arrived)
         if time > latest + SKEW:
             self.n_future, time = self.n_future + 1, latest
@@ -75,6 +81,14 @@ class Model:
         body = {key: value for key, value in event.items() if key not in TIMES[1:]}
         if event["message_id"] in self.kept:
             return "duplicate" if self.kept[event["message_id"]][1] == body else "conflict"
+        lag = 0 if event["sent_at"] is None else arrival - event["sent_at"]
+        if (
+            max(self.window_hours - 1, 1) * 60 < lag <= 30 * DAY
+            and original is not None
+            and original // 60 < self.floor
+        ):
+            self.lateness.append(self.stream - original)
+            return "late"
         self.kept[event["message_id"]] = time, body
         self.types[event["type"]] += 1
         return "accepted"

@@ -7,7 +7,8 @@ import pytest
 from flat_events import make_events
 
 from analytics.errors import AnalyticsError, EventFrameError
-from analytics.events.enrichment import CHANNELS, DERIVED_SCHEMA, conform, enrich
+from analytics.events.acquisition import CHANNELS
+from analytics.events.enrichment import DERIVED_SCHEMA, conform, enrich
 from analytics.events.geography import REGIONS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.sessions.visits import visit_table
@@ -44,20 +45,6 @@ def test_a_blank_identifier_names_nobody(column: str, blank: str):
     assert enrich(events).drop(column).equals(enrich(make_events({}, {})).drop(column))
     visits = visit_table(make_events(*({"user_id": u, "anonymous_id": blank, "context_group_id": blank} for u in "ab")))
     assert visits.sort("anonymous_id").select("anonymous_id", "account").rows() == [("a", None), ("b", None)]
-
-
-def test_event_time_takes_off_the_delay_of_the_device():
-    """A device whose clock is a day ahead, sending after 5 s, is placed 5 s before arrival.
-
-    Without the device's delay, event time is `timestamp`, and without that the arrival.
-    """
-    ahead = NOON + timedelta(days=1)
-    times = {"original_timestamp": ahead, "sent_at": ahead + timedelta(seconds=5), "received_at": NOON}
-    assert derived("event_time", **times) == NOON - timedelta(seconds=5)
-    for missing in ("original_timestamp", "sent_at"):
-        known = times | {missing: None, "timestamp": NOON - timedelta(minutes=1)}
-        assert derived("event_time", **known) == NOON - timedelta(minutes=1)
-        assert derived("event_time", **known | {"timestamp": None}) == NOON
 
 
 @pytest.mark.parametrize(
@@ -155,7 +142,7 @@ def test_channel(medium: str | None, source: str | None, referrer: str | None, c
 
 def test_conform_fills_and_drops():
     """A foreign table gets all columns of the plan, in order, and loses the others."""
-    conformed = conform(pl.DataFrame({"shoe_size": [43], "event": ["Bought"], "received_at": [NOON.isoformat()]}))
+    conformed = conform(pl.DataFrame({"type": "track", "shoe_size": [43], "received_at": [NOON.isoformat()]}))
     assert conformed.schema == EVENT_SCHEMA
     assert conformed.select("received_at", "user_id").row(0) == (NOON, None)
 
@@ -172,7 +159,7 @@ def test_conform_fills_and_drops():
 )
 def test_conform_reads_times(times: pl.Series):
     """Naive times are UTC; other zones, texts and epoch milliseconds name the same moment."""
-    assert conform(pl.DataFrame({"received_at": times}))["received_at"].to_list() == [NOON]
+    assert conform(pl.DataFrame({"type": "page", "received_at": times}))["received_at"].to_list() == [NOON]
 
 
 @pytest.mark.parametrize(
@@ -188,5 +175,5 @@ def test_conform_reads_times(times: pl.Series):
 def test_conform_refuses_impossible_types(column: pl.Series):
     """A column that cannot hold what the plan says is refused by name."""
     with pytest.raises(EventFrameError, match=f"column '{column.name}' is .* cannot be read as"):
-        conform(pl.DataFrame([column]))
+        conform(pl.DataFrame([column]).with_columns(type=pl.lit("page")))
     assert issubclass(EventFrameError, AnalyticsError)

@@ -4,7 +4,7 @@ import pytest
 from flat_events import make_events
 from pydantic import ValidationError
 
-from analytics.events.event_names import renamed, unknown_names
+from analytics.events.event_names import near_names, renamed, unknown_names
 from analytics.events.tracking_plan import EventName
 from analytics.settings import AnalyticsSettings
 
@@ -33,3 +33,20 @@ def test_names_are_given_ours_only():
     """A name that the tracking plan does not know cannot be what an event is called."""
     with pytest.raises(ValidationError, match="there is no event 'Demo requested'; did you mean 'Demo Requested'"):
         AnalyticsSettings(event_names={THEIRS: "Demo requested"})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    {
+        "Demo Request": "Demo Requested", "demo requested": "Demo Requested", "Requested Demo": "Demo Requested",
+        "demo_requested": "Demo Requested", "DemoRequested": "Demo Requested", "Requested a Demo": "Demo Requested",
+        "Whitepaper Download": "White Paper Downloaded", "deal_won": "Deal Won", "schedule_demo": "Demo Scheduled",
+        "demorequested": "Demo Requested", "DEMORequested": "Demo Requested", "Demo Reqeusted": "Demo Requested",
+        "Demo Rescheduled": None, "Demo Watched": None, "Signed Up": None, "Deal Lost": None,
+    }.items(),
+)  # fmt: skip
+def test_names_near_ours(theirs: str, ours: str | None):
+    """Order, tense, case and punctuation make no difference; another word does."""
+    track = {"type": "track", "event": theirs}
+    found = near_names(make_events(track, track, track | {"event": "Demo Requested"}))
+    assert [(near.theirs, near.ours, near.n_events) for near in found] == ([(theirs, ours, 2)] if ours else [])

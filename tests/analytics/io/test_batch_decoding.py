@@ -23,12 +23,13 @@ PAGE: dict[str, Any] = {
     "properties": {"category": "docs"},
 }
 ODD_TEXTS = [
-    "", "page", "track", "x" * 101, '"', "\\", "\t", ",", ',"', '","', '":"', "}", "#1", "ü", "\u2028", "\x7f", "null",
+    "", "page", "track", "alias", "x" * 101, '"', "\\", "\t", ",", ',"', '","', '":"', "}", "#1", "ü", "\u2028", "\x7f",
+    "null",
     "2026-03-03T12:00:00.123Z", "2026-03-03T24:00:00.000Z", "2026-02-30T00:00:00.000Z", "0001-03-03T00:00:00.000Z",
     "2026-03-03T12:00:60.000Z", "2026-03-03 12:00:00.123Z", "2026-03-03T12:00:00.123+01:00", "2026-03-03T12:00:00Z",
 ]  # fmt: skip
 VALUES = st.sampled_from(ODD_TEXTS) | st.sampled_from([None, 5, 10**12, True, [], ["a", "b"], {}, {"source": "b"}])
-KEYS = st.sampled_from([*PAGE, "userId", "sentAt", "name", "extra", "k"])
+KEYS = st.sampled_from([*PAGE, "userId", "previousId", "sentAt", "name", "extra", "k"])
 PIECES = [b'"', b",", b'","', b"{", b"}", b"[", b":", b"\\", b"\\u0041", b"\xff", b"\x00", b" ", b"1", b"a", b"NaN"]
 
 

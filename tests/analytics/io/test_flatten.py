@@ -97,12 +97,45 @@ def test_each_value_has_one_place(changes: dict[str, Any], expected: dict[str, A
     assert row["extra"] == expected.get("extra")
 
 
+@pytest.mark.parametrize(
+    ("page", "url"),
+    [
+        ({"path": "/p", "search": "?utm_source=google"}, "/p?utm_source=google"),
+        ({"url": "https://acme.io/p#top", "search": "gclid=1"}, "https://acme.io/p?gclid=1#top"),
+        ({"url": "https://acme.io/p?a=1", "search": "?a=1"}, "https://acme.io/p?a=1"),
+        ({"path": "/p", "search": ""}, None),
+        ({"path": "/p", "search": 7}, None),
+    ],
+)
+def test_an_address_without_a_query_has_that_of_the_search(page: dict[str, Any], url: str | None):
+    """Where a sender has the query apart, campaigns are found all the same; the search is kept as it came."""
+    row = row_of(context={"page": page})
+    assert row["context_page_url"] == url
+    assert json.loads(row["extra"] or "") == {"context": {"page": {"search": page["search"]}}}
+
+
+def test_the_referrer_of_the_context_is_that_of_the_page():
+    """As the Segment Spec has it for mobile libraries."""
+    row = row_of(context={"referrer": {"url": "https://www.google.com/"}})
+    assert (row["context_page_referrer"], row["extra"]) == ("https://www.google.com/", None)
+
+
 @pytest.mark.parametrize("call", ["page", "track", "identify", "group", "screen", "alias"])
 def test_all_six_calls_are_taken(call: str):
     """Every call of the Segment Spec gives a row; the groupId of a group call is the account."""
     row = row_of(type=call, groupId="acme")
     assert row["type"] == call
     assert row["context_group_id"] == ("acme" if call == "group" else None)
+
+
+def test_the_previous_identifier_is_that_of_alias_calls():
+    """It is a column of alias calls, judged as every identifier is; of other calls it is a field like any other."""
+    assert row_of(type="alias", previousId=12345.0)["previous_id"] == "12345"
+    assert row_of(type="alias", previousId="undefined")["previous_id"] is None
+    page = row_of(previousId=["a"])
+    assert (page["previous_id"], page["extra"]) == (None, '{"previousId":["a"]}')
+    assert reason_of(PAGE | {"type": "alias", "previousId": ["a"]}) == DeadLetterReason.BAD_ID
+    assert reason_of(PAGE | {"type": "alias", "previousId": "a" * 101}) == DeadLetterReason.ID_TOO_LONG
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from flat_events import FOREIGN, make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from analytics.errors import EventFileError
+from analytics.events.identifiers import WHO, identifier
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType
 from analytics.io.ndjson import decode, encode, flatten_ahead, read_ndjson
 from analytics.io.strict_json import canonical
@@ -21,7 +22,8 @@ from analytics.io.strict_json import canonical
 TEXT = st.text(max_size=6) | st.sampled_from(
     ['"', "\\", "\n\r\t", "\x00\x1f", "\u2028", "😀", "ß", "null", "{}", ",", ""]
 )
-IDENTIFIER = st.text(min_size=1, max_size=8)
+# Texts that stand for nobody are read as none.
+IDENTIFIER = st.text(min_size=1, max_size=8).filter(lambda text: identifier(text) == text)
 TIME = st.integers(0, 4 * 10**12).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -38,7 +40,8 @@ def planned_rows(draw: st.DrawFn) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for column in COLUMNS:
         if not column.calls or call in column.calls:
-            row[column.name] = draw(st.none() | (TIME if column.dtype == UTC_MS else TEXT))
+            text = IDENTIFIER if column.name in WHO else TEXT
+            row[column.name] = draw(st.none() | (TIME if column.dtype == UTC_MS else text))
     required = {"type": call.value, "received_at": draw(TIME)}
     identifiers = {"message_id": draw(IDENTIFIER), "anonymous_id": draw(IDENTIFIER)}
     return row | required | identifiers | {"extra": draw(st.none() | EXTRA.map(canonical))}
@@ -98,7 +101,7 @@ def test_line_ends_and_blank_lines_are_no_events():
 def test_a_time_outside_the_calendar_does_not_stop_the_encoding():
     """A time outside the calendar is encoded as one that no reader accepts."""
     far = pl.lit(2**62, pl.Int64()).cast(UTC_MS)
-    batch = decode(encode(make_events({}, {}).with_columns(sent_at=far)))
+    batch = decode(encode(make_events({}, {}).with_columns(timestamp=far, original_timestamp=None)))
     assert [letter.reason.value for letter in batch.dead_letters] == ["bad_time", "bad_time"]
 
 

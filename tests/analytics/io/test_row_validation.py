@@ -1,17 +1,19 @@
 """Claims about which rows of a table are usable events."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 from flat_events import make_events
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from analytics.events.enrichment import enrich
 from analytics.events.times import EARLIEST, LATEST
 from analytics.io import row_validation as module
-from analytics.io.flatten import MAX_ID_LENGTH, Flattened
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten
 from analytics.io.row_validation import usable_events
+from analytics.store.event_store import EventStore
 
 MS = timedelta(milliseconds=1)
 IDENTIFIERS = st.sampled_from([None, "", "a", "a" * MAX_ID_LENGTH, "a" * (MAX_ID_LENGTH + 1), "ü" * MAX_ID_LENGTH])
@@ -20,7 +22,7 @@ ROWS = st.fixed_dictionaries(
     {},
     optional={
         "type": st.sampled_from([None, "page", "alias", "Page"]),
-        **dict.fromkeys(("message_id", "anonymous_id", "user_id"), IDENTIFIERS),
+        **dict.fromkeys(("message_id", "anonymous_id", "user_id", "previous_id"), IDENTIFIERS),
         **dict.fromkeys(("received_at", "sent_at"), TIMES),
     },
 )
@@ -75,3 +77,35 @@ def test_a_time_in_another_format_than_its_column_is_parsed():
     batch = arriving(*forms)
     assert batch.dead_letters == ()
     assert batch.frame["received_at"].n_unique() == 1
+
+
+@pytest.mark.parametrize("column", ["timestamp", "original_timestamp", "received_at"])
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.Int32])
+def test_epoch_seconds_are_no_times_in_a_table_either(column: str, dtype: pl.DataType):
+    """As in a line of JSON, they are dead letters that say what the numbers look like; milliseconds are read."""
+    who = {"type": "page", "message_id": "m", "anonymous_id": "a", "received_at": "2026-03-03T09:00:00Z"}
+    batch = usable_events(pl.DataFrame(who).with_columns(pl.lit(1_772_528_400).cast(dtype).alias(column)))
+    (letter,) = batch.dead_letters
+    assert letter.reason == "bad_time"
+    assert "looks like epoch seconds" in letter.detail
+    if dtype != pl.Int32:
+        read = usable_events(pl.DataFrame(who).with_columns(pl.lit(1_772_528_400_000).cast(dtype).alias(column)))
+        assert read.frame[column].to_list() == [datetime(2026, 3, 3, 9, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("bad", ["sent_at", "original_timestamp"])
+@pytest.mark.parametrize("value", ["invalid", "", 1_772_528_400])
+def test_a_time_that_is_not_needed_costs_no_event(bad: str, value: object):
+    """Beside a readable timestamp another time that cannot be read is ignored and counted, in tables as in lines."""
+    good = {"type": "page", "message_id": "m", "anonymous_id": "a", "timestamp": "2026-03-03T09:00:00Z"}
+    key = {"sent_at": "sentAt", "original_timestamp": "originalTimestamp"}[bad]
+    line = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": "2026-03-03T09:00:00Z", key: value}
+    for batch in (usable_events(pl.DataFrame(good | {bad: value})), flatten([line])):
+        assert enrich(batch.frame)["event_time"].to_list() == [datetime(2026, 3, 3, 9, tzinfo=UTC)]
+        assert (batch.dead_letters, batch.ignored_times) == ((), {key: 1})
+        store = EventStore()
+        store.append_flattened(batch)
+        assert store.ignored_times == {key: 1}
+        again = EventStore()
+        again.restore(store.snapshot())
+        assert again.ignored_times == {key: 1}

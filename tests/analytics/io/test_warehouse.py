@@ -26,10 +26,38 @@ def test_names_are_snake_case():
     """Camel case, blanks and punctuation become snake case; no name begins with a digit."""
     names = {
         "productId": "product_id", "productID": "product_id", "Product Id": "product_id", "product-id": "product_id",
-        "HTTPStatus": "http_status", "utm_source": "utm_source", "step2Name": "step2_name", "1st": "_1st",
+        "HTTPStatus": "httpstatus", "utm_source": "utm_source", "step2Name": "step2_name", "1st": "_1st",
         "$price": "price", "…": "",
     }  # fmt: skip
     assert {key: warehouse_name(key) for key in names} == names
+
+
+# The 32 of segmentio/go-snakecase's own test, one of which it has twice.
+SEGMENT = {
+    "@49L0S145_¬fwHƒ0TSLNVp": "49l0s145_fw_h_0tslnvp", "lk0B@bFmjrLQ_Z6YL": "lk0_b_b_fmjr_lq_z6yl",
+    "samPLE text": "sam_ple_text", "sample text": "sample_text", "sample-text": "sample_text",
+    "sample_text": "sample_text", "sample___text": "sample_text", "sampleText": "sample_text",
+    "inviteYourCustomersAddInvites": "invite_your_customers_add_invites", "sample 2 Text": "sample_2_text",
+    "   sample   2    Text   ": "sample_2_text", "   $#$sample   2    Text   ": "sample_2_text",
+    "SAMPLE 2 TEXT": "sample_2_text", "___$$Base64Encode": "base64_encode", "FOO:BAR$BAZ": "foo_bar_baz",
+    "FOO#BAR#BAZ": "foo_bar_baz", "something.com": "something_com", "$something%": "something",
+    "•¶§ƒ˚foo˙∆˚¬": "foo", "CStringRef": "cstring_ref", "5test": "5test", "test5": "test5", "THE5r": "the5r",
+    "5TEst": "5test", "_5TEst": "5test", "@%#&5TEst": "5test", "edf_6N": "edf_6n", "f_pX9": "f_p_x9",
+    "p_z9Rg": "p_z9_rg", "2FA Enabled": "2fa_enabled", "Enabled 2FA": "enabled_2fa",
+}  # fmt: skip
+
+BROTHERS = {
+    "B2B Lead": "b2b_lead", "MQLScore": "mqlscore", "b2B": "b2_b", "a_2FA": "a_2fa", "f_5TE": "f_5te", "5fTE": "5f_te",
+    "a_b2B": "a_b2_b", "step2Name": "step2_name", "HTMLParser5x": "htmlparser5x", "a.b.C": "a_b_c", "A": "a",
+    "userIDNumber": "user_idnumber", "iOS App Opened": "i_os_app_opened", "Größe": "gr_e", "X-Ray": "x_ray",
+    "v2": "v2", "__v2__": "v2", "a\nb": "a_b", "$ Price (EUR)": "price_eur",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "name"), [*SEGMENT.items(), *BROTHERS.items()])
+def test_names_are_segments(key: str, name: str):
+    """Capitals and digits in a row are of one word, with the small letters after them; none begins with a digit."""
+    assert warehouse_name(key) == (f"_{name}" if name[0].isdigit() else name)
 
 
 @pytest.mark.parametrize(

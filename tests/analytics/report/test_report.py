@@ -126,8 +126,11 @@ def test_the_view_holds_the_numbers_of_the_analysis(view: ReportView, data: Repo
     terms = pl.DataFrame(view.model.coefficients.terms)
     assert sorted(terms.select(columns).rows()) == sorted(intent.coefficients.select(columns).rows())
     assert intent.dropped
-    dropped = [f"Dropped: {term_name(term)} ({reason})" for term, reason in intent.dropped.items()]
-    assert list(view.model.warnings) == [*intent.warnings, *dropped]
+    dropped = [
+        f"Dropped: {term_name(term)} ({reason})" for term, reason in intent.dropped.items() if term not in intent.unseen
+    ]
+    unseen = [f"Not seen in these events: {', '.join(map(term_name, intent.unseen))}"] if intent.unseen else []
+    assert list(view.model.warnings) == [*intent.warnings, *dropped, *unseen]
     assert view.session_length is not None
     assert view.session_length.forms == data.session_length.table.to_dicts()
     assert view.naive_analyses is not None

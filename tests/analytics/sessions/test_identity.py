@@ -11,7 +11,8 @@ from polars.testing import assert_frame_equal
 
 from analytics.errors import AnalyticsError
 from analytics.events.enrichment import enrich
-from analytics.sessions.identity import IDENTITY_SCHEMA, score_stitching, stitch, stitched
+from analytics.sessions.identity import score_stitching, stitch, stitched
+from analytics.sessions.persons import IDENTITY_SCHEMA
 from analytics.sessions.visits import visit_table
 from analytics.statistics.funnel import FunnelStatistics
 
@@ -156,10 +157,11 @@ def test_visits_and_statistics_of_stitched_events_count_persons():
     laptop = sightings((100, "laptop", "u"), (101, "laptop", "u"))
     request = sightings((102, "laptop", "u"), type="track", event=DEMO)
     events = pl.concat([phone, laptop, request])
-    browsers, people = (FunnelStatistics(frame).totals().row(0, named=True) for frame in (events, stitched(events)))
+    browsers, people = (FunnelStatistics(events, stitch=stitch).totals().row(0, named=True) for stitch in (False, True))
     assert (browsers["visitors"], people["visitors"]) == (2, 1)
     assert people["conversion"] == 1
-    visits = visit_table(stitched(events))
+    visits = visit_table(events)
+    assert_frame_equal(visit_table(stitched(events)), visits)
     assert visits.select("anonymous_id", "visit", "requested_demo", "security_page_view").rows() == [
         ("phone", 1, False, True),
         ("phone", 2, True, True),

@@ -12,7 +12,9 @@ from polars.testing import assert_frame_equal
 
 from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import EventName
-from analytics.sessions.visits import assign_visits, visit_table
+from analytics.sessions.identity import stitched
+from analytics.sessions.partitions import partitions_by_visitor
+from analytics.sessions.visits import assign_visits, visit_table, visit_table_of_parts
 from analytics.signals.definitions import SIGNALS, ConversionUnit, SessionLength, visit_schema
 
 END = START + timedelta(days=1)
@@ -46,6 +48,30 @@ def visits_of(*rows: Row):
 def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[int | None]):
     """30 minutes of silence are still the same visit, a millisecond more is another; servers open and prolong none."""
     assert visits_of(*rows) == visits
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"extra": '{"channel":"server"}'},
+        {"extra": '{"channel":"Server"}', "context_library_name": "analytics.js"},
+        {"context_library_name": "analytics-node"},
+        {"context_library_name": "@segment/analytics-node"},
+        {"context_library_name": "rudder-sdk-python"},
+        {"context_library_name": "RudderStack Node.js SDK"},
+        {"context_library_name": "http"},
+        {"context_library_name": "posthog-php"},
+    ],
+)
+@pytest.mark.parametrize("name", ["Invoice Paid", "page", "identify"])
+def test_events_of_servers_never_join_visits(sent: Row, name: str):
+    """Whatever their name: two page views 50 minutes apart are two visits, although a server wrote in between."""
+    events = events_of(event(0), event(25, name, **sent), event(50))
+    assert visit_table(events).height == 2
+    assert visit_table(events_of(event(0, name, **sent))).is_empty()
+    assert visit_table_of_parts(partitions_by_visitor(events, 2)).height == 2
+    by_browser = {"extra": '{"channel":"client"}', "context_library_name": "@segment/analytics-next"}
+    assert visit_table(events_of(event(0), event(25, name, **by_browser), event(50))).height == 1
 
 
 def test_a_visit_lasts_a_day_at_most():
@@ -262,14 +288,22 @@ ROWS = st.lists(
 
 
 @settings(max_examples=50, deadline=None)
-@given(rows=ROWS, until=st.integers(0, 240), conversion_unit=st.sampled_from(get_args(ConversionUnit)))
-def test_the_visit_table_equals_a_recount_by_hand(rows: list[Row], until: int, conversion_unit: ConversionUnit):
+@given(
+    rows=ROWS,
+    until=st.integers(0, 240),
+    conversion_unit=st.sampled_from(get_args(ConversionUnit)),
+    stitch=st.booleans(),
+)
+def test_the_visit_table_equals_a_recount_by_hand(
+    rows: list[Row], until: int, conversion_unit: ConversionUnit, *, stitch: bool
+):
     """Whatever happens, the table equals one made visitor by visitor and event by event in plain Python."""
     observed_until = START + timedelta(minutes=until)
     frame = events_of(*rows)
-    recounted = recount(enrich(frame).to_dicts(), observed_until, conversion_unit)
+    of_visitors = stitched(frame) if stitch else enrich(frame)
+    recounted = recount(of_visitors.to_dicts(), observed_until, conversion_unit)
     expected = pl.DataFrame(recounted, schema=visit_schema(), orient="row")
-    table = visit_table(frame, observed_until=observed_until, conversion_unit=conversion_unit)
+    table = visit_table(frame, observed_until=observed_until, conversion_unit=conversion_unit, stitch=stitch)
     assert_frame_equal(table, expected, abs_tol=1e-12)
 
 

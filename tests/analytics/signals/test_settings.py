@@ -118,8 +118,8 @@ def test_what_makes_no_signal_is_refused(definition: dict[str, Any], message: st
     ("names", "message"),
     [
         (
-            ["security_page_view", "intercept", "account", "requested_demo", "started_at"],
-            "is the name of a built-in signal or column",
+            ["multi_page_visit", "log_session_minutes", "intercept", "account", "requested_demo", "started_at"],
+            "is the name of a built-in signal",
         ),
         (["Mine", "a:b", "a=b", "a b", ""], "pattern"),
     ],

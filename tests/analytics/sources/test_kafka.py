@@ -115,7 +115,7 @@ def test_timestamps_of_messages_are_the_arrival_of_live_events(broker: mock_kafk
     sent_at = [1_772_514_000_000, 1_772_514_000_900, 1_772_514_007_000]
     producer = confluent_kafka.Producer({"bootstrap.servers": broker.servers})
     for number, ms in enumerate(sent_at):
-        event = {"type": "page", "anonymousId": "a", "messageId": str(number), "timestamp": "2124-01-01T00:00:00Z"}
+        event = {"type": "page", "anonymousId": "a", "messageId": str(number), "timestamp": "2090-01-01T00:00:00Z"}
         producer.produce(mock_kafka.TOPIC, json.dumps(event), "a", timestamp=ms)
     producer.flush()
     done = ingest([broker.address], tmp_path / "live", SETTINGS, live=True)
@@ -123,7 +123,7 @@ def test_timestamps_of_messages_are_the_arrival_of_live_events(broker: mock_kafk
     events = read_store(tmp_path / "live").events()
     assert events["event_time"].dt.epoch("ms").to_list() == [sent_at[1], sent_at[1], sent_at[2]]
     ingest([broker.address.replace("group=", "group=other-")], tmp_path / "past", SETTINGS)
-    assert read_store(tmp_path / "past").events()["event_time"].dt.year().unique().to_list() == [2124]
+    assert read_store(tmp_path / "past").events()["event_time"].dt.year().unique().to_list() == [2090]
 
 
 @pytest.mark.slow

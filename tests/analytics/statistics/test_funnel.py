@@ -1,17 +1,20 @@
 """Claims about the counts and rates of the funnel."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from flat_events import START, Row, events_of, request, view
+from flat_events import START, Row, event, events_of, request, view
 from hypothesis import given, settings, strategies as st
+from pydantic import ValidationError
 
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import DIMENSIONS, NOT_SET, Dimension
 from analytics.events.enrichment import enrich
+from analytics.settings import AnalyticsSettings
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.intervals import wilson_interval
 
@@ -239,3 +242,86 @@ def n_converted(facts: list[Fact], rows: list[Row]):
     """Visitors with a request of whom a page view was seen at all."""
     seen = {row["anonymous_id"] for row in rows if row["type"] == "page"}
     return len({fact.who for fact in facts if fact.visit is None} & seen)
+
+
+def stages_of(*stages: str | None) -> list[Row]:
+    """A view of a page with each stage, by a visitor each."""
+    return [view(n, f"v{n}", funnel_stage=stage) for n, stage in enumerate(stages)]
+
+
+def test_without_stages_the_funnel_is_unknown():
+    """Never 0 %, and never 100 % of those who asked: only the requests are known."""
+    unknown = statistics(*stages_of(None, None), request(5, "v0"))
+    assert not unknown.has_stages
+    assert unknown.funnel().select("stage", "visitors", "share", "step_rate", "n", "n_step").rows() == [
+        *((stage, None, None, None, 2, None) for stage in ("top", "middle", "bottom")),
+        ("demo request", 1, 0.5, None, 2, None),
+    ]
+    parts = FunnelStatistics(iter([events_of(*stages_of(None)), events_of(*stages_of(None, "top"))]))
+    assert parts.has_stages
+    assert parts.funnel()["visitors"].to_list() == [1, 0, 0, 0]
+
+
+def own_steps(*steps: dict[str, Any], **settings: Any) -> Any:
+    """Steps of an own funnel."""
+    return AnalyticsSettings.model_validate({"funnel": steps, **settings}).funnel_steps
+
+
+def test_steps_of_ones_own_are_reached_by_later_ones_in_any_order():
+    """One rule for both funnels: who takes a later step reaches all before it, whatever came first."""
+    steps = own_steps(
+        {"step": "visit", "page": "*"},
+        {"step": "pricing", "page": ["/pricing*", "costs"]},
+        {"step": "signup", "event": ["Signed Up", "Joined"], "where": {"properties.plan": ["pro", "team"]}},
+        {"step": "demo", "event": "Demo Requested"},
+    )
+    pro, free = (json.dumps({"properties": {"plan": plan}}) for plan in ("pro", "free"))
+    rows = [
+        view(0, "ann", context_page_path="/"),
+        view(0, "bob", context_page_url="https://acme.io/Pricing/"),
+        view(0, "cid", category="costs"),
+        view(1, "dan"),
+        event(0, "Joined", "dan", extra=pro),
+        view(0, "eve"),
+        event(1, "Signed Up", "eve", extra=free),
+        view(0, "fay"),
+        request(1, "fay"),
+        # No visitor: nobody has seen a page view of them.
+        request(1, "ghost"),
+        # No page view: a click on the page with the prices is no view of it.
+        view(0, "gus"),
+        event(1, "Clicked", "gus", context_page_path="/pricing"),
+    ]
+    expected = [("visit", 7, 7, None), ("pricing", 4, 7, 7), ("signup", 2, 7, 4), ("demo", 1, 7, 2)]
+    for events in (events_of(*rows), iter([events_of(*rows[:3]), events_of(*rows[3:])])):
+        funnel = FunnelStatistics(events, funnel=steps).funnel()
+        assert funnel.select("stage", "visitors", "n", "n_step").rows() == expected
+        low, high = wilson_interval(4, 7)
+        assert funnel.row(1, named=True)["share_low"] == pytest.approx(float(low))
+        assert funnel.row(1, named=True)["step_rate_high"] == pytest.approx(float(high))
+
+
+def test_a_step_may_name_an_event_as_it_was_sent():
+    """The name of the settings' own renaming stands for the name that the event has after it."""
+    steps = own_steps({"step": "demo", "event": "Booked"}, event_names={"Booked": "Demo Requested"})
+    assert statistics(view(0), request(1), funnel=steps).funnel()["visitors"].to_list() == [1]
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"step": "a"}, "give page or event"),
+        ({"step": "a", "page": "/x", "event": "y"}, "give page or event"),
+        ({"step": "a", "page": "/x?y"}, "page: '/x?y' is no glob"),
+        ({"step": "a", "event": "y", "where": {"plan": "pro"}}, "did you mean 'properties.plan'?"),
+        ({"step": "a", "event": "y", "where": {"region": 3}}, "must be strings for this attribute"),
+        ({"step": "a", "event": []}, "at least 1 item"),
+    ],
+)
+def test_what_makes_no_step_is_refused(step: dict[str, Any], message: str):
+    """With what is wrong, and what would do."""
+    with pytest.raises(ValidationError) as caught:
+        own_steps(step)
+    assert message in str(caught.value)
+    with pytest.raises(ValidationError, match="two steps have the name 'b'"):
+        own_steps({"step": "b", "page": "x"}, {"step": "b", "event": "y"})

@@ -56,7 +56,7 @@ def test_reports_of_one_revision_are_the_same(steps: list[int | None]):
         if step is not None:
             store.append(make_events({"at": step, "message_id": f"{number}"}))
             continue
-        for hour, *counts, revision, _ in store.hourly(evicted=True).rows():
+        for hour, *counts, revision, _, _ in store.hourly(evicted=True).rows():
             assert seen.setdefault((hour, revision), tuple(counts)) == tuple(counts)
             assert revision >= newest.get(hour, 0)
             newest[hour] = revision

@@ -119,6 +119,7 @@ def test_a_time_outside_the_calendar_is_invalid(ms: int):
     far = pl.lit(ms, pl.Int64()).cast(EVENT_SCHEMA["received_at"])
     assert summary(store.append(make_events({}).with_columns(received_at=far))) == {"received": 1, "invalid": 1}
     device = {"original_timestamp": datetime(3, 1, 1, tzinfo=UTC), "sent_at": datetime(9000, 1, 1, tzinfo=UTC)}
+    device["timestamp"] = None
     store.append(make_events(device, {"at": 0}, device | {"message_id": "again"}))
     assert summary(store.counts) == {"received": 4, "accepted": 2, "late": 1, "invalid": 1}
 
@@ -165,7 +166,7 @@ def test_many_small_batches_take_few_tables():
 
 def test_a_file_is_used_only_if_its_times_are_those_of_the_store(tmp_path: Path):
     """Events in a file leave memory, even those of the newest hour; not where a clock that runs ahead was corrected."""
-    for name, change, n_files in (("fine", {}, 1), ("ahead", {"original_timestamp": START + 5 * HOUR}, 0)):
+    for name, change, n_files in (("fine", {}, 1), ("ahead", {"timestamp": START + 5 * HOUR}, 0)):
         store, part = EventStore(spill=tmp_path / name), make_events(change)
         part.write_parquet(tmp_path / "part.parquet")
         store.append(part, file=tmp_path / "part.parquet")
@@ -186,9 +187,9 @@ def test_a_snapshot_has_the_whole_state():
     assert again._redeliveries.table().equals(store._redeliveries.table())
     # A new attribute must be restored too, and be named here.
     state = {"dead_letters", "offsets", "_hours", "_seen", "_redeliveries", "_counters"}
-    assert vars(store).keys() == state | {"_window_hours", "_skew_ms", "_on_accept"}
+    assert vars(store).keys() == state | {"_window_hours", "_skew_ms", "_on_accept", "_own"}
     state = {"stream_ms", "reports", "_events_of_hour"}
-    assert vars(store._hours).keys() == state | {"_n_hours", "_on_evict", "_spill", "_counts"}
+    assert vars(store._hours).keys() == state | {"_n_hours", "_on_evict", "_spill", "_counts", "_empty"}
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_measures_and_claims_know_own_signals() -> None:
         ("{kind: count, at_least: 0}", "4:25: analytics.signals.mine.at_least: must be at least 1 (got 0)"),
         ("{kind: count, of: visits, within: visit}", "4:25: analytics.signals.mine.of: visits have no attribute"),
         ("5", "4:5: analytics.signals.mine: must be a mapping (key: value) (got 5)"),
-        ("{kind: count}\n    region_europe: {kind: minutes}", "5:5: analytics.signals.region_europe: is the name of a"),
+        ("{kind: count}\n    intercept: {kind: minutes}", "5:5: analytics.signals.intercept: is the name of a"),
     ],
 )  # fmt: skip
 def test_a_fault_is_reported_at_its_place(definition: str, fault: str) -> None:
@@ -373,7 +373,8 @@ def test_analyze_takes_its_settings_from_a_scenario(foreign: str) -> None:
     out = Ended(*arguments).out
     assert small.intent.dropped
     for term, reason in small.intent.dropped.items():
-        assert f"  dropped: {term} ({reason})\n" in out
+        assert (term in small.intent.unseen) != (f"  dropped: {term} ({reason})\n" in out)
+    assert all(term in out.partition("not seen in these events: ")[2] for term in small.intent.unseen)
 
 
 @pytest.mark.parametrize(
@@ -390,3 +391,26 @@ def test_wrong_settings_of_analyze_are_refused(arguments: list[str], message: st
     ended = Ended("analyze", "no-such-events", *arguments)
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err
+
+
+@pytest.mark.parametrize(
+    "redefined",
+    [
+        "signals: {security_page_view: {kind: attribute, attribute: page, equals: [/pricing]}}",
+        'pages: {"/pricing": {category: security}}',
+        "channels: {paid_search: {utm_source: [linkedin]}}",
+    ],
+)
+def test_a_built_in_signal_that_is_defined_anew_has_no_known_truth(redefined: str) -> None:
+    """Visitors decide by the built-in one: the events are the same, and the column is another that has no truth."""
+    text = "name: own\nextends: baseline\nclock: {hours: 6}\nanalytics: {interactions: []"
+    plain, own = Scenario.parse(f"{text}}}\n"), Scenario.parse(f"{text}, {redefined}}}\n")
+    assert own.world == plain.world
+    truth = true_parameters(plain.world)
+    known, known_anew = (known_truth(truth, scenario.analysis) for scenario in (plain, own))
+    signal = "utm_paid_search" if "channels" in redefined else "security_page_view"
+    assert signal in known
+    assert own.analysis.redefined_signals.isdisjoint(known_anew)
+    assert signal in own.analysis.redefined_signals
+    # The world's own signal is missing from the model if it has an effect: others may be a proxy for it.
+    assert ("multi_page_visit" in known_anew) == (not truth.coefficients.get(signal))

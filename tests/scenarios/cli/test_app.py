@@ -139,7 +139,9 @@ def test_an_old_option_is_accepted_with_a_warning(arguments: list[str], old: str
     """The command gets past the option; the warning names the new one."""
     warning, error = Ended(*arguments).err.splitlines()
     assert warning == f"funnelsim: warning: {old} is now called {new}; the next version will not accept the old name"
-    assert error.startswith(("funnelsim: none: No such file", "funnelsim: --rerun: must be a design point"))
+    assert error.startswith(
+        ("funnelsim: none: cannot be read: No such file", "funnelsim: --rerun: must be a design point")
+    )
 
 
 def test_an_unexpected_failure_is_one_message_and_status_1(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_stats_print_the_content_of_a_store(events: Path, monkeypatch: pytest.Mo
     assert sum(each.startswith("  2026-03-0") for each in text.splitlines()) == 24
     monkeypatch.setenv("TERM", "xterm")
     drawn = Ended("stats", "--store", "store", on_terminal=True).out
-    assert drawn != text == re.sub(r"\x1b\[\d*m", "", drawn)
+    assert drawn != text == re.sub(r"\x1b\[[\d;]*m", "", drawn)
     by_region = Ended("stats", "--store", "store", "--by", "region").out
     # Of the 48 half hours of the window every third view is from the United States.
     assert [each.split() for each in by_region.splitlines()[-2:]] == [["europe", "32"], ["north_america", "16"]]

@@ -272,3 +272,26 @@ def test_a_library_scenario_written_down_is_the_same(name: str, tmp_path: Path) 
     """Writing a library scenario and reading it gives back the same."""
     scenario = Scenario.load(name)
     assert Scenario.load(written(tmp_path, "again.yaml", scenario.to_yaml())) == scenario
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('name: s\ndescription: "\\ud83d"\n', "s.yaml:2:1: description: has half of a character (\\ud83d, a lone"),
+        (
+            'name: s\ndescription: "\\ude00\\ud83d"\n',
+            "s.yaml:2:1: description: has half of a character (\\ude00, a lone",
+        ),
+        ('name: s\nclaims: {x: {description: "a\\udc00"}}\n', "s.yaml:2:14: claims.x.description: has half of a char"),
+        ('name: s\npersonas: {"\\ud83d": {}}\n', "s.yaml:2:12: personas.\\ud83d: has half of a character (\\ud83d, a"),
+    ],
+)
+def test_half_a_character_is_found_by_its_place(tmp_path: Path, text: str, fault: str) -> None:
+    """A lone surrogate makes one text unreadable, not the file as a whole."""
+    assert [line[: len(fault)] for line in faults(written(tmp_path, "s.yaml", text))] == [fault]
+
+
+def test_two_escapes_of_one_character_are_that_character(tmp_path: Path) -> None:
+    """JSON writes characters beyond the first plane as two escapes, and YAML reads JSON."""
+    path = written(tmp_path, "s.yaml", 'name: s\ndescription: "\\ud83d\\ude00"\n')
+    assert Scenario.load(path).description == "\U0001f600"

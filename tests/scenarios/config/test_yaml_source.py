@@ -76,3 +76,70 @@ def test_aliases_cannot_be_made_to_explode() -> None:
     lines = ["a0: &a0 [x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
     with pytest.raises(ScenarioError, match="more than 100,000 values"):
         read_yaml("\n".join(lines), "f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("personas: !override {a: 1}", "f.yaml:1:11: personas: the tag !override is not understood"),
+        ("personas:\n  - !override [1]", "f.yaml:2:5: personas[0]: the tag !override is not understood"),
+        ("a: !!set {x, y}", "f.yaml:1:4: a: the tag tag:yaml.org,2002:set is not understood"),
+        ("!override {a: 1}", "f.yaml:1:1: the tag !override is not understood"),
+        ("a: {!key b: 1}", "f.yaml:1:5: a.b: the tag !key is not understood"),
+    ],
+)
+def test_a_tag_is_refused_wherever_it_stands(text: str, message: str) -> None:
+    """A tag on a mapping, a list or a key is no more dropped than one on a scalar."""
+    with pytest.raises(ScenarioError) as caught:
+        read_yaml(text, "f.yaml")
+    assert str(caught.value) == message
+
+
+def test_plain_tags_of_mappings_and_lists_are_understood() -> None:
+    """``!!map`` and ``!!seq`` say what the value is anyway."""
+    assert read_yaml("a: !!map {b: !!seq [1]}", "f.yaml").data == {"a": {"b": [1]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "merged"),
+    [
+        ("{a: &arm {share: 0.5}, b: {<<: *arm, log_odds: 0.4}}", {"share": 0.5, "log_odds": 0.4}),
+        ("{a: &arm {share: 0.5, x: 1}, b: {share: 0.4, <<: *arm}}", {"share": 0.4, "x": 1}),
+        ("{a: [&one {x: 1}, &two {x: 2, y: 2}], b: {<<: [*one, *two]}}", {"x": 1, "y": 2}),
+        ("{a: [&one {x: 1}, &two {<<: *one, y: 2}], b: {<<: *two}}", {"x": 1, "y": 2}),
+        ('{b: {"<<": 1}}', {"<<": 1}),
+    ],
+)
+def test_merge_keys_are_merged(text: str, merged: object) -> None:
+    """What a mapping states itself wins wherever it stands, then the first base; a quoted ``<<`` is a plain key."""
+    assert read_yaml(text, "f.yaml").data["b"] == merged
+
+
+def test_merged_keys_are_found_where_they_were_written() -> None:
+    """A fault in a merged value is a fault of the line that states it."""
+    source = read_yaml("a: &arm\n  share: 0.5\nb:\n  <<: *arm\n", "f.yaml")
+    assert source.where(("b", "share")) == "f.yaml:2:3"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: {<<: 1}", "f.yaml:1:9: a.<<: merges mappings only, as in <<: *base"),
+        ("a: {<<: [{b: 1}, 2]}", "f.yaml:1:18: a.<<: merges mappings only, as in <<: *base"),
+        ("a: &x {<<: *x}", "f.yaml:1:4: a.<<: an alias that holds itself"),
+        ("a: {<<: &x {<<: *x}}", "f.yaml:1:9: a.<<: an alias that holds itself"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused(text: str, message: str) -> None:
+    """Only mappings can be merged, and none into itself."""
+    with pytest.raises(ScenarioError) as caught:
+        read_yaml(text, "f.yaml")
+    assert str(caught.value) == message
+
+
+def test_merge_keys_cannot_be_made_to_explode() -> None:
+    """Nine levels of merged mappings, nine to a level, are refused instead of taking for ever."""
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 10)]
+    with pytest.raises(ScenarioError, match="more than 100,000 values"):
+        read_yaml("\n".join(lines), "f.yaml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ from scenarios.output_analysis.sensitivity import (
     sobol_shares,
 )
 from scenarios.studies.design import unit_design
-from scenarios.studies.settings import DesignSettings
+from scenarios.studies.settings import DesignSettings, Factor
 from scenarios.study import Study
 
 WORLD = "{name: tiny, clock: {hours: 1}, traffic: {visitors_per_day: 2000}, intent: {intercept: -2.0}}"
@@ -108,6 +109,39 @@ def test_elementary_effects_of_a_straight_line_are_its_slopes():
     assert (product[:, 2] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("factor", "response", "effect"),
+    [
+        (Factor(categorical=(0.0, 0.4)), lambda value: 725 * value, 290.0),
+        (Factor(categorical=(0.4, 0.0)), lambda value: 725 * value, 290.0),
+        (Factor(uniform=(0.0, 0.4)), lambda value: 725 * value, 290.0),
+        (Factor(categorical=(False, True)), float, 1.0),
+        (Factor(categorical=("off", "on")), lambda value: 7.0 * (value == "on"), 7.0),
+        (Factor(categorical=(1, 2, 10)), float, 9.0),
+        (Factor(int=(1, 3)), float, 2.0),
+        (Factor(int=(0, 1)), float, 1.0),
+        (Factor(int=(1, 8)), lambda value: -3.0 * value, 21.0),
+        (Factor(loguniform=(1.0, 100.0)), math.log10, 2.0),
+    ],
+)
+def test_elementary_effects_are_per_step_made_in_values(factor: Factor, response: Callable[..., float], effect: float):
+    """A straight line has the same effect whatever values it is moved by, and no curvature; beside an inert factor."""
+    x = shares("morris", 10, 2)
+    effects = morris_effects(x, np.array([response(factor.at(share)) for share in x[:, 0]]), [factor, factor])
+    assert np.abs(effects[:, 0]) == pytest.approx(np.full(10, effect))
+    assert effects[:, 0].std() == pytest.approx(0.0, abs=1e-9)
+    assert (effects[:, 1] == 0).all()
+
+
+def test_morris_indices_know_the_values_of_the_factors():
+    """A setting moved by two categories has the effect that it has moved over their range."""
+    for kind in ("categorical", "uniform"):
+        factors = {"intent.intercept": {kind: [-6.0, -4.0]}, "tracking.ad_blocker_rate": {"uniform": [0.0, 0.4]}}
+        changes = {"factors": factors, "design": {"kind": "morris", "samples": 4}}
+        results = results_of(changes, lambda values, _: 145.0 * values["intent.intercept"])
+        assert morris_indices(results, "held")["mean_absolute"].to_list() == pytest.approx([290.0, 0.0])
+
+
 def test_pawn_tells_what_moves_the_distribution():
     """A factor that alone makes the response has slices a whole distribution apart; an inert one differs by chance.
 
@@ -178,7 +212,7 @@ def test_morris_and_pawn_of_a_simulation_agree():
 def test_indices_that_would_be_wrong_are_refused(kind: str, value: float | None, response: str, message: str):
     """One missing number is refused instead of turned into zeros; so is a design of another kind."""
     factors = {"intent.intercept": {"uniform": [-6.0, -4.0]}, "sales.no_show_rate": {"uniform": [0.0, 0.4]}}
-    changes = {"factors": factors, "design": {"kind": kind, "samples": 2}}
+    changes = {"factors": factors, "design": {"kind": kind, "samples": 8}}
     results = results_of(changes, lambda _, number: value if number == 1 else 1.0)
     with pytest.raises(InputError, match=message):
         sobol_indices(results, response)

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from replay_clock import QuickClock
 
-from analytics.events.enrichment import event_times
+from analytics.events.event_time import event_times
 from analytics.io.ndjson import decode, encode
 from scenarios.errors import DeliveryError, InputError, OutputError
 from scenarios.replays.pace import Pace

@@ -66,6 +66,9 @@ responses:
         ("scenarios: [baseline, baseline]", "s.yaml:2:23: scenarios[1]: there is another scenario of"),
         ("scenario: baseline\nscenarios: [month]", "scenario: give a scenario, or several as scenarios"),
         ("scenario: baseline\ndesign: sobol", "design: sobol needs samples"),
+        ("scenario: baseline\ndesign: {kind: saltelli, samples: 1}", "samples: saltelli needs at least 8; of fewer"),
+        ("scenario: baseline\ndesign: {kind: saltelli, samples: 4}", "samples: saltelli needs at least 8; of fewer"),
+        ("scenario: baseline\ndesign: {kind: morris, samples: 3}", "samples: morris needs at least 4; of fewer"),
         ("scenario: baseline\ndesign: {kind: sobol, samples: 6}", "samples: must be a power of 2"),
         ("scenario: baseline\ndesign: {kind: morris, samples: 6}", "design: morris needs factors"),
         ("scenario: baseline\nestimates: [pricing_page_vew]", "did you mean 'pricing_page_view'?"),
@@ -117,7 +120,7 @@ STUDIES = [
     PLAIN + "estimates: all\noverrides: {clock.hours: 3}\n",
     PLAIN + "factors: {clock.hours: [1, 2]}\ndesign: one-at-a-time\n",
     PLAIN + "factors: {sales.slot_minutes: {uniform: [30, 60]}}\n",
-    PLAIN + "factors: {tracking.ad_blocker_rate: {loguniform: [0.01, 0.1]}}\ndesign: {kind: saltelli, samples: 4}\n",
+    PLAIN + "factors: {tracking.ad_blocker_rate: {loguniform: [0.01, 0.1]}}\ndesign: {kind: saltelli, samples: 8}\n",
     PLAIN + "replications: {min: 10, max: 50, precision: {demos: {relative: 0.1}}}\ncommon_random_numbers: false\n",
     PLAIN.replace("scenario: baseline", "scenarios: [baseline, month]"),
 ]

@@ -15,6 +15,9 @@ from simulator.visitors.cohort_sampler import CohortSampler
 
 Facts = dict[str, object]
 
+CHANNEL_OF_MEDIUM = {"cpc": "paid_search", "paid_social": "paid_social", "email": "email"}
+"""Channels of the campaigns of the default world, whose names say what they are."""
+
 
 def world_of(**settings: object) -> WorldSettings:
     """A world of some thousand visitors."""
@@ -40,8 +43,8 @@ def facts_of_visits(world: WorldSettings, sampler: CohortSampler, cohort: Cohort
             {
                 "region": REGIONS[people.region[who]],
                 "context_company_size": sizes[people.account[who]] if people.account[who] >= 0 else None,
-                "context_device_type": sampler.population.devices[people.device[who]],
-                "context_campaign_medium": channel.campaign.medium if channel.campaign else None,
+                "device_type": sampler.population.devices[people.device[who]],
+                "default_channel": CHANNEL_OF_MEDIUM.get(channel.campaign.medium if channel.campaign else None),
                 "referrer_domain": channel.referrer.split("/")[2] if channel.referrer else None,
             }
         ]

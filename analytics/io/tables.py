@@ -1,0 +1,213 @@
+"""Tables: CSV and Parquet, of the flat event table or of a Segment warehouse, as rows of the event table.
+
+A warehouse has a table for each call and one for each tracked event, none with a column ``type``: that is in the
+table's name, and so in the file's. Names may be in capitals, as Snowflake has them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import BinaryIO, Final
+
+import polars as pl
+
+from analytics.errors import EventFileError
+from analytics.events.tracking_plan import EVENT_SCHEMA, CallType, EventName
+from analytics.io.recognition import shown
+from analytics.io.strict_json import shortened
+from analytics.io.warehouse import warehouse_name
+
+_CALL_OF_TABLE: Final = {
+    **{f"{call}s": call for call in CallType if call not in {CallType.IDENTIFY, CallType.ALIAS}},
+    "identifies": CallType.IDENTIFY,
+    "aliases": CallType.ALIAS,
+    "pageviews": CallType.PAGE,
+    "page_views": CallType.PAGE,
+}
+
+_PAGE_COLUMNS: Final = ("url", "path", "title", "referrer")
+_IDENTIFIERS: Final = ("anonymous_id", "user_id")
+
+# Beginnings of files' names that say nothing, as systems that write several files give them.
+_PART: Final = re.compile(r"(part|data|export|run|chunk|\d)", re.IGNORECASE)
+_NUMBERS: Final = re.compile(r"([-_. ](part|\d)[-_.\dt:z]*)+$", re.IGNORECASE)
+
+_LONGEST_CELL: Final = 1 << 22
+
+
+def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterator[pl.DataFrame]:
+    r"""Read a CSV with a header, a batch of rows at a time; all cells are texts, empty ones null.
+
+    Args:
+        file: Open file, in UTF-8.
+        name: Its name, for errors.
+        delimiter: What separates the columns.
+        n_rows: Rows in a batch.
+
+    Raises:
+        EventFileError: A row has more cells than the header, or the text is not UTF-8.
+
+    >>> [table.rows() for table in csv_tables(io.BytesIO(b"a,b\n1,\n2,x"), "a.csv", ",", 1)]
+    [[('1', None)], [('2', 'x')]]
+    """
+    csv.field_size_limit(_LONGEST_CELL)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    try:
+        rows = csv.reader(text, delimiter=delimiter)
+        header = [name or "index" for name in next(rows)]
+        batch: list[list[str | None]] = []
+        for number, row in enumerate(rows, 1):
+            if len(row) > len(header):
+                raise EventFileError(f"{name}: row {number} has {len(row)} cells, the header has {len(header)}")
+            # An empty row is a blank line, not an event.
+            if row:
+                batch.append([*(cell or None for cell in row), *[None] * (len(header) - len(row))])
+            if len(batch) == n_rows:
+                yield _text_table(header, batch)
+                batch = []
+        if batch:
+            yield _text_table(header, batch)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise EventFileError(f"{name}: cannot be read as CSV: {error}") from error
+    finally:
+        # A reader that stops early may have closed the file before.
+        with suppress(ValueError):
+            text.detach()
+
+
+def _text_table(header: list[str], rows: list[list[str | None]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
+
+
+def parquet_tables(path: Path, n_rows: int) -> Iterator[pl.DataFrame]:
+    """Read a Parquet file, a batch of rows at a time.
+
+    Args:
+        path: The file.
+        n_rows: Rows in a batch.
+    """
+    # Of our own tables only the columns of the plan; of others all, for an adapter and for the names of those unread.
+    table = pl.scan_parquet(path, glob=False)
+    columns = list(table.collect_schema())
+    if "type" in columns:
+        table = table.select(column for column in columns if column in EVENT_SCHEMA)
+    yield from table.collect_batches(chunk_size=n_rows, maintain_order=True)
+
+
+class TableReading:
+    """How a table's columns are read as those of the event table.
+
+    Args:
+        columns: Names of the table's columns.
+        name: Path of its file, for the name of the table.
+        call: The call that all its rows are; by default as the column ``type`` or the table's name says.
+
+    Raises:
+        EventFileError: It has none of the columns of events, or nothing says which call its rows are.
+
+    >>> reading = TableReading(["ID", "ANONYMOUS_ID", "URL", "RECEIVED_AT", "COLOUR"], "PAGES.csv")
+    >>> reading.unread, reading.call
+    (['COLOUR'], <CallType.PAGE: 'page'>)
+    """
+
+    def __init__(self, columns: list[str], name: str, call: str | None = None) -> None:
+        ours = {_plain_name(column): column for column in reversed(columns)}
+        if not ours.keys() & {*_IDENTIFIERS, "received_at", "message_id"}:
+            raise EventFileError(
+                f"{name}: has none of the columns of the event table, such as anonymous_id or received_at, and is "
+                f"of no tool with an adapter; its columns are {shown(columns)}"
+            )
+        self.call = None if call is None and "type" in ours else _call(call, ours, name)
+        self._event = None if self.call != CallType.TRACK or {"event", "event_text"} & ours.keys() else _title(name)
+        self._sources = self._sources_of(ours)
+        read = {column for sources in self._sources.values() for column in sources}
+        self.unread = [column for column in columns if column not in read]
+
+    def _sources_of(self, ours: Mapping[str, str]) -> dict[str, list[str]]:
+        """Columns of the event table, and those of this one that they are read from, the best first."""
+        wanted = {name: [name] for name in EVENT_SCHEMA}
+        wanted["message_id"].append("id")
+        wanted["event"].insert(0, "event_text")
+        wanted["context_group_id"].append("group_id")
+        if self.call in {CallType.PAGE, CallType.SCREEN}:
+            for name in _PAGE_COLUMNS:
+                wanted[f"context_page_{name}"].append(name)
+        if self.call == CallType.IDENTIFY:
+            wanted["email"].append("context_traits_email")
+        if self.call is not None:
+            wanted["type"] = []
+        sources = {name: [ours[each] for each in names if each in ours] for name, names in wanted.items()}
+        return {name: found for name, found in sources.items() if found}
+
+    def rows(self, table: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a batch with the columns of the event table; see :func:`analytics.events.enrichment.conform`."""
+        read = table.select(_first(sources).alias(name) for name, sources in self._sources.items())
+        if self.call is not None:
+            read = read.with_columns(type=pl.lit(str(self.call)))
+        if self._event is not None:
+            read = read.with_columns(event=pl.lit(self._event))
+        elif "event" in self._sources and self.call == CallType.TRACK:
+            read = read.with_columns(pl.col("event").cast(pl.String).replace(_OURS))
+        return read
+
+
+def _first(columns: list[str]) -> pl.Expr:
+    return pl.col(columns[0]) if len(columns) == 1 else pl.coalesce(columns)
+
+
+_OURS: Final = {warehouse_name(str(event)): str(event) for event in EventName}
+"""Names of our events by the names of their tables, which a warehouse's column ``event`` has."""
+
+_SPELLED: Final = {name.replace("_", ""): name for name in (*EVENT_SCHEMA, "group_id", "event_text")}
+
+
+def _plain_name(column: str) -> str:
+    """Name of a column as the event table spells it: ``ANONYMOUS_ID``, ``anonymousId`` and ``context.page.url``."""
+    name = warehouse_name(column.lower() if column.isupper() else column)
+    spelled: str = _SPELLED.get(name.replace("_", ""), name)
+    return spelled
+
+
+def _call(given: str | None, columns: Mapping[str, str], name: str) -> CallType:
+    if given is not None:
+        if given not in set(CallType):
+            raise EventFileError(f"{name}: there is no type {shortened(given)}; there are {', '.join(CallType)}")
+        return CallType(given)
+    table = table_name(name)
+    call = _CALL_OF_TABLE.get(table)
+    # Every table of a tracked event has the event's name in each row.
+    if call is None and ({"event", "event_text"} & columns.keys() or table in _OURS):
+        call = CallType.TRACK
+    if call is None:
+        known = ", ".join(sorted(_CALL_OF_TABLE))
+        raise EventFileError(
+            f"{name}: has no column type, and {shortened(table)} is no table of a Segment warehouse ({known}, or one "
+            "with a column event): say with --type which call its rows are, such as --type page"
+        )
+    return call
+
+
+def table_name(path: str) -> str:
+    """Name of the table in a file, from the file's name, or its folder's where that is only a number.
+
+    >>> table_name("export/PAGES_2026-03.csv.gz"), table_name("demo_requested/part-0001.parquet")
+    ('pages', 'demo_requested')
+    """
+    file = PurePath(path)
+    stem = file.name.partition(".")[0]
+    if _PART.match(stem) and file.parent.name:
+        return table_name(str(file.parent))
+    # With its schema before it: prod.pages.csv.
+    words = [word for word in file.name.lower().split(".") if _NUMBERS.sub("", word) in _CALL_OF_TABLE]
+    name = words[0] if words else stem
+    return _NUMBERS.sub("", warehouse_name(name.lower()) if not words else name)
+
+
+def _title(name: str) -> str:
+    table = table_name(name)
+    return _OURS.get(table, table.replace("_", " ").title())

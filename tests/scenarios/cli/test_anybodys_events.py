@@ -1,0 +1,145 @@
+"""Claims about analyze and ingest on anybody's events: both read the same, and say what they cannot read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+from command_line import Ended
+from event_files import EXPORTS, LINES, PAGES, page
+
+from analytics.durable.recovery import read_store
+
+
+def both(*inputs: object, **options: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What analyze and ingest print of some inputs."""
+    given = [*inputs, *(part for name, value in options.items() for part in (f"--{name}", value))]
+    return Ended("analyze", *given, "--json").json, Ended("ingest", *given, "--store", "store", "--json").json
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXPORTS.iterdir()))
+def test_analyze_and_ingest_read_the_same(name: str) -> None:
+    """Every export has the same counts in both, recognised or named, and ingesting it again adds nothing."""
+    analysed, ingested = both(EXPORTS / name)
+    counters = ("received", "accepted", "duplicate", "late", "invalid")
+    assert {key: analysed[key] for key in counters} == {key: ingested[key] for key in counters}
+    assert analysed["accepted"] == analysed["received"] > 1
+    again = Ended("ingest", EXPORTS / name, "--format", name.partition(".")[0], "--store", "store", "--json").json
+    assert (again["received"], again["accepted"]) == (0, 0)
+
+
+def test_a_folder_goes_into_a_store_file_by_file() -> None:
+    """Each file has its own offset, so that a file that comes later is the only one read."""
+    Path("day").mkdir()
+    Path("day/1.json").write_text(json.dumps(PAGES[:2]))
+    Path("day/2.csv").write_text("type,messageId,anonymousId,timestamp\npage,m2,a,2026-03-03T10:02:00Z\npage,m8\n")
+    analysed, ingested = both("day")
+    assert (analysed["accepted"], ingested["accepted"], ingested["invalid"]) == (3, 3, 1)
+    letters = [letter.detail for letter in read_store(Path("store")).dead_letters]
+    assert letters[0].startswith(f"{Path('day/2.csv').resolve()}, record 2: ")
+    with zipfile.ZipFile("day/3.zip", "w") as archive:
+        archive.writestr("3.json", json.dumps(page(3), indent=1))
+    more = Ended("ingest", "day", "--store", "store", "--json").json
+    assert (more["received"], more["accepted"]) == (1, 1)
+
+
+@pytest.mark.parametrize("command", ["analyze", "ingest"])
+def test_a_stream_of_any_shape_is_read(command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Standard input is read as a file is: a body of a batch, as ``curl`` has it, without a line's end."""
+    (tmp_path / "body").write_text(json.dumps({"batch": PAGES, "sentAt": "2026-03-03T11:00:00Z"}))
+    with (tmp_path / "body").open("rb") as file:
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=file, fileno=file.fileno))
+        more = ["--store", "store"] if command == "ingest" else []
+        assert Ended(command, "-", *more, "--json").json["accepted"] == len(PAGES)
+
+
+def test_names_of_ones_own_count_in_stores_as_in_analyses() -> None:
+    """Own bots are left out, links of own domains are no arrival, own channels are named, in both commands."""
+    context = {"page": {"url": "https://acme.io/", "referrer": "https://acme-help.com/"}}
+    views = [page(n, anonymousId=f"v{n}", context=context) for n in range(4)]
+    views[0]["context"] = context | {"userAgent": "AcmeProbe 1"}
+    views[1]["context"] = context | {"campaign": {"source": "talks", "medium": "audio"}}
+    Path("views.json").write_text(json.dumps(views))
+    Path("own.yaml").write_text(
+        "name: own\nanalytics:\n  own_domains: [acme-help.com]\n  bots: {user_agents: [acmeprobe]}\n"
+        "  channels: {podcast: {utm_source: [talks]}}\n  segments: [channel]\n"
+    )
+    Ended("ingest", "views.json", "--store", "store")
+
+    def counted(*more: str) -> dict[str, int]:
+        views = Ended("stats", "--store", "store", "--by", "channel", *more, "--json").json["views"]
+        return {row["channel"]: row["page_views"] for row in views}
+
+    assert counted() == {"audio": 1, "referral": 3}
+    assert counted("--config", "own.yaml") == {"podcast": 1, "(not set)": 2}
+    Ended("analyze", "views.json", "--config", "own.yaml", "--out", "o")
+    by_channel = pl.read_csv("o/statistics/by_channel.csv")
+    assert dict(by_channel.select("channel", "page_views").iter_rows()) == {"podcast": 1, "(not set)": 2}
+
+
+def test_identifiers_of_nobody_are_named() -> None:
+    """A real user 0 would not be lost unsaid."""
+    Path("e.json").write_text(json.dumps([page(n, userId=user) for n, user in enumerate(("null", 0, "u"))]))
+    warnings = Ended("analyze", "e.json", "--json").json["warnings"]
+    assert any("2 identifiers stand for nobody" in text and "'null' (1), '0' (1)" in text for text in warnings)
+
+
+def test_columns_that_are_not_read_are_named() -> None:
+    """Analyze has them among its warnings; ingest prints them to standard error."""
+    Path("pages.csv").write_text(
+        "id,anonymous_id,url,received_at,colour\np1,a,https://x.org/,2026-03-03 10:00:00,red\n"
+    )
+    assert "pages.csv: columns that are not read: colour" in Ended("analyze", "pages.csv", "--json").json["warnings"]
+    ended = Ended("ingest", "pages.csv", "--store", "store")
+    assert (ended.status, "warning: pages.csv: columns that are not read: colour" in ended.err) == (0, True)
+    shutil.move("pages.csv", "views.csv")
+    assert Ended("analyze", "views.csv", "--type", "page", "--json").json["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "why"),
+    [
+        (
+            b'{"who": 1}\n',
+            [],
+            "looks like JSON with the keys who, of no known format; the formats are segment, amplitude",
+        ),
+        (b"[1, 2", [], "events: record 3 ends too early|the array is not closed|is not JSON"),
+        (b"\x1f\x8b\x08broken", [], "events: cannot be read"),
+        (LINES, ["--format", "ga5"], "there is no format 'ga5'"),
+        (b"product,price\na,1\n", [], "its columns are product, price"),
+        (b"id,user_id\n1,u\n", [], "say with --type which call"),
+        (b"id,user_id\n1,u\n", ["--type", "view"], "there is no type 'view'"),
+    ],
+)
+def test_what_cannot_be_read_is_one_message(data: bytes, options: list[str], why: str) -> None:
+    """Exit status 2, as for all wrong input, the file and the reason, no traceback."""
+    Path("events").write_bytes(data)
+    ended = Ended("analyze", "events", *options)
+    assert ended.status == 2
+    assert "Traceback" not in ended.err
+    assert any(part in ended.err for part in why.split("|")), ended.err
+
+
+@pytest.mark.parametrize("command", ["analyze", "ingest"])
+def test_an_empty_folder_is_an_error(command: str) -> None:
+    """Never zeros."""
+    Path("empty").mkdir()
+    ended = Ended(command, "empty", *(["--store", "store"] if command == "ingest" else []))
+    assert ended.status == 2
+    assert "empty: holds no file of events; it is empty" in ended.err
+
+
+def test_dead_letters_of_several_files_say_their_file() -> None:
+    """A number alone would not say which file it counts in."""
+    Path("a.json").write_text(json.dumps([PAGES[0], {"type": "nonsense"}]))
+    Path("b.ndjson").write_bytes(LINES + b"broken\n")
+    Ended("analyze", "a.json", "b.ndjson", "--out", "o")
+    details = [json.loads(line)["detail"] for line in Path("o/dead_letters.ndjson").read_text().splitlines()]
+    assert [detail.partition(":")[0] for detail in details] == ["a.json, record 2", "b.ndjson, record 6"]
