@@ -145,6 +145,10 @@ def with_derived(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFr
 
     Returns:
         The columns of the tracking plan, then the derived ones.
+
+    >>> page = conform(pl.DataFrame({"type": ["page"], "context_location_country": ["DE"]}))
+    >>> with_derived(page)["region"].item()
+    'europe'
     """
     flat, own = events.select(EVENT_SCHEMA.names()), own or OwnNames()
     derived = flat.hstack(_derived(flat, own))

@@ -155,17 +155,11 @@ _INDEX: Final = {name: index for index, name in enumerate(EVENT_SCHEMA)}
 _TIMES: Final = frozenset(_INDEX[column.name] for column in COLUMNS if column.dtype == UTC_MS)
 
 _SENT, _RECEIVED = _INDEX["sent_at"], _INDEX["received_at"]
-
 _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
-
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
-
 _URL, _PATH = _INDEX["context_page_url"], _INDEX["context_page_path"]
-
 _REFERRER: Final = _INDEX["context_page_referrer"]
-
 _WHO: Final = tuple(_INDEX[name] for name in WHO)
-
 _BROWSER, _PERSON = _WHO[:2]
 
 _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId", "previousId")
