@@ -33,6 +33,7 @@ from .enrichment import (
     OwnNames as OwnNames,
     conform as conform,
     enrich as enrich,
+    with_derived as with_derived,
 )
 from .event_names import (
     NearName as NearName,

@@ -132,9 +132,28 @@ def enrich(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFrame:
     ('europe', 'google.com', 'organic_search')
     """
     others = [name for name in events.columns if name not in EVENT_SCHEMA and name not in DERIVED_SCHEMA]
-    flat = _with_identifiers(conform(events))
-    own = own or OwnNames()
-    derived = flat.hstack([*_derived(flat, own), *(events[name] for name in others)])
+    return with_derived(_with_identifiers(conform(events)), own).hstack([events[name] for name in others])
+
+
+def with_derived(events: pl.DataFrame, own: OwnNames | None = None) -> pl.DataFrame:
+    """Add the derived columns to events that have been read, as a store holds them; quicker than :func:`enrich`.
+
+    Args:
+        events: Flat events, none with an identifier that stands for nobody. An ``event_time`` that they have is kept: a
+            store has corrected impossible times by the arrival.
+        own: As in :func:`enrich`.
+
+    Returns:
+        The columns of the tracking plan, then the derived ones.
+
+    >>> page = conform(pl.DataFrame({"type": ["page"], "context_location_country": ["DE"]}))
+    >>> with_derived(page)["region"].item()
+    'europe'
+    """
+    flat, own = events.select(EVENT_SCHEMA.names()), own or OwnNames()
+    derived = flat.hstack(_derived(flat, own))
+    if "event_time" in events.columns:
+        derived = derived.with_columns(events["event_time"])
     return with_own_channels(derived, own.channels)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
@@ -30,6 +31,8 @@ _NOBODY_TEXT: Final = re.compile(_NOBODY_PATTERN)
 _FLOAT_TEXT: Final = re.compile(_FLOAT_PATTERN)
 
 
+# The events of a visit stand close together, so most identifiers have just been read.
+@lru_cache(maxsize=10_000)
 def identifier(text: str | None) -> str | None:
     r"""An identifier, or None for a text that stands for nobody.
 

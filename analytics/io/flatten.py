@@ -155,14 +155,12 @@ _INDEX: Final = {name: index for index, name in enumerate(EVENT_SCHEMA)}
 _TIMES: Final = frozenset(_INDEX[column.name] for column in COLUMNS if column.dtype == UTC_MS)
 
 _SENT, _RECEIVED = _INDEX["sent_at"], _INDEX["received_at"]
-
 _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
-
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
-
 _URL, _PATH = _INDEX["context_page_url"], _INDEX["context_page_path"]
-
+_REFERRER: Final = _INDEX["context_page_referrer"]
 _WHO: Final = tuple(_INDEX[name] for name in WHO)
+_BROWSER, _PERSON = _WHO[:2]
 
 _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId", "previousId")
 
@@ -175,19 +173,21 @@ def _tree_of(call: CallType) -> _Tree:
 
 _TREES: Final = {call.value: _tree_of(call) for call in CallType}
 
-# Other paths under which real senders put a column's value, tried when the first has none.
-_FALLBACKS: Final[dict[str, tuple[tuple[int, tuple[str, ...]], ...]]] = {
-    CallType.PAGE.value: (
-        (_INDEX["context_page_path"], ("properties", "path")),
-        (_INDEX["context_page_url"], ("properties", "url")),
-        (_INDEX["context_page_title"], ("properties", "title")),
-        (_INDEX["context_page_referrer"], ("properties", "referrer")),
-        (_INDEX["context_page_referrer"], ("context", "referrer", "url")),
-        (_INDEX["name"], ("properties", "name")),
-        (_INDEX["category"], ("category",)),
-    ),
-    CallType.IDENTIFY.value: ((_INDEX["email"], ("context", "traits", "email")),),
-    CallType.GROUP.value: ((_INDEX["context_group_id"], ("groupId",)),),
+# Other paths under which real senders put a column's value, tried in this order when the first has none.
+_FALLBACKS: Final[dict[str, _Tree]] = {
+    CallType.PAGE.value: {
+        "properties": {
+            "path": _PATH,
+            "url": _URL,
+            "title": _INDEX["context_page_title"],
+            "referrer": _REFERRER,
+            "name": _INDEX["name"],
+        },
+        "context": {"referrer": {"url": _REFERRER}},
+        "category": _INDEX["category"],
+    },
+    CallType.IDENTIFY.value: {"context": {"traits": {"email": _INDEX["email"]}}},
+    CallType.GROUP.value: {"groupId": _INDEX["context_group_id"]},
 }
 
 
@@ -219,8 +219,12 @@ def _raw(event: RawEvent) -> bytes:
 
 def _read_row(event: dict[str, Any], arrived_ms: int | None, ignored: Counter[str], nobody: Counter[str]) -> Row:
     row = flat_row(event)
+    unused = _read_identifiers(row)
+    if row[_BROWSER] is row[_PERSON] is None:
+        raise RejectedError(DeadLetterReason.NO_IDENTITY, _not_identified(event))
     _read_times(row, arrived_ms, ignored)
-    _read_identifiers(row, nobody)
+    if unused:
+        nobody.update(text.strip(BLANKS).lower() for text in unused)
     return row
 
 
@@ -251,8 +255,8 @@ def flat_row(event: dict[str, Any]) -> Row:
     rest = _walk(event, tree, row)
     if fingerprint is not None:
         row[_MESSAGE_ID] = fingerprint
-    for index, path in _FALLBACKS.get(event["type"], ()):
-        _fall_back(row, index, rest, path)
+    if event["type"] in _FALLBACKS:
+        _fall_back(row, rest, _FALLBACKS[event["type"]])
     if "context" in rest:
         _add_search(row, rest["context"])
     row[_EXTRA] = _extra(rest) if rest else None
@@ -272,17 +276,14 @@ def _add_search(row: Row, context: object) -> None:
 def _check_identifiers(event: dict[str, Any]) -> None:
     for key in _IDENTIFIERS:
         value = event.get(key)
+        is_usual = value is None or (value.__class__ is str and len(value) <= MAX_ID_LENGTH)
         # Of other calls a previousId is a field like any other, and is kept as it is.
-        if value is None or (key == "previousId" and event["type"] != CallType.ALIAS):
+        if is_usual or (key == "previousId" and event["type"] != CallType.ALIAS):
             continue
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise RejectedError(DeadLetterReason.BAD_ID, f"{key} is {shortened(str(value))}, not a text")
         if len(str(value)) > MAX_ID_LENGTH:
             raise RejectedError(DeadLetterReason.ID_TOO_LONG, f"{key} has more than {MAX_ID_LENGTH} characters")
-    given = [str(event[key]) for key in ("anonymousId", "userId") if event.get(key) is not None]
-    if not any(identifier(text) for text in given):
-        said = f" ({' and '.join(map(repr, given))} stand for nobody)" if any(given) else ""
-        raise RejectedError(DeadLetterReason.NO_IDENTITY, f"neither anonymousId nor userId is given{said}")
 
 
 def _fingerprint(event: dict[str, Any]) -> str:
@@ -315,29 +316,21 @@ def _walk(event: dict[str, Any], tree: _Tree, row: Row) -> dict[str, Any]:
     return rest
 
 
-def _fall_back(row: Row, index: int, rest: dict[str, Any], path: tuple[str, ...]) -> None:
-    """Take a column's value from another path; where both paths have the same value, drop the second."""
-    parents = [rest]
-    for key in path[:-1]:
-        parent = parents[-1].get(key)
-        if not isinstance(parent, dict):
-            return
-        parents.append(parent)
-    found = parents[-1].get(path[-1])
-    if found is None:
-        return
-    text = found if isinstance(found, str) else canonical(found)
-    if row[index] in {None, text}:
-        row[index] = text
-        _remove(parents, path)
-
-
-def _remove(parents: list[dict[str, Any]], path: tuple[str, ...]) -> None:
-    """Remove a value from the rest, with the objects that it leaves empty."""
-    for parent, key in zip(reversed(parents), reversed(path), strict=True):
-        del parent[key]
-        if parent:
-            return
+def _fall_back(row: Row, rest: dict[str, Any], tree: _Tree) -> None:
+    """Take the tree's columns from the rest; where the row has the same value already, only drop the second."""
+    for key, node in tree.items():
+        found = rest.get(key)
+        if found is None:
+            continue
+        if node.__class__ is int:
+            text = found if isinstance(found, str) else canonical(found)
+            if row[node] is None or row[node] == text:
+                row[node] = text
+                del rest[key]
+        elif found and isinstance(found, dict):
+            _fall_back(row, found, node)
+            if not found:
+                del rest[key]
 
 
 def _extra(rest: dict[str, Any]) -> str:
@@ -372,14 +365,22 @@ def _read_times(row: Row, arrived_ms: int | None, ignored: Counter[str]) -> None
         ignored[COLUMNS[index].path[-1]] += 1
 
 
-def _read_identifiers(row: Row, nobody: Counter[str]) -> None:
-    """Read the identifiers of the browser, the person and the account; those that stand for nobody are counted."""
+def _read_identifiers(row: Row) -> list[str]:
+    """Read the identifiers of the browser, the person and the account; return those that stand for nobody."""
+    unused = []
     for index in _WHO:
         given = row[index]
         if given is not None:
             row[index] = identifier(given)
             if row[index] is None:
-                nobody[given.strip(BLANKS).lower()] += 1
+                unused.append(given)
+    return unused
+
+
+def _not_identified(event: dict[str, Any]) -> str:
+    given = [str(event[key]) for key in ("anonymousId", "userId") if event.get(key) is not None]
+    said = f" ({' and '.join(map(repr, given))} stand for nobody)" if any(given) else ""
+    return f"neither anonymousId nor userId is given{said}"
 
 
 def _not_a_time(index: int, given: object) -> str:

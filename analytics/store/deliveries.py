@@ -59,10 +59,14 @@ def redelivered_ms(events: pl.DataFrame, window_hours: int) -> NDArray[np.int64]
     Returns:
         Epoch milliseconds; the largest number for all other deliveries.
     """
-    ms = events.select(lag=DELIVERY_LAG.dt.total_milliseconds(), original=ORIGINAL_TIME.dt.epoch("ms"))
     shortest = max(window_hours - 1, 1) * HOUR_MS
-    wanted = pl.col("lag").is_between(shortest, _LONGEST_REDELIVERY_MS, closed="right")
-    return ms.select(pl.when(wanted).then("original").fill_null(_NEVER)).to_series().to_numpy()
+    lags = events.select(DELIVERY_LAG.dt.total_milliseconds()).to_series()
+    is_wanted = lags.is_between(shortest, _LONGEST_REDELIVERY_MS, closed="right").fill_null(value=False)
+    # Hardly any batch has one.
+    if not is_wanted.any():
+        return np.full(events.height, _NEVER)
+    originals = events.select(ORIGINAL_TIME.dt.epoch("ms")).to_series()
+    return originals.set(~is_wanted, None).fill_null(_NEVER).to_numpy()
 
 
 def event_times_ms(events: pl.DataFrame) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events.enrichment import DERIVED_SCHEMA, OwnNames, enrich
+from analytics.events.enrichment import DERIVED_SCHEMA, OwnNames, with_derived
 from analytics.events.event_time import event_times
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.store.spill import SpillFile, SpillFolder
@@ -162,8 +162,4 @@ def _flat(part: pl.DataFrame) -> pl.DataFrame:
 
 
 def _enriched(part: pl.DataFrame, own: OwnNames) -> pl.DataFrame:
-    enriched = enrich(part, own)
-    if "event_time" in part.columns:
-        # The store has corrected impossible times by the arrival.
-        enriched = enriched.with_columns(part["event_time"])
-    return enriched.select(STORED_SCHEMA.names())
+    return with_derived(part, own).select(STORED_SCHEMA.names())

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events.enrichment import enrich
+from analytics.events.enrichment import with_derived
 from analytics.io.flatten import Flattened
 from analytics.store.counts import Counts, StoreCounters
 from analytics.store.deliveries import contents, duplicate_or_conflict, with_event_time
@@ -60,8 +60,7 @@ class WholeHistory(JudgedEvents):
 
     def events(self) -> pl.DataFrame:
         """Return all accepted events, enriched, in order of event time and, within that, of identifier."""
-        # Impossible times were corrected by the arrival, which enriching would undo.
-        enriched = enrich(self._accepted).with_columns(self._accepted["event_time"])
+        enriched = with_derived(self._accepted)
         return enriched.select(STORED_SCHEMA.names()).sort("event_time", "message_id")
 
 

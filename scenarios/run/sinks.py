@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import polars as pl
 
-from analytics.io.flatten import flatten_numbered
+from analytics.io.flatten import Flattened, flatten_numbered
 from analytics.store.event_store import EventStore
 from scenarios.files.delivered_lines import broken_lines
 from simulator.tracking.delivery import Delivery, Sink
@@ -85,7 +85,8 @@ class StoreSink:
 
     def write(self, delivery: Delivery) -> None:
         """Take a batch."""
-        self._store.append(delivery.events, file=delivery.file)
+        # As lines of NDJSON that have been read: the tracker writes no event that needs judging.
+        self._store.append_flattened(Flattened(delivery.events), file=delivery.file)
         malformed = delivery.malformed
         # Positions as in events.ndjson, in which broken lines are lines like any other.
         positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
