@@ -1,12 +1,30 @@
-"""Comparisons and how they are measured: in turns, so that a slow phase of the machine affects all subjects alike."""
+"""Comparisons and how they are measured: in turns, so that a slow phase of the machine affects all subjects alike.
+
+Every turn begins with a clean heap: otherwise Python would collect what one subject left while the next is timed. A
+subject that switches the collector off, as a simulation does, would so be timed at the cost of its neighbour.
+"""
 
 from __future__ import annotations
 
+import gc
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+
+ON_ONE_CORE: Final = """
+import os, sys
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Python that becomes another command, which is kept to one core."""
+
+_ALONE: Final = "FUNNELSIM_BENCHMARK_ON_ONE_CORE"
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,8 @@ class Comparison:
         goals: The ratio that a subject should reach, by its name: at least in speed, at most in memory.
         of: What the ratio is of.
         rounds: How often to measure at most: long runs differ little.
+        one_core: Whether all subjects are kept to one core, with one thread of Polars: where the yardstick is plain
+            Python, which has no use for another.
     """
 
     name: str
@@ -47,6 +67,7 @@ class Comparison:
     goals: Mapping[str, float] = field(default_factory=dict)
     of: Literal["speed", "memory"] = "speed"
     rounds: int = 1_000
+    one_core: bool = False
 
     @property
     def is_long(self) -> bool:
@@ -100,6 +121,8 @@ class _Run:
 
 def measure(comparison: Comparison, rounds: int) -> list[Result]:
     """Let all subjects warm up, then take turns."""
+    if comparison.one_core and _ALONE not in os.environ:
+        return _on_one_core(comparison, rounds)
     subjects = comparison.prepare()
     if not comparison.is_long:
         for subject in subjects.values():
@@ -121,7 +144,17 @@ def measure(comparison: Comparison, rounds: int) -> list[Result]:
     ]
 
 
+def _on_one_core(comparison: Comparison, rounds: int) -> list[Result]:
+    """The results of a process of its own: the threads of Polars are counted when it is imported."""
+    here = [sys.executable, "-c", ON_ONE_CORE, "-m", "benchmarks"]
+    command = [*here, "--json", "--only", comparison.name, "--rounds", str(rounds)]
+    alone = {**os.environ, _ALONE: "1", "POLARS_MAX_THREADS": "1"}
+    printed = subprocess.run(command, env=alone, check=True, stdout=subprocess.PIPE).stdout
+    return [Result(**result) for result in json.loads(printed)["results"]]
+
+
 def _run(subject: Subject) -> _Run:
+    gc.collect()
     started = time.perf_counter()
     done = subject()
     seconds = time.perf_counter() - started

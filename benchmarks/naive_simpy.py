@@ -16,7 +16,7 @@ from typing import Any
 
 import simpy
 
-from simulator.model import WorldSettings
+from simulator.settings.world import WorldSettings
 
 DAY_S = 86_400.0
 INTERCEPT = -6.15  # 2 % of visitors with the baseline's coefficients

@@ -19,18 +19,12 @@ from typing import Final
 
 import psutil
 
-from benchmarks.measuring import Comparison, Subject, Work
+from benchmarks.measuring import ON_ONE_CORE, Comparison, Subject, Work
 from scenarios.run.pools import available_cores
 
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _MANY: Final = 10_000_000
 _ONE_CORE, _ALONE, _TWO = "one core", "one process, Polars on all cores", "two workers, a core each"
-_ON_ONE_CORE: Final = """
-import os, sys
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-"""
-"""Python that becomes another command, which is kept to one core."""
 
 
 def _run(visitors_per_day: int, *options: str, on_one_core: bool = False) -> Subject:
@@ -52,7 +46,7 @@ def _run(visitors_per_day: int, *options: str, on_one_core: bool = False) -> Sub
                 "--no-analysis",
                 *options,
             ]
-            kept = ["-c", _ON_ONE_CORE] if on_one_core else []
+            kept = ["-c", ON_ONE_CORE] if on_one_core else []
             printed, peak_mib = watched([sys.executable, *kept, "-m", "funnelsim", *command], Path(folder))
         manifest = json.loads(printed)
         return Work(manifest["counts"]["visitors"], peak_mib)
