@@ -40,6 +40,11 @@ class HourBucket:
         """The events, enriched, in order of event time and identifier; read when they are asked for."""
         return self._hour.events()
 
+    @property
+    def flat(self) -> pl.DataFrame:
+        """The events in the same order, flat with their ``event_time``; quicker than :attr:`events`."""
+        return self._hour.flat()
+
     def without_events(self) -> HourBucket:
         """The same counts, without a reference to the events, so that their memory can be released."""
         return replace(self, _hour=HourEvents())

@@ -10,8 +10,10 @@ from weakref import finalize
 
 import polars as pl
 
+from analytics.events.enrichment import with_derived
 from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
+from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
 from analytics.store.spill import write_temporary
 
 
@@ -37,7 +39,9 @@ class EventHistory:
 
     def frame(self) -> pl.DataFrame:
         """Return all accepted events so far, enriched, in order of event time."""
-        return pl.concat([*self._left.events(), self.store.events()])
+        # All hours together: deriving columns costs a quiet hour as much as its first thousand events.
+        flat = pl.concat([NO_TIMED_EVENTS, *self._left.flat(), *self.store.snapshot().events])
+        return with_derived(flat).select(STORED_SCHEMA.names())
 
 
 class _LeftHours:
@@ -51,13 +55,13 @@ class _LeftHours:
         self._folder = folder
         self._left: list[pl.DataFrame | Path] = []
 
-    def events(self) -> Iterator[pl.DataFrame]:
-        """The events of each hour, oldest first."""
+    def flat(self) -> Iterator[pl.DataFrame]:
+        """The events of each hour, oldest first; flat, with their ``event_time``."""
         return (pl.read_parquet(part) if isinstance(part, Path) else part for part in self._left)
 
     def keep(self, bucket: HourBucket) -> None:
         """Keep an hour."""
-        events = bucket.events
+        events = bucket.flat
         if self._folder is None:
             self._left.append(events)
             return
