@@ -34,6 +34,16 @@ def test_analyze_and_ingest_read_the_same(name: str) -> None:
     assert (again["received"], again["accepted"]) == (0, 0)
 
 
+def test_rows_of_tables_in_json_are_read_together() -> None:
+    """A demo request in one table is that of the visitor whose page views are in another."""
+    row = {"id": "1", "anonymous_id": "a", "received_at": "2026-03-03 10:00:00 UTC"}
+    Path("pages.ndjson").write_text(json.dumps(row) + "\n" + json.dumps(row | {"id": "2", "anonymous_id": "b"}) + "\n")
+    Path("tracks.json").write_text(json.dumps([row | {"id": "3", "event_text": "Demo Requested"}]))
+    analysed, ingested = both("pages.ndjson", "tracks.json")
+    assert (analysed["accepted"], ingested["accepted"]) == (3, 3)
+    assert (analysed["totals"]["visitors"], analysed["totals"]["conversion"]) == (2, 0.5)
+
+
 def test_a_folder_goes_into_a_store_file_by_file() -> None:
     """Each file has its own offset, so that a file that comes later is the only one read."""
     Path("day").mkdir()
