@@ -133,7 +133,7 @@ def stats_text(data: dict[str, Any]) -> Parts:
     yield f"stream time {_time(data['stream_time'])}"
     yield from totals_text(data["totals"])
     if data["totals"]["visitors"]:
-        yield f"funnel: {funnel_line(data['funnel'])}"
+        yield funnel_line(data["funnel"])
     yield ""
     yield _segments(data) if "views" in data else _hours(data["hours"])
 

@@ -26,6 +26,7 @@ from scenarios.cli.options import (
     TableType,
 )
 from scenarios.cli.output import Output, say
+from scenarios.cli.run_text import invalid_events
 from scenarios.cli.runs import chosen_settings
 from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
@@ -79,7 +80,13 @@ def ingest(
         done = ingest_events(
             sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
         )
-    return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
+    if json:
+        return Output(to_json(done.to_dict()))
+    return Output(
+        ingest_text(done, store),
+        is_summary=True,
+        warnings=(*done.warnings, *invalid_events(done.counts, done.invalid_by_reason)),
+    )
 
 
 def stats(
@@ -103,7 +110,7 @@ def stats(
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.
-        return " ".join(to_json(data).split("\n")) if watch else to_json(data)
+        return to_json(data, indent=None if watch else 2)
 
     with _input_errors(), _stop_requested() as stop:
         while watch and not stop.is_set() and _shown(state(), clear=not json):
