@@ -69,24 +69,20 @@ def ingest(
     json: JsonOutput = False,
 ) -> Output:
     """Add events to a store on disk, or resume that."""
-    settings = StoreSettings(fsync=_policy(fsync))
+    settings, form = StoreSettings(fsync=_policy(fsync)), EventFormat(format_, type_)
     if backfill and (follow or live):
         other = "--follow" if follow else "--live"
         raise InputError(
             f"--backfill: is for history, and {other} for what comes now; backfill first, then run without"
         )
     with _input_errors(), _stop_requested() as stop:
-        form = EventFormat(format_, type_)
         done = ingest_events(
             sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
         )
     if json:
         return Output(to_json(done.to_dict()))
-    return Output(
-        ingest_text(done, store),
-        is_summary=True,
-        warnings=(*done.warnings, *invalid_events(done.counts, done.invalid_by_reason)),
-    )
+    warnings = (*done.warnings, *invalid_events(done.counts, done.invalid_by_reason))
+    return Output(ingest_text(done, store), is_summary=True, warnings=warnings)
 
 
 def stats(
