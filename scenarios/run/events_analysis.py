@@ -143,8 +143,10 @@ class EventsAnalysis:
             write_tables(working / "statistics", self.analysis.tables())
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
+            # What is not known of pages is said beside the funnel.
+            remarks = [warning for warning in self.warnings if warning not in self.analysis.pages.warnings]
             shown = report.analysis_report(
-                self.analysis, self.store, title="Events", provenance=provenance, remarks=self.warnings
+                self.analysis, self.store, title="Events", provenance=provenance, remarks=remarks
             )
             report.write_report(working / "report.html", shown)
             counts = {"store": asdict(self.store.counts)}

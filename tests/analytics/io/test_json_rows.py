@@ -16,8 +16,21 @@ from analytics.io.ndjson import decode
 from analytics.io.reading import EventFormat
 
 TIME = "2026-03-03 10:00:00 UTC"
-FIRST = {"id": "1", "anonymous_id": "a", "received_at": TIME, "path": "/pricing", "url": "https://x.org/pricing"}
-SECOND = {"id": "2", "anonymous_id": "b", "received_at": TIME, "path": "/", "user_id": 12, "hue": {"red": 1}}
+FIRST: dict[str, Any] = {
+    "id": "1",
+    "anonymous_id": "a",
+    "received_at": TIME,
+    "path": "/pricing",
+    "url": "https://x.org/pricing",
+}
+SECOND: dict[str, Any] = {
+    "id": "2",
+    "anonymous_id": "b",
+    "received_at": TIME,
+    "path": "/",
+    "user_id": 12,
+    "hue": {"red": 1},
+}
 ROWS = [FIRST, SECOND]
 
 
