@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
 from analytics.durable.backfill import BACKFILL, Backfill
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.opening import open_store
@@ -57,6 +59,7 @@ class Ingested:
         was_stopped: Whether ``stop`` was set before the end of the sources.
         invalid_by_reason: Dead letters of this time by reason.
         was_backfill: Whether the events were sorted first.
+        sole_device: The only device with events in the window, where more events are late than are there.
     """
 
     counts: Counts
@@ -66,6 +69,7 @@ class Ingested:
     was_stopped: bool
     invalid_by_reason: Mapping[DeadLetterReason, int] = field(default_factory=dict)
     was_backfill: bool = False
+    sole_device: str | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -84,11 +88,13 @@ class Ingested:
 
     def _late_events(self) -> Iterator[str]:
         n, n_usable = self.counts.late, self.counts.received - self.counts.invalid
-        if 2 * n > n_usable and not self.was_backfill:
-            yield (
-                f"{n:,} of {n_usable:,} events are late, as their hours had left the window; if this is history, which "
-                "is in no order, ingest it into a new folder with --backfill"
-            )
+        if not n or self.was_backfill:
+            return
+        ahead = f", where only {self.sole_device!r} has events: its clock may be ahead" if self.sole_device else ""
+        yield (
+            f"{n:,} of {n_usable:,} events are late, as their hours had left the window{ahead}; if this is "
+            "history, ingest it into a new folder with --backfill"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -184,7 +190,17 @@ def _result(store: DurableStore, before: Ingested | None = None) -> Ingested:
         counts = Counts(**{name: n - earlier[name] for name, n in asdict(counts).items()})
         invalid -= Counter(before.invalid_by_reason)
     offsets = {name: offset for name, offset in store.offsets.items() if not name.startswith(BACKFILL)}
-    return Ingested(counts, store.counts, store.recovery, offsets, was_stopped=False, invalid_by_reason=invalid)
+    device = _sole_device(store, counts.late)
+    done = Ingested(counts, store.counts, store.recovery, offsets, was_stopped=False, invalid_by_reason=invalid)
+    return replace(done, sole_device=device)
+
+
+def _sole_device(store: DurableStore, n_late: int) -> str | None:
+    """The only device with events in the window, where more are late: its clock may have moved the window."""
+    if n_late <= store.hourly()["n_events"].sum():
+        return None
+    devices = store.events().select(pl.coalesce("anonymous_id", "user_id").unique()).to_series()
+    return str(devices[0]) if len(devices) == 1 else None
 
 
 def _files(name: str) -> list[str]:

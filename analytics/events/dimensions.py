@@ -38,6 +38,14 @@ class Dimension:
     touch: Literal["first", "any"]
 
 
+# Some senders give the path with its query, the whole address as the path, or the address alone.
+_PATH: Final = (
+    pl.coalesce("context_page_path", "context_page_url")
+    .cast(pl.String)
+    .str.extract(r"(?i)^(?:[a-z][a-z0-9+.-]*://[^/?#]*)?([^?#]*)")
+    .replace("", "/")
+)
+
 _ALL: Final = (
     Dimension("region", "world region of the visitor", pl.col("region"), "first"),
     Dimension("country", "country of the visitor (ISO 3166-1 alpha-2)", pl.col("country_code"), "first"),
@@ -53,7 +61,7 @@ _ALL: Final = (
     Dimension("arm", "arms of the visitor in the experiments", pl.col("context_experiments"), "first"),
     Dimension("page_group", "group of a page by its content: security, pricing, careers, …", pl.col("category"), "any"),
     Dimension("stage", "funnel stage of a page: top, middle or bottom", pl.col("funnel_stage"), "any"),
-    Dimension("page", "path of a page", pl.col("context_page_path"), "any"),
+    Dimension("page", "path of a page, without query and fragment", _PATH, "any"),
 )
 
 DIMENSIONS: Final = {dimension.name: dimension for dimension in _ALL}

@@ -248,7 +248,8 @@ def flat_row(event: dict[str, Any]) -> Row:
     tree = _TREES.get(call) if isinstance(call, str) else None
     if tree is None:
         known = ", ".join(_TREES)
-        raise RejectedError(DeadLetterReason.UNKNOWN_TYPE, f"type is {shortened(str(call))}, not one of {known}")
+        fault = f"type is {shortened(str(call))}, not" if call is not None else "there is no type, which must be"
+        raise RejectedError(DeadLetterReason.UNKNOWN_TYPE, f"{fault} one of {known}")
     _check_identifiers(event)
     fingerprint = None if event.get("messageId") not in {None, ""} else _fingerprint(event)
     row: Row = [None] * len(COLUMNS)

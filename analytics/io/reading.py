@@ -22,6 +22,7 @@ from analytics.io.adapters.snowplow import TSV_COLUMNS
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.containers import HEAD, UNPACK_ERRORS, buffered, is_container, is_data_file, opened, unpacked
 from analytics.io.flatten import Flattened
+from analytics.io.json_rows import JsonRows
 from analytics.io.json_values import events_of, is_event, json_values
 from analytics.io.ndjson import GZIP_MAGIC, read_ndjson
 from analytics.io.recognition import PARQUET_MAGIC, SEGMENT, Recognised, Shape, description, recognise, shown
@@ -173,7 +174,7 @@ def is_plain_head(head: bytes, form: EventFormat) -> bool:
     if is_container(head) or form.call is not None:
         return False
     seen = recognise(head, form.name)
-    return seen.shape in {Shape.LINES, Shape.UNKNOWN} and seen.adapter is None
+    return seen.shape in {Shape.LINES, Shape.UNKNOWN} and seen.adapter is None and not seen.is_table
 
 
 def _read_file(
@@ -222,8 +223,14 @@ class _Part:
         elif shape == Shape.SNOWPLOW_TSV:
             yield from self._of_records(_tsv_records(self._file), adapter, n_records)
         elif shape == Shape.JSON:
-            values = json_values(self._file, self._name)
-            yield from self._of_records(chain.from_iterable(map(events_of, values)), adapter, n_records)
+            records = chain.from_iterable(map(events_of, json_values(self._file, self._name)))
+            if self._seen.is_table:
+                yield from self._of_rows(enumerate(map(_line, records), 1))
+            else:
+                yield from self._of_records(records, adapter, n_records)
+        elif self._seen.is_table:
+            lines = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(self._file, 1))
+            yield from self._of_rows((number, line) for number, line in lines if line.strip())
         else:
             yield from self._of_lines()
 
@@ -262,14 +269,23 @@ class _Part:
             yield from self._of_records(rows, adapter, min(self._n_events, _RECORDS_AT_ONCE))
             return
         reading = TableReading(first.columns, self._name, self._form.call)
-        if reading.unread:
-            self._note(f"{self._name}: columns that are not read: {', '.join(reading.unread)}")
+        self._note_unread(reading.unread)
         n_before = 0
         for table in tables:
             batch = usable_events(reading.rows(table))
             letters = (replace(each, position=n_before + (each.position or 0)) for each in batch.dead_letters)
             yield replace(batch, dead_letters=tuple(letters))
             n_before += table.height
+
+    def _of_rows(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[Flattened]:
+        rows = JsonRows(self._name, self._form.call)
+        while chunk := list(islice(lines, self._n_events)):
+            yield rows.batch(chunk)
+        self._note_unread(rows.unread)
+
+    def _note_unread(self, columns: list[str]) -> None:
+        if columns:
+            self._note(f"{self._name}: columns that are not read: {', '.join(columns)}")
 
 
 def _converted(records: Iterable[Any], adapter: Adapter | None) -> Iterator[tuple[Any, Any]]:

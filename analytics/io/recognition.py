@@ -27,6 +27,8 @@ _LOOKED_AT: Final = 10
 _SHOWN_KEYS: Final = 8
 _DELIMITERS: Final = ",;\t|"
 _COLUMN: Final = re.compile(r"[\w$@/. \[\]():-]{1,100}")
+_KEYS_OF_EVENTS: Final = frozenset({"anonymousId", "userId", "messageId"})
+_COLUMNS_OF_ROWS: Final = frozenset({"anonymous_id", "user_id", "message_id", "received_at"})
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d ")
 
 
@@ -50,11 +52,13 @@ class Recognised:
             fastest; what is nothing else is read as such, too.
         adapter: Converts its records, if they are another tool's.
         delimiter: What separates the columns of a CSV.
+        is_table: Whether records in JSON are rows of a flat or warehouse table, by the names of its columns.
     """
 
     shape: Shape
     adapter: Adapter | None = None
     delimiter: str = ","
+    is_table: bool = False
 
 
 def recognise(head: bytes, format_: str | None = None) -> Recognised:
@@ -82,7 +86,8 @@ def recognise(head: bytes, format_: str | None = None) -> Recognised:
         values = list(_first_values(body))
         adapter = given or (None if format_ else recognised(_records(values)))
         plain = adapter is None and not any(batch_of(value) and not is_event(value) for value in values)
-        return Recognised(Shape.LINES if plain and _is_lines(text.lstrip(" \t\r\n")) else Shape.JSON, adapter)
+        shape = Shape.LINES if plain and _is_lines(text.lstrip(" \t\r\n")) else Shape.JSON
+        return Recognised(shape, adapter, is_table=adapter is None and _are_rows(_records(values)))
     first = text.split("\n", 1)[0].rstrip("\r")
     cells = first.split("\t")
     if len(cells) >= len(TSV_COLUMNS) - _LOOKED_AT and _DATE.match(cells[3]):
@@ -116,6 +121,12 @@ def shown(names: Iterable[object]) -> str:
     """The first few of some names, for a message."""
     few = [str(name) for name in names]
     return ", ".join(few[:_SHOWN_KEYS]) + (", …" if len(few) > _SHOWN_KEYS else "")
+
+
+def _are_rows(records: Iterable[Record]) -> bool:
+    """Whether records have the columns of a table of events, which a warehouse may write in capitals."""
+    keys = {key for record in records for key in record}
+    return not keys & _KEYS_OF_EVENTS and bool({key.lower() for key in keys} & _COLUMNS_OF_ROWS)
 
 
 def _records(values: list[Any]) -> Iterator[Record]:

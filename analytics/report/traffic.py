@@ -14,8 +14,8 @@ from analytics.events.dimensions import NOT_SET
 from analytics.html.numbers import count, moment
 from analytics.report.data import ReportData
 
-_MOST_VALUES: Final = 4
-"""Segments of a dimension that can be picked: those with the most page views."""
+_MOST_VALUES: Final = 6
+"""Segments of a dimension that can be picked: those with the most page views. Each is a chart, of some 17 KB."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Traffic:
         grain: What a row counts: ``hour``, ``day`` or ``month``.
         span: What a moving average covers, in words: ``3 hours``.
         choices: Charts by dimension, those of all visitors first, under an empty name.
+        n_left_out: By dimension, how many segments with fewer page views have no chart; none is 0.
         counts: One row per grain, as of :func:`analytics.charts.traffic.traffic_by`, with its ``name``.
         n_partial: How many of them were observed in part only.
     """
@@ -48,6 +49,7 @@ class Traffic:
     grain: str
     span: str
     choices: Mapping[str, list[Choice]]
+    n_left_out: Mapping[str, int]
     counts: list[dict[str, Any]]
     n_partial: int
 
@@ -68,8 +70,9 @@ def traffic_view(data: ReportData) -> Traffic | None:
     segments = [("", "all visitors", data.hourly, data.moving_average), *_segments(data.hourly_by)]
     for index, (dimension, name, *counts) in enumerate(segments):
         choices.setdefault(dimension, []).append(Choice(index, name, _chart(index, name, *counts)))
+    left_out = {"": 0} | {name: len(_ranked(table, name)[_MOST_VALUES:]) for name, (table, _) in data.hourly_by.items()}
     span = f"{data.moving_average_hours} hours" if window is None else f"{window} {grain}s"
-    return Traffic(grain, span, choices, _rows(traffic), int(traffic["partial"].sum()))
+    return Traffic(grain, span, choices, left_out, _rows(traffic), int(traffic["partial"].sum()))
 
 
 def _rows(traffic: pl.DataFrame) -> list[dict[str, Any]]:
@@ -85,14 +88,19 @@ def _segments(
 ) -> Iterator[tuple[str, str, pl.DataFrame, pl.DataFrame]]:
     """The segments with the most page views, by dimension."""
     for dimension, (hourly, averages) in hourly_by.items():
-        views = hourly.group_by(dimension).agg(pl.col("page_views").sum()).filter(pl.col(dimension) != NOT_SET)
-        # By name among equals, or equal data could make other pages.
-        ranked = views.sort("page_views", dimension, descending=[True, False])[dimension].to_list()
+        ranked = _ranked(hourly, dimension)
         # A single value is all of the traffic again.
         if len(ranked) > 1:
             for value in ranked[:_MOST_VALUES]:
                 of_value = pl.col(dimension) == value
                 yield dimension, value.replace("_", " "), hourly.filter(of_value), averages.filter(of_value)
+
+
+def _ranked(hourly: pl.DataFrame, dimension: str) -> list[str]:
+    """The segments of a dimension, the most viewed first."""
+    views = hourly.group_by(dimension).agg(pl.col("page_views").sum()).filter(pl.col(dimension) != NOT_SET)
+    # By name among equals, or equal data could make other pages.
+    return views.sort("page_views", dimension, descending=[True, False])[dimension].to_list()
 
 
 def _chart(index: int, name: str, hourly: pl.DataFrame, averages: pl.DataFrame) -> Chart:

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events.event_names import unknown_names
+from analytics.events.event_names import near_names, unknown_names
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
@@ -51,20 +51,31 @@ def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = 
         yield from _over_merges(persons)
 
 
-def no_requests(events: pl.DataFrame) -> Iterator[str]:
-    """Yield a sentence where there is no demo request, but tracked events of other names.
+def name_warnings(events: pl.DataFrame) -> Iterator[str]:
+    """Yield a sentence for each name that is nearly one of the tracking plan, and one where nobody requests a demo.
 
     Args:
         events: Flat or enriched events.
+
+    >>> events = pl.DataFrame({"type": ["track"], "event": ["demo_requested"]})
+    >>> [warning.partition(" (--")[0] for warning in name_warnings(events)]
+    ["no event is called 'Demo Requested', but 'demo_requested', of 1 event, is near it and not counted as it"]
     """
-    ours = str(EventName.DEMO_REQUESTED)
-    if not events.filter(pl.col("event") == ours).is_empty():
-        return
-    if names := unknown_names(events):
+    demo = str(EventName.DEMO_REQUESTED)
+    has_requests = not events.filter(pl.col("event") == demo).is_empty()
+    near = near_names(events)
+    for theirs, ours, n in near:
+        renames = f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
+        named = f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near"
+        if ours == demo and not has_requests:
+            yield f"no event is called {ours!r}, but {named} it and not counted as it {renames}"
+        else:
+            yield f"{named} {ours!r} but not counted as it {renames}"
+    if not has_requests and demo not in {name.ours for name in near} and (names := unknown_names(events)):
         theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
         yield (
-            f"no event is called {ours!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
-            f"(--rename-event 'THEIRS={ours}' names the one to count)"
+            f"no event is called {demo!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
+            f"(--rename-event 'THEIRS={demo}' names the one to count)"
         )
 
 

@@ -77,10 +77,12 @@ class PageCoverage:
                 f"no page has a {' or a '.join(none)}, so {' and '.join(unknown)} {verb} unknown"
                 f"{self._listed(': the pages are ') if not self.is_mapped else ''} ({_WAY_OUT})"
             )
-        for fact, (n, _) in facts.items():
-            if 0 < n < self.n_views:
-                share = (self.n_views - n) / self.n_views
-                yield f"{self.n_views - n:,} of {self.n_views:,} page views ({share:.1%}) have no {fact} ({_WAY_OUT})"
+        known = {fact: n for fact, (n, _) in facts.items() if 0 < n < self.n_views}
+        # Most often a page lacks both, which is one thing to say.
+        for n in dict.fromkeys(known.values()):
+            missing = " or ".join(fact for fact in known if known[fact] == n)
+            share = (self.n_views - n) / self.n_views
+            yield f"{self.n_views - n:,} of {self.n_views:,} page views ({share:.1%}) have no {missing} ({_WAY_OUT})"
 
     def _not_mapped(self) -> Iterator[str]:
         if self.is_mapped and self.unmapped.height:

@@ -143,7 +143,7 @@ def options_of_all(
             callback=_set_quiet,
             expose_value=False,
             show_default=False,
-            help="Print results and errors only: no progress, no summary.",
+            help="Print results, errors and warnings only: no progress, no summary.",
         ),
     ] = False,
     plugin: Annotated[
@@ -255,8 +255,11 @@ def _print(output: Output) -> int:
     Returns:
         The exit status: that of the output, or 1 where standard output cannot be written.
     """
-    if output.is_summary and is_quiet():
-        return output.status
+    if is_quiet():
+        for warning in output.warnings:
+            _report(f"warning: {warning}", _DONE)
+        if output.is_summary:
+            return output.status
     try:
         say(output.content)
     except BrokenPipeError:

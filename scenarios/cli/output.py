@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -30,11 +31,13 @@ class Output:
         content: A text, or a page whose ``str()`` is the text for this terminal, file or pipe.
         is_summary: Whether ``--quiet`` leaves it out.
         status: Exit status.
+        warnings: What a summary warns of. With ``--quiet`` they are messages, as figures without them mislead.
     """
 
     content: object
     is_summary: bool = False
     status: int = 0
+    warnings: Sequence[str] = ()
 
 
 def say(content: object) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from analytics.analysis import Analysis
+from analytics.events.dead_letters import DeadLetterReason
+from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
 from scenarios.files.plain_data import model_data
@@ -79,6 +81,31 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Parts:
         yield from _where_to_continue(folder)
 
 
+@page
+def analysis_results(analysis: Analysis) -> Parts:
+    """Give the results of the analysis of event files alone: conversion, the funnel and coefficients.
+
+    Args:
+        analysis: The analysis.
+    """
+    yield from _analysis_parts(analysis, with_funnel=True)
+
+
+def invalid_events(counts: Counts, reasons: Mapping[DeadLetterReason, int]) -> Iterator[str]:
+    """Warn of invalid events, for a reader who does not see the counts.
+
+    Args:
+        counts: Counts of the events.
+        reasons: How many are invalid, by reason.
+
+    >>> list(invalid_events(Counts(received=3, accepted=1, invalid=2), {DeadLetterReason.NOT_JSON: 2}))
+    ['2 of 3 events are invalid, and in no figure (not_json 2)']
+    """
+    if counts.invalid:
+        by_reason = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+        yield f"{counts.invalid:,} of {counts.received:,} events are invalid, and in no figure ({by_reason})"
+
+
 def _where_to_continue(folder: Path) -> Iterator[str]:
     """Give the paths of the results, and of the report if there is one.
 
@@ -102,11 +129,7 @@ def _analysis_parts(analysis: Analysis, *, with_funnel: bool = False) -> Parts:
     totals = analysis.statistics.totals().row(0, named=True)
     yield from totals_text(totals)
     if totals["visitors"] and (with_funnel or not analysis.statistics.is_by_stage):
-        yield (
-            f"funnel: {funnel_line(analysis.statistics.funnel().to_dicts())}"
-            if analysis.statistics.has_stages
-            else "funnel: unknown, as no page has a funnel stage (funnelsim map EVENTS proposes a mapping of pages)"
-        )
+        yield funnel_line(analysis.statistics.funnel().to_dicts())
     yield from analysis.notes
     for (experiment,), arms in analysis.experiments.sample_ratios.group_by("experiment", maintain_order=True):
         sizes = ", ".join(f"{arm} {n:,}" for arm, n in arms["arm", "visitors"].iter_rows())

@@ -28,9 +28,9 @@ from scenarios.cli.options import (
     complete_kind,
     complete_scenario_or_study,
 )
-from scenarios.cli.output import Output
+from scenarios.cli.output import Output, is_quiet
 from scenarios.cli.progress import progress_bar
-from scenarios.cli.run_text import analysis_summary, run_summary
+from scenarios.cli.run_text import analysis_results, analysis_summary, invalid_events, run_summary
 from scenarios.config.description import resolved_intercept
 from scenarios.config.library import find_scenario, library_names, read_text, study_names
 from scenarios.config.loading import load, parse
@@ -121,8 +121,11 @@ def analyze(
         analysis.write(out)
     if json:
         return Output(to_json(analysis.to_dict()))
-    # Without a folder the summary is all there is, so --quiet must not take it away.
-    return Output(analysis_summary(analysis, out), is_summary=out is not None)
+    if is_quiet():
+        warnings = (*analysis.warnings, *invalid_events(analysis.store.counts, analysis.store.dead_letter_counts))
+        # Without a folder the results are printed or lost.
+        return Output(analysis_results(analysis.analysis), is_summary=out is not None, warnings=warnings)
+    return Output(analysis_summary(analysis, out))
 
 
 def list_scenarios() -> Output:

@@ -18,7 +18,7 @@ from analytics.events.event_names import renamed
 from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
 from analytics.settings import AnalyticsSettings
-from analytics.statistics.coverage import no_requests
+from analytics.statistics.coverage import name_warnings
 from analytics.store.counts import Counts
 from scenarios.cli.run_text import totals_text
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
@@ -105,7 +105,7 @@ def _stats_warnings(counts: Counts, analysis: Analysis) -> list[str]:
         return [f"no event was accepted, of {counts.received:,} received, so there is nothing to count"]
     if analysis.events.is_empty():
         return [f"all {counts.accepted:,} accepted events have left the window, so there is nothing to count"]
-    return [*no_requests(analysis.events), *analysis.coverage_warnings, *analysis.pages.warnings]
+    return [*name_warnings(analysis.events), *analysis.coverage_warnings, *analysis.pages.warnings]
 
 
 @page
@@ -133,7 +133,7 @@ def stats_text(data: dict[str, Any]) -> Parts:
     yield f"stream time {_time(data['stream_time'])}"
     yield from totals_text(data["totals"])
     if data["totals"]["visitors"]:
-        yield f"funnel: {funnel_line(data['funnel'])}"
+        yield funnel_line(data["funnel"])
     yield ""
     yield _segments(data) if "views" in data else _hours(data["hours"])
 

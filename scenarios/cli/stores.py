@@ -26,6 +26,7 @@ from scenarios.cli.options import (
     TableType,
 )
 from scenarios.cli.output import Output, say
+from scenarios.cli.run_text import invalid_events
 from scenarios.cli.runs import chosen_settings
 from scenarios.cli.store_text import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
@@ -68,18 +69,20 @@ def ingest(
     json: JsonOutput = False,
 ) -> Output:
     """Add events to a store on disk, or resume that."""
-    settings = StoreSettings(fsync=_policy(fsync))
+    settings, form = StoreSettings(fsync=_policy(fsync)), EventFormat(format_, type_)
     if backfill and (follow or live):
         other = "--follow" if follow else "--live"
         raise InputError(
             f"--backfill: is for history, and {other} for what comes now; backfill first, then run without"
         )
     with _input_errors(), _stop_requested() as stop:
-        form = EventFormat(format_, type_)
         done = ingest_events(
             sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
         )
-    return Output(to_json(done.to_dict()) if json else ingest_text(done, store), is_summary=not json)
+    if json:
+        return Output(to_json(done.to_dict()))
+    warnings = (*done.warnings, *invalid_events(done.counts, done.invalid_by_reason))
+    return Output(ingest_text(done, store), is_summary=True, warnings=warnings)
 
 
 def stats(
@@ -103,7 +106,7 @@ def stats(
         if not json:
             return stats_text(data)
         # One line for each state, so that a reader of the stream knows where it ends.
-        return " ".join(to_json(data).split("\n")) if watch else to_json(data)
+        return to_json(data, indent=None if watch else 2)
 
     with _input_errors(), _stop_requested() as stop:
         while watch and not stop.is_set() and _shown(state(), clear=not json):

@@ -101,7 +101,7 @@ def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> Table:
     return arranged
 
 
-def funnel_line(rows: Iterable[Mapping[str, Any]]) -> str:
+def funnel_line(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write the visitors at each step of a funnel, and their share of all, in a line.
 
     Args:
@@ -109,14 +109,14 @@ def funnel_line(rows: Iterable[Mapping[str, Any]]) -> str:
 
     >>> demo = {"stage": "demo request", "visitors": 3, "share": 0.25}
     >>> funnel_line([{"stage": "visit", "visitors": 12, "share": 1.0}, demo])
-    'visit 12 (100.00%), demo request 3 (25.00%)'
-    >>> funnel_line([{"stage": "top", "visitors": None, "share": None}, demo])
-    'top unknown, demo request 3 (25.00%)'
+    'funnel: visit 12 (100.00%), demo request 3 (25.00%)'
+    >>> funnel_line([{"stage": "top", "visitors": None, "share": None}, demo])[:53]
+    'funnel: unknown, as no page has a funnel stage (funne'
     """
-    return ", ".join(_funnel_step(row) for row in rows)
+    if rows[0]["visitors"] is None:
+        return "funnel: unknown, as no page has a funnel stage (funnelsim map EVENTS proposes a mapping of pages)"
+    return f"funnel: {', '.join(map(_funnel_step, rows))}"
 
 
 def _funnel_step(row: Mapping[str, Any]) -> str:
-    if row["visitors"] is None:
-        return f"{row['stage']} unknown"
     return f"{row['stage']} {row['visitors']:,}" + ("" if row["share"] is None else f" ({row['share']:.2%})")

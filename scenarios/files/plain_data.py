@@ -19,20 +19,23 @@ from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 
 
-def to_json(data: object) -> str:
+def to_json(data: object, indent: int | None = 2) -> str:
     """Write plain data as JSON: times as ISO 8601, and null for what is not a finite number.
 
     Args:
         data: Mappings, lists, dataclasses, frames (as a list of rows), enumerations, numbers and text; anything else as
             its text.
+        indent: Blanks by which each level is indented; None writes all on one line.
 
+    >>> to_json({"share": 0.5, "n": 3}, indent=None)
+    '{"share": 0.5, "n": 3}'
     >>> print(to_json({"share": float("nan"), "n": 3}))
     {
       "share": null,
       "n": 3
     }
     """
-    return json.dumps(_jsonable(data), ensure_ascii=False, indent=2, allow_nan=False)
+    return json.dumps(_jsonable(data), ensure_ascii=False, indent=indent, allow_nan=False)
 
 
 def write_json(path: Path, data: object) -> None:

@@ -16,13 +16,13 @@ from analytics import report
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from analytics.events.event_names import near_names, renamed
+from analytics.events.event_names import renamed
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.flatten import Flattened
 from analytics.io.reading import EventFormat, located, read_events
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
-from analytics.statistics.coverage import no_requests
+from analytics.statistics.coverage import name_warnings
 from analytics.store.history import EventHistory
 from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice
@@ -70,8 +70,7 @@ class EventsAnalysis:
             *self.notes,
             *self._ignored_times(),
             *self._impossible_times(),
-            *self._near_names(),
-            *no_requests(self.analysis.events),
+            *name_warnings(self.analysis.events),
             *self.analysis.coverage_warnings,
             *self._requests_left_out(),
             *self.analysis.experiments.warnings,
@@ -88,13 +87,6 @@ class EventsAnalysis:
             yield f"{n:,} events have times far from all others: a wrong clock set them; they are in no figure"
         if n := self.store.n_future:
             yield f"{n:,} events claimed a time after their arrival: they count at the arrival"
-
-    def _near_names(self) -> Iterator[str]:
-        for theirs, ours, n in near_names(self.analysis.events):
-            yield (
-                f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near {ours!r} but not counted as it "
-                f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
-            )
 
     def _requests_left_out(self) -> Iterator[str]:
         left_out = self.analysis.visits.filter(pl.col("requested_demo") & ~pl.col("at_risk")).height
@@ -151,8 +143,10 @@ class EventsAnalysis:
             write_tables(working / "statistics", self.analysis.tables())
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
+            # What is not known of pages is said beside the funnel.
+            remarks = [warning for warning in self.warnings if warning not in self.analysis.pages.warnings]
             shown = report.analysis_report(
-                self.analysis, self.store, title="Events", provenance=provenance, remarks=self.warnings
+                self.analysis, self.store, title="Events", provenance=provenance, remarks=remarks
             )
             report.write_report(working / "report.html", shown)
             counts = {"store": asdict(self.store.counts)}

@@ -14,16 +14,11 @@ from analytics.events.event_names import near_names
 from analytics.events.pages import IS_PAGE, addresses, matched_rules
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.sessions.timeline import VISITOR
+from scenarios.run.name_words import asks_for_demo, guess_event
 from scenarios.run.page_words import HOME, Guess, guess_page, guess_word, language_of
 
 _MOST_UNKNOWN: Final = 40
 """Pages, and names of events, without a guess that are listed; the rest is counted."""
-
-_OUTCOME: Final = re.compile(
-    r"demo|meeting|call|sales|quote|lead|contact|consult|trial|request|book|walkthrough|termin|beratung|anfrage",
-    re.IGNORECASE,
-)
-_ASKED: Final = re.compile(r"request|book|schedul|submit|form|sign|start|creat|ask|angefragt|gebucht", re.IGNORECASE)
 
 _HEAD: Final = """\
 # A mapping of pages and events, proposed by funnelsim map from {inputs}:
@@ -206,12 +201,13 @@ def _name_lines(events: pl.DataFrame) -> tuple[int, list[str]]:
         "event_names:",
         *(f"  {json.dumps(name, ensure_ascii=False)}: {to}  # {counts[name]}" for name, to in chosen.items()),
     ]
-    rest = [name for name in counts if name not in ours and name not in chosen]
-    # Candidates for the outcome first; sorting is stable.
-    rest.sort(key=lambda name: not _OUTCOME.search(name))
-    for name in rest[:_MOST_UNKNOWN]:
-        to = EventName.DEMO_REQUESTED if _OUTCOME.search(name) else "…"
-        lines.append(f"  # {json.dumps(name, ensure_ascii=False)}: {to}  # {counts[name]}")
+    guesses = {name: guess_event(name) for name in counts if name not in ours and name not in chosen}
+    # Candidates for the outcome first, names without a guess last; sorting is stable.
+    rest = sorted(guesses, key=lambda name: (guesses[name] != EventName.DEMO_REQUESTED, guesses[name] is None))
+    lines += [
+        f"  # {json.dumps(name, ensure_ascii=False)}: {guesses[name] or '…'}  # {counts[name]}"
+        for name in rest[:_MOST_UNKNOWN]
+    ]
     if len(rest) > _MOST_UNKNOWN:
         lines.append(f"  # and {len(rest) - _MOST_UNKNOWN:,} more")
     return len(chosen), lines
@@ -223,8 +219,7 @@ def _chosen_names(events: pl.DataFrame, names: Sequence[str], ours: set[str]) ->
     chosen = {near.theirs: near.ours for near in near_names(events) if near.ours not in present}
     demo = str(EventName.DEMO_REQUESTED)
     if demo not in present and demo not in chosen.values():
-        asked = [name for name in names if name not in ours and re.search("demo", name, re.IGNORECASE)]
-        asked = [name for name in asked if _ASKED.search(name)]
+        asked = [name for name in names if name not in ours and asks_for_demo(name)]
         chosen |= {asked[0]: demo} if len(asked) == 1 else {}
     return chosen
 

@@ -21,6 +21,7 @@ from analytics.intent.session_length import SessionLengthComparison
 from analytics.report.data import SalesDesk
 from analytics.report.interpretation import term_name
 from analytics.report.render import ReportData, render_report, write_report
+from analytics.report.traffic import traffic_view
 from analytics.report.view import ReportView, report_view
 from analytics.sessions.visits import visit_table
 from analytics.signals.definitions import signal_named
@@ -178,6 +179,22 @@ def test_traffic_of_segments_is_behind_a_picker(page: Page, html: str, view: Rep
     assert all(f"#pick-{number}:checked) .choice-{number} {{" in html for number in numbers)
     busiest = data.hourly_by["region"][0].filter(region="europe")["page_views"].max()
     assert any("of europe in" in label and f"page views, {busiest}," in label for label in page.values("aria-label"))
+
+
+def test_segments_without_a_chart_of_traffic_are_counted():
+    """Six channels have a button, the most viewed; the others are no secret."""
+    came = {"google": "cpc", "facebook": "cpc", "youtube": None, "bing": None, "linkedin": None, "list": "email"}
+    came |= {"partner": "affiliate", "portal": "referral"}
+    rows = [
+        {"anonymous_id": f"{source}{n}", "context_campaign_source": source, "context_campaign_medium": medium}
+        for source, medium in came.items()
+        for n in range(2)
+    ]
+    data = ReportData(FunnelStatistics(make_events(*rows, {"anonymous_id": "direct"})), BAD)
+    traffic = traffic_view(data)
+    assert traffic is not None
+    assert (len(traffic.choices["channel"]), traffic.n_left_out["channel"]) == (6, 3)
+    assert "and 3 with fewer page views" in render_report(data)
 
 
 def test_equal_data_make_equal_bytes(html: str, data: ReportData, tmp_path: Path):

@@ -4,7 +4,7 @@ import pytest
 from flat_events import CRAWLER, DEMO, Row, event, events_of
 
 from analytics.sessions.persons import Persons
-from analytics.statistics.coverage import coverage_warnings, no_requests
+from analytics.statistics.coverage import coverage_warnings, name_warnings
 
 
 def warnings(*rows: Row, stitch: bool = True) -> list[str]:
@@ -77,11 +77,25 @@ def test_a_stream_of_bots_is_named():
 
 def test_a_stream_without_the_outcome_is_named():
     """Where no demo request is, the names of other events are given, one of which may be meant."""
-    (names,) = no_requests(events_of(event(0), event(1, "Demo Booked")))
+    (names,) = name_warnings(events_of(event(0), event(1, "Demo Booked")))
     assert "names of their own: 'Demo Booked' (1)" in names
-    assert not list(no_requests(events_of(event(0))))
-    assert not list(no_requests(events_of(event(0), event(1, DEMO))))
-    assert not list(no_requests(events_of()))
+    assert not list(name_warnings(events_of(event(0))))
+    assert not list(name_warnings(events_of(event(0), event(1, DEMO))))
+    assert not list(name_warnings(events_of()))
+
+
+def test_a_near_name_of_the_outcome_is_one_warning():
+    """Where nobody requests a demo, a name that is nearly right is why; other names are then no news."""
+    (near,) = name_warnings(events_of(event(0), event(1, "demo_requested"), event(2, "other_thing")))
+    assert near == (
+        "no event is called 'Demo Requested', but 'demo_requested', of 1 event, is near it and not counted as it "
+        "(--rename-event 'demo_requested=Demo Requested' renames it, as does analytics.event_names)"
+    )
+    (beside,) = name_warnings(events_of(event(0, DEMO), event(1, "demo_requested")))
+    assert beside.startswith("'demo_requested', of 1 event, is near 'Demo Requested' but not counted as it (")
+    other, none = name_warnings(events_of(event(0, "Whitepaper Download"), event(1, "Deal Signed")))
+    assert "is near 'White Paper Downloaded'" in other
+    assert "names of their own: 'Deal Signed' (1), 'Whitepaper Download' (1)" in none
 
 
 def test_identifiers_that_join_many_are_named_with_the_option():

@@ -44,6 +44,8 @@ def test_what_is_known_in_part_is_counted() -> None:
     assert coverage(*rows).warnings == (
         "2 of 3 page views (66.7%) have no funnel stage (funnelsim map proposes a mapping of pages for --pages)",
     )
+    (both,) = coverage(*views("/a", "/b"), *views("/c", category="x", funnel_stage="top")).warnings
+    assert both.startswith("2 of 3 page views (66.7%) have no category or funnel stage (funnelsim map")
     (only_stages,) = coverage(*views("/a", funnel_stage="top")).warnings
     assert only_stages.startswith("no page has a category, so content is unknown (")
     assert coverage(*views("/c", category="x", funnel_stage="top")).warnings == ()

@@ -34,6 +34,51 @@ def test_analyze_and_ingest_read_the_same(name: str) -> None:
     assert (again["received"], again["accepted"]) == (0, 0)
 
 
+def test_rows_of_tables_in_json_are_read_together() -> None:
+    """A demo request in one table is that of the visitor whose page views are in another."""
+    row = {"id": "1", "anonymous_id": "a", "received_at": "2026-03-03 10:00:00 UTC"}
+    Path("pages.ndjson").write_text(json.dumps(row) + "\n" + json.dumps(row | {"id": "2", "anonymous_id": "b"}) + "\n")
+    Path("tracks.json").write_text(json.dumps([row | {"id": "3", "event_text": "Demo Requested"}]))
+    analysed, ingested = both("pages.ndjson", "tracks.json")
+    assert (analysed["accepted"], ingested["accepted"]) == (3, 3)
+    assert (analysed["totals"]["visitors"], analysed["totals"]["conversion"]) == (2, 0.5)
+
+
+def test_quiet_keeps_results_and_warnings_of_incomplete_figures() -> None:
+    """Both commands: no counts on standard output, and dead letters as a warning on standard error."""
+    Path("events").write_bytes(LINES + b"broken\n")
+    warning = f"funnelsim: warning: 1 of {len(PAGES) + 1} events are invalid, and in no figure (not_json 1)\n"
+    ingested = Ended("ingest", "events", "--store", "store", "-q")
+    assert (ingested.out, ingested.err) == ("", warning)
+    analysed = Ended("analyze", "events", "-q")
+    assert analysed.out.startswith("1 visitor seen, 1 visit, 5 page views, 0 demo requests\n")
+    assert analysed.err.endswith(warning)
+    written = Ended("analyze", "events", "-q", "--out", "results")
+    assert (written.out, written.err) == ("", analysed.err)
+    assert "warning" not in Ended("analyze", "events").err
+
+
+def test_an_unknown_funnel_is_worded_alike() -> None:
+    """``analyze`` and ``stats`` have one line for it."""
+    Path("events").write_bytes(LINES)
+    Ended("ingest", "events", "--store", "store")
+    printed = (Ended("analyze", "events").out, Ended("stats", "--store", "store").out)
+    lines = {line for text in printed for line in text.splitlines() if line.startswith("funnel:")}
+    assert lines == {
+        "funnel: unknown, as no page has a funnel stage (funnelsim map EVENTS proposes a mapping of pages)"
+    }
+
+
+@pytest.mark.parametrize("command", [("analyze",), ("ingest", "--store", "store")])
+def test_an_event_without_type_is_said_to_have_none(command: tuple[str, ...]) -> None:
+    """Not that its type is 'None', and with what the line looks like."""
+    Path("events").write_text('{"what": "x", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}')
+    message = Ended(*command, "events").err
+    assert "there is no type, which must be one of page, track" in message
+    assert "looks like JSON with the keys what, anonymousId, timestamp" in message
+    assert "None" not in message
+
+
 def test_a_folder_goes_into_a_store_file_by_file() -> None:
     """Each file has its own offset, so that a file that comes later is the only one read."""
     Path("day").mkdir()

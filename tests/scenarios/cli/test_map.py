@@ -169,3 +169,12 @@ def test_stats_map_pages_too(dimension: str) -> None:
     assert "funnel: top 1 (50.00%)" in text
     assert "warning: 6 of 8 page views are in no rule of analytics.pages" in text
     assert (Ended("stats", "--store", "s", "--pages", "none.yaml").status) == 2
+
+
+def test_a_report_says_once_which_globs_match_nothing() -> None:
+    """Beside the funnel, and not among the warnings at its top as well."""
+    write(*SITE)
+    Path("m.yaml").write_text('"/legel/*": {category: security, stage: bottom}\n"/pricng": {stage: bottom}\n')
+    ended = Ended("analyze", "events.ndjson", "--pages", "m.yaml", "--out", "results")
+    assert ended.out.count("'/legel/*', '/pricng'") == 1
+    assert Path("results/report.html").read_text().count("/legel/*") == 1

@@ -161,7 +161,9 @@ def test_watching_repeats_and_ends_on_request(events: Path) -> None:
     command = [*COMMAND, "stats", "--store", "store", "--watch", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["received"] == 0
+        first = process.stdout.readline()
+        assert first == json.dumps(json.loads(first)) + "\n"
+        assert json.loads(first)["received"] == 0
         with open_store("store") as store:
             store.append_json(events)
         process.send_signal(signal.SIGTERM)
