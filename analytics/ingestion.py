@@ -30,7 +30,7 @@ from analytics.sources.source import Source
 from analytics.store.clock_guard import ClockGuard
 from analytics.store.counts import Counts
 
-DEFAULT_BATCH: Final = 10_000
+DEFAULT_BATCH: Final = 50_000
 """Events in a batch, by default."""
 
 # Seconds between two looks at a source that grows.

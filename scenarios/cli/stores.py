@@ -55,7 +55,7 @@ def ingest(
         str,
         typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or a number of seconds."),
     ] = "always",
-    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 10_000,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 50_000,
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for new events until interrupted.")] = False,
     live: Annotated[
